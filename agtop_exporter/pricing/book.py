@@ -1,0 +1,209 @@
+"""Which source knows a model's price at a time; every answer is remembered while it holds."""
+
+import hashlib
+import importlib.metadata
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from agtop_exporter.model import PriceSource
+from agtop_exporter.pricing.litellm import SOURCE as LITELLM
+from agtop_exporter.pricing.litellm import LiteLLMPrices
+from agtop_exporter.pricing.names import LONGEST_NAME
+from agtop_exporter.pricing.overrides import SOURCE as OVERRIDE
+from agtop_exporter.pricing.overrides import Override, Overrides
+from agtop_exporter.pricing.rates import PriceCard, PriceTableError, Tiers, Window, always
+
+if TYPE_CHECKING:
+    from agtop_exporter.pricing.genai import GenaiPrices
+
+log = logging.getLogger(__name__)
+
+GENAI = "genai-prices"
+
+_LATEST = 4_102_444_800.0  # 2100-01-01: what claims to be later is priced as if it were then
+_LONG_CONTEXT = "[1m]"  # Claude Code's mark of a session with a context of a million tokens
+_MAX_REMEMBERED = 4096  # a bound on hostile transcripts: nobody uses that many models
+
+
+class PriceUse(msgspec.Struct, frozen=True):
+    """A price that was used, and for which model and provider as the agent names them."""
+
+    model: str
+    provider: str
+    card: PriceCard
+
+
+class Disagreement(msgspec.Struct, frozen=True):
+    """Two sources that differ on a model's current price; the first is the one used."""
+
+    model: str
+    used: PriceCard
+    other: PriceCard
+
+
+class _Table(NamedTuple):
+    """What a source was last given, and of when."""
+
+    version: str = ""
+    updated_at: float | None = None
+
+
+class PriceBook:
+    """All price sources as one; safe to reload from one thread while another asks."""
+
+    def __init__(
+        self,
+        *,
+        overrides: Mapping[str, Override] | None = None,
+        litellm: bytes | None = None,
+    ) -> None:
+        """Take the user's prices (`overrides.py`) and LiteLLM's table, if there is one.
+
+        Raises PriceTableError for an override that is no price and a table that is none.
+        """
+        self._overrides = Overrides(overrides or {})
+        self._genai: _LazyGenai = _LazyGenai(None)
+        self._litellm: LiteLLMPrices | None = None
+        self._tables: dict[str, _Table] = {}
+        self._windows: dict[tuple[str, str], Window] = {}
+        self._used: dict[tuple[str, str, float], PriceUse] = {}
+        self.generation = 0
+        if litellm is not None:
+            self.load(LITELLM, litellm, updated_at=None)
+
+    def card(self, model: str, *, at: float, provider: str = "") -> PriceCard | None:
+        """Return the price of `model` in force at `at` (unix seconds), None if nobody knows it.
+
+        `provider` is who bills, as the agent names it; empty if it does not say.
+        """
+        try:  # once per usage event: an item is faster than `get`, an index than a name
+            window = self._windows[model, provider]
+        except KeyError:
+            return self._look_up(model, provider, at)
+        if window[0] <= at < window[1]:
+            return window[2]
+        return self._look_up(model, provider, at)
+
+    def context_window(self, model: str, *, provider: str = "") -> int | None:
+        """Return how many tokens the model's context holds, None if nobody says."""
+        if len(model) > LONGEST_NAME:
+            return None
+        if model.lower().endswith(_LONG_CONTEXT):
+            return 1_000_000
+        tokens = self._genai.prices().context_window(model, provider=provider)
+        if tokens is None and self._litellm is not None:
+            tokens = self._litellm.context_window(model, provider=provider)
+        return tokens
+
+    def load(
+        self, source: str, data: bytes, *, updated_at: float | None, lazy: bool = False
+    ) -> None:
+        """Replace the table of `genai-prices` or `litellm` with another download.
+
+        Raises PriceTableError for one that cannot be used; the old one then stays. With `lazy` a
+        genai-prices table is read only when a price is asked for, and left out if it is bad.
+        """
+        if source == GENAI:
+            genai = _LazyGenai(data)
+            if not lazy:
+                genai.read()
+            self._genai = genai
+        else:
+            self._litellm = LiteLLMPrices(data)
+        self._tables[source] = _Table(hashlib.sha256(data).hexdigest()[:12], updated_at)
+        # After the tables: whoever fills the old memo with an old answer fills it for nobody.
+        self._windows = {}
+        self.generation += 1
+
+    def used(self) -> tuple[PriceUse, ...]:
+        """Return every price that was used, sorted by model and provider."""
+        return tuple(use for _, use in sorted(self._used.items()))
+
+    def sources(self) -> tuple[PriceSource, ...]:
+        """Return the tables in use, the first to be asked first."""
+        package = importlib.metadata.version(GENAI)
+        download = self._tables.get(GENAI)
+        genai = f"{package}+{download.version}" if download else package
+        sources = [PriceSource(GENAI, genai, download.updated_at if download else None)]
+        if len(self._overrides):
+            sources.insert(0, PriceSource(OVERRIDE, "", None))
+        if LITELLM in self._tables:
+            sources.append(PriceSource(LITELLM, *self._tables[LITELLM]))
+        return tuple(sources)
+
+    def known_price_disagreements(self, now: float) -> tuple[Disagreement, ...]:
+        """Return the models whose current price genai-prices and LiteLLM give differently."""
+        litellm = self._litellm
+        if litellm is None:
+            return ()
+        found = []
+        for model, maker in sorted(set(litellm.makers_models())):
+            ours = self._genai.prices().window(model, provider=maker, at=now)
+            theirs = litellm.window(model, provider=maker, at=now)
+            if ours is None or theirs is None or ours.card is None or theirs.card is None:
+                continue
+            if ours.card.provider == maker and _differ(ours.card.tiers, theirs.card.tiers):
+                found.append(Disagreement(model, ours.card, theirs.card))
+        return tuple(found)
+
+    def _look_up(self, model: str, provider: str, at: float) -> PriceCard | None:
+        if not model or len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
+            return None
+        windows = self._windows  # before the tables: see load
+        time = min(max(0.0, at), _LATEST)
+        window = (
+            self._overrides.window(model, provider=provider, at=time)
+            or self._genai.prices().window(model, provider=provider, at=time)
+            or (self._litellm and self._litellm.window(model, provider=provider, at=time))
+            or always(None)
+        )
+        if len(windows) >= _MAX_REMEMBERED:
+            windows.clear()
+        windows[model, provider] = window
+        if window.card is not None and len(self._used) < _MAX_REMEMBERED:
+            self._used[model, provider, window.start] = PriceUse(model, provider, window.card)
+        return window.card
+
+
+class _LazyGenai:
+    """The genai-prices tables, read on first use: importing that package takes 0.3 s."""
+
+    def __init__(self, download: bytes | None) -> None:
+        self._download = download
+        self._prices: GenaiPrices | None = None
+
+    def read(self) -> "GenaiPrices":
+        """Read the tables now; raises PriceTableError."""
+        from agtop_exporter.pricing.genai import GenaiPrices  # noqa: PLC0415 - takes 0.3 s
+
+        prices = GenaiPrices(self._download)
+        self._prices, self._download = prices, None
+        return prices
+
+    def prices(self) -> "GenaiPrices":
+        """Return the tables; a bad download is left out."""
+        if self._prices is not None:
+            return self._prices
+        try:
+            return self.read()
+        except PriceTableError as error:
+            log.warning("price table ignored source=%s error=%s", GENAI, error)
+            self._download = None
+            return self.read()
+
+
+def _differ(ours: Tiers, theirs: Tiers) -> bool:
+    """Compare what both sources keep; "from 200,000" and "above 199,999" tokens are the same."""
+    return len(ours) != len(theirs) or any(
+        abs(above - their_above) > 1
+        or (our.input, our.output) != (their.input, their.output)
+        or (
+            our.cache_read != their.cache_read
+            and our.cache_read != our.input  # else one of them just does not list it
+            and their.cache_read != their.input
+        )
+        for (above, our), (their_above, their) in zip(ours, theirs, strict=True)
+    )
