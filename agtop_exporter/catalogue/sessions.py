@@ -1,0 +1,242 @@
+"""Metrics of single sessions: only of those that the snapshot publishes.
+
+Tokens and cost include a session's subagents. Processor, memory and disk figures are left out
+where the process is a host of several sessions: its use cannot be split between them.
+"""
+
+from collections.abc import Callable, Iterator
+
+from agtop_exporter.catalogue.metric import Collect, Metric, Number, Sample, each_session
+from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
+    STATE_KINDS,
+    TOKEN_TYPES,
+    ProcessUsage,
+    Session,
+    Snapshot,
+)
+
+CONFIDENCES = ("high", "medium", "low")
+
+LABELS = ("session_id", "agent")
+CAP = "200 sessions"
+
+
+def _info(snapshot: Snapshot) -> Iterator[Sample]:
+    for session in snapshot.published:
+        labels = (session.agent_version, session.model, session.project)
+        yield (session.session_id, session.agent, *(label or "" for label in labels)), 1
+
+
+def _tokens(snapshot: Snapshot) -> Iterator[Sample]:
+    for session in snapshot.published:
+        tokens = session.tree.tokens.max(session.floor_tokens)
+        for token_type in TOKEN_TYPES:
+            yield (session.session_id, session.agent, token_type), getattr(tokens, token_type)
+
+
+def _cost_usd(session: Session) -> float | None:
+    cost = session.tree.cost.max(session.floor_cost)
+    known = cost.known_for(session.tree.tokens.max(session.floor_tokens))
+    return cost.total / PICODOLLARS_PER_USD if known else None
+
+
+def _states(snapshot: Snapshot) -> Iterator[Sample]:
+    for session in snapshot.published:
+        for kind in STATE_KINDS:
+            yield (session.session_id, session.agent, kind), int(session.state.kind == kind)
+
+
+def _confidences(snapshot: Snapshot) -> Iterator[Sample]:
+    for session in snapshot.published:
+        if session.process:
+            for confidence in CONFIDENCES:
+                labels = (session.session_id, session.agent, confidence)
+                yield labels, int(session.process.confidence == confidence)
+
+
+def _usage(value_of: Callable[[ProcessUsage], Number | None]) -> Collect:
+    def value(session: Session) -> Number | None:
+        process = session.process
+        if process is None or process.usage is None or process.role == "host":
+            return None
+        return value_of(process.usage)
+
+    return each_session(value)
+
+
+SESSIONS = (
+    Metric(
+        name="agtop_session_info",
+        kind="info",
+        labels=(*LABELS, "agent_version", "model", "project"),
+        help="What a session is, always 1, from the last background scan. model is the latest.",
+        otel_name="agtop.session.info",
+        cap=CAP,
+        collect=_info,
+    ),
+    Metric(
+        name="agtop_session_tokens_total",
+        kind="counter",
+        labels=(*LABELS, "token_type"),
+        help="Tokens of a session with its subagents, from the last background scan.",
+        otel_name="agtop.session.tokens",
+        otel_unit="{token}",
+        cap=f"{CAP} x 5",
+        collect=_tokens,
+    ),
+    Metric(
+        name="agtop_session_cost_usd_total",
+        kind="counter",
+        labels=LABELS,
+        help="Retail cost in US dollars of a session with its subagents, from the last background "
+        "scan. Absent while no price is known.",
+        otel_name="agtop.session.cost.usd",
+        otel_unit="{USD}",
+        cap=CAP,
+        collect=each_session(_cost_usd),
+    ),
+    Metric(
+        name="agtop_session_turns_total",
+        kind="counter",
+        labels=LABELS,
+        help="Prompts typed by the user in a session, from the last background scan.",
+        otel_name="agtop.session.turns",
+        otel_unit="{turn}",
+        cap=CAP,
+        collect=each_session(lambda session: session.user_turns),
+    ),
+    Metric(
+        name="agtop_session_tool_calls_total",
+        kind="counter",
+        labels=LABELS,
+        help="Tool calls of a session without its subagents, from the last background scan.",
+        otel_name="agtop.session.tool.calls",
+        otel_unit="{call}",
+        cap=CAP,
+        collect=each_session(lambda session: session.tool_calls),
+    ),
+    Metric(
+        name="agtop_session_state",
+        kind="gauge",
+        labels=(*LABELS, "state"),
+        help="1 for the state that a session is in, 0 for the others, "
+        "from the last background scan.",
+        otel_name="agtop.session.state",
+        cap=f"{CAP} x 6 states",
+        collect=_states,
+    ),
+    Metric(
+        name="agtop_session_context_tokens",
+        kind="gauge",
+        labels=LABELS,
+        help="Tokens in the context at the last response, from the last background scan.",
+        otel_name="agtop.session.context.tokens",
+        otel_unit="{token}",
+        cap=CAP,
+        collect=each_session(lambda session: session.context_used_tokens),
+    ),
+    Metric(
+        name="agtop_session_context_limit_tokens",
+        kind="gauge",
+        labels=LABELS,
+        help="Size of the context window in tokens, absent where unknown.",
+        otel_name="agtop.session.context.limit.tokens",
+        otel_unit="{token}",
+        cap=CAP,
+        collect=each_session(lambda session: session.context_window_tokens),
+    ),
+    Metric(
+        name="agtop_session_start_timestamp_seconds",
+        kind="gauge",
+        labels=LABELS,
+        help="First record of a session in unix seconds, from the last background scan.",
+        otel_name="agtop.session.start.timestamp",
+        otel_unit="s",
+        cap=CAP,
+        collect=each_session(lambda session: session.started_at),
+    ),
+    Metric(
+        name="agtop_session_last_activity_timestamp_seconds",
+        kind="gauge",
+        labels=LABELS,
+        help="Latest record of a session in unix seconds, from the last background scan.",
+        otel_name="agtop.session.last_activity.timestamp",
+        otel_unit="s",
+        cap=CAP,
+        collect=each_session(lambda session: session.last_active),
+    ),
+    Metric(
+        name="agtop_session_match_confidence",
+        kind="gauge",
+        labels=(*LABELS, "confidence"),
+        help="1 for how sure the pairing of a session with its process is, 0 for the others, "
+        "from the last process scan.",
+        otel_name="agtop.session.match_confidence",
+        cap=f"{CAP} x 3",
+        collect=_confidences,
+    ),
+    Metric(
+        name="agtop_session_processes",
+        kind="gauge",
+        labels=LABELS,
+        help="Live processes of a session's process tree, from the last process scan.",
+        otel_name="agtop.session.processes",
+        otel_unit="{process}",
+        cap=CAP,
+        collect=_usage(lambda usage: usage.processes),
+    ),
+    Metric(
+        name="agtop_session_cpu_seconds_total",
+        kind="counter",
+        labels=LABELS,
+        help="CPU time in seconds of a session's process tree while watched, "
+        "from the last process scan.",
+        otel_name="agtop.session.cpu",
+        otel_unit="s",
+        cap=CAP,
+        collect=_usage(lambda usage: usage.cpu_seconds),
+    ),
+    Metric(
+        name="agtop_session_memory_rss_bytes",
+        kind="gauge",
+        labels=LABELS,
+        help="Resident memory in bytes of a session's process tree, from the last process scan.",
+        otel_name="agtop.session.memory.rss",
+        otel_unit="By",
+        cap=CAP,
+        collect=_usage(lambda usage: usage.rss_bytes),
+    ),
+    Metric(
+        name="agtop_session_virtual_memory_bytes",
+        kind="gauge",
+        labels=LABELS,
+        help="Virtual memory in bytes of a session's process tree, from the last process scan.",
+        otel_name="agtop.session.virtual_memory",
+        otel_unit="By",
+        cap=CAP,
+        collect=_usage(lambda usage: usage.vms_bytes),
+    ),
+    Metric(
+        name="agtop_session_disk_read_bytes_total",
+        kind="counter",
+        labels=LABELS,
+        help="Bytes that a session's process tree read from storage while watched, "
+        "from the last process scan.",
+        otel_name="agtop.session.disk.read",
+        otel_unit="By",
+        cap=CAP,
+        collect=_usage(lambda usage: usage.disk_read_bytes),
+    ),
+    Metric(
+        name="agtop_session_disk_written_bytes_total",
+        kind="counter",
+        labels=LABELS,
+        help="Bytes that a session's process tree wrote to storage while watched, "
+        "from the last process scan.",
+        otel_name="agtop.session.disk.written",
+        otel_unit="By",
+        cap=CAP,
+        collect=_usage(lambda usage: usage.disk_written_bytes),
+    ),
+)

@@ -1,0 +1,165 @@
+"""Sessions and snapshots for tests: everything has a value, and every value can be replaced."""
+
+import msgspec
+
+from agtop_exporter.model import (
+    AgentStatus,
+    Cost,
+    ModelUsage,
+    PriceSource,
+    ProcessMatch,
+    ProcessUsage,
+    RateLimit,
+    Session,
+    Snapshot,
+    State,
+    TokenCounts,
+    Tree,
+)
+
+NOW = 1_763_848_440.0  # 2025-11-22 21:54:00 UTC
+USD = 1_000_000_000_000
+
+TOKENS = TokenCounts(1_000, 20_000, 3_000, 400, 5_000, 600)
+COST = Cost(3_000_000_000, 6_000_000_000, 11_250_000_000, 2_400_000_000, 75_000_000_000)
+USAGE = ProcessUsage(
+    processes=2,
+    cpu_seconds=12.5,
+    cpu_percent=7.25,
+    rss_bytes=300_000_000,
+    vms_bytes=4_000_000_000,
+    disk_read_bytes=1_000_000,
+    disk_written_bytes=2_000_000,
+    disk_read_bytes_per_second=0.0,
+    disk_written_bytes_per_second=1_280.0,
+)
+PROCESS = ProcessMatch(
+    pid=4242,
+    started_at=NOW - 3_600,
+    liveness="live",
+    confidence="high",
+    evidence=("argv session id",),
+    usage=USAGE,
+)
+
+
+def make_session(**over):
+    """Return a session of Claude Code; its models and its tree follow its tokens and cost."""
+    tokens = over.get("tokens", TOKENS)
+    cost = over.get("cost", COST)
+    model = over.get("model", "claude-sonnet-4-5")
+    models = over.get("models", {model or "unknown": ModelUsage(7, tokens, cost)})
+    fields = {
+        "agent": "claude-code",
+        "session_id": "0d5dfd4a-11f1-4e36-9f8a-3c0f8f6a9b10",
+        "parent_session_id": None,
+        "project": "shop",
+        "cwd": "/home/ada/src/shop",
+        "title": "Fix the checkout",
+        "model": model,
+        "models": models,
+        "tokens": tokens,
+        "cost": cost,
+        "included": False,
+        "tree": Tree(models, tokens, cost),
+        "floor_tokens": TokenCounts(),
+        "floor_cost": Cost(),
+        "subagent_file_count": 0,
+        "started_at": NOW - 3_600,
+        "last_active": NOW - 90,
+        "user_turns": 3,
+        "agent_turns": 7,
+        "tools": {"Read": 4, "Bash": 2},
+        "tool_errors": {"Bash": 1},
+        "compactions": 1,
+        "context_used_tokens": 50_000,
+        "context_peak_tokens": 60_000,
+        "context_window_tokens": 200_000,
+        "state": State("running"),
+        "state_detail": "assistant record",
+        "model_effort": "high",
+        "subscription": "max",
+        "agent_version": "2.0.1",
+        "git_branch": "main",
+        "data_path": "/home/ada/.claude/projects/shop/0d5dfd4a.jsonl",
+        "process": PROCESS,
+    }
+    return Session(**{**fields, **over})
+
+
+def make_totals(agent="claude-code", model="claude-sonnet-4-5"):
+    """Return one total of each series that the ledger writes."""
+    return {
+        ("tokens", agent, model, "input"): 1_000,
+        ("tokens", agent, model, "output"): 5_000,
+        ("cost", agent, model, "input", "estimated"): 3_000_000_000,
+        ("cost", agent, model, "unsplit", "reported"): 1_500_000_000_000,
+        ("reasoning_tokens", agent, model): 600,
+        ("unpriced_tokens", agent, "mystery-1"): 12,
+        ("requests", agent, model): 7,
+        ("turns", agent): 3,
+        ("tool_calls", agent, "Read"): 4,
+        ("tool_call_errors", agent, "Bash"): 1,
+        ("project_tokens", agent, "shop"): 29_400,
+        ("project_cost", agent, "shop"): 97_650_000_000,
+        ("sessions_started", agent): 1,
+        ("scan_bytes", agent): 123_456,
+        ("scan_records", agent): 321,
+        ("scan_errors", agent): 0,
+        ("parse_errors", agent, "json"): 2,
+        ("source_resets", agent, "truncated"): 1,
+        ("compactions", agent): 1,
+        ("pricing_refresh_errors",): 0,
+        ("agent_cpu_seconds", agent): 12.5,
+        ("agent_disk_read_bytes", agent): 1_000_000,
+        ("agent_disk_written_bytes", agent): 2_000_000,
+        ("process_scan_errors", "access_denied"): 5,
+    }
+
+
+def make_gauges():
+    """Return one of each gauge of the exporter itself."""
+    return {
+        ("build_info", "0.1.0", "", "3.11.7"): 1,
+        ("series_dropped", "sessions"): 0,
+        ("ledger_bytes",): 40_960,
+        ("ledger_events",): 7,
+        ("refresh_duration_seconds",): 0.025,
+        ("config_last_reload_successful",): 1,
+        ("agent_memory_rss_bytes", "claude-code"): 300_000_000,
+        ("agent_virtual_memory_bytes", "claude-code"): 4_000_000_000,
+    }
+
+
+def make_agent(**over):
+    """Return the status of an agent after a good scan."""
+    status = AgentStatus(
+        agent="claude-code",
+        enabled=True,
+        up=True,
+        files=12,
+        scan_duration_seconds=0.02,
+        last_success=NOW,
+        states={"running": 1},
+        processes=2,
+        orphan_processes=0,
+        duplicate_processes=0,
+    )
+    return msgspec.structs.replace(status, **over)
+
+
+def make_snapshot(*sessions, **over):
+    """Return a snapshot of these sessions, all published, or of one session."""
+    sessions = sessions or (make_session(),)
+    fields = {
+        "generated_at": NOW,
+        "plan": "retail",
+        "sessions": sessions,
+        "published": tuple(s for s in sessions if s.parent_session_id is None),
+        "totals": make_totals(),
+        "gauges": make_gauges(),
+        "agents": (make_agent(),),
+        "rate_limits": (RateLimit("codex", "5h", 0.25, NOW - 60, NOW + 3_600, 18_000, "rollout"),),
+        "price_sources": (PriceSource("genai-prices", "0.2.3", NOW - 86_400),),
+    }
+    return Snapshot(**{**fields, **over})
