@@ -1,0 +1,79 @@
+r"""An exposition as the text that Prometheus scrapes.
+
+    # HELP agtop_turns_total Prompts typed by the user, from the last background scan.
+    # TYPE agtop_turns_total counter
+    agtop_turns_total{agent="claude-code"} 12
+
+Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.0.4) and
+<https://prometheus.io/docs/specs/om/open_metrics_spec/> (OpenMetrics 1.0.0). They differ in the
+headers only: a sample is written alike in both.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from math import isinf, isnan
+
+from agtop_exporter.catalogue import Exposition, Family, Labels, Metric, Number
+
+TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+OPENMETRICS_END = b"# EOF\n"
+
+
+def text(exposition: Exposition) -> bytes:
+    """Return the page in the text format 0.0.4."""
+    return _page(exposition, _text_header)
+
+
+def openmetrics(exposition: Exposition) -> bytes:
+    """Return the page in OpenMetrics 1.0.0."""
+    return _page(exposition, _openmetrics_header) + OPENMETRICS_END
+
+
+def _page(exposition: Exposition, header: Callable[[Metric], str]) -> bytes:
+    parts: list[str] = []
+    for family in exposition:
+        parts.append(header(family.metric))
+        parts.extend(_lines(family))
+    return "".join(parts).encode()
+
+
+def _text_header(metric: Metric) -> str:
+    documentation = metric.help.replace("\\", r"\\").replace("\n", r"\n")
+    kind = "gauge" if metric.kind == "info" else metric.kind
+    return f"# HELP {metric.name} {documentation}\n# TYPE {metric.name} {kind}\n"
+
+
+def _openmetrics_header(metric: Metric) -> str:
+    unit = f"# UNIT {metric.family} {metric.unit}\n" if metric.unit else ""
+    return (
+        f"# TYPE {metric.family} {metric.kind}\n{unit}"
+        f"# HELP {metric.family} {_escaped(metric.help)}\n"
+    )
+
+
+def _lines(family: Family) -> Iterator[str]:
+    name, names = family.metric.name, family.metric.labels
+    for labels, value in family.samples:
+        number = repr(value) if type(value) is int else _number(value)
+        yield f"{_series(name, names, labels)}{number}\n"
+
+
+@lru_cache(maxsize=16_384)  # above the most series of a page: a cycle through fewer never hits
+def _series(name: str, names: tuple[str, ...], labels: Labels) -> str:
+    if not names:
+        return f"{name} "
+    pairs = (f'{key}="{_escaped(value)}"' for key, value in zip(names, labels, strict=True))
+    return f"{name}{{{','.join(pairs)}}} "
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _number(value: Number) -> str:
+    if isnan(value):
+        return "NaN"
+    if isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return repr(float(value))
