@@ -24,6 +24,16 @@ Series = tuple[str, ...]
 """One running total: the name of its metric (without prefix and suffix), then its label values."""
 
 
+TITLE_CHARACTERS = 80
+PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest
+
+
+def one_line(text: str) -> str:
+    """Fold white space, and cut to the length of a title."""
+    folded = " ".join(text[: TITLE_CHARACTERS * 20].split())
+    return folded if len(folded) <= TITLE_CHARACTERS else folded[: TITLE_CHARACTERS - 1] + "…"
+
+
 class AgtopError(Exception):
     """A mistake of the user or of the machine that is told in one line, without a traceback."""
 
@@ -114,6 +124,10 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             + self.reported
         )
 
+    def known_for(self, tokens: TokenCounts) -> bool:
+        """Tell whether anything of `tokens` is priced: if not, the cost is unknown, not zero."""
+        return self.total > 0 or self.unpriced_tokens == 0 or self.unpriced_tokens < tokens.total
+
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
             self.input + other.input,
@@ -189,11 +203,12 @@ class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     detail: str = ""
 
 
-class SessionUpdate(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     """What one transcript says about a session beside its usage; unknown is "" or None.
 
-    Merging is the ledger's: the earliest start, the latest activity, and of everything else the
-    word of the latest activity. `title_rank` orders titles: a higher rank replaces a lower one.
+    A reader fills it while it reads, and nobody changes it afterwards. Merging is the ledger's:
+    the earliest start, the latest activity, the first working directory, and of everything else
+    the word of the latest activity. A title of a higher rank replaces one of a lower.
     """
 
     session_id: str
@@ -214,6 +229,19 @@ class SessionUpdate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     context_window_tokens: int | None = None
     subagent: bool = False  # has a transcript file of its own below its parent
     signal: Signal = Signal()
+
+    def seen(self, time: float) -> None:
+        """Take note of a record of the session's own."""
+        if self.started_at is None or time < self.started_at:
+            self.started_at = time
+        if self.last_active is None or time > self.last_active:
+            self.last_active = time
+
+    def entitle(self, title: str, rank: int) -> None:
+        """Take a title: of equal rank the first prompt stays, of all other kinds the latest."""
+        newer = rank == self.title_rank and rank > PROMPT_RANK
+        if title and not title.isspace() and (newer or rank > self.title_rank):
+            self.title, self.title_rank = one_line(title), rank
 
 
 class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -242,8 +270,8 @@ class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """How far one file has been read: everything before `offset` is in the ledger.
 
-    `head` is a digest of the file's first `head_bytes` bytes; `state` is what the agent's reader
-    must remember between two reads, encoded by the reader.
+    `fingerprint` is a digest of the file's first bytes and of those just before `offset`; `state`
+    is what the agent's reader must remember between two reads, encoded by the reader.
     """
 
     device: int = 0
@@ -251,8 +279,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     size: int = 0
     mtime_ns: int = 0
     offset: int = 0
-    head_bytes: int = 0
-    head: bytes = b""
+    fingerprint: bytes = b""
     state: bytes = b""
 
 

@@ -1,0 +1,75 @@
+"""What an agent is, and how all of them are found.
+
+An agent is one module of this package that ends with `AGENT = Agent(...)`; there is no list to
+edit. Nothing here knows a particular agent.
+"""
+
+import importlib
+import os
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.model import Batch, Cursor
+
+Environment = Mapping[str, str]
+
+MCP_TOOL = re.compile(r"^mcp__(.+?)__")
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one agent writes, and how to read it.
+
+    `roots` gives the directories to look at, existing or not; `files` lists the transcripts below
+    one root; `read` reads what is new in one of them and raises OSError where it cannot.
+    """
+
+    name: str  # value of the `agent` label
+    title: str  # as people write it
+    roots: Callable[[Path, Environment], tuple[Path, ...]]
+    files: Callable[[Path], Iterator[os.DirEntry[str]]]
+    read: Callable[[str, Cursor], Batch]
+
+
+def load_agents() -> tuple[Agent, ...]:
+    """Import every agent module, in the order of their names."""
+    return tuple(
+        importlib.import_module(f"{__name__}.{module.name}").AGENT
+        for module in pkgutil.iter_modules(__path__)
+    )
+
+
+def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
+    """List the files with a suffix at most `depth` directories below; no symbolic link is followed.
+
+    A directory that cannot be read, or that vanishes meanwhile, is passed over.
+    """
+    try:
+        entries = os.scandir(directory)
+    except OSError:
+        return
+    with entries:
+        for entry in entries:
+            if entry.name.endswith(suffix):
+                if entry.is_file(follow_symlinks=False):
+                    yield entry
+            elif depth and entry.is_dir(follow_symlinks=False):
+                yield from walk(entry.path, suffix=suffix, depth=depth - 1)
+
+
+def listed_roots(
+    environment: Environment, variable: str, *defaults: Path, below: str = ""
+) -> tuple[Path, ...]:
+    """Return the roots of a comma-separated variable, else the defaults; each once."""
+    given = [part.strip() for part in environment.get(variable, "").split(",") if part.strip()]
+    bases = [Path(part).expanduser() for part in given] or list(defaults)
+    return tuple(dict.fromkeys(base / below if below else base for base in bases))
+
+
+def tool_label(name: str) -> str:
+    """Name a tool for a label: the tools of an MCP server are one, named after their server."""
+    server = MCP_TOOL.match(name)
+    return f"mcp:{server[1]}" if server else name or "unknown"

@@ -1,0 +1,558 @@
+"""Codex CLI: `<root>/sessions/**/rollout-*.jsonl` and `archived_sessions`, one rollout a thread.
+
+Seen with 0.169 and 0.80; the format is not documented, see tests/agents/codex/README.
+Says nothing of processes, and never looks at credentials.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.model import (
+    PROMPT_RANK,
+    Batch,
+    Cursor,
+    RateLimit,
+    SessionUpdate,
+    Signal,
+    TokenCounts,
+    UsageEvent,
+)
+from agtop_exporter.tail import Bulk, Count, Errors, LineReader, decoder
+
+NAME = "codex"
+THREAD_NAME_RANK = 5
+REPLAY_SECONDS = 1.0  # an old fork writes its parent's records at once, when it begins
+BULK = Bulk(
+    markers=(
+        b'"type":"function_call_output"',
+        b'"type":"custom_tool_call_output"',
+        b'"type":"reasoning"',
+    ),
+    within=200,
+)
+TOOL_CALLS = frozenset(
+    {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
+)
+APPROVALS = frozenset(
+    {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
+)
+WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}  # by minutes
+
+
+class TokenUsage(msgspec.Struct, gc=False):
+    """Token figures; input includes cached input, output includes reasoning."""
+
+    input_tokens: Count | None = 0
+    cached_input_tokens: Count | None = 0
+    cache_write_input_tokens: Count | None = 0
+    output_tokens: Count | None = 0
+    reasoning_output_tokens: Count | None = 0
+    total_tokens: Count | None = 0
+
+
+class TokenInfo(msgspec.Struct, gc=False):
+    """`info` of a token_count: the thread's running total, and the last response's part."""
+
+    total_token_usage: TokenUsage | None = None
+    last_token_usage: TokenUsage | None = None
+    model_context_window: Count | None = None
+
+
+class Window(msgspec.Struct, gc=False):
+    """One rate-limit window."""
+
+    used_percent: float | None = None
+    window_minutes: int | None = None
+    resets_at: float | None = None
+    resets_in_seconds: float | None = None
+
+
+class RateLimits(msgspec.Struct, gc=False):
+    """`rate_limits` of a token_count."""
+
+    primary: Window | None = None
+    secondary: Window | None = None
+    plan_type: str | None = None
+
+
+class TextPart(msgspec.Struct, gc=False):
+    """One part of a message's content."""
+
+    text: str | None = None
+
+
+class Item(msgspec.Struct, gc=False):
+    """The item of an item_completed."""
+
+    type: str = ""
+    id: str = ""
+    status: str | None = None
+    exit_code: int | None = None
+    content: list[TextPart] | None = None
+
+
+class ReasoningSettings(msgspec.Struct, gc=False):
+    """Settings of a collaboration mode."""
+
+    reasoning_effort: str | None = None
+
+
+class CollaborationMode(msgspec.Struct, gc=False):
+    """Where newer versions keep the effort."""
+
+    settings: ReasoningSettings | None = None
+
+
+class ThreadSpawn(msgspec.Struct, gc=False):
+    """How a subagent came to be."""
+
+    parent_thread_id: str | None = None
+
+
+class Subagent(msgspec.Struct, gc=False):
+    """The `subagent` source."""
+
+    thread_spawn: ThreadSpawn | None = None
+
+
+class Source(msgspec.Struct, gc=False):
+    """The source of a thread, where it is an object."""
+
+    subagent: Subagent | str | None = None
+
+
+class Git(msgspec.Struct, gc=False):
+    """The repository of a thread."""
+
+    branch: str | None = None
+
+
+class Failure(msgspec.Struct, gc=False):
+    """Why a task failed."""
+
+    codex_error_info: str | dict[str, object] | None = None
+
+
+class Payload(msgspec.Struct, gc=False):
+    """The fields that matter of all payload types together."""
+
+    type: str = ""
+    id: str | None = None
+    timestamp: datetime | None = None
+    cwd: str | None = None
+    cli_version: str | None = None
+    source: str | Source | None = None
+    parent_thread_id: str | None = None
+    subagent_history_start_ordinal: int | None = None
+    git: Git | None = None
+    model: str | None = None
+    effort: str | None = None
+    collaboration_mode: CollaborationMode | None = None
+    turn_id: str | None = None
+    thread_id: str | None = None
+    response_id: str | None = None
+    usage: TokenUsage | None = None
+    thread_token_usage: TokenUsage | None = None
+    info: TokenInfo | None = None
+    rate_limits: RateLimits | None = None
+    model_context_window: Count | None = None
+    item: Item | None = None
+    message: str | None = None
+    thread_name: str | None = None
+    last_agent_message: str | None = None
+    error: Failure | None = None
+    role: str | None = None
+    phase: str | None = None
+    name: str | None = None
+    call_id: str | None = None
+    content: list[TextPart] | str | None = None
+
+
+class Record(msgspec.Struct, gc=False):
+    """One line."""
+
+    type: str = ""
+    timestamp: datetime | None = None
+    ordinal: int | None = None
+    payload: Payload | None = None
+
+
+class Memory(msgspec.Struct, array_like=True):
+    """What must be remembered of a rollout between two reads."""
+
+    began: float = 0.0
+    thread_id: str = ""
+    parent_id: str = ""
+    family: str = ""  # the foreign thread whose records a fork replays
+    own_ordinal: int = 0  # records before this ordinal are replayed
+    turn_id: str = ""
+    model: str = ""
+    total: tuple[int, ...] = ()  # the running total that has been counted
+    has_tasks: bool = False  # says when a turn begins and ends
+
+
+class _Reader:
+    """Turns the records of one rollout into events and one session update."""
+
+    def __init__(self, path: str, memory: Memory) -> None:
+        self.path = path
+        self.memory = memory
+        self.events: list[UsageEvent] = []
+        self.limits: dict[str, RateLimit] = {}
+        self.session = SessionUpdate(
+            session_id=memory.thread_id, data_path=path, parent_session_id=memory.parent_id
+        )
+        self.time = 0.0
+        self.copied = False
+
+    def take(self, record: Record) -> None:
+        """Use one record."""
+        payload = record.payload
+        if payload is None:
+            return
+        self._place(record)
+        if record.type == "response_item":
+            self._item(payload)
+        elif record.type == "event_msg":
+            self._event(payload)
+        elif record.type == "token_usage_record":
+            self._usage_record(payload)
+        elif record.type == "turn_context":
+            self._turn_context(payload)
+        elif record.type == "session_meta":
+            self._session_meta(payload)
+        elif record.type == "compacted":
+            self._occur(f"compaction:{self._thread()}:{self.time}", compactions=1)
+
+    def _place(self, record: Record) -> None:
+        memory = self.memory
+        time = record.timestamp.timestamp() if record.timestamp else 0.0
+        memory.began = memory.began or time
+        self.time = time
+        if record.ordinal is not None and memory.own_ordinal:
+            self.copied = record.ordinal < memory.own_ordinal
+        else:
+            self.copied = bool(memory.family) and time - memory.began < REPLAY_SECONDS
+        if time and not self.copied:
+            self.session.seen(time)
+
+    def _thread(self) -> str:
+        """Name the thread; before its first record, by its file."""
+        if not self.session.session_id:
+            stem = self.path.rpartition("/")[2].removesuffix(".jsonl")
+            self.memory.thread_id = self.session.session_id = stem[-36:]
+        return self.session.session_id
+
+    def _session_meta(self, payload: Payload) -> None:
+        memory, session = self.memory, self.session
+        thread_id = payload.id or ""
+        if memory.thread_id and thread_id != memory.thread_id:
+            memory.family = memory.family or thread_id
+            return
+        if memory.thread_id or not thread_id:
+            return
+        source = payload.source.subagent if isinstance(payload.source, Source) else None
+        spawn = source.thread_spawn if isinstance(source, Subagent) else None
+        parent = payload.parent_thread_id or (spawn.parent_thread_id if spawn else None) or ""
+        memory.thread_id = session.session_id = thread_id
+        memory.parent_id = session.parent_session_id = parent
+        memory.own_ordinal = payload.subagent_history_start_ordinal or 0
+        session.subagent = bool(parent)
+        session.cwd = payload.cwd or ""
+        session.agent_version = payload.cli_version or ""
+        session.git_branch = (payload.git.branch if payload.git else None) or ""
+        if payload.timestamp:
+            session.seen(payload.timestamp.timestamp())
+
+    def _turn_context(self, payload: Payload) -> None:
+        self.memory.turn_id = payload.turn_id or self.memory.turn_id
+        if payload.model:
+            self.memory.model = self.session.model = payload.model
+        mode = payload.collaboration_mode
+        effort = payload.effort or (
+            mode.settings.reasoning_effort if mode and mode.settings else ""
+        )
+        self.session.model_effort = effort or self.session.model_effort
+
+    # --- usage ------------------------------------------------------------------------------
+
+    def _usage_record(self, payload: Payload) -> None:
+        """Count a response by its own record: newer versions write one for each."""
+        usage = payload.usage
+        if usage is None:
+            return
+        total = vector(payload.thread_token_usage)
+        if total and total == self.memory.total:
+            return  # an earlier token_count has told of it
+        self.memory.total = total
+        foreign = payload.thread_id not in (None, self._thread())
+        key = payload.response_id or f"{payload.turn_id}:{total}"
+        self._respond(f"response:{key}", usage, copied=self.copied or foreign)
+        self.session.context_used_tokens = usage.total_tokens
+
+    def _token_count(self, payload: Payload) -> None:
+        """Count what a running total has grown by; most token_counts repeat the one before."""
+        if payload.rate_limits is not None:
+            self._rate_limits(payload.rate_limits)
+        info = payload.info
+        if info is None:
+            return
+        last = info.last_token_usage
+        if last is not None and last.total_tokens:
+            self.session.context_used_tokens = last.total_tokens
+        self.session.context_window_tokens = (
+            info.model_context_window or self.session.context_window_tokens
+        )
+        total = vector(info.total_token_usage)
+        if total and total == self.memory.total:
+            return
+        usage = last or growth(info.total_token_usage, self.memory.total)
+        self.memory.total = total
+        if usage is not None and any(vector(usage)):
+            owner = self.memory.turn_id or (self.memory.family if self.copied else "")
+            figures = ":".join(map(str, total or vector(usage)))
+            if not total:  # no running total: only its time tells it from its like
+                figures += f":{self.time}"
+            self._respond(f"count:{owner or self._thread()}:{figures}", usage, copied=self.copied)
+
+    def _respond(self, key: str, usage: TokenUsage, *, copied: bool) -> None:
+        self.events.append(
+            UsageEvent(
+                key=key,
+                session_id=self._thread(),
+                time=self.time,
+                model=self.memory.model,
+                tokens=token_counts(usage),
+                requests=1,
+                copied=copied,
+            )
+        )
+
+    def _rate_limits(self, limits: RateLimits) -> None:
+        if limits.plan_type:
+            self.session.subscription = f"ChatGPT {limits.plan_type.capitalize()}"
+        for window in (limits.primary, limits.secondary):
+            if window is None or window.used_percent is None:
+                continue
+            name = window_name(window.window_minutes)
+            resets_at = window.resets_at
+            if resets_at is None and window.resets_in_seconds is not None:
+                resets_at = self.time + window.resets_in_seconds
+            self.limits[name] = RateLimit(
+                agent=NAME,
+                window=name,
+                used_ratio=window.used_percent / 100,
+                observed_at=self.time,
+                resets_at=resets_at,
+                window_seconds=window.window_minutes * 60 if window.window_minutes else None,
+                source="rollout",
+            )
+
+    # --- turns, tools and state -------------------------------------------------------------
+
+    def _event(self, payload: Payload) -> None:
+        kind = payload.type
+        if kind == "token_count":
+            self._token_count(payload)
+        elif kind == "item_completed" and payload.item is not None:
+            self._completed(payload.item)
+        elif kind == "user_message":
+            self._prompt(f"prompt:{self._thread()}:{self.time}", payload.message or "")
+        elif kind == "thread_name_updated":
+            self.session.entitle(payload.thread_name or "", THREAD_NAME_RANK)
+        elif not self.copied:
+            self._task(payload)
+
+    def _task(self, payload: Payload) -> None:
+        """Follow the turn; a replayed one says nothing of this thread."""
+        session, kind = self.session, payload.type
+        if kind in ("task_started", "turn_started"):
+            self.memory.turn_id = payload.turn_id or self.memory.turn_id
+            self.memory.has_tasks = True
+            session.context_window_tokens = (
+                payload.model_context_window or session.context_window_tokens
+            )
+            session.signal = signal("running", kind)
+        elif kind in ("task_complete", "turn_complete"):
+            session.signal = self._finished(payload)
+        elif kind == "turn_aborted":
+            session.signal = signal("idle", kind)
+        elif kind in APPROVALS:
+            session.signal = signal("waiting", kind, "permission")
+        elif kind == "request_user_input":
+            session.signal = signal("waiting", kind, "input")
+        elif kind in ("error", "stream_error"):
+            session.signal = signal("error", kind, kind)
+
+    @staticmethod
+    def _finished(payload: Payload) -> Signal:
+        if payload.error is not None:
+            reason = payload.error.codex_error_info
+            return signal("error", payload.type, reason if isinstance(reason, str) else "error")
+        if asks(payload.last_agent_message or ""):
+            return signal("waiting", payload.type, "input")
+        return signal("idle", payload.type)
+
+    def _completed(self, item: Item) -> None:
+        if item.type == "UserMessage":
+            text = " ".join(part.text or "" for part in item.content or ())
+            self._prompt(f"prompt:{item.id or self.time}", text)
+        elif item.type == "CommandExecution" and (item.status == "failed" or item.exit_code):
+            failed = ((item.id, "exec_command"),)
+            self._occur(f"failure:{item.id}", tool_errors=failed)
+
+    def _prompt(self, key: str, text: str) -> None:
+        if not text.lstrip().startswith("<"):
+            self.session.entitle(text, PROMPT_RANK)
+        if not self.copied:
+            self.session.signal = signal("running", "user_message")
+        self._occur(key, turns=1)
+
+    def _item(self, payload: Payload) -> None:
+        if payload.type in TOOL_CALLS:
+            call_id = payload.call_id or payload.id or f"{self._thread()}:{self.time}"
+            name = tool_label(payload.name or payload.type.removesuffix("_call"))
+            self._occur(f"call:{call_id}", tools=((call_id, name),))
+            if not self.copied:
+                self.session.signal = signal("running", payload.type)
+        elif payload.type == "message" and payload.role == "assistant":
+            self._answer(payload)
+
+    def _answer(self, payload: Payload) -> None:
+        """Tell the end of a turn by its answer, for versions that have no other sign."""
+        if self.copied or self.memory.has_tasks or payload.phase not in (None, "final_answer"):
+            return
+        parts = payload.content if isinstance(payload.content, list) else ()
+        if asks(" ".join(part.text or "" for part in parts)):
+            self.session.signal = signal("waiting", "assistant-question", "input")
+        else:
+            self.session.signal = signal("idle", "assistant-final")
+
+    def _occur(
+        self,
+        key: str,
+        *,
+        turns: int = 0,
+        compactions: int = 0,
+        tools: tuple[tuple[str, str], ...] = (),
+        tool_errors: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.events.append(
+            UsageEvent(
+                key=key,
+                session_id=self._thread(),
+                time=self.time,
+                turns=turns,
+                compactions=compactions,
+                tools=tools,
+                tool_errors=tool_errors,
+                copied=self.copied,
+            )
+        )
+
+
+@lru_cache(maxsize=256)
+def signal(kind: str, detail: str, reason: str = "") -> Signal:
+    """Return the signal of a record type."""
+    return Signal(kind, reason, detail)
+
+
+def asks(text: str) -> bool:
+    """Say whether an answer ends with a question: a `?` elsewhere may be a URL or code."""
+    return text.rstrip().endswith("?")
+
+
+def vector(usage: TokenUsage | None) -> tuple[int, ...]:
+    """Return the figures of a usage object in a fixed order; empty where there is none."""
+    if usage is None:
+        return ()
+    return (
+        usage.input_tokens or 0,
+        usage.cached_input_tokens or 0,
+        usage.cache_write_input_tokens or 0,
+        usage.output_tokens or 0,
+        usage.reasoning_output_tokens or 0,
+        usage.total_tokens or 0,
+    )
+
+
+def growth(total: TokenUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
+    """Return what a running total has grown by; all of it where it has fallen."""
+    now = vector(total)
+    if not now or not before:
+        return total
+    parts = [new - old for new, old in zip(now, before, strict=True)]
+    return total if min(parts) < 0 else TokenUsage(*parts)
+
+
+def token_counts(usage: TokenUsage) -> TokenCounts:
+    """Make the counts disjoint; a cache write of unknown lifetime is 5 minutes."""
+    cached = usage.cached_input_tokens or 0
+    written = usage.cache_write_input_tokens or 0
+    return TokenCounts(
+        input=max(0, (usage.input_tokens or 0) - cached - written),
+        cache_read=cached,
+        cache_write_5m=written,
+        output=usage.output_tokens or 0,
+        reasoning=usage.reasoning_output_tokens or 0,
+    )
+
+
+def window_name(minutes: int | None) -> str:
+    """Name a rate-limit window by its length, never by its place."""
+    if not minutes:
+        return "other"
+    return WINDOW_NAMES.get(minutes) or (
+        f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+    )
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one rollout. Raises OSError."""
+    errors = Errors(path)
+    decode = decoder(Record, errors)
+    with LineReader(path, cursor, bulk=BULK) as lines:
+        known = cursor.state and not lines.reset
+        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        reader = _Reader(path, memory)
+        records = 0
+        for line in lines:
+            record = decode(line, lines.offset)
+            if record is not None:
+                records += 1
+                reader.take(record)
+        errors.add("too_large", lines.offset, lines.too_large)
+        return Batch(
+            agent=NAME,
+            path=path,
+            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
+            began=memory.began,
+            events=tuple(reader.events),
+            sessions=(reader.session,) if reader.session.session_id else (),
+            rate_limits=tuple(reader.limits.values()),
+            errors=errors.all(),
+            records=records,
+            bytes_read=lines.offset - lines.start,
+            reset=lines.reset,
+            more=lines.more,
+        )
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the folders of active and of archived rollouts of every home."""
+    homes = listed_roots(environment, "CODEX_HOME", home / ".codex")
+    return tuple(base / name for base in homes for name in ("sessions", "archived_sessions"))
+
+
+def files(root: Path) -> Iterator[os.DirEntry[str]]:
+    """List the rollouts: `YYYY/MM/DD/*.jsonl`, or flat where archived."""
+    return walk(root, suffix=".jsonl", depth=4)
+
+
+AGENT = Agent(name=NAME, title="Codex", roots=roots, files=files, read=read)

@@ -1,0 +1,404 @@
+"""Turns usage events into totals that count everything once, never fall, and outlive a crash.
+
+What one refresh learns (cursors, dedupe keys, sessions, totals) is committed in one transaction.
+Nothing here reads a transcript, knows a price table, or asks for the time.
+"""
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.ledger.records import Entry, SessionRecord, merge_facts
+from agtop_exporter.ledger.store import Place, Row, Store
+from agtop_exporter.model import (
+    TOKEN_TYPES,
+    Batch,
+    Cost,
+    Cursor,
+    ModelUsage,
+    RateLimit,
+    Series,
+    SessionUpdate,
+    TokenCounts,
+    UsageEvent,
+)
+
+__all__ = ["Entry", "Ledger", "Price", "SessionRecord"]
+
+KEY_BYTES = 12
+SECONDS_PER_HOUR = 3600
+
+Price = Callable[[str, UsageEvent], Cost | None]
+"""(agent, event) -> what it cost, or None where no price is known."""
+
+_decode_entry = msgspec.msgpack.Decoder(Entry).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _Changes:
+    """What a batch adds to the sums (or takes from one session to give to another)."""
+
+    def __init__(self) -> None:
+        self.usage: dict[Place, list[int]] = {}
+        self.counts: dict[tuple[int, str, str], int] = {}  # session, kind, tool name
+
+    def add(self, entry: Entry, sign: int) -> None:
+        """Add what an entry says, or take it away."""
+        if entry.requests:
+            place = (entry.session, entry.model, int(entry.time) // SECONDS_PER_HOUR)
+            sums = self.usage.get(place)
+            if sums is None:
+                sums = self.usage[place] = [0] * 14
+            tokens, cost = entry.tokens, entry.cost
+            sums[0] += sign * entry.requests
+            sums[1] += sign * tokens.input
+            sums[2] += sign * tokens.cache_read
+            sums[3] += sign * tokens.cache_write_5m
+            sums[4] += sign * tokens.cache_write_1h
+            sums[5] += sign * tokens.output
+            sums[6] += sign * tokens.reasoning
+            if cost is None:
+                sums[13] += sign * tokens.total
+            else:
+                sums[7] += sign * cost.input
+                sums[8] += sign * cost.cache_read
+                sums[9] += sign * cost.cache_write_5m
+                sums[10] += sign * cost.cache_write_1h
+                sums[11] += sign * cost.output
+                sums[12] += sign * cost.reported
+        for kind, number in (("turns", entry.turns), ("compactions", entry.compactions)):
+            if number:
+                self._count(entry.session, kind, "", sign * number)
+        for _, name in entry.tools:
+            self._count(entry.session, "tool_calls", name, sign)
+        for _, name in entry.tool_errors:
+            self._count(entry.session, "tool_call_errors", name, sign)
+
+    def _count(self, session: int, kind: str, name: str, number: int) -> None:
+        key = (session, kind, name)
+        self.counts[key] = self.counts.get(key, 0) + number
+
+
+class Ledger:
+    """The totals, the sessions and the cursors; the one place that changes them.
+
+    `warning` is the reason, if any, why the ledger is not being kept on disk.
+    """
+
+    def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
+        """Open the ledger of a state directory, or one in memory.
+
+        Raises AgtopError where another daemon writes to the same directory.
+        """
+        self._store = Store(directory, read_only=read_only)
+        self.totals: dict[Series, int | float] = {}
+        self.sessions: dict[tuple[str, str], SessionRecord] = {}
+        self.cursors: dict[str, tuple[str, Cursor]] = {}  # path -> agent, cursor
+        self.rate_limits: dict[tuple[str, str], RateLimit] = {}
+        self._by_id: list[SessionRecord] = []
+        self._created: list[SessionRecord] = []  # by the batch at hand
+        self._before: dict[int, ModelUsage] = {}  # what changed sessions had at the last commit
+        self._unsaved: set[int] = set()
+        self._dirty_totals: set[Series] = set()
+        self._dirty_cursors: set[str] = set()
+        self._dirty_limits = False
+        self._load()
+
+    def _load(self) -> None:
+        store = self._store
+        for _, data in store.all("sessions"):
+            record = msgspec.msgpack.decode(data, type=SessionRecord)
+            self.sessions[record.agent, record.session_id] = record
+            self._by_id.append(record)
+        self._by_id.sort(key=lambda record: record.id)
+        for series, value in store.all("totals"):
+            self.totals[tuple(msgspec.json.decode(series, type=list[str]))] = value
+        for path, agent, data in store.all("cursors"):
+            self.cursors[path] = (agent, msgspec.msgpack.decode(data, type=Cursor))
+        for name, data in store.all("facts"):
+            if name == "rate_limits":
+                for limit in msgspec.msgpack.decode(data, type=list[RateLimit]):
+                    self.rate_limits[limit.agent, limit.window] = limit
+
+    @property
+    def warning(self) -> str:
+        """Why the ledger is not being kept on disk; empty where it is."""
+        return self._store.warning
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing has ever been counted."""
+        return not self.totals
+
+    def close(self) -> None:
+        """Give the file and its lock back; what was not committed is forgotten."""
+        self._store.close()
+
+    def size_bytes(self) -> int:
+        """Return the size of the ledger on disk."""
+        return self._store.size_bytes()
+
+    # --- learning ---------------------------------------------------------------------------
+
+    def record(self, batch: Batch, *, price: Price, project: Callable[[str], str]) -> None:
+        """Take in what one read found. `project` names the project of a working directory."""
+        agent = batch.agent
+        for update in batch.sessions:
+            self._update(agent, update, project)
+        changes = _Changes()
+        self._merge(agent, batch, changes, price)
+        self._apply(changes)
+        for record in self._created:
+            if not record.facts.parent_session_id:
+                self.add(("sessions_started", agent), 1)
+        self._created.clear()
+        for limit in batch.rate_limits:
+            known = self.rate_limits.get((agent, limit.window))
+            if known is None or limit.observed_at >= known.observed_at:
+                self.rate_limits[agent, limit.window] = limit
+                self._dirty_limits = True
+        self.add(("scan_bytes", agent), batch.bytes_read)
+        self.add(("scan_records", agent), batch.records)
+        for error in batch.errors:
+            self.add(("parse_errors", agent, error.reason), error.count)
+        if batch.reset:
+            self.add(("source_resets", agent, batch.reset), 1)
+        self.move_cursor(batch.path, agent, batch.cursor)
+
+    def add(self, series: Series, amount: float) -> None:
+        """Let a total grow; a negative amount is ignored, for totals never fall."""
+        if amount > 0 or series not in self.totals:
+            self.totals[series] = self.totals.get(series, 0) + max(0, amount)
+            self._dirty_totals.add(series)
+
+    def move_cursor(self, path: str, agent: str, cursor: Cursor) -> None:
+        """Remember how far a file has been read."""
+        self.cursors[path] = (agent, cursor)
+        self._dirty_cursors.add(path)
+
+    def forget_cursor(self, path: str) -> None:
+        """Forget a file that is gone; what it held stays counted."""
+        if self.cursors.pop(path, None) is not None:
+            self._dirty_cursors.add(path)
+
+    def _update(self, agent: str, update: SessionUpdate, project: Callable[[str], str]) -> None:
+        record = self._session(agent, update.session_id)
+        facts = merge_facts(record.facts, update)
+        if facts == record.facts:
+            return
+        self._touch(record)
+        record.facts = facts
+        if not record.project and facts.cwd:
+            record.project = project(facts.cwd)
+
+    def _session(self, agent: str, session_id: str) -> SessionRecord:
+        record = self.sessions.get((agent, session_id))
+        if record is None:
+            facts = SessionUpdate(session_id=session_id)
+            record = SessionRecord(len(self._by_id), agent, session_id, facts)
+            self.sessions[agent, session_id] = record
+            self._by_id.append(record)
+            self._created.append(record)
+            self._touch(record)
+        return record
+
+    def _touch(self, record: SessionRecord) -> None:
+        """Note what a session had before this refresh changes it."""
+        if record.id not in self._before:
+            self._before[record.id] = record.usage
+
+    # --- counting ---------------------------------------------------------------------------
+
+    def _merge(self, agent: str, batch: Batch, changes: _Changes, price: Price) -> None:
+        salt = agent.encode() + b"\0"
+        keys = [
+            blake2b(salt + event.key.encode(), digest_size=KEY_BYTES).digest()
+            for event in batch.events
+        ]
+        known = {key: _decode_entry(data) for key, data in self._store.entries(keys).items()}
+        ids: dict[str, int] = {}
+        for key, event in zip(keys, batch.events, strict=True):
+            session = ids.get(event.session_id)
+            if session is None:
+                session = ids[event.session_id] = self._session(agent, event.session_id).id
+            cost = price(agent, event) if event.requests else None
+            entry = _entry(session, batch.began, event, cost)
+            before = known.get(key)
+            if before is not None:
+                merged = before.merged(entry)
+                if merged == before:
+                    continue
+                entry = _priced(agent, merged, before, price)
+                changes.add(before, -1)
+            changes.add(entry, 1)
+            known[key] = entry
+            unpriced = entry.cost is None and entry.requests > 0
+            self._store.put_event(key, _encode(entry), unpriced=unpriced)
+
+    def reprice(self, price: Price) -> int:
+        """Price what no price was known for; returns how many events now have one."""
+        changes, priced = _Changes(), 0
+        for key, data in self._store.unpriced().items():
+            entry = _decode_entry(data)
+            record = self._by_id[entry.session]
+            cost = price(record.agent, _as_event(entry))
+            if cost is not None:
+                changes.add(entry, -1)
+                entry = msgspec.structs.replace(entry, cost=cost)
+                changes.add(entry, 1)
+                self._store.put_event(key, _encode(entry), unpriced=False)
+                priced += 1
+        self._apply(changes)
+        return priced
+
+    def _apply(self, changes: _Changes) -> None:
+        """Bring the sums of sessions, hours and totals up to date."""
+        by_model: dict[tuple[str, str], list[int]] = {}
+        by_project: dict[tuple[str, str], list[int]] = {}
+        for (session, model, _), sums in changes.usage.items():
+            record = self._by_id[session]
+            self._touch(record)
+            usage = ModelUsage(sums[0], TokenCounts(*sums[1:7]), Cost(*sums[7:14]))
+            record.models[model] = record.models.get(model, ModelUsage()) + usage
+            if record.models[model].requests == 0:
+                del record.models[model]  # another session has a better claim to all of it
+            net = by_model.setdefault((record.agent, model), [0] * 14)
+            for index, amount in enumerate(sums):
+                net[index] += amount
+            spent = by_project.setdefault((record.agent, record.project or "unknown"), [0, 0])
+            spent[0] += usage.tokens.total
+            spent[1] += usage.cost.total
+        for place, sums in changes.usage.items():
+            self._store.add_hourly(place, (*sums[:7], sum(sums[7:13]), sums[13]))
+        for (agent, model), net in by_model.items():
+            self._total_usage(agent, model or "unknown", net)
+        for (agent, project), (tokens, cost) in by_project.items():
+            self.add(("project_tokens", agent, project), tokens)
+            self.add(("project_cost", agent, project), cost)
+        self._apply_counts(changes)
+
+    def _total_usage(self, agent: str, model: str, net: list[int]) -> None:
+        self.add(("requests", agent, model), net[0])
+        for token_type, tokens, cost in zip(TOKEN_TYPES, net[1:6], net[7:12], strict=True):
+            if tokens:
+                self.add(("tokens", agent, model, token_type), tokens)
+            if cost:
+                self.add(("cost", agent, model, token_type, "estimated"), cost)
+        if net[6]:
+            self.add(("reasoning_tokens", agent, model), net[6])
+        if net[12]:
+            self.add(("cost", agent, model, "unsplit", "reported"), net[12])
+        self.add(("unpriced_tokens", agent, model), net[13])
+
+    def _apply_counts(self, changes: _Changes) -> None:
+        net: dict[Series, int] = {}
+        for (session, kind, name), number in changes.counts.items():
+            if not number:
+                continue
+            record = self._by_id[session]
+            self._touch(record)
+            if kind == "turns":
+                record.turns += number
+            elif kind == "compactions":
+                record.compactions += number
+            else:
+                calls = record.tools if kind == "tool_calls" else record.tool_errors
+                calls[name] = calls.get(name, 0) + number
+                if not calls[name]:
+                    del calls[name]
+            series: Series = (kind, record.agent, name) if name else (kind, record.agent)
+            net[series] = net.get(series, 0) + number
+        for series, number in net.items():
+            self.add(series, number)
+
+    # --- committing -------------------------------------------------------------------------
+
+    def commit(self) -> list[SessionRecord]:
+        """Make this refresh's changes durable, and return the sessions that it changed.
+
+        What cannot be written stays in memory and is tried again next time; `warning` says why.
+        """
+        changed = [self._by_id[session] for session in self._before]
+        for record in changed:
+            _keep_floor(record, self._before[record.id])
+        self._unsaved.update(self._before)
+        self._before.clear()
+        unsaved = self._unsaved or self._dirty_totals or self._dirty_cursors or self._dirty_limits
+        if not unsaved or self._store.flush(self._rows(), gone=self._gone()):
+            self._unsaved.clear()
+            self._dirty_totals.clear()
+            self._dirty_cursors.clear()
+            self._dirty_limits = False
+        return changed
+
+    def _rows(self) -> dict[str, Iterable[Row]]:
+        cursors = ((path, self.cursors.get(path)) for path in self._dirty_cursors)
+        return {
+            "sessions": ((id_, _encode(self._by_id[id_])) for id_ in self._unsaved),
+            "totals": (
+                (msgspec.json.encode(series).decode(), self.totals[series])
+                for series in self._dirty_totals
+            ),
+            "cursors": (
+                (path, known[0], _encode(known[1])) for path, known in cursors if known is not None
+            ),
+            "facts": (("rate_limits", _encode(list(self.rate_limits.values()))),),
+        }
+
+    def _gone(self) -> list[str]:
+        return [path for path in self._dirty_cursors if path not in self.cursors]
+
+
+def _keep_floor(record: SessionRecord, before: ModelUsage) -> None:
+    """Remember what was published of a session, where another session took some of it."""
+    now = record.usage
+    if before.tokens.max(now.tokens) != now.tokens:
+        record.floor_tokens = record.floor_tokens.max(before.tokens)
+        record.floor_cost = record.floor_cost.max(before.cost)
+
+
+def _entry(session: int, began: float, event: UsageEvent, cost: Cost | None) -> Entry:
+    return Entry(
+        session,
+        began,
+        event.copied,
+        event.time,
+        event.model,
+        event.tokens,
+        cost,
+        event.requests,
+        event.turns,
+        event.compactions,
+        event.tools,
+        event.tool_errors,
+        event.provider,
+        event.speed,
+        event.reported_cost,
+    )
+
+
+def _as_event(entry: Entry) -> UsageEvent:
+    return UsageEvent(
+        key="",
+        session_id="",
+        time=entry.time,
+        model=entry.model,
+        tokens=entry.tokens,
+        requests=entry.requests,
+        provider=entry.provider,
+        speed=entry.speed,
+        reported_cost=entry.reported_cost,
+    )
+
+
+def _priced(agent: str, merged: Entry, before: Entry, price: Price) -> Entry:
+    """Price a response that has grown; what has been charged is never lowered."""
+    if merged.tokens == before.tokens and merged.reported_cost == before.reported_cost:
+        cost = before.cost
+    else:
+        cost = price(agent, _as_event(merged))
+        if cost is not None and before.cost is not None:
+            cost = cost.max(before.cost)
+    return msgspec.structs.replace(merged, cost=cost or before.cost)

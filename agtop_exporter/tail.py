@@ -1,0 +1,339 @@
+"""What is new in a file since a cursor: complete lines, decoded with types, and nothing lost.
+
+Reading is bounded in memory whatever the file holds, and opens only regular files, read-only.
+This module knows no agent.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Annotated, Any, Self, TypeVar
+
+import msgspec
+
+from agtop_exporter.model import Cursor, ParseError
+
+BLOCK_BYTES = 256 * 1024
+BATCH_BYTES = 32 * 1024 * 1024  # one batch ends after the line that passes this
+LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines lose their long strings while they are read
+LONG_STRING_BYTES = 4096
+FINGERPRINT_BYTES = 512  # of the head, and of the tail before the offset
+MAX_COUNT = 10**15  # no request has more tokens; keeps every sum inside 64 bits
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+"""A number of tokens or calls in a record; anything else there is a schema error."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+
+
+class NotAFileError(OSError):
+    """The path is a directory, FIFO, socket or symbolic link: never a transcript."""
+
+
+class LineReader:
+    """The complete lines of a growing file after a cursor; a context manager and an iterator.
+
+    After the iteration `cursor(state)` says how far the lines went. An unfinished last line is
+    left for the next read. Raises NotAFileError, or OSError where the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        cursor: Cursor,
+        *,
+        bulk: "Bulk | None" = None,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self.path = path
+        self._bulk = bulk or NO_BULK
+        self.more = False
+        self.reset = ""
+        self.too_large = 0
+        self._batch_bytes = batch_bytes
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise NotAFileError(error.errno, "not a regular file", path) from error
+            raise
+        self._status = os.fstat(self._fd)
+        if not stat.S_ISREG(self._status.st_mode):
+            os.close(self._fd)
+            raise NotAFileError(errno.EINVAL, "not a regular file", path)
+        if cursor.offset:
+            self.reset = self._why_from_the_start(cursor)
+        self.offset = 0 if self.reset else cursor.offset
+        self.start = self.offset
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+    def _why_from_the_start(self, cursor: Cursor) -> str:
+        if self._status.st_size < cursor.offset:
+            return "truncated"
+        if self._fingerprint(cursor.offset) == cursor.fingerprint:
+            return ""
+        same_file = (self._status.st_dev, self._status.st_ino) == (cursor.device, cursor.inode)
+        return "rewritten" if same_file else "replaced"
+
+    def _fingerprint(self, offset: int) -> bytes:
+        head = os.pread(self._fd, min(FINGERPRINT_BYTES, offset), 0)
+        tail_at = max(0, offset - FINGERPRINT_BYTES)
+        tail = os.pread(self._fd, offset - tail_at, tail_at)
+        return hashlib.blake2b(head + tail, digest_size=16).digest()
+
+    def cursor(self, state: bytes = b"") -> Cursor:
+        """Return the place after the last line given, with the reader's own state."""
+        return Cursor(
+            device=self._status.st_dev,
+            inode=self._status.st_ino,
+            size=self._status.st_size,
+            mtime_ns=self._status.st_mtime_ns,
+            offset=self.offset,
+            fingerprint=self._fingerprint(self.offset) if self.offset else b"",
+            state=state,
+        )
+
+    def __iter__(self) -> Iterator[memoryview]:
+        buffer = bytearray(BLOCK_BYTES)
+        filled = 0
+        os.lseek(self._fd, self.offset, os.SEEK_SET)
+        while not self.more and (got := os.readv(self._fd, [memoryview(buffer)[filled:]])):
+            filled += got
+            view, used, block_at = memoryview(buffer), 0, self.offset
+            for begin, end in self._bulk.lines(buffer, filled):
+                used = end + 1
+                self.offset = block_at + used
+                yield view[begin:end]
+            unfinished = buffer[used:filled]
+            filled = len(unfinished)
+            if filled > LONG_LINE_BYTES:
+                yield from self._long_line(unfinished)
+                filled = 0
+            elif filled > len(buffer) // 2:
+                buffer = bytearray(2 * len(buffer))
+            buffer[:filled] = unfinished[:filled]
+            self.more = self.offset - self.start >= self._batch_bytes
+
+    def _long_line(self, beginning: bytearray) -> Iterator[memoryview]:
+        """Finish one very long line: its long strings are dropped, its figures stay."""
+        shortener = _StringShortener()
+        shortener.feed(bytes(beginning))
+        length = len(beginning)
+        while block := os.read(self._fd, BLOCK_BYTES):
+            end = block.find(b"\n")
+            shortener.feed(block if end < 0 else block[:end])
+            length += len(block) if end < 0 else end
+            if end < 0:
+                continue
+            self.offset += length + 1
+            os.lseek(self._fd, self.offset, os.SEEK_SET)
+            if shortener.overflow:
+                self.too_large += 1
+            else:
+                yield memoryview(shortener.line())
+            return
+
+
+class Bulk(msgspec.Struct, frozen=True):
+    """Lines that hold much and tell nothing: only the last of several in a row need be decoded.
+
+    Such a line has one of the `markers` in its first `within` bytes, and nowhere `unless`.
+    """
+
+    markers: tuple[bytes, ...] = ()
+    within: int = 0
+    unless: bytes = b""
+
+    def lines(self, buffer: bytearray, filled: int) -> Iterator[tuple[int, int]]:
+        """Find the complete lines that matter in the filled part of a buffer: (begin, end)."""
+        find, within, unless = buffer.find, self.within, self.unless
+        passed = None
+        begin = 0
+        exception = find(unless, 0, filled) if unless else -1
+        while (end := find(b"\n", begin, filled)) >= 0:
+            if 0 <= exception < begin:
+                exception = find(unless, begin, filled)
+            bulky = False
+            if not begin <= exception < end:
+                head = min(end, begin + within)
+                for marker in self.markers:
+                    if find(marker, begin, head) >= 0:
+                        bulky = True
+                        break
+            if bulky:
+                passed = (begin, end)
+            elif end > begin:
+                passed = None
+                yield begin, end
+            begin = end + 1
+        if passed is not None:
+            yield passed
+
+
+NO_BULK = Bulk()
+
+
+class _StringShortener:
+    """Copies JSON text piecemeal, with every string longer than LONG_STRING_BYTES emptied."""
+
+    def __init__(self) -> None:
+        self._out: list[bytes] = []
+        self._size = 0
+        self._string: list[bytes] | None = None  # the string that is being read
+        self._string_bytes = 0
+        self._pending = b""  # a backslash at the end of the last block
+        self.overflow = False
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the line."""
+        data, self._pending = self._pending + data, b""
+        at = 0
+        while at < len(data):
+            at = self._outside(data, at) if self._string is None else self._inside(data, at)
+
+    def _outside(self, data: bytes, at: int) -> int:
+        quote = data.find(b'"', at)
+        end = len(data) if quote < 0 else quote + 1
+        self._emit(data[at:end])
+        if quote >= 0:
+            self._string, self._string_bytes = [], 0
+        return end
+
+    def _inside(self, data: bytes, at: int) -> int:
+        matched = _STRING_PART.match(data, at)
+        end = matched.end() if matched else at
+        part = data[at:end]
+        self._string_bytes += len(part)
+        if self._string is not None and self._string_bytes <= LONG_STRING_BYTES:
+            self._string.append(part)
+        if end >= len(data):
+            return end
+        if data[end] == ord("\\"):  # half an escape: the next block has the rest
+            self._pending = data[end:]
+            return len(data)
+        if self._string is not None and self._string_bytes <= LONG_STRING_BYTES:
+            self._emit(b"".join(self._string))
+        self._emit(b'"')
+        self._string = None
+        return end + 1
+
+    def _emit(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > LONG_LINE_BYTES:
+            self.overflow = True
+            self._out.clear()
+        if not self.overflow:
+            self._out.append(data)
+
+    def line(self) -> bytes:
+        """Return the shortened line."""
+        return b"".join(self._out)
+
+
+class Errors:
+    """Counts what could not be used, by reason; keeps where the first one was."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._counts: dict[str, int] = {}
+        self._first: dict[str, str] = {}
+
+    def add(self, reason: str, at: int, count: int = 1) -> None:
+        """Count records at a byte offset of the file."""
+        if count:
+            self._counts[reason] = self._counts.get(reason, 0) + count
+            self._first.setdefault(reason, f"{self._path}:{at}")
+
+    def all(self) -> tuple[ParseError, ...]:
+        """Return the counts."""
+        return tuple(
+            ParseError(reason, count, self._first[reason]) for reason, count in self._counts.items()
+        )
+
+
+def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | None]:
+    """Return a function (line, offset) that decodes a record of the given Struct type.
+
+    A record with some unusable fields keeps the others, and is counted as a `schema` error; what
+    is no JSON object at all is counted as `json` or `encoding`, and None.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(line: memoryview, at: int) -> T | None:
+        try:
+            return decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            text = line.tobytes()
+            if not text.strip():
+                return None
+        try:
+            value = _well_formed(json.loads(text.decode("utf-8", "replace")))
+        except (ValueError, RecursionError):
+            errors.add("json", at)
+            return None
+        try:
+            whole = msgspec.convert(value, kind)
+        except (msgspec.ValidationError, RecursionError):
+            errors.add("schema", at)
+            return salvage(value, kind)
+        errors.add("encoding", at)
+        return whole
+
+    return read
+
+
+def salvage(value: object, kind: type[T]) -> T | None:
+    """Build a Struct from the fields of `value` that have the right type; None if no object."""
+    if not isinstance(value, dict):
+        return None
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in value:
+            continue
+        given = value[field.encode_name]
+        try:
+            fields[field.name] = msgspec.convert(given, field.type, strict=False)
+        except (msgspec.ValidationError, RecursionError):
+            inner = _struct_of(field.type)
+            if inner is not None and isinstance(given, dict):
+                fields[field.name] = salvage(given, inner)
+    try:
+        return kind(**fields)
+    except TypeError:  # a field without a default is missing
+        return None
+
+
+def _struct_of(kind: object) -> type[msgspec.Struct] | None:
+    """Return the Struct type in `Struct` or `Struct | None`."""
+    for candidate in (kind, *getattr(kind, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
+            return candidate
+    return None
+
+
+def _well_formed(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Replace lone surrogates, which JSON may escape but UTF-8 cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_well_formed(item) for item in value]
+    if isinstance(value, dict):
+        return {_well_formed(key): _well_formed(item) for key, item in value.items()}
+    return value
