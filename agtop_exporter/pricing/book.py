@@ -201,9 +201,8 @@ def _differ(ours: Tiers, theirs: Tiers) -> bool:
         abs(above - their_above) > 1
         or (our.input, our.output) != (their.input, their.output)
         or (
-            our.cache_read != their.cache_read
-            and our.cache_read != our.input  # else one of them just does not list it
-            and their.cache_read != their.input
+            # the input rate means that one of them just does not list it
+            our.cache_read not in {our.input, their.cache_read} and their.cache_read != their.input
         )
         for (above, our), (their_above, their) in zip(ours, theirs, strict=True)
     )

@@ -2,27 +2,16 @@
 
 Its data and its newer download are documented at https://github.com/pydantic/genai-prices
 (`prices/new_data/v2/data.json`; prices in USD per million tokens). Importing this module imports
-that package, which takes 0.3 s: do it on the first model to be priced. Names are matched more
-strictly than by the package itself, which takes `claude-opus-4-10` for Opus 4.1.
+that package, which takes 0.3 s: do it on the first model to be priced.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
-from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import (
-    ClauseAnd,
-    ClauseContains,
-    ClauseEndsWith,
-    ClauseEquals,
-    ClauseOr,
-    ClauseRegex,
-    ClauseStartsWith,
-    MatchLogic,
     ModelInfo,
     ModelPrice,
     PriceContext,
@@ -33,7 +22,8 @@ from genai_prices.types import (
     _providers_from_raw,
 )
 
-from agtop_exporter.pricing.names import candidates, is_version_of, providers_named_in
+from agtop_exporter.pricing.listings import Found, Sellers, all_prices, is_priced
+from agtop_exporter.pricing.names import candidates, providers_named_in
 from agtop_exporter.pricing.rates import (
     PriceCard,
     PriceTableError,
@@ -78,21 +68,14 @@ _PER_TOKENS = 1_000_000
 _DAY_SECONDS = 86400
 
 
-class Found(NamedTuple):
-    """Where a model is listed."""
-
-    provider: Provider
-    info: ModelInfo
-    match: str
-
-
 class GenaiPrices:
     """The bundled table, with a newer download before it if there is one."""
 
     def __init__(self, download: bytes | None = None) -> None:
         """Read the tables; raises PriceTableError for a download that is not one."""
         bundled = get_snapshot().providers
-        self._tables = [bundled] if download is None else [_read(download), bundled]
+        tables = [bundled] if download is None else [_read(download), bundled]
+        self._tables = [Sellers(table) for table in tables]
         self._found: dict[tuple[str, str], Found | None] = {}
 
     def window(self, model: str, *, provider: str, at: float) -> Window | None:
@@ -124,29 +107,13 @@ class GenaiPrices:
         hints = tuple(filter(None, (provider, *providers_named_in(model))))
         if not _LOCAL.isdisjoint(hint.lower() for hint in hints):
             return
-        for table in self._tables:
-            own = [found for hint in hints if (found := find_provider_by_id(table, hint))]
-            yield from _listings(own, names, table=table)
-        for table in self._tables:
-            makers = [seller for maker in _MAKERS for seller in table if seller.id == maker]
-            for listing in _listings(makers, names, table=table):
-                yield listing._replace(match="maker") if provider else listing
-
-
-def _listings(
-    sellers: Iterable[Provider], names: Sequence[tuple[str, str]], *, table: list[Provider]
-) -> Iterator[Found]:
-    """Yield the priced listings of a model at the sellers, the most exact name first."""
-    for seller in sellers:
-        lenders = seller.fallback_model_providers or ()
-        models = [
-            *seller.models,
-            *(info for other in table if other.id in lenders for info in other.models),
-        ]
-        for name, kind in names:
-            for info in models:
-                if _is_priced(info) and (match := _match(info, name, kind=kind)):
-                    yield Found(seller, info, match)
+        for sellers in self._tables:
+            for hint in hints:
+                yield from sellers.find(hint, names)
+        for sellers in self._tables:
+            for maker in _MAKERS:
+                for found in sellers.find(maker, names):
+                    yield found._replace(match="maker") if provider else found
 
 
 def _price(found: Found, at: float) -> Window | None:
@@ -164,61 +131,6 @@ def _price(found: Found, at: float) -> Window | None:
         provider=found.provider.id,
     )
     return Window(*_window(found.info, at), card)
-
-
-def _match(info: ModelInfo, name: str, *, kind: str) -> str | None:
-    listed = info.id.lower()
-    if name == listed:
-        return kind
-    if not _lists(info.match, name):
-        return None
-    if kind == "exact":
-        return "date-stripped" if (listed, "date-stripped") in candidates(name) else "alias"
-    return kind
-
-
-def _lists(clause: MatchLogic, name: str) -> bool:
-    """Tell whether the clause lists this very name, or one of which it is only a version."""
-    listed = False
-    match clause:
-        case ClauseEquals(equals):
-            listed = name == equals.lower()
-        case ClauseRegex(regex):
-            listed = _searches(regex, name)
-        case ClauseStartsWith(literal):
-            listed = name.startswith(literal.lower()) and is_version_of(name, end=len(literal))
-        case ClauseEndsWith(literal):
-            listed = name.endswith(literal.lower()) and _is_word(name, len(name) - len(literal))
-        case ClauseContains(literal):
-            at = name.find(literal.lower())
-            listed = at >= 0 and _is_word(name, at) and is_version_of(name, end=at + len(literal))
-        case ClauseOr(clauses):
-            listed = any(_lists(part, name) for part in clauses)
-        case ClauseAnd(clauses):
-            literals = [part for part in clauses if not isinstance(part, ClauseRegex)]
-            listed = all(part.is_match(name) for part in clauses) and any(
-                _lists(part, name) for part in literals or clauses
-            )
-    return listed
-
-
-def _searches(regex: str, name: str) -> bool:
-    try:
-        return re.search(regex, name) is not None
-    except re.error:  # a download may hold anything
-        return False
-
-
-def _is_word(name: str, at: int) -> bool:
-    return at == 0 or name[at - 1] in "./:@"
-
-
-def _prices(info: ModelInfo) -> list[ModelPrice]:
-    return [p.prices for p in info.prices] if isinstance(info.prices, list) else [info.prices]
-
-
-def _is_priced(info: ModelInfo) -> bool:
-    return any(price.input_mtok and price.output_mtok is not None for price in _prices(info))
 
 
 def _tiers(price: ModelPrice, *, claude: bool) -> Tiers | None:
@@ -286,7 +198,7 @@ def _read(data: bytes) -> list[Provider]:
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise PriceTableError(f"not a genai-prices table: {error}") from error
     providers = [provider for entry in raw for provider in _provider(entry)]
-    priced = {seller.id for seller in providers if any(map(_is_priced, seller.models))}
+    priced = {seller.id for seller in providers if any(map(is_priced, seller.models))}
     if not priced >= _REQUIRED:
         raise PriceTableError(f"genai-prices table lacks {', '.join(sorted(_REQUIRED - priced))}")
     return providers
@@ -296,7 +208,7 @@ def _provider(entry: dict[str, object]) -> list[Provider]:
     try:
         providers = _providers_from_raw([entry])
         for info in providers[0].models:
-            for price in _prices(info):
+            for price in all_prices(info):
                 _tiers(price, claude=False)
     except (PriceTableError, ValueError, TypeError, RecursionError):
         return []
