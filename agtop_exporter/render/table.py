@@ -1,0 +1,283 @@
+"""A snapshot as a table for people, the latest active session first.
+
+    AGENT        SESSION     STATE    AGE  MODEL                IN   OUT  CACHE   COST$
+    -------------------------------------------------------------------------------------
+    claude-code  0d5dfd4a+2  running   1m  claude-sonnet-4-5  1.0k  5.0k  23.4k  0.0977
+    3 sessions, in 3.0k, out 15.0k, cache 70.2k, billed 0.2930 USD
+
+A row is a top-level session with its subagents. The totals are those of all sessions. In COST$,
+`incl` is covered by the plan, `?` has no known price, and `*` marks a sum that lacks some tokens.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Literal
+
+import msgspec
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+
+from agtop_exporter.model import (
+    NO_COST,
+    NO_TOKENS,
+    PICODOLLARS_PER_USD,
+    Cost,
+    ProcessUsage,
+    Session,
+    Snapshot,
+    TokenCounts,
+)
+
+ROWS_MAX = 200
+GAP = 2  # spaces between two columns
+MISSING = "-"
+ROUNDS_UP = 999.95  # with one decimal this is 1000.0
+
+STATE_STYLES = {
+    "running": "green",
+    "waiting": "bold yellow",
+    "warning": "yellow",
+    "error": "bold red",
+    "idle": "dim",
+    "closed": "dim",
+}
+AGES = (
+    (31_536_000, "y"),
+    (2_592_000, "mo"),
+    (604_800, "w"),
+    (86_400, "d"),
+    (3_600, "h"),
+    (60, "m"),
+)
+
+
+class View(msgspec.Struct, frozen=True):
+    """What the table is made for: where home is, what time it is, and in which time zone."""
+
+    home: str
+    now: float
+    timezone: tzinfo | None
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column; where not all fit, those of the highest `rank` go first, and 0 never."""
+
+    title: str
+    rank: int
+    cell: Callable[[Session, View], str]
+    align: Literal["left", "right"] = "right"
+    width_max: int = 20
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """A column with its cells, cut and padded to one width."""
+
+    column: Column
+    title: str
+    cells: list[str]
+    width: int
+
+
+def render(  # noqa: PLR0913 - all that a table depends on comes in by name
+    snapshot: Snapshot,
+    *,
+    width: int | None,
+    color: bool,
+    home: str,
+    now: float,
+    timezone: tzinfo | None = None,
+) -> str:
+    """Return the table and its totals, `width` characters wide, or as wide as need be if None.
+
+    `timezone` is that of the STARTED column, None for the machine's own.
+    """
+    top = _top_level(snapshot.sessions)
+    shown = top[:ROWS_MAX]
+    view = View(home, now, timezone)
+    full = width is None
+    columns = _fitting([_filled(c, shown, view, full=full) for c in COLUMNS], width)
+    fits = width is None or _width(columns) <= width
+    lines = _lines(columns, shown, color=color and fits)
+    notes = [f"{len(top) - ROWS_MAX} more"] if len(top) > ROWS_MAX else []
+    notes.append(_totals(snapshot))
+    page = [*lines, *(_cut(note, width) for note in notes)]
+    if not fits:
+        page = [_cut(line, width) for line in page]
+    return "".join(f"{line.rstrip()}\n" for line in page)
+
+
+def _lines(columns: Sequence[Filled], sessions: Sequence[Session], *, color: bool) -> Iterator[str]:
+    header = (" " * GAP).join(item.title for item in columns)
+    yield _styled(header, "bold" if color else "")
+    yield "-" * _width(columns)
+    for row, session in enumerate(sessions):
+        state = STATE_STYLES[session.state.kind] if color else ""
+        yield (" " * GAP).join(
+            _styled(item.cells[row], state if item.column.title == "STATE" else "")
+            for item in columns
+        )
+
+
+def _styled(text: str, style: str) -> str:
+    return Style.parse(style).render(text) if style else text
+
+
+def _top_level(sessions: Sequence[Session]) -> list[Session]:
+    known = {(session.agent, session.session_id) for session in sessions}
+    top = [s for s in sessions if (s.agent, s.parent_session_id) not in known]
+    return sorted(top, key=lambda s: (-(s.last_active or 0), s.session_id))
+
+
+def _filled(column: Column, sessions: Sequence[Session], view: View, *, full: bool) -> Filled:
+    cells = [_visible(column.cell(session, view)) for session in sessions]
+    width = max(map(cell_len, [column.title, *cells]))
+    if not full:
+        width = min(width, max(column.width_max, len(column.title)))
+    title = _aligned(column.title, width, column.align)
+    return Filled(column, title, [_aligned(cell, width, column.align) for cell in cells], width)
+
+
+def _visible(text: str) -> str:
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
+
+
+def _aligned(text: str, width: int, align: str) -> str:
+    space = " " * (width - cell_len(text))
+    return _cut(text, width) + space if align == "left" else space + _cut(text, width)
+
+
+def _cut(text: str, width: int | None) -> str:
+    return (
+        text if width is None or cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
+    )
+
+
+def _fitting(columns: Sequence[Filled], width: int | None) -> Sequence[Filled]:
+    kept = list(columns)
+    while width is not None and _width(kept) > width:
+        first_to_go = max(kept, key=lambda item: item.column.rank)
+        if first_to_go.column.rank == 0:
+            break
+        kept.remove(first_to_go)
+    return kept
+
+
+def _width(columns: Sequence[Filled]) -> int:
+    return sum(item.width for item in columns) + GAP * (len(columns) - 1)
+
+
+def _totals(snapshot: Snapshot) -> str:
+    tokens, billed, billed_tokens = NO_TOKENS, NO_COST, NO_TOKENS
+    for session in snapshot.sessions:
+        tokens += session.tokens
+        if not session.included:
+            billed += session.cost
+            billed_tokens += session.tokens
+    count = len(snapshot.sessions)
+    included = sum(session.included for session in snapshot.sessions)
+    return (
+        f"{count} session{'' if count == 1 else 's'}, in {compact(tokens.input)}, "
+        f"out {compact(tokens.output)}, cache {compact(_cached(tokens))}, "
+        f"billed {money(billed, billed_tokens)} USD"
+        f"{f', {included} included' if included else ''}"
+    )
+
+
+def compact(number: float) -> str:
+    """Return a count or a size in three or four digits: 999, 1.3k, 25.0M, 3.2G."""
+    for unit in ("", "k", "M", "G", "T"):
+        if abs(number) < (1000 if unit == "" else ROUNDS_UP):
+            return f"{number:.1f}{unit}" if unit else f"{number:.0f}"
+        number /= 1000
+    return f"{number:.1f}P"
+
+
+def money(cost: Cost, tokens: TokenCounts) -> str:
+    """Return US dollars: `?` if unknown, with `*` if some of the tokens have no known price."""
+    if not cost.known_for(tokens):
+        return "?"
+    return f"{cost.total / PICODOLLARS_PER_USD:.4f}{'*' if cost.unpriced_tokens else ''}"
+
+
+def age(seconds: float) -> str:
+    """Return a duration in its largest unit: now, 5m, 3h, 2d, 6w, 4mo, 1y."""
+    for unit_seconds, unit in AGES:
+        if seconds >= unit_seconds:
+            return f"{seconds // unit_seconds:.0f}{unit}"
+    return "now"
+
+
+def _cached(tokens: TokenCounts) -> int:
+    return tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h
+
+
+def _session(session: Session, _view: View) -> str:
+    length = 10 if session.session_id.startswith("ses_") else 8
+    subagents = f"+{session.subagent_file_count}" if session.subagent_file_count else ""
+    return session.session_id[:length] + subagents
+
+
+def _started(session: Session, view: View) -> str:
+    if session.started_at is None:
+        return MISSING
+    try:
+        moment = datetime.fromtimestamp(session.started_at, UTC).astimezone(view.timezone)
+    except (OverflowError, ValueError, OSError):  # a transcript may say anything
+        return MISSING
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _age(session: Session, view: View) -> str:
+    return MISSING if session.last_active is None else age(view.now - session.last_active)
+
+
+def _cwd(session: Session, view: View) -> str:
+    if not session.cwd:
+        return MISSING
+    home = view.home.rstrip("/")
+    inside = home and (session.cwd == home or session.cwd.startswith(f"{home}/"))
+    return f"~{session.cwd[len(home) :]}" if inside else session.cwd
+
+
+def _cost(session: Session, _view: View) -> str:
+    return "incl" if session.included else money(session.tree.cost, session.tree.tokens)
+
+
+def _pid(session: Session, _view: View) -> str:
+    return str(session.process.pid) if session.process else MISSING
+
+
+def _usage(
+    value_of: Callable[[ProcessUsage], float | None], form: Callable[[float], str]
+) -> Callable[[Session, View], str]:
+    def cell(session: Session, _view: View) -> str:
+        usage = session.process.usage if session.process else None
+        value = value_of(usage) if usage else None
+        return MISSING if value is None else form(value)
+
+    return cell
+
+
+def _rate(value: float) -> str:
+    return f"{compact(max(0, value))}/s"
+
+
+COLUMNS = (
+    Column("AGENT", 5, lambda session, _: session.agent, "left"),
+    Column("SUBSCRIPTION", 16, lambda session, _: session.subscription or MISSING, "left", 16),
+    Column("SESSION", 0, _session, "left"),
+    Column("STATE", 0, lambda session, _: session.state.kind, "left"),
+    Column("STARTED", 15, _started, "left"),
+    Column("AGE", 3, _age),
+    Column("MODEL", 4, lambda session, _: session.model or "?", "left"),
+    Column("CWD", 8, _cwd, "left", 18),
+    Column("IN", 7, lambda session, _: compact(session.tree.tokens.input)),
+    Column("OUT", 6, lambda session, _: compact(session.tree.tokens.output)),
+    Column("CACHE", 11, lambda session, _: compact(_cached(session.tree.tokens))),
+    Column("COST$", 0, _cost),
+    Column("PID", 12, _pid),
+    Column("CPU", 10, _usage(lambda usage: usage.cpu_percent, "{:.1f}%".format)),
+    Column("MEM", 9, _usage(lambda usage: usage.rss_bytes, compact)),
+    Column("R/s", 13, _usage(lambda usage: usage.disk_read_bytes_per_second, _rate)),
+    Column("W/s", 14, _usage(lambda usage: usage.disk_written_bytes_per_second, _rate)),
+)
