@@ -54,6 +54,12 @@ def test_price_cut_starts_at_midnight_utc():
     assert first_cheap.tiers[0][1].input == dollars(2)
 
 
+def test_price_cut_asked_for_first_at_its_very_start():
+    cut = book(CUT)
+    assert cut.card("cut-1", at=unix("2025-06-10")).tiers[0][1].input == dollars(2)
+    assert cut.card("cut-1", at=unix("2025-06-10") - 0.001).tiers[0][1].input == dollars(10)
+
+
 def test_price_of_the_night_crosses_midnight():
     night = book(NIGHT)
     for text, usd in [

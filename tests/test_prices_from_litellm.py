@@ -48,6 +48,15 @@ def test_long_context_tier(thousands):
     assert card.cost(request + TokenCounts(input=1)).output == 12_000_000
 
 
+def test_order_of_an_entrys_keys_does_not_matter():
+    entry = dict(reversed(litellm_entry(input_cost_per_token_above_200k_tokens=4e-06).items()))
+    card = book(**{"gpt-99": entry}).card("gpt-99", at=AT)
+    assert [(above, rates.input) for above, rates in card.tiers] == [
+        (0, 2_000_000),
+        (200_000, 4_000_000),
+    ]
+
+
 def test_service_tiers():
     entry = litellm_entry(
         2e-06,

@@ -1,5 +1,7 @@
 """An unknown model has no price: neither a relative's nor zero."""
 
+import json
+
 import pytest
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
@@ -89,6 +91,29 @@ def test_sellers_missing_price_is_not_zero_but_the_makers():
     card = BOOK.card("gpt-4.1", at=AT, provider="github-copilot")
     assert (card.provider, card.match) == ("openai", "maker")
     assert card.tiers[0][1].input == 2_000_000
+
+
+def test_part_of_a_word_is_no_name():
+    """Google's listing rules look for `claude-haiku-4-5` anywhere in a name."""
+    assert BOOK.card("x/claude-haiku-4-5", at=AT, provider="google") is not None
+    assert BOOK.card("notclaude-haiku-4-5", at=AT, provider="google") is None
+
+
+def test_reseller_does_not_inherit_the_makers_service_tiers():
+    variant = {"when": {"service_tier": "priority"}, "prices": {"input_mtok": 9, "output_mtok": 9}}
+    model = genai_model("gpt-98", {"input_mtok": 1, "output_mtok": 2}, price_variants=[variant])
+    reseller = {
+        "id": "reseller",
+        "name": "reseller",
+        "api_pattern": "x",
+        "fallback_model_providers": ["openai"],
+    }
+    book = PriceBook()
+    table = [*json.loads(genai_table(model)), reseller]
+    book.load("genai-prices", json.dumps(table).encode(), updated_at=0.0)
+    lent = book.card("gpt-98", at=AT, provider="reseller")
+    assert (lent.provider, lent.speeds) == ("reseller", {})
+    assert "priority" in book.card("gpt-98", at=AT, provider="openai").speeds
 
 
 def test_zero_in_a_table_is_no_price():

@@ -56,13 +56,14 @@ _REQUIRED = {"anthropic", "openai", "google"}  # without them a download is no p
 # What runs there costs nobody's list price.
 _LOCAL = {"ollama", "oss", "lmstudio", "lm-studio", "llama.cpp", "llamacpp", "vllm", "mlx", "local"}
 
-_PRICE_KEYS = {
-    "input": "input_mtok",
-    "cache_read": "cache_read_mtok",
-    "cache_write_5m": "cache_write_mtok",
-    "cache_write_1h": "cache_write_1h_mtok",
-    "output": "output_mtok",
-}
+_PRICE_KEYS = (
+    ("input", "input_mtok"),
+    ("cache_read", "cache_read_mtok"),
+    ("cache_write_5m", "cache_write_mtok"),
+    ("cache_write_5m", "cache_write_5m_mtok"),  # the more specific one wins
+    ("cache_write_1h", "cache_write_1h_mtok"),
+    ("output", "output_mtok"),
+)
 _SPEED_KEYS = ("speed", "service_tier", "processing")  # of the request that a price variant names
 _PER_TOKENS = 1_000_000
 _DAY_SECONDS = 86400
@@ -136,7 +137,7 @@ def _price(found: Found, at: float) -> Window | None:
 def _tiers(price: ModelPrice, *, claude: bool) -> Tiers | None:
     series = {
         token_type: _steps(value)
-        for token_type, key in _PRICE_KEYS.items()
+        for token_type, key in _PRICE_KEYS
         if (value := getattr(price, key)) is not None
     }
     return make_tiers(series, claude=claude)
