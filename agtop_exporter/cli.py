@@ -1,0 +1,335 @@
+"""The command line: the one place that reads arguments, the environment and the clock."""
+
+import argparse
+import contextlib
+import gc
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import platformdirs
+
+from agtop_exporter import __version__
+from agtop_exporter.agents import load_agents
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import PLANS, AgtopError, Snapshot
+from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.pricing import PriceBook, PriceRefresher
+from agtop_exporter.settings import DEFAULT_PORT, Settings, SettingsError, load_settings
+
+PROGRAM = "agtop-exporter"
+FLAGS_OF_COMMANDS = ("config", "once", "json", "list", "watch", "delay", "command")
+BAR_CHARACTERS = 30
+SMALL_SCAN_BYTES = 50_000_000  # over before anybody wonders
+
+
+def exporter(arguments: Sequence[str] | None = None) -> None:
+    """Run `agtop-exporter`."""
+    _run(PROGRAM, _exporter, arguments)
+
+
+def agtop(arguments: Sequence[str] | None = None) -> None:
+    """Run `agtop`."""
+    _run("agtop", _agtop, arguments)
+
+
+def _run(
+    program: str, main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None
+) -> None:
+    """Run a command; a mistake is told in plain words, and a closed pipe is no mistake."""
+    try:
+        main(arguments)
+        sys.stdout.flush()
+    except AgtopError as error:
+        for line in str(error).splitlines():
+            print(f"{program}: {line}", file=sys.stderr)  # noqa: T201 - the command line speaks
+        sys.exit(2 if isinstance(error, SettingsError) else 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+# --- agtop-exporter -------------------------------------------------------------------------
+
+
+def _exporter(arguments: Sequence[str] | None) -> None:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="Prometheus exporter for AI coding agents."
+    )
+    _add_settings(parser)
+    parser.add_argument(
+        "--listen-address",
+        metavar="HOST:PORT",
+        help=f"where to serve /metrics (default 127.0.0.1:{DEFAULT_PORT}; port 0 picks one)",
+    )
+    parser.add_argument("--interval", metavar="SECONDS", help="time between scans (default 5)")
+    parser.add_argument("--log-format", choices=("logfmt", "json"))
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--once", action="store_true", help="scan once and print the metrics")
+    parser.add_argument("--json", action="store_true", help="with --once: print JSON instead")
+    commands = {
+        "check-config": "validate the settings and print them",
+        "catalogue": "print every metric as a Markdown table",
+    }
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=tuple(commands),
+        help="; ".join(f"{name}: {text}" for name, text in commands.items()),
+    )
+    options = parser.parse_args(arguments)
+    if options.json and not options.once:
+        parser.error("--json goes with --once; `agtop json` does the same")
+    if options.command == "catalogue":
+        from agtop_exporter.catalogue import markdown  # noqa: PLC0415 - only here
+
+        sys.stdout.write(markdown())
+        return
+    settings = _settings(options)
+    if options.command == "check-config":
+        _print_settings(settings)
+    elif options.once:
+        _write_snapshot(_one_snapshot(settings), as_json=options.json)
+    else:
+        _serve(settings, options)
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> None:
+    from agtop_exporter.daemon import Daemon  # noqa: PLC0415 - a web server takes long to import
+
+    ledger = Ledger(None if settings.no_state else _state_directory(settings))
+    with contextlib.closing(ledger):
+        prices = _prices(settings)
+        Daemon(
+            settings,
+            pipeline=lambda notice: _pipeline(settings, ledger, prices, notice),
+            refresher=_refresher(settings, prices),
+            reload=lambda: _settings(options),
+            clock=time.time,  # noqa: TID251 - the edge
+        ).run()
+
+
+def _print_settings(settings: Settings) -> None:
+    for name in settings.__struct_fields__:
+        print(f"{name} = {getattr(settings, name)!r}")  # noqa: T201 - what was asked for
+    print(f"# state: {_state_directory(settings)}")  # noqa: T201
+    print(f"# cache: {_cache_directory(settings)}")  # noqa: T201
+
+
+# --- agtop ----------------------------------------------------------------------------------
+
+
+def _agtop(arguments: Sequence[str] | None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="agtop", description="What your AI coding agents used: a table, or JSON."
+    )
+    _add_settings(parser)
+    parser.add_argument("-l", "--list", action="store_true", help="print the table")
+    parser.add_argument("-j", "--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "-w", "--watch", action="store_true", help="print the table again and again"
+    )
+    parser.add_argument("-d", "--delay", metavar="SECONDS", type=float, default=5.0)
+    parser.add_argument("command", nargs="?", choices=("list", "json"), default="list")
+    options = parser.parse_args(arguments)
+    as_json = options.json or (options.command == "json" and not options.list)
+    if as_json and options.watch:
+        parser.error("--watch goes with the table only")
+    settings = _settings(options)
+    if as_json:
+        _write_snapshot(_one_snapshot(settings), as_json=True)
+    elif options.watch:
+        _watch(settings, max(1.0, options.delay))
+    else:
+        sys.stdout.write(_table(_one_snapshot(settings)))
+
+
+def _watch(settings: Settings, delay_seconds: float) -> None:
+    with _one_shot(settings) as pipeline:
+        while True:
+            table = _table(pipeline.refresh(_now(), progress=_progress()))
+            clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+            sys.stdout.write(clear + table)
+            sys.stdout.flush()
+            time.sleep(delay_seconds)
+
+
+def _table(snapshot: Snapshot) -> str:
+    from agtop_exporter.render.table import render  # noqa: PLC0415 - rich takes long to import
+
+    on_terminal = sys.stdout.isatty()
+    return render(
+        snapshot,
+        width=shutil.get_terminal_size().columns if on_terminal else None,
+        color=on_terminal and not os.environ.get("NO_COLOR"),  # noqa: TID251 - the edge
+        home=str(Path.home()),
+        now=snapshot.generated_at,
+    )
+
+
+# --- what both do ---------------------------------------------------------------------------
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    add("--config", metavar="FILE", type=Path, help="settings as TOML")
+    add(
+        "--home", metavar="DIR", action="append", help="a home to scan instead of yours; repeatable"
+    )
+    add("--state-dir", metavar="DIR", help="where the ledger lies")
+    add("--no-state", action="store_true", help="keep the ledger in memory")
+    add("--refresh-pricing", action="store_true", help="download the price tables now")
+    add("--no-pricing-refresh", action="store_true", help="never use the network")
+    add("-p", "--plan", metavar="|".join(PLANS), help="what is billed (default retail)")
+    add(
+        "--agent",
+        "--client",
+        "--agentic-client",
+        metavar="NAME",
+        action="append",
+        help="only this agent; repeatable",
+    )
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Merge flags, environment and file."""
+    environment = os.environ  # noqa: TID251 - the edge
+    flags = {
+        name: value
+        for name, value in vars(options).items()
+        if name not in FLAGS_OF_COMMANDS and value not in (None, False)
+    }
+    config = options.config or _existing(
+        Path(environment.get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM))
+        / "config.toml"
+    )
+    settings = load_settings(flags, environment, config=config)
+    known = {agent.name for agent in load_agents()}
+    unknown = [name for name in settings.agent if name not in known]
+    if unknown:
+        raise SettingsError(f"no such agent: {', '.join(unknown)} (of {', '.join(sorted(known))})")
+    return settings
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _now() -> float:
+    return time.time()  # noqa: TID251 - the edge
+
+
+def _state_directory(settings: Settings) -> Path:
+    """Return where the ledger lies; other homes than the user's have ledgers of their own."""
+    if settings.state_dir:
+        return Path(settings.state_dir).expanduser()
+    given = os.environ.get("STATE_DIRECTORY")  # noqa: TID251 - the edge
+    base = Path(given or platformdirs.user_state_dir(PROGRAM))
+    if not settings.home:
+        return base
+    homes = "\0".join(str(Path(home).expanduser().resolve()) for home in settings.home)
+    return base / "homes" / hashlib.sha256(homes.encode()).hexdigest()[:16]
+
+
+def _cache_directory(settings: Settings) -> Path:
+    given = settings.cache_dir or os.environ.get("CACHE_DIRECTORY")  # noqa: TID251 - the edge
+    return Path(given or platformdirs.user_cache_dir(PROGRAM)).expanduser()
+
+
+def _prices(settings: Settings) -> PriceBook:
+    return PriceBook(overrides=settings.prices)
+
+
+def _refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
+    refresher = PriceRefresher(prices, _cache_directory(settings), clock=_now)
+    refresher.load_cache()
+    return refresher
+
+
+def _pipeline(
+    settings: Settings,
+    ledger: Ledger,
+    prices: PriceBook,
+    notice: Callable[[str, str, Mapping[str, object]], None],
+) -> Pipeline:
+    agents = load_agents()
+    return Pipeline(
+        settings,
+        agents=[a for a in agents if not settings.agent or a.name in settings.agent],
+        homes=[Path(home).expanduser() for home in settings.home] or [Path.home()],
+        environment=dict(os.environ),  # noqa: TID251 - the edge
+        ledger=ledger,
+        prices=prices,
+        notice=notice,
+    )
+
+
+@contextlib.contextmanager
+def _one_shot(settings: Settings) -> Iterator[Pipeline]:
+    """Give a pipeline over a view of the ledger that never writes it."""
+    gc.disable()  # a short life, and nothing here makes reference cycles
+    directory = None if settings.no_state else _state_directory(settings)
+    with contextlib.closing(Ledger(directory, read_only=True)) as ledger:
+        yield _pipeline(settings, ledger, _prices(settings), _print_notice)
+
+
+def _one_snapshot(settings: Settings) -> Snapshot:
+    with _one_shot(settings) as pipeline:
+        refresher = _refresher(settings, pipeline.prices)
+        if settings.refresh_pricing:
+            refresher.refresh_once(force=True)
+        snapshot = pipeline.refresh(_now(), progress=_progress())
+        if settings.no_pricing_refresh or not any(
+            s.cost.unpriced_tokens for s in snapshot.sessions
+        ):
+            return snapshot
+        generation = pipeline.prices.generation
+        refresher.refresh_once()
+        return pipeline.refresh(_now()) if pipeline.prices.generation != generation else snapshot
+
+
+def _write_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
+    if as_json:
+        from agtop_exporter.render import json  # noqa: PLC0415 - one of two
+
+        page = json.render(snapshot)
+    else:
+        from agtop_exporter.catalogue import collect  # noqa: PLC0415 - one of two
+        from agtop_exporter.render import prometheus  # noqa: PLC0415
+
+        page = prometheus.text(collect(snapshot))
+    sys.stdout.buffer.write(page)
+
+
+def _print_notice(level: str, event: str, fields: Mapping[str, object]) -> None:
+    details = " ".join(f"{name}={value}" for name, value in fields.items())
+    print(f"{PROGRAM}: {level}: {event}: {details}", file=sys.stderr)  # noqa: T201 - to people
+
+
+def _progress() -> Callable[[int, int], None] | None:
+    """Return a function that draws a bar for a long scan; None where nobody sees it."""
+    if not sys.stderr.isatty():
+        return None
+    drawn = -1
+
+    def draw(done: int, total: int) -> None:
+        nonlocal drawn
+        full = min(BAR_CHARACTERS, BAR_CHARACTERS * done // max(1, total))
+        if total < SMALL_SCAN_BYTES or full == drawn:
+            return
+        drawn = full
+        bar = "#" * full + "-" * (BAR_CHARACTERS - full)
+        sys.stderr.write(f"\rscanning [{bar}] {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        if done >= total:
+            sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+    return draw

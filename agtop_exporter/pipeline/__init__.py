@@ -1,0 +1,195 @@
+"""Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+
+from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import (
+    AgentStatus,
+    Batch,
+    Cost,
+    Snapshot,
+    UsageEvent,
+)
+from agtop_exporter.pipeline.scan import Failure, Listing, list_files, read_all
+from agtop_exporter.pipeline.sessions import SessionViews
+from agtop_exporter.pricing import PriceBook
+from agtop_exporter.project import project_name
+from agtop_exporter.settings import Settings
+
+COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
+
+Notice = Callable[[str, str, Mapping[str, object]], None]
+"""(level, event, fields): something that a person should be told, once."""
+
+
+class Pipeline:
+    """The stages with their state; `refresh` is never run twice at the same time."""
+
+    def __init__(  # noqa: PLR0913 - the parts that are put together here
+        self,
+        settings: Settings,
+        *,
+        agents: Sequence[Agent],
+        homes: Sequence[Path],
+        environment: Environment,
+        ledger: Ledger,
+        prices: PriceBook,
+        notice: Notice,
+    ) -> None:
+        """Put the parts together; nothing is read before the first refresh."""
+        self.settings = settings
+        self.agents = {agent.name: agent for agent in agents}
+        self.ledger = ledger
+        self.prices = prices
+        self._homes = homes
+        self._environment = environment
+        self._notice = notice
+        self._noticed: set[tuple[str, ...]] = set()
+        self._price_generation = prices.generation
+        self._last_success: dict[str, float] = {}
+        self._views = SessionViews(ledger, settings)
+        self._warning = ""
+
+    def refresh(
+        self, now: float, *, progress: Callable[[int, int], None] | None = None
+    ) -> Snapshot:
+        """Read what is new, count it, commit it, and return what is true at `now`."""
+        began = perf_counter()
+        statuses = self._scan(now, progress)
+        if self._price_generation != self.prices.generation:
+            self._price_generation = self.prices.generation
+            self.ledger.reprice(self._price)
+        self._views.update(self.ledger.commit(), now)
+        self._tell_of_ledger()
+        duration = perf_counter() - began
+        states = self._views.states()
+        return Snapshot(
+            generated_at=now,
+            plan=self.settings.plan,
+            sessions=self._views.all(),
+            published=self._views.published(now),
+            totals=dict(self.ledger.totals),
+            gauges={
+                ("ledger_bytes",): self.ledger.size_bytes(),
+                ("refresh_duration_seconds",): duration,
+                ("series_dropped", "sessions"): self._views.dropped,
+            },
+            agents=tuple(
+                msgspec.structs.replace(status, states=states.get(status.agent, {}))
+                for status in statuses
+            ),
+            rate_limits=tuple(self.ledger.rate_limits.values()),
+            price_sources=self.prices.sources(),
+        )
+
+    # --- scanning ---------------------------------------------------------------------------
+
+    def _scan(self, now: float, progress: Callable[[int, int], None] | None) -> list[AgentStatus]:
+        listings: dict[str, Listing] = {}
+        durations: dict[str, float] = {}
+        failed: set[str] = set()
+        for agent in self.agents.values():
+            began = perf_counter()
+            try:
+                listing = list_files(agent, self._homes, self._environment, self.ledger.cursors)
+            except OSError as error:
+                self._fail(Failure(agent.name, "", str(error)), failed)
+                continue
+            listings[agent.name] = listing
+            self._follow(agent.name, listing)
+            durations[agent.name] = perf_counter() - began
+        work = [item for listing in listings.values() for item in listing.work]
+        for result in read_all(work, self.agents, progress=progress):
+            began = perf_counter()
+            if isinstance(result, Batch):
+                self.ledger.record(result, price=self._price, project=project_name)
+                self._tell_of_errors(result)
+            elif result.reason:
+                self._fail(result, failed)
+            agent_name = result.agent
+            durations[agent_name] = durations.get(agent_name, 0.0) + perf_counter() - began
+        return [
+            self._status(agent, listings.get(agent.name), durations, failed, now)
+            for agent in self.agents.values()
+        ]
+
+    def _follow(self, agent: str, listing: Listing) -> None:
+        """Move the cursors of renamed files, forget those of files that are gone."""
+        ledger = self.ledger
+        for old, new in listing.moved:
+            ledger.move_cursor(new, *ledger.cursors[old])
+            ledger.forget_cursor(old)
+        gone = [
+            path
+            for path, (name, _) in ledger.cursors.items()
+            if name == agent and path not in listing.paths
+        ]
+        for path in gone:
+            ledger.forget_cursor(path)
+            ledger.add(("source_resets", agent, "deleted"), 1)
+
+    def _status(
+        self,
+        agent: Agent,
+        listing: Listing | None,
+        durations: Mapping[str, float],
+        failed: Iterable[str],
+        now: float,
+    ) -> AgentStatus:
+        if listing is None or not listing.present:
+            return AgentStatus(
+                agent=agent.name, enabled=False, up=False if listing is None else None
+            )
+        succeeded = agent.name not in failed
+        if succeeded:
+            self._last_success[agent.name] = now
+        for name in COUNTED_BY_AGENT:
+            self.ledger.add((name, agent.name), 0)
+        return AgentStatus(
+            agent=agent.name,
+            enabled=True,
+            up=succeeded,
+            files=len(listing.paths),
+            scan_duration_seconds=durations.get(agent.name),
+            last_success=self._last_success.get(agent.name),
+        )
+
+    # --- pricing ----------------------------------------------------------------------------
+
+    def _price(self, agent: str, event: UsageEvent) -> Cost | None:  # noqa: ARG002 - of any agent
+        """Return what a response cost: the agent's own word, else the price of its time."""
+        if event.reported_cost:
+            return Cost(reported=event.reported_cost)
+        if not event.tokens.total:
+            return Cost()
+        card = self.prices.card(event.model, at=event.time, provider=event.provider)
+        return card.cost(event.tokens, speed=event.speed) if card else None
+
+    # --- telling ----------------------------------------------------------------------------
+
+    def _fail(self, failure: Failure, failed: set[str]) -> None:
+        failed.add(failure.agent)
+        self.ledger.add(("scan_errors", failure.agent), 1)
+        self._tell("cannot read", agent=failure.agent, path=failure.path, reason=failure.reason)
+
+    def _tell_of_errors(self, batch: Batch) -> None:
+        for error in batch.errors:
+            self._tell("skipped records", agent=batch.agent, path=batch.path, reason=error.reason)
+
+    def _tell_of_ledger(self) -> None:
+        warning = self.ledger.warning
+        if warning and warning != self._warning:
+            self._notice("error", "ledger", {"reason": warning})
+        self._warning = warning
+
+    def _tell(self, event: str, **fields: str) -> None:
+        """Tell something once."""
+        key = (event, *fields.values())
+        if key not in self._noticed:
+            self._noticed.add(key)
+            self._notice("warning", event, fields)

@@ -1,0 +1,170 @@
+"""Makes the published Session values from the ledger's records, and only those that changed."""
+
+from collections import Counter
+
+from agtop_exporter.ledger import Ledger, SessionRecord
+from agtop_exporter.model import (
+    NO_COST,
+    NO_TOKENS,
+    ModelUsage,
+    Session,
+    State,
+    Tree,
+)
+from agtop_exporter.settings import Settings
+from agtop_exporter.state import resolve
+
+Key = tuple[str, str]  # agent, session id
+
+
+class SessionViews:
+    """The sessions as they are published; what has not changed is not made again."""
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        """Begin with what the ledger knows from before."""
+        self._records = ledger.sessions
+        self._settings = settings
+        self._views: dict[Key, Session] = {}
+        self._children: dict[Key, list[Key]] = {}
+        self._open: set[Key] = set()  # those that the passing of time can change
+        self._top_level: dict[str, int] = {}  # how many, by agent
+        self._all: tuple[Session, ...] = ()
+        self._started = False
+        self.dropped = 0  # sessions above the limit of published ones, at the last call
+
+    def update(self, changed: list[SessionRecord], now: float) -> None:
+        """Take in the sessions that a refresh changed, and let time pass for the others."""
+        records = changed if self._started else list(self._records.values())
+        self._started = True
+        stale: set[Key] = set(self._open)
+        for record in records:
+            key = (record.agent, record.session_id)
+            parent = record.facts.parent_session_id
+            if parent and key not in (siblings := self._siblings(record.agent, parent)):
+                siblings.append(key)
+            stale.update(self._line(key))
+        for key in stale:
+            view = self._views[key] = self._view(self._records[key], now)
+            if view.state.kind != "closed" or self._is_recent(view, now):
+                self._open.add(key)
+            else:
+                self._open.discard(key)
+        if stale:
+            self._all = tuple(self._views.values())
+        if records:
+            top_level = [
+                agent for agent, session in self._records if self._is_top((agent, session))
+            ]
+            self._top_level = dict(Counter(top_level))
+
+    def _siblings(self, agent: str, parent: str) -> list[Key]:
+        return self._children.setdefault((agent, parent), [])
+
+    def _line(self, key: Key) -> list[Key]:
+        """Return a session and its ancestors, whose trees hold it."""
+        line: list[Key] = []
+        while key in self._records and key not in line:
+            line.append(key)
+            key = (key[0], self._records[key].facts.parent_session_id)
+        return line
+
+    def all(self) -> tuple[Session, ...]:
+        """Return every session."""
+        return self._all
+
+    def states(self) -> dict[str, dict[str, int]]:
+        """Count the top-level sessions by agent and state."""
+        counts = {agent: Counter({"closed": number}) for agent, number in self._top_level.items()}
+        for key in self._open:
+            if self._is_top(key):
+                counts[key[0]]["closed"] -= 1
+                counts[key[0]][self._views[key].state.kind] += 1
+        return {agent: dict(states) for agent, states in counts.items()}
+
+    def _is_top(self, key: Key) -> bool:
+        parent = self._records[key].facts.parent_session_id
+        return not parent or (key[0], parent) not in self._records
+
+    def _is_recent(self, view: Session, now: float) -> bool:
+        return view.last_active is not None and (
+            view.last_active >= now - self._settings.session_linger
+        )
+
+    def published(self, now: float) -> tuple[Session, ...]:
+        """Return the sessions that get series: live or lately active, the latest first."""
+        views = [self._views[key] for key in self._open if self._is_top(key)]
+        shown = [view for view in views if self._is_recent(view, now) or is_live(view)]
+        shown.sort(key=lambda view: (-(view.last_active or 0), view.session_id))
+        limit = self._settings.sessions_max
+        self.dropped = max(0, len(shown) - limit)
+        return tuple(shown[:limit])
+
+    def _view(self, record: SessionRecord, now: float) -> Session:
+        facts, own = record.facts, record.usage
+        members = self._tree(record)
+        models: dict[str, ModelUsage] = {}
+        for member in members:
+            for model, usage in member.models.items():
+                models[model] = models.get(model, ModelUsage()) + usage
+        total = sum(models.values(), ModelUsage())
+        plan = self._settings.plan
+        return Session(
+            agent=record.agent,
+            session_id=record.session_id,
+            parent_session_id=facts.parent_session_id or None,
+            project=record.project or None,
+            cwd=facts.cwd or None,
+            title=facts.title or None,
+            model=facts.model or None,
+            models=dict(record.models),
+            tokens=own.tokens,
+            cost=own.cost,
+            included=plan == "included" or (plan == "max" and record.agent == "claude"),
+            tree=Tree(models=models, tokens=total.tokens, cost=total.cost),
+            floor_tokens=sum((m.usage.tokens.max(m.floor_tokens) for m in members), NO_TOKENS),
+            floor_cost=sum((m.usage.cost.max(m.floor_cost) for m in members), NO_COST),
+            subagent_file_count=sum(member.facts.subagent for member in members[1:]),
+            started_at=facts.started_at,
+            last_active=max((m.facts.last_active or 0 for m in members), default=0) or None,
+            user_turns=record.turns,
+            agent_turns=own.requests,
+            tools=dict(record.tools),
+            tool_errors=dict(record.tool_errors),
+            compactions=record.compactions,
+            context_used_tokens=facts.context_used_tokens,
+            context_peak_tokens=facts.context_peak_tokens,
+            context_window_tokens=facts.context_window_tokens,
+            state=self._state(record, now),
+            state_detail=facts.signal.detail or None,
+            model_effort=facts.model_effort or None,
+            subscription=facts.subscription or None,
+            agent_version=facts.agent_version or None,
+            git_branch=facts.git_branch or None,
+            data_path=facts.data_path,
+        )
+
+    def _tree(self, record: SessionRecord) -> list[SessionRecord]:
+        """Return a session and all its subagents, each once."""
+        members, waiting = [], [(record.agent, record.session_id)]
+        seen: set[Key] = set()
+        while waiting:
+            key = waiting.pop()
+            if key not in seen:
+                seen.add(key)
+                members.append(self._records[key])
+                waiting.extend(self._children.get(key, ()))
+        return members
+
+    def _state(self, record: SessionRecord, now: float) -> State:
+        return resolve(
+            record.facts.signal,
+            liveness=None,
+            scanned=False,
+            last_active=record.facts.last_active,
+            now=now,
+        )
+
+
+def is_live(session: Session) -> bool:
+    """Say whether the session has a live process."""
+    return session.process is not None and session.process.liveness == "live"
