@@ -1,0 +1,120 @@
+"""What speaks for a process running a session, without the weighing; pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from agtop_exporter.processes.facts import (
+    Process,
+    ProcessId,
+    ProcessTable,
+    RegistryEntry,
+    SessionFacts,
+    SessionKey,
+)
+
+STRENGTHS = {"registry": 4, "lock_file": 3, "open_file": 3, "argv": 2, "cwd": 1}
+"""Kinds of evidence; the agent's own word is the strongest, a shared folder the weakest."""
+
+_UUID = re.compile(
+    r"(?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9A-Za-z])"
+)
+_REGISTRATION_SECONDS = 120.0  # an agent registers itself within this time of its start
+_CLOCK_SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """One reason to pair a process with a session; `entry` is the registry's word, if it was it."""
+
+    process: ProcessId
+    session: SessionKey
+    kind: str
+    entry: RegistryEntry | None = None
+
+    @property
+    def strength(self) -> int:
+        """A larger one wins."""
+        return STRENGTHS[self.kind]
+
+
+def gather(
+    table: ProcessTable,
+    sessions: Mapping[SessionKey, SessionFacts],
+    *,
+    registry: Iterable[RegistryEntry] = (),
+) -> tuple[Evidence, ...]:
+    """Return all evidence of registries, open files and arguments, strongest first."""
+    found = [
+        *_from_registry(table, registry),
+        *_from_open_files(table, sessions),
+        *_from_arguments(table, sessions),
+    ]
+    return tuple(
+        sorted(set(found), key=lambda item: (-item.strength, item.session, item.process, item.kind))
+    )
+
+
+def session_ids_in_path(path: str) -> tuple[str, ...]:
+    """Return the UUIDs that stand in a path as words of their own."""
+    return tuple(_UUID.findall(path))
+
+
+def _from_registry(table: ProcessTable, entries: Iterable[RegistryEntry]) -> list[Evidence]:
+    by_pid = {process.id.pid: process for process in table.processes.values()}
+    return [
+        Evidence(by_pid[entry.pid].id, SessionKey(entry.agent, entry.session_id), "registry", entry)
+        for entry in entries
+        if entry.pid in by_pid and _speaks_of(entry, by_pid[entry.pid], table)
+    ]
+
+
+def _speaks_of(entry: RegistryEntry, process: Process, table: ProcessTable) -> bool:
+    """Tell whether an entry means this process, and not an earlier one with the same pid."""
+    recognised = table.agents.get(process.id)
+    if recognised is None or recognised.agent != entry.agent or recognised.role == "helper":
+        return False
+    if entry.start_ticks is not None:
+        return entry.start_ticks == process.id.start_ticks
+    if entry.started_at is not None:
+        delay = entry.started_at - process.started_at
+        return -_CLOCK_SLACK_SECONDS <= delay <= _REGISTRATION_SECONDS
+    return False
+
+
+def _from_open_files(
+    table: ProcessTable, sessions: Mapping[SessionKey, SessionFacts]
+) -> list[Evidence]:
+    opened = {path for files in table.open_files.values() for path in files}
+    writers = [session for session in sessions.values() if session.data_path in opened]
+    paths = Counter(session.data_path for session in writers)
+    own = {
+        (session.key.agent, session.data_path): session.key
+        for session in writers
+        if paths[session.data_path] == 1  # a data base that all sessions share names none
+    }
+    found: list[Evidence] = []
+    for process, files in table.open_files.items():
+        recognised = table.agents.get(process)
+        if recognised is None or recognised.role not in {"session", "host"}:
+            continue
+        for path in files:
+            kind = "lock_file" if path.endswith((".lock", ".hold")) else "open_file"
+            keys = {SessionKey(recognised.agent, word) for word in session_ids_in_path(path)}
+            keys.add(own.get((recognised.agent, path), SessionKey("", "")))
+            found.extend(Evidence(process, key, kind) for key in keys if key in sessions)
+    return found
+
+
+def _from_arguments(
+    table: ProcessTable, sessions: Mapping[SessionKey, SessionFacts]
+) -> list[Evidence]:
+    return [
+        Evidence(process, SessionKey(recognised.agent, recognised.session_id), "argv")
+        for process, recognised in table.agents.items()
+        if recognised.session_id
+        and not recognised.forks
+        and recognised.role in {"session", "host"}
+        and SessionKey(recognised.agent, recognised.session_id) in sessions
+    ]

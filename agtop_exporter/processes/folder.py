@@ -1,0 +1,115 @@
+"""Pair the processes and sessions of one folder that nothing else tells apart; pure."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from agtop_exporter.processes.assign import assign
+from agtop_exporter.processes.facts import Confidence, SessionFacts
+from agtop_exporter.processes.groups import Group
+
+TELLING_SECONDS = 30.0
+"""Starts that differ by less do not tell two processes apart."""
+_FRESH_SECONDS = 120.0  # a session's first record this soon after a start confirms the pair
+_WIDEST_GAP_SECONDS = 30 * 86_400.0
+
+
+class FolderPair(msgspec.Struct, frozen=True, gc=False):
+    """A process and a session that fit, and how well."""
+
+    group: Group
+    session: SessionFacts
+    confidence: Confidence
+    evidence: tuple[str, ...]
+
+
+def pair_folder(
+    groups: Sequence[Group],
+    sessions: Sequence[SessionFacts],
+    *,
+    may_run: Callable[[Group, SessionFacts], bool],
+) -> list[FolderPair]:
+    """Choose the most recent sessions, then the pairs whose starts fit best.
+
+    A session that two processes fit equally well, only one of which would get it, stays alone.
+    """
+    recent = sorted(
+        (session for session in sessions if any(may_run(item, session) for item in groups)),
+        key=lambda session: (-(session.last_active or 0.0), session.key),
+    )
+    # One rank weighs more than all gaps together, so starts never outvote recency.
+    rank_cost = 1 + _milliseconds(_WIDEST_GAP_SECONDS) * len(groups)
+    columns = assign(
+        [
+            [
+                rank * rank_cost + _milliseconds(_gap(item, session))
+                if may_run(item, session)
+                else None
+                for rank, session in enumerate(recent)
+            ]
+            for item in groups
+        ]
+    )
+    pairs = [
+        (item, recent[column])
+        for item, column in zip(groups, columns, strict=True)
+        if column is not None
+    ]
+    spare = [item for item, column in zip(groups, columns, strict=True) if column is None]
+    return [
+        FolderPair(
+            group=item,
+            session=session,
+            confidence=_confidence(item, session, pairs=pairs, may_run=may_run),
+            evidence=_evidence(item, session, newest=recent[0]),
+        )
+        for item, session in pairs
+        if not any(
+            may_run(other, session)
+            and abs(_gap(other, session) - _gap(item, session)) <= TELLING_SECONDS
+            for other in spare
+        )
+    ]
+
+
+def _confidence(
+    item: Group,
+    session: SessionFacts,
+    *,
+    pairs: Sequence[tuple[Group, SessionFacts]],
+    may_run: Callable[[Group, SessionFacts], bool],
+) -> Confidence:
+    """Return low where another pair could as well be crossed with this one."""
+    if session.started_at is None and session.last_active is None:
+        return "low"
+    for other, theirs in pairs:
+        crossed = _gap(item, theirs) + _gap(other, session)
+        straight = _gap(item, session) + _gap(other, theirs)
+        if (
+            other is not item
+            and crossed - straight <= TELLING_SECONDS
+            and may_run(other, session)
+            and may_run(item, theirs)
+        ):
+            return "low"
+    return "medium"
+
+
+def _evidence(item: Group, session: SessionFacts, *, newest: SessionFacts) -> tuple[str, ...]:
+    fresh = _gap(item, session) <= _FRESH_SECONDS
+    return (
+        "cwd",
+        *(("start_time",) if fresh else ()),
+        *(("recency",) if session is newest else ()),
+    )
+
+
+def _gap(item: Group, session: SessionFacts) -> float:
+    """Return the seconds between a process's start and its session's first record."""
+    if session.started_at is None:
+        return _WIDEST_GAP_SECONDS
+    return min(abs(item.leaf.started_at - session.started_at), _WIDEST_GAP_SECONDS)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

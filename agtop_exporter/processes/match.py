@@ -1,0 +1,308 @@
+"""One process per session and one session per process, by the strongest evidence; pure.
+
+Order: what the agents say themselves, open files, arguments, the binding of the last round, and
+for the rest the working directory, start and recency, weighed for all of a folder at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from agtop_exporter.processes.evidence import Evidence
+from agtop_exporter.processes.facts import (
+    Binding,
+    Confidence,
+    Matches,
+    ProcessId,
+    ProcessTable,
+    RegistryEntry,
+    SessionFacts,
+    SessionKey,
+)
+from agtop_exporter.processes.folder import TELLING_SECONDS, pair_folder
+from agtop_exporter.processes.groups import Group, group
+
+_SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
+
+
+def match(
+    table: ProcessTable,
+    sessions: Mapping[SessionKey, SessionFacts],
+    evidence: Iterable[Evidence],
+    *,
+    previous: Matches,
+) -> Matches:
+    """Pair the agents' processes with their sessions.
+
+    A table that could not be read changes nothing.
+    """
+    if not table.complete:
+        return previous
+    claims = tuple(evidence)
+    named: dict[ProcessId, frozenset[SessionKey]] = defaultdict(frozenset)
+    for claim in claims:
+        if claim.kind != "argv":
+            named[claim.process] |= {claim.session}
+    matching = _Round(
+        table=table,
+        groups=group(table, named),
+        sessions=sessions,
+        previous=previous,
+    )
+    matching.bind_claims(claims)
+    matching.keep_previous()
+    matching.bind_by_folder()
+    matching.bind_hosts_by_folder()
+    return matching.outcome()
+
+
+class _Round:
+    """The state of one round of pairing."""
+
+    def __init__(
+        self,
+        *,
+        table: ProcessTable,
+        groups: tuple[Group, ...],
+        sessions: Mapping[SessionKey, SessionFacts],
+        previous: Matches,
+    ) -> None:
+        self._now = table.sampled_at
+        self._groups = groups
+        self._sessions = sessions
+        self._previous = previous
+        self._group_of = {member: item for item in groups for member in item.members}
+        self._bindings: dict[SessionKey, Binding] = {}
+        self._taken: dict[ProcessId, SessionKey] = {}  # by leaf; hosts are not in it
+        self._duplicates: dict[ProcessId, SessionKey] = {}
+        self._clients: dict[ProcessId, SessionKey] = {}
+        self._barred: set[ProcessId] = set()  # the agent names a session without a transcript yet
+        alive = table.processes.keys()
+        self._ended = {key: when for key, when in previous.ended.items() if key in sessions} | {
+            key: self._now
+            for key, binding in previous.bindings.items()
+            if key in sessions and binding.liveness == "live" and binding.process not in alive
+        }
+        self._alive = alive
+        self._nearby = self._by_place()
+
+    def _by_place(self) -> dict[tuple[str, str], list[SessionFacts]]:
+        """Return the sessions of the processes' folders; thousands of old ones are left out."""
+        places: dict[tuple[str, str], list[SessionFacts]] = {
+            _place(item): [] for item in self._groups
+        }
+        oldest = min((item.leaf.started_at for item in self._groups), default=0.0)
+        for session in self._sessions.values():
+            if session.last_active is None or session.last_active >= oldest - _SLACK_SECONDS:
+                nearby = places.get((session.key.agent, _folder(session.cwd)))
+                if nearby is not None:
+                    nearby.append(session)
+        return places
+
+    def bind_claims(self, claims: tuple[Evidence, ...]) -> None:
+        """Bind what is named, the strongest first."""
+        kinds: dict[tuple[ProcessId, SessionKey], list[Evidence]] = defaultdict(list)
+        for claim in claims:
+            owner = self._group_of.get(claim.process)
+            if owner is None:
+                continue
+            if claim.session in self._sessions:
+                kinds[owner.leaf.id, claim.session].append(claim)
+            elif claim.kind == "registry":
+                self._barred.add(owner.leaf.id)
+        for (leaf, key), found in sorted(kinds.items(), key=self._precedence):
+            self._bind_claim(self._group_of[leaf], key, found=found)
+
+    def _precedence(
+        self, item: tuple[tuple[ProcessId, SessionKey], list[Evidence]]
+    ) -> tuple[object, ...]:
+        (leaf, key), found = item
+        held = self._previous.bindings.get(key)
+        return (
+            -max(claim.strength for claim in found),
+            -(self._sessions[key].last_active or 0.0),
+            key,
+            held is None or held.process != leaf,
+            -leaf.start_ticks,
+            leaf.pid,
+        )
+
+    def _bind_claim(self, owner: Group, key: SessionKey, *, found: list[Evidence]) -> None:
+        leaf = owner.leaf.id
+        kinds = tuple(dict.fromkeys(claim.kind for claim in found))
+        if self._settled(owner) or (leaf in self._barred and "registry" not in kinds):
+            return
+        if kinds == ("argv",) and self._superseded(owner, key):
+            return
+        holder = self._bindings.get(key)
+        if holder is not None and owner.role != "host":
+            (self._clients if holder.role == "host" else self._duplicates)[leaf] = key
+        elif holder is None:
+            entry = next((claim.entry for claim in found if claim.entry), None)
+            self._bind(
+                owner,
+                key,
+                confidence="high",
+                evidence=kinds,
+                entry=entry,
+            )
+
+    def keep_previous(self) -> None:
+        """Keep what was bound before, unless something speaks against it."""
+        for key, binding in sorted(self._previous.bindings.items()):
+            owner = self._group_of.get(binding.process)
+            if (
+                owner is not None
+                and binding.liveness == "live"
+                and binding.role == owner.role == "session"
+                and self._free(owner)
+                and key in self._sessions
+                and key not in self._bindings
+                and not self._superseded(owner, key, silence_seconds=TELLING_SECONDS)
+            ):
+                self._bind(owner, key, confidence=binding.confidence, evidence=binding.evidence)
+
+    def _superseded(
+        self, owner: Group, key: SessionKey, *, silence_seconds: float = float("inf")
+    ) -> bool:
+        """Tell whether the process has gone on to another session (`/clear`, `/resume`, a fork).
+
+        A session in its folder began after the last word of this one, or has spoken
+        `silence_seconds` later, and no process but this one can have written it.
+        """
+        session = self._sessions[key]
+        last_word = session.last_active or 0.0
+        quiet_since = max(last_word, owner.leaf.started_at) - _SLACK_SECONDS
+        return any(
+            (other.last_active or 0.0) > last_word
+            and (
+                (other.started_at is not None and other.started_at >= quiet_since)
+                or (other.last_active or 0.0) >= last_word + silence_seconds
+            )
+            and not self._has_other_writer(other, owner)
+            for other in self._nearby[_place(owner)]
+            if other.key != key and self._may_run(owner, other)
+        )
+
+    def _has_other_writer(self, session: SessionFacts, owner: Group) -> bool:
+        return any(
+            item.leaf.id != owner.leaf.id and self._free(item) and self._may_run(item, session)
+            for item in self._groups
+        )
+
+    def _may_run(self, owner: Group, session: SessionFacts) -> bool:
+        """Tell whether a process can be the one that writes a session: folder and times agree."""
+        key, active = session.key, session.last_active
+        if key in self._bindings or key.agent != owner.agent or owner.role == "wrapper":
+            return False
+        if not session.cwd or _folder(session.cwd) != _folder(owner.leaf.cwd):
+            return False
+        if active is None:
+            return key not in self._ended
+        since_end = active > self._ended.get(key, 0.0)
+        return since_end and active >= owner.leaf.started_at - _SLACK_SECONDS
+
+    def bind_by_folder(self) -> None:
+        """Bind the rest by working directory, start and recency, each folder as one problem."""
+        folders: dict[tuple[str, str], list[Group]] = defaultdict(list)
+        for item in self._groups:
+            if item.leaf.cwd and self._free(item):
+                folders[_place(item)].append(item)
+        for place, owners in sorted(folders.items()):
+            for pair in pair_folder(owners, self._nearby[place], may_run=self._may_run):
+                self._bind(
+                    pair.group,
+                    pair.session.key,
+                    confidence=pair.confidence,
+                    evidence=pair.evidence,
+                )
+
+    def bind_hosts_by_folder(self) -> None:
+        """Give a host the sessions of its folder that no other process can have."""
+        for item in self._groups:
+            if item.role != "host":
+                continue
+            keys = sorted(
+                session.key
+                for session in self._nearby[_place(item)]
+                if session.last_active is not None and self._may_run(item, session)
+            )
+            for key in keys:
+                confidence: Confidence = "medium" if len(keys) == 1 else "low"
+                self._bind(item, key, confidence=confidence, evidence=("cwd",))
+
+    def _settled(self, owner: Group) -> bool:
+        leaf = owner.leaf.id
+        return leaf in self._taken or leaf in self._duplicates or leaf in self._clients
+
+    def _free(self, owner: Group) -> bool:
+        return (
+            owner.role == "session"
+            and owner.leaf.id not in self._barred
+            and not self._settled(owner)
+        )
+
+    def _bind(
+        self,
+        owner: Group,
+        key: SessionKey,
+        *,
+        confidence: Confidence,
+        evidence: tuple[str, ...],
+        entry: RegistryEntry | None = None,
+    ) -> None:
+        leaf = owner.leaf
+        if owner.role != "host":
+            self._taken[leaf.id] = key
+        self._ended.pop(key, None)
+        self._bindings[key] = Binding(
+            session=key,
+            process=leaf.id,
+            started_at=leaf.started_at,
+            confidence=confidence,
+            evidence=evidence,
+            role="host" if owner.role == "host" else "session",
+            status=entry.status if entry else "",
+            waiting_for=entry.waiting_for if entry else "",
+        )
+
+    def outcome(self) -> Matches:
+        """Return the bindings, with one round of `stopped` for those whose process has ended."""
+        stopped = {
+            key: msgspec.structs.replace(binding, liveness="stopped", status="", waiting_for="")
+            for key, binding in self._previous.bindings.items()
+            if binding.liveness == "live"
+            and key in self._sessions
+            and key not in self._bindings
+            and binding.process not in self._alive
+        }
+        hosted = {
+            (key.agent, _folder(self._sessions[key].cwd)): key
+            for key, binding in sorted(self._bindings.items())
+            if binding.role == "host" and self._sessions[key].cwd
+        }
+        orphans: list[ProcessId] = []
+        for item in self._groups:
+            if item.role != "session" or self._settled(item):
+                continue
+            if _place(item) in hosted:
+                self._clients[item.leaf.id] = hosted[_place(item)]
+            else:
+                orphans.append(item.leaf.id)
+        return Matches(
+            bindings=self._bindings | stopped,
+            leaves={member: item.leaf.id for item in self._groups for member in item.members},
+            duplicates=self._duplicates,
+            clients=self._clients,
+            orphans=tuple(orphans),
+            ended=self._ended,
+        )
+
+
+def _place(item: Group) -> tuple[str, str]:
+    return item.agent, _folder(item.leaf.cwd)
+
+
+def _folder(path: str) -> str:
+    return path.rstrip("/\\") or path

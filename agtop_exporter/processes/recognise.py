@@ -1,0 +1,190 @@
+"""Which agent a process is, from its name, program and script; pure.
+
+Other arguments are read for two things only, both at fixed places: the command (`mcp-server`,
+`serve`) and a session id. A prompt changes nothing, whatever it says.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from agtop_exporter.processes.facts import Process, Recognised, Role
+from agtop_exporter.processes.signatures import SIGNATURES, ProcessSignature
+
+_SHAPES = {
+    "uuid": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    "opencode": re.compile(r"ses_[0-9A-Za-z]{26}"),
+}
+
+# Node 24 names its main thread MainThread, Node 25 node-MainThread.
+_INTERPRETERS = frozenset({"node", "nodejs", "bun", "deno", "MainThread", "node-MainThread"})
+_INTERPRETER_VALUE_OPTIONS = frozenset(
+    {"-r", "--require", "--import", "--loader", "--experimental-loader", "--env-file", "-C"}
+)
+_INTERPRETER_COMMANDS = frozenset({"run", "x"})  # bun run, bun x, deno run
+_LAUNCHERS = frozenset({"npm", "npx", "npm-cli.js", "npx-cli.js", "bunx", "pnpm", "pnpx", "yarn"})
+_LAUNCHER_COMMANDS = frozenset({"exec", "x", "dlx"})
+_LAUNCHER_TITLE = re.compile(r"np(?:m exec|x) ")  # npm sets its title, which replaces argv
+
+
+def is_session_id(text: str, shape: str = "uuid") -> bool:
+    """Tell whether `text` is an id in lower-case UUID form, or OpenCode's `ses_` form."""
+    return _SHAPES[shape].fullmatch(text) is not None
+
+
+def recognise(
+    process: Process, signatures: Mapping[str, ProcessSignature] = SIGNATURES
+) -> Recognised | None:
+    """Return the agent of a process and its role, or None for all other processes."""
+    if _in_application_bundle(process):
+        return None
+    package = _launched_package(process)
+    if package:
+        return next(
+            (
+                Recognised(agent, "wrapper")
+                for agent, signature in signatures.items()
+                if package in signature.packages or package in signature.executables
+            ),
+            None,
+        )
+    script, arguments = _script(process)
+    for agent, signature in signatures.items():
+        if _is_native(process, signature):
+            # A script that took the agent's name still has its interpreter in front.
+            hosted = _name("".join(process.argv[1:2])) in signature.executables
+            if not _is_script_of(script, signature):
+                arguments = process.argv[2 if hosted else 1 :]
+            return _describe(agent, signature, arguments)
+        if _is_script_of(script, signature):
+            return _describe(agent, signature, arguments)
+    return None
+
+
+def session_id_in_arguments(
+    arguments: tuple[str, ...], signature: ProcessSignature
+) -> tuple[str, bool]:
+    """Return the session id that the arguments name, "" for none, and whether it is forked."""
+    arguments = _before_separator(arguments)
+    forks = not signature.fork_marks.isdisjoint(arguments)
+    for name, value in _pairs(arguments):
+        wanted = name in signature.resume_options or name in signature.resume_commands
+        if wanted and is_session_id(value, signature.id_shape):
+            return value, forks
+    return "", False
+
+
+def _pairs(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if equals and argument.startswith("-"):
+            yield name, value
+        elif index + 1 < len(arguments):
+            yield argument, arguments[index + 1]
+
+
+def _before_separator(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+def _describe(agent: str, signature: ProcessSignature, arguments: tuple[str, ...]) -> Recognised:
+    session_id, forks = session_id_in_arguments(arguments, signature)
+    return Recognised(agent, _role(signature, arguments), session_id, forks)
+
+
+def _role(signature: ProcessSignature, arguments: tuple[str, ...]) -> Role:
+    if any(argument.startswith("--type=") for argument in arguments):
+        return "helper"  # Electron's renderers, zygotes and GPU processes
+    words = _command(signature, arguments)
+    if any(words[: len(helper)] == helper for helper in signature.helpers):
+        return "helper"
+    if any(words[: len(host)] == host for host in signature.hosts):
+        return "host"
+    return "session"
+
+
+def _command(signature: ProcessSignature, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the arguments from the first one that is neither option, its value nor a prompt."""
+    skip = False
+    for index, argument in enumerate(arguments):
+        if skip:
+            skip = False
+        elif argument == "--" or argument.partition("=")[0] in signature.prompt_options:
+            return ()
+        elif argument in signature.value_options:
+            skip = True
+        elif not argument.startswith("-"):
+            return arguments[index : index + 2]
+    return ()
+
+
+def _is_native(process: Process, signature: ProcessSignature) -> bool:
+    names = {process.comm, _name(process.exe), _name(process.argv[0]) if process.argv else ""}
+    if not signature.executables.isdisjoint(names):
+        return True
+    if not signature.titles.isdisjoint(names):
+        return _name(process.exe) in _INTERPRETERS
+    folder_of_program = process.exe.rpartition("/")[0]
+    return any(folder_of_program.endswith(f"/{folder}") for folder in signature.version_folders)
+
+
+def _is_script_of(script: str, signature: ProcessSignature) -> bool:
+    if not script:
+        return False
+    if script.rpartition("/")[2] in signature.executables:
+        return True
+    if script.startswith("npm:"):  # how Deno names a package
+        return _package(script.removeprefix("npm:")) in signature.packages
+    return any(f"/node_modules/{package}/" in script for package in signature.packages) or any(
+        f"/{folder}/" in script for folder in signature.version_folders
+    )
+
+
+def _script(process: Process) -> tuple[str, tuple[str, ...]]:
+    """Return the script that an interpreter runs and the arguments after it; else "" and ()."""
+    if _INTERPRETERS.isdisjoint({process.comm, _name(process.exe), _first_name(process)}):
+        return "", ()
+    skip = False
+    for index, argument in enumerate(process.argv[1:], start=1):
+        if skip:
+            skip = False
+        elif argument in _INTERPRETER_VALUE_OPTIONS:
+            skip = True
+        elif not argument.startswith("-") and argument not in _INTERPRETER_COMMANDS:
+            return argument.replace("\\", "/"), process.argv[index + 1 :]
+    return "", ()
+
+
+def _launched_package(process: Process) -> str:
+    """Return the package that npm, npx or one of their kin was asked to run, without version."""
+    words = process.argv
+    if words and _LAUNCHER_TITLE.match(words[0]):
+        words = tuple(words[0].split())
+    elif _first_name(process) not in _LAUNCHERS and words[:2] != ("bun", "x"):
+        script, arguments = _script(process)
+        if _name(script) not in _LAUNCHERS:
+            return ""
+        words = ("", *arguments)
+    for word in words[1:]:
+        if not word.startswith("-") and word not in _LAUNCHER_COMMANDS:
+            return _package(word)
+    return ""
+
+
+def _package(specification: str) -> str:
+    """`@openai/codex@0.169.0` is the package `@openai/codex`."""
+    scope, at, _version = specification.rpartition("@")
+    return scope if at and scope else specification
+
+
+def _name(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+
+
+def _first_name(process: Process) -> str:
+    return _name(process.argv[0]) if process.argv else ""
+
+
+def _in_application_bundle(process: Process) -> bool:
+    """Tell a desktop application from the command line tool of the same name."""
+    paths = (process.exe, *process.argv[:1])
+    return any(".app/" in path.replace("\\", "/") for path in paths)

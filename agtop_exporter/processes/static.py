@@ -1,0 +1,60 @@
+"""Processes in memory, for tests: the twin of the readers that ask the system."""
+
+from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
+
+
+class StaticReader:
+    """A machine that holds exactly the processes that were put into it."""
+
+    def __init__(self, boot_id: str = "boot") -> None:
+        self._boot_id = boot_id
+        self._processes: dict[int, tuple[Process, ProcessSample, tuple[str, ...], str]] = {}
+        self.looks: list[int] = []  # the pids that were looked at, in order
+
+    def put(
+        self,
+        process: Process,
+        sample: ProcessSample | None = None,
+        *,
+        open_files: tuple[str, ...] = (),
+        foreign: str = "",
+    ) -> ProcessId:
+        """Add a process, or replace the one that has its pid."""
+        if sample is None:
+            sample = ProcessSample(process.id, process.parent_pid, process.comm)
+        self._processes[process.id.pid] = (process, sample, open_files, foreign)
+        return process.id
+
+    def end(self, pid: int) -> None:
+        """End a process."""
+        del self._processes[pid]
+
+    def boot_id(self) -> str:
+        """Return the id that was given."""
+        return self._boot_id
+
+    def pids(self) -> list[int]:
+        """Return the pids of all processes."""
+        return list(self._processes)
+
+    def look(self, pid: int) -> Process | None:
+        """Return the process, None if it has ended."""
+        self.looks.append(pid)
+        return self._processes[pid][0] if pid in self._processes else None
+
+    def cwd(self, pid: int) -> str:
+        """Return its working directory."""
+        return self._processes[pid][0].cwd
+
+    def sample(self, pid: int, *, disk: bool = False) -> ProcessSample | None:
+        """Return its sample, None if it has ended."""
+        del disk
+        return self._processes[pid][1] if pid in self._processes else None
+
+    def open_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths that it holds open."""
+        return self._processes[pid][2]
+
+    def foreign(self, pid: int) -> str:
+        """Return how it is set apart."""
+        return self._processes[pid][3]
