@@ -192,11 +192,11 @@ def compact(number: float) -> str:
     return f"{number:.1f}P"
 
 
-def money(cost: Cost, tokens: TokenCounts) -> str:
+def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
     """Return US dollars: `?` if unknown, with `*` if some of the tokens have no known price."""
     if not cost.known_for(tokens):
         return "?"
-    return f"{cost.total / PICODOLLARS_PER_USD:.4f}{'*' if cost.unpriced_tokens else ''}"
+    return f"{cost.total / PICODOLLARS_PER_USD:.{decimals}f}{'*' if cost.unpriced_tokens else ''}"
 
 
 def age(seconds: float) -> str:

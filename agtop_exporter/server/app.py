@@ -1,0 +1,166 @@
+"""The routes, and what every response keeps to: known hosts, and headers that forbid everything.
+
+GET /            the live sessions, for people
+GET /metrics     text 0.0.4, or OpenMetrics 1.0.0 where it is asked for
+GET /-/healthy   200 while the process runs
+GET /-/ready     503 until the first scan has ended, then 200
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agtop_exporter.render.prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE
+from agtop_exporter.server import index
+from agtop_exporter.server.negotiation import accepts_gzip, wants_openmetrics
+from agtop_exporter.server.pages import Pages
+
+LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
+
+STYLE_HASH = base64.b64encode(hashlib.sha256(index.STYLE.encode()).digest()).decode()
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(
+    current: Callable[[], Pages | None],
+    *,
+    on_scrape: Callable[[Pages], None],
+    hosts: frozenset[str] | None = LOOPBACK_NAMES,
+    version: str = "",
+) -> Starlette:
+    """Return the application that serves the pages that `current` returns, None before the first.
+
+    `on_scrape` is called with the pages of which a scrape has been sent `/metrics`: by then
+    newer ones may be current. `hosts` are the names that requests may be addressed to, beside
+    any IP address, None for all; see `allowed_hosts`.
+    """
+
+    async def home(_request: Request) -> Response:
+        pages = current()
+        return HTMLResponse(index.render(pages.snapshot if pages else None, version=version))
+
+    async def metrics(request: Request) -> Response:
+        pages = current()
+        if pages is None:
+            return _unavailable()
+        response = _page(pages, request.headers)
+        if request.method == "GET":
+            response.background = BackgroundTask(scraped, pages)
+        return response
+
+    # a coroutine only so that it runs here, and not in a thread of its own
+    async def scraped(pages: Pages) -> None:
+        on_scrape(pages)
+
+    async def healthy(_request: Request) -> Response:
+        return PlainTextResponse("agtop-exporter is healthy.\n")
+
+    async def ready(_request: Request) -> Response:
+        pages = current()
+        if pages is None or not pages.ready:
+            return _unavailable()
+        return PlainTextResponse("agtop-exporter is ready.\n")
+
+    app = Starlette(
+        routes=[
+            Route("/", home),
+            Route("/metrics", metrics),
+            Route("/-/healthy", healthy),
+            Route("/-/ready", ready),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts)],
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def allowed_hosts(listen_host: str) -> frozenset[str] | None:
+    """Return the names that may be asked for: of a loopback listener its own, else None for all.
+
+    A web page can make its own name resolve to 127.0.0.1 and so read what listens there (DNS
+    rebinding): but then the request says that name. Whoever listens on a network address has
+    opened the pages to that network, by names that cannot be known here.
+    """
+    name = listen_host.strip("[]").lower()
+    if name in LOOPBACK_NAMES:
+        return LOOPBACK_NAMES
+    address = _address(name)
+    if not name or (address and not address.is_loopback):
+        return None
+    return LOOPBACK_NAMES | {name}
+
+
+class Guard:
+    """Refuse requests addressed to unknown hosts, and put the headers on every response."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            await send(message)
+
+        if scope["type"] == "http" and not self._is_known(Headers(scope=scope).get("host", "")):
+            refusal = PlainTextResponse("Unknown host name in the request.\n", status_code=403)
+            await refusal(scope, receive, send_guarded)
+        else:
+            await self._app(scope, receive, send_guarded)
+
+    def _is_known(self, host: str) -> bool:
+        if self._hosts is None or not host:  # no browser leaves it out
+            return True
+        name = host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        name = name.strip("[").rstrip(".").lower()
+        return name in self._hosts or _address(name) is not None
+
+
+def _page(pages: Pages, headers: Headers) -> Response:
+    compressed = accepts_gzip(",".join(headers.getlist("accept-encoding")))
+    if wants_openmetrics(",".join(headers.getlist("accept"))):
+        content_type = OPENMETRICS_CONTENT_TYPE
+        body = pages.openmetrics_gzip if compressed else pages.openmetrics
+    else:
+        content_type = TEXT_CONTENT_TYPE
+        body = pages.text_gzip if compressed else pages.text
+    response = Response(body, headers={"Vary": "Accept, Accept-Encoding"})
+    response.headers["Content-Type"] = content_type
+    if compressed:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _unavailable() -> Response:
+    return PlainTextResponse(
+        "The first scan has not ended yet.\n", status_code=503, headers={"Retry-After": "1"}
+    )
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(name)
+    except ValueError:
+        return None

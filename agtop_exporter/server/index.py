@@ -1,0 +1,156 @@
+"""The page at `/`: the live sessions, for people. No titles, no paths, no scripts."""
+
+from collections import Counter
+from html import escape
+
+from agtop_exporter.model import NO_COST, NO_TOKENS, Session, Snapshot
+from agtop_exporter.render.table import age, compact, money
+
+REFRESH_SECONDS = 10
+
+STYLE = """
+:root {
+  color-scheme: light dark;
+  --page: #f6f7f9; --card: #fff; --text: #1b1f24; --soft: #5d6672; --line: #e2e6eb;
+  --link: #0b61c4; --running: #14803c; --waiting: #a15c00; --warning: #a15c00;
+  --error: #c0271d; --idle: #5d6672; --closed: #5d6672;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #0f1216; --card: #181c22; --text: #e6e9ee; --soft: #98a2b0; --line: #2a3039;
+    --link: #6db0ff; --running: #4ccb7a; --waiting: #f0b14a; --warning: #f0b14a;
+    --error: #ff7a70; --idle: #98a2b0; --closed: #98a2b0;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; max-width: 68rem; padding: 2rem 1.25rem; background: var(--page);
+  color: var(--text); font: 15px/1.5 system-ui, sans-serif;
+}
+header, footer { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; align-items: baseline; }
+h1 { margin: 0; font-size: 1.35rem; letter-spacing: -.01em; }
+h2 { margin: 2rem 0 .75rem; font-size: 1rem; }
+header span, footer, dt, th, .none { color: var(--soft); }
+nav { margin-left: auto; display: flex; gap: 1.25rem; }
+a { color: var(--link); text-decoration: none; }
+a:hover, a:focus-visible { text-decoration: underline; }
+dl {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .75rem;
+  margin: 1.5rem 0 0;
+}
+dl div, table, .none {
+  background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
+}
+dl div { padding: .75rem 1rem; }
+dt { font-size: .8rem; }
+dd { margin: 0; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+table { width: 100%; border-collapse: separate; border-spacing: 0; }
+th { font-size: .8rem; font-weight: 500; text-align: left; }
+th, td { padding: .55rem 1rem; }
+td { border-top: 1px solid var(--line); overflow-wrap: anywhere; }
+.agent, .number, .state { white-space: nowrap; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.project, .state { font-weight: 500; }
+.state::before { content: "\\25cf"; margin-right: .4rem; }
+.running { color: var(--running); } .waiting { color: var(--waiting); }
+.warning { color: var(--warning); } .error { color: var(--error); }
+.idle { color: var(--idle); } .closed { color: var(--closed); }
+.none { margin: 0; padding: 2rem 1rem; text-align: center; }
+footer { margin-top: 1.5rem; font-size: .85rem; }
+@media (max-width: 44rem) {
+  body { padding: 1.25rem .9rem; }
+  nav { margin-left: 0; width: 100%; }
+  dl { grid-template-columns: 1fr 1fr; }
+  dl div:last-child { grid-column: 1 / -1; }
+  table, tbody { display: block; }
+  thead { display: none; }
+  tr { display: grid; grid-template-columns: repeat(6, 1fr); gap: .15rem .75rem; padding: 1rem; }
+  tr + tr { border-top: 1px solid var(--line); }
+  td { border: 0; padding: 0; grid-column: span 2; }
+  .project, .model { grid-column: span 4; }
+  .state, .model { text-align: right; }
+  .agent, .model { color: var(--soft); font-size: .9rem; }
+  .number { text-align: left; padding-top: .3rem; }
+  .number:last-child { text-align: right; }
+  .number::before {
+    display: block; content: attr(data-title); color: var(--soft); font-size: .8rem;
+  }
+}
+"""
+
+
+def render(snapshot: Snapshot | None, *, version: str) -> bytes:
+    """Return the page, with ages as of the snapshot."""
+    content = "" if snapshot is None else _summary(snapshot) + _sessions(snapshot)
+    if not content:
+        content = '<p class="none">The first scan is under way.</p>'
+    page = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="{REFRESH_SECONDS}">
+<title>agtop-exporter</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header>
+<h1>agtop-exporter</h1><span>{escape(version)}</span>
+<nav><a href="/metrics">Metrics</a><a href="/-/healthy">Health</a><a href="/-/ready">Readiness</a>
+</nav>
+</header>
+<main>
+{content}
+</main>
+<footer>Tokens and cost of a session include its subagents. Cost is the retail equivalent in US
+dollars: * lacks tokens without a known price, ? has no known price at all.</footer>
+</body>
+</html>
+"""
+    return page.encode("utf-8", "replace")
+
+
+def _summary(snapshot: Snapshot) -> str:
+    tokens, cost = NO_TOKENS, NO_COST
+    for session in snapshot.sessions:
+        tokens += session.tokens
+        cost += session.cost
+    states = Counter(session.state.kind for session in snapshot.published)
+    figures = {
+        "Running": str(states["running"]),
+        "Waiting": str(states["waiting"]),
+        "Sessions": compact(len(snapshot.sessions)),
+        "Tokens": compact(tokens.total),
+        "Cost, USD": money(cost, tokens, decimals=2),
+    }
+    items = (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
+    return f"<dl>{''.join(items)}</dl>\n"
+
+
+def _sessions(snapshot: Snapshot) -> str:
+    if not snapshot.published:
+        return '<h2>Live sessions</h2>\n<p class="none">No session is live.</p>'
+    latest_first = sorted(snapshot.published, key=lambda s: -(s.last_active or 0))
+    rows = "\n".join(_row(session, snapshot.generated_at) for session in latest_first)
+    return f"""<h2>Live sessions</h2>
+<table>
+<thead><tr><th>Project</th><th>State</th><th>Agent</th><th>Model</th>
+<th class="number">Tokens</th><th class="number">Cost</th><th class="number">Age</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+
+
+def _row(session: Session, now: float) -> str:
+    kind = session.state.kind
+    since = "-" if session.last_active is None else age(now - session.last_active)
+    return (
+        f'<tr><td class="project">{escape(session.project or "-")}</td>'
+        f'<td class="state {kind}">{kind}</td>'
+        f'<td class="agent">{escape(session.agent)}</td>'
+        f'<td class="model">{escape(session.model or "-")}</td>'
+        f'<td class="number" data-title="Tokens">{compact(session.tree.tokens.total)}</td>'
+        f'<td class="number" data-title="Cost">{money(session.tree.cost, session.tree.tokens)}</td>'
+        f'<td class="number" data-title="Age">{since}</td></tr>'
+    )

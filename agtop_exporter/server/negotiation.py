@@ -1,0 +1,50 @@
+"""What a client accepts: RFC 9110, section 12.5."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+OPENMETRICS = "application/openmetrics-text"
+TEXT_RANGES = ("text/plain", "text/*", "*/*")  # the most specific first
+GZIP_RANGES = ("gzip", "*")
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """One element of an Accept header: what it names, and how much it is wanted, 0 to 1."""
+
+    name: str
+    quality: float
+    version: str = ""
+
+
+def wants_openmetrics(accept: str) -> bool:
+    """Tell whether OpenMetrics 1.0.0 is asked for by name, and text is not wanted more."""
+    offers = list(_offers(accept))
+    named = [o.quality for o in offers if o.name == OPENMETRICS and o.version in {"", "1.0.0"}]
+    wanted = max(named, default=0.0)
+    return wanted > 0 and wanted >= _quality(offers, TEXT_RANGES)
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Tell whether a page may be sent compressed."""
+    return _quality(list(_offers(accept_encoding)), GZIP_RANGES) > 0
+
+
+def _quality(offers: list[Offer], names: tuple[str, ...]) -> float:
+    for name in names:
+        qualities = [offer.quality for offer in offers if offer.name == name]
+        if qualities:
+            return max(qualities)
+    return 0.0
+
+
+def _offers(header: str) -> Iterator[Offer]:
+    for element in header.lower().split(","):
+        name, *parameters = (part.strip() for part in element.split(";"))
+        values = dict(parameter.partition("=")[::2] for parameter in parameters)
+        try:
+            quality = float(values.get("q", "1"))
+        except ValueError:
+            continue
+        if name:
+            yield Offer(name, quality, values.get("version", "").strip('"'))

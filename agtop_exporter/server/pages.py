@@ -1,0 +1,64 @@
+"""The pages of one refresh, rendered and compressed once, so that a scrape only sends bytes."""
+
+import gzip
+
+import msgspec
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from agtop_exporter.catalogue import Exposition
+from agtop_exporter.model import Snapshot
+from agtop_exporter.render import prometheus
+
+GZIP_LEVEL = 6
+
+
+class Pages(msgspec.Struct, frozen=True, gc=False):
+    """What the server sends until the next refresh.
+
+    `ready` says that a scan has ended and that the pages hold its result.
+    """
+
+    snapshot: Snapshot
+    ready: bool
+    text: bytes
+    text_gzip: bytes
+    openmetrics: bytes
+    openmetrics_gzip: bytes
+
+
+class OwnProcess:
+    """The `process_*` metrics of the exporter itself, as the Prometheus client library names them.
+
+    They are in no `Snapshot`, and not pushed over OTLP.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """Return the metrics of this moment in the text format 0.0.4."""
+        return generate_latest(self._registry)
+
+    def openmetrics(self) -> bytes:
+        """Return the metrics of this moment in OpenMetrics 1.0.0, without its end mark."""
+        page: bytes = generate_openmetrics(self._registry)  # type: ignore[no-untyped-call]
+        return page.removesuffix(prometheus.OPENMETRICS_END)
+
+
+def render_pages(
+    exposition: Exposition, snapshot: Snapshot, *, own: OwnProcess, ready: bool = True
+) -> Pages:
+    """Render `exposition`, which was published of `snapshot`, in all formats."""
+    text = prometheus.text(exposition) + own.text()
+    families = prometheus.openmetrics(exposition).removesuffix(prometheus.OPENMETRICS_END)
+    openmetrics = families + own.openmetrics() + prometheus.OPENMETRICS_END
+    return Pages(
+        snapshot=snapshot,
+        ready=ready,
+        text=text,
+        text_gzip=gzip.compress(text, GZIP_LEVEL),
+        openmetrics=openmetrics,
+        openmetrics_gzip=gzip.compress(openmetrics, GZIP_LEVEL),
+    )

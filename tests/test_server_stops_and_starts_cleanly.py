@@ -1,0 +1,86 @@
+"""A daemon that hangs at its end, or does not say why it cannot begin, is killed in anger."""
+
+import socket
+import threading
+
+import httpx
+import pytest
+from snapshots import make_snapshot
+
+from agtop_exporter.model import AgtopError
+from agtop_exporter.server import OwnProcess, create_app, render_pages, serve
+
+HOST = "127.0.0.1"
+
+
+def make_app():
+    pages = render_pages((), make_snapshot(), own=OwnProcess())
+    return create_app(lambda: pages, on_scrape=lambda _: None)
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "http"]
+
+
+def test_port_0_yields_the_port_that_was_bound():
+    with serve(make_app(), HOST, port=0) as port:
+        answer = httpx.get(f"http://{HOST}:{port}/metrics")
+        assert answer.status_code == 200
+        assert "process_cpu_seconds_total" in answer.text
+        assert answer.headers["content-encoding"] == "gzip"
+        assert "server" not in answer.headers
+    assert threads() == []
+
+
+def test_head_has_the_length_and_no_body():
+    with serve(make_app(), HOST, port=0) as port, socket.create_connection((HOST, port)) as client:
+        client.sendall(b"HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert int(head.lower().partition(b"content-length: ")[2].split()[0]) > 100
+    assert body == b""
+
+
+def test_ipv6_is_served_too():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 loopback here")
+    with serve(make_app(), "::1", port=0) as port:
+        assert httpx.get(f"http://[::1]:{port}/-/ready").status_code == 200
+
+
+def test_idle_and_half_sent_requests_do_not_hold_up_the_end():
+    with serve(make_app(), HOST, port=0) as port:
+        silent = socket.create_connection((HOST, port))
+        half = socket.create_connection((HOST, port))
+        half.sendall(b"GET /metrics HTTP/1.1\r\nHo")
+        kept = httpx.Client()
+        assert kept.get(f"http://{HOST}:{port}/-/healthy").status_code == 200
+    assert threads() == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((HOST, port))
+    for connection in (silent, half, kept):
+        connection.close()
+
+
+def test_server_can_end_before_it_began():
+    with serve(make_app(), HOST, port=0):
+        pass
+    assert threads() == []
+
+
+def test_address_in_use_is_told_in_one_line():
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            AgtopError, match=rf"^127\.0\.0\.1:{port} is in use: .*--listen-address"
+        ):
+            serve(make_app(), HOST, port=port).__enter__()
+    assert threads() == []
+
+
+def test_address_that_is_not_ours_is_told_in_one_line():
+    with pytest.raises(AgtopError, match=r"^cannot listen on 192\.0\.2\.1:10041: \w"):
+        serve(make_app(), "192.0.2.1", port=10041).__enter__()  # RFC 5737: nobody's
