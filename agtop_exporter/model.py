@@ -289,7 +289,6 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     agent: str
     path: str
     cursor: Cursor
-    began: float = 0.0  # time of the transcript's first own record; 0 while it has none
     events: tuple[UsageEvent, ...] = ()
     sessions: tuple[SessionUpdate, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()

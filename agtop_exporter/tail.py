@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar
 
@@ -23,10 +24,16 @@ BATCH_BYTES = 32 * 1024 * 1024  # one batch ends after the line that passes this
 LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines lose their long strings while they are read
 LONG_STRING_BYTES = 4096
 FINGERPRINT_BYTES = 512  # of the head, and of the tail before the offset
-MAX_COUNT = 10**15  # no request has more tokens; keeps every sum inside 64 bits
+MAX_COUNT = 10**9  # no request has more tokens; keeps what it costs inside 64 bits
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
-"""A number of tokens or calls in a record; anything else there is a schema error."""
+"""Tokens or calls of one request in a record; anything else there is a schema error."""
+
+RunningTotal = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+"""Tokens of all requests of a session so far."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time in a record: without its zone it would mean another moment on every machine."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -124,7 +131,10 @@ class LineReader:
             unfinished = buffer[used:filled]
             filled = len(unfinished)
             if filled > LONG_LINE_BYTES:
+                begun_at = self.offset
                 yield from self._long_line(unfinished)
+                if self.offset == begun_at:
+                    return  # it has no end yet: what is written meanwhile is no line
                 filled = 0
             elif filled > len(buffer) // 2:
                 buffer = bytearray(2 * len(buffer))
@@ -152,39 +162,51 @@ class LineReader:
 
 
 class Bulk(msgspec.Struct, frozen=True):
-    """Lines that hold much and tell nothing: only the last of several in a row need be decoded.
+    """Lines that hold much and tell little: what the next line says anyway.
 
-    Such a line has one of the `markers` in its first `within` bytes, and nowhere `unless`.
+    Such a line has one of the `markers` in its first `within` bytes, and nowhere `unless`. It is
+    passed over where the next line is one more, or has `settled_by` in its first bytes, and both
+    begin alike, as records of one kind do.
     """
 
     markers: tuple[bytes, ...] = ()
     within: int = 0
     unless: bytes = b""
+    settled_by: bytes = b""
 
-    def lines(self, buffer: bytearray, filled: int) -> Iterator[tuple[int, int]]:
+    def lines(self, buffer: bytearray, filled: int) -> Iterator[tuple[int, int]]:  # noqa: C901 - the innermost loop
         """Find the complete lines that matter in the filled part of a buffer: (begin, end)."""
         find, within, unless = buffer.find, self.within, self.unless
+        settled_by = self.settled_by
         passed = None
         begin = 0
         exception = find(unless, 0, filled) if unless else -1
         while (end := find(b"\n", begin, filled)) >= 0:
             if 0 <= exception < begin:
                 exception = find(unless, begin, filled)
+            head = min(end, begin + within)
             bulky = False
             if not begin <= exception < end:
-                head = min(end, begin + within)
                 for marker in self.markers:
                     if find(marker, begin, head) >= 0:
                         bulky = True
                         break
+            if passed is not None and end > begin:
+                settled = bulky or find(settled_by, begin, head) >= 0
+                if not (settled and _begin_alike(buffer, passed[0], begin)):
+                    yield passed
+                passed = None
             if bulky:
                 passed = (begin, end)
             elif end > begin:
-                passed = None
                 yield begin, end
             begin = end + 1
         if passed is not None:
             yield passed
+
+
+def _begin_alike(buffer: bytearray, first: int, second: int) -> bool:
+    return buffer[first : first + 8] == buffer[second : second + 8]
 
 
 NO_BULK = Bulk()

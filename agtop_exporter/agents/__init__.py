@@ -9,6 +9,7 @@ import os
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -69,6 +70,7 @@ def listed_roots(
     return tuple(dict.fromkeys(base / below if below else base for base in bases))
 
 
+@lru_cache(maxsize=1024)
 def tool_label(name: str) -> str:
     """Name a tool for a label: the tools of an MCP server are one, named after their server."""
     server = MCP_TOOL.match(name)

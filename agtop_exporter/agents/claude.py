@@ -6,7 +6,6 @@ Says nothing of processes, and never looks at credentials.
 
 import os
 from collections.abc import Iterator
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Bulk, Count, Errors, LineReader, decoder
+from agtop_exporter.tail import Bulk, Count, Errors, LineReader, Moment, decoder
 
 NAME = "claude"
 CONTEXT_TOKENS = 200_000
@@ -37,7 +36,12 @@ REMEMBERED_TOOLS = 64  # calls whose result may still come
 SYNTHETIC_MODEL = "<synthetic>"  # lines that Claude Code writes itself, such as API errors
 ASKING_TOOLS = frozenset({"AskUserQuestion", "ExitPlanMode"})
 TITLE_RANKS = {"custom-title": 5, "ai-title": 4, "summary": 3}
-BULK = Bulk(markers=(b'"type":"tool_result"',), within=800, unless=b'"is_error":true')
+BULK = Bulk(
+    markers=(b'"type":"tool_result"',),
+    within=800,
+    unless=b'"is_error":true',
+    settled_by=b'"role":"assistant"',
+)
 INTERRUPTED = "[Request interrupted"
 INJECTED_PROMPTS = (  # lines of type "user" that no user typed
     INTERRUPTED,
@@ -93,8 +97,10 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     """One line, with the fields that matter."""
 
     type: str = ""
-    timestamp: datetime | None = None
+    timestamp: Moment | None = None
     session_id: str | None = None
+    parent_session_id: str | None = None
+    request_session_id: str | None = None
     uuid: str | None = None
     request_id: str | None = None
     agent_id: str | None = None
@@ -102,7 +108,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     is_meta: bool | None = None
     is_compact_summary: bool | None = None
     is_api_error_message: bool | None = None
-    forked_from: msgspec.Raw = msgspec.Raw()
+    forked_from: object = None
     cwd: str | None = None
     git_branch: str | None = None
     version: str | None = None
@@ -120,6 +126,7 @@ class Memory(msgspec.Struct, array_like=True):
     session_id: str = ""
     wide_context: bool = False
     tools: dict[str, str] = {}  # the latest calls: id -> name
+    last_active: dict[str, float] = {}  # by session: lines without a time come after this
 
 
 class _Response(msgspec.Struct, gc=False):
@@ -140,14 +147,15 @@ class _Reader:
     """
 
     def __init__(self, path: str, memory: Memory) -> None:
-        stem = path.rpartition("/")[2].removesuffix(".jsonl")
+        *_, parent_folder, _, name = f"///{path}".split("/")  # <session>/subagents/agent-*.jsonl
+        stem = name.removesuffix(".jsonl")
         self.path = path
         self.memory = memory
         self.responses: dict[tuple[str, str], _Response] = {}  # by session and message
         self.events: list[UsageEvent] = []
         self.sessions: dict[str, SessionUpdate] = {}
-        self.session_id = memory.session_id or stem
         self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
+        self.session_id = memory.session_id or (parent_folder if self.agent_id else stem)
         self.session = SessionUpdate(session_id="")
         self.time = 0.0
         self.copied = False
@@ -169,21 +177,22 @@ class _Reader:
 
     def _place(self, record: Record) -> None:
         """Find the record's session, and whether it is a copy: then time runs backwards."""
-        time = record.timestamp.timestamp() if record.timestamp else 0.0
-        began = self.memory.began
-        if time and not began:
-            began = self.memory.began = time
-        self.time = time
-        self.copied = 0 < time < began or len(record.forked_from) > 0
-        if record.session_id:
-            self.session_id = record.session_id
-        agent_id = (record.agent_id if record.is_sidechain else "") or self.agent_id
+        memory, session = self.memory, self.session
+        time = self.time = record.timestamp.timestamp() if record.timestamp else 0.0
+        if time and not memory.began:
+            memory.began = time
+        copied = self.copied = 0 < time < memory.began or record.forked_from is not None
+        self.session_id = record.session_id or record.parent_session_id or self.session_id
+        agent_id = self.agent_id
+        if record.is_sidechain:
+            agent_id = record.agent_id or agent_id
         self.main_chain = not record.is_sidechain or bool(agent_id)
         session_id = f"agent-{agent_id}" if agent_id else self.session_id
-        session = self.session = self.sessions.get(session_id) or self._begin(session_id)
-        if time and not self.copied:
+        if session_id != session.session_id:
+            session = self.session = self.sessions.get(session_id) or self._begin(session_id)
+        session.cwd = session.cwd or record.cwd or ""
+        if time and not copied:
             session.seen(time)
-            session.cwd = session.cwd or record.cwd or ""
             session.git_branch = record.git_branch or session.git_branch
             session.agent_version = record.version or session.agent_version
 
@@ -193,6 +202,7 @@ class _Reader:
             session_id=session_id,
             data_path=self.path,
             parent_session_id=self.session_id if is_subagent else "",
+            last_active=self.memory.last_active.get(session_id),
             subagent=bool(self.agent_id),
         )
         return session
@@ -228,7 +238,8 @@ class _Reader:
         tools: tuple[tuple[str, str], ...],
     ) -> None:
         place = (self.session.session_id, key)
-        copied = self.copied or not record.request_id
+        maker = record.request_session_id or self.session_id
+        copied = self.copied or not record.request_id or maker != self.session_id
         response = self.responses.get(place)
         if response is None:
             tokens = token_counts(usage)
@@ -237,11 +248,13 @@ class _Reader:
         else:
             response.tools += tools
             response.copied &= copied
-            if usage != response.usage:
-                response.usage = usage
-                response.tokens = response.tokens.max(token_counts(usage))
+            if usage == response.usage:
+                return
+            usage.speed = response.usage.speed or usage.speed
+            response.usage = usage
+            response.tokens = response.tokens.max(token_counts(usage))
         if self.main_chain:
-            self._context(model, response.tokens)
+            self._context(model, response.tokens.total)
 
     def _remember(self, call_id: str, name: str) -> None:
         calls = self.memory.tools
@@ -249,8 +262,8 @@ class _Reader:
         if len(calls) > REMEMBERED_TOOLS:
             del calls[next(iter(calls))]
 
-    def _context(self, model: str, tokens: TokenCounts) -> None:
-        session, used = self.session, tokens.total
+    def _context(self, model: str, used: int) -> None:
+        session = self.session
         session.context_used_tokens = used
         if used > (session.context_peak_tokens or 0):
             session.context_peak_tokens = used
@@ -320,7 +333,7 @@ class _Reader:
                     model=response.model,
                     tokens=response.tokens,
                     requests=1,
-                    tools=response.tools,
+                    tools=tuple(dict(response.tools).items()),
                     copied=response.copied,
                     speed=response.usage.speed or "",
                 )
@@ -378,11 +391,13 @@ def read(path: str, cursor: Cursor) -> Batch:
                 reader.take(record, lines.offset)
         errors.add("too_large", lines.offset, lines.too_large)
         memory.session_id = reader.session_id
+        for session in reader.sessions.values():
+            if session.last_active is not None:
+                memory.last_active[session.session_id] = session.last_active
         return Batch(
             agent=NAME,
             path=path,
             cursor=lines.cursor(msgspec.msgpack.encode(memory)),
-            began=memory.began,
             events=reader.all_events(),
             sessions=tuple(reader.sessions.values()),
             errors=errors.all(),

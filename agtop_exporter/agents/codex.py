@@ -6,7 +6,6 @@ Says nothing of processes, and never looks at credentials.
 
 import os
 from collections.abc import Iterator
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,7 +22,16 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Bulk, Count, Errors, LineReader, decoder
+from agtop_exporter.tail import (
+    MAX_COUNT,
+    Bulk,
+    Count,
+    Errors,
+    LineReader,
+    Moment,
+    RunningTotal,
+    decoder,
+)
 
 NAME = "codex"
 THREAD_NAME_RANK = 5
@@ -56,10 +64,21 @@ class TokenUsage(msgspec.Struct, gc=False):
     total_tokens: Count | None = 0
 
 
+class TotalUsage(msgspec.Struct, gc=False):
+    """The same figures, summed over the thread so far."""
+
+    input_tokens: RunningTotal | None = 0
+    cached_input_tokens: RunningTotal | None = 0
+    cache_write_input_tokens: RunningTotal | None = 0
+    output_tokens: RunningTotal | None = 0
+    reasoning_output_tokens: RunningTotal | None = 0
+    total_tokens: RunningTotal | None = 0
+
+
 class TokenInfo(msgspec.Struct, gc=False):
     """`info` of a token_count: the thread's running total, and the last response's part."""
 
-    total_token_usage: TokenUsage | None = None
+    total_token_usage: TotalUsage | None = None
     last_token_usage: TokenUsage | None = None
     model_context_window: Count | None = None
 
@@ -139,26 +158,35 @@ class Failure(msgspec.Struct, gc=False):
     codex_error_info: str | dict[str, object] | None = None
 
 
+class ThreadSettings(msgspec.Struct, gc=False):
+    """Settings that a thread was given."""
+
+    model: str | None = None
+    reasoning_effort: str | None = None
+
+
 class Payload(msgspec.Struct, gc=False):
     """The fields that matter of all payload types together."""
 
     type: str = ""
     id: str | None = None
-    timestamp: datetime | None = None
+    timestamp: Moment | None = None
     cwd: str | None = None
     cli_version: str | None = None
     source: str | Source | None = None
+    forked_from_id: str | None = None
     parent_thread_id: str | None = None
     subagent_history_start_ordinal: int | None = None
     git: Git | None = None
     model: str | None = None
     effort: str | None = None
     collaboration_mode: CollaborationMode | None = None
+    thread_settings: ThreadSettings | None = None
     turn_id: str | None = None
     thread_id: str | None = None
     response_id: str | None = None
     usage: TokenUsage | None = None
-    thread_token_usage: TokenUsage | None = None
+    thread_token_usage: TotalUsage | None = None
     info: TokenInfo | None = None
     rate_limits: RateLimits | None = None
     model_context_window: Count | None = None
@@ -178,7 +206,7 @@ class Record(msgspec.Struct, gc=False):
     """One line."""
 
     type: str = ""
-    timestamp: datetime | None = None
+    timestamp: Moment | None = None
     ordinal: int | None = None
     payload: Payload | None = None
 
@@ -195,6 +223,8 @@ class Memory(msgspec.Struct, array_like=True):
     model: str = ""
     total: tuple[int, ...] = ()  # the running total that has been counted
     has_tasks: bool = False  # says when a turn begins and ends
+    inherits: bool = False  # a fork's running total is its origin's until its first response
+    last_active: float | None = None
 
 
 class _Reader:
@@ -204,9 +234,13 @@ class _Reader:
         self.path = path
         self.memory = memory
         self.events: list[UsageEvent] = []
-        self.limits: dict[str, RateLimit] = {}
+        self.limits: RateLimits | None = None  # the latest, and when they were told
+        self.limits_at = 0.0
         self.session = SessionUpdate(
-            session_id=memory.thread_id, data_path=path, parent_session_id=memory.parent_id
+            session_id=memory.thread_id,
+            data_path=path,
+            parent_session_id=memory.parent_id,
+            last_active=memory.last_active,
         )
         self.time = 0.0
         self.copied = False
@@ -227,7 +261,7 @@ class _Reader:
             self._turn_context(payload)
         elif record.type == "session_meta":
             self._session_meta(payload)
-        elif record.type == "compacted":
+        elif record.type == "compacted" and not self.copied:
             self._occur(f"compaction:{self._thread()}:{self.time}", compactions=1)
 
     def _place(self, record: Record) -> None:
@@ -262,6 +296,7 @@ class _Reader:
         parent = payload.parent_thread_id or (spawn.parent_thread_id if spawn else None) or ""
         memory.thread_id = session.session_id = thread_id
         memory.parent_id = session.parent_session_id = parent
+        memory.inherits = bool(payload.forked_from_id)
         memory.own_ordinal = payload.subagent_history_start_ordinal or 0
         session.subagent = bool(parent)
         session.cwd = payload.cwd or ""
@@ -299,7 +334,7 @@ class _Reader:
     def _token_count(self, payload: Payload) -> None:
         """Count what a running total has grown by; most token_counts repeat the one before."""
         if payload.rate_limits is not None:
-            self._rate_limits(payload.rate_limits)
+            self.limits, self.limits_at = payload.rate_limits, self.time
         info = payload.info
         if info is None:
             return
@@ -314,6 +349,8 @@ class _Reader:
             return
         usage = last or growth(info.total_token_usage, self.memory.total)
         self.memory.total = total
+        if self.memory.inherits:
+            return
         if usage is not None and any(vector(usage)):
             owner = self.memory.turn_id or (self.memory.family if self.copied else "")
             figures = ":".join(map(str, total or vector(usage)))
@@ -334,25 +371,18 @@ class _Reader:
             )
         )
 
-    def _rate_limits(self, limits: RateLimits) -> None:
-        if limits.plan_type:
-            self.session.subscription = f"ChatGPT {limits.plan_type.capitalize()}"
-        for window in (limits.primary, limits.secondary):
-            if window is None or window.used_percent is None:
-                continue
-            name = window_name(window.window_minutes)
-            resets_at = window.resets_at
-            if resets_at is None and window.resets_in_seconds is not None:
-                resets_at = self.time + window.resets_in_seconds
-            self.limits[name] = RateLimit(
-                agent=NAME,
-                window=name,
-                used_ratio=window.used_percent / 100,
-                observed_at=self.time,
-                resets_at=resets_at,
-                window_seconds=window.window_minutes * 60 if window.window_minutes else None,
-                source="rollout",
-            )
+    def rate_limits(self) -> tuple[RateLimit, ...]:
+        """Return the rate-limit windows as they were told last, by their length."""
+        if self.limits is None:
+            return ()
+        if self.limits.plan_type:
+            self.session.subscription = f"ChatGPT {self.limits.plan_type.capitalize()}"
+        windows = (self.limits.primary, self.limits.secondary)
+        return tuple(
+            rate_limit(window, self.limits_at)
+            for window in windows
+            if window is not None and window.used_percent is not None
+        )
 
     # --- turns, tools and state -------------------------------------------------------------
 
@@ -366,6 +396,8 @@ class _Reader:
             self._prompt(f"prompt:{self._thread()}:{self.time}", payload.message or "")
         elif kind == "thread_name_updated":
             self.session.entitle(payload.thread_name or "", THREAD_NAME_RANK)
+        elif payload.thread_settings is not None:
+            self.memory.model = payload.thread_settings.model or self.memory.model
         elif not self.copied:
             self._task(payload)
 
@@ -412,9 +444,11 @@ class _Reader:
             self.session.entitle(text, PROMPT_RANK)
         if not self.copied:
             self.session.signal = signal("running", "user_message")
-        self._occur(key, turns=1)
+            self._occur(key, turns=1)
 
     def _item(self, payload: Payload) -> None:
+        if payload.role == "assistant" or payload.type in TOOL_CALLS:
+            self.memory.inherits = self.memory.inherits and self.copied
         if payload.type in TOOL_CALLS:
             call_id = payload.call_id or payload.id or f"{self._thread()}:{self.time}"
             name = tool_label(payload.name or payload.type.removesuffix("_call"))
@@ -468,7 +502,7 @@ def asks(text: str) -> bool:
     return text.rstrip().endswith("?")
 
 
-def vector(usage: TokenUsage | None) -> tuple[int, ...]:
+def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
     """Return the figures of a usage object in a fixed order; empty where there is none."""
     if usage is None:
         return ()
@@ -482,13 +516,15 @@ def vector(usage: TokenUsage | None) -> tuple[int, ...]:
     )
 
 
-def growth(total: TokenUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
+def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
     """Return what a running total has grown by; all of it where it has fallen."""
     now = vector(total)
-    if not now or not before:
-        return total
-    parts = [new - old for new, old in zip(now, before, strict=True)]
-    return total if min(parts) < 0 else TokenUsage(*parts)
+    if not now:
+        return None
+    parts = [new - old for new, old in zip(now, before or (0,) * len(now), strict=True)]
+    if min(parts) < 0:
+        parts = list(now)
+    return TokenUsage(*parts) if max(parts) <= MAX_COUNT else None
 
 
 def token_counts(usage: TokenUsage) -> TokenCounts:
@@ -501,6 +537,22 @@ def token_counts(usage: TokenUsage) -> TokenCounts:
         cache_write_5m=written,
         output=usage.output_tokens or 0,
         reasoning=usage.reasoning_output_tokens or 0,
+    )
+
+
+def rate_limit(window: Window, observed_at: float) -> RateLimit:
+    """Return a window as it was told at a time."""
+    resets_at = window.resets_at
+    if resets_at is None and window.resets_in_seconds is not None:
+        resets_at = observed_at + window.resets_in_seconds
+    return RateLimit(
+        agent=NAME,
+        window=window_name(window.window_minutes),
+        used_ratio=(window.used_percent or 0) / 100,
+        observed_at=observed_at,
+        resets_at=resets_at,
+        window_seconds=window.window_minutes * 60 if window.window_minutes else None,
+        source="rollout",
     )
 
 
@@ -528,14 +580,15 @@ def read(path: str, cursor: Cursor) -> Batch:
                 records += 1
                 reader.take(record)
         errors.add("too_large", lines.offset, lines.too_large)
+        rate_limits = reader.rate_limits()
+        memory.last_active = reader.session.last_active
         return Batch(
             agent=NAME,
             path=path,
             cursor=lines.cursor(msgspec.msgpack.encode(memory)),
-            began=memory.began,
             events=tuple(reader.events),
             sessions=(reader.session,) if reader.session.session_id else (),
-            rate_limits=tuple(reader.limits.values()),
+            rate_limits=rate_limits,
             errors=errors.all(),
             records=records,
             bytes_read=lines.offset - lines.start,

@@ -185,6 +185,8 @@ class Ledger:
 
     def _update(self, agent: str, update: SessionUpdate, project: Callable[[str], str]) -> None:
         record = self._session(agent, update.session_id)
+        if update.parent_session_id:
+            self._session(agent, update.parent_session_id)  # its own file may hold nothing
         facts = merge_facts(record.facts, update)
         if facts == record.facts:
             return
@@ -224,7 +226,7 @@ class Ledger:
             if session is None:
                 session = ids[event.session_id] = self._session(agent, event.session_id).id
             cost = price(agent, event) if event.requests else None
-            entry = _entry(session, batch.began, event, cost)
+            entry = _entry(session, event, cost)
             before = known.get(key)
             if before is not None:
                 merged = before.merged(entry)
@@ -359,10 +361,9 @@ def _keep_floor(record: SessionRecord, before: ModelUsage) -> None:
         record.floor_cost = record.floor_cost.max(before.cost)
 
 
-def _entry(session: int, began: float, event: UsageEvent, cost: Cost | None) -> Entry:
+def _entry(session: int, event: UsageEvent, cost: Cost | None) -> Entry:
     return Entry(
         session,
-        began,
         event.copied,
         event.time,
         event.model,
@@ -394,11 +395,16 @@ def _as_event(entry: Entry) -> UsageEvent:
 
 
 def _priced(agent: str, merged: Entry, before: Entry, price: Price) -> Entry:
-    """Price a response that has grown; what has been charged is never lowered."""
-    if merged.tokens == before.tokens and merged.reported_cost == before.reported_cost:
+    """Price what is now known better; what has been charged is never lowered."""
+    if _priced_by(merged) == _priced_by(before):
         cost = before.cost
     else:
         cost = price(agent, _as_event(merged))
         if cost is not None and before.cost is not None:
             cost = cost.max(before.cost)
     return msgspec.structs.replace(merged, cost=cost or before.cost)
+
+
+def _priced_by(entry: Entry) -> tuple[object, ...]:
+    """Return all that a price depends on."""
+    return (entry.tokens, entry.model, entry.speed, entry.time, entry.reported_cost)

@@ -41,7 +41,6 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One event as it has been counted, so that another sighting adds only what is new."""
 
     session: int  # id of the session that owns it
-    began: float  # when the owner's transcript began
     copied: bool
     time: float
     model: str
@@ -56,17 +55,17 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     speed: str
     reported_cost: int | None
 
-    @property
-    def claim(self) -> tuple[bool, float]:
-        """How good the owner's claim is: the smaller wins, an equal one changes nothing."""
-        return (self.copied, self.began)
-
     def merged(self, other: "Entry") -> "Entry":
-        """Return both sightings as one: the better claim's owner, the larger figures."""
-        owner = other if other.claim < self.claim else self
+        """Return both sightings as one, with the larger figures.
+
+        A record that shows no sign of being a copy has the better claim to the event; between
+        equal claims the first stays.
+        """
+        owner = other if self.copied and not other.copied else self
         return msgspec.structs.replace(
             owner,
             model=self.model or other.model,
+            speed=self.speed or other.speed,
             tokens=self.tokens.max(other.tokens),
             requests=max(self.requests, other.requests),
             turns=max(self.turns, other.turns),
@@ -90,7 +89,8 @@ def larger(first: int | None, second: int | None) -> int | None:
 def merge_facts(known: SessionUpdate, new: SessionUpdate) -> SessionUpdate:
     """Return what is known of a session after an update; the order of updates does not matter."""
     late, early = (new, known) if _is_newer(new, known) else (known, new)
-    title = late if late.title_rank >= early.title_rank > PROMPT_RANK else early
+    first, second = (new, known) if _began_before(new, known) else (known, new)
+    title = late if known.title_rank > PROMPT_RANK else first
     if known.title_rank != new.title_rank:
         title = known if known.title_rank > new.title_rank else new
     peaks = [u.context_peak_tokens for u in (known, new) if u.context_peak_tokens is not None]
@@ -103,7 +103,7 @@ def merge_facts(known: SessionUpdate, new: SessionUpdate) -> SessionUpdate:
         last_active=late.last_active if late.last_active is not None else early.last_active,
         title=title.title,
         title_rank=title.title_rank,
-        cwd=known.cwd or new.cwd,
+        cwd=first.cwd or second.cwd,
         git_branch=late.git_branch or early.git_branch,
         agent_version=late.agent_version or early.agent_version,
         model=late.model or early.model,
@@ -121,3 +121,9 @@ def _is_newer(new: SessionUpdate, known: SessionUpdate) -> bool:
     if new.last_active is None or known.last_active is None:
         return new.last_active is not None or known.last_active is None
     return new.last_active >= known.last_active
+
+
+def _began_before(new: SessionUpdate, known: SessionUpdate) -> bool:
+    if new.started_at is None or known.started_at is None:
+        return new.started_at is not None
+    return new.started_at < known.started_at

@@ -33,6 +33,7 @@ class Work(msgspec.Struct, frozen=True, array_like=True):
     path: str
     cursor: Cursor
     size: int = 0  # bytes that are new, as far as the file system says
+    mtime_ns: int = 0
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -91,7 +92,7 @@ def list_files(
             cursor = known[1]
         if not _unchanged(cursor, status):
             new = max(0, status.st_size - cursor.offset) or status.st_size
-            work.append(Work(agent.name, path, cursor, new))
+            work.append(Work(agent.name, path, cursor, new, status.st_mtime_ns))
     return Listing(present, frozenset(entries), tuple(work), tuple(moved))
 
 
@@ -111,7 +112,7 @@ def read_all(
 ) -> Iterator[Batch | Failure]:
     """Read every file to its end, the longest unchanged first: an original before its copy."""
     total = sum(item.size for item in work)
-    queue = deque(sorted(work, key=lambda item: (item.cursor.mtime_ns, item.path)))
+    queue = deque(sorted(work, key=lambda item: (item.mtime_ns, item.path)))
     done = 0
     results = _in_children(queue) if total >= PARALLEL_BYTES else _here(queue, agents)
     for result in results:
