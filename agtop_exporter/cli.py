@@ -260,10 +260,9 @@ def _pipeline(
     prices: PriceBook,
     notice: Callable[[str, str, Mapping[str, object]], None],
 ) -> Pipeline:
-    agents = load_agents()
     return Pipeline(
         settings,
-        agents=[a for a in agents if not settings.agent or a.name in settings.agent],
+        agents=load_agents(),
         homes=[Path(home).expanduser() for home in settings.home] or [Path.home()],
         environment=dict(os.environ),  # noqa: TID251 - the edge
         ledger=ledger,
@@ -314,16 +313,15 @@ def _print_notice(level: str, event: str, fields: Mapping[str, object]) -> None:
     print(f"{PROGRAM}: {level}: {event}: {details}", file=sys.stderr)  # noqa: T201 - to people
 
 
-def _progress() -> Callable[[int, int], None] | None:
-    """Return a function that draws a bar for a long scan; None where nobody sees it."""
-    if not sys.stderr.isatty():
-        return None
+def _progress() -> Callable[[int, int], None]:
+    """Return a function that draws a bar for a long scan, where somebody sees it."""
     drawn = -1
+    shown = sys.stderr.isatty()
 
     def draw(done: int, total: int) -> None:
         nonlocal drawn
         full = min(BAR_CHARACTERS, BAR_CHARACTERS * done // max(1, total))
-        if total < SMALL_SCAN_BYTES or full == drawn:
+        if not shown or total < SMALL_SCAN_BYTES or full == drawn:
             return
         drawn = full
         bar = "#" * full + "-" * (BAR_CHARACTERS - full)

@@ -28,6 +28,7 @@ from agtop_exporter.model import (
 __all__ = ["Entry", "Ledger", "Price", "SessionRecord"]
 
 KEY_BYTES = 12
+CHECKPOINT_EVENTS = 20_000
 SECONDS_PER_HOUR = 3600
 
 Price = Callable[[str, UsageEvent], Cost | None]
@@ -318,22 +319,31 @@ class Ledger:
     # --- committing -------------------------------------------------------------------------
 
     def commit(self) -> list[SessionRecord]:
-        """Make this refresh's changes durable, and return the sessions that it changed.
-
-        What cannot be written stays in memory and is tried again next time; `warning` says why.
-        """
+        """End a refresh: make its changes durable, and return the sessions that it changed."""
         changed = [self._by_id[session] for session in self._before]
         for record in changed:
             _keep_floor(record, self._before[record.id])
-        self._unsaved.update(self._before)
+        self.checkpoint()
         self._before.clear()
+        return changed
+
+    def checkpoint(self) -> None:
+        """Make all that is known so far durable.
+
+        What cannot be written stays in memory and is tried again next time; `warning` says why.
+        """
+        self._unsaved.update(self._before)
         unsaved = self._unsaved or self._dirty_totals or self._dirty_cursors or self._dirty_limits
         if not unsaved or self._store.flush(self._rows(), gone=self._gone()):
             self._unsaved.clear()
             self._dirty_totals.clear()
             self._dirty_cursors.clear()
             self._dirty_limits = False
-        return changed
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """So much is waiting in memory that it should not wait for the end of the refresh."""
+        return self._store.waiting_events() >= CHECKPOINT_EVENTS
 
     def _rows(self) -> dict[str, Iterable[Row]]:
         cursors = ((path, self.cursors.get(path)) for path in self._dirty_cursors)

@@ -196,7 +196,7 @@ class Store:
 
     def waiting_events(self) -> int:
         """Return how many events the next flush will write."""
-        return len(self._events)
+        return len(self._events) if self._database and not self.read_only else 0
 
     def flush(self, changes: Mapping[str, Iterable[Row]], *, gone: Iterable[str] = ()) -> bool:
         """Write all that is new in one transaction; False, with a `warning`, where that fails.

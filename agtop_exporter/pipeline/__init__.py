@@ -42,25 +42,39 @@ class Pipeline:
         notice: Notice,
     ) -> None:
         """Put the parts together; nothing is read before the first refresh."""
-        self.settings = settings
-        self.agents = {agent.name: agent for agent in agents}
         self.ledger = ledger
         self.prices = prices
+        self._all_agents = agents
         self._homes = homes
         self._environment = environment
         self._notice = notice
         self._noticed: set[tuple[str, ...]] = set()
         self._price_generation = prices.generation
         self._last_success: dict[str, float] = {}
-        self._views = SessionViews(ledger, settings)
         self._warning = ""
+        self.reconfigure(settings)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Take new settings, from the next refresh on."""
+        self.settings = settings
+        wanted = [a for a in self._all_agents if not settings.agent or a.name in settings.agent]
+        self.agents = {agent.name: agent for agent in wanted}
+        self._unwanted = {agent.name for agent in self._all_agents} - set(self.agents)
+        self._views = SessionViews(self.ledger, settings, unwanted=self._unwanted)
 
     def refresh(
-        self, now: float, *, progress: Callable[[int, int], None] | None = None
+        self,
+        now: float,
+        *,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> Snapshot:
-        """Read what is new, count it, commit it, and return what is true at `now`."""
+        """Read what is new, count it, commit it, and return what is true at `now`.
+
+        Once `stopping` says so, what has been read is committed, and the rest left for next time.
+        """
         began = perf_counter()
-        statuses = self._scan(now, progress)
+        statuses = self._scan(now, progress, stopping)
         if self._price_generation != self.prices.generation:
             self._price_generation = self.prices.generation
             self.ledger.reprice(self._price)
@@ -73,7 +87,11 @@ class Pipeline:
             plan=self.settings.plan,
             sessions=self._views.all(),
             published=self._views.published(now),
-            totals=dict(self.ledger.totals),
+            totals={
+                series: value
+                for series, value in self.ledger.totals.items()
+                if not self._unwanted.intersection(series[1:2])
+            },
             gauges={
                 ("ledger_bytes",): self.ledger.size_bytes(),
                 ("refresh_duration_seconds",): duration,
@@ -89,7 +107,12 @@ class Pipeline:
 
     # --- scanning ---------------------------------------------------------------------------
 
-    def _scan(self, now: float, progress: Callable[[int, int], None] | None) -> list[AgentStatus]:
+    def _scan(
+        self,
+        now: float,
+        progress: Callable[[int, int], None],
+        stopping: Callable[[], bool],
+    ) -> list[AgentStatus]:
         listings: dict[str, Listing] = {}
         durations: dict[str, float] = {}
         failed: set[str] = set()
@@ -104,15 +127,19 @@ class Pipeline:
             self._follow(agent.name, listing)
             durations[agent.name] = perf_counter() - began
         work = [item for listing in listings.values() for item in listing.work]
-        for result in read_all(work, self.agents, progress=progress):
+        results = read_all(work, self.agents, progress=progress)
+        for result in results:
             began = perf_counter()
             if isinstance(result, Batch):
                 self.ledger.record(result, price=self._price, project=project_name)
                 self._tell_of_errors(result)
             elif result.reason:
                 self._fail(result, failed)
-            agent_name = result.agent
-            durations[agent_name] = durations.get(agent_name, 0.0) + perf_counter() - began
+            if self.ledger.wants_checkpoint:
+                self.ledger.checkpoint()
+            durations[result.agent] += perf_counter() - began
+            if stopping():
+                results.close()
         return [
             self._status(agent, listings.get(agent.name), durations, failed, now)
             for agent in self.agents.values()

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from pathlib import Path
 
@@ -108,8 +108,8 @@ def read_all(
     work: Sequence[Work],
     agents: Mapping[str, Agent],
     *,
-    progress: Callable[[int, int], None] | None = None,
-) -> Iterator[Batch | Failure]:
+    progress: Callable[[int, int], None],
+) -> Generator[Batch | Failure, None, None]:
     """Read every file to its end, the longest unchanged first: an original before its copy."""
     total = sum(item.size for item in work)
     queue = deque(sorted(work, key=lambda item: (item.mtime_ns, item.path)))
@@ -119,8 +119,7 @@ def read_all(
         yield result
         if isinstance(result, Batch):
             done += result.bytes_read
-            if progress is not None:
-                progress(done, total)
+            progress(done, total)
             if result.more:
                 queue.appendleft(Work(result.agent, result.path, result.cursor))
     if queue:  # the children died: their work is done here
@@ -171,9 +170,10 @@ def _in_children(queue: deque[Work]) -> Iterator[Batch | Failure]:
     # A fork is ready at once, but is safe only while this process has a single thread.
     method = "fork" if threading.active_count() == 1 else "spawn"
     running: deque[tuple[Future[bytes], list[Work]]] = deque()
-    with ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         children, mp_context=multiprocessing.get_context(method), initializer=_begin_child
-    ) as pool:
+    )
+    try:
         while queue or running:
             while queue and len(running) < children * QUEUED_TASKS:
                 task = _next_task(queue)
@@ -188,6 +188,8 @@ def _in_children(queue: deque[Work]) -> Iterator[Batch | Failure]:
                 return
             for result in results:
                 yield result.batch if isinstance(result, _Read) else result
+    finally:  # also where nobody wants the rest
+        pool.shutdown(cancel_futures=True)
 
 
 def _next_task(queue: deque[Work]) -> list[Work]:

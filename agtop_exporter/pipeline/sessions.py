@@ -1,6 +1,7 @@
 """Makes the published Session values from the ledger's records, and only those that changed."""
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 
 from agtop_exporter.ledger import Ledger, SessionRecord
 from agtop_exporter.model import (
@@ -20,9 +21,10 @@ Key = tuple[str, str]  # agent, session id
 class SessionViews:
     """The sessions as they are published; what has not changed is not made again."""
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        """Begin with what the ledger knows from before."""
+    def __init__(self, ledger: Ledger, settings: Settings, *, unwanted: AbstractSet[str]) -> None:
+        """Begin with what the ledger knows from before, but for the unwanted agents."""
         self._records = ledger.sessions
+        self._unwanted = unwanted
         self._settings = settings
         self._views: dict[Key, Session] = {}
         self._children: dict[Key, list[Key]] = {}
@@ -38,6 +40,8 @@ class SessionViews:
         self._started = True
         stale: set[Key] = set(self._open)
         for record in records:
+            if record.agent in self._unwanted:
+                continue
             key = (record.agent, record.session_id)
             parent = record.facts.parent_session_id
             if parent and key not in (siblings := self._siblings(record.agent, parent)):

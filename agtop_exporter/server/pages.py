@@ -51,9 +51,9 @@ def render_pages(
     exposition: Exposition, snapshot: Snapshot, *, own: OwnProcess, ready: bool = True
 ) -> Pages:
     """Render `exposition`, which was published of `snapshot`, in all formats."""
-    text = prometheus.text(exposition) + own.text()
-    families = prometheus.openmetrics(exposition).removesuffix(prometheus.OPENMETRICS_END)
-    openmetrics = families + own.openmetrics() + prometheus.OPENMETRICS_END
+    text, openmetrics = prometheus.both(exposition)
+    text += own.text()
+    openmetrics += own.openmetrics() + prometheus.OPENMETRICS_END
     return Pages(
         snapshot=snapshot,
         ready=ready,

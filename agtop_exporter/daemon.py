@@ -1,0 +1,185 @@
+"""The long-running process: refreshes one after the other, serves the latest, obeys signals."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from types import FrameType
+
+import msgspec
+import structlog
+
+from agtop_exporter import __version__
+from agtop_exporter.catalogue import Publication, publish
+from agtop_exporter.model import AgtopError, Snapshot
+from agtop_exporter.pipeline import Notice, Pipeline
+from agtop_exporter.pricing import PriceRefresher
+from agtop_exporter.server import OwnProcess, Pages, allowed_hosts, create_app, render_pages, serve
+from agtop_exporter.settings import Settings
+
+SWITCH_SECONDS = 0.001  # so that a scrape does not wait for a busy refresh
+FIXED = (
+    "listen_address",
+    "state_dir",
+    "no_state",
+    "cache_dir",
+    "home",
+    "procfs",
+)  # until a restart
+
+log = structlog.get_logger()
+
+
+class Daemon:
+    """One worker refreshes in this thread; HTTP is served from another."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pipeline: Callable[[Notice], Pipeline],
+        refresher: PriceRefresher,
+        reload: Callable[[], Settings],
+        clock: Callable[[], float],
+    ) -> None:
+        """Put the parts together. `reload` reads the settings anew; the clock is unix seconds."""
+        self._settings = settings
+        self._pipeline = pipeline(notify)
+        self._refresher = refresher
+        self._reload = reload
+        self._clock = clock
+        self._own = OwnProcess()
+        self._pages: Pages | None = None
+        self._scraped: Pages | None = None  # those that a scrape has been sent last
+        self._publication: Publication | None = None
+        self._previous: Snapshot | None = None
+        self._reload_succeeded = True
+        self._price_errors = 0
+        self._wake = threading.Event()
+        self._stopping = False
+        self._reload_wanted = False
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises AgtopError where the address is taken."""
+        configure_logging(self._settings)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        host, port = self._settings.listen
+        app = create_app(
+            lambda: self._pages,
+            on_scrape=self._on_scrape,
+            hosts=allowed_hosts(host),
+            version=__version__,
+        )
+        self._publish(self._empty_snapshot(), ready=False)
+        with serve(app, host, port=port) as bound:
+            log.info("listening", address=f"{host}:{bound}", version=__version__)
+            if not self._settings.no_pricing_refresh:
+                self._refresher.start()
+            try:
+                while not self._stopping:
+                    self._tick()
+                    self._wake.wait(self._settings.interval)
+                    self._wake.clear()
+            finally:
+                self._refresher.stop()
+        log.info("stopped")
+
+    def _tick(self) -> None:
+        if self._reload_wanted:
+            self._reload_wanted = False
+            self._take_new_settings()
+        errors = self._refresher.refresh_errors
+        self._pipeline.ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
+        self._price_errors = errors
+        try:
+            snapshot = self._pipeline.refresh(self._clock(), stopping=lambda: self._stopping)
+        except Exception:  # whatever it is, the last pages are better than none
+            log.exception("refresh failed")
+            return
+        if not self._stopping:
+            self._publish(snapshot, ready=True)
+
+    def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
+        reloaded = {("config_last_reload_successful",): int(self._reload_succeeded)}
+        snapshot = msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
+        consumed = self._scraped is self._pages
+        if self._pages is None or not self._pages.ready:
+            self._publication, self._previous = None, None  # the first result stands as it is
+        self._publication = publish(
+            snapshot, self._publication, previous=self._previous, consumed=consumed
+        )
+        self._previous = snapshot
+        self._pages = render_pages(
+            self._publication.exposition, snapshot, own=self._own, ready=ready
+        )
+
+    def _empty_snapshot(self) -> Snapshot:
+        """Return what is known before the first scan."""
+        return Snapshot(
+            generated_at=self._clock(),
+            plan=self._settings.plan,
+            sessions=(),
+            published=(),
+            totals={},
+            gauges={},
+            agents=(),
+        )
+
+    def _on_scrape(self, pages: Pages) -> None:
+        self._scraped = pages
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self._reload_wanted = True
+        else:
+            self._stopping = True
+        self._wake.set()
+
+    def _take_new_settings(self) -> None:
+        try:
+            new = self._reload()
+        except AgtopError as error:
+            self._reload_succeeded = False
+            log.error("settings not reloaded", reason=str(error).replace("\n", "; "))  # noqa: TRY400 - a user's mistake needs no traceback
+            return
+        old = self._settings
+        kept = {name: getattr(old, name) for name in FIXED}
+        ignored = [name for name, value in kept.items() if getattr(new, name) != value]
+        self._settings = msgspec.structs.replace(new, **kept)
+        self._pipeline.reconfigure(self._settings)
+        self._reload_succeeded = True
+        configure_logging(self._settings)
+        log.info("settings reloaded", **({"needs_restart": ",".join(ignored)} if ignored else {}))
+
+
+def notify(level: str, event: str, fields: Mapping[str, object]) -> None:
+    """Log what the pipeline has to tell."""
+    log.log(LEVELS[level], event, **fields)
+
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log to stderr as logfmt or JSON; the journal has a clock of its own."""
+    own_clock = [] if "JOURNAL_STREAM" in os.environ else [structlog.processors.TimeStamper("iso")]  # noqa: TID251 - systemd's way to say so
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.processors.LogfmtRenderer(bool_as_flag=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            *own_clock,
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("msg"),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
