@@ -119,11 +119,15 @@ def test_gauges_are_never_held_back():
     assert values(published.exposition, "agtop_level") == {("a",): 7}
 
 
-def test_departed_series_are_forgotten_in_the_end(monkeypatch):
+def test_series_that_departed_first_is_forgotten_first(monkeypatch):
     monkeypatch.setattr("agtop_exporter.catalogue.publication.DEPARTED_MAX", 2)
     published = zero_first(page({"a": 1, "b": 2, "c": 3}), None, consumed=False)
-    published = zero_first((), published, consumed=True)
-    assert len(published.departed) == 2
+    for shown in ("bc", "c", "ac", "c", ""):
+        published = zero_first(page(dict.fromkeys(shown, 9)), published, consumed=True)
+    assert published.departed == {
+        ("agtop_things_total", ("a",)): 1,  # its return was a baseline that nobody went beyond
+        ("agtop_things_total", ("c",)): 9,
+    }
 
 
 def test_session_that_returns_starts_where_the_last_snapshot_had_it():

@@ -4,17 +4,20 @@ import socket
 import threading
 
 import httpx
+import msgspec
 import pytest
 from snapshots import make_snapshot
 
 from agtop_exporter.model import AgtopError
 from agtop_exporter.server import OwnProcess, create_app, render_pages, serve
+from agtop_exporter.server.listen import listen
 
 HOST = "127.0.0.1"
 
 
-def make_app():
+def make_app(**over):
     pages = render_pages((), make_snapshot(), own=OwnProcess())
+    pages = msgspec.structs.replace(pages, **over)
     return create_app(lambda: pages, on_scrape=lambda _: None)
 
 
@@ -30,6 +33,13 @@ def test_port_0_yields_the_port_that_was_bound():
         assert answer.headers["content-encoding"] == "gzip"
         assert "server" not in answer.headers
     assert threads() == []
+
+
+def test_page_does_not_wait_for_the_acknowledgement_of_its_headers():
+    with listen(HOST, 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_head_has_the_length_and_no_body():
@@ -63,6 +73,15 @@ def test_idle_and_half_sent_requests_do_not_hold_up_the_end():
         socket.create_connection((HOST, port))
     for connection in (silent, half, kept):
         connection.close()
+
+
+def test_scraper_that_does_not_read_does_not_hold_up_the_end():
+    with serve(make_app(text=b"#" * 50_000_000), HOST, port=0) as port:
+        stuck = socket.create_connection((HOST, port))
+        stuck.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert stuck.recv(12) == b"HTTP/1.1 200"
+    assert threads() == []
+    stuck.close()
 
 
 def test_server_can_end_before_it_began():

@@ -98,12 +98,11 @@ def _departed(
     current: Mapping[SeriesKey, Number],
 ) -> Mapping[SeriesKey, Number]:
     gone = published.keys() - current.keys()
-    returned = departed.keys() & current.keys()
-    if not gone and not returned:
+    if not gone:
         return departed
-    away = {series: value for series, value in departed.items() if series not in returned}
-    away.update((series, published[series]) for series in gone)
-    return dict(list(away.items())[-DEPARTED_MAX:])
+    latest_last = {series: value for series, value in departed.items() if series not in gone}
+    latest_last.update((series, published[series]) for series in gone)
+    return dict(list(latest_last.items())[-DEPARTED_MAX:])
 
 
 def _with_values(exposition: Exposition, held: Mapping[SeriesKey, Number]) -> Exposition:

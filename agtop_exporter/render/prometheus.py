@@ -9,7 +9,7 @@ Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.
 headers only: a sample is written alike in both.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from math import isinf, isnan
 
@@ -22,20 +22,23 @@ OPENMETRICS_END = b"# EOF\n"
 
 def text(exposition: Exposition) -> bytes:
     """Return the page in the text format 0.0.4."""
-    return _page(exposition, _text_header)
+    return both(exposition)[0]
 
 
 def openmetrics(exposition: Exposition) -> bytes:
     """Return the page in OpenMetrics 1.0.0."""
-    return _page(exposition, _openmetrics_header) + OPENMETRICS_END
+    return both(exposition)[1] + OPENMETRICS_END
 
 
-def _page(exposition: Exposition, header: Callable[[Metric], str]) -> bytes:
-    parts: list[str] = []
+def both(exposition: Exposition) -> tuple[bytes, bytes]:
+    """Return the page in text 0.0.4, and in OpenMetrics 1.0.0 without its end mark."""
+    text_parts: list[str] = []
+    openmetrics_parts: list[str] = []
     for family in exposition:
-        parts.append(header(family.metric))
-        parts.extend(_lines(family))
-    return "".join(parts).encode()
+        samples = "".join(_lines(family))
+        text_parts += _text_header(family.metric), samples
+        openmetrics_parts += _openmetrics_header(family.metric), samples
+    return "".join(text_parts).encode(), "".join(openmetrics_parts).encode()
 
 
 def _text_header(metric: Metric) -> str:

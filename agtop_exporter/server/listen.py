@@ -32,7 +32,7 @@ def serve(app: ASGIApp, host: str, *, port: int) -> Iterator[int]:
         AgtopError: The address cannot be bound.
 
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     server = _Server(
         uvicorn.Config(
             app,
@@ -57,7 +57,8 @@ def serve(app: ASGIApp, host: str, *, port: int) -> Iterator[int]:
         listener.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on the address; raise `AgtopError` if that cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host.strip("[]"), port), family=family)
@@ -70,9 +71,5 @@ def _listen(host: str, port: int) -> socket.socket:
         raise AgtopError(f"cannot listen on {where}: {reason}") from error
     # Its connections inherit it; asyncio sets it only on sockets that name their protocol, and
     # without it a response waits 40 ms for the client to acknowledge its headers.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-    # asyncio does so only for sockets that name their protocol; without it a page waits 40 ms for
-    # the acknowledgement of its own headers
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
