@@ -143,7 +143,7 @@ class LineReader:
 
     def _long_line(self, beginning: bytearray) -> Iterator[memoryview]:
         """Finish one very long line: its long strings are dropped, its figures stay."""
-        shortener = _StringShortener()
+        shortener = StringShortener()
         shortener.feed(bytes(beginning))
         length = len(beginning)
         while block := os.read(self._fd, BLOCK_BYTES):
@@ -212,7 +212,7 @@ def _begin_alike(buffer: bytearray, first: int, second: int) -> bool:
 NO_BULK = Bulk()
 
 
-class _StringShortener:
+class StringShortener:
     """Copies JSON text piecemeal, with every string longer than LONG_STRING_BYTES emptied."""
 
     def __init__(self) -> None:
@@ -333,13 +333,37 @@ def salvage(value: object, kind: type[T]) -> T | None:
         try:
             fields[field.name] = msgspec.convert(given, field.type, strict=False)
         except (msgspec.ValidationError, RecursionError):
-            inner = _struct_of(field.type)
+            inner, element = _struct_of(field.type), _element_of(field.type)
             if inner is not None and isinstance(given, dict):
                 fields[field.name] = salvage(given, inner)
+            elif element is not None and isinstance(given, list):
+                fields[field.name] = _salvage_items(given, element)
     try:
         return kind(**fields)
     except TypeError:  # a field without a default is missing
         return None
+
+
+def _salvage_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN401 - a type
+    """Return the items that have the right type, or that can be salvaged."""
+    inner = _struct_of(element)
+    kept: list[Any] = []
+    for item in items:
+        try:
+            kept.append(msgspec.convert(item, element, strict=False))
+        except (msgspec.ValidationError, RecursionError):
+            rescued = salvage(item, inner) if inner is not None else None
+            if rescued is not None:
+                kept.append(rescued)
+    return kept
+
+
+def _element_of(kind: object) -> object:
+    """Return the type of the items in `list[...]` or `... | list[...] | None`."""
+    for candidate in (kind, *getattr(kind, "__args__", ())):
+        if getattr(candidate, "__origin__", None) is list:
+            return candidate.__args__[0]
+    return None
 
 
 def _struct_of(kind: object) -> type[msgspec.Struct] | None:

@@ -24,7 +24,7 @@ MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Where one agent writes, and how to read it.
 
-    `roots` gives the directories to look at, existing or not; `files` lists the transcripts below
+    `roots` gives the directories (or single files) to look at, existing or not; `files` lists the transcripts below
     one root; `read` reads what is new in one of them and raises OSError where it cannot.
     """
 

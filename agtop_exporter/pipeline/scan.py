@@ -67,7 +67,7 @@ def list_files(
     present = False
     entries: dict[str, os.stat_result] = {}
     for root in roots:
-        if not root.is_dir():
+        if not root.exists():
             continue
         present = True
         for entry in agent.files(root):

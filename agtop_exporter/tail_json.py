@@ -1,0 +1,129 @@
+"""JSON that is not lines: documents that are rewritten whole, and files of concatenated objects.
+
+Reading is bounded in memory, and opens only regular files, read-only. This module knows no agent.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from agtop_exporter.model import Cursor
+from agtop_exporter.tail import (
+    BLOCK_BYTES,
+    LONG_LINE_BYTES,
+    Bulk,
+    Errors,
+    NotAFileError,
+    StringShortener,
+    decoder,
+)
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+UNFINISHED = "truncated"  # in msgspec's message about text that ends too early
+
+_check = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def read_document(
+    path: str, cursor: Cursor, kind: type[T], *, errors: Errors
+) -> tuple[T | None, Cursor]:
+    """Decode a file that is one JSON document; None where it says nothing new since the cursor.
+
+    A document that is still being written says nothing: it changes again, and is then read. Of a
+    very long one the long strings are dropped, and what is too long even so is counted as
+    `too_large`. Raises NotAFileError, or OSError where the file cannot be read.
+    """
+    descriptor = open_regular(path)
+    try:
+        status = os.fstat(descriptor)
+        text, digest = _text(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
+    now = Cursor(
+        device=status.st_dev,
+        inode=status.st_ino,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        offset=status.st_size,
+        fingerprint=cursor.fingerprint,
+    )
+    if text is None:
+        errors.add("too_large", 0)
+        return None, now
+    if digest == cursor.fingerprint or not _is_whole(text):
+        return None, now
+    value = decoder(kind, errors)(memoryview(text), 0)
+    return value, msgspec.structs.replace(now, fingerprint=digest)
+
+
+def open_regular(path: str) -> int:
+    """Open a regular file for reading, and nothing else. Raises NotAFileError, or OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise NotAFileError(error.errno, "not a regular file", path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotAFileError(errno.EINVAL, "not a regular file", path)
+    return descriptor
+
+
+def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
+    """Return the text, None where it is too long, and a digest of all of it."""
+    digest = hashlib.blake2b(digest_size=16)
+    shortener = StringShortener() if size > LONG_LINE_BYTES else None
+    blocks: list[bytes] = []
+    while block := os.read(descriptor, BLOCK_BYTES):
+        digest.update(block)
+        if shortener is None:
+            blocks.append(block)
+        else:
+            shortener.feed(block)
+    if shortener is None:
+        return b"".join(blocks), digest.digest()
+    return None if shortener.overflow else shortener.line(), digest.digest()
+
+
+def _is_whole(text: bytes) -> bool:
+    """Say whether the text has an end; what is wrong in its middle is the decoder's to say."""
+    try:
+        _check(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return UNFINISHED not in str(error)
+    return True
+
+
+class Objects(Bulk, frozen=True):
+    """Concatenated objects, each on a line of its own or indented over several lines.
+
+    An indented object is all lines from one that is only `{` to one that is only `}`. Objects
+    without any of the `markers` are passed over, but for the last of those that are complete.
+    """
+
+    def lines(self, buffer: bytearray, filled: int) -> Iterator[tuple[int, int]]:
+        """Find the objects that matter in the filled part of a buffer: (begin, end)."""
+        find = buffer.find
+        passed = None
+        begin = 0
+        while (end := find(b"\n", begin, filled)) >= 0:
+            if buffer[begin:end] == b"{":
+                closing = find(b"\n}\n", end, filled)
+                if closing < 0:
+                    break
+                end = closing + len(b"\n}")
+            if any(find(marker, begin, end) >= 0 for marker in self.markers):
+                passed = None
+                yield begin, end
+            else:
+                passed = (begin, end)
+            begin = end + 1
+        if passed is not None:
+            yield passed
