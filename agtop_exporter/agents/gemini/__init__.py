@@ -1,0 +1,19 @@
+"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one transcript a session or subagent.
+
+Seen with 0.61; the format is not documented, see tests/agents/gemini/README. A telemetry file adds
+the requests that no transcript records. Says nothing of processes, and never looks at credentials.
+"""
+
+from pathlib import Path
+
+from agtop_exporter.agents import Agent
+from agtop_exporter.agents.gemini import chat, places, telemetry
+from agtop_exporter.model import Batch, Cursor
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one transcript or telemetry file. Raises OSError."""
+    return chat.read(path, cursor) if places.is_chat(Path(path)) else telemetry.read(path, cursor)
+
+
+AGENT = Agent(name=chat.NAME, title="Gemini CLI", roots=places.roots, files=places.files, read=read)

@@ -1,0 +1,430 @@
+"""Reads transcripts of Gemini CLI: JSON Lines, and the JSON documents of older versions.
+
+A message is written again under its id as it grows, and whole histories are repeated; what was
+billed is the union of all messages that ever had tokens.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.gemini.places import CHATS, settings, working_directory
+from agtop_exporter.model import (
+    NO_TOKENS,
+    PROMPT_RANK,
+    Batch,
+    Cursor,
+    SessionUpdate,
+    Signal,
+    TokenCounts,
+    UsageEvent,
+)
+from agtop_exporter.tail import Count, Errors, LineReader, Moment, decoder
+from agtop_exporter.tail_json import read_document
+
+NAME = "gemini"
+SUMMARY_RANK = 3
+CONTEXT_TOKENS = 1_048_576  # of all models that the CLI offers since 2.0
+KNOWN_MODELS = ("gemini-2.", "gemini-3")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+FILE_STEM = re.compile(r"session-[\dT-]+-([0-9a-f]{8})")
+INJECTED_PROMPTS = (  # messages of type "user" that no user typed, or that go to no model
+    "/",
+    "?",
+    "<session_context>",
+    "<hook_context>",
+    "This is the Gemini CLI. We are setting up the context for our chat.",
+)
+COMPRESSED = "Got it. Thanks for the additional context!"  # follows a summary, always
+AT_WORK = frozenset({"validating", "scheduled", "executing"})  # states of a tool call
+AWAITING = "awaiting_approval"
+
+
+def _wire_name(name: str) -> str:
+    special = {"change": "$set", "rewind_to": "$rewindTo"}
+    head, *tail = name.split("_")
+    return special.get(name) or head + "".join(part.capitalize() for part in tail)
+
+
+class Anything(msgspec.Struct, gc=False):
+    """An object of which only the presence matters."""
+
+
+class Part(msgspec.Struct, gc=False, rename=_wire_name):
+    """One part of a message."""
+
+    text: str | None = None
+    thought: bool | None = None
+    function_response: Anything | None = None
+
+
+class Tokens(msgspec.Struct, gc=False):
+    """The API's usage: input contains cached, and neither thoughts nor tool are in another."""
+
+    input: Count | None = 0
+    output: Count | None = 0
+    cached: Count | None = 0
+    thoughts: Count | None = 0
+    tool: Count | None = 0
+    total: Count | None = 0
+
+
+class ToolCall(msgspec.Struct, gc=False):
+    """One tool call and what became of it."""
+
+    id: str = ""
+    name: str = ""
+    status: str | None = None
+
+
+class Message(msgspec.Struct, gc=False, rename=_wire_name):
+    """One message."""
+
+    id: str = ""
+    timestamp: Moment | None = None
+    type: str = ""
+    content: str | Part | list[Part | str] | None = None
+    tokens: Tokens | None = None
+    model: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class Conversation(msgspec.Struct, gc=False, rename=_wire_name):
+    """A session: a whole document, the first record of a file, or a change to it."""
+
+    session_id: str | None = None
+    start_time: Moment | None = None
+    last_updated: Moment | None = None
+    directories: list[str] | None = None
+    summary: str | None = None
+    messages: list[Message] | None = None
+
+
+class Record(Conversation, gc=False, rename=_wire_name):
+    """One line: a Conversation's beginning, a change to it, a rewind, or a message."""
+
+    change: Conversation | None = None
+    rewind_to: str | None = None
+    id: str = ""
+    timestamp: Moment | None = None
+    type: str = ""
+    content: str | Part | list[Part | str] | None = None
+    tokens: Tokens | None = None
+    model: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class Memory(msgspec.Struct, array_like=True):
+    """What must be remembered of a transcript between two reads."""
+
+    session_id: str = ""
+    latest: float = 0.0
+    model: str = ""
+
+
+class _Reader:
+    """Turns the records of one transcript into events and one session update."""
+
+    def __init__(self, path: str, memory: Memory) -> None:
+        place = Path(path)
+        self.path = path
+        self.memory = memory
+        self.parent = "" if place.parent.name == CHATS else place.parent.name
+        self.responses: dict[str, UsageEvent] = {}  # by message
+        self.events: list[UsageEvent] = []
+        self.session = SessionUpdate(
+            session_id="",
+            data_path=path,
+            parent_session_id=self.parent,
+            last_active=memory.latest or None,
+            subagent=bool(self.parent),
+        )
+
+    def take(self, record: Record, at: int) -> None:
+        """Use one line, which ends at a byte offset."""
+        self.describe(record)
+        if record.change is not None:
+            self.describe(record.change)
+            self._compression(record.change.messages or ())
+            for index, message in enumerate(record.change.messages or ()):
+                self.message(message, f"{at}.{index}", repeated=True)
+        if record.rewind_to is not None:
+            self.session.signal = Signal("idle", "", "gemini.rewind")
+        for index, message in enumerate(record.messages or ()):
+            self.message(message, f"{at}.{index}")
+        if record.type:
+            self.message(record, str(at))
+
+    def describe(self, conversation: Conversation) -> None:
+        """Take what a record says of the session itself."""
+        session = self.session
+        self.memory.session_id = conversation.session_id or self.memory.session_id
+        for moment in (conversation.start_time, conversation.last_updated):
+            if moment is not None:
+                self._seen(moment.timestamp())
+        if self.parent and conversation.directories:
+            session.cwd = session.cwd or conversation.directories[0]
+        summary = conversation.summary or ""
+        if not summary.startswith("{"):  # a subagent's report
+            session.entitle(summary, SUMMARY_RANK)
+
+    def _seen(self, time: float) -> None:
+        self.memory.latest = max(self.memory.latest, time)
+        self.session.seen(time)
+
+    def message(self, message: Message | Record, at: str, *, repeated: bool = False) -> None:
+        """Use a message; one of a repeated history tells of its tokens, and of nothing else."""
+        if message.timestamp is not None:
+            self._seen(message.timestamp.timestamp())
+        if message.type == "gemini":
+            self._answer(message, at)
+        if repeated:
+            return
+        if message.type == "user":
+            self._user(message, at)
+        self.session.signal = signal_of(message) or self.session.signal
+
+    def _answer(self, message: Message | Record, at: str) -> None:
+        key = message.id or f"{self.path}:{at}"
+        calls = [
+            (call.id or f"{key}:{index}", tool_label(call.name), call.status)
+            for index, call in enumerate(message.tool_calls or ())
+        ]
+        if message.model:
+            self.memory.model = self.session.model = message.model
+        if message.tokens is not None:
+            self._context(message.tokens)
+        if message.tokens is not None or calls:
+            self._respond(key, message, tuple((call, name) for call, name, _ in calls))
+        for call, name, status in calls:
+            if status == "error":
+                self._occur(f"failure:{key}:{call}", message, tool_errors=((call, name),))
+
+    def _respond(
+        self, key: str, message: Message | Record, tools: tuple[tuple[str, str], ...]
+    ) -> None:
+        tokens = token_counts(message.tokens)
+        known = self.responses.get(key)
+        self.responses[key] = UsageEvent(
+            key=key,
+            session_id="",
+            time=known.time if known else self._time(message),
+            model=(known.model if known else "") or message.model or self.memory.model,
+            tokens=tokens.max(known.tokens) if known else tokens,
+            requests=max(int(message.tokens is not None), known.requests if known else 0),
+            tools=tuple({**dict(known.tools if known else ()), **dict(tools)}.items()),
+        )
+
+    def _time(self, message: Message | Record) -> float:
+        return message.timestamp.timestamp() if message.timestamp else self.memory.latest
+
+    def _context(self, tokens: Tokens) -> None:
+        session = self.session
+        parts = (tokens.input, tokens.output, tokens.thoughts, tokens.tool)
+        used = tokens.total or sum(part or 0 for part in parts)
+        session.context_used_tokens = used
+        session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
+        if self.memory.model.startswith(KNOWN_MODELS):
+            session.context_window_tokens = CONTEXT_TOKENS
+
+    def _user(self, message: Message | Record, at: str) -> None:
+        text = typed_text(message)
+        if not text or text.startswith(INJECTED_PROMPTS):
+            return
+        self.session.entitle(text, PROMPT_RANK)
+        if not self.parent:
+            self._occur(f"prompt:{message.id or f'{self.path}:{at}'}", message, turns=1)
+
+    def _compression(self, messages: Iterable[Message]) -> None:
+        """Notice a history that begins with a summary of what it replaces."""
+        for message in messages:
+            if message.type == "gemini" and typed_text(message).startswith(COMPRESSED):
+                self._occur(f"compaction:{message.id}", message, compactions=1)
+
+    def _occur(
+        self,
+        key: str,
+        message: Message | Record,
+        *,
+        turns: int = 0,
+        compactions: int = 0,
+        tool_errors: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.events.append(
+            UsageEvent(
+                key=key,
+                session_id="",
+                time=self._time(message),
+                turns=turns,
+                compactions=compactions,
+                tool_errors=tool_errors,
+            )
+        )
+
+    def finish(self) -> tuple[tuple[UsageEvent, ...], SessionUpdate]:
+        """Return the events and the session, under the name that the file has given by now."""
+        session = self.session
+        session_id = session.session_id = self.memory.session_id or named_by_file(self.path)
+        project = Path(self.path).parents[2 if self.parent else 1]
+        session.cwd = working_directory(project) or session.cwd
+        session.subscription = settings(project.parent.parent).subscription
+        return tuple(
+            msgspec.structs.replace(event, key=scoped(event.key, session_id), session_id=session_id)
+            for event in (*self.responses.values(), *self.events)
+        ), session
+
+
+def scoped(key: str, session_id: str) -> str:
+    """Make a key that no other session has; one with a UUID is none's but this message's."""
+    return key if UUID.search(key) else f"{session_id}:{key}"
+
+
+def token_counts(tokens: Tokens | None) -> TokenCounts:
+    """Make the counts disjoint: input without cached, output with thoughts, tool is input."""
+    if tokens is None:
+        return NO_TOKENS
+    cached, thoughts = tokens.cached or 0, tokens.thoughts or 0
+    return TokenCounts(
+        input=max(0, (tokens.input or 0) - cached) + (tokens.tool or 0),
+        cache_read=cached,
+        output=(tokens.output or 0) + thoughts,
+        reasoning=thoughts,
+    )
+
+
+def typed_text(message: Message | Record) -> str:
+    """Return the text of a message; empty for a tool's result."""
+    content = message.content
+    if isinstance(content, str):
+        return content.strip()
+    parts = content if isinstance(content, list) else [content] if content else []
+    told = [part for part in parts if isinstance(part, Part)]
+    if any(part.function_response is not None for part in told):
+        return ""
+    texts = [part if isinstance(part, str) else part.text or "" for part in parts]
+    return " ".join(texts).strip()
+
+
+def signal_of(message: Message | Record) -> Signal | None:
+    """Say what a session is doing whose last message this is; None where it does not tell."""
+    match message.type:
+        case "user":
+            return Signal("running", "", "gemini.user")
+        case "gemini":
+            return _signal_of_answer(message)
+        case "error":
+            return Signal("error", "error", "gemini.error")
+        case "info" if "cancelled" in typed_text(message).lower():
+            return Signal("idle", "", "gemini.cancelled")
+        case _:
+            return None
+
+
+def _signal_of_answer(message: Message | Record) -> Signal:
+    """Tell a turn's end from a call: calls are written with the message when they have ended.
+
+    Until then the message has neither text nor calls. A failed call is nothing unusual.
+    """
+    if message.tool_calls:
+        return _signal_of_calls(message.tool_calls)
+    if message.content == "":
+        return Signal("running", "", "gemini.calling")
+    return Signal("idle", "", "gemini.message")
+
+
+def _signal_of_calls(calls: list[ToolCall]) -> Signal:
+    states = {call.status for call in calls}
+    if AWAITING in states:
+        return Signal("waiting", "permission", "gemini.toolCalls.awaiting_approval")
+    if states & AT_WORK:
+        return Signal("running", "", "gemini.toolCalls.executing")
+    if states == {"cancelled"}:
+        return Signal("idle", "", "gemini.toolCalls.cancelled")
+    if states == {"success"} and calls[-1].name == "complete_task":  # how a subagent ends
+        return Signal("idle", "", "gemini.complete_task")
+    failed = [call.name for call in calls if call.status == "error"]
+    return Signal("running", "", f"gemini.tool_error:{failed[0]}" if failed else "gemini.toolCalls")
+
+
+def named_by_file(path: str) -> str:
+    """Name the session of a file that has lost its first line.
+
+    The name has eight digits of the id; another file of the session may have all of it.
+    """
+    place = Path(path)
+    short = FILE_STEM.fullmatch(place.stem)
+    if short is None:
+        return place.stem
+    whole = re.compile(rb'"sessionId": ?"(' + short[1].encode() + rb'[^"\\]{1,64})"')
+    relatives = (*place.parent.glob(f"*{short[1]}.json*"), place.parent.parent / "logs.json")
+    for relative in relatives:
+        if relative.is_file() and (found := whole.search(_beginning(relative))):
+            return found[1].decode("utf-8", "replace")
+    return place.stem
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(64 * 1024)
+    except OSError:
+        return b""
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one transcript. Raises OSError."""
+    return _read_document(path, cursor) if path.endswith(".json") else _read_lines(path, cursor)
+
+
+def _read_lines(path: str, cursor: Cursor) -> Batch:
+    errors = Errors(path)
+    decode = decoder(Record, errors)
+    with LineReader(path, cursor) as lines:
+        known = cursor.state and not lines.reset
+        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        reader = _Reader(path, memory)
+        records = 0
+        for line in lines:
+            record = decode(line, lines.offset)
+            if record is not None:
+                records += 1
+                reader.take(record, lines.offset)
+        errors.add("too_large", lines.offset, lines.too_large)
+        events, session = reader.finish()
+        return Batch(
+            agent=NAME,
+            path=path,
+            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
+            events=events,
+            sessions=(session,) if records else (),
+            errors=errors.all(),
+            records=records,
+            bytes_read=lines.offset - lines.start,
+            reset=lines.reset,
+            more=lines.more,
+        )
+
+
+def _read_document(path: str, cursor: Cursor) -> Batch:
+    errors = Errors(path)
+    conversation, now = read_document(path, cursor, Conversation, errors=errors)
+    if conversation is None:
+        return Batch(agent=NAME, path=path, cursor=now, errors=errors.all())
+    reader = _Reader(path, Memory())
+    reader.describe(conversation)
+    for index, message in enumerate(conversation.messages or ()):
+        reader.message(message, str(index))
+    events, session = reader.finish()
+    return Batch(
+        agent=NAME,
+        path=path,
+        cursor=now,
+        events=events,
+        sessions=(session,),
+        errors=errors.all(),
+        records=len(conversation.messages or ()),
+        bytes_read=now.size,
+    )
