@@ -1,0 +1,113 @@
+"""Drives agents' files into a ledger as a refresh does, without the pipeline."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from agtop_exporter.model import Cost, Cursor
+
+MOVING = frozenset({"scan_bytes", "scan_records", "source_resets"})  # say how, not what, was read
+USED = frozenset(
+    {"requests", "tokens", "reasoning_tokens", "unpriced_tokens", "cost", "turns", "compactions"}
+    | {"tool_calls", "tool_call_errors", "project_tokens", "project_cost"}
+)
+
+
+def price(_agent, event):
+    """Charge 1 to 5 dollars a million tokens by type; one model has no price."""
+    if "unpriced" in event.model:
+        return None
+    tokens = event.tokens
+    return Cost(
+        tokens.input * 1_000_000,
+        tokens.cache_read * 2_000_000,
+        tokens.cache_write_5m * 3_000_000,
+        tokens.cache_write_1h * 4_000_000,
+        tokens.output * 5_000_000,
+    )
+
+
+def project(cwd):
+    return cwd.rpartition("/")[2]
+
+
+def transcripts(home, agents):
+    """List (agent, path) of every transcript below a home, in the order of the paths."""
+    found = [
+        (agent, entry.path)
+        for agent in agents
+        for root in agent.roots(Path(home), {})
+        for entry in agent.files(root)
+    ]
+    return sorted(found, key=lambda each: each[1])
+
+
+def is_changed(path, cursor):
+    status = Path(path).stat()
+    known = (cursor.device, cursor.inode, cursor.size, cursor.mtime_ns)
+    return known != (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def read_on(ledger, agent, path, *, price=price):
+    """Record all that is new in one file; a database may change without a change of its date."""
+    _, cursor = ledger.cursors.get(path, ("", Cursor()))
+    more = path.endswith(".db") or is_changed(path, cursor)
+    while more:
+        batch = agent.read(path, cursor)
+        ledger.record(batch, price=price, project=project)
+        cursor, more = batch.cursor, batch.more
+
+
+def refresh(ledger, home, agents, *, price=price):
+    """Record and commit all that is new below a home."""
+    for agent, path in transcripts(home, agents):
+        read_on(ledger, agent, path, price=price)
+    ledger.commit()
+
+
+def batches(agent, path):
+    """Read one file from its start."""
+    cursor, found = Cursor(), []
+    while not found or found[-1].more:
+        found.append(agent.read(path, cursor))
+        cursor = found[-1].cursor
+    return found
+
+
+def totals(ledger):
+    """Return the totals that say what was used, whatever the way it was read."""
+    return {series: value for series, value in ledger.totals.items() if series[0] not in MOVING}
+
+
+def used(ledger):
+    """Return the totals of what agents did: no accident of a file may change one."""
+    return {series: value for series, value in ledger.totals.items() if series[0] in USED}
+
+
+def sessions(ledger):
+    """Return what every session used and is, whatever file told of it last."""
+    return {
+        key: {
+            "models": record.models,
+            "turns": record.turns,
+            "tools": record.tools,
+            "tool_errors": record.tool_errors,
+            "compactions": record.compactions,
+            "project": record.project,
+            "facts": {
+                name: getattr(record.facts, name)
+                for name in record.facts.__struct_fields__
+                if name != "data_path"
+            },
+        }
+        for key, record in ledger.sessions.items()
+    }
+
+
+def build_databases(home):
+    """Turn every `X.db.sql` below a directory into the database `X.db`."""
+    for script in sorted(Path(home).rglob("*.db.sql")):
+        with closing(sqlite3.connect(script.with_suffix(""))) as database:
+            database.executescript(script.read_text(encoding="utf-8"))
+            database.commit()
+        script.unlink()

@@ -1,0 +1,62 @@
+"""What every agent's reader makes of its golden home is known to the last figure."""
+
+import json
+
+import msgspec
+import pytest
+from conftest import AGENT_FOLDERS
+from driving import batches, refresh, transcripts
+
+from agtop_exporter.agents import load_agents
+from agtop_exporter.ledger import Ledger
+
+AGENTS = load_agents()
+NOT_SHOWN = frozenset({"id", "floor_tokens", "floor_cost"})  # of the ledger's own
+
+
+def plain(value):
+    """Return a value as JSON has it, without the fields that say nothing."""
+    if isinstance(value, msgspec.Struct):
+        return {
+            field.name: plain(given)
+            for field in msgspec.structs.fields(value)
+            if field.name not in NOT_SHOWN
+            and (given := getattr(value, field.name)) != field.default
+            and given not in ("", {}, ())
+        }
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in sorted(value.items())}
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def text(rows, home):
+    """Return one JSON object a line; the home directory is `~`."""
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    return "".join(line.replace(str(home), "~") + "\n" for line in lines)
+
+
+def test_every_agent_has_a_golden_home():
+    present = {path.parent.name for path in AGENT_FOLDERS.glob("*/home") if path.is_dir()}
+    described = {path.parent.name for path in AGENT_FOLDERS.glob("*/README.md")}
+    names = {agent.name for agent in AGENTS}
+    assert present == names
+    assert described == names
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+def test_events(agent, home, golden):
+    rows = []
+    for _, path in transcripts(home, [agent]):
+        for batch in batches(agent, path):
+            rows += [{"file": path, **plain(event)} for event in batch.events]
+            rows += [{"file": path, "limit": plain(limit)} for limit in batch.rate_limits]
+            rows += [{"file": path, "error": plain(error)} for error in batch.errors]
+    golden(AGENT_FOLDERS / agent.name / "events.jsonl", text(rows, home))
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+def test_sessions(agent, home, golden):
+    ledger = Ledger()
+    refresh(ledger, home, [agent])
+    records = [plain(ledger.sessions[key]) for key in sorted(ledger.sessions)]
+    golden(AGENT_FOLDERS / agent.name / "sessions.jsonl", text(records, home))
