@@ -8,7 +8,7 @@ import importlib
 import os
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,14 +24,15 @@ MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Where one agent writes, and how to read it.
 
-    `roots` gives the directories (or single files) to look at, existing or not; `files` lists the transcripts below
-    one root; `read` reads what is new in one of them and raises OSError where it cannot.
+    `roots` gives the directories (or single files) to look at, existing or not; `files` lists the
+    transcripts below one root; `read` reads what is new in one of them and raises OSError where it
+    cannot.
     """
 
     name: str  # value of the `agent` label
     title: str  # as people write it
     roots: Callable[[Path, Environment], tuple[Path, ...]]
-    files: Callable[[Path], Iterator[os.DirEntry[str]]]
+    files: Callable[[Path], Iterable[os.DirEntry[str]]]
     read: Callable[[str, Cursor], Batch]
 
 
@@ -43,22 +44,25 @@ def load_agents() -> tuple[Agent, ...]:
     )
 
 
-def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
+def walk(directory: Path | str, *, suffix: str, depth: int) -> list[os.DirEntry[str]]:
     """List the files with a suffix at most `depth` directories below; no symbolic link is followed.
 
     A directory that cannot be read, or that vanishes meanwhile, is passed over.
     """
-    try:
-        entries = os.scandir(directory)
-    except OSError:
-        return
-    with entries:
+    found: list[os.DirEntry[str]] = []
+    waiting: list[tuple[str, int]] = [(str(directory), depth)]
+    for path, depth_left in waiting:
+        try:
+            entries = list(os.scandir(path))
+        except OSError:
+            continue
         for entry in entries:
             if entry.name.endswith(suffix):
                 if entry.is_file(follow_symlinks=False):
-                    yield entry
-            elif depth and entry.is_dir(follow_symlinks=False):
-                yield from walk(entry.path, suffix=suffix, depth=depth - 1)
+                    found.append(entry)
+            elif depth_left and entry.is_dir(follow_symlinks=False):
+                waiting.append((entry.path, depth_left - 1))
+    return found
 
 
 def listed_roots(

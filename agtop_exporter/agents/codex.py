@@ -5,7 +5,6 @@ Says nothing of processes, and never looks at credentials.
 """
 
 import os
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -603,7 +602,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     return tuple(base / name for base in homes for name in ("sessions", "archived_sessions"))
 
 
-def files(root: Path) -> Iterator[os.DirEntry[str]]:
+def files(root: Path) -> list[os.DirEntry[str]]:
     """List the rollouts: `YYYY/MM/DD/*.jsonl`, or flat where archived."""
     return walk(root, suffix=".jsonl", depth=4)
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from platform import python_version
 from time import perf_counter
 
 import msgspec
 
+from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
     Batch,
     Cost,
+    Cursor,
     Snapshot,
     UsageEvent,
 )
@@ -50,6 +53,7 @@ class Pipeline:
         self._notice = notice
         self._noticed: set[tuple[str, ...]] = set()
         self._price_generation = prices.generation
+        self._price_sources = prices.sources()
         self._last_success: dict[str, float] = {}
         self._warning = ""
         self.reconfigure(settings)
@@ -77,6 +81,7 @@ class Pipeline:
         statuses = self._scan(now, progress, stopping)
         if self._price_generation != self.prices.generation:
             self._price_generation = self.prices.generation
+            self._price_sources = self.prices.sources()
             self.ledger.reprice(self._price)
         self._views.update(self.ledger.commit(), now)
         self._tell_of_ledger()
@@ -93,6 +98,7 @@ class Pipeline:
                 if not self._unwanted.intersection(series[1:2])
             },
             gauges={
+                ("build_info", __version__, "", python_version()): 1,
                 ("ledger_bytes",): self.ledger.size_bytes(),
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
@@ -102,7 +108,7 @@ class Pipeline:
                 for status in statuses
             ),
             rate_limits=tuple(self.ledger.rate_limits.values()),
-            price_sources=self.prices.sources(),
+            price_sources=self._price_sources,
         )
 
     # --- scanning ---------------------------------------------------------------------------
@@ -116,10 +122,15 @@ class Pipeline:
         listings: dict[str, Listing] = {}
         durations: dict[str, float] = {}
         failed: set[str] = set()
+        cursors: dict[str, dict[str, Cursor]] = {name: {} for name in self.agents}
+        for path, (name, cursor) in self.ledger.cursors.items():
+            if name in cursors:
+                cursors[name][path] = cursor
         for agent in self.agents.values():
             began = perf_counter()
+            durations[agent.name] = 0.0
             try:
-                listing = list_files(agent, self._homes, self._environment, self.ledger.cursors)
+                listing = list_files(agent, self._homes, self._environment, cursors[agent.name])
             except OSError as error:
                 self._fail(Failure(agent.name, "", str(error)), failed)
                 continue
@@ -151,12 +162,7 @@ class Pipeline:
         for old, new in listing.moved:
             ledger.move_cursor(new, *ledger.cursors[old])
             ledger.forget_cursor(old)
-        gone = [
-            path
-            for path, (name, _) in ledger.cursors.items()
-            if name == agent and path not in listing.paths
-        ]
-        for path in gone:
+        for path in listing.gone:
             ledger.forget_cursor(path)
             ledger.add(("source_resets", agent, "deleted"), 1)
 
@@ -181,7 +187,7 @@ class Pipeline:
             agent=agent.name,
             enabled=True,
             up=succeeded,
-            files=len(listing.paths),
+            files=listing.files,
             scan_duration_seconds=durations.get(agent.name),
             last_success=self._last_success.get(agent.name),
         )

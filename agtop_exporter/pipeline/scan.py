@@ -23,8 +23,6 @@ TASK_BYTES = 4 * 1024 * 1024  # files are read in tasks of about this size
 QUEUED_TASKS = 4  # for each child, so that results do not pile up
 MAX_CHILDREN = 4
 
-Cursors = Mapping[str, tuple[str, Cursor]]
-
 
 class Work(msgspec.Struct, frozen=True, array_like=True):
     """One file to be read from a cursor on."""
@@ -54,54 +52,50 @@ class Listing(msgspec.Struct, frozen=True):
     """What the directories of one agent hold."""
 
     present: bool  # one of its roots exists
-    paths: frozenset[str]
+    files: int
     work: tuple[Work, ...]  # files that changed since their cursors
     moved: tuple[tuple[str, str], ...]  # old path, new path
+    gone: frozenset[str]
 
 
 def list_files(
-    agent: Agent, homes: Sequence[Path], environment: Environment, cursors: Cursors
+    agent: Agent, homes: Sequence[Path], environment: Environment, cursors: Mapping[str, Cursor]
 ) -> Listing:
     """Look at every file of an agent, and compare it with its cursor."""
     roots = dict.fromkeys(root for home in homes for root in agent.roots(home, environment))
-    present = False
-    entries: dict[str, os.stat_result] = {}
-    for root in roots:
-        if not root.exists():
-            continue
-        present = True
+    present = [root for root in roots if root.is_dir()]
+    paths: set[str] = set()
+    changed: list[tuple[str, os.stat_result]] = []
+    for root in present:
         for entry in agent.files(root):
             try:
-                entries[entry.path] = entry.stat(follow_symlinks=False)
+                status = entry.stat(follow_symlinks=False)
             except OSError:  # it vanished since it was listed
                 continue
-    vanished = {
-        (cursor.device, cursor.inode): path
-        for path, (name, cursor) in cursors.items()
-        if name == agent.name and path not in entries
-    }
+            path = entry.path
+            paths.add(path)
+            cursor = cursors.get(path)
+            if (
+                cursor is None
+                or cursor.mtime_ns != status.st_mtime_ns
+                or cursor.size != status.st_size
+                or cursor.inode != status.st_ino
+            ):
+                changed.append((path, status))
+    gone = {path for path in cursors if path not in paths}
+    places = {(cursors[path].device, cursors[path].inode): path for path in gone}
     work, moved = [], []
-    for path, status in entries.items():
-        known = cursors.get(path)
-        if known is None:
-            cursor, old = Cursor(), vanished.pop((status.st_dev, status.st_ino), None)
-            if old is not None:
-                moved.append((old, path))
-                cursor = cursors[old][1]
-        else:
-            cursor = known[1]
-        if not _unchanged(cursor, status):
-            new = max(0, status.st_size - cursor.offset) or status.st_size
-            work.append(Work(agent.name, path, cursor, new, status.st_mtime_ns))
-    return Listing(present, frozenset(entries), tuple(work), tuple(moved))
-
-
-def _unchanged(cursor: Cursor, status: os.stat_result) -> bool:
-    return (
-        cursor.mtime_ns == status.st_mtime_ns
-        and cursor.size == status.st_size
-        and cursor.inode == status.st_ino
-    )
+    for path, status in changed:
+        cursor = cursors.get(path)
+        old = places.get((status.st_dev, status.st_ino)) if cursor is None else None
+        if old is not None:
+            moved.append((old, path))
+            gone.discard(old)
+            cursor = cursors[old]
+        cursor = cursor or Cursor()
+        new = max(0, status.st_size - cursor.offset) or status.st_size
+        work.append(Work(agent.name, path, cursor, new, status.st_mtime_ns))
+    return Listing(bool(present), len(paths), tuple(work), tuple(moved), frozenset(gone))
 
 
 def read_all(
