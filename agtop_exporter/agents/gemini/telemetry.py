@@ -1,11 +1,15 @@
 """Reads the telemetry file of Gemini CLI for the requests that no transcript records.
 
 It has every request of a session, transcripts only those of the conversation, and the two share no
-id. So that nothing is counted twice, a request counts here only where it says itself that it is of
-a kind that transcripts never have, or where no transcript of its session has any tokens.
+id. So that nothing is ever counted twice, whichever file is read first, a request counts here only
+
+* where it says itself that it is of a kind that transcripts never have (a `utility_*` role), or
+* where the transcript of its session was written to after it, and has no tokens at all, as those of
+  old versions: whatever comes before a later record is in a transcript already.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -22,9 +26,9 @@ RESPONSE = "gemini_cli.api_response"
 TOOL_CALL = "gemini_cli.tool_call"
 OBJECTS = Objects(markers=(RESPONSE.encode(), TOOL_CALL.encode()))
 UTILITY = "utility_"  # begins the roles of requests outside the conversation
-EARLY_SECONDS = 5.0  # an event so long before a session began is not the session's
-SETTLED_SECONDS = 60.0  # after so long the transcript has what it will ever have
 REMEMBERED_SESSIONS = 1000
+NAMED = re.compile(rf"/session-[^/]*-[0-9a-f]{{8}}\.jsonl?$|/{chat.UUID.pattern}\.jsonl?$")
+EARLY_SECONDS = 5.0  # a request may come so long before the transcript begins
 NANOSECONDS = 1_000_000_000
 
 
@@ -80,8 +84,7 @@ class Record(Event, gc=False):
 class Memory(msgspec.Struct, array_like=True):
     """What must be remembered of a telemetry file between two reads."""
 
-    decided: float = 0.0  # up to here, conversations have been counted or left to transcripts
-    recorded: list[str] = []  # sessions whose transcripts have tokens
+    recorded: list[str] = []  # sessions whose transcripts have tokens: that stays so
 
 
 class Known(msgspec.Struct):
@@ -91,58 +94,62 @@ class Known(msgspec.Struct):
     ended: float | None = None
     has_tokens: bool = False
 
+    def spans(self, time: float) -> bool:
+        """Say whether the session had begun at a time, and was written to after it."""
+        if self.began is None or self.ended is None:
+            return False
+        return self.began - EARLY_SECONDS <= time <= self.ended
+
 
 class _Transcripts:
     """Looks things up in the transcripts beside a telemetry file; reads what it must, once."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, recorded: list[str]) -> None:
         self._base = base
-        self._read: dict[str, Known] = {}
-        self._all: list[str] | None = None
+        self._recorded = recorded
+        self._known: dict[str, Known] = {}
+        self._unread: list[str] | None = None
 
-    @property
-    def present(self) -> bool:
-        """Transcripts are kept here: what is not among them is in none."""
-        return (self._base / "tmp").is_dir()
+    def lack(self, session_id: str, time: float) -> bool:
+        """Say whether the transcript of a session should have what was at a time, and has not."""
+        if session_id in self._recorded:
+            return False
+        known = self._of(session_id)
+        if known is not None and known.has_tokens:
+            self._recorded.append(session_id)
+            del self._recorded[:-REMEMBERED_SESSIONS]
+        return known is not None and not known.has_tokens and known.spans(time)
 
-    def of(self, session_id: str) -> Known | None:
-        """Return what is known of a session; None where it has no transcript."""
-        if session_id not in self._read:
-            paths = self._paths()
-            near = [path for path in paths if session_id[:8] in path]
-            self._learn(near)
-            if session_id not in self._read:
-                self._learn(path for path in paths if path not in near)
-        return self._read.get(session_id)
+    def _of(self, session_id: str) -> Known | None:
+        """Return what is known of a session; a file's name mostly says whose it is."""
+        if session_id not in self._known:
+            self._learn(lambda path: session_id[:8] in path)
+        if session_id not in self._known:
+            self._learn(lambda path: not NAMED.search(path))
+        return self._known.get(session_id)
 
     def at(self, time: float) -> str:
         """Name the one session that was open at a time; empty where none or several were."""
-        self._learn(self._paths())
-        open_then = [
-            session_id
-            for session_id, known in self._read.items()
-            if known.began is not None
-            and known.ended is not None
-            and known.began - EARLY_SECONDS <= time <= known.ended + EARLY_SECONDS
-        ]
+        self._learn(lambda _: True)
+        open_then = [session_id for session_id, known in self._known.items() if known.spans(time)]
         return open_then[0] if len(open_then) == 1 else ""
 
-    def _paths(self) -> list[str]:
-        if self._all is None:
-            self._all = [entry.path for entry in chats(self._base)]
-        return self._all
-
-    def _learn(self, paths: Iterable[str]) -> None:
+    def _learn(self, wanted: Callable[[str], bool]) -> None:
+        if self._unread is None:
+            self._unread = [entry.path for entry in chats(self._base)]
+        paths = [path for path in self._unread if wanted(path)]
+        self._unread = [path for path in self._unread if path not in paths]
         for path in paths:
             for batch in _batches(path):
-                for update in batch.sessions:
-                    known = self._read.setdefault(update.session_id, Known())
-                    times = [known.began, known.ended, update.started_at, update.last_active]
-                    seen = [time for time in times if time is not None]
-                    known.began, known.ended = min(seen, default=None), max(seen, default=None)
-                for event in batch.events:
-                    if event.requests and event.session_id in self._read:
-                        self._read[event.session_id].has_tokens = True
+                self._note(batch)
+
+    def _note(self, batch: Batch) -> None:
+        for update in batch.sessions:
+            known = self._known.setdefault(update.session_id, Known())
+            times = (known.began, known.ended, update.started_at, update.last_active)
+            seen = [time for time in times if time is not None]
+            known.began, known.ended = min(seen, default=None), max(seen, default=None)
+            known.has_tokens = known.has_tokens or any(event.requests for event in batch.events)
 
 
 def _batches(path: str) -> Iterator[Batch]:
@@ -159,71 +166,51 @@ def _batches(path: str) -> Iterator[Batch]:
 class _Reader:
     """Turns the records of one telemetry file into events and session updates."""
 
-    def __init__(self, path: str, memory: Memory, *, modified: float, decided: float) -> None:
-        self.path = path
-        self.memory = memory
-        self.modified = modified
-        self.decided = decided
+    def __init__(self, path: str, memory: Memory) -> None:
         self.events: list[UsageEvent] = []
         self.sessions: dict[str, SessionUpdate] = {}
-        self.transcripts = _Transcripts(Path(path).parent)
+        self.transcripts = _Transcripts(Path(path).parent, memory.recorded)
 
-    def take(self, record: Record) -> bool:
-        """Use one record; False where it is too early to say whether a transcript has it."""
+    def take(self, record: Record) -> None:
+        """Use one record."""
         event = record.attributes or record
         time = record.moment(event)
         name = event.event_name or record.name
         if name not in (RESPONSE, TOOL_CALL) or not time:
-            return True
-        if (event.role or "").startswith(UTILITY) and event.session_id:
-            if name == RESPONSE:
-                self._respond(event, event.session_id, time)
-            return True
-        if time <= self.decided or not self.transcripts.present:
-            return True
+            return
         session_id = event.session_id or self.transcripts.at(time)
-        if session_id and not self._is_recorded(session_id, time):
-            if 0 <= self.modified - time < SETTLED_SECONDS:
-                return False
-            self._count(event, name, session_id, time)
-        self.memory.decided = max(self.memory.decided, time)
-        return True
+        if not session_id:
+            return
+        if (event.role or "").startswith(UTILITY):
+            self._seen(session_id, time)
+            self._respond(event, session_id, time)
+        elif self.transcripts.lack(session_id, time):
+            self._converse(event, name, self._seen(session_id, time), time)
 
-    def _is_recorded(self, session_id: str, time: float) -> bool:
-        """Say whether a request of a conversation is the transcript's to tell, or not of it."""
-        recorded = self.memory.recorded
-        if session_id in recorded:
-            return True
-        known = self.transcripts.of(session_id)
-        if known is None:
-            return False
-        if known.has_tokens:
-            recorded.append(session_id)
-            del recorded[:-REMEMBERED_SESSIONS]
-        return known.has_tokens or time < (known.began or 0.0) - EARLY_SECONDS
-
-    def _count(self, event: Event, name: str, session_id: str, time: float) -> None:
-        session = self.sessions.get(session_id)
-        if session is None:
-            has_transcript = self.transcripts.of(session_id) is not None
-            session = self.sessions[session_id] = SessionUpdate(
-                session_id=session_id, data_path="" if has_transcript else self.path
-            )
+    def _seen(self, session_id: str, time: float) -> SessionUpdate:
+        update = SessionUpdate(session_id=session_id)
+        session = self.sessions.setdefault(session_id, update)
         session.seen(time)
+        return session
+
+    def _converse(self, event: Event, name: str, session: SessionUpdate, time: float) -> None:
+        """Count what else the transcript would tell."""
         if name == RESPONSE:
-            session.model = event.model or session.model
             used = event.total_token_count or chat.token_counts(event.tokens).total
+            session.model = event.model or session.model
             session.context_used_tokens = used
             session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
-            self._respond(event, session_id, time)
+            self._respond(event, session.session_id, time)
         else:
             call = (f"{time}:{event.function_name}", tool_label(event.function_name or ""))
-            key = f"telemetry:{session_id}:{call[0]}"
-            self.events.append(UsageEvent(key=key, session_id=session_id, time=time, tools=(call,)))
+            key = f"telemetry:{session.session_id}:{call[0]}"
+            self.events.append(
+                UsageEvent(key=key, session_id=session.session_id, time=time, tools=(call,))
+            )
 
     def _respond(self, event: Event, session_id: str, time: float) -> None:
         tokens = chat.token_counts(event.tokens)
-        figures = ":".join(map(str, (tokens.prompt, tokens.cache_read, tokens.output)))
+        figures = ":".join(map(str, (tokens.input, tokens.cache_read, tokens.output)))
         self.events.append(
             UsageEvent(
                 key=f"telemetry:{session_id}:{time}:{event.prompt_id}:{event.model}:{figures}",
@@ -241,20 +228,15 @@ def read(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
     decode = decoder(Record, errors)
     with LineReader(path, cursor, bulk=OBJECTS) as lines:
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if cursor.state else Memory()
-        # A file that begins anew may repeat what has been decided, when transcripts were there.
-        decided = memory.decided if lines.reset else 0.0
-        modified = lines.cursor().mtime_ns / NANOSECONDS
-        reader = _Reader(path, memory, modified=modified, decided=decided)
-        records, used = 0, lines.offset
+        known = cursor.state and not lines.reset
+        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        reader = _Reader(path, memory)
+        records = 0
         for line in lines:
             record = decode(line, lines.offset)
             if record is not None:
                 records += 1
-                if not reader.take(record):
-                    lines.offset = used
-                    break
-            used = lines.offset
+                reader.take(record)
         errors.add("too_large", lines.offset, lines.too_large)
         return Batch(
             agent=chat.NAME,
@@ -266,5 +248,5 @@ def read(path: str, cursor: Cursor) -> Batch:
             records=records,
             bytes_read=lines.offset - lines.start,
             reset=lines.reset,
-            more=lines.more and lines.offset > lines.start,
+            more=lines.more,
         )
