@@ -14,9 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor
 
 Environment = Mapping[str, str]
+Entry = os.DirEntry[str] | FileGroup
 
 MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
@@ -32,7 +34,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # value of the `agent` label
     title: str  # as people write it
     roots: Callable[[Path, Environment], tuple[Path, ...]]
-    files: Callable[[Path], Iterable[os.DirEntry[str]]]
+    files: Callable[[Path], Iterable[Entry]]
     read: Callable[[str, Cursor], Batch]
 
 

@@ -1,0 +1,360 @@
+"""Qwen Code: `<root>/projects/<folder>/chats/*.jsonl`, and subagents' logs beside them.
+
+Seen with 0.15.10; the format is not documented, see tests/agents/qwen/README.
+Says nothing of processes, and never looks at credentials.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.model import (
+    PROMPT_RANK,
+    Batch,
+    Cursor,
+    SessionUpdate,
+    Signal,
+    TokenCounts,
+    UsageEvent,
+)
+from agtop_exporter.tail import Count, Errors, LineReader, Moment, decoder
+
+NAME = "qwen"
+RESPONSE = "qwen-code.api_response"
+CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
+UNPAIRED_RESPONSES = 32  # of which the second record may still come
+TYPED = (None, "mid_turn_user_message")  # subtypes of "user" that a user has typed
+
+Figures = tuple[str, int, int, int, int]  # model, prompt, cached, candidates, total
+
+
+class Part(msgspec.Struct, gc=False, rename="camel"):
+    """One part of a message."""
+
+    text: str | None = None
+    thought: bool | None = None
+    function_call: "FunctionCall | None" = None
+
+
+class FunctionCall(msgspec.Struct, gc=False):
+    """A call of a tool."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+class Message(msgspec.Struct, gc=False):
+    """The content that was sent or received."""
+
+    parts: list[Part] | None = None
+
+
+class Usage(msgspec.Struct, gc=False, rename="camel"):
+    """The usage of a response; prompt includes cached."""
+
+    prompt_token_count: Count | None = 0
+    cached_content_token_count: Count | None = 0
+    candidates_token_count: Count | None = 0
+    thoughts_token_count: Count | None = 0
+    total_token_count: Count | None = 0
+
+
+class UiEvent(msgspec.Struct, gc=False):
+    """The event of a `ui_telemetry` record; of a response, its usage."""
+
+    name: str | None = msgspec.field(default=None, name="event.name")
+    model: str | None = None
+    input_token_count: Count | None = 0
+    cached_content_token_count: Count | None = 0
+    output_token_count: Count | None = 0
+    thoughts_token_count: Count | None = 0
+    total_token_count: Count | None = 0
+
+    @property
+    def usage(self) -> Usage:
+        """The figures as an answer has them."""
+        return Usage(
+            prompt_token_count=self.input_token_count,
+            cached_content_token_count=self.cached_content_token_count,
+            candidates_token_count=self.output_token_count,
+            thoughts_token_count=self.thoughts_token_count,
+            total_token_count=self.total_token_count,
+        )
+
+
+class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
+    """The fields that matter of all payloads of `system` records together."""
+
+    ui_event: UiEvent | None = None
+    custom_title: str | None = None
+    title_source: str | None = None
+    parent_session_id: str | None = None
+
+
+class ToolCallResult(msgspec.Struct, gc=False, rename="camel"):
+    """What became of a tool call."""
+
+    call_id: str | None = None
+    status: str | None = None
+
+
+class Record(msgspec.Struct, gc=False, rename="camel"):
+    """One line."""
+
+    uuid: str = ""
+    session_id: str | None = None
+    timestamp: Moment | None = None
+    type: str = ""
+    subtype: str | None = None
+    cwd: str | None = None
+    version: str | None = None
+    git_branch: str | None = None
+    model: str | None = None
+    message: Message | None = None
+    usage_metadata: Usage | None = None
+    context_window_size: Count | None = None
+    tool_call_result: ToolCallResult | None = None
+    system_payload: SystemPayload | None = None
+    forked_from: object = None
+
+
+class Memory(msgspec.Struct, array_like=True):
+    """What must be remembered of a transcript between two reads."""
+
+    session_id: str = ""
+    latest: float = 0.0
+    model: str = ""
+    unpaired: list[tuple[str, Figures]] = []  # type of record, figures
+    tools: dict[str, str] = {}  # calls whose result may still come: id -> name
+
+
+class _Reader:
+    """Turns the records of one transcript into events and one session update."""
+
+    def __init__(self, path: str, memory: Memory) -> None:
+        place = Path(path)
+        self.memory = memory
+        self.path = path
+        self.parent = place.parent.name if place.parent.parent.name == "subagents" else ""
+        self.stem = place.stem
+        self.events: list[UsageEvent] = []
+        self.session = SessionUpdate(
+            session_id="",
+            data_path=path,
+            parent_session_id=self.parent,
+            last_active=memory.latest or None,
+            subagent=bool(self.parent),
+        )
+        self.time = 0.0
+        self.copied = False
+
+    def take(self, record: Record, at: int) -> None:
+        """Use one record, which ends at a byte offset."""
+        self._place(record)
+        key = record.uuid or f"{self.path}:{at}"
+        match record.type:
+            case "assistant":
+                self._answer(record, key)
+            case "user":
+                self._user(record, key)
+            case "tool_result":
+                self._tool_result(record, key)
+            case "system" if record.system_payload is not None:
+                self._system(record, record.system_payload, key)
+
+    def _place(self, record: Record) -> None:
+        memory, session = self.memory, self.session
+        if not self.parent:  # a subagent's records have the id of its parent
+            memory.session_id = record.session_id or memory.session_id
+        self.copied = record.forked_from is not None
+        time = record.timestamp.timestamp() if record.timestamp else 0.0
+        self.time = time or memory.latest
+        session.cwd = session.cwd or record.cwd or ""
+        if time and not self.copied:
+            memory.latest = max(memory.latest, time)
+            session.seen(time)
+            session.git_branch = record.git_branch or session.git_branch
+            session.agent_version = record.version or session.agent_version
+
+    # --- usage ------------------------------------------------------------------------------
+
+    def _respond(self, record: Record, usage: Usage, model: str, key: str) -> None:
+        """Count a response by the first of its two records; they share nothing but figures.
+
+        Of a subagent's log nothing counts: its parent's transcript has the telemetry of all.
+        """
+        figures = figures_of(usage, model)
+        for index, (kind, others) in enumerate(self.memory.unpaired):
+            if kind != record.type and others == figures:
+                del self.memory.unpaired[index]
+                return
+        self.memory.unpaired.append((record.type, figures))
+        del self.memory.unpaired[:-UNPAIRED_RESPONSES]
+        if self.parent or (self.copied and record.type == "assistant"):
+            return  # a copy without its telemetry is counted where its original is
+        self._occur(key, model=model, tokens=token_counts(usage))
+
+    def _answer(self, record: Record, key: str) -> None:
+        session = self.session
+        self.memory.model = session.model = record.model or self.memory.model
+        parts = (record.message.parts if record.message else None) or ()
+        calls = [part.function_call for part in parts if part.function_call is not None]
+        tools = tuple((call.id or key, tool_label(call.name or "")) for call in calls)
+        if tools:
+            self._occur(f"calls:{key}", tools=tools)
+            self.memory.tools = dict(tools)
+        if record.usage_metadata is not None:
+            self._respond(record, record.usage_metadata, session.model, key)
+            used = record.usage_metadata.total_token_count or 0
+            session.context_used_tokens = used
+            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
+        session.context_window_tokens = record.context_window_size or session.context_window_tokens
+        self._signal("running" if tools else "idle", "assistant.call" if tools else "assistant")
+
+    def _system(self, record: Record, payload: SystemPayload, key: str) -> None:
+        session = self.session
+        event = payload.ui_event
+        if event is not None and event.name == RESPONSE:
+            self._respond(record, event.usage, event.model or self.memory.model, key)
+        elif record.subtype == "custom_title":
+            generated = payload.title_source == "auto"
+            rank = GENERATED_TITLE_RANK if generated else CUSTOM_TITLE_RANK
+            session.entitle(payload.custom_title or "", rank)
+        elif record.subtype == "parent_session":
+            session.parent_session_id = payload.parent_session_id or session.parent_session_id
+        elif record.subtype == "chat_compression":
+            self._occur(f"compaction:{key}", compactions=1)
+        elif record.subtype == "rewind":
+            self._signal("idle", "system.rewind")
+
+    # --- turns, tools and state -------------------------------------------------------------
+
+    def _user(self, record: Record, key: str) -> None:
+        parts = (record.message.parts if record.message else None) or ()
+        text = " ".join(part.text or "" for part in parts).strip()
+        self._signal("running", "user")
+        if not text or record.subtype not in TYPED:
+            return
+        self.session.entitle(text, PROMPT_RANK)
+        if not self.parent:
+            self._occur(f"prompt:{key}", turns=1)
+
+    def _tool_result(self, record: Record, key: str) -> None:
+        result = record.tool_call_result or ToolCallResult()
+        if result.status == "error":
+            call_id = result.call_id or key
+            name = self.memory.tools.get(call_id, "unknown")
+            self._occur(f"failure:{key}", tool_errors=((call_id, name),))
+        cancelled = result.status == "cancelled"
+        self._signal("idle" if cancelled else "running", f"tool_result.{result.status}")
+
+    def _signal(self, kind: str, detail: str) -> None:
+        if not self.copied:
+            self.session.signal = Signal(kind, "", detail)
+
+    def _occur(  # noqa: PLR0913 - one event, whatever it is of
+        self,
+        key: str,
+        *,
+        model: str = "",
+        tokens: TokenCounts | None = None,
+        turns: int = 0,
+        compactions: int = 0,
+        tools: tuple[tuple[str, str], ...] = (),
+        tool_errors: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.events.append(
+            UsageEvent(
+                key=key,
+                session_id=self.session_id,
+                time=self.time,
+                model=model,
+                tokens=tokens or TokenCounts(),
+                requests=int(tokens is not None),
+                turns=turns,
+                compactions=compactions,
+                tools=tools,
+                tool_errors=tool_errors,
+                copied=self.copied,
+            )
+        )
+
+    @property
+    def session_id(self) -> str:
+        """The session of the transcript; without a record that names it, by its file."""
+        return self.memory.session_id or self.stem
+
+
+def figures_of(usage: Usage, model: str) -> Figures:
+    """Return what the two records of one response have in common."""
+    return (
+        model,
+        usage.prompt_token_count or 0,
+        usage.cached_content_token_count or 0,
+        usage.candidates_token_count or 0,
+        usage.total_token_count or 0,
+    )
+
+
+def token_counts(usage: Usage) -> TokenCounts:
+    """Make the counts disjoint: input without cached, output with its reasoning.
+
+    Candidates contain the thoughts of models with OpenAI's protocol, not those of Gemini's: there
+    the total is larger by them.
+    """
+    prompt, cached = usage.prompt_token_count or 0, usage.cached_content_token_count or 0
+    candidates, thoughts = usage.candidates_token_count or 0, usage.thoughts_token_count or 0
+    outside = (usage.total_token_count or 0) >= prompt + candidates + thoughts
+    return TokenCounts(
+        input=max(0, prompt - cached),
+        cache_read=cached,
+        output=candidates + thoughts if outside else max(candidates, thoughts),
+        reasoning=thoughts,
+    )
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one transcript. Raises OSError."""
+    errors = Errors(path)
+    decode = decoder(Record, errors)
+    with LineReader(path, cursor) as lines:
+        known = cursor.state and not lines.reset
+        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        reader = _Reader(path, memory)
+        records = 0
+        for line in lines:
+            record = decode(line, lines.offset)
+            if record is not None:
+                records += 1
+                reader.take(record, lines.offset)
+        errors.add("too_large", lines.offset, lines.too_large)
+        reader.session.session_id = reader.session_id
+        return Batch(
+            agent=NAME,
+            path=path,
+            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
+            events=tuple(reader.events),
+            sessions=(reader.session,) if records else (),
+            errors=errors.all(),
+            records=records,
+            bytes_read=lines.offset - lines.start,
+            reset=lines.reset,
+            more=lines.more,
+        )
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the project folders of every data directory."""
+    user = Path(environment.get("QWEN_HOME") or home / ".qwen").expanduser()
+    return listed_roots(environment, "QWEN_RUNTIME_DIR", user, below="projects")
+
+
+def files(root: Path) -> list[os.DirEntry[str]]:
+    """List the transcripts: `<project>/chats/*` and `<project>/subagents/<session>/*`."""
+    return walk(root, suffix=".jsonl", depth=3)
+
+
+AGENT = Agent(name=NAME, title="Qwen Code", roots=roots, files=files, read=read)
