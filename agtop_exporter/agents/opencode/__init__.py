@@ -1,0 +1,56 @@
+"""OpenCode: `opencode.db` and the databases of other channels, and the JSON files before them.
+
+Seen with 1.18.33 and 1.1.34; the format is not documented, see tests/agents/opencode/README.
+Says nothing of processes, and never looks at credentials.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from agtop_exporter.agents import Agent, Environment, listed_roots, walk
+from agtop_exporter.agents.opencode import database, storage
+from agtop_exporter.agents.opencode.events import NAME
+from agtop_exporter.file_group import FileGroup
+from agtop_exporter.model import Batch, Cursor
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the data directories, and the one database that the environment names."""
+    shared = environment.get("XDG_DATA_HOME")
+    bases = listed_roots(
+        environment,
+        "OPENCODE_DATA_DIR",
+        *((Path(shared).expanduser() / "opencode",) if shared else ()),
+        home / ".local" / "share" / "opencode",
+        home / "Library" / "Application Support" / "opencode",
+    )
+    named = environment.get("OPENCODE_DB", "")
+    if named in ("", ":memory:"):
+        return bases
+    return tuple(dict.fromkeys((*bases, *(base / Path(named).expanduser() for base in bases))))
+
+
+def files(root: Path) -> Iterator[FileGroup]:
+    """List the databases and the sessions of a data directory, or the one database named."""
+    if root.is_dir():
+        for entry in walk(root, suffix=".db", depth=0):
+            if entry.name.startswith("opencode"):
+                yield database_group(entry.path)
+        yield from storage.files(root)
+    elif root.is_file() and not root.is_symlink():
+        yield database_group(str(root))
+
+
+def database_group(path: str) -> FileGroup:
+    """Return a database with its journal, which may hold nearly all of it."""
+    return FileGroup(path, (f"{path}-wal",))
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in a database, or of a session of JSON files. Raises OSError."""
+    if path.endswith(".json"):
+        return storage.read(path, cursor)
+    return database.read(path, cursor)
+
+
+AGENT = Agent(name=NAME, title="OpenCode", roots=roots, files=files, read=read)

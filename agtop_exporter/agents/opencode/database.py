@@ -1,0 +1,304 @@
+"""OpenCode from 1.2 on: `opencode.db`, a SQLite database of all sessions.
+
+Reads no table of accounts, credentials or shares, and not the event log, which repeats messages.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TypeVar
+
+import msgspec
+
+from agtop_exporter.agents.opencode.events import (
+    NAME,
+    UNSETTLED,
+    Context,
+    Sightings,
+    compaction_event,
+    is_copy,
+    prompt_event,
+    rate_limits,
+    signal_of,
+    tool_event,
+    typed_text,
+    usage_event,
+)
+from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, seconds
+from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
+from agtop_exporter.tail import Errors, decoder
+from agtop_exporter.tail_sqlite import Database, Watermark
+
+SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed them
+MESSAGES = ("message", "session_message")
+REMEMBERED = 256  # rows that are still being written
+FIRST_MESSAGES = 20  # among them is the prompt that chose the effort
+MESSAGE_PARTS = 64
+
+
+class SessionRow(msgspec.Struct):
+    """A row of `session`."""
+
+    id: str = ""
+    parent_id: str = ""
+    directory: str = ""
+    title: str = ""
+    version: str = ""
+    model: str = ""
+    time_created: float | None = None
+    time_updated: float | None = None
+
+
+class MessageRow(msgspec.Struct):
+    """A row of `message` or `session_message`; only the latter has a type."""
+
+    id: str = ""
+    session_id: str = ""
+    type: str = ""
+    time_created: float | None = None
+    data: str = ""
+
+
+class PartRow(msgspec.Struct):
+    """A row of `part`."""
+
+    id: str = ""
+    message_id: str = ""
+    session_id: str = ""
+    time_created: float | None = None
+    data: str = ""
+
+
+Row = TypeVar("Row", MessageRow, PartRow)
+
+
+class Memory(msgspec.Struct, array_like=True):
+    """How far the tables have been read, and which rows will still change."""
+
+    updated: float = 0.0  # milliseconds: the latest change of a session
+    rows: dict[str, Watermark] = {}
+    open: dict[str, list[str]] = {}  # ids by table
+
+
+class _Reader:
+    """Turns the new rows into events and session updates."""
+
+    def __init__(self, database: Database, memory: Memory, errors: Errors) -> None:
+        self.database = database
+        self.memory = memory
+        self.sightings = Sightings(database.path)
+        self.events: list[UsageEvent] = []
+        self.limits: dict[str, RateLimit] = {}
+        self.context = lru_cache(maxsize=1024)(self._context)
+        self._message = decoder(Message, errors)
+        self._part = decoder(Part, errors)
+        self._model = decoder(Model, errors)
+
+    def read(self) -> None:
+        """Read all tables, as far as the batch goes."""
+        self._sessions()
+        for table in MESSAGES:
+            for row in self._rows(table, MessageRow):
+                message = self._decoded(row)
+                if message is not None and row.session_id:
+                    self._take(row, message, table)
+        for part in self._rows("part", PartRow):
+            if '"tool"' in part.data:  # most parts are text, and long
+                self._take_part(part)
+        for session_id in tuple(self.sightings.sessions):
+            self._conclude(session_id)
+
+    def _rows(self, table: str, kind: type[Row]) -> Iterator[Row]:
+        """Give the rows that were unfinished, then the new ones."""
+        ids = self.memory.open.pop(table, [])
+        marks = ",".join("?" * len(ids))
+        if ids:
+            yield from self.database.find(table, kind, where=f"id IN ({marks})", values=ids)
+        if self.database.more:
+            return
+        watermark = self.memory.rows.get(table, Watermark())
+        last = (0, "")
+        for rowid, row in self.database.after(table, watermark, kind):
+            last = (rowid, row.id)
+            yield row
+        if self.database.reset:
+            watermark = Watermark()
+        if last[0]:
+            self.memory.rows[table] = watermark.moved_to(*last)
+
+    def _remember(self, table: str, row_id: str) -> None:
+        self.memory.open[table] = [*self.memory.open.get(table, ()), row_id][-REMEMBERED:]
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    def _sessions(self) -> None:
+        since = self.memory.updated
+        for table in SESSIONS:
+            timed = "time_updated" in self.database.columns(table)
+            where, values = ("time_updated >= ?", (since,)) if timed else ("1", ())
+            for row in self.database.find(table, SessionRow, where=where, values=values):
+                if seconds(row.time_updated) is not None:
+                    self.memory.updated = max(self.memory.updated, row.time_updated or 0.0)
+                if row.id:
+                    self._describe(row)
+
+    def _describe(self, row: SessionRow) -> None:
+        self.sightings.describe(
+            as_context(row),
+            directory=row.directory,
+            title=row.title,
+            created=seconds(row.time_created),
+            updated=seconds(row.time_updated),
+        )
+        model = self._model(memoryview(row.model.encode()), 0) if row.model[:1] == "{" else None
+        if model is not None:
+            session = self.sightings.session(row.id)
+            session.model = model.id or model.model_id or ""
+            session.model_effort = "" if model.variant == "default" else model.variant or ""
+
+    def _context(self, session_id: str) -> Context:
+        for table in SESSIONS:
+            for row in self.database.find(
+                table, SessionRow, where="id = ?", values=(session_id,), limit=1
+            ):
+                return as_context(row)
+        return Context(session_id)
+
+    # --- messages and parts -----------------------------------------------------------------
+
+    def _decoded(self, row: MessageRow) -> Message | None:
+        message = self._message(memoryview(row.data.encode()), 0)
+        if message is not None:
+            message.role = message.role or row.type
+            message.time = message.time or Times()
+            message.time.created = message.time.created or row.time_created
+        return message
+
+    def _take(self, row: MessageRow, message: Message, table: str) -> None:
+        context = self.context(row.session_id)
+        self.sightings.session(row.session_id)
+        if message.role == "user":
+            self._prompt(row, message, context)
+        elif message.role == "compaction":
+            self.events.append(compaction_event(context, row.id, message.created))
+        elif message.role == "assistant":
+            if message.open:
+                self._remember(table, row.id)
+            event = usage_event(message, context, row.id)
+            if event is not None:
+                self.events.append(event)
+                self.sightings.answered(message, context)
+            for part in message.content or ():
+                self._call(part, context, row.id, message.created)
+            for limit in rate_limits(message):
+                known = self.limits.get(limit.window)
+                if known is None or limit.observed_at >= known.observed_at:
+                    self.limits[limit.window] = limit
+
+    def _prompt(self, row: MessageRow, message: Message, context: Context) -> None:
+        if context.parent_id or is_copy(message.created, context):
+            return
+        text = message.text
+        if text is None:
+            text = typed_text(self._parts(row.id))
+        if text is not None:
+            self.sightings.session(row.session_id).entitle(text, PROMPT_RANK)
+            self.events.append(prompt_event(context, row.id, message.created))
+
+    def _parts(self, message_id: str) -> Iterator[Part]:
+        rows = self.database.find(
+            "part", PartRow, where="message_id = ?", values=(message_id,), limit=MESSAGE_PARTS
+        )
+        for row in rows:
+            part = self._part(memoryview(row.data.encode()), 0)
+            if part is not None:
+                yield part
+
+    def _take_part(self, row: PartRow) -> None:
+        part = self._part(memoryview(row.data.encode()), 0)
+        if part is None or part.type != "tool" or not row.session_id:
+            return
+        self.sightings.session(row.session_id)
+        if part.state is None or part.state.status in UNSETTLED:
+            self._remember("part", row.id)
+        created = seconds(row.time_created) or 0.0
+        self._call(part, self.context(row.session_id), row.message_id or row.id, created)
+
+    def _call(self, part: Part, context: Context, message_id: str, time: float) -> None:
+        event = tool_event(part, context, message_id, time)
+        if event is not None:
+            self.events.append(event)
+
+    # --- what a session is doing ------------------------------------------------------------
+
+    def _conclude(self, session_id: str) -> None:
+        """Take state and effort from the session's newest and first messages."""
+        session, context = self.sightings.session(session_id), self.context(session_id)
+        newest = [
+            (message, row)
+            for table in MESSAGES
+            for row, message in self._ordered(table, session_id, "DESC", limit=1)
+        ]
+        if newest:
+            message, row = max(newest, key=lambda pair: pair[0].created)
+            parts = message.content if message.content is not None else self._parts(row.id)
+            session.signal = signal_of(message, parts)
+            completed = seconds(message.time.completed if message.time else None) or 0.0
+            time = max(message.created, completed)
+            if time >= context.created and time:
+                session.seen(time)
+        for table in MESSAGES:
+            for _, message in self._ordered(table, session_id, "ASC", limit=FIRST_MESSAGES):
+                if message.role == "user" and message.effort:
+                    session.model_effort = message.effort
+                    return
+
+    def _ordered(
+        self, table: str, session_id: str, direction: str, *, limit: int
+    ) -> Iterator[tuple[MessageRow, Message]]:
+        """Give messages of a session, the first or the newest ones."""
+        timed = "time_created" in self.database.columns(table)
+        order = f"time_created {direction}, id {direction}" if timed else f"rowid {direction}"
+        for row in self.database.find(
+            table,
+            MessageRow,
+            where=f"session_id = ? ORDER BY {order}",
+            values=(session_id,),
+            limit=limit,
+        ):
+            message = self._decoded(row)
+            if message is not None:
+                yield row, message
+
+
+def as_context(row: SessionRow) -> Context:
+    """Return what the messages of a session are read with."""
+    return Context(
+        session_id=row.id,
+        parent_id=row.parent_id,
+        created=seconds(row.time_created) or 0.0,
+        version=row.version,
+    )
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one database. Raises DatabaseBusyError, or OSError."""
+    errors = Errors(path)
+    with Database(path, cursor, errors=errors) as database:
+        if database.unchanged:
+            return Batch(agent=NAME, path=path, cursor=cursor)
+        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if cursor.state else Memory()
+        reader = _Reader(database, memory, errors)
+        reader.read()
+    return Batch(
+        agent=NAME,
+        path=path,
+        cursor=database.cursor(msgspec.msgpack.encode(memory)),
+        events=tuple(reader.events),
+        sessions=tuple(reader.sightings.sessions.values()),
+        rate_limits=tuple(reader.limits.values()),
+        errors=errors.all(),
+        records=database.records,
+        bytes_read=database.bytes_read,
+        reset=database.reset,
+        more=database.more,
+    )

@@ -1,0 +1,259 @@
+"""What the records of OpenCode say: usage, state and limits.
+
+Nothing here does I/O.
+"""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.opencode.records import Message, Part, seconds
+from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
+    RateLimit,
+    SessionUpdate,
+    Signal,
+    TokenCounts,
+    UsageEvent,
+)
+
+NAME = "opencode"
+TITLE_RANK = 3
+GIVEN_TITLE = re.compile(r"^(New|Child) session - ")  # until a model has made a better one
+REASONING_INSIDE = re.compile(r"^(0|1\.[01])\.")  # versions whose output contains reasoning
+ASKING_TOOLS = frozenset({"question", "plan_exit"})
+UNSETTLED = frozenset({"pending", "running"})
+MAX_COST_USD = 1e6  # of one response; more is no cost
+LIMIT_HEADER = "anthropic-ratelimit-unified-"
+LIMIT_WINDOWS = {"5h": ("5h", 18_000.0), "7d": ("weekly", 604_800.0)}  # of the header's name
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What must be known of a session to read its messages."""
+
+    session_id: str
+    parent_id: str = ""
+    created: float = 0.0  # older messages were copied from the session that it was forked from
+    version: str = ""
+    legacy: bool = False  # JSON files, which only versions up to 1.1 write
+
+    @property
+    def reasoning_inside(self) -> bool:
+        """Output contains reasoning where a message itself does not show it."""
+        return self.legacy or bool(REASONING_INSIDE.match(self.version))
+
+
+def usage_event(message: Message, context: Context, message_id: str) -> UsageEvent | None:
+    """Return the event of a response; None while it is generated, and where it was never billed.
+
+    A fork copies messages under new ids, so the event's name is what a copy keeps.
+    """
+    vector = message.vector
+    if message.role != "assistant" or not (any(vector) or message.finish):
+        return None
+    inside = holds_reasoning(message, context)
+    counts = token_counts(vector, inside=inside)
+    figures = ":".join(map(str, vector))
+    origin = f"{message.created:.3f}:{message.provider}" if message.created else message_id
+    return UsageEvent(
+        key=f"response:{origin}:{message.model_name}:{figures}",
+        session_id=context.session_id,
+        time=message.created,
+        model=message.model_name,
+        tokens=counts,
+        requests=1,
+        compactions=1 if bytes(message.summary) == b"true" else 0,
+        copied=is_copy(message.created, context),
+        provider=message.provider,
+        # Where output contains reasoning, OpenCode charged for reasoning twice.
+        reported_cost=None if inside and counts.reasoning else picodollars(message.cost),
+    )
+
+
+def is_copy(time: float, context: Context) -> bool:
+    """Tell whether a record is older than its session, as only those of a fork are."""
+    return 0 < time < context.created
+
+
+def holds_reasoning(message: Message, context: Context) -> bool:
+    """Tell whether output contains reasoning: by the message's total, else by the version."""
+    values = message.vector
+    total = message.tokens.total if message.tokens else None
+    reasoning, everything = values[2], sum(values)
+    if reasoning and total == everything:
+        return False
+    if reasoning and total == everything - reasoning:
+        return True
+    return context.reasoning_inside and reasoning <= values[1]
+
+
+def token_counts(vector: tuple[int, ...], *, inside: bool) -> TokenCounts:
+    """Make the counts disjoint; a cache write of unknown lifetime is 5 minutes."""
+    uncached, output, reasoning, read, write = vector
+    return TokenCounts(
+        input=uncached,
+        cache_read=read,
+        cache_write_5m=write,
+        output=output if inside else output + reasoning,
+        reasoning=reasoning,
+    )
+
+
+def picodollars(cost_usd: float | None) -> int | None:
+    """Return what OpenCode says that a response cost; None where it does not know."""
+    if cost_usd is None or not 0 < cost_usd < MAX_COST_USD:
+        return None
+    return round(cost_usd * PICODOLLARS_PER_USD)
+
+
+def prompt_event(context: Context, message_id: str, time: float) -> UsageEvent:
+    """Return the event of a prompt that a user typed."""
+    return UsageEvent(key=f"prompt:{message_id}", session_id=context.session_id, time=time, turns=1)
+
+
+def compaction_event(context: Context, message_id: str, time: float) -> UsageEvent:
+    """Return the event of a compaction that is a record of its own."""
+    return UsageEvent(
+        key=f"compaction:{message_id}",
+        session_id=context.session_id,
+        time=time,
+        compactions=1,
+        copied=is_copy(time, context),
+    )
+
+
+def tool_event(part: Part, context: Context, message_id: str, time: float) -> UsageEvent | None:
+    """Return the event of a tool call; None before it has begun. Copies keep its id and start."""
+    state = part.state
+    if (
+        part.type != "tool"
+        or state is None
+        or state.status not in ("running", "completed", "error")
+    ):
+        return None
+    start = seconds(state.time.start if state.time else None)
+    call = (part.call_id or part.id or message_id, tool_label(part.tool or part.name or ""))
+    origin = f"{start:.3f}" if start else message_id
+    return UsageEvent(
+        key=f"call:{call[0]}:{origin}",
+        session_id=context.session_id,
+        time=start or time,
+        tools=(call,),
+        tool_errors=(call,) if state.status == "error" else (),
+        copied=is_copy(start or time, context),
+    )
+
+
+def typed_text(parts: Iterable[Part]) -> str | None:
+    """Return what the user typed; None where OpenCode itself wrote all the parts."""
+    texts, seen = [], False
+    for part in parts:
+        if part.type == "compaction" or part.synthetic:
+            seen = True
+        else:
+            texts.append((part.text or "") if part.type == "text" else "")
+    return " ".join(texts).strip() if texts or not seen else None
+
+
+def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
+    """Say what a session is doing whose newest message this is."""
+    if message.role == "user":
+        return Signal("running", "", "user.message")
+    if message.error is not None:
+        name = message.error.name or message.error.type or "error"
+        if "abort" in name.lower():
+            return Signal("idle", "", name)
+        return Signal("error", name, "message.error")
+    if message.open:
+        for part in parts:
+            status = part.state.status if part.state else None
+            if (part.tool or part.name) in ASKING_TOOLS and status in UNSETTLED:
+                return Signal("waiting", "input", f"tool={part.tool or part.name}")
+        return Signal("running", "", "message.open")
+    kind = "running" if message.finish == "tool-calls" else "idle"
+    return Signal(kind, "", f"finish={message.finish}")
+
+
+def rate_limits(message: Message) -> tuple[RateLimit, ...]:
+    """Return the windows that a failed response's headers tell of."""
+    data = message.error.data if message.error else None
+    headers = {
+        name.lower(): value for name, value in ((data and data.response_headers) or {}).items()
+    }
+    limits = []
+    for header, (window, length) in LIMIT_WINDOWS.items():
+        used = number(headers.get(f"{LIMIT_HEADER}{header}-utilization"))
+        resets_at = number(headers.get(f"{LIMIT_HEADER}{header}-reset"))
+        if used is not None or resets_at is not None:
+            limits.append(
+                RateLimit(
+                    agent=NAME,
+                    window=window,
+                    used_ratio=used,
+                    observed_at=message.created,
+                    resets_at=resets_at,
+                    window_seconds=length,
+                    source="response-headers",
+                )
+            )
+    return tuple(limits)
+
+
+def number(text: str | None) -> float | None:
+    """Return a figure of a header; None where it is none."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < 1e12 else None  # noqa: PLR2004 - no time and no ratio is so large
+
+
+class Sightings:
+    """What one read has found of the sessions: one update each, the newest message last."""
+
+    def __init__(self, data_path: str) -> None:
+        self.data_path = data_path
+        self.sessions: dict[str, SessionUpdate] = {}
+        self._newest: dict[str, float] = {}  # the latest response with a model, by session
+
+    def session(self, session_id: str) -> SessionUpdate:
+        """Return the update of a session."""
+        known = self.sessions.get(session_id)
+        if known is None:
+            known = SessionUpdate(session_id=session_id, data_path=self.data_path)
+            self.sessions[session_id] = known
+        return known
+
+    def answered(self, message: Message, context: Context) -> None:
+        """Take the model and the context in use from a response, also from a copied one."""
+        session = self.session(context.session_id)
+        if message.created < self._newest.get(context.session_id, 0.0):
+            return
+        self._newest[context.session_id] = message.created
+        session.model = message.model_name or session.model
+        counts = token_counts(message.vector, inside=holds_reasoning(message, context))
+        if counts.total:
+            session.context_used_tokens = counts.total
+            session.context_peak_tokens = max(session.context_peak_tokens or 0, counts.total)
+
+    def describe(
+        self,
+        context: Context,
+        *,
+        directory: str,
+        title: str,
+        created: float | None,
+        updated: float | None,
+    ) -> None:
+        """Take the facts of a session's own record."""
+        session = self.session(context.session_id)
+        session.parent_session_id = context.parent_id
+        session.cwd = directory
+        session.agent_version = context.version
+        if not GIVEN_TITLE.match(title):
+            session.entitle(title, TITLE_RANK)
+        for time in (created, updated):
+            if time is not None:
+                session.seen(time)

@@ -1,0 +1,155 @@
+"""The records of OpenCode, alike in its database and in its JSON files.
+
+Nothing here does I/O.
+"""
+
+import msgspec
+
+from agtop_exporter.tail import Count
+
+NAMES = {
+    "model_id": "modelID",
+    "provider_id": "providerID",
+    "call_id": "callID",
+    "parent_id": "parentID",
+}
+
+
+class Cache(msgspec.Struct, gc=False):
+    """Cached input tokens; they are not in `input`."""
+
+    read: Count | None = 0
+    write: Count | None = 0
+
+
+class Tokens(msgspec.Struct, gc=False):
+    """Tokens of one response; `total` says whether output contains reasoning."""
+
+    input: Count | None = 0
+    output: Count | None = 0
+    reasoning: Count | None = 0
+    total: Count | None = None
+    cache: Cache | None = None
+
+
+class Times(msgspec.Struct, gc=False):
+    """Milliseconds."""
+
+    created: float | None = None
+    updated: float | None = None
+    completed: float | None = None
+    start: float | None = None
+
+
+class Model(msgspec.Struct, gc=False, rename=NAMES):
+    """A model with its effort; `id` in newer versions, `modelID` in older ones."""
+
+    id: str | None = None
+    model_id: str | None = None
+    provider_id: str | None = None
+    variant: str | None = None
+
+
+class ErrorData(msgspec.Struct, gc=False, rename="camel"):
+    """What the provider answered."""
+
+    response_headers: dict[str, str] | None = None
+
+
+class MessageError(msgspec.Struct, gc=False):
+    """Why a response failed."""
+
+    name: str | None = None
+    type: str | None = None  # instead of the name in session_message
+    data: ErrorData | None = None
+
+
+class ToolState(msgspec.Struct, gc=False):
+    """How far a tool call is: pending, running, completed, error."""
+
+    status: str | None = None
+    time: Times | None = None
+
+
+class Part(msgspec.Struct, gc=False, rename=NAMES):
+    """One part of a message; in session_message it is an item of `content`."""
+
+    type: str | None = None
+    text: str | None = None
+    synthetic: bool | None = None
+    tool: str | None = None
+    name: str | None = None
+    call_id: str | None = None
+    id: str | None = None
+    state: ToolState | None = None
+
+
+class Message(msgspec.Struct, gc=False, rename=NAMES):
+    """One prompt or one response, which is one request to a model."""
+
+    id: str | None = None
+    role: str | None = None
+    time: Times | None = None
+    model_id: str | None = None
+    provider_id: str | None = None
+    model: Model | None = None
+    variant: str | None = None
+    summary: msgspec.Raw = msgspec.Raw()  # true: a compaction; an object: the files of a turn
+    cost: float | None = None
+    tokens: Tokens | None = None
+    finish: str | None = None
+    error: MessageError | None = None
+    text: str | None = None
+    content: list[Part] | None = None
+
+    @property
+    def created(self) -> float:
+        """Unix seconds; 0 where unknown."""
+        return seconds(self.time.created if self.time else None) or 0.0
+
+    @property
+    def model_name(self) -> str:
+        """The model, without its provider."""
+        return self.model_id or (self.model.id or self.model.model_id if self.model else "") or ""
+
+    @property
+    def provider(self) -> str:
+        """The provider's id in OpenCode's configuration."""
+        return self.provider_id or (self.model.provider_id if self.model else "") or ""
+
+    @property
+    def effort(self) -> str:
+        """The variant of the model that a prompt asked for."""
+        variant = self.variant or (self.model.variant if self.model else None) or ""
+        return "" if variant == "default" else variant
+
+    @property
+    def vector(self) -> tuple[int, ...]:
+        """The figures as recorded: input, output, reasoning, cache read and write."""
+        tokens = self.tokens or Tokens()
+        cache = tokens.cache or Cache()
+        return (
+            tokens.input or 0,
+            tokens.output or 0,
+            tokens.reasoning or 0,
+            cache.read or 0,
+            cache.write or 0,
+        )
+
+    @property
+    def open(self) -> bool:
+        """A response that is being generated, or whose process was killed meanwhile."""
+        completed = self.time.completed if self.time else None
+        return (
+            self.role == "assistant"
+            and not self.finish
+            and self.error is None
+            and completed is None
+        )
+
+
+def seconds(milliseconds: float | None) -> float | None:
+    """Return unix seconds; None for what is no time."""
+    if milliseconds is None or not 0 < milliseconds < 1e14:  # noqa: PLR2004 - the year 5138
+        return None
+    return milliseconds / 1000
