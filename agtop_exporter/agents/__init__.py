@@ -8,7 +8,7 @@ import importlib
 import os
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,12 +46,11 @@ def load_agents() -> tuple[Agent, ...]:
     )
 
 
-def walk(directory: Path | str, *, suffix: str, depth: int) -> list[os.DirEntry[str]]:
+def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
     """List the files with a suffix at most `depth` directories below; no symbolic link is followed.
 
     A directory that cannot be read, or that vanishes meanwhile, is passed over.
     """
-    found: list[os.DirEntry[str]] = []
     waiting: list[tuple[str, int]] = [(str(directory), depth)]
     for path, depth_left in waiting:
         try:
@@ -61,10 +60,9 @@ def walk(directory: Path | str, *, suffix: str, depth: int) -> list[os.DirEntry[
         for entry in entries:
             if entry.name.endswith(suffix):
                 if entry.is_file(follow_symlinks=False):
-                    found.append(entry)
+                    yield entry
             elif depth_left and entry.is_dir(follow_symlinks=False):
                 waiting.append((entry.path, depth_left - 1))
-    return found
 
 
 def listed_roots(

@@ -5,6 +5,7 @@ Says nothing of processes, and never looks at credentials.
 """
 
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -418,7 +419,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     )
 
 
-def files(root: Path) -> list[os.DirEntry[str]]:
+def files(root: Path) -> Iterator[os.DirEntry[str]]:
     """List the transcripts: `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`."""
     return walk(root, suffix=".jsonl", depth=4)
 

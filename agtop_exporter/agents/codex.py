@@ -5,6 +5,7 @@ Says nothing of processes, and never looks at credentials.
 """
 
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -86,7 +87,7 @@ class Window(msgspec.Struct, gc=False):
     """One rate-limit window."""
 
     used_percent: float | None = None
-    window_minutes: int | None = None
+    window_minutes: Count | None = None
     resets_at: float | None = None
     resets_in_seconds: float | None = None
 
@@ -175,7 +176,7 @@ class Payload(msgspec.Struct, gc=False):
     source: str | Source | None = None
     forked_from_id: str | None = None
     parent_thread_id: str | None = None
-    subagent_history_start_ordinal: int | None = None
+    subagent_history_start_ordinal: Count | None = None
     git: Git | None = None
     model: str | None = None
     effort: str | None = None
@@ -206,7 +207,7 @@ class Record(msgspec.Struct, gc=False):
 
     type: str = ""
     timestamp: Moment | None = None
-    ordinal: int | None = None
+    ordinal: Count | None = None
     payload: Payload | None = None
 
 
@@ -602,7 +603,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     return tuple(base / name for base in homes for name in ("sessions", "archived_sessions"))
 
 
-def files(root: Path) -> list[os.DirEntry[str]]:
+def files(root: Path) -> Iterator[os.DirEntry[str]]:
     """List the rollouts: `YYYY/MM/DD/*.jsonl`, or flat where archived."""
     return walk(root, suffix=".jsonl", depth=4)
 

@@ -1,5 +1,6 @@
 """Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from platform import python_version
@@ -18,7 +19,8 @@ from agtop_exporter.model import (
     Snapshot,
     UsageEvent,
 )
-from agtop_exporter.pipeline.scan import Failure, Listing, list_files, read_all
+from agtop_exporter.pipeline.files import AgentFiles, Listing
+from agtop_exporter.pipeline.scan import Failure, read_all
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.project import project_name
@@ -48,8 +50,7 @@ class Pipeline:
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
-        self._homes = homes
-        self._environment = environment
+        self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
         self._notice = notice
         self._noticed: set[tuple[str, ...]] = set()
         self._price_generation = prices.generation
@@ -130,7 +131,7 @@ class Pipeline:
             began = perf_counter()
             durations[agent.name] = 0.0
             try:
-                listing = list_files(agent, self._homes, self._environment, cursors[agent.name])
+                listing = self._files[agent.name].look(cursors[agent.name])
             except OSError as error:
                 self._fail(Failure(agent.name, "", str(error)), failed)
                 continue
@@ -151,8 +152,15 @@ class Pipeline:
             durations[result.agent] += perf_counter() - began
             if stopping():
                 results.close()
+        files = {name: len(paths) for name, paths in cursors.items()}
+        if any(listing.work or listing.gone for listing in listings.values()):
+            files.update(Counter(name for name, _ in self.ledger.cursors.values()))
         return [
-            self._status(agent, listings.get(agent.name), durations, failed, now)
+            msgspec.structs.replace(
+                self._status(agent, listings.get(agent.name), failed, now),
+                files=files[agent.name],
+                scan_duration_seconds=durations[agent.name],
+            )
             for agent in self.agents.values()
         ]
 
@@ -170,7 +178,6 @@ class Pipeline:
         self,
         agent: Agent,
         listing: Listing | None,
-        durations: Mapping[str, float],
         failed: Iterable[str],
         now: float,
     ) -> AgentStatus:
@@ -187,8 +194,6 @@ class Pipeline:
             agent=agent.name,
             enabled=True,
             up=succeeded,
-            files=listing.files,
-            scan_duration_seconds=durations.get(agent.name),
             last_success=self._last_success.get(agent.name),
         )
 

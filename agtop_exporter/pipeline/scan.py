@@ -1,4 +1,4 @@
-"""Finds the transcripts that changed, and reads them: a few in this process, many in children.
+"""Reads the transcripts that changed: a few in this process, many in child processes.
 
 A file that cannot be read is a Failure; it never keeps another from being read.
 """
@@ -10,28 +10,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment, load_agents
-from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.agents import Agent, load_agents
+from agtop_exporter.model import Batch
+from agtop_exporter.pipeline.files import Work
 from agtop_exporter.tail import NotAFileError
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read sooner than a child process starts
 TASK_BYTES = 4 * 1024 * 1024  # files are read in tasks of about this size
 QUEUED_TASKS = 4  # for each child, so that results do not pile up
 MAX_CHILDREN = 4
-
-
-class Work(msgspec.Struct, frozen=True, array_like=True):
-    """One file to be read from a cursor on."""
-
-    agent: str
-    path: str
-    cursor: Cursor
-    size: int = 0  # bytes that are new, as far as the file system says
-    mtime_ns: int = 0
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -46,56 +36,6 @@ class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A file that was."""
 
     batch: Batch
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """What the directories of one agent hold."""
-
-    present: bool  # one of its roots exists
-    files: int
-    work: tuple[Work, ...]  # files that changed since their cursors
-    moved: tuple[tuple[str, str], ...]  # old path, new path
-    gone: frozenset[str]
-
-
-def list_files(
-    agent: Agent, homes: Sequence[Path], environment: Environment, cursors: Mapping[str, Cursor]
-) -> Listing:
-    """Look at every file of an agent, and compare it with its cursor."""
-    roots = dict.fromkeys(root for home in homes for root in agent.roots(home, environment))
-    present = [root for root in roots if root.is_dir()]
-    paths: set[str] = set()
-    changed: list[tuple[str, os.stat_result]] = []
-    for root in present:
-        for entry in agent.files(root):
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError:  # it vanished since it was listed
-                continue
-            path = entry.path
-            paths.add(path)
-            cursor = cursors.get(path)
-            if (
-                cursor is None
-                or cursor.mtime_ns != status.st_mtime_ns
-                or cursor.size != status.st_size
-                or cursor.inode != status.st_ino
-            ):
-                changed.append((path, status))
-    gone = {path for path in cursors if path not in paths}
-    places = {(cursors[path].device, cursors[path].inode): path for path in gone}
-    work, moved = [], []
-    for path, status in changed:
-        cursor = cursors.get(path)
-        old = places.get((status.st_dev, status.st_ino)) if cursor is None else None
-        if old is not None:
-            moved.append((old, path))
-            gone.discard(old)
-            cursor = cursors[old]
-        cursor = cursor or Cursor()
-        new = max(0, status.st_size - cursor.offset) or status.st_size
-        work.append(Work(agent.name, path, cursor, new, status.st_mtime_ns))
-    return Listing(bool(present), len(paths), tuple(work), tuple(moved), frozenset(gone))
 
 
 def read_all(

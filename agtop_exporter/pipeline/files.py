@@ -1,0 +1,145 @@
+"""Finds the transcripts that changed since they were read. Nothing is opened here.
+
+A pass looks at every file of an agent. Where there are very many, it takes several refreshes, but
+those that were written to lately are looked at in each.
+"""
+
+import heapq
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.model import Cursor
+
+LOOKS_PER_REFRESH = 1000  # some 10 ms
+HOT_FILES = 256
+
+
+class Entry(Protocol):
+    """What agents list: an os.DirEntry, or a group of files that stands for one."""
+
+    @property
+    def path(self) -> str: ...  # noqa: D102 - as of os.DirEntry
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result: ...  # noqa: D102
+
+
+class Work(msgspec.Struct, frozen=True, array_like=True):
+    """One file to be read from a cursor on."""
+
+    agent: str
+    path: str
+    cursor: Cursor
+    size: int = 0  # bytes that are new, as far as the file system says
+    mtime_ns: int = 0
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """What one look at the directories of an agent found."""
+
+    present: bool  # one of its roots exists
+    work: tuple[Work, ...]  # files that changed since their cursors
+    moved: tuple[tuple[str, str], ...]  # old path, new path
+    gone: tuple[str, ...]
+
+
+class _Plain(msgspec.Struct, frozen=True):
+    """A file by its path: an os.DirEntry would remember its first look."""
+
+    path: str
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        return os.stat(self.path, follow_symlinks=follow_symlinks)  # noqa: PTH116 - hot path
+
+
+class AgentFiles:
+    """The files of one agent, and how far the pass over them has come."""
+
+    def __init__(self, agent: Agent, homes: Sequence[Path], environment: Environment) -> None:
+        """Begin; the first look is at everything."""
+        self._agent = agent
+        self._homes = homes
+        self._environment = environment
+        self._pass: Iterator[Entry] | None = None
+        self._seen: set[str] = set()
+        self._groups: dict[str, Entry] = {}  # entries that are more than one file
+        self._first = True
+
+    def look(self, cursors: Mapping[str, Cursor]) -> Listing:
+        """Compare files with their cursors; `cursors` are those of this agent."""
+        roots = [root for root in self._roots() if root.is_dir()]
+        if self._pass is None:
+            self._pass = (entry for root in roots for entry in self._agent.files(root))
+            self._seen = set()
+        changed: dict[str, os.stat_result] = {}
+        gone: list[str] = []
+        for entry in itertools.islice(self._pass, None if self._first else LOOKS_PER_REFRESH):
+            if not isinstance(entry, os.DirEntry):
+                self._groups[entry.path] = entry
+            self._seen.add(entry.path)
+            _look_at(entry, cursors, changed)
+        following = next(self._pass, None)
+        if following is None:
+            gone = [path for path in cursors if path not in self._seen]
+            self._pass, self._first = None, False
+        else:
+            self._pass = itertools.chain([following], self._pass)
+            for path in _hot(cursors):
+                _look_at(self._groups.get(path) or _Plain(path), cursors, changed)
+        return self._listing(cursors, changed, present=bool(roots), gone=gone)
+
+    def _roots(self) -> dict[Path, None]:
+        return dict.fromkeys(
+            root for home in self._homes for root in self._agent.roots(home, self._environment)
+        )
+
+    def _listing(
+        self,
+        cursors: Mapping[str, Cursor],
+        changed: Mapping[str, os.stat_result],
+        *,
+        present: bool,
+        gone: list[str],
+    ) -> Listing:
+        work, moved = [], []
+        places: dict[tuple[int, int], str] = {}
+        if any(path not in cursors for path in changed):
+            places = {(cursor.device, cursor.inode): path for path, cursor in cursors.items()}
+        for path, status in changed.items():
+            cursor = cursors.get(path, Cursor())
+            old = places.get((status.st_dev, status.st_ino)) if path not in cursors else None
+            if old is not None and not os.path.lexists(old):
+                moved.append((old, path))
+                cursor = cursors[old]
+                if old in gone:
+                    gone.remove(old)
+            new = max(0, status.st_size - cursor.offset) or status.st_size
+            work.append(Work(self._agent.name, path, cursor, new, status.st_mtime_ns))
+        return Listing(present, tuple(work), tuple(moved), tuple(gone))
+
+
+def _hot(cursors: Mapping[str, Cursor]) -> list[str]:
+    """Return the files that were written to last."""
+    return heapq.nlargest(HOT_FILES, cursors, key=lambda path: cursors[path].mtime_ns)
+
+
+def _look_at(
+    entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]
+) -> None:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:  # it vanished since it was listed
+        return
+    cursor = cursors.get(entry.path)
+    if (
+        cursor is None
+        or cursor.mtime_ns != status.st_mtime_ns
+        or cursor.size != status.st_size
+        or cursor.inode != status.st_ino
+    ):
+        changed[entry.path] = status
