@@ -55,6 +55,7 @@ class Pipeline:
         self._noticed: set[tuple[str, ...]] = set()
         self._price_generation = prices.generation
         self._price_sources = prices.sources()
+        self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self._last_success: dict[str, float] = {}
         self._warning = ""
         self.reconfigure(settings)
@@ -120,24 +121,9 @@ class Pipeline:
         progress: Callable[[int, int], None],
         stopping: Callable[[], bool],
     ) -> list[AgentStatus]:
-        listings: dict[str, Listing] = {}
-        durations: dict[str, float] = {}
+        durations = dict.fromkeys(self.agents, 0.0)
         failed: set[str] = set()
-        cursors: dict[str, dict[str, Cursor]] = {name: {} for name in self.agents}
-        for path, (name, cursor) in self.ledger.cursors.items():
-            if name in cursors:
-                cursors[name][path] = cursor
-        for agent in self.agents.values():
-            began = perf_counter()
-            durations[agent.name] = 0.0
-            try:
-                listing = self._files[agent.name].look(cursors[agent.name])
-            except OSError as error:
-                self._fail(Failure(agent.name, "", str(error)), failed)
-                continue
-            listings[agent.name] = listing
-            self._follow(agent.name, listing)
-            durations[agent.name] = perf_counter() - began
+        listings = self._look(durations, failed)
         work = [item for listing in listings.values() for item in listing.work]
         results = read_all(work, self.agents, progress=progress)
         for result in results:
@@ -152,17 +138,34 @@ class Pipeline:
             durations[result.agent] += perf_counter() - began
             if stopping():
                 results.close()
-        files = {name: len(paths) for name, paths in cursors.items()}
-        if any(listing.work or listing.gone for listing in listings.values()):
-            files.update(Counter(name for name, _ in self.ledger.cursors.values()))
+        if work or any(listing.gone for listing in listings.values()):
+            self._file_counts = Counter(name for name, _ in self.ledger.cursors.values())
         return [
             msgspec.structs.replace(
                 self._status(agent, listings.get(agent.name), failed, now),
-                files=files[agent.name],
+                files=self._file_counts[agent.name],
                 scan_duration_seconds=durations[agent.name],
             )
             for agent in self.agents.values()
         ]
+
+    def _look(self, durations: dict[str, float], failed: set[str]) -> dict[str, Listing]:
+        """Find out what has changed."""
+        cursors: dict[str, dict[str, Cursor]] = {name: {} for name in self.agents}
+        for path, (name, cursor) in self.ledger.cursors.items():
+            if name in cursors:
+                cursors[name][path] = cursor
+        listings: dict[str, Listing] = {}
+        for name in self.agents:
+            began = perf_counter()
+            try:
+                listings[name] = self._files[name].look(cursors[name])
+            except OSError as error:
+                self._fail(Failure(name, "", str(error)), failed)
+                continue
+            self._follow(name, listings[name])
+            durations[name] = perf_counter() - began
+        return listings
 
     def _follow(self, agent: str, listing: Listing) -> None:
         """Move the cursors of renamed files, forget those of files that are gone."""
