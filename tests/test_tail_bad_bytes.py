@@ -1,0 +1,92 @@
+"""Bytes that are no JSON, or no text, are counted under their reason; what is usable is used."""
+
+import msgspec
+import pytest
+
+from agtop_exporter.tail import Count, Errors, decoder
+
+
+class Inner(msgspec.Struct):
+    """A part of a record."""
+
+    tokens: Count | None = 0
+    name: str = ""
+
+
+class Record(msgspec.Struct):
+    """What the lines below should be."""
+
+    id: str = ""
+    tokens: Count = 0
+    inner: Inner | None = None
+
+
+def decode(line):
+    errors = Errors("file")
+    record = decoder(Record, errors)(memoryview(line), 7)
+    return record, {error.reason: error.count for error in errors.all()}
+
+
+GOOD = Record("a", 5)
+
+
+@pytest.mark.parametrize(
+    ("line", "record", "reasons"),
+    [
+        (b'{"id":"a","tokens":5}', GOOD, {}),
+        (b' {"tokens" : 5, "id": "a", "new": [1, {"x": null}]}\r', GOOD, {}),
+        (b'{"id":"a","tokens":5,"other":"half \\ud83d face"}', GOOD, {"encoding": 1}),
+        (b'{"id":"\\ud83d","tokens":5}', Record("?", 5), {"encoding": 1}),
+        (b'{"id":"a","\\udc00":1,"tokens":5}', GOOD, {"encoding": 1}),
+        (b'{"id":"\xff","tokens":5}', Record("�", 5), {"encoding": 1}),
+        (b'{"id":"a\x00b","tokens":5}', None, {"json": 1}),
+        (b"\0\0\0\0", None, {"json": 1}),
+        (b"\xff\xfe{", None, {"json": 1}),
+        (b'{"id":"a","tokens":5', None, {"json": 1}),
+        (b'{"id":"a"}{"id":"b"}', None, {"json": 1}),
+        (b"[]", None, {"schema": 1}),
+        (b"null", None, {"schema": 1}),
+        (b"   \t ", None, {}),
+        (b'{"x":' + b"[" * 100_000, None, {"json": 1}),
+        (b"[" * 5_000 + b"]" * 5_000, None, {"json": 1}),
+        (b'{"id":"a","tokens":' + b"9" * 5_000 + b"}", None, {"json": 1}),
+    ],
+    ids=range(17),
+)
+def test_reasons(line, record, reasons):
+    found, counted = decode(line)
+    assert found == record
+    assert counted == reasons
+
+
+@pytest.mark.parametrize(
+    ("line", "record"),
+    [
+        (b'{"id":7,"tokens":5}', Record("", 5)),
+        (b'{"id":"a","tokens":-5}', Record("a", 0)),
+        (b'{"id":"a","tokens":1000000001}', Record("a", 0)),
+        (b'{"id":"a","tokens":1e300}', Record("a", 0)),
+        (b'{"id":"a","tokens":[5]}', Record("a", 0)),
+        (b'{"id":"a","tokens":NaN}', Record("a", 0)),
+        (b'{"id":"a","tokens":5,"inner":3}', Record("a", 5)),
+        (b'{"id":"a","inner":{"tokens":"x","name":"n"}}', Record("a", 0, Inner(0, "n"))),
+        (b'{"id":"a","inner":{"tokens":3,"name":[]}}', Record("a", 0, Inner(3))),
+    ],
+    ids=range(9),
+)
+def test_one_wrong_field_does_not_cost_the_others(line, record):
+    assert decode(line) == (record, {"schema": 1})
+
+
+def test_where_the_first_was():
+    errors = Errors("/home/ada/a.jsonl")
+    read = decoder(Record, errors)
+    for at in (10, 20, 30):
+        read(memoryview(b"secret {"), at)
+    (error,) = errors.all()
+    assert (error.reason, error.count, error.example) == ("json", 3, "/home/ada/a.jsonl:10")
+
+
+def test_no_error_tells_what_was_there():
+    _, cursor = decode(b'{"id":"my secret prompt')
+    assert "secret" not in repr(cursor)
