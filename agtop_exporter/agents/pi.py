@@ -49,7 +49,6 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     output: Count | None = 0
     cache_read: Count | None = 0
     cache_write: Count | None = 0
-    total_tokens: Count | None = 0
     cost: Cost | None = None
 
 
@@ -169,13 +168,13 @@ class _Reader:
             for index, block in enumerate(blocks)
             if block.type == "toolCall"
         )
-        if usage is None:
-            self._occur(f"calls:{key}", tools=tools)
+        tokens = token_counts(usage or Usage())
+        if not tokens.total:  # a request that failed before it was answered
+            if tools:
+                self._occur(f"calls:{key}", tools=tools)
             return
-        tokens = token_counts(usage)
-        used = usage.total_tokens or tokens.total
         if not self.copied:
-            session.context_used_tokens = used
+            used = session.context_used_tokens = tokens.total
             session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
         self.events.append(
             UsageEvent(
@@ -188,7 +187,7 @@ class _Reader:
                 tools=tools,
                 copied=self.copied,
                 provider=message.provider or "",
-                reported_cost=picodollars(usage.cost),
+                reported_cost=picodollars(usage.cost if usage else None),
             )
         )
 

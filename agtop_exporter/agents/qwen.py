@@ -208,11 +208,15 @@ class _Reader:
             self.memory.tools = dict(tools)
         if record.usage_metadata is not None:
             self._respond(record, record.usage_metadata, session.model, key)
-            used = record.usage_metadata.total_token_count or 0
-            session.context_used_tokens = used
-            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
+            self._context(record.usage_metadata.total_token_count or 0)
         session.context_window_tokens = record.context_window_size or session.context_window_tokens
         self._signal("running" if tools else "idle", "assistant.call" if tools else "assistant")
+
+    def _context(self, used: int) -> None:
+        session = self.session
+        if used and not self.copied:
+            session.context_used_tokens = used
+            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
 
     def _system(self, record: Record, payload: SystemPayload, key: str) -> None:
         session = self.session
@@ -238,7 +242,8 @@ class _Reader:
         self._signal("running", "user")
         if not text or record.subtype not in TYPED:
             return
-        self.session.entitle(text, PROMPT_RANK)
+        if not self.copied:
+            self.session.entitle(text, PROMPT_RANK)
         if not self.parent:
             self._occur(f"prompt:{key}", turns=1)
 
@@ -352,7 +357,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     return listed_roots(environment, "QWEN_RUNTIME_DIR", user, below="projects")
 
 
-def files(root: Path) -> list[os.DirEntry[str]]:
+def files(root: Path) -> Iterator[os.DirEntry[str]]:
     """List the transcripts: `<project>/chats/*` and `<project>/subagents/<session>/*`."""
     return walk(root, suffix=".jsonl", depth=3)
 

@@ -93,6 +93,7 @@ class Known(msgspec.Struct):
     began: float | None = None
     ended: float | None = None
     has_tokens: bool = False
+    model: str = ""
 
     def spans(self, time: float) -> bool:
         """Say whether the session had begun at a time, and was written to after it."""
@@ -110,15 +111,15 @@ class _Transcripts:
         self._known: dict[str, Known] = {}
         self._unread: list[str] | None = None
 
-    def lack(self, session_id: str, time: float) -> bool:
-        """Say whether the transcript of a session should have what was at a time, and has not."""
+    def without(self, session_id: str, time: float) -> Known | None:
+        """Return what is known of a session whose transcript lacks what was at a time."""
         if session_id in self._recorded:
-            return False
+            return None
         known = self._of(session_id)
         if known is not None and known.has_tokens:
             self._recorded.append(session_id)
             del self._recorded[:-REMEMBERED_SESSIONS]
-        return known is not None and not known.has_tokens and known.spans(time)
+        return known if known and not known.has_tokens and known.spans(time) else None
 
     def _of(self, session_id: str) -> Known | None:
         """Return what is known of a session; a file's name mostly says whose it is."""
@@ -149,6 +150,7 @@ class _Transcripts:
             times = (known.began, known.ended, update.started_at, update.last_active)
             seen = [time for time in times if time is not None]
             known.began, known.ended = min(seen, default=None), max(seen, default=None)
+            known.model = update.model or known.model
             known.has_tokens = known.has_tokens or any(event.requests for event in batch.events)
 
 
@@ -184,7 +186,8 @@ class _Reader:
         if (event.role or "").startswith(UTILITY):
             self._seen(session_id, time)
             self._respond(event, session_id, time)
-        elif self.transcripts.lack(session_id, time):
+        elif known := self.transcripts.without(session_id, time):
+            event.model = event.model or known.model
             self._converse(event, name, self._seen(session_id, time), time)
 
     def _seen(self, session_id: str, time: float) -> SessionUpdate:
