@@ -48,20 +48,24 @@ def plus(left: int | None, right: int | None) -> int | None:
 
 
 def new_debts(
-    before: Mapping[ProcessId, ProcessSample], now: Mapping[ProcessId, ProcessSample]
+    before: Mapping[ProcessId, ProcessSample],
+    now: Mapping[ProcessId, ProcessSample],
+    *,
+    owed: Mapping[ProcessId, Debt],
 ) -> dict[ProcessId, Debt]:
     """Return, by parent, what the processes that ended since the last sample had been counted for.
 
-    Where the parent has ended as well, it is the parent's parent that will repeat both.
+    Where the parent has ended as well, it is the parent's parent that will repeat both, and what
+    the parent still owed.
     """
     by_pid = {process.pid: process for process in (*before, *now)}
     debts: dict[ProcessId, Debt] = {}
     for process in sorted(before.keys() - now.keys(), key=_birth, reverse=True):
         sample = before[process]
-        debt = _sum(_whole(sample), debts.pop(process, NO_DEBT))
+        inherited = _sum(debts.pop(process, NO_DEBT), owed.get(process, NO_DEBT))
         parent = by_pid.get(sample.parent_pid)
         if parent is not None and _birth(parent) <= _birth(process):
-            debts[parent] = _sum(debts.get(parent, NO_DEBT), debt)
+            debts[parent] = _sum(debts.get(parent, NO_DEBT), _sum(_whole(sample), inherited))
     return debts
 
 

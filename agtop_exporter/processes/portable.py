@@ -44,13 +44,13 @@ class PsutilReader:
         process = self._process(pid)
         return (process and self._ask(process, "cwd")) or ""
 
-    def sample(self, pid: int, *, disk: bool = False) -> ProcessSample | None:
+    def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
         """Return what a process used until now."""
         process = self._process(pid)
         if process is None:
             return None
         times, memory = self._ask(process, "cpu_times"), self._ask(process, "memory_info")
-        figures = self._ask(process, "io_counters") if disk else None
+        figures = self._ask(process, "io_counters") if full else None
         return ProcessSample(
             id=_identity(process),
             parent_pid=self._ask(process, "ppid") or 0,

@@ -1,7 +1,7 @@
 """Processes of Linux, read from a proc file system without a library; it only reads.
 
-The files are described in proc_pid_stat(5), proc_pid_io(5) and proc_pid_cmdline(5). `root` may
-be another machine's /proc that is mounted into a container.
+The files are described in proc_pid_stat(5), proc_pid_statm(5), proc_pid_io(5) and
+proc_pid_cmdline(5). `root` may be another machine's /proc that is mounted into a container.
 """
 # ruff: noqa: PTH115, PTH116, PTH208  (making a Path costs more than most of these reads)
 
@@ -61,8 +61,8 @@ class ProcfsReader:
         """Return the working directory as a real path, "" where it cannot be read."""
         return self._link(f"{pid}/cwd")
 
-    def sample(self, pid: int, *, disk: bool = False) -> ProcessSample | None:
-        """Return what a process used until now; disk bytes only on request: they cost a file."""
+    def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
+        """Return what a process used until now; memory and disk only if `full`: a file each."""
         try:
             head, _, tail = self._read(f"{pid}/stat").rpartition(b")")
             fields = tail.split()  # fields[0] is the third field of the manual page
@@ -70,7 +70,8 @@ class ProcfsReader:
         except (OSError, IndexError, ValueError):
             return None
         unit = self._microseconds_per_tick
-        read_bytes, written_bytes = self._disk(pid) if disk else (None, None)
+        read_bytes, written_bytes = self._disk(pid) if full else (None, None)
+        rss_bytes, vms_bytes = self._memory(pid) if full else (None, None)
         return ProcessSample(
             id=identity,
             parent_pid=int(fields[1]),
@@ -79,12 +80,12 @@ class ProcfsReader:
             system_microseconds=int(fields[12]) * unit,
             reaped_user_microseconds=int(fields[13]) * unit,
             reaped_system_microseconds=int(fields[14]) * unit,
-            rss_bytes=int(fields[21]) * self._page_bytes,
-            vms_bytes=int(fields[20]),
+            rss_bytes=rss_bytes,
+            vms_bytes=vms_bytes,
             read_bytes=read_bytes,
             written_bytes=written_bytes,
             disk_includes_reaped=True,
-            denied=disk and read_bytes is None,
+            denied=full and read_bytes is None,
         )
 
     def open_files(self, pid: int) -> tuple[str, ...]:
@@ -119,6 +120,14 @@ class ProcfsReader:
             return os.readlink(mine) != os.readlink(theirs)
         except OSError:
             return False  # unknown is not different
+
+    def _memory(self, pid: int) -> tuple[int | None, int | None]:
+        """Return RSS and VSZ; unlike `stat`, `statm` adds up the counters of all processors."""
+        try:
+            virtual, resident = self._read(f"{pid}/statm").split()[:2]
+            return int(resident) * self._page_bytes, int(virtual) * self._page_bytes
+        except (OSError, ValueError):
+            return None, None
 
     def _disk(self, pid: int) -> tuple[int | None, int | None]:
         try:

@@ -43,7 +43,7 @@ class Reader(Protocol):
     def pids(self) -> Iterable[int]: ...  # noqa: D102
     def look(self, pid: int) -> Process | None: ...  # noqa: D102
     def cwd(self, pid: int) -> str: ...  # noqa: D102
-    def sample(self, pid: int, *, disk: bool = False) -> ProcessSample | None: ...  # noqa: D102
+    def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None: ...  # noqa: D102
     def open_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
     def foreign(self, pid: int) -> str: ...  # noqa: D102
 
@@ -86,11 +86,12 @@ class ProcessTracker:
             return ProcessTable(sampled_at=now, skipped=dict(self._skipped), complete=False)
         for pid in self._known.keys() - pids:
             self._forget(pid)
+        samples = self._samples(self._roots)
         for pid in sorted(pids):
             if pid not in self._known or self._due(pid, now):
                 self._examine(pid)
         self._roots = self._trees()
-        samples = self._samples()
+        samples |= self._samples(self._roots.keys() - samples.keys())
         roots = {
             member: root
             for member, root in self._roots.items()
@@ -179,19 +180,24 @@ class ProcessTracker:
                 if child.id not in self._agents or self._agents[child.id].role == "helper"
             )
 
-    def _samples(self) -> dict[ProcessId, ProcessSample]:
-        """Sample all members, parents first: what a child used is then never seen twice."""
+    def _samples(self, members: Iterable[ProcessId]) -> dict[ProcessId, ProcessSample]:
+        """Sample members, parents first: what a child used is then never seen twice.
+
+        A member that has become something else is looked at again.
+        """
         samples: dict[ProcessId, ProcessSample] = {}
-        for member in sorted(self._roots, key=lambda process: (process.start_ticks, process.pid)):
-            sample = self._reader.sample(member.pid, disk=True)
-            if sample is None or sample.id != member:
+        for member in sorted(members, key=lambda process: (process.start_ticks, process.pid)):
+            known = self._known.get(member.pid)
+            sample = self._reader.sample(member.pid, full=True) if known else None
+            if known is None or sample is None or sample.id != member:
                 self._forget(member.pid)
                 continue
             samples[member] = sample
             if sample.denied:
                 self._count("access_denied", member)
-            known = self._known[member.pid]
-            if sample.parent_pid != known.parent_pid:
+            if sample.comm != known.comm:
+                self._examine(member.pid)
+            elif sample.parent_pid != known.parent_pid:
                 self._known[member.pid] = msgspec.structs.replace(
                     known, parent_pid=sample.parent_pid
                 )

@@ -46,9 +46,9 @@ class StaticReader:
         """Return its working directory."""
         return self._processes[pid][0].cwd
 
-    def sample(self, pid: int, *, disk: bool = False) -> ProcessSample | None:
+    def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
         """Return its sample, None if it has ended."""
-        del disk
+        del full
         return self._processes[pid][1] if pid in self._processes else None
 
     def open_files(self, pid: int) -> tuple[str, ...]:

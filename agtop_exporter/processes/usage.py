@@ -141,7 +141,7 @@ def _spent(
     previous: TreeUsage, table: ProcessTable
 ) -> tuple[dict[ProcessId, Spent], dict[ProcessId, Debt]]:
     """Return what each process used since the last table, and the debts that are left."""
-    fresh = new_debts(previous.last, table.samples)
+    fresh = new_debts(previous.last, table.samples, owed=previous.owed)
     spent: dict[ProcessId, Spent] = {}
     owed: dict[ProcessId, Debt] = {}
     for process, sample in table.samples.items():

@@ -1,0 +1,82 @@
+"""Real processes for tests: each says a word when it is ready and ends when its input closes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+IDLE = "import sys; print('ready', flush=True); sys.stdin.read()"
+
+
+class Running:
+    """Starts processes and ends all of them, also when a test fails."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._stack = ExitStack()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *problem):
+        self._stack.close()
+
+    def program(self, name):
+        """Return a native program with an agent's name: a copy of the Python that runs this."""
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            shutil.copy(Path(sys.executable).resolve(), path)
+        return path
+
+    def start(self, *argv, cwd=None, code=None):
+        """Start a process and return it after its first line of output."""
+        words = [str(word) for word in argv] + (["-c", code] if code else [])
+        environment = dict(os.environ)
+        # A copied interpreter finds its library by this.
+        environment["PYTHONHOME"] = sys.base_prefix
+        process = subprocess.Popen(
+            words,
+            cwd=cwd or self.folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._stack.callback(self.end, process)
+        process.word = process.stdout.readline().strip()
+        assert process.word, f"{words[0]} did not start"
+        return process
+
+    @staticmethod
+    def end(process):
+        """End a process, and what it started with it, and wait for it."""
+        if process.poll() is None:
+            process.stdin.close()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def clock():
+    """Return the time: these tests are where the daemon would be."""
+    return time.time()
+
+
+def stat_fields(pid):
+    """Read /proc/PID/stat independently of the code under test, from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def disk_bytes(pid):
+    """Read /proc/PID/io independently of the code under test."""
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    figures = dict(line.split(": ") for line in lines)
+    return int(figures["read_bytes"]), int(figures["write_bytes"])

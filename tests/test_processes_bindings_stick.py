@@ -1,0 +1,226 @@
+"""Bindings hold until something speaks against them, and never survive a reused pid."""
+
+import pytest
+from processes.builders import (
+    MINUTE,
+    OC1,
+    OC2,
+    U1,
+    U2,
+    U3,
+    Machine,
+    process,
+    registered,
+    session,
+)
+
+
+def test_a_registry_outranks_everything_else():
+    item = process(42, "claude", "--resume", U2)
+    machine = Machine().run(item, files=[f"/x/{U3}.jsonl"])
+    machine.registry = (registered(item, U1, status="waiting", waiting_for="permission prompt"),)
+    sessions = [session("claude", name, -60, 0) for name in (U1, U2, U3)]
+    assert machine.pair(*sessions) == {U1: (42, "high")}
+    binding = machine.binding("claude", U1)
+    assert (binding.status, binding.waiting_for) == ("waiting", "permission prompt")
+    assert binding.evidence == ("registry",)
+
+
+def test_a_registry_of_an_earlier_process_with_the_pid_is_not_believed():
+    item = process(42, "claude")
+    machine = Machine().run(item)
+    machine.registry = (registered(item, U1, ticks=-500),)
+    assert machine.pair(session("claude", U1, -7200, -7100)) == {}
+
+
+@pytest.mark.parametrize(("delay", "believed"), [(1.0, True), (-3600.0, False), (600.0, False)])
+def test_without_ticks_the_registration_must_follow_the_start(delay, believed):
+    item = process(42, "claude", cwd="/elsewhere")
+    machine = Machine().run(item)
+    entry = registered(item, U1)
+    machine.registry = (type(entry)("claude", 42, U1, started_at=item.started_at + delay),)
+    assert (machine.pair(session("claude", U1)) == {U1: (42, "high")}) is believed
+
+
+def test_clear_moves_the_process_to_the_next_session():
+    item = process(42, "claude", "--resume", U1)
+    machine = Machine().run(item)
+    machine.registry = (registered(item, U1),)
+    first = session("claude", U1, -7200, -60)
+    assert machine.pair(first) == {U1: (42, "high")}
+    machine.registry = (registered(item, U2),)  # no transcript yet
+    assert machine.pair(first, seconds=5) == {}
+    assert machine.orphans() == [42]
+    assert machine.pair(first, session("claude", U2, 6, 7), seconds=5) == {U2: (42, "high")}
+    assert machine.binding("claude", U1) is None  # it did not stop: its process lives
+
+
+def test_arguments_lose_to_a_later_session_that_only_this_process_can_have_written():
+    machine = Machine().run(process(42, "gemini", "--resume", U1, start=-600))
+    before = session("gemini", U1, -7200, -60)
+    assert machine.pair(before) == {U1: (42, "high")}
+    assert machine.pair(before, session("gemini", U2, -30, 0)) == {U2: (42, "medium")}
+    again = session("gemini", U1, -7200, 10)  # resumed
+    assert machine.pair(again, session("gemini", U2, -30, 0), seconds=10) == {U1: (42, "high")}
+
+
+def test_arguments_stand_when_another_process_can_have_written_the_later_session():
+    machine = Machine().run(
+        process(42, "gemini", "--resume", U1, start=-600), process(43, "gemini", start=-40)
+    )
+    found = machine.pair(session("gemini", U1, -7200, -60), session("gemini", U2, -30, 0))
+    assert found == {U1: (42, "high"), U2: (43, "medium")}
+
+
+def test_a_fork_is_not_the_session_that_it_was_forked_from():
+    machine = Machine().run(process(42, "codex", "fork", U1, start=-60))
+    assert machine.pair(session("codex", U1, -7200, -3600)) == {}
+    found = machine.pair(session("codex", U1, -7200, -3600), session("codex", U2, -50, 0))
+    assert found == {U2: (42, "medium")}
+
+
+def test_a_folder_match_does_not_flip_when_another_session_speaks_last():
+    machine = Machine().run(process(42, "opencode", start=-600), process(43, "opencode", start=-60))
+    one, two = session("opencode", OC1, -590, -10), session("opencode", OC2, -50, -5)
+    expected = {OC1: (42, "medium"), OC2: (43, "medium")}
+    assert machine.pair(one, two) == expected
+    for active in range(5, 300, 5):
+        one, two = (
+            session("opencode", OC1, -590, active if active % 2 else -10),
+            session("opencode", OC2, -50, active),
+        )
+        assert machine.pair(one, two, seconds=5) == expected
+
+
+def test_a_new_session_of_the_only_process_takes_over():
+    machine = Machine().run(process(42, "opencode", start=-600))
+    one = session("opencode", OC1, -590, -60)
+    assert machine.pair(one) == {OC1: (42, "medium")}
+    assert machine.pair(one, session("opencode", OC2, -20, 0)) == {OC2: (42, "medium")}
+
+
+def test_a_session_whose_process_has_ended_goes_to_no_other_process():
+    machine = Machine().run(process(42, "opencode", start=-600), process(43, "opencode", start=-60))
+    one, two = session("opencode", OC1, -590, -45), session("opencode", OC2, -50, -5)
+    machine.pair(one, two)
+    machine.reader.end(43)
+    two = session("opencode", OC2, -50, 4)
+    assert machine.pair(one, two, seconds=5) == {OC1: (42, "medium")}
+    assert machine.pair(one, two, seconds=600) == {OC1: (42, "medium")}
+    resumed = session("opencode", OC2, -50, 610)
+    assert machine.pair(one, resumed, seconds=10) == {OC2: (42, "medium")}
+
+
+def test_a_reused_pid_is_another_process():
+    machine = Machine().run(process(42, "claude", "-r", U1, start=-600))
+    one = session("claude", U1, -590, -500)
+    assert machine.pair(one) == {U1: (42, "high")}
+    machine.run(process(42, "claude", start=3))
+    assert machine.pair(one, seconds=5) == {}
+    assert machine.binding("claude", U1).liveness == "stopped"
+    assert machine.orphans() == [42]
+
+
+def test_a_daemon_hosts_many_sessions_and_its_clients_are_not_orphans():
+    host = process(50, "codex", "app-server", "--listen", "unix://", cwd="/first")
+    locks = [f"/home/u/.codex/thread-writer-locks/{name}.lock" for name in (U1, U2)]
+    machine = Machine().run(host, files=locks)
+    machine.run(process(60, "codex"), process(61, "codex", "resume", U2, cwd="/second"))
+    machine.run(process(62, "codex", cwd="/third"))
+    found = machine.pair(session("codex", U1, -60, 0), session("codex", U2, -60, 0, cwd="/second"))
+    assert found == {U1: (50, "high"), U2: (50, "high")}
+    assert machine.binding("codex", U1).role == "host"
+    assert machine.binding("codex", U1).evidence == ("lock_file",)
+    assert {item.pid for item in machine.matches.clients} == {60, 61}
+    assert machine.orphans() == [62]
+    assert machine.duplicates() == {}
+
+
+def test_a_server_has_the_sessions_of_its_folder_that_no_one_else_has():
+    machine = Machine().run(process(50, "opencode", "serve", start=-600))
+    assert machine.pair(session("opencode", OC1, -60, 0)) == {OC1: (50, "medium")}
+    machine.run(process(51, "opencode", "run", "-s", OC2, start=-30))
+    found = machine.pair(session("opencode", OC1, -60, 0), session("opencode", OC2, -20, 0))
+    assert found == {OC1: (50, "medium"), OC2: (51, "high")}
+
+
+def test_two_processes_on_one_session_are_a_duplicate():
+    machine = Machine().run(process(42, "claude", "-r", U1, start=-600))
+    one = session("claude", U1, -590, 0)
+    machine.pair(one)
+    machine.run(process(43, "claude", "--resume", U1, start=-1))
+    assert machine.pair(one, seconds=5) == {U1: (42, "high")}
+    assert machine.duplicates() == {43: U1}
+    assert machine.orphans() == []
+
+
+def test_a_chain_of_wrappers_is_one_and_helpers_are_none():
+    package = "/x/node_modules/@openai/codex/bin/codex.js"
+    machine = Machine().run(
+        process(10, "npm exec @openai/codex", comm="npm exec @opena", exe="/usr/bin/node"),
+        process(11, "sh", "-c", "codex", parent=10),
+        process(12, "node", package, parent=11),
+        process(13, "codex", parent=12),
+        process(14, "codex", "mcp-server", parent=13),
+    )
+    assert machine.pair(session("codex", U1, -3599, 0)) == {U1: (13, "medium")}
+    assert machine.orphans() == []
+    assert {item.pid: leaf.pid for item, leaf in machine.matches.leaves.items()} == {
+        10: 13,
+        12: 13,
+        13: 13,
+    }
+    assert {item.pid: root.pid for item, root in machine.table.roots.items()} == {
+        10: 10,
+        11: 10,
+        12: 12,
+        13: 13,
+        14: 13,
+    }
+
+
+def test_an_agent_that_an_agent_runs_as_a_tool_is_its_own():
+    machine = Machine().run(
+        process(10, "claude", "-r", U1, start=-600),
+        process(11, "bash", "-c", "claude -p x", parent=10, start=-20),
+        process(12, "claude", "-p", "x", parent=11, start=-19),
+    )
+    found = machine.pair(session("claude", U1, -590, -5), session("claude", U2, -18, 0))
+    assert found == {U1: (10, "high"), U2: (12, "medium")}
+
+
+def test_a_parent_and_a_child_that_name_different_sessions_are_two():
+    parent, child = process(10, "claude"), process(11, "claude", parent=10)
+    machine = Machine().run(parent, child)
+    machine.registry = (registered(parent, U1), registered(child, U2))
+    found = machine.pair(session("claude", U1, -60, 0), session("claude", U2, -60, 0))
+    assert found == {U1: (10, "high"), U2: (11, "high")}
+
+
+def test_a_registry_that_is_unreadable_for_once_changes_nothing():
+    item = process(42, "claude")
+    machine = Machine().run(item)
+    machine.registry = (registered(item, U1),)
+    sessions = [session("claude", U1, -600, -10), session("claude", U2, -3000, -5)]
+    machine.pair(*sessions)
+    machine.registry = ()
+    assert machine.pair(*sessions, seconds=5) == {U1: (42, "high")}
+
+
+def test_a_table_that_could_not_be_read_ends_nothing():
+    machine = Machine().run(process(42, "claude", "-r", U1))
+    one = session("claude", U1, -60, 0)
+    machine.pair(one)
+
+    def refuse():
+        raise OSError("too many open files")
+
+    machine.reader.pids = refuse
+    assert machine.pair(one, seconds=5) == {U1: (42, "high")}
+    assert machine.table.skipped == {"unreadable": 1}
+
+
+def test_an_old_session_of_the_folder_is_not_taken_for_a_fresh_process():
+    machine = Machine().run(process(42, "claude", start=-10))
+    assert machine.pair(session("claude", U1, -600 * MINUTE, -MINUTE)) == {}
+    assert machine.orphans() == [42]
