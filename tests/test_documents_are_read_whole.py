@@ -1,0 +1,113 @@
+"""A JSON document is rewritten whole: half of it says nothing, and its size is no danger."""
+
+import json
+import os
+
+import msgspec
+import pytest
+
+from agtop_exporter.model import Cursor
+from agtop_exporter.tail import Errors, LineReader, NotAFileError
+from agtop_exporter.tail_json import Objects, read_document
+
+
+class Document(msgspec.Struct):
+    """A document with fields of three types."""
+
+    count: int = 0
+    text: str = ""
+    items: list[int] | None = None
+
+
+def read(path, cursor=None):
+    errors = Errors(str(path))
+    value, cursor = read_document(str(path), cursor or Cursor(), Document, errors=errors)
+    return value, cursor, {error.reason: error.count for error in errors.all()}
+
+
+def test_half_a_document_says_nothing_until_it_is_whole(tmp_path):
+    path, text = tmp_path / "a.json", json.dumps({"count": 3, "text": "…", "items": [1, 2]})
+    data = text.encode()
+    cursor = Cursor()
+    for end in range(len(data)):
+        path.write_bytes(data[:end])
+        value, cursor, errors = read(path, cursor)
+        assert (value, errors) == (None, {})
+    path.write_bytes(data)
+    value, cursor, errors = read(path, cursor)
+    assert (value, errors) == (Document(3, "…", [1, 2]), {})
+    path.write_bytes(data[:-1])
+    value, cursor, errors = read(path, cursor)
+    assert (value, errors) == (None, {})
+    path.write_bytes(data.replace(b"3", b"4"))
+    assert read(path, cursor)[0].count == 4
+
+
+def test_a_document_that_was_only_touched_says_nothing_new(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"count": 3}')
+    _, cursor, _ = read(path)
+    os.utime(path, ns=(1, 1))
+    value, touched, _ = read(path, cursor)
+    assert value is None
+    assert touched.mtime_ns == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "count"),
+    [
+        (b"garbage", "json", None),
+        (b'{"count": 3}}', "json", None),
+        (b'{"count": 3}\0\0', "json", None),
+        (b'{"count": 3, "text": "\\ud800"}', "encoding", 3),
+        (b'{"count": 3, "text": "\xff"}', "encoding", 3),
+        (b'{"count": 3, "text": 4, "items": [1, "two", 3]}', "schema", 3),
+        (b"[" * 100_000 + b"]" * 100_000, "json", None),
+    ],
+)
+def test_a_bad_document_is_counted_and_its_good_fields_kept(tmp_path, text, reason, count):
+    path = tmp_path / "a.json"
+    path.write_bytes(text)
+    value, _, errors = read(path)
+    assert errors == {reason: 1}
+    assert (value.count if value else None) == count
+    if reason == "schema":
+        assert value.items == [1, 3]
+
+
+def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"text": "x" * 20_000_000, "count": 3}))
+    assert read(path)[::2] == (Document(3), {})
+    path.write_text(json.dumps({"count": 3, "items": [7] * 4_000_000}))
+    assert read(path)[::2] == (None, {"too_large": 1})
+
+
+def test_only_regular_files_are_opened(tmp_path):
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "fifo.json")
+    (tmp_path / "link.json").symlink_to(tmp_path / "a.json")
+    for name in ("folder.json", "fifo.json", "link.json"):
+        with pytest.raises(NotAFileError):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("indent", [None, 2, 4])
+def test_concatenated_objects_are_told_apart_at_any_length(tmp_path, indent):
+    objects = [{"mark": i, "in": {"ner": "}\n{" * i}, "pad": "x" * (i * 97)} for i in range(300)]
+    path = tmp_path / "a.log"
+    whole = "".join(json.dumps(each, indent=indent) + "\n" for each in objects)
+    path.write_text(whole + '{\n  "mark": 5,')
+    with LineReader(str(path), Cursor(), bulk=Objects(markers=(b"mark",))) as lines:
+        assert [json.loads(bytes(line)) for line in lines] == objects
+        assert lines.offset == len(whole)
+
+
+def test_objects_without_a_mark_are_passed_over(tmp_path):
+    path = tmp_path / "a.log"
+    names = ["other"] * 50 + ["wanted"] + ["other"] * 50
+    path.write_text("".join(json.dumps({"name": name}, indent=2) + "\n" for name in names))
+    with LineReader(str(path), Cursor(), bulk=Objects(markers=(b"wanted",))) as lines:
+        given = [json.loads(bytes(line))["name"] for line in lines]
+        assert given == ["wanted", "other"]  # the last one moves the cursor to the end
+        assert lines.offset == path.stat().st_size
