@@ -78,20 +78,36 @@ class Store:
             else:
                 self._create(path)
         except sqlite3.DatabaseError as error:
-            self._disconnect()
-            if self.read_only or isinstance(error, sqlite3.OperationalError):
-                self.warning = f"cannot use {path}: {error}; keeping the ledger in memory"
-                return
-            aside = _move_aside(path)
-            self.warning = f"{path} is damaged ({error}); moved to {aside}, beginning a new one"
-            self._create(path)
+            self.recover(error)
         except OSError as error:
-            self.warning = f"cannot use {path}: {error.strerror}; keeping the ledger in memory"
+            self._do_without(error.strerror or error)
+
+    def recover(self, error: Exception) -> None:
+        """Go on without what is in the file: with a new one, where this one is damaged."""
+        self._disconnect()
+        if self.path is None or self.read_only or isinstance(error, sqlite3.OperationalError):
+            self._do_without(error)
+            return
+        try:
+            aside = _move_aside(self.path)
+            self._create(self.path)
+        except (OSError, sqlite3.Error) as obstacle:
+            self._disconnect()
+            self._do_without(obstacle)
+            return
+        self.warning = f"{self.path} is damaged ({error}); moved to {aside}, beginning a new one"
+
+    def _do_without(self, reason: object) -> None:
+        self.warning = f"cannot use {self.path}: {reason}; keeping the ledger in memory"
 
     def _read(self, path: Path) -> None:
-        if path.exists():
-            self._connect(path, "ro").execute("BEGIN")  # one consistent view until it is closed
-            self._check_version()
+        if not path.exists():
+            return
+        # Without a journal nobody writes; and said so, SQLite makes no files beside the ledger.
+        closed = not path.with_name(FILE_NAME + "-wal").exists()
+        database = self._connect(path, "ro&immutable=1" if closed else "ro")
+        database.execute("BEGIN")  # one consistent view until it is closed
+        self._check_version()
 
     def _create(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

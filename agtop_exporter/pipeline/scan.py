@@ -122,7 +122,11 @@ def _in_children(queue: deque[Work]) -> Iterator[Batch | Failure]:
                 return
             for result in results:
                 yield result.batch if isinstance(result, _Read) else result
-    finally:  # also where nobody wants the rest
+    except GeneratorExit:  # nobody wants the rest
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
 
 

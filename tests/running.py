@@ -1,0 +1,137 @@
+"""Runs the console scripts as a user would: real processes, real sockets on loopback."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+SCRIPTS = Path(sys.executable).parent
+PATIENCE_SECONDS = 30  # a bound for failures, not a wait
+
+
+def environment(home, **more):
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **more}
+
+
+def run(program, *arguments, home, check=True, **more):
+    """Run a console script to its end."""
+    done = subprocess.run(
+        [SCRIPTS / program, *map(str, arguments)],
+        env=environment(home, **more),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+def once(home, *arguments):
+    """Return the JSON of one refresh, without a ledger unless the arguments name one."""
+    state = () if "--state-dir" in arguments else ("--no-state",)
+    flags = ("--once", "--json", "--no-pricing-refresh", *state)
+    return json.loads(run("agtop-exporter", *flags, *arguments, home=home).stdout)
+
+
+class Daemon:
+    """A running agtop-exporter; the log is read until it says where it listens."""
+
+    def __init__(self, home, *arguments, interval=0.05, **more):
+        self.process = subprocess.Popen(
+            [
+                SCRIPTS / "agtop-exporter",
+                "--no-pricing-refresh",
+                *("--listen-address", "127.0.0.1:0", "--interval", str(interval)),
+                *map(str, arguments),
+            ],
+            env=environment(home, **more),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.log = []
+        self.port = 0
+        for line in self.process.stderr:
+            self.log.append(line)
+            if found := re.search(r"address=127\.0\.0\.1:(\d+)", line):
+                self.port = int(found[1])
+                break
+        assert self.port, "".join(self.log)
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+
+    def _read_log(self):
+        with self.process.stderr:
+            self.log.extend(self.process.stderr)
+
+    def get(self, path, **headers):
+        """Return (status, body) of a path."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:  # noqa: S310
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def samples(self):
+        """Scrape, and return {(name, labels): value}."""
+        status, page = self.get("/metrics")
+        assert status == 200
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+        }
+
+    def until(self, condition):
+        """Scrape until a condition of the samples holds, and return them."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            samples = self.samples()
+            if condition(samples):
+                return samples
+        raise AssertionError(f"it never came true; the log says {''.join(self.log)}")
+
+    def until_ready(self):
+        """Wait for the end of the first scan."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.get("/-/ready")[0] != 200:
+            assert time.monotonic() < deadline, "".join(self.log)
+
+    def end(self, number=signal.SIGTERM):
+        """Send a signal, and return (exit code, seconds until the end)."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE_SECONDS)
+        return code, time.monotonic() - began
+
+
+@contextmanager
+def daemon(home, *arguments, **more):
+    running = Daemon(home, *arguments, **more)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.kill()
+        running.process.wait()
+        running._reader.join()  # noqa: SLF001 - it closes the pipe
+
+
+def total(samples, name, **labels):
+    """Sum the samples of a name that have the labels."""
+    wanted = set(labels.items())
+    return sum(
+        value for (found, pairs), value in samples.items() if found == name and wanted <= set(pairs)
+    )

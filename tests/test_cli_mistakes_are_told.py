@@ -1,0 +1,98 @@
+"""A user's mistake is told in one line, with an exit code, and never as a traceback."""
+
+import json
+import subprocess
+
+import pytest
+from running import SCRIPTS, environment, once, run
+from transcripts import claude_answer, claude_file, claude_turns, session_id
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--plan", "gold"), 2, "--plan: invalid enum value 'gold'"),
+        (("--interval", "soon"), 2, "--interval: expected `float`, got `str`"),
+        (("--interval", "0"), 2, "--interval: expected `float` >= 0.05"),
+        (("--listen-address", "10041"), 2, "--listen-address: expected HOST:PORT"),
+        (("--listen-address", "127.0.0.1:99999"), 2, "--listen-address: expected HOST:PORT"),
+        (("--agent", "clod"), 2, "no such agent: clod"),
+        (("--config", "/nowhere.toml"), 2, "/nowhere.toml: No such file or directory"),
+        (("--json",), 2, "--json goes with --once"),
+        (("--refresh-pricing", "--no-pricing-refresh", "--once"), 2, "exclude each other"),
+        (("fly",), 2, "invalid choice: 'fly'"),
+    ],
+)
+def test_a_mistake_in_the_arguments(arguments, code, words, tmp_path):
+    done = run("agtop-exporter", *arguments, home=tmp_path, check=False)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_mistake_in_a_file_is_told_at_once(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text('interval = "soon"\nplan = "gold"\ncolour = "red"\n')
+    done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
+    assert done.returncode == 2
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
+        "interval",
+        "plan",
+        "colour",
+    ]
+
+
+def test_flags_win_over_variables_over_the_file(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text("interval = 7\nsessions-max = 9\nsession_linger = 60\n")
+    done = run(
+        "agtop-exporter",
+        *("check-config", "--config", config, "--interval", "11"),
+        home=tmp_path,
+        AGTOP_INTERVAL="8",
+        AGTOP_SESSIONS_MAX="10",
+    )
+    assert "interval = 11.0\n" in done.stdout
+    assert "sessions_max = 10\n" in done.stdout
+    assert "session_linger = 60.0\n" in done.stdout
+
+
+def test_a_closed_pipe_is_no_mistake(tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, range(300)))
+    program = f"{SCRIPTS}/agtop-exporter --once --json --no-state --no-pricing-refresh | head -c 10"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", program],
+        env=environment(tmp_path),
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr == b""
+
+
+def test_plan_names_of_the_reference_program(tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, [0]))
+    billed = {
+        plan: once(tmp_path, "--plan", plan)["sessions"][0]["cost"]
+        for plan in ("retail", "API", "claude-max", "enterprise")
+    }
+    assert [cost["included"] for cost in billed.values()] == [False, False, True, True]
+    assert billed["enterprise"]["billed_usd"] == 0
+    assert len({cost["total_usd"] for cost in billed.values()}) == 1  # retail stays known
+
+
+def test_agtop_understands_what_users_type(tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, [0]))
+    flags = ("--no-state", "--no-pricing-refresh")
+    for words in (("--json",), ("json",), ("-j", "--client", "claude-code")):
+        document = json.loads(run("agtop", *words, *flags, home=tmp_path).stdout)
+        assert [session["session_id"] for session in document["sessions"]] == [session_id(1)]
+    for words in ((), ("list",), ("--list",), ("-l",)):
+        assert session_id(1)[:8] in run("agtop", *words, *flags, home=tmp_path).stdout
+    assert run("agtop", "--json", "--watch", home=tmp_path, check=False).returncode == 2
+
+
+def test_an_unpriced_model_is_listed_and_told(tmp_path):
+    claude_file(tmp_path).write_text(claude_answer(1, 0, model="claude-imaginary-9"))
+    (session,) = once(tmp_path)["sessions"]
+    assert session["cost"]["total_usd"] is None
+    assert session["cost"]["unpriced_tokens"] == session["tokens"]["total"] == 200

@@ -1,0 +1,107 @@
+"""The daemon starts anywhere, stops at once, reloads, and keeps a second one out."""
+
+import os
+import signal
+import stat
+
+from running import daemon, once, run, total
+from transcripts import claude_file, claude_turns
+
+
+def test_no_agent_installed_is_a_page(tmp_path):
+    with daemon(tmp_path, "--no-state") as running:
+        running.until_ready()
+        samples = running.samples()
+        assert samples["agtop_agent_enabled", (("agent", "claude"),)] == 0
+        assert samples["agtop_agent_enabled", (("agent", "codex"),)] == 0
+        assert running.get("/-/healthy")[0] == 200
+        assert running.get("/")[0] == 200
+        assert running.get("/nowhere")[0] == 404
+
+
+def test_it_stops_within_two_seconds(tmp_path):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with daemon(tmp_path, "--no-state", interval=60) as running:
+            running.until_ready()
+            code, seconds = running.end(number)
+            assert code == 0
+            assert seconds < 2
+
+
+def test_it_stops_within_two_seconds_of_a_long_first_scan(tmp_path):
+    turns = claude_turns(1, range(4000)).encode()
+    for number in range(1, 61):
+        claude_file(tmp_path, number).write_bytes(turns.replace(b"-1-", b"-%d-" % number))
+    with daemon(tmp_path, "--state-dir", tmp_path / "state") as running:
+        assert running.get("/-/ready")[0] == 503
+        code, seconds = running.end()
+        assert code == 0
+        assert seconds < 2
+
+
+def test_a_second_daemon_is_refused(tmp_path):
+    state = tmp_path / "state"
+    with daemon(tmp_path, "--state-dir", state):
+        done = run("agtop-exporter", "--state-dir", state, home=tmp_path, check=False)
+        assert done.returncode == 1
+        assert f"another agtop-exporter already writes to {state}" in done.stderr
+
+
+def test_a_taken_port_is_told(tmp_path):
+    with daemon(tmp_path, "--no-state") as running:
+        address = f"127.0.0.1:{running.port}"
+        done = run(
+            "agtop-exporter", "--no-state", "--listen-address", address, home=tmp_path, check=False
+        )
+        assert done.returncode == 1
+        assert f"{address} is in use" in done.stderr
+
+
+def test_settings_are_reloaded(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text('plan = "retail"\n')
+    claude_file(tmp_path).write_text(claude_turns(1, range(2)))
+    reloaded = ("agtop_config_last_reload_successful", ())
+    with daemon(tmp_path, "--no-state", "--config", config) as running:
+        running.until_ready()
+        config.write_text('plan = "gold"\n')
+        running.process.send_signal(signal.SIGHUP)
+        running.until(lambda samples: samples[reloaded] == 0)
+        config.write_text('agent = ["codex"]\n')
+        running.process.send_signal(signal.SIGHUP)
+        samples = running.until(lambda samples: samples[reloaded] == 1)
+        assert ("agtop_agent_enabled", (("agent", "claude"),)) not in samples
+
+
+def test_the_ledger_is_private_and_commands_never_write_it(tmp_path):
+    state = tmp_path / "state"
+    claude_file(tmp_path).write_text(claude_turns(1, range(5)))
+    with daemon(tmp_path, "--state-dir", state) as running:
+        running.until(lambda samples: total(samples, "agtop_tokens_total") == 1000)
+        running.end()
+    claude_file(tmp_path, 2).write_text(claude_turns(2, range(5)))
+    before = {path.name: path.read_bytes() for path in state.iterdir()}
+    assert once(tmp_path, "--state-dir", state)["totals"]["tokens"]["total"] == 2000
+    run("agtop", "list", "--state-dir", state, home=tmp_path)
+    assert {path.name: path.read_bytes() for path in state.iterdir()} == before
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in state.iterdir()}
+    assert modes == {0o600}
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+def test_an_unwritable_state_directory_is_told_and_survived(tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, range(5)))
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file")
+    with daemon(tmp_path, "--state-dir", blocked / "state") as running:
+        running.until(lambda samples: total(samples, "agtop_tokens_total") == 1000)
+        assert "keeping the ledger in memory" in "".join(running.log)
+
+
+def test_an_unreadable_transcript_hurts_no_other(tmp_path):
+    claude_file(tmp_path, 1).write_text(claude_turns(1, range(5)))
+    claude_file(tmp_path, 2).write_text(claude_turns(2, range(5)))
+    os.mkfifo(claude_file(tmp_path, 3))
+    claude_file(tmp_path, 4).mkdir()
+    claude_file(tmp_path, 5).symlink_to(claude_file(tmp_path, 2))
+    assert once(tmp_path)["totals"]["tokens"]["total"] == 2000
