@@ -7,6 +7,7 @@ Nothing here reads a transcript, knows a price table, or asks for the time.
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path
+from sqlite3 import DatabaseError
 
 import msgspec
 
@@ -105,7 +106,15 @@ class Ledger:
         self._dirty_totals: set[Series] = set()
         self._dirty_cursors: set[str] = set()
         self._dirty_limits = False
-        self._load()
+        self.facts: dict[str, bytes] = {}  # what others asked to remember
+        self._dirty_facts: set[str] = set()
+        try:
+            self._load()
+        except (DatabaseError, msgspec.MsgspecError) as error:
+            for known in (self.totals, self.sessions, self.cursors, self.rate_limits):
+                known.clear()
+            self._by_id.clear()
+            self._store.recover(error)
 
     def _load(self) -> None:
         store = self._store
@@ -119,7 +128,9 @@ class Ledger:
         for path, agent, data in store.all("cursors"):
             self.cursors[path] = (agent, msgspec.msgpack.decode(data, type=Cursor))
         for name, data in store.all("facts"):
-            if name == "rate_limits":
+            if name != "rate_limits":
+                self.facts[name] = data
+            else:
                 for limit in msgspec.msgpack.decode(data, type=list[RateLimit]):
                     self.rate_limits[limit.agent, limit.window] = limit
 
@@ -173,6 +184,11 @@ class Ledger:
         if amount > 0 or series not in self.totals:
             self.totals[series] = self.totals.get(series, 0) + max(0, amount)
             self._dirty_totals.add(series)
+
+    def remember(self, name: str, data: bytes) -> None:
+        """Keep something of another module's under a name."""
+        self.facts[name] = data
+        self._dirty_facts.add(name)
 
     def move_cursor(self, path: str, agent: str, cursor: Cursor) -> None:
         """Remember how far a file has been read."""
@@ -321,8 +337,6 @@ class Ledger:
     def commit(self) -> list[SessionRecord]:
         """End a refresh: make its changes durable, and return the sessions that it changed."""
         changed = [self._by_id[session] for session in self._before]
-        for record in changed:
-            _keep_floor(record, self._before[record.id])
         self.checkpoint()
         self._before.clear()
         return changed
@@ -332,13 +346,17 @@ class Ledger:
 
         What cannot be written stays in memory and is tried again next time; `warning` says why.
         """
+        for session, before in self._before.items():
+            _keep_floor(self._by_id[session], before)
         self._unsaved.update(self._before)
         unsaved = self._unsaved or self._dirty_totals or self._dirty_cursors or self._dirty_limits
+        unsaved = unsaved or self._dirty_facts
         if not unsaved or self._store.flush(self._rows(), gone=self._gone()):
             self._unsaved.clear()
             self._dirty_totals.clear()
             self._dirty_cursors.clear()
             self._dirty_limits = False
+            self._dirty_facts.clear()
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -356,7 +374,10 @@ class Ledger:
             "cursors": (
                 (path, known[0], _encode(known[1])) for path, known in cursors if known is not None
             ),
-            "facts": (("rate_limits", _encode(list(self.rate_limits.values()))),),
+            "facts": (
+                ("rate_limits", _encode(list(self.rate_limits.values()))),
+                *((name, self.facts[name]) for name in self._dirty_facts),
+            ),
         }
 
     def _gone(self) -> list[str]:
