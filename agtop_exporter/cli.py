@@ -20,11 +20,13 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import PLANS, AgtopError, Snapshot
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
+from agtop_exporter.processes.source import own_uid, system_processes
 from agtop_exporter.settings import DEFAULT_PORT, Settings, SettingsError, load_settings
 
 PROGRAM = "agtop-exporter"
 FLAGS_OF_COMMANDS = ("config", "once", "json", "list", "watch", "delay", "command")
 BAR_CHARACTERS = 30
+RATE_SECONDS = 0.25  # between two looks at the processes
 SMALL_SCAN_BYTES = 50_000_000  # over before anybody wonders
 
 
@@ -267,6 +269,7 @@ def _pipeline(
         environment=dict(os.environ),  # noqa: TID251 - the edge
         ledger=ledger,
         prices=prices,
+        processes=system_processes(settings.procfs, uid=own_uid()),
         notice=notice,
     )
 
@@ -285,7 +288,7 @@ def _one_snapshot(settings: Settings) -> Snapshot:
         refresher = _refresher(settings, pipeline.prices)
         if settings.refresh_pricing:
             refresher.refresh_once(force=True)
-        snapshot = pipeline.refresh(_now(), progress=_progress())
+        snapshot = _refresh_with_rates(pipeline)
         if settings.no_pricing_refresh or not any(
             s.cost.unpriced_tokens for s in snapshot.sessions
         ):
@@ -293,6 +296,19 @@ def _one_snapshot(settings: Settings) -> Snapshot:
         generation = pipeline.prices.generation
         refresher.refresh_once()
         return pipeline.refresh(_now()) if pipeline.prices.generation != generation else snapshot
+
+
+def _refresh_with_rates(pipeline: Pipeline) -> Snapshot:
+    """Refresh between two looks at the processes, far enough apart to tell rates."""
+    began = _now()
+    pipeline.pairing.pair(began)
+
+    def second_look() -> float:
+        if pipeline.pairing.sees_agents:
+            time.sleep(max(0.0, began + RATE_SECONDS - _now()))
+        return _now()
+
+    return pipeline.refresh(began, progress=_progress(), sampled_at=second_look)
 
 
 def _write_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:

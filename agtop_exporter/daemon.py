@@ -95,7 +95,9 @@ class Daemon:
         self._pipeline.ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
         self._price_errors = errors
         try:
-            snapshot = self._pipeline.refresh(self._clock(), stopping=lambda: self._stopping)
+            snapshot = self._pipeline.refresh(
+                self._clock(), stopping=lambda: self._stopping, sampled_at=self._clock
+            )
         except Exception:  # whatever it is, the last pages are better than none
             log.exception("refresh failed")
             return

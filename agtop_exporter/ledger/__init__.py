@@ -349,8 +349,15 @@ class Ledger:
         for session, before in self._before.items():
             _keep_floor(self._by_id[session], before)
         self._unsaved.update(self._before)
-        unsaved = self._unsaved or self._dirty_totals or self._dirty_cursors or self._dirty_limits
-        unsaved = unsaved or self._dirty_facts
+        unsaved = any(
+            (
+                self._unsaved,
+                self._dirty_totals,
+                self._dirty_cursors,
+                self._dirty_limits,
+                self._dirty_facts,
+            )
+        )
         if not unsaved or self._store.flush(self._rows(), gone=self._gone()):
             self._unsaved.clear()
             self._dirty_totals.clear()

@@ -20,12 +20,15 @@ from agtop_exporter.model import (
     UsageEvent,
 )
 from agtop_exporter.pipeline.files import AgentFiles, Listing
+from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.scan import Failure, read_all
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pricing import PriceBook
+from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import project_name
 from agtop_exporter.settings import Settings
 
+PROCESS_USAGE = "process_usage"  # the ledger's name for what process trees used
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
 Notice = Callable[[str, str, Mapping[str, object]], None]
@@ -44,6 +47,7 @@ class Pipeline:
         environment: Environment,
         ledger: Ledger,
         prices: PriceBook,
+        processes: ProcessSource | None,
         notice: Notice,
     ) -> None:
         """Put the parts together; nothing is read before the first refresh."""
@@ -55,6 +59,9 @@ class Pipeline:
         self._noticed: set[tuple[str, ...]] = set()
         self._price_generation = prices.generation
         self._price_sources = prices.sources()
+        self.pairing = Pairing(
+            processes, agents, homes, environment, saved=ledger.facts.get(PROCESS_USAGE, b"")
+        )
         self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self._last_success: dict[str, float] = {}
         self._warning = ""
@@ -66,7 +73,7 @@ class Pipeline:
         wanted = [a for a in self._all_agents if not settings.agent or a.name in settings.agent]
         self.agents = {agent.name: agent for agent in wanted}
         self._unwanted = {agent.name for agent in self._all_agents} - set(self.agents)
-        self._views = SessionViews(self.ledger, settings, unwanted=self._unwanted)
+        self._views = SessionViews(self.ledger, self.pairing, settings, unwanted=self._unwanted)
 
     def refresh(
         self,
@@ -74,10 +81,12 @@ class Pipeline:
         *,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
         stopping: Callable[[], bool] = lambda: False,
+        sampled_at: Callable[[], float] | None = None,
     ) -> Snapshot:
         """Read what is new, count it, commit it, and return what is true at `now`.
 
-        Once `stopping` says so, what has been read is committed, and the rest left for next time.
+        `sampled_at` is asked for the time when the processes are looked at, after the reading.
+        Once `stopping` says so, what has been read is committed, the rest left for next time.
         """
         began = perf_counter()
         statuses = self._scan(now, progress, stopping)
@@ -85,7 +94,8 @@ class Pipeline:
             self._price_generation = self.prices.generation
             self._price_sources = self.prices.sources()
             self.ledger.reprice(self._price)
-        self._views.update(self.ledger.commit(), now)
+        self._views.update(self.ledger.commit(), now, sampled_at=sampled_at or (lambda: now))
+        self._keep_process_totals(now)
         self._tell_of_ledger()
         duration = perf_counter() - began
         states = self._views.states()
@@ -98,20 +108,39 @@ class Pipeline:
                 series: value
                 for series, value in self.ledger.totals.items()
                 if not self._unwanted.intersection(series[1:2])
-            },
+            }
+            | self.pairing.totals(),
             gauges={
                 ("build_info", __version__, "", python_version()): 1,
                 ("ledger_bytes",): self.ledger.size_bytes(),
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
+                **self.pairing.gauges(),
             },
             agents=tuple(
-                msgspec.structs.replace(status, states=states.get(status.agent, {}))
-                for status in statuses
+                self._with_processes(status, states.get(status.agent, {})) for status in statuses
             ),
             rate_limits=tuple(self.ledger.rate_limits.values()),
             price_sources=self._price_sources,
         )
+
+    def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
+        usage = self.pairing.agents.get(status.agent)
+        return msgspec.structs.replace(
+            status,
+            states=states,
+            processes=usage.processes if usage else status.processes,
+            orphan_processes=usage.orphan_processes if usage else None,
+            duplicate_processes=usage.duplicate_processes if usage else None,
+        )
+
+    def _keep_process_totals(self, now: float) -> None:
+        """Hand the next refresh what must outlive this process."""
+        for series, count in self.pairing.skipped().items():
+            self.ledger.add(series, count)
+        data = self.pairing.to_save(now)
+        if data:
+            self.ledger.remember(PROCESS_USAGE, data)
 
     # --- scanning ---------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Makes the published Session values from the ledger's records, and only those that changed."""
 
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from agtop_exporter.ledger import Ledger, SessionRecord
@@ -12,18 +13,24 @@ from agtop_exporter.model import (
     State,
     Tree,
 )
+from agtop_exporter.pipeline.pairing import Pairing
+from agtop_exporter.processes.facts import SessionKey
 from agtop_exporter.settings import Settings
 from agtop_exporter.state import resolve
 
 Key = tuple[str, str]  # agent, session id
+BUSY_PERCENT = 1.0  # of a core: less is a process that waits
 
 
 class SessionViews:
     """The sessions as they are published; what has not changed is not made again."""
 
-    def __init__(self, ledger: Ledger, settings: Settings, *, unwanted: AbstractSet[str]) -> None:
+    def __init__(
+        self, ledger: Ledger, pairing: Pairing, settings: Settings, *, unwanted: AbstractSet[str]
+    ) -> None:
         """Begin with what the ledger knows from before, but for the unwanted agents."""
         self._records = ledger.sessions
+        self._pairing = pairing
         self._unwanted = unwanted
         self._settings = settings
         self._views: dict[Key, Session] = {}
@@ -34,11 +41,17 @@ class SessionViews:
         self._started = False
         self.dropped = 0  # sessions above the limit of published ones, at the last call
 
-    def update(self, changed: list[SessionRecord], now: float) -> None:
+    def update(
+        self, changed: list[SessionRecord], now: float, *, sampled_at: Callable[[], float]
+    ) -> None:
         """Take in the sessions that a refresh changed, and let time pass for the others."""
         records = changed if self._started else list(self._records.values())
         self._started = True
+        self._pairing.learn(records)
         stale: set[Key] = set(self._open)
+        for paired in self._pairing.pair(sampled_at()):
+            key = (paired.agent, paired.session_id)
+            stale.update(key for key in (key, *self._children.get(key, ())) if key in self._records)
         for record in records:
             if record.agent in self._unwanted:
                 continue
@@ -145,6 +158,9 @@ class SessionViews:
             agent_version=facts.agent_version or None,
             git_branch=facts.git_branch or None,
             data_path=facts.data_path,
+            process=self._pairing.process(
+                SessionKey(record.agent, facts.parent_session_id or record.session_id)
+            ),
         )
 
     def _tree(self, record: SessionRecord) -> list[SessionRecord]:
@@ -160,12 +176,22 @@ class SessionViews:
         return members
 
     def _state(self, record: SessionRecord, now: float) -> State:
+        facts = record.facts
+        top = SessionKey(record.agent, facts.parent_session_id or record.session_id)
+        binding = self._pairing.binding(top)
+        own = binding is not None and not facts.parent_session_id
+        process = self._pairing.process(top)
+        usage = process.usage if process else None
+        age = None if facts.last_active is None else now - facts.last_active
         return resolve(
-            record.facts.signal,
-            liveness=None,
-            scanned=False,
-            last_active=record.facts.last_active,
+            facts.signal,
+            liveness=binding.liveness if binding else None,
+            scanned=self._pairing.looked_for(top, age=age),
+            busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
+            last_active=facts.last_active,
             now=now,
+            registry_status=binding.status if binding and own else "",
+            waiting_for=binding.waiting_for if binding and own else "",
         )
 
 
