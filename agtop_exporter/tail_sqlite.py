@@ -182,16 +182,16 @@ class Database:
         names = self._selected(table, kind)
         if not names or key not in self.columns(table):
             return
-        rowid = self._resume(table, watermark, key)
-        statement = f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid > ? ORDER BY rowid"  # noqa: S608 - constants
+        rowid, at_once = self._resume(table, watermark, key), -1
+        statement = (
+            f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608 - constants
+        )
         while True:
+            before = rowid
             try:
-                for row in self._rows(statement, (rowid,)):
+                for row in self._rows(statement, (rowid, at_once)):
                     rowid = row[0]
-                    self.records += 1
-                    self.bytes_read += sum(
-                        len(field) for field in row if isinstance(field, (str, bytes))
-                    )
+                    self._count(row)
                     value = self._converted(row[1:], names, kind, at=rowid)
                     if value is not None:
                         yield rowid, value
@@ -199,9 +199,16 @@ class Database:
                         self.more = True
                         return
             except sqlite3.DataError:
-                rowid = self._step_over(table, rowid)
+                # The row before one that is too large is lost with it, unless it comes alone.
+                rowid = self._step_over(table, rowid) if at_once == 1 else rowid
+                at_once = 1 if at_once < 0 else -1
             else:
-                return
+                if at_once < 0 or rowid == before:
+                    return
+
+    def _count(self, row: tuple[Any, ...]) -> None:
+        self.records += 1
+        self.bytes_read += sum(len(field) for field in row if isinstance(field, (str, bytes)))
 
     def find(
         self, table: str, kind: type[T], *, where: str, values: Sequence[object], limit: int = -1

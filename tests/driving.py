@@ -42,8 +42,9 @@ def transcripts(home, agents):
     return sorted(found, key=lambda each: each[1])
 
 
-def is_changed(path, cursor):
-    status = Path(path).stat()
+def is_changed(entry, cursor):
+    """Compare a path, or an entry that an agent lists, with a cursor."""
+    status = entry.stat()
     known = (cursor.device, cursor.inode, cursor.size, cursor.mtime_ns)
     return known != (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
@@ -51,7 +52,7 @@ def is_changed(path, cursor):
 def read_on(ledger, agent, path, *, price=price):
     """Record all that is new in one file; a database may change without a change of its date."""
     _, cursor = ledger.cursors.get(path, ("", Cursor()))
-    more = path.endswith(".db") or is_changed(path, cursor)
+    more = path.endswith(".db") or is_changed(Path(path), cursor)
     while more:
         batch = agent.read(path, cursor)
         ledger.record(batch, price=price, project=project)

@@ -146,9 +146,10 @@ def test_a_read_file_is_unchanged(agent, home):
     """The driver of these tests asks for what is new only; here nothing is."""
     ledger = Ledger()
     refresh(ledger, home, [agent])
-    for _, path in transcripts(home, [agent]):
-        _, cursor = ledger.cursors[path]
-        assert not is_changed(path, cursor)
+    for root in agent.roots(home, {}):
+        for entry in agent.files(root):
+            _, cursor = ledger.cursors[entry.path]
+            assert not is_changed(entry, cursor)
 
 
 GARBAGE = {

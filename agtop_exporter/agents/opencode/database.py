@@ -5,6 +5,7 @@ Reads no table of accounts, credentials or shares, and not the event log, which 
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
@@ -31,6 +32,7 @@ from agtop_exporter.tail_sqlite import Database, Watermark
 SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed them
 MESSAGES = ("message", "session_message")
 REMEMBERED = 256  # rows that are still being written
+WAITING = 64
 FIRST_MESSAGES = 20  # among them is the prompt that chose the effort
 MESSAGE_PARTS = 64
 
@@ -68,7 +70,7 @@ class PartRow(msgspec.Struct):
     data: str = ""
 
 
-Row = TypeVar("Row", MessageRow, PartRow)
+Row = TypeVar("Row", SessionRow, MessageRow, PartRow)
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -77,6 +79,7 @@ class Memory(msgspec.Struct, array_like=True):
     updated: float = 0.0  # milliseconds: the latest change of a session
     rows: dict[str, Watermark] = {}
     open: dict[str, list[str]] = {}  # ids by table
+    waiting: dict[str, list[str]] = {}  # the same of rows whose session is not there yet
 
 
 class _Reader:
@@ -109,7 +112,7 @@ class _Reader:
 
     def _rows(self, table: str, kind: type[Row]) -> Iterator[Row]:
         """Give the rows that were unfinished, then the new ones."""
-        ids = self.memory.open.pop(table, [])
+        ids = [*self.memory.open.pop(table, ()), *self.memory.waiting.pop(table, ())]
         marks = ",".join("?" * len(ids))
         if ids:
             yield from self.database.find(table, kind, where=f"id IN ({marks})", values=ids)
@@ -128,14 +131,29 @@ class _Reader:
     def _remember(self, table: str, row_id: str) -> None:
         self.memory.open[table] = [*self.memory.open.get(table, ()), row_id][-REMEMBERED:]
 
+    def _placed(self, table: str, row_id: str, session_id: str) -> Context | None:
+        """Return what is known of a row's session; None where the row must wait for it.
+
+        OpenCode writes the session first, so few rows can wait for anything that will come.
+        """
+        context = self.context(session_id)
+        waiting = self.memory.waiting.setdefault(table, [])
+        if context is None and len(waiting) < WAITING:
+            waiting.append(row_id)
+            return None
+        self.sightings.session(session_id)
+        return context or Context(session_id)
+
     # --- sessions ---------------------------------------------------------------------------
 
     def _sessions(self) -> None:
+        """Describe the sessions that are new, be they old ones that were imported, or changed."""
         since = self.memory.updated
         for table in SESSIONS:
             timed = "time_updated" in self.database.columns(table)
             where, values = ("time_updated >= ?", (since,)) if timed else ("1", ())
-            for row in self.database.find(table, SessionRow, where=where, values=values):
+            changed = self.database.find(table, SessionRow, where=where, values=values)
+            for row in chain(self._rows(table, SessionRow), changed):
                 if seconds(row.time_updated) is not None:
                     self.memory.updated = max(self.memory.updated, row.time_updated or 0.0)
                 if row.id:
@@ -155,13 +173,13 @@ class _Reader:
             session.model = model.id or model.model_id or ""
             session.model_effort = "" if model.variant == "default" else model.variant or ""
 
-    def _context(self, session_id: str) -> Context:
+    def _context(self, session_id: str) -> Context | None:
         for table in SESSIONS:
             for row in self.database.find(
                 table, SessionRow, where="id = ?", values=(session_id,), limit=1
             ):
                 return as_context(row)
-        return Context(session_id)
+        return None
 
     # --- messages and parts -----------------------------------------------------------------
 
@@ -174,19 +192,20 @@ class _Reader:
         return message
 
     def _take(self, row: MessageRow, message: Message, table: str) -> None:
-        context = self.context(row.session_id)
-        self.sightings.session(row.session_id)
+        context = self._placed(table, row.id, row.session_id)
+        if context is None:
+            return
         if message.role == "user":
-            self._prompt(row, message, context)
+            self._prompt(row, message, context, table)
         elif message.role == "compaction":
             self.events.append(compaction_event(context, row.id, message.created))
         elif message.role == "assistant":
             if message.open:
                 self._remember(table, row.id)
+            self.sightings.answered(message, context)
             event = usage_event(message, context, row.id)
             if event is not None:
                 self.events.append(event)
-                self.sightings.answered(message, context)
             for part in message.content or ():
                 self._call(part, context, row.id, message.created)
             for limit in rate_limits(message):
@@ -194,15 +213,23 @@ class _Reader:
                 if known is None or limit.observed_at >= known.observed_at:
                     self.limits[limit.window] = limit
 
-    def _prompt(self, row: MessageRow, message: Message, context: Context) -> None:
+    def _prompt(self, row: MessageRow, message: Message, context: Context, table: str) -> None:
         if context.parent_id or is_copy(message.created, context):
             return
         text = message.text
         if text is None:
-            text = typed_text(self._parts(row.id))
+            parts = list(self._parts(row.id))
+            if not parts and self.database.columns("part") and self._is_newest(row):
+                self._remember(table, row.id)  # they are written after their message
+                return
+            text = typed_text(parts)
         if text is not None:
             self.sightings.session(row.session_id).entitle(text, PROMPT_RANK)
             self.events.append(prompt_event(context, row.id, message.created))
+
+    def _is_newest(self, row: MessageRow) -> bool:
+        newest = self._ordered("message", row.session_id, "DESC", limit=1)
+        return row.id in [other.id for other, _ in newest]
 
     def _parts(self, message_id: str) -> Iterator[Part]:
         rows = self.database.find(
@@ -217,11 +244,13 @@ class _Reader:
         part = self._part(memoryview(row.data.encode()), 0)
         if part is None or part.type != "tool" or not row.session_id:
             return
-        self.sightings.session(row.session_id)
+        context = self._placed("part", row.id, row.session_id)
+        if context is None:
+            return
         if part.state is None or part.state.status in UNSETTLED:
             self._remember("part", row.id)
         created = seconds(row.time_created) or 0.0
-        self._call(part, self.context(row.session_id), row.message_id or row.id, created)
+        self._call(part, context, row.message_id or row.id, created)
 
     def _call(self, part: Part, context: Context, message_id: str, time: float) -> None:
         event = tool_event(part, context, message_id, time)
@@ -232,7 +261,8 @@ class _Reader:
 
     def _conclude(self, session_id: str) -> None:
         """Take state and effort from the session's newest and first messages."""
-        session, context = self.sightings.session(session_id), self.context(session_id)
+        session = self.sightings.session(session_id)
+        context = self.context(session_id) or Context(session_id)
         newest = [
             (message, row)
             for table in MESSAGES

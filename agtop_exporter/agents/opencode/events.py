@@ -173,7 +173,7 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
                 return Signal("waiting", "input", f"tool={part.tool or part.name}")
         return Signal("running", "", "message.open")
     kind = "running" if message.finish == "tool-calls" else "idle"
-    return Signal(kind, "", f"finish={message.finish}")
+    return Signal(kind, "", f"finish={message.finish}" if message.finish else f"{message.role}")
 
 
 def rate_limits(message: Message) -> tuple[RateLimit, ...]:

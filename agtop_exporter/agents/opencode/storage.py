@@ -181,10 +181,10 @@ class _Reader:
         if message.role == "user":
             self._prompt(message, message_id, parts)
         elif message.role == "assistant":
+            self.sightings.answered(message, context)
             event = usage_event(message, context, message_id)
             if event is not None:
                 self.events.append(event)
-                self.sightings.answered(message, context)
             self.limits.update({limit.window: limit for limit in rate_limits(message)})
         for part in parts:
             call = tool_event(part, context, message_id, message.created)

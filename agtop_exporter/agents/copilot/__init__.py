@@ -1,0 +1,74 @@
+"""GitHub Copilot: Copilot Chat in VS Code and its kin, and the command line tool.
+
+Seen with 1.0.102 of the tool; the formats are not documented, see tests/agents/copilot/README.
+Says nothing of processes, and never looks at credentials.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from agtop_exporter.agents import Agent, Environment, listed_roots, walk
+from agtop_exporter.agents.copilot import chat, cli, otel
+from agtop_exporter.model import Batch, Cursor
+
+EDITORS = ("Code", "Code - Insiders", "VSCodium")
+SERVERS = (".vscode-server", ".vscode-server-insiders", ".vscodium-server")
+CHAT_FOLDERS = ("chatSessions", "emptyWindowChatSessions")
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the tool's home, and the user folders of the editors."""
+    shared = environment.get("XDG_CONFIG_HOME")
+    settings = (
+        *((Path(shared).expanduser(),) if shared else ()),
+        home / ".config",
+        home / "Library" / "Application Support",
+    )
+    editors = (folder / editor / "User" for folder in settings for editor in EDITORS)
+    servers = (home / server / "data" / "User" for server in SERVERS)
+    tool = listed_roots(environment, "COPILOT_HOME", home / ".copilot")
+    return tuple(dict.fromkeys((*tool, *editors, *servers)))
+
+
+def files(root: Path) -> Iterator[os.DirEntry[str]]:
+    """List the logs and telemetry of the tool, or the chats of an editor."""
+    logs = root / "session-state"  # where the oldest versions kept `<id>.jsonl`
+    yield from walk(logs, suffix=".jsonl", depth=0)
+    yield from (entry for entry in walk(logs, suffix=cli.LOG, depth=1) if entry.name == cli.LOG)
+    yield from walk(root / "otel", suffix=".jsonl", depth=0)
+    for folder in folders(root / "workspaceStorage"):
+        yield from chats(Path(folder, "chatSessions"))
+    yield from chats(root / "globalStorage" / "emptyWindowChatSessions")
+
+
+def folders(directory: Path) -> list[str]:
+    """List the folders in a directory; none where it cannot be read."""
+    try:
+        with os.scandir(directory) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def chats(directory: Path) -> Iterator[os.DirEntry[str]]:
+    """List the chats of a folder; a log of changes has replaced the document of its name."""
+    logs = list(walk(directory, suffix=".jsonl", depth=0))
+    replaced = {entry.name.removesuffix("l") for entry in logs}
+    yield from logs
+    for entry in walk(directory, suffix=".json", depth=0):
+        if entry.name not in replaced:
+            yield entry
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one file of any of these kinds. Raises OSError."""
+    folder = path.split("/")[-2]
+    if folder in CHAT_FOLDERS:
+        return chat.read(path, cursor)
+    if folder == "otel":
+        return otel.read(path, cursor)
+    return cli.read(path, cursor)
+
+
+AGENT = Agent(name=cli.NAME, title="GitHub Copilot", roots=roots, files=files, read=read)

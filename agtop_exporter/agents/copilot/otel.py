@@ -1,0 +1,122 @@
+"""The command line tool's OpenTelemetry file: `otel/*.jsonl`, one span or metric a line.
+
+Only spans of the operation `chat` count, one for each request, and only of sessions without an
+event log beside it, which tells of the same requests. Names of attributes:
+https://docs.github.com/copilot/reference/copilot-cli-reference/cli-command-reference.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
+from agtop_exporter.tail import Count, Errors, LineReader, decoder
+
+NAME = "copilot"
+PREFIX = "gen_ai."
+ATTRIBUTES = {  # by field
+    "operation": f"{PREFIX}operation.name",
+    "conversation": f"{PREFIX}conversation.id",
+    "response": f"{PREFIX}response.id",
+    "response_model": f"{PREFIX}response.model",
+    "request_model": f"{PREFIX}request.model",
+    "input": f"{PREFIX}usage.input_tokens",
+    "output": f"{PREFIX}usage.output_tokens",
+    "cache_read": f"{PREFIX}usage.cache_read.input_tokens",
+    "cache_write": f"{PREFIX}usage.cache_creation.input_tokens",
+    "reasoning": f"{PREFIX}usage.reasoning.output_tokens",
+}
+
+
+class Attributes(msgspec.Struct, gc=False, rename=ATTRIBUTES):
+    """Input includes cached input, output includes reasoning."""
+
+    operation: str | None = None
+    conversation: str | None = None
+    response: str | None = None
+    response_model: str | None = None
+    request_model: str | None = None
+    input: Count | None = 0
+    output: Count | None = 0
+    cache_read: Count | None = 0
+    cache_write: Count | None = 0
+    reasoning: Count | None = 0
+
+
+class Span(msgspec.Struct, gc=False, rename="camel"):
+    """One line; times are seconds and nanoseconds."""
+
+    span_id: str | None = None
+    trace_id: str | None = None
+    end_time: list[float] | None = None
+    attributes: Attributes | None = None
+
+
+def usage_event(span: Span, at: str) -> UsageEvent | None:
+    """Return the event of a request; None for everything else."""
+    attributes = span.attributes
+    if attributes is None or attributes.operation != "chat" or not attributes.conversation:
+        return None
+    read, written = attributes.cache_read or 0, attributes.cache_write or 0
+    tokens = TokenCounts(
+        input=max(0, (attributes.input or 0) - read - written),
+        cache_read=read,
+        cache_write_5m=written,
+        output=attributes.output or 0,
+        reasoning=attributes.reasoning or 0,
+    )
+    if not tokens.total:
+        return None
+    time = span.end_time or []
+    return UsageEvent(
+        key=f"span:{span.trace_id}:{span.span_id or at}",
+        session_id=attributes.conversation,
+        time=time[0] if time and 0 < time[0] < 1e11 else 0.0,  # noqa: PLR2004 - the year 5138
+        model=attributes.response_model or attributes.request_model or "",
+        tokens=tokens,
+        requests=1,
+    )
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one file. Raises OSError."""
+    errors = Errors(path)
+    decode = decoder(Span, errors)
+    logs = Path(path).parent.parent / "session-state"
+    events: list[UsageEvent] = []
+    sessions: dict[str, SessionUpdate] = {}
+    records = 0
+    with LineReader(path, cursor) as lines:
+        for line in lines:
+            span = decode(line, lines.offset)
+            records += span is not None
+            event = usage_event(span, f"{path}:{lines.offset}") if span is not None else None
+            if event is None or has_log(logs, event.session_id):
+                continue
+            events.append(event)
+            session = sessions.setdefault(
+                event.session_id, SessionUpdate(session_id=event.session_id, data_path=path)
+            )
+            session.model = event.model
+            if event.time:
+                session.seen(event.time)
+        errors.add("too_large", lines.offset, lines.too_large)
+        return Batch(
+            agent=NAME,
+            path=path,
+            cursor=lines.cursor(),
+            events=tuple(events),
+            sessions=tuple(sessions.values()),
+            errors=errors.all(),
+            records=records,
+            bytes_read=lines.offset - lines.start,
+            reset=lines.reset,
+            more=lines.more,
+        )
+
+
+def has_log(logs: Path, session_id: str) -> bool:
+    """Tell whether a session has an event log; an id that could leave the folder has none."""
+    if "/" in session_id or "\0" in session_id or len(session_id) > 200:  # noqa: PLR2004 - no id
+        return False
+    return (logs / session_id / "events.jsonl").exists() or (logs / f"{session_id}.jsonl").exists()

@@ -1,0 +1,133 @@
+"""The records of the command line tool's log, and their figures.
+
+Nothing here does I/O.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from agtop_exporter.model import TokenCounts
+from agtop_exporter.tail import Count, Moment
+
+
+class Accounting(msgspec.Struct, gc=False, rename="camel"):
+    """Where a request was made: a number within a session or subagent."""
+
+    source_session_id: str | None = None
+    sequence: int | None = None
+
+
+class Usage(msgspec.Struct, gc=False, rename="camel"):
+    """Tokens of one or several requests; input includes all cached input, output reasoning."""
+
+    model: str | None = None
+    input_tokens: Count | None = 0
+    output_tokens: Count | None = 0
+    cache_read_tokens: Count | None = 0
+    cache_write_tokens: Count | None = 0
+    reasoning_tokens: Count | None = 0
+    input: Count | None = 0  # these three in compactions of older versions
+    output: Count | None = 0
+    cached_input: Count | None = 0
+    api_call_id: str | None = None
+    reasoning_effort: str | None = None
+    max_prompt_tokens: Count | None = None
+    accounting: Accounting | None = None
+
+
+class Requests(msgspec.Struct, gc=False):
+    """How many requests a model had."""
+
+    count: Count | None = 0
+
+
+class ModelMetrics(msgspec.Struct, gc=False):
+    """What a session used of one model."""
+
+    requests: Requests | None = None
+    usage: Usage | None = None
+
+
+class Accounts(msgspec.Struct, gc=False, rename="camel"):
+    """What a session has used since its beginning, over all its runs."""
+
+    model_metrics: dict[str, ModelMetrics] | None = None
+
+
+class Place(msgspec.Struct, gc=False):
+    """Where a session works."""
+
+    cwd: str | None = None
+    branch: str | None = None
+
+
+class Data(msgspec.Struct, gc=False, rename="camel"):
+    """The payload of a record, of any type."""
+
+    copilot_version: str | None = None
+    selected_model: str | None = None
+    new_model: str | None = None
+    reasoning_effort: str | None = None
+    context: Place | None = None
+    content: str | None = None
+    source: str | None = None
+    title: str | None = None
+    usage: Usage | None = None
+    tool_requests: list[msgspec.Raw] | None = None
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    mcp_server_name: str | None = None
+    success: bool | None = None
+    request_id: str | None = None
+    compaction_tokens_used: Usage | None = None
+    accounting_snapshot: Accounts | None = None
+    model_metrics: dict[str, ModelMetrics] | None = None
+    agent_display_name: str | None = None
+
+
+class Record(msgspec.Struct, gc=False, rename="camel"):
+    """One line."""
+
+    type: str = ""
+    id: str | None = None
+    timestamp: Moment | None = None
+    agent_id: str | None = None
+    data: Data | None = None
+
+
+Totals = dict[str, tuple[int, TokenCounts]]
+"""Requests and tokens by model."""
+
+
+def token_counts(usage: Usage) -> TokenCounts:
+    """Make the counts disjoint; a cache write of unknown lifetime is 5 minutes."""
+    read = usage.cache_read_tokens or usage.cached_input or 0
+    written = usage.cache_write_tokens or 0
+    return TokenCounts(
+        input=max(0, (usage.input_tokens or usage.input or 0) - read - written),
+        cache_read=read,
+        cache_write_5m=written,
+        output=usage.output_tokens or usage.output or 0,
+        reasoning=usage.reasoning_tokens or 0,
+    )
+
+
+def totals_of(metrics: Mapping[str, ModelMetrics]) -> Totals:
+    """Return requests and tokens by model."""
+    return {
+        model: (
+            (figures.requests.count or 0) if figures.requests else 0,
+            token_counts(figures.usage) if figures.usage else TokenCounts(),
+        )
+        for model, figures in metrics.items()
+    }
+
+
+def growth(
+    now: tuple[int, TokenCounts], before: tuple[int, TokenCounts] | None
+) -> tuple[int, TokenCounts]:
+    """Return what totals have grown by."""
+    if before is None:
+        return now
+    return max(0, now[0] - before[0]), (now[1] - before[1]).max(TokenCounts())
