@@ -1,78 +1,171 @@
-"""Writes small Claude Code and Codex homes whose true figures are known."""
+"""Writes small transcripts and reads them, for tests of one agent's reader."""
 
 import json
-from datetime import UTC, datetime
-from uuid import UUID
+from pathlib import Path
 
-BEGIN = 1_790_000_000  # 2026-09-21
+from driving import read_on
 
+from agtop_exporter.agents import claude, codex
+from agtop_exporter.ledger import Ledger
 
-def stamp(seconds):
-    moment = datetime.fromtimestamp(BEGIN + seconds, tz=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def line(record):
-    return json.dumps(record, separators=(",", ":")) + "\n"
+SESSION = "11111111-1111-4111-8111-111111111111"
+THREAD = "019caa00-0000-7000-8000-000000000001"
 
 
-def session_id(number):
-    return str(UUID(int=number, version=4))
-
-
-def claude_file(home, number=1, project="-tmp-alpha"):
-    path = home / ".claude" / "projects" / project / f"{session_id(number)}.jsonl"
+def write(path, *records):
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(r, separators=(",", ":")) + "\n" for r in records))
     return path
 
 
-def claude_prompt(number, turn):
-    return line(
-        {
-            "type": "user",
-            "uuid": f"prompt-{number}-{turn}",
-            "sessionId": session_id(number),
-            "timestamp": stamp(turn * 10),
-            "cwd": "/tmp/alpha",
-            "message": {"role": "user", "content": f"prompt {turn}"},
+class Told:
+    """What a ledger knows after reading some files of one agent."""
+
+    def __init__(self, agent, *paths: Path) -> None:
+        self.agent = agent.name
+        self.ledger = Ledger()
+        for path in paths:
+            read_on(self.ledger, agent, str(path))
+
+    def session(self, session_id):
+        """Return what is known of a session."""
+        return self.ledger.sessions[self.agent, session_id]
+
+    def tokens(self, session_id):
+        """Return the tokens of a session, over all models."""
+        return self.session(session_id).usage.tokens
+
+    def facts(self, session_id):
+        """Return what a session says of itself."""
+        return self.session(session_id).facts
+
+    def signal(self, session_id):
+        """Return what a session seems to be doing."""
+        return self.facts(session_id).signal
+
+    def total(self, *series):
+        """Return one of the agent's totals."""
+        return self.ledger.totals.get((series[0], self.agent, *series[1:]), 0)
+
+
+class Claude:
+    """Makes records of Claude Code, each a second after the one before."""
+
+    def __init__(self, folder, session=SESSION, *, day="2026-03-02", model="claude-sonnet-4-5"):
+        self.path = folder / f"{session}.jsonl"
+        self.session, self.day, self.model = session, day, model
+        self.seconds = 0
+        self.records = []
+
+    def add(self, kind, **fields):
+        """Add a record."""
+        self.seconds += 1
+        time = f"{self.day}T10:{self.seconds // 60:02d}:{self.seconds % 60:02d}.000Z"
+        own = {
+            "parentUuid": None,
+            "isSidechain": False,
+            "type": kind,
+            "uuid": f"{self.session[:8]}-{self.seconds}",
+            "timestamp": time,
+            "sessionId": self.session,
+            "cwd": "/home/ada/engine",
         }
-    )
+        self.records.append({**own, **fields})
+        return self
 
+    def untimed(self, kind, **fields):
+        """Add a record that has no time."""
+        self.records.append({"type": kind, "sessionId": self.session, **fields})
+        return self
 
-def claude_answer(number, turn, *, output=100, model="claude-sonnet-4-5-20250929", stop="end_turn"):
-    """One line of an answer: 10 input, 20 cache read, 30 and 40 cache write, the given output."""
-    return line(
-        {
-            "type": "assistant",
-            "uuid": f"answer-{number}-{turn}-{output}",
-            "requestId": f"req-{number}-{turn}",
-            "sessionId": session_id(number),
-            "timestamp": stamp(turn * 10 + 5),
-            "cwd": "/tmp/alpha",
-            "version": "2.1.197",
-            "message": {
-                "id": f"msg-{number}-{turn}",
-                "model": model,
-                "role": "assistant",
-                "stop_reason": stop,
-                "content": [{"type": "text", "text": "answer"}],
-                "usage": {
-                    "input_tokens": 10,
-                    "cache_read_input_tokens": 20,
-                    "cache_creation_input_tokens": 70,
-                    "cache_creation": {
-                        "ephemeral_5m_input_tokens": 30,
-                        "ephemeral_1h_input_tokens": 40,
-                    },
-                    "output_tokens": output,
-                },
-            },
+    def user(self, content, **fields):
+        """Add a prompt, or whatever else comes as one."""
+        return self.add("user", message={"role": "user", "content": content}, **fields)
+
+    def result(self, call, **fields):
+        """Add the result of a tool."""
+        block = {"tool_use_id": call, "type": "tool_result", "content": "done", **fields}
+        return self.user([block])
+
+    def assistant(self, key, *blocks, usage=None, stop="end_turn", model=None, **fields):
+        """Add an answer, or a part of one."""
+        message = {
+            "id": key,
+            "role": "assistant",
+            "model": model or self.model,
+            "content": list(blocks) or [{"type": "text", "text": "Done."}],
+            "stop_reason": stop,
+            "usage": {"input_tokens": 10, "output_tokens": 5} if usage is None else usage,
         }
-    )
+        return self.add("assistant", **{"message": message, "requestId": f"req_{key}", **fields})
+
+    def write(self):
+        """Write the file, and return its path."""
+        return write(self.path, *self.records)
+
+    def told(self):
+        """Return what a reader makes of it."""
+        return Told(claude.AGENT, self.write())
 
 
-def claude_turns(number, turns):
-    return "".join(claude_prompt(number, turn) + claude_answer(number, turn) for turn in turns)
+def tool(name, call="toolu_1"):
+    return {"type": "tool_use", "id": call, "name": name, "input": {}}
 
 
-TOKENS_OF_A_TURN = 200
+class Codex:
+    """Makes records of Codex, each a second after the one before."""
+
+    def __init__(self, folder, thread=THREAD, *, day="2026-03-02", **meta):
+        self.path = folder / f"rollout-{day}T10-00-00-{thread}.jsonl"
+        self.thread, self.day = thread, day
+        self.seconds = 0
+        self.records = []
+        if meta.pop("begun", True):
+            self.add("session_meta", id=thread, cwd="/home/ada/engine", **meta)
+
+    def add(self, record_type, **payload):
+        """Add a record."""
+        self.seconds += 1
+        time = f"{self.day}T10:{self.seconds // 60:02d}:{self.seconds % 60:02d}.000Z"
+        self.records.append({"timestamp": time, "type": record_type, "payload": payload})
+        return self
+
+    def event(self, kind, **fields):
+        """Add an event."""
+        return self.add("event_msg", type=kind, **fields)
+
+    def item(self, kind, **fields):
+        """Add an item of the conversation."""
+        return self.add("response_item", type=kind, **fields)
+
+    def turn(self, model="gpt-5-codex", **fields):
+        """Add the circumstances of a turn."""
+        return self.add("turn_context", model=model, **fields)
+
+    def answer(self, text, **fields):
+        """Add an answer in words."""
+        content = [{"type": "output_text", "text": text}]
+        return self.item("message", role="assistant", content=content, **fields)
+
+    def count(self, last, total=None, **fields):
+        """Add a token count."""
+        info = {"last_token_usage": last, "total_token_usage": total, **fields}
+        return self.event("token_count", info=info)
+
+    def write(self):
+        """Write the file, and return its path."""
+        return write(self.path, *self.records)
+
+    def told(self):
+        """Return what a reader makes of it."""
+        return Told(codex.AGENT, self.write())
+
+
+def usage(input_tokens, cached=0, output=0, reasoning=0):
+    return {
+        "input_tokens": input_tokens,
+        "cached_input_tokens": cached,
+        "output_tokens": output,
+        "reasoning_output_tokens": reasoning,
+        "total_tokens": input_tokens + output,
+    }

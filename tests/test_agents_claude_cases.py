@@ -1,0 +1,365 @@
+"""Claude Code: the cases that readers of its transcripts are known to get wrong.
+
+The ids are those of the acceptance list; plans and credentials are not read here.
+"""
+
+import json
+
+import pytest
+from driving import price, project
+from transcripts import SESSION, Claude, Told, tool, write
+
+from agtop_exporter.agents import claude
+from agtop_exporter.model import Cursor, Signal, TokenCounts
+
+OTHER = "22222222-2222-4222-8222-222222222222"
+
+
+@pytest.fixture
+def chat(tmp_path):
+    return Claude(tmp_path)
+
+
+def test_c02_nested_cache_creation(chat):
+    chat.assistant(
+        "m1",
+        usage={
+            "input_tokens": 10,
+            "output_tokens": 5,
+            "cache_read_input_tokens": 3,
+            "cache_creation_input_tokens": 8,
+            "cache_creation": {"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 1},
+        },
+    )
+    assert chat.told().tokens(SESSION) == TokenCounts(10, 3, 7, 1, 5)
+
+
+@pytest.mark.parametrize("nested", [{}, {"cache_creation": None}, {"cache_creation": {}}])
+def test_c03_flat_cache_creation_is_5m(chat, nested):
+    chat.assistant("m1", usage={"cache_creation_input_tokens": 9, **nested})
+    assert chat.told().tokens(SESSION) == TokenCounts(cache_write_5m=9)
+
+
+@pytest.mark.parametrize(
+    ("stop", "kind"),
+    [
+        ("tool_use", "running"),
+        ("end_turn", "idle"),
+        ("stop_sequence", "idle"),
+        ("max_tokens", "idle"),
+        ("refusal", "idle"),
+        (None, "running"),
+    ],
+)
+def test_c04_c05_stop_reasons(chat, stop, kind):
+    signal = chat.assistant("m1", stop=stop).told().signal(SESSION)
+    assert signal == Signal(kind, "", f"assistant.stop_reason={stop}")
+
+
+def test_c12_no_subagents(chat):
+    told = chat.assistant("m1").told()
+    assert set(told.ledger.sessions) == {("claude", SESSION)}
+
+
+def test_c13_one_subagent(tmp_path, chat):
+    chat.assistant("m1")
+    child = Claude(tmp_path / SESSION / "subagents", "agent-aaaa", model="claude-haiku-4-5")
+    child.session = SESSION
+    child.assistant("m2", isSidechain=True, agentId="aaaa")
+    told = Told(claude.AGENT, chat.write(), child.write())
+    facts = told.facts("agent-aaaa")
+    assert (facts.parent_session_id, facts.subagent) == (SESSION, True)
+    assert (facts.model, facts.cwd, facts.signal.kind) == (
+        "claude-haiku-4-5",
+        "/home/ada/engine",
+        "idle",
+    )
+    assert facts.data_path == str(child.path)
+    assert told.tokens("agent-aaaa") == TokenCounts(input=10, output=5)
+    assert told.tokens(SESSION) == TokenCounts(input=10, output=5)
+    assert told.total("sessions_started") == 1
+
+
+def test_c18_repeated_lines_and_subagents(tmp_path, chat):
+    def figures(output):
+        return {
+            "input_tokens": 150,
+            "output_tokens": output,
+            "cache_read_input_tokens": 35,
+            "cache_creation_input_tokens": 7,
+        }
+
+    chat.assistant("mA", usage=figures(10), stop=None).assistant("mA", usage=figures(40))
+    chat.assistant("mB", usage=figures(80))
+    paths = [chat.write()]
+    for name in ("agent-aaaa", "agent-bbbb"):
+        child = Claude(tmp_path / SESSION / "subagents", name, model="claude-haiku-4-5")
+        child.session = SESSION
+        child.assistant(name, isSidechain=True, agentId=name[6:])
+        paths.append(child.write())
+    told = Told(claude.AGENT, *paths)
+    assert told.tokens(SESSION) == TokenCounts(300, 70, 14, 0, 120)
+    assert told.session(SESSION).usage.requests == 2
+    children = [key for key in told.ledger.sessions if key[1].startswith("agent-")]
+    assert children == [("claude", "agent-aaaa"), ("claude", "agent-bbbb")]
+
+
+def test_c20_state_comes_from_the_end(chat):
+    for number in range(50):
+        chat.assistant(f"m{number}", tool("Bash", f"t{number}"), stop="tool_use").result(
+            f"t{number}"
+        )
+    assert chat.told().signal(SESSION).kind == "running"
+    assert chat.assistant("last").told().signal(SESSION).kind == "idle"
+
+
+def test_c20_a_late_first_answer(chat):
+    for number in range(60):
+        chat.untimed("file-history-snapshot", messageId=str(number))
+    told = chat.assistant("m1").told()
+    assert told.tokens(SESSION).output == 5
+    assert told.facts(SESSION).model == "claude-sonnet-4-5"
+
+
+def test_c20_titles_of_any_alphabet(chat):
+    title = chat.user("é🙂" * 100).told().facts(SESSION).title
+    assert len(title) == 80
+    assert title == "é🙂" * 39 + "é…"
+
+
+@pytest.mark.parametrize("fork_first", [False, True])
+def test_c20_ids_in_two_files_count_once(tmp_path, chat, fork_first):
+    """A fork of 2.0: a line of its own, then lines that are older."""
+    chat.user("Go").assistant("m1").assistant("m2")
+    fork = Claude(tmp_path, OTHER, day="2026-03-03").untimed("mode")
+    fork.add("queue-operation")
+    fork.records += [{**record, "sessionId": OTHER} for record in chat.records]
+    fork.assistant("m3")
+    paths = [chat.write(), fork.write()]
+    told = Told(claude.AGENT, *(reversed(paths) if fork_first else paths))
+    assert told.total("requests", "claude-sonnet-4-5") == 3
+    assert told.session(SESSION).usage.requests == 2
+    assert told.session(OTHER).usage.requests == 1
+    assert (told.session(SESSION).turns, told.session(OTHER).turns) == (1, 0)
+
+
+@pytest.mark.parametrize("copy_first", [False, True])
+def test_c20_continued_by_1_0(tmp_path, chat, copy_first):
+    """Copies keep message and uuid, lose requestId, and have the time of their making."""
+    chat.user("Go").assistant("m1", tool("Bash"), stop="tool_use").result("toolu_1")
+    chat.assistant("m2")
+    copy = Claude(tmp_path, OTHER, day="2026-03-03")
+    copy.records += [
+        {
+            key: value
+            for key, value in {
+                **record,
+                "sessionId": OTHER,
+                "timestamp": "2026-03-03T10:00:00.000Z",
+            }.items()
+            if key != "requestId"
+        }
+        for record in chat.records
+    ]
+    copy.assistant("m3")
+    paths = [chat.write(), copy.write()]
+    told = Told(claude.AGENT, *(reversed(paths) if copy_first else paths))
+    assert told.total("requests", "claude-sonnet-4-5") == 3
+    assert told.total("tool_calls", "Bash") == 1
+    assert told.total("turns") == 1
+    assert told.session(SESSION).usage.requests == 2
+    assert told.session(OTHER).usage.requests == 1
+
+
+def test_c20_a_copy_alone_counts(tmp_path):
+    """Claude Code deletes after 30 days: then the copy is all there is."""
+    copy = Claude(tmp_path).assistant("m1", requestId=None)
+    assert copy.told().tokens(SESSION).output == 5
+
+
+def test_c20_an_unknown_model_keeps_its_tokens(chat):
+    told = chat.assistant("m1", model="unpriced-model").told()
+    assert told.tokens(SESSION) == TokenCounts(input=10, output=5)
+    assert told.total("unpriced_tokens", "unpriced-model") == 15
+
+
+def test_c20_a_smaller_fragment_later(chat):
+    chat.assistant("m1", usage={"input_tokens": 10, "output_tokens": 300})
+    chat.assistant("m1", usage={"input_tokens": 10, "output_tokens": 2})
+    assert chat.told().tokens(SESSION).output == 300
+
+
+def test_no_ids_at_all(chat):
+    chat.assistant("", uuid="u1").assistant("", uuid="u2")
+    for record in chat.records:
+        record["message"]["id"] = None
+    assert chat.told().session(SESSION).usage.requests == 2
+
+
+def test_synthetic_answers_are_no_requests(chat):
+    chat.assistant("m1").assistant("x", model="<synthetic>", isApiErrorMessage=True)
+    told = chat.told()
+    assert told.total("requests", "claude-sonnet-4-5") == 1
+    assert told.signal(SESSION) == Signal("error", "api error", "assistant.isApiErrorMessage")
+    assert told.facts(SESSION).model == "claude-sonnet-4-5"
+    assert "<synthetic>" not in str(told.ledger.totals)
+
+
+def test_an_error_ends_with_the_next_prompt(chat):
+    chat.assistant("x", model="<synthetic>", isApiErrorMessage=True).user("Again")
+    assert chat.told().signal(SESSION) == Signal("running", "", "user.prompt")
+
+
+@pytest.mark.parametrize("name", ["AskUserQuestion", "ExitPlanMode"])
+def test_a_question_waits_until_it_is_answered(chat, name):
+    chat.assistant("m1", tool(name), stop="tool_use")
+    assert chat.told().signal(SESSION) == Signal("waiting", "input", "assistant.question")
+    assert chat.result("toolu_1").told().signal(SESSION).kind == "running"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"type": "attachment", "timestamp": "2026-03-02T11:00:00.000Z"},
+        {"type": "last-prompt", "sessionId": SESSION},
+        {
+            "type": "api-request-blob",
+            "message": {"role": "user", "content": [{"tool_use_id": "t", "type": "tool_result"}]},
+        },
+    ],
+    ids=lambda record: record["type"],
+)
+def test_an_answered_question_is_not_hidden_by_what_follows(chat, after):
+    chat.assistant("m1", tool("AskUserQuestion"), stop="tool_use").result("toolu_1")
+    chat.records.append(after)
+    assert chat.told().signal(SESSION).kind == "running"
+
+
+def test_an_interruption_is_idle(chat):
+    chat.assistant("m1", tool("Bash"), stop="tool_use")
+    chat.user([{"type": "text", "text": "[Request interrupted by user for tool use]"}])
+    told = chat.told()
+    assert told.signal(SESSION).kind == "idle"
+    assert told.total("turns") == 0
+
+
+def test_a_sidechain_does_not_drive_its_parent(chat):
+    """Of 1.0: its lines are in the main file, its tokens count."""
+    chat.assistant("m1", tool("Task"), stop="tool_use")
+    chat.user("Look", isSidechain=True)
+    chat.assistant("m2", isSidechain=True, model="claude-haiku-4-5")
+    told = chat.told()
+    assert told.signal(SESSION).detail == "assistant.stop_reason=tool_use"
+    assert told.facts(SESSION).model == "claude-sonnet-4-5"
+    assert told.facts(SESSION).context_used_tokens == 15
+    assert told.session(SESSION).usage.requests == 2
+    assert told.session(SESSION).turns == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "turns"),
+    [
+        ("Hello", 1),
+        ("  \n", 0),
+        ("<command-name>/clear</command-name>", 0),
+        ("<local-command-stdout></local-command-stdout>", 0),
+        ("<task-notification>done</task-notification>", 0),
+        ("Caveat: The messages below", 0),
+        ("<b>bold</b> words", 1),
+    ],
+)
+def test_only_what_was_typed_is_a_turn(chat, text, turns):
+    assert chat.user(text).told().session(SESSION).turns == turns
+
+
+def test_marked_lines_are_no_turns(chat):
+    chat.user("a", isMeta=True).user("b", isCompactSummary=True).user("c", isSidechain=True)
+    assert chat.told().session(SESSION).turns == 0
+
+
+def test_compaction(chat):
+    chat.assistant("m1").add("system", subtype="compact_boundary").user("x", isCompactSummary=True)
+    assert chat.told().session(SESSION).compactions == 1
+
+
+def test_titles_by_rank(chat):
+    chat.untimed("ai-title", aiTitle="ai").user("prompt").user("prompt 2")
+    assert chat.told().facts(SESSION).title == "ai"
+    chat.untimed("custom-title", customTitle="custom").untimed("ai-title", aiTitle="ai 2")
+    assert chat.told().facts(SESSION).title == "custom"
+    assert chat.untimed("custom-title", customTitle="new").told().facts(SESSION).title == "new"
+
+
+def test_the_first_prompt_is_a_title(chat):
+    assert chat.user(" one\n two ").user("three").told().facts(SESSION).title == "one two"
+
+
+def test_tools_count_by_their_ids(chat):
+    for _ in range(2):
+        chat.assistant("m1", tool("Bash", "t1"), tool("mcp__gears__turn", "t2"), stop="tool_use")
+    chat.result("t2", is_error=True).result("t2", is_error=True)
+    told = chat.told()
+    assert told.session(SESSION).tools == {"Bash": 1, "mcp:gears": 1}
+    assert told.session(SESSION).tool_errors == {"mcp:gears": 1}
+
+
+def test_context_is_that_of_the_last_answer(chat):
+    def used(tokens):
+        return {"input_tokens": tokens, "output_tokens": 0}
+
+    chat.assistant("m1", usage=used(150_000)).assistant("m2", usage=used(20_000))
+    facts = chat.told().facts(SESSION)
+    assert (facts.context_used_tokens, facts.context_peak_tokens) == (20_000, 150_000)
+    assert facts.context_window_tokens == 200_000
+    facts = chat.assistant("m3", usage=used(200_001)).told().facts(SESSION)
+    assert facts.context_window_tokens == 1_000_000
+
+
+def test_a_fork_of_a_session_names_its_parent_alone(tmp_path):
+    path = tmp_path / SESSION / "subagents" / "agent-afork-1.jsonl"
+    write(path, {"type": "fork-context-ref", "agentId": "afork-1", "parentSessionId": OTHER})
+    told = Told(claude.AGENT, path)
+    assert told.facts("agent-afork-1").parent_session_id == OTHER
+
+
+def test_a_renamed_transcript_goes_on_under_another_id(chat):
+    chat.assistant("m1")
+    chat.session = OTHER
+    told = chat.assistant("m2").told()
+    assert told.session(SESSION).usage.requests == 1
+    assert told.session(OTHER).usage.requests == 1
+
+
+def test_times_without_a_zone_are_none(chat):
+    chat.assistant("m1", timestamp="2026-03-02T10:00:00.000")
+    told = chat.told()
+    assert told.facts(SESSION).last_active is None
+    assert told.tokens(SESSION).output == 5
+    assert told.total("parse_errors", "schema") == 1
+
+
+def test_a_branch_with_half_a_surrogate_is_still_a_copy(chat):
+    mark = {"sessionId": OTHER, "messageUuid": "u"}
+    chat.assistant("m1", {"type": "text", "text": "@"}, forkedFrom=mark)
+    path = chat.write()
+    path.write_text(path.read_text().replace("@", "\\ud83d"))
+    (event,) = claude.AGENT.read(str(path), Cursor()).events
+    assert event.copied
+
+
+def test_a_rewriting_compaction_counts_nothing_again(chat):
+    """The file is written anew with its later lines, as some compactions do."""
+    for number in range(10):
+        chat.user(f"p{number}").assistant(f"m{number}", tool("Bash", f"t{number}"))
+    told = chat.told()
+    before = dict(told.ledger.totals)
+    path = chat.path
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[8:]) + json.dumps({"type": "summary", "summary": "s"}) + "\n")
+    again = claude.AGENT.read(str(path), told.ledger.cursors[str(path)][1])
+    assert again.reset == "truncated"
+    told.ledger.record(again, price=price, project=project)
+    for series in ("requests", "tokens", "cost", "turns", "tool_calls"):
+        assert {k: v for k, v in told.ledger.totals.items() if k[0] == series} == {
+            k: v for k, v in before.items() if k[0] == series
+        }

@@ -1,0 +1,285 @@
+"""Codex: the cases that readers of its rollouts are known to get wrong.
+
+The ids are those of the acceptance list; plans and credentials are not read here.
+"""
+
+import pytest
+from driving import read_on
+from transcripts import THREAD, Codex, Told, usage
+
+from agtop_exporter.agents import codex
+from agtop_exporter.model import Signal, TokenCounts
+
+CHILD = "019caa00-0000-7000-8000-000000000002"
+
+
+@pytest.fixture
+def chat(tmp_path):
+    return Codex(tmp_path)
+
+
+def text(words):
+    return [{"type": "input_text", "text": words}]
+
+
+def test_x04_rate_limits(chat):
+    chat.event(
+        "token_count",
+        info=None,
+        rate_limits={
+            "primary": {"used_percent": 45.2, "window_minutes": 300, "resets_at": 1_772_460_000},
+            "secondary": {"used_percent": 12, "window_minutes": 10_080, "resets_in_seconds": 60},
+            "plan_type": "pro",
+        },
+    )
+    told = chat.told()
+    five_hours = told.ledger.rate_limits["codex", "5h"]
+    weekly = told.ledger.rate_limits["codex", "weekly"]
+    assert (five_hours.used_ratio, five_hours.resets_at) == (0.452, 1_772_460_000)
+    assert (weekly.used_ratio, weekly.resets_at) == (0.12, weekly.observed_at + 60)
+    assert told.facts(THREAD).subscription == "ChatGPT Pro"
+
+
+def test_x06_the_title_is_what_was_typed(chat):
+    chat.item("message", role="user", content=text("<environment_context></environment_context>"))
+    chat.item("message", role="user", content=text("# AGENTS.md instructions"))
+    chat.event("user_message", message="Oil the engine")
+    assert chat.told().facts(THREAD).title == "Oil the engine"
+
+
+def test_x07_a_name_overrides_it(chat):
+    chat.event("thread_name_updated", thread_name="Named").event("user_message", message="Typed")
+    assert chat.told().facts(THREAD).title == "Named"
+
+
+def test_x08_a_subagent_has_a_parent(tmp_path, chat):
+    chat.turn().count(usage(100, output=10), usage(100, output=10))
+    source = {"subagent": {"thread_spawn": {"parent_thread_id": THREAD, "depth": 1}}}
+    child = Codex(tmp_path, CHILD, source=source)
+    child.turn().count(usage(50, output=5), usage(50, output=5))
+    told = Told(codex.AGENT, chat.write(), child.write())
+    assert told.facts(CHILD).parent_session_id == THREAD
+    assert told.facts(CHILD).subagent
+    assert told.facts(THREAD).parent_session_id == ""
+    assert told.total("requests", "gpt-5-codex") == 2
+    assert told.total("sessions_started") == 1
+
+
+@pytest.mark.parametrize("kind", ["function_call", "custom_tool_call", "local_shell_call"])
+def test_x09_a_call_is_running(chat, kind):
+    assert chat.item(kind, name="shell", call_id="c").told().signal(THREAD) == Signal(
+        "running", "", kind
+    )
+
+
+def test_x10_an_answer_is_idle(chat):
+    signal = chat.answer("Done.", phase="final_answer").told().signal(THREAD)
+    assert signal == Signal("idle", "", "assistant-final")
+
+
+def test_x11_a_question_waits(chat):
+    signal = chat.answer("Which one?", phase="final_answer").told().signal(THREAD)
+    assert signal == Signal("waiting", "input", "assistant-question")
+
+
+def test_x12_effort(chat):
+    mode = {"mode": "default", "settings": {"reasoning_effort": "low"}}
+    chat.turn(effort="high", collaboration_mode=mode).item("function_call", name="x", call_id="c")
+    told = chat.told()
+    assert (told.facts(THREAD).model_effort, told.signal(THREAD).kind) == ("high", "running")
+    chat.turn(collaboration_mode=mode).turn()
+    assert chat.told().facts(THREAD).model_effort == "low"
+
+
+def test_x13_counts_without_a_running_total(chat):
+    chat.turn().count(usage(100, 20, 50, 0)).count(usage(80, 10, 30, 5))
+    assert chat.told().tokens(THREAD) == TokenCounts(150, 30, 0, 0, 80, 5)
+
+
+def test_x14_calls_count_by_their_ids(chat):
+    for call in ("c1", "c2", "c2"):
+        chat.item("function_call", name="shell", call_id=call)
+    chat.item("function_call", name="mcp__gears__turn", call_id="c3")
+    assert chat.told().session(THREAD).tools == {"shell": 2, "mcp:gears": 1}
+
+
+def test_x15_its_times(chat):
+    for _ in range(59):
+        chat.event("agent_message", message="…")
+    facts = chat.told().facts(THREAD)
+    assert facts.last_active - facts.started_at == 59
+
+
+def test_x18_a_total_told_again_counts_once(chat):
+    first, both = usage(100, 20, 50), usage(300, 20, 90)
+    chat.turn()
+    for _ in range(3):
+        chat.count(first, first)
+    for _ in range(3):
+        chat.count(usage(200, 0, 40), both)
+    told = chat.told()
+    assert told.tokens(THREAD) == TokenCounts(input=280, cache_read=20, output=90)
+    assert told.session(THREAD).usage.requests == 2
+
+
+def test_x18_the_same_figures_twice_are_two_requests(chat):
+    figures = usage(100, 20, 50)
+    chat.turn().count(figures, figures).count(figures, usage(200, 40, 100))
+    assert chat.told().session(THREAD).usage.requests == 2
+
+
+def test_x18_a_total_that_begins_again(chat):
+    chat.turn().count(usage(900, 0, 90), usage(900, 0, 90))
+    chat.count(usage(100, 0, 10), usage(100, 0, 10)).count(usage(50, 0, 5), usage(150, 0, 15))
+    assert chat.told().tokens(THREAD) == TokenCounts(input=1_050, output=105)
+
+
+def test_x18_totals_alone(chat):
+    chat.turn()
+    for total in (usage(100, 20, 10), usage(100, 20, 10), usage(160, 30, 15)):
+        chat.count(None, total)
+    told = chat.told()
+    assert told.tokens(THREAD) == TokenCounts(input=130, cache_read=30, output=15)
+    assert told.session(THREAD).usage.requests == 2
+
+
+@pytest.mark.parametrize("fork_first", [False, True])
+def test_x18_a_replayed_parent_adds_nothing(tmp_path, chat, fork_first):
+    chat.event("user_message", message="Go").turn()
+    chat.item("function_call", name="shell", call_id="c1")
+    chat.count(usage(100, 20, 50), usage(100, 20, 50)).count(usage(80, 0, 30), usage(180, 20, 80))
+    fork = Codex(tmp_path, CHILD, day="2026-03-03", forked_from_id=THREAD)
+    moment = fork.records[0]["timestamp"]
+    fork.records += [{**record, "timestamp": moment} for record in chat.records]
+    fork.seconds = 30
+    fork.event("user_message", message="Go elsewhere").turn("gpt-5-mini")
+    fork.item("function_call", name="shell", call_id="c2")
+    fork.count(usage(10, 0, 1), usage(190, 20, 81))
+    paths = [chat.write(), fork.write()]
+    told = Told(codex.AGENT, *(reversed(paths) if fork_first else paths))
+    assert told.tokens(THREAD) == TokenCounts(input=160, cache_read=20, output=80)
+    assert told.tokens(CHILD) == TokenCounts(input=10, output=1)
+    assert told.total("tool_calls", "shell") == 2
+    assert told.total("turns") == 2
+
+
+def test_x18_a_fork_begins_at_its_parents_total(chat):
+    """It replays nothing, but its running total goes on where the parent's was."""
+    chat.turn().count(usage(10, 0, 1), usage(5_010, 0, 501))
+    assert chat.told().tokens(THREAD) == TokenCounts(input=10, output=1)
+
+
+def test_x18_an_estimate_after_a_compaction_is_no_request(chat):
+    first = usage(100, 0, 10)
+    chat.turn().count(first, first).add("compacted", message="")
+    chat.count({**usage(0), "total_tokens": 12_792}, first)
+    told = chat.told()
+    assert told.session(THREAD).usage.requests == 1
+    assert told.session(THREAD).compactions == 1
+    assert told.facts(THREAD).context_used_tokens == 12_792
+
+
+@pytest.mark.parametrize("count_first", [False, True])
+def test_a_response_counts_by_its_record_or_its_count(chat, count_first):
+    figures = usage(100, 20, 50)
+
+    def record():
+        chat.add(
+            "token_usage_record",
+            thread_id=THREAD,
+            turn_id="t",
+            response_id="r1",
+            usage=figures,
+            thread_token_usage=figures,
+        )
+
+    chat.turn(turn_id="t")
+    if not count_first:
+        record()
+    chat.count(figures, figures)
+    if count_first:
+        record()
+    told = chat.told()
+    assert told.session(THREAD).usage.requests == 1
+    assert told.tokens(THREAD) == TokenCounts(input=80, cache_read=20, output=50)
+
+
+def test_x18_a_question_mark_in_a_url(chat):
+    assert chat.answer("See https://example.org/?q=1 for it.").told().signal(THREAD).kind == "idle"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "signal"),
+    [
+        ("task_started", {}, ("running", "")),
+        ("turn_started", {}, ("running", "")),
+        ("task_complete", {"last_agent_message": "Done."}, ("idle", "")),
+        ("task_complete", {"last_agent_message": "Which?"}, ("waiting", "input")),
+        ("task_complete", {"last_agent_message": None}, ("idle", "")),
+        (
+            "task_complete",
+            {"error": {"codex_error_info": "usage_limit_exceeded"}},
+            ("error", "usage_limit_exceeded"),
+        ),
+        ("task_complete", {"error": {"codex_error_info": {"http": 500}}}, ("error", "error")),
+        ("turn_aborted", {"reason": "interrupted"}, ("idle", "")),
+        ("exec_approval_request", {}, ("waiting", "permission")),
+        ("apply_patch_approval_request", {}, ("waiting", "permission")),
+        ("request_user_input", {}, ("waiting", "input")),
+        ("error", {"message": "x"}, ("error", "error")),
+        ("user_message", {"message": "x"}, ("running", "")),
+    ],
+)
+def test_states(chat, kind, fields, signal):
+    found = chat.event(kind, **fields).told().signal(THREAD)
+    assert (found.kind, found.reason, found.detail) == (*signal, kind)
+
+
+def test_an_answer_in_the_middle_of_a_turn_is_not_its_end(chat):
+    chat.event("task_started", turn_id="t").answer("I will look.")
+    assert chat.told().signal(THREAD).kind == "running"
+
+
+def test_the_model_of_each_turn(chat):
+    chat.turn("gpt-5").count(usage(10), usage(10)).turn("gpt-5-mini").count(usage(5), usage(15))
+    models = chat.told().session(THREAD).models
+    assert {name: used.tokens.input for name, used in models.items()} == {
+        "gpt-5": 10,
+        "gpt-5-mini": 5,
+    }
+
+
+def test_a_thread_without_its_first_record_is_named_by_its_file(tmp_path):
+    chat = Codex(tmp_path, begun=False).turn().count(usage(10), usage(10))
+    assert chat.told().session(THREAD).usage.requests == 1
+
+
+def test_archived(tmp_path, chat):
+    """`codex archive` moves a rollout; what it said is known."""
+    told = chat.turn().count(usage(10), usage(10)).told()
+    before = dict(told.ledger.totals)
+    moved = chat.path.rename(tmp_path / "archived.jsonl")
+    read_on(told.ledger, codex.AGENT, str(moved))
+    assert told.total("requests", "gpt-5-codex") == 1
+    assert told.ledger.totals["tokens", "codex", "gpt-5-codex", "input"] == 10
+    assert set(told.ledger.totals) == set(before)
+
+
+def test_running_totals_may_be_large(chat):
+    """A long thread has used more than any one request can."""
+    total = usage(5_000_000_000, 4_000_000_000, 9)
+    chat.turn().count(usage(10, 0, 9), total).count(usage(10, 0, 9), total)
+    told = chat.told()
+    assert told.session(THREAD).usage.requests == 1
+    assert told.ledger.totals.get(("parse_errors", "codex", "schema")) is None
+
+
+def test_roots(tmp_path):
+    found = codex.AGENT.roots(tmp_path, {"CODEX_HOME": "/a, /b"})
+    assert [str(root) for root in found] == [
+        "/a/sessions",
+        "/a/archived_sessions",
+        "/b/sessions",
+        "/b/archived_sessions",
+    ]
+    assert codex.AGENT.roots(tmp_path, {})[0] == tmp_path / ".codex" / "sessions"
