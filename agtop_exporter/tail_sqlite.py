@@ -24,6 +24,7 @@ from agtop_exporter.tail import BATCH_BYTES, Errors, salvage
 BUSY_SECONDS = 0.1  # a refresh waits no longer for a lock: the next one tries again
 VALUE_BYTES = 32 * 1024 * 1024  # of one row: a longer one is stepped over, and counted
 COPY_BYTES = 1024 * 1024 * 1024  # of a database that can only be read from a copy
+BEFORE_ALL = -(2**63)  # a table may number its own rows, from 0 or below
 ANCHORS = 8
 ANCHOR_ROWS = 256  # at least so many rows lie between two anchors
 WAL_FORMAT = 2  # of the header's read version
@@ -208,7 +209,9 @@ class Database:
 
     def _count(self, row: tuple[Any, ...]) -> None:
         self.records += 1
-        self.bytes_read += sum(len(field) for field in row if isinstance(field, (str, bytes)))
+        for field in row:
+            if isinstance(field, (str, bytes)):
+                self.bytes_read += len(field)
 
     def find(
         self, table: str, kind: type[T], *, where: str, values: Sequence[object], limit: int = -1
@@ -240,7 +243,7 @@ class Database:
             if [str(row[0]) for row in rows] == [seen]:
                 return rowid
             self.reset = "rewritten"
-        return 0
+        return BEFORE_ALL
 
     def _step_over(self, table: str, rowid: int) -> int:
         """Pass a row that is too large."""
