@@ -12,6 +12,8 @@ USED = frozenset(
     | {"tool_calls", "tool_call_errors", "project_tokens", "project_cost"}
 )
 
+DATABASES = (".db", ".vscdb")
+
 
 def price(_agent, event):
     """Charge 1 to 5 dollars a million tokens by type; one model has no price."""
@@ -52,7 +54,7 @@ def is_changed(entry, cursor):
 def read_on(ledger, agent, path, *, price=price):
     """Record all that is new in one file; a database may change without a change of its date."""
     _, cursor = ledger.cursors.get(path, ("", Cursor()))
-    more = path.endswith(".db") or is_changed(Path(path), cursor)
+    more = path.endswith(DATABASES) or is_changed(Path(path), cursor)
     while more:
         batch = agent.read(path, cursor)
         ledger.record(batch, price=price, project=project)
@@ -106,8 +108,8 @@ def sessions(ledger):
 
 
 def build_databases(home):
-    """Turn every `X.db.sql` below a directory into the database `X.db`."""
-    for script in sorted(Path(home).rglob("*.db.sql")):
+    """Turn every script `X.db.sql` (or `X.vscdb.sql`) below a directory into its database."""
+    for script in sorted(Path(home).rglob("*db.sql")):
         with closing(sqlite3.connect(script.with_suffix(""))) as database:
             database.executescript(script.read_text(encoding="utf-8"))
             database.commit()

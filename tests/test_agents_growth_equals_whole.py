@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from driving import read_on, sessions, totals, transcripts, used
+from driving import DATABASES, read_on, sessions, totals, transcripts, used
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,7 +100,7 @@ def test_files_that_grow_together(agent, home, tmp_path, randomness):
 @every_agent
 def test_rows_that_come_one_by_one(agent, home):
     """A database that is read after each of its statements gives what it gives at the end."""
-    databases = [path for _, path in transcripts(home, [agent]) if path.endswith(".db")]
+    databases = [path for _, path in transcripts(home, [agent]) if path.endswith(DATABASES)]
     if not databases:
         pytest.skip(f"{agent.name} writes no database")
     for path in databases:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from driving import is_changed, refresh, sessions, totals, transcripts, used
+from driving import DATABASES, is_changed, refresh, sessions, totals, transcripts, used
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
@@ -85,7 +85,7 @@ def test_accidents(agent, home, accident):
     assert before
     paths = writable(home, agent)
     for path in paths:
-        if accident not in (truncate, replace_with_a_part) or path.suffix != ".db":
+        if accident not in (truncate, replace_with_a_part) or path.suffix not in DATABASES:
             accident(path)
     touch_on(paths)
     refresh(ledger, home, [agent])
@@ -115,7 +115,7 @@ def test_truncated_and_grown_again(agent, home):
     refresh(ledger, home, [agent])
     before = used(ledger)
     for path in writable(home, agent):
-        if path.suffix == ".db":
+        if path.suffix in DATABASES:
             continue
         data = path.read_bytes()
         for part in (data[: len(data) // 2], data[: len(data) // 3], data):

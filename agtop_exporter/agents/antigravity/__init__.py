@@ -1,0 +1,48 @@
+"""Antigravity: `~/.gemini/antigravity*/conversations/*`, and the database of the application.
+
+Not seen with a real Antigravity; its files are not documented, see tests/agents/antigravity/README.
+Says nothing of processes, and reads none of the keys that hold credentials.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from agtop_exporter.agents import Agent, Entry, Environment, walk
+from agtop_exporter.agents.antigravity import conversations, state
+from agtop_exporter.file_group import FileGroup
+from agtop_exporter.model import Batch, Cursor
+
+STATE = "state.vscdb"
+DATA_FOLDERS = ("antigravity", "antigravity-ide", "antigravity-cli")
+APPLICATIONS = ("Antigravity", "Antigravity IDE")
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the folders of conversations, and those of the application's database."""
+    configuration = Path(environment.get("XDG_CONFIG_HOME") or home / ".config").expanduser()
+    applications = (configuration, home / "Library" / "Application Support")
+    return (
+        *(home / ".gemini" / name / "conversations" for name in DATA_FOLDERS),
+        *(base / name / "User" / "globalStorage" for base in applications for name in APPLICATIONS),
+    )
+
+
+def files(root: Path) -> Iterator[Entry]:
+    """List the conversations of a folder, or the database of the application."""
+    if root.name == "globalStorage":
+        for entry in walk(root, suffix=STATE, depth=0):
+            if entry.name == STATE:
+                yield FileGroup(entry.path, (f"{entry.path}-wal",))
+    else:
+        for entry in walk(root, suffix=".db", depth=0):
+            yield FileGroup(entry.path, (f"{entry.path}-wal",))
+        yield from walk(root, suffix=".pb", depth=0)
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in a conversation or in the application's database. Raises OSError."""
+    is_state = path.endswith(STATE)
+    return state.read(path, cursor) if is_state else conversations.read(path, cursor)
+
+
+AGENT = Agent(name=state.NAME, title="Antigravity", roots=roots, files=files, read=read)

@@ -1,0 +1,99 @@
+"""Reads protobuf messages without their schema: fields by number, nothing else.
+
+Wire format: https://protobuf.dev/programming-guides/encoding/
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+MAX_VARINT_BITS = 63
+
+Fields = dict[int, list[int | bytes]]
+
+
+def fields(data: bytes) -> Fields:
+    """Return the values of every field: integers and bytes. Raises ValueError if no message."""
+    found: Fields = {}
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        number, kind = tag >> 3, tag & 7
+        value: int | bytes
+        if kind == VARINT:
+            value, at = _varint(data, at)
+        else:
+            length, at = _length(data, at, kind)
+            if length > len(data) - at:
+                raise ValueError("ends too early")
+            value, at = data[at : at + length], at + length
+        if number == 0:
+            raise ValueError("no field has this number")
+        found.setdefault(number, []).append(value)
+    return found
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, MAX_VARINT_BITS + 1, 7):
+        if at >= len(data):
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follows
+            return value, at
+    raise ValueError("no such number")
+
+
+def _length(data: bytes, at: int, kind: int) -> tuple[int, int]:
+    if kind == BYTES:
+        return _varint(data, at)
+    if kind in (FIXED64, FIXED32):
+        return (8 if kind == FIXED64 else 4), at
+    raise ValueError("no such type")
+
+
+def number(message: Fields, field: int) -> int:
+    """Return an integer; 0 where there is none, as protobuf has it."""
+    found = message.get(field, ())
+    return next((value for value in found if isinstance(value, int)), 0)
+
+
+def texts(message: Fields, field: int) -> Iterator[str]:
+    """Give the values of a field that are text."""
+    for value in message.get(field, ()):
+        if isinstance(value, bytes):
+            try:
+                yield value.decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+
+
+def text(message: Fields, field: int) -> str:
+    """Return the first value of a field that is text; empty where there is none."""
+    return next(texts(message, field), "")
+
+
+def messages(message: Fields, field: int) -> Iterator[Fields]:
+    """Give the values of a field that are messages."""
+    for value in message.get(field, ()):
+        if isinstance(value, bytes) and value:
+            try:
+                yield fields(value)
+            except ValueError:
+                continue
+
+
+def message_at(message: Fields, field: int) -> Fields:
+    """Return the first value of a field that is a message; empty where there is none."""
+    return next(messages(message, field), {})
+
+
+def from_base64(data: bytes) -> bytes:
+    """Return what base64 text says; the data itself where it is none."""
+    try:
+        return base64.b64decode(data.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return data

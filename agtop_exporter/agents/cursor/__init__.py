@@ -1,0 +1,46 @@
+"""Cursor: `~/.cursor/projects/*/agent-transcripts/**.jsonl`, and the database of the application.
+
+Not seen with a real Cursor; its files are not documented, see tests/agents/cursor/README.
+Says nothing of processes, and reads none of the keys that hold credentials.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, walk
+from agtop_exporter.agents.cursor import database, transcripts
+from agtop_exporter.file_group import FileGroup
+from agtop_exporter.model import Batch, Cursor
+
+STATE = "state.vscdb"
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the folder of projects, and those of the application's database."""
+    configuration = Path(environment.get("XDG_CONFIG_HOME") or home / ".config").expanduser()
+    applications = (configuration, home / "Library" / "Application Support")
+    return (
+        *listed_roots(environment, "CURSOR_DATA_DIR", home / ".cursor", below="projects"),
+        *(base / "Cursor" / "User" / "globalStorage" for base in applications),
+    )
+
+
+def files(root: Path) -> Iterator[Entry]:
+    """List the transcripts of a folder of projects, or the database beside it."""
+    if root.name == "globalStorage":
+        for entry in walk(root, suffix=STATE, depth=0):
+            if entry.name == STATE:
+                yield FileGroup(entry.path, (f"{entry.path}-wal",))
+    else:
+        for entry in walk(root, suffix=".jsonl", depth=4):
+            if transcripts.FOLDER in Path(entry.path).parts:
+                yield entry
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in a transcript or in the database. Raises OSError."""
+    is_database = path.endswith(STATE)
+    return database.read(path, cursor) if is_database else transcripts.read(path, cursor)
+
+
+AGENT = Agent(name=transcripts.NAME, title="Cursor", roots=roots, files=files, read=read)

@@ -1,0 +1,154 @@
+"""Cursor tells little: what it tells is counted once, and what it does not tell is absent."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from agent_files import counted, write_lines
+from driving import read_on
+
+from agtop_exporter.agents.cursor import AGENT
+from agtop_exporter.agents.cursor.transcripts import working_directory
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import Cursor, TokenCounts
+
+ID = "c0c0c0c0-0000-4000-8000-00000000000a"
+FOLDER = f".cursor/projects/myworkspace/agent-transcripts/{ID}"
+CANARY = "canary-of-a-credential"
+
+
+def say(role, *blocks, **more):
+    return {"role": role, "message": {"content": list(blocks)}, **more}
+
+
+def text(words="Oil"):
+    return {"type": "text", "text": words}
+
+
+def call(name="read_file"):
+    return {"type": "tool_use", "name": name, "input": {}}
+
+
+def database(home, *rows, settings=()):
+    path = home / ".config/Cursor/User/globalStorage/state.vscdb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("ItemTable", "cursorDiskKV"):
+            unique = "key TEXT UNIQUE ON CONFLICT REPLACE, value BLOB"
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({unique})")
+        connection.executemany("INSERT INTO cursorDiskKV VALUES (?, ?)", rows)
+        connection.executemany("INSERT INTO ItemTable VALUES (?, ?)", settings)
+        connection.commit()
+    return path
+
+
+def bubble(number, tokens, **more):
+    counts = dict(zip(("inputTokens", "outputTokens"), tokens, strict=True))
+    value = {"type": 2, "createdAt": 1_775_120_400_000, "tokenCount": counts, **more}
+    return f"bubbleId:{ID}:b{number}", json.dumps(value)
+
+
+def test_u01_no_folder_gives_nothing(tmp_path):
+    assert counted(tmp_path, AGENT) == {}
+
+
+def test_u02_a_folder_that_is_no_path_stays_its_name(tmp_path):
+    records = [say("user", text(), modelId="claude"), say("assistant", text("Oiled."))]
+    write_lines(tmp_path / FOLDER / f"{ID}.jsonl", *records)
+    facts = counted(tmp_path, AGENT)[ID].facts
+    assert (facts.cwd, facts.model, facts.title) == ("myworkspace", "claude", "Oil")
+
+
+@pytest.mark.parametrize(("slug", "directory"), [("usr-bin", "/usr/bin"), ("usr-none", "usr-none")])
+def test_a_folder_that_is_a_path_is_it(slug, directory):
+    path = Path(f"/home/ada/.cursor/projects/{slug}/agent-transcripts/{ID}/{ID}.jsonl")
+    assert working_directory(path) == directory
+
+
+@pytest.mark.parametrize(
+    ("told", "plan"),
+    [("pro_plus", "Pro+"), ('"FREE_TRIAL"', "Free Trial"), ("Ultra", "Ultra"), ("hobby", "hobby")],
+)
+def test_u03_plans(tmp_path, told, plan):
+    settings = [("cursorAuth/stripeMembershipType", told), ("cursorAuth/accessToken", CANARY)]
+    database(tmp_path, (f"composerData:{ID}", json.dumps({"name": "Oil"})), settings=settings)
+    assert counted(tmp_path, AGENT)[ID].facts.subscription == plan
+
+
+def test_u04_the_last_of_many_records_is_the_last_activity(tmp_path):
+    records = [say("user", text(), createdAt=1_775_120_400_000 + at * 1000) for at in range(120)]
+    write_lines(tmp_path / FOLDER / f"{ID}.jsonl", *records)
+    facts = counted(tmp_path, AGENT)[ID].facts
+    assert (facts.started_at, facts.last_active) == (1_775_120_400, 1_775_120_519)
+
+
+def test_u04_without_times_the_file_tells_the_activity_and_nothing_the_start(tmp_path):
+    path = write_lines(tmp_path / FOLDER / f"{ID}.jsonl", say("user", text()))
+    facts = counted(tmp_path, AGENT)[ID].facts
+    assert facts.started_at is None
+    assert facts.last_active == pytest.approx(path.stat().st_mtime)
+
+
+@pytest.mark.parametrize("encode", [str, str.encode])
+def test_u04_tokens_as_text_or_bytes_and_no_credential(tmp_path, encode):
+    rows = [bubble(1, (4000, 120)), bubble(2, (0, 0)), (f"composerData:{ID}", "{}")]
+    settings = [("cursorAuth/accessToken", CANARY), ("cursorAuth/refreshToken", CANARY)]
+    path = database(tmp_path, *((key, encode(value)) for key, value in rows), settings=settings)
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path))
+    record = ledger.sessions["cursor", ID]
+    assert record.usage.tokens == TokenCounts(input=4000, output=120)
+    assert record.models[""].requests == 1  # the answer without figures is no answer of 0 tokens
+    assert CANARY not in repr((ledger.totals, ledger.sessions, ledger.cursors))
+
+
+@pytest.mark.parametrize("statement", ["INSERT", "UPDATE"])
+def test_a_message_that_is_written_again_counts_its_last_figures(tmp_path, statement):
+    path = database(tmp_path, bubble(1, (10, 1)), bubble(2, (0, 0)))
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path))
+    changed = [bubble(1, (10, 9)), bubble(2, (20, 2))]
+    if statement == "INSERT":
+        database(tmp_path, *changed)
+    else:
+        with closing(sqlite3.connect(path)) as connection:
+            swapped = [(value, key) for key, value in changed]
+            connection.executemany("UPDATE cursorDiskKV SET value = ? WHERE key = ?", swapped)
+            connection.commit()
+    read_on(ledger, AGENT, str(path))
+    assert ledger.sessions["cursor", ID].usage.tokens == TokenCounts(input=30, output=11)
+    assert ledger.sessions["cursor", ID].models[""].requests == 2
+
+
+def test_database_and_transcript_are_one_session(tmp_path):
+    write_lines(tmp_path / FOLDER / f"{ID}.jsonl", say("user", text()), say("assistant", call()))
+    database(tmp_path, bubble(1, (10, 1), toolFormerData={"name": "read_file"}))
+    sessions = counted(tmp_path, AGENT)
+    assert list(sessions) == [ID]
+    assert (sessions[ID].tools, sessions[ID].turns) == ({"read_file": 1}, 1)
+    assert sessions[ID].usage.tokens.total == 11
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        (say("assistant", text()), "idle"),
+        (say("assistant", text(), call()), "running"),
+        (say("user", text()), "running"),
+    ],
+)
+def test_state_by_the_tail(tmp_path, last, kind):
+    write_lines(tmp_path / FOLDER / f"{ID}.jsonl", say("user", text()), last)
+    assert counted(tmp_path, AGENT)[ID].facts.signal.kind == kind
+
+
+def test_a_corrupt_database_is_counted(tmp_path):
+    path = database(tmp_path, *(bubble(number, (1, 1)) for number in range(300)))
+    data = bytearray(path.read_bytes())
+    data[4096 * 2 : 4096 * 6] = b"\xff" * 4096 * 4
+    path.write_bytes(data)
+    batch = AGENT.read(str(path), Cursor())
+    assert {error.reason for error in batch.errors} <= {"corrupt", "schema", "json"}
+    assert batch.errors
