@@ -129,10 +129,10 @@ def _summary(snapshot: Snapshot) -> str:
 
 def _sessions(snapshot: Snapshot) -> str:
     if not snapshot.published:
-        return '<h2>Live sessions</h2>\n<p class="none">No session is live.</p>'
+        return '<h2>Recent sessions</h2>\n<p class="none">No session is live.</p>'
     latest_first = sorted(snapshot.published, key=lambda s: -(s.last_active or 0))
     rows = "\n".join(_row(session, snapshot.generated_at) for session in latest_first)
-    return f"""<h2>Live sessions</h2>
+    return f"""<h2>Recent sessions</h2>
 <table>
 <thead><tr><th>Project</th><th>State</th><th>Agent</th><th>Model</th>
 <th class="number">Tokens</th><th class="number">Cost</th><th class="number">Age</th></tr></thead>
