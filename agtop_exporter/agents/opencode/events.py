@@ -179,9 +179,9 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
 def rate_limits(message: Message) -> tuple[RateLimit, ...]:
     """Return the windows that a failed response's headers tell of."""
     data = message.error.data if message.error else None
-    headers = {
-        name.lower(): value for name, value in ((data and data.response_headers) or {}).items()
-    }
+    if data is None or not data.response_headers:
+        return ()
+    headers = {name.lower(): value for name, value in data.response_headers.items()}
     limits = []
     for header, (window, length) in LIMIT_WINDOWS.items():
         used = number(headers.get(f"{LIMIT_HEADER}{header}-utilization"))
