@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from running import SCRIPTS, environment, once, run
-from transcripts import claude_answer, claude_file, claude_turns, session_id
+from small_homes import claude_answer, claude_file, claude_turns, session_id
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from transcripts import claude_answer, claude_file, claude_turns, session_id
         (("--listen-address", "127.0.0.1:99999"), 2, "--listen-address: expected HOST:PORT"),
         (("--agent", "clod"), 2, "no such agent: clod"),
         (("--config", "/nowhere.toml"), 2, "/nowhere.toml: No such file or directory"),
-        (("--json",), 2, "--json goes with --once"),
+        (("--json",), 2, "--json goes with --once and doctor"),
         (("--refresh-pricing", "--no-pricing-refresh", "--once"), 2, "exclude each other"),
         (("fly",), 2, "invalid choice: 'fly'"),
     ],

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from running import daemon, once, total
-from transcripts import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns
+from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns
 
 TOKENS = "agtop_tokens_total"
 

@@ -5,7 +5,7 @@ import signal
 import stat
 
 from running import daemon, once, run, total
-from transcripts import claude_file, claude_turns
+from small_homes import claude_file, claude_turns
 
 
 def test_no_agent_installed_is_a_page(tmp_path):
