@@ -186,11 +186,10 @@ class _Reader:
         memory, snapshot = self.memory, data.accounting_snapshot
         metrics = snapshot.model_metrics if snapshot is not None else data.model_metrics
         totals = totals_of(metrics or {})
+        run = totals
         if snapshot is not None or self._is_cumulative(totals):
             run = {model: growth(totals[model], memory.totals.get(model)) for model in totals}
-            memory.totals = totals
-        else:
-            run = totals
+        memory.totals = totals
         if not memory.counted:
             for model, (requests, counts) in run.items():
                 if counts.total:

@@ -1,0 +1,399 @@
+"""Copilot's logs tell most things twice or in pieces: each counts once, as it is in the end."""
+
+import json
+
+import pytest
+from driving import read_on, refresh, totals
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agtop_exporter.agents.copilot import AGENT
+from agtop_exporter.ledger import Ledger
+
+STARTED = 1_780_000_000_000
+SESSION = "99999999-9999-4999-8999-999999999999"
+USER = (".config", "Code", "User")
+
+
+def write(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def chat_log(home, lines):
+    folder = home.joinpath(*USER, "workspaceStorage", "abc", "chatSessions")
+    return write(folder / f"{SESSION}.jsonl", lines)
+
+
+def chat_file(home, document, name=SESSION):
+    folder = home.joinpath(*USER, "workspaceStorage", "abc", "chatSessions")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def request(name="r1", **more):
+    return {
+        "requestId": name,
+        "timestamp": STARTED,
+        "modelId": "copilot/gpt-4.1",
+        "message": {"text": "please"},
+        **more,
+    }
+
+
+def initial(*requests):
+    return {
+        "kind": 0,
+        "v": {"sessionId": SESSION, "creationDate": STARTED, "requests": list(requests)},
+    }
+
+
+def told(path):
+    """Read a file, and return its only session as the ledger has it."""
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path))
+    [record] = ledger.sessions.values()
+    return record
+
+
+def test_named_by_its_file(tmp_path):
+    """H-02: the oldest chats have no id, and no dates."""
+    path = chat_file(tmp_path, {"requests": [{"modelId": "copilot/gpt-4.1", "message": "hi"}]})
+    record = told(path)
+    assert (record.session_id, record.facts.model) == (SESSION, "copilot/gpt-4.1")
+    assert record.facts.title == "hi"
+    assert record.facts.last_active == path.stat().st_mtime_ns / 1e9
+    assert record.models == {}  # no figures: absent, never 0
+
+
+def test_a_deleted_chat_stays_counted(tmp_path):
+    """H-05: two rounds that name no calls are two calls."""
+    rounds = {"metadata": {"toolCallRounds": [{"id": "a"}, {"id": "b"}]}}
+    path = chat_file(tmp_path, {"sessionId": SESSION, "requests": [request(result=rounds)]})
+    ledger = Ledger()
+    refresh(ledger, tmp_path, [AGENT])
+    path.unlink()
+    refresh(ledger, tmp_path, [AGENT])
+    assert sum(ledger.sessions["copilot", SESSION].tools.values()) == 2
+
+
+def test_a_chat_without_requests_is_none(tmp_path):
+    path = chat_file(tmp_path, {"sessionId": SESSION, "requests": []})
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path))
+    assert ledger.sessions == {}
+
+
+QUESTION = {"kind": "questionCarousel", "questions": [{}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "reason"),
+    [
+        ([], "running", ""),
+        ([(2, ["requests", 0, "response"], [QUESTION])], "waiting", "input"),
+        (
+            [
+                (2, ["requests", 0, "response"], [QUESTION]),
+                (2, ["requests", 0, "response"], [{**QUESTION, "isUsed": True}], 0),
+                (1, ["requests", 0, "modelState"], {"value": 1, "completedAt": STARTED + 5}),
+            ],
+            "idle",
+            "",
+        ),
+        ([(1, ["requests", 0, "modelState"], {"value": 4})], "waiting", "permission"),
+        ([(1, ["requests", 0, "modelState"], {"value": 2})], "idle", ""),
+        ([(1, ["requests", 0, "modelState"], {"value": 3})], "error", "failed"),
+        ([(1, ["requests", 0, "result"], {"errorDetails": {"code": "quota"}})], "error", "quota"),
+        ([(1, ["requests", 0, "result"], {"errorDetails": {"code": "canceled"}})], "idle", ""),
+        ([(1, ["requests", 0, "result"], {"metadata": {}})], "idle", ""),
+        (
+            [
+                (1, ["requests", 0, "result"], {"metadata": {}}),
+                (3, ["requests", 0, "result"], None),
+            ],
+            "running",
+            "",
+        ),
+    ],
+)
+def test_state_of_the_last_request(tmp_path, changes, kind, reason):
+    """H-06, H-07: what was answered, or has ended, waits no more."""
+    lines = [initial(request())]
+    for number, path, value, *cut in changes:
+        lines.append({"kind": number, "k": path, "v": value} | ({"i": cut[0]} if cut else {}))
+    signal = told(chat_log(tmp_path, lines)).facts.signal
+    assert (signal.kind, signal.reason) == (kind, reason)
+
+
+def test_pushes_into_a_response_are_no_requests(tmp_path):
+    """H-07: requests of the snapshot and pushed ones count; parts of a response do not."""
+    call = {"kind": "toolInvocationSerialized", "toolCallId": "c1", "toolId": "read"}
+    record = told(
+        chat_log(
+            tmp_path,
+            [
+                initial(request("r1"), request("r2")),
+                {"kind": 2, "k": ["requests"], "v": [request("r3")]},
+                {"kind": 2, "k": ["requests", 2, "response"], "v": [{"value": "so"}, call]},
+                {"kind": 2, "k": ["requests", 2, "response"], "v": [call], "i": 1},
+                {"kind": 1, "k": ["requests", 2, "message", "text"], "v": "again"},
+                {"kind": 1, "k": ["requests", 2, "response", 0, "value"], "v": "well"},
+                {"kind": 1, "k": ["customTitle"], "v": "A title"},
+                {"kind": 1, "k": ["requests", 1, "promptTokens"], "v": 100},
+                {"kind": 1, "k": ["requests", 1, "completionTokens"], "v": 10},
+            ],
+        )
+    )
+    assert (record.turns, record.tools, record.facts.title) == (3, {"read": 1}, "A title")
+    assert record.models["gpt-4.1"].tokens.input == 100
+
+
+def test_a_compacted_log_counts_no_more(tmp_path):
+    """VS Code writes the whole document anew over a log that has grown long."""
+    ended = request("r1", promptTokens=100, completionTokens=10, result={"metadata": {}})
+    path = chat_log(
+        tmp_path, [initial(request("r1")), {"kind": 1, "k": ["requests", 0], "v": ended}]
+    )
+    ledger = Ledger()
+    refresh(ledger, tmp_path, [AGENT])
+    before = dict(ledger.totals)
+    path.unlink()
+    chat_log(tmp_path, [initial(ended)])
+    refresh(ledger, tmp_path, [AGENT])
+    for name in ("requests", "tokens", "turns"):
+        same = {series: value for series, value in before.items() if series[0] == name}
+        assert same
+        assert same.items() <= ledger.totals.items()
+
+
+@pytest.mark.parametrize(
+    ("opened", "cwd"),
+    [
+        ({"folder": "file:///home/ada/src/a%20b"}, "/home/ada/src/a b"),
+        ({"folder": "vscode-remote://ssh-remote%2Bhost/home/ada/src/far"}, "/home/ada/src/far"),
+        ({"workspace": "file:///home/ada/both.code-workspace"}, "/home/ada/both.code-workspace"),
+        ({"folder": 7}, ""),
+        ({"folder": "file://[half"}, ""),
+    ],
+)
+def test_the_folder_of_a_window(tmp_path, opened, cwd):
+    path = chat_file(tmp_path, {"requests": [request()]})
+    path.parent.with_name("workspace.json").write_text(json.dumps(opened))
+    assert told(path).facts.cwd == cwd
+
+
+# --- the tool -------------------------------------------------------------------------------
+
+
+def event(kind, number, agent=None, **data):
+    return {
+        "type": kind,
+        "data": data,
+        "id": f"id-{number}",
+        "timestamp": f"2026-05-01T10:00:{number:02d}Z",
+    } | ({"agentId": agent} if agent else {})
+
+
+def log(home, *events):
+    return write(home / ".copilot" / "session-state" / SESSION / "events.jsonl", events)
+
+
+def figures(count, tokens):
+    usage = {"inputTokens": tokens, "outputTokens": 1, "cacheReadTokens": 0}
+    return {"gpt-5.1": {"requests": {"count": count}, "usage": usage}}
+
+
+def used(path):
+    usage = told(path).models["gpt-5.1"]
+    return usage.requests, usage.tokens.input
+
+
+def answers(first, count):
+    return [event("assistant.message", first + n, toolRequests=[]) for n in range(count)]
+
+
+def test_totals_of_each_run_are_added(tmp_path):
+    path = log(
+        tmp_path,
+        *answers(1, 3),
+        event("session.shutdown", 9, modelMetrics=figures(3, 100)),
+        *answers(11, 3),
+        event("session.shutdown", 19, modelMetrics=figures(3, 120)),
+    )
+    assert used(path) == (6, 220)
+
+
+@pytest.mark.parametrize("place", ["modelMetrics", "accountingSnapshot"])
+def test_totals_over_all_runs_are_not(tmp_path, place):
+    def shutdown(number, metrics):
+        given = metrics if place == "modelMetrics" else {"modelMetrics": metrics}
+        return event("session.shutdown", number, **{place: given})
+
+    path = log(
+        tmp_path,
+        *answers(1, 3),
+        shutdown(9, figures(3, 100)),
+        *answers(11, 2),
+        shutdown(19, figures(5, 220)),
+    )
+    assert used(path) == (5, 220)
+
+
+def test_totals_repeat_the_records(tmp_path):
+    """A log that an older version began, and a newer one went on with."""
+    record = {"model": "gpt-5.1", "inputTokens": 50, "outputTokens": 1, "apiCallId": "x"}
+    path = log(
+        tmp_path,
+        *answers(1, 3),
+        event("session.shutdown", 9, modelMetrics=figures(3, 100)),
+        event("session.usage_record", 11, usage=record),
+        event("session.shutdown", 19, accountingSnapshot={"modelMetrics": figures(4, 150)}),
+    )
+    assert used(path) == (4, 150)
+
+
+def test_a_compaction_with_a_record_counts_once(tmp_path):
+    record = {"model": "gpt-5.1", "inputTokens": 50, "outputTokens": 1, "apiCallId": "x"}
+    spent = {"inputTokens": 50, "outputTokens": 1, "model": "gpt-5.1"}
+    told_of = event(
+        "session.compaction_complete", 2, success=True, requestId="x", compactionTokensUsed=spent
+    )
+    assert used(log(tmp_path, event("session.usage_record", 1, usage=record), told_of)) == (1, 50)
+    alone = log(tmp_path, told_of)
+    assert used(alone) == (1, 50)
+    assert told(alone).compactions == 1
+
+
+def test_older_names_of_what_a_compaction_used(tmp_path):
+    spent = {"input": 50, "output": 7, "cachedInput": 20}
+    path = log(
+        tmp_path,
+        event("session.start", 1, selectedModel="gpt-5.1"),
+        event("session.compaction_complete", 2, success=True, compactionTokensUsed=spent),
+    )
+    tokens = told(path).models["gpt-5.1"].tokens
+    assert (tokens.input, tokens.cache_read, tokens.output) == (30, 20, 7)
+
+
+@pytest.mark.parametrize(
+    ("last", "kind", "reason"),
+    [
+        (event("permission.requested", 9), "waiting", "permission"),
+        (event("permission.completed", 9), "running", ""),
+        (event("tool.execution_start", 9, toolName="ask_user"), "waiting", "input"),
+        (event("assistant.turn_end", 9), "running", ""),
+        (event("session.shutdown", 9), "idle", ""),
+        (event("session.error", 9), "error", "session error"),
+        (event("assistant.turn_end", 9, agent="sub"), "running", ""),
+        (event("something.new", 9), "running", ""),
+    ],
+)
+def test_state_of_the_tool(tmp_path, last, kind, reason):
+    path = log(
+        tmp_path,
+        event("user.message", 1, content="go"),
+        event("assistant.message", 2, toolRequests=[{"toolCallId": "t"}]),
+        last,
+    )
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path))
+    signal = ledger.sessions["copilot", SESSION].facts.signal
+    assert (signal.kind, signal.reason) == (kind, reason)
+
+
+def test_telemetry_of_a_known_session_is_passed_over(tmp_path):
+    record = {"model": "gpt-5.1", "inputTokens": 50, "outputTokens": 1, "apiCallId": "x"}
+    log(tmp_path, event("session.usage_record", 1, usage=record))
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-5.1",
+        "gen_ai.usage.input_tokens": 50,
+    }
+    spans = [
+        {"spanId": session, "attributes": {**attributes, "gen_ai.conversation.id": session}}
+        for session in (SESSION, "other", "../escape")
+    ]
+    write(tmp_path / ".copilot" / "otel" / "a.jsonl", spans)
+    ledger = Ledger()
+    refresh(ledger, tmp_path, [AGENT])
+    assert ledger.totals["requests", "copilot", "gpt-5.1"] == 3
+    assert ledger.sessions["copilot", SESSION].models["gpt-5.1"].requests == 1
+
+
+def test_roots(tmp_path):
+    roots = AGENT.roots(tmp_path, {"COPILOT_HOME": "/elsewhere", "XDG_CONFIG_HOME": "/settings"})
+    assert roots[0].as_posix() == "/elsewhere"
+    names = {root.as_posix() for root in roots}
+    assert "/settings/Code - Insiders/User" in names
+    assert f"{tmp_path}/.vscode-server/data/User" in names
+    assert f"{tmp_path}/Library/Application Support/VSCodium/User" in names
+
+
+# --- whatever a document holds --------------------------------------------------------------
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from([0, -1, 10**15, 2**63, 1e308, "-1", "\ud800", "\0"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=5,
+)
+steps = st.sampled_from(
+    ["requests", "response", "result", "metadata", "modelState", "inputState", "customTitle"]
+)
+paths = st.lists(steps | st.integers(-2, 3) | st.text(max_size=3), max_size=5)
+entries = st.fixed_dictionaries(
+    {"kind": st.integers(-1, 4) | anything},
+    optional={"k": paths | anything, "v": anything, "i": st.integers(-3, 3) | anything},
+)
+
+
+@given(changes=st.lists(entries, max_size=6))
+def test_any_change_may_come(tmp_path, changes):
+    ended = request("r1", promptTokens=100, completionTokens=10, result={"metadata": {}})
+    path = chat_log(tmp_path, [initial(ended, request("r2"))])
+    ledger = Ledger(tmp_path / "state")
+    try:
+        read_on(ledger, AGENT, str(path))
+        before = {series: n for series, n in ledger.totals.items() if series[0] == "tokens"}
+        with path.open("a") as file:
+            file.writelines(json.dumps(change) + "\n" for change in changes)
+        read_on(ledger, AGENT, str(path))
+        ledger.commit()
+        assert ledger.warning == ""
+        assert before
+        assert all(totals(ledger)[series] >= value for series, value in before.items())
+    finally:
+        ledger.close()
+
+
+@given(data=st.data())
+def test_any_field_may_hold_anything(tmp_path, data):
+    document = {
+        "sessionId": SESSION,
+        "creationDate": STARTED,
+        "requests": [
+            request("r1", promptTokens=100, completionTokens=10, result={"metadata": {}}),
+            request("r2", response=[QUESTION], modelState={"value": 1}),
+        ],
+    }
+    owner = data.draw(st.sampled_from([document, *document["requests"]]))
+    name = data.draw(st.sampled_from(sorted(owner)))
+    owner[name] = data.draw(anything)
+    path = chat_file(tmp_path, document)
+    ledger = Ledger(tmp_path / "state")
+    try:
+        read_on(ledger, AGENT, str(path))
+        ledger.commit()
+        assert ledger.warning == ""
+        if owner is not document and owner is not document["requests"][0]:
+            assert ledger.totals["tokens", "copilot", "gpt-4.1", "input"] == 100
+    finally:
+        ledger.close()
