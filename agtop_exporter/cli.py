@@ -77,6 +77,7 @@ def _exporter(arguments: Sequence[str] | None) -> None:
     parser.add_argument("--once", action="store_true", help="scan once and print the metrics")
     parser.add_argument("--json", action="store_true", help="with --once: print JSON instead")
     commands = {
+        "doctor": "examine every agent's files, and say what needs attention",
         "check-config": "validate the settings and print them",
         "catalogue": "print every metric as a Markdown table",
     }
@@ -87,8 +88,8 @@ def _exporter(arguments: Sequence[str] | None) -> None:
         help="; ".join(f"{name}: {text}" for name, text in commands.items()),
     )
     options = parser.parse_args(arguments)
-    if options.json and not options.once:
-        parser.error("--json goes with --once; `agtop json` does the same")
+    if options.json and not options.once and options.command != "doctor":
+        parser.error("--json goes with --once and doctor; `agtop json` is --once --json")
     if options.command == "catalogue":
         from agtop_exporter.catalogue import markdown  # noqa: PLC0415 - only here
 
@@ -97,6 +98,8 @@ def _exporter(arguments: Sequence[str] | None) -> None:
     settings = _settings(options)
     if options.command == "check-config":
         _print_settings(settings)
+    elif options.command == "doctor":
+        _doctor(settings, as_json=options.json)
     elif options.once:
         _write_snapshot(_one_snapshot(settings), as_json=options.json)
     else:
@@ -116,6 +119,38 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
             reload=lambda: _settings(options),
             clock=time.time,  # noqa: TID251 - the edge
         ).run()
+
+
+def _doctor(settings: Settings, *, as_json: bool) -> None:
+    """Read everything anew, and report; the exit status is 1 where something needs attention."""
+    from agtop_exporter import doctor  # noqa: PLC0415 - only here
+
+    problems = []
+    state = _state_directory(settings)
+    if not settings.no_state:
+        with contextlib.closing(Ledger(state, read_only=True)) as ledger:
+            problems += [ledger.warning] if ledger.warning else []
+    with contextlib.closing(Ledger()) as ledger:
+        pipeline = _pipeline(settings, ledger, _prices(settings), _print_notice)
+        _refresher(settings, pipeline.prices)
+        report = doctor.examine(
+            pipeline,
+            pipeline.refresh(_now(), progress=_progress()),
+            homes=_homes(settings),
+            environment=dict(os.environ),  # noqa: TID251 - the edge
+            problems=problems,
+        )
+    if as_json:
+        sys.stdout.buffer.write(doctor.as_json(report))
+    else:
+        sys.stdout.write(doctor.as_text(report))
+    if report.needs_attention:
+        sys.stdout.flush()
+        sys.exit(1)
+
+
+def _homes(settings: Settings) -> list[Path]:
+    return [Path(home).expanduser() for home in settings.home] or [Path.home()]
 
 
 def _print_settings(settings: Settings) -> None:
@@ -265,7 +300,7 @@ def _pipeline(
     return Pipeline(
         settings,
         agents=load_agents(),
-        homes=[Path(home).expanduser() for home in settings.home] or [Path.home()],
+        homes=_homes(settings),
         environment=dict(os.environ),  # noqa: TID251 - the edge
         ledger=ledger,
         prices=prices,

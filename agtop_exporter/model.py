@@ -17,6 +17,9 @@ TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "outpu
 StateKind = Literal["running", "waiting", "warning", "error", "idle", "closed"]
 STATE_KINDS: tuple[StateKind, ...] = ("running", "waiting", "warning", "error", "idle", "closed")
 
+WAITING_BOUNDS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Buckets of the time that a session waits for a human: a glance, a minute, a lunch."""
+
 Plan = Literal["retail", "max", "included"]
 PLANS: tuple[Plan, ...] = ("retail", "max", "included")
 
@@ -293,6 +296,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     sessions: tuple[SessionUpdate, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
     errors: tuple[ParseError, ...] = ()
+    unknown: tuple[tuple[str, int], ...] = ()  # record types new to the reader, and how many
     records: int = 0
     bytes_read: int = 0
     reset: str = ""  # why the file was read from its start again: truncated, rewritten, replaced

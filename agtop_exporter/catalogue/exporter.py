@@ -118,6 +118,17 @@ EXPORTER = (
         collect=totals("parse_errors"),
     ),
     Metric(
+        name="agtop_unknown_records_total",
+        kind="counter",
+        labels=("agent",),
+        help="Records of a type that this version does not know: the agent's format may have "
+        "changed.",
+        otel_name="agtop.unknown.records",
+        otel_unit="{record}",
+        cap="agents",
+        collect=agent_totals("unknown_records"),
+    ),
+    Metric(
         name="agtop_files_tracked",
         kind="gauge",
         labels=("agent",),

@@ -16,6 +16,7 @@ from agtop_exporter.model import (
     Batch,
     Cost,
     Cursor,
+    ParseError,
     Snapshot,
     UsageEvent,
 )
@@ -63,6 +64,8 @@ class Pipeline:
             processes, agents, homes, environment, saved=ledger.facts.get(PROCESS_USAGE, b"")
         )
         self._file_counts = Counter(name for name, _ in ledger.cursors.values())
+        self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
+        self.unknown_records: dict[str, Counter[str]] = {}
         self._last_success: dict[str, float] = {}
         self._warning = ""
         self.reconfigure(settings)
@@ -248,7 +251,16 @@ class Pipeline:
         self._tell("cannot read", agent=failure.agent, path=failure.path, reason=failure.reason)
 
     def _tell_of_errors(self, batch: Batch) -> None:
+        """Add up what could not be used, and say so once a file."""
+        agent = batch.agent
+        for kind, count in batch.unknown:
+            self.unknown_records.setdefault(agent, Counter())[kind] += count
+            self.ledger.add(("unknown_records", agent), count)
         for error in batch.errors:
+            known = {one.reason: one for one in self.skipped.get(agent, ())}
+            first = known.get(error.reason, ParseError(error.reason, 0, error.example))
+            known[error.reason] = ParseError(error.reason, first.count + error.count, first.example)
+            self.skipped[agent] = tuple(known.values())
             self._tell("skipped records", agent=batch.agent, path=batch.path, reason=error.reason)
 
     def _tell_of_ledger(self) -> None:
