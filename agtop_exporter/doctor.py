@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment
-from agtop_exporter.model import AgentStatus, ParseError, PriceSource, Snapshot
+from agtop_exporter.model import AgentStatus, PriceSource, Snapshot
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing.book import Disagreement
 
@@ -22,6 +22,14 @@ class Root(msgspec.Struct, frozen=True):
 
     path: str
     exists: bool
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """Records that could not be used, and where the first of them is."""
+
+    reason: str
+    count: int
+    first: str
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -34,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
     sessions: int
     records: int
     failed: bool  # some file could not be read at all
-    skipped: tuple[ParseError, ...]
+    skipped: tuple[Skipped, ...]
     unknown_records: dict[str, int]  # record types that the reader does not know
     unpriced_models: dict[str, int]  # model -> tokens
     not_in_files: str
@@ -118,7 +126,10 @@ def _finding(
         sessions=len(sessions),
         records=int(snapshot.totals.get(("scan_records", agent.name), 0)),
         failed=status.up is False,
-        skipped=pipeline.skipped.get(agent.name, ()),
+        skipped=tuple(
+            Skipped(error.reason, error.count, error.example)
+            for error in pipeline.skipped.get(agent.name, ())
+        ),
         unknown_records=dict(pipeline.unknown_records.get(agent.name, {})),
         unpriced_models=unpriced,
         not_in_files=agent.not_in_files,
@@ -160,8 +171,8 @@ def _about(finding: Finding) -> list[str]:
     found = f"{finding.files:,} files, {finding.sessions:,} sessions, {finding.records:,} records"
     lines = [f"{name} {found} in {', '.join(present)}"]
     lines += [
-        f"  ! skipped {error.count:,} records: {error.reason} (first: {error.example})"
-        for error in finding.skipped
+        f"  ! skipped {one.count:,} records: {one.reason} (first: {one.first})"
+        for one in finding.skipped
     ]
     if finding.failed:
         lines.append("  ! some files could not be read: see the warnings above")
