@@ -114,6 +114,9 @@ def make_totals(agent="claude-code", model="claude-sonnet-4-5"):
         ("agent_disk_read_bytes", agent): 1_000_000,
         ("agent_disk_written_bytes", agent): 2_000_000,
         ("process_scan_errors", "access_denied"): 5,
+        ("waiting_seconds", agent, "5.0"): 2,
+        ("waiting_seconds", agent, "inf"): 1,
+        ("waiting_seconds_sum", agent): 4_007.5,
     }
 
 

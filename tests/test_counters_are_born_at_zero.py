@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshots import USD, make_session, make_snapshot, make_totals
 
-from agtop_exporter.catalogue import Family, Metric, Publication, publish, starts, zero_first
+from agtop_exporter.catalogue import (
+    Distribution,
+    Family,
+    Metric,
+    Publication,
+    publish,
+    starts,
+    zero_first,
+)
 from agtop_exporter.model import NO_COST, Cost, TokenCounts
 
 COUNTER = Metric(
@@ -40,6 +48,16 @@ def values(exposition, name="agtop_things_total"):
 def increase(seen):
     """Return what `increase()` finds: the rises between samples, a fall being a restart from 0."""
     return sum(after - before if after >= before else after for before, after in pairwise(seen))
+
+
+def test_a_histogram_is_born_without_observations():
+    histogram = msgspec.structs.replace(COUNTER, name="agtop_wait", kind="histogram")
+    seen = Distribution((1.0, 2.0), (0, 1, 0), 1.5)
+    first = zero_first((), None, consumed=True)
+    born = zero_first(page({"a": seen}, histogram), first, consumed=True)
+    assert values(born.exposition, "agtop_wait") == {("a",): seen.empty}
+    grown = zero_first(page({"a": seen}, histogram), born, consumed=True)
+    assert values(grown.exposition, "agtop_wait") == {("a",): seen}
 
 
 GROWTH = st.dictionaries(st.sampled_from("abc"), st.integers(0, 100))

@@ -1,5 +1,6 @@
 """A page that a parser rejects loses everything: whatever a transcript says, both formats parse."""
 
+import itertools
 import math
 import os
 import shutil
@@ -13,7 +14,7 @@ from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from snapshots import make_session, make_snapshot
 
-from agtop_exporter.catalogue import CATALOGUE, Family, Metric, collect
+from agtop_exporter.catalogue import CATALOGUE, Distribution, Family, Metric, collect
 from agtop_exporter.render import prometheus
 
 HOSTILE = st.text(
@@ -44,10 +45,28 @@ def samples(families):
 
 def expected(exposition):
     return {
-        (family.metric.name, *sorted(zip(family.metric.labels, labels, strict=True))): value
+        (
+            f"{family.metric.name}{suffix}",
+            *sorted({**dict(zip(names, labels, strict=True)), **le}.items()),
+        ): value
         for family in exposition
-        for labels, value in family.samples
+        for names in [family.metric.labels]
+        for labels, of_family in family.samples
+        for suffix, le, value in parts(of_family)
     }
+
+
+def parts(value):
+    """Return the samples of one value: (suffix, further labels, number)."""
+    if not isinstance(value, Distribution):
+        return [("", {}, value)]
+    bounds = [*map(str, value.bounds), "+Inf"]
+    buckets = zip(bounds, itertools.accumulate(value.counts), strict=True)
+    return [
+        *(("_bucket", {"le": bound}, below) for bound, below in buckets),
+        ("_sum", {}, value.sum),
+        ("_count", {}, sum(value.counts)),
+    ]
 
 
 @given(HOSTILE, HOSTILE, HOSTILE)
@@ -104,6 +123,14 @@ def test_whole_numbers_have_no_fraction():
     page = prometheus.text(collect(make_snapshot())).decode()
     assert 'agtop_turns_total{agent="claude-code"} 3\n' in page
     assert 'agtop_rate_limit_used_ratio{agent="codex",window="5h"} 0.25\n' in page
+
+
+def test_buckets_hold_those_below_them():
+    page = prometheus.text(collect(make_snapshot())).decode()
+    for le, count in (("1.0", 0), ("5.0", 2), ("3600.0", 2), ("+Inf", 3)):
+        assert f'agtop_waiting_seconds_bucket{{agent="claude-code",le="{le}"}} {count}\n' in page
+    assert 'agtop_waiting_seconds_sum{agent="claude-code"} 4007.5\n' in page
+    assert 'agtop_waiting_seconds_count{agent="claude-code"} 3\n' in page
 
 
 def test_openmetrics_has_types_units_and_an_end():

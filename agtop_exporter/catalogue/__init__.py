@@ -6,19 +6,30 @@ pages. A name, label or meaning here is an interface: changing one breaks dashbo
 
 from agtop_exporter.catalogue.aggregates import AGGREGATES
 from agtop_exporter.catalogue.exporter import EXPORTER
-from agtop_exporter.catalogue.metric import Exposition, Family, Labels, Metric, Number, expose
+from agtop_exporter.catalogue.metric import (
+    Distribution,
+    Exposition,
+    Family,
+    Labels,
+    Metric,
+    Number,
+    Value,
+    expose,
+)
 from agtop_exporter.catalogue.publication import Publication, starts, zero_first
 from agtop_exporter.catalogue.sessions import SESSIONS
 from agtop_exporter.model import Snapshot
 
 __all__ = [
     "CATALOGUE",
+    "Distribution",
     "Exposition",
     "Family",
     "Labels",
     "Metric",
     "Number",
     "Publication",
+    "Value",
     "collect",
     "markdown",
     "publish",

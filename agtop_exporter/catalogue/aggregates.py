@@ -7,13 +7,14 @@ from agtop_exporter.catalogue.metric import (
     Metric,
     Number,
     Sample,
+    agent_distributions,
     agent_totals,
     each_agent,
     gauges,
     totals,
     usd_totals,
 )
-from agtop_exporter.model import STATE_KINDS, RateLimit, Snapshot
+from agtop_exporter.model import STATE_KINDS, WAITING_BOUNDS_SECONDS, RateLimit, Snapshot
 
 RATE_LIMIT_LIFE_SECONDS = 86_400
 """What an agent said about its limits a day ago says nothing about them now."""
@@ -172,6 +173,17 @@ AGGREGATES = (
         otel_unit="{session}",
         cap="agents x 6 states",
         collect=_sessions,
+    ),
+    Metric(
+        name="agtop_waiting_seconds",
+        kind="histogram",
+        labels=("agent",),
+        help="Time in seconds that sessions waited for a human until they went on, "
+        "from the background scans.",
+        otel_name="agtop.waiting",
+        otel_unit="s",
+        cap=f"agents x {len(WAITING_BOUNDS_SECONDS) + 3}",
+        collect=agent_distributions("waiting_seconds", WAITING_BOUNDS_SECONDS),
     ),
     Metric(
         name="agtop_processes",

@@ -13,7 +13,32 @@ from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, Session, Snap
 
 Number = int | float
 Labels = tuple[str, ...]
-Sample = tuple[Labels, Number]
+
+
+class Distribution(msgspec.Struct, frozen=True, gc=False):
+    """The value of a histogram: how many observations each bucket holds, and their sum.
+
+    `counts` has one more than `bounds`: an observation is in the first bucket whose bound it does
+    not exceed, and in the last one above all bounds.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float
+
+    @property
+    def count(self) -> int:
+        """All observations."""
+        return sum(self.counts)
+
+    @property
+    def empty(self) -> "Distribution":
+        """The same buckets before the first observation."""
+        return Distribution(self.bounds, (0,) * len(self.counts), 0.0)
+
+
+Value = Number | Distribution
+Sample = tuple[Labels, Value]
 Collect = Callable[[Snapshot], Iterable[Sample]]
 
 UNITS = ("seconds", "bytes", "ratio", "usd", "tokens")
@@ -27,7 +52,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """One family of series: what its name, labels and values mean, here and over OTLP."""
 
     name: str
-    kind: Literal["counter", "gauge", "info"]
+    kind: Literal["counter", "gauge", "info", "histogram"]
     labels: tuple[str, ...] = ()
     help: str
     otel_name: str
@@ -38,8 +63,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def family(self) -> str:
         """The name without the suffix that OpenMetrics adds to the samples of its type."""
-        suffixes = {"counter": "_total", "info": "_info", "gauge": ""}
-        return self.name.removesuffix(suffixes[self.kind])
+        suffixes = {"counter": "_total", "info": "_info"}
+        return self.name.removesuffix(suffixes.get(self.kind, ""))
 
     @property
     def unit(self) -> str:
@@ -66,7 +91,7 @@ def expose(metrics: Iterable[Metric], snapshot: Snapshot) -> Exposition:
 
 
 def _samples(metric: Metric, snapshot: Snapshot) -> tuple[Sample, ...]:
-    samples: dict[Labels, Number] = {}
+    samples: dict[Labels, Value] = {}
     for labels, value in metric.collect(snapshot):
         samples.setdefault(clean(labels), value)
     return tuple(samples.items())
@@ -98,11 +123,11 @@ def totals(name: str) -> Collect:
 
 def usd_totals(name: str) -> Collect:
     """Publish the running totals called `name`, which are picodollars, in US dollars."""
-    collect_picodollars = totals(name)
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for labels, value in collect_picodollars(snapshot):
-            yield labels, value / PICODOLLARS_PER_USD
+        for series, value in snapshot.totals.items():
+            if series[0] == name:
+                yield series[1:], value / PICODOLLARS_PER_USD
 
     return collect
 
@@ -120,6 +145,25 @@ def agent_totals(name: str) -> Collect:
                 and (name, status.agent) not in (snapshot.totals)
             ):
                 yield (status.agent,), 0
+
+    return collect
+
+
+def agent_distributions(name: str, bounds: tuple[float, ...]) -> Collect:
+    """Publish the observations called `name`, for a scanned agent also where it has none yet.
+
+    The totals are `(name, agent, bucket)`, the bucket named after its bound, and
+    `(name + "_sum", agent)`.
+    """
+    buckets = (*map(str, bounds), "inf")
+
+    def collect(snapshot: Snapshot) -> Iterator[Sample]:
+        observed = [series[1] for series in snapshot.totals if series[0] == f"{name}_sum"]
+        scanned = [s.agent for s in snapshot.agents if s.enabled and s.up is not None]
+        for agent in dict.fromkeys((*observed, *scanned)):
+            counts = (int(snapshot.totals.get((name, agent, bucket), 0)) for bucket in buckets)
+            total = snapshot.totals.get((f"{name}_sum", agent), 0.0)
+            yield (agent,), Distribution(bounds, tuple(counts), total)
 
     return collect
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 import msgspec
 
 from agtop_exporter.catalogue.metric import (
+    Distribution,
     Exposition,
     Family,
     Labels,
-    Number,
     Sample,
+    Value,
     expose,
 )
 from agtop_exporter.catalogue.sessions import SESSIONS
@@ -38,7 +39,7 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
 
     exposition: Exposition
     pending: frozenset[SeriesKey] = frozenset()
-    departed: Mapping[SeriesKey, Number] = {}
+    departed: Mapping[SeriesKey, Value] = {}
 
 
 def zero_first(
@@ -61,11 +62,11 @@ def zero_first(
     published = _counters(before.exposition)
     starts = {**before.departed, **_counters(baseline)}
     waiting = frozenset() if consumed else before.pending
-    held: dict[SeriesKey, Number] = {}
+    held: dict[SeriesKey, Value] = {}
     current = _counters(now)
-    for series in current:
+    for series, value in current.items():
         if series not in published:
-            held[series] = starts.get(series, 0)
+            held[series] = starts.get(series, _nothing(value))
         elif series in waiting:
             held[series] = published[series]
     return Publication(
@@ -83,20 +84,24 @@ def starts(previous: Snapshot, now: Snapshot) -> Exposition:
     return expose(SESSIONS, msgspec.structs.replace(previous, published=tuple(returning)))
 
 
-def _counters(exposition: Exposition) -> dict[SeriesKey, Number]:
+def _counters(exposition: Exposition) -> dict[SeriesKey, Value]:
     return {
         (family.metric.name, labels): value
         for family in exposition
-        if family.metric.kind == "counter"
+        if family.metric.kind in {"counter", "histogram"}
         for labels, value in family.samples
     }
 
 
+def _nothing(value: Value) -> Value:
+    return value.empty if isinstance(value, Distribution) else 0
+
+
 def _departed(
-    departed: Mapping[SeriesKey, Number],
-    published: Mapping[SeriesKey, Number],
-    current: Mapping[SeriesKey, Number],
-) -> Mapping[SeriesKey, Number]:
+    departed: Mapping[SeriesKey, Value],
+    published: Mapping[SeriesKey, Value],
+    current: Mapping[SeriesKey, Value],
+) -> Mapping[SeriesKey, Value]:
     gone = published.keys() - current.keys()
     if not gone:
         return departed
@@ -105,7 +110,7 @@ def _departed(
     return dict(list(latest_last.items())[-DEPARTED_MAX:])
 
 
-def _with_values(exposition: Exposition, held: Mapping[SeriesKey, Number]) -> Exposition:
+def _with_values(exposition: Exposition, held: Mapping[SeriesKey, Value]) -> Exposition:
     if not held:
         return exposition
     names = {name for name, _ in held}
@@ -117,6 +122,6 @@ def _with_values(exposition: Exposition, held: Mapping[SeriesKey, Number]) -> Ex
     )
 
 
-def _held_samples(family: Family, held: Mapping[SeriesKey, Number]) -> tuple[Sample, ...]:
+def _held_samples(family: Family, held: Mapping[SeriesKey, Value]) -> tuple[Sample, ...]:
     name = family.metric.name
     return tuple((labels, held.get((name, labels), value)) for labels, value in family.samples)

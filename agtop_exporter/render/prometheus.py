@@ -11,9 +11,9 @@ headers only: a sample is written alike in both.
 
 from collections.abc import Iterator
 from functools import lru_cache
-from math import isinf, isnan
+from math import inf, isinf, isnan
 
-from agtop_exporter.catalogue import Exposition, Family, Labels, Metric, Number
+from agtop_exporter.catalogue import Distribution, Exposition, Family, Labels, Metric, Number
 
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -58,8 +58,22 @@ def _openmetrics_header(metric: Metric) -> str:
 def _lines(family: Family) -> Iterator[str]:
     name, names = family.metric.name, family.metric.labels
     for labels, value in family.samples:
+        if isinstance(value, Distribution):
+            yield from _histogram(family.metric, labels, value)
+            continue
         number = repr(value) if type(value) is int else _number(value)
         yield f"{_series(name, names, labels)}{number}\n"
+
+
+def _histogram(metric: Metric, labels: Labels, value: Distribution) -> Iterator[str]:
+    """Write the buckets, each with all that is in the ones below it, the sum and the count."""
+    name, below = metric.name, 0
+    for bound, count in zip((*value.bounds, inf), value.counts, strict=True):
+        below += count
+        bucket = _series(f"{name}_bucket", (*metric.labels, "le"), (*labels, _number(bound)))
+        yield f"{bucket}{below}\n"
+    yield f"{_series(f'{name}_sum', metric.labels, labels)}{_number(value.sum)}\n"
+    yield f"{_series(f'{name}_count', metric.labels, labels)}{value.count}\n"
 
 
 @lru_cache(maxsize=16_384)  # above the most series of a page: a cycle through fewer never hits
