@@ -306,7 +306,9 @@ def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | No
             if not text.strip():
                 return None
         try:
-            value = _well_formed(json.loads(text.decode("utf-8", "replace")))
+            value = json.loads(text.decode("utf-8", "replace"))
+            if b"\\u" in text:  # only an escape can be half a pair
+                value = _well_formed(value)
         except (ValueError, RecursionError):
             errors.add("json", at)
             return None

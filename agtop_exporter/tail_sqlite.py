@@ -120,7 +120,7 @@ class Database:
             self._connection = connection
             connection.execute("BEGIN")  # one consistent view until it is closed
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._fail(error)
 
     def _openable(self) -> tuple[Path, str]:
@@ -148,11 +148,14 @@ class Database:
         self._settled = True
         return copy
 
-    def _fail(self, error: sqlite3.Error) -> None:
-        """Count damage; whatever else goes wrong may be better next time."""
+    def _fail(self, error: sqlite3.Error | UnicodeDecodeError) -> None:
+        """Count damage; whatever else goes wrong may be better next time.
+
+        A damaged schema can be such that Python cannot even decode what SQLite says of it.
+        """
         code = getattr(error, "sqlite_errorcode", None)
         primary = code & 0xFF if code is not None else None
-        if primary in _CORRUPT:
+        if primary in _CORRUPT or isinstance(error, UnicodeDecodeError):
             if not self._broken:
                 self._errors.add("corrupt", 0)
             self._broken = True
@@ -273,7 +276,7 @@ class Database:
             yield from self._connection.execute(statement, values)
         except sqlite3.DataError:
             raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._fail(error)
 
     def cursor(self, state: bytes) -> Cursor:

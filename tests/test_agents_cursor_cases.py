@@ -152,3 +152,13 @@ def test_a_corrupt_database_is_counted(tmp_path):
     batch = AGENT.read(str(path), Cursor())
     assert {error.reason for error in batch.errors} <= {"corrupt", "schema", "json"}
     assert batch.errors
+
+
+def test_damage_that_cannot_be_spelt_is_counted(tmp_path):
+    """SQLite names a damaged schema in words that are no text."""
+    path = database(tmp_path, bubble(1, (1, 1)))
+    data = path.read_bytes()
+    for broken in (b"\xebREATE TABLE", b"CREATE \xebABLE"):
+        path.write_bytes(data.replace(b"CREATE TABLE", broken))
+        batch = AGENT.read(str(path), Cursor())
+        assert [error.reason for error in batch.errors] == ["corrupt"]
