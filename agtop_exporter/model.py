@@ -378,6 +378,7 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     floor_tokens: TokenCounts  # what was published of the tree before a correction lowered it
     floor_cost: Cost
     subagent_file_count: int
+    children: tuple[str, ...]  # ids of its direct subagents
     started_at: float | None
     last_active: float | None
     user_turns: int

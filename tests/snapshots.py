@@ -65,6 +65,7 @@ def make_session(**over):
         "floor_tokens": TokenCounts(),
         "floor_cost": Cost(),
         "subagent_file_count": 0,
+        "children": (),
         "started_at": NOW - 3_600,
         "last_active": NOW - 90,
         "user_turns": 3,

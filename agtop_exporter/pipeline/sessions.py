@@ -141,6 +141,9 @@ class SessionViews:
             floor_tokens=sum((m.usage.tokens.max(m.floor_tokens) for m in members), NO_TOKENS),
             floor_cost=sum((m.usage.cost.max(m.floor_cost) for m in members), NO_COST),
             subagent_file_count=sum(member.facts.subagent for member in members[1:]),
+            children=tuple(
+                child for _, child in self._children.get((record.agent, record.session_id), ())
+            ),
             started_at=facts.started_at,
             last_active=max((m.facts.last_active or 0 for m in members), default=0) or None,
             user_turns=record.turns,

@@ -81,6 +81,7 @@ def _session(session: Session) -> Document:
         **usage,
         "tree": usage if session.tree == own else _tree(session.tree, included=session.included),
         "subagent_file_count": session.subagent_file_count,
+        "children": list(session.children),
         "started_at": _time(session.started_at),
         "last_active": _time(session.last_active),
         "duration_seconds": _duration(session),
