@@ -18,6 +18,7 @@ import msgspec
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.gemini import chat
 from agtop_exporter.agents.gemini.places import chats
+from agtop_exporter.agents.gemini.records import Tokens, token_counts
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, UsageEvent
 from agtop_exporter.tail import Count, Errors, LineReader, Moment, decoder
 from agtop_exporter.tail_json import Objects
@@ -50,9 +51,9 @@ class Event(msgspec.Struct, gc=False):
     total_token_count: Count | None = 0
 
     @property
-    def tokens(self) -> chat.Tokens:
+    def tokens(self) -> Tokens:
         """The figures as a transcript has them."""
-        return chat.Tokens(
+        return Tokens(
             input=self.input_token_count,
             output=self.output_token_count,
             cached=self.cached_content_token_count,
@@ -199,7 +200,7 @@ class _Reader:
     def _converse(self, event: Event, name: str, session: SessionUpdate, time: float) -> None:
         """Count what else the transcript would tell."""
         if name == RESPONSE:
-            used = event.total_token_count or chat.token_counts(event.tokens).total
+            used = event.total_token_count or token_counts(event.tokens).total
             session.model = event.model or session.model
             session.context_used_tokens = used
             session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
@@ -212,7 +213,7 @@ class _Reader:
             )
 
     def _respond(self, event: Event, session_id: str, time: float) -> None:
-        tokens = chat.token_counts(event.tokens)
+        tokens = token_counts(event.tokens)
         figures = ":".join(map(str, (tokens.input, tokens.cache_read, tokens.output)))
         self.events.append(
             UsageEvent(

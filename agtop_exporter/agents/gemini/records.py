@@ -1,0 +1,150 @@
+"""The records of Gemini CLI's transcripts, and what one message means by itself."""
+
+import msgspec
+
+from agtop_exporter.model import NO_TOKENS, Signal, TokenCounts
+from agtop_exporter.tail import Count, Moment
+
+AT_WORK = frozenset({"validating", "scheduled", "executing"})  # states of a tool call
+AWAITING = "awaiting_approval"
+
+
+def _wire_name(name: str) -> str:
+    special = {"change": "$set", "rewind_to": "$rewindTo"}
+    head, *tail = name.split("_")
+    return special.get(name) or head + "".join(part.capitalize() for part in tail)
+
+
+class Anything(msgspec.Struct, gc=False):
+    """An object of which only the presence matters."""
+
+
+class Part(msgspec.Struct, gc=False, rename=_wire_name):
+    """One part of a message."""
+
+    text: str | None = None
+    thought: bool | None = None
+    function_response: Anything | None = None
+
+
+class Tokens(msgspec.Struct, gc=False):
+    """The API's usage: input contains cached, and neither thoughts nor tool are in another."""
+
+    input: Count | None = 0
+    output: Count | None = 0
+    cached: Count | None = 0
+    thoughts: Count | None = 0
+    tool: Count | None = 0
+    total: Count | None = 0
+
+
+class ToolCall(msgspec.Struct, gc=False):
+    """One tool call and what became of it."""
+
+    id: str = ""
+    name: str = ""
+    status: str | None = None
+
+
+class Message(msgspec.Struct, gc=False, rename=_wire_name):
+    """One message."""
+
+    id: str = ""
+    timestamp: Moment | None = None
+    type: str = ""
+    content: str | Part | list[Part | str] | None = None
+    tokens: Tokens | None = None
+    model: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class Conversation(msgspec.Struct, gc=False, rename=_wire_name):
+    """A session: a whole document, the first record of a file, or a change to it."""
+
+    session_id: str | None = None
+    start_time: Moment | None = None
+    last_updated: Moment | None = None
+    directories: list[str] | None = None
+    summary: str | None = None
+    messages: list[Message] | None = None
+
+
+class Record(Conversation, gc=False, rename=_wire_name):
+    """One line: a Conversation's beginning, a change to it, a rewind, or a message."""
+
+    change: Conversation | None = None
+    rewind_to: str | None = None
+    id: str = ""
+    timestamp: Moment | None = None
+    type: str = ""
+    content: str | Part | list[Part | str] | None = None
+    tokens: Tokens | None = None
+    model: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+def token_counts(tokens: Tokens | None) -> TokenCounts:
+    """Make the counts disjoint: input without cached, output with thoughts, tool is input."""
+    if tokens is None:
+        return NO_TOKENS
+    cached, thoughts = tokens.cached or 0, tokens.thoughts or 0
+    return TokenCounts(
+        input=max(0, (tokens.input or 0) - cached) + (tokens.tool or 0),
+        cache_read=cached,
+        output=(tokens.output or 0) + thoughts,
+        reasoning=thoughts,
+    )
+
+
+def typed_text(message: Message | Record) -> str:
+    """Return the text of a message; empty for a tool's result."""
+    content = message.content
+    if isinstance(content, str):
+        return content.strip()
+    parts = content if isinstance(content, list) else [content] if content else []
+    told = [part for part in parts if isinstance(part, Part)]
+    if any(part.function_response is not None for part in told):
+        return ""
+    texts = [part if isinstance(part, str) else part.text or "" for part in parts]
+    return " ".join(texts).strip()
+
+
+def signal_of(message: Message | Record) -> Signal | None:
+    """Say what a session is doing whose last message this is; None where it does not tell."""
+    match message.type:
+        case "user":
+            return Signal("running", "", "gemini.user")
+        case "gemini":
+            return _signal_of_answer(message)
+        case "error":
+            return Signal("error", "error", "gemini.error")
+        case "info" if "cancelled" in typed_text(message).lower():
+            return Signal("idle", "", "gemini.cancelled")
+        case _:
+            return None
+
+
+def _signal_of_answer(message: Message | Record) -> Signal:
+    """Tell a turn's end from a call: calls are written with the message when they have ended.
+
+    Until then the message has neither text nor calls. A failed call is nothing unusual.
+    """
+    if message.tool_calls:
+        return _signal_of_calls(message.tool_calls)
+    if message.content == "":
+        return Signal("running", "", "gemini.calling")
+    return Signal("idle", "", "gemini.message")
+
+
+def _signal_of_calls(calls: list[ToolCall]) -> Signal:
+    states = {call.status for call in calls}
+    if AWAITING in states:
+        return Signal("waiting", "permission", "gemini.toolCalls.awaiting_approval")
+    if states & AT_WORK:
+        return Signal("running", "", "gemini.toolCalls.executing")
+    if states == {"cancelled"}:
+        return Signal("idle", "", "gemini.toolCalls.cancelled")
+    if states == {"success"} and calls[-1].name == "complete_task":  # how a subagent ends
+        return Signal("idle", "", "gemini.complete_task")
+    failed = [call.name for call in calls if call.status == "error"]
+    return Signal("running", "", f"gemini.tool_error:{failed[0]}" if failed else "gemini.toolCalls")
