@@ -36,6 +36,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     roots: Callable[[Path, Environment], tuple[Path, ...]]
     files: Callable[[Path], Iterable[Entry]]
     read: Callable[[str, Cursor], Batch]
+    plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""  # of the account
     not_in_files: str = ""  # usage that nobody can count from its files
 
 

@@ -57,6 +57,7 @@ class Pipeline:
         self._all_agents = agents
         self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
         self._notice = notice
+        self._plans = {agent.name: account_plan(agent, homes, environment) for agent in agents}
         self._noticed: set[tuple[str, ...]] = set()
         self._price_generation = prices.generation
         self._price_sources = prices.sources()
@@ -76,7 +77,9 @@ class Pipeline:
         wanted = [a for a in self._all_agents if not settings.agent or a.name in settings.agent]
         self.agents = {agent.name: agent for agent in wanted}
         self._unwanted = {agent.name for agent in self._all_agents} - set(self.agents)
-        self._views = SessionViews(self.ledger, self.pairing, settings, unwanted=self._unwanted)
+        self._views = SessionViews(
+            self.ledger, self.pairing, settings, plans=self._plans, unwanted=self._unwanted
+        )
 
     def refresh(
         self,
@@ -275,3 +278,8 @@ class Pipeline:
         if key not in self._noticed:
             self._noticed.add(key)
             self._notice("warning", event, fields)
+
+
+def account_plan(agent: Agent, homes: Sequence[Path], environment: Environment) -> str:
+    """Return the plan that the agent's account has, of the first home that tells one."""
+    return next(filter(None, (agent.plan(home, environment) for home in homes)), "")

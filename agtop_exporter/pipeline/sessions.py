@@ -1,7 +1,7 @@
 """Makes the published Session values from the ledger's records, and only those that changed."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 
 from agtop_exporter.ledger import Ledger, SessionRecord
@@ -26,11 +26,18 @@ class SessionViews:
     """The sessions as they are published; what has not changed is not made again."""
 
     def __init__(
-        self, ledger: Ledger, pairing: Pairing, settings: Settings, *, unwanted: AbstractSet[str]
+        self,
+        ledger: Ledger,
+        pairing: Pairing,
+        settings: Settings,
+        *,
+        plans: Mapping[str, str],
+        unwanted: AbstractSet[str],
     ) -> None:
         """Begin with what the ledger knows from before, but for the unwanted agents."""
         self._records = ledger.sessions
         self._pairing = pairing
+        self._plans = plans
         self._unwanted = unwanted
         self._settings = settings
         self._views: dict[Key, Session] = {}
@@ -157,7 +164,7 @@ class SessionViews:
             state=self._state(record, now),
             state_detail=facts.signal.detail or None,
             model_effort=facts.model_effort or None,
-            subscription=facts.subscription or None,
+            subscription=facts.subscription or self._plans.get(record.agent) or None,
             agent_version=facts.agent_version or None,
             git_branch=facts.git_branch or None,
             data_path=facts.data_path,

@@ -1,0 +1,90 @@
+"""Reads which plan an account has from an agent's credential file, and nothing else of it.
+
+The decoders below know only the members named here: a token is never decoded into a value. The one
+exception is Codex's identity token, whose claims are the plan; it is dropped as soon as it is read.
+"""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+MAX_BYTES = 256 * 1024
+CLAUDE_TIERS = {  # `rateLimitTier`, as Claude Code writes it
+    "default_claude_pro": "Pro",
+    "default_claude_max_5x": "Claude Max 5x",
+    "default_claude_max_20x": "Claude Max 20x",
+}
+OPENAI_CLAIM = "https://api.openai.com/auth"
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class _ClaudeAccount(msgspec.Struct, rename="camel"):
+    rate_limit_tier: str | None = None
+    subscription_type: str | None = None
+
+
+class _ClaudeCredentials(msgspec.Struct, rename="camel"):
+    claude_ai_oauth: _ClaudeAccount | None = None
+
+
+class _Tokens(msgspec.Struct):
+    id_token: str | None = None
+
+
+class _CodexCredentials(msgspec.Struct):
+    tokens: _Tokens | None = None
+
+
+class _Auth(msgspec.Struct):
+    chatgpt_plan_type: str | None = None
+
+
+class _Claims(msgspec.Struct, rename={"auth": OPENAI_CLAIM}):
+    auth: _Auth | None = None
+
+
+def claude_plan(home: Path) -> str:
+    """Return the plan in `.credentials.json` of a Claude Code directory; "" if unknown."""
+    found = _decoded(home / ".credentials.json", _ClaudeCredentials)
+    account = found.claude_ai_oauth if found else None
+    if account is None:
+        return ""
+    return CLAUDE_TIERS.get(account.rate_limit_tier or "") or _named(account.subscription_type)
+
+
+def codex_plan(home: Path) -> str:
+    """Return the ChatGPT plan in `auth.json` of a Codex directory; "" if unknown."""
+    found = _decoded(home / "auth.json", _CodexCredentials)
+    token = found.tokens.id_token if found and found.tokens else None
+    plan = claimed_plan(token) if token else ""
+    return f"ChatGPT {plan}" if plan else ""
+
+
+def claimed_plan(token: str) -> str:
+    """Return the plan that an OpenAI identity token claims; "" if it claims none."""
+    parts = token.split(".")
+    if len(parts) < 2:  # noqa: PLR2004 - header and claims
+        return ""
+    text = parts[1].replace("+", "-").replace("/", "_").rstrip("=")
+    try:
+        claims = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        auth = msgspec.json.decode(claims, type=_Claims).auth
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        return ""
+    return _named(auth.chatgpt_plan_type) if auth else ""
+
+
+def _decoded(path: Path, kind: type[T]) -> T | None:
+    try:
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.read(MAX_BYTES), type=kind)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _named(plan: str | None) -> str:
+    return plan[:1].upper() + plan[1:] if plan else ""

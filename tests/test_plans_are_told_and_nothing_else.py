@@ -1,0 +1,54 @@
+"""Credential files give the name of a plan: not a token, whatever else they hold."""
+
+import base64
+import json
+
+import pytest
+
+from agtop_exporter.credentials import claimed_plan, claude_plan, codex_plan
+
+
+def token(claims, *, padded=False):
+    text = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()
+    return f"header.{text if padded else text.rstrip('=')}.signature"
+
+
+def auth(plan):
+    return {"https://api.openai.com/auth": {"chatgpt_plan_type": plan, "user": "canary"}}
+
+
+@pytest.mark.parametrize(
+    ("account", "plan"),
+    [
+        ({"rateLimitTier": "default_claude_pro"}, "Pro"),
+        ({"rateLimitTier": "default_claude_max_5x"}, "Claude Max 5x"),
+        ({"rateLimitTier": "default_claude_max_20x"}, "Claude Max 20x"),
+        ({"rateLimitTier": "new", "subscriptionType": "max"}, "Max"),
+        ({"rateLimitTier": "", "subscriptionType": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_c06_c10_claude_plans(account, plan, tmp_path):
+    credentials = {"claudeAiOauth": {"accessToken": "canary", **account}}
+    (tmp_path / ".credentials.json").write_text(json.dumps(credentials))
+    assert claude_plan(tmp_path) == plan
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_x02_chatgpt_plans(padded, tmp_path):
+    tokens = {"id_token": token(auth("plus"), padded=padded), "access_token": "canary"}
+    (tmp_path / "auth.json").write_text(json.dumps({"tokens": tokens}))
+    assert codex_plan(tmp_path) == "ChatGPT Plus"
+
+
+@pytest.mark.parametrize("text", ["", "one", "a.!!!.c", "a.e30.c", token([]), token(auth(7))])
+def test_x01_a_token_that_is_none_claims_nothing(text):
+    assert claimed_plan(text) == ""
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff", b"[]", b'{"tokens": 7}'])
+def test_no_credentials_are_no_plan(content, tmp_path):
+    if content is not None:
+        (tmp_path / ".credentials.json").write_bytes(content)
+        (tmp_path / "auth.json").write_bytes(content)
+    assert claude_plan(tmp_path) == codex_plan(tmp_path) == ""
