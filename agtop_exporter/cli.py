@@ -20,7 +20,7 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import PLANS, AgtopError, Snapshot
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
-from agtop_exporter.processes.source import own_uid, system_processes
+from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.settings import DEFAULT_PORT, Settings, SettingsError, load_settings
 
 PROGRAM = "agtop-exporter"
@@ -221,6 +221,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add(
         "--home", metavar="DIR", action="append", help="a home to scan instead of yours; repeatable"
     )
+    add("--procfs", metavar="DIR", help="where the host's /proc is mounted, in a container")
     add("--state-dir", metavar="DIR", help="where the ledger lies")
     add("--no-state", action="store_true", help="keep the ledger in memory")
     add("--refresh-pricing", action="store_true", help="download the price tables now")
@@ -304,7 +305,7 @@ def _pipeline(
         environment=dict(os.environ),  # noqa: TID251 - the edge
         ledger=ledger,
         prices=prices,
-        processes=system_processes(settings.procfs, uid=own_uid()),
+        processes=system_processes(settings.procfs, uids=users_of(_homes(settings))),
         notice=notice,
     )
 

@@ -417,6 +417,8 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     processes: int | None = None
     orphan_processes: int | None = None
     duplicate_processes: int | None = None
+    rss_bytes: int | None = None  # of all these processes
+    vms_bytes: int | None = None
 
 
 class PriceSource(msgspec.Struct, frozen=True, gc=False):

@@ -130,8 +130,6 @@ def make_gauges():
         ("ledger_events",): 7,
         ("refresh_duration_seconds",): 0.025,
         ("config_last_reload_successful",): 1,
-        ("agent_memory_rss_bytes", "claude-code"): 300_000_000,
-        ("agent_virtual_memory_bytes", "claude-code"): 4_000_000_000,
     }
 
 
@@ -148,6 +146,8 @@ def make_agent(**over):
         processes=2,
         orphan_processes=0,
         duplicate_processes=0,
+        rss_bytes=300_000_000,
+        vms_bytes=4_000_000_000,
     )
     return msgspec.structs.replace(status, **over)
 

@@ -14,7 +14,7 @@ from agtop_exporter.processes.facts import (
 )
 from agtop_exporter.processes.portable import PsutilReader
 from agtop_exporter.processes.procfs import ProcfsReader
-from agtop_exporter.processes.source import own_uid, system_processes
+from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -64,7 +64,7 @@ def ticks(pid):
 def test_a_trees_seconds_and_bytes(running):
     claude = running.start(running.program("claude"), code=TREE)
     child = int(claude.word)
-    source = system_processes(uid=own_uid())
+    source = system_processes(uids=users_of(()))
     key, matches = matches_for(claude.pid)
     turn = advance(TreeUsage(), source.sample(clock()), matches=matches)
     usage = turn.sessions[key]
@@ -121,5 +121,5 @@ def test_both_readers_say_the_same(running):
 
 def test_the_portable_source_finds_agents_too(running):
     idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
-    table = system_processes(uid=own_uid(), platform="darwin").sample(clock())
+    table = system_processes(uids=users_of(()), platform="darwin").sample(clock())
     assert idle.pid in {item.pid for item in table.roots}

@@ -13,7 +13,7 @@ from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Matches, SessionFacts, SessionKey
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.registries import read_claude_registry
-from agtop_exporter.processes.source import own_uid, system_processes
+from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance, process_match
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -31,7 +31,7 @@ class Watch:
     """What the daemon does with the processes, over real ones."""
 
     def __init__(self, *sessions):
-        self.source = system_processes(uid=own_uid())
+        self.source = system_processes(uids=users_of(()))
         self.sessions = {item.key: item for item in sessions}
         self.matches, self.usage = Matches(), TreeUsage()
         self.registry = ()

@@ -12,7 +12,7 @@ def tracked(*processes, **settings):
     reader = StaticReader()
     for item in processes:
         reader.put(item)
-    return reader, ProcessTracker(reader, uid=settings.get("uid", 1000))
+    return reader, ProcessTracker(reader, uids=settings.get("uids", frozenset({1000})))
 
 
 def members(table):
@@ -97,7 +97,7 @@ def test_other_users_and_namespaces_are_counted_once_and_left_out():
 
 
 def test_every_user_can_be_asked_for():
-    _, tracker = tracked(process(10, "claude", uid=1001), uid=None)
+    _, tracker = tracked(process(10, "claude", uid=1001), uids=None)
     assert members(tracker.sample(NOW)) == {10: 10}
 
 

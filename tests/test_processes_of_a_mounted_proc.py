@@ -7,12 +7,13 @@ from processes.builders import U1
 
 from agtop_exporter.processes.facts import ProcessId
 from agtop_exporter.processes.procfs import ProcfsReader
-from agtop_exporter.processes.source import own_uid, system_processes
+from agtop_exporter.processes.source import system_processes
 
 BOOTED = 1_800_000_000
 NOW = BOOTED + 5000.0
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+OWN = frozenset({os.getuid()})
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ IO = "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 8192\nwrite_bytes: 409
 IO += "cancelled_write_bytes: 0\n"
 
 
-def sample(proc, uid="own"):
-    source = system_processes(str(proc), uid=own_uid() if uid == "own" else uid)
+def sample(proc, uids=OWN):
+    source = system_processes(str(proc), uids=uids)
     return source.sample(NOW)
 
 
@@ -96,8 +97,8 @@ def test_a_sandboxed_service_with_the_same_root_is_no_container(proc):
 
 def test_another_user_is_left_out_and_counted(proc):
     write(proc, 42, "claude", argv=("claude",), io=IO)
-    assert sample(proc, uid=own_uid() + 1).skipped == {"other_user": 1}
-    assert [item.pid for item in sample(proc, uid=None).roots] == [42]
+    assert sample(proc, uids=frozenset({os.getuid() + 1})).skipped == {"other_user": 1}
+    assert [item.pid for item in sample(proc, uids=None).roots] == [42]
 
 
 def test_unreadable_disk_figures_are_unknown(proc):

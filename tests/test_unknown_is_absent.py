@@ -97,7 +97,7 @@ def test_agent_that_is_not_installed_has_no_up_and_no_sessions():
     missing = make_agent(
         agent="codex", enabled=False, up=None, files=0, scan_duration_seconds=None,
         last_success=None, states={}, processes=None, orphan_processes=None,
-        duplicate_processes=None,
+        duplicate_processes=None, rss_bytes=None, vms_bytes=None,
     )  # fmt: skip
     names = {
         name

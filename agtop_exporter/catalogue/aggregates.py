@@ -10,7 +10,6 @@ from agtop_exporter.catalogue.metric import (
     agent_distributions,
     agent_totals,
     each_agent,
-    gauges,
     totals,
     usd_totals,
 )
@@ -235,7 +234,7 @@ AGGREGATES = (
         otel_name="agtop.agent.memory.rss",
         otel_unit="By",
         cap="agents",
-        collect=gauges("agent_memory_rss_bytes"),
+        collect=each_agent(lambda status: status.rss_bytes),
     ),
     Metric(
         name="agtop_agent_virtual_memory_bytes",
@@ -245,7 +244,7 @@ AGGREGATES = (
         otel_name="agtop.agent.virtual_memory",
         otel_unit="By",
         cap="agents",
-        collect=gauges("agent_virtual_memory_bytes"),
+        collect=each_agent(lambda status: status.vms_bytes),
     ),
     Metric(
         name="agtop_agent_disk_read_bytes_total",

@@ -29,7 +29,6 @@ from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import project_name
 from agtop_exporter.settings import Settings
 
-PROCESS_USAGE = "process_usage"  # the ledger's name for what process trees used
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
 Notice = Callable[[str, str, Mapping[str, object]], None]
@@ -61,9 +60,7 @@ class Pipeline:
         self._noticed: set[tuple[str, ...]] = set()
         self._price_generation = prices.generation
         self._price_sources = prices.sources()
-        self.pairing = Pairing(
-            processes, agents, homes, environment, saved=ledger.facts.get(PROCESS_USAGE, b"")
-        )
+        self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
         self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
         self.unknown_records: dict[str, Counter[str]] = {}
@@ -101,7 +98,7 @@ class Pipeline:
             self._price_sources = self.prices.sources()
             self.ledger.reprice(self._price)
         self._views.update(self.ledger.commit(), now, sampled_at=sampled_at or (lambda: now))
-        self._keep_process_totals(now)
+        self._keep_totals()
         self._tell_of_ledger()
         duration = perf_counter() - began
         states = self._views.states()
@@ -112,16 +109,14 @@ class Pipeline:
             published=self._views.published(now),
             totals={
                 series: value
-                for series, value in self.ledger.totals.items()
+                for series, value in (self.ledger.totals | self.pairing.totals()).items()
                 if not self._unwanted.intersection(series[1:2])
-            }
-            | self.pairing.totals(),
+            },
             gauges={
                 ("build_info", __version__, "", python_version()): 1,
                 ("ledger_bytes",): self.ledger.size_bytes(),
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
-                **self.pairing.gauges(),
             },
             agents=tuple(
                 self._with_processes(status, states.get(status.agent, {})) for status in statuses
@@ -131,22 +126,26 @@ class Pipeline:
         )
 
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
-        usage = self.pairing.agents.get(status.agent)
+        status = msgspec.structs.replace(status, states=states)
+        usage = self.pairing.agent(status.agent, installed=status.enabled)
+        if usage is None:
+            return status
         return msgspec.structs.replace(
             status,
-            states=states,
-            processes=usage.processes if usage else status.processes,
-            orphan_processes=usage.orphan_processes if usage else None,
-            duplicate_processes=usage.duplicate_processes if usage else None,
+            processes=usage.processes,
+            orphan_processes=usage.orphan_processes,
+            duplicate_processes=usage.duplicate_processes,
+            rss_bytes=usage.rss_bytes,
+            vms_bytes=usage.vms_bytes,
         )
 
-    def _keep_process_totals(self, now: float) -> None:
-        """Hand the next refresh what must outlive this process."""
-        for series, count in self.pairing.skipped().items():
-            self.ledger.add(series, count)
-        data = self.pairing.to_save(now)
-        if data:
-            self.ledger.remember(PROCESS_USAGE, data)
+    def _keep_totals(self) -> None:
+        """Make durable what was learned of processes and waits, before it is published."""
+        for series, growth in (*self.pairing.skipped().items(), *self._views.waits.take()):
+            self.ledger.add(series, growth)
+        for name, data in self.pairing.to_save().items():
+            self.ledger.remember(name, data)
+        self.ledger.checkpoint()
 
     # --- scanning ---------------------------------------------------------------------------
 

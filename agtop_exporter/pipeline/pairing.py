@@ -19,6 +19,7 @@ from agtop_exporter.processes.facts import (
     SessionFacts,
     SessionKey,
 )
+from agtop_exporter.processes.growth import Spent
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.registries import read_claude_registry
 from agtop_exporter.processes.source import ProcessSource
@@ -26,12 +27,11 @@ from agtop_exporter.processes.usage import (
     AgentUsage,
     TreeUsage,
     advance,
-    past_usage,
     process_match,
 )
 
 REGISTRIES = {"claude": read_claude_registry}  # what agents say of their own live processes
-SAVE_SECONDS = 60.0  # what a process used since is read again from the system after a crash
+SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
 
 
@@ -45,7 +45,7 @@ class Pairing:
         homes: Sequence[Path],
         environment: Environment,
         *,
-        saved: bytes = b"",
+        saved: Mapping[str, bytes],
     ) -> None:
         """Begin with what an earlier process `saved`; without a source nothing is paired."""
         self._source = source
@@ -59,11 +59,10 @@ class Pairing:
         self._facts: dict[SessionKey, SessionFacts] = {}
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
-        self._usage = _decoded(saved)
+        self._usage = self._saved = _restored(saved)
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
-        self._saved_at = 0.0
+        self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
-        self.agents: Mapping[str, AgentUsage] = {}
 
     def learn(self, records: Iterable[SessionRecord]) -> None:
         """Take in sessions that are new or have changed; a subagent has its parent's process."""
@@ -83,16 +82,21 @@ class Pairing:
         """Look at the processes as of `now`; return the sessions that have or had one."""
         if self._source is None:
             return set()
-        before = set(self._matches.bindings)
+        before = self._matches
         self._table = self._source.sample(now)
-        registry: list[RegistryEntry] = []
-        if self._table.agents:
-            registry = [entry for read, root in self._registries for entry in read(root).entries]
-        evidence = gather(self._table, self._facts, registry=registry)
-        self._matches = match(self._table, self._facts, evidence, previous=self._matches)
+        if self._table.agents or before.bindings:
+            evidence = gather(self._table, self._facts, registry=self._registered())
+            self._matches = match(self._table, self._facts, evidence, previous=before)
+        elif self._table.complete:  # nothing to pair: thousands of sessions need no look
+            self._matches = Matches(ended=before.ended)
         turn = advance(self._usage, self._table, matches=self._matches)
-        self._usage, self._sessions, self.agents = turn.state, turn.sessions, turn.agents
-        return before | set(self._matches.bindings)
+        self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
+        return {*before.bindings, *self._matches.bindings}
+
+    def _registered(self) -> list[RegistryEntry]:
+        if not self._table.agents:
+            return []
+        return [entry for read, root in self._registries for entry in read(root).entries]
 
     @property
     def sees_agents(self) -> bool:
@@ -107,16 +111,27 @@ class Pairing:
         """Return the process of a top-level session, as it is published."""
         return process_match(self._matches, self._sessions, session)
 
-    def past(self, session: SessionKey) -> ProcessUsage | None:
-        """Return what a session used whose process has ended."""
-        return past_usage(self._usage, session)
+    def looked_for(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
+        """Say that a session without a process has none, not only that none was found.
 
-    def looked_for(self, session: SessionKey, *, age: float | None) -> bool:
-        """Say that all processes are known, and that none can be this session's."""
-        if not self._table.complete or (age is not None and age < WRITER_SECONDS):
+        Its process was seen to end, or every process of its agent is known to run another one.
+        """
+        ended = self._matches.ended.get(session)
+        if ended is not None and (last_active is None or last_active <= ended):
+            return True
+        written_lately = last_active is not None and now - last_active < WRITER_SECONDS
+        if written_lately or not self._table.shows_all_of(session.agent):
             return False
         agents = self._table.agents
         return all(agents[process].agent != session.agent for process in self._matches.orphans)
+
+    def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
+        """Return what an agent's processes use; None where that cannot be known.
+
+        An agent that is not `installed` is known by its processes only.
+        """
+        none_now = AgentUsage() if installed and self._table.shows_all_of(name) else None
+        return self._agents.get(name, none_now)
 
     def skipped(self) -> dict[Series, int]:
         """Return by how much the counts of unreadable processes have grown since the last call."""
@@ -130,38 +145,46 @@ class Pairing:
     def totals(self) -> dict[Series, float]:
         """Return the agents' totals: seconds and bytes, which never fall."""
         totals: dict[Series, float] = {}
-        for agent, usage in self.agents.items():
-            if usage.user_seconds is not None and usage.system_seconds is not None:
-                totals["agent_cpu_seconds", agent] = usage.user_seconds + usage.system_seconds
-            if usage.disk_read_bytes is not None:
-                totals["agent_disk_read_bytes", agent] = usage.disk_read_bytes
-            if usage.disk_written_bytes is not None:
-                totals["agent_disk_written_bytes", agent] = usage.disk_written_bytes
+        for agent, spent in self._usage.agents.items():
+            if spent.cpu_microseconds is not None:
+                totals["agent_cpu_seconds", agent] = spent.cpu_microseconds / 1e6
+            if spent.read_bytes is not None:
+                totals["agent_disk_read_bytes", agent] = spent.read_bytes
+            if spent.written_bytes is not None:
+                totals["agent_disk_written_bytes", agent] = spent.written_bytes
         return totals
 
-    def gauges(self) -> dict[Series, float]:
-        """Return what the agents' processes hold now, in bytes."""
-        gauges: dict[Series, float] = {}
-        for agent, usage in self.agents.items():
-            if usage.rss_bytes is not None:
-                gauges["agent_memory_rss_bytes", agent] = usage.rss_bytes
-            if usage.vms_bytes is not None:
-                gauges["agent_virtual_memory_bytes", agent] = usage.vms_bytes
-        return gauges
-
-    def to_save(self, now: float) -> bytes:
-        """Return what the next process must know, b"" where there is nothing new to save yet."""
-        if not self._usage.agents or now - self._saved_at < SAVE_SECONDS:
-            return b""
-        self._saved_at = now
-        return msgspec.msgpack.encode(self._usage)
+    def to_save(self) -> dict[str, bytes]:
+        """Return what has changed since the last call and must outlive this process, by name."""
+        now, before = self._usage, self._saved
+        if now is before or (not now.last and not before.last):
+            return {}
+        self._saved = now
+        changed = {
+            _name(key): msgspec.msgpack.encode(spent)
+            for key, spent in now.sessions.items()
+            if before.sessions.get(key) != spent
+        }
+        trees = msgspec.structs.replace(now, gone={}, sessions={})
+        return {SAVED: msgspec.msgpack.encode(trees)} | changed
 
 
-def _decoded(saved: bytes) -> TreeUsage:
+def _name(session: SessionKey) -> str:
+    return f"{SAVED}/{session.agent}/{session.session_id}"
+
+
+def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
+    """Return what `to_save` gave, as far as it can be read: another version may have written it."""
     try:
-        return msgspec.msgpack.decode(saved, type=TreeUsage) if saved else TreeUsage()
-    except msgspec.MsgspecError:  # of another version
+        trees = msgspec.msgpack.decode(saved[SAVED], type=TreeUsage)
+        sessions = {
+            SessionKey(*name.split("/", 2)[1:]): msgspec.msgpack.decode(data, type=Spent)
+            for name, data in saved.items()
+            if name.startswith(f"{SAVED}/")
+        }
+    except (KeyError, msgspec.MsgspecError):
         return TreeUsage()
+    return msgspec.structs.replace(trees, sessions=sessions)
 
 
 @lru_cache(maxsize=4096)

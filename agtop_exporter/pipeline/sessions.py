@@ -14,6 +14,7 @@ from agtop_exporter.model import (
     Tree,
 )
 from agtop_exporter.pipeline.pairing import Pairing
+from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.processes.facts import SessionKey
 from agtop_exporter.settings import Settings
 from agtop_exporter.state import resolve
@@ -43,43 +44,48 @@ class SessionViews:
         self._views: dict[Key, Session] = {}
         self._children: dict[Key, list[Key]] = {}
         self._open: set[Key] = set()  # those that the passing of time can change
-        self._top_level: dict[str, int] = {}  # how many, by agent
+        self._top_level: dict[str, set[str]] = {}  # the sessions of each agent
         self._all: tuple[Session, ...] = ()
         self._started = False
+        self._updated_at: float | None = None
+        self.waits = Waits()
         self.dropped = 0  # sessions above the limit of published ones, at the last call
 
     def update(
         self, changed: list[SessionRecord], now: float, *, sampled_at: Callable[[], float]
     ) -> None:
         """Take in the sessions that a refresh changed, and let time pass for the others."""
-        records = changed if self._started else list(self._records.values())
+        known = changed if self._started else self._records.values()
+        records = [record for record in known if record.agent not in self._unwanted]
         self._started = True
         self._pairing.learn(records)
         stale: set[Key] = set(self._open)
-        for paired in self._pairing.pair(sampled_at()):
-            key = (paired.agent, paired.session_id)
-            stale.update(key for key in (key, *self._children.get(key, ())) if key in self._records)
         for record in records:
-            if record.agent in self._unwanted:
-                continue
             key = (record.agent, record.session_id)
             parent = record.facts.parent_session_id
             if parent and key not in (siblings := self._siblings(record.agent, parent)):
                 siblings.append(key)
+            top_level = self._top_level.setdefault(record.agent, set())
+            (top_level.add if self._is_top(key) else top_level.discard)(record.session_id)
             stale.update(self._line(key))
+        for paired in self._pairing.pair(sampled_at()):
+            session = self._records.get((paired.agent, paired.session_id))
+            if session and session.agent not in self._unwanted:
+                stale.update((m.agent, m.session_id) for m in self._tree(session))
         for key in stale:
-            view = self._views[key] = self._view(self._records[key], now)
-            if view.state.kind != "closed" or self._is_recent(view, now):
-                self._open.add(key)
-            else:
-                self._open.discard(key)
+            self._renew(key, now)
         if stale:
             self._all = tuple(self._views.values())
-        if records:
-            top_level = [
-                agent for agent, session in self._records if self._is_top((agent, session))
-            ]
-            self._top_level = dict(Counter(top_level))
+        self._updated_at = now
+
+    def _renew(self, key: Key, now: float) -> None:
+        view = self._views[key] = self._view(self._records[key], now)
+        if view.state.kind != "closed" or self._is_recent(view, now):
+            self._open.add(key)
+        else:
+            self._open.discard(key)
+        if self._is_top(key):
+            self.waits.observe(view, now, seen_before=self._updated_at)
 
     def _siblings(self, agent: str, parent: str) -> list[Key]:
         return self._children.setdefault((agent, parent), [])
@@ -98,7 +104,7 @@ class SessionViews:
 
     def states(self) -> dict[str, dict[str, int]]:
         """Count the top-level sessions by agent and state."""
-        counts = {agent: Counter({"closed": number}) for agent, number in self._top_level.items()}
+        counts = {agent: Counter(closed=len(known)) for agent, known in self._top_level.items()}
         for key in self._open:
             if self._is_top(key):
                 counts[key[0]]["closed"] -= 1
@@ -131,6 +137,8 @@ class SessionViews:
             for model, usage in member.models.items():
                 models[model] = models.get(model, ModelUsage()) + usage
         total = sum(models.values(), ModelUsage())
+        last_active = max((m.facts.last_active or 0 for m in members), default=0) or None
+        top = self._top(record)
         plan = self._settings.plan
         return Session(
             agent=record.agent,
@@ -152,7 +160,7 @@ class SessionViews:
                 child for _, child in self._children.get((record.agent, record.session_id), ())
             ),
             started_at=facts.started_at,
-            last_active=max((m.facts.last_active or 0 for m in members), default=0) or None,
+            last_active=last_active,
             user_turns=record.turns,
             agent_turns=own.requests,
             tools=dict(record.tools),
@@ -161,17 +169,19 @@ class SessionViews:
             context_used_tokens=facts.context_used_tokens,
             context_peak_tokens=facts.context_peak_tokens,
             context_window_tokens=facts.context_window_tokens,
-            state=self._state(record, now),
+            state=self._state(record, top, now, last_active=last_active),
             state_detail=facts.signal.detail or None,
             model_effort=facts.model_effort or None,
             subscription=facts.subscription or self._plans.get(record.agent) or None,
             agent_version=facts.agent_version or None,
             git_branch=facts.git_branch or None,
             data_path=facts.data_path,
-            process=self._pairing.process(
-                SessionKey(record.agent, facts.parent_session_id or record.session_id)
-            ),
+            process=self._pairing.process(top),
         )
+
+    def _top(self, record: SessionRecord) -> SessionKey:
+        """Return the session whose process runs this one: its eldest ancestor."""
+        return SessionKey(*self._line((record.agent, record.session_id))[-1])
 
     def _tree(self, record: SessionRecord) -> list[SessionRecord]:
         """Return a session and all its subagents, each once."""
@@ -185,20 +195,19 @@ class SessionViews:
                 waiting.extend(self._children.get(key, ()))
         return members
 
-    def _state(self, record: SessionRecord, now: float) -> State:
-        facts = record.facts
-        top = SessionKey(record.agent, facts.parent_session_id or record.session_id)
+    def _state(
+        self, record: SessionRecord, top: SessionKey, now: float, *, last_active: float | None
+    ) -> State:
         binding = self._pairing.binding(top)
-        own = binding is not None and not facts.parent_session_id
+        own = top.session_id == record.session_id
         process = self._pairing.process(top)
         usage = process.usage if process else None
-        age = None if facts.last_active is None else now - facts.last_active
         return resolve(
-            facts.signal,
+            record.facts.signal,
             liveness=binding.liveness if binding else None,
-            scanned=self._pairing.looked_for(top, age=age),
+            scanned=self._pairing.looked_for(top, now, last_active=last_active),
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
-            last_active=facts.last_active,
+            last_active=last_active,
             now=now,
             registry_status=binding.status if binding and own else "",
             waiting_for=binding.waiting_for if binding and own else "",

@@ -85,7 +85,9 @@ class ProcessTable(msgspec.Struct, frozen=True):
 
     `roots` maps every member of a tree to the agent process that it belongs to, parents first;
     an agent process is its own root. `skipped` counts processes that were left out or are only
-    partly readable, by reason, each process once in the life of the source.
+    partly readable, by reason, each process once in the life of the source. `hidden` has the
+    agents that have processes in other namespaces; `isolated` says that the source itself is in a
+    container and sees no process of its machine.
     """
 
     sampled_at: float
@@ -96,7 +98,13 @@ class ProcessTable(msgspec.Struct, frozen=True):
     samples: Mapping[ProcessId, ProcessSample] = {}
     open_files: Mapping[ProcessId, tuple[str, ...]] = {}
     skipped: Mapping[str, int] = {}
+    hidden: frozenset[str] = frozenset()
+    isolated: bool = False
     complete: bool = True  # False: the system did not even list its processes
+
+    def shows_all_of(self, agent: str) -> bool:
+        """Tell whether an agent can have no other process than those that are listed."""
+        return self.complete and not self.isolated and agent not in self.hidden
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, gc=False):

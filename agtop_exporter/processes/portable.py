@@ -77,6 +77,10 @@ class PsutilReader:
         del pid
         return ""
 
+    def isolated(self) -> bool:
+        """Return False: these systems have no namespaces."""
+        return False
+
     def _process(self, pid: int) -> Any | None:  # noqa: ANN401 psutil has no type information
         try:
             return self._psutil.Process(pid)

@@ -115,6 +115,17 @@ class ProcfsReader:
             return "" if same_root else "other_mount_namespace"
         return ""
 
+    def isolated(self) -> bool:
+        """Tell whether these are the processes of one container, and not of its machine.
+
+        The first process namespace has a fixed number: PROC_PID_INIT_INO in the kernel's
+        proc_ns.h.
+        """
+        try:
+            return os.readlink(f"{self._reference}/ns/pid") != "pid:[4026531836]"
+        except OSError:
+            return False
+
     def _differ(self, mine: str, theirs: str) -> bool:
         try:
             return os.readlink(mine) != os.readlink(theirs)

@@ -8,6 +8,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -46,31 +47,39 @@ class Reader(Protocol):
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None: ...  # noqa: D102
     def open_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
     def foreign(self, pid: int) -> str: ...  # noqa: D102
+    def isolated(self) -> bool: ...  # noqa: D102
 
 
 def system_processes(
-    procfs: str = "/proc", *, uid: int | None, platform: str = sys.platform
+    procfs: str = "/proc", *, uids: frozenset[int] | None, platform: str = sys.platform
 ) -> ProcessSource:
-    """Return the source for this machine: processes of `uid` only, None for every user's."""
+    """Return the source for this machine: processes of these users only, None for every user's."""
     if platform == "linux":
-        return ProcessTracker(ProcfsReader(procfs), uid=uid)
-    return ProcessTracker(PsutilReader(), uid=uid)
+        return ProcessTracker(ProcfsReader(procfs), uids=uids)
+    return ProcessTracker(PsutilReader(), uids=uids)
 
 
-def own_uid() -> int | None:
-    """Return the user that this process acts as, None on Windows."""
-    return os.geteuid() if hasattr(os, "geteuid") else None
+def users_of(homes: Iterable[Path]) -> frozenset[int] | None:
+    """Return whose homes these are, the user of this process if none exists, None on Windows.
+
+    A container that runs as root, or under a user of its own, so sees the agents of its host.
+    """
+    if not hasattr(os, "geteuid"):
+        return None
+    owners = frozenset(home.stat().st_uid for home in homes if home.is_dir())
+    return owners or frozenset({os.geteuid()})
 
 
 class ProcessTracker:
     """Follows the processes that a reader sees from tick to tick."""
 
-    def __init__(self, reader: Reader, *, uid: int | None) -> None:
+    def __init__(self, reader: Reader, *, uids: frozenset[int] | None) -> None:
         self._reader = reader
-        self._uid = uid
+        self._uids = uids
         self._tick = 0
         self._known: dict[int, Process] = {}
         self._agents: dict[ProcessId, Recognised] = {}
+        self._hidden: dict[ProcessId, str] = {}  # agents of other namespaces
         self._roots: dict[ProcessId, ProcessId] = {}
         self._skipped: dict[str, int] = {}
         self._told: dict[ProcessId, set[str]] = {}
@@ -108,6 +117,8 @@ class ProcessTracker:
                 root: self._reader.open_files(root.pid) for root in sorted(set(roots.values()))
             },
             skipped=dict(self._skipped),
+            hidden=frozenset(self._hidden.values()),
+            isolated=self._reader.isolated(),
         )
 
     def _due(self, pid: int, now: float) -> bool:
@@ -126,7 +137,7 @@ class ProcessTracker:
         if process is None:
             return
         recognised = recognise(process)
-        if recognised and self._admitted(process):
+        if recognised and self._admitted(process, recognised.agent):
             process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
             self._agents[process.id] = recognised
         else:
@@ -134,11 +145,13 @@ class ProcessTracker:
             process = msgspec.structs.replace(process, argv=())  # not ours to keep
         self._known[pid] = process
 
-    def _admitted(self, process: Process) -> bool:
-        if self._uid is not None and process.uid != self._uid:
+    def _admitted(self, process: Process, agent: str) -> bool:
+        if self._uids is not None and process.uid not in self._uids:
             reason = "other_user"
         else:
             reason = self._reader.foreign(process.id.pid)
+            if reason:
+                self._hidden[process.id] = agent
         if reason:
             self._count(reason, process.id)
         return not reason
@@ -207,6 +220,7 @@ class ProcessTracker:
         process = self._known.pop(pid, None)
         if process:
             self._agents.pop(process.id, None)
+            self._hidden.pop(process.id, None)
             self._told.pop(process.id, None)
 
     def _count(self, reason: str, process: ProcessId) -> None:

@@ -8,6 +8,7 @@ class StaticReader:
 
     def __init__(self, boot_id: str = "boot") -> None:
         self._boot_id = boot_id
+        self.is_isolated = False
         self._processes: dict[int, tuple[Process, ProcessSample, tuple[str, ...], str]] = {}
         self.looks: list[int] = []  # the pids that were looked at, in order
 
@@ -58,3 +59,7 @@ class StaticReader:
     def foreign(self, pid: int) -> str:
         """Return how it is set apart."""
         return self._processes[pid][3]
+
+    def isolated(self) -> bool:
+        """Return what the test says."""
+        return self.is_isolated

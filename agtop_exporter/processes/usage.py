@@ -37,15 +37,18 @@ class TreeUsage(msgspec.Struct, frozen=True):
 
 
 class AgentUsage(msgspec.Struct, frozen=True, gc=False):
-    """One agent's processes on this machine, those without a session included."""
+    """One agent's processes on this machine, those without a session included.
+
+    Memory is what they hold together: nothing where there are none.
+    """
 
     processes: int = 0
     orphan_processes: int = 0
     duplicate_processes: int = 0
     user_seconds: float | None = None
     system_seconds: float | None = None
-    rss_bytes: int | None = None
-    vms_bytes: int | None = None
+    rss_bytes: int | None = 0
+    vms_bytes: int | None = 0
     disk_read_bytes: int | None = None
     disk_written_bytes: int | None = None
 
@@ -247,8 +250,8 @@ def _agent_usages(
             duplicate_processes=sum(key.agent == agent for key in matches.duplicates.values()),
             user_seconds=_ratio(spent.user_microseconds, 1e6),
             system_seconds=_ratio(spent.system_microseconds, 1e6),
-            rss_bytes=usage.rss_bytes,
-            vms_bytes=usage.vms_bytes,
+            rss_bytes=usage.rss_bytes if usage.processes else 0,
+            vms_bytes=usage.vms_bytes if usage.processes else 0,
             disk_read_bytes=usage.disk_read_bytes,
             disk_written_bytes=usage.disk_written_bytes,
         )

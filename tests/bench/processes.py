@@ -5,7 +5,7 @@
 The second figure is one scrape of Debian's prometheus-process-exporter that is configured for the
 same names, by its own user and system time; it is left out where the program is not installed.
 """
-# ruff: noqa: T201  (its output is what it is for)
+
 
 import argparse
 import json
@@ -23,7 +23,7 @@ from pathlib import Path
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Matches, SessionFacts, SessionKey
 from agtop_exporter.processes.match import match
-from agtop_exporter.processes.source import own_uid, system_processes
+from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance
 
 AGENTS = ("claude", "codex", "opencode", "gemini")
@@ -78,7 +78,7 @@ def start(*words: str | Path, cwd: Path) -> subprocess.Popen[bytes]:
 
 def our_milliseconds(folder: Path, ticks: int) -> tuple[float, float]:
     """Return the CPU time of the first tick and the mean of the later ones."""
-    source, matches, usage = system_processes(uid=own_uid()), Matches(), TreeUsage()
+    source, matches, usage = system_processes(uids=users_of(())), Matches(), TreeUsage()
     now = time.time()
     sessions = {
         SessionKey(AGENTS[number % 4], str(number)): SessionFacts(
@@ -136,7 +136,7 @@ def their_milliseconds(
 
 def scrape(url: str) -> bytes:
     """Return a page of the exporter on the loopback interface."""
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 http, loopback
+    with urllib.request.urlopen(url, timeout=10) as answer:
         return bytes(answer.read())
 
 

@@ -57,7 +57,7 @@ class Machine:
 
     def __init__(self):
         self.reader = StaticReader()
-        self.tracker = ProcessTracker(self.reader, uid=1000)
+        self.tracker = ProcessTracker(self.reader, uids=frozenset({1000}))
         self.matches = Matches()
         self.table = ProcessTable(sampled_at=NOW)
         self.registry: tuple[RegistryEntry, ...] = ()
