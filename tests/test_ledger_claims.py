@@ -18,6 +18,17 @@ def test_a_copy_takes_nothing():
     assert (owned(ledger, "maker").requests, owned(ledger, "fork").requests) == (1, 0)
 
 
+def test_between_equals_the_first_keeps_it():
+    ledger = Ledger()
+    for session in ("first", "second", "third"):
+        record(ledger, response("k", session))
+    assert [owned(ledger, session).requests for session in ("first", "second", "third")] == [
+        1,
+        0,
+        0,
+    ]
+
+
 def test_the_maker_takes_it_back():
     ledger = Ledger()
     record(ledger, response("k", "fork", copied=True), response("own", "fork"))
