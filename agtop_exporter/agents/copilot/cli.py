@@ -4,7 +4,6 @@
 `session.compaction_complete`. Older logs have nothing but the totals of `session.shutdown`.
 """
 
-from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -18,13 +17,13 @@ from agtop_exporter.agents.copilot.records import (
     token_counts,
     totals_of,
 )
+from agtop_exporter.agents.copilot.signals import SIGNALS, signal
 from agtop_exporter.agents.copilot.workspace import tool_workspace
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
     Cursor,
     SessionUpdate,
-    Signal,
     TokenCounts,
     UsageEvent,
 )
@@ -37,27 +36,6 @@ TITLE_RANK = 3
 REMEMBERED = 64  # calls whose end, and requests whose compaction, may still come
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
 BULK = Bulk(markers=(b'"type":"system.message"',), within=100)
-
-SIGNALS = {  # of the records that tell no more than their type
-    "user.message": ("running", ""),
-    "assistant.turn_start": ("running", ""),
-    "permission.requested": ("waiting", "permission"),
-    "permission.completed": ("running", ""),
-    "user_input.requested": ("waiting", "input"),
-    "user_input.completed": ("running", ""),
-    "elicitation.requested": ("waiting", "input"),
-    "elicitation.completed": ("running", ""),
-    "session.start": ("idle", ""),
-    "session.resume": ("idle", ""),
-    "session.idle": ("idle", ""),
-    "session.shutdown": ("idle", ""),
-    "session.error": ("error", "session error"),
-    "subagent.started": ("running", ""),
-    "subagent.completed": ("idle", ""),
-    "subagent.failed": ("error", "subagent failed"),
-    "abort": ("idle", ""),
-}
-
 
 Value = TypeVar("Value", str, bool)
 
@@ -273,12 +251,6 @@ def remember(known: dict[str, Value], key: str, *, value: Value) -> None:
     known[key] = value
     if len(known) > REMEMBERED:
         del known[next(iter(known))]
-
-
-@lru_cache(maxsize=256)
-def signal(kind: str, detail: str, reason: str = "") -> Signal:
-    """Return the signal of a record type."""
-    return Signal(kind, reason, detail)
 
 
 def tool_name(name: str, server: str) -> str:

@@ -25,6 +25,7 @@ from agtop_exporter.agents.opencode.events import (
     usage_event,
 )
 from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, seconds
+from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
 from agtop_exporter.tail import Errors, decoder
 from agtop_exporter.tail_sqlite import Database, Watermark
@@ -35,39 +36,6 @@ REMEMBERED = 256  # rows that are still being written
 WAITING = 64
 FIRST_MESSAGES = 20  # among them is the prompt that chose the effort
 MESSAGE_PARTS = 64
-
-
-class SessionRow(msgspec.Struct):
-    """A row of `session`."""
-
-    id: str = ""
-    parent_id: str = ""
-    directory: str = ""
-    title: str = ""
-    version: str = ""
-    model: str = ""
-    time_created: float | None = None
-    time_updated: float | None = None
-
-
-class MessageRow(msgspec.Struct):
-    """A row of `message` or `session_message`; only the latter has a type."""
-
-    id: str = ""
-    session_id: str = ""
-    type: str = ""
-    time_created: float | None = None
-    data: str = ""
-
-
-class PartRow(msgspec.Struct):
-    """A row of `part`."""
-
-    id: str = ""
-    message_id: str = ""
-    session_id: str = ""
-    time_created: float | None = None
-    data: str = ""
 
 
 Row = TypeVar("Row", SessionRow, MessageRow, PartRow)
@@ -298,16 +266,6 @@ class _Reader:
             message = self._decoded(row)
             if message is not None:
                 yield row, message
-
-
-def as_context(row: SessionRow) -> Context:
-    """Return what the messages of a session are read with."""
-    return Context(
-        session_id=row.id,
-        parent_id=row.parent_id,
-        created=seconds(row.time_created) or 0.0,
-        version=row.version,
-    )
 
 
 def read(path: str, cursor: Cursor) -> Batch:

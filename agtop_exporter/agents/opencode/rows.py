@@ -1,0 +1,52 @@
+"""The rows of OpenCode's database: the columns that are read, each with a default.
+
+Nothing here does I/O.
+"""
+
+import msgspec
+
+from agtop_exporter.agents.opencode.events import Context
+from agtop_exporter.agents.opencode.records import seconds
+
+
+class SessionRow(msgspec.Struct):
+    """A row of `session`."""
+
+    id: str = ""
+    parent_id: str = ""
+    directory: str = ""
+    title: str = ""
+    version: str = ""
+    model: str = ""
+    time_created: float | None = None
+    time_updated: float | None = None
+
+
+class MessageRow(msgspec.Struct):
+    """A row of `message` or `session_message`; only the latter has a type."""
+
+    id: str = ""
+    session_id: str = ""
+    type: str = ""
+    time_created: float | None = None
+    data: str = ""
+
+
+class PartRow(msgspec.Struct):
+    """A row of `part`."""
+
+    id: str = ""
+    message_id: str = ""
+    session_id: str = ""
+    time_created: float | None = None
+    data: str = ""
+
+
+def as_context(row: SessionRow) -> Context:
+    """Return what the messages of a session are read with."""
+    return Context(
+        session_id=row.id,
+        parent_id=row.parent_id,
+        created=seconds(row.time_created) or 0.0,
+        version=row.version,
+    )
