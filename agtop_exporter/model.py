@@ -262,7 +262,7 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Records of one file that could not be used, for one reason.
 
-    Reasons: `json`, `schema`, `encoding`, `too_large`.
+    Reasons: `json`, `schema`, `encoding`, `too_large`, and `corrupt` for a damaged database.
     """
 
     reason: str

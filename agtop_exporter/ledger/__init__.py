@@ -30,6 +30,8 @@ __all__ = ["Entry", "Ledger", "Price", "SessionRecord"]
 
 KEY_BYTES = 12
 CHECKPOINT_EVENTS = 20_000
+LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
+OTHER, UNKNOWN = "other", "unknown"
 SECONDS_PER_HOUR = 3600
 
 Price = Callable[[str, UsageEvent], Cost | None]
@@ -108,6 +110,7 @@ class Ledger:
         self._dirty_limits = False
         self.facts: dict[str, bytes] = {}  # what others asked to remember
         self._dirty_facts: set[str] = set()
+        self._labels: dict[tuple[str, str], set[str]] = {}  # those with series: family, agent
         try:
             self._load()
         except (DatabaseError, msgspec.MsgspecError) as error:
@@ -286,17 +289,33 @@ class Ledger:
             net = by_model.setdefault((record.agent, model), [0] * 14)
             for index, amount in enumerate(sums):
                 net[index] += amount
-            spent = by_project.setdefault((record.agent, record.project or "unknown"), [0, 0])
+            spent = by_project.setdefault((record.agent, record.project), [0, 0])
             spent[0] += usage.tokens.total
             spent[1] += usage.cost.total
         for place, sums in changes.usage.items():
             self._store.add_hourly(place, (*sums[:7], sum(sums[7:13]), sums[13]))
         for (agent, model), net in by_model.items():
-            self._total_usage(agent, model or "unknown", net)
-        for (agent, project), (tokens, cost) in by_project.items():
+            self._total_usage(agent, self._label("requests", agent, model), net)
+        for (agent, name), (tokens, cost) in by_project.items():
+            project = self._label("project_tokens", agent, name)
             self.add(("project_tokens", agent, project), tokens)
             self.add(("project_cost", agent, project), cost)
         self._apply_counts(changes)
+
+    def _label(self, family: str, agent: str, value: str) -> str:
+        """Return the label of a value: itself, or "other" once a family has LABELS_MAX of them.
+
+        A value that has a series keeps it, so that no series ever loses what another gains.
+        """
+        labels = self._labels.get((family, agent))
+        if labels is None:
+            known = (s[2] for s in self.totals if s[:2] == (family, agent))
+            labels = self._labels[family, agent] = set(known)
+        if value not in labels:
+            if len(labels) >= LABELS_MAX:
+                return OTHER
+            labels.add(value or UNKNOWN)
+        return value or UNKNOWN
 
     def _total_usage(self, agent: str, model: str, net: list[int]) -> None:
         self.add(("requests", agent, model), net[0])
@@ -327,7 +346,8 @@ class Ledger:
                 calls[name] = calls.get(name, 0) + number
                 if not calls[name]:
                     del calls[name]
-            series: Series = (kind, record.agent, name) if name else (kind, record.agent)
+            label = (self._label(kind, record.agent, name),) if name else ()
+            series: Series = (kind, record.agent, *label)
             net[series] = net.get(series, 0) + number
         for series, number in net.items():
             self.add(series, number)
