@@ -220,7 +220,7 @@ def test_a_question_waits_until_it_is_answered(chat, name):
 @pytest.mark.parametrize(
     "after",
     [
-        {"type": "attachment", "timestamp": "2026-03-02T11:00:00.000Z"},
+        {"parentUuid": None, "type": "attachment", "timestamp": "2026-03-02T11:00:00.000Z"},
         {"type": "last-prompt", "sessionId": SESSION},
         {
             "type": "api-request-blob",

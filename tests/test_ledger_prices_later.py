@@ -46,6 +46,16 @@ def test_priced_after_a_restart(tmp_path):
     ledger.close()
 
 
+def test_priced_after_it_was_written(tmp_path):
+    ledger = Ledger(tmp_path)
+    record(ledger, response("k1"), price=unknown)
+    record(ledger, response("k2"), price=unknown)
+    assert ledger.reprice(unknown) == 0
+    assert ledger.reprice(known) == 2
+    assert ledger.reprice(known) == 0
+    ledger.close()
+
+
 def test_priced_when_it_grows():
     ledger = Ledger()
     record(ledger, response("k", output=5), price=unknown)

@@ -87,6 +87,8 @@ def test_a_negative_amount_is_ignored():
     ledger.add(("refreshes", "ok"), 2)
     ledger.add(("refreshes", "ok"), -1)
     assert ledger.totals["refreshes", "ok"] == 2
+    ledger.add(("refreshes", "failed"), -1)
+    assert ledger.totals["refreshes", "failed"] == 0
 
 
 def test_sessions_are_started_once():
