@@ -72,6 +72,16 @@ def _exporter(arguments: Sequence[str] | None) -> None:
         help=f"where to serve /metrics (default 127.0.0.1:{DEFAULT_PORT}; port 0 picks one)",
     )
     parser.add_argument("--interval", metavar="SECONDS", help="time between scans (default 5)")
+    parser.add_argument(
+        "--otlp", action="store_true", help="push to the receiver that OTEL_* variables name"
+    )
+    parser.add_argument("--otlp-genai", action="store_true", help="push gen_ai.* metrics too")
+    parser.add_argument(
+        "--textfile", metavar="FILE.prom", help="write the metrics for node_exporter"
+    )
+    parser.add_argument(
+        "--textfile-interval", metavar="SECONDS", help="time between writes (default 60)"
+    )
     parser.add_argument("--log-format", choices=("logfmt", "json"))
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--once", action="store_true", help="scan once and print the metrics")
@@ -101,13 +111,18 @@ def _exporter(arguments: Sequence[str] | None) -> None:
     elif options.command == "doctor":
         _doctor(settings, as_json=options.json)
     elif options.once:
-        _write_snapshot(_one_snapshot(settings), as_json=options.json)
+        snapshot = _one_snapshot(settings)
+        if settings.textfile and not options.json:
+            _write_textfile(snapshot, Path(settings.textfile).expanduser())
+        else:
+            _write_snapshot(snapshot, as_json=options.json)
     else:
         _serve(settings, options)
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> None:
     from agtop_exporter.daemon import Daemon  # noqa: PLC0415 - a web server takes long to import
+    from agtop_exporter.outlets import make_outlets  # noqa: PLC0415
 
     ledger = Ledger(None if settings.no_state else _state_directory(settings))
     with contextlib.closing(ledger):
@@ -118,7 +133,22 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
             refresher=_refresher(settings, prices),
             reload=lambda: _settings(options),
             clock=time.time,  # noqa: TID251 - the edge
+            outlets=lambda notice: make_outlets(
+                settings,
+                os.environ,  # noqa: TID251 - the edge
+                facts=ledger.facts,
+                uid=os.getuid(),
+                notice=notice,
+            ),
         ).run()
+
+
+def _write_textfile(snapshot: Snapshot, path: Path) -> None:
+    from agtop_exporter import textfile  # noqa: PLC0415 - on request only
+    from agtop_exporter.catalogue import collect  # noqa: PLC0415
+    from agtop_exporter.render import prometheus  # noqa: PLC0415
+
+    textfile.write(path, prometheus.text(collect(snapshot)))
 
 
 def _doctor(settings: Settings, *, as_json: bool) -> None:

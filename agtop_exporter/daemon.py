@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 import msgspec
@@ -13,6 +13,7 @@ import structlog
 from agtop_exporter import __version__
 from agtop_exporter.catalogue import Publication, publish
 from agtop_exporter.model import AgtopError, Snapshot
+from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Notice, Pipeline
 from agtop_exporter.pricing import PriceRefresher
 from agtop_exporter.server import OwnProcess, Pages, allowed_hosts, create_app, render_pages, serve
@@ -26,6 +27,10 @@ FIXED = (
     "cache_dir",
     "home",
     "procfs",
+    "otlp",
+    "otlp_genai",
+    "textfile",
+    "textfile_interval",
 )  # until a restart
 
 log = structlog.get_logger()
@@ -34,7 +39,7 @@ log = structlog.get_logger()
 class Daemon:
     """One worker refreshes in this thread; HTTP is served from another."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that are put together here
         self,
         settings: Settings,
         *,
@@ -42,6 +47,7 @@ class Daemon:
         refresher: PriceRefresher,
         reload: Callable[[], Settings],
         clock: Callable[[], float],
+        outlets: Callable[[Notice], Sequence[Outlet]] = lambda _notice: (),
     ) -> None:
         """Put the parts together. `reload` reads the settings anew; the clock is unix seconds."""
         self._settings = settings
@@ -49,6 +55,8 @@ class Daemon:
         self._refresher = refresher
         self._reload = reload
         self._clock = clock
+        self._make_outlets = outlets
+        self._outlets: Sequence[Outlet] = ()
         self._own = OwnProcess()
         self._pages: Pages | None = None
         self._scraped: Pages | None = None  # those that a scrape has been sent last
@@ -63,6 +71,7 @@ class Daemon:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises AgtopError where the address is taken."""
         configure_logging(self._settings)
+        self._outlets = self._make_outlets(notify)
         sys.setswitchinterval(SWITCH_SECONDS)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
@@ -85,6 +94,7 @@ class Daemon:
                     self._wake.clear()
             finally:
                 self._refresher.stop()
+                self._stop_outlets()
         log.info("stopped")
 
     def _tick(self) -> None:
@@ -94,6 +104,8 @@ class Daemon:
         errors = self._refresher.refresh_errors
         self._pipeline.ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
         self._price_errors = errors
+        for outlet in self._outlets:
+            outlet.settle(self._pipeline.ledger)
         try:
             snapshot = self._pipeline.refresh(
                 self._clock(), stopping=lambda: self._stopping, sampled_at=self._clock
@@ -117,6 +129,16 @@ class Daemon:
         self._pages = render_pages(
             self._publication.exposition, snapshot, own=self._own, ready=ready
         )
+        if ready:
+            for outlet in self._outlets:
+                outlet.offer(snapshot)
+
+    def _stop_outlets(self) -> None:
+        for outlet in self._outlets:
+            outlet.stop()
+            outlet.settle(self._pipeline.ledger)
+        if self._outlets:
+            self._pipeline.ledger.checkpoint()
 
     def _empty_snapshot(self) -> Snapshot:
         """Return what is known before the first scan."""

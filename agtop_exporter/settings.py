@@ -5,7 +5,7 @@ Every mistake is found before the first is told. Nothing here reads the environm
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -56,6 +56,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sessions_max: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 200  # with series of their own
     session_linger: Annotated[float, msgspec.Meta(ge=0)] = 900.0  # after the last activity
     procfs: str = "/proc"
+    otlp: bool = False  # push to an OpenTelemetry receiver, as the OTEL_* variables say
+    otlp_genai: bool = False  # push tokens under their GenAI name too
+    textfile: str = ""  # write the page for node_exporter
+    textfile_interval: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 60.0  # as it is scraped
 
     @property
     def listen(self) -> tuple[str, int]:
@@ -127,8 +131,8 @@ def _take(
         value = [AGENT_ALIASES.get(str(one).lower(), str(one).lower()) for one in value]
     try:
         merged[name] = msgspec.convert(value, field.type, strict=False)
-        if name == "listen_address":
-            _check_address(merged[name])
+        if check := CHECKS.get(name):
+            check(merged[name])
     except (msgspec.ValidationError, ValueError) as error:
         mistakes.append(f"{shown}: {_plainly(error)}")
 
@@ -137,6 +141,17 @@ def _check_address(address: str) -> None:
     port = address.rpartition(":")[2]
     if ":" not in address or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - TCP
         raise ValueError(f"expected HOST:PORT, got {address!r}")
+
+
+def _check_textfile(path: str) -> None:
+    if path and not path.endswith(".prom"):
+        raise ValueError(f"expected a name that ends with .prom, got {path!r}")
+
+
+CHECKS: dict[str, Callable[[str], None]] = {
+    "listen_address": _check_address,
+    "textfile": _check_textfile,
+}
 
 
 def _plainly(error: Exception) -> str:

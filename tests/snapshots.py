@@ -111,6 +111,8 @@ def make_totals(agent="claude-code", model="claude-sonnet-4-5"):
         ("source_resets", agent, "truncated"): 1,
         ("compactions", agent): 1,
         ("pricing_refresh_errors",): 0,
+        ("otlp_exports",): 3,
+        ("otlp_export_errors",): 1,
         ("agent_cpu_seconds", agent): 12.5,
         ("agent_disk_read_bytes", agent): 1_000_000,
         ("agent_disk_written_bytes", agent): 2_000_000,

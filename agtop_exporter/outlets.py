@@ -1,0 +1,91 @@
+"""The ways out of the daemon beside its pages: what is pushed, and what is written to a file.
+
+Each is imported only if the settings ask for it.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import Snapshot
+from agtop_exporter.settings import Settings
+
+Notice = Callable[[str, str, Mapping[str, object]], None]
+"""(level, event, fields): something that a person should be told."""
+
+
+class Outlet(Protocol):
+    """Takes every snapshot of the daemon."""
+
+    def offer(self, snapshot: Snapshot) -> None:
+        """Take the snapshot of a refresh, without waiting for a receiver."""
+
+    def settle(self, ledger: Ledger) -> None:
+        """Put what has happened since the last call into the ledger."""
+
+    def stop(self) -> None:
+        """Deliver what is not delivered yet, for a few seconds at most, and end."""
+
+
+def make_outlets(
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    facts: Mapping[str, bytes],
+    uid: int,
+    notice: Notice,
+) -> list[Outlet]:
+    """Return the outlets that the settings ask for.
+
+    `facts` is what the ledger remembers of earlier processes.
+
+    Raises:
+        SettingsError: An `OTEL_*` variable cannot be used.
+
+    """
+    outlets: list[Outlet] = []
+    if settings.otlp:
+        from agtop_exporter.push.options import switched_off  # noqa: PLC0415 - on request only
+
+        forbidden = switched_off(environment)
+        if forbidden:
+            notice("warning", "otlp is off", {"variable": forbidden})
+        else:
+            outlets.append(_pusher(settings, environment, facts=facts, uid=uid, notice=notice))
+    if settings.textfile:
+        from agtop_exporter.textfile import TextfileWriter  # noqa: PLC0415 - on request only
+
+        path = Path(settings.textfile).expanduser()
+        interval = settings.textfile_interval
+        outlets.append(TextfileWriter(path, interval_seconds=interval, notice=notice))
+    return outlets
+
+
+def _pusher(
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    facts: Mapping[str, bytes],
+    uid: int,
+    notice: Notice,
+) -> Outlet:
+    from agtop_exporter.push import Pusher  # noqa: PLC0415 - OpenTelemetry takes long to import
+    from agtop_exporter.push.options import push_options  # noqa: PLC0415
+
+    options = push_options(environment)
+    from agtop_exporter.push.resource import resource  # noqa: PLC0415
+    from agtop_exporter.push.sender import OtlpSender  # noqa: PLC0415
+
+    sender = OtlpSender(options, resource(uid, homes=settings.home), genai=settings.otlp_genai)
+    notice(
+        "info",
+        "otlp push",
+        {
+            "endpoint": options.endpoint,
+            "protocol": options.protocol,
+            "interval": options.interval_seconds,
+            "temporality": "delta" if options.delta else "cumulative",
+        },
+    )
+    return Pusher(sender, options, facts=facts, notice=notice)

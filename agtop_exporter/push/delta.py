@@ -1,0 +1,113 @@
+"""What was added to the counters since the last push that was delivered, across restarts too."""
+
+import contextlib
+
+import msgspec
+
+from agtop_exporter.catalogue import (
+    CATALOGUE,
+    Distribution,
+    Exposition,
+    Family,
+    Labels,
+    Publication,
+    Value,
+)
+from agtop_exporter.model import Snapshot
+
+COUNTED = ("counter", "histogram")
+
+
+def growth(now: Exposition, before: Exposition) -> Exposition:
+    """Return `now` with its counters lessened by those of `before`; what is new is left out.
+
+    A series that is new stands at its start (see `zero_first`), so nothing is lost with it.
+    """
+    values = {
+        (family.metric.name, labels): value for family in before for labels, value in family.samples
+    }
+    families = (
+        family if family.metric.kind not in COUNTED else _family_growth(family, values)
+        for family in now
+    )
+    return tuple(family for family in families if family.samples)
+
+
+def _family_growth(family: Family, before: dict[tuple[str, Labels], Value]) -> Family:
+    name = family.metric.name
+    return Family(
+        family.metric,
+        tuple(
+            (labels, _difference(value, before[name, labels]))
+            for labels, value in family.samples
+            if (name, labels) in before
+        ),
+    )
+
+
+def _difference(now: Value, before: Value) -> Value:
+    if isinstance(now, Distribution) and isinstance(before, Distribution):
+        if now.bounds != before.bounds:
+            return now.empty
+        counts = (new - old for new, old in zip(now.counts, before.counts, strict=True))
+        return Distribution(now.bounds, tuple(counts), now.sum - before.sum)
+    if isinstance(now, Distribution) or isinstance(before, Distribution):
+        raise TypeError("a number and a histogram")
+    return max(0, now - before)  # a session's figures fall where the ledger began anew
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """The counters of the last push that was delivered, and its time in unix seconds."""
+
+    time: float
+    numbers: list[tuple[str, Labels, int | float]]
+    distributions: list[tuple[str, Labels, Distribution]]
+
+    @classmethod
+    def of(cls, exposition: Exposition, *, time: float) -> "Delivered":
+        """Take the counters out of what was delivered."""
+        numbers, distributions = [], []
+        for family in exposition:
+            if family.metric.kind in COUNTED:
+                for labels, value in family.samples:
+                    if isinstance(value, Distribution):
+                        distributions.append((family.metric.name, labels, value))
+                    else:
+                        numbers.append((family.metric.name, labels, value))
+        return cls(time, numbers, distributions)
+
+    @classmethod
+    def decode(cls, data: bytes | None) -> "Delivered | None":
+        """Read what an earlier process wrote, None where there is nothing of use."""
+        with contextlib.suppress(msgspec.MsgspecError):
+            return msgspec.msgpack.decode(data, type=cls) if data else None
+        return None
+
+    def encode(self) -> bytes:
+        """Return what `decode` reads."""
+        return msgspec.msgpack.encode(self)
+
+    def publication(self) -> Publication:
+        """Return it as what was published last."""
+        metrics = {metric.name: metric for metric in CATALOGUE}
+        samples: dict[str, list[tuple[Labels, Value]]] = {}
+        for name, labels, value in (*self.numbers, *self.distributions):
+            samples.setdefault(name, []).append((labels, value))
+        return Publication(
+            tuple(
+                Family(metrics[name], tuple(values))
+                for name, values in samples.items()
+                if name in metrics
+            )
+        )
+
+    def known(self, snapshot: Snapshot) -> Snapshot:
+        """Return `snapshot` as it may have been then: the sessions that had begun, unpublished.
+
+        What an old session had when it was delivered last is not remembered for ever: one that
+        comes back after a restart goes on from what it has now.
+        """
+        begun = (s for s in snapshot.sessions if (s.started_at or self.time) <= self.time)
+        return msgspec.structs.replace(
+            snapshot, generated_at=self.time, sessions=tuple(begun), published=()
+        )

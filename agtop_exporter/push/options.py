@@ -1,0 +1,118 @@
+"""What the standard `OTEL_*` variables say about pushing; the exporter library reads the others.
+
+<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>. Times are milliseconds there, also
+the timeout that the Python library takes for seconds.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from agtop_exporter.settings import SettingsError
+
+Protocol = Literal["http/protobuf", "grpc"]
+
+DEFAULT_ENDPOINTS: dict[Protocol, str] = {
+    "http/protobuf": "http://localhost:4318",
+    "grpc": "http://localhost:4317",
+}
+DEFAULT_INTERVAL_MS = 60_000.0
+DEFAULT_TIMEOUT_MS = 10_000.0
+SHORTEST_MS = 100.0
+
+
+class PushOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to push. Times are seconds."""
+
+    protocol: Protocol = "http/protobuf"
+    interval_seconds: float = DEFAULT_INTERVAL_MS / 1000
+    timeout_seconds: float = DEFAULT_TIMEOUT_MS / 1000  # of one push, with its retries
+    delta: bool = False  # what was added since the last push, instead of totals
+    compressed: bool = True  # unless the library is told by variable
+    endpoint: str = ""  # as it may be shown: without user, password and query
+
+
+def push_options(environment: Mapping[str, str]) -> PushOptions:
+    """Read the variables. Raises SettingsError with a line for each mistake."""
+    mistakes: list[str] = []
+    protocol = _protocol(environment, mistakes)
+    options = PushOptions(
+        protocol=protocol,
+        interval_seconds=_seconds(
+            environment, "OTEL_METRIC_EXPORT_INTERVAL", DEFAULT_INTERVAL_MS, mistakes
+        ),
+        timeout_seconds=_seconds(
+            environment, _name("TIMEOUT", environment), DEFAULT_TIMEOUT_MS, mistakes
+        ),
+        delta=_is_delta(environment, mistakes),
+        compressed=not environment.get(_name("COMPRESSION", environment)),
+        endpoint=_endpoint(environment, protocol, mistakes),
+    )
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return options
+
+
+def switched_off(environment: Mapping[str, str]) -> str:
+    """Return which variable forbids pushing, whatever the settings say; empty if none does."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return "OTEL_SDK_DISABLED"
+    if environment.get("OTEL_METRICS_EXPORTER", "").strip().lower() == "none":
+        return "OTEL_METRICS_EXPORTER"
+    return ""
+
+
+def _name(what: str, environment: Mapping[str, str]) -> str:
+    """Return the variable that says `what`: that for metrics only, where it is set."""
+    special = f"OTEL_EXPORTER_OTLP_METRICS_{what}"
+    return special if environment.get(special) else f"OTEL_EXPORTER_OTLP_{what}"
+
+
+def _protocol(environment: Mapping[str, str], mistakes: list[str]) -> Protocol:
+    name = _name("PROTOCOL", environment)
+    text = environment.get(name, "").strip() or "http/protobuf"
+    if text == "grpc":
+        return "grpc"
+    if text != "http/protobuf":
+        mistakes.append(f"{name}: expected http/protobuf or grpc, got {text!r}")
+    return "http/protobuf"
+
+
+def _seconds(
+    environment: Mapping[str, str], name: str, default_ms: float, mistakes: list[str]
+) -> float:
+    text = environment.get(name, "").strip()
+    try:
+        milliseconds = float(text) if text else default_ms
+    except ValueError:
+        milliseconds = 0.0
+    if not SHORTEST_MS <= milliseconds < float("inf"):
+        mistakes.append(f"{name}: expected milliseconds, {SHORTEST_MS:.0f} or more, got {text!r}")
+    return milliseconds / 1000
+
+
+def _is_delta(environment: Mapping[str, str], mistakes: list[str]) -> bool:
+    """Tell which temporality is preferred.
+
+    `lowmemory` is cumulative for totals that are kept anyway, and all of ours are.
+    """
+    name = _name("TEMPORALITY_PREFERENCE", environment)
+    text = environment.get(name, "").strip().lower() or "cumulative"
+    if text not in {"cumulative", "delta", "lowmemory"}:
+        mistakes.append(f"{name}: expected cumulative, delta or lowmemory, got {text!r}")
+    return text == "delta"
+
+
+def _endpoint(environment: Mapping[str, str], protocol: Protocol, mistakes: list[str]) -> str:
+    name = _name("ENDPOINT", environment)
+    text = environment.get(name, "").strip() or DEFAULT_ENDPOINTS[protocol]
+    try:
+        parts = urlsplit(text if "://" in text or protocol != "grpc" else f"http://{text}")
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        parts, port = urlsplit(""), ""
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        mistakes.append(f"{name}: expected http://HOST:PORT or https://HOST:PORT")
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

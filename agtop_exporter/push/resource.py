@@ -1,0 +1,68 @@
+"""Who pushes: the resource of OpenTelemetry, the same after every restart.
+
+`OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` have the last word. There is no process id: a
+backend that makes labels of these would begin every series anew with every restart.
+"""
+
+import platform
+import pwd
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID, uuid5
+
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+from agtop_exporter import __version__
+
+NAMESPACE = UUID("6f0b2f6e-9a50-5c3d-8c55-6a1f1f1f7b04")  # ours: chosen once, for ever
+MACHINE_ID_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm32", "i686": "x86"}
+"""What the kernel says -> `host.arch`, semantic conventions."""
+
+
+def resource(uid: int, *, homes: Sequence[str] = ()) -> Resource:
+    """Return this machine and user, as they are now. `homes` are those scanned, if not the own."""
+    host = socket.gethostname()
+    host_id = hashed_host_id(machine_id(MACHINE_ID_FILES) or host)
+    own = {
+        "service.name": "agtop-exporter",
+        "service.version": __version__,
+        "service.instance.id": instance_id(host_id, uid, homes=homes),
+        "host.name": host,
+        "host.id": str(host_id),
+        "host.arch": ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "os.type": platform.system().lower(),
+        "process.owner": _user_name(uid),
+        "process.runtime.name": platform.python_implementation().lower(),
+    }
+    return Resource(own).merge(OTELResourceDetector().detect())
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def machine_id(files: Sequence[Path]) -> str:
+    """Return the id of this installation from the first of `files` that has one, else ""."""
+    for file in files:
+        try:
+            text = file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if text and text != "uninitialized":
+            return text
+    return ""
+
+
+def hashed_host_id(machine: str) -> UUID:
+    """Return an id that stands for `machine`: machine-id(5) asks not to publish its own."""
+    return uuid5(NAMESPACE, machine)
+
+
+def instance_id(host_id: UUID, uid: int, *, homes: Sequence[str] = ()) -> str:
+    """Return what tells this exporter from all others: its host, its user, what it scans."""
+    return str(uuid5(host_id, "\0".join([str(uid), *homes])))
