@@ -289,4 +289,11 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
     return walk(root, suffix=".jsonl", depth=1)
 
 
-AGENT = Agent(name=NAME, title="pi", roots=roots, files=files, read=read)
+AGENT = Agent(
+    name=NAME,
+    title="pi",
+    roots=roots,
+    files=files,
+    read=read,
+    not_in_files="the version, the context window and rate limits",
+)

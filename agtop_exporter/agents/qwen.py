@@ -362,4 +362,11 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
     return walk(root, suffix=".jsonl", depth=3)
 
 
-AGENT = Agent(name=NAME, title="Qwen Code", roots=roots, files=files, read=read)
+AGENT = Agent(
+    name=NAME,
+    title="Qwen Code",
+    roots=roots,
+    files=files,
+    read=read,
+    not_in_files="requests that failed, rate limits, and the tokens of sub-agents apart from their parent's",
+)

@@ -45,4 +45,11 @@ def read(path: str, cursor: Cursor) -> Batch:
     return state.read(path, cursor) if is_state else conversations.read(path, cursor)
 
 
-AGENT = Agent(name=state.NAME, title="Antigravity", roots=roots, files=files, read=read)
+AGENT = Agent(
+    name=state.NAME,
+    title="Antigravity",
+    roots=roots,
+    files=files,
+    read=read,
+    not_in_files="turns, tools and state; tokens of older versions",
+)

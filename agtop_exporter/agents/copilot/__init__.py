@@ -71,4 +71,11 @@ def read(path: str, cursor: Cursor) -> Batch:
     return cli.read(path, cursor)
 
 
-AGENT = Agent(name=cli.NAME, title="GitHub Copilot", roots=roots, files=files, read=read)
+AGENT = Agent(
+    name=cli.NAME,
+    title="GitHub Copilot",
+    roots=roots,
+    files=files,
+    read=read,
+    not_in_files="VS Code chats before 1.109 have no tokens; premium requests as money, the plan, rate limits",
+)

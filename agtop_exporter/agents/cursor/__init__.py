@@ -43,4 +43,11 @@ def read(path: str, cursor: Cursor) -> Batch:
     return database.read(path, cursor) if is_database else transcripts.read(path, cursor)
 
 
-AGENT = Agent(name=transcripts.NAME, title="Cursor", roots=roots, files=files, read=read)
+AGENT = Agent(
+    name=transcripts.NAME,
+    title="Cursor",
+    roots=roots,
+    files=files,
+    read=read,
+    not_in_files="tokens of most answers: only the last of a turn has any, and newer versions write none",
+)

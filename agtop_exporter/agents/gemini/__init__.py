@@ -16,4 +16,11 @@ def read(path: str, cursor: Cursor) -> Batch:
     return chat.read(path, cursor) if places.is_chat(Path(path)) else telemetry.read(path, cursor)
 
 
-AGENT = Agent(name=chat.NAME, title="Gemini CLI", roots=places.roots, files=places.files, read=read)
+AGENT = Agent(
+    name=chat.NAME,
+    title="Gemini CLI",
+    roots=places.roots,
+    files=places.files,
+    read=read,
+    not_in_files="router and title requests without telemetry, chats that Gemini CLI has deleted, rate limits",
+)

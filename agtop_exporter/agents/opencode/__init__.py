@@ -53,4 +53,11 @@ def read(path: str, cursor: Cursor) -> Batch:
     return database.read(path, cursor)
 
 
-AGENT = Agent(name=NAME, title="OpenCode", roots=roots, files=files, read=read)
+AGENT = Agent(
+    name=NAME,
+    title="OpenCode",
+    roots=roots,
+    files=files,
+    read=read,
+    not_in_files="title requests, the context window, requests that failed",
+)
