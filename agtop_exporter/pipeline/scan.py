@@ -84,7 +84,16 @@ _child_agents: dict[str, Agent] = {}
 def _begin_child() -> None:
     """Prepare a child: it makes no reference cycles, so it needs no collector."""
     gc.disable()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _child_agents.update({agent.name: agent for agent in load_agents()})
+
+
+def _end_with_parent() -> None:
+    """End when the daemon was killed: a forked child would hold the ledger's lock for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _read_task(data: bytes) -> bytes:
