@@ -71,10 +71,11 @@ def _pusher(
     notice: Notice,
 ) -> Outlet:
     from agtop_exporter.push import Pusher  # noqa: PLC0415 - OpenTelemetry takes long to import
+    from agtop_exporter.push.delivery import Delivery  # noqa: PLC0415
     from agtop_exporter.push.options import push_options  # noqa: PLC0415
 
     options = push_options(environment)
-    from agtop_exporter.push.resource import resource  # noqa: PLC0415
+    from agtop_exporter.push.resource import resource  # noqa: PLC0415 - after the mistakes
     from agtop_exporter.push.sender import OtlpSender  # noqa: PLC0415
 
     sender = OtlpSender(options, resource(uid, homes=settings.home), genai=settings.otlp_genai)
@@ -88,4 +89,4 @@ def _pusher(
             "temporality": "delta" if options.delta else "cumulative",
         },
     )
-    return Pusher(sender, options, facts=facts, notice=notice)
+    return Pusher(Delivery(sender, options, facts=facts, notice=notice))

@@ -3,29 +3,22 @@
 import re
 
 import pytest
+from otlp_names import prometheus_name
 from snapshots import make_snapshot
 
 from agtop_exporter.catalogue import CATALOGUE, collect, markdown
 
-UNITS = {"s": "seconds", "By": "bytes", "1": "", "%": "percent"}
 RESERVED_LABELS = {"type", "env", "service", "region", "owner", "job", "instance", "le", "quantile"}
 
 
 def translate(metric):
-    """Return the Prometheus name that prometheus/otlptranslator gives to an OTLP metric.
-
-    Strategy UnderscoreEscapingWithSuffixes, its default: `metric_namer.go`, 2025.
-    """
-    words = [word for word in re.split(r"[^a-zA-Z0-9]+", metric.otel_name) if word]
-    unit = re.sub(r"\{.*\}", "", metric.otel_unit)
-    unit = UNITS.get(unit, unit)
-    if unit and unit not in words:
-        words.append(unit)
-    if metric.kind == "counter":
-        words = [word for word in words if word != "total"] + ["total"]
-    elif metric.otel_unit == "1":
-        words = [word for word in words if word != "ratio"] + ["ratio"]
-    return "_".join(words)
+    """Return the name that a Prometheus receiver gives to the metric."""
+    return prometheus_name(
+        metric.otel_name,
+        metric.otel_unit,
+        monotonic=metric.kind == "counter",
+        gauge=metric.kind in {"gauge", "info"},
+    )
 
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)

@@ -368,5 +368,7 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
-    not_in_files="requests that failed, rate limits, and the tokens of sub-agents apart from their parent's",
+    not_in_files=(
+        "requests that failed, rate limits, and the tokens of sub-agents apart from their parent's"
+    ),
 )

@@ -21,7 +21,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.resources import Resource
 
 from agtop_exporter.catalogue import Exposition
-from agtop_exporter.push import Outcome, StartOf
+from agtop_exporter.push.delivery import Outcome, StartOf
 from agtop_exporter.push.options import PushOptions
 from agtop_exporter.render import otlp
 

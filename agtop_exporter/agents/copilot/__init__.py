@@ -77,5 +77,8 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
-    not_in_files="VS Code chats before 1.109 have no tokens; premium requests as money, the plan, rate limits",
+    not_in_files=(
+        "VS Code chats before 1.109 have no tokens; premium requests as money, the plan, "
+        "rate limits"
+    ),
 )

@@ -49,5 +49,7 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
-    not_in_files="tokens of most answers: only the last of a turn has any, and newer versions write none",
+    not_in_files=(
+        "tokens of most answers: only the last of a turn has any, and newer versions write none"
+    ),
 )

@@ -22,5 +22,8 @@ AGENT = Agent(
     roots=places.roots,
     files=places.files,
     read=read,
-    not_in_files="router and title requests without telemetry, chats that Gemini CLI has deleted, rate limits",
+    not_in_files=(
+        "router and title requests without telemetry, chats that Gemini CLI has deleted, "
+        "rate limits"
+    ),
 )
