@@ -1,0 +1,30 @@
+"""The rule files as data, and the names of metrics in a PromQL expression."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+RULES = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
+RULE_TESTS = sorted((ROOT / "tests" / "rules").glob("*.test.yml"))
+
+
+def rules():
+    """Return every rule of every file."""
+    files = [yaml.safe_load(path.read_text()) for path in RULES]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
+
+
+def alerts():
+    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+def records():
+    return {rule["record"]: rule for rule in rules() if "record" in rule}
+
+
+def metric_names(expression):
+    """Return the names of our metrics in an expression, recorded ones included."""
+    bare = re.sub(r'"[^"]*"', '""', expression)
+    return set(re.findall(r"\b(?:[a-z_]+:)?agtop_[a-z0-9_]+(?::[a-z0-9_]+)?", bare))
