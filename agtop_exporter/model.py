@@ -315,6 +315,11 @@ class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
             self.requests + other.requests, self.tokens + other.tokens, self.cost + other.cost
         )
 
+    def __sub__(self, other: "ModelUsage") -> "ModelUsage":
+        return ModelUsage(
+            self.requests - other.requests, self.tokens - other.tokens, self.cost - other.cost
+        )
+
 
 class Tree(msgspec.Struct, frozen=True, gc=False):
     """A session with all its subagents."""
@@ -397,6 +402,7 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     git_branch: str | None
     data_path: str
     process: ProcessMatch | None = None
+    spent: ProcessUsage | None = None  # by all processes it ever had, whether one lives or not
 
     @property
     def tool_calls(self) -> int:

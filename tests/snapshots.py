@@ -84,6 +84,7 @@ def make_session(**over):
         "git_branch": "main",
         "data_path": "/home/ada/.claude/projects/shop/0d5dfd4a.jsonl",
         "process": PROCESS,
+        "spent": USAGE,
     }
     return Session(**{**fields, **over})
 

@@ -35,7 +35,7 @@ def of_session(name, **over):
         ("agtop_session_start_timestamp_seconds", {"started_at": None}),
         ("agtop_session_last_activity_timestamp_seconds", {"last_active": None}),
         ("agtop_session_match_confidence", {"process": None}),
-        ("agtop_session_cpu_seconds_total", {"process": None}),
+        ("agtop_session_cpu_seconds_total", {"spent": None}),
         (
             "agtop_session_memory_rss_bytes",
             {"process": msgspec.structs.replace(PROCESS, usage=None)},
@@ -60,7 +60,7 @@ def test_partly_priced_session_shows_what_is_priced():
 
 def test_use_of_a_host_is_not_shown_as_that_of_each_of_its_sessions():
     host = msgspec.structs.replace(PROCESS, role="host")
-    assert of_session("agtop_session_cpu_seconds_total", process=host) == {}
+    assert of_session("agtop_session_memory_rss_bytes", process=host) == {}
     assert of_session("agtop_session_match_confidence", process=host) == {
         ("high",): 1,
         ("medium",): 0,

@@ -1,7 +1,7 @@
 """Metrics of single sessions: only of those that the snapshot publishes.
 
-Tokens and cost include a session's subagents. Processor, memory and disk figures are left out
-where the process is a host of several sessions: its use cannot be split between them.
+Tokens and cost include a session's subagents. What a host of several sessions uses is none of
+theirs: it cannot be split between them. Processor time and disk bytes stay when a process ends.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,6 +53,10 @@ def _confidences(snapshot: Snapshot) -> Iterator[Sample]:
             for confidence in CONFIDENCES:
                 labels = (session.session_id, session.agent, confidence)
                 yield labels, int(session.process.confidence == confidence)
+
+
+def _spent(value_of: Callable[[ProcessUsage], Number | None]) -> Collect:
+    return each_session(lambda session: value_of(session.spent) if session.spent else None)
 
 
 def _usage(value_of: Callable[[ProcessUsage], Number | None]) -> Collect:
@@ -195,7 +199,7 @@ SESSIONS = (
         otel_name="agtop.session.cpu",
         otel_unit="s",
         cap=CAP,
-        collect=_usage(lambda usage: usage.cpu_seconds),
+        collect=_spent(lambda usage: usage.cpu_seconds),
     ),
     Metric(
         name="agtop_session_memory_rss_bytes",
@@ -226,7 +230,7 @@ SESSIONS = (
         otel_name="agtop.session.disk.read",
         otel_unit="By",
         cap=CAP,
-        collect=_usage(lambda usage: usage.disk_read_bytes),
+        collect=_spent(lambda usage: usage.disk_read_bytes),
     ),
     Metric(
         name="agtop_session_disk_written_bytes_total",
@@ -237,6 +241,6 @@ SESSIONS = (
         otel_name="agtop.session.disk.written",
         otel_unit="By",
         cap=CAP,
-        collect=_usage(lambda usage: usage.disk_written_bytes),
+        collect=_spent(lambda usage: usage.disk_written_bytes),
     ),
 )

@@ -27,11 +27,13 @@ from agtop_exporter.processes.usage import (
     AgentUsage,
     TreeUsage,
     advance,
+    past_usage,
     process_match,
 )
 
 REGISTRIES = {"claude": read_claude_registry}  # what agents say of their own live processes
 SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
+SLACK_SECONDS = 2.0  # a process's start is known to one second only
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
 
 
@@ -111,10 +113,15 @@ class Pairing:
         """Return the process of a top-level session, as it is published."""
         return process_match(self._matches, self._sessions, session)
 
+    def spent(self, session: SessionKey) -> ProcessUsage | None:
+        """Return what all processes of a session used that it ever had; None if it had none."""
+        return past_usage(self._usage, session)
+
     def looked_for(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
         """Say that a session without a process has none, not only that none was found.
 
-        Its process was seen to end, or every process of its agent is known to run another one.
+        Its process was seen to end, or every process of its agent is known to run another one or
+        has started since.
         """
         ended = self._matches.ended.get(session)
         if ended is not None and (last_active is None or last_active <= ended):
@@ -122,8 +129,11 @@ class Pairing:
         written_lately = last_active is not None and now - last_active < WRITER_SECONDS
         if written_lately or not self._table.shows_all_of(session.agent):
             return False
-        agents = self._table.agents
-        return all(agents[process].agent != session.agent for process in self._matches.orphans)
+        return not any(
+            self._table.agents[process].agent == session.agent
+            and self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
+            for process in self._matches.orphans
+        )
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
         """Return what an agent's processes use; None where that cannot be known.

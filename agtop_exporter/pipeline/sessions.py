@@ -177,6 +177,7 @@ class SessionViews:
             git_branch=facts.git_branch or None,
             data_path=facts.data_path,
             process=self._pairing.process(top),
+            spent=self._pairing.spent(SessionKey(record.agent, record.session_id)),
         )
 
     def _top(self, record: SessionRecord) -> SessionKey:
