@@ -4,14 +4,16 @@ What one refresh learns (cursors, dedupe keys, sessions, totals) is committed in
 Nothing here reads a transcript, knows a price table, or asks for the time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path
 from sqlite3 import DatabaseError
 
 import msgspec
+from msgspec.structs import astuple
 
-from agtop_exporter.ledger.records import Entry, SessionRecord, merge_facts
+from agtop_exporter.ledger.records import Entry, SessionRecord, merge_facts, unpriced
 from agtop_exporter.ledger.store import Place, Row, Store
 from agtop_exporter.model import (
     TOKEN_TYPES,
@@ -42,47 +44,75 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class _Changes:
-    """What a batch adds to the sums (or takes from one session to give to another)."""
+    """What a batch adds to the sums (or takes from one session to give to another).
+
+    Additions are gathered first and summed by column at the end: a first scan has very many.
+    """
 
     def __init__(self) -> None:
-        self.usage: dict[Place, list[int]] = {}
-        self.counts: dict[tuple[int, str, str], int] = {}  # session, kind, tool name
+        self._added: dict[Place, list[Entry]] = {}
+        self._taken: dict[Place, list[Entry]] = {}
+        self._calls: list[tuple[int, str, str]] = []
+        self._other: dict[tuple[int, str, str], int] = {}
 
-    def add(self, entry: Entry, sign: int) -> None:
-        """Add what an entry says, or take it away."""
+    def add(self, entry: Entry) -> None:
+        """Add what an entry says."""
+        session = entry.session
+        if entry.requests:
+            place = (session, entry.model, int(entry.time) // SECONDS_PER_HOUR)
+            known = self._added.get(place)
+            if known is None:
+                self._added[place] = [entry]
+            else:
+                known.append(entry)
+        for _, name in entry.tools:
+            self._calls.append((session, "tool_calls", name))
+        if entry.turns or entry.compactions or entry.tool_errors:
+            self._count(entry, 1)
+
+    def take(self, entry: Entry) -> None:
+        """Take away what an entry said."""
         if entry.requests:
             place = (entry.session, entry.model, int(entry.time) // SECONDS_PER_HOUR)
-            sums = self.usage.get(place)
-            if sums is None:
-                sums = self.usage[place] = [0] * 14
-            tokens, cost = entry.tokens, entry.cost
-            sums[0] += sign * entry.requests
-            sums[1] += sign * tokens.input
-            sums[2] += sign * tokens.cache_read
-            sums[3] += sign * tokens.cache_write_5m
-            sums[4] += sign * tokens.cache_write_1h
-            sums[5] += sign * tokens.output
-            sums[6] += sign * tokens.reasoning
-            if cost is None:
-                sums[13] += sign * tokens.total
-            else:
-                sums[7] += sign * cost.input
-                sums[8] += sign * cost.cache_read
-                sums[9] += sign * cost.cache_write_5m
-                sums[10] += sign * cost.cache_write_1h
-                sums[11] += sign * cost.output
-                sums[12] += sign * cost.reported
-        for kind, number in (("turns", entry.turns), ("compactions", entry.compactions)):
-            if number:
-                self._count(entry.session, kind, "", sign * number)
+            self._taken.setdefault(place, []).append(entry)
         for _, name in entry.tools:
-            self._count(entry.session, "tool_calls", name, sign)
-        for _, name in entry.tool_errors:
-            self._count(entry.session, "tool_call_errors", name, sign)
+            self._add_to((entry.session, "tool_calls", name), -1)
+        self._count(entry, -1)
 
-    def _count(self, session: int, kind: str, name: str, number: int) -> None:
-        key = (session, kind, name)
-        self.counts[key] = self.counts.get(key, 0) + number
+    def _count(self, entry: Entry, sign: int) -> None:
+        self._add_to((entry.session, "turns", ""), sign * entry.turns)
+        self._add_to((entry.session, "compactions", ""), sign * entry.compactions)
+        for _, name in entry.tool_errors:
+            self._add_to((entry.session, "tool_call_errors", name), sign)
+
+    def _add_to(self, key: tuple[int, str, str], number: int) -> None:
+        self._other[key] = self._other.get(key, 0) + number
+
+    def usage(self) -> dict[Place, ModelUsage]:
+        """Return the change of usage by session, model and hour."""
+        usage = {place: _sum(entries) for place, entries in self._added.items()}
+        for place, entries in self._taken.items():
+            usage[place] = usage.get(place, ModelUsage()) - _sum(entries)
+        return usage
+
+    def counts(self) -> dict[tuple[int, str, str], int]:
+        """Return the change of all other counts by session, kind and tool name."""
+        counts = Counter(self._calls)
+        for key, number in self._other.items():
+            counts[key] += number
+        return counts
+
+
+def _sum(entries: list[Entry]) -> ModelUsage:
+    tokens = [astuple(entry.tokens) for entry in entries]
+    costs = [
+        astuple(unpriced(entry.tokens) if entry.cost is None else entry.cost) for entry in entries
+    ]
+    return ModelUsage(
+        sum(entry.requests for entry in entries),
+        TokenCounts(*map(sum, zip(*tokens, strict=True))),
+        Cost(*map(sum, zip(*costs, strict=True))),
+    )
 
 
 class Ledger:
@@ -253,8 +283,8 @@ class Ledger:
                 if merged == before:
                     continue
                 entry = _priced(agent, merged, before, price)
-                changes.add(before, -1)
-            changes.add(entry, 1)
+                changes.take(before)
+            changes.add(entry)
             known[key] = entry
             unpriced = entry.cost is None and entry.requests > 0
             self._store.put_event(key, _encode(entry), unpriced=unpriced)
@@ -267,9 +297,9 @@ class Ledger:
             record = self._by_id[entry.session]
             cost = price(record.agent, _as_event(entry))
             if cost is not None:
-                changes.add(entry, -1)
+                changes.take(entry)
                 entry = msgspec.structs.replace(entry, cost=cost)
-                changes.add(entry, 1)
+                changes.add(entry)
                 self._store.put_event(key, _encode(entry), unpriced=False)
                 priced += 1
         self._apply(changes)
@@ -277,23 +307,22 @@ class Ledger:
 
     def _apply(self, changes: _Changes) -> None:
         """Bring the sums of sessions, hours and totals up to date."""
-        by_model: dict[tuple[str, str], list[int]] = {}
+        by_model: dict[tuple[str, str], ModelUsage] = {}
         by_project: dict[tuple[str, str], list[int]] = {}
-        for (session, model, _), sums in changes.usage.items():
+        for place, usage in changes.usage().items():
+            session, model, _ = place
             record = self._by_id[session]
             self._touch(record)
-            usage = ModelUsage(sums[0], TokenCounts(*sums[1:7]), Cost(*sums[7:14]))
             record.models[model] = record.models.get(model, ModelUsage()) + usage
             if record.models[model].requests == 0:
                 del record.models[model]  # another session has a better claim to all of it
-            net = by_model.setdefault((record.agent, model), [0] * 14)
-            for index, amount in enumerate(sums):
-                net[index] += amount
+            key = (record.agent, model)
+            by_model[key] = by_model.get(key, ModelUsage()) + usage
             spent = by_project.setdefault((record.agent, record.project), [0, 0])
             spent[0] += usage.tokens.total
             spent[1] += usage.cost.total
-        for place, sums in changes.usage.items():
-            self._store.add_hourly(place, (*sums[:7], sum(sums[7:13]), sums[13]))
+            sums = (usage.requests, *astuple(usage.tokens), usage.cost.total)
+            self._store.add_hourly(place, (*sums, usage.cost.unpriced_tokens))
         for (agent, model), net in by_model.items():
             self._total_usage(agent, self._label("requests", agent, model), net)
         for (agent, name), (tokens, cost) in by_project.items():
@@ -317,22 +346,22 @@ class Ledger:
             labels.add(value or UNKNOWN)
         return value or UNKNOWN
 
-    def _total_usage(self, agent: str, model: str, net: list[int]) -> None:
-        self.add(("requests", agent, model), net[0])
-        for token_type, tokens, cost in zip(TOKEN_TYPES, net[1:6], net[7:12], strict=True):
-            if tokens:
+    def _total_usage(self, agent: str, model: str, net: ModelUsage) -> None:
+        self.add(("requests", agent, model), net.requests)
+        for token_type in TOKEN_TYPES:
+            if tokens := getattr(net.tokens, token_type):
                 self.add(("tokens", agent, model, token_type), tokens)
-            if cost:
+            if cost := getattr(net.cost, token_type):
                 self.add(("cost", agent, model, token_type, "estimated"), cost)
-        if net[6]:
-            self.add(("reasoning_tokens", agent, model), net[6])
-        if net[12]:
-            self.add(("cost", agent, model, "unsplit", "reported"), net[12])
-        self.add(("unpriced_tokens", agent, model), net[13])
+        if net.tokens.reasoning:
+            self.add(("reasoning_tokens", agent, model), net.tokens.reasoning)
+        if net.cost.reported:
+            self.add(("cost", agent, model, "unsplit", "reported"), net.cost.reported)
+        self.add(("unpriced_tokens", agent, model), net.cost.unpriced_tokens)
 
     def _apply_counts(self, changes: _Changes) -> None:
         net: dict[Series, int] = {}
-        for (session, kind, name), number in changes.counts.items():
+        for (session, kind, name), number in changes.counts().items():
             if not number:
                 continue
             record = self._by_id[session]

@@ -76,6 +76,11 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         )
 
 
+def unpriced(tokens: TokenCounts) -> Cost:
+    """Return the cost of tokens without a known price."""
+    return Cost(unpriced_tokens=tokens.total)
+
+
 def union(first: Calls, second: Calls) -> Calls:
     """Return the calls of both, each id once."""
     return first if first == second else tuple({**dict(second), **dict(first)}.items())

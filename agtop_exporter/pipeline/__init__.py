@@ -240,10 +240,10 @@ class Pipeline:
         """Return what a response cost: the agent's own word, else the price of its time."""
         if event.reported_cost:
             return Cost(reported=event.reported_cost)
-        if not event.tokens.total:
-            return Cost()
         card = self.prices.card(event.model, at=event.time, provider=event.provider)
-        return card.cost(event.tokens, speed=event.speed) if card else None
+        if card is not None:
+            return card.cost(event.tokens, speed=event.speed)
+        return None if event.tokens.total else Cost()
 
     # --- telling ----------------------------------------------------------------------------
 
