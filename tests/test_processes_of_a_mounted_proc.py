@@ -1,54 +1,24 @@
 """AGTOP_PROCFS: a container reads its host's processes below another folder than /proc."""
 
 import os
+import shutil
 
 import pytest
 from processes.builders import U1
+from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc
 
 from agtop_exporter.processes.facts import ProcessId
 from agtop_exporter.processes.procfs import ProcfsReader
-from agtop_exporter.processes.source import system_processes
+from agtop_exporter.processes.source import system_processes, users_of
 
 BOOTED = 1_800_000_000
 NOW = BOOTED + 5000.0
-TICK = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 OWN = frozenset({os.getuid()})
 
 
 @pytest.fixture
 def proc(tmp_path):
-    root = tmp_path / "host" / "proc"
-    (root / "sys/kernel/random").mkdir(parents=True)
-    (root / "sys/kernel/random/boot_id").write_text("0d1e\n")
-    (root / "stat").write_text(f"cpu  1 2 3\nintr 5 0\nbtime {BOOTED}\nprocesses 9\n")
-    (root / "self").symlink_to("1")  # as a mounted /proc may show it: of no use
-    write(root, 1, "systemd", start=0)
-    return root
-
-
-def write(root, pid, comm, *, argv=(), start=100, parent=1, io="", pid_ns="4026531836", fs=None):  # noqa: PLR0913 the files
-    """Write the files of a process that are read, in the shape of Linux 6.x."""
-    folder = root / str(pid)
-    (folder / "fd").mkdir(parents=True)
-    (folder / "ns").mkdir()
-    fields = ["S", parent, 1, 1, 0, -1, 4194304, 9, 9, 0, 0]
-    fields += [150, 25, 30, 5, 20, 0, 3, 0, start * TICK, 1, 1, "18446744073709551615"]
-    (folder / "stat").write_text(f"{pid} ({comm}) " + " ".join(map(str, [*fields, *[0] * 28])))
-    (folder / "statm").write_text(f"{(1 << 30) // PAGE} 256 9 9 0 9 0\n")
-    (folder / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in argv))
-    if io:
-        (folder / "io").write_text(io)
-    (folder / "ns/pid").symlink_to(f"pid:[{pid_ns}]")
-    (folder / "ns/mnt").symlink_to(f"mnt:[{4026531841 + bool(fs)}]")
-    (folder / "root").symlink_to(fs or root.parent)
-    (folder / "cwd").symlink_to("/home/user/proj")
-    (folder / "exe").symlink_to(f"/usr/bin/{argv[0] if argv else comm}")
-    return folder
-
-
-IO = "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 8192\nwrite_bytes: 4096\n"
-IO += "cancelled_write_bytes: 0\n"
+    return make_proc(tmp_path / "host", BOOTED)
 
 
 def sample(proc, uids=OWN):
@@ -57,11 +27,11 @@ def sample(proc, uids=OWN):
 
 
 def test_a_hosts_agents_are_read(proc):
-    folder = write(proc, 42, "claude", argv=("claude", "-r", U1), io=IO)
+    folder = add_process(proc, 42, "claude", argv=("claude", "-r", U1), io=IO)
     (folder / "fd/0").symlink_to("/dev/null")
     (folder / "fd/1").symlink_to("socket:[123]")
     (folder / "fd/2").symlink_to(f"/home/u/{U1}.jsonl")
-    write(proc, 43, "weird) S (name", parent=42, start=101, io=IO)
+    add_process(proc, 43, "weird) S (name", parent=42, start=101, io=IO)
     table = sample(proc)
     claude, tool = ProcessId(42, 100 * TICK), ProcessId(43, 101 * TICK)
     assert table.boot_id == "0d1e"
@@ -79,30 +49,30 @@ def test_a_hosts_agents_are_read(proc):
 
 
 def test_another_container_is_left_out_and_counted(proc, tmp_path):
-    write(proc, 42, "claude", argv=("claude",), io=IO, pid_ns="4026532999")
+    add_process(proc, 42, "claude", argv=("claude",), io=IO, pid_ns="4026532999")
     elsewhere = tmp_path / "overlay"
     elsewhere.mkdir()
-    write(proc, 43, "codex", argv=("codex",), io=IO, fs=elsewhere)
+    add_process(proc, 43, "codex", argv=("codex",), io=IO, fs=elsewhere)
     table = sample(proc)
     assert table.roots == {}
     assert table.skipped == {"other_pid_namespace": 1, "other_mount_namespace": 1}
 
 
 def test_a_sandboxed_service_with_the_same_root_is_no_container(proc):
-    folder = write(proc, 42, "claude", argv=("claude",), io=IO)
+    folder = add_process(proc, 42, "claude", argv=("claude",), io=IO)
     (folder / "ns/mnt").unlink()
     (folder / "ns/mnt").symlink_to("mnt:[4026533000]")
     assert [item.pid for item in sample(proc).roots] == [42]
 
 
 def test_another_user_is_left_out_and_counted(proc):
-    write(proc, 42, "claude", argv=("claude",), io=IO)
+    add_process(proc, 42, "claude", argv=("claude",), io=IO)
     assert sample(proc, uids=frozenset({os.getuid() + 1})).skipped == {"other_user": 1}
     assert [item.pid for item in sample(proc, uids=None).roots] == [42]
 
 
 def test_unreadable_disk_figures_are_unknown(proc):
-    write(proc, 42, "claude", argv=("claude",))
+    add_process(proc, 42, "claude", argv=("claude",))
     table = sample(proc)
     (used,) = table.samples.values()
     assert (used.read_bytes, used.written_bytes) == (None, None)
@@ -113,13 +83,13 @@ def test_unreadable_disk_figures_are_unknown(proc):
     "content", ["", "42 (claude", "42 (claude) S 1 2", "42 (claude) " + "x " * 40]
 )
 def test_a_half_read_process_is_passed_over(proc, content):
-    folder = write(proc, 42, "claude", argv=("claude",))
+    folder = add_process(proc, 42, "claude", argv=("claude",))
     (folder / "stat").write_text(content)
     assert sample(proc).roots == {}
 
 
 def test_a_program_that_was_replaced_while_it_runs_keeps_its_name(proc):
-    folder = write(proc, 42, "2.1.197", argv=("/x/launch",), io=IO)
+    folder = add_process(proc, 42, "2.1.197", argv=("/x/launch",), io=IO)
     (folder / "exe").unlink()
     (folder / "exe").symlink_to("/home/u/.local/share/claude/versions/2.1.197 (deleted)")
     assert [found.agent for found in sample(proc).agents.values()] == ["claude"]
@@ -134,3 +104,23 @@ def test_a_missing_proc_is_incomplete_and_no_error(tmp_path):
 def test_the_boot_id_falls_back_to_the_boot_time(proc):
     (proc / "sys/kernel/random/boot_id").unlink()
     assert ProcfsReader(str(proc)).boot_id() == str(float(BOOTED))
+
+
+def test_a_container_that_sees_itself_alone_says_so(tmp_path):
+    inside = make_proc(tmp_path / "inside", BOOTED, pid_ns="4026532999")
+    assert sample(inside).isolated
+    assert not sample(make_proc(tmp_path / "host", BOOTED)).isolated
+
+
+def test_an_agent_in_a_container_is_hidden_until_it_ends(proc):
+    folder = add_process(proc, 42, "claude", argv=("claude",), pid_ns="4026532999")
+    source = system_processes(str(proc), uids=OWN)
+    assert source.sample(NOW).hidden == {"claude"}
+    assert not source.sample(NOW).shows_all_of("claude")
+    shutil.rmtree(folder)
+    assert source.sample(NOW).shows_all_of("claude")
+
+
+def test_the_users_are_those_whose_homes_are_read(tmp_path):
+    assert users_of([tmp_path, tmp_path / "nowhere"]) == {tmp_path.stat().st_uid}
+    assert users_of([tmp_path / "nowhere"]) == OWN

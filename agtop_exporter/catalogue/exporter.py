@@ -156,7 +156,7 @@ EXPORTER = (
         help="Processes that process scans could not look at.",
         otel_name="agtop.process.scan.errors",
         otel_unit="{error}",
-        cap="3 reasons",
+        cap="5 reasons",
         collect=totals("process_scan_errors"),
     ),
     Metric(
