@@ -25,7 +25,7 @@ class Receiver:
         self.answers = deque()
         self.requests = []
         self.accepted = []  # those answered with 200
-        self.headers = []
+        self.headers = []  # of each request, their names in lower case
         self.rejected_points = 0
         self.closing = threading.Event()
         self._arrived = threading.Condition()
@@ -43,7 +43,9 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers["Content-Encoding"] == "gzip":
                     body = gzip.decompress(body)
-                status, headers = receiver.take(self.path, dict(self.headers), body)
+                status, headers = receiver.take(
+                    self.path, {name.lower(): value for name, value in self.headers.items()}, body
+                )
                 if status is None:
                     receiver.closing.wait(PATIENCE_SECONDS)
                     self.close_connection = True

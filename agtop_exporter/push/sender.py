@@ -37,8 +37,7 @@ class OtlpSender:
     def __init__(self, options: PushOptions, resource: Resource, *, genai: bool = False) -> None:
         """Prepare to send; no connection is made yet."""
         for name in QUIET:
-            logging.getLogger(name).propagate = False
-            logging.getLogger(name).addHandler(logging.NullHandler())
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         self._resource = resource
         self._genai = genai
         self._watch: _Session | _GrpcWatch
@@ -145,7 +144,10 @@ class _GrpcWatch(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.outcome = Outcome()
-        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc").addHandler(self)
+        logger = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc")
+        logger.setLevel(logging.ERROR)
+        logger.propagate = False
+        logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take the status code out of a message, and nothing else."""
