@@ -31,7 +31,8 @@ def _rate_limits(value_of: Callable[[RateLimit], Number | None]) -> Collect:
         for limit in snapshot.rate_limits:
             value = value_of(limit)
             fresh = snapshot.generated_at - limit.observed_at <= RATE_LIMIT_LIFE_SECONDS
-            if fresh and value is not None:
+            has_reset = limit.resets_at is not None and limit.resets_at <= snapshot.generated_at
+            if fresh and not has_reset and value is not None:
                 yield (limit.agent, limit.window), value
 
     return collect
