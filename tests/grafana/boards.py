@@ -1,0 +1,21 @@
+"""All dashboards, and the files that they are committed as."""
+
+import json
+from pathlib import Path
+
+from grafana import cost, health, limits, overview, processes, sessions
+
+FOLDER = Path(__file__).parent.parent.parent / "grafana" / "dashboards"
+BOARDS = [module.BOARD for module in (overview, sessions, cost, limits, processes, health)]
+
+
+def file_of(board):
+    return FOLDER / f"{board['uid']}.json"
+
+
+def text_of(board):
+    return json.dumps(board, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def panels_with_queries(board):
+    return [panel for panel in board["panels"] if panel.get("targets")]

@@ -1,0 +1,258 @@
+"""Whether the exporter itself can be trusted."""
+
+from grafana.panels import GREEN, ORANGE, RED, bars, board, row, stat, steps, table, timeseries
+from grafana.variables import Selectors
+
+of = Selectors("agent")
+OURS = '{job=~"$job", instance=~"$instance"}'
+NO_EXPORTER = "No exporter is scraped."
+AGENT = "job, instance, agent"
+
+
+def of_agent(expression):
+    return f"sum by ({AGENT}) ({expression})"
+
+
+NOW = row(
+    "Now",
+    stat(
+        "Exporters up",
+        "Exporters that answered the last scrape.",
+        f"sum(up{OURS})",
+        unit="short",
+        empty=NO_EXPORTER,
+        thresholds=steps((1, GREEN), base=RED),
+    ),
+    stat(
+        "Age of the figures",
+        "Time since the last scan, of the exporter that is furthest behind.",
+        f"max(time() - {of('agtop_snapshot_timestamp_seconds')})",
+        unit="s",
+        empty=NO_EXPORTER,
+        thresholds=steps((60, ORANGE), (300, RED)),
+    ),
+    stat(
+        "Unusable records",
+        "Records that could not be used, of all in the time shown.",
+        f"(sum({of.grown('agtop_parse_errors_total')}) or vector(0))"
+        f" / (sum({of.grown('agtop_scan_records_total')}) > 0)",
+        unit="percentunit",
+        empty="No record was read",
+        thresholds=steps((0.001, ORANGE), (0.01, RED)),
+    ),
+    stat(
+        "Series dropped",
+        "Sessions and label values without series of their own, since a limit was reached.",
+        f"sum({of('agtop_series_dropped')})",
+        unit="short",
+        empty=NO_EXPORTER,
+        thresholds=steps((1, ORANGE)),
+    ),
+    stat(
+        "Series",
+        "Samples of the last scrape, of all exporters.",
+        f"sum(scrape_samples_scraped{OURS})",
+        unit="short",
+        empty=NO_EXPORTER,
+    ),
+    stat(
+        "Settings",
+        "Whether the last reload of the settings succeeded, everywhere.",
+        f"min({of('agtop_config_last_reload_successful')})",
+        unit="bool_yes_no",
+        empty=NO_EXPORTER,
+        thresholds=steps((1, GREEN), base=RED),
+    ),
+)
+
+SCANS = row(
+    "Scans",
+    table(
+        "Agents",
+        "Of each agent: whether it is there, whether its files could be read, and how long ago.",
+        [
+            {
+                "expr": of_agent(of("agtop_agent_enabled")),
+                "title": "Found",
+                "unit": "bool_yes_no",
+            },
+            {
+                "expr": of_agent(of("agtop_agent_up")),
+                "title": "Readable",
+                "unit": "bool_yes_no",
+                "thresholds": steps((1, GREEN), base=RED),
+            },
+            {"expr": of_agent(of("agtop_files_tracked")), "title": "Files", "unit": "short"},
+            {
+                "expr": of_agent(of("agtop_scan_duration_seconds")),
+                "title": "Scan took",
+                "unit": "s",
+            },
+            {
+                "expr": of_agent(f"time() - {of('agtop_scan_last_success_timestamp_seconds')}"),
+                "title": "Scanned before",
+                "unit": "s",
+            },
+            {
+                "expr": of_agent(of.grown("agtop_scan_errors_total")),
+                "title": "Failed scans",
+                "unit": "short",
+                "thresholds": steps((1, ORANGE)),
+            },
+            {
+                "expr": of_agent(of.grown("agtop_unknown_records_total")),
+                "title": "Unknown records",
+                "unit": "short",
+                "thresholds": steps((1, ORANGE)),
+            },
+        ],
+        labels=[("agent", "Agent"), ("instance", "Machine")],
+        hidden=("job",),
+        sort="Found",
+        empty=NO_EXPORTER,
+        height=10,
+    ),
+    timeseries(
+        "Duration of scans",
+        "Seconds that the last scan took, by agent, and the whole refresh.",
+        (f"max by (agent) ({of('agtop_scan_duration_seconds')})", "{{agent}}"),
+        (f"max({of('agtop_refresh_duration_seconds')})", "whole refresh"),
+        unit="s",
+        empty=NO_EXPORTER,
+    ),
+    timeseries(
+        "Bytes read",
+        "Bytes per second read of the agents' files.",
+        (f"sum by (agent) ({of.rate('agtop_scan_bytes_total')})", "{{agent}}"),
+        unit="Bps",
+        empty="Nothing was read.",
+    ),
+    bars(
+        "Unusable records by reason",
+        "schema is a changed format; json and encoding are damaged files; too_large is a line "
+        "beyond the limit. In the time shown.",
+        (
+            f"sum by (agent, reason) ({of.grown('agtop_parse_errors_total')}) > 0",
+            "{{agent}} {{reason}}",
+        ),
+        unit="short",
+        empty="Every record could be used.",
+    ),
+    bars(
+        "Files read from the start again",
+        "Files that were truncated, rewritten, replaced or deleted in the time shown. Nothing is "
+        "counted twice for it.",
+        (
+            f"sum by (agent, reason) ({of.grown('agtop_source_resets_total')}) > 0",
+            "{{agent}} {{reason}}",
+        ),
+        unit="short",
+        empty="No file was.",
+    ),
+)
+
+ITSELF = row(
+    "The exporter itself",
+    timeseries(
+        "CPU",
+        "Processor cores in use by the exporter.",
+        (f"sum by (instance) (rate(process_cpu_seconds_total{OURS}[$__rate_interval]))", ""),
+        unit="percentunit",
+        empty=NO_EXPORTER,
+        width=8,
+    ),
+    timeseries(
+        "Memory",
+        "Resident memory of the exporter.",
+        (f"max by (instance) (process_resident_memory_bytes{OURS})", ""),
+        unit="bytes",
+        empty=NO_EXPORTER,
+        width=8,
+    ),
+    timeseries(
+        "Duration of scrapes",
+        "Seconds that Prometheus waited for the page.",
+        (f"max by (instance) (scrape_duration_seconds{OURS})", ""),
+        unit="s",
+        empty=NO_EXPORTER,
+        width=8,
+    ),
+    timeseries(
+        "Ledger",
+        "Size of the ledger on disk.",
+        (f"max by (instance) ({of('agtop_ledger_bytes')})", ""),
+        unit="bytes",
+        empty="No ledger is kept (--no-state).",
+        width=8,
+    ),
+    timeseries(
+        "Events in the ledger",
+        "Usage events that the ledger knows.",
+        (f"max by (instance) ({of('agtop_ledger_events')})", ""),
+        unit="short",
+        empty=NO_EXPORTER,
+        width=8,
+    ),
+    timeseries(
+        "OTLP pushes",
+        "Pushes per minute, and those that failed after their retries.",
+        (f"60 * sum({of.rate('agtop_otlp_exports_total')})", "pushes"),
+        (f"60 * sum({of.rate('agtop_otlp_export_errors_total')})", "failed"),
+        unit="short",
+        empty="Nothing is pushed over OTLP.",
+        width=8,
+    ),
+    table(
+        "Builds",
+        "Versions in use.",
+        [{"expr": of("agtop_build_info"), "unit": ""}],
+        labels=[
+            ("instance", "Machine"),
+            ("version", "Version"),
+            ("revision", "Revision"),
+            ("python_version", "Python"),
+        ],
+        hidden=("job", "__name__"),
+        empty=NO_EXPORTER,
+        width=8,
+        height=7,
+    ),
+    table(
+        "Price tables",
+        "Tables in use, and how old their data is.",
+        [
+            {"expr": of("agtop_pricing_info"), "unit": ""},
+            {
+                "expr": "time() - max by (job, instance, source)"
+                f" ({of('agtop_pricing_last_update_timestamp_seconds')})",
+                "title": "Age of the data",
+                "unit": "s",
+                "thresholds": steps((30 * 86_400, ORANGE)),
+            },
+        ],
+        labels=[("source", "Source"), ("version", "Version"), ("instance", "Machine")],
+        hidden=("job", "__name__"),
+        empty="No price table is in use.",
+        width=10,
+        height=7,
+    ),
+    stat(
+        "Failed downloads",
+        "Downloads of price tables that failed in the time shown.",
+        f"sum({of.grown('agtop_pricing_refresh_errors_total')})",
+        unit="short",
+        empty="None",
+        thresholds=steps((1, ORANGE)),
+        width=6,
+        height=7,
+    ),
+)
+
+BOARD = board(
+    "Exporter health",
+    "Whether the exporter scans, understands what it reads, and is scraped.",
+    NOW,
+    SCANS,
+    ITSELF,
+    since="now-1h",
+)

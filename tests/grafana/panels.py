@@ -1,0 +1,266 @@
+"""Builds Grafana dashboards as plain dicts: the few panels that ours are made of.
+
+A builder of our own, since the Grafana Foundation SDK is in alpha, sorts its releases so that an
+unpinned install gives the oldest Grafana's types, and sets no ids of panels. The JSON is that of
+Grafana 11.6 (`schemaVersion` 41); ids and places follow from the order, so diffs stay small.
+"""
+
+from grafana.variables import DATASOURCE, variables_of
+
+COLUMNS = 24
+ORANGE, RED, GREEN, BLUE, GREY = "orange", "red", "green", "blue", "text"
+STATE_COLOURS = {
+    "running": GREEN,
+    "waiting": ORANGE,
+    "warning": "yellow",
+    "error": RED,
+    "idle": BLUE,
+    "closed": GREY,
+}
+
+
+def query(expression, legend="", *, now=False, table=False, ref="A"):
+    """Return a target; `now` asks for the last value only."""
+    return {
+        "datasource": DATASOURCE,
+        "editorMode": "code",
+        "expr": expression,
+        "format": "table" if table else "time_series",
+        "instant": now,
+        "range": not now,
+        "legendFormat": legend or "__auto",
+        "refId": ref,
+    }
+
+
+def queries(*pairs, now=False):
+    """Return a target for each (expression, legend)."""
+    return [
+        query(expression, legend, now=now, ref=chr(ord("A") + index))
+        for index, (expression, legend) in enumerate(pairs)
+    ]
+
+
+def steps(*pairs, base=GREEN):
+    """Return thresholds: `base` below the first (value, colour)."""
+    first = [{"color": base, "value": None}]
+    return {
+        "mode": "absolute",
+        "steps": first + [{"color": color, "value": value} for value, color in pairs],
+    }
+
+
+def panel(kind, title, description, targets, **settings):
+    """Return a panel of any kind.
+
+    Settings: `unit`, `empty` (what it says without data), `width` of 24 and `height`, `thresholds`,
+    `options`, `custom`, `defaults`, `overrides`, `transformations`, `links`.
+    """
+    defaults = {
+        "unit": settings["unit"],
+        "noValue": settings["empty"],
+        "color": {"mode": settings.get("color", "palette-classic")},
+        "custom": settings.get("custom", {}),
+        "thresholds": settings.get("thresholds", steps()),
+        "mappings": [],
+        "links": settings.get("links", []),
+        **settings.get("defaults", {}),
+    }
+    return {
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": DATASOURCE,
+        "targets": targets,
+        "fieldConfig": {"defaults": defaults, "overrides": settings.get("overrides", [])},
+        "options": settings.get("options", {}),
+        "transformations": settings.get("transformations", []),
+        "gridPos": {"w": settings.get("width", 12), "h": settings.get("height", 8)},
+    }
+
+
+def stat(title, description, expression, **settings):
+    """Return one big figure of now."""
+    options = {
+        "colorMode": "value",
+        "graphMode": "none",
+        "justifyMode": "center",
+        "orientation": "auto",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "textMode": "auto",
+    }
+    given = {"width": 4, "height": 4, "color": "thresholds", "options": options}
+    given["thresholds"] = steps(base=GREY)
+    targets = [query(expression, settings.pop("legend", title), now=True)]
+    return panel("stat", title, description, targets, **{**given, **settings})
+
+
+def timeseries(title, description, *pairs, stack=False, **settings):
+    """Return lines over time, one for each series of the (expression, legend) pairs."""
+    custom = {
+        "drawStyle": "line",
+        "lineInterpolation": "linear",
+        "lineWidth": 1,
+        "fillOpacity": 40 if stack else 8,
+        "showPoints": "never",
+        "spanNulls": False,
+        "axisSoftMin": 0,
+        "stacking": {"mode": "normal" if stack else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "line" if "thresholds" in settings else "off"},
+    }
+    options = {
+        "legend": {
+            "displayMode": "table",
+            "placement": "right",
+            "showLegend": True,
+            "calcs": ["lastNotNull", "max"],
+        },
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    }
+    given = {"custom": custom, "options": options}
+    return panel("timeseries", title, description, queries(*pairs), **{**given, **settings})
+
+
+def bars(title, description, *pairs, **settings):
+    """Return one bar for each series, of now."""
+    options = {
+        "displayMode": "basic",
+        "orientation": "horizontal",
+        "valueMode": "text",
+        "showUnfilled": True,
+        "minVizHeight": 16,
+        "namePlacement": "left",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    }
+    given = {"options": options, "defaults": {"min": 0}}
+    targets = queries(*pairs, now=True)
+    return panel("bargauge", title, description, targets, **{**given, **settings})
+
+
+def table(title, description, columns, *, labels=(), hidden=(), **settings):
+    """Return a table: a row for each label set, a column for each query and label.
+
+    `columns` are dicts with `expr`, `title`, `unit`, and perhaps `bar` (a maximum), `thresholds`,
+    `links`; `labels` are (label, title) pairs in the order of the columns, `hidden` other labels.
+    """
+    targets, overrides, names = [], [], {}
+    for index, column in enumerate(columns):
+        ref = chr(ord("A") + index)
+        targets.append(query(column["expr"], now=True, table=True, ref=ref))
+        value = "Value" if len(columns) == 1 else f"Value #{ref}"
+        names[value] = column.get("title", "")
+        if column["unit"]:
+            overrides.append(_column(column))
+    overrides += [
+        {
+            "matcher": {"id": "byName", "options": title},
+            "properties": [{"id": "links", "value": links}],
+        }
+        for title, links in settings.pop("label_links", {}).items()
+    ]
+    shown = [label for label, _ in labels] + [v for v, name in names.items() if name]
+    unseen = ["Time", *hidden, *(value for value, name in names.items() if not name)]
+    organize = {
+        "excludeByName": dict.fromkeys(unseen, True),
+        "indexByName": {name: index for index, name in enumerate(shown)},
+        "renameByName": {**dict(labels), **{v: name for v, name in names.items() if name}},
+    }
+    sort = settings.pop("sort", None)
+    options = {"cellHeight": "sm", "showHeader": True, "footer": {"show": False}}
+    if sort:
+        options["sortBy"] = [{"displayName": sort, "desc": True}]
+    given = {
+        "width": COLUMNS,
+        "unit": "none",
+        "custom": {"align": "auto", "filterable": True},
+        "options": options,
+        "overrides": overrides,
+        "transformations": [
+            {"id": "merge", "options": {}},
+            {"id": "organize", "options": organize},
+        ],
+    }
+    return panel("table", title, description, targets, **{**given, **settings})
+
+
+def _column(column):
+    properties = [{"id": "unit", "value": column["unit"]}]
+    if "bar" in column:
+        cell = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+        properties += [
+            {"id": "custom.cellOptions", "value": cell},
+            {"id": "min", "value": 0},
+            {"id": "max", "value": column["bar"]},
+        ]
+    elif "thresholds" in column:
+        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+    if "thresholds" in column:
+        properties += [
+            {"id": "thresholds", "value": column["thresholds"]},
+            {"id": "color", "value": {"mode": "thresholds"}},
+        ]
+    return {"matcher": {"id": "byName", "options": column["title"]}, "properties": properties}
+
+
+def coloured(colours):
+    """Return overrides that give series their colours by name."""
+    return [
+        {
+            "matcher": {"id": "byName", "options": name},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+        }
+        for name, colour in colours.items()
+    ]
+
+
+def row(title, *panels):
+    """Return a titled row and its panels, which flow from left to right."""
+    return [{"type": "row", "title": title, "collapsed": False, "panels": []}, *panels]
+
+
+def board(name, description, *rows, since="now-6h"):
+    """Return a dashboard; its variables are those that its queries use."""
+    panels = _placed([panel for panels in rows for panel in panels])
+    link = {
+        "type": "dashboards",
+        "tags": ["agtop"],
+        "title": "agtop",
+        "asDropdown": False,
+        "keepTime": True,
+        "includeVars": True,
+        "targetBlank": False,
+        "icon": "external link",
+        "tooltip": "",
+        "url": "",
+    }
+    return {
+        "uid": "agtop-" + name.lower().split(" ")[0],
+        "title": f"agtop / {name}",
+        "description": description,
+        "tags": ["agtop"],
+        "schemaVersion": 41,
+        "version": 1,
+        "editable": False,
+        "graphTooltip": 1,
+        "timezone": "browser",
+        "refresh": "30s",
+        "time": {"from": since, "to": "now"},
+        "timepicker": {},
+        "fiscalYearStartMonth": 0,
+        "links": [link],
+        "annotations": {"list": []},
+        "templating": {"list": variables_of(panels)},
+        "panels": panels,
+    }
+
+
+def _placed(panels):
+    placed, x, y, tallest = [], 0, 0, 0
+    for number, item in enumerate(panels, 1):
+        is_row = item["type"] == "row"
+        size = {"w": COLUMNS, "h": 1} if is_row else item["gridPos"]
+        if x + size["w"] > COLUMNS:
+            x, y, tallest = 0, y + tallest, 0
+        placed.append({**item, "id": number, "gridPos": {**size, "x": x, "y": y}})
+        x, tallest = x + size["w"], max(tallest, size["h"])
+    return placed

@@ -1,0 +1,234 @@
+"""Every session that is live or was until lately."""
+
+from grafana.overview import SESSION_LINK
+from grafana.panels import (
+    BLUE,
+    ORANGE,
+    RED,
+    bars,
+    board,
+    query,
+    row,
+    steps,
+    table,
+    timeseries,
+)
+from grafana.variables import Selectors
+
+of = Selectors("agent", "project", "session")
+SESSION = "job, instance, agent, session_id"
+CONTEXT = f"{of('agtop_session_context_tokens')} / {of('agtop_session_context_limit_tokens')}"
+FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
+LEGEND = "{{project}} · {{session}}"
+NONE = "No session is live, and none was in the last 15 minutes."
+
+
+def of_session(expression):
+    """Sum what a session has several series of, under the labels that all columns share."""
+    return f"sum by ({SESSION}) ({expression})"
+
+
+def state_of(selector):
+    return f"group by ({SESSION}, state) ({selector} == 1)"
+
+
+LIVE = row(
+    "Live",
+    table(
+        "Sessions",
+        "Sessions that are live or were active in the last 15 minutes, with their subagents. "
+        "Tokens and cost are those of the whole session. Click an id for that session alone.",
+        [
+            {"expr": state_of(of("agtop_session_state")), "unit": ""},
+            {"expr": of("agtop_session_info"), "unit": ""},
+            {
+                "expr": of_session(CONTEXT),
+                "title": "Context",
+                "unit": "percentunit",
+                "bar": 1,
+                "thresholds": FULLNESS,
+            },
+            {
+                "expr": of_session(of("agtop_session_tokens_total")),
+                "title": "Tokens",
+                "unit": "short",
+            },
+            {
+                "expr": of_session(of("agtop_session_cost_usd_total")),
+                "title": "Cost",
+                "unit": "currencyUSD",
+            },
+            {
+                "expr": of_session(of("agtop_session_turns_total")),
+                "title": "Prompts",
+                "unit": "short",
+            },
+            {
+                "expr": of_session(of("agtop_session_tool_calls_total")),
+                "title": "Tool calls",
+                "unit": "short",
+            },
+            {
+                "expr": of_session(of.rate("agtop_session_cpu_seconds_total")),
+                "title": "CPU",
+                "unit": "percentunit",
+            },
+            {
+                "expr": of_session(of("agtop_session_memory_rss_bytes")),
+                "title": "Memory",
+                "unit": "bytes",
+            },
+            {
+                "expr": of_session(
+                    f"time() - {of('agtop_session_last_activity_timestamp_seconds')}"
+                ),
+                "title": "Silent for",
+                "unit": "s",
+            },
+            {
+                "expr": of_session(f"time() - {of('agtop_session_start_timestamp_seconds')}"),
+                "title": "Age",
+                "unit": "s",
+            },
+        ],
+        labels=[
+            ("project", "Project"),
+            ("agent", "Agent"),
+            ("state", "State"),
+            ("model", "Model"),
+            ("instance", "Machine"),
+            ("session_id", "Session"),
+        ],
+        hidden=("job", "__name__", "agent_version"),
+        label_links={"Session": [SESSION_LINK]},
+        sort="Cost",
+        empty=NONE,
+        height=10,
+    ),
+    {
+        **bars(
+            "Context",
+            "Share of the context window that the last response used.",
+            unit="percentunit",
+            empty="No session tells the size of its context.",
+            thresholds=FULLNESS,
+            color="thresholds",
+            defaults={"min": 0, "max": 1},
+        ),
+        "targets": [query(f"sort_desc({of.named(f'({CONTEXT})')})", LEGEND, now=True)],
+    },
+    timeseries(
+        "Context over time",
+        "Share of the context window in use; a fall is a compaction or a new start.",
+        (of.named(f"({CONTEXT})"), LEGEND),
+        unit="percentunit",
+        empty="No session tells the size of its context.",
+        thresholds=steps((0.9, RED)),
+        defaults={"max": 1},
+    ),
+)
+
+
+def of_each(title, description, expression, *, unit, empty=NONE, **settings):
+    """Return a panel with a line for each session."""
+    return timeseries(title, description, (expression, LEGEND), unit=unit, empty=empty, **settings)
+
+
+def summed(metric):
+    return f"sum by ({SESSION}) ({of.rate(metric)})"
+
+
+USE = row(
+    "Use",
+    of_each(
+        "Tokens per minute",
+        "Tokens per minute of each session with its subagents.",
+        f"60 * {of.named(summed('agtop_session_tokens_total'))}",
+        unit="short",
+        stack=True,
+    ),
+    of_each(
+        "Cost per hour",
+        "Retail cost per hour of each session with its subagents, at the pace of each moment.",
+        f"3600 * {of.named(summed('agtop_session_cost_usd_total'))}",
+        unit="currencyUSD",
+        empty="No session has a known cost.",
+        stack=True,
+    ),
+    of_each(
+        "CPU",
+        "Processor cores in use by each session's process tree.",
+        of.named(of.rate("agtop_session_cpu_seconds_total")),
+        unit="percentunit",
+        empty="No session has a process.",
+    ),
+    of_each(
+        "Memory",
+        "Resident memory of each session's process tree.",
+        of.named(of("agtop_session_memory_rss_bytes")),
+        unit="bytes",
+        empty="No session has a process.",
+    ),
+    of_each(
+        "Disk reads",
+        "Bytes per second that each session's process tree reads from storage.",
+        of.named(of.rate("agtop_session_disk_read_bytes_total")),
+        unit="Bps",
+        empty="No session has a process.",
+    ),
+    of_each(
+        "Disk writes",
+        "Bytes per second that each session's process tree writes to storage.",
+        of.named(of.rate("agtop_session_disk_written_bytes_total")),
+        unit="Bps",
+        empty="No session has a process.",
+    ),
+)
+
+PROCESSES = row(
+    "Processes",
+    table(
+        "Sessions and their processes",
+        "How many processes a session has, how much memory they take, and how sure the pairing is.",
+        [
+            {
+                "expr": f"group by ({SESSION}, confidence)"
+                f" ({of('agtop_session_match_confidence')} == 1)",
+                "unit": "",
+            },
+            {
+                "expr": of_session(of("agtop_session_processes")),
+                "title": "Processes",
+                "unit": "short",
+            },
+            {
+                "expr": of_session(of("agtop_session_memory_rss_bytes")),
+                "title": "Resident memory",
+                "unit": "bytes",
+            },
+            {
+                "expr": of_session(of("agtop_session_virtual_memory_bytes")),
+                "title": "Virtual memory",
+                "unit": "bytes",
+            },
+        ],
+        labels=[
+            ("agent", "Agent"),
+            ("session_id", "Session"),
+            ("confidence", "Pairing"),
+            ("instance", "Machine"),
+        ],
+        hidden=("job",),
+        label_links={"Session": [SESSION_LINK]},
+        empty="No session has a process.",
+    ),
+)
+
+BOARD = board(
+    "Sessions",
+    "Sessions that are live or were until lately: state, context, tokens, cost and processes.",
+    LIVE,
+    USE,
+    PROCESSES,
+    since="now-1h",
+)

@@ -1,0 +1,56 @@
+"""What can be told of a PromQL expression without a parser: its selectors and what is around."""
+
+import re
+from typing import NamedTuple
+
+from agtop_exporter.catalogue import CATALOGUE
+
+HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
+SELECTOR = re.compile(
+    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\{(?P<matchers>(?:[^}\"]|\"[^\"]*\")*)\}"
+    r"(?:\[(?P<range>[^\]]+)\])?"
+)
+FUNCTION = re.compile(r"([a-z_]+)\($")
+
+
+def family_of(name):
+    """Return the catalogue's name of a sample's name, or the name itself where it has none."""
+    families = {metric.name for metric in CATALOGUE if metric.kind == "histogram"}
+    for suffix in HISTOGRAM_SUFFIXES:
+        if name.removesuffix(suffix) in families:
+            return name.removesuffix(suffix)
+    return name
+
+
+class Selector(NamedTuple):
+    """One selector of an expression."""
+
+    name: str
+    matchers: tuple[str, ...]
+    range: str | None
+    function: str | None  # the one that it is the first argument of
+
+
+def selectors(expression):
+    """Return every selector with matchers: ours always have some."""
+    found = []
+    for match in SELECTOR.finditer(expression):
+        before = FUNCTION.search(expression[: match.start()])
+        matchers = re.findall(r'\w+\s*(?:=~|!~|!=|=)\s*"[^"]*"', match["matchers"])
+        found.append(Selector(match["name"], tuple(matchers), match["range"], before and before[1]))
+    return found
+
+
+def substituted(expression, values, *, seconds=60):
+    """Replace Grafana's variables as Grafana would, for a time range of so many seconds."""
+    given = {
+        "__rate_interval": f"{seconds}s",
+        "__range": f"{seconds}s",
+        "__range_s": str(seconds),
+        "__interval": "5s",
+        **values,
+    }
+    names = sorted(given, key=len, reverse=True)
+    for name in names:
+        expression = expression.replace(f"${name}", given[name])
+    return expression
