@@ -23,6 +23,7 @@ def resolve(  # noqa: PLR0913 each is one fact of the decision
     last_active: float | None,
     now: float,
     busy: bool = False,
+    acting: bool = False,
     registry_status: str = "",
     waiting_for: str = "",
     stall_seconds: float = STALL_SECONDS,
@@ -31,7 +32,8 @@ def resolve(  # noqa: PLR0913 each is one fact of the decision
 
     `signal` is the tail of the transcript. `liveness` is None for a session without a known
     process; `scanned` then says that processes were looked at and none can be this session's.
-    `busy` says that its process tree is at work, however silent the transcript is. What the
+    `busy` says that its process tree is at work, however silent the transcript is, and `acting`
+    that a tool has started since its last word: nobody waits for a permission then. What the
     agent's own registry says of a live process outranks the transcript. A subagent is resolved
     with its parent's liveness, without its parent's registry.
     """
@@ -40,6 +42,8 @@ def resolve(  # noqa: PLR0913 each is one fact of the decision
         if registry_status:
             told = _from_registry(signal, registry_status, waiting_for=waiting_for)
             signal, busy = told, busy or registry_status == "busy"
+        elif acting and signal.reason == "permission":
+            signal = Signal("running", detail="tool process")
         return _live(signal, stalled=not busy and age is not None and age >= stall_seconds)
     if liveness == "stopped" or scanned:
         return State("closed", signal.reason or None if signal.kind == "error" else None)

@@ -235,6 +235,30 @@ def test_states(chat, kind, fields, signal):
     assert (found.kind, found.reason, found.detail) == (*signal, kind)
 
 
+ESCALATED = '{"cmd": "touch x", "sandbox_permissions": "require_escalated"}'
+
+
+def test_a_call_that_asks_for_permission_waits_until_it_is_made(chat):
+    chat.event("task_started", turn_id="t")
+    chat.item("function_call", name="exec_command", call_id="c", arguments=ESCALATED)
+    chat.add("token_usage_record", response_id="r", usage=usage(10))
+    found = chat.told().signal(THREAD)
+    assert (found.kind, found.reason) == ("waiting", "permission")
+    chat.event("item_completed", item={"type": "CommandExecution", "id": "i", "exit_code": 0})
+    chat.item("function_call_output", call_id="c", output="done")
+    assert chat.told().signal(THREAD).kind == "running"
+
+
+def test_a_permission_that_was_refused_is_not_waited_for(chat):
+    chat.event("task_started", turn_id="t")
+    chat.item("custom_tool_call", name="exec", call_id="c", input=ESCALATED)
+    assert chat.told().signal(THREAD).kind == "waiting"
+    chat.item("custom_tool_call_output", call_id="c", output="refused").count(None)
+    assert chat.told().signal(THREAD).kind == "running"
+    chat.event("turn_aborted", reason="interrupted").count(None)
+    assert chat.told().signal(THREAD).kind == "idle"
+
+
 def test_an_answer_in_the_middle_of_a_turn_is_not_its_end(chat):
     chat.event("task_started", turn_id="t").answer("I will look.")
     assert chat.told().signal(THREAD).kind == "running"

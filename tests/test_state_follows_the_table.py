@@ -131,6 +131,13 @@ def test_the_registry_outranks_the_transcript():
     )
 
 
+def test_a_tool_that_runs_has_its_permission():
+    assert state("waiting", "live", 5, reason="permission", acting=True) == State("running")
+    assert state("waiting", "live", 5, reason="input", acting=True) == State("waiting", "input")
+    said = {"registry_status": "waiting", "waiting_for": "permission prompt"}
+    assert state("running", "live", 5, acting=True, **said) == State("waiting", "permission")
+
+
 def test_the_registry_of_a_process_that_ended_says_nothing():
     assert state("running", "stopped", 1, registry_status="busy") == State("closed")
     assert state("idle", None, 1, registry_status="busy") == State("idle")

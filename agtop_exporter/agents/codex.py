@@ -50,6 +50,7 @@ TOOL_CALLS = frozenset(
 APPROVALS = frozenset(
     {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
 )
+ESCALATED = b"require_escalated"  # such a call asks the user first, which no record says (0.169)
 WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}  # by minutes
 
 
@@ -199,6 +200,8 @@ class Payload(msgspec.Struct, gc=False):
     phase: str | None = None
     name: str | None = None
     call_id: str | None = None
+    arguments: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
     content: list[TextPart] | str | None = None
 
 
@@ -225,6 +228,7 @@ class Memory(msgspec.Struct, array_like=True):
     has_tasks: bool = False  # says when a turn begins and ends
     inherits: bool = False  # a fork's running total is its origin's until its first response
     last_active: float | None = None
+    asked: bool = False  # for permission, and no record has come since that needs it
 
 
 class _Reader:
@@ -390,6 +394,7 @@ class _Reader:
         kind = payload.type
         if kind == "token_count":
             self._token_count(payload)
+            self._answered()
         elif kind == "item_completed" and payload.item is not None:
             self._completed(payload.item)
         elif kind == "user_message":
@@ -404,6 +409,7 @@ class _Reader:
     def _task(self, payload: Payload) -> None:
         """Follow the turn; a replayed one says nothing of this thread."""
         session, kind = self.session, payload.type
+        self.memory.asked = False
         if kind in ("task_started", "turn_started"):
             self.memory.turn_id = payload.turn_id or self.memory.turn_id
             self.memory.has_tasks = True
@@ -435,9 +441,11 @@ class _Reader:
         if item.type == "UserMessage":
             text = " ".join(part.text or "" for part in item.content or ())
             self._prompt(f"prompt:{item.id or self.time}", text)
-        elif item.type == "CommandExecution" and (item.status == "failed" or item.exit_code):
-            failed = ((item.id, "exec_command"),)
-            self._occur(f"failure:{item.id}", tool_errors=failed)
+        elif item.type == "CommandExecution":
+            self._answered()
+            if item.status == "failed" or item.exit_code:
+                failed = ((item.id, "exec_command"),)
+                self._occur(f"failure:{item.id}", tool_errors=failed)
 
     def _prompt(self, key: str, text: str) -> None:
         if not text.lstrip().startswith("<"):
@@ -454,9 +462,21 @@ class _Reader:
             name = tool_label(payload.name or payload.type.removesuffix("_call"))
             self._occur(f"call:{call_id}", tools=((call_id, name),))
             if not self.copied:
-                self.session.signal = signal("running", payload.type)
+                self.session.signal = self._called(payload)
         elif payload.type == "message" and payload.role == "assistant":
             self._answer(payload)
+
+    def _called(self, payload: Payload) -> Signal:
+        if ESCALATED in bytes(payload.arguments) or ESCALATED in bytes(payload.input):
+            self.memory.asked = True
+            return signal("waiting", payload.type, "permission")
+        return signal("running", payload.type)
+
+    def _answered(self) -> None:
+        """Go on after a question for permission: the call has been made, or counted (0.169)."""
+        if self.memory.asked and not self.copied:
+            self.memory.asked = False
+            self.session.signal = signal("running", "function_call")
 
     def _answer(self, payload: Payload) -> None:
         """Tell the end of a turn by its answer, for versions that have no other sign."""

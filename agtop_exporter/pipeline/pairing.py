@@ -117,6 +117,19 @@ class Pairing:
         """Return what all processes of a session used that it ever had; None if it had none."""
         return past_usage(self._usage, session)
 
+    def acts_since(self, session: SessionKey, time: float) -> bool:
+        """Say that a session has a process that started after `time`, beside its agent's own."""
+        binding = self._matches.bindings.get(session)
+        if binding is None or binding.role == "host":
+            return False
+        leaves, processes = self._matches.leaves, self._table.processes
+        return any(
+            leaves.get(root) == binding.process
+            and member not in self._table.agents
+            and processes[member].started_at >= time - SLACK_SECONDS
+            for member, root in self._table.roots.items()
+        )
+
     def looked_for(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
         """Say that a session without a process has none, not only that none was found.
 

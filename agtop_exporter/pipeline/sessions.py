@@ -208,6 +208,7 @@ class SessionViews:
             liveness=binding.liveness if binding else None,
             scanned=self._pairing.looked_for(top, now, last_active=last_active),
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
+            acting=self._pairing.acts_since(top, last_active or now),
             last_active=last_active,
             now=now,
             registry_status=binding.status if binding and own else "",
