@@ -3,9 +3,11 @@
 import gzip
 import threading
 from collections import deque
+from concurrent import futures
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
@@ -13,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 PATIENCE_SECONDS = 30
 PATH = "/v1/metrics"
+EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 
 class Receiver:
@@ -99,6 +102,48 @@ def receiver():
         yield running
     finally:
         running.close()
+
+
+class GrpcReceiver:
+    """A gRPC server on loopback that answers with a status, else takes what it is sent."""
+
+    def __init__(self):
+        self.status = None
+        self.accepted = []
+        self.metadata = {}
+        self._arrived = threading.Condition()
+        self._server = grpc.server(futures.ThreadPoolExecutor(1))
+        method = grpc.unary_unary_rpc_method_handler(
+            self._export,
+            request_deserializer=ExportMetricsServiceRequest.FromString,
+            response_serializer=ExportMetricsServiceResponse.SerializeToString,
+        )
+        service, name = EXPORT[1:].split("/")
+        self._server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(service, {name: method})]
+        )
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+
+    def __enter__(self):
+        self._server.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.stop(None).wait()
+
+    def _export(self, request, context):
+        self.metadata = dict(context.invocation_metadata())
+        if self.status:
+            context.abort(self.status, "no")
+        with self._arrived:
+            self.accepted.append(request)
+            self._arrived.notify_all()
+        return ExportMetricsServiceResponse()
+
+    def until(self, condition):
+        """Wait until a condition of the receiver holds."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: condition(self), PATIENCE_SECONDS)
 
 
 def metrics(request):

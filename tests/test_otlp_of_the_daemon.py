@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from otlp_receiver import metrics, points, receiver, resource_of, value_of
+from otlp_receiver import GrpcReceiver, metrics, points, receiver, resource_of, value_of
 from running import PATIENCE_SECONDS, daemon, environment, total
 from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns
 
@@ -88,6 +88,19 @@ def test_what_is_new_is_pushed_at_the_end(home):
         assert (code, seconds < 5) == (0, True)
         assert len(backend.accepted) == 2
         assert value_of(backend.accepted[-1], TOKENS) == 15 * TOKENS_OF_A_TURN
+
+
+def test_grpc_is_pushed_and_ends_as_well(home):
+    more = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
+    with GrpcReceiver() as backend:
+        endpoint = f"http://127.0.0.1:{backend.port}"
+        with pushing(home, endpoint, "--no-state", **more) as running:
+            backend.until(tokens_are(10))
+            code, seconds = running.end()
+            running._reader.join()  # noqa: SLF001 - to its end
+            assert (code, seconds < 5) == (0, True)
+            assert all("level=" in line for line in running.log), running.log
+        assert len(backend.accepted) >= 1
 
 
 def test_a_receiver_that_hangs_delays_neither_pages_nor_the_end(home):

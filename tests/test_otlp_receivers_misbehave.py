@@ -2,16 +2,11 @@
 
 import logging
 import socket
-from concurrent import futures
 
 import grpc
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
-)
 from opentelemetry.sdk.resources import Resource
-from otlp_receiver import metrics, points, receiver, resource_of, value_of
+from otlp_receiver import GrpcReceiver, metrics, points, receiver, resource_of, value_of
 from snapshots import NOW, make_snapshot
 
 from agtop_exporter.catalogue import collect
@@ -19,7 +14,6 @@ from agtop_exporter.push.options import push_options
 from agtop_exporter.push.sender import OtlpSender
 
 SECRET = "aaaSECRETaaa"  # noqa: S105 - nobody's
-EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 
 @pytest.fixture
@@ -145,40 +139,6 @@ def test_no_secret_is_logged(set_variables, capfd, caplog):
             assert SECRET not in push_options(variables).endpoint
     out, err = capfd.readouterr()
     assert SECRET not in out + err + caplog.text
-
-
-class GrpcReceiver:
-    """A gRPC server on loopback that answers with a status, else takes what it is sent."""
-
-    def __init__(self):
-        self.status = None
-        self.accepted = []
-        self.metadata = {}
-        self._server = grpc.server(futures.ThreadPoolExecutor(1))
-        method = grpc.unary_unary_rpc_method_handler(
-            self._export,
-            request_deserializer=ExportMetricsServiceRequest.FromString,
-            response_serializer=ExportMetricsServiceResponse.SerializeToString,
-        )
-        service, name = EXPORT[1:].split("/")
-        self._server.add_generic_rpc_handlers(
-            [grpc.method_handlers_generic_handler(service, {name: method})]
-        )
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-
-    def __enter__(self):
-        self._server.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.stop(None).wait()
-
-    def _export(self, request, context):
-        self.metadata = dict(context.invocation_metadata())
-        if self.status:
-            context.abort(self.status, "no")
-        self.accepted.append(request)
-        return ExportMetricsServiceResponse()
 
 
 def test_grpc_delivers_the_same(set_variables):
