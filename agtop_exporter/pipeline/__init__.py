@@ -97,7 +97,9 @@ class Pipeline:
             self._price_generation = self.prices.generation
             self._price_sources = self.prices.sources()
             self.ledger.reprice(self._price)
-        self._views.update(self.ledger.commit(), now, sampled_at=sampled_at or (lambda: now))
+        changed = self.ledger.commit()
+        if not stopping():  # else nobody will see it
+            self._views.update(changed, now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
         self._tell_of_ledger()
         duration = perf_counter() - began
