@@ -100,9 +100,9 @@ def test_a_prompt_for_permission_is_seen_answered_and_timed(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
     claude_session(tmp_path, U1, "/elsewhere")
     register(tmp_path, claude, U1, status="waiting", waitingFor="permission prompt")
-    with daemon(tmp_path, "--no-state") as watched:
+    with daemon(tmp_path, "--no-state", "--procfs", running.proc) as watched:
         watched.until(has("agtop_session_state", 1, session_id=U1, state="waiting"))
-        document = once(tmp_path)
+        document = once(tmp_path, "--procfs", running.proc)
         assert shown(document) == (claude.pid, "live", "high", ["registry"], "session")
         (session,) = document["sessions"]
         assert session["state"]["kind"] == "waiting"
@@ -141,7 +141,7 @@ def test_seconds_and_bytes_are_the_kernels(running, tmp_path):
         "processes": 1,
     }
     assert written >= 300_000
-    with daemon(tmp_path, "--no-state") as watched:
+    with daemon(tmp_path, "--no-state", "--procfs", running.proc) as watched:
         samples = watched.until(has("agtop_session_cpu_seconds_total"))
     found = {name: total(samples, f"agtop_session_{name}", session_id=U1) for name in expected}
     assert found == pytest.approx(expected, rel=1e-12)
@@ -155,7 +155,8 @@ def test_the_table_has_the_process(running, tmp_path):
     claude = running.start(running.program("claude"), code=WORK)
     claude_session(tmp_path, U1, "/elsewhere")
     register(tmp_path, claude, U1)
-    table = run("agtop", "--no-state", "--no-pricing-refresh", home=tmp_path).stdout
+    flags = ("--no-state", "--no-pricing-refresh", "--procfs", running.proc)
+    table = run("agtop", *flags, home=tmp_path).stdout
     header, _, row, *_ = table.splitlines()
     assert header.split()[-5:] == ["PID", "CPU", "MEM", "R/s", "W/s"]
     pid, cpu, memory, read, written = row.split()[-5:]
@@ -169,13 +170,13 @@ def test_two_in_one_folder(running, tmp_path):
     claude_session(tmp_path, U1, tmp_path)
     one = running.start(running.program("claude"), code=IDLE)
     claude_session(tmp_path, U1, tmp_path)
-    with daemon(tmp_path, "--no-state") as watched:
+    with daemon(tmp_path, "--no-state", "--procfs", running.proc) as watched:
         watched.until(has("agtop_session_match_confidence", 1, session_id=U1, confidence="medium"))
         two = running.start(running.program("claude"), code=IDLE)
         claude_session(tmp_path, U2, tmp_path)
         samples = watched.until(has("agtop_session_processes", 2))
         assert total(samples, "agtop_orphan_processes", agent="claude") == 0
-    document = once(tmp_path)
+    document = once(tmp_path, "--procfs", running.proc)
     assert {shown(document, U1)[0], shown(document, U2)[0]} == {one.pid, two.pid}
 
 
@@ -183,7 +184,7 @@ def test_a_pid_that_was_reused_is_nobodys(running, tmp_path):
     claude = running.start(running.program("claude"), code=IDLE, cwd="/")
     claude_session(tmp_path, U1, "/elsewhere", ago=60)
     register(tmp_path, claude, U1, procStart="1")
-    document = once(tmp_path)
+    document = once(tmp_path, "--procfs", running.proc)
     assert shown(document) == (None, None, None, None, None)
     (agent,) = (a for a in document["agents"] if a["agent"] == "claude")
     assert (agent["processes"], agent["orphan_processes"]) == (1, 1)
@@ -193,7 +194,7 @@ def test_two_processes_on_one_session(running, tmp_path):
     claude_session(tmp_path, U1, "/elsewhere")
     for _ in range(2):
         register(tmp_path, running.start(running.program("claude"), code=IDLE), U1)
-    with daemon(tmp_path, "--no-state") as watched:
+    with daemon(tmp_path, "--no-state", "--procfs", running.proc) as watched:
         samples = watched.until(has("agtop_duplicate_processes", 1, agent="claude"))
     assert total(samples, "agtop_session_processes", session_id=U1) == 2
     assert total(samples, "agtop_orphan_processes", agent="claude") == 0
@@ -206,10 +207,10 @@ def test_a_subagent_shows_its_parents_process_and_adds_nothing(running, tmp_path
     prompt = {"role": "user", "content": "Look"}
     write(folder / "agent-a1.jsonl", {**record, "type": "user", "uuid": "9", "message": prompt})
     register(tmp_path, claude, U1)
-    document = once(tmp_path)
+    document = once(tmp_path, "--procfs", running.proc)
     child = next(s["session_id"] for s in document["sessions"] if s["parent_session_id"])
     assert shown(document, child) == shown(document, U1)
-    with daemon(tmp_path, "--no-state") as watched:
+    with daemon(tmp_path, "--no-state", "--procfs", running.proc) as watched:
         samples = watched.until(has("agtop_session_processes"))
     assert total(samples, "agtop_session_processes") == total(samples, "agtop_processes") == 1
 
@@ -217,7 +218,7 @@ def test_a_subagent_shows_its_parents_process_and_adds_nothing(running, tmp_path
 def test_the_holder_of_a_rollout(running, tmp_path):
     rollout = codex_session(tmp_path, U1)
     codex = running.start(running.program("codex"), "-c", HOLD, rollout)
-    document = once(tmp_path)
+    document = once(tmp_path, "--procfs", running.proc)
     assert shown(document) == (codex.pid, "live", "high", ["open_file"], "session")
     assert document["sessions"][0]["state"]["kind"] == "running"
 
@@ -225,14 +226,14 @@ def test_the_holder_of_a_rollout(running, tmp_path):
 def test_a_host_is_no_sessions_cost(running, tmp_path):
     rollouts = [codex_session(tmp_path, thread) for thread in (U1, U2)]
     host = running.start(running.program("codex"), "-c", HOST, "app-server", *rollouts)
-    with daemon(tmp_path, "--no-state") as watched:
+    with daemon(tmp_path, "--no-state", "--procfs", running.proc) as watched:
         samples = watched.until(has("agtop_session_match_confidence", 2, confidence="high"))
     assert total(samples, "agtop_agent_cpu_seconds_total", agent="codex") >= 0.1
     assert total(samples, "agtop_processes", agent="codex") == 1
     assert total(samples, "agtop_orphan_processes", agent="codex") == 0
     assert lacks("agtop_session_cpu_seconds_total")(samples)
     assert lacks("agtop_session_memory_rss_bytes")(samples)
-    document = once(tmp_path)
+    document = once(tmp_path, "--procfs", running.proc)
     for thread in (U1, U2):
         assert shown(document, thread) == (host.pid, "live", "high", ["open_file"], "host")
     assert [session["process"] for session in document["sessions"]] == [None, None]
@@ -252,7 +253,7 @@ def test_a_chain_of_wrappers_is_one_process_of_its_session(running, tmp_path):
     shell = json.dumps(["-c", f'"{NODE}" "{package}"; exit'])
     npx.write_text(start % ('"sh"', shell))
     outer = running.start(NODE, npx, "@openai/codex")
-    document = once(tmp_path)
+    document = once(tmp_path, "--procfs", running.proc)
     assert shown(document) == (int(outer.word), "live", "high", ["argv"], "session")
     assert document["sessions"][0]["process"]["processes"] == 4
 
@@ -272,14 +273,14 @@ def test_gemini_cli_as_it_installs_itself(running, tmp_path):
         {"id": "1", "timestamp": stamp(), "type": "user", "content": "Go on"},
     )
     (project / ".project_root").write_text(str(tmp_path))
-    document = once(tmp_path)
+    document = once(tmp_path, "--procfs", running.proc)
     assert shown(document)[:3] == (gemini.pid, "live", "medium")
     assert document["sessions"][0]["process"]["processes"] == 1
 
 
 def test_totals_survive_a_kill(running, tmp_path):
     claude_session(tmp_path, U1, "/elsewhere")
-    state = ("--state-dir", tmp_path / "state")
+    state = ("--state-dir", tmp_path / "state", "--procfs", running.proc)
     claude = running.start(running.program("claude"), code=WORK)
     register(tmp_path, claude, U1)
     names = ("agent_cpu_seconds_total", "agent_disk_written_bytes_total")

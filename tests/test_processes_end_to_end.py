@@ -30,8 +30,8 @@ def running(tmp_path):
 class Watch:
     """What the daemon does with the processes, over real ones."""
 
-    def __init__(self, *sessions):
-        self.source = system_processes(uids=users_of(()))
+    def __init__(self, running, *sessions):
+        self.source = system_processes(str(running.proc), uids=users_of(()))
         self.sessions = {item.key: item for item in sessions}
         self.matches, self.usage = Matches(), TreeUsage()
         self.registry = ()
@@ -69,7 +69,7 @@ def test_a_native_claude_with_its_registry(running, tmp_path):
     said = {"pid": claude.pid, "sessionId": U1, "procStart": stat_fields(claude.pid)[19]}
     said |= {"status": "waiting", "waitingFor": "permission prompt"}
     (registry / f"{claude.pid}.json").write_text(json.dumps(said))
-    watch = Watch(session("claude", U1, "/"), session("claude", U2, tmp_path))
+    watch = Watch(running, session("claude", U1, "/"), session("claude", U2, tmp_path))
     watch.registry = read_claude_registry(registry.parent).entries
     found = watch.refresh()
     assert summary(found) == {U1: (claude.pid, "high", "registry")}
@@ -81,19 +81,31 @@ def test_a_native_claude_with_its_registry(running, tmp_path):
     assert watch.refresh() == {}
 
 
+def test_a_process_that_nobody_waits_for_has_ended(running):
+    claude = running.start(running.program("claude"), "-c", IDLE, "--resume", U1)
+    watch = Watch(running, session("claude", U1, "/elsewhere"))
+    assert watch.refresh()[U1].liveness == "live"
+    claude.kill()
+    os.waitid(os.P_PID, claude.pid, os.WEXITED | os.WNOWAIT)
+    assert stat_fields(claude.pid)[0] == "Z"
+    assert watch.refresh()[U1].liveness == "stopped"
+    assert watch.refresh() == {}
+    assert claude.pid not in {process.pid for process in watch.table.roots}
+
+
 def test_a_holder_of_an_open_rollout(running, tmp_path):
     folder = tmp_path / "sessions/2026/01/02"
     folder.mkdir(parents=True)
     rollout = folder / f"rollout-2026-01-02T03-04-05-{U1}.jsonl"
     rollout.touch()
     codex = running.start(running.program("codex"), "-c", HOLD, rollout)
-    found = Watch(session("codex", U1, "/")).refresh()
+    found = Watch(running, session("codex", U1, "/")).refresh()
     assert summary(found) == {U1: (codex.pid, "high", "open_file")}
 
 
 def test_two_in_one_folder(running, tmp_path):
     one = running.start(running.program("opencode"), code=IDLE)
-    watch = Watch(session("opencode", "ses_1", tmp_path))
+    watch = Watch(running, session("opencode", "ses_1", tmp_path))
     assert summary(watch.refresh())["ses_1"][:2] == (one.pid, "medium")
     two = running.start(running.program("opencode"), code=IDLE)
     second = session("opencode", "ses_2", tmp_path, start=1)
@@ -121,7 +133,7 @@ def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/gemini").symlink_to(package / "gemini.js")
     outer = running.start(NODE, tmp_path / "bin/gemini", "--prompt", "restart the daemon codex")
-    watch = Watch(session("gemini", U1, tmp_path))
+    watch = Watch(running, session("gemini", U1, tmp_path))
     found = watch.refresh()
     assert found[U1].pid == int(outer.word) != outer.pid
     assert found[U1].usage.processes == 2
@@ -141,7 +153,7 @@ def test_a_chain_of_wrappers(running, tmp_path):
     shell = json.dumps(["-c", f'"{NODE}" "{package}"; exit'])  # "; exit" keeps sh from exec
     npx.write_text(start % ('"sh"', shell))
     outer = running.start(NODE, npx, "@openai/codex")
-    watch = Watch(session("codex", U1, "/"), session("codex", U2, tmp_path))
+    watch = Watch(running, session("codex", U1, "/"), session("codex", U2, tmp_path))
     found = watch.refresh()
     assert summary(found) == {U1: (int(outer.word), "high", "argv")}
     assert found[U1].usage.processes == 4
@@ -152,7 +164,7 @@ def test_an_sdk_session_and_a_tool_server(running):
     sdk = ("--output-format", "stream-json", "--input-format", "stream-json", "--resume", U3)
     claude = running.start(running.program("claude"), "-c", IDLE, *sdk)
     helper = running.start(running.program("codex"), "-c", IDLE, "mcp-server")
-    watch = Watch(session("claude", U3, "/"))
+    watch = Watch(running, session("claude", U3, "/"))
     assert summary(watch.refresh()) == {U3: (claude.pid, "high", "argv")}
     assert helper.pid not in {item.pid for item in watch.table.roots}
 
@@ -162,6 +174,6 @@ def test_a_tool_belongs_to_the_session_that_started_it(running, tmp_path):
 child = subprocess.Popen([{sys.executable!r}, "-c", {IDLE!r}], stdin=0, stdout=subprocess.PIPE)
 child.stdout.readline(); print(child.pid, flush=True); sys.stdin.read(); child.wait()"""
     claude = running.start(running.program("claude"), "-c", tool, "--resume", U1)
-    watch = Watch(session("claude", U1, tmp_path))
+    watch = Watch(running, session("claude", U1, tmp_path))
     assert watch.refresh()[U1].usage.processes == 2
     assert {item.pid for item in watch.table.roots} >= {claude.pid, int(claude.word)}

@@ -54,6 +54,15 @@ def test_a_shell_that_becomes_an_agent_is_found():
     assert members(table) == {10: 10, 11: 11}
 
 
+def test_a_tool_that_nobody_waits_for_is_counted_on():
+    """Its parent's figures will repeat its own: forgetting it now would count them twice."""
+    tool = process(11, "bash", parent=10)
+    reader, tracker = tracked(process(10, "claude"), tool)
+    tracker.sample(NOW)
+    reader.put(replace(tool, ended=True), ProcessSample(tool.id, 10, "bash", ended=True))
+    assert members(tracker.sample(NOW + 5)) == {10: 10, 11: 10}
+
+
 def test_a_tool_whose_parent_has_ended_stays_with_its_agent():
     reader, tracker = tracked(
         process(10, "claude"), process(11, "bash", parent=10), process(12, "server", parent=11)

@@ -44,6 +44,18 @@ def test_p3_tool_servers_are_helpers_and_sdk_sessions_are_sessions():
     assert named(*sdk, "--resume", U1) == U1
 
 
+def test_the_processes_behind_a_background_session_are_helpers():
+    """`claude --bg` of 2.1.330 names two of its processes so, with a title for argv[0]."""
+    claude = "/opt/claude-code/bin/claude.exe"
+    pty = ("claude bg-pty-host", "--bg-pty-host", "/tmp/x.sock", "200", "50", "--", claude)
+    assert role(*pty, exe=claude) == ("claude", "helper")
+    assert role("claude bg-spare", "--bg-spare", "/tmp/x.sock", exe=claude) == ("claude", "helper")
+    assert role(claude, "daemon", "run", "--origin", "transient") == ("claude", "helper")
+    session = (claude, "--session-id", U1, "Explain --bg-spare", "--dangerously-skip-permissions")
+    assert role(*session, exe=claude) == ("claude", "session")
+    assert named(*session, exe=claude) == U1
+
+
 def test_p4_servers_that_users_face_are_hosts():
     assert role("opencode", "serve", "--port", "39241") == ("opencode", "host")
     assert role("codex", "app-server", "--analytics") == ("codex", "host")

@@ -37,6 +37,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     exe: str = ""
     argv: tuple[str, ...] = ()
     cwd: str = ""
+    ended: bool = False  # and not yet waited for by its parent
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -59,6 +60,7 @@ class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     written_bytes: int | None = None
     disk_includes_reaped: bool = False
     denied: bool = False  # the system refused a part of it
+    ended: bool = False  # and not yet waited for by its parent
 
     @property
     def cpu_seconds(self) -> float | None:

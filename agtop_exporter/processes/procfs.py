@@ -55,6 +55,7 @@ class ProcfsReader:
             comm=sample.comm,
             exe=self._link(f"{pid}/exe"),
             argv=tuple(argv) if argv != [""] else (),
+            ended=sample.ended,
         )
 
     def cwd(self, pid: int) -> str:
@@ -85,7 +86,8 @@ class ProcfsReader:
             read_bytes=read_bytes,
             written_bytes=written_bytes,
             disk_includes_reaped=True,
-            denied=full and read_bytes is None,
+            denied=full and read_bytes is None and fields[0] != b"Z",
+            ended=fields[0] == b"Z",
         )
 
     def open_files(self, pid: int) -> tuple[str, ...]:

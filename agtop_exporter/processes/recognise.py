@@ -92,6 +92,8 @@ def _describe(agent: str, signature: ProcessSignature, arguments: tuple[str, ...
 
 
 def _role(signature: ProcessSignature, arguments: tuple[str, ...]) -> Role:
+    if not signature.helper_options.isdisjoint(arguments[:1]):
+        return "helper"
     if any(argument.startswith("--type=") for argument in arguments):
         return "helper"  # Electron's renderers, zygotes and GPU processes
     words = _command(signature, arguments)

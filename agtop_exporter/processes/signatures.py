@@ -22,6 +22,7 @@ class ProcessSignature(msgspec.Struct, frozen=True, gc=False):
     packages: tuple[str, ...] = ()  # npm packages whose scripts are the agent
     version_folders: tuple[str, ...] = ()  # folders of programs that are named after a version
     helpers: tuple[tuple[str, ...], ...] = ()  # commands that never are a session
+    helper_options: frozenset[str] = frozenset()  # first arguments of such processes
     hosts: tuple[tuple[str, ...], ...] = ()  # commands that serve many sessions
     value_options: frozenset[str] = frozenset()  # options before a command that take a value
     prompt_options: frozenset[str] = frozenset()  # after these there is no command, only prompt
@@ -51,6 +52,7 @@ SIGNATURES: dict[str, ProcessSignature] = {
             ("auth",),
             ("setup-token",),
         ),
+        helper_options=frozenset({"--bg-pty-host", "--bg-spare"}),  # beside `claude --bg`
         value_options=frozenset(
             {
                 "--model",

@@ -127,7 +127,11 @@ class ProcessTracker:
         if pid % _CHECK_TICKS != self._tick % _CHECK_TICKS:
             return False
         known, sample = self._known[pid], self._reader.sample(pid)
-        return sample is None or sample.id != known.id or sample.comm != known.comm
+        return (
+            sample is None
+            or sample.id != known.id
+            or (sample.comm, sample.ended) != (known.comm, known.ended)
+        )
 
     def _examine(self, pid: int) -> None:
         process = self._reader.look(pid)
@@ -136,7 +140,7 @@ class ProcessTracker:
             self._forget(pid)
         if process is None:
             return
-        recognised = recognise(process)
+        recognised = None if process.ended else recognise(process)
         if recognised and self._admitted(process, recognised.agent):
             process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
             self._agents[process.id] = recognised
@@ -208,7 +212,7 @@ class ProcessTracker:
             samples[member] = sample
             if sample.denied:
                 self._count("access_denied", member)
-            if sample.comm != known.comm:
+            if (sample.comm, sample.ended) != (known.comm, known.ended):
                 self._examine(member.pid)
             elif sample.parent_pid != known.parent_pid:
                 self._known[member.pid] = msgspec.structs.replace(

@@ -1,4 +1,8 @@
-"""Real processes for tests: each says a word when it is ready and ends when its input closes."""
+"""Real processes for tests: each says a word when it is ready and ends when its input closes.
+
+Whoever runs the tests may have agents of their own at work, so there is a /proc that shows the
+tests' processes only.
+"""
 
 import os
 import shutil
@@ -8,15 +12,22 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
+
 IDLE = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
 class Running:
-    """Starts processes and ends all of them, also when a test fails."""
+    """Starts processes and ends all of them, also when a test fails; `proc` shows only them."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.proc = folder / "proc"
         self._stack = ExitStack()
+        self.proc.mkdir()
+        for name in ("stat", "sys"):
+            (self.proc / name).symlink_to(f"/proc/{name}")
+        (self.proc / "1").symlink_to(f"/proc/{os.getpid()}")  # stands for the machine's first
 
     def __enter__(self):
         return self
@@ -49,7 +60,12 @@ class Running:
         self._stack.callback(self.end, process)
         process.word = process.stdout.readline().strip()
         assert process.word, f"{words[0]} did not start"
+        self._show(psutil.Process(process.pid))
         return process
+
+    def _show(self, process):
+        for shown in (process, *process.children(recursive=True)):
+            (self.proc / str(shown.pid)).symlink_to(f"/proc/{shown.pid}")
 
     @staticmethod
     def end(process):
