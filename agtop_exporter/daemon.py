@@ -1,9 +1,10 @@
 """The long-running process: refreshes one after the other, serves the latest, obeys signals."""
 
 import os
+import select
 import signal
+import socket
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
@@ -64,7 +65,8 @@ class Daemon:
         self._previous: Snapshot | None = None
         self._reload_succeeded = True
         self._price_errors = 0
-        self._wake = threading.Event()
+        # A signal handler may interrupt anything, so it may take no lock: a socket wakes the loop.
+        self._wake, self._woken = socket.socketpair()
         self._stopping = False
         self._reload_wanted = False
 
@@ -73,6 +75,8 @@ class Daemon:
         configure_logging(self._settings)
         self._outlets = self._make_outlets(notify)
         sys.setswitchinterval(SWITCH_SECONDS)
+        self._wake.setblocking(False)  # noqa: FBT003 - its only argument
+        signal.set_wakeup_fd(self._wake.fileno())
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         host, port = self._settings.listen
@@ -90,8 +94,7 @@ class Daemon:
             try:
                 while not self._stopping:
                     self._tick()
-                    self._wake.wait(self._settings.interval)
-                    self._wake.clear()
+                    self._rest()
             finally:
                 self._refresher.stop()
                 self._stop_outlets()
@@ -155,12 +158,16 @@ class Daemon:
     def _on_scrape(self, pages: Pages) -> None:
         self._scraped = pages
 
+    def _rest(self) -> None:
+        """Wait for the next refresh, or for a signal."""
+        if select.select([self._woken], [], [], self._settings.interval)[0]:
+            self._woken.recv(4096)
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self._reload_wanted = True
         else:
             self._stopping = True
-        self._wake.set()
 
     def _take_new_settings(self) -> None:
         try:
