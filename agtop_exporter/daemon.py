@@ -6,13 +6,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import FrameType
 
 import msgspec
 import structlog
 
 from agtop_exporter import __version__
-from agtop_exporter.catalogue import Publication, publish
+from agtop_exporter.catalogue import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Notice, Pipeline
@@ -62,6 +63,7 @@ class Daemon:
         self._pages: Pages | None = None
         self._scraped: Pages | None = None  # those that a scrape has been sent last
         self._publication: Publication | None = None
+        self._resume = self._from_ledger()
         self._previous: Snapshot | None = None
         self._reload_succeeded = True
         self._price_errors = 0
@@ -124,7 +126,8 @@ class Daemon:
         snapshot = msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
         consumed = self._scraped is self._pages
         if self._pages is None or not self._pages.ready:
-            self._publication, self._previous = None, None  # the first result stands as it is
+            self._publication = self._resume(snapshot) if ready else None
+            self._previous = None
         self._publication = publish(
             snapshot, self._publication, previous=self._previous, consumed=consumed
         )
@@ -135,6 +138,14 @@ class Daemon:
         if ready:
             for outlet in self._outlets:
                 outlet.offer(snapshot)
+
+    def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
+        """Return what the first result goes on from; without a ledger it stands as it is."""
+        ledger = self._pipeline.ledger
+        if ledger.is_new:
+            return lambda _snapshot: None
+        totals = {**ledger.totals, **self._pipeline.pairing.totals()}
+        return partial(resume, totals=totals, sessions=set(ledger.sessions))
 
     def _stop_outlets(self) -> None:
         for outlet in self._outlets:

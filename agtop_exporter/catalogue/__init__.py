@@ -4,6 +4,11 @@ Three parts by what they describe (`aggregates`, `sessions`, `exporter`), in the
 pages. A name, label or meaning here is an interface: changing one breaks dashboards.
 """
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
 from agtop_exporter.catalogue.aggregates import AGGREGATES
 from agtop_exporter.catalogue.exporter import EXPORTER
 from agtop_exporter.catalogue.metric import (
@@ -18,7 +23,7 @@ from agtop_exporter.catalogue.metric import (
 )
 from agtop_exporter.catalogue.publication import Publication, starts, zero_first
 from agtop_exporter.catalogue.sessions import SESSIONS
-from agtop_exporter.model import Snapshot
+from agtop_exporter.model import Series, Snapshot
 
 __all__ = [
     "CATALOGUE",
@@ -33,6 +38,7 @@ __all__ = [
     "collect",
     "markdown",
     "publish",
+    "resume",
     "starts",
     "zero_first",
 ]
@@ -58,6 +64,19 @@ def publish(
     """
     baseline = starts(previous, snapshot) if previous else ()
     return zero_first(collect(snapshot), before, baseline=baseline, consumed=consumed)
+
+
+def resume(
+    now: Snapshot, *, totals: Mapping[Series, int | float], sessions: AbstractSet[tuple[str, str]]
+) -> Publication:
+    """Return what an earlier process published, as far as its ledger tells, to go on from there.
+
+    `totals` and `sessions`, (agent, session id), are what the ledger knew before it read anything
+    of `now`: what has come since then begins at 0.
+    """
+    known = tuple(s for s in now.published if (s.agent, s.session_id) in sessions)
+    earlier = msgspec.structs.replace(now, totals=totals, published=known, agents=())
+    return Publication(collect(earlier))
 
 
 def markdown() -> str:
