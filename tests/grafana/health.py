@@ -183,15 +183,6 @@ ITSELF = row(
         (f"max by (instance) ({of('agtop_ledger_bytes')})", ""),
         unit="bytes",
         empty="No ledger is kept (--no-state).",
-        width=8,
-    ),
-    timeseries(
-        "Events in the ledger",
-        "Usage events that the ledger knows.",
-        (f"max by (instance) ({of('agtop_ledger_events')})", ""),
-        unit="short",
-        empty=NO_EXPORTER,
-        width=8,
     ),
     timeseries(
         "OTLP pushes",
@@ -200,7 +191,6 @@ ITSELF = row(
         (f"60 * sum({of.rate('agtop_otlp_export_errors_total')})", "failed"),
         unit="short",
         empty="Nothing is pushed over OTLP.",
-        width=8,
     ),
     table(
         "Builds",
