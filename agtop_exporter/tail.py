@@ -37,11 +37,33 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: RecursionError for deep nesting."""
+
 _STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
 class NotAFileError(OSError):
     """The path is a directory, FIFO, socket or symbolic link: never a transcript."""
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """How a text falls into lines."""
+
+    def end(self, buffer: bytearray, filled: int) -> int:
+        """Return where the last complete line in the filled part of a buffer ends."""
+        return buffer.rfind(b"\n", 0, filled) + 1
+
+    def split(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Find the lines in a text of complete ones, without blank ones: (begin, end)."""
+        begin = 0
+        while (end := text.find(b"\n", begin)) >= 0:
+            if end > begin:
+                yield begin, end
+            begin = end + 1
+
+
+LINES = Lines()
 
 
 class LineReader:
@@ -56,14 +78,14 @@ class LineReader:
         path: str,
         cursor: Cursor,
         *,
-        bulk: "Bulk | None" = None,
+        form: Lines = LINES,
         batch_bytes: int = BATCH_BYTES,
     ) -> None:
         self.path = path
-        self._bulk = bulk or NO_BULK
         self.more = False
         self.reset = ""
         self.too_large = 0
+        self._form = form
         self._batch_bytes = batch_bytes
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -118,33 +140,51 @@ class LineReader:
         )
 
     def __iter__(self) -> Iterator[memoryview]:
-        buffer = bytearray(BLOCK_BYTES)
-        filled = 0
+        for block in self.blocks():
+            yield from self.lines_of(block)
+
+    def blocks(self) -> Iterator[memoryview]:
+        """Give many complete lines at a time, as they lie in the file; `offset` is their end.
+
+        A block is good until the next one is asked for.
+        """
+        buffer, filled = bytearray(2 * BLOCK_BYTES), 0
         os.lseek(self._fd, self.offset, os.SEEK_SET)
-        while not self.more and (got := os.readv(self._fd, [memoryview(buffer)[filled:]])):
+        while not self.more:
+            got = os.readv(self._fd, [memoryview(buffer)[filled : filled + BLOCK_BYTES]])
+            if not got:
+                return
             filled += got
-            view, used, block_at = memoryview(buffer), 0, self.offset
-            for begin, end in self._bulk.lines(buffer, filled):
-                used = end + 1
-                self.offset = block_at + used
-                yield view[begin:end]
-            unfinished = buffer[used:filled]
-            filled = len(unfinished)
+            end = self._form.end(buffer, filled)
+            if end:
+                self.offset += end
+                yield memoryview(buffer)[:end]
+                filled -= end
+                buffer[:filled] = buffer[end : end + filled]
             if filled > LONG_LINE_BYTES:
                 begun_at = self.offset
-                yield from self._long_line(unfinished)
+                yield from self._long_line(bytes(memoryview(buffer)[:filled]))
                 if self.offset == begun_at:
                     return  # it has no end yet: what is written meanwhile is no line
                 filled = 0
-            elif filled > len(buffer) // 2:
-                buffer = bytearray(2 * len(buffer))
-            buffer[:filled] = unfinished[:filled]
+            elif len(buffer) - filled < BLOCK_BYTES:
+                buffer = buffer + bytes(len(buffer))
             self.more = self.offset - self.start >= self._batch_bytes
 
-    def _long_line(self, beginning: bytearray) -> Iterator[memoryview]:
+    def lines_of(self, block: memoryview) -> Iterator[memoryview]:
+        """Give the lines of a block; meanwhile `offset` is the end of the line at hand."""
+        end = self.offset
+        begin = end - len(block)
+        text = block.tobytes()
+        for line_begin, line_end in self._form.split(text):
+            self.offset = begin + line_end + 1
+            yield memoryview(text)[line_begin:line_end]
+        self.offset = end
+
+    def _long_line(self, beginning: bytes) -> Iterator[memoryview]:
         """Finish one very long line: its long strings are dropped, its figures stay."""
         shortener = StringShortener()
-        shortener.feed(bytes(beginning))
+        shortener.feed(beginning)
         length = len(beginning)
         while block := os.read(self._fd, BLOCK_BYTES):
             end = block.find(b"\n")
@@ -157,59 +197,8 @@ class LineReader:
             if shortener.overflow:
                 self.too_large += 1
             else:
-                yield memoryview(shortener.line())
+                yield memoryview(shortener.line() + b"\n")
             return
-
-
-class Bulk(msgspec.Struct, frozen=True):
-    """Lines that hold much and tell little: what the next line says anyway.
-
-    Such a line has one of the `markers` in its first `within` bytes, and nowhere `unless`. It is
-    passed over where the next line is one more, or has `settled_by` in its first bytes, and both
-    begin alike, as records of one kind do.
-    """
-
-    markers: tuple[bytes, ...] = ()
-    within: int = 0
-    unless: bytes = b""
-    settled_by: bytes = b""
-
-    def lines(self, buffer: bytearray, filled: int) -> Iterator[tuple[int, int]]:  # noqa: C901 - the innermost loop
-        """Find the complete lines that matter in the filled part of a buffer: (begin, end)."""
-        find, within, unless = buffer.find, self.within, self.unless
-        settled_by = self.settled_by
-        passed = None
-        begin = 0
-        exception = find(unless, 0, filled) if unless else -1
-        while (end := find(b"\n", begin, filled)) >= 0:
-            if 0 <= exception < begin:
-                exception = find(unless, begin, filled)
-            head = min(end, begin + within)
-            bulky = False
-            if not begin <= exception < end:
-                for marker in self.markers:
-                    if find(marker, begin, head) >= 0:
-                        bulky = True
-                        break
-            if passed is not None and end > begin:
-                settled = bulky or find(settled_by, begin, head) >= 0
-                if not (settled and _begin_alike(buffer, passed[0], begin)):
-                    yield passed
-                passed = None
-            if bulky:
-                passed = (begin, end)
-            elif end > begin:
-                yield begin, end
-            begin = end + 1
-        if passed is not None:
-            yield passed
-
-
-def _begin_alike(buffer: bytearray, first: int, second: int) -> bool:
-    return buffer[first : first + 8] == buffer[second : second + 8]
-
-
-NO_BULK = Bulk()
 
 
 class StringShortener:
@@ -290,6 +279,39 @@ class Errors:
         )
 
 
+def records(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T]]:
+    """Decode all lines as records of the given Struct type, many at a time.
+
+    What cannot be decoded is rescued and counted as `decoder` does it. Several records on one line
+    are as good as each on its own.
+    """
+    decode = msgspec.json.Decoder(kind).decode_lines
+    for block in lines.blocks():
+        try:
+            found = decode(block)
+        except UNDECODABLE:
+            found = _one_by_one(lines, block, decode, rescuer(kind, errors))
+        yield found
+
+
+def _one_by_one(
+    lines: LineReader,
+    block: memoryview,
+    decode: Callable[[memoryview], list[T]],
+    rescue: Callable[[memoryview, int], T | None],
+) -> list[T]:
+    """Decode the lines of a block of which at least one is bad."""
+    found: list[T] = []
+    for line in lines.lines_of(block):
+        try:
+            found += decode(line)
+        except UNDECODABLE:
+            record = rescue(line, lines.offset)
+            if record is not None:
+                found.append(record)
+    return found
+
+
 def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | None]:
     """Return a function (line, offset) that decodes a record of the given Struct type.
 
@@ -297,14 +319,24 @@ def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | No
     is no JSON object at all is counted as `json` or `encoding`, and None.
     """
     decode = msgspec.json.Decoder(kind).decode
+    rescue = rescuer(kind, errors)
 
     def read(line: memoryview, at: int) -> T | None:
         try:
             return decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            text = line.tobytes()
-            if not text.strip():
-                return None
+        except UNDECODABLE:
+            return rescue(line, at)
+
+    return read
+
+
+def rescuer(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | None]:
+    """Return a function (line, offset) that makes the best of a line that cannot be decoded."""
+
+    def rescue(line: memoryview, at: int) -> T | None:
+        text = line.tobytes()
+        if not text.strip():
+            return None
         try:
             value = json.loads(text.decode("utf-8", "replace"))
             if b"\\u" in text:  # only an escape can be half a pair
@@ -320,7 +352,7 @@ def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | No
         errors.add("encoding", at)
         return whole
 
-    return read
+    return rescue
 
 
 def salvage(value: object, kind: type[T]) -> T | None:

@@ -17,8 +17,8 @@ from agtop_exporter.model import Cursor
 from agtop_exporter.tail import (
     BLOCK_BYTES,
     LONG_LINE_BYTES,
-    Bulk,
     Errors,
+    Lines,
     NotAFileError,
     StringShortener,
     decoder,
@@ -111,28 +111,36 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-class Objects(Bulk, frozen=True):
+class Objects(Lines, frozen=True):
     """Concatenated objects, each on a line of its own or indented over several lines.
 
     An indented object is all lines from one that is only `{` to one that is only `}`. Objects
     without any of the `markers` are passed over, but for the last of those that are complete.
     """
 
-    def lines(self, buffer: bytearray, filled: int) -> Iterator[tuple[int, int]]:
-        """Find the objects that matter in the filled part of a buffer: (begin, end)."""
-        find = buffer.find
+    markers: tuple[bytes, ...] = ()
+
+    def end(self, buffer: bytearray, filled: int) -> int:
+        """Return where the last complete object in the filled part of a buffer ends."""
+        end = super().end(buffer, filled)
+        begin = 0 if buffer.startswith(b"{\n") else -1
+        last = buffer.rfind(b"\n{\n", 0, end)
+        begin = begin if last < 0 else last + 1
+        is_complete = begin < 0 or buffer.find(b"\n}\n", begin, end) >= 0
+        return end if is_complete else begin
+
+    def split(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Find the objects that matter in a text of complete ones: (begin, end)."""
+        find = text.find
         passed = None
         begin = 0
-        while (end := find(b"\n", begin, filled)) >= 0:
-            if buffer[begin:end] == b"{":
-                closing = find(b"\n}\n", end, filled)
-                if closing < 0:
-                    break
-                end = closing + len(b"\n}")
+        while (end := find(b"\n", begin)) >= 0:
+            if text[begin:end] == b"{":
+                end = find(b"\n}\n", end) + len(b"\n}")
             if any(find(marker, begin, end) >= 0 for marker in self.markers):
                 passed = None
                 yield begin, end
-            else:
+            elif end > begin:
                 passed = (begin, end)
             begin = end + 1
         if passed is not None:

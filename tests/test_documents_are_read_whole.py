@@ -98,7 +98,7 @@ def test_concatenated_objects_are_told_apart_at_any_length(tmp_path, indent):
     path = tmp_path / "a.log"
     whole = "".join(json.dumps(each, indent=indent) + "\n" for each in objects)
     path.write_text(whole + '{\n  "mark": 5,')
-    with LineReader(str(path), Cursor(), bulk=Objects(markers=(b"mark",))) as lines:
+    with LineReader(str(path), Cursor(), form=Objects(markers=(b"mark",))) as lines:
         assert [json.loads(bytes(line)) for line in lines] == objects
         assert lines.offset == len(whole)
 
@@ -107,7 +107,7 @@ def test_objects_without_a_mark_are_passed_over(tmp_path):
     path = tmp_path / "a.log"
     names = ["other"] * 50 + ["wanted"] + ["other"] * 50
     path.write_text("".join(json.dumps({"name": name}, indent=2) + "\n" for name in names))
-    with LineReader(str(path), Cursor(), bulk=Objects(markers=(b"wanted",))) as lines:
+    with LineReader(str(path), Cursor(), form=Objects(markers=(b"wanted",))) as lines:
         given = [json.loads(bytes(line))["name"] for line in lines]
         assert given == ["wanted", "other"]  # the last one moves the cursor to the end
         assert lines.offset == path.stat().st_size

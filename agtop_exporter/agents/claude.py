@@ -6,7 +6,10 @@ Says nothing of processes, and never looks at credentials.
 
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -19,6 +22,7 @@ from agtop_exporter.agents import (
     walk,
 )
 from agtop_exporter.model import (
+    NO_TOKENS,
     PROMPT_RANK,
     Batch,
     Cursor,
@@ -27,7 +31,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Bulk, Count, Errors, LineReader, Moment, decoder
+from agtop_exporter.tail import Count, Errors, LineReader, Moment, records
 
 NAME = "claude"
 CONTEXT_TOKENS = 200_000
@@ -36,12 +40,6 @@ REMEMBERED_TOOLS = 64  # calls whose result may still come
 SYNTHETIC_MODEL = "<synthetic>"  # lines that Claude Code writes itself, such as API errors
 ASKING_TOOLS = frozenset({"AskUserQuestion", "ExitPlanMode"})
 TITLE_RANKS = {"custom-title": 5, "ai-title": 4, "summary": 3}
-BULK = Bulk(
-    markers=(b'"type":"tool_result"',),
-    within=800,
-    unless=b'"is_error":true',
-    settled_by=b'"role":"assistant"',
-)
 INTERRUPTED = "[Request interrupted"
 INJECTED_PROMPTS = (  # lines of type "user" that no user typed
     INTERRUPTED,
@@ -52,6 +50,10 @@ INJECTED_PROMPTS = (  # lines of type "user" that no user typed
     "<bash-",
     "Caveat: ",
 )
+
+
+Calls = tuple[tuple[str, str], ...]  # id, name
+NO_CALLS: Calls = ()
 
 
 class CacheCreation(msgspec.Struct, gc=False):
@@ -122,7 +124,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 class Memory(msgspec.Struct, array_like=True):
     """What must be remembered of a transcript between two reads."""
 
-    began: float = 0.0  # the time of its first record: earlier ones are copies
+    began: datetime | None = None  # the time of its first record: earlier ones are copies
     session_id: str = ""
     wide_context: bool = False
     tools: dict[str, str] = {}  # the latest calls: id -> name
@@ -134,16 +136,36 @@ class _Response(msgspec.Struct, gc=False):
 
     time: float
     model: str
-    usage: Usage
-    tokens: TokenCounts
+    usage: Usage  # of the latest line
     copied: bool
-    tools: tuple[tuple[str, str], ...]
+    main_chain: bool
+    tools: Calls
+    tokens: TokenCounts = NO_TOKENS  # of earlier lines, where they differ
+
+    def all_tokens(self) -> TokenCounts:
+        """Return the largest figures of all lines."""
+        tokens = token_counts(self.usage)
+        return tokens if self.tokens is NO_TOKENS else tokens.max(self.tokens)
+
+
+SURROUNDINGS = attrgetter(
+    "session_id",
+    "parent_session_id",
+    "request_session_id",
+    "agent_id",
+    "is_sidechain",
+    "forked_from",
+    "cwd",
+    "git_branch",
+    "version",
+)
+"""What most records have in common with the one before."""
 
 
 class _Reader:
     """Turns the records of one transcript into events and session updates.
 
-    While a record is being used, `session`, `time`, `copied` and `main_chain` say where it stands.
+    While a record is being used, `session`, `copied` and `main_chain` say where it stands.
     """
 
     def __init__(self, path: str, memory: Memory) -> None:
@@ -152,49 +174,42 @@ class _Reader:
         self.path = path
         self.memory = memory
         self.responses: dict[tuple[str, str], _Response] = {}  # by session and message
+        self.latest: dict[str, _Response] = {}  # of the main chain, by session
         self.events: list[UsageEvent] = []
         self.sessions: dict[str, SessionUpdate] = {}
         self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
         self.session_id = memory.session_id or (parent_folder if self.agent_id else stem)
         self.session = SessionUpdate(session_id="")
-        self.time = 0.0
         self.copied = False
         self.main_chain = True
+        self.asked_elsewhere = False  # by another session: a copy
 
-    def take(self, record: Record, at: int) -> None:
-        """Use one record, which lies at a byte offset."""
-        self._place(record)
-        message = record.message
-        if record.type == "assistant" and message is not None:
-            self._assistant(record, message, at)
-        elif record.type == "user" and message is not None:
-            self._user(record, message)
-        elif record.type == "system":
-            self._system(record)
-        elif record.type in TITLE_RANKS:
-            title = record.custom_title or record.ai_title or record.summary or ""
-            self.session.entitle(title, TITLE_RANKS[record.type])
+    def take(self, found: list[Record]) -> None:
+        """Use some records."""
+        for _, run in groupby(found, SURROUNDINGS):
+            self._run(list(run))
+
+    def _run(self, run: list[Record]) -> None:
+        """Use records that follow each other in the same surroundings."""
+        self._place(run[0])
+        times = [record.timestamp for record in run if record.timestamp is not None]
+        began = self.memory.began = self.memory.began or next(iter(times), None)
+        if began is not None and min(times, default=began) < began:
+            for record in run:
+                self._use([record], [record.timestamp] if record.timestamp else [])
+        else:
+            self._use(run, times)
 
     def _place(self, record: Record) -> None:
-        """Find the record's session, and whether it is a copy: then time runs backwards."""
-        memory, session = self.memory, self.session
-        time = self.time = record.timestamp.timestamp() if record.timestamp else 0.0
-        if time and not memory.began:
-            memory.began = time
-        copied = self.copied = 0 < time < memory.began or record.forked_from is not None
+        """Find the session of a record."""
         self.session_id = record.session_id or record.parent_session_id or self.session_id
-        agent_id = self.agent_id
-        if record.is_sidechain:
-            agent_id = record.agent_id or agent_id
+        agent_id = (record.agent_id if record.is_sidechain else None) or self.agent_id
         self.main_chain = not record.is_sidechain or bool(agent_id)
-        session_id = f"agent-{agent_id}" if agent_id else self.session_id
-        if session_id != session.session_id:
-            session = self.session = self.sessions.get(session_id) or self._begin(session_id)
-        session.cwd = session.cwd or record.cwd or ""
-        if time and not copied:
-            session.seen(time)
-            session.git_branch = record.git_branch or session.git_branch
-            session.agent_version = record.version or session.agent_version
+        self.asked_elsewhere = record.request_session_id not in (None, self.session_id)
+        own_id = f"agent-{agent_id}" if agent_id else self.session_id
+        if own_id != self.session.session_id:
+            self.session = self.sessions.get(own_id) or self._begin(own_id)
+        self.session.cwd = self.session.cwd or record.cwd or ""
 
     def _begin(self, session_id: str) -> SessionUpdate:
         is_subagent = session_id != self.session_id
@@ -207,64 +222,167 @@ class _Reader:
         )
         return session
 
-    def _assistant(self, record: Record, message: Message, at: int) -> None:
-        session, model = self.session, message.model or ""
+    def _use(self, run: list[Record], times: list[datetime]) -> None:
+        """Use records that are all copies, or none of them; `times` are those that are known."""
+        session, first = self.session, run[0]
+        self.copied = first.forked_from is not None
+        if times and self.memory.began is not None:
+            self.copied = self.copied or times[0] < self.memory.began
+        if times and not self.copied:
+            session.seen(min(times).timestamp())
+            session.seen(max(times).timestamp())
+            session.git_branch = first.git_branch or session.git_branch
+            session.agent_version = first.version or session.agent_version
+        for record in run:
+            message = record.message
+            if message is None:
+                self._remark(record)
+            elif record.type == "assistant":
+                self._assistant(record, message)
+            elif record.type == "user":
+                self._user(record, message)
+
+    # --- responses --------------------------------------------------------------------------
+
+    def _assistant(self, record: Record, message: Message) -> None:
+        session, model, content = self.session, message.model, message.content
         if model == SYNTHETIC_MODEL:
             if self.main_chain and record.is_api_error_message:
                 session.signal = Signal("error", "api error", "assistant.isApiErrorMessage")
             return
-        asks = False
-        tools: tuple[tuple[str, str], ...] = ()
-        if isinstance(message.content, list):
-            for block in message.content:
+        asks, tools = False, NO_CALLS
+        if isinstance(content, list):
+            for block in content:
                 if block.type == "tool_use":
                     asks = asks or block.name in ASKING_TOOLS
-                    name = tool_label(block.name)
-                    tools += ((block.id, name),)
-                    self._remember(block.id, name)
+                    tools += (self._call(block),)
         if message.usage is not None:
-            key = message.id or record.uuid or f"{self.path}:{at}"
-            self._respond(key, record, message.usage, model, tools)
+            self._respond(record, message, message.usage, tools)
         if self.main_chain:
             session.model = model or session.model
             session.signal = ASKING if asks else answered(message.stop_reason)
 
-    def _respond(
-        self,
-        key: str,
-        record: Record,
-        usage: Usage,
-        model: str,
-        tools: tuple[tuple[str, str], ...],
-    ) -> None:
-        place = (self.session.session_id, key)
-        maker = record.request_session_id or self.session_id
-        copied = self.copied or not record.request_id or maker != self.session_id
-        response = self.responses.get(place)
+    def _call(self, block: Block) -> tuple[str, str]:
+        """Note a call until its result comes."""
+        calls = self.memory.tools
+        name = calls[block.id] = tool_label(block.name)
+        if len(calls) > REMEMBERED_TOOLS:
+            del calls[next(iter(calls))]
+        return block.id, name
+
+    def _respond(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
+        session_id = self.session.session_id
+        key = message.id or record.uuid or f"{session_id}:{record.timestamp}:{token_counts(usage)}"
+        copied = self.copied or self.asked_elsewhere or not record.request_id
+        response = self.responses.get((session_id, key))
         if response is None:
-            tokens = token_counts(usage)
-            response = _Response(self.time, model, usage, tokens, copied, tools)
-            self.responses[place] = response
+            response = self.responses[session_id, key] = _Response(
+                seconds(record), message.model or "", usage, copied, self.main_chain, tools
+            )
         else:
             response.tools += tools
             response.copied &= copied
-            if usage == response.usage:
-                return
-            usage.speed = response.usage.speed or usage.speed
-            response.usage = usage
-            response.tokens = response.tokens.max(token_counts(usage))
+            if usage != response.usage:
+                response.tokens = response.all_tokens()
+                usage.speed = response.usage.speed or usage.speed
+                response.usage = usage
         if self.main_chain:
-            self._context(model, response.tokens.total)
+            self.latest[session_id] = response
 
-    def _remember(self, call_id: str, name: str) -> None:
-        calls = self.memory.tools
-        calls[call_id] = name
-        if len(calls) > REMEMBERED_TOOLS:
-            del calls[next(iter(calls))]
+    # --- all else ---------------------------------------------------------------------------
 
-    def _context(self, model: str, used: int) -> None:
-        session = self.session
-        session.context_used_tokens = used
+    def _user(self, record: Record, message: Message) -> None:
+        is_result = False
+        if isinstance(message.content, list):
+            for block in message.content:
+                if block.type == "tool_result":
+                    is_result = True
+                    if block.is_error:
+                        self._failure(record, block.tool_use_id)
+        if not is_result:
+            self._prompt(record, message)
+        elif self.main_chain:
+            self.session.signal = WORKING
+
+    def _failure(self, record: Record, call_id: str) -> None:
+        failed = ((call_id, self.memory.tools.get(call_id, "unknown")),)
+        self._occur(record, f"failure:{call_id}", tool_errors=failed)
+
+    def _prompt(self, record: Record, message: Message) -> None:
+        session, text = self.session, prompt_text(message.content).lstrip()
+        if text.startswith(INTERRUPTED):
+            session.signal = Signal("idle", "", "user.interrupted")
+        typed = text and not (record.is_meta or record.is_compact_summary or record.is_sidechain)
+        if typed and not text.startswith(INJECTED_PROMPTS):
+            session.entitle(text, PROMPT_RANK)
+            session.signal = Signal("running", "", "user.prompt")
+            self._occur(record, f"prompt:{record.uuid or seconds(record)}", turns=1)
+
+    def _remark(self, record: Record) -> None:
+        """Use a record without a message."""
+        if record.type in TITLE_RANKS:
+            title = record.custom_title or record.ai_title or record.summary or ""
+            self.session.entitle(title, TITLE_RANKS[record.type])
+        elif record.subtype == "turn_duration":
+            self.session.signal = Signal("idle", "", "system.turn_duration")
+        elif record.subtype == "compact_boundary":
+            self._occur(record, f"compaction:{record.uuid or seconds(record)}", compactions=1)
+
+    def _occur(
+        self,
+        record: Record,
+        key: str,
+        *,
+        turns: int = 0,
+        compactions: int = 0,
+        tool_errors: Calls = NO_CALLS,
+    ) -> None:
+        self.events.append(
+            UsageEvent(
+                key=key,
+                session_id=self.session.session_id,
+                time=seconds(record),
+                turns=turns,
+                compactions=compactions,
+                tool_errors=tool_errors,
+                copied=self.copied,
+            )
+        )
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def finish(self) -> tuple[UsageEvent, ...]:
+        """Complete the sessions, and return everything that happened once."""
+        responses = [
+            self._finished(session_id, key, response)
+            for (session_id, key), response in self.responses.items()
+        ]
+        for session_id, response in self.latest.items():
+            self.sessions[session_id].context_used_tokens = response.all_tokens().total
+        for session in self.sessions.values():
+            if session.last_active is not None:
+                self.memory.last_active[session.session_id] = session.last_active
+        self.memory.session_id = self.session_id
+        return (*responses, *self.events)
+
+    def _finished(self, session_id: str, key: str, response: _Response) -> UsageEvent:
+        tokens = response.all_tokens()
+        if response.main_chain:
+            self._measure(self.sessions[session_id], response.model, tokens.total)
+        return UsageEvent(
+            key=key,
+            session_id=session_id,
+            time=response.time,
+            model=response.model,
+            tokens=tokens,
+            requests=1,
+            tools=tuple(dict(response.tools).items()) if response.tools else NO_CALLS,
+            copied=response.copied,
+            speed=response.usage.speed or "",
+        )
+
+    def _measure(self, session: SessionUpdate, model: str, used: int) -> None:
+        """Note how much of the context window a response used."""
         if used > (session.context_peak_tokens or 0):
             session.context_peak_tokens = used
         if used > CONTEXT_TOKENS or "[1m]" in model:
@@ -273,91 +391,30 @@ class _Reader:
             wide = self.memory.wide_context
             session.context_window_tokens = LONG_CONTEXT_TOKENS if wide else CONTEXT_TOKENS
 
-    def _user(self, record: Record, message: Message) -> None:
-        session, blocks = self.session, message.content
-        if isinstance(blocks, list) and any(block.type == "tool_result" for block in blocks):
-            if self.main_chain:
-                session.signal = Signal("running", "", "user.tool_result")
-            self._failures(blocks)
-            return
-        text = prompt_text(blocks).lstrip()
-        if text.startswith(INTERRUPTED):
-            session.signal = Signal("idle", "", "user.interrupted")
-        typed = text and not (record.is_meta or record.is_compact_summary or record.is_sidechain)
-        if typed and not text.startswith(INJECTED_PROMPTS):
-            session.entitle(text, PROMPT_RANK)
-            session.signal = Signal("running", "", "user.prompt")
-            self._occur(f"prompt:{record.uuid or self.time}", turns=1)
 
-    def _failures(self, blocks: list[Block]) -> None:
-        for block in blocks:
-            name = self.memory.tools.get(block.tool_use_id, "unknown")
-            if block.is_error:
-                failed = ((block.tool_use_id, name),)
-                self._occur(f"failure:{block.tool_use_id}", tool_errors=failed)
-
-    def _system(self, record: Record) -> None:
-        if record.subtype == "turn_duration":
-            self.session.signal = Signal("idle", "", "system.turn_duration")
-        elif record.subtype == "compact_boundary":
-            self._occur(f"compaction:{record.uuid or self.time}", compactions=1)
-
-    def _occur(
-        self,
-        key: str,
-        *,
-        turns: int = 0,
-        compactions: int = 0,
-        tool_errors: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        self.events.append(
-            UsageEvent(
-                key=key,
-                session_id=self.session.session_id,
-                time=self.time,
-                turns=turns,
-                compactions=compactions,
-                tool_errors=tool_errors,
-                copied=self.copied,
-            )
-        )
-
-    def all_events(self) -> tuple[UsageEvent, ...]:
-        """Return everything that happened once; a response of several lines is one event."""
-        return (
-            *(
-                UsageEvent(
-                    key=key,
-                    session_id=session_id,
-                    time=response.time,
-                    model=response.model,
-                    tokens=response.tokens,
-                    requests=1,
-                    tools=tuple(dict(response.tools).items()),
-                    copied=response.copied,
-                    speed=response.usage.speed or "",
-                )
-                for (session_id, key), response in self.responses.items()
-            ),
-            *self.events,
-        )
+def seconds(record: Record) -> float:
+    """Return the time of a record; 0 where it has none."""
+    return record.timestamp.timestamp() if record.timestamp is not None else 0.0
 
 
 def token_counts(usage: Usage) -> TokenCounts:
     """Make the counts disjoint; cache writes of unknown lifetime are 5 minutes."""
     creation = usage.cache_creation
-    flat = usage.cache_creation_input_tokens or 0
-    one_hour = (creation.ephemeral_1h_input_tokens or 0) if creation else 0
-    five_minutes = (creation.ephemeral_5m_input_tokens or 0) if creation else 0
+    written = usage.cache_creation_input_tokens or 0
+    one_hour = 0
+    if creation is not None:
+        one_hour = creation.ephemeral_1h_input_tokens or 0
+        written = max(written, one_hour + (creation.ephemeral_5m_input_tokens or 0))
     return TokenCounts(
         input=usage.input_tokens or 0,
         cache_read=usage.cache_read_input_tokens or 0,
-        cache_write_5m=max(five_minutes, flat - one_hour),
+        cache_write_5m=written - one_hour,
         cache_write_1h=one_hour,
         output=usage.output_tokens or 0,
     )
 
 
+WORKING = Signal("running", "", "user.tool_result")
 ASKING = Signal("waiting", "input", "assistant.question")
 
 
@@ -378,30 +435,24 @@ def prompt_text(content: str | list[Block] | None) -> str:
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one transcript. Raises OSError."""
     errors = Errors(path)
-    decode = decoder(Record, errors)
-    with LineReader(path, cursor, bulk=BULK) as lines:
+    with LineReader(path, cursor) as lines:
         known = cursor.state and not lines.reset
         memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
         reader = _Reader(path, memory)
-        records = 0
-        for line in lines:
-            record = decode(line, lines.offset)
-            if record is not None:
-                records += 1
-                reader.take(record, lines.offset)
+        count = 0
+        for found in records(lines, Record, errors):
+            count += len(found)
+            reader.take(found)
         errors.add("too_large", lines.offset, lines.too_large)
-        memory.session_id = reader.session_id
-        for session in reader.sessions.values():
-            if session.last_active is not None:
-                memory.last_active[session.session_id] = session.last_active
+        events = reader.finish()
         return Batch(
             agent=NAME,
             path=path,
             cursor=lines.cursor(msgspec.msgpack.encode(memory)),
-            events=reader.all_events(),
+            events=events,
             sessions=tuple(reader.sessions.values()),
             errors=errors.all(),
-            records=records,
+            records=count,
             bytes_read=lines.offset - lines.start,
             reset=lines.reset,
             more=lines.more,

@@ -24,26 +24,17 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.tail import (
     MAX_COUNT,
-    Bulk,
     Count,
     Errors,
     LineReader,
     Moment,
     RunningTotal,
-    decoder,
+    records,
 )
 
 NAME = "codex"
 THREAD_NAME_RANK = 5
 REPLAY_SECONDS = 1.0  # an old fork writes its parent's records at once, when it begins
-BULK = Bulk(
-    markers=(
-        b'"type":"function_call_output"',
-        b'"type":"custom_tool_call_output"',
-        b'"type":"reasoning"',
-    ),
-    within=200,
-)
 TOOL_CALLS = frozenset(
     {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
 )
@@ -588,16 +579,14 @@ def window_name(minutes: int | None) -> str:
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one rollout. Raises OSError."""
     errors = Errors(path)
-    decode = decoder(Record, errors)
-    with LineReader(path, cursor, bulk=BULK) as lines:
+    with LineReader(path, cursor) as lines:
         known = cursor.state and not lines.reset
         memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
         reader = _Reader(path, memory)
-        records = 0
-        for line in lines:
-            record = decode(line, lines.offset)
-            if record is not None:
-                records += 1
+        count = 0
+        for found in records(lines, Record, errors):
+            count += len(found)
+            for record in found:
                 reader.take(record)
         errors.add("too_large", lines.offset, lines.too_large)
         rate_limits = reader.rate_limits()
@@ -610,7 +599,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             sessions=(reader.session,) if reader.session.session_id else (),
             rate_limits=rate_limits,
             errors=errors.all(),
-            records=records,
+            records=count,
             bytes_read=lines.offset - lines.start,
             reset=lines.reset,
             more=lines.more,

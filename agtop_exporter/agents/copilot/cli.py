@@ -27,7 +27,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Bulk, Errors, LineReader, decoder
+from agtop_exporter.tail import Errors, LineReader, decoder
 
 NAME = "copilot"
 LOG = "events.jsonl"
@@ -35,7 +35,6 @@ NAMED_RANK = 5  # a name that the user gave
 TITLE_RANK = 3
 REMEMBERED = 64  # calls whose end, and requests whose compaction, may still come
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
-BULK = Bulk(markers=(b'"type":"system.message"',), within=100)
 
 Value = TypeVar("Value", str, bool)
 
@@ -278,7 +277,7 @@ def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one log. Raises OSError."""
     errors = Errors(path)
     decode = decoder(Record, errors)
-    with LineReader(path, cursor, bulk=BULK) as lines:
+    with LineReader(path, cursor) as lines:
         known = cursor.state and not lines.reset
         memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
         reader = _Reader(path, memory)

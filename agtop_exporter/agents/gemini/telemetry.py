@@ -231,7 +231,7 @@ def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one telemetry file. Raises OSError."""
     errors = Errors(path)
     decode = decoder(Record, errors)
-    with LineReader(path, cursor, bulk=OBJECTS) as lines:
+    with LineReader(path, cursor, form=OBJECTS) as lines:
         known = cursor.state and not lines.reset
         memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
         reader = _Reader(path, memory)
