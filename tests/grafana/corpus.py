@@ -194,9 +194,9 @@ class LivingHome:
     # --- accidents --------------------------------------------------------------------------
 
     def spoil(self, number, project):
-        """Append a line that is no record, and one of a type that nobody knows."""
+        """Append lines that are no records, and one of a type that nobody knows."""
         with self.claude_path(number, project).open("ab") as file:
-            file.write(b'{"type":"assistant","message":\xff}\n')
+            file.write(b'{"type":"assistant","message":\xff}\n' * 9)
         self.claude(number, project, {"type": "brand-new-record"})
 
     def delete(self, number, project):
