@@ -63,13 +63,16 @@ def run(tmp_path_factory):
         def has_all():
             return tokens_in(server) == dict(home.written)
 
+        def missing():
+            return Counter(home.written) - Counter(tokens_in(server))
+
         def scrape():
             """Wait for two scrapes that begin from now on."""
             seen = server.now("count_over_time(up[1h])")[0][1]
             server.until(lambda: server.now("count_over_time(up[1h])")[0][1] >= seen + 2)
 
         with daemon(home.home, *flags, interval=0.2, **push):
-            server.until(has_all)
+            server.until(has_all, missing)
             before = Counter(home.written)
             (_, first) = server.samples('up{job="agtop"}[1s]')[0]
             start = first[-1][0]
@@ -78,7 +81,7 @@ def run(tmp_path_factory):
             home.compact(1, "shop")
             home.register(home.waiting, 2, "busy")
             home.spoil(3, "site")
-            server.until(has_all)
+            server.until(has_all, missing)
         home.delete(3, "site")  # all of it was counted
         live(home, 1)
         home.answer(4, "shop", model="born-while-stopped")
@@ -88,7 +91,7 @@ def run(tmp_path_factory):
             home.truncate(2, "engine")
             home.answer(5, "shop", model="born-after-a-restart")
             seconds_of(lambda turn: live(home, turn + 2 * TURNS), scrape)
-            server.until(has_all)
+            server.until(has_all, missing)
             end = server.samples("agtop_snapshot_timestamp_seconds[5s]")[0][1][-1][0]
             yield SimpleNamespace(
                 server=server,

@@ -34,6 +34,7 @@ class LivingHome:
     def __init__(self, home):
         self.home = home
         self.written = Counter()
+        self._born = datetime.fromtimestamp(now(), tz=UTC)
         self._numbers = {"tool": 0, "answer": 0}
         self._codex_totals = Counter()
         self.waiting = None  # the process of a session that waits for its human
@@ -146,7 +147,7 @@ class LivingHome:
 
     def codex_path(self, number):
         """Return where the rollout of a thread is."""
-        day = datetime.fromtimestamp(now(), tz=UTC)
+        day = self._born  # a rollout stays where it was begun, also after midnight
         folder = self.home / ".codex" / "sessions" / day.strftime("%Y/%m/%d")
         return folder / f"rollout-{day:%Y-%m-%d}T00-00-00-{session_id(number)}.jsonl"
 

@@ -65,8 +65,8 @@ class Prometheus:
             (item["metric"], [(t, float(v)) for t, v in item["values"]]) for item in found["result"]
         ]
 
-    def until(self, condition):
-        """Ask until a condition holds, and return what it gave."""
+    def until(self, condition, told=lambda: ""):
+        """Ask until a condition holds, and return what it gave; `told` says why it does not."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -75,7 +75,7 @@ class Prometheus:
             except OSError:
                 pass  # it has not begun to listen
             time.sleep(0.1)
-        raise AssertionError(f"it never came true; the log says {self.log.read_text()[-2000:]}")
+        raise AssertionError(f"it never came true: {told()} {self.log.read_text()[-500:]}")
 
 
 def configuration(folder, target, *, scrape="500ms", evaluate="1s"):
