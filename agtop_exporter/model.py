@@ -257,6 +257,7 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     resets_at: float | None = None
     window_seconds: float | None = None
     source: str = ""
+    hint: str = ""  # what the agent said about it, where figures are lacking
 
 
 class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -5,6 +5,7 @@ Says nothing of processes, and never looks at credentials.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -21,15 +22,18 @@ from agtop_exporter.agents import (
     tool_label,
     walk,
 )
+from agtop_exporter.credentials import claude_plan
 from agtop_exporter.model import (
     NO_TOKENS,
     PROMPT_RANK,
     Batch,
     Cursor,
+    RateLimit,
     SessionUpdate,
     Signal,
     TokenCounts,
     UsageEvent,
+    one_line,
 )
 from agtop_exporter.tail import Count, Errors, LineReader, Moment, records
 
@@ -40,6 +44,7 @@ REMEMBERED_TOOLS = 64  # calls whose result may still come
 SYNTHETIC_MODEL = "<synthetic>"  # lines that Claude Code writes itself, such as API errors
 ASKING_TOOLS = frozenset({"AskUserQuestion", "ExitPlanMode"})
 TITLE_RANKS = {"custom-title": 5, "ai-title": 4, "summary": 3}
+RESET_EPOCH = re.compile(r"\|(\d{10})$")  # "usage limit reached|1755072000"
 INTERRUPTED = "[Request interrupted"
 INJECTED_PROMPTS = (  # lines of type "user" that no user typed
     INTERRUPTED,
@@ -110,6 +115,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     is_meta: bool | None = None
     is_compact_summary: bool | None = None
     is_api_error_message: bool | None = None
+    error: object = None
     forked_from: object = None
     cwd: str | None = None
     git_branch: str | None = None
@@ -180,6 +186,7 @@ class _Reader:
         self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
         self.session_id = memory.session_id or (parent_folder if self.agent_id else stem)
         self.session = SessionUpdate(session_id="")
+        self.limit_hit: RateLimit | None = None  # the latest
         self.copied = False
         self.main_chain = True
         self.asked_elsewhere = False  # by another session: a copy
@@ -249,6 +256,8 @@ class _Reader:
         if model == SYNTHETIC_MODEL:
             if self.main_chain and record.is_api_error_message:
                 session.signal = Signal("error", "api error", "assistant.isApiErrorMessage")
+            if record.error == "rate_limit" and record.timestamp is not None:
+                self.limit_hit = limit_hit(prompt_text(content), seconds(record))
             return
         asks, tools = False, NO_CALLS
         if isinstance(content, list):
@@ -425,6 +434,20 @@ def answered(stop_reason: str | None) -> Signal:
     return Signal("running" if running else "idle", "", f"assistant.stop_reason={stop_reason}")
 
 
+def limit_hit(text: str, observed_at: float) -> RateLimit:
+    """Return what a refusal says: that a limit was reached, and in some versions until when."""
+    until = RESET_EPOCH.search(text)
+    return RateLimit(
+        agent=NAME,
+        window="last_hit",
+        used_ratio=None,
+        observed_at=observed_at,
+        resets_at=float(until[1]) if until else None,
+        source="transcript",
+        hint=one_line(text.partition("|")[0]),
+    )
+
+
 def prompt_text(content: str | list[Block] | None) -> str:
     """Return the text of a prompt, without its images."""
     if isinstance(content, list):
@@ -451,6 +474,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             cursor=lines.cursor(msgspec.msgpack.encode(memory)),
             events=events,
             sessions=tuple(reader.sessions.values()),
+            rate_limits=(reader.limit_hit,) if reader.limit_hit else (),
             errors=errors.all(),
             records=count,
             bytes_read=lines.offset - lines.start,
@@ -475,4 +499,17 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
     return walk(root, suffix=".jsonl", depth=4)
 
 
-AGENT = Agent(name=NAME, title="Claude Code", roots=roots, files=files, read=read)
+def plan(home: Path, environment: Environment) -> str:
+    """Return the plan of the account, of the first configuration directory that tells it."""
+    return next(filter(None, (claude_plan(root.parent) for root in roots(home, environment))), "")
+
+
+AGENT = Agent(
+    name=NAME,
+    title="Claude Code",
+    roots=roots,
+    files=files,
+    read=read,
+    plan=plan,
+    not_in_files="title and compaction requests, streams that were cut or retried",
+)

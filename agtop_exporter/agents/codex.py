@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.credentials import codex_plan
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -617,4 +618,18 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
     return walk(root, suffix=".jsonl", depth=4)
 
 
-AGENT = Agent(name=NAME, title="Codex", roots=roots, files=files, read=read)
+def plan(home: Path, environment: Environment) -> str:
+    """Return the plan of the account, of the first home that tells it."""
+    homes = dict.fromkeys(root.parent for root in roots(home, environment))
+    return next(filter(None, map(codex_plan, homes)), "")
+
+
+AGENT = Agent(
+    name=NAME,
+    title="Codex",
+    roots=roots,
+    files=files,
+    read=read,
+    plan=plan,
+    not_in_files="ephemeral threads, hidden title threads, streams that were cut",
+)

@@ -198,6 +198,7 @@ def _rate_limit(limit: RateLimit) -> Document:
         "resets_at": _time(limit.resets_at),
         "observed_at": _time(limit.observed_at),
         "source": limit.source or None,
+        "hint": limit.hint or None,
     }
 
 
