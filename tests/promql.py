@@ -41,10 +41,10 @@ def selectors(expression):
     return found
 
 
-def substituted(expression, values, *, seconds=60):
+def substituted(expression, values, *, seconds=60, rate_seconds=60):
     """Replace Grafana's variables as Grafana would, for a time range of so many seconds."""
     given = {
-        "__rate_interval": f"{seconds}s",
+        "__rate_interval": f"{rate_seconds}s",
         "__range": f"{seconds}s",
         "__range_s": str(seconds),
         "__interval": "5s",

@@ -140,7 +140,7 @@ SHARES = row(
         "What each model was used for in the time shown.",
         [
             column("Cost", grown_by(BY, "agtop_cost_usd_total"), "currencyUSD"),
-            column("Responses", grown_by(BY, "agtop_requests_total")),
+            column("Responses", f"round({grown_by(BY, 'agtop_requests_total')})"),
             column("Input", tokens("input")),
             column("Cache read", tokens("cache_read")),
             column("Cache write 5 m", tokens("cache_write_5m")),

@@ -9,6 +9,12 @@ NO_EXPORTER = "No exporter is scraped."
 AGENT = "job, instance, agent"
 
 
+SCANS_OF_FOUND = (
+    f"{of('agtop_scan_duration_seconds')}"
+    f" and on (job, instance, agent) {of('agtop_agent_enabled')} == 1"
+)
+
+
 def of_agent(expression):
     return f"sum by ({AGENT}) ({expression})"
 
@@ -94,13 +100,13 @@ SCANS = row(
                 "unit": "s",
             },
             {
-                "expr": of_agent(of.grown("agtop_scan_errors_total")),
+                "expr": f"round({of_agent(of.grown('agtop_scan_errors_total'))})",
                 "title": "Failed scans",
                 "unit": "short",
                 "thresholds": steps((1, ORANGE)),
             },
             {
-                "expr": of_agent(of.grown("agtop_unknown_records_total")),
+                "expr": f"round({of_agent(of.grown('agtop_unknown_records_total'))})",
                 "title": "Unknown records",
                 "unit": "short",
                 "thresholds": steps((1, ORANGE)),
@@ -115,7 +121,10 @@ SCANS = row(
     timeseries(
         "Duration of scans",
         "Seconds that the last scan took, by agent, and the whole refresh.",
-        (f"max by (agent) ({of('agtop_scan_duration_seconds')})", "{{agent}}"),
+        (
+            f"max by (agent) ({SCANS_OF_FOUND})",
+            "{{agent}}",
+        ),
         (f"max({of('agtop_refresh_duration_seconds')})", "whole refresh"),
         unit="s",
         empty=NO_EXPORTER,
@@ -132,7 +141,7 @@ SCANS = row(
         "schema is a changed format; json and encoding are damaged files; too_large is a line "
         "beyond the limit. In the time shown.",
         (
-            f"sum by (agent, reason) ({of.grown('agtop_parse_errors_total')}) > 0",
+            f"round(sum by (agent, reason) ({of.grown('agtop_parse_errors_total')})) > 0",
             "{{agent}} {{reason}}",
         ),
         unit="short",
@@ -143,7 +152,7 @@ SCANS = row(
         "Files that were truncated, rewritten, replaced or deleted in the time shown. Nothing is "
         "counted twice for it.",
         (
-            f"sum by (agent, reason) ({of.grown('agtop_source_resets_total')}) > 0",
+            f"round(sum by (agent, reason) ({of.grown('agtop_source_resets_total')})) > 0",
             "{{agent}} {{reason}}",
         ),
         unit="short",
@@ -156,7 +165,10 @@ ITSELF = row(
     timeseries(
         "CPU",
         "Processor cores in use by the exporter.",
-        (f"sum by (instance) (rate(process_cpu_seconds_total{OURS}[$__rate_interval]))", ""),
+        (
+            f"sum by (instance) (rate(process_cpu_seconds_total{OURS}[$__rate_interval]))",
+            "{{instance}}",
+        ),
         unit="percentunit",
         empty=NO_EXPORTER,
         width=8,
@@ -164,7 +176,7 @@ ITSELF = row(
     timeseries(
         "Memory",
         "Resident memory of the exporter.",
-        (f"max by (instance) (process_resident_memory_bytes{OURS})", ""),
+        (f"max by (instance) (process_resident_memory_bytes{OURS})", "{{instance}}"),
         unit="bytes",
         empty=NO_EXPORTER,
         width=8,
@@ -172,7 +184,7 @@ ITSELF = row(
     timeseries(
         "Duration of scrapes",
         "Seconds that Prometheus waited for the page.",
-        (f"max by (instance) (scrape_duration_seconds{OURS})", ""),
+        (f"max by (instance) (scrape_duration_seconds{OURS})", "{{instance}}"),
         unit="s",
         empty=NO_EXPORTER,
         width=8,
@@ -180,7 +192,7 @@ ITSELF = row(
     timeseries(
         "Ledger",
         "Size of the ledger on disk.",
-        (f"max by (instance) ({of('agtop_ledger_bytes')})", ""),
+        (f"max by (instance) ({of('agtop_ledger_bytes')}) > 0", "{{instance}}"),
         unit="bytes",
         empty="No ledger is kept (--no-state).",
     ),

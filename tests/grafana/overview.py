@@ -17,7 +17,11 @@ from grafana.panels import (
 from grafana.variables import Selectors
 
 of = Selectors("agent")
-WAITING = of("agtop_session_state", state="waiting")
+WAITED = (
+    f"(time() - {of('agtop_session_last_activity_timestamp_seconds')})"
+    " and on (job, instance, agent, session_id)"
+    f" ({of('agtop_session_state', state='waiting')} == 1)"
+)
 SESSION_LINK = {
     "title": "Show this session",
     "url": "/d/agtop-sessions?${__url_time_range}&${datasource:queryparam}"
@@ -77,13 +81,11 @@ NOW = row(
         "Sessions that wait for a human, the longest first. The id leads to the session.",
         [
             {
-                "expr": f"time() - {of('agtop_session_last_activity_timestamp_seconds')}"
-                f" and on (job, instance, agent, session_id) ({WAITING} == 1)",
+                "expr": of.with_project(f"({WAITED})"),
                 "title": "For",
                 "unit": "s",
                 "thresholds": steps((120, ORANGE), (900, RED)),
             },
-            {"expr": of("agtop_session_info"), "unit": ""},
         ],
         labels=[
             ("project", "Project"),
@@ -92,7 +94,7 @@ NOW = row(
             ("instance", "Machine"),
             ("session_id", "Session"),
         ],
-        hidden=("job", "__name__", "agent_version"),
+        hidden=("job",),
         label_links={"Session": [SESSION_LINK]},
         sort="For",
         empty="Nobody waits for you.",
@@ -164,7 +166,7 @@ ACTIVITY = row(
     stat(
         "Prompts",
         "Prompts typed in the time shown.",
-        f"sum({of.grown('agtop_turns_total')})",
+        f"round(sum({of.grown('agtop_turns_total')}))",
         unit="short",
         empty="Nothing yet",
         width=3,
@@ -172,7 +174,7 @@ ACTIVITY = row(
     stat(
         "Responses",
         "Responses of models in the time shown.",
-        f"sum({of.grown('agtop_requests_total')})",
+        f"round(sum({of.grown('agtop_requests_total')}))",
         unit="short",
         empty="Nothing yet",
         width=3,
@@ -180,7 +182,7 @@ ACTIVITY = row(
     stat(
         "New sessions",
         "Sessions that began in the time shown.",
-        f"sum({of.grown('agtop_sessions_started_total')})",
+        f"round(sum({of.grown('agtop_sessions_started_total')}))",
         unit="short",
         empty="Nothing yet",
         width=3,
@@ -188,7 +190,7 @@ ACTIVITY = row(
     stat(
         "Compactions",
         "Contexts that were compacted in the time shown, because they were full.",
-        f"sum({of.grown('agtop_compactions_total')})",
+        f"round(sum({of.grown('agtop_compactions_total')}))",
         unit="short",
         empty="None",
         width=3,
@@ -223,7 +225,7 @@ ACTIVITY = row(
     stat(
         "Waited in all",
         "Time that sessions waited for a human, until they went on in the time shown.",
-        f"sum({of.grown('agtop_waiting_seconds_sum')})",
+        f"sum({of.grown('agtop_waiting_seconds_sum')}) > 0",
         unit="s",
         empty="Nobody waited",
         width=3,
@@ -231,7 +233,7 @@ ACTIVITY = row(
     bars(
         "Tools",
         "Calls by tool in the time shown, the ten most used.",
-        (f"topk(10, sum by (tool) ({of.grown('agtop_tool_calls_total')}) > 0)", "{{tool}}"),
+        (f"topk(10, round(sum by (tool) ({of.grown('agtop_tool_calls_total')})) > 0)", "{{tool}}"),
         unit="short",
         empty="No tool was called.",
     ),
@@ -239,7 +241,7 @@ ACTIVITY = row(
         "Failures by tool",
         "Tool calls whose result was an error in the time shown, the ten tools with most.",
         (
-            f"topk(10, sum by (tool) ({of.grown('agtop_tool_call_errors_total')}) > 0)",
+            f"topk(10, round(sum by (tool) ({of.grown('agtop_tool_call_errors_total')})) > 0)",
             "{{tool}}",
         ),
         unit="short",

@@ -29,7 +29,7 @@ NOW = row(
         thresholds=steps((1, ORANGE)),
     ),
     stat(
-        "Double",
+        "On one session",
         "Processes on a session that another process has open too.",
         f"sum({of('agtop_duplicate_processes')})",
         unit="short",
@@ -114,10 +114,10 @@ COURSE = row(
 TROUBLE = row(
     "Trouble",
     timeseries(
-        "Without a session, and double",
-        "Processes that belong to no session, and those on a session that is open already.",
+        "Without a session, and on one session",
+        "Processes that belong to no session, and those on a session that another one has open.",
         (f"sum by (agent) ({of('agtop_orphan_processes')})", "{{agent}} without a session"),
-        (f"sum by (agent) ({of('agtop_duplicate_processes')})", "{{agent}} double"),
+        (f"sum by (agent) ({of('agtop_duplicate_processes')})", "{{agent}} on one session"),
         unit="short",
         empty="Processes cannot be seen here.",
     ),
@@ -126,7 +126,7 @@ TROUBLE = row(
         "By reason, in the time shown: access_denied comes of sandboxes and containers; a process "
         "that ended meanwhile is no fault.",
         (
-            f"sum by (reason) ({of.grown('agtop_process_scan_errors_total')}) > 0",
+            f"round(sum by (reason) ({of.grown('agtop_process_scan_errors_total')})) > 0",
             "{{reason}}",
         ),
         unit="short",
