@@ -140,15 +140,15 @@ class LineReader:
         )
 
     def __iter__(self) -> Iterator[memoryview]:
-        for block in self.blocks():
-            yield from self.lines_of(block)
+        for text, end in self.blocks():
+            yield from self.lines_of(text, end)
 
-    def blocks(self) -> Iterator[memoryview]:
-        """Give many complete lines at a time, as they lie in the file; `offset` is their end.
+    def blocks(self) -> Iterator[tuple[bytes | bytearray, int]]:
+        """Give many complete lines at a time: a text, and where they end in it.
 
-        A block is good until the next one is asked for.
+        Meanwhile `offset` is their end in the file. The text is good until the next is asked for.
         """
-        buffer, filled = bytearray(2 * BLOCK_BYTES), 0
+        buffer, filled = bytearray(BLOCK_BYTES), 0
         os.lseek(self._fd, self.offset, os.SEEK_SET)
         while not self.more:
             got = os.readv(self._fd, [memoryview(buffer)[filled : filled + BLOCK_BYTES]])
@@ -158,7 +158,7 @@ class LineReader:
             end = self._form.end(buffer, filled)
             if end:
                 self.offset += end
-                yield memoryview(buffer)[:end]
+                yield buffer, end
                 filled -= end
                 buffer[:filled] = buffer[end : end + filled]
             if filled > LONG_LINE_BYTES:
@@ -167,21 +167,20 @@ class LineReader:
                 if self.offset == begun_at:
                     return  # it has no end yet: what is written meanwhile is no line
                 filled = 0
-            elif len(buffer) - filled < BLOCK_BYTES:
+            elif filled > len(buffer) // 2:
                 buffer = buffer + bytes(len(buffer))
             self.more = self.offset - self.start >= self._batch_bytes
 
-    def lines_of(self, block: memoryview) -> Iterator[memoryview]:
+    def lines_of(self, text: bytes | bytearray, end: int) -> Iterator[memoryview]:
         """Give the lines of a block; meanwhile `offset` is the end of the line at hand."""
-        end = self.offset
-        begin = end - len(block)
-        text = block.tobytes()
-        for line_begin, line_end in self._form.split(text):
-            self.offset = begin + line_end + 1
-            yield memoryview(text)[line_begin:line_end]
-        self.offset = end
+        block_end = self.offset
+        lines = bytes(memoryview(text)[:end])
+        for line_begin, line_end in self._form.split(lines):
+            self.offset = block_end - end + line_end + 1
+            yield memoryview(lines)[line_begin:line_end]
+        self.offset = block_end
 
-    def _long_line(self, beginning: bytes) -> Iterator[memoryview]:
+    def _long_line(self, beginning: bytes) -> Iterator[tuple[bytes, int]]:
         """Finish one very long line: its long strings are dropped, its figures stay."""
         shortener = StringShortener()
         shortener.feed(beginning)
@@ -197,7 +196,8 @@ class LineReader:
             if shortener.overflow:
                 self.too_large += 1
             else:
-                yield memoryview(shortener.line() + b"\n")
+                line = shortener.line() + b"\n"
+                yield line, len(line)
             return
 
 
@@ -286,30 +286,30 @@ def records(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T
     are as good as each on its own.
     """
     decode = msgspec.json.Decoder(kind).decode_lines
-    for block in lines.blocks():
+    for text, end in lines.blocks():
         try:
-            found = decode(block)
+            yield decode(memoryview(text)[:end])
         except UNDECODABLE:
-            found = _one_by_one(lines, block, decode, rescuer(kind, errors))
-        yield found
+            rescue = rescuer(kind, errors)
+            yield [
+                record
+                for line in lines.lines_of(text, end)
+                for record in _decoded(line, lines.offset, decode, rescue)
+            ]
 
 
-def _one_by_one(
-    lines: LineReader,
-    block: memoryview,
+def _decoded(
+    line: memoryview,
+    at: int,
     decode: Callable[[memoryview], list[T]],
     rescue: Callable[[memoryview, int], T | None],
 ) -> list[T]:
-    """Decode the lines of a block of which at least one is bad."""
-    found: list[T] = []
-    for line in lines.lines_of(block):
-        try:
-            found += decode(line)
-        except UNDECODABLE:
-            record = rescue(line, lines.offset)
-            if record is not None:
-                found.append(record)
-    return found
+    """Decode a line of a block that holds at least one bad line."""
+    try:
+        return decode(line)
+    except UNDECODABLE:
+        record = rescue(line, at)
+        return [] if record is None else [record]
 
 
 def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | None]:

@@ -78,6 +78,16 @@ class Usage(msgspec.Struct, gc=False):
     cache_creation: CacheCreation | None = None
     speed: str | None = None
 
+    def continues(self, other: "Usage") -> bool:
+        """Tell whether this is the same request's usage, with at least as much output."""
+        return (
+            (self.output_tokens or 0) >= (other.output_tokens or 0)
+            and self.input_tokens == other.input_tokens
+            and self.cache_read_input_tokens == other.cache_read_input_tokens
+            and self.cache_creation_input_tokens == other.cache_creation_input_tokens
+            and self.cache_creation == other.cache_creation
+        )
+
 
 class Block(msgspec.Struct, gc=False):
     """One content block."""
@@ -148,6 +158,13 @@ class _Response(msgspec.Struct, gc=False):
     tools: Calls
     tokens: TokenCounts = NO_TOKENS  # of earlier lines, where they differ
 
+    def grow(self, usage: Usage) -> None:
+        """Take in the usage of one more line: the model's answer has gone on."""
+        if not usage.continues(self.usage):
+            self.tokens = self.all_tokens()
+        usage.speed = self.usage.speed or usage.speed
+        self.usage = usage
+
     def all_tokens(self) -> TokenCounts:
         """Return the largest figures of all lines."""
         tokens = token_counts(self.usage)
@@ -161,9 +178,6 @@ SURROUNDINGS = attrgetter(
     "agent_id",
     "is_sidechain",
     "forked_from",
-    "cwd",
-    "git_branch",
-    "version",
 )
 """What most records have in common with the one before."""
 
@@ -180,7 +194,7 @@ class _Reader:
         self.path = path
         self.memory = memory
         self.responses: dict[tuple[str, str], _Response] = {}  # by session and message
-        self.latest: dict[str, _Response] = {}  # of the main chain, by session
+        self.latest: dict[str, _Response] = {}  # the latest of the main chain, by session
         self.events: list[UsageEvent] = []
         self.sessions: dict[str, SessionUpdate] = {}
         self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
@@ -216,7 +230,6 @@ class _Reader:
         own_id = f"agent-{agent_id}" if agent_id else self.session_id
         if own_id != self.session.session_id:
             self.session = self.sessions.get(own_id) or self._begin(own_id)
-        self.session.cwd = self.session.cwd or record.cwd or ""
 
     def _begin(self, session_id: str) -> SessionUpdate:
         is_subagent = session_id != self.session_id
@@ -233,13 +246,14 @@ class _Reader:
         """Use records that are all copies, or none of them; `times` are those that are known."""
         session, first = self.session, run[0]
         self.copied = first.forked_from is not None
+        if not session.cwd:
+            session.cwd = next((record.cwd for record in run if record.cwd), "")
         if times and self.memory.began is not None:
             self.copied = self.copied or times[0] < self.memory.began
         if times and not self.copied:
             session.seen(min(times).timestamp())
             session.seen(max(times).timestamp())
-            session.git_branch = first.git_branch or session.git_branch
-            session.agent_version = first.version or session.agent_version
+            self._describe(run)
         for record in run:
             message = record.message
             if message is None:
@@ -248,6 +262,14 @@ class _Reader:
                 self._assistant(record, message)
             elif record.type == "user":
                 self._user(record, message)
+
+    def _describe(self, run: list[Record]) -> None:
+        """Take the latest word on what the session runs on."""
+        session, timed = self.session, [record for record in reversed(run) if record.timestamp]
+        branches = (record.git_branch for record in timed if record.git_branch)
+        versions = (record.version for record in timed if record.version)
+        session.git_branch = next(branches, session.git_branch)
+        session.agent_version = next(versions, session.agent_version)
 
     # --- responses --------------------------------------------------------------------------
 
@@ -289,12 +311,11 @@ class _Reader:
                 seconds(record), message.model or "", usage, copied, self.main_chain, tools
             )
         else:
-            response.tools += tools
             response.copied &= copied
+            if tools:
+                response.tools += tools
             if usage != response.usage:
-                response.tokens = response.all_tokens()
-                usage.speed = response.usage.speed or usage.speed
-                response.usage = usage
+                response.grow(usage)
         if self.main_chain:
             self.latest[session_id] = response
 
@@ -385,7 +406,7 @@ class _Reader:
             model=response.model,
             tokens=tokens,
             requests=1,
-            tools=tuple(dict(response.tools).items()) if response.tools else NO_CALLS,
+            tools=each_once(response.tools),
             copied=response.copied,
             speed=response.usage.speed or "",
         )
@@ -394,11 +415,26 @@ class _Reader:
         """Note how much of the context window a response used."""
         if used > (session.context_peak_tokens or 0):
             session.context_peak_tokens = used
-        if used > CONTEXT_TOKENS or "[1m]" in model:
+        window = context_window(model)
+        if used > CONTEXT_TOKENS or window == LONG_CONTEXT_TOKENS:
             self.memory.wide_context = True
-        if model.startswith("claude"):
-            wide = self.memory.wide_context
-            session.context_window_tokens = LONG_CONTEXT_TOKENS if wide else CONTEXT_TOKENS
+        if window is not None:
+            session.context_window_tokens = (
+                LONG_CONTEXT_TOKENS if self.memory.wide_context else window
+            )
+
+
+def each_once(calls: Calls) -> Calls:
+    """Return every call once, however many lines repeat it."""
+    return calls if len(calls) < 2 else tuple(dict(calls).items())  # noqa: PLR2004 - two
+
+
+@lru_cache(maxsize=64)
+def context_window(model: str) -> int | None:
+    """Return the context window that a model's name tells of; None for other makers' models."""
+    if not model.startswith("claude"):
+        return None
+    return LONG_CONTEXT_TOKENS if "[1m]" in model else CONTEXT_TOKENS
 
 
 def seconds(record: Record) -> float:

@@ -6,6 +6,7 @@ Says nothing of processes, and never looks at credentials.
 
 import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from agtop_exporter.tail import (
 
 NAME = "codex"
 THREAD_NAME_RANK = 5
-REPLAY_SECONDS = 1.0  # an old fork writes its parent's records at once, when it begins
+REPLAY = timedelta(seconds=1)  # an old fork writes its parent's records at once, when it begins
 TOOL_CALLS = frozenset(
     {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
 )
@@ -209,7 +210,7 @@ class Record(msgspec.Struct, gc=False):
 class Memory(msgspec.Struct, array_like=True):
     """What must be remembered of a rollout between two reads."""
 
-    began: float = 0.0
+    began: datetime | None = None
     thread_id: str = ""
     parent_id: str = ""
     family: str = ""  # the foreign thread whose records a fork replays
@@ -231,46 +232,67 @@ class _Reader:
         self.memory = memory
         self.events: list[UsageEvent] = []
         self.limits: RateLimits | None = None  # the latest, and when they were told
-        self.limits_at = 0.0
+        self.limits_at: datetime | None = None
         self.session = SessionUpdate(
             session_id=memory.thread_id,
             data_path=path,
             parent_session_id=memory.parent_id,
             last_active=memory.last_active,
         )
-        self.time = 0.0
+        self.moment: datetime | None = None  # of the record at hand
         self.copied = False
 
-    def take(self, record: Record) -> None:
-        """Use one record."""
-        payload = record.payload
-        if payload is None:
-            return
-        self._place(record)
-        if record.type == "response_item":
-            self._item(payload)
-        elif record.type == "event_msg":
-            self._event(payload)
-        elif record.type == "token_usage_record":
-            self._usage_record(payload)
-        elif record.type == "turn_context":
-            self._turn_context(payload)
-        elif record.type == "session_meta":
-            self._session_meta(payload)
-        elif record.type == "compacted" and not self.copied:
-            self._occur(f"compaction:{self._thread()}:{self.time}", compactions=1)
-
-    def _place(self, record: Record) -> None:
-        memory = self.memory
-        time = record.timestamp.timestamp() if record.timestamp else 0.0
-        memory.began = memory.began or time
-        self.time = time
-        if record.ordinal is not None and memory.own_ordinal:
-            self.copied = record.ordinal < memory.own_ordinal
+    def take(self, found: list[Record]) -> None:
+        """Use some records."""
+        begin = 0
+        if "session_meta" in (types := [record.type for record in found]):
+            begin = len(types) - types[::-1].index("session_meta")  # before it, anything may change
+        for record in found[:begin]:
+            self._use([record])
+        if self.memory.family or self.memory.own_ordinal:  # each may be a copy
+            for record in found[begin:]:
+                self._use([record])
         else:
-            self.copied = bool(memory.family) and time - memory.began < REPLAY_SECONDS
-        if time and not self.copied:
-            self.session.seen(time)
+            self._use(found[begin:])
+
+    def _use(self, run: list[Record]) -> None:
+        """Use records that are all copies, or none of them."""
+        times = [record.timestamp for record in run if record.timestamp and record.payload]
+        self.memory.began = self.memory.began or next(iter(times), None)
+        self.copied = bool(run) and self._is_copy(run[0])
+        if times and not self.copied:
+            self.session.seen(min(times).timestamp())
+            self.session.seen(max(times).timestamp())
+        for record in run:
+            payload = record.payload
+            if payload is None:
+                continue
+            self.moment = record.timestamp
+            if record.type == "response_item":
+                self._item(payload)
+            elif record.type == "event_msg":
+                self._event(payload)
+            elif record.type == "token_usage_record":
+                self._usage_record(payload)
+            elif record.type == "turn_context":
+                self._turn_context(payload)
+            elif record.type == "session_meta":
+                self._session_meta(payload)
+            elif record.type == "compacted" and not self.copied:
+                self._occur(f"compaction:{self._thread()}:{self.time}", compactions=1)
+
+    def _is_copy(self, record: Record) -> bool:
+        memory = self.memory
+        if record.ordinal is not None and memory.own_ordinal:
+            return record.ordinal < memory.own_ordinal
+        if not memory.family or memory.began is None:
+            return False
+        return record.timestamp is None or record.timestamp < memory.began + REPLAY
+
+    @property
+    def time(self) -> float:
+        """The time of the record at hand; 0 where it has none."""
+        return seconds(self.moment)
 
     def _thread(self) -> str:
         """Name the thread; before its first record, by its file."""
@@ -330,7 +352,7 @@ class _Reader:
     def _token_count(self, payload: Payload) -> None:
         """Count what a running total has grown by; most token_counts repeat the one before."""
         if payload.rate_limits is not None:
-            self.limits, self.limits_at = payload.rate_limits, self.time
+            self.limits, self.limits_at = payload.rate_limits, self.moment
         info = payload.info
         if info is None:
             return
@@ -350,7 +372,7 @@ class _Reader:
         if usage is not None and any(vector(usage)):
             owner = self.memory.turn_id or (self.memory.family if self.copied else "")
             figures = ":".join(map(str, total or vector(usage)))
-            if not total:  # no running total: only its time tells it from its like
+            if not total:  # only its time tells it from its like
                 figures += f":{self.time}"
             self._respond(f"count:{owner or self._thread()}:{figures}", usage, copied=self.copied)
 
@@ -375,7 +397,7 @@ class _Reader:
             self.session.subscription = f"ChatGPT {self.limits.plan_type.capitalize()}"
         windows = (self.limits.primary, self.limits.secondary)
         return tuple(
-            rate_limit(window, self.limits_at)
+            rate_limit(window, seconds(self.limits_at))
             for window in windows
             if window is not None and window.used_percent is not None
         )
@@ -447,16 +469,20 @@ class _Reader:
             self._occur(key, turns=1)
 
     def _item(self, payload: Payload) -> None:
-        if payload.role == "assistant" or payload.type in TOOL_CALLS:
-            self.memory.inherits = self.memory.inherits and self.copied
         if payload.type in TOOL_CALLS:
-            call_id = payload.call_id or payload.id or f"{self._thread()}:{self.time}"
-            name = tool_label(payload.name or payload.type.removesuffix("_call"))
-            self._occur(f"call:{call_id}", tools=((call_id, name),))
-            if not self.copied:
-                self.session.signal = self._called(payload)
-        elif payload.type == "message" and payload.role == "assistant":
-            self._answer(payload)
+            self.memory.inherits = self.memory.inherits and self.copied
+            self._call(payload)
+        elif payload.role == "assistant":
+            self.memory.inherits = self.memory.inherits and self.copied
+            if payload.type == "message":
+                self._answer(payload)
+
+    def _call(self, payload: Payload) -> None:
+        call_id = payload.call_id or payload.id or f"{self._thread()}:{self.time}"
+        name = tool_label(payload.name or payload.type.removesuffix("_call"))
+        self._occur(f"call:{call_id}", tools=((call_id, name),))
+        if not self.copied:
+            self.session.signal = self._called(payload)
 
     def _called(self, payload: Payload) -> Signal:
         if ESCALATED in bytes(payload.arguments) or ESCALATED in bytes(payload.input):
@@ -514,18 +540,15 @@ def asks(text: str) -> bool:
     return text.rstrip().endswith("?")
 
 
+def seconds(moment: datetime | None) -> float:
+    """Return a time in unix seconds; 0 where there is none."""
+    return moment.timestamp() if moment is not None else 0.0
+
+
 def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
-    """Return the figures of a usage object in a fixed order; empty where there is none."""
-    if usage is None:
-        return ()
-    return (
-        usage.input_tokens or 0,
-        usage.cached_input_tokens or 0,
-        usage.cache_write_input_tokens or 0,
-        usage.output_tokens or 0,
-        usage.reasoning_output_tokens or 0,
-        usage.total_tokens or 0,
-    )
+    """Return the figures of a usage object in the order of its fields; empty for none."""
+    figures = msgspec.structs.astuple(usage) if usage is not None else ()
+    return tuple(figure or 0 for figure in figures) if None in figures else figures
 
 
 def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
@@ -587,8 +610,7 @@ def read(path: str, cursor: Cursor) -> Batch:
         count = 0
         for found in records(lines, Record, errors):
             count += len(found)
-            for record in found:
-                reader.take(record)
+            reader.take(found)
         errors.add("too_large", lines.offset, lines.too_large)
         rate_limits = reader.rate_limits()
         memory.last_active = reader.session.last_active

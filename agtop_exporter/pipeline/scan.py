@@ -19,7 +19,7 @@ from agtop_exporter.pipeline.files import Work
 from agtop_exporter.tail import NotAFileError
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read sooner than a child process starts
-TASK_BYTES = 4 * 1024 * 1024  # files are read in tasks of about this size
+TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
 QUEUED_TASKS = 4  # for each child, so that results do not pile up
 MAX_CHILDREN = 4
 
