@@ -6,8 +6,6 @@ from collections.abc import Set as AbstractSet
 
 from agtop_exporter.ledger import Ledger, SessionRecord
 from agtop_exporter.model import (
-    NO_COST,
-    NO_TOKENS,
     ModelUsage,
     Session,
     State,
@@ -132,11 +130,14 @@ class SessionViews:
     def _view(self, record: SessionRecord, now: float) -> Session:
         facts, own = record.facts, record.usage
         members = self._tree(record)
-        models: dict[str, ModelUsage] = {}
-        for member in members:
-            for model, usage in member.models.items():
-                models[model] = models.get(model, ModelUsage()) + usage
-        total = sum(models.values(), ModelUsage())
+        models, total = record.models, own
+        floor_tokens = own.tokens.max(record.floor_tokens)
+        floor_cost = own.cost.max(record.floor_cost)
+        for member in members[1:]:
+            models, usage = _joined(models, member.models), member.usage
+            total += usage
+            floor_tokens += usage.tokens.max(member.floor_tokens)
+            floor_cost += usage.cost.max(member.floor_cost)
         last_active = max((m.facts.last_active or 0 for m in members), default=0) or None
         top = self._top(record)
         plan = self._settings.plan
@@ -152,9 +153,9 @@ class SessionViews:
             tokens=own.tokens,
             cost=own.cost,
             included=plan == "included" or (plan == "max" and record.agent == "claude"),
-            tree=Tree(models=models, tokens=total.tokens, cost=total.cost),
-            floor_tokens=sum((m.usage.tokens.max(m.floor_tokens) for m in members), NO_TOKENS),
-            floor_cost=sum((m.usage.cost.max(m.floor_cost) for m in members), NO_COST),
+            tree=Tree(models=dict(models), tokens=total.tokens, cost=total.cost),
+            floor_tokens=floor_tokens,
+            floor_cost=floor_cost,
             subagent_file_count=sum(member.facts.subagent for member in members[1:]),
             children=tuple(
                 child for _, child in self._children.get((record.agent, record.session_id), ())
@@ -214,6 +215,16 @@ class SessionViews:
             registry_status=binding.status if binding and own else "",
             waiting_for=binding.waiting_for if binding and own else "",
         )
+
+
+def _joined(
+    first: Mapping[str, ModelUsage], second: Mapping[str, ModelUsage]
+) -> dict[str, ModelUsage]:
+    """Add the usage of two sessions by model."""
+    models = dict(first)
+    for model, usage in second.items():
+        models[model] = models.get(model, ModelUsage()) + usage
+    return models
 
 
 def is_live(session: Session) -> bool:
