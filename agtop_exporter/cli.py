@@ -90,6 +90,7 @@ def _exporter(arguments: Sequence[str] | None) -> None:
         "doctor": "examine every agent's files, and say what needs attention",
         "check-config": "validate the settings and print them",
         "catalogue": "print every metric as a Markdown table",
+        "install-service": "write and enable a systemd user unit for this installation",
     }
     parser.add_argument(
         "command",
@@ -104,6 +105,9 @@ def _exporter(arguments: Sequence[str] | None) -> None:
         from agtop_exporter.catalogue import markdown  # noqa: PLC0415 - only here
 
         sys.stdout.write(markdown())
+        return
+    if options.command == "install-service":
+        _install_service()
         return
     settings = _settings(options)
     if options.command == "check-config":
@@ -122,6 +126,7 @@ def _exporter(arguments: Sequence[str] | None) -> None:
 
 def _serve(settings: Settings, options: argparse.Namespace) -> None:
     from agtop_exporter.daemon import Daemon  # noqa: PLC0415 - a web server takes long to import
+    from agtop_exporter.notify import notifier  # noqa: PLC0415
     from agtop_exporter.outlets import make_outlets  # noqa: PLC0415
 
     ledger = Ledger(None if settings.no_state else _state_directory(settings))
@@ -140,7 +145,15 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
                 uid=os.getuid(),
                 notice=notice,
             ),
+            notifier=notifier(os.environ, pid=os.getpid()),  # noqa: TID251 - the edge
         ).run()
+
+
+def _install_service() -> None:
+    from agtop_exporter import service  # noqa: PLC0415 - only here
+
+    lines = service.install(os.environ, home=Path.home(), python=Path(sys.executable))  # noqa: TID251 - the edge
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _write_textfile(snapshot: Snapshot, path: Path) -> None:

@@ -15,6 +15,7 @@ import structlog
 from agtop_exporter import __version__
 from agtop_exporter.catalogue import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
+from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Notice, Pipeline
 from agtop_exporter.pricing import PriceRefresher
@@ -50,6 +51,7 @@ class Daemon:
         reload: Callable[[], Settings],
         clock: Callable[[], float],
         outlets: Callable[[Notice], Sequence[Outlet]] = lambda _notice: (),
+        notifier: Notifier | None = None,
     ) -> None:
         """Put the parts together. `reload` reads the settings anew; the clock is unix seconds."""
         self._settings = settings
@@ -59,6 +61,8 @@ class Daemon:
         self._clock = clock
         self._make_outlets = outlets
         self._outlets: Sequence[Outlet] = ()
+        self._notifier = notifier or Notifier("")
+        self._status = ""  # of the last refresh, empty where it failed
         self._own = OwnProcess()
         self._pages: Pages | None = None
         self._scraped: Pages | None = None  # those that a scrape has been sent last
@@ -91,6 +95,7 @@ class Daemon:
         self._publish(self._empty_snapshot(), ready=False)
         with serve(app, host, port=port) as bound:
             log.info("listening", address=f"{host}:{bound}", version=__version__)
+            self._notifier.ready(f"listening on {host}:{bound}")
             if not self._settings.no_pricing_refresh:
                 self._refresher.start()
             try:
@@ -98,6 +103,7 @@ class Daemon:
                     self._tick()
                     self._rest()
             finally:
+                self._notifier.stopping()
                 self._refresher.stop()
                 self._stop_outlets()
         log.info("stopped")
@@ -105,7 +111,9 @@ class Daemon:
     def _tick(self) -> None:
         if self._reload_wanted:
             self._reload_wanted = False
+            self._notifier.reloading()
             self._take_new_settings()
+            self._notifier.ready("settings reloaded" if self._reload_succeeded else "old settings")
         errors = self._refresher.refresh_errors
         self._pipeline.ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
         self._price_errors = errors
@@ -113,13 +121,21 @@ class Daemon:
             outlet.settle(self._pipeline.ledger)
         try:
             snapshot = self._pipeline.refresh(
-                self._clock(), stopping=lambda: self._stopping, sampled_at=self._clock
+                self._clock(),
+                progress=self._on_progress,
+                stopping=lambda: self._stopping,
+                sampled_at=self._clock,
             )
         except Exception:  # whatever it is, the last pages are better than none
             log.exception("refresh failed")
+            self._status = ""
             return
         if not self._stopping:
             self._publish(snapshot, ready=True)
+
+    def _on_progress(self, done: int, total: int) -> None:
+        """Tell the service manager that a long scan gets on."""
+        self._notifier.alive(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
         reloaded = {("config_last_reload_successful",): int(self._reload_succeeded)}
@@ -132,6 +148,7 @@ class Daemon:
             snapshot, self._publication, previous=self._previous, consumed=consumed
         )
         self._previous = snapshot
+        self._status = f"{len(snapshot.published)} sessions live or of late"
         self._pages = render_pages(
             self._publication.exposition, snapshot, own=self._own, ready=ready
         )
@@ -170,9 +187,16 @@ class Daemon:
         self._scraped = pages
 
     def _rest(self) -> None:
-        """Wait for the next refresh, or for a signal."""
-        if select.select([self._woken], [], [], self._settings.interval)[0]:
-            self._woken.recv(4096)
+        """Wait for the next refresh, or for a signal; the last refresh speaks for us meanwhile."""
+        remaining = self._settings.interval
+        while remaining > 0:
+            if self._status:
+                self._notifier.alive(self._status)
+            pause = min(remaining, self._notifier.patience_seconds)
+            remaining -= pause
+            if select.select([self._woken], [], [], pause)[0]:
+                self._woken.recv(4096)
+                return
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:

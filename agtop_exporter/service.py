@@ -1,0 +1,126 @@
+"""The systemd user unit, and its installation: it writes two files and runs nothing.
+
+Directives: systemd.service(5), systemd.exec(5) and systemd.resource-control(5) of systemd 252.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from agtop_exporter.model import AgtopError
+
+UNIT_NAME = "agtop-exporter.service"
+
+_UNIT = """\
+# systemd user unit of agtop-exporter; `agtop-exporter install-service` writes it with its own path.
+[Unit]
+Description=Prometheus exporter for AI coding agents
+StartLimitIntervalSec=300
+StartLimitBurst=5
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={command}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=on-failure
+RestartSec=5
+WatchdogSec=120
+TimeoutStopSec=20
+
+# Ledger, price tables, config.toml; the ledger tells who worked when, so nobody else may read it.
+StateDirectory=agtop-exporter
+StateDirectoryMode=0700
+CacheDirectory=agtop-exporter
+ConfigurationDirectory=agtop-exporter
+UMask=0077
+
+# The agents and their user come first.
+Nice=10
+IOSchedulingClass=idle
+CPUWeight=20
+MemoryHigh=300M
+MemoryMax=512M
+TasksMax=64
+
+# No directive here may need a user namespace (ProtectHome, ProtectSystem, PrivateTmp and all else
+# that mounts): in one, io, cwd and environ of the agents' processes cannot be read, no session is
+# paired with its process, and the figures are just missing.
+NoNewPrivileges=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def unit(command: str) -> str:
+    """Return the unit that runs a command, which is quoted as systemd wants it."""
+    return _UNIT.format(command=command)
+
+
+def quoted(path: Path) -> str:
+    """Return a path as a word of a command line in a unit."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return text if text and not set(text) & set(" \t'\"\\;") else f'"{text}"'
+
+
+def command_of(python: Path) -> str:
+    """Return the command that runs this installation, which belongs to an interpreter."""
+    script = python.parent / "agtop-exporter"
+    return quoted(script) if script.is_file() else f"{quoted(python)} -m agtop_exporter"
+
+
+def install(environment: Mapping[str, str], *, home: Path, python: Path) -> list[str]:
+    """Write the unit and enable it; return what was done, and what is left to do, in lines.
+
+    Enabling is a link, as `systemctl enable` makes it: the unit starts with the user's manager.
+
+    Raises:
+        AgtopError: The files cannot be written.
+
+    """
+    base = environment.get("XDG_CONFIG_HOME") or home / ".config"
+    folder = Path(base) / "systemd" / "user"
+    path = folder / UNIT_NAME
+    link = folder / "default.target.wants" / UNIT_NAME
+    text = unit(command_of(python))
+    try:
+        before = path.read_text() if path.is_file() else None
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if text != before:
+            _replace(path, text)
+        if not link.is_symlink():
+            link.symlink_to(path)
+    except OSError as error:
+        raise AgtopError(f"{error.filename}: {error.strerror}") from error
+    done = "left as it was" if text == before else "written" if before is None else "replaced"
+    return [f"{path}: {done}", f"{link}: enabled, it starts when you log in", *_next(environment)]
+
+
+def _replace(path: Path, text: str) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.replace(path)
+
+
+def _next(environment: Mapping[str, str]) -> list[str]:
+    """Return what only the user can do: this program runs no commands."""
+    runtime = environment.get("XDG_RUNTIME_DIR", "")
+    always = "loginctl enable-linger   (to have it run while you are not logged in)"
+    if runtime and os.path.exists(f"{runtime}/systemd/private"):  # noqa: PTH110 - it may be ""
+        name = UNIT_NAME.removesuffix(".service")
+        return [
+            "to start it now:",
+            f"    systemctl --user daemon-reload && systemctl --user restart {name}",
+            f"    {always}",
+        ]
+    return ["no user manager of systemd runs here: it is started by the next one", f"    {always}"]
