@@ -217,7 +217,7 @@ ACTIVITY = row(
     stat(
         "Median wait",
         "Half of the times that sessions waited for a human in the time shown were shorter.",
-        f"histogram_quantile(0.5, sum by (le) ({of.grown('agtop_waiting_seconds_bucket')}))",
+        f"histogram_quantile(0.5, sum by (le) ({of.grown('agtop_waiting_seconds_bucket')})) >= 0",
         unit="s",
         empty="Nobody waited",
         width=3,
