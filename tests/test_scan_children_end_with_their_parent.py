@@ -19,7 +19,9 @@ DAEMON = """
     agents = {agent.name: agent for agent in load_agents()}
     scan.PARALLEL_BYTES = 0
     works = [Work("claude", str(path), Cursor(), 1) for path in home.iterdir()]
-    for _ in scan.read_all(works, agents, progress=lambda *_: None):
+    for _ in scan.read_all(
+        works, agents, progress=lambda *_: None, stopping=lambda: False
+    ):
         print("reading", flush=True)
         sys.stdin.readline()
 """

@@ -161,8 +161,7 @@ class Pipeline:
         failed: set[str] = set()
         listings = self._look(durations, failed)
         work = [item for listing in listings.values() for item in listing.work]
-        results = read_all(work, self.agents, progress=progress)
-        for result in results:
+        for result in read_all(work, self.agents, progress=progress, stopping=stopping):
             began = perf_counter()
             if isinstance(result, Batch):
                 self.ledger.record(result, price=self._price, project=project_name)
@@ -172,8 +171,6 @@ class Pipeline:
             if self.ledger.wants_checkpoint:
                 self.ledger.checkpoint()
             durations[result.agent] += perf_counter() - began
-            if stopping():
-                results.close()
         if work or any(listing.gone for listing in listings.values()):
             self._file_counts = Counter(name for name, _ in self.ledger.cursors.values())
         return [

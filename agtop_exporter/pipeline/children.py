@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 
 import msgspec
@@ -18,6 +18,7 @@ from agtop_exporter.pipeline.scan import Failure, read_one
 TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
 QUEUED_TASKS = 4  # for each child, so that results do not pile up
 MAX_CHILDREN = 4
+PATIENCE_SECONDS = 0.1  # between two looks whether to stop
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -26,8 +27,8 @@ class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
     batch: Batch
 
 
-def read(queue: deque[Work]) -> Iterator[Batch | Failure]:
-    """Read in child processes; results come in the order of the queue."""
+def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | Failure]:
+    """Read in child processes; results come in the order of the queue, until `stopping`."""
     children = min(MAX_CHILDREN, len(os.sched_getaffinity(0)))
     # A fork is ready at once, but is safe only while this process has a single thread.
     method = "fork" if threading.active_count() == 1 else "spawn"
@@ -35,6 +36,7 @@ def read(queue: deque[Work]) -> Iterator[Batch | Failure]:
     pool = ProcessPoolExecutor(
         children, mp_context=multiprocessing.get_context(method), initializer=_begin_child
     )
+    ended = False
     try:
         while queue or running:
             while queue and len(running) < children * QUEUED_TASKS:
@@ -42,20 +44,32 @@ def read(queue: deque[Work]) -> Iterator[Batch | Failure]:
                 running.append((pool.submit(_read_task, msgspec.msgpack.encode(task)), task))
             future, task = running.popleft()
             try:
-                results = _results.decode(future.result())
+                data = _awaited(future, stopping)
             except BrokenExecutor:
                 for _, lost in running:
                     queue.extend(lost)
                 queue.extendleft(reversed(task))
                 return
-            for result in results:
+            if data is None:
+                return
+            for result in _results.decode(data):
                 yield result.batch if isinstance(result, _Read) else result
-    except GeneratorExit:  # nobody wants the rest
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
+        ended = True
     finally:
+        if not ended:  # nobody wants the rest
+            for child in multiprocessing.active_children():
+                child.terminate()
         pool.shutdown(cancel_futures=True)
+
+
+def _awaited(future: Future[bytes], stopping: Callable[[], bool]) -> bytes | None:
+    """Wait for a task; None once there is no time left for it."""
+    while not stopping():
+        try:
+            return future.result(timeout=PATIENCE_SECONDS)
+        except TimeoutError:
+            continue
+    return None
 
 
 _child_agents: dict[str, Agent] = {}

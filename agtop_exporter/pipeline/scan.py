@@ -4,7 +4,7 @@ A file that cannot be read is a Failure; it never keeps another from being read.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -29,26 +29,33 @@ def read_all(
     agents: Mapping[str, Agent],
     *,
     progress: Callable[[int, int], None],
-) -> Generator[Batch | Failure, None, None]:
-    """Read every file to its end, the longest unchanged first: an original before its copy."""
+    stopping: Callable[[], bool],
+) -> Iterator[Batch | Failure]:
+    """Read every file to its end, the longest unchanged first: an original before its copy.
+
+    Once `stopping` says so, the rest is left.
+    """
     total = sum(item.size for item in work)
     queue = deque(sorted(work, key=lambda item: (item.mtime_ns, item.path)))
     done = 0
-    for result in _in_children(queue) if total >= PARALLEL_BYTES else _here(queue, agents):
+    many = total >= PARALLEL_BYTES
+    for result in _in_children(queue, stopping) if many else _here(queue, agents):
         yield result
+        if stopping():
+            return
         if isinstance(result, Batch):
             done += result.bytes_read
             progress(done, total)
             if result.more:
                 queue.appendleft(Work(result.agent, result.path, result.cursor))
-    if queue:  # the children died: their work is done here
+    if queue and not stopping():  # the children died: their work is done here
         yield from _here(queue, agents)
 
 
-def _in_children(queue: deque[Work]) -> Iterable[Batch | Failure]:
+def _in_children(queue: deque[Work], stopping: Callable[[], bool]) -> Iterable[Batch | Failure]:
     from agtop_exporter.pipeline import children  # noqa: PLC0415 - takes long to import
 
-    return children.read(queue)
+    return children.read(queue, stopping)
 
 
 def _here(queue: deque[Work], agents: Mapping[str, Agent]) -> Iterator[Batch | Failure]:
