@@ -101,16 +101,15 @@ def configuration(folder, target, *, scrape="500ms", evaluate="1s"):
 
 
 @contextmanager
-def prometheus(folder, target, **pulse):
-    """Run Prometheus over one target."""
-    folder.mkdir(parents=True, exist_ok=True)
+def running_prometheus(folder, path):
+    """Run Prometheus with a configuration; give what to ask, and the process."""
     port = free_port()
     log = folder / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [
                 find_program("prometheus"),
-                f"--config.file={configuration(folder, target, **pulse)}",
+                f"--config.file={path}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
             ],
@@ -118,7 +117,15 @@ def prometheus(folder, target, **pulse):
             stderr=output,
         )
         try:
-            yield Prometheus(port, log)
+            yield Prometheus(port, log), process
         finally:
             process.terminate()
             process.wait(PATIENCE_SECONDS)
+
+
+@contextmanager
+def prometheus(folder, target, **pulse):
+    """Run Prometheus over one target."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with running_prometheus(folder, configuration(folder, target, **pulse)) as (server, _):
+        yield server

@@ -1,0 +1,197 @@
+"""Many machines in one Prometheus: series, bytes, processor time, memory, query times.
+
+    PYTHONPATH=tests python tests/bench/fleet.py [--hosts 500] [--seconds 180] [--scrape 15]
+
+One process answers for all machines, each with a page of its own by our renderer: three agents,
+eight models, twelve projects, thirty tools, three live sessions, and figures that grow.
+"""
+
+import argparse
+import gzip
+import json
+import math
+import statistics
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+import psutil
+import yaml
+from grafana.boards import BOARDS, panels_with_queries
+from grafana.server import ROOT, Prometheus, free_port, running_prometheus
+from prometheus_client.parser import text_string_to_metric_families
+from promql import substituted
+from snapshots import make_agent, make_gauges, make_session, make_snapshot, make_totals
+
+from agtop_exporter.catalogue import collect
+from agtop_exporter.model import TOKEN_TYPES
+from agtop_exporter.render import prometheus
+
+AGENTS = {
+    "claude": ("claude-sonnet-4-5", "claude-opus-4-5", "claude-haiku-4-5"),
+    "codex": ("gpt-5-codex", "gpt-5.2-codex", "gpt-5.1-codex-mini"),
+    "gemini": ("gemini-3-pro", "gemini-3-flash"),
+}
+PROJECTS, TOOLS, LIVE_SESSIONS = 12, 30, 3
+
+
+def totals_of(growth):
+    """Return the totals of one machine after it has worked for `growth` seconds."""
+    totals = {}
+    for agent, models in AGENTS.items():
+        totals |= {series: value for series, value in make_totals(agent).items() if len(series) < 3}
+        for model in models:
+            totals |= {("tokens", agent, model, kind): 9_973 * growth for kind in TOKEN_TYPES}
+            totals |= {
+                ("cost", agent, model, kind, "estimated"): 7_919_000_000 * growth
+                for kind in TOKEN_TYPES
+            }
+            totals["requests", agent, model] = growth // 3
+            totals["unpriced_tokens", agent, model] = 0
+            totals["reasoning_tokens", agent, model] = 311 * growth
+        for number in range(TOOLS // len(AGENTS)):
+            totals["tool_calls", agent, f"Tool{number}"] = growth // (number + 2)
+        for number in range(PROJECTS // len(AGENTS)):
+            totals["project_tokens", agent, f"project-{number}"] = 7_001 * growth
+            totals["project_cost", agent, f"project-{number}"] = 6_007_000_000 * growth
+    return totals
+
+
+def page(host, seconds):
+    """Return the page of a machine."""
+    sessions = [
+        make_session(session_id=f"{host:08x}-0000-4000-8000-{number:012x}")
+        for number in range(LIVE_SESSIONS)
+    ]
+    snapshot = make_snapshot(*sessions, totals=totals_of(int(seconds) + host))
+    agents = tuple(make_agent(agent=name) for name in AGENTS)
+    snapshot = msgspec.structs.replace(
+        snapshot, agents=agents, gauges=make_gauges(), generated_at=time.time()
+    )
+    return prometheus.text(collect(snapshot))
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers /HOST."""
+
+    protocol_version = "HTTP/1.1"
+    began = time.monotonic()
+
+    def do_GET(self):
+        """Send one machine's page, compressed as the exporter sends it."""
+        body = gzip.compress(page(int(self.path[1:]), time.monotonic() - self.began), 6)
+        self.send_response(200)
+        self.send_header("Content-Type", prometheus.TEXT_CONTENT_TYPE)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Be silent."""
+
+
+def configuration(folder, port, *, hosts, scrape):
+    """Write the configuration of a fleet, with our machines as its targets."""
+    given = yaml.safe_load((ROOT / "deploy" / "prometheus" / "fleet.yml").read_text())
+    given["global"] |= {"scrape_interval": f"{scrape}s", "evaluation_interval": f"{scrape}s"}
+    given["rule_files"] = [str(ROOT / "deploy" / "prometheus" / "rules" / "agtop-*.yml")]
+    job = given["scrape_configs"][0]
+    del job["file_sd_configs"]
+    job["static_configs"] = [
+        {
+            "targets": [f"127.0.0.1:{port}"],
+            "labels": {"__metrics_path__": f"/{host}", "instance": f"host-{host:05d}"},
+        }
+        for host in range(hosts)
+    ]
+    path = folder / "prometheus.yml"
+    path.write_text(json.dumps(given))  # JSON is YAML
+    return path
+
+
+def own_figures(server):
+    """Return what Prometheus says of itself, summed over labels."""
+    figures = Counter()
+    with urllib.request.urlopen(f"{server.address}/metrics") as answer:
+        for family in text_string_to_metric_families(answer.read().decode()):
+            for sample in family.samples:
+                if not math.isnan(sample.value):
+                    figures[sample.name] += sample.value
+    return figures
+
+
+def report(server: Prometheus, process, options):
+    """Print the figures."""
+    used = process.cpu_times()
+    seconds = options.seconds
+    own = own_figures(server)
+    own = {
+        "machines up": server.now('sum(up{job="agtop"})')[0][1],
+        "samples of a page": server.now("max(scrape_samples_scraped)")[0][1],
+        "series kept of a machine": server.now("max(scrape_samples_post_metric_relabeling)")[0][1],
+        "series in the head": own["prometheus_tsdb_head_series"],
+        "samples per second": own["prometheus_tsdb_head_samples_appended_total"] / seconds,
+        "all rules, s": own["prometheus_rule_group_last_duration_seconds"],
+    }
+    for name, value in own.items():
+        print(f"{name:28} {value:12.2f}")
+    cores = (used.user + used.system) / seconds
+    print(f"{'Prometheus, cores':28} {cores:12.3f}")
+    print(f"{'Prometheus, resident MB':28} {process.memory_info().rss / 1e6:12.1f}")
+    values = {
+        "job": "agtop",
+        "instance": ".+",
+        **dict.fromkeys(("agent", "model", "project"), ".*"),
+    }
+    for board in BOARDS:
+        times, end = [], time.time()
+        for panel in panels_with_queries(board):
+            for target in panel["targets"]:
+                expression = substituted(
+                    target["expr"], values | {"session": ".*"}, seconds=seconds, rate_seconds=60
+                )
+                began = time.monotonic()
+                if target["instant"]:
+                    server.now(expression, end)
+                else:
+                    server.over(expression, start=end - seconds, end=end, step="15s")
+                times.append(time.monotonic() - began)
+        whole = f"all {sum(times) * 1000:7.0f} ms, median {statistics.median(times) * 1000:5.1f}"
+        print(f"{board['uid']:28} {whole}, slowest {max(times) * 1000:6.1f}")
+
+
+def main():
+    """Run the fleet, and measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hosts", type=int, default=500)
+    parser.add_argument("--seconds", type=int, default=180)
+    parser.add_argument("--scrape", type=int, default=15)
+    options = parser.parse_args()
+    one = page(0, 100_000)
+    lines = [line for line in one.decode().splitlines() if not line.startswith("#")]
+    sessions = sum(line.startswith("agtop_session_") for line in lines)
+    print(
+        f"page: {len(lines)} series, {sessions} of them of sessions, {len(one)} bytes, "
+        f"{len(gzip.compress(one, 6))} compressed"
+    )
+    port = free_port()
+    web = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        path = configuration(folder, port, hosts=options.hosts, scrape=options.scrape)
+        with running_prometheus(folder, path) as (server, process):
+            time.sleep(options.seconds)
+            report(server, psutil.Process(process.pid), options)
+            size = sum(p.stat().st_size for p in (folder / "data").rglob("*") if p.is_file())
+            print(f"{'on disk, MB (WAL)':28} {size / 1e6:12.1f}")
+    web.shutdown()
+
+
+main()
