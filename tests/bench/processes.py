@@ -6,7 +6,6 @@ The second figure is one scrape of Debian's prometheus-process-exporter that is 
 same names, by its own user and system time; it is left out where the program is not installed.
 """
 
-
 import argparse
 import json
 import os
