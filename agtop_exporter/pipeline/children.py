@@ -1,110 +1,125 @@
-"""Reads transcripts in child processes, each a task of several files at a time."""
+"""Reads transcripts in child processes, each a task of several files at a time.
 
+Plain pipes and no threads of its own: a pool of the standard library may hang when it is stopped
+in the middle of its work.
+"""
+
+import contextlib
 import gc
-import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.process import BaseProcess
 
 import msgspec
 
-from agtop_exporter.agents import Agent, load_agents
+from agtop_exporter.agents import load_agents
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.scan import Failure, read_one
 
 TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
-QUEUED_TASKS = 4  # for each child, so that results do not pile up
+TASKS_PER_CHILD = 4  # given out and not yet used, so that results do not pile up
 MAX_CHILDREN = 4
-PATIENCE_SECONDS = 0.1  # between two looks whether to stop
+POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A file that was."""
+    """A file that was read."""
 
     batch: Batch
 
 
+class _Task(msgspec.Struct):
+    """Files that a child reads; its answer is None until it has."""
+
+    work: list[Work]
+    answer: bytes | None = None
+
+
+_decode_work = msgspec.msgpack.Decoder(list[Work]).decode
+_decode_answer = msgspec.msgpack.Decoder(list[_Read | Failure]).decode
+
+
 def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | Failure]:
-    """Read in child processes; results come in the order of the queue, until `stopping`."""
-    children = min(MAX_CHILDREN, len(os.sched_getaffinity(0)))
-    # A fork is ready at once, but is safe only while this process has a single thread.
-    method = "fork" if threading.active_count() == 1 else "spawn"
-    running: deque[tuple[Future[bytes], list[Work]]] = deque()
-    pool = ProcessPoolExecutor(
-        children, mp_context=multiprocessing.get_context(method), initializer=_begin_child
-    )
-    ended = False
+    """Read in child processes until `stopping` says so; results come in the order of the queue.
+
+    Where a child dies, or cannot start, what was not given yet is put back into the queue.
+    """
+    children: list[tuple[BaseProcess, Connection]] = []
+    busy: dict[Connection, _Task] = {}
+    running: deque[_Task] = deque()  # in the order of the queue
     try:
-        while queue or running:
-            while queue and len(running) < children * QUEUED_TASKS:
-                task = _next_task(queue)
-                running.append((pool.submit(_read_task, msgspec.msgpack.encode(task)), task))
-            future, task = running.popleft()
-            try:
-                data = _awaited(future, stopping)
-            except BrokenExecutor:
-                for _, lost in running:
-                    queue.extend(lost)
-                queue.extendleft(reversed(task))
-                return
-            if data is None:
-                return
-            for result in _results.decode(data):
-                yield result.batch if isinstance(result, _Read) else result
-        ended = True
+        count = min(MAX_CHILDREN, len(os.sched_getaffinity(0)))
+        children.extend(start_child() for _ in range(count))
+        idle = [connection for _, connection in children]
+        while (queue or running) and not stopping():
+            while queue and idle and len(running) < count * TASKS_PER_CHILD:
+                running.append(task := _Task(_next_work(queue)))
+                busy[idle[-1]] = task
+                idle.pop().send_bytes(msgspec.msgpack.encode(task.work))
+            answered = wait(busy, timeout=0 if running[0].answer else POLL_SECONDS)
+            for connection in [known for known in busy if known in answered]:
+                busy.pop(connection).answer = connection.recv_bytes()
+                idle.append(connection)
+            if answer := running[0].answer:
+                running.popleft()
+                for result in _decode_answer(answer):
+                    yield result.batch if isinstance(result, _Read) else result
+    except (EOFError, OSError):
+        queue.extendleft(reversed([item for task in running for item in task.work]))
     finally:
-        if not ended:  # nobody wants the rest
-            for child in multiprocessing.active_children():
-                child.terminate()
-        pool.shutdown(cancel_futures=True)
+        for process, connection in children:
+            process.terminate()
+            process.join()
+            connection.close()
 
 
-def _awaited(future: Future[bytes], stopping: Callable[[], bool]) -> bytes | None:
-    """Wait for a task; None once there is no time left for it."""
-    while not stopping():
-        try:
-            return future.result(timeout=PATIENCE_SECONDS)
-        except TimeoutError:
-            continue
-    return None
+def start_child() -> tuple[BaseProcess, Connection]:
+    """Start a child that reads what it is sent. Raises OSError where there can be no more."""
+    context: ForkContext | SpawnContext = get_context("spawn")
+    if threading.active_count() == 1:  # a fork is ready at once, but not safe beside threads
+        context = get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
 
 
-_child_agents: dict[str, Agent] = {}
+def _next_work(queue: deque[Work]) -> list[Work]:
+    work: list[Work] = []
+    size = 0
+    while queue and size < TASK_BYTES:
+        work.append(queue.popleft())
+        size += work[-1].size
+    return work
 
 
-def _begin_child() -> None:
-    """Prepare a child: it makes no reference cycles, so it needs no collector."""
-    gc.disable()
+# --- in the child ---------------------------------------------------------------------------
+
+
+def _serve(connection: Connection) -> None:
+    """Read what the parent asks for, until it ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
+    gc.disable()  # nothing here makes reference cycles
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _child_agents.update({agent.name: agent for agent in load_agents()})
+    agents = {agent.name: agent for agent in load_agents()}
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+        while True:
+            results = [read_one(item, agents) for item in _decode_work(connection.recv_bytes())]
+            answer = [_Read(result) if isinstance(result, Batch) else result for result in results]
+            connection.send_bytes(msgspec.msgpack.encode(answer))
 
 
 def _end_with_parent() -> None:
     """End when the daemon was killed: a forked child would hold the ledger's lock for ever."""
-    parent = multiprocessing.parent_process()
+    parent = parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _read_task(data: bytes) -> bytes:
-    items = msgspec.msgpack.decode(data, type=list[Work])
-    results = (read_one(item, _child_agents) for item in items)
-    return msgspec.msgpack.encode(
-        [_Read(result) if isinstance(result, Batch) else result for result in results]
-    )
-
-
-_results = msgspec.msgpack.Decoder(list[_Read | Failure])
-
-
-def _next_task(queue: deque[Work]) -> list[Work]:
-    task, size = [], 0
-    while queue and size < TASK_BYTES:
-        item = queue.popleft()
-        task.append(item)
-        size += item.size
-    return task

@@ -1,0 +1,84 @@
+"""A child that dies, or cannot start, costs no file; a scan that is stopped leaves no child."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+from small_homes import claude_file, claude_turns
+
+from agtop_exporter.agents import load_agents
+from agtop_exporter.model import Cursor
+from agtop_exporter.pipeline import children, scan
+from agtop_exporter.pipeline.files import Work
+
+AGENTS = {agent.name: agent for agent in load_agents()}
+
+
+@pytest.fixture
+def works(tmp_path, monkeypatch):
+    """Forty files, read in many tasks."""
+    monkeypatch.setattr(scan, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(children, "TASK_BYTES", 1)
+    found = []
+    for number in range(40):
+        path = claude_file(tmp_path, number)
+        path.write_text(claude_turns(number, range(3)))
+        found.append(Work("claude", str(path), Cursor(), path.stat().st_size, number))
+    return found
+
+
+def read(works, *, stopping=lambda: False):
+    return scan.read_all(works, AGENTS, progress=lambda *_: None, stopping=stopping)
+
+
+def names(works):
+    return [item.path for item in works]
+
+
+def test_all_files_in_the_order_of_their_dates(works):
+    assert [batch.path for batch in read(works[::-1])] == names(works)
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("after", [0, 1, 20, 39])
+def test_a_child_dies(works, after):
+    found = []
+    for number, batch in enumerate(read(works)):
+        found.append(batch.path)
+        if number == after:
+            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    assert found == names(works)
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_child_cannot_start(works, monkeypatch, first):
+    start, started = children.start_child, []
+
+    def start_some():
+        if len(started) == first:
+            raise BlockingIOError
+        started.append(start())
+        return started[-1]
+
+    monkeypatch.setattr(children, "start_child", start_some)
+    monkeypatch.setattr(children.os, "sched_getaffinity", lambda _: {0, 1})
+    assert [batch.path for batch in read(works)] == names(works)
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("after", [0, 1, 7, 39])
+def test_it_is_stopped(works, after):
+    found = []
+    for batch in read(works, stopping=lambda: len(found) > after):
+        found.append(batch.path)  # noqa: PERF401 - `stopping` looks at it
+    assert found == names(works)[: after + 1]
+    assert multiprocessing.active_children() == []
+
+
+def test_nobody_wants_the_rest(works):
+    results = read(works)
+    next(results)
+    results.close()
+    assert multiprocessing.active_children() == []
