@@ -10,14 +10,21 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar
 
 import msgspec
 
-from agtop_exporter.model import Cursor, ParseError
+from agtop_exporter.model import (
+    Batch,
+    Cursor,
+    ParseError,
+    RateLimit,
+    SessionUpdate,
+    UsageEvent,
+)
 
 BLOCK_BYTES = 256 * 1024
 BATCH_BYTES = 32 * 1024 * 1024  # one batch ends after the line that passes this
@@ -69,8 +76,9 @@ LINES = Lines()
 class LineReader:
     """The complete lines of a growing file after a cursor; a context manager and an iterator.
 
-    After the iteration `cursor(state)` says how far the lines went. An unfinished last line is
-    left for the next read. Raises NotAFileError, or OSError where the file cannot be read.
+    `state` is what the last read remembered, empty where the file begins again. After the
+    iteration `cursor` and `batch` say how far the lines went. An unfinished last line is left for
+    the next read. Raises NotAFileError, or OSError where the file cannot be read.
     """
 
     def __init__(
@@ -101,6 +109,7 @@ class LineReader:
             self.reset = self._why_from_the_start(cursor)
         self.offset = 0 if self.reset else cursor.offset
         self.start = self.offset
+        self.state = b"" if self.reset else cursor.state
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +146,37 @@ class LineReader:
             offset=self.offset,
             fingerprint=self._fingerprint(self.offset) if self.offset else b"",
             state=state,
+        )
+
+    def memory(self, kind: type[T]) -> T:
+        """Return what the last read remembered, as the given Struct type; else a new one."""
+        return msgspec.msgpack.decode(self.state, type=kind) if self.state else kind()
+
+    def batch(  # noqa: PLR0913 - what a reader may have found
+        self,
+        agent: str,
+        *,
+        errors: "Errors",
+        records: int,
+        memory: msgspec.Struct | None = None,
+        events: Iterable[UsageEvent] = (),
+        sessions: Iterable[SessionUpdate] = (),
+        rate_limits: Iterable[RateLimit] = (),
+    ) -> Batch:
+        """Return what was found, with the place after it; `memory` is for the next read."""
+        errors.add("too_large", self.offset, self.too_large)
+        return Batch(
+            agent=agent,
+            path=self.path,
+            cursor=self.cursor(msgspec.msgpack.encode(memory) if memory is not None else b""),
+            events=tuple(events),
+            sessions=tuple(sessions),
+            rate_limits=tuple(rate_limits),
+            errors=errors.all(),
+            records=records,
+            bytes_read=self.offset - self.start,
+            reset=self.reset,
+            more=self.more,
         )
 
     def __iter__(self) -> Iterator[memoryview]:
@@ -296,6 +336,20 @@ def records(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T
                 for line in lines.lines_of(text, end)
                 for record in _decoded(line, lines.offset, decode, rescue)
             ]
+
+
+def use_each(
+    lines: LineReader, kind: type[T], errors: Errors, use: Callable[[T, int], object]
+) -> int:
+    """Hand every record to `use`, with the offset of its end; return how many there were."""
+    decode = decoder(kind, errors)
+    count = 0
+    for line in lines:
+        record = decode(line, lines.offset)
+        if record is not None:
+            count += 1
+            use(record, lines.offset)
+    return count
 
 
 def _decoded(

@@ -495,27 +495,21 @@ def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one transcript. Raises OSError."""
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
-        known = cursor.state and not lines.reset
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        memory = lines.memory(Memory)
         reader = _Reader(path, memory)
         count = 0
         for found in records(lines, Record, errors):
             count += len(found)
             reader.take(found)
-        errors.add("too_large", lines.offset, lines.too_large)
         events = reader.finish()
-        return Batch(
-            agent=NAME,
-            path=path,
-            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
-            events=events,
-            sessions=tuple(reader.sessions.values()),
-            rate_limits=(reader.limit_hit,) if reader.limit_hit else (),
-            errors=errors.all(),
+        return lines.batch(
+            NAME,
+            errors=errors,
             records=count,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
+            memory=memory,
+            events=events,
+            sessions=reader.sessions.values(),
+            rate_limits=(reader.limit_hit,) if reader.limit_hit else (),
         )
 
 

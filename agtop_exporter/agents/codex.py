@@ -604,28 +604,22 @@ def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one rollout. Raises OSError."""
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
-        known = cursor.state and not lines.reset
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        memory = lines.memory(Memory)
         reader = _Reader(path, memory)
         count = 0
         for found in records(lines, Record, errors):
             count += len(found)
             reader.take(found)
-        errors.add("too_large", lines.offset, lines.too_large)
         rate_limits = reader.rate_limits()
         memory.last_active = reader.session.last_active
-        return Batch(
-            agent=NAME,
-            path=path,
-            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
-            events=tuple(reader.events),
+        return lines.batch(
+            NAME,
+            errors=errors,
+            records=count,
+            memory=memory,
+            events=reader.events,
             sessions=(reader.session,) if reader.session.session_id else (),
             rate_limits=rate_limits,
-            errors=errors.all(),
-            records=count,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
         )
 
 

@@ -22,7 +22,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Count, Errors, LineReader, Moment, decoder
+from agtop_exporter.tail import Count, Errors, LineReader, Moment, use_each
 
 NAME = "pi"
 NAME_RANK = 5
@@ -249,30 +249,18 @@ def text_of(content: str | list[Block] | None) -> str:
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one session file. Raises OSError."""
     errors = Errors(path)
-    decode = decoder(Record, errors)
     with LineReader(path, cursor) as lines:
-        known = cursor.state and not lines.reset
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        memory = lines.memory(Memory)
         reader = _Reader(path, memory)
-        records = 0
-        for line in lines:
-            record = decode(line, lines.offset)
-            if record is not None:
-                records += 1
-                reader.take(record, lines.offset)
-        errors.add("too_large", lines.offset, lines.too_large)
+        records = use_each(lines, Record, errors, reader.take)
         reader.session.session_id = reader.session_id
-        return Batch(
-            agent=NAME,
-            path=path,
-            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
-            events=tuple(reader.events),
-            sessions=(reader.session,) if records else (),
-            errors=errors.all(),
+        return lines.batch(
+            NAME,
+            errors=errors,
             records=records,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
+            memory=memory,
+            events=reader.events,
+            sessions=(reader.session,) if records else (),
         )
 
 

@@ -16,7 +16,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, decoder
+from agtop_exporter.tail import Errors, LineReader, use_each
 from agtop_exporter.tail_json import read_document
 
 NAME = "copilot"
@@ -179,17 +179,10 @@ def _read_document(path: str, cursor: Cursor) -> Batch:
 
 def _read_log(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
-    decode = decoder(Change, errors)
     with LineReader(path, cursor) as lines:
-        known = cursor.state and not lines.reset
-        chat = msgspec.msgpack.decode(cursor.state, type=Chat | None) if known else None
+        chat = msgspec.msgpack.decode(lines.state, type=Chat | None) if lines.state else None
         replay = Replay(chat, errors)
-        records = 0
-        for line in lines:
-            change = decode(line, lines.offset)
-            if change is not None:
-                records += 1
-                replay.apply(change, lines.offset)
+        records = use_each(lines, Change, errors, replay.apply)
         errors.add("too_large", lines.offset, lines.too_large)
         place = lines.cursor(msgspec.msgpack.encode(replay.chat))
         batch = Batch(

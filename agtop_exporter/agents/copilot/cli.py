@@ -27,7 +27,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, decoder
+from agtop_exporter.tail import Errors, LineReader, use_each
 
 NAME = "copilot"
 LOG = "events.jsonl"
@@ -276,29 +276,17 @@ def _describe(session: SessionUpdate, path: str) -> None:
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one log. Raises OSError."""
     errors = Errors(path)
-    decode = decoder(Record, errors)
     with LineReader(path, cursor) as lines:
-        known = cursor.state and not lines.reset
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        memory = lines.memory(Memory)
         reader = _Reader(path, memory)
-        records = 0
-        for line in lines:
-            record = decode(line, lines.offset)
-            if record is not None:
-                records += 1
-                reader.take(record, lines.offset)
-        errors.add("too_large", lines.offset, lines.too_large)
+        records = use_each(lines, Record, errors, reader.take)
         if path.endswith(LOG) and reader.main_id in reader.sessions:
             _describe(reader.sessions[reader.main_id], path)
-        return Batch(
-            agent=NAME,
-            path=path,
-            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
-            events=tuple(reader.events),
-            sessions=tuple(reader.sessions.values()),
-            errors=errors.all(),
+        return lines.batch(
+            NAME,
+            errors=errors,
             records=records,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
+            memory=memory,
+            events=reader.events,
+            sessions=reader.sessions.values(),
         )

@@ -100,18 +100,12 @@ def read(path: str, cursor: Cursor) -> Batch:
             session.model = event.model
             if event.time:
                 session.seen(event.time)
-        errors.add("too_large", lines.offset, lines.too_large)
-        return Batch(
-            agent=NAME,
-            path=path,
-            cursor=lines.cursor(),
-            events=tuple(events),
-            sessions=tuple(sessions.values()),
-            errors=errors.all(),
+        return lines.batch(
+            NAME,
+            errors=errors,
             records=records,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
+            events=events,
+            sessions=sessions.values(),
         )
 
 

@@ -13,7 +13,7 @@ from agtop_exporter.model import (
     Signal,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, Moment, decoder
+from agtop_exporter.tail import Errors, LineReader, Moment, use_each
 
 NAME = "cursor"
 FOLDER = "agent-transcripts"
@@ -145,18 +145,10 @@ def working_directory(path: Path) -> str:
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one transcript. Raises OSError."""
     errors = Errors(path)
-    decode = decoder(Record, errors)
     with LineReader(path, cursor) as lines:
-        known = cursor.state and not lines.reset
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        memory = lines.memory(Memory)
         reader = _Reader(path, memory)
-        records = 0
-        for line in lines:
-            record = decode(line, lines.offset)
-            if record is not None:
-                records += 1
-                reader.take(record, lines.offset)
-        errors.add("too_large", lines.offset, lines.too_large)
+        records = use_each(lines, Record, errors, reader.take)
         now = lines.cursor(msgspec.msgpack.encode(memory))
         if not memory.latest:  # no record has a time: the file has one
             reader.session.last_active = now.mtime_ns / NANOSECONDS

@@ -29,7 +29,7 @@ from agtop_exporter.model import (
     Signal,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, decoder
+from agtop_exporter.tail import Errors, LineReader, use_each
 from agtop_exporter.tail_json import read_document
 
 NAME = "gemini"
@@ -245,30 +245,18 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 def _read_lines(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
-    decode = decoder(Record, errors)
     with LineReader(path, cursor) as lines:
-        known = cursor.state and not lines.reset
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        memory = lines.memory(Memory)
         reader = _Reader(path, memory)
-        records = 0
-        for line in lines:
-            record = decode(line, lines.offset)
-            if record is not None:
-                records += 1
-                reader.take(record, lines.offset)
-        errors.add("too_large", lines.offset, lines.too_large)
+        records = use_each(lines, Record, errors, reader.take)
         events, session = reader.finish()
-        return Batch(
-            agent=NAME,
-            path=path,
-            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
+        return lines.batch(
+            NAME,
+            errors=errors,
+            records=records,
+            memory=memory,
             events=events,
             sessions=(session,) if records else (),
-            errors=errors.all(),
-            records=records,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
         )
 
 

@@ -20,7 +20,7 @@ from agtop_exporter.agents.gemini import chat
 from agtop_exporter.agents.gemini.places import chats
 from agtop_exporter.agents.gemini.records import Tokens, token_counts
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, UsageEvent
-from agtop_exporter.tail import Count, Errors, LineReader, Moment, decoder
+from agtop_exporter.tail import Count, Errors, LineReader, Moment, use_each
 from agtop_exporter.tail_json import Objects
 
 RESPONSE = "gemini_cli.api_response"
@@ -230,27 +230,15 @@ class _Reader:
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one telemetry file. Raises OSError."""
     errors = Errors(path)
-    decode = decoder(Record, errors)
     with LineReader(path, cursor, form=OBJECTS) as lines:
-        known = cursor.state and not lines.reset
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if known else Memory()
+        memory = lines.memory(Memory)
         reader = _Reader(path, memory)
-        records = 0
-        for line in lines:
-            record = decode(line, lines.offset)
-            if record is not None:
-                records += 1
-                reader.take(record)
-        errors.add("too_large", lines.offset, lines.too_large)
-        return Batch(
-            agent=chat.NAME,
-            path=path,
-            cursor=lines.cursor(msgspec.msgpack.encode(memory)),
-            events=tuple(reader.events),
-            sessions=tuple(reader.sessions.values()),
-            errors=errors.all(),
+        records = use_each(lines, Record, errors, lambda record, _at: reader.take(record))
+        return lines.batch(
+            chat.NAME,
+            errors=errors,
             records=records,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
+            memory=memory,
+            events=reader.events,
+            sessions=reader.sessions.values(),
         )
