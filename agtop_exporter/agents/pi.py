@@ -1,7 +1,7 @@
 """pi: `<root>/sessions/<folder>/*.jsonl`, one file a session.
 
-Seen with 0.73.1; documented in packages/coding-agent/docs/session.md of
-https://github.com/badlogic/pi-mono, and see tests/agents/pi/README.
+Seen with 1.5.2 and 0.73.1; documented in packages/coding-agent/docs/session-format.md of
+https://github.com/earendil-works/pi, and see tests/agents/pi/README.
 Says nothing of processes, and never looks at credentials.
 """
 
@@ -33,6 +33,7 @@ SIGNALS = {  # by why an answer stopped
     "stop": Signal("idle", "", "assistant.stop"),
     "length": Signal("idle", "", "assistant.length"),
     "aborted": Signal("idle", "", "assistant.aborted"),
+    "deferred": Signal("running", "", "assistant.deferred"),
 }
 
 
@@ -43,12 +44,14 @@ class Cost(msgspec.Struct, gc=False):
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response: disjoint already, and output includes reasoning."""
+    """The usage of a response: disjoint already; two figures are subsets of others."""
 
     input: Count | None = 0
     output: Count | None = 0
     cache_read: Count | None = 0
     cache_write: Count | None = 0
+    cache_write_1h: Count | None = msgspec.field(default=0, name="cacheWrite1h")
+    reasoning: Count | None = 0
     cost: Cost | None = None
 
 
@@ -73,6 +76,7 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
     tool_call_id: str | None = None
     tool_name: str | None = None
     is_error: bool | None = None
+    thinking_level: str | None = None
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
@@ -83,9 +87,18 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     timestamp: Moment | None = None
     cwd: str | None = None
     message: Message | None = None
+    provider: str | None = None
+    model: str | None = None
     model_id: str | None = None
+    usage: Usage | None = None
     thinking_level: str | None = None
     name: str | None = None
+
+
+class Settings(msgspec.Struct, rename="camel"):
+    """`settings.json`, of which only this is looked at."""
+
+    session_dir: str | None = None
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -94,6 +107,7 @@ class Memory(msgspec.Struct, array_like=True):
     session_id: str = ""
     began: float = 0.0  # earlier entries are copies of another session's
     latest: float = 0.0
+    model: str = ""
 
 
 class _Reader:
@@ -121,13 +135,16 @@ class _Reader:
             case "message" if message is not None:
                 self._message(message, key)
             case "model_change":
-                session.model = record.model_id or session.model
+                self._choose(record.model_id)
             case "thinking_level_change":
                 session.model_effort = record.thinking_level or session.model_effort
             case "session_info":
                 session.entitle(record.name or "", NAME_RANK)
             case "compaction":
                 self._occur(f"compaction:{key}", compactions=1)
+                self._respond(record, key, self.memory.model)
+            case "branch_summary" | "usage":  # the latter of any kind, such as cache warming
+                self._respond(record, key, record.model or self.memory.model)
 
     def _place(self, record: Record) -> None:
         """Find out whether an entry is a copy: then it is older than the file's header."""
@@ -153,14 +170,19 @@ class _Reader:
                 self._occur(f"prompt:{key}", turns=1)
             case "toolResult":
                 self._signal(Signal("running", "", "toolResult"))
+                self._respond(message, f"nested:{key}", "")  # what the tool asked of any models
                 if message.is_error:
                     call_id, name = message.tool_call_id or key, message.tool_name or ""
                     failed = ((call_id, tool_label(name)),)
                     self._occur(f"failure:{key}", tool_errors=failed)
 
+    def _choose(self, model: str | None) -> None:
+        self.memory.model = self.session.model = model or self.memory.model
+
     def _answer(self, message: Message, key: str) -> None:
-        session, usage = self.session, message.usage
-        session.model = message.model or session.model
+        session = self.session
+        self._choose(message.model)
+        session.model_effort = message.thinking_level or session.model_effort
         self._signal(SIGNALS.get(message.stop_reason or "", Signal()))
         blocks = message.content if isinstance(message.content, list) else ()
         tools = tuple(
@@ -168,28 +190,41 @@ class _Reader:
             for index, block in enumerate(blocks)
             if block.type == "toolCall"
         )
-        tokens = token_counts(usage or Usage())
-        if not tokens.total:  # a request that failed before it was answered
-            if tools:
-                self._occur(f"calls:{key}", tools=tools)
-            return
-        if not self.copied:
-            used = session.context_used_tokens = tokens.total
+        used = self._respond(message, key, message.model or "", tools)
+        if used and not self.copied:
+            session.context_used_tokens = used
             session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
-        self.events.append(
-            UsageEvent(
-                key=key,
-                session_id=self.session_id,
-                time=self.time,
-                model=message.model or "",
-                tokens=tokens,
-                requests=1,
-                tools=tools,
-                copied=self.copied,
-                provider=message.provider or "",
-                reported_cost=picodollars(usage.cost if usage else None),
+
+    def _respond(
+        self,
+        record: Record | Message,
+        key: str,
+        model: str,
+        tools: tuple[tuple[str, str], ...] = (),
+    ) -> int:
+        """Count what a record says that a model used, and return its tokens.
+
+        A request that failed before it was answered has none, and was not billed.
+        """
+        tokens = token_counts(record.usage or Usage())
+        if tokens.total:
+            self.events.append(
+                UsageEvent(
+                    key=key,
+                    session_id=self.session_id,
+                    time=self.time,
+                    model=model,
+                    tokens=tokens,
+                    requests=1,
+                    tools=tools,
+                    copied=self.copied,
+                    provider=record.provider or "",
+                    reported_cost=picodollars(record.usage.cost if record.usage else None),
+                )
             )
-        )
+        elif tools:
+            self._occur(f"calls:{key}", tools=tools)
+        return tokens.total
 
     def _signal(self, signal: Signal) -> None:
         if not self.copied:
@@ -224,12 +259,15 @@ class _Reader:
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Return the counts; how long cache writes live is not said, so they are of 5 minutes."""
+    """Return the counts; cache writes of which no life is said are of 5 minutes."""
+    written, long_lived = usage.cache_write or 0, usage.cache_write_1h or 0
     return TokenCounts(
         input=usage.input or 0,
         cache_read=usage.cache_read or 0,
-        cache_write_5m=usage.cache_write or 0,
+        cache_write_5m=max(0, written - long_lived),
+        cache_write_1h=min(written, long_lived),
         output=usage.output or 0,
+        reasoning=min(usage.output or 0, usage.reasoning or 0),
     )
 
 
@@ -265,11 +303,22 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the folders of sessions."""
+    """Return the folders of sessions: the usual ones, and those that the settings name."""
     if sessions := environment.get("PI_CODING_AGENT_SESSION_DIR"):
         return (Path(sessions).expanduser(),)
-    user = home / ".pi" / "agent"
-    return listed_roots(environment, "PI_CODING_AGENT_DIR", user, below="sessions")
+    bases = listed_roots(environment, "PI_CODING_AGENT_DIR", home / ".pi" / "agent")
+    named = (Path(settings(base).session_dir or "").expanduser() for base in bases)
+    # A relative name starts at the project that pi was started in: none of ours to guess.
+    return (*(base / "sessions" for base in bases), *(path for path in named if path.is_absolute()))
+
+
+def settings(base: Path) -> Settings:
+    """Return the user's settings; empty where they cannot be read."""
+    path = base / "settings.json"
+    try:
+        return msgspec.json.decode(path.read_bytes() if path.is_file() else b"{}", type=Settings)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Settings()
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:

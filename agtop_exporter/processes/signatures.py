@@ -178,7 +178,7 @@ SIGNATURES: dict[str, ProcessSignature] = {
     "pi": ProcessSignature(
         executables=frozenset(),
         titles=frozenset({"pi"}),  # also the name of many a program that computes pi
-        packages=("@mariozechner/pi-coding-agent",),
+        packages=("@earendil-works/pi-coding-agent", "@mariozechner/pi-coding-agent"),
     ),
 }
 """By the agent's label; an agent that is added needs one entry here."""
