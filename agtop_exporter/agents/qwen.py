@@ -1,6 +1,6 @@
 """Qwen Code: `<root>/projects/<folder>/chats/*.jsonl`, and subagents' logs beside them.
 
-Seen with 0.15.10; the format is not documented, see tests/agents/qwen/README.
+Seen with 0.24.4 and 0.15.10; the format is not documented, see tests/agents/qwen/README.
 Says nothing of processes, and never looks at credentials.
 """
 
@@ -26,6 +26,8 @@ NAME = "qwen"
 RESPONSE = "qwen-code.api_response"
 CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
 UNPAIRED_RESPONSES = 32  # of which the second record may still come
+ASKING_TOOLS = frozenset({"ask_user_question", "exit_plan_mode"})
+GUARDED_TOOLS = frozenset({"run_shell_command", "edit", "write_file"})  # ask, then run at once
 TYPED = (None, "mid_turn_user_message")  # subtypes of "user" that a user has typed
 
 Figures = tuple[str, int, int, int, int]  # model, prompt, cached, candidates, total
@@ -67,11 +69,21 @@ class UiEvent(msgspec.Struct, gc=False):
 
     name: str | None = msgspec.field(default=None, name="event.name")
     model: str | None = None
+    prompt_id: str | None = None
+    subagent_id: str | None = None
+    subagent_name: str | None = None
     input_token_count: Count | None = 0
     cached_content_token_count: Count | None = 0
     output_token_count: Count | None = 0
     thoughts_token_count: Count | None = 0
     total_token_count: Count | None = 0
+
+    @property
+    def subagent(self) -> str:
+        """The id of the subagent that asked; before 0.24 only its prompts are named after it."""
+        parts = (self.prompt_id or "").split("#")
+        of_subagent = self.subagent_name and len(parts) == 3  # noqa: PLR2004 - session, id, number
+        return self.subagent_id or (parts[1] if of_subagent else "")
 
     @property
     def usage(self) -> Usage:
@@ -141,6 +153,7 @@ class _Reader:
         self.parent = place.parent.name if place.parent.parent.name == "subagents" else ""
         self.stem = place.stem
         self.events: list[UsageEvent] = []
+        self.subagents: dict[str, SessionUpdate] = {}  # that this session has told of
         self.session = SessionUpdate(
             session_id="",
             data_path=path,
@@ -184,7 +197,8 @@ class _Reader:
     def _respond(self, record: Record, usage: Usage, model: str, key: str) -> None:
         """Count a response by the first of its two records; they share nothing but figures.
 
-        Of a subagent's log nothing counts: its parent's transcript has the telemetry of all.
+        Of a subagent's log nothing counts: its parent's transcript has the telemetry of all, where
+        each is the only record.
         """
         figures = figures_of(usage, model)
         for index, (kind, others) in enumerate(self.memory.unpaired):
@@ -205,12 +219,24 @@ class _Reader:
         tools = tuple((call.id or key, tool_label(call.name or "")) for call in calls)
         if tools:
             self._occur(f"calls:{key}", tools=tools)
-            self.memory.tools = dict(tools)
+        self.memory.tools = dict(tools)
         if record.usage_metadata is not None:
             self._respond(record, record.usage_metadata, session.model, key)
             self._context(record.usage_metadata.total_token_count or 0)
         session.context_window_tokens = record.context_window_size or session.context_window_tokens
-        self._signal("running" if tools else "idle", "assistant.call" if tools else "assistant")
+        self._await("assistant.call" if tools else "assistant", "running" if tools else "idle")
+
+    def _await(self, detail: str, kind: str) -> None:
+        """Say that a call waits for the user; else what the session is doing.
+
+        A guarded tool waits for a permission until a process of it is seen, or its result.
+        """
+        for name in self.memory.tools.values():
+            if name in ASKING_TOOLS | GUARDED_TOOLS:
+                reason = "input" if name in ASKING_TOOLS else "permission"
+                self._signal("waiting", f"tool={name}", reason)
+                return
+        self._signal(kind, detail)
 
     def _context(self, used: int) -> None:
         session = self.session
@@ -222,7 +248,11 @@ class _Reader:
         session = self.session
         event = payload.ui_event
         if event is not None and event.name == RESPONSE:
-            self._respond(record, event.usage, event.model or self.memory.model, key)
+            model = event.model or self.memory.model
+            if event.subagent:
+                self._delegate(event, model, key)
+            else:
+                self._respond(record, event.usage, model, key)
         elif record.subtype == "custom_title":
             generated = payload.title_source == "auto"
             rank = GENERATED_TITLE_RANK if generated else CUSTOM_TITLE_RANK
@@ -233,6 +263,20 @@ class _Reader:
             self._occur(f"compaction:{key}", compactions=1)
         elif record.subtype == "rewind":
             self._signal("idle", "system.rewind")
+
+    def _delegate(self, event: UiEvent, model: str, key: str) -> None:
+        """Count a response for the subagent that it went to, whose log is named after its id."""
+        name = f"agent-{event.subagent}"
+        told = SessionUpdate(
+            session_id=name,
+            parent_session_id=self.session_id,
+            cwd=self.session.cwd,
+            model=model,
+            signal=Signal("idle", "", "telemetry"),  # some have no log that would tell more
+        )
+        if not self.copied:
+            self.subagents.setdefault(name, told).seen(self.time)
+        self._occur(key, model=model, tokens=token_counts(event.usage), session_id=name)
 
     # --- turns, tools and state -------------------------------------------------------------
 
@@ -249,21 +293,22 @@ class _Reader:
 
     def _tool_result(self, record: Record, key: str) -> None:
         result = record.tool_call_result or ToolCallResult()
+        call_id = result.call_id or key
+        name = self.memory.tools.pop(call_id, "unknown")
         if result.status == "error":
-            call_id = result.call_id or key
-            name = self.memory.tools.get(call_id, "unknown")
             self._occur(f"failure:{key}", tool_errors=((call_id, name),))
         cancelled = result.status == "cancelled"
-        self._signal("idle" if cancelled else "running", f"tool_result.{result.status}")
+        self._await(f"tool_result.{result.status}", "idle" if cancelled else "running")
 
-    def _signal(self, kind: str, detail: str) -> None:
+    def _signal(self, kind: str, detail: str, reason: str = "") -> None:
         if not self.copied:
-            self.session.signal = Signal(kind, "", detail)
+            self.session.signal = Signal(kind, reason, detail)
 
     def _occur(  # noqa: PLR0913 - one event, whatever it is of
         self,
         key: str,
         *,
+        session_id: str = "",
         model: str = "",
         tokens: TokenCounts | None = None,
         turns: int = 0,
@@ -274,7 +319,7 @@ class _Reader:
         self.events.append(
             UsageEvent(
                 key=key,
-                session_id=self.session_id,
+                session_id=session_id or self.session_id,
                 time=self.time,
                 model=model,
                 tokens=tokens or TokenCounts(),
@@ -335,7 +380,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             records=records,
             memory=memory,
             events=reader.events,
-            sessions=(reader.session,) if records else (),
+            sessions=(reader.session, *reader.subagents.values()) if records else (),
         )
 
 
@@ -357,6 +402,7 @@ AGENT = Agent(
     files=files,
     read=read,
     not_in_files=(
-        "requests that failed, rate limits, and the tokens of sub-agents apart from their parent's"
+        "suggestions of what to type next, requests that failed, cache writes, rate limits; before "
+        "0.24 the tokens of sub-agents apart from their parent's"
     ),
 )

@@ -1,7 +1,7 @@
 """How each agent's processes look, as plain data; nothing here looks at a process.
 
 Names were seen on real installations: Claude Code 1.0.100 to 2.1.197, Codex 0.80 and 0.169,
-Gemini CLI, OpenCode 1.18, Copilot CLI 1.0.102, Qwen Code 0.15, pi 0.73. Cursor and Antigravity
+Gemini CLI, OpenCode 1.18, Copilot CLI 1.0.102, Qwen Code 0.24, pi 1.5. Cursor and Antigravity
 are from their documentation.
 """
 

@@ -24,6 +24,7 @@ TITLE_RANK = 3
 GIVEN_TITLE = re.compile(r"^(New|Child) session - ")  # until a model has made a better one
 REASONING_INSIDE = re.compile(r"^(0|1\.[01])\.")  # versions whose output contains reasoning
 ASKING_TOOLS = frozenset({"question", "plan_exit"})
+GUARDED_TOOLS = frozenset({"bash", "edit", "write", "apply_patch"})  # ask first, then begin at once
 UNSETTLED = frozenset({"pending", "running"})
 MAX_COST_USD = 1e6  # of one response; more is no cost
 LIMIT_HEADER = "anthropic-ratelimit-unified-"
@@ -167,13 +168,22 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
             return Signal("idle", "", name)
         return Signal("error", name, "message.error")
     if message.open:
-        for part in parts:
-            status = part.state.status if part.state else None
-            if (part.tool or part.name) in ASKING_TOOLS and status in UNSETTLED:
-                return Signal("waiting", "input", f"tool={part.tool or part.name}")
-        return Signal("running", "", "message.open")
+        waits = (_wait_of(part) for part in parts)
+        return next(filter(None, waits), Signal("running", "", "message.open"))
     kind = "running" if message.finish == "tool-calls" else "idle"
     return Signal(kind, "", f"finish={message.finish}" if message.finish else f"{message.role}")
+
+
+def _wait_of(part: Part) -> Signal | None:
+    """Say what a tool call waits for; None where it waits for nothing."""
+    tool, state = part.tool or part.name or "", part.state
+    if state is None or state.status not in UNSETTLED:
+        return None
+    if tool in ASKING_TOOLS:
+        return Signal("waiting", "input", f"tool={tool}")
+    if tool in GUARDED_TOOLS and state.status == "running" and state.metadata is None:
+        return Signal("waiting", "permission", f"tool={tool}")
+    return None
 
 
 def rate_limits(message: Message) -> tuple[RateLimit, ...]:

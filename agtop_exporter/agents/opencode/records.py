@@ -64,11 +64,16 @@ class MessageError(msgspec.Struct, gc=False):
     data: ErrorData | None = None
 
 
+class Anything(msgspec.Struct, gc=False):
+    """An object of which only the presence matters."""
+
+
 class ToolState(msgspec.Struct, gc=False):
     """How far a tool call is: pending, running, completed, error."""
 
     status: str | None = None
     time: Times | None = None
+    metadata: Anything | None = None  # comes when the tool begins, after any permission
 
 
 class Part(msgspec.Struct, gc=False, rename=NAMES):
