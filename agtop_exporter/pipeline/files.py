@@ -72,7 +72,7 @@ class AgentFiles:
 
     def look(self, cursors: Mapping[str, Cursor]) -> Listing:
         """Compare files with their cursors; `cursors` are those of this agent."""
-        roots = [root for root in self._roots() if root.is_dir()]
+        roots = [root for root in self._roots() if root.exists()]  # some are single files
         if self._pass is None:
             self._pass = (entry for root in roots for entry in self._agent.files(root))
             self._seen = set()
@@ -118,9 +118,18 @@ class AgentFiles:
                 cursor = cursors[old]
                 if old in gone:
                     gone.remove(old)
-            new = max(0, status.st_size - cursor.offset) or status.st_size
+            new = _new_bytes(cursor, status.st_size)
             work.append(Work(self._agent.name, path, cursor, new, status.st_mtime_ns))
         return Listing(present, tuple(work), tuple(moved), tuple(gone))
+
+
+def _new_bytes(cursor: Cursor, size: int) -> int:
+    """Estimate how much must be read: all of a file that has shrunk.
+
+    A database is written to in place, mostly without growing.
+    """
+    growth = size - cursor.offset
+    return growth if growth >= 0 else size
 
 
 def _hot(cursors: Mapping[str, Cursor]) -> list[str]:
