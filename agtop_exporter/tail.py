@@ -30,6 +30,7 @@ BLOCK_BYTES = 256 * 1024
 BATCH_BYTES = 32 * 1024 * 1024  # one batch ends after the line that passes this
 LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines lose their long strings while they are read
 LONG_STRING_BYTES = 4096
+ELLIPSIS = "…".encode()
 FINGERPRINT_BYTES = 512  # of the head, and of the tail before the offset
 MAX_COUNT = 10**9  # no request has more tokens; keeps what it costs inside 64 bits
 
@@ -242,7 +243,10 @@ class LineReader:
 
 
 class StringShortener:
-    """Copies JSON text piecemeal, with every string longer than LONG_STRING_BYTES emptied."""
+    """Copies JSON text piecemeal, with every string longer than LONG_STRING_BYTES replaced.
+
+    It becomes an ellipsis, which is still a text: that there was a prompt must not be lost.
+    """
 
     def __init__(self) -> None:
         self._out: list[bytes] = []
@@ -279,8 +283,8 @@ class StringShortener:
         if data[end] == ord("\\"):  # half an escape: the next block has the rest
             self._pending = data[end:]
             return len(data)
-        if self._string is not None and self._string_bytes <= LONG_STRING_BYTES:
-            self._emit(b"".join(self._string))
+        short = self._string is not None and self._string_bytes <= LONG_STRING_BYTES
+        self._emit(b"".join(self._string or ()) if short else ELLIPSIS)
         self._emit(b'"')
         self._string = None
         return end + 1

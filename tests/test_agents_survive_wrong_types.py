@@ -1,10 +1,14 @@
 """A field of any record may hold anything: reading goes on, and what is counted can be kept."""
 
+import contextlib
 import json
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from driving import read_on, refresh, transcripts
+from driving import DATABASES, read_on, refresh, transcripts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,35 +50,92 @@ def put(value, place, new):
     value[place[-1]] = new
 
 
-def lines_with_fields(path):
-    for number, line in enumerate(path.read_bytes().splitlines()):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            for place in places(record):
-                yield number, place
+def records_of(path):
+    """Map the place of each record of a file to it: a text, or a cell of a database."""
+    if path.suffix in DATABASES:
+        return cells_of(path)
+    whole = dict(enumerate(pieces(path)))
+    return {place: record for place, text in whole.items() if (record := parsed(text)) is not None}
+
+
+def pieces(path):
+    """Split a file into its records: a document, objects over several lines, or lines."""
+    data = path.read_bytes()
+    if path.suffix == ".json":
+        return [data]
+    return (
+        re.split(rb"(?<=\n}\n)", data) if path.suffix == ".log" else data.splitlines(keepends=True)
+    )
+
+
+def parsed(text):
+    """Return a JSON object or array; None for what is none."""
+    try:
+        record = json.loads(text)
+    except (ValueError, TypeError):
+        return None
+    return record if isinstance(record, dict | list) else None
+
+
+def cells_of(path):
+    with closing(sqlite3.connect(path)) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+        found = {}
+        for table in tables:
+            with contextlib.suppress(sqlite3.Error):  # an index
+                rows = database.execute(f"SELECT rowid, * FROM {table}")  # noqa: S608 - its own
+                names = [column[0] for column in rows.description]
+                for rowid, *row in rows:
+                    for name, cell in zip(names[1:], row, strict=True):
+                        record = parsed(cell) if isinstance(cell, str) else None
+                        found[table, name, rowid] = cell if record is None else record
+        return found
+
+
+def replace(path, place, record):
+    """Write a record in another's place."""
+    if path.suffix in DATABASES:
+        table, name, rowid = place
+        cell = json.dumps(record) if isinstance(record, dict | list) else record
+        update = f"UPDATE {table} SET {name} = ? WHERE rowid = ?"  # noqa: S608 - its own
+        impossible = (sqlite3.Error, OverflowError, UnicodeEncodeError)
+        with closing(sqlite3.connect(path)) as database, contextlib.suppress(*impossible):
+            database.execute(update, (cell, rowid))
+            database.commit()
+    else:
+        texts = pieces(path)
+        texts[place] = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        path.write_bytes(b"".join(texts))
+
+
+def companions(path):
+    """List what is read with a transcript: OpenCode keeps a file for each message and part."""
+    storage = path.parents[2] if path.parents[1].name == "session" else None
+    folders = (storage / "message", storage / "part") if storage else ()
+    return [path, *(file for folder in folders for file in sorted(folder.rglob("*.json")))]
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 @given(data=st.data())
 def test_any_field_may_hold_anything(agent, home, tmp_path, data):
-    paths = [Path(path) for _, path in transcripts(home, [agent]) if path.endswith(".jsonl")]
-    filled = [path for path in paths if path.stat().st_size]
-    if not filled:
-        pytest.skip(f"{agent.name} writes no lines")
-    path = data.draw(st.sampled_from(filled))
+    found = [Path(path) for _, path in transcripts(home, [agent])]
+    transcript = data.draw(st.sampled_from([path for path in found if path.stat().st_size]))
+    path = data.draw(st.sampled_from(companions(transcript)))
+    records = records_of(path)
+    if not records:
+        return  # nothing in it is a record
+    place = data.draw(st.sampled_from(list(records)))
+    record, new = records[place], data.draw(anything)
+    fields = list(places(record)) if isinstance(record, dict | list) else []
+    if fields and (field := data.draw(st.sampled_from([*fields, ()]))):
+        put(record, field, new)
+    else:
+        record = new
     original = path.read_bytes()
-    number, place = data.draw(st.sampled_from(list(lines_with_fields(path))))
-    lines = original.splitlines(keepends=True)
-    record = json.loads(lines[number])
-    put(record, place, data.draw(anything))
-    lines[number] = json.dumps(record, separators=(",", ":")).encode() + b"\n"
     ledger = Ledger(tmp_path / "state")
     try:
-        path.write_bytes(b"".join(lines))
-        read_on(ledger, agent, str(path))
+        replace(path, place, record)
+        read_on(ledger, agent, str(transcript))
         ledger.commit()
         assert ledger.warning == ""
         assert all(value >= 0 for value in ledger.totals.values())

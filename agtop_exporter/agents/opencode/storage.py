@@ -123,6 +123,8 @@ class _Reader:
         session = self._load(self.path, SessionFile)
         if session is not None:
             self._describe(session)
+        elif not self.errors.all():
+            return  # half of it, so far: whose subagent it is, and what was copied, is to come
         memory = self.memory
         folder = f"{self.storage}/message/{self.context.session_id}"
         listed = _listed(folder)
