@@ -13,6 +13,7 @@ import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
 from agtop_exporter.model import (
+    NO_TOKENS,
     PICODOLLARS_PER_USD,
     PROMPT_RANK,
     Batch,
@@ -206,21 +207,16 @@ class _Reader:
 
         A request that failed before it was answered has none, and was not billed.
         """
-        tokens = token_counts(record.usage or Usage())
+        usage = record.usage or Usage()
+        tokens = token_counts(usage)
         if tokens.total:
-            self.events.append(
-                UsageEvent(
-                    key=key,
-                    session_id=self.session_id,
-                    time=self.time,
-                    model=model,
-                    tokens=tokens,
-                    requests=1,
-                    tools=tools,
-                    copied=self.copied,
-                    provider=record.provider or "",
-                    reported_cost=picodollars(record.usage.cost if record.usage else None),
-                )
+            self._occur(
+                key,
+                model=model,
+                tokens=tokens,
+                tools=tools,
+                provider=record.provider or "",
+                reported_cost=picodollars(usage.cost),
             )
         elif tools:
             self._occur(f"calls:{key}", tools=tools)
@@ -230,25 +226,34 @@ class _Reader:
         if not self.copied:
             self.session.signal = signal
 
-    def _occur(
+    def _occur(  # noqa: PLR0913 - the fields of an event
         self,
         key: str,
         *,
+        model: str = "",
+        tokens: TokenCounts = NO_TOKENS,
         turns: int = 0,
         compactions: int = 0,
         tools: tuple[tuple[str, str], ...] = (),
         tool_errors: tuple[tuple[str, str], ...] = (),
+        provider: str = "",
+        reported_cost: int | None = None,
     ) -> None:
         self.events.append(
             UsageEvent(
                 key=key,
                 session_id=self.session_id,
                 time=self.time,
+                model=model,
+                tokens=tokens,
+                requests=int(tokens.total > 0),
                 turns=turns,
                 compactions=compactions,
                 tools=tools,
                 tool_errors=tool_errors,
                 copied=self.copied,
+                provider=provider,
+                reported_cost=reported_cost,
             )
         )
 
