@@ -245,23 +245,26 @@ class _Reader:
             if time >= context.created and time:
                 session.seen(time)
         for table in MESSAGES:
-            for _, message in self._ordered(table, session_id, "ASC", limit=FIRST_MESSAGES):
+            first = self._ordered(
+                table, session_id, "ASC", limit=FIRST_MESSAGES, containing='"variant"'
+            )
+            for _, message in first:
                 if message.role == "user" and message.effort:
                     session.model_effort = message.effort
                     return
 
     def _ordered(
-        self, table: str, session_id: str, direction: str, *, limit: int
+        self, table: str, session_id: str, direction: str, *, limit: int, containing: str = ""
     ) -> Iterator[tuple[MessageRow, Message]]:
-        """Give messages of a session, the first or the newest ones."""
+        """Give those that contain a text of a session's first or newest messages."""
         timed = "time_created" in self.database.columns(table)
         order = f"time_created {direction}, id {direction}" if timed else f"rowid {direction}"
+        ids = f"SELECT id FROM {table} WHERE session_id = ? ORDER BY {order} LIMIT {limit}"  # noqa: S608 - constants
         for row in self.database.find(
             table,
             MessageRow,
-            where=f"session_id = ? ORDER BY {order}",
-            values=(session_id,),
-            limit=limit,
+            where=f"id IN ({ids}) AND instr(data, ?) ORDER BY {order}",
+            values=(session_id, containing),
         ):
             message = self._decoded(row)
             if message is not None:
