@@ -136,7 +136,7 @@ class Objects(Lines, frozen=True):
         begin = 0
         while (end := find(b"\n", begin)) >= 0:
             if text[begin:end] == b"{":
-                end = find(b"\n}\n", end) + len(b"\n}")
+                end = _end_of_object(text, end)
             if any(find(marker, begin, end) >= 0 for marker in self.markers):
                 passed = None
                 yield begin, end
@@ -145,3 +145,11 @@ class Objects(Lines, frozen=True):
             begin = end + 1
         if passed is not None:
             yield passed
+
+
+def _end_of_object(text: bytes, begin: int) -> int:
+    """Return where an indented object ends; one whose end was lost ends before the next."""
+    end, following = text.find(b"\n}\n", begin), text.find(b"\n{\n", begin)
+    if end >= 0 and (following < 0 or end < following):
+        return end + len(b"\n}")
+    return following if following >= 0 else begin

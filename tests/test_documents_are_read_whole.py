@@ -1,5 +1,6 @@
 """A JSON document is rewritten whole: half of it says nothing, and its size is no danger."""
 
+import itertools
 import json
 import os
 
@@ -111,3 +112,15 @@ def test_objects_without_a_mark_are_passed_over(tmp_path):
         given = [json.loads(bytes(line))["name"] for line in lines]
         assert given == ["wanted", "other"]  # the last one moves the cursor to the end
         assert lines.offset == path.stat().st_size
+
+
+@pytest.mark.parametrize("begun", ["{\n", '{\n  "mark": 1,\n', "{\n{\n", "}\n", "{\n\n"])
+def test_an_object_that_has_lost_its_end_costs_only_itself(tmp_path, begun):
+    path = tmp_path / "a.log"
+    whole = '{\n  "mark": 2\n}\n'
+    for text in (begun + whole, whole + begun + whole, whole + begun):
+        path.write_text(text)
+        with LineReader(str(path), Cursor(), form=Objects(markers=(b"mark",))) as lines:
+            given = [bytes(line) for line in itertools.islice(lines, 9)]
+        assert given.count(whole.encode().rstrip()) == text.count(whole)
+        assert len(given) <= len(text.splitlines())
