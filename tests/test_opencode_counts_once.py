@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from agtop_exporter.agents.opencode import AGENT
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import Cursor
 from agtop_exporter.tail_sqlite import DatabaseBusyError
 
 NOW = 1_780_000_100_000
@@ -243,6 +244,31 @@ def test_a_message_file_that_is_rewritten(home):
     refresh(ledger, home, [AGENT])
     assert record(ledger, session).models["gpt-5.1"].requests == 2
     assert record(ledger, session).facts.signal.kind == "idle"
+
+
+@pytest.mark.parametrize("name", ["\0", "..", "../p1", "x" * 300, ""])
+def test_an_id_that_is_no_name_costs_nothing(home, name):
+    file = home.joinpath(*SHARE, "storage", "session", "p1", "ses_json0000000000000000000000.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "id": name}))
+    message = file.parents[2] / "message" / file.stem / "msg_3.json"
+    message.write_text(json.dumps({**json.loads(message.read_text()), "id": name}))
+    events = AGENT.read(str(file), Cursor()).events
+    assert sum(event.requests for event in events) == 2
+    assert sum(len(event.tools) for event in events) == 1
+
+
+def test_half_a_session_file_says_nothing_yet(home):
+    """It would not say whose subagent the session is: its prompt would be a user's."""
+    file = home.joinpath(*SHARE, "storage", "session", "p1", "ses_jchild00000000000000000000.json")
+    whole = file.read_bytes()
+    once, grown = Ledger(), Ledger()
+    read_on(once, AGENT, str(file))
+    file.write_bytes(whole[: len(whole) // 2])
+    read_on(grown, AGENT, str(file))
+    assert not used(grown)
+    file.write_bytes(whole)
+    read_on(grown, AGENT, str(file))
+    assert used(grown) == used(once)
 
 
 def test_migrated_and_forked_count_once(home):

@@ -66,8 +66,7 @@ def files(root: Path) -> Iterator[FileGroup]:
 
 def session_group(path: str) -> FileGroup:
     """Return a session's file with its folder of messages and the newest of them."""
-    session_id = path.rpartition("/")[2].removesuffix(".json")
-    folder = f"{storage_of(path)}/message/{session_id}"
+    folder = f"{storage_of(path)}/message/{name_of(path)}"
     try:
         changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - every refresh
     except OSError:
@@ -79,6 +78,11 @@ def session_group(path: str) -> FileGroup:
 def newest_file(folder: str, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001 - part of the key
     """Return the last message of a folder: the one that is rewritten while it is generated."""
     return tuple(path for path, _ in _listed(folder)[-1:])
+
+
+def name_of(path: str) -> str:
+    """Name a session or a message by its file, as their folders are named: no id is trusted."""
+    return path.rpartition("/")[2].removesuffix(".json")
 
 
 def storage_of(path: str) -> str:
@@ -113,7 +117,7 @@ class _Reader:
         self.sightings = Sightings(path)
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
-        self.context = Context(path.rpartition("/")[2].removesuffix(".json"), legacy=True)
+        self.context = Context(name_of(path), legacy=True)
         self.records = 0
         self.bytes_read = 0
         self.more = False
@@ -126,8 +130,7 @@ class _Reader:
         elif not self.errors.all():
             return  # half of it, so far: whose subagent it is, and what was copied, is to come
         memory = self.memory
-        folder = f"{self.storage}/message/{self.context.session_id}"
-        listed = _listed(folder)
+        listed = _listed(f"{self.storage}/message/{name_of(self.path)}")
         begin = _order(memory.after) if memory.after else None
         for path, mtime_ns in listed:
             if mtime_ns < memory.mtime_ns or (begin is not None and _order(path) <= begin):
@@ -171,9 +174,9 @@ class _Reader:
         )
 
     def _take(self, message: Message, path: str) -> None:
-        message_id = message.id or path.rpartition("/")[2].removesuffix(".json")
+        message_id = message.id or name_of(path)
         context, memory = self.context, self.memory
-        parts = list(self._parts(message_id))
+        parts = list(self._parts(name_of(path)))
         session = self.sightings.session(context.session_id)
         if message.created >= memory.newest:
             memory.newest = message.created
@@ -203,8 +206,8 @@ class _Reader:
             session.entitle(text, PROMPT_RANK)
             self.events.append(prompt_event(self.context, message_id, message.created))
 
-    def _parts(self, message_id: str) -> Iterator[Part]:
-        for path, _ in _listed(f"{self.storage}/part/{message_id}"):
+    def _parts(self, message_name: str) -> Iterator[Part]:
+        for path, _ in _listed(f"{self.storage}/part/{message_name}"):
             part = self._load(path, Part)
             if part is not None:
                 yield part
