@@ -70,10 +70,10 @@ class Usage(msgspec.Struct, gc=False):
     """The API's usage object; input excludes all cached tokens."""
 
     input_tokens: Count | None = 0
-    output_tokens: Count | None = 0
-    cache_read_input_tokens: Count | None = 0
     cache_creation_input_tokens: Count | None = 0
+    cache_read_input_tokens: Count | None = 0
     cache_creation: CacheCreation | None = None
+    output_tokens: Count | None = 0
     speed: str | None = None
 
     def continues(self, other: "Usage") -> bool:
@@ -90,49 +90,49 @@ class Usage(msgspec.Struct, gc=False):
 class Block(msgspec.Struct, gc=False):
     """One content block."""
 
+    tool_use_id: str = ""
     type: str = ""
-    text: str = ""
     id: str = ""
     name: str = ""
-    tool_use_id: str = ""
+    text: str = ""
     is_error: bool | None = None
 
 
 class Message(msgspec.Struct, gc=False):
     """The API message of a record."""
 
-    id: str | None = None
     model: str | None = None
+    id: str | None = None
+    content: str | list[Block] | None = None
     stop_reason: str | None = None
     usage: Usage | None = None
-    content: str | list[Block] | None = None
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line, with the fields that matter."""
+    """One line, with the fields that matter; in about the order in which they are written."""
 
-    type: str = ""
-    timestamp: Moment | None = None
-    session_id: str | None = None
-    parent_session_id: str | None = None
-    request_session_id: str | None = None
-    uuid: str | None = None
-    request_id: str | None = None
-    agent_id: str | None = None
     is_sidechain: bool | None = None
+    agent_id: str | None = None
+    cwd: str | None = None
+    session_id: str | None = None
+    version: str | None = None
+    git_branch: str | None = None
+    type: str = ""
+    request_id: str | None = None
+    message: Message | None = None
+    uuid: str | None = None
+    timestamp: Moment | None = None
+    request_session_id: str | None = None
+    parent_session_id: str | None = None
+    forked_from: object = None
+    subtype: str | None = None
     is_meta: bool | None = None
     is_compact_summary: bool | None = None
     is_api_error_message: bool | None = None
     error: object = None
-    forked_from: object = None
-    cwd: str | None = None
-    git_branch: str | None = None
-    version: str | None = None
-    subtype: str | None = None
     ai_title: str | None = None
     custom_title: str | None = None
     summary: str | None = None
-    message: Message | None = None
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -458,11 +458,11 @@ def token_counts(usage: Usage) -> TokenCounts:
         one_hour = creation.ephemeral_1h_input_tokens or 0
         written = max(written, one_hour + (creation.ephemeral_5m_input_tokens or 0))
     return TokenCounts(
-        input=usage.input_tokens or 0,
-        cache_read=usage.cache_read_input_tokens or 0,
-        cache_write_5m=written - one_hour,
-        cache_write_1h=one_hour,
-        output=usage.output_tokens or 0,
+        usage.input_tokens or 0,
+        usage.cache_read_input_tokens or 0,
+        written - one_hour,
+        one_hour,
+        usage.output_tokens or 0,
     )
 
 

@@ -163,6 +163,13 @@ class Payload(msgspec.Struct, gc=False):
     """The fields that matter of all payload types together."""
 
     type: str = ""
+    role: str | None = None
+    name: str | None = None
+    arguments: msgspec.Raw = msgspec.Raw()
+    call_id: str | None = None
+    info: TokenInfo | None = None
+    rate_limits: RateLimits | None = None
+    item: Item | None = None
     id: str | None = None
     timestamp: Moment | None = None
     cwd: str | None = None
@@ -181,29 +188,22 @@ class Payload(msgspec.Struct, gc=False):
     response_id: str | None = None
     usage: TokenUsage | None = None
     thread_token_usage: TotalUsage | None = None
-    info: TokenInfo | None = None
-    rate_limits: RateLimits | None = None
     model_context_window: Count | None = None
-    item: Item | None = None
     message: str | None = None
     thread_name: str | None = None
     last_agent_message: str | None = None
     error: Failure | None = None
-    role: str | None = None
     phase: str | None = None
-    name: str | None = None
-    call_id: str | None = None
-    arguments: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     content: list[TextPart] | str | None = None
 
 
 class Record(msgspec.Struct, gc=False):
-    """One line."""
+    """One line, its fields in the order in which they are written: so they are found sooner."""
 
-    type: str = ""
     timestamp: Moment | None = None
     ordinal: Count | None = None
+    type: str = ""
     payload: Payload | None = None
 
 
