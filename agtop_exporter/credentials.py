@@ -1,7 +1,7 @@
 """Reads which plan an account has from an agent's credential file, and nothing else of it.
 
 The decoders below know only the members named here: a token is never decoded into a value. The one
-exception is Codex's identity token, whose claims are the plan; it is dropped as soon as it is read.
+exception are OpenAI's tokens, whose claims are the plan; they are dropped as soon as they are read.
 """
 
 import base64
@@ -18,8 +18,14 @@ CLAUDE_TIERS = {  # `rateLimitTier`, as Claude Code writes it
     "default_claude_max_20x": "Claude Max 20x",
 }
 OPENAI_CLAIM = "https://api.openai.com/auth"
+SUBSCRIBED, KEYED = "oauth", "api"  # the types of OpenCode's entries that name an account
+ACCOUNTS = {  # by provider, as OpenCode calls it: subscribed, with a key
+    "anthropic": ("Claude (OAuth)", "Anthropic API key"),
+    "openai": ("ChatGPT (OAuth)", "OpenAI API key"),
+    "github-copilot": ("GitHub Copilot", "GitHub Copilot API key"),
+}
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class _ClaudeAccount(msgspec.Struct, rename="camel"):
@@ -37,6 +43,20 @@ class _Tokens(msgspec.Struct):
 
 class _CodexCredentials(msgspec.Struct):
     tokens: _Tokens | None = None
+
+
+class _Entry(msgspec.Struct):
+    type: str | None = None
+
+
+class _OpenAIEntry(msgspec.Struct):
+    type: str | None = None
+    id_token: str | None = None
+    access: str | None = None
+
+
+class _OpenCodeCredentials(msgspec.Struct):
+    openai: _OpenAIEntry | None = None
 
 
 class _Auth(msgspec.Struct):
@@ -62,6 +82,29 @@ def codex_plan(home: Path) -> str:
     token = found.tokens.id_token if found and found.tokens else None
     plan = claimed_plan(token) if token else ""
     return f"ChatGPT {plan}" if plan else ""
+
+
+def opencode_accounts(data: Path) -> dict[str, str]:
+    """Return what pays for each provider in `auth.json` of an OpenCode data directory."""
+    path = data / "auth.json"
+    entries = _decoded(path, dict[str, _Entry]) or {}
+    accounts = {
+        provider: _account(provider, entry.type)
+        for provider, entry in entries.items()
+        if entry.type in (SUBSCRIBED, KEYED)
+    }
+    if entries.get("openai", _Entry()).type == SUBSCRIBED:
+        found = _decoded(path, _OpenCodeCredentials)
+        token = (found.openai.id_token or found.openai.access) if found and found.openai else None
+        plan = claimed_plan(token) if token else ""
+        accounts["openai"] = f"ChatGPT {plan}" if plan else accounts["openai"]
+    return accounts
+
+
+def _account(provider: str, kind: str | None) -> str:
+    name = " ".join(map(_named, provider.replace("_", "-").split("-")))
+    subscribed, keyed = ACCOUNTS.get(provider, (f"{name} (OAuth)", f"{name} API key"))
+    return subscribed if kind == SUBSCRIBED else keyed
 
 
 def claimed_plan(token: str) -> str:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from agtop_exporter.credentials import claimed_plan, claude_plan, codex_plan
+from agtop_exporter.credentials import claimed_plan, claude_plan, codex_plan, opencode_accounts
 
 
 def token(claims, *, padded=False):
@@ -46,9 +46,17 @@ def test_x01_a_token_that_is_none_claims_nothing(text):
     assert claimed_plan(text) == ""
 
 
+@pytest.mark.parametrize("member", ["id_token", "access"])
+def test_o22_opencode_keeps_the_same_token(member, tmp_path):
+    entry = {"type": "oauth", "refresh": "canary", member: token(auth("pro"))}
+    (tmp_path / "auth.json").write_text(json.dumps({"openai": entry}))
+    assert opencode_accounts(tmp_path) == {"openai": "ChatGPT Pro"}
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff", b"[]", b'{"tokens": 7}'])
 def test_no_credentials_are_no_plan(content, tmp_path):
     if content is not None:
         (tmp_path / ".credentials.json").write_bytes(content)
         (tmp_path / "auth.json").write_bytes(content)
     assert claude_plan(tmp_path) == codex_plan(tmp_path) == ""
+    assert opencode_accounts(tmp_path) == {}

@@ -6,11 +6,13 @@ Reads no table of accounts, credentials or shares, and not the event log, which 
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from agtop_exporter.agents.opencode.events import (
+    CALLED,
     NAME,
     UNSETTLED,
     Context,
@@ -22,10 +24,12 @@ from agtop_exporter.agents.opencode.events import (
     signal_of,
     tool_event,
     typed_text,
+    unnamed_call,
     usage_event,
 )
 from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, seconds
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
+from agtop_exporter.credentials import opencode_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
 from agtop_exporter.tail import Errors, decoder
 from agtop_exporter.tail_sqlite import Database, Watermark
@@ -56,7 +60,7 @@ class _Reader:
     def __init__(self, database: Database, memory: Memory, errors: Errors) -> None:
         self.database = database
         self.memory = memory
-        self.sightings = Sightings(database.path)
+        self.sightings = Sightings(database.path, opencode_accounts(Path(database.path).parent))
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
         self.context = lru_cache(maxsize=1024)(self._context)
@@ -168,18 +172,24 @@ class _Reader:
         elif message.role == "compaction":
             self.events.append(compaction_event(context, row.id, message.created))
         elif message.role == "assistant":
-            if message.open:
-                self._remember(table, row.id)
-            self.sightings.answered(message, context)
-            event = usage_event(message, context, row.id)
-            if event is not None:
-                self.events.append(event)
+            self._answer(row, message, context, table)
+
+    def _answer(self, row: MessageRow, message: Message, context: Context, table: str) -> None:
+        if message.open:
+            self._remember(table, row.id)
+        self.sightings.answered(message, context)
+        event = usage_event(message, context, row.id)
+        if event is not None:
+            self.events.append(event)
+        if message.content is not None or self.database.columns("part"):
             for part in message.content or ():
                 self._call(part, context, row.id, message.created)
-            for limit in rate_limits(message):
-                known = self.limits.get(limit.window)
-                if known is None or limit.observed_at >= known.observed_at:
-                    self.limits[limit.window] = limit
+        elif message.finish == CALLED:
+            self.events.append(unnamed_call(context, row.id, message.created))
+        for limit in rate_limits(message):
+            known = self.limits.get(limit.window)
+            if known is None or limit.observed_at >= known.observed_at:
+                self.limits[limit.window] = limit
 
     def _prompt(self, row: MessageRow, message: Message, context: Context, table: str) -> None:
         if context.parent_id or is_copy(message.created, context):

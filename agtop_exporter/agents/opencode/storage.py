@@ -27,6 +27,7 @@ from agtop_exporter.agents.opencode.events import (
     usage_event,
 )
 from agtop_exporter.agents.opencode.records import NAMES, Message, Part, Times, seconds
+from agtop_exporter.credentials import opencode_accounts
 from agtop_exporter.file_group import FileGroup, same_place
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
 from agtop_exporter.tail import BATCH_BYTES, Errors, NotAFileError
@@ -110,7 +111,7 @@ class _Reader:
         self.storage = storage_of(path)
         self.memory = memory
         self.errors = errors
-        self.sightings = Sightings(path)
+        self.sightings = Sightings(path, opencode_accounts(Path(self.storage).parent))
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
         self.context = Context(path.rpartition("/")[2].removesuffix(".json"), legacy=True)
