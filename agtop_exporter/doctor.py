@@ -130,7 +130,7 @@ def _finding(
             Skipped(error.reason, error.count, error.example)
             for error in pipeline.skipped.get(agent.name, ())
         ),
-        unknown_records=dict(pipeline.unknown_records.get(agent.name, {})),
+        unknown_records=dict(pipeline.unknown_types[agent.name].all()),
         unpriced_models=unpriced,
         not_in_files=agent.not_in_files,
     )

@@ -137,6 +137,9 @@ def test_database_and_transcript_are_one_session(tmp_path):
         (say("assistant", text()), "idle"),
         (say("assistant", text(), call()), "running"),
         (say("user", text()), "running"),
+        ({"type": "turn_ended", "status": "success"}, "idle"),
+        ({"type": "turn_ended", "status": "aborted"}, "idle"),
+        ({"type": "turn_ended", "status": "error", "error": "boom"}, "error"),
     ],
 )
 def test_state_by_the_tail(tmp_path, last, kind):

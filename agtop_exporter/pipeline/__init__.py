@@ -1,6 +1,6 @@
 """Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from platform import python_version
@@ -10,6 +10,7 @@ import msgspec
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -63,7 +64,7 @@ class Pipeline:
         self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
         self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
-        self.unknown_records: dict[str, Counter[str]] = {}
+        self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self._last_success: dict[str, float] = {}
         self._warning = ""
         self.reconfigure(settings)
@@ -255,7 +256,7 @@ class Pipeline:
         """Add up what could not be used, and say so once a file."""
         agent = batch.agent
         for kind, count in batch.unknown:
-            self.unknown_records.setdefault(agent, Counter())[kind] += count
+            self.unknown_types[agent].add(kind, count)
             self.ledger.add(("unknown_records", agent), count)
         for error in batch.errors:
             known = {one.reason: one for one in self.skipped.get(agent, ())}

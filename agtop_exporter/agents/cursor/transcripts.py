@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -21,6 +22,7 @@ SUBAGENTS = "subagents"
 MILLISECONDS = 1000.0
 NANOSECONDS = 1e9
 LATEST = 253_402_300_800.0  # the year 10000: no time is later
+KNOWN_TYPES = frozenset({"assistant", "turn_ended", "user"})
 QUERY_TAGS = ("<user_query>", "</user_query>")  # around what the user typed
 
 
@@ -43,6 +45,8 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     """One line."""
 
     role: str = ""
+    type: str = ""  # instead of the role, of what is no message
+    status: str | None = None
     message: Message | None = None
     created_at: Moment | float | None = None
     model_id: str | None = None
@@ -63,6 +67,7 @@ class _Reader:
         is_flat = place.parent.name == FOLDER
         self.memory = memory
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.session = SessionUpdate(
             session_id=place.stem if self.parent or is_flat else place.parent.name,
             data_path=path,
@@ -74,6 +79,7 @@ class _Reader:
 
     def take(self, record: Record, at: int) -> None:
         """Use one record, which ends at a byte offset."""
+        self.unknown.see(record.role or record.type)
         session = self.session
         time = seconds(record.created_at)
         if time:
@@ -86,6 +92,8 @@ class _Reader:
             self._prompt(" ".join(block.text or "" for block in blocks), at)
         elif record.role == "assistant":
             self._answer(blocks, at)
+        elif record.type == "turn_ended":
+            self._end(record.status or "")
 
     def _prompt(self, text: str, at: int) -> None:
         self.session.signal = Signal("running", "", "user")
@@ -109,6 +117,11 @@ class _Reader:
             if calling
             else Signal("idle", "", "assistant")
         )
+
+    def _end(self, status: str) -> None:
+        """Take the end of a turn, which newer versions write: `success`, `aborted` or `error`."""
+        kind, reason = ("error", "turn failed") if status == "error" else ("idle", "")
+        self.session.signal = Signal(kind, reason, f"turn_ended.{status}")
 
     def _occur(self, key: str, *, turns: int = 0, tools: tuple[tuple[str, str], ...] = ()) -> None:
         session_id = self.session.session_id
@@ -159,6 +172,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             events=tuple(reader.events),
             sessions=(reader.session,) if records else (),
             errors=errors.all(),
+            unknown=reader.unknown.all(),
             records=records,
             bytes_read=lines.offset - lines.start,
             reset=lines.reset,

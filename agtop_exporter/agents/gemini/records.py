@@ -7,6 +7,7 @@ from agtop_exporter.tail import Count, Moment
 
 AT_WORK = frozenset({"validating", "scheduled", "executing"})  # states of a tool call
 AWAITING = "awaiting_approval"
+KNOWN_TYPES = frozenset({"error", "gemini", "info", "user", "warning"})  # of messages
 
 
 def _wire_name(name: str) -> str:
@@ -81,6 +82,12 @@ class Record(Conversation, gc=False, rename=_wire_name):
     tokens: Tokens | None = None
     model: str | None = None
     tool_calls: list[ToolCall] | None = None
+
+    @property
+    def is_about_session(self) -> bool:
+        """It begins a file, or changes what is said of the session or of its messages."""
+        told = (self.session_id, self.change, self.rewind_to, self.messages)
+        return any(part is not None for part in told)
 
 
 def token_counts(tokens: Tokens | None) -> TokenCounts:

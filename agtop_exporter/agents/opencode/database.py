@@ -27,9 +27,17 @@ from agtop_exporter.agents.opencode.events import (
     unnamed_call,
     usage_event,
 )
-from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, seconds
+from agtop_exporter.agents.opencode.records import (
+    KNOWN_TYPES,
+    Message,
+    Model,
+    Part,
+    Times,
+    seconds,
+)
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
 from agtop_exporter.tail import Errors, decoder
 from agtop_exporter.tail_sqlite import Database, Watermark
@@ -40,6 +48,7 @@ REMEMBERED = 256  # rows that are still being written
 WAITING = 64
 FIRST_MESSAGES = 20  # among them is the prompt that chose the effort
 MESSAGE_PARTS = 64
+LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')  # of no use here
 
 
 Row = TypeVar("Row", SessionRow, MessageRow, PartRow)
@@ -63,6 +72,7 @@ class _Reader:
         self.sightings = Sightings(database.path, opencode_accounts(Path(database.path).parent))
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.context = lru_cache(maxsize=1024)(self._context)
         self._message = decoder(Message, errors)
         self._part = decoder(Part, errors)
@@ -70,6 +80,8 @@ class _Reader:
 
     def read(self) -> None:
         """Read all tables, as far as the batch goes."""
+        if not any(map(self.database.columns, MESSAGES)):
+            self.unknown.see("no-message-table")
         self._sessions()
         for table in MESSAGES:
             for row in self._rows(table, MessageRow):
@@ -77,7 +89,7 @@ class _Reader:
                 if message is not None and row.session_id:
                     self._take(row, message, table)
         for part in self._rows("part", PartRow):
-            if '"tool"' in part.data:  # most parts are text, and long
+            if not part.data.startswith(LONG_PARTS):
                 self._take_part(part)
         for session_id in tuple(self.sightings.sessions):
             self._conclude(session_id)
@@ -167,6 +179,7 @@ class _Reader:
         context = self._placed(table, row.id, row.session_id)
         if context is None:
             return
+        self.unknown.see(message.role or "")
         if message.role == "user":
             self._prompt(row, message, context, table)
         elif message.role == "compaction":
@@ -220,7 +233,10 @@ class _Reader:
 
     def _take_part(self, row: PartRow) -> None:
         part = self._part(memoryview(row.data.encode()), 0)
-        if part is None or part.type != "tool" or not row.session_id:
+        if part is None:
+            return
+        self.unknown.see(f"part.{part.type}" if part.type else "")
+        if part.type != "tool" or not row.session_id:
             return
         context = self._placed("part", row.id, row.session_id)
         if context is None:
@@ -295,6 +311,7 @@ def read(path: str, cursor: Cursor) -> Batch:
         sessions=tuple(reader.sightings.sessions.values()),
         rate_limits=tuple(reader.limits.values()),
         errors=errors.all(),
+        unknown=reader.unknown.all(),
         records=database.records,
         bytes_read=database.bytes_read,
         reset=database.reset,
