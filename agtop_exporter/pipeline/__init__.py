@@ -32,6 +32,8 @@ from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
+UNREADABLE_MAX = 100  # paths of one agent that are remembered
+
 Notice = Callable[[str, str, Mapping[str, object]], None]
 """(level, event, fields): something that a person should be told, once."""
 
@@ -65,6 +67,7 @@ class Pipeline:
         self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
+        self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
         self._last_success: dict[str, float] = {}
         self._warning = ""
         self.reconfigure(settings)
@@ -197,6 +200,8 @@ class Pipeline:
             except OSError as error:
                 self._fail(Failure(name, "", str(error)), failed)
                 continue
+            for path, reason in listings[name].unreadable:
+                self._fail(Failure(name, path, reason), failed)
             self._follow(name, listings[name])
             durations[name] = perf_counter() - began
         return listings
@@ -218,11 +223,9 @@ class Pipeline:
         failed: Iterable[str],
         now: float,
     ) -> AgentStatus:
-        if listing is None or not listing.present:
-            return AgentStatus(
-                agent=agent.name, enabled=False, up=False if listing is None else None
-            )
         succeeded = agent.name not in failed
+        if listing is None or not listing.present:
+            return AgentStatus(agent=agent.name, enabled=False, up=None if succeeded else False)
         if succeeded:
             self._last_success[agent.name] = now
         for name in COUNTED_BY_AGENT:
@@ -250,6 +253,8 @@ class Pipeline:
     def _fail(self, failure: Failure, failed: set[str]) -> None:
         failed.add(failure.agent)
         self.ledger.add(("scan_errors", failure.agent), 1)
+        if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
+            unreadable[failure.path] = failure.reason
         self._tell("cannot read", agent=failure.agent, path=failure.path, reason=failure.reason)
 
     def _tell_of_errors(self, batch: Batch) -> None:

@@ -73,6 +73,7 @@ class _Reader:
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
         self.unknown = UnknownTypes(KNOWN_TYPES)
+        self._errors = errors
         self.context = lru_cache(maxsize=1024)(self._context)
         self._message = decoder(Message, errors)
         self._part = decoder(Part, errors)
@@ -80,7 +81,7 @@ class _Reader:
 
     def read(self) -> None:
         """Read all tables, as far as the batch goes."""
-        if not any(map(self.database.columns, MESSAGES)):
+        if not any(map(self.database.columns, MESSAGES)) and not self._errors.all():
             self.unknown.see("no-message-table")
         self._sessions()
         for table in MESSAGES:
