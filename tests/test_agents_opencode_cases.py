@@ -137,6 +137,7 @@ HEADERS = {
     "7d-reset": "1772900000",
     "representative-claim": "five_hour",
 }
+BEFORE_RESET = 1_772_450_000.0
 
 
 @BOTH
@@ -145,7 +146,7 @@ def test_o07_a_refusal_tells_the_windows(tmp_path, write):
     error = {"name": "APIError", "data": {"statusCode": 429, "responseHeaders": headers}}
     accounts(tmp_path, anthropic="oauth")
     write(tmp_path, OpenCode().user().assistant((0, 0, 0, 0, 0), finish=None, error=error))
-    limits = Look(tmp_path, agents=[AGENT]).document()["rate_limits"]
+    limits = Look(tmp_path, agents=[AGENT]).document(BEFORE_RESET)["rate_limits"]
     told = [(one["window"], one["used_ratio"], one["resets_at"]) for one in limits]
     assert told == [
         ("5h", 0.64, "2026-03-02T14:00:00.000Z"),

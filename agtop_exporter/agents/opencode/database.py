@@ -20,13 +20,13 @@ from agtop_exporter.agents.opencode.events import (
     compaction_event,
     is_copy,
     prompt_event,
-    rate_limits,
     signal_of,
     tool_event,
     typed_text,
     unnamed_call,
     usage_event,
 )
+from agtop_exporter.agents.opencode.limits import rate_limits
 from agtop_exporter.agents.opencode.records import (
     KNOWN_TYPES,
     Message,

@@ -1,4 +1,4 @@
-"""What the records of OpenCode say: usage, state and limits.
+"""What the records of OpenCode say: usage and state.
 
 Nothing here does I/O.
 """
@@ -12,7 +12,6 @@ from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.opencode.records import Message, Part, seconds
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
-    RateLimit,
     SessionUpdate,
     Signal,
     TokenCounts,
@@ -28,8 +27,6 @@ UNSETTLED = frozenset({"pending", "running"})
 CALLED = "tool-calls"  # how a response ends that asked for tools
 PROVIDER_PREFIX = re.compile(r"(anthropic|openai|github-copilot|amazon-bedrock|opencode)[/.]")
 MAX_COST_USD = 1e6  # of one response; more is no cost
-LIMIT_HEADER = "anthropic-ratelimit-unified-"
-LIMIT_WINDOWS = {"5h": ("5h", 18_000.0), "7d": ("weekly", 604_800.0)}  # of the header's name
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -195,40 +192,6 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
         return Signal("running", "", "message.open")
     kind = "running" if message.finish == CALLED else "idle"
     return Signal(kind, "", f"finish={message.finish}" if message.finish else f"{message.role}")
-
-
-def rate_limits(message: Message) -> tuple[RateLimit, ...]:
-    """Return the windows that a failed response's headers tell of."""
-    data = message.error.data if message.error else None
-    if data is None or not data.response_headers:
-        return ()
-    headers = {name.lower(): value for name, value in data.response_headers.items()}
-    limits = []
-    for header, (window, length) in LIMIT_WINDOWS.items():
-        used = number(headers.get(f"{LIMIT_HEADER}{header}-utilization"))
-        resets_at = number(headers.get(f"{LIMIT_HEADER}{header}-reset"))
-        if used is not None or resets_at is not None:
-            limits.append(
-                RateLimit(
-                    agent=NAME,
-                    window=window,
-                    used_ratio=used,
-                    observed_at=message.created,
-                    resets_at=resets_at,
-                    window_seconds=length,
-                    source="response-headers",
-                )
-            )
-    return tuple(limits)
-
-
-def number(text: str | None) -> float | None:
-    """Return a figure of a header; None where it is none."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if 0 <= value < 1e12 else None  # noqa: PLR2004 - no time and no ratio is so large
 
 
 class Sightings:

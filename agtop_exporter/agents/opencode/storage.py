@@ -20,12 +20,12 @@ from agtop_exporter.agents.opencode.events import (
     Sightings,
     is_copy,
     prompt_event,
-    rate_limits,
     signal_of,
     tool_event,
     typed_text,
     usage_event,
 )
+from agtop_exporter.agents.opencode.limits import rate_limits
 from agtop_exporter.agents.opencode.records import (
     KNOWN_TYPES,
     NAMES,
