@@ -25,7 +25,7 @@ def project_name(cwd: str) -> str:
             break
         try:
             return remote_name(_config(git)) or _worktree_name(git) or folder.name
-        except OSError:
+        except (OSError, ValueError):  # the latter for what cannot be a path
             return folder.name
     return start.name
 
