@@ -18,10 +18,11 @@ CLAUDE_TIERS = {  # `rateLimitTier`, as Claude Code writes it
     "default_claude_max_20x": "Claude Max 20x",
 }
 OPENAI_CLAIM = "https://api.openai.com/auth"
-SUBSCRIBED, KEYED = "oauth", "api"  # the types of OpenCode's entries that name an account
-ACCOUNTS = {  # by provider, as OpenCode calls it: subscribed, with a key
+SUBSCRIBED, KEYED = "oauth", ("api", "api_key")  # types of entries that name an account
+ACCOUNTS = {  # by provider, as OpenCode and pi call it: subscribed, with a key
     "anthropic": ("Claude (OAuth)", "Anthropic API key"),
     "openai": ("ChatGPT (OAuth)", "OpenAI API key"),
+    "openai-codex": ("ChatGPT (OAuth)", "OpenAI API key"),
     "github-copilot": ("GitHub Copilot", "GitHub Copilot API key"),
 }
 
@@ -55,8 +56,22 @@ class _OpenAIEntry(msgspec.Struct):
     access: str | None = None
 
 
-class _OpenCodeCredentials(msgspec.Struct):
+class _OpenCodeCredentials(msgspec.Struct, rename="kebab"):
     openai: _OpenAIEntry | None = None
+    openai_codex: _OpenAIEntry | None = None
+
+
+class _SignIn(msgspec.Struct, rename="camel"):
+    selected_type: str | None = None
+
+
+class _Security(msgspec.Struct):
+    auth: _SignIn | None = None
+
+
+class _Settings(msgspec.Struct, rename="camel"):
+    security: _Security | None = None
+    selected_auth_type: str | None = None
 
 
 class _Auth(msgspec.Struct):
@@ -85,20 +100,38 @@ def codex_plan(home: Path) -> str:
 
 
 def opencode_accounts(data: Path) -> dict[str, str]:
-    """Return what pays for each provider in `auth.json` of an OpenCode data directory."""
+    """Return what pays for each provider in `auth.json` of a data directory of OpenCode or pi."""
     path = data / "auth.json"
     entries = _decoded(path, dict[str, _Entry]) or {}
     accounts = {
         provider: _account(provider, entry.type)
         for provider, entry in entries.items()
-        if entry.type in (SUBSCRIBED, KEYED)
+        if entry.type in (SUBSCRIBED, *KEYED)
     }
-    if entries.get("openai", _Entry()).type == SUBSCRIBED:
-        found = _decoded(path, _OpenCodeCredentials)
-        token = (found.openai.id_token or found.openai.access) if found and found.openai else None
-        plan = claimed_plan(token) if token else ""
-        accounts["openai"] = f"ChatGPT {plan}" if plan else accounts["openai"]
+    for provider in ("openai", "openai-codex"):
+        if entries.get(provider, _Entry()).type == SUBSCRIBED:
+            accounts[provider] = _chatgpt_plan(path, provider) or accounts[provider]
     return accounts
+
+
+def _chatgpt_plan(path: Path, provider: str) -> str:
+    found = _decoded(path, _OpenCodeCredentials)
+    entry: _OpenAIEntry | None = getattr(found, provider.replace("-", "_"), None)
+    token = (entry.id_token or entry.access) if entry else None
+    plan = claimed_plan(token) if token else ""
+    return f"ChatGPT {plan}" if plan else ""
+
+
+def selected_sign_in(path: Path) -> str:
+    """Return how the user of Gemini CLI or Qwen Code signs in, by `settings.json`; "" if unknown.
+
+    It says nothing of who that is.
+    """
+    found = _decoded(path, _Settings)
+    if found is None:
+        return ""
+    auth = found.security.auth if found.security else None
+    return (auth.selected_type if auth else None) or found.selected_auth_type or ""
 
 
 def _account(provider: str, kind: str | None) -> str:
@@ -123,9 +156,11 @@ def claimed_plan(token: str) -> str:
 
 def _decoded(path: Path, kind: type[T]) -> T | None:
     try:
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             return msgspec.json.decode(file.read(MAX_BYTES), type=kind)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

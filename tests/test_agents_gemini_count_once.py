@@ -191,6 +191,21 @@ def test_state_by_the_tail(tmp_path, records, kind, detail):
     assert (signal.kind, signal.detail) == (kind, detail)
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("mcp_gears_turn_left", "mcp:gears"),  # as 0.61 names them
+        ("mcp__gears__turn", "mcp:gears"),
+        ("mcp_gears", "mcp_gears"),
+        ("read_file", "read_file"),
+    ],
+)
+def test_tools_of_a_server_are_one(tmp_path, name, label):
+    records = [header(), answer(1, "10:01", toolCalls=[call(name), call(name, number=2)])]
+    write_lines(tmp_path / CHATS / "session-x.jsonl", *records)
+    assert counted(tmp_path, AGENT)[SESSION].tools == {label: 2}
+
+
 def test_g14_two_files_of_one_session_are_their_union(tmp_path):
     first = [header(begun="09:00"), user(1, "09:00"), answer(1, "09:30")]
     again = [header(begun="10:00"), user(1, "09:00"), answer(1, "09:30"), answer(2, "10:15")]

@@ -2,7 +2,7 @@
 
 Seen with 0.73.1; documented in packages/coding-agent/docs/session.md of
 https://github.com/badlogic/pi-mono, and see tests/agents/pi/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes, and of credentials reads only of what kind they are.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.credentials import opencode_accounts
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
@@ -124,6 +125,7 @@ class _Reader:
         )
         self.time = 0.0
         self.copied = False
+        self.accounts = opencode_accounts(Path(path).parent.parent.parent)
 
     def take(self, record: Record, at: int) -> None:
         """Use one record, which ends at a byte offset."""
@@ -178,6 +180,7 @@ class _Reader:
     def _answer(self, message: Message, key: str) -> None:
         session, usage = self.session, message.usage
         session.model = message.model or session.model
+        session.subscription = self.accounts.get(message.provider or "", session.subscription)
         self._signal(SIGNALS.get(message.stop_reason or "", Signal()))
         blocks = message.content if isinstance(message.content, list) else ()
         tools = tuple(

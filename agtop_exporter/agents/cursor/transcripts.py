@@ -1,5 +1,9 @@
 """Reads Cursor's transcripts: prompts and tool calls, without figures and mostly without times."""
 
+import os
+import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -23,6 +27,7 @@ MILLISECONDS = 1000.0
 NANOSECONDS = 1e9
 LATEST = 253_402_300_800.0  # the year 10000: no time is later
 KNOWN_TYPES = frozenset({"assistant", "turn_ended", "user"})
+OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
 QUERY_TAGS = ("<user_query>", "</user_query>")  # around what the user typed
 
 
@@ -145,14 +150,26 @@ def seconds(moment: Moment | float | None) -> float:
 
 
 def working_directory(path: Path) -> str:
-    """Return the directory of a project; its folder's name where that is ambiguous.
-
-    The name is the directory with `-` for every separator, so `-` in a directory is lost.
-    """
+    """Return the directory of a project; its folder's name where no or several ones have it."""
     parts = path.parts
     slug = parts[parts.index(FOLDER) - 1] if FOLDER in parts[1:] else ""
-    directory = Path("/", *slug.split("-"))
-    return str(directory) if slug.count("-") and directory.is_dir() else slug
+    found = list(islice(_directories(slug, Path("/")), 2)) if "-" in slug else []
+    return found[0] if len(found) == 1 else slug
+
+
+def _directories(slug: str, below: Path) -> Iterator[str]:
+    """Give the directories whose path is written so: with `-` for all but letters and digits."""
+    try:
+        with os.scandir(below) as entries:
+            folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for folder in folders:
+        name = OTHER_CHARACTERS.sub("-", folder.name).strip("-")
+        if name and name == slug:
+            yield folder.path
+        elif name and slug.startswith(f"{name}-"):
+            yield from _directories(slug[len(name) + 1 :], Path(folder.path))
 
 
 def read(path: str, cursor: Cursor) -> Batch:

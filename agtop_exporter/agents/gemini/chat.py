@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.gemini.places import CHATS, settings, working_directory
+from agtop_exporter.agents.gemini.places import CHATS, subscription, working_directory
 from agtop_exporter.agents.gemini.records import (
     KNOWN_TYPES,
     Conversation,
@@ -20,6 +19,7 @@ from agtop_exporter.agents.gemini.records import (
     Tokens,
     signal_of,
     token_counts,
+    tool_name,
     typed_text,
 )
 from agtop_exporter.drift import UnknownTypes
@@ -125,7 +125,7 @@ class _Reader:
     def _answer(self, message: Message | Record, at: str) -> None:
         key = message.id or f"{self.path}:{at}"
         calls = [
-            (call.id or f"{key}:{index}", tool_label(call.name), call.status)
+            (call.id or f"{key}:{index}", tool_name(call.name), call.status)
             for index, call in enumerate(message.tool_calls or ())
         ]
         if message.model:
@@ -205,7 +205,7 @@ class _Reader:
         session_id = session.session_id = self.memory.session_id or named_by_file(self.path)
         project = Path(self.path).parents[2 if self.parent else 1]
         session.cwd = working_directory(project) or session.cwd
-        session.subscription = settings(project.parent.parent).subscription
+        session.subscription = subscription(project.parent.parent)
         return tuple(
             msgspec.structs.replace(event, key=scoped(event.key, session_id), session_id=session_id)
             for event in (*self.responses.values(), *self.events)

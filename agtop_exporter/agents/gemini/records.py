@@ -1,11 +1,15 @@
 """The records of Gemini CLI's transcripts, and what one message means by itself."""
 
+import re
+
 import msgspec
 
+from agtop_exporter.agents import tool_label
 from agtop_exporter.model import NO_TOKENS, Signal, TokenCounts
 from agtop_exporter.tail import Count, Moment
 
 AT_WORK = frozenset({"validating", "scheduled", "executing"})  # states of a tool call
+MCP_TOOL = re.compile(r"mcp_([^_]+)_.")  # mcp_<server>_<tool>
 AWAITING = "awaiting_approval"
 KNOWN_TYPES = frozenset({"error", "gemini", "info", "user", "warning"})  # of messages
 
@@ -101,6 +105,12 @@ def token_counts(tokens: Tokens | None) -> TokenCounts:
         output=(tokens.output or 0) + thoughts,
         reasoning=thoughts,
     )
+
+
+def tool_name(name: str) -> str:
+    """Name a tool for a label; the tools of an MCP server are one."""
+    server = MCP_TOOL.match(name)
+    return f"mcp:{server[1]}" if server else tool_label(name)
 
 
 def typed_text(message: Message | Record) -> str:

@@ -1,7 +1,7 @@
 """Qwen Code: `<root>/projects/<folder>/chats/*.jsonl`, and subagents' logs beside them.
 
 Seen with 0.15.10; the format is not documented, see tests/agents/qwen/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes, and of the account reads only how it signs in.
 """
 
 import os
@@ -22,6 +22,7 @@ from agtop_exporter.agents.qwen.records import (
     figures_of,
     token_counts,
 )
+from agtop_exporter.credentials import selected_sign_in
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
@@ -37,6 +38,13 @@ from agtop_exporter.tail import Errors, LineReader, use_each
 NAME = "qwen"
 CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
 UNPAIRED_RESPONSES = 32  # of which the second record may still come
+SUBSCRIPTIONS = {  # by kind of authentication
+    "anthropic": "Anthropic API key",
+    "gemini": "Gemini API key",
+    "openai": "OpenAI-compatible API key",
+    "qwen-oauth": "Qwen account",
+    "vertex-ai": "Vertex AI",
+}
 TYPED = (None, "mid_turn_user_message")  # subtypes of "user" that a user has typed
 
 
@@ -239,6 +247,12 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     return listed_roots(environment, "QWEN_RUNTIME_DIR", user, below="projects")
 
 
+def plan(home: Path, environment: Environment) -> str:
+    """Name what pays for the tokens, by how the user signs in."""
+    user = Path(environment.get("QWEN_HOME") or home / ".qwen").expanduser()
+    return SUBSCRIPTIONS.get(selected_sign_in(user / "settings.json"), "")
+
+
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
     """List the transcripts: `<project>/chats/*` and `<project>/subagents/<session>/*`."""
     return walk(root, suffix=".jsonl", depth=3)
@@ -250,6 +264,7 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    plan=plan,
     not_in_files=(
         "requests that failed, rate limits, and the tokens of sub-agents apart from their parent's"
     ),
