@@ -91,8 +91,9 @@ def cache_litellm(home, table):
 
 
 def test_prices_that_two_sources_state_differently_are_told(tmp_path):
+    models = ("claude-sonnet-4-5", "mirror/gpt-99", "claude-sonnet-4-5")
     claude_file(tmp_path).write_text(
-        claude_answer(1, 0, model="claude-sonnet-4-5") + claude_answer(1, 1, model="gpt-99-latest")
+        "".join(claude_answer(1, turn, model=model) for turn, model in enumerate(models))
     )
     sonnet = litellm_entry(4e-06, 15e-06, litellm_provider="anthropic")
     table = litellm_table(**{"claude-sonnet-4-5": sonnet, "gpt-99": litellm_entry()})
@@ -107,4 +108,8 @@ def test_prices_that_two_sources_state_differently_are_told(tmp_path):
     (conflict,) = document["price_conflicts"]
     assert (conflict["used"]["input_usd"], conflict["other"]["input_usd"]) == (3.0, 4.0)
     used = {price["model"]: (price["source"], price["match"]) for price in document["prices_used"]}
-    assert used["claude-sonnet-4-5"][0] == "genai-prices"
+    assert used == {
+        "claude-sonnet-4-5": ("genai-prices", "exact"),
+        "mirror/gpt-99": ("litellm", "prefix-stripped"),
+    }
+    assert "  - mirror/gpt-99 is priced as gpt-99 of litellm (prefix-stripped)\n" in done.stdout

@@ -13,7 +13,7 @@ import msgspec
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, PriceSource, Snapshot
 from agtop_exporter.pipeline import Pipeline
-from agtop_exporter.pricing import Disagreement, PriceCard, PriceUse
+from agtop_exporter.pricing import Disagreement, PriceCard
 
 FOLDER_DEPTH = 4  # below a root: no agent writes deeper
 TOKENS_PER_PRICE = 1_000_000
@@ -68,9 +68,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What a model costs now, by which source and how its name led there; USD per million tokens.
+    """What a model cost when it was used, by which source, and how its name led there.
 
-    The rates are those of short prompts, where a source has tiers.
+    In USD per million tokens; those of short prompts, where a source has tiers.
     """
 
     model: str
@@ -123,7 +123,7 @@ def examine(
             for name, agent in pipeline.agents.items()
         ),
         price_sources=snapshot.price_sources,
-        prices_used=tuple(map(_price_used, used)),
+        prices_used=tuple(dict.fromkeys(_price(use.model, use.card) for use in used)),
         price_conflicts=tuple(
             _conflict(one)
             for one in pipeline.prices.known_price_disagreements(snapshot.generated_at)
@@ -185,10 +185,6 @@ def _closed_folders(root: Path) -> Iterator[tuple[str, str]]:
             continue
         if depth_left:
             waiting += [(folder, depth_left - 1) for folder in folders]
-
-
-def _price_used(use: PriceUse) -> Price:
-    return _price(use.model, use.card)
 
 
 def _conflict(one: Disagreement) -> PriceConflict:

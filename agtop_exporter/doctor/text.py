@@ -16,6 +16,7 @@ from agtop_exporter.model import PriceSource
 
 NAME_WIDTH = 12
 LISTED = 5  # paths of which each has a line
+GUESSED = ("prefix-stripped", "suffix-stripped", "maker", "regional")  # how a price was found
 WHAT_IS_WRONG = {  # by the reason of a ParseError: singular, plural
     "json": ("record is no JSON", "records are no JSON"),
     "schema": (
@@ -105,7 +106,7 @@ def _source(source: PriceSource) -> str:
 
 def _about_prices(report: Report) -> Iterator[str]:
     for price in report.prices_used:
-        if price.priced_as.lower() != price.model.lower():
+        if price.match in GUESSED:
             yield f"{price.model} is priced as {price.priced_as} of {price.source} ({price.match})"
     for conflict in report.price_conflicts:
         yield _about_conflict(conflict)
