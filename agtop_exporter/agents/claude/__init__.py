@@ -1,10 +1,9 @@
 """Claude Code: `<root>/projects/<folder>/**.jsonl`, one transcript a session or subagent.
 
 Seen with 2.1.197, 2.0.50 and 1.0.100; the format is not documented, see tests/agents/claude/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes, and of credentials reads only of what plan they are.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,11 +16,13 @@ import msgspec
 
 from agtop_exporter.agents import (
     Agent,
+    Entry,
     Environment,
     listed_roots,
     tool_label,
     walk,
 )
+from agtop_exporter.agents.claude import limits
 from agtop_exporter.credentials import claude_plan
 from agtop_exporter.model import (
     NO_TOKENS,
@@ -492,7 +493,9 @@ def prompt_text(content: str | list[Block] | None) -> str:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript. Raises OSError."""
+    """Read what is new in one transcript, or the limits. Raises OSError."""
+    if path.endswith(limits.STATE):
+        return limits.read(path, cursor)
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
@@ -524,9 +527,13 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     )
 
 
-def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts: `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`."""
-    return walk(root, suffix=".jsonl", depth=4)
+def files(root: Path) -> Iterator[Entry]:
+    """List the transcripts, and the state that belongs to them.
+
+    They are `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`.
+    """
+    yield from walk(root, suffix=".jsonl", depth=4)
+    yield from limits.files(root)
 
 
 def plan(home: Path, environment: Environment) -> str:
