@@ -19,7 +19,7 @@ _NAME = re.compile(rf"\$?{_WORD}(?:[._-](?:{_WORD}|[0-9]{{1,3}}))*")
 class UnknownTypes:
     """The record types that are not among the known ones, and how many records have them."""
 
-    def __init__(self, known: Collection[str] = frozenset()) -> None:
+    def __init__(self, known: frozenset[str] = frozenset()) -> None:
         self._known = known
         self._counts: dict[str, int] = {}
 
@@ -27,6 +27,12 @@ class UnknownTypes:
         """Take note of a record's type; empty where it has none."""
         if kind not in self._known:
             self.add(kind or UNTYPED)
+
+    def see_all(self, kinds: Collection[str]) -> None:
+        """Take note of the types of many records, most of which are known."""
+        if not self._known.issuperset(kinds):
+            for kind in kinds:
+                self.see(kind)
 
     def add(self, kind: str, count: int = 1) -> None:
         """Count records of an unknown type."""

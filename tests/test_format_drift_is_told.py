@@ -16,7 +16,6 @@ from agtop_exporter.drift import NAMES_MAX, OTHER, UNTYPED, UnknownTypes
 
 AGENTS = {agent.name: agent for agent in load_agents()}
 REAL_HOMES = "AGTOP_TEST_REAL_HOMES"  # a directory of homes that real agents wrote
-NOT_YET = {"claude", "codex"}  # their readers do not look at types
 
 LINES = [  # agent, the transcript of its golden home that a record is added to, record, type
     ("claude", "**/22222222-*.jsonl", {"type": "dream"}, "dream"),
@@ -118,13 +117,7 @@ DOCUMENTS = [  # agent, a document below its golden home, content, type
 
 
 def cases(given):
-    marks = [pytest.mark.xfail(strict=True, reason="does not look at types yet")]
-    return [
-        pytest.param(
-            AGENTS[name], *rest, id=f"{name}-{rest[-1]}", marks=marks if name in NOT_YET else ()
-        )
-        for name, *rest in given
-    ]
+    return [pytest.param(AGENTS[name], *rest, id=f"{name}-{rest[-1]}") for name, *rest in given]
 
 
 def unknown(home, *agents):

@@ -23,7 +23,9 @@ from agtop_exporter.agents import (
     walk,
 )
 from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude.types import KNOWN_TYPES
 from agtop_exporter.credentials import claude_plan
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     NO_TOKENS,
     PROMPT_RANK,
@@ -137,6 +139,11 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     summary: str | None = None
     message: Message | None = None
 
+    @property
+    def kind(self) -> str:
+        """Its type, of a system record with its subtype, as `KNOWN_TYPES` has them."""
+        return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
+
 
 class Memory(msgspec.Struct, array_like=True):
     """What must be remembered of a transcript between two reads."""
@@ -197,6 +204,7 @@ class _Reader:
         self.responses: dict[tuple[str, str], _Response] = {}  # by session and message
         self.latest: dict[str, _Response] = {}  # the latest of the main chain, by session
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.sessions: dict[str, SessionUpdate] = {}
         self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
         self.session_id = memory.session_id or (parent_folder if self.agent_id else stem)
@@ -208,6 +216,7 @@ class _Reader:
 
     def take(self, found: list[Record]) -> None:
         """Use some records."""
+        self.unknown.see_all([record.kind for record in found])
         for _, run in groupby(found, SURROUNDINGS):
             self._run(list(run))
 
@@ -513,6 +522,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             events=events,
             sessions=reader.sessions.values(),
             rate_limits=(reader.limit_hit,) if reader.limit_hit else (),
+            unknown=reader.unknown,
         )
 
 
