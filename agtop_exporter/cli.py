@@ -167,6 +167,7 @@ def _write_textfile(snapshot: Snapshot, path: Path) -> None:
 def _doctor(settings: Settings, *, as_json: bool) -> None:
     """Read everything anew, and report; the exit status is 1 where something needs attention."""
     from agtop_exporter import doctor  # noqa: PLC0415 - only here
+    from agtop_exporter.doctor import text  # noqa: PLC0415
 
     problems = []
     state = _state_directory(settings)
@@ -174,7 +175,7 @@ def _doctor(settings: Settings, *, as_json: bool) -> None:
         with contextlib.closing(Ledger(state, read_only=True)) as ledger:
             problems += [ledger.warning] if ledger.warning else []
     with contextlib.closing(Ledger()) as ledger:
-        pipeline = _pipeline(settings, ledger, _prices(settings), _print_notice)
+        pipeline = _pipeline(settings, ledger, _prices(settings), _say_nothing)
         _refresher(settings, pipeline.prices)
         report = doctor.examine(
             pipeline,
@@ -186,7 +187,7 @@ def _doctor(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.buffer.write(doctor.as_json(report))
     else:
-        sys.stdout.write(doctor.as_text(report))
+        sys.stdout.write(text.render(report))
     if report.needs_attention:
         sys.stdout.flush()
         sys.exit(1)
@@ -301,7 +302,11 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None
+    """Return a file unless there is none; one that may not be looked at is told when it is read."""
+    try:
+        return path if path.is_file() else None
+    except OSError:
+        return path
 
 
 def _now() -> float:
@@ -406,6 +411,10 @@ def _write_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
 def _print_notice(level: str, event: str, fields: Mapping[str, object]) -> None:
     details = " ".join(f"{name}={value}" for name, value in fields.items())
     print(f"{PROGRAM}: {level}: {event}: {details}", file=sys.stderr)  # noqa: T201 - to people
+
+
+def _say_nothing(_level: str, _event: str, _fields: Mapping[str, object]) -> None:
+    """Leave it to the report."""
 
 
 def _progress() -> Callable[[int, int], None]:

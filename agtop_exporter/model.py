@@ -284,8 +284,12 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     observed_at: float
     resets_at: float | None = None
     window_seconds: float | None = None
-    source: str = ""
+    source: str = ""  # what recorded it: "rollout", "transcript", "response-headers", ...
     hint: str = ""  # what the agent said about it, where figures are lacking
+
+    def is_over(self, now: float) -> bool:
+        """Say whether the window has been reset since: its figures are of the one before."""
+        return self.resets_at is not None and self.resets_at <= now
 
 
 class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):

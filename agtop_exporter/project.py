@@ -19,22 +19,28 @@ def project_name(cwd: str) -> str:
     for folder in (start, *start.parents):
         git = folder / ".git"
         try:
-            if git.exists():
-                return remote_name(_config(git)) or _worktree_name(git) or folder.name
+            if not git.exists():
+                continue
         except OSError:
             break
+        try:
+            return remote_name(_config(git)) or _worktree_name(git) or folder.name
+        except (OSError, ValueError):  # the latter for what cannot be a path
+            return folder.name
     return start.name
 
 
 def remote_name(config: str) -> str:
     """Return the repository's name in the URL of the remote `origin`; "" without one."""
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    parser = configparser.RawConfigParser(
+        strict=False, allow_no_value=True, inline_comment_prefixes=("#", ";")
+    )
     try:
         parser.read_string(config)
         url = parser.get('remote "origin"', "url", fallback="") or ""
     except configparser.Error:
         return ""
-    found = REMOTE_NAME.search(url.strip())
+    found = REMOTE_NAME.search(url.strip().strip('"'))
     return found[1] if found else ""
 
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from running import SCRIPTS, environment, once, run
+from running import SCRIPTS, environment, once, run, run_unprivileged
 from small_homes import claude_answer, claude_file, claude_turns, session_id
 
 
@@ -40,6 +40,15 @@ def test_every_mistake_in_a_file_is_told_at_once(tmp_path):
         "plan",
         "colour",
     ]
+
+
+def test_settings_that_may_not_be_read(tmp_path, close):
+    folder = tmp_path / ".config"
+    folder.mkdir()
+    close(folder)
+    done = run_unprivileged("agtop", "list", home=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"agtop: {folder}/agtop-exporter/config.toml: Permission denied\n"
 
 
 def test_flags_win_over_variables_over_the_file(tmp_path):

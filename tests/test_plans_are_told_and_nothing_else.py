@@ -2,10 +2,20 @@
 
 import base64
 import json
+import os
+import shutil
 
 import pytest
+from conftest import AGENT_FOLDERS
+from running import once
 
-from agtop_exporter.credentials import claimed_plan, claude_plan, codex_plan
+from agtop_exporter.credentials import (
+    claimed_plan,
+    claude_plan,
+    codex_plan,
+    opencode_accounts,
+    selected_sign_in,
+)
 
 
 def token(claims, *, padded=False):
@@ -46,9 +56,64 @@ def test_x01_a_token_that_is_none_claims_nothing(text):
     assert claimed_plan(text) == ""
 
 
+@pytest.mark.parametrize("member", ["id_token", "access"])
+def test_o22_opencode_keeps_the_same_token(member, tmp_path):
+    entry = {"type": "oauth", "refresh": "canary", member: token(auth("pro"))}
+    (tmp_path / "auth.json").write_text(json.dumps({"openai": entry}))
+    assert opencode_accounts(tmp_path) == {"openai": "ChatGPT Pro"}
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff", b"[]", b'{"tokens": 7}'])
 def test_no_credentials_are_no_plan(content, tmp_path):
     if content is not None:
         (tmp_path / ".credentials.json").write_bytes(content)
         (tmp_path / "auth.json").write_bytes(content)
     assert claude_plan(tmp_path) == codex_plan(tmp_path) == ""
+    assert opencode_accounts(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("provider", "account", "plan"),
+    [
+        ("openai-codex", {"type": "oauth", "access": token(auth("plus"))}, "ChatGPT Plus"),
+        ("openai-codex", {"type": "oauth", "access": "opaque"}, "ChatGPT (OAuth)"),
+        ("anthropic", {"type": "api_key", "key": "canary"}, "Anthropic API key"),
+        ("deepseek", {"type": "api_key", "key": token(auth("plus"))}, "Deepseek API key"),
+    ],
+)
+def test_accounts_of_pi(provider, account, plan, tmp_path):
+    (tmp_path / "auth.json").write_text(json.dumps({provider: account}))
+    assert opencode_accounts(tmp_path) == {provider: plan}
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"security": {"auth": {"selectedType": "oauth-personal"}}}, "oauth-personal"),
+        ({"selectedAuthType": "openai"}, "openai"),
+        ({"security": {"auth": {}}}, ""),
+        ({"security": 7}, ""),
+        ([], ""),
+    ],
+)
+def test_how_gemini_and_qwen_sign_in(settings, kind, tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    assert selected_sign_in(tmp_path / "settings.json") == kind
+
+
+def test_pi_and_qwen_tell_who_pays(tmp_path):
+    shutil.copytree(AGENT_FOLDERS / "pi" / "home", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(AGENT_FOLDERS / "qwen" / "home", tmp_path, dirs_exist_ok=True)
+    accounts = {"anthropic": {"type": "oauth", "access": "canary"}}
+    (tmp_path / ".pi" / "agent" / "auth.json").write_text(json.dumps(accounts))
+    settings = {"security": {"auth": {"selectedType": "qwen-oauth"}}}
+    (tmp_path / ".qwen" / "settings.json").write_text(json.dumps(settings))
+    document = once(tmp_path)
+    told = {(each["agent"], each["subscription"]) for each in document["sessions"]}
+    assert told >= {("pi", "Claude (OAuth)"), ("qwen", "Qwen account")}
+    assert "canary" not in json.dumps(document)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "auth.json")
+    assert opencode_accounts(tmp_path) == {}

@@ -32,6 +32,7 @@ __all__ = ["Entry", "Ledger", "Price", "SessionRecord"]
 
 CHECKPOINT_EVENTS = 20_000
 LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
+WINDOWS_MAX = 8  # rate-limit windows of one agent
 OTHER, UNKNOWN = "other", "unknown"
 
 Price = Callable[[UsageEvent], Cost | None]
@@ -137,10 +138,7 @@ class Ledger:
                 self.add(("sessions_started", agent), 1)
         self._created.clear()
         for limit in batch.rate_limits:
-            known = self.rate_limits.get((agent, limit.window))
-            if known is None or limit.observed_at >= known.observed_at:
-                self.rate_limits[agent, limit.window] = limit
-                self._dirty_limits = True
+            self._take_limit(agent, limit)
         self.add(("scan_bytes", agent), batch.bytes_read)
         self.add(("scan_records", agent), batch.records)
         for error in batch.errors:
@@ -148,6 +146,17 @@ class Ledger:
         if batch.reset:
             self.add(("source_resets", agent, batch.reset), 1)
         self.move_cursor(batch.path, agent, batch.cursor)
+
+    def _take_limit(self, agent: str, limit: RateLimit) -> None:
+        """Keep the latest word on a window, of the few windows that were told last."""
+        known = self.rate_limits.get((agent, limit.window))
+        if known is not None and limit.observed_at < known.observed_at:
+            return
+        self.rate_limits[agent, limit.window] = limit
+        windows = [key for key in self.rate_limits if key[0] == agent]
+        if len(windows) > WINDOWS_MAX:
+            del self.rate_limits[min(windows, key=lambda key: self.rate_limits[key].observed_at)]
+        self._dirty_limits = True
 
     def add(self, series: Series, amount: float) -> None:
         """Let a total grow; a negative amount is ignored, for totals never fall."""

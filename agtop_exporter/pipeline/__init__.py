@@ -1,6 +1,6 @@
 """Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from platform import python_version
@@ -10,6 +10,7 @@ import msgspec
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -28,6 +29,8 @@ from agtop_exporter.project import project_name
 from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
+
+UNREADABLE_MAX = 100  # paths of one agent that are remembered
 
 Notice = Callable[[str, str, Mapping[str, object]], None]
 """(level, event, fields): something that a person should be told, once."""
@@ -61,7 +64,8 @@ class Pipeline:
         self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
         self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
-        self.unknown_records: dict[str, Counter[str]] = {}
+        self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
+        self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
         self._last_success: dict[str, float] = {}
         self._warning = ""
         self.reconfigure(settings)
@@ -199,6 +203,8 @@ class Pipeline:
             except OSError as error:
                 self._fail(Failure(name, "", str(error)), failed)
                 continue
+            for path, reason in listings[name].unreadable:
+                self._fail(Failure(name, path, reason), failed)
             self._follow(name, listings[name])
             durations[name] = perf_counter() - began
         return listings
@@ -220,11 +226,9 @@ class Pipeline:
         failed: Iterable[str],
         now: float,
     ) -> AgentStatus:
-        if listing is None or not listing.present:
-            return AgentStatus(
-                agent=agent.name, enabled=False, up=False if listing is None else None
-            )
         succeeded = agent.name not in failed
+        if listing is None or not listing.present:
+            return AgentStatus(agent=agent.name, enabled=False, up=None if succeeded else False)
         if succeeded:
             self._last_success[agent.name] = now
         for name in COUNTED_BY_AGENT:
@@ -241,13 +245,15 @@ class Pipeline:
     def _fail(self, failure: Failure, failed: set[str]) -> None:
         failed.add(failure.agent)
         self.ledger.add(("scan_errors", failure.agent), 1)
+        if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
+            unreadable[failure.path] = failure.reason
         self._tell("cannot read", agent=failure.agent, path=failure.path, reason=failure.reason)
 
     def _tell_of_errors(self, batch: Batch) -> None:
         """Add up what could not be used, and say so once a file."""
         agent = batch.agent
         for kind, count in batch.unknown:
-            self.unknown_records.setdefault(agent, Counter())[kind] += count
+            self.unknown_types[agent].add(kind, count)
             self.ledger.add(("unknown_records", agent), count)
         for error in batch.errors:
             known = {one.reason: one for one in self.skipped.get(agent, ())}

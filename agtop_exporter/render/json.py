@@ -56,7 +56,9 @@ def document(snapshot: Snapshot) -> Document:
         "plan": snapshot.plan,
         "sessions": [_session(session) for session in newest_first],
         "totals": _totals(snapshot),
-        "rate_limits": [_rate_limit(limit) for limit in snapshot.rate_limits],
+        "rate_limits": [
+            _rate_limit(limit, snapshot.generated_at) for limit in snapshot.rate_limits
+        ],
         "price_sources": [_price_source(source) for source in snapshot.price_sources],
         "agents": [_agent(status) for status in snapshot.agents],
     }
@@ -189,11 +191,11 @@ def _usage(usage: ProcessUsage) -> Document:
     return msgspec.structs.asdict(usage)
 
 
-def _rate_limit(limit: RateLimit) -> Document:
+def _rate_limit(limit: RateLimit, now: float) -> Document:
     return {
         "agent": limit.agent,
         "window": limit.window,
-        "used_ratio": limit.used_ratio,
+        "used_ratio": None if limit.is_over(now) else limit.used_ratio,
         "window_seconds": limit.window_seconds,
         "resets_at": _time(limit.resets_at),
         "observed_at": _time(limit.observed_at),

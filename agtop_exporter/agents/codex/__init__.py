@@ -13,7 +13,9 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.agents.codex.types import KNOWN_PAIRS, KNOWN_TYPES
 from agtop_exporter.credentials import codex_plan
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -206,6 +208,13 @@ class Record(msgspec.Struct, gc=False):
     type: str = ""
     payload: Payload | None = None
 
+    @property
+    def kind(self) -> str:
+        """Its type, of an event or an item with the payload's, as `KNOWN_TYPES` has them."""
+        if self.type in ("event_msg", "response_item") and self.payload is not None:
+            return f"{self.type}.{self.payload.type}"
+        return self.type
+
 
 class Memory(msgspec.Struct, array_like=True):
     """What must be remembered of a rollout between two reads."""
@@ -231,6 +240,7 @@ class _Reader:
         self.path = path
         self.memory = memory
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.limits: RateLimits | None = None  # the latest, and when they were told
         self.limits_at: datetime | None = None
         self.session = SessionUpdate(
@@ -244,6 +254,9 @@ class _Reader:
 
     def take(self, found: list[Record]) -> None:
         """Use some records."""
+        pairs = {(record.type, record.payload.type if record.payload else "") for record in found}
+        if not KNOWN_PAIRS.issuperset(pairs):
+            self.unknown.see_all([record.kind for record in found])
         begin = 0
         if "session_meta" in (types := [record.type for record in found]):
             begin = len(types) - types[::-1].index("session_meta")  # before it, anything may change
@@ -620,6 +633,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             events=reader.events,
             sessions=(reader.session,) if reader.session.session_id else (),
             rate_limits=rate_limits,
+            unknown=reader.unknown,
         )
 
 

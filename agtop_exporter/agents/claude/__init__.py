@@ -1,10 +1,9 @@
 """Claude Code: `<root>/projects/<folder>/**.jsonl`, one transcript a session or subagent.
 
 Seen with 2.1.197, 2.0.50 and 1.0.100; the format is not documented, see tests/agents/claude/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes, and of credentials reads only of what plan they are.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,12 +14,16 @@ import msgspec
 
 from agtop_exporter.agents import (
     Agent,
+    Entry,
     Environment,
     listed_roots,
     tool_label,
     walk,
 )
+from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES
 from agtop_exporter.credentials import claude_plan
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     NO_TOKENS,
     PROMPT_RANK,
@@ -134,6 +137,11 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     custom_title: str | None = None
     summary: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """Its type, of a system record with its subtype, as `KNOWN_TYPES` has them."""
+        return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
+
 
 class Memory(msgspec.Struct, array_like=True):
     """What must be remembered of a transcript between two reads."""
@@ -191,6 +199,7 @@ class _Reader:
         self.path = path
         self.memory = memory
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.sessions: dict[str, _Found] = {}
         self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
         self.session_id = memory.session_id or (parent_folder if self.agent_id else stem)
@@ -203,6 +212,8 @@ class _Reader:
 
     def take(self, records: list[Record]) -> None:
         """Use some records."""
+        if not PLAIN_TYPES.issuperset({record.type for record in records}):
+            self.unknown.see_all([record.kind for record in records])
         for record in records:
             surroundings = (
                 record.session_id,
@@ -499,7 +510,9 @@ def prompt_text(content: str | list[Block] | None) -> str:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript. Raises OSError."""
+    """Read what is new in one transcript, or the limits. Raises OSError."""
+    if path.endswith(limits.STATE):
+        return limits.read(path, cursor)
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
@@ -517,6 +530,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             events=events,
             sessions=(found.update for found in reader.sessions.values()),
             rate_limits=(reader.limit_hit,) if reader.limit_hit else (),
+            unknown=reader.unknown,
         )
 
 
@@ -531,9 +545,13 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     )
 
 
-def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts: `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`."""
-    return walk(root, suffix=".jsonl", depth=4)
+def files(root: Path) -> Iterator[Entry]:
+    """List the transcripts, and the state that belongs to them.
+
+    They are `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`.
+    """
+    yield from walk(root, suffix=".jsonl", depth=4)
+    yield from limits.files(root)
 
 
 def plan(home: Path, environment: Environment) -> str:
