@@ -20,6 +20,24 @@ def chat(tmp_path):
     return Claude(tmp_path)
 
 
+FOREIGN = pytest.mark.xfail(reason="every .jsonl is taken for a transcript, and is then a session")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_transcript"),
+    [
+        (SESSION, True),
+        ("AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE", True),
+        ("agent-c3c3c3c3", True),
+        pytest.param("not-a-uuid", False, marks=FOREIGN),
+        pytest.param(SESSION.replace("-", ""), False, marks=FOREIGN),
+    ],
+)
+def test_c01_transcripts_are_named_by_a_session_or_an_agent(tmp_path, name, is_transcript):
+    write(tmp_path / "-engine" / f"{name}.jsonl", {"note": "of another program"})
+    assert [entry.name for entry in claude.files(tmp_path)] == [f"{name}.jsonl"] * is_transcript
+
+
 def test_c02_nested_cache_creation(chat):
     chat.assistant(
         "m1",
@@ -181,6 +199,15 @@ def test_c20_an_unknown_model_keeps_its_tokens(chat):
     told = chat.assistant("m1", model="unpriced-model").told()
     assert told.tokens(SESSION) == TokenCounts(input=10, output=5)
     assert told.total("unpriced_tokens", "unpriced-model") == 15
+
+
+def test_c20_a_line_of_600_kilobytes(chat):
+    big = {**tool("Write"), "input": {"file_path": "/x", "content": "é" * 300_000}}
+    told = chat.assistant("m1", big, stop="tool_use").told()
+    assert chat.path.stat().st_size > 600_000
+    assert told.tokens(SESSION) == TokenCounts(input=10, output=5)
+    assert told.session(SESSION).tools == {"Write": 1}
+    assert told.signal(SESSION).detail == "assistant.stop_reason=tool_use"
 
 
 def test_c20_a_smaller_fragment_later(chat):
