@@ -98,30 +98,6 @@ def test_c13_one_subagent(tmp_path, chat):
     assert told.total("sessions_started") == 1
 
 
-def test_c18_repeated_lines_and_subagents(tmp_path, chat):
-    def figures(output):
-        return {
-            "input_tokens": 150,
-            "output_tokens": output,
-            "cache_read_input_tokens": 35,
-            "cache_creation_input_tokens": 7,
-        }
-
-    chat.assistant("mA", usage=figures(10), stop=None).assistant("mA", usage=figures(40))
-    chat.assistant("mB", usage=figures(80))
-    paths = [chat.write()]
-    for name in ("agent-aaaa", "agent-bbbb"):
-        child = Claude(tmp_path / SESSION / "subagents", name, model="claude-haiku-4-5")
-        child.session = SESSION
-        child.assistant(name, isSidechain=True, agentId=name[6:])
-        paths.append(child.write())
-    told = Told(claude.AGENT, *paths)
-    assert told.tokens(SESSION) == TokenCounts(300, 70, 14, 0, 120)
-    assert told.session(SESSION).usage.requests == 2
-    children = [key for key in told.ledger.sessions if key[1].startswith("agent-")]
-    assert children == [("claude", "agent-aaaa"), ("claude", "agent-bbbb")]
-
-
 def test_c20_state_comes_from_the_end(chat):
     for number in range(50):
         chat.assistant(f"m{number}", tool("Bash", f"t{number}"), stop="tool_use").result(

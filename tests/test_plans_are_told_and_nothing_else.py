@@ -26,6 +26,7 @@ def auth(plan):
         ({"rateLimitTier": "default_claude_max_5x"}, "Claude Max 5x"),
         ({"rateLimitTier": "default_claude_max_20x"}, "Claude Max 20x"),
         ({"rateLimitTier": "new", "subscriptionType": "max"}, "Max"),
+        ({"rateLimitTier": "new"}, ""),
         ({"rateLimitTier": "", "subscriptionType": None}, ""),
         ({}, ""),
     ],
