@@ -5,6 +5,7 @@ The ids are those of the acceptance list; plans and credentials are not read her
 
 import pytest
 from driving import read_on
+from looking import Look
 from transcripts import THREAD, Codex, Told, usage
 
 from agtop_exporter.agents import codex
@@ -103,11 +104,21 @@ def test_x14_calls_count_by_their_ids(chat):
     assert chat.told().session(THREAD).tools == {"shell": 2, "mcp:gears": 1}
 
 
-def test_x15_its_times(chat):
-    for _ in range(59):
+def test_x15_its_times(tmp_path):
+    chat = Codex(tmp_path / ".codex/sessions")
+    for _ in range(60):
         chat.event("agent_message", message="…")
-    facts = chat.told().facts(THREAD)
-    assert facts.last_active - facts.started_at == 59
+    chat.write()
+    session = Look(tmp_path).sessions()[THREAD]
+    assert (session["started_at"], session["duration_seconds"]) == ("2026-03-02T10:00:01.000Z", 60)
+
+
+def test_x16_it_costs_what_it_costs_at_retail(tmp_path):
+    chat = Codex(tmp_path / ".codex/sessions").turn("gpt-5-codex")
+    chat.count(usage(100, 20, 50, 0)).count(usage(80, 10, 30, 5)).write()
+    cost = Look(tmp_path).sessions()[THREAD]["cost"]
+    assert cost["total_usd"] == pytest.approx((150 * 1.25 + 30 * 0.125 + 80 * 10) / 1e6, rel=1e-12)
+    assert (cost["billed_usd"], cost["included"]) == (cost["total_usd"], False)
 
 
 def test_x18_a_total_told_again_counts_once(chat):

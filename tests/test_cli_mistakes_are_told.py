@@ -7,6 +7,9 @@ import pytest
 from running import SCRIPTS, environment, once, run, run_unprivileged
 from small_homes import claude_answer, claude_file, claude_turns, session_id
 
+from agtop_exporter.agents import load_agents
+from agtop_exporter.settings import load_settings
+
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
@@ -16,7 +19,7 @@ from small_homes import claude_answer, claude_file, claude_turns, session_id
         (("--interval", "0"), 2, "--interval: expected `float` >= 0.05"),
         (("--listen-address", "10041"), 2, "--listen-address: expected HOST:PORT"),
         (("--listen-address", "127.0.0.1:99999"), 2, "--listen-address: expected HOST:PORT"),
-        (("--agent", "clod"), 2, "no such agent: clod"),
+        pytest.param(("--agent", "clod"), 2, "no such agent: clod", id="R-01"),
         (("--config", "/nowhere.toml"), 2, "/nowhere.toml: No such file or directory"),
         (("--json",), 2, "--json goes with --once and doctor"),
         (("--refresh-pricing", "--no-pricing-refresh", "--once"), 2, "exclude each other"),
@@ -87,6 +90,26 @@ def test_plan_names_of_the_reference_program(tmp_path):
     assert [cost["included"] for cost in billed.values()] == [False, False, True, True]
     assert billed["enterprise"]["billed_usd"] == 0
     assert len({cost["total_usd"] for cost in billed.values()}) == 1  # retail stays known
+
+
+@pytest.mark.parametrize(
+    ("typed", "agent"),
+    [
+        *((name, name) for name in ("claude", "codex", "opencode", "copilot", "gemini")),
+        *((name, name) for name in ("cursor", "antigravity", "qwen", "pi")),
+        ("claude-code", "claude"),
+        ("claudecode", "claude"),
+        ("open-code", "opencode"),
+        ("github-copilot", "copilot"),
+        ("gemini-cli", "gemini"),
+        ("Claude-Code", "claude"),
+        ("CODEX", "codex"),
+    ],
+)
+def test_r01_names_of_agents(typed, agent):
+    assert load_settings({"agent": [typed]}, {}).agent == (agent,)
+    assert load_settings({}, {"AGTOP_AGENT": typed}).agent == (agent,)
+    assert agent in {known.name for known in load_agents()}
 
 
 def test_agtop_understands_what_users_type(tmp_path):

@@ -8,7 +8,7 @@ from running import daemon, once, run, total
 from small_homes import claude_file, claude_turns
 
 
-def test_no_agent_installed_is_a_page(tmp_path):
+def test_r05_no_agent_installed_is_a_page(tmp_path):
     with daemon(tmp_path, "--no-state") as running:
         running.until_ready()
         samples = running.samples()

@@ -176,7 +176,8 @@ def test_o29_o36_missing_columns(tmp_path):
     read_on(ledger, AGENT, str(path))
     child = record(ledger, "ses_c")
     assert child.facts.parent_session_id == "ses_p"
-    assert child.facts.signal.detail == "finish=tool-calls"
+    assert (child.facts.cwd, child.facts.model) == ("/x", "gpt-5.1")
+    assert (child.facts.signal.kind, child.facts.signal.detail) == ("running", "finish=tool-calls")
     assert child.models["gpt-5.1"].tokens.output == 7
     assert record(ledger, "ses_p").turns == 1
     assert not [series for series in ledger.totals if series[0] == "parse_errors"]

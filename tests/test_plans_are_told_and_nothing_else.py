@@ -7,8 +7,10 @@ import shutil
 
 import pytest
 from conftest import AGENT_FOLDERS
+from looking import Look
 from running import once
 
+from agtop_exporter.agents import codex
 from agtop_exporter.credentials import (
     claimed_plan,
     claude_plan,
@@ -34,6 +36,7 @@ def auth(plan):
         ({"rateLimitTier": "default_claude_max_5x"}, "Claude Max 5x"),
         ({"rateLimitTier": "default_claude_max_20x"}, "Claude Max 20x"),
         ({"rateLimitTier": "new", "subscriptionType": "max"}, "Max"),
+        ({"rateLimitTier": "new"}, ""),
         ({"rateLimitTier": "", "subscriptionType": None}, ""),
         ({}, ""),
     ],
@@ -49,6 +52,30 @@ def test_x02_chatgpt_plans(padded, tmp_path):
     tokens = {"id_token": token(auth("plus"), padded=padded), "access_token": "canary"}
     (tmp_path / "auth.json").write_text(json.dumps({"tokens": tokens}))
     assert codex_plan(tmp_path) == "ChatGPT Plus"
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_x03_an_account_without_a_session(padded, tmp_path):
+    tokens = {"id_token": token(auth("pro"), padded=padded)}
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex/auth.json").write_text(json.dumps({"tokens": tokens}))
+    assert codex.plan(tmp_path, {}) == "ChatGPT Pro"
+    document = Look(tmp_path, agents=[codex.AGENT]).document()
+    assert (document["sessions"], document["rate_limits"]) == ([], [])
+
+
+@pytest.mark.parametrize("plan", ["", "f", "fo", "foo", "foob", "fooba", "foobar"])
+def test_x01_claims_of_any_length(plan):
+    assert claimed_plan(token(auth(plan))) == plan.capitalize()
+    assert claimed_plan(token(auth(plan), padded=True)) == plan.capitalize()
+
+
+@pytest.mark.parametrize("altchars", [b"-_", b"+/"])
+def test_x01_both_alphabets(altchars):
+    text = json.dumps({**auth("plus"), "name": "~?ÿ?>~?>ÿ~~"}, ensure_ascii=False)
+    claims = base64.b64encode(text.encode(), altchars)
+    assert set(altchars) <= set(claims)
+    assert claimed_plan(f"header.{claims.decode()}.signature") == "Plus"
 
 
 @pytest.mark.parametrize("text", ["", "one", "a.!!!.c", "a.e30.c", token([]), token(auth(7))])

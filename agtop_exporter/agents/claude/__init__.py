@@ -21,7 +21,7 @@ from agtop_exporter.agents import (
     walk,
 )
 from agtop_exporter.agents.claude import limits
-from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES
+from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES, TYPES
 from agtop_exporter.credentials import claude_plan
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
@@ -206,13 +206,16 @@ class _Reader:
         self.surroundings: tuple[object, ...] = ()
         self.found = _Found(SessionUpdate(session_id=""))
         self.limit_hit: RateLimit | None = None  # the latest
+        self.is_transcript = bool(memory.session_id)  # else another program's file
         self.copied = False
         self.main_chain = True
         self.asked_elsewhere = False  # by another session: a copy
 
     def take(self, records: list[Record]) -> None:
         """Use some records."""
-        if not PLAIN_TYPES.issuperset({record.type for record in records}):
+        types = {record.type for record in records}
+        self.is_transcript = self.is_transcript or not TYPES.isdisjoint(types)
+        if not PLAIN_TYPES.issuperset(types):
             self.unknown.see_all([record.kind for record in records])
         for record in records:
             surroundings = (
@@ -390,7 +393,8 @@ class _Reader:
     def finish(self) -> tuple[UsageEvent, ...]:
         """Complete the sessions, and return everything that happened once."""
         responses = [event for found in self.sessions.values() for event in self._complete(found)]
-        self.memory.session_id = self.session_id
+        if self.is_transcript:
+            self.memory.session_id = self.session_id
         return (*responses, *self.events)
 
     def _complete(self, found: _Found) -> list[UsageEvent]:
@@ -528,7 +532,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             records=count,
             memory=memory,
             events=events,
-            sessions=(found.update for found in reader.sessions.values()),
+            sessions=(found.update for found in reader.sessions.values() if reader.is_transcript),
             rate_limits=(reader.limit_hit,) if reader.limit_hit else (),
             unknown=reader.unknown,
         )
