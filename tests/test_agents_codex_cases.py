@@ -9,7 +9,7 @@ from looking import Look
 from transcripts import THREAD, Codex, Told, usage
 
 from agtop_exporter.agents import codex
-from agtop_exporter.model import Signal, TokenCounts
+from agtop_exporter.model import Cursor, Signal, TokenCounts
 
 CHILD = "019caa00-0000-7000-8000-000000000002"
 
@@ -282,6 +282,30 @@ def test_the_model_of_each_turn(chat):
         "gpt-5": 10,
         "gpt-5-mini": 5,
     }
+
+
+def test_the_fullest_context_is_kept(chat):
+    told = chat.turn().count(usage(900, output=50)).count(usage(100, output=5)).told()
+    facts = told.facts(THREAD)
+    assert (facts.context_used_tokens, facts.context_peak_tokens) == (105, 950)
+
+
+@pytest.mark.parametrize(("tier", "speed"), [("fast", "priority"), ("default", ""), (None, "")])
+def test_a_dearer_service_is_told(chat, tier, speed):
+    settings = {"model": "gpt-5-codex", "service_tier": tier, "reasoning_effort": "high"}
+    chat.turn().event("thread_settings_applied", thread_settings=settings)
+    batch = codex.read(str(chat.count(usage(10, output=5)).write()), Cursor())
+    assert [event.speed for event in batch.events] == [speed]
+    assert batch.sessions[0].model_effort == "high"
+
+
+def test_the_limits_of_single_models_do_not_hide_the_accounts(chat):
+    window = {"used_percent": 40.0, "window_minutes": 300}
+    chat.event("token_count", rate_limits={"limit_id": "codex", "primary": window})
+    other = {**window, "used_percent": 90.0}
+    chat.event("token_count", rate_limits={"limit_id": "codex_mini", "primary": other})
+    (limit,) = codex.read(str(chat.write()), Cursor()).rate_limits
+    assert (limit.window, limit.used_ratio) == ("5h", 0.4)
 
 
 def test_a_thread_without_its_first_record_is_named_by_its_file(tmp_path):

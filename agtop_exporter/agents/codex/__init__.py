@@ -46,6 +46,8 @@ APPROVALS = frozenset(
     {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
 )
 ESCALATED = b"require_escalated"  # such a call asks the user first, which no record says (0.169)
+OWN_LIMITS = (None, "codex")  # others are those of single models
+SPEEDS = {"fast": "priority", "priority": "priority", "flex": "flex"}  # by service tier
 WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}  # by minutes
 
 
@@ -91,6 +93,7 @@ class Window(msgspec.Struct, gc=False):
 class RateLimits(msgspec.Struct, gc=False):
     """`rate_limits` of a token_count."""
 
+    limit_id: str | None = None
     primary: Window | None = None
     secondary: Window | None = None
     plan_type: str | None = None
@@ -159,6 +162,7 @@ class ThreadSettings(msgspec.Struct, gc=False):
 
     model: str | None = None
     reasoning_effort: str | None = None
+    service_tier: str | None = None
 
 
 class Payload(msgspec.Struct, gc=False):
@@ -231,6 +235,7 @@ class Memory(msgspec.Struct, array_like=True):
     inherits: bool = False  # a fork's running total is its origin's until its first response
     last_active: float | None = None
     asked: bool = False  # for permission, and no record has come since that needs it
+    speed: str = ""  # a service tier that costs otherwise
 
 
 class _Reader:
@@ -346,6 +351,11 @@ class _Reader:
         )
         self.session.model_effort = effort or self.session.model_effort
 
+    def _thread_settings(self, settings: ThreadSettings) -> None:
+        self.memory.model = settings.model or self.memory.model
+        self.memory.speed = SPEEDS.get(settings.service_tier or "", "")
+        self.session.model_effort = settings.reasoning_effort or self.session.model_effort
+
     # --- usage ------------------------------------------------------------------------------
 
     def _usage_record(self, payload: Payload) -> None:
@@ -360,18 +370,18 @@ class _Reader:
         foreign = payload.thread_id not in (None, self._thread())
         key = payload.response_id or f"{payload.turn_id}:{total}"
         self._respond(f"response:{key}", usage, copied=self.copied or foreign)
-        self.session.context_used_tokens = usage.total_tokens
+        self._use_context(usage)
 
     def _token_count(self, payload: Payload) -> None:
         """Count what a running total has grown by; most token_counts repeat the one before."""
-        if payload.rate_limits is not None:
+        if payload.rate_limits is not None and payload.rate_limits.limit_id in OWN_LIMITS:
             self.limits, self.limits_at = payload.rate_limits, self.moment
         info = payload.info
         if info is None:
             return
         last = info.last_token_usage
-        if last is not None and last.total_tokens:
-            self.session.context_used_tokens = last.total_tokens
+        if last is not None:
+            self._use_context(last)
         self.session.context_window_tokens = (
             info.model_context_window or self.session.context_window_tokens
         )
@@ -389,6 +399,13 @@ class _Reader:
                 figures += f":{self.time}"
             self._respond(f"count:{owner or self._thread()}:{figures}", usage, copied=self.copied)
 
+    def _use_context(self, usage: TokenUsage) -> None:
+        """Note how much of its context a response used."""
+        used, session = usage.total_tokens, self.session
+        if used:
+            session.context_used_tokens = used
+            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
+
     def _respond(self, key: str, usage: TokenUsage, *, copied: bool) -> None:
         self.events.append(
             UsageEvent(
@@ -399,6 +416,7 @@ class _Reader:
                 tokens=token_counts(usage),
                 requests=1,
                 copied=copied,
+                speed=self.memory.speed,
             )
         )
 
@@ -429,7 +447,7 @@ class _Reader:
         elif kind == "thread_name_updated":
             self.session.entitle(payload.thread_name or "", THREAD_NAME_RANK)
         elif payload.thread_settings is not None:
-            self.memory.model = payload.thread_settings.model or self.memory.model
+            self._thread_settings(payload.thread_settings)
         elif not self.copied:
             self._task(payload)
 
