@@ -373,6 +373,7 @@ def _one_snapshot(settings: Settings) -> Snapshot:
         if settings.refresh_pricing:
             refresher.refresh_once(force=True)
         snapshot = _refresh_with_rates(pipeline)
+        refresher.save_memo()
         if settings.no_pricing_refresh or not any(
             s.cost.unpriced_tokens for s in snapshot.sessions
         ):

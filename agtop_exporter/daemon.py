@@ -130,6 +130,7 @@ class Daemon:
             log.exception("refresh failed")
             self._status = ""
             return
+        self._refresher.save_memo()
         if not self._stopping:
             self._publish(snapshot, ready=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from agtop_exporter import __version__
 from agtop_exporter.model import NO_COST, Cost, PriceSource, Run, TokenCounts, UsageEvent
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
@@ -45,6 +46,13 @@ class Disagreement(msgspec.Struct, frozen=True):
     other: PriceCard
 
 
+class _Memo(msgspec.Struct, frozen=True, array_like=True):
+    """What was found in the tables of genai-prices, for whoever has the same ones."""
+
+    tables: str
+    windows: list[tuple[str, str, Window]]  # model, provider, price
+
+
 class _Table(NamedTuple):
     """What a source was last given, and of when."""
 
@@ -70,6 +78,8 @@ class PriceBook:
         self._litellm: LiteLLMPrices | None = None
         self._tables: dict[str, _Table] = {}
         self._windows: dict[tuple[str, str], list[Window]] = {}
+        self._memo: dict[tuple[str, str], list[Window]] = {}  # found in genai-prices' tables
+        self._has_learned = False
         self._used: dict[tuple[str, str, float], PriceUse] = {}
         self.generation = 0
         if litellm is not None:
@@ -130,13 +140,38 @@ class PriceBook:
             genai = _LazyGenai(data)
             if not lazy:
                 genai.read()
-            self._genai = genai
+            self._genai, self._memo = genai, {}
         else:
             self._litellm = LiteLLMPrices(data)
         self._tables[source] = _Table(hashlib.sha256(data).hexdigest()[:12], updated_at)
         # After the tables: whoever fills the old memo with an old answer fills it for nobody.
         self._windows = {}
         self.generation += 1
+
+    def recall(self, memo: bytes) -> None:
+        """Take what an earlier process found; what it found in other tables is left out."""
+        try:
+            known = msgspec.msgpack.decode(memo, type=_Memo)
+        except (msgspec.MsgspecError, RecursionError):
+            return
+        if known.tables == self._memo_tables():
+            for model, provider, window in known.windows[:_MAX_REMEMBERED]:
+                self._memo.setdefault((model, provider), []).append(window)
+
+    def memo(self) -> bytes | None:
+        """Return what the next process need not look up; None where that is nothing new.
+
+        Reading the tables takes longer than all else that a process does at its start.
+        """
+        if not self._has_learned:
+            return None
+        self._has_learned = False
+        windows = [(*key, window) for key, found in self._memo.items() for window in found]
+        return msgspec.msgpack.encode(_Memo(self._memo_tables(), windows))
+
+    def _memo_tables(self) -> str:
+        package = importlib.metadata.version(GENAI)
+        return f"{__version__} {package} {self._tables.get(GENAI, _Table()).version}"
 
     def used(self) -> tuple[PriceUse, ...]:
         """Return every price that was used, sorted by model and provider."""
@@ -176,7 +211,7 @@ class PriceBook:
         time = min(max(0.0, at), _LATEST)
         window = (
             self._overrides.window(model, provider=provider, at=time)
-            or self._genai.prices().window(model, provider=provider, at=time)
+            or self._genai_window(model, provider, time)
             or (self._litellm and self._litellm.window(model, provider=provider, at=time))
             or always(None)
         )
@@ -190,6 +225,19 @@ class PriceBook:
             self._used[model, provider, window.start] = PriceUse(model, provider, window.card)
         return window
 
+    def _genai_window(self, model: str, provider: str, at: float) -> Window | None:
+        memo = self._memo
+        for window in memo.get((model, provider), ()):
+            if window.start <= at < window.end:
+                return window
+        found = self._genai.prices().window(model, provider=provider, at=at)
+        if found is not None and found.card is not None and len(memo) < _MAX_REMEMBERED:
+            windows = memo.setdefault((model, provider), [])
+            if len(windows) < _MAX_WINDOWS:
+                windows.append(found)
+                self._has_learned = True
+        return found
+
 
 class _LazyGenai:
     """The genai-prices tables, read on first use: importing that package takes 0.3 s."""
@@ -197,6 +245,11 @@ class _LazyGenai:
     def __init__(self, download: bytes | None) -> None:
         self._download = download
         self._prices: GenaiPrices | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Say whether somebody needed the tables."""
+        return self._prices is not None
 
     def read(self) -> "GenaiPrices":
         """Read the tables now; raises PriceTableError."""

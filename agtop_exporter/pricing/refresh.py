@@ -35,6 +35,7 @@ LONGEST_WAIT_SECONDS = 2.0  # that `refresh_once` may hold up its caller
 _MAX_BYTES = 32 * 1024 * 1024  # LiteLLM's table is 3 MB, genai-prices' 1.5 MB (November 2026)
 _DOWNLOAD_SECONDS = 60.0
 _STATE_FILE = "price-refresh.json"
+_MEMO_FILE = "price-memo.msgpack"
 
 
 class _Source(NamedTuple):
@@ -114,9 +115,18 @@ class PriceRefresher:
             except (OSError, PriceTableError) as error:
                 self._failed(source, error)
             del self._states[source.name]  # fetch it anew
+        with contextlib.suppress(OSError):  # there is none yet
+            self._book.recall(_read_file(self._cache_dir / _MEMO_FILE))
         self.last_success = max(
             (state.fetched_at for state in self._states.values() if state.fetched_at), default=None
         )
+
+    def save_memo(self) -> None:
+        """Keep what the book found, so that the next process finds it sooner."""
+        memo = self._book.memo()
+        if memo is not None:
+            with contextlib.suppress(OSError):  # then it will look for itself
+                _write_file(self._cache_dir / _MEMO_FILE, memo)
 
     def start(self) -> None:
         """Refresh in a thread of its own until `stop`."""
