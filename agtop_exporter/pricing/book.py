@@ -118,6 +118,12 @@ class PriceBook:
         self._windows = {}
         self.generation += 1
 
+    def override(self, overrides: Mapping[str, Override]) -> None:
+        """Replace the user's prices; raises PriceTableError for one that is none."""
+        self._overrides = Overrides(overrides)
+        self._windows = {}
+        self.generation += 1
+
     def used(self) -> tuple[PriceUse, ...]:
         """Return every price that was used, sorted by model and provider."""
         return tuple(use for _, use in sorted(self._used.items()))
