@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import gc
 import hashlib
-import logging
 import math
 import os
 import shutil
@@ -19,7 +18,7 @@ import platformdirs
 from agtop_exporter import __version__
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import PLANS, AgtopError, Snapshot
+from agtop_exporter.model import PLANS, AgtopError, Notice, Snapshot
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher, PriceTableError
 from agtop_exporter.processes.source import system_processes, users_of
@@ -36,6 +35,7 @@ FLAGS_OF_COMMANDS = ("config", "once", "json", "list", "watch", "delay", "comman
 BAR_CHARACTERS = 30
 RATE_SECONDS = 0.25  # between two looks at the processes
 SECONDS_PER_DAY = 86_400
+VIEW_BYTES = 8_000_000  # by which the ledger may grow while it is watched
 SMALL_SCAN_BYTES = 50_000_000  # over before anybody wonders
 
 
@@ -153,17 +153,17 @@ def _exporter(arguments: Sequence[str] | None) -> None:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> None:
-    from agtop_exporter.daemon import Daemon  # noqa: PLC0415 - a web server takes long to import
+    from agtop_exporter.daemon import Daemon, notify  # noqa: PLC0415 - a web server takes long
     from agtop_exporter.notify import notifier  # noqa: PLC0415
     from agtop_exporter.outlets import make_outlets  # noqa: PLC0415
 
     ledger = Ledger(None if settings.no_state else _state_directory(settings))
     with contextlib.closing(ledger):
-        prices = _prices(settings)
+        prices = _prices(settings, notify)
         Daemon(
             settings,
             pipeline=lambda notice: _pipeline(settings, ledger, prices, notice),
-            refresher=_refresher(settings, prices),
+            refresher=_refresher(settings, prices, notify),
             reload=lambda: _settings(options),
             clock=time.time,  # noqa: TID251 - the edge
             outlets=lambda notice: make_outlets(
@@ -202,8 +202,8 @@ def _doctor(settings: Settings, *, as_json: bool) -> None:
         with contextlib.closing(Ledger(state, read_only=True)) as ledger:
             problems += [ledger.warning] if ledger.warning else []
     with contextlib.closing(Ledger()) as ledger:
-        pipeline = _pipeline(settings, ledger, _prices(settings), _print_notice)
-        _refresher(settings, pipeline.prices)
+        pipeline = _pipeline(settings, ledger, _prices(settings, _print_notice), _print_notice)
+        _refresher(settings, pipeline.prices, _print_notice)
         report = doctor.examine(
             pipeline,
             pipeline.refresh(_now(), progress=_progress()),
@@ -266,12 +266,19 @@ def _delay(text: str) -> float:
 
 
 def _watch(settings: Settings, delay_seconds: float) -> None:
-    with _one_shot(settings) as pipeline:
-        while True:
-            table = _table(pipeline.refresh(_now(), progress=_progress()))
-            clear = "\x1b[H\x1b[2J" if _on_terminal() else ""
-            _print(clear + table)
-            time.sleep(delay_seconds)
+    """Print the table until interrupted, with a new view of the ledger when it has grown.
+
+    While a view lasts, nothing of the daemon's journal can be used again.
+    """
+    clear = "\x1b[H\x1b[2J" if _on_terminal() else ""
+    while True:
+        with _one_shot(settings) as pipeline:
+            size_bytes = pipeline.ledger.size_bytes()
+            snapshot = _refresh_with_rates(pipeline)
+            while pipeline.ledger.size_bytes() < size_bytes + VIEW_BYTES:
+                _print(clear + _table(snapshot))
+                time.sleep(delay_seconds)
+                snapshot = pipeline.refresh(_now(), progress=_progress())
 
 
 def _on_terminal() -> bool:
@@ -377,12 +384,12 @@ def _cache_directory(settings: Settings) -> Path:
     return Path(given or platformdirs.user_cache_dir(PROGRAM)).expanduser()
 
 
-def _prices(settings: Settings) -> PriceBook:
-    return PriceBook(overrides=settings.prices)
+def _prices(settings: Settings, notice: Notice) -> PriceBook:
+    return PriceBook(overrides=settings.prices, notice=notice)
 
 
-def _refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
-    refresher = PriceRefresher(prices, _cache_directory(settings), clock=_now)
+def _refresher(settings: Settings, prices: PriceBook, notice: Notice) -> PriceRefresher:
+    refresher = PriceRefresher(prices, _cache_directory(settings), clock=_now, notice=notice)
     refresher.load_cache()
     return refresher
 
@@ -391,7 +398,7 @@ def _pipeline(
     settings: Settings,
     ledger: Ledger,
     prices: PriceBook,
-    notice: Callable[[str, str, Mapping[str, object]], None],
+    notice: Notice,
 ) -> Pipeline:
     return Pipeline(
         settings,
@@ -409,15 +416,15 @@ def _pipeline(
 def _one_shot(settings: Settings) -> Iterator[Pipeline]:
     """Give a pipeline over a view of the ledger that never writes it."""
     gc.disable()  # a short life, and nothing here makes reference cycles
-    logging.basicConfig(format=f"{PROGRAM}: %(message)s")
     directory = None if settings.no_state else _state_directory(settings)
     with contextlib.closing(Ledger(directory, read_only=True)) as ledger:
-        yield _pipeline(settings, ledger, _prices(settings), _print_notice)
+        prices = _prices(settings, _print_notice)
+        yield _pipeline(settings, ledger, prices, _print_notice)
 
 
 def _one_snapshot(settings: Settings) -> Snapshot:
     with _one_shot(settings) as pipeline:
-        refresher = _refresher(settings, pipeline.prices)
+        refresher = _refresher(settings, pipeline.prices, _print_notice)
         if settings.refresh_pricing:
             refresher.refresh_once(force=True)
         snapshot = _refresh_with_rates(pipeline)

@@ -15,10 +15,10 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.catalogue import Publication, publish, resume
-from agtop_exporter.model import AgtopError, Snapshot
+from agtop_exporter.model import AgtopError, Notice, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
-from agtop_exporter.pipeline import Notice, Pipeline
+from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceRefresher
 from agtop_exporter.server import OwnProcess, Pages, allowed_hosts, create_app, render_pages, serve
 from agtop_exporter.settings import Settings

@@ -4,7 +4,6 @@ Every mistake is found before the first is told. Nothing here reads the environm
 """
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -104,6 +103,8 @@ def load_settings(
 def _from_file(config: Path | None, mistakes: list[str]) -> dict[str, Any]:
     if config is None:
         return {}
+    import tomllib  # noqa: PLC0415 - where there is a file only
+
     try:
         with config.open("rb") as file:
             return tomllib.load(file)

@@ -1,7 +1,6 @@
 """A user's mistake is told in one line, with an exit code, and never as a traceback."""
 
 import json
-import signal
 import subprocess
 
 import pytest
@@ -114,22 +113,6 @@ def test_a_delay_that_cannot_be_waited_for(delay, tmp_path):
     done = run("agtop", "list", "--watch", "--delay", delay, home=tmp_path, check=False)
     assert done.returncode == 2
     assert f"expected seconds, at most a day, got '{delay}'" in done.stderr
-
-
-def test_a_watch_ends_quietly_when_it_is_interrupted(tmp_path):
-    claude_file(tmp_path).write_text(claude_turns(1, [0]))
-    watch = subprocess.Popen(
-        [SCRIPTS / "agtop", "list", "--watch", "--no-state", "--no-pricing-refresh"],
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with watch:
-        assert watch.stdout.readline().startswith("AGENT")
-        watch.send_signal(signal.SIGINT)
-        _, errors = watch.communicate()
-    assert (watch.returncode, errors) == (0, "")
 
 
 def test_plan_names_of_the_reference_program(tmp_path):

@@ -16,6 +16,7 @@ from agtop_exporter.model import (
     Batch,
     Cost,
     Cursor,
+    Notice,
     ParseError,
     PriceSource,
     Snapshot,
@@ -31,9 +32,6 @@ from agtop_exporter.project import project_name
 from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
-
-Notice = Callable[[str, str, Mapping[str, object]], None]
-"""(level, event, fields): something that a person should be told, once."""
 
 
 class Pipeline:
