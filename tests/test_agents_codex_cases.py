@@ -204,6 +204,23 @@ def test_a_response_counts_by_its_record_or_its_count(chat, count_first):
     assert told.tokens(THREAD) == TokenCounts(input=80, cache_read=20, output=50)
 
 
+def test_x18_totals_alone_that_begin_again(chat):
+    chat.turn()
+    for total in (usage(900, 100, 90), usage(100, 0, 10), usage(150, 0, 15)):
+        chat.count(None, total)
+    assert chat.told().tokens(THREAD) == TokenCounts(input=950, cache_read=100, output=105)
+
+
+def test_another_rollout_in_the_place_of_one_is_read_from_nothing(tmp_path, chat):
+    """What was remembered of the old one, such as its running total, says nothing of the new."""
+    told = chat.turn().count(usage(10), usage(10)).told()
+    other = Codex(tmp_path, CHILD, day="2026-03-01").turn("gpt-5").count(usage(10), usage(10))
+    other.path = chat.path
+    read_on(told.ledger, codex.AGENT, str(other.write()))
+    assert told.session(CHILD).usage.requests == told.session(THREAD).usage.requests == 1
+    assert told.session(CHILD).facts.started_at < told.session(THREAD).facts.started_at
+
+
 def record(chat, response, figures, **fields):
     return chat.add("token_usage_record", response_id=response, usage=figures, **fields)
 
