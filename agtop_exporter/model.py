@@ -31,6 +31,7 @@ Notice = Callable[[str, str, Mapping[str, object]], None]
 
 
 TITLE_CHARACTERS = 80
+SECONDS_PER_HOUR = 3600
 PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest
 
 
@@ -197,6 +198,33 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reported_cost: int | None = None  # picodollars, where the agent itself says what it cost
 
 
+class Run(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Responses of one session, model and hour, that one price may hold for: their sums."""
+
+    session_id: str
+    model: str
+    provider: str
+    speed: str
+    hour: int  # unix seconds // 3600
+    own_word: bool  # the agent says what each of them cost
+    first: float  # the earliest and the latest time
+    last: float
+    longest_prompt: int  # tokens
+    requests: int
+    tokens: TokenCounts
+    reported_cost: int  # picodollars, where it is the agent's own word
+
+
+class Packed(msgspec.Struct, frozen=True, array_like=True):
+    """Many usage events, summed already: most are new, and then nobody needs each of them."""
+
+    keys: list[bytes]  # of all events, in their order
+    session_ids: list[str]
+    runs: list[Run]
+    counts: list[tuple[str, str, str, int]]  # session id, kind of count, tool name, number
+    events: bytes  # list[UsageEvent], encoded
+
+
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the transcript's tail says that the session is doing; `state.resolve` decides.
 
@@ -297,6 +325,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     path: str
     cursor: Cursor
     events: tuple[UsageEvent, ...] = ()
+    packed: Packed | None = None  # instead of events
     sessions: tuple[SessionUpdate, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
     errors: tuple[ParseError, ...] = ()

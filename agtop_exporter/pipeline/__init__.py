@@ -14,13 +14,11 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
     Batch,
-    Cost,
     Cursor,
     Notice,
     ParseError,
     PriceSource,
     Snapshot,
-    UsageEvent,
 )
 from agtop_exporter.pipeline.files import AgentFiles, Listing
 from agtop_exporter.pipeline.pairing import Pairing
@@ -96,7 +94,7 @@ class Pipeline:
         if self._price_generation != self.prices.generation:
             self._price_generation = self.prices.generation
             self._price_sources = self.prices.sources()
-            self.ledger.reprice(self._price)
+            self.ledger.reprice(self.prices.cost)
         changed = self.ledger.commit()
         if not stopping():  # else nobody will see it
             self._views.update(changed, now, sampled_at=sampled_at or (lambda: now))
@@ -164,7 +162,12 @@ class Pipeline:
         for result in read_all(work, self.agents, progress=progress, stopping=stopping):
             began = perf_counter()
             if isinstance(result, Batch):
-                self.ledger.record(result, price=self._price, project=project_name)
+                self.ledger.record(
+                    result,
+                    price=self.prices.cost,
+                    find_tariff=self.prices.tariff,
+                    project=project_name,
+                )
                 self._tell_of_errors(result)
             elif result.reason:
                 self._fail(result, failed)
@@ -232,17 +235,6 @@ class Pipeline:
             up=succeeded,
             last_success=self._last_success.get(agent.name),
         )
-
-    # --- pricing ----------------------------------------------------------------------------
-
-    def _price(self, agent: str, event: UsageEvent) -> Cost | None:  # noqa: ARG002 - of any agent
-        """Return what a response cost: the agent's own word, else the price of its time."""
-        if event.reported_cost:
-            return Cost(reported=event.reported_cost)
-        card = self.prices.card(event.model, at=event.time, provider=event.provider)
-        if card is not None:
-            return card.cost(event.tokens, speed=event.speed)
-        return None if event.tokens.total else Cost()
 
     # --- telling ----------------------------------------------------------------------------
 

@@ -2,13 +2,21 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from agtop_exporter.model import Notice, PriceSource
+from agtop_exporter.model import (
+    NO_COST,
+    Cost,
+    Notice,
+    PriceSource,
+    Run,
+    TokenCounts,
+    UsageEvent,
+)
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
 from agtop_exporter.pricing.names import LONGEST_NAME
@@ -23,6 +31,7 @@ GENAI = "genai-prices"
 
 _LATEST = 4_102_444_800.0  # 2100-01-01: what claims to be later is priced as if it were then
 _LONG_CONTEXT = "[1m]"  # Claude Code's mark of a session with a context of a million tokens
+_MAX_WINDOWS = 64  # of one model: a price that changes with the hour has very many
 _MAX_REMEMBERED = 4096  # a bound on hostile transcripts: nobody uses that many models
 
 
@@ -68,23 +77,42 @@ class PriceBook:
         self._genai: _LazyGenai = _LazyGenai(None, notice)
         self._litellm: LiteLLMPrices | None = None
         self._tables: dict[str, _Table] = {}
-        self._windows: dict[tuple[str, str], Window] = {}
+        self._windows: dict[tuple[str, str], list[Window]] = {}
         self._used: dict[tuple[str, str, float], PriceUse] = {}
         self.generation = 0
         if litellm is not None:
             self.load(LITELLM, litellm, updated_at=None)
+
+    def cost(self, response: UsageEvent) -> Cost | None:
+        """Return what a response cost, None if nobody knows.
+
+        That is the agent's own word where it says it, else the price of the response's time.
+        """
+        if response.reported_cost:
+            return Cost(reported=response.reported_cost)
+        card = self.card(response.model, at=response.time, provider=response.provider)
+        if card is not None:
+            return card.cost(response.tokens, speed=response.speed)
+        return None if response.tokens.total else NO_COST
+
+    def tariff(self, run: Run) -> Callable[[TokenCounts], Cost] | None:
+        """Return what each response of a run costs, None where not all have the same price."""
+        window = self._window(run.model, run.provider, run.first)
+        if window.card is None or run.last >= window.end:
+            return None
+        return window.card.tariff(run.longest_prompt, speed=run.speed)
 
     def card(self, model: str, *, at: float, provider: str = "") -> PriceCard | None:
         """Return the price of `model` in force at `at` (unix seconds), None if nobody knows it.
 
         `provider` is who bills, as the agent names it; empty if it does not say.
         """
-        try:  # once per usage event: an item is faster than `get`, an index than a name
-            window = self._windows[model, provider]
-        except KeyError:
-            return self._look_up(model, provider, at)
-        if window[0] <= at < window[1]:
-            return window[2]
+        return self._window(model, provider, at).card
+
+    def _window(self, model: str, provider: str, at: float) -> Window:
+        for window in self._windows.get((model, provider), ()):
+            if window[0] <= at < window[1]:  # once per usage event: an index is faster than a name
+                return window
         return self._look_up(model, provider, at)
 
     def context_window(self, model: str, *, provider: str = "") -> int | None:
@@ -155,10 +183,10 @@ class PriceBook:
                 found.append(Disagreement(model, ours.card, theirs.card))
         return tuple(found)
 
-    def _look_up(self, model: str, provider: str, at: float) -> PriceCard | None:
+    def _look_up(self, model: str, provider: str, at: float) -> Window:
         if not model or len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
-            return None
-        windows = self._windows  # before the tables: see load
+            return always(None)
+        memo = self._windows  # before the tables: see load
         time = min(max(0.0, at), _LATEST)
         window = (
             self._overrides.window(model, provider=provider, at=time)
@@ -166,12 +194,15 @@ class PriceBook:
             or (self._litellm and self._litellm.window(model, provider=provider, at=time))
             or always(None)
         )
-        if len(windows) >= _MAX_REMEMBERED:
+        if len(memo) >= _MAX_REMEMBERED:
+            memo.clear()
+        windows = memo.setdefault((model, provider), [])
+        if len(windows) >= _MAX_WINDOWS:
             windows.clear()
-        windows[model, provider] = window
+        windows.append(window)
         if window.card is not None and len(self._used) < _MAX_REMEMBERED:
             self._used[model, provider, window.start] = PriceUse(model, provider, window.card)
-        return window.card
+        return window
 
 
 def genai_version() -> str:
