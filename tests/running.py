@@ -64,11 +64,11 @@ def once(home, *arguments):
 class Daemon:
     """A running agtop-exporter; the log is read until it says where it listens."""
 
-    def __init__(self, home, *arguments, interval=0.05, **more):
+    def __init__(self, home, *arguments, interval=0.05, offline=True, **more):
         self.process = subprocess.Popen(
             [
                 SCRIPTS / "agtop-exporter",
-                "--no-pricing-refresh",
+                *(["--no-pricing-refresh"] if offline else []),
                 *("--listen-address", "127.0.0.1:0", "--interval", str(interval)),
                 *map(str, arguments),
             ],
@@ -80,7 +80,7 @@ class Daemon:
         self.port = 0
         for line in self.process.stderr:
             self.log.append(line)
-            if found := re.search(r"address=127\.0\.0\.1:(\d+)", line):
+            if found := re.search(r"address\W+127\.0\.0\.1:(\d+)", line):
                 self.port = int(found[1])
                 break
         assert self.port, "".join(self.log)

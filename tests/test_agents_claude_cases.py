@@ -190,6 +190,52 @@ def test_c20_a_smaller_fragment_later(chat):
     assert chat.told().tokens(SESSION).output == 300
 
 
+WHOLE = {"input_tokens": 10, "cache_creation_input_tokens": 100, "output_tokens": 50}
+SPLIT = {**WHOLE, "cache_creation": {"ephemeral_1h_input_tokens": 100}, "output_tokens": 1}
+
+
+@pytest.mark.xfail(strict=True, reason="each line is split by itself, and both halves are kept")
+@pytest.mark.parametrize("lines", [(SPLIT, WHOLE), (WHOLE, SPLIT)])
+def test_a_line_that_does_not_split_its_cache_writes_adds_none(chat, lines):
+    for usage in lines:
+        chat.assistant("m1", usage=usage)
+    assert chat.told().tokens(SESSION) == TokenCounts(input=10, cache_write_1h=100, output=50)
+
+
+@pytest.mark.xfail(strict=True, reason="of two equal claims the one that was read first stays")
+def test_of_two_equal_claims_the_earlier_stays(tmp_path, chat):
+    chat.user("Go").assistant("m1").assistant("m2")
+    other = Claude(tmp_path, OTHER, day="2026-03-03").user("Go").assistant("m1").assistant("m3")
+    for paths in ([chat.write(), other.write()], [other.write(), chat.write()]):
+        told = Told(claude.AGENT, *paths)
+        assert told.session(SESSION).usage.requests == 2
+        assert told.session(OTHER).usage.requests == 1
+
+
+@pytest.mark.xfail(strict=True, reason="of two equal claims the one that was read first stays")
+@pytest.mark.parametrize("version", ["2.1", "1.0"])
+def test_without_the_original_the_earliest_copy_has_it(tmp_path, chat, version):
+    """Claude Code deletes the original after 30 days; its copies were made one after the other."""
+    chat.user("Go").assistant("m1").assistant("m2")
+    first = Claude(tmp_path, OTHER, day="2026-03-03")
+    second = Claude(tmp_path, "33333333-3333-4333-8333-333333333333", day="2026-03-04")
+    for copy in (first, second):
+        for record in chat.records:
+            if version == "2.1":
+                copy.records += [{**record, "sessionId": copy.session}]
+            else:
+                copy.add(record["type"], message=record["message"])
+        if version == "2.1":
+            copy.add("queue-operation")
+            copy.records.insert(0, copy.records.pop())
+        copy.seconds = 30
+        copy.assistant(f"own {copy.session}")
+    for paths in ([first.write(), second.write()], [second.write(), first.write()]):
+        told = Told(claude.AGENT, *paths)
+        assert told.session(first.session).usage.requests == 3
+        assert told.session(second.session).usage.requests == 1
+
+
 def test_no_ids_at_all(chat):
     chat.assistant("", uuid="u1").assistant("", uuid="u2")
     for record in chat.records:

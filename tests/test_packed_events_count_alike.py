@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import pytest
 from driving import project
 from events import NOON, batch, response
 from hypothesis import given
@@ -39,7 +40,9 @@ events = st.builds(
     speed=st.sampled_from(["", "", "fast"]),
     reported_cost=st.sampled_from([None, None, None, 7]),
 )
-batches = st.lists(st.lists(events, max_size=12), max_size=5)
+priced = events.filter(lambda event: event.model != UNPRICED)
+unlike = st.lists(priced, max_size=12, unique_by=lambda event: event.key)
+batches = st.lists(unlike | st.lists(events, max_size=12), max_size=5)  # the first can be packed
 BOOK = PriceBook()
 
 
@@ -81,6 +84,35 @@ def test_packed_events_are_on_disk_as_others_are(history):
             kept.append((sums(again), sorted(store.all("events")), sorted(store.all("hourly"))))
             again.close()
         assert kept[0] == kept[1]
+
+
+HALF_PAST_FOUR = NOON + 6.5 * 3600  # PM, when the price of BY_THE_CLOCK changes
+BY_THE_CLOCK = "deepseek-reasoner"
+TWO_SPEEDS = "claude-opus-4-8"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [
+            response("k1", model=TIERED, input=150_000),
+            response("k2", model=TIERED, input=250_000),
+        ],
+        [
+            response("k1", model=BY_THE_CLOCK, time=HALF_PAST_FOUR - 1),
+            response("k2", model=BY_THE_CLOCK, time=HALF_PAST_FOUR + 1),
+        ],
+        [response("k1", model=TWO_SPEEDS), response("k2", model=TWO_SPEEDS, speed="fast")],
+        [response("k1", model=TIERED), response("k2", model=TIERED, reported_cost=7)],
+    ],
+    ids=["two tiers", "two prices", "two speeds", "its own word"],
+)
+def test_of_one_hour_each_costs_its_own(found):
+    one_by_one, packed = Ledger(), Ledger()
+    tell(one_by_one, found, packed=False)
+    tell(packed, found, packed=True)
+    assert sums(packed) == sums(one_by_one)
+    assert len({BOOK.cost(event) for event in found}) == len(found)
 
 
 def test_many_new_events_are_not_looked_at_one_by_one():

@@ -16,7 +16,9 @@ from agtop_exporter.model import (
     AgentStatus,
     Batch,
     Cursor,
+    Notice,
     ParseError,
+    PriceSource,
     Snapshot,
 )
 from agtop_exporter.pipeline.files import AgentFiles, Listing
@@ -31,9 +33,6 @@ from agtop_exporter.settings import Settings
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
 UNREADABLE_MAX = 100  # paths of one agent that are remembered
-
-Notice = Callable[[str, str, Mapping[str, object]], None]
-"""(level, event, fields): something that a person should be told, once."""
 
 
 class Pipeline:
@@ -59,8 +58,8 @@ class Pipeline:
         self._notice = notice
         self._plans = {agent.name: account_plan(agent, homes, environment) for agent in agents}
         self._noticed: set[tuple[str, ...]] = set()
-        self._price_generation = prices.generation
-        self._price_sources = prices.sources()
+        self._price_generation = -1  # what has had no price yet is looked up in the first refresh
+        self._price_sources: tuple[PriceSource, ...] = ()
         self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
         self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
@@ -94,6 +93,7 @@ class Pipeline:
         Once `stopping` says so, what has been read is committed, the rest left for next time.
         """
         began = perf_counter()
+        self._tell_of_ledger()  # what opening it has met: writing it may go well
         statuses = self._scan(now, progress, stopping)
         if self._price_generation != self.prices.generation:
             self._price_generation = self.prices.generation

@@ -1,15 +1,23 @@
 """Which source knows a model's price at a time; every answer is remembered while it holds."""
 
 import hashlib
-import importlib.metadata
-import logging
+import importlib.util
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from agtop_exporter import __version__
-from agtop_exporter.model import NO_COST, Cost, PriceSource, Run, TokenCounts, UsageEvent
+from agtop_exporter.model import (
+    NO_COST,
+    Cost,
+    Notice,
+    PriceSource,
+    Run,
+    TokenCounts,
+    UsageEvent,
+)
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
 from agtop_exporter.pricing.names import LONGEST_NAME
@@ -19,8 +27,6 @@ from agtop_exporter.pricing.rates import PriceCard, PriceTableError, Tiers, Wind
 
 if TYPE_CHECKING:
     from agtop_exporter.pricing.genai import GenaiPrices
-
-log = logging.getLogger(__name__)
 
 GENAI = "genai-prices"
 
@@ -68,13 +74,15 @@ class PriceBook:
         *,
         overrides: Mapping[str, Override] | None = None,
         litellm: bytes | None = None,
+        notice: Notice = lambda _level, _event, _fields: None,
     ) -> None:
         """Take the user's prices (`overrides.py`) and LiteLLM's table, if there is one.
 
         Raises PriceTableError for an override that is no price and a table that is none.
         """
         self._overrides = Overrides(overrides or {})
-        self._genai: _LazyGenai = _LazyGenai(None)
+        self._notice = notice
+        self._genai: _LazyGenai = _LazyGenai(None, notice)
         self._litellm: LiteLLMPrices | None = None
         self._tables: dict[str, _Table] = {}
         self._windows: dict[tuple[str, str], list[Window]] = {}
@@ -137,7 +145,7 @@ class PriceBook:
         genai-prices table is read only when a price is asked for, and left out if it is bad.
         """
         if source == GENAI:
-            genai = _LazyGenai(data)
+            genai = _LazyGenai(data, self._notice)
             if not lazy:
                 genai.read()
             self._genai, self._memo = genai, {}
@@ -170,8 +178,13 @@ class PriceBook:
         return msgspec.msgpack.encode(_Memo(self._memo_tables(), windows))
 
     def _memo_tables(self) -> str:
-        package = importlib.metadata.version(GENAI)
-        return f"{__version__} {package} {self._tables.get(GENAI, _Table()).version}"
+        return f"{__version__} {genai_version()} {self._tables.get(GENAI, _Table()).version}"
+
+    def override(self, overrides: Mapping[str, Override]) -> None:
+        """Replace the user's prices; raises PriceTableError for one that is none."""
+        self._overrides = Overrides(overrides)
+        self._windows = {}
+        self.generation += 1
 
     def used(self) -> tuple[PriceUse, ...]:
         """Return every price that was used, sorted by model and provider."""
@@ -179,7 +192,7 @@ class PriceBook:
 
     def sources(self) -> tuple[PriceSource, ...]:
         """Return the tables in use, the first to be asked first."""
-        package = importlib.metadata.version(GENAI)
+        package = genai_version()
         download = self._tables.get(GENAI)
         genai = f"{package}+{download.version}" if download else package
         sources = [PriceSource(GENAI, genai, download.updated_at if download else None)]
@@ -239,11 +252,28 @@ class PriceBook:
         return found
 
 
+def genai_version() -> str:
+    """Return the version of the package; importlib.metadata takes 20 ms to import."""
+    spec = importlib.util.find_spec("genai_prices")
+    folder = Path(spec.origin).parents[1] if spec and spec.origin else Path()
+    versions = [
+        path.stem.removeprefix("genai_prices-")
+        for path in folder.iterdir()
+        if path.name.startswith("genai_prices-") and path.suffix == ".dist-info"
+    ]
+    if len(versions) == 1:
+        return versions[0]
+    from importlib.metadata import version  # noqa: PLC0415 - see above
+
+    return version(GENAI)
+
+
 class _LazyGenai:
     """The genai-prices tables, read on first use: importing that package takes 0.3 s."""
 
-    def __init__(self, download: bytes | None) -> None:
+    def __init__(self, download: bytes | None, notice: Notice) -> None:
         self._download = download
+        self._notice = notice
         self._prices: GenaiPrices | None = None
 
     @property
@@ -266,7 +296,7 @@ class _LazyGenai:
         try:
             return self.read()
         except PriceTableError as error:
-            log.warning("price table ignored source=%s error=%s", GENAI, error)
+            self._notice("warning", "price table ignored", {"source": GENAI, "error": error})
             self._download = None
             return self.read()
 

@@ -5,8 +5,6 @@ Never blocks a caller for longer than it says, and never replaces a good table w
 
 import contextlib
 import hashlib
-import importlib.metadata
-import logging
 import os
 import random
 import tempfile
@@ -18,11 +16,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from agtop_exporter.pricing.book import GENAI, PriceBook
+from agtop_exporter.model import Notice
+from agtop_exporter.pricing.book import GENAI, PriceBook, genai_version
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.rates import PriceTableError
-
-log = logging.getLogger(__name__)
 
 Fetch = Callable[[str], bytes]
 """Download a URL; raises OSError."""
@@ -85,6 +82,7 @@ class PriceRefresher:
         fetch: Fetch | None = None,
         wait: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
+        notice: Notice = lambda _level, _event, _fields: None,
     ) -> None:
         """Take the clock (unix seconds); `wait` sleeps between refreshes, `jitter` is 0 to 1."""
         self.refresh_errors = 0
@@ -96,6 +94,7 @@ class PriceRefresher:
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
         self._jitter = jitter
+        self._notice = notice
         self._thread: threading.Thread | None = None
         self._working = threading.Lock()
         self._states: dict[str, _State] = {}
@@ -210,7 +209,8 @@ class PriceRefresher:
 
     def _failed(self, source: _Source, error: Exception) -> None:
         self.refresh_errors += 1
-        log.warning("price refresh failed source=%s error=%s", source.name, error)
+        fields = {"source": source.name, "error": error}
+        self._notice("warning", "price refresh failed", fields)
 
     def _read_states(self) -> dict[str, _State]:
         try:
@@ -224,11 +224,11 @@ class PriceRefresher:
             _write_file(self._cache_dir / _STATE_FILE, msgspec.json.encode(self._states))
         except OSError as error:
             self.refresh_errors += 1
-            log.warning("price refresh state not written error=%s", error)
+            self._notice("warning", "price refresh state not written", {"error": error})
 
 
 def _package_version(source: _Source) -> str:
-    return importlib.metadata.version(GENAI) if source.name == GENAI else ""
+    return genai_version() if source.name == GENAI else ""
 
 
 def download(url: str) -> bytes:
