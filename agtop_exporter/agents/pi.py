@@ -2,7 +2,7 @@
 
 Seen with 1.5.2 and 0.73.1; documented in packages/coding-agent/docs/session-format.md of
 https://github.com/earendil-works/pi, and see tests/agents/pi/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes, and of credentials reads only of what kind they are.
 """
 
 import os
@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     NO_TOKENS,
     PICODOLLARS_PER_USD,
@@ -27,6 +29,15 @@ from agtop_exporter.tail import Count, Errors, LineReader, Moment, use_each
 
 NAME = "pi"
 NAME_RANK = 5
+ENTRIES = frozenset(
+    {"branch_summary", "compaction", "context_edit", "custom", "custom_message", "label"}
+    | {"message", "model_change", "session", "session_info", "thinking_level_change", "usage"}
+)
+ROLES = frozenset(
+    {"assistant", "bashExecution", "branchSummary", "compactionSummary", "custom"}
+    | {"hookMessage", "system", "toolResult", "user"}
+)
+KNOWN_TYPES = ENTRIES | {f"message.{role}" for role in ROLES}
 MAX_COST_USD = 100_000.0  # no request costs more
 SIGNALS = {  # by why an answer stopped
     "toolUse": Signal("running", "", "assistant.toolUse"),
@@ -95,6 +106,11 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     thinking_level: str | None = None
     name: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """Its type, for a message with its role, as `KNOWN_TYPES` has them."""
+        return f"{self.type}.{self.message.role}" if self.message else self.type
+
 
 class Settings(msgspec.Struct, rename="camel"):
     """`settings.json`, of which only this is looked at."""
@@ -118,11 +134,13 @@ class _Reader:
         self.path = path
         self.memory = memory
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.session = SessionUpdate(
             session_id="", data_path=path, last_active=memory.latest or None
         )
         self.time = 0.0
         self.copied = False
+        self.accounts = opencode_accounts(Path(path).parent.parent.parent)
 
     def take(self, record: Record, at: int) -> None:
         """Use one record, which ends at a byte offset."""
@@ -130,6 +148,7 @@ class _Reader:
         stamp = record.timestamp.isoformat() if record.timestamp else ""
         key = f"{record.id}:{stamp}" if record.id else f"{self.path}:{at}:{stamp}"
         message, session = record.message, self.session
+        self.unknown.see(record.kind)
         match record.type:
             case "session":
                 session.cwd = record.cwd or session.cwd
@@ -184,6 +203,7 @@ class _Reader:
         session = self.session
         self._choose(message.model)
         session.model_effort = message.thinking_level or session.model_effort
+        session.subscription = self.accounts.get(message.provider or "", session.subscription)
         self._signal(SIGNALS.get(message.stop_reason or "", Signal()))
         blocks = message.content if isinstance(message.content, list) else ()
         tools = tuple(
@@ -304,6 +324,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             memory=memory,
             events=reader.events,
             sessions=(reader.session,) if records else (),
+            unknown=reader.unknown,
         )
 
 
