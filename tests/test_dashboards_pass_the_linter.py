@@ -55,7 +55,7 @@ def test_template_datasource_rule(board):
 @pytest.mark.parametrize("name", ["job", "instance"])
 def test_template_job_rule_and_template_instance_rule(board, name):
     found = variable(board, name)
-    assert (found["label"], found["type"]) == (name, "query")
+    assert (found["label"], found["type"]) == (name.capitalize(), "query")
     assert found["datasource"]["uid"] == "$datasource"
     assert found["multi"]
     assert found["allValue"] == ".+"

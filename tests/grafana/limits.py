@@ -53,7 +53,7 @@ NOW = row(
             {"expr": of_window(LENGTH), "title": "Length", "unit": "s"},
             {
                 "expr": of_window(f"time() - {of('agtop_rate_limit_observed_timestamp_seconds')}"),
-                "title": "Recorded before",
+                "title": "Since it was told",
                 "unit": "s",
                 "thresholds": steps((900, ORANGE)),
             },
