@@ -11,7 +11,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.sdk.resources import Resource
 from otlp_names import as_page
 from otlp_receiver import attributes, metrics, points
-from prometheus_client.parser import text_string_to_metric_families
+from running import samples_of
 from snapshots import NOW, make_agent, make_session, make_snapshot, make_totals
 
 from agtop_exporter.catalogue import CATALOGUE, collect
@@ -30,11 +30,7 @@ def request_of(exposition, **over):
 
 def page_samples(exposition):
     """Return {(name, labels): value} of the text page."""
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(prometheus.text(exposition).decode())
-        for sample in family.samples
-    }
+    return samples_of(prometheus.text(exposition).decode())
 
 
 def many():
