@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import gc
 import hashlib
+import math
 import os
 import shutil
 import signal
@@ -17,16 +18,24 @@ import platformdirs
 from agtop_exporter import __version__
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import PLANS, AgtopError, Snapshot
+from agtop_exporter.model import PLANS, AgtopError, Notice, Snapshot
 from agtop_exporter.pipeline import Pipeline
-from agtop_exporter.pricing import PriceBook, PriceRefresher
+from agtop_exporter.pricing import PriceBook, PriceRefresher, PriceTableError
 from agtop_exporter.processes.source import system_processes, users_of
-from agtop_exporter.settings import DEFAULT_PORT, Settings, SettingsError, load_settings
+from agtop_exporter.settings import (
+    DEFAULT_PORT,
+    Check,
+    Settings,
+    SettingsError,
+    load_settings,
+)
 
 PROGRAM = "agtop-exporter"
 FLAGS_OF_COMMANDS = ("config", "once", "json", "list", "watch", "delay", "command")
 BAR_CHARACTERS = 30
 RATE_SECONDS = 0.25  # between two looks at the processes
+SECONDS_PER_DAY = 86_400
+VIEW_BYTES = 8_000_000  # by which the ledger may grow while it is watched
 SMALL_SCAN_BYTES = 50_000_000  # over before anybody wonders
 
 
@@ -46,16 +55,35 @@ def _run(
     """Run a command; a mistake is told in plain words, and a closed pipe is no mistake."""
     try:
         main(arguments)
-        sys.stdout.flush()
     except AgtopError as error:
         for line in str(error).splitlines():
             print(f"{program}: {line}", file=sys.stderr)  # noqa: T201 - the command line speaks
         sys.exit(2 if isinstance(error, SettingsError) else 1)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _print(page: str | bytes) -> None:
+    """Write to standard output. Raises AgtopError; BrokenPipeError where nobody reads on."""
+    if sys.stdout is None:
+        raise AgtopError("cannot write the output: standard output is closed")
+    data = page if isinstance(page, bytes) else page.encode(sys.stdout.encoding, "replace")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        raise AgtopError(f"cannot write the output: {error.strerror}") from error
+
+
+def _drop_output() -> None:
+    """Let Python's own last flush of what cannot be written go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --- agtop-exporter -------------------------------------------------------------------------
@@ -104,7 +132,7 @@ def _exporter(arguments: Sequence[str] | None) -> None:
     if options.command == "catalogue":
         from agtop_exporter.catalogue import markdown  # noqa: PLC0415 - only here
 
-        sys.stdout.write(markdown())
+        _print(markdown())
         return
     if options.command == "install-service":
         _install_service()
@@ -125,17 +153,17 @@ def _exporter(arguments: Sequence[str] | None) -> None:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> None:
-    from agtop_exporter.daemon import Daemon  # noqa: PLC0415 - a web server takes long to import
+    from agtop_exporter.daemon import Daemon, notify  # noqa: PLC0415 - a web server takes long
     from agtop_exporter.notify import notifier  # noqa: PLC0415
     from agtop_exporter.outlets import make_outlets  # noqa: PLC0415
 
     ledger = Ledger(None if settings.no_state else _state_directory(settings))
     with contextlib.closing(ledger):
-        prices = _prices(settings)
+        prices = _prices(settings, notify)
         Daemon(
             settings,
             pipeline=lambda notice: _pipeline(settings, ledger, prices, notice),
-            refresher=_refresher(settings, prices),
+            refresher=_refresher(settings, prices, notify),
             reload=lambda: _settings(options),
             clock=time.time,  # noqa: TID251 - the edge
             outlets=lambda notice: make_outlets(
@@ -153,7 +181,7 @@ def _install_service() -> None:
     from agtop_exporter import service  # noqa: PLC0415 - only here
 
     lines = service.install(os.environ, home=Path.home(), python=Path(sys.executable))  # noqa: TID251 - the edge
-    sys.stdout.write("\n".join(lines) + "\n")
+    _print("\n".join(lines) + "\n")
 
 
 def _write_textfile(snapshot: Snapshot, path: Path) -> None:
@@ -167,6 +195,7 @@ def _write_textfile(snapshot: Snapshot, path: Path) -> None:
 def _doctor(settings: Settings, *, as_json: bool) -> None:
     """Read everything anew, and report; the exit status is 1 where something needs attention."""
     from agtop_exporter import doctor  # noqa: PLC0415 - only here
+    from agtop_exporter.doctor import text  # noqa: PLC0415
 
     problems = []
     state = _state_directory(settings)
@@ -174,8 +203,8 @@ def _doctor(settings: Settings, *, as_json: bool) -> None:
         with contextlib.closing(Ledger(state, read_only=True)) as ledger:
             problems += [ledger.warning] if ledger.warning else []
     with contextlib.closing(Ledger()) as ledger:
-        pipeline = _pipeline(settings, ledger, _prices(settings), _print_notice)
-        _refresher(settings, pipeline.prices)
+        pipeline = _pipeline(settings, ledger, _prices(settings, _say_nothing), _say_nothing)
+        _refresher(settings, pipeline.prices, _print_notice)
         report = doctor.examine(
             pipeline,
             pipeline.refresh(_now(), progress=_progress()),
@@ -184,11 +213,10 @@ def _doctor(settings: Settings, *, as_json: bool) -> None:
             problems=problems,
         )
     if as_json:
-        sys.stdout.buffer.write(doctor.as_json(report))
+        _print(doctor.as_json(report))
     else:
-        sys.stdout.write(doctor.as_text(report))
+        _print(text.render(report))
     if report.needs_attention:
-        sys.stdout.flush()
         sys.exit(1)
 
 
@@ -197,10 +225,9 @@ def _homes(settings: Settings) -> list[Path]:
 
 
 def _print_settings(settings: Settings) -> None:
-    for name in settings.__struct_fields__:
-        print(f"{name} = {getattr(settings, name)!r}")  # noqa: T201 - what was asked for
-    print(f"# state: {_state_directory(settings)}")  # noqa: T201
-    print(f"# cache: {_cache_directory(settings)}")  # noqa: T201
+    lines = [f"{name} = {getattr(settings, name)!r}" for name in settings.__struct_fields__]
+    places = (f"# state: {_state_directory(settings)}", f"# cache: {_cache_directory(settings)}")
+    _print("".join(f"{line}\n" for line in (*lines, *places)))
 
 
 # --- agtop ----------------------------------------------------------------------------------
@@ -216,7 +243,7 @@ def _agtop(arguments: Sequence[str] | None) -> None:
     parser.add_argument(
         "-w", "--watch", action="store_true", help="print the table again and again"
     )
-    parser.add_argument("-d", "--delay", metavar="SECONDS", type=float, default=5.0)
+    parser.add_argument("-d", "--delay", metavar="SECONDS", type=_delay, default=5.0)
     parser.add_argument("command", nargs="?", choices=("list", "json"), default="list")
     options = parser.parse_args(arguments)
     as_json = options.json or (options.command == "json" and not options.list)
@@ -226,29 +253,51 @@ def _agtop(arguments: Sequence[str] | None) -> None:
     if as_json:
         _write_snapshot(_one_snapshot(settings), as_json=True)
     elif options.watch:
-        _watch(settings, max(1.0, options.delay))
+        with contextlib.suppress(KeyboardInterrupt):  # how a watch ends
+            _watch(settings, options.delay)
     else:
-        sys.stdout.write(_table(_one_snapshot(settings)))
+        _print(_table(_one_snapshot(settings)))
+
+
+def _delay(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds <= SECONDS_PER_DAY:
+        raise argparse.ArgumentTypeError(f"expected seconds, at most a day, got {text!r}")
+    return max(1.0, seconds)
 
 
 def _watch(settings: Settings, delay_seconds: float) -> None:
-    with _one_shot(settings) as pipeline:
-        while True:
-            table = _table(pipeline.refresh(_now(), progress=_progress()))
-            clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
-            sys.stdout.write(clear + table)
-            sys.stdout.flush()
-            time.sleep(delay_seconds)
+    """Print the table until interrupted, with a new view of the ledger when it has grown.
+
+    While a view lasts, nothing of the daemon's journal can be used again.
+    """
+    clear = "\x1b[H\x1b[2J" if _on_terminal() else ""
+    while True:
+        with _one_shot(settings) as pipeline:
+            size_bytes = pipeline.ledger.size_bytes()
+            snapshot = _refresh_with_rates(pipeline)
+            while pipeline.ledger.size_bytes() < size_bytes + VIEW_BYTES:
+                _print(clear + _table(snapshot))
+                time.sleep(delay_seconds)
+                snapshot = pipeline.refresh(_now(), progress=_progress())
+
+
+def _on_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _table(snapshot: Snapshot) -> str:
     from agtop_exporter.render.table import render  # noqa: PLC0415 - rich takes long to import
 
-    on_terminal = sys.stdout.isatty()
+    on_terminal, environment = _on_terminal(), os.environ  # noqa: TID251 - the edge
+    plain = environment.get("NO_COLOR") or environment.get("TERM") == "dumb"
     return render(
         snapshot,
         width=shutil.get_terminal_size().columns if on_terminal else None,
-        color=on_terminal and not os.environ.get("NO_COLOR"),  # noqa: TID251 - the edge
+        color=on_terminal and not plain,
         home=str(Path.home()),
         now=snapshot.generated_at,
     )
@@ -292,16 +341,34 @@ def _settings(options: argparse.Namespace) -> Settings:
         Path(environment.get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM))
         / "config.toml"
     )
-    settings = load_settings(flags, environment, config=config)
+    checks: dict[str, Check] = {"agent": _check_agents, "prices": _check_prices}
+    return load_settings(flags, environment, config=config, checks=checks)
+
+
+def _check_agents(names: Sequence[str]) -> None:
     known = {agent.name for agent in load_agents()}
-    unknown = [name for name in settings.agent if name not in known]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise SettingsError(f"no such agent: {', '.join(unknown)} (of {', '.join(sorted(known))})")
-    return settings
+        raise ValueError(f"no such agent: {', '.join(unknown)} (of {', '.join(sorted(known))})")
+
+
+def _check_prices(prices: Mapping[str, Mapping[str, float]]) -> None:
+    mistakes = []
+    for model, price in prices.items():
+        try:
+            PriceBook(overrides={model: price})
+        except PriceTableError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
 
 
 def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None
+    """Return a file unless there is none; one that may not be looked at is told when it is read."""
+    try:
+        return path if path.is_file() else None
+    except OSError:
+        return path
 
 
 def _now() -> float:
@@ -325,12 +392,12 @@ def _cache_directory(settings: Settings) -> Path:
     return Path(given or platformdirs.user_cache_dir(PROGRAM)).expanduser()
 
 
-def _prices(settings: Settings) -> PriceBook:
-    return PriceBook(overrides=settings.prices)
+def _prices(settings: Settings, notice: Notice) -> PriceBook:
+    return PriceBook(overrides=settings.prices, notice=notice)
 
 
-def _refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
-    refresher = PriceRefresher(prices, _cache_directory(settings), clock=_now)
+def _refresher(settings: Settings, prices: PriceBook, notice: Notice) -> PriceRefresher:
+    refresher = PriceRefresher(prices, _cache_directory(settings), clock=_now, notice=notice)
     refresher.load_cache()
     return refresher
 
@@ -339,7 +406,7 @@ def _pipeline(
     settings: Settings,
     ledger: Ledger,
     prices: PriceBook,
-    notice: Callable[[str, str, Mapping[str, object]], None],
+    notice: Notice,
 ) -> Pipeline:
     return Pipeline(
         settings,
@@ -359,15 +426,17 @@ def _one_shot(settings: Settings) -> Iterator[Pipeline]:
     gc.disable()  # a short life, and nothing here makes reference cycles
     directory = None if settings.no_state else _state_directory(settings)
     with contextlib.closing(Ledger(directory, read_only=True)) as ledger:
-        yield _pipeline(settings, ledger, _prices(settings), _print_notice)
+        prices = _prices(settings, _print_notice)
+        yield _pipeline(settings, ledger, prices, _print_notice)
 
 
 def _one_snapshot(settings: Settings) -> Snapshot:
     with _one_shot(settings) as pipeline:
-        refresher = _refresher(settings, pipeline.prices)
+        refresher = _refresher(settings, pipeline.prices, _print_notice)
         if settings.refresh_pricing:
             refresher.refresh_once(force=True)
         snapshot = _refresh_with_rates(pipeline)
+        refresher.save_memo()
         if settings.no_pricing_refresh or not any(
             s.cost.unpriced_tokens for s in snapshot.sessions
         ):
@@ -400,12 +469,16 @@ def _write_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
         from agtop_exporter.render import prometheus  # noqa: PLC0415
 
         page = prometheus.text(collect(snapshot))
-    sys.stdout.buffer.write(page)
+    _print(page)
 
 
 def _print_notice(level: str, event: str, fields: Mapping[str, object]) -> None:
     details = " ".join(f"{name}={value}" for name, value in fields.items())
     print(f"{PROGRAM}: {level}: {event}: {details}", file=sys.stderr)  # noqa: T201 - to people
+
+
+def _say_nothing(_level: str, _event: str, _fields: Mapping[str, object]) -> None:
+    """Leave it to the report."""
 
 
 def _progress() -> Callable[[int, int], None]:

@@ -1,7 +1,7 @@
 """Reads which plan an account has from an agent's credential file, and nothing else of it.
 
 The decoders below know only the members named here: a token is never decoded into a value. The one
-exception is Codex's identity token, whose claims are the plan; it is dropped as soon as it is read.
+exception are OpenAI's tokens, whose claims are the plan; they are dropped as soon as they are read.
 """
 
 import base64
@@ -18,8 +18,15 @@ CLAUDE_TIERS = {  # `rateLimitTier`, as Claude Code writes it
     "default_claude_max_20x": "Claude Max 20x",
 }
 OPENAI_CLAIM = "https://api.openai.com/auth"
+SUBSCRIBED, KEYED = "oauth", ("api", "api_key")  # types of entries that name an account
+ACCOUNTS = {  # by provider, as OpenCode and pi call it: subscribed, with a key
+    "anthropic": ("Claude (OAuth)", "Anthropic API key"),
+    "openai": ("ChatGPT (OAuth)", "OpenAI API key"),
+    "openai-codex": ("ChatGPT (OAuth)", "OpenAI API key"),
+    "github-copilot": ("GitHub Copilot", "GitHub Copilot API key"),
+}
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class _ClaudeAccount(msgspec.Struct, rename="camel"):
@@ -37,6 +44,34 @@ class _Tokens(msgspec.Struct):
 
 class _CodexCredentials(msgspec.Struct):
     tokens: _Tokens | None = None
+
+
+class _Entry(msgspec.Struct):
+    type: str | None = None
+
+
+class _OpenAIEntry(msgspec.Struct):
+    type: str | None = None
+    id_token: str | None = None
+    access: str | None = None
+
+
+class _OpenCodeCredentials(msgspec.Struct, rename="kebab"):
+    openai: _OpenAIEntry | None = None
+    openai_codex: _OpenAIEntry | None = None
+
+
+class _SignIn(msgspec.Struct, rename="camel"):
+    selected_type: str | None = None
+
+
+class _Security(msgspec.Struct):
+    auth: _SignIn | None = None
+
+
+class _Settings(msgspec.Struct, rename="camel"):
+    security: _Security | None = None
+    selected_auth_type: str | None = None
 
 
 class _Auth(msgspec.Struct):
@@ -64,6 +99,47 @@ def codex_plan(home: Path) -> str:
     return f"ChatGPT {plan}" if plan else ""
 
 
+def opencode_accounts(data: Path) -> dict[str, str]:
+    """Return what pays for each provider in `auth.json` of a data directory of OpenCode or pi."""
+    path = data / "auth.json"
+    entries = _decoded(path, dict[str, _Entry]) or {}
+    accounts = {
+        provider: _account(provider, entry.type)
+        for provider, entry in entries.items()
+        if entry.type in (SUBSCRIBED, *KEYED)
+    }
+    for provider in ("openai", "openai-codex"):
+        if entries.get(provider, _Entry()).type == SUBSCRIBED:
+            accounts[provider] = _chatgpt_plan(path, provider) or accounts[provider]
+    return accounts
+
+
+def _chatgpt_plan(path: Path, provider: str) -> str:
+    found = _decoded(path, _OpenCodeCredentials)
+    entry: _OpenAIEntry | None = getattr(found, provider.replace("-", "_"), None)
+    token = (entry.id_token or entry.access) if entry else None
+    plan = claimed_plan(token) if token else ""
+    return f"ChatGPT {plan}" if plan else ""
+
+
+def selected_sign_in(path: Path) -> str:
+    """Return how the user of Gemini CLI or Qwen Code signs in, by `settings.json`; "" if unknown.
+
+    It says nothing of who that is.
+    """
+    found = _decoded(path, _Settings)
+    if found is None:
+        return ""
+    auth = found.security.auth if found.security else None
+    return (auth.selected_type if auth else None) or found.selected_auth_type or ""
+
+
+def _account(provider: str, kind: str | None) -> str:
+    name = " ".join(map(_named, provider.replace("_", "-").split("-")))
+    subscribed, keyed = ACCOUNTS.get(provider, (f"{name} (OAuth)", f"{name} API key"))
+    return subscribed if kind == SUBSCRIBED else keyed
+
+
 def claimed_plan(token: str) -> str:
     """Return the plan that an OpenAI identity token claims; "" if it claims none."""
     parts = token.split(".")
@@ -80,9 +156,11 @@ def claimed_plan(token: str) -> str:
 
 def _decoded(path: Path, kind: type[T]) -> T | None:
     try:
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             return msgspec.json.decode(file.read(MAX_BYTES), type=kind)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

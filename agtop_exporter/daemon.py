@@ -1,5 +1,6 @@
 """The long-running process: refreshes one after the other, serves the latest, obeys signals."""
 
+import logging
 import os
 import select
 import signal
@@ -14,10 +15,10 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.catalogue import Publication, publish, resume
-from agtop_exporter.model import AgtopError, Snapshot
+from agtop_exporter.model import AgtopError, Notice, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
-from agtop_exporter.pipeline import Notice, Pipeline
+from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceRefresher
 from agtop_exporter.server import OwnProcess, Pages, allowed_hosts, create_app, render_pages, serve
 from agtop_exporter.settings import Settings
@@ -29,6 +30,7 @@ FIXED = (
     "state_dir",
     "no_state",
     "cache_dir",
+    "no_pricing_refresh",
     "home",
     "procfs",
     "otlp",
@@ -131,6 +133,7 @@ class Daemon:
             log.exception("refresh failed")
             self._status = ""
             return
+        self._refresher.save_memo()
         if not self._stopping:
             self._publish(snapshot, ready=True)
 
@@ -219,6 +222,8 @@ class Daemon:
         ignored = [name for name, value in kept.items() if getattr(new, name) != value]
         self._settings = msgspec.structs.replace(new, **kept)
         self._pipeline.reconfigure(self._settings)
+        if new.prices != old.prices:
+            self._pipeline.prices.override(new.prices)
         self._reload_succeeded = True
         configure_logging(self._settings)
         log.info("settings reloaded", **({"needs_restart": ",".join(ignored)} if ignored else {}))
@@ -232,14 +237,24 @@ def notify(level: str, event: str, fields: Mapping[str, object]) -> None:
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
+class _Passing(logging.Handler):
+    """Passes on what libraries, and what must not know structlog, have to tell."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+
+
 def configure_logging(settings: Settings) -> None:
     """Log to stderr as logfmt or JSON; the journal has a clock of its own."""
     own_clock = [] if "JOURNAL_STREAM" in os.environ else [structlog.processors.TimeStamper("iso")]  # noqa: TID251 - systemd's way to say so
     renderer = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
-        else structlog.processors.LogfmtRenderer(bool_as_flag=False)
+        else structlog.processors.LogfmtRenderer(
+            key_order=("timestamp", "level", "msg"), drop_missing=True, bool_as_flag=False
+        )
     )
+    logging.basicConfig(handlers=[_Passing()])  # which does nothing the second time
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

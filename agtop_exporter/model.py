@@ -4,7 +4,7 @@ Nothing here does I/O. Times are unix seconds (UTC), sizes bytes, money picodoll
 (1e-12 USD): integers, so that sums do not depend on their order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -26,8 +26,12 @@ PLANS: tuple[Plan, ...] = ("retail", "max", "included")
 Series = tuple[str, ...]
 """One running total: the name of its metric (without prefix and suffix), then its label values."""
 
+Notice = Callable[[str, str, Mapping[str, object]], None]
+"""(level, event, fields): something that a person should be told."""
+
 
 TITLE_CHARACTERS = 80
+SECONDS_PER_HOUR = 3600
 PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest
 
 
@@ -194,6 +198,33 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reported_cost: int | None = None  # picodollars, where the agent itself says what it cost
 
 
+class Run(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Responses of one session, model and hour, that one price may hold for: their sums."""
+
+    session_id: str
+    model: str
+    provider: str
+    speed: str
+    hour: int  # unix seconds // 3600
+    own_word: bool  # the agent says what each of them cost
+    first: float  # the earliest and the latest time
+    last: float
+    longest_prompt: int  # tokens
+    requests: int
+    tokens: TokenCounts
+    reported_cost: int  # picodollars, where it is the agent's own word
+
+
+class Packed(msgspec.Struct, frozen=True, array_like=True):
+    """Many usage events, summed already: most are new, and then nobody needs each of them."""
+
+    keys: list[bytes]  # of all events, in their order
+    session_ids: list[str]
+    runs: list[Run]
+    counts: list[tuple[str, str, str, int]]  # session id, kind of count, tool name, number
+    events: bytes  # list[UsageEvent], encoded
+
+
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the transcript's tail says that the session is doing; `state.resolve` decides.
 
@@ -256,8 +287,12 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     observed_at: float
     resets_at: float | None = None
     window_seconds: float | None = None
-    source: str = ""
+    source: str = ""  # what recorded it: "rollout", "transcript", "response-headers", ...
     hint: str = ""  # what the agent said about it, where figures are lacking
+
+    def is_over(self, now: float) -> bool:
+        """Say whether the window has been reset since: its figures are of the one before."""
+        return self.resets_at is not None and self.resets_at <= now
 
 
 class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -294,6 +329,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     path: str
     cursor: Cursor
     events: tuple[UsageEvent, ...] = ()
+    packed: Packed | None = None  # instead of events
     sessions: tuple[SessionUpdate, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
     errors: tuple[ParseError, ...] = ()

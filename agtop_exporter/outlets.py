@@ -3,16 +3,13 @@
 Each is imported only if the settings ask for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import Snapshot
+from agtop_exporter.model import Notice, Snapshot
 from agtop_exporter.settings import Settings
-
-Notice = Callable[[str, str, Mapping[str, object]], None]
-"""(level, event, fields): something that a person should be told."""
 
 
 class Outlet(Protocol):

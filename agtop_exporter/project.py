@@ -3,7 +3,6 @@
 Reads `.git` files directly and never runs git. A directory that is gone still has a name.
 """
 
-import configparser
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -19,22 +18,30 @@ def project_name(cwd: str) -> str:
     for folder in (start, *start.parents):
         git = folder / ".git"
         try:
-            if git.exists():
-                return remote_name(_config(git)) or _worktree_name(git) or folder.name
+            if not git.exists():
+                continue
         except OSError:
             break
+        try:
+            return remote_name(_config(git)) or _worktree_name(git) or folder.name
+        except (OSError, ValueError):  # the latter for what cannot be a path
+            return folder.name
     return start.name
 
 
 def remote_name(config: str) -> str:
     """Return the repository's name in the URL of the remote `origin`; "" without one."""
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    import configparser  # noqa: PLC0415 - for a project that is new only
+
+    parser = configparser.RawConfigParser(
+        strict=False, allow_no_value=True, inline_comment_prefixes=("#", ";")
+    )
     try:
         parser.read_string(config)
         url = parser.get('remote "origin"', "url", fallback="") or ""
     except configparser.Error:
         return ""
-    found = REMOTE_NAME.search(url.strip())
+    found = REMOTE_NAME.search(url.strip().strip('"'))
     return found[1] if found else ""
 
 

@@ -4,10 +4,10 @@ Every mistake is found before the first is told. Nothing here reads the environm
 """
 
 import os
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -68,10 +68,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return host.strip("[]") or "127.0.0.1", int(port)
 
 
+Check = Callable[[Any], None]
+"""Raises ValueError for a value that has the right type and still cannot be used."""
+
+
 def load_settings(
-    flags: Mapping[str, Any], environment: Mapping[str, str], *, config: Path | None = None
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str],
+    *,
+    config: Path | None = None,
+    checks: Mapping[str, Check] = MappingProxyType({}),
 ) -> Settings:
-    """Merge and validate all sources. `config` must exist if given. Raises SettingsError."""
+    """Merge and validate all sources. `config` must exist if given. Raises SettingsError.
+
+    `checks` are those of settings that only others understand, by the setting's name.
+    """
     mistakes: list[str] = []
     merged: dict[str, Any] = {}
     sources = (
@@ -81,7 +92,7 @@ def load_settings(
     )
     for prefix, values in sources:
         for key, value in values.items():
-            _take(prefix, key, value, merged, mistakes)
+            mistakes += _take(prefix, key, value, merged, {**CHECKS, **checks})
     if merged.get("no_pricing_refresh") and merged.get("refresh_pricing"):
         mistakes.append("refresh_pricing and no_pricing_refresh exclude each other")
     if mistakes:
@@ -92,6 +103,8 @@ def load_settings(
 def _from_file(config: Path | None, mistakes: list[str]) -> dict[str, Any]:
     if config is None:
         return {}
+    import tomllib  # noqa: PLC0415 - where there is a file only
+
     try:
         with config.open("rb") as file:
             return tomllib.load(file)
@@ -109,20 +122,20 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         text = environment.get(PREFIX + field.name.upper(), "")
         if text and field.name != "prices":
             separator = LISTS.get(field.name)
-            values[field.name] = text.split(separator) if separator else text
+            parts = (part.strip() for part in text.split(separator))
+            values[field.name] = list(filter(None, parts)) if separator else text
     return values
 
 
 def _take(
-    prefix: str, key: str, value: object, merged: dict[str, Any], mistakes: list[str]
-) -> None:
-    """Validate one value and add it to the merged ones, or say what is wrong with it."""
+    prefix: str, key: str, value: object, merged: dict[str, Any], checks: Mapping[str, Check]
+) -> list[str]:
+    """Validate one value and add it to the merged ones; return what is wrong with it."""
     name = key.replace("-", "_")
     shown = {"--": f"--{name.replace('_', '-')}", PREFIX: PREFIX + name.upper()}.get(prefix, key)
     field = next((f for f in msgspec.structs.fields(Settings) if f.name == name), None)
     if field is None:
-        mistakes.append(f"{shown}: there is no such setting")
-        return
+        return [f"{shown}: there is no such setting"]
     if isinstance(value, str) and name in LISTS:
         value = [value]
     if name == "plan" and isinstance(value, str):
@@ -131,10 +144,33 @@ def _take(
         value = [AGENT_ALIASES.get(str(one).lower(), str(one).lower()) for one in value]
     try:
         merged[name] = msgspec.convert(value, field.type, strict=False)
-        if check := CHECKS.get(name):
-            check(merged[name])
-    except (msgspec.ValidationError, ValueError) as error:
-        mistakes.append(f"{shown}: {_plainly(error)}")
+    except msgspec.ValidationError:
+        return list(_wrong_types(shown, value, field.type))
+    try:
+        checks.get(name, _accept)(merged[name])
+    except ValueError as error:
+        return [f"{shown}: {line}" for line in str(error).splitlines()]
+    return []
+
+
+def _wrong_types(shown: str, value: object, kind: Any) -> Iterator[str]:  # noqa: ANN401 - a type
+    """Say which part of a value has the wrong type, and which it should have."""
+    if get_origin(kind) is dict and isinstance(value, dict):
+        for key, item in value.items():
+            yield from _wrong_types(f"{shown}.{key}", item, get_args(kind)[1])
+    elif get_origin(kind) is Literal:
+        *others, last = get_args(kind)
+        yield f"{shown}: expected {', '.join(others)} or {last}, got {value!r}"
+    else:
+        try:
+            msgspec.convert(value, kind, strict=False)
+        except msgspec.ValidationError as error:
+            text = str(error).split(" - at ")[0]
+            yield f"{shown}: {text[:1].lower()}{text[1:]}"
+
+
+def _accept(_value: object) -> None:
+    """Check nothing."""
 
 
 def _check_address(address: str) -> None:
@@ -148,13 +184,13 @@ def _check_textfile(path: str) -> None:
         raise ValueError(f"expected a name that ends with .prom, got {path!r}")
 
 
-CHECKS: dict[str, Callable[[str], None]] = {
+def _check_homes(homes: tuple[str, ...]) -> None:
+    if "" in homes:
+        raise ValueError("expected a directory, got ''")
+
+
+CHECKS: dict[str, Check] = {
+    "home": _check_homes,
     "listen_address": _check_address,
     "textfile": _check_textfile,
 }
-
-
-def _plainly(error: Exception) -> str:
-    """Say what was expected, without the library's path syntax."""
-    text = str(error).split(" - at ")[0]
-    return text[:1].lower() + text[1:]

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 import msgspec
 
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     Batch,
     Cursor,
@@ -162,6 +163,7 @@ class LineReader:
         events: Iterable[UsageEvent] = (),
         sessions: Iterable[SessionUpdate] = (),
         rate_limits: Iterable[RateLimit] = (),
+        unknown: UnknownTypes | None = None,
     ) -> Batch:
         """Return what was found, with the place after it; `memory` is for the next read."""
         errors.add("too_large", self.offset, self.too_large)
@@ -173,6 +175,7 @@ class LineReader:
             sessions=tuple(sessions),
             rate_limits=tuple(rate_limits),
             errors=errors.all(),
+            unknown=unknown.all() if unknown else (),
             records=records,
             bytes_read=self.offset - self.start,
             reset=self.reset,

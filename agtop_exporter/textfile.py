@@ -7,18 +7,14 @@ for which that collector refuses a whole file.
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agtop_exporter.catalogue import Publication, publish
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import AgtopError, Snapshot
+from agtop_exporter.model import AgtopError, Notice, Snapshot
 from agtop_exporter.render import prometheus
 
 MODE = 0o644  # node_exporter runs as another user
-
-Notice = Callable[[str, str, Mapping[str, object]], None]
-"""(level, event, fields): something that a person should be told."""
 
 
 def write(path: Path, page: bytes) -> None:

@@ -49,3 +49,18 @@ def home(agent, tmp_path):
     shutil.copytree(given, copy)
     build_databases(copy)
     return copy
+
+
+@pytest.fixture
+def close():
+    """Return a function that takes every permission from paths, until the test ends."""
+    closed = []
+
+    def take(*paths):
+        for path in paths:
+            path.chmod(0)
+            closed.append(path)
+
+    yield take
+    for path in closed:
+        path.chmod(0o700)

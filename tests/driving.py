@@ -15,7 +15,7 @@ USED = frozenset(
 DATABASES = (".db", ".vscdb")
 
 
-def price(_agent, event):
+def price(event):
     """Charge 1 to 5 dollars a million tokens by type; one model has no price."""
     if "unpriced" in event.model:
         return None

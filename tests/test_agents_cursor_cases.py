@@ -1,6 +1,7 @@
 """Cursor tells little: what it tells is counted once, and what it does not tell is absent."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -65,6 +66,24 @@ def test_u02_a_folder_that_is_no_path_stays_its_name(tmp_path):
 def test_a_folder_that_is_a_path_is_it(slug, directory):
     path = Path(f"/home/ada/.cursor/projects/{slug}/agent-transcripts/{ID}/{ID}.jsonl")
     assert working_directory(path) == directory
+
+
+def directory_of(slug):
+    return working_directory(Path(f"/x/.cursor/projects/{slug}/agent-transcripts/{ID}/{ID}.jsonl"))
+
+
+def test_w73_signs_in_a_path_are_found_again(tmp_path):
+    folder = tmp_path / "my-own_tools" / "engine.v2"
+    folder.mkdir(parents=True)
+    slug = re.sub("[^A-Za-z0-9]+", "-", str(folder)).strip("-")
+    assert directory_of(slug) == str(folder)
+
+
+def test_w73_a_name_of_two_folders_is_that_of_none(tmp_path):
+    (tmp_path / "my" / "engine").mkdir(parents=True)
+    (tmp_path / "my-engine").mkdir()
+    slug = re.sub("[^A-Za-z0-9]+", "-", str(tmp_path / "my-engine")).strip("-")
+    assert directory_of(slug) == slug
 
 
 @pytest.mark.parametrize(
@@ -137,6 +156,9 @@ def test_database_and_transcript_are_one_session(tmp_path):
         (say("assistant", text()), "idle"),
         (say("assistant", text(), call()), "running"),
         (say("user", text()), "running"),
+        ({"type": "turn_ended", "status": "success"}, "idle"),
+        ({"type": "turn_ended", "status": "aborted"}, "idle"),
+        ({"type": "turn_ended", "status": "error", "error": "boom"}, "error"),
     ],
 )
 def test_state_by_the_tail(tmp_path, last, kind):

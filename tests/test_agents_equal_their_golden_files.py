@@ -51,6 +51,7 @@ def test_events(agent, home, golden):
             rows += [{"file": path, **plain(event)} for event in batch.events]
             rows += [{"file": path, "limit": plain(limit)} for limit in batch.rate_limits]
             rows += [{"file": path, "error": plain(error)} for error in batch.errors]
+            rows += [{"file": path, "unknown": dict(batch.unknown)}] if batch.unknown else []
     golden(AGENT_FOLDERS / agent.name / "events.jsonl", text(rows, home))
 
 

@@ -160,12 +160,15 @@ def test_g10_subagents_are_the_parents(tmp_path):
 @pytest.mark.parametrize(
     ("records", "kind", "detail"),
     [
-        ([answer(1, "10:01")], "idle", "gemini.message"),  # G-11
-        ([answer(1, "10:01", toolCalls=[call()])], "running", "gemini.toolCalls"),  # G-12
-        (
-            [answer(1, "10:01", toolCalls=[call(), call("glob", "error")])],  # G-13
+        pytest.param([answer(1, "10:01")], "idle", "gemini.message", id="G-11"),
+        pytest.param(
+            [answer(1, "10:01", toolCalls=[call()])], "running", "gemini.toolCalls", id="G-12"
+        ),
+        pytest.param(
+            [answer(1, "10:01", toolCalls=[call(), call("glob", "error")])],
             "running",
             "gemini.tool_error:glob",
+            id="G-13",
         ),
         (
             [answer(1, "10:01", toolCalls=[call(status="awaiting_approval")])],
@@ -186,6 +189,21 @@ def test_state_by_the_tail(tmp_path, records, kind, detail):
     write_lines(tmp_path / CHATS / "session-1.jsonl", header(), *records)
     signal = counted(tmp_path, AGENT)[SESSION].facts.signal
     assert (signal.kind, signal.detail) == (kind, detail)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("mcp_gears_turn_left", "mcp:gears"),  # as 0.61 names them
+        ("mcp__gears__turn", "mcp:gears"),
+        ("mcp_gears", "mcp_gears"),
+        ("read_file", "read_file"),
+    ],
+)
+def test_tools_of_a_server_are_one(tmp_path, name, label):
+    records = [header(), answer(1, "10:01", toolCalls=[call(name), call(name, number=2)])]
+    write_lines(tmp_path / CHATS / "session-x.jsonl", *records)
+    assert counted(tmp_path, AGENT)[SESSION].tools == {label: 2}
 
 
 def test_g14_two_files_of_one_session_are_their_union(tmp_path):
@@ -262,7 +280,7 @@ def test_telemetry_never_repeats_a_transcript_in_any_order(tmp_path):
         assert tokens_of(ledger.sessions["gemini", SESSION]) == TokenCounts(input=207, output=21)
 
 
-def test_telemetry_may_lie_elsewhere(tmp_path):
+def test_g15_telemetry_may_lie_elsewhere(tmp_path):
     outfile, other = tmp_path / "logs/gemini.log", tmp_path / "logs/other.log"
     write_document(tmp_path / ".gemini/settings.json", {"telemetry": {"outfile": str(outfile)}})
     assert AGENT.roots(tmp_path, {})[1:] == (outfile,)

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+from looking import Look
 from running import once
 from small_homes import claude_file, claude_turns, line, session_id, stamp
 
@@ -41,6 +43,19 @@ def test_c07_the_last_hit_and_the_plan(tmp_path):
     assert limit["used_ratio"] is limit["resets_at"] is None
     assert limit["hint"] == "You've hit your limit, resets 3pm"
     assert document["sessions"][0]["subscription"] == "Claude Max 5x"
+
+
+@pytest.mark.parametrize(
+    ("tier", "plan"), [("default_claude_pro", "Pro"), (None, None)], ids=["C-08", "C-09"]
+)
+def test_without_a_hit_there_is_no_window(tmp_path, tier, plan):
+    claude_file(tmp_path).write_text(claude_turns(1, [0]))
+    if tier:
+        credentials = {"claudeAiOauth": {"rateLimitTier": tier}}
+        (tmp_path / ".claude" / ".credentials.json").write_text(json.dumps(credentials))
+    document = Look(tmp_path).document()
+    assert document["rate_limits"] == []
+    assert [session["subscription"] for session in document["sessions"]] == [plan]
 
 
 def test_a_reset_that_is_told_is_known(tmp_path):

@@ -4,19 +4,23 @@ import json
 import subprocess
 
 import pytest
-from running import SCRIPTS, environment, once, run
+from running import SCRIPTS, environment, once, run, run_unprivileged
 from small_homes import claude_answer, claude_file, claude_turns, session_id
+
+from agtop_exporter.agents import load_agents
+from agtop_exporter.settings import load_settings
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--plan", "gold"), 2, "--plan: invalid enum value 'gold'"),
+        (("--plan", "gold"), 2, "--plan: expected retail, max or included, got 'gold'"),
         (("--interval", "soon"), 2, "--interval: expected `float`, got `str`"),
         (("--interval", "0"), 2, "--interval: expected `float` >= 0.05"),
         (("--listen-address", "10041"), 2, "--listen-address: expected HOST:PORT"),
         (("--listen-address", "127.0.0.1:99999"), 2, "--listen-address: expected HOST:PORT"),
-        (("--agent", "clod"), 2, "no such agent: clod"),
+        pytest.param(("--agent", "clod"), 2, "no such agent: clod", id="R-01"),
+        (("--home", ""), 2, "--home: expected a directory"),
         (("--config", "/nowhere.toml"), 2, "/nowhere.toml: No such file or directory"),
         (("--json",), 2, "--json goes with --once and doctor"),
         (("--refresh-pricing", "--no-pricing-refresh", "--once"), 2, "exclude each other"),
@@ -32,14 +36,45 @@ def test_a_mistake_in_the_arguments(arguments, code, words, tmp_path):
 
 def test_every_mistake_in_a_file_is_told_at_once(tmp_path):
     config = tmp_path / "config.toml"
-    config.write_text('interval = "soon"\nplan = "gold"\ncolour = "red"\n')
+    config.write_text(
+        'interval = "soon"\nplan = "gold"\ncolour = "red"\nagent = ["codex", "clod"]\n'
+        "[prices.ours]\ninput = -1\noutput = 1\n[prices.theirs]\ninput = 1\n"
+    )
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
     assert done.returncode == 2
     assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
         "interval",
         "plan",
         "colour",
+        "agent",
+        "prices",
+        "prices",
     ]
+    assert "ours: -1.0 is not" in done.stderr
+    assert "theirs: needs both" in done.stderr
+
+
+def test_a_price_that_is_no_number_is_named(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text('[prices."ours"]\ninput = "three"\n')
+    done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
+    assert "prices.ours.input: expected `float`, got `str`" in done.stderr
+
+
+def test_lists_in_variables_may_have_spaces_and_empty_parts(tmp_path):
+    lists = {"AGTOP_AGENT": "claude, codex,", "AGTOP_HOME": "/ada:/bob:"}
+    done = run("agtop-exporter", "check-config", home=tmp_path, **lists)
+    assert "agent = ('claude', 'codex')\n" in done.stdout
+    assert "home = ('/ada', '/bob')\n" in done.stdout
+
+
+def test_settings_that_may_not_be_read(tmp_path, close):
+    folder = tmp_path / ".config"
+    folder.mkdir()
+    close(folder)
+    done = run_unprivileged("agtop", "list", home=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"agtop: {folder}/agtop-exporter/config.toml: Permission denied\n"
 
 
 def test_flags_win_over_variables_over_the_file(tmp_path):
@@ -69,6 +104,29 @@ def test_a_closed_pipe_is_no_mistake(tmp_path):
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [(">/dev/full", "No space left on device"), (">&-", "standard output is closed")],
+)
+@pytest.mark.parametrize("words", ["agtop-exporter catalogue", "agtop-exporter --once", "agtop"])
+def test_output_that_cannot_be_written_is_told(words, redirection, reason, tmp_path):
+    program = f"{SCRIPTS}/{words} --no-state --no-pricing-refresh {redirection}"
+    done = subprocess.run(
+        ["bash", "-c", program], env=environment(tmp_path), capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        f"{words.split()[0]}: cannot write the output: {reason}"
+    ]
+
+
+@pytest.mark.parametrize("delay", ["inf", "nan", "soon"])
+def test_a_delay_that_cannot_be_waited_for(delay, tmp_path):
+    done = run("agtop", "list", "--watch", "--delay", delay, home=tmp_path, check=False)
+    assert done.returncode == 2
+    assert f"expected seconds, at most a day, got '{delay}'" in done.stderr
+
+
 def test_plan_names_of_the_reference_program(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     billed = {
@@ -78,6 +136,26 @@ def test_plan_names_of_the_reference_program(tmp_path):
     assert [cost["included"] for cost in billed.values()] == [False, False, True, True]
     assert billed["enterprise"]["billed_usd"] == 0
     assert len({cost["total_usd"] for cost in billed.values()}) == 1  # retail stays known
+
+
+@pytest.mark.parametrize(
+    ("typed", "agent"),
+    [
+        *((name, name) for name in ("claude", "codex", "opencode", "copilot", "gemini")),
+        *((name, name) for name in ("cursor", "antigravity", "qwen", "pi")),
+        ("claude-code", "claude"),
+        ("claudecode", "claude"),
+        ("open-code", "opencode"),
+        ("github-copilot", "copilot"),
+        ("gemini-cli", "gemini"),
+        ("Claude-Code", "claude"),
+        ("CODEX", "codex"),
+    ],
+)
+def test_r01_names_of_agents(typed, agent):
+    assert load_settings({"agent": [typed]}, {}).agent == (agent,)
+    assert load_settings({}, {"AGTOP_AGENT": typed}).agent == (agent,)
+    assert agent in {known.name for known in load_agents()}
 
 
 def test_agtop_understands_what_users_type(tmp_path):

@@ -60,8 +60,14 @@ def told(path):
     return record
 
 
-def test_named_by_its_file(tmp_path):
-    """H-02: the oldest chats have no id, and no dates."""
+def test_h01_no_folder_gives_nothing(tmp_path):
+    ledger = Ledger()
+    refresh(ledger, tmp_path, [AGENT])
+    assert (ledger.sessions, ledger.totals) == ({}, {})
+
+
+def test_h02_named_by_its_file(tmp_path):
+    """The oldest chats have no id, and no dates."""
     path = chat_file(tmp_path, {"requests": [{"modelId": "copilot/gpt-4.1", "message": "hi"}]})
     record = told(path)
     assert (record.session_id, record.facts.model) == (SESSION, "copilot/gpt-4.1")
@@ -70,8 +76,8 @@ def test_named_by_its_file(tmp_path):
     assert record.models == {}  # no figures: absent, never 0
 
 
-def test_a_deleted_chat_stays_counted(tmp_path):
-    """H-05: two rounds that name no calls are two calls."""
+def test_h05_a_deleted_chat_stays_counted(tmp_path):
+    """Two rounds that name no calls are two calls."""
     rounds = {"metadata": {"toolCallRounds": [{"id": "a"}, {"id": "b"}]}}
     path = chat_file(tmp_path, {"sessionId": SESSION, "requests": [request(result=rounds)]})
     ledger = Ledger()
@@ -121,8 +127,8 @@ QUESTION = {"kind": "questionCarousel", "questions": [{}]}
         ),
     ],
 )
-def test_state_of_the_last_request(tmp_path, changes, kind, reason):
-    """H-06, H-07: what was answered, or has ended, waits no more."""
+def test_h06_h07_state_of_the_last_request(tmp_path, changes, kind, reason):
+    """What was answered, or has ended, waits no more."""
     lines = [initial(request())]
     for number, path, value, *cut in changes:
         lines.append({"kind": number, "k": path, "v": value} | ({"i": cut[0]} if cut else {}))
@@ -130,8 +136,8 @@ def test_state_of_the_last_request(tmp_path, changes, kind, reason):
     assert (signal.kind, signal.reason) == (kind, reason)
 
 
-def test_pushes_into_a_response_are_no_requests(tmp_path):
-    """H-07: requests of the snapshot and pushed ones count; parts of a response do not."""
+def test_h07_pushes_into_a_response_are_no_requests(tmp_path):
+    """Requests of the snapshot and pushed ones count; parts of a response do not."""
     call = {"kind": "toolInvocationSerialized", "toolCallId": "c1", "toolId": "read"}
     record = told(
         chat_log(
@@ -181,7 +187,7 @@ def test_a_compacted_log_counts_no_more(tmp_path):
         ({"folder": "file://[half"}, ""),
     ],
 )
-def test_the_folder_of_a_window(tmp_path, opened, cwd):
+def test_h07_the_folder_of_a_window(tmp_path, opened, cwd):
     path = chat_file(tmp_path, {"requests": [request()]})
     path.parent.with_name("workspace.json").write_text(json.dumps(opened))
     assert told(path).facts.cwd == cwd
@@ -217,7 +223,7 @@ def answers(first, count):
     return [event("assistant.message", first + n, toolRequests=[]) for n in range(count)]
 
 
-def test_totals_of_each_run_are_added(tmp_path):
+def test_h07_totals_of_each_run_are_added(tmp_path):
     path = log(
         tmp_path,
         *answers(1, 3),

@@ -1,12 +1,13 @@
 """No accident of files or processes lowers a published counter, or counts anything twice."""
 
 import random
+import re
 import shutil
 import signal
 
 import pytest
 from running import daemon, once, total
-from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns
+from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns, session_id
 
 TOKENS = "agtop_tokens_total"
 
@@ -96,6 +97,27 @@ def test_a_streamed_answer_grows_once(home):
         with path.open("a") as file:
             file.write(claude_answer(2, 0, output=100))
         running.until(lambda samples: total(samples, TOKENS) == 2000 + 200)
+
+
+def test_a_session_keeps_what_was_published_of_it(home):
+    """Its original turns up later, and takes its share of the tokens, but not of the counter."""
+    copied = claude_turns(1, range(5)).replace(session_id(1), session_id(2))
+    claude_file(home, 1).unlink()
+    claude_file(home, 2).write_text(re.sub(r'"requestId":"[^"]*",', "", copied))
+    mine = {"session_id": session_id(2)}
+
+    def counted(samples):
+        return total(samples, "agtop_session_tokens_total", **mine)
+
+    config = home / "config.toml"
+    config.write_text("session_linger = 1e9\n")
+    with daemon(home, "--no-state", "--config", config) as running:
+        running.until(lambda samples: counted(samples) == 5 * TOKENS_OF_A_TURN)
+        claude_file(home, 1).write_text(claude_turns(1, range(7)))
+        samples = running.until(tokens_are(7))
+        assert counted(samples) == 5 * TOKENS_OF_A_TURN
+    by_id = {each["session_id"]: each["tokens"]["total"] for each in once(home)["sessions"]}
+    assert by_id == {session_id(1): 7 * TOKENS_OF_A_TURN, session_id(2): 0}
 
 
 def test_a_new_series_is_seen_at_zero_first(home):

@@ -1,14 +1,15 @@
 """The daemon starts anywhere, stops at once, reloads, and keeps a second one out."""
 
+import json
 import os
 import signal
 import stat
 
 from running import daemon, once, run, total
-from small_homes import claude_file, claude_turns
+from small_homes import claude_answer, claude_file, claude_turns
 
 
-def test_no_agent_installed_is_a_page(tmp_path):
+def test_r05_no_agent_installed_is_a_page(tmp_path):
     with daemon(tmp_path, "--no-state") as running:
         running.until_ready()
         samples = running.samples()
@@ -71,6 +72,52 @@ def test_settings_are_reloaded(tmp_path):
         running.process.send_signal(signal.SIGHUP)
         samples = running.until(lambda samples: samples[reloaded] == 1)
         assert ("agtop_agent_enabled", (("agent", "claude"),)) not in samples
+
+
+def test_a_price_is_taken_when_it_is_told(tmp_path):
+    """By a reload, and by a start: the ledger knows what has no price yet."""
+    config, state = tmp_path / "config.toml", tmp_path / "state"
+    config.touch()
+    claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
+    claude_file(tmp_path, 2).write_text(claude_answer(2, 0, model="theirs"))
+    arguments = ("--config", config, "--state-dir", state)
+
+    def is_priced(model, samples):
+        return total(samples, "agtop_cost_usd_total", model=model) > 0
+
+    with daemon(tmp_path, *arguments) as running:
+        running.until(lambda samples: total(samples, "agtop_unpriced_tokens_total") == 400)
+        config.write_text("[prices.ours]\ninput = 1\noutput = 1\n")
+        running.process.send_signal(signal.SIGHUP)
+        samples = running.until(lambda samples: is_priced("ours", samples))
+        assert not is_priced("theirs", samples)
+        running.end()
+    config.write_text("[prices.theirs]\ninput = 1\noutput = 1\n")
+    with daemon(tmp_path, *arguments) as running:
+        running.until(lambda samples: is_priced("ours", samples) and is_priced("theirs", samples))
+
+
+def test_a_damaged_ledger_is_told(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "ledger.db").write_bytes(b"no database at all")
+    with daemon(tmp_path, "--state-dir", state) as running:
+        running.until_ready()
+        running.end()
+    (told,) = [line for line in running.log if "is damaged" in line]
+    assert f"moved to {state}/ledger.db.damaged-1" in told
+
+
+def test_the_log_is_json_throughout(tmp_path):
+    """Also what is told by others than the daemon itself: here a download that must fail."""
+    claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1"}
+    with daemon(tmp_path, "--log-format", "json", offline=False, **nowhere) as running:
+        running.until(lambda samples: total(samples, "agtop_pricing_refresh_errors_total") > 0)
+        running.end()
+    logged = [json.loads(line) for line in running.log]
+    assert any("price refresh failed" in entry["msg"] for entry in logged)
+    assert all({"timestamp", "level", "msg"} <= set(entry) for entry in logged)
 
 
 def test_the_ledger_is_private_and_commands_never_write_it(tmp_path):

@@ -1,8 +1,10 @@
 """`doctor` looks everywhere, names what is wrong, and its exit status says whether anything is."""
 
+import hashlib
 import json
 
-from running import run
+from price_tables import litellm_entry, litellm_table
+from running import run, run_unprivileged
 from small_homes import claude_answer, claude_file, claude_turns
 
 FLAGS = ("--no-state", "--no-pricing-refresh")
@@ -22,7 +24,10 @@ def claude(home):
 def test_all_is_well_where_nothing_is_installed(tmp_path):
     done = doctor(tmp_path)
     assert done.returncode == 0
-    assert "claude     not found in 2 places" in done.stdout
+    assert done.stdout.startswith(
+        "not found    antigravity, claude, codex, copilot, cursor, gemini,"
+    )
+    assert "no agent at all" in done.stdout
     assert done.stdout.endswith("all is well\n")
     roots = [root["path"] for root in claude(tmp_path)["roots"]]
     assert roots == [f"{tmp_path}/.claude/projects", f"{tmp_path}/.config/claude/projects"]
@@ -44,5 +49,67 @@ def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
     assert finding["unpriced_models"] == {"claude-imaginary-9": 200}
     done = doctor(tmp_path)
     assert done.returncode == 1
-    assert "! skipped 1 records: json" in done.stdout
-    assert "! no price is known for: claude-imaginary-9 (200 tokens)" in done.stdout
+    assert "  ! 1 record is no JSON, the first at " in done.stdout
+    assert "  ! no price is known for claude-imaginary-9 (200 tokens)\n" in done.stdout
+    assert done.stdout.endswith("something needs attention\n")
+    assert done.stderr == ""  # the report says it all
+
+
+def test_what_may_not_be_read_is_told_and_the_rest_is_counted(tmp_path, close):
+    for number, project in enumerate(["-tmp-open", "-tmp-closed", "-tmp-open"], start=1):
+        claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
+    sessions = tmp_path / ".codex" / "sessions"
+    sessions.mkdir(parents=True)
+    projects = tmp_path / ".claude" / "projects"
+    (secret,) = projects.glob("-tmp-open/*3.jsonl")
+    close(secret, projects / "-tmp-closed", sessions)
+    done = run_unprivileged("agtop-exporter", "doctor", *FLAGS, home=tmp_path)
+    assert done.returncode == 1
+    assert f"claude       1 file, 1 session, 2 records in {projects}\n" in done.stdout
+    for path in (secret, projects / "-tmp-closed", sessions):
+        assert f"  ! cannot read {path}: Permission denied\n" in done.stdout
+
+
+def test_a_closed_folder_of_one_agent_hides_no_other(tmp_path, close):
+    claude_file(tmp_path).write_text(claude_turns(1, [0]))
+    other = tmp_path / ".config" / "claude"
+    other.mkdir(parents=True)
+    close(other)
+    done = run_unprivileged("agtop-exporter", "doctor", *FLAGS, "--agent", "claude", home=tmp_path)
+    assert done.returncode == 1
+    assert "claude       1 file, 1 session, 2 records in " in done.stdout
+    assert f"  ! cannot read {other}/projects: Permission denied\n" in done.stdout
+
+
+def cache_litellm(home, table):
+    """Put a table where a download would have put it today."""
+    cache = home / ".cache" / "agtop-exporter"
+    cache.mkdir(parents=True)
+    (cache / "litellm-prices.json").write_bytes(table)
+    state = {"fetched_at": 1_795_000_000.0, "sha256": hashlib.sha256(table).hexdigest()}
+    (cache / "price-refresh.json").write_text(json.dumps({"litellm": state}))
+
+
+def test_prices_that_two_sources_state_differently_are_told(tmp_path):
+    models = ("claude-sonnet-4-5", "mirror/gpt-99", "claude-sonnet-4-5")
+    claude_file(tmp_path).write_text(
+        "".join(claude_answer(1, turn, model=model) for turn, model in enumerate(models))
+    )
+    sonnet = litellm_entry(4e-06, 15e-06, litellm_provider="anthropic")
+    table = litellm_table(**{"claude-sonnet-4-5": sonnet, "gpt-99": litellm_entry()})
+    cache_litellm(tmp_path, table)
+    done = doctor(tmp_path)
+    assert done.returncode == 0
+    assert "; litellm " in done.stdout
+    assert " of 2026-11-18\n" in done.stdout
+    assert "  - claude-sonnet-4-5 costs $3/$0.3/$15 by genai-prices, which is used, " in done.stdout
+    assert "and $4/$4/$15 by litellm (input/cached input/output, per million tokens)" in done.stdout
+    document = json.loads(doctor(tmp_path, "--json").stdout)
+    (conflict,) = document["price_conflicts"]
+    assert (conflict["used"]["input_usd"], conflict["other"]["input_usd"]) == (3.0, 4.0)
+    used = {price["model"]: (price["source"], price["match"]) for price in document["prices_used"]}
+    assert used == {
+        "claude-sonnet-4-5": ("genai-prices", "exact"),
+        "mirror/gpt-99": ("litellm", "prefix-stripped"),
+    }
+    assert "  - mirror/gpt-99 is priced as gpt-99 of litellm (prefix-stripped)\n" in done.stdout

@@ -4,9 +4,9 @@ import json
 
 import msgspec
 import pytest
-from snapshots import COST, NOW, TOKENS, make_session, make_snapshot
+from snapshots import COST, NOW, PROCESS, TOKENS, USAGE, make_session, make_snapshot
 
-from agtop_exporter.model import NO_TOKENS, Cost, ProcessMatch, TokenCounts, Tree
+from agtop_exporter.model import NO_TOKENS, Cost, ProcessMatch, State, TokenCounts, Tree
 from agtop_exporter.render import json as json_page
 
 SESSION_KEYS = {
@@ -82,6 +82,52 @@ def test_unknown_is_null_and_never_left_out():
         "liveness", "match_confidence", "match_evidence", "process_role", "process",
     }  # fmt: skip
     assert set(unknown["context"].values()) == {None}
+
+
+def names(value):
+    """Return every key of a document, however deep."""
+    if isinstance(value, dict):
+        return set(value).union(*map(names, value.values()))
+    return set().union(*map(names, value)) if isinstance(value, list) else set()
+
+
+def test_r03_an_agent_is_called_an_agent():
+    assert "agent" in names(render())
+    assert not names(render()) & {"client", "provider"}
+
+
+def test_r02_a_running_session_shows_its_process():
+    figures = {
+        "cpu_percent": 3.5,
+        "disk_written_bytes": 12,
+        "disk_read_bytes_per_second": 45.0,
+        "disk_written_bytes_per_second": 6.0,
+    }
+    usage = msgspec.structs.replace(USAGE, **figures)
+    process = msgspec.structs.replace(PROCESS, usage=usage)
+    session = first(state=State("running"), process=process)
+    assert session["state"]["kind"] == "running"
+    assert {name: session["process"][name] for name in figures} == figures
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "reason"),
+    [
+        pytest.param(State("running"), "running", None, id="S-06 running"),
+        pytest.param(State("idle"), "idle", None, id="S-06 idle"),
+        pytest.param(State("closed"), "closed", None, id="S-06 closed"),
+        pytest.param(State("waiting", "input"), "waiting", "input", id="S-06 waiting"),
+        pytest.param(State("waiting", "permission"), "waiting", "permission", id="S-07"),
+        pytest.param(State("warning", "stalled"), "warning", "stalled", id="S-08"),
+        pytest.param(State("error", "quota"), "error", "quota", id="an error"),
+    ],
+)
+def test_states_have_a_kind_and_a_reason(state, kind, reason):
+    """A stalled session has been so since its last activity."""
+    session = first(state=state)
+    told = {"kind": kind, "reason": reason, "detail": "assistant record"}
+    assert session["state"] == told
+    assert session["last_active"] == "2025-11-22T21:52:30.000Z"
 
 
 def test_figures_are_exact():

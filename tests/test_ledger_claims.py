@@ -92,7 +92,7 @@ def test_the_larger_figures_of_a_copy_count_for_the_maker():
 
 
 def test_a_speed_that_is_learned_later_is_priced():
-    def price(_agent, event):
+    def price(event):
         return Cost(output=event.tokens.output * (2 if event.speed == "fast" else 1))
 
     ledger = Ledger()

@@ -9,11 +9,11 @@ UNPRICED = ("unpriced_tokens", "claude", "model-1")
 COST = ("cost", "claude", "model-1", "output", "estimated")
 
 
-def unknown(_agent, _event):
+def unknown(_event):
     return None
 
 
-def known(_agent, event):
+def known(event):
     return Cost(output=event.tokens.output * 2)
 
 

@@ -1,16 +1,21 @@
 """A daemon that is killed at any instant, and started again, counts as one that never was."""
 
+import itertools
 import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from conftest import AGENT_FOLDERS
 from driving import refresh, sessions, totals
+from events import record, response
 
 from agtop_exporter.agents import claude, codex
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.store import TABLES
 
 KILLS = 12
 TESTS = Path(__file__).parent
@@ -40,6 +45,59 @@ def write(home, written):
         (home / place).parent.mkdir(parents=True, exist_ok=True)
         with (home / place).open("ab") as file:
             file.write(data)
+
+
+def everything(directory):
+    """Return all that a ledger keeps, table by table."""
+    view = Ledger(directory, read_only=True)
+    try:
+        assert view.warning == ""
+        return {table: sorted(view._store.all(table)) for table in TABLES}  # noqa: SLF001 - all of it
+    finally:
+        view.close()
+
+
+def commit_until_killed(directory, instant):
+    """Record and commit in a child that ends at an instant; tell whether it came to its end."""
+    child = os.fork()
+    if child == 0:
+        try:
+            ledger = Ledger(directory)
+            ticks = itertools.count(1)
+            ledger._store._database.set_progress_handler(  # noqa: SLF001 - in the middle of it
+                lambda: next(ticks) == instant and os.kill(os.getpid(), signal.SIGKILL), 20
+            )
+            record(ledger, *AGAIN, offset=2)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL)
+    return status == 0
+
+
+FIRST = [response(f"k{number}", f"s{number % 3}") for number in range(10)]
+AGAIN = [response(f"k{number}", f"s{number % 4}", output=50) for number in range(5, 20)]
+
+
+def test_a_commit_is_whole_or_nothing(tmp_path):
+    """Killed at any step of the database, a commit leaves all of it behind, or none."""
+    begun, done = tmp_path / "begun", tmp_path / "done"
+    for directory in (begun, done):
+        ledger = Ledger(directory)
+        record(ledger, *FIRST, offset=1)
+        ledger.close()
+    assert commit_until_killed(done, 0)
+    before, after = everything(begun), everything(done)
+    assert all(before[table] != after[table] for table in TABLES if table != "facts")
+    for instant in itertools.count(1):
+        state = tmp_path / str(instant)
+        shutil.copytree(begun, state)
+        ended = commit_until_killed(state, instant)
+        assert everything(state) in ([after] if ended else [before, after])
+        if ended:
+            break
+    assert instant > 10
 
 
 def start(home, state):

@@ -15,7 +15,7 @@ def prices(draw):
     """Return the price of a moment: tables come, change and go."""
     rate = draw(st.one_of(st.none(), st.integers(0, 100)))
 
-    def price(_agent, event):
+    def price(event):
         return None if rate is None else Cost(input=event.tokens.input * rate)
 
     return price
@@ -54,8 +54,8 @@ def test_a_smaller_sighting():
 def test_a_cheaper_price():
     """A response that grows after its price fell costs at least what it did."""
     ledger = Ledger()
-    record(ledger, response("k", output=100), price=lambda *_: Cost(output=900))
-    record(ledger, response("k", output=101), price=lambda *_: Cost(output=100))
+    record(ledger, response("k", output=100), price=lambda _event: Cost(output=900))
+    record(ledger, response("k", output=101), price=lambda _event: Cost(output=100))
     assert ledger.totals["cost", "claude", "model-1", "output", "estimated"] == 900
     assert ledger.sessions["claude", "s1"].usage.cost == Cost(output=900)
 

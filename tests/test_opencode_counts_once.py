@@ -64,8 +64,8 @@ def output(ledger):
     return record(ledger).models["gpt-5.1"].tokens.output
 
 
-def test_a_placeholder_becomes_an_answer(path, database):
-    """O-36: the newest message without an end is being generated; its figures come in place."""
+def test_o36_a_placeholder_becomes_an_answer(path, database):
+    """The newest message without an end is being generated; its figures come in place."""
     ledger = Ledger()
     read_on(ledger, AGENT, path)
     before = output(ledger)
@@ -158,8 +158,8 @@ def test_a_compaction_is_no_prompt(path, database):
     assert record(ledger).compactions == 2
 
 
-def test_missing_columns(tmp_path):
-    """O-29: a version without titles, versions and parts is read all the same."""
+def test_o29_o36_missing_columns(tmp_path):
+    """A version without titles, versions and parts is read all the same."""
     path = tmp_path / "opencode.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute(
@@ -176,7 +176,8 @@ def test_missing_columns(tmp_path):
     read_on(ledger, AGENT, str(path))
     child = record(ledger, "ses_c")
     assert child.facts.parent_session_id == "ses_p"
-    assert child.facts.signal.detail == "finish=tool-calls"
+    assert (child.facts.cwd, child.facts.model) == ("/x", "gpt-5.1")
+    assert (child.facts.signal.kind, child.facts.signal.detail) == ("running", "finish=tool-calls")
     assert child.models["gpt-5.1"].tokens.output == 7
     assert record(ledger, "ses_p").turns == 1
     assert not [series for series in ledger.totals if series[0] == "parse_errors"]
@@ -245,8 +246,8 @@ def test_a_message_file_that_is_rewritten(home):
     assert record(ledger, session).facts.signal.kind == "idle"
 
 
-def test_migrated_and_forked_count_once(home):
-    """O-36: the same session in the database and in files; whichever is read first."""
+def test_o36_migrated_and_forked_count_once(home):
+    """The same session in the database and in files; whichever is read first."""
     both, late = Ledger(), Ledger()
     refresh(both, home, [AGENT])
     storage = home.joinpath(*SHARE, "storage")

@@ -91,6 +91,39 @@ def test_files_are_private_and_whole(machine):
     assert stat.S_IMODE(machine.cache_dir.stat().st_mode) == 0o700
 
 
+def test_what_was_found_in_large_tables_is_not_looked_up_again(machine):
+    book, refresher = machine.start()
+    found = book.card("claude-opus-4-6", at=AT)
+    refresher.save_memo()
+    again, _ = machine.start()
+    assert again.card("claude-opus-4-6", at=AT) == found
+    assert [use.model for use in again.used()] == ["claude-opus-4-6"]
+    assert not again._genai.is_read  # noqa: SLF001 - what it is for: that takes 0.3 s
+    assert again.card("claude-opus-4-6", at=AT - 365 * 86400)  # of another time: looked up
+    assert again._genai.is_read  # noqa: SLF001
+
+
+def test_what_was_found_in_other_tables_is_forgotten(machine):
+    book, refresher = machine.start()
+    book.card("claude-opus-4-6", at=AT)
+    refresher.save_memo()
+    refresher.refresh_due()
+    again, _ = machine.start()
+    assert again.card("gpt-98", at=AT)
+    assert again._genai.is_read  # noqa: SLF001
+
+
+@pytest.mark.parametrize("memo", [b"", b"\xc1", b"\x93\x01\x02\x03", b"\x92\xa1x\x90", b"[" * 9999])
+def test_a_damaged_memo_is_no_price(machine, memo):
+    machine.cache_dir.mkdir(parents=True)
+    (machine.cache_dir / "price-memo.msgpack").write_bytes(memo)
+    book, refresher = machine.start()
+    assert book.card("claude-opus-4-6", at=AT)
+    refresher.save_memo()
+    assert (machine.cache_dir / "price-memo.msgpack").read_bytes() != memo
+    assert stat.S_IMODE((machine.cache_dir / "price-memo.msgpack").stat().st_mode) == 0o600
+
+
 def test_failures_back_off_and_are_remembered(machine):
     machine.litellm = machine.genai = OSError("no route")
     delays = []

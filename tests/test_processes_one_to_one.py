@@ -1,4 +1,7 @@
-"""One process per session: C1-C17, L1, L4 and L5 are the acceptance ids of the matching."""
+"""One process per session.
+
+C1-C17, L1, L4 and L5 are ids of the matching's own acceptance list; P-01 and so on of the other.
+"""
 
 from itertools import permutations
 
@@ -132,7 +135,7 @@ def test_c17_ids_in_paths():
         assert session_ids_in_path(path) == ()
 
 
-def test_l1_stopped_is_said_once():
+def test_p03_l1_stopped_is_said_once():
     machine = Machine().run(process(42, "claude", "-r", U1))
     one, key = session("claude", U1, -60, 0), SessionKey("claude", U1)
     machine.pair(one)
@@ -145,7 +148,7 @@ def test_l1_stopped_is_said_once():
     assert machine.binding("claude", U1) is None
 
 
-def test_l4_l5_subagents_show_their_parents_process():
+def test_p01_p02_l4_l5_subagents_show_their_parents_process():
     machine = Machine().run(process(4242, "claude", "-r", U1))
     machine.pair(session("claude", U1, -60, 0))
     key, usages = SessionKey("claude", U1), {SessionKey("claude", U1): ProcessUsage(processes=3)}

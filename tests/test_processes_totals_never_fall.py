@@ -160,7 +160,7 @@ def test_a_tool_that_was_never_sampled_is_counted():
     assert turn.sessions[KEY].cpu_seconds == 510e-6
 
 
-def test_l2_rates_need_two_samples():
+def test_p04_l2_rates_need_two_samples():
     turn = advance(TreeUsage(), table(one(1, 10, 1000)), matches=bound())
     usage = turn.sessions[KEY]
     assert (usage.cpu_percent, usage.disk_read_bytes_per_second) == (None, None)
@@ -174,7 +174,7 @@ def test_l2_rates_need_two_samples():
         assert usage.cpu_percent is None
 
 
-def test_l3_counters_that_fall_give_no_rate_and_no_loss():
+def test_p05_l3_counters_that_fall_give_no_rate_and_no_loss():
     turn = advance(TreeUsage(), table(one(1, 50, 8000)), matches=bound())
     usage = advance(turn.state, table(one(1, 40, 7000), NOW + 5), matches=bound()).sessions[KEY]
     assert (usage.disk_read_bytes, usage.disk_read_bytes_per_second) == (8000, 0.0)

@@ -5,7 +5,9 @@ import pytest
 from snapshots import make_snapshot
 
 from agtop_exporter.catalogue import collect
-from agtop_exporter.model import RateLimit
+from agtop_exporter.ledger import WINDOWS_MAX, Ledger
+from agtop_exporter.model import Batch, Cursor, RateLimit
+from agtop_exporter.render import json
 
 LIMIT = RateLimit("codex", "5h", 0.5, observed_at=0.0)
 
@@ -25,3 +27,32 @@ def test_only_what_still_holds(observed_before, resets_after, published):
     snapshot = msgspec.structs.replace(snapshot, rate_limits=(limit,))
     families = {family.metric.name for family in collect(snapshot)}
     assert ("agtop_rate_limit_used_ratio" in families) == published
+
+
+@pytest.mark.parametrize(("resets_after", "used"), [(None, 0.5), (10, 0.5), (0, None), (-5, None)])
+def test_json_says_no_share_of_a_window_that_is_over(resets_after, used):
+    snapshot = make_snapshot()
+    now = snapshot.generated_at
+    limit = msgspec.structs.replace(
+        LIMIT,
+        observed_at=now - 60,
+        resets_at=None if resets_after is None else now + resets_after,
+    )
+    page = json.render(msgspec.structs.replace(snapshot, rate_limits=(limit,)))
+    (told,) = msgspec.json.decode(page)["rate_limits"]
+    assert told["used_ratio"] == used
+    assert told["observed_at"] is not None
+
+
+def batch(number, *, observed_at):
+    limit = RateLimit("codex", f"{number}m", 0.5, observed_at=observed_at)
+    return Batch("codex", f"/{number}", Cursor(), rate_limits=(limit,))
+
+
+def test_of_very_many_windows_the_latest_stay():
+    ledger = Ledger()
+    for number in range(3 * WINDOWS_MAX):
+        record = batch(number, observed_at=1000.0 + number)
+        ledger.record(record, price=lambda _agent, _event: None, project=str)
+    windows = {window for _, window in ledger.rate_limits}
+    assert windows == {f"{number}m" for number in range(2 * WINDOWS_MAX, 3 * WINDOWS_MAX)}

@@ -68,6 +68,14 @@ def test_a_child_cannot_start(works, monkeypatch, first):
     assert multiprocessing.active_children() == []
 
 
+def test_r13_they_are_few_however_many_processors_there_are(works, monkeypatch):
+    monkeypatch.setattr(children.os, "sched_getaffinity", lambda _: set(range(64)))
+    most = 0
+    for _ in read(works):
+        most = max(most, len(multiprocessing.active_children()))
+    assert 1 <= most <= 4
+
+
 @pytest.mark.parametrize("after", [0, 1, 7, 39])
 def test_it_is_stopped(works, after):
     found = []

@@ -1,10 +1,13 @@
 """The state table; T-01 to T-23 and W-09 to W-13 are the acceptance ids."""
 
 import itertools
+from contextlib import closing
 
 import pytest
+from driving import price, project
 
-from agtop_exporter.model import STATE_KINDS, Signal, State
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import STATE_KINDS, Batch, Cursor, SessionUpdate, Signal, State
 from agtop_exporter.state import (
     RUNNING_GRACE_SECONDS,
     STALL_SECONDS,
@@ -51,6 +54,7 @@ CASES = {
     "T-23 running": (("running", None, 30), State("closed")),
     "T-23 idle": (("idle", None, 5 * MINUTE), State("closed")),
     "T-23 future": (("running", None, -60), State("running")),
+    "T-23 error": (("error", None, 120 * MINUTE), State("closed")),
     "T-23 unknown time": (("idle", None, None), State("closed")),
 }
 
@@ -116,6 +120,45 @@ def test_w12_no_process_after_a_scan_is_closed(kind):
 @pytest.mark.parametrize("kind", ["running", "unknown"])
 def test_w13_a_busy_tree_is_not_stalled(kind):
     assert state(kind, "live", 3600, busy=True) == State("running")
+
+
+@pytest.mark.parametrize(
+    ("kind", "active", "live"),
+    [
+        ("running", True, True),
+        ("idle", True, True),
+        ("warning", True, True),
+        ("waiting", False, True),
+        ("error", False, True),
+        ("closed", False, False),
+    ],
+)
+def test_s10_s11_active_and_live(kind, active, live):
+    assert (is_active(State(kind)), is_live(State(kind))) == (active, live)
+
+
+SIGNALS = [
+    Signal("idle", "", "assistant.stop_reason=end_turn"),
+    Signal("running", "", "user.prompt"),
+    Signal("waiting", "input", "assistant.question"),
+    Signal("waiting", "permission", "function_call"),
+    Signal("error", "usage_limit_exceeded", "task_complete"),
+    Signal(),
+]
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.kind)
+def test_s04_s05_what_a_transcript_says_outlives_a_restart(tmp_path, signal):
+    """A session that nothing has been said of yet is unknown."""
+    update = SessionUpdate("s-1", last_active=NOW)
+    if signal.kind != "unknown":
+        update.signal = signal
+    with closing(Ledger(tmp_path)) as ledger:
+        batch = Batch("claude", "/s-1.jsonl", Cursor(), sessions=(update,))
+        ledger.record(batch, price=price, project=project)
+        ledger.commit()
+    with closing(Ledger(tmp_path)) as ledger:
+        assert ledger.sessions["claude", "s-1"].facts.signal == signal
 
 
 def test_the_registry_outranks_the_transcript():

@@ -3,11 +3,12 @@
 from datetime import UTC, timedelta, timezone
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from snapshots import COST, NOW, TOKENS, USD, make_session, make_snapshot
+from snapshots import COST, NOW, PROCESS, TOKENS, USAGE, USD, make_session, make_snapshot
 
 from agtop_exporter.model import NO_TOKENS, STATE_KINDS, Cost, State, Tree
 from agtop_exporter.render import table
@@ -119,6 +120,22 @@ def test_started_is_in_the_given_time_zone():
 )
 def test_counts_are_short(number, text):
     assert table.compact(number) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "cell"),
+    [
+        (None, "-"),
+        (0, "0/s"),
+        (-1, "0/s"),
+        (512, "512/s"),
+        (1_280, "1.3k/s"),
+        (1_250_000, "1.2M/s"),
+    ],
+)
+def test_r04_rates_are_short(rate, cell):
+    usage = msgspec.structs.replace(USAGE, disk_written_bytes_per_second=rate)
+    assert row(process=msgspec.structs.replace(PROCESS, usage=usage))["W/s"] == cell
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 Seen with 0.73.1; documented in packages/coding-agent/docs/session.md of
 https://github.com/badlogic/pi-mono, and see tests/agents/pi/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes, and of credentials reads only of what kind they are.
 """
 
 import os
@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
     PROMPT_RANK,
@@ -26,6 +28,15 @@ from agtop_exporter.tail import Count, Errors, LineReader, Moment, use_each
 
 NAME = "pi"
 NAME_RANK = 5
+ENTRIES = frozenset(
+    {"branch_summary", "compaction", "custom", "custom_message", "label", "message"}
+    | {"model_change", "session", "session_info", "thinking_level_change"}
+)
+ROLES = frozenset(
+    {"assistant", "bashExecution", "branchSummary", "compactionSummary", "custom"}
+    | {"hookMessage", "toolResult", "user"}
+)
+KNOWN_TYPES = ENTRIES | {f"message.{role}" for role in ROLES}
 MAX_COST_USD = 100_000.0  # no request costs more
 SIGNALS = {  # by why an answer stopped
     "toolUse": Signal("running", "", "assistant.toolUse"),
@@ -87,6 +98,11 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     thinking_level: str | None = None
     name: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """Its type, for a message with its role, as `KNOWN_TYPES` has them."""
+        return f"{self.type}.{self.message.role}" if self.message else self.type
+
 
 class Memory(msgspec.Struct, array_like=True):
     """What must be remembered of a session file between two reads."""
@@ -103,11 +119,13 @@ class _Reader:
         self.path = path
         self.memory = memory
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.session = SessionUpdate(
             session_id="", data_path=path, last_active=memory.latest or None
         )
         self.time = 0.0
         self.copied = False
+        self.accounts = opencode_accounts(Path(path).parent.parent.parent)
 
     def take(self, record: Record, at: int) -> None:
         """Use one record, which ends at a byte offset."""
@@ -115,6 +133,7 @@ class _Reader:
         stamp = record.timestamp.isoformat() if record.timestamp else ""
         key = f"{record.id}:{stamp}" if record.id else f"{self.path}:{at}:{stamp}"
         message, session = record.message, self.session
+        self.unknown.see(record.kind)
         match record.type:
             case "session":
                 session.cwd = record.cwd or session.cwd
@@ -161,6 +180,7 @@ class _Reader:
     def _answer(self, message: Message, key: str) -> None:
         session, usage = self.session, message.usage
         session.model = message.model or session.model
+        session.subscription = self.accounts.get(message.provider or "", session.subscription)
         self._signal(SIGNALS.get(message.stop_reason or "", Signal()))
         blocks = message.content if isinstance(message.content, list) else ()
         tools = tuple(
@@ -261,6 +281,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             memory=memory,
             events=reader.events,
             sessions=(reader.session,) if records else (),
+            unknown=reader.unknown,
         )
 
 

@@ -31,9 +31,8 @@ def _rate_limits(value_of: Callable[[RateLimit], Number | None]) -> Collect:
         for limit in snapshot.rate_limits:
             value = value_of(limit)
             fresh = snapshot.generated_at - limit.observed_at <= RATE_LIMIT_LIFE_SECONDS
-            has_reset = limit.resets_at is not None and limit.resets_at <= snapshot.generated_at
-            if fresh and not has_reset and value is not None:
-                yield (limit.agent, limit.window), value
+            if fresh and not limit.is_over(snapshot.generated_at) and value is not None:
+                yield (limit.agent, limit.window, limit.source), value
 
     return collect
 
@@ -272,42 +271,42 @@ AGGREGATES = (
     Metric(
         name="agtop_rate_limit_used_ratio",
         kind="gauge",
-        labels=("agent", "window"),
+        labels=("agent", "window", "source"),
         help="Used share of a rate-limit window as the agent last recorded it, 1 is exhausted. "
-        "Absent a day after that.",
+        "Absent once the window is over, and a day after that record. source is where it stood.",
         otel_name="agtop.rate_limit.used",
         otel_unit="1",
-        cap="agents x 4 windows",
+        cap="agents x 8 windows",
         collect=_rate_limits(lambda limit: limit.used_ratio),
     ),
     Metric(
         name="agtop_rate_limit_window_seconds",
         kind="gauge",
-        labels=("agent", "window"),
+        labels=("agent", "window", "source"),
         help="Length of a rate-limit window in seconds, as the agent last recorded it.",
         otel_name="agtop.rate_limit.window",
         otel_unit="s",
-        cap="agents x 4 windows",
+        cap="agents x 8 windows",
         collect=_rate_limits(lambda limit: limit.window_seconds),
     ),
     Metric(
         name="agtop_rate_limit_reset_timestamp_seconds",
         kind="gauge",
-        labels=("agent", "window"),
+        labels=("agent", "window", "source"),
         help="When a rate-limit window resets in unix seconds, as the agent last recorded it.",
         otel_name="agtop.rate_limit.reset.timestamp",
         otel_unit="s",
-        cap="agents x 4 windows",
+        cap="agents x 8 windows",
         collect=_rate_limits(lambda limit: limit.resets_at),
     ),
     Metric(
         name="agtop_rate_limit_observed_timestamp_seconds",
         kind="gauge",
-        labels=("agent", "window"),
+        labels=("agent", "window", "source"),
         help="When the agent last recorded a rate-limit window, in unix seconds.",
         otel_name="agtop.rate_limit.observed.timestamp",
         otel_unit="s",
-        cap="agents x 4 windows",
+        cap="agents x 8 windows",
         collect=_rate_limits(lambda limit: limit.observed_at),
     ),
 )

@@ -4,115 +4,42 @@ What one refresh learns (cursors, dedupe keys, sessions, totals) is committed in
 Nothing here reads a transcript, knows a price table, or asks for the time.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from sqlite3 import DatabaseError
 
 import msgspec
 from msgspec.structs import astuple
 
-from agtop_exporter.ledger.records import Entry, SessionRecord, merge_facts, unpriced
-from agtop_exporter.ledger.store import Place, Row, Store
+from agtop_exporter.ledger.changes import Changes
+from agtop_exporter.ledger.packed import FindTariff, Page, entry_of, event_key, unpack
+from agtop_exporter.ledger.records import Entry, SessionRecord, merge_facts
+from agtop_exporter.ledger.store import Row, Store
 from agtop_exporter.model import (
     TOKEN_TYPES,
     Batch,
     Cost,
     Cursor,
     ModelUsage,
+    Packed,
     RateLimit,
     Series,
     SessionUpdate,
-    TokenCounts,
     UsageEvent,
 )
 
 __all__ = ["Entry", "Ledger", "Price", "SessionRecord"]
 
-KEY_BYTES = 12
 CHECKPOINT_EVENTS = 20_000
 LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
+WINDOWS_MAX = 8  # rate-limit windows of one agent
 OTHER, UNKNOWN = "other", "unknown"
-SECONDS_PER_HOUR = 3600
 
-Price = Callable[[str, UsageEvent], Cost | None]
-"""(agent, event) -> what it cost, or None where no price is known."""
+Price = Callable[[UsageEvent], Cost | None]
+"""What a response cost, or None where no price is known."""
 
 _decode_entry = msgspec.msgpack.Decoder(Entry).decode
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class _Changes:
-    """What a batch adds to the sums (or takes from one session to give to another).
-
-    Additions are gathered first and summed by column at the end: a first scan has very many.
-    """
-
-    def __init__(self) -> None:
-        self._added: dict[Place, list[Entry]] = {}
-        self._taken: dict[Place, list[Entry]] = {}
-        self._calls: list[tuple[int, str, str]] = []
-        self._other: dict[tuple[int, str, str], int] = {}
-
-    def add(self, entry: Entry) -> None:
-        """Add what an entry says."""
-        session = entry.session
-        if entry.requests:
-            place = (session, entry.model, int(entry.time) // SECONDS_PER_HOUR)
-            known = self._added.get(place)
-            if known is None:
-                self._added[place] = [entry]
-            else:
-                known.append(entry)
-        for _, name in entry.tools:
-            self._calls.append((session, "tool_calls", name))
-        if entry.turns or entry.compactions or entry.tool_errors:
-            self._count(entry, 1)
-
-    def take(self, entry: Entry) -> None:
-        """Take away what an entry said."""
-        if entry.requests:
-            place = (entry.session, entry.model, int(entry.time) // SECONDS_PER_HOUR)
-            self._taken.setdefault(place, []).append(entry)
-        for _, name in entry.tools:
-            self._add_to((entry.session, "tool_calls", name), -1)
-        self._count(entry, -1)
-
-    def _count(self, entry: Entry, sign: int) -> None:
-        self._add_to((entry.session, "turns", ""), sign * entry.turns)
-        self._add_to((entry.session, "compactions", ""), sign * entry.compactions)
-        for _, name in entry.tool_errors:
-            self._add_to((entry.session, "tool_call_errors", name), sign)
-
-    def _add_to(self, key: tuple[int, str, str], number: int) -> None:
-        self._other[key] = self._other.get(key, 0) + number
-
-    def usage(self) -> dict[Place, ModelUsage]:
-        """Return the change of usage by session, model and hour."""
-        usage = {place: _sum(entries) for place, entries in self._added.items()}
-        for place, entries in self._taken.items():
-            usage[place] = usage.get(place, ModelUsage()) - _sum(entries)
-        return usage
-
-    def counts(self) -> dict[tuple[int, str, str], int]:
-        """Return the change of all other counts by session, kind and tool name."""
-        counts = Counter(self._calls)
-        for key, number in self._other.items():
-            counts[key] += number
-        return counts
-
-
-def _sum(entries: list[Entry]) -> ModelUsage:
-    tokens = [astuple(entry.tokens) for entry in entries]
-    costs = [
-        astuple(unpriced(entry.tokens) if entry.cost is None else entry.cost) for entry in entries
-    ]
-    return ModelUsage(
-        sum(entry.requests for entry in entries),
-        TokenCounts(*map(sum, zip(*tokens, strict=True))),
-        Cost(*map(sum, zip(*costs, strict=True))),
-    )
 
 
 class Ledger:
@@ -187,23 +114,31 @@ class Ledger:
 
     # --- learning ---------------------------------------------------------------------------
 
-    def record(self, batch: Batch, *, price: Price, project: Callable[[str], str]) -> None:
+    def record(
+        self,
+        batch: Batch,
+        *,
+        price: Price,
+        project: Callable[[str], str],
+        find_tariff: FindTariff = lambda _run: None,
+    ) -> None:
         """Take in what one read found. `project` names the project of a working directory."""
         agent = batch.agent
         for update in batch.sessions:
             self._update(agent, update, project)
-        changes = _Changes()
-        self._merge(agent, batch, changes, price)
+        changes = Changes()
+        packed = batch.packed
+        if packed is None:
+            self._merge(agent, batch.events, changes, price)
+        elif not self._count_packed(agent, packed, changes, find_tariff):
+            self._merge(agent, unpack(packed), changes, price)
         self._apply(changes)
         for record in self._created:
             if not record.facts.parent_session_id:
                 self.add(("sessions_started", agent), 1)
         self._created.clear()
         for limit in batch.rate_limits:
-            known = self.rate_limits.get((agent, limit.window))
-            if known is None or limit.observed_at >= known.observed_at:
-                self.rate_limits[agent, limit.window] = limit
-                self._dirty_limits = True
+            self._take_limit(agent, limit)
         self.add(("scan_bytes", agent), batch.bytes_read)
         self.add(("scan_records", agent), batch.records)
         for error in batch.errors:
@@ -211,6 +146,17 @@ class Ledger:
         if batch.reset:
             self.add(("source_resets", agent, batch.reset), 1)
         self.move_cursor(batch.path, agent, batch.cursor)
+
+    def _take_limit(self, agent: str, limit: RateLimit) -> None:
+        """Keep the latest word on a window, of the few windows that were told last."""
+        known = self.rate_limits.get((agent, limit.window))
+        if known is not None and limit.observed_at < known.observed_at:
+            return
+        self.rate_limits[agent, limit.window] = limit
+        windows = [key for key in self.rate_limits if key[0] == agent]
+        if len(windows) > WINDOWS_MAX:
+            del self.rate_limits[min(windows, key=lambda key: self.rate_limits[key].observed_at)]
+        self._dirty_limits = True
 
     def add(self, series: Series, amount: float) -> None:
         """Let a total grow; a negative amount is ignored, for totals never fall."""
@@ -263,26 +209,46 @@ class Ledger:
 
     # --- counting ---------------------------------------------------------------------------
 
-    def _merge(self, agent: str, batch: Batch, changes: _Changes, price: Price) -> None:
-        salt = agent.encode() + b"\0"
-        keys = [
-            blake2b(salt + event.key.encode(), digest_size=KEY_BYTES).digest()
-            for event in batch.events
-        ]
+    def _count_packed(
+        self, agent: str, packed: Packed, changes: Changes, find_tariff: FindTariff
+    ) -> bool:
+        """Count many events by their sums; False where each of them must be looked at.
+
+        That is where one is known already, or one price does not hold for all of a run.
+        """
+        keys = self._store.keys(packed.keys)
+        if len(set(keys)) < len(keys) or self._store.knows_any(keys):
+            return False
+        tariffs = [None if run.own_word else find_tariff(run) for run in packed.runs]
+        if any(t is None and not run.own_word for run, t in zip(packed.runs, tariffs, strict=True)):
+            return False
+        ids = {id_: self._session(agent, id_).id for id_ in packed.session_ids}
+        page = Page(keys, packed, ids=ids, tariffs=tariffs)
+        for place, usage in page.usage():
+            changes.add_sums(place, usage)
+        for session, kind, name, number in page.counts():
+            changes.add_count(session, kind, name, number)
+        self._store.put_page(page)
+        return True
+
+    def _merge(
+        self, agent: str, events: Sequence[UsageEvent], changes: Changes, price: Price
+    ) -> None:
+        keys = self._store.keys([event_key(agent, event.key) for event in events])
         known = {key: _decode_entry(data) for key, data in self._store.entries(keys).items()}
         ids: dict[str, int] = {}
-        for key, event in zip(keys, batch.events, strict=True):
+        for key, event in zip(keys, events, strict=True):
             session = ids.get(event.session_id)
             if session is None:
                 session = ids[event.session_id] = self._session(agent, event.session_id).id
-            cost = price(agent, event) if event.requests else None
-            entry = _entry(session, event, cost)
+            cost = price(event) if event.requests else None
+            entry = entry_of(event, session, cost)
             before = known.get(key)
             if before is not None:
                 merged = before.merged(entry)
                 if merged == before:
                     continue
-                entry = _priced(agent, merged, before, price)
+                entry = _priced(merged, before, price)
                 changes.take(before)
             changes.add(entry)
             known[key] = entry
@@ -291,11 +257,10 @@ class Ledger:
 
     def reprice(self, price: Price) -> int:
         """Price what no price was known for; returns how many events now have one."""
-        changes, priced = _Changes(), 0
+        changes, priced = Changes(), 0
         for key, data in self._store.unpriced().items():
             entry = _decode_entry(data)
-            record = self._by_id[entry.session]
-            cost = price(record.agent, _as_event(entry))
+            cost = price(_as_event(entry))
             if cost is not None:
                 changes.take(entry)
                 entry = msgspec.structs.replace(entry, cost=cost)
@@ -305,7 +270,7 @@ class Ledger:
         self._apply(changes)
         return priced
 
-    def _apply(self, changes: _Changes) -> None:
+    def _apply(self, changes: Changes) -> None:
         """Bring the sums of sessions, hours and totals up to date."""
         by_model: dict[tuple[str, str], ModelUsage] = {}
         by_project: dict[tuple[str, str], list[int]] = {}
@@ -359,7 +324,7 @@ class Ledger:
             self.add(("cost", agent, model, "unsplit", "reported"), net.cost.reported)
         self.add(("unpriced_tokens", agent, model), net.cost.unpriced_tokens)
 
-    def _apply_counts(self, changes: _Changes) -> None:
+    def _apply_counts(self, changes: Changes) -> None:
         net: dict[Series, int] = {}
         for (session, kind, name), number in changes.counts().items():
             if not number:
@@ -448,25 +413,6 @@ def _keep_floor(record: SessionRecord, before: ModelUsage) -> None:
         record.floor_cost = record.floor_cost.max(before.cost)
 
 
-def _entry(session: int, event: UsageEvent, cost: Cost | None) -> Entry:
-    return Entry(
-        session,
-        event.copied,
-        event.time,
-        event.model,
-        event.tokens,
-        cost,
-        event.requests,
-        event.turns,
-        event.compactions,
-        event.tools,
-        event.tool_errors,
-        event.provider,
-        event.speed,
-        event.reported_cost,
-    )
-
-
 def _as_event(entry: Entry) -> UsageEvent:
     return UsageEvent(
         key="",
@@ -481,12 +427,12 @@ def _as_event(entry: Entry) -> UsageEvent:
     )
 
 
-def _priced(agent: str, merged: Entry, before: Entry, price: Price) -> Entry:
+def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
     """Price what is now known better; what has been charged is never lowered."""
     if _priced_by(merged) == _priced_by(before):
         cost = before.cost
     else:
-        cost = price(agent, _as_event(merged))
+        cost = price(_as_event(merged))
         if cost is not None and before.cost is not None:
             cost = cost.max(before.cost)
     return msgspec.structs.replace(merged, cost=cost or before.cost)

@@ -9,12 +9,17 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
+import msgspec
+
+from agtop_exporter.ledger.packed import Page
 from agtop_exporter.model import AgtopError
 
 SCHEMA_VERSION = 1
 FILE_NAME = "ledger.db"
+KEY_BYTES = 12
 LOOKUP_KEYS = 500  # of one statement
 BUSY_SECONDS = 2.0
 
@@ -46,6 +51,8 @@ ADD_HOURLY = (  # every word of it is a constant of this module
     f"ON CONFLICT DO UPDATE SET {', '.join(f'{n} = {n} + excluded.{n}' for n in HOURLY_SUMS)}"
 )
 
+_encode = msgspec.msgpack.Encoder().encode
+
 Row = tuple[object, ...]
 Place = tuple[int, str, int]  # session, model, hour
 
@@ -64,6 +71,7 @@ class Store:
         self._lock: int | None = None
         self._database: sqlite3.Connection | None = None
         self._events: dict[bytes, bytes] = {}
+        self._paged: dict[bytes, Page] = {}  # events that are in no other place yet
         self._unpriced: set[bytes] = set()
         self._hourly: dict[Place, list[int]] = {}
         if self.path is not None:
@@ -167,8 +175,20 @@ class Store:
         """Return the rows of a table of the file."""
         return self._select(f"SELECT * FROM {table}")  # noqa: S608 - a name of TABLES
 
+    def keys(self, names: Iterable[bytes]) -> list[bytes]:
+        """Return the keys of events by their names: for a file short ones."""
+        if self.path is None:
+            return list(names)
+        return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
+
+    def knows_any(self, keys: Sequence[bytes]) -> bool:
+        """Say whether one of these events is known."""
+        return not self._paged.keys().isdisjoint(keys) or bool(self.entries(keys))
+
     def entries(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the data of those events of `keys` that are known."""
+        for page in {self._paged[key] for key in self._paged.keys() & keys}:
+            self._open_page(page)
         found = {key: self._events[key] for key in keys if key in self._events}
         wanted = [key for key in keys if key not in found] if self._database else []
         for start in range(0, len(wanted), LOOKUP_KEYS):
@@ -193,6 +213,15 @@ class Store:
 
     # --- writing ----------------------------------------------------------------------------
 
+    def put_page(self, page: Page) -> None:
+        """Remember many new events at once; all of them are priced."""
+        self._paged.update(dict.fromkeys(page.keys, page))
+
+    def _open_page(self, page: Page) -> None:
+        for key, entry in page.entries():
+            self._events[key] = _encode(entry)
+            del self._paged[key]
+
     def put_event(self, key: bytes, data: bytes, *, unpriced: bool) -> None:
         """Remember an event."""
         self._events[key] = data
@@ -212,7 +241,7 @@ class Store:
 
     def waiting_events(self) -> int:
         """Return how many events the next flush will write."""
-        return len(self._events) if self._database and not self.read_only else 0
+        return len(self._events) + len(self._paged) if self._database and not self.read_only else 0
 
     def flush(self, changes: Mapping[str, Iterable[Row]], *, gone: Iterable[str] = ()) -> bool:
         """Write all that is new in one transaction; False, with a `warning`, where that fails.
@@ -223,6 +252,8 @@ class Store:
         database = self._database
         if database is None or self.read_only:
             return True
+        for page in set(self._paged.values()):
+            self._open_page(page)
         try:
             with self._transaction(database):
                 unpriced = self._unpriced

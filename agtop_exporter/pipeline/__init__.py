@@ -1,6 +1,6 @@
 """Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from platform import python_version
@@ -10,15 +10,16 @@ import msgspec
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
     Batch,
-    Cost,
     Cursor,
+    Notice,
     ParseError,
+    PriceSource,
     Snapshot,
-    UsageEvent,
 )
 from agtop_exporter.pipeline.files import AgentFiles, Listing
 from agtop_exporter.pipeline.pairing import Pairing
@@ -31,8 +32,7 @@ from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
-Notice = Callable[[str, str, Mapping[str, object]], None]
-"""(level, event, fields): something that a person should be told, once."""
+UNREADABLE_MAX = 100  # paths of one agent that are remembered
 
 
 class Pipeline:
@@ -58,12 +58,13 @@ class Pipeline:
         self._notice = notice
         self._plans = {agent.name: account_plan(agent, homes, environment) for agent in agents}
         self._noticed: set[tuple[str, ...]] = set()
-        self._price_generation = prices.generation
-        self._price_sources = prices.sources()
+        self._price_generation = -1  # what has had no price yet is looked up in the first refresh
+        self._price_sources: tuple[PriceSource, ...] = ()
         self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
         self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
-        self.unknown_records: dict[str, Counter[str]] = {}
+        self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
+        self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
         self._last_success: dict[str, float] = {}
         self._warning = ""
         self.reconfigure(settings)
@@ -92,11 +93,12 @@ class Pipeline:
         Once `stopping` says so, what has been read is committed, the rest left for next time.
         """
         began = perf_counter()
+        self._tell_of_ledger()  # what opening it has met: writing it may go well
         statuses = self._scan(now, progress, stopping)
         if self._price_generation != self.prices.generation:
             self._price_generation = self.prices.generation
             self._price_sources = self.prices.sources()
-            self.ledger.reprice(self._price)
+            self.ledger.reprice(self.prices.cost)
         changed = self.ledger.commit()
         if not stopping():  # else nobody will see it
             self._views.update(changed, now, sampled_at=sampled_at or (lambda: now))
@@ -164,7 +166,12 @@ class Pipeline:
         for result in read_all(work, self.agents, progress=progress, stopping=stopping):
             began = perf_counter()
             if isinstance(result, Batch):
-                self.ledger.record(result, price=self._price, project=project_name)
+                self.ledger.record(
+                    result,
+                    price=self.prices.cost,
+                    find_tariff=self.prices.tariff,
+                    project=project_name,
+                )
                 self._tell_of_errors(result)
             elif result.reason:
                 self._fail(result, failed)
@@ -196,6 +203,8 @@ class Pipeline:
             except OSError as error:
                 self._fail(Failure(name, "", str(error)), failed)
                 continue
+            for path, reason in listings[name].unreadable:
+                self._fail(Failure(name, path, reason), failed)
             self._follow(name, listings[name])
             durations[name] = perf_counter() - began
         return listings
@@ -217,11 +226,9 @@ class Pipeline:
         failed: Iterable[str],
         now: float,
     ) -> AgentStatus:
-        if listing is None or not listing.present:
-            return AgentStatus(
-                agent=agent.name, enabled=False, up=False if listing is None else None
-            )
         succeeded = agent.name not in failed
+        if listing is None or not listing.present:
+            return AgentStatus(agent=agent.name, enabled=False, up=None if succeeded else False)
         if succeeded:
             self._last_success[agent.name] = now
         for name in COUNTED_BY_AGENT:
@@ -233,29 +240,20 @@ class Pipeline:
             last_success=self._last_success.get(agent.name),
         )
 
-    # --- pricing ----------------------------------------------------------------------------
-
-    def _price(self, agent: str, event: UsageEvent) -> Cost | None:  # noqa: ARG002 - of any agent
-        """Return what a response cost: the agent's own word, else the price of its time."""
-        if event.reported_cost:
-            return Cost(reported=event.reported_cost)
-        card = self.prices.card(event.model, at=event.time, provider=event.provider)
-        if card is not None:
-            return card.cost(event.tokens, speed=event.speed)
-        return None if event.tokens.total else Cost()
-
     # --- telling ----------------------------------------------------------------------------
 
     def _fail(self, failure: Failure, failed: set[str]) -> None:
         failed.add(failure.agent)
         self.ledger.add(("scan_errors", failure.agent), 1)
+        if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
+            unreadable[failure.path] = failure.reason
         self._tell("cannot read", agent=failure.agent, path=failure.path, reason=failure.reason)
 
     def _tell_of_errors(self, batch: Batch) -> None:
         """Add up what could not be used, and say so once a file."""
         agent = batch.agent
         for kind, count in batch.unknown:
-            self.unknown_records.setdefault(agent, Counter())[kind] += count
+            self.unknown_types[agent].add(kind, count)
             self.ledger.add(("unknown_records", agent), count)
         for error in batch.errors:
             known = {one.reason: one for one in self.skipped.get(agent, ())}

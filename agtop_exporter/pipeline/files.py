@@ -7,7 +7,7 @@ those that were written to lately are looked at in each.
 import heapq
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,7 @@ class Listing(msgspec.Struct, frozen=True):
     """What one look at the directories of an agent found."""
 
     present: bool  # one of its roots exists
+    unreadable: tuple[tuple[str, str], ...]  # roots that may not be looked into: path, reason
     work: tuple[Work, ...]  # files that changed since their cursors
     moved: tuple[tuple[str, str], ...]  # old path, new path
     gone: tuple[str, ...]
@@ -72,7 +73,7 @@ class AgentFiles:
 
     def look(self, cursors: Mapping[str, Cursor]) -> Listing:
         """Compare files with their cursors; `cursors` are those of this agent."""
-        roots = [root for root in self._roots() if root.is_dir()]
+        roots, unreadable = _usable(self._roots())
         if self._pass is None:
             self._pass = (entry for root in roots for entry in self._agent.files(root))
             self._seen = set()
@@ -85,27 +86,27 @@ class AgentFiles:
             _look_at(entry, cursors, changed)
         following = next(self._pass, None)
         if following is None:
-            gone = [path for path in cursors if path not in self._seen]
+            gone = [] if unreadable else [path for path in cursors if path not in self._seen]
             self._pass, self._first = None, False
         else:
             self._pass = itertools.chain([following], self._pass)
             for path in _hot(cursors):
                 _look_at(self._groups.get(path) or _Plain(path), cursors, changed)
-        return self._listing(cursors, changed, present=bool(roots), gone=gone)
+        work, moved = self._compared(cursors, changed, gone)
+        return Listing(bool(roots), tuple(unreadable), tuple(work), tuple(moved), tuple(gone))
 
     def _roots(self) -> dict[Path, None]:
         return dict.fromkeys(
             root for home in self._homes for root in self._agent.roots(home, self._environment)
         )
 
-    def _listing(
+    def _compared(
         self,
         cursors: Mapping[str, Cursor],
         changed: Mapping[str, os.stat_result],
-        *,
-        present: bool,
         gone: list[str],
-    ) -> Listing:
+    ) -> tuple[list[Work], list[tuple[str, str]]]:
+        """Return what is to be read, and what was renamed, which is then not `gone`."""
         work, moved = [], []
         places: dict[tuple[int, int], str] = {}
         if any(path not in cursors for path in changed):
@@ -120,7 +121,22 @@ class AgentFiles:
                     gone.remove(old)
             new = max(0, status.st_size - cursor.offset) or status.st_size
             work.append(Work(self._agent.name, path, cursor, new, status.st_mtime_ns))
-        return Listing(present, tuple(work), tuple(moved), tuple(gone))
+        return work, moved
+
+
+def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
+    """Return the roots that exist, and those that may not be looked into, with the reason."""
+    usable, unreadable = [], []
+    for root in roots:
+        try:
+            if root.is_dir():
+                with os.scandir(root):
+                    usable.append(root)
+            elif root.exists():
+                usable.append(root)
+        except OSError as error:
+            unreadable.append((str(root), error.strerror or type(error).__name__))
+    return usable, unreadable
 
 
 def _hot(cursors: Mapping[str, Cursor]) -> list[str]:

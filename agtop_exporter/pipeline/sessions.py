@@ -6,7 +6,9 @@ from collections.abc import Set as AbstractSet
 
 from agtop_exporter.ledger import Ledger, SessionRecord
 from agtop_exporter.model import (
+    NO_TOKENS,
     ModelUsage,
+    ProcessMatch,
     Session,
     State,
     Tree,
@@ -128,18 +130,24 @@ class SessionViews:
         return tuple(shown[:limit])
 
     def _view(self, record: SessionRecord, now: float) -> Session:
-        facts, own = record.facts, record.usage
-        members = self._tree(record)
-        models, total = record.models, own
-        floor_tokens = own.tokens.max(record.floor_tokens)
-        floor_cost = own.cost.max(record.floor_cost)
-        for member in members[1:]:
-            models, usage = _joined(models, member.models), member.usage
-            total += usage
-            floor_tokens += usage.tokens.max(member.floor_tokens)
-            floor_cost += usage.cost.max(member.floor_cost)
-        last_active = max((m.facts.last_active or 0 for m in members), default=0) or None
-        top = self._top(record)
+        facts, models = record.facts, dict(record.models)
+        own = _sum(models)
+        tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
+        floor_tokens, floor_cost = own.tokens, own.cost
+        last_active, subagents = facts.last_active or 0, 0
+        if record.floor_tokens != NO_TOKENS:
+            floor_tokens = floor_tokens.max(record.floor_tokens)
+            floor_cost = floor_cost.max(record.floor_cost)
+        for member in self._tree(record)[1:]:
+            used = _sum(member.models)
+            joined = _joined(tree.models, member.models)
+            tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
+            floor_tokens += used.tokens.max(member.floor_tokens)
+            floor_cost += used.cost.max(member.floor_cost)
+            last_active = max(last_active, member.facts.last_active or 0)
+            subagents += member.facts.subagent
+        top, own_key = self._top(record), SessionKey(record.agent, record.session_id)
+        process = self._pairing.process(top)
         plan = self._settings.plan
         return Session(
             agent=record.agent,
@@ -149,19 +157,19 @@ class SessionViews:
             cwd=facts.cwd or None,
             title=facts.title or None,
             model=facts.model or None,
-            models=dict(record.models),
+            models=models,
             tokens=own.tokens,
             cost=own.cost,
             included=plan == "included" or (plan == "max" and record.agent == "claude"),
-            tree=Tree(models=dict(models), tokens=total.tokens, cost=total.cost),
+            tree=tree,
             floor_tokens=floor_tokens,
             floor_cost=floor_cost,
-            subagent_file_count=sum(member.facts.subagent for member in members[1:]),
+            subagent_file_count=subagents,
             children=tuple(
-                child for _, child in self._children.get((record.agent, record.session_id), ())
+                [child for _, child in self._children.get((record.agent, record.session_id), ())]
             ),
             started_at=facts.started_at,
-            last_active=last_active,
+            last_active=last_active or None,
             user_turns=record.turns,
             agent_turns=own.requests,
             tools=dict(record.tools),
@@ -170,20 +178,21 @@ class SessionViews:
             context_used_tokens=facts.context_used_tokens,
             context_peak_tokens=facts.context_peak_tokens,
             context_window_tokens=facts.context_window_tokens,
-            state=self._state(record, top, now, last_active=last_active),
+            state=self._state(record, top, now, last_active=last_active or None, process=process),
             state_detail=facts.signal.detail or None,
             model_effort=facts.model_effort or None,
             subscription=facts.subscription or self._plans.get(record.agent) or None,
             agent_version=facts.agent_version or None,
             git_branch=facts.git_branch or None,
             data_path=facts.data_path,
-            process=self._pairing.process(top),
-            spent=self._pairing.spent(SessionKey(record.agent, record.session_id)),
+            process=process,
+            spent=self._pairing.spent(own_key),
         )
 
     def _top(self, record: SessionRecord) -> SessionKey:
         """Return the session whose process runs this one: its eldest ancestor."""
-        return SessionKey(*self._line((record.agent, record.session_id))[-1])
+        key = record.agent, record.session_id
+        return SessionKey(*(self._line(key)[-1] if record.facts.parent_session_id else key))
 
     def _tree(self, record: SessionRecord) -> list[SessionRecord]:
         """Return a session and all its subagents, each once."""
@@ -198,23 +207,43 @@ class SessionViews:
         return members
 
     def _state(
-        self, record: SessionRecord, top: SessionKey, now: float, *, last_active: float | None
+        self,
+        record: SessionRecord,
+        top: SessionKey,
+        now: float,
+        *,
+        last_active: float | None,
+        process: ProcessMatch | None,
     ) -> State:
         binding = self._pairing.binding(top)
+        scanned = self._pairing.looked_for(top, now, last_active=last_active)
+        if binding is None:
+            return resolve(
+                record.facts.signal,
+                liveness=None,
+                scanned=scanned,
+                last_active=last_active,
+                now=now,
+            )
         own = top.session_id == record.session_id
-        process = self._pairing.process(top)
         usage = process.usage if process else None
         return resolve(
             record.facts.signal,
-            liveness=binding.liveness if binding else None,
-            scanned=self._pairing.looked_for(top, now, last_active=last_active),
+            liveness=binding.liveness,
+            scanned=scanned,
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
             acting=self._pairing.acts_since(top, last_active or now),
             last_active=last_active,
             now=now,
-            registry_status=binding.status if binding and own else "",
-            waiting_for=binding.waiting_for if binding and own else "",
+            registry_status=binding.status if own else "",
+            waiting_for=binding.waiting_for if own else "",
         )
+
+
+def _sum(models: Mapping[str, ModelUsage]) -> ModelUsage:
+    """Return the usage of all models; most sessions have one."""
+    used = list(models.values())
+    return used[0] if len(used) == 1 else sum(used, ModelUsage())
 
 
 def _joined(

@@ -1,14 +1,23 @@
 """Which source knows a model's price at a time; every answer is remembered while it holds."""
 
 import hashlib
-import importlib.metadata
-import logging
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from agtop_exporter.model import PriceSource
+from agtop_exporter import __version__
+from agtop_exporter.model import (
+    NO_COST,
+    Cost,
+    Notice,
+    PriceSource,
+    Run,
+    TokenCounts,
+    UsageEvent,
+)
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
 from agtop_exporter.pricing.names import LONGEST_NAME
@@ -19,12 +28,11 @@ from agtop_exporter.pricing.rates import PriceCard, PriceTableError, Tiers, Wind
 if TYPE_CHECKING:
     from agtop_exporter.pricing.genai import GenaiPrices
 
-log = logging.getLogger(__name__)
-
 GENAI = "genai-prices"
 
 _LATEST = 4_102_444_800.0  # 2100-01-01: what claims to be later is priced as if it were then
 _LONG_CONTEXT = "[1m]"  # Claude Code's mark of a session with a context of a million tokens
+_MAX_WINDOWS = 64  # of one model: a price that changes with the hour has very many
 _MAX_REMEMBERED = 4096  # a bound on hostile transcripts: nobody uses that many models
 
 
@@ -44,6 +52,13 @@ class Disagreement(msgspec.Struct, frozen=True):
     other: PriceCard
 
 
+class _Memo(msgspec.Struct, frozen=True, array_like=True):
+    """What was found in the tables of genai-prices, for whoever has the same ones."""
+
+    tables: str
+    windows: list[tuple[str, str, Window]]  # model, provider, price
+
+
 class _Table(NamedTuple):
     """What a source was last given, and of when."""
 
@@ -59,32 +74,55 @@ class PriceBook:
         *,
         overrides: Mapping[str, Override] | None = None,
         litellm: bytes | None = None,
+        notice: Notice = lambda _level, _event, _fields: None,
     ) -> None:
         """Take the user's prices (`overrides.py`) and LiteLLM's table, if there is one.
 
         Raises PriceTableError for an override that is no price and a table that is none.
         """
         self._overrides = Overrides(overrides or {})
-        self._genai: _LazyGenai = _LazyGenai(None)
+        self._notice = notice
+        self._genai: _LazyGenai = _LazyGenai(None, notice)
         self._litellm: LiteLLMPrices | None = None
         self._tables: dict[str, _Table] = {}
-        self._windows: dict[tuple[str, str], Window] = {}
+        self._windows: dict[tuple[str, str], list[Window]] = {}
+        self._memo: dict[tuple[str, str], list[Window]] = {}  # found in genai-prices' tables
+        self._has_learned = False
         self._used: dict[tuple[str, str, float], PriceUse] = {}
         self.generation = 0
         if litellm is not None:
             self.load(LITELLM, litellm, updated_at=None)
+
+    def cost(self, response: UsageEvent) -> Cost | None:
+        """Return what a response cost, None if nobody knows.
+
+        That is the agent's own word where it says it, else the price of the response's time.
+        """
+        if response.reported_cost:
+            return Cost(reported=response.reported_cost)
+        card = self.card(response.model, at=response.time, provider=response.provider)
+        if card is not None:
+            return card.cost(response.tokens, speed=response.speed)
+        return None if response.tokens.total else NO_COST
+
+    def tariff(self, run: Run) -> Callable[[TokenCounts], Cost] | None:
+        """Return what each response of a run costs, None where not all have the same price."""
+        window = self._window(run.model, run.provider, run.first)
+        if window.card is None or run.last >= window.end:
+            return None
+        return window.card.tariff(run.longest_prompt, speed=run.speed)
 
     def card(self, model: str, *, at: float, provider: str = "") -> PriceCard | None:
         """Return the price of `model` in force at `at` (unix seconds), None if nobody knows it.
 
         `provider` is who bills, as the agent names it; empty if it does not say.
         """
-        try:  # once per usage event: an item is faster than `get`, an index than a name
-            window = self._windows[model, provider]
-        except KeyError:
-            return self._look_up(model, provider, at)
-        if window[0] <= at < window[1]:
-            return window[2]
+        return self._window(model, provider, at).card
+
+    def _window(self, model: str, provider: str, at: float) -> Window:
+        for window in self._windows.get((model, provider), ()):
+            if window[0] <= at < window[1]:  # once per usage event: an index is faster than a name
+                return window
         return self._look_up(model, provider, at)
 
     def context_window(self, model: str, *, provider: str = "") -> int | None:
@@ -107,14 +145,44 @@ class PriceBook:
         genai-prices table is read only when a price is asked for, and left out if it is bad.
         """
         if source == GENAI:
-            genai = _LazyGenai(data)
+            genai = _LazyGenai(data, self._notice)
             if not lazy:
                 genai.read()
-            self._genai = genai
+            self._genai, self._memo = genai, {}
         else:
             self._litellm = LiteLLMPrices(data)
         self._tables[source] = _Table(hashlib.sha256(data).hexdigest()[:12], updated_at)
         # After the tables: whoever fills the old memo with an old answer fills it for nobody.
+        self._windows = {}
+        self.generation += 1
+
+    def recall(self, memo: bytes) -> None:
+        """Take what an earlier process found; what it found in other tables is left out."""
+        try:
+            known = msgspec.msgpack.decode(memo, type=_Memo)
+        except (msgspec.MsgspecError, RecursionError):
+            return
+        if known.tables == self._memo_tables():
+            for model, provider, window in known.windows[:_MAX_REMEMBERED]:
+                self._memo.setdefault((model, provider), []).append(window)
+
+    def memo(self) -> bytes | None:
+        """Return what the next process need not look up; None where that is nothing new.
+
+        Reading the tables takes longer than all else that a process does at its start.
+        """
+        if not self._has_learned:
+            return None
+        self._has_learned = False
+        windows = [(*key, window) for key, found in self._memo.items() for window in found]
+        return msgspec.msgpack.encode(_Memo(self._memo_tables(), windows))
+
+    def _memo_tables(self) -> str:
+        return f"{__version__} {genai_version()} {self._tables.get(GENAI, _Table()).version}"
+
+    def override(self, overrides: Mapping[str, Override]) -> None:
+        """Replace the user's prices; raises PriceTableError for one that is none."""
+        self._overrides = Overrides(overrides)
         self._windows = {}
         self.generation += 1
 
@@ -124,7 +192,7 @@ class PriceBook:
 
     def sources(self) -> tuple[PriceSource, ...]:
         """Return the tables in use, the first to be asked first."""
-        package = importlib.metadata.version(GENAI)
+        package = genai_version()
         download = self._tables.get(GENAI)
         genai = f"{package}+{download.version}" if download else package
         sources = [PriceSource(GENAI, genai, download.updated_at if download else None)]
@@ -149,31 +217,69 @@ class PriceBook:
                 found.append(Disagreement(model, ours.card, theirs.card))
         return tuple(found)
 
-    def _look_up(self, model: str, provider: str, at: float) -> PriceCard | None:
+    def _look_up(self, model: str, provider: str, at: float) -> Window:
         if not model or len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
-            return None
-        windows = self._windows  # before the tables: see load
+            return always(None)
+        memo = self._windows  # before the tables: see load
         time = min(max(0.0, at), _LATEST)
         window = (
             self._overrides.window(model, provider=provider, at=time)
-            or self._genai.prices().window(model, provider=provider, at=time)
+            or self._genai_window(model, provider, time)
             or (self._litellm and self._litellm.window(model, provider=provider, at=time))
             or always(None)
         )
-        if len(windows) >= _MAX_REMEMBERED:
+        if len(memo) >= _MAX_REMEMBERED:
+            memo.clear()
+        windows = memo.setdefault((model, provider), [])
+        if len(windows) >= _MAX_WINDOWS:
             windows.clear()
-        windows[model, provider] = window
+        windows.append(window)
         if window.card is not None and len(self._used) < _MAX_REMEMBERED:
             self._used[model, provider, window.start] = PriceUse(model, provider, window.card)
-        return window.card
+        return window
+
+    def _genai_window(self, model: str, provider: str, at: float) -> Window | None:
+        memo = self._memo
+        for window in memo.get((model, provider), ()):
+            if window.start <= at < window.end:
+                return window
+        found = self._genai.prices().window(model, provider=provider, at=at)
+        if found is not None and found.card is not None and len(memo) < _MAX_REMEMBERED:
+            windows = memo.setdefault((model, provider), [])
+            if len(windows) < _MAX_WINDOWS:
+                windows.append(found)
+                self._has_learned = True
+        return found
+
+
+def genai_version() -> str:
+    """Return the version of the package; importlib.metadata takes 20 ms to import."""
+    spec = importlib.util.find_spec("genai_prices")
+    folder = Path(spec.origin).parents[1] if spec and spec.origin else Path()
+    versions = [
+        path.stem.removeprefix("genai_prices-")
+        for path in folder.iterdir()
+        if path.name.startswith("genai_prices-") and path.suffix == ".dist-info"
+    ]
+    if len(versions) == 1:
+        return versions[0]
+    from importlib.metadata import version  # noqa: PLC0415 - see above
+
+    return version(GENAI)
 
 
 class _LazyGenai:
     """The genai-prices tables, read on first use: importing that package takes 0.3 s."""
 
-    def __init__(self, download: bytes | None) -> None:
+    def __init__(self, download: bytes | None, notice: Notice) -> None:
         self._download = download
+        self._notice = notice
         self._prices: GenaiPrices | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Say whether somebody needed the tables."""
+        return self._prices is not None
 
     def read(self) -> "GenaiPrices":
         """Read the tables now; raises PriceTableError."""
@@ -190,7 +296,7 @@ class _LazyGenai:
         try:
             return self.read()
         except PriceTableError as error:
-            log.warning("price table ignored source=%s error=%s", GENAI, error)
+            self._notice("warning", "price table ignored", {"source": GENAI, "error": error})
             self._download = None
             return self.read()
 

@@ -1,6 +1,6 @@
 """What a token costs: rates, whole-request tiers, and the cost of one request. No I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
@@ -24,6 +24,16 @@ class Rates(msgspec.Struct, frozen=True, gc=False):
     cache_write_5m: int
     cache_write_1h: int
     output: int
+
+    def cost(self, tokens: TokenCounts) -> Cost:
+        """Return what these tokens cost."""
+        return Cost(
+            tokens.input * self.input,
+            tokens.cache_read * self.cache_read,
+            tokens.cache_write_5m * self.cache_write_5m,
+            tokens.cache_write_1h * self.cache_write_1h,
+            tokens.output * self.output,
+        )
 
 
 Tiers = tuple[tuple[int, Rates], ...]
@@ -54,20 +64,26 @@ class PriceCard(msgspec.Struct, frozen=True):
 
         A `speed` that the source has no price for costs the standard rates.
         """
-        tiers = self.speeds.get(speed, self.tiers) if speed else self.tiers
+        tiers = self._tiers(speed)
         rates = tiers[0][1]
         if len(tiers) > 1:
             prompt = tokens.prompt
             for above, tier in tiers:
                 if prompt > above:
                     rates = tier
-        return Cost(
-            tokens.input * rates.input,
-            tokens.cache_read * rates.cache_read,
-            tokens.cache_write_5m * rates.cache_write_5m,
-            tokens.cache_write_1h * rates.cache_write_1h,
-            tokens.output * rates.output,
-        )
+        return rates.cost(tokens)
+
+    def tariff(
+        self, longest_prompt: int, *, speed: str = ""
+    ) -> Callable[[TokenCounts], Cost] | None:
+        """Return what each request costs whose prompt is no longer; None where they differ."""
+        tiers = self._tiers(speed)
+        if len(tiers) > 1 and longest_prompt > tiers[1][0]:
+            return None
+        return tiers[0][1].cost
+
+    def _tiers(self, speed: str) -> Tiers:
+        return self.speeds.get(speed, self.tiers) if speed else self.tiers
 
 
 class Window(NamedTuple):

@@ -5,8 +5,6 @@ Never blocks a caller for longer than it says, and never replaces a good table w
 
 import contextlib
 import hashlib
-import importlib.metadata
-import logging
 import os
 import random
 import tempfile
@@ -18,11 +16,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from agtop_exporter.pricing.book import GENAI, PriceBook
+from agtop_exporter.model import Notice
+from agtop_exporter.pricing.book import GENAI, PriceBook, genai_version
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.rates import PriceTableError
-
-log = logging.getLogger(__name__)
 
 Fetch = Callable[[str], bytes]
 """Download a URL; raises OSError."""
@@ -35,6 +32,7 @@ LONGEST_WAIT_SECONDS = 2.0  # that `refresh_once` may hold up its caller
 _MAX_BYTES = 32 * 1024 * 1024  # LiteLLM's table is 3 MB, genai-prices' 1.5 MB (November 2026)
 _DOWNLOAD_SECONDS = 60.0
 _STATE_FILE = "price-refresh.json"
+_MEMO_FILE = "price-memo.msgpack"
 
 
 class _Source(NamedTuple):
@@ -84,6 +82,7 @@ class PriceRefresher:
         fetch: Fetch | None = None,
         wait: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
+        notice: Notice = lambda _level, _event, _fields: None,
     ) -> None:
         """Take the clock (unix seconds); `wait` sleeps between refreshes, `jitter` is 0 to 1."""
         self.refresh_errors = 0
@@ -95,6 +94,7 @@ class PriceRefresher:
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
         self._jitter = jitter
+        self._notice = notice
         self._thread: threading.Thread | None = None
         self._working = threading.Lock()
         self._states: dict[str, _State] = {}
@@ -114,9 +114,18 @@ class PriceRefresher:
             except (OSError, PriceTableError) as error:
                 self._failed(source, error)
             del self._states[source.name]  # fetch it anew
+        with contextlib.suppress(OSError):  # there is none yet
+            self._book.recall(_read_file(self._cache_dir / _MEMO_FILE))
         self.last_success = max(
             (state.fetched_at for state in self._states.values() if state.fetched_at), default=None
         )
+
+    def save_memo(self) -> None:
+        """Keep what the book found, so that the next process finds it sooner."""
+        memo = self._book.memo()
+        if memo is not None:
+            with contextlib.suppress(OSError):  # then it will look for itself
+                _write_file(self._cache_dir / _MEMO_FILE, memo)
 
     def start(self) -> None:
         """Refresh in a thread of its own until `stop`."""
@@ -200,7 +209,8 @@ class PriceRefresher:
 
     def _failed(self, source: _Source, error: Exception) -> None:
         self.refresh_errors += 1
-        log.warning("price refresh failed source=%s error=%s", source.name, error)
+        fields = {"source": source.name, "error": error}
+        self._notice("warning", "price refresh failed", fields)
 
     def _read_states(self) -> dict[str, _State]:
         try:
@@ -214,11 +224,11 @@ class PriceRefresher:
             _write_file(self._cache_dir / _STATE_FILE, msgspec.json.encode(self._states))
         except OSError as error:
             self.refresh_errors += 1
-            log.warning("price refresh state not written error=%s", error)
+            self._notice("warning", "price refresh state not written", {"error": error})
 
 
 def _package_version(source: _Source) -> str:
-    return importlib.metadata.version(GENAI) if source.name == GENAI else ""
+    return genai_version() if source.name == GENAI else ""
 
 
 def download(url: str) -> bytes:

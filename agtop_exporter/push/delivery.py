@@ -13,7 +13,7 @@ import msgspec
 
 from agtop_exporter.catalogue import Exposition, Labels, Metric, Publication, publish
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import Snapshot
+from agtop_exporter.model import Notice, Snapshot
 from agtop_exporter.push.delta import Delivered, growth
 from agtop_exporter.push.options import PushOptions
 
@@ -24,8 +24,6 @@ SINCE = "otlp_since"  # the ledger's names for what a later process must know
 DELIVERED = "otlp_delivered"
 
 StartOf = Callable[[Metric, Labels], float]
-Notice = Callable[[str, str, Mapping[str, object]], None]
-"""(level, event, fields): something that a person should be told."""
 
 
 class Outcome(msgspec.Struct, frozen=True):

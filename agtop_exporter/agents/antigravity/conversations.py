@@ -11,6 +11,7 @@ import msgspec
 from agtop_exporter.agents.antigravity import protobuf
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.agents.antigravity.state import EARLIEST, LATEST, NAME, NANOSECONDS
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
 from agtop_exporter.tail import MAX_COUNT, Errors
@@ -56,6 +57,7 @@ class _Reader:
         self.errors = errors
         self.session = SessionUpdate(session_id=Path(path).stem, data_path=path)
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes()  # rows without a chat model, by their first field
 
     def read(self, database: Database) -> None:
         """Read whose it is, the rows that may have changed, and the new ones."""
@@ -79,10 +81,13 @@ class _Reader:
         if not isinstance(row.data, bytes):
             return
         try:
-            chat_model = protobuf.message_at(protobuf.fields(row.data), CHAT_MODEL)
+            fields = protobuf.fields(row.data)
         except ValueError:
             self.errors.add("schema", row.idx)
             return
+        if CHAT_MODEL not in fields:
+            self.unknown.see(f"field.{min(fields)}" if fields else "")
+        chat_model = protobuf.message_at(fields, CHAT_MODEL)
         names = (protobuf.text(chat_model, field).strip() for field in MODEL_NAMES)
         self.memory.model = next(filter(None, names), self.memory.model)
         usage = protobuf.message_at(chat_model, USAGE)
@@ -160,6 +165,7 @@ def _read_database(path: str, cursor: Cursor) -> Batch:
         events=tuple(reader.events),
         sessions=(reader.session,) if memory.open else (),
         errors=errors.all(),
+        unknown=reader.unknown.all(),
         records=database.records,
         bytes_read=database.bytes_read,
         reset=database.reset,

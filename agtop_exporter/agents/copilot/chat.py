@@ -190,6 +190,7 @@ def _read_log(path: str, cursor: Cursor) -> Batch:
             path=path,
             cursor=place,
             errors=errors.all(),
+            unknown=replay.unknown.all(),
             records=records,
             bytes_read=lines.offset - lines.start,
             reset=lines.reset,

@@ -17,8 +17,9 @@ from agtop_exporter.agents.copilot.records import (
     token_counts,
     totals_of,
 )
-from agtop_exporter.agents.copilot.signals import SIGNALS, signal
+from agtop_exporter.agents.copilot.signals import KNOWN_TYPES, SIGNALS, signal
 from agtop_exporter.agents.copilot.workspace import tool_workspace
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -64,6 +65,7 @@ class _Reader:
         self.memory = memory
         self.main_id = session_id_of(path)
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.sessions: dict[str, SessionUpdate] = {}
         self.session = SessionUpdate(session_id="")
         self.time = 0.0
@@ -72,6 +74,7 @@ class _Reader:
     def take(self, record: Record, at: int) -> None:
         """Use one record, which lies at a byte offset."""
         data = record.data or Data()
+        self.unknown.see(record.type)
         self._place(record)
         key = record.id or f"{self.main_id}:{at}"
         self._facts(data)
@@ -289,4 +292,5 @@ def read(path: str, cursor: Cursor) -> Batch:
             memory=memory,
             events=reader.events,
             sessions=reader.sessions.values(),
+            unknown=reader.unknown,
         )

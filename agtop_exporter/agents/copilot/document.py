@@ -7,9 +7,11 @@ Nothing here does I/O.
 
 import msgspec
 
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.tail import Count, Errors, decoder
 
 INITIAL, SET, PUSH, DELETE = range(4)  # kinds of changes
+KNOWN_TYPES = frozenset(f"change.{kind}" for kind in (INITIAL, SET, PUSH, DELETE))
 
 
 class Shared(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
@@ -140,9 +142,11 @@ class Replay:
         self._errors = errors
         self._as_chat = decoder(Chat, errors)
         self._as_request = decoder(Request, errors)
+        self.unknown = UnknownTypes(KNOWN_TYPES)
 
     def apply(self, change: Change, at: int) -> None:
         """Make one change; one that fits nothing is counted as `schema`."""
+        self.unknown.see("" if change.kind is None else f"change.{change.kind}")
         path = change.k or []
         if change.kind == INITIAL:
             self.chat = self._as_chat(memoryview(change.v), at)

@@ -9,10 +9,16 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
 from agtop_exporter.tail import Count, Errors, LineReader, decoder
 
 NAME = "copilot"
+REQUEST = "chat"
+KNOWN_TYPES = frozenset(  # the operations that the conventions name
+    {REQUEST, "create_agent", "embeddings", "execute_tool", "generate_content", "invoke_agent"}
+    | {"invoke_workflow", "retrieval", "text_completion"}
+)
 PREFIX = "gen_ai."
 ATTRIBUTES = {  # by field
     "operation": f"{PREFIX}operation.name",
@@ -55,7 +61,7 @@ class Span(msgspec.Struct, gc=False, rename="camel"):
 def usage_event(span: Span, at: str) -> UsageEvent | None:
     """Return the event of a request; None for everything else."""
     attributes = span.attributes
-    if attributes is None or attributes.operation != "chat" or not attributes.conversation:
+    if attributes is None or attributes.operation != REQUEST or not attributes.conversation:
         return None
     read, written = attributes.cache_read or 0, attributes.cache_write or 0
     tokens = TokenCounts(
@@ -85,11 +91,14 @@ def read(path: str, cursor: Cursor) -> Batch:
     logs = Path(path).parent.parent / "session-state"
     events: list[UsageEvent] = []
     sessions: dict[str, SessionUpdate] = {}
+    unknown = UnknownTypes(KNOWN_TYPES)
     records = 0
     with LineReader(path, cursor) as lines:
         for line in lines:
             span = decode(line, lines.offset)
             records += span is not None
+            if span is not None and span.attributes and span.attributes.operation:
+                unknown.see(span.attributes.operation)  # what has none is no span of ours
             event = usage_event(span, f"{path}:{lines.offset}") if span is not None else None
             if event is None or has_log(logs, event.session_id):
                 continue
@@ -106,6 +115,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             records=records,
             events=events,
             sessions=sessions.values(),
+            unknown=unknown,
         )
 
 

@@ -24,6 +24,36 @@ SIGNALS = {  # of the records that tell no more than their type
     "abort": ("idle", ""),
 }
 
+OTHER_TYPES = {  # by family: those that a log may have beside them, as the tool's SDK lists them
+    "assistant": (
+        *("fusion_phase_completed", "fusion_phase_failed", "message", "reasoning", "turn_end"),
+    ),
+    "external_tool": ("requested",),
+    "hook": ("end", "start"),
+    "permission": (
+        *("assentDetected", "carriedForward", "contextualAuthorization", "messageAuthorization"),
+        *("messageAuthorizationDegraded", "messageAuthorizationRead"),
+    ),
+    "session": (
+        *("auto_mode_resolved", "autopilot_objective_changed", "binary_asset", "canvas.recorded"),
+        *("canvas.removed", "compaction_complete", "compaction_start", "completion_receipt"),
+        *("context_changed", "context_cleared", "fusion_completed", "fusion_resolved"),
+        *("fusion_route_failed", "handoff", "info", "mode_changed", "mode_notice_delivered"),
+        *("model_change", "permissions_changed", "plan_changed", "remote_steerable_changed"),
+        *("schedule_cancelled", "schedule_created", "schedule_rearmed", "session_limits_changed"),
+        *("task_complete", "truncation", "usage_checkpoint", "usage_record", "warning"),
+        "workspace_file_changed",
+    ),
+    "skill": ("invoked",),
+    "subagent": ("configured", "deselected", "selected"),
+    "system": ("message", "notification"),
+    "tool": ("execution_complete", "execution_start", "user_requested"),
+    "tool_search": ("activated",),
+}
+KNOWN_TYPES = frozenset(SIGNALS) | {
+    f"{family}.{name}" for family, names in OTHER_TYPES.items() for name in names
+}
+
 
 @lru_cache(maxsize=256)
 def signal(kind: str, detail: str, reason: str = "") -> Signal:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from agtop_exporter.agents.cursor.transcripts import NAME, seconds
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
 from agtop_exporter.tail import Count, Errors, Moment, decoder
 from agtop_exporter.tail_sqlite import Database, Watermark
@@ -17,6 +18,7 @@ SETTINGS = "ItemTable"
 MEMBERSHIP = "cursorAuth/stripeMembershipType"
 CONVERSATION, BUBBLE = "composerData:", "bubbleId:"
 NAME_RANK = 5
+KNOWN_TYPES = frozenset({"bubble.1", "bubble.2"})  # of the user, of the model
 REMEMBERED = 128  # rows that may still be changed in place
 SUBSCRIPTIONS = {
     "free": "Free",
@@ -74,6 +76,7 @@ class TokenCount(msgspec.Struct, rename="camel"):
 class Bubble(msgspec.Struct, rename="camel"):
     """The value of `bubbleId:<conversation>:<bubble>`: one message."""
 
+    type: int | None = None
     created_at: Moment | float | None = None
     model_info: ModelChoice | None = None
     token_count: TokenCount | None = None
@@ -94,6 +97,7 @@ class _Reader:
         self.memory = memory
         self.events: list[UsageEvent] = []
         self.sessions: dict[str, SessionUpdate] = {}
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self._conversation = decoder(Conversation, errors)
         self._bubble = decoder(Bubble, errors)
         self._known: dict[str, Conversation] = {}
@@ -164,6 +168,8 @@ class _Reader:
         bubble = self._bubble(value, 0) if value is not None else None
         if bubble is None:
             return
+        if bubble.type is not None:
+            self.unknown.see(f"bubble.{bubble.type}")
         tokens = token_counts(bubble.token_count)
         if not tokens.total:
             return  # not told is not nothing
@@ -215,6 +221,7 @@ def read(path: str, cursor: Cursor) -> Batch:
         events=tuple(reader.events),
         sessions=tuple(reader.sessions.values()),
         errors=errors.all(),
+        unknown=reader.unknown.all(),
         records=database.records,
         bytes_read=database.bytes_read,
         reset=database.reset,

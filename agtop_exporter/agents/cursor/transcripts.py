@@ -1,10 +1,15 @@
 """Reads Cursor's transcripts: prompts and tool calls, without figures and mostly without times."""
 
+import os
+import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -21,6 +26,8 @@ SUBAGENTS = "subagents"
 MILLISECONDS = 1000.0
 NANOSECONDS = 1e9
 LATEST = 253_402_300_800.0  # the year 10000: no time is later
+KNOWN_TYPES = frozenset({"assistant", "turn_ended", "user"})
+OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
 QUERY_TAGS = ("<user_query>", "</user_query>")  # around what the user typed
 
 
@@ -43,6 +50,8 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     """One line."""
 
     role: str = ""
+    type: str = ""  # instead of the role, of what is no message
+    status: str | None = None
     message: Message | None = None
     created_at: Moment | float | None = None
     model_id: str | None = None
@@ -63,6 +72,7 @@ class _Reader:
         is_flat = place.parent.name == FOLDER
         self.memory = memory
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.session = SessionUpdate(
             session_id=place.stem if self.parent or is_flat else place.parent.name,
             data_path=path,
@@ -74,6 +84,7 @@ class _Reader:
 
     def take(self, record: Record, at: int) -> None:
         """Use one record, which ends at a byte offset."""
+        self.unknown.see(record.role or record.type)
         session = self.session
         time = seconds(record.created_at)
         if time:
@@ -86,6 +97,8 @@ class _Reader:
             self._prompt(" ".join(block.text or "" for block in blocks), at)
         elif record.role == "assistant":
             self._answer(blocks, at)
+        elif record.type == "turn_ended":
+            self._end(record.status or "")
 
     def _prompt(self, text: str, at: int) -> None:
         self.session.signal = Signal("running", "", "user")
@@ -110,6 +123,11 @@ class _Reader:
             else Signal("idle", "", "assistant")
         )
 
+    def _end(self, status: str) -> None:
+        """Take the end of a turn, which newer versions write: `success`, `aborted` or `error`."""
+        kind, reason = ("error", "turn failed") if status == "error" else ("idle", "")
+        self.session.signal = Signal(kind, reason, f"turn_ended.{status}")
+
     def _occur(self, key: str, *, turns: int = 0, tools: tuple[tuple[str, str], ...] = ()) -> None:
         session_id = self.session.session_id
         self.events.append(
@@ -132,14 +150,26 @@ def seconds(moment: Moment | float | None) -> float:
 
 
 def working_directory(path: Path) -> str:
-    """Return the directory of a project; its folder's name where that is ambiguous.
-
-    The name is the directory with `-` for every separator, so `-` in a directory is lost.
-    """
+    """Return the directory of a project; its folder's name where no or several ones have it."""
     parts = path.parts
     slug = parts[parts.index(FOLDER) - 1] if FOLDER in parts[1:] else ""
-    directory = Path("/", *slug.split("-"))
-    return str(directory) if slug.count("-") and directory.is_dir() else slug
+    found = list(islice(_directories(slug, Path("/")), 2)) if "-" in slug else []
+    return found[0] if len(found) == 1 else slug
+
+
+def _directories(slug: str, below: Path) -> Iterator[str]:
+    """Give the directories whose path is written so: with `-` for all but letters and digits."""
+    try:
+        with os.scandir(below) as entries:
+            folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for folder in folders:
+        name = OTHER_CHARACTERS.sub("-", folder.name).strip("-")
+        if name and name == slug:
+            yield folder.path
+        elif name and slug.startswith(f"{name}-"):
+            yield from _directories(slug[len(name) + 1 :], Path(folder.path))
 
 
 def read(path: str, cursor: Cursor) -> Batch:
@@ -159,6 +189,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             events=tuple(reader.events),
             sessions=(reader.session,) if records else (),
             errors=errors.all(),
+            unknown=reader.unknown.all(),
             records=records,
             bytes_read=lines.offset - lines.start,
             reset=lines.reset,

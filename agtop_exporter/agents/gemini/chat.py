@@ -10,17 +10,19 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.gemini.places import CHATS, settings, working_directory
+from agtop_exporter.agents.gemini.places import CHATS, subscription, working_directory
 from agtop_exporter.agents.gemini.records import (
+    KNOWN_TYPES,
     Conversation,
     Message,
     Record,
     Tokens,
     signal_of,
     token_counts,
+    tool_name,
     typed_text,
 )
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -66,6 +68,7 @@ class _Reader:
         self.parent = "" if place.parent.name == CHATS else place.parent.name
         self.responses: dict[str, UsageEvent] = {}  # by message
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.session = SessionUpdate(
             session_id="",
             data_path=path,
@@ -86,7 +89,7 @@ class _Reader:
             self.session.signal = Signal("idle", "", "gemini.rewind")
         for index, message in enumerate(record.messages or ()):
             self.message(message, f"{at}.{index}")
-        if record.type:
+        if record.type or not record.is_about_session:
             self.message(record, str(at))
 
     def describe(self, conversation: Conversation) -> None:
@@ -108,6 +111,7 @@ class _Reader:
 
     def message(self, message: Message | Record, at: str, *, repeated: bool = False) -> None:
         """Use a message; one of a repeated history tells of its tokens, and of nothing else."""
+        self.unknown.see(message.type)
         if message.timestamp is not None:
             self._seen(message.timestamp.timestamp())
         if message.type == "gemini":
@@ -121,7 +125,7 @@ class _Reader:
     def _answer(self, message: Message | Record, at: str) -> None:
         key = message.id or f"{self.path}:{at}"
         calls = [
-            (call.id or f"{key}:{index}", tool_label(call.name), call.status)
+            (call.id or f"{key}:{index}", tool_name(call.name), call.status)
             for index, call in enumerate(message.tool_calls or ())
         ]
         if message.model:
@@ -201,7 +205,7 @@ class _Reader:
         session_id = session.session_id = self.memory.session_id or named_by_file(self.path)
         project = Path(self.path).parents[2 if self.parent else 1]
         session.cwd = working_directory(project) or session.cwd
-        session.subscription = settings(project.parent.parent).subscription
+        session.subscription = subscription(project.parent.parent)
         return tuple(
             msgspec.structs.replace(event, key=scoped(event.key, session_id), session_id=session_id)
             for event in (*self.responses.values(), *self.events)
@@ -257,6 +261,7 @@ def _read_lines(path: str, cursor: Cursor) -> Batch:
             memory=memory,
             events=events,
             sessions=(session,) if records else (),
+            unknown=reader.unknown,
         )
 
 
@@ -277,6 +282,7 @@ def _read_document(path: str, cursor: Cursor) -> Batch:
         events=events,
         sessions=(session,),
         errors=errors.all(),
+        unknown=reader.unknown.all(),
         records=len(conversation.messages or ()),
         bytes_read=now.size,
     )

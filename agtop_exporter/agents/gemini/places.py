@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Environment, listed_roots, walk
+from agtop_exporter.credentials import selected_sign_in
 
 CHATS = "chats"
 CHAT_SUFFIXES = (".jsonl", ".json")
+SETTINGS = "settings.json"
 TELEMETRY = "telemetry.log"  # the usual name; settings and environment may give another
 SMALL_FILE_BYTES = 1024 * 1024
 SUBSCRIPTIONS = {  # by kind of authentication, which says nothing of who it is
@@ -22,18 +24,6 @@ SUBSCRIPTIONS = {  # by kind of authentication, which says nothing of who it is
 }
 
 
-class Auth(msgspec.Struct):
-    """How the user signs in."""
-
-    selected_type: str | None = msgspec.field(default=None, name="selectedType")
-
-
-class Security(msgspec.Struct):
-    """The part of the settings that has the kind of authentication."""
-
-    auth: Auth | None = None
-
-
 class Telemetry(msgspec.Struct):
     """The part of the settings that says where telemetry goes."""
 
@@ -41,18 +31,9 @@ class Telemetry(msgspec.Struct):
 
 
 class Settings(msgspec.Struct):
-    """`settings.json`, of which only these are looked at."""
+    """`settings.json`, of which only this and the kind of authentication are looked at."""
 
-    security: Security | None = None
     telemetry: Telemetry | None = None
-    selected_auth_type: str | None = msgspec.field(default=None, name="selectedAuthType")
-
-    @property
-    def subscription(self) -> str:
-        """Name what pays for the tokens; empty where it is not said."""
-        auth = self.security.auth if self.security else None
-        kind = (auth.selected_type if auth else None) or self.selected_auth_type or ""
-        return SUBSCRIPTIONS.get(kind, "")
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
@@ -101,9 +82,14 @@ def _named(directory: Path, name: str) -> Iterator[os.DirEntry[str]]:
 def settings(base: Path) -> Settings:
     """Return the user's settings; empty where they cannot be read."""
     try:
-        return msgspec.json.decode(_small(base / "settings.json"), type=Settings)
+        return msgspec.json.decode(_small(base / SETTINGS), type=Settings)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Settings()
+
+
+def subscription(base: Path) -> str:
+    """Name what pays for the tokens; empty where it is not said."""
+    return SUBSCRIPTIONS.get(selected_sign_in(base / SETTINGS), "")
 
 
 def working_directory(project: Path) -> str:

@@ -1,12 +1,17 @@
 """The records of Gemini CLI's transcripts, and what one message means by itself."""
 
+import re
+
 import msgspec
 
+from agtop_exporter.agents import tool_label
 from agtop_exporter.model import NO_TOKENS, Signal, TokenCounts
 from agtop_exporter.tail import Count, Moment
 
 AT_WORK = frozenset({"validating", "scheduled", "executing"})  # states of a tool call
+MCP_TOOL = re.compile(r"mcp_([^_]+)_.")  # mcp_<server>_<tool>
 AWAITING = "awaiting_approval"
+KNOWN_TYPES = frozenset({"error", "gemini", "info", "user", "warning"})  # of messages
 
 
 def _wire_name(name: str) -> str:
@@ -82,6 +87,12 @@ class Record(Conversation, gc=False, rename=_wire_name):
     model: str | None = None
     tool_calls: list[ToolCall] | None = None
 
+    @property
+    def is_about_session(self) -> bool:
+        """It begins a file, or changes what is said of the session or of its messages."""
+        told = (self.session_id, self.change, self.rewind_to, self.messages)
+        return any(part is not None for part in told)
+
 
 def token_counts(tokens: Tokens | None) -> TokenCounts:
     """Make the counts disjoint: input without cached, output with thoughts, tool is input."""
@@ -94,6 +105,12 @@ def token_counts(tokens: Tokens | None) -> TokenCounts:
         output=(tokens.output or 0) + thoughts,
         reasoning=thoughts,
     )
+
+
+def tool_name(name: str) -> str:
+    """Name a tool for a label; the tools of an MCP server are one."""
+    server = MCP_TOOL.match(name)
+    return f"mcp:{server[1]}" if server else tool_label(name)
 
 
 def typed_text(message: Message | Record) -> str:

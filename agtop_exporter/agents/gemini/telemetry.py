@@ -15,10 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.gemini import chat
 from agtop_exporter.agents.gemini.places import chats
-from agtop_exporter.agents.gemini.records import Tokens, token_counts
+from agtop_exporter.agents.gemini.records import Tokens, token_counts, tool_name
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, UsageEvent
 from agtop_exporter.tail import Count, Errors, LineReader, Moment, use_each
 from agtop_exporter.tail_json import Objects
@@ -206,7 +205,7 @@ class _Reader:
             session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
             self._respond(event, session.session_id, time)
         else:
-            call = (f"{time}:{event.function_name}", tool_label(event.function_name or ""))
+            call = (f"{time}:{event.function_name}", tool_name(event.function_name or ""))
             key = f"telemetry:{session.session_id}:{call[0]}"
             self.events.append(
                 UsageEvent(key=key, session_id=session.session_id, time=time, tools=(call,))

@@ -1,7 +1,7 @@
 """OpenCode: `opencode.db` and the databases of other channels, and the JSON files before them.
 
 Seen with 1.18.33 and 1.1.34; the format is not documented, see tests/agents/opencode/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes. Of credentials only what kind they are is looked at.
 """
 
 from collections.abc import Iterator

@@ -6,11 +6,13 @@ Reads no table of accounts, credentials or shares, and not the event log, which 
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from agtop_exporter.agents.opencode.events import (
+    CALLED,
     NAME,
     UNSETTLED,
     Context,
@@ -18,14 +20,24 @@ from agtop_exporter.agents.opencode.events import (
     compaction_event,
     is_copy,
     prompt_event,
-    rate_limits,
     signal_of,
     tool_event,
     typed_text,
+    unnamed_call,
     usage_event,
 )
-from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, seconds
+from agtop_exporter.agents.opencode.limits import rate_limits
+from agtop_exporter.agents.opencode.records import (
+    KNOWN_TYPES,
+    Message,
+    Model,
+    Part,
+    Times,
+    seconds,
+)
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
+from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
 from agtop_exporter.tail import Errors, decoder
 from agtop_exporter.tail_sqlite import Database, Watermark
@@ -36,6 +48,7 @@ REMEMBERED = 256  # rows that are still being written
 WAITING = 64
 FIRST_MESSAGES = 20  # among them is the prompt that chose the effort
 MESSAGE_PARTS = 64
+LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')  # of no use here
 
 
 Row = TypeVar("Row", SessionRow, MessageRow, PartRow)
@@ -56,9 +69,11 @@ class _Reader:
     def __init__(self, database: Database, memory: Memory, errors: Errors) -> None:
         self.database = database
         self.memory = memory
-        self.sightings = Sightings(database.path)
+        self.sightings = Sightings(database.path, opencode_accounts(Path(database.path).parent))
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
+        self.unknown = UnknownTypes(KNOWN_TYPES)
+        self._errors = errors
         self.context = lru_cache(maxsize=1024)(self._context)
         self._message = decoder(Message, errors)
         self._part = decoder(Part, errors)
@@ -66,6 +81,8 @@ class _Reader:
 
     def read(self) -> None:
         """Read all tables, as far as the batch goes."""
+        if not any(map(self.database.columns, MESSAGES)) and not self._errors.all():
+            self.unknown.see("no-message-table")
         self._sessions()
         for table in MESSAGES:
             for row in self._rows(table, MessageRow):
@@ -73,7 +90,7 @@ class _Reader:
                 if message is not None and row.session_id:
                     self._take(row, message, table)
         for part in self._rows("part", PartRow):
-            if '"tool"' in part.data:  # most parts are text, and long
+            if not part.data.startswith(LONG_PARTS):
                 self._take_part(part)
         for session_id in tuple(self.sightings.sessions):
             self._conclude(session_id)
@@ -163,23 +180,30 @@ class _Reader:
         context = self._placed(table, row.id, row.session_id)
         if context is None:
             return
+        self.unknown.see(message.role or "")
         if message.role == "user":
             self._prompt(row, message, context, table)
         elif message.role == "compaction":
             self.events.append(compaction_event(context, row.id, message.created))
         elif message.role == "assistant":
-            if message.open:
-                self._remember(table, row.id)
-            self.sightings.answered(message, context)
-            event = usage_event(message, context, row.id)
-            if event is not None:
-                self.events.append(event)
+            self._answer(row, message, context, table)
+
+    def _answer(self, row: MessageRow, message: Message, context: Context, table: str) -> None:
+        if message.open:
+            self._remember(table, row.id)
+        self.sightings.answered(message, context)
+        event = usage_event(message, context, row.id)
+        if event is not None:
+            self.events.append(event)
+        if message.content is not None or self.database.columns("part"):
             for part in message.content or ():
                 self._call(part, context, row.id, message.created)
-            for limit in rate_limits(message):
-                known = self.limits.get(limit.window)
-                if known is None or limit.observed_at >= known.observed_at:
-                    self.limits[limit.window] = limit
+        elif message.finish == CALLED:
+            self.events.append(unnamed_call(context, row.id, message.created))
+        for limit in rate_limits(message):
+            known = self.limits.get(limit.window)
+            if known is None or limit.observed_at >= known.observed_at:
+                self.limits[limit.window] = limit
 
     def _prompt(self, row: MessageRow, message: Message, context: Context, table: str) -> None:
         if context.parent_id or is_copy(message.created, context):
@@ -210,7 +234,10 @@ class _Reader:
 
     def _take_part(self, row: PartRow) -> None:
         part = self._part(memoryview(row.data.encode()), 0)
-        if part is None or part.type != "tool" or not row.session_id:
+        if part is None:
+            return
+        self.unknown.see(f"part.{part.type}" if part.type else "")
+        if part.type != "tool" or not row.session_id:
             return
         context = self._placed("part", row.id, row.session_id)
         if context is None:
@@ -285,6 +312,7 @@ def read(path: str, cursor: Cursor) -> Batch:
         sessions=tuple(reader.sightings.sessions.values()),
         rate_limits=tuple(reader.limits.values()),
         errors=errors.all(),
+        unknown=reader.unknown.all(),
         records=database.records,
         bytes_read=database.bytes_read,
         reset=database.reset,

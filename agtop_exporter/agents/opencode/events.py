@@ -1,10 +1,10 @@
-"""What the records of OpenCode say: usage, state and limits.
+"""What the records of OpenCode say: usage and state.
 
 Nothing here does I/O.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -12,7 +12,6 @@ from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.opencode.records import Message, Part, seconds
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
-    RateLimit,
     SessionUpdate,
     Signal,
     TokenCounts,
@@ -25,9 +24,9 @@ GIVEN_TITLE = re.compile(r"^(New|Child) session - ")  # until a model has made a
 REASONING_INSIDE = re.compile(r"^(0|1\.[01])\.")  # versions whose output contains reasoning
 ASKING_TOOLS = frozenset({"question", "plan_exit"})
 UNSETTLED = frozenset({"pending", "running"})
+CALLED = "tool-calls"  # how a response ends that asked for tools
+PROVIDER_PREFIX = re.compile(r"(anthropic|openai|github-copilot|amazon-bedrock|opencode)[/.]")
 MAX_COST_USD = 1e6  # of one response; more is no cost
-LIMIT_HEADER = "anthropic-ratelimit-unified-"
-LIMIT_WINDOWS = {"5h": ("5h", 18_000.0), "7d": ("weekly", 604_800.0)}  # of the header's name
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -146,6 +145,25 @@ def tool_event(part: Part, context: Context, message_id: str, time: float) -> Us
     )
 
 
+def unnamed_call(context: Context, message_id: str, time: float) -> UsageEvent:
+    """Return the event of a call that only the end of its message tells, where parts are not."""
+    return UsageEvent(
+        key=f"call:{message_id}",
+        session_id=context.session_id,
+        time=time,
+        tools=((message_id, tool_label("")),),
+        copied=is_copy(time, context),
+    )
+
+
+def provider_of(message: Message) -> str:
+    """Name the provider of a response: in older versions, by what its model's name begins with."""
+    if message.provider:
+        return message.provider
+    named = PROVIDER_PREFIX.match(message.model_name)
+    return named[1] if named else ""
+
+
 def typed_text(parts: Iterable[Part]) -> str | None:
     """Return what the user typed; None where OpenCode itself wrote all the parts."""
     texts, seen = [], False
@@ -172,49 +190,17 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
             if (part.tool or part.name) in ASKING_TOOLS and status in UNSETTLED:
                 return Signal("waiting", "input", f"tool={part.tool or part.name}")
         return Signal("running", "", "message.open")
-    kind = "running" if message.finish == "tool-calls" else "idle"
+    kind = "running" if message.finish == CALLED else "idle"
     return Signal(kind, "", f"finish={message.finish}" if message.finish else f"{message.role}")
-
-
-def rate_limits(message: Message) -> tuple[RateLimit, ...]:
-    """Return the windows that a failed response's headers tell of."""
-    data = message.error.data if message.error else None
-    if data is None or not data.response_headers:
-        return ()
-    headers = {name.lower(): value for name, value in data.response_headers.items()}
-    limits = []
-    for header, (window, length) in LIMIT_WINDOWS.items():
-        used = number(headers.get(f"{LIMIT_HEADER}{header}-utilization"))
-        resets_at = number(headers.get(f"{LIMIT_HEADER}{header}-reset"))
-        if used is not None or resets_at is not None:
-            limits.append(
-                RateLimit(
-                    agent=NAME,
-                    window=window,
-                    used_ratio=used,
-                    observed_at=message.created,
-                    resets_at=resets_at,
-                    window_seconds=length,
-                    source="response-headers",
-                )
-            )
-    return tuple(limits)
-
-
-def number(text: str | None) -> float | None:
-    """Return a figure of a header; None where it is none."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if 0 <= value < 1e12 else None  # noqa: PLR2004 - no time and no ratio is so large
 
 
 class Sightings:
     """What one read has found of the sessions: one update each, the newest message last."""
 
-    def __init__(self, data_path: str) -> None:
+    def __init__(self, data_path: str, accounts: Mapping[str, str]) -> None:
+        """Begin; `accounts` are what pays for each provider."""
         self.data_path = data_path
+        self._accounts = accounts
         self.sessions: dict[str, SessionUpdate] = {}
         self._newest: dict[str, float] = {}  # the latest response with a model, by session
 
@@ -233,6 +219,8 @@ class Sightings:
             return
         self._newest[context.session_id] = message.created
         session.model = message.model_name or session.model
+        account = self._accounts.get(provider_of(message), "")
+        session.subscription = account or session.subscription
         counts = token_counts(message.vector, inside=holds_reasoning(message, context))
         if counts.total:
             session.context_used_tokens = counts.total

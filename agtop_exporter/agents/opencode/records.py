@@ -7,6 +7,13 @@ import msgspec
 
 from agtop_exporter.tail import Count
 
+KNOWN_TYPES = frozenset(  # of messages by their role, and of parts
+    {"agent-switched", "assistant", "compaction", "model-switched", "shell", "synthetic"}
+    | {"system", "user"}
+    | {"part.agent", "part.compaction", "part.file", "part.patch", "part.reasoning", "part.retry"}
+    | {"part.snapshot", "part.step-finish", "part.step-start", "part.subtask", "part.text"}
+    | {"part.tool"}
+)
 NAMES = {
     "model_id": "modelID",
     "provider_id": "providerID",

@@ -20,13 +20,22 @@ from agtop_exporter.agents.opencode.events import (
     Sightings,
     is_copy,
     prompt_event,
-    rate_limits,
     signal_of,
     tool_event,
     typed_text,
     usage_event,
 )
-from agtop_exporter.agents.opencode.records import NAMES, Message, Part, Times, seconds
+from agtop_exporter.agents.opencode.limits import rate_limits
+from agtop_exporter.agents.opencode.records import (
+    KNOWN_TYPES,
+    NAMES,
+    Message,
+    Part,
+    Times,
+    seconds,
+)
+from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.file_group import FileGroup, same_place
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
 from agtop_exporter.tail import BATCH_BYTES, Errors, NotAFileError
@@ -110,9 +119,10 @@ class _Reader:
         self.storage = storage_of(path)
         self.memory = memory
         self.errors = errors
-        self.sightings = Sightings(path)
+        self.sightings = Sightings(path, opencode_accounts(Path(self.storage).parent))
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.context = Context(path.rpartition("/")[2].removesuffix(".json"), legacy=True)
         self.records = 0
         self.bytes_read = 0
@@ -170,6 +180,7 @@ class _Reader:
 
     def _take(self, message: Message, path: str) -> None:
         message_id = message.id or path.rpartition("/")[2].removesuffix(".json")
+        self.unknown.see(message.role or "")
         context, memory = self.context, self.memory
         parts = list(self._parts(message_id))
         session = self.sightings.session(context.session_id)
@@ -205,6 +216,7 @@ class _Reader:
         for path, _ in _listed(f"{self.storage}/part/{message_id}"):
             part = self._load(path, Part)
             if part is not None:
+                self.unknown.see(f"part.{part.type}" if part.type else "")
                 yield part
 
 
@@ -227,6 +239,7 @@ def read(path: str, cursor: Cursor) -> Batch:
         sessions=tuple(reader.sightings.sessions.values()),
         rate_limits=tuple(reader.limits.values()),
         errors=errors.all(),
+        unknown=reader.unknown.all(),
         records=reader.records,
         bytes_read=reader.bytes_read,
         more=reader.more,

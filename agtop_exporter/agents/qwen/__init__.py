@@ -1,7 +1,7 @@
 """Qwen Code: `<root>/projects/<folder>/chats/*.jsonl`, and subagents' logs beside them.
 
 Seen with 0.15.10; the format is not documented, see tests/agents/qwen/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes, and of the account reads only how it signs in.
 """
 
 import os
@@ -11,6 +11,19 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.agents.qwen.records import (
+    KNOWN_TYPES,
+    RESPONSE,
+    Figures,
+    Record,
+    SystemPayload,
+    ToolCallResult,
+    Usage,
+    figures_of,
+    token_counts,
+)
+from agtop_exporter.credentials import selected_sign_in
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -20,105 +33,19 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Count, Errors, LineReader, Moment, use_each
+from agtop_exporter.tail import Errors, LineReader, use_each
 
 NAME = "qwen"
-RESPONSE = "qwen-code.api_response"
 CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
 UNPAIRED_RESPONSES = 32  # of which the second record may still come
+SUBSCRIPTIONS = {  # by kind of authentication
+    "anthropic": "Anthropic API key",
+    "gemini": "Gemini API key",
+    "openai": "OpenAI-compatible API key",
+    "qwen-oauth": "Qwen account",
+    "vertex-ai": "Vertex AI",
+}
 TYPED = (None, "mid_turn_user_message")  # subtypes of "user" that a user has typed
-
-Figures = tuple[str, int, int, int, int]  # model, prompt, cached, candidates, total
-
-
-class Part(msgspec.Struct, gc=False, rename="camel"):
-    """One part of a message."""
-
-    text: str | None = None
-    thought: bool | None = None
-    function_call: "FunctionCall | None" = None
-
-
-class FunctionCall(msgspec.Struct, gc=False):
-    """A call of a tool."""
-
-    id: str | None = None
-    name: str | None = None
-
-
-class Message(msgspec.Struct, gc=False):
-    """The content that was sent or received."""
-
-    parts: list[Part] | None = None
-
-
-class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response; prompt includes cached."""
-
-    prompt_token_count: Count | None = 0
-    cached_content_token_count: Count | None = 0
-    candidates_token_count: Count | None = 0
-    thoughts_token_count: Count | None = 0
-    total_token_count: Count | None = 0
-
-
-class UiEvent(msgspec.Struct, gc=False):
-    """The event of a `ui_telemetry` record; of a response, its usage."""
-
-    name: str | None = msgspec.field(default=None, name="event.name")
-    model: str | None = None
-    input_token_count: Count | None = 0
-    cached_content_token_count: Count | None = 0
-    output_token_count: Count | None = 0
-    thoughts_token_count: Count | None = 0
-    total_token_count: Count | None = 0
-
-    @property
-    def usage(self) -> Usage:
-        """The figures as an answer has them."""
-        return Usage(
-            prompt_token_count=self.input_token_count,
-            cached_content_token_count=self.cached_content_token_count,
-            candidates_token_count=self.output_token_count,
-            thoughts_token_count=self.thoughts_token_count,
-            total_token_count=self.total_token_count,
-        )
-
-
-class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
-    """The fields that matter of all payloads of `system` records together."""
-
-    ui_event: UiEvent | None = None
-    custom_title: str | None = None
-    title_source: str | None = None
-    parent_session_id: str | None = None
-
-
-class ToolCallResult(msgspec.Struct, gc=False, rename="camel"):
-    """What became of a tool call."""
-
-    call_id: str | None = None
-    status: str | None = None
-
-
-class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line."""
-
-    uuid: str = ""
-    session_id: str | None = None
-    timestamp: Moment | None = None
-    type: str = ""
-    subtype: str | None = None
-    cwd: str | None = None
-    version: str | None = None
-    git_branch: str | None = None
-    model: str | None = None
-    message: Message | None = None
-    usage_metadata: Usage | None = None
-    context_window_size: Count | None = None
-    tool_call_result: ToolCallResult | None = None
-    system_payload: SystemPayload | None = None
-    forked_from: object = None
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -141,6 +68,7 @@ class _Reader:
         self.parent = place.parent.name if place.parent.parent.name == "subagents" else ""
         self.stem = place.stem
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.session = SessionUpdate(
             session_id="",
             data_path=path,
@@ -153,6 +81,7 @@ class _Reader:
 
     def take(self, record: Record, at: int) -> None:
         """Use one record, which ends at a byte offset."""
+        self.unknown.see(record.kind)
         self._place(record)
         key = record.uuid or f"{self.path}:{at}"
         match record.type:
@@ -293,34 +222,6 @@ class _Reader:
         return self.memory.session_id or self.stem
 
 
-def figures_of(usage: Usage, model: str) -> Figures:
-    """Return what the two records of one response have in common."""
-    return (
-        model,
-        usage.prompt_token_count or 0,
-        usage.cached_content_token_count or 0,
-        usage.candidates_token_count or 0,
-        usage.total_token_count or 0,
-    )
-
-
-def token_counts(usage: Usage) -> TokenCounts:
-    """Make the counts disjoint: input without cached, output with its reasoning.
-
-    Candidates contain the thoughts of models with OpenAI's protocol, not those of Gemini's: there
-    the total is larger by them.
-    """
-    prompt, cached = usage.prompt_token_count or 0, usage.cached_content_token_count or 0
-    candidates, thoughts = usage.candidates_token_count or 0, usage.thoughts_token_count or 0
-    outside = (usage.total_token_count or 0) >= prompt + candidates + thoughts
-    return TokenCounts(
-        input=max(0, prompt - cached),
-        cache_read=cached,
-        output=candidates + thoughts if outside else max(candidates, thoughts),
-        reasoning=thoughts,
-    )
-
-
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one transcript. Raises OSError."""
     errors = Errors(path)
@@ -336,6 +237,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             memory=memory,
             events=reader.events,
             sessions=(reader.session,) if records else (),
+            unknown=reader.unknown,
         )
 
 
@@ -343,6 +245,12 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the project folders of every data directory."""
     user = Path(environment.get("QWEN_HOME") or home / ".qwen").expanduser()
     return listed_roots(environment, "QWEN_RUNTIME_DIR", user, below="projects")
+
+
+def plan(home: Path, environment: Environment) -> str:
+    """Name what pays for the tokens, by how the user signs in."""
+    user = Path(environment.get("QWEN_HOME") or home / ".qwen").expanduser()
+    return SUBSCRIPTIONS.get(selected_sign_in(user / "settings.json"), "")
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
@@ -356,6 +264,7 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    plan=plan,
     not_in_files=(
         "requests that failed, rate limits, and the tokens of sub-agents apart from their parent's"
     ),

@@ -1,28 +1,29 @@
 """Claude Code: `<root>/projects/<folder>/**.jsonl`, one transcript a session or subagent.
 
 Seen with 2.1.197, 2.0.50 and 1.0.100; the format is not documented, see tests/agents/claude/README.
-Says nothing of processes, and never looks at credentials.
+Says nothing of processes, and of credentials reads only of what plan they are.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 
 from agtop_exporter.agents import (
     Agent,
+    Entry,
     Environment,
     listed_roots,
     tool_label,
     walk,
 )
+from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES, TYPES
 from agtop_exporter.credentials import claude_plan
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     NO_TOKENS,
     PROMPT_RANK,
@@ -72,10 +73,10 @@ class Usage(msgspec.Struct, gc=False):
     """The API's usage object; input excludes all cached tokens."""
 
     input_tokens: Count | None = 0
-    output_tokens: Count | None = 0
-    cache_read_input_tokens: Count | None = 0
     cache_creation_input_tokens: Count | None = 0
+    cache_read_input_tokens: Count | None = 0
     cache_creation: CacheCreation | None = None
+    output_tokens: Count | None = 0
     speed: str | None = None
 
     def continues(self, other: "Usage") -> bool:
@@ -92,49 +93,54 @@ class Usage(msgspec.Struct, gc=False):
 class Block(msgspec.Struct, gc=False):
     """One content block."""
 
+    tool_use_id: str = ""
     type: str = ""
-    text: str = ""
     id: str = ""
     name: str = ""
-    tool_use_id: str = ""
+    text: str = ""
     is_error: bool | None = None
 
 
 class Message(msgspec.Struct, gc=False):
     """The API message of a record."""
 
-    id: str | None = None
     model: str | None = None
+    id: str | None = None
+    content: str | list[Block] | None = None
     stop_reason: str | None = None
     usage: Usage | None = None
-    content: str | list[Block] | None = None
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line, with the fields that matter."""
+    """One line, with the fields that matter; in about the order in which they are written."""
 
-    type: str = ""
-    timestamp: Moment | None = None
-    session_id: str | None = None
-    parent_session_id: str | None = None
-    request_session_id: str | None = None
-    uuid: str | None = None
-    request_id: str | None = None
-    agent_id: str | None = None
     is_sidechain: bool | None = None
+    agent_id: str | None = None
+    cwd: str | None = None
+    session_id: str | None = None
+    version: str | None = None
+    git_branch: str | None = None
+    type: str = ""
+    request_id: str | None = None
+    message: Message | None = None
+    uuid: str | None = None
+    timestamp: Moment | None = None
+    request_session_id: str | None = None
+    parent_session_id: str | None = None
+    forked_from: object = None
+    subtype: str | None = None
     is_meta: bool | None = None
     is_compact_summary: bool | None = None
     is_api_error_message: bool | None = None
     error: object = None
-    forked_from: object = None
-    cwd: str | None = None
-    git_branch: str | None = None
-    version: str | None = None
-    subtype: str | None = None
     ai_title: str | None = None
     custom_title: str | None = None
     summary: str | None = None
-    message: Message | None = None
+
+    @property
+    def kind(self) -> str:
+        """Its type, of a system record with its subtype, as `KNOWN_TYPES` has them."""
+        return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -171,21 +177,20 @@ class _Response(msgspec.Struct, gc=False):
         return tokens if self.tokens is NO_TOKENS else tokens.max(self.tokens)
 
 
-SURROUNDINGS = attrgetter(
-    "session_id",
-    "parent_session_id",
-    "request_session_id",
-    "agent_id",
-    "is_sidechain",
-    "forked_from",
-)
-"""What most records have in common with the one before."""
+class _Found(msgspec.Struct):
+    """A session with what one read found of it."""
+
+    update: SessionUpdate
+    responses: dict[str, _Response] = {}  # by message, in the order in which they began
+    latest: str = ""  # the message of the main chain that was written last
+    first: datetime | None = None  # the earliest and the latest record of its own
+    last: datetime | None = None
 
 
 class _Reader:
     """Turns the records of one transcript into events and session updates.
 
-    While a record is being used, `session`, `copied` and `main_chain` say where it stands.
+    While a record is being used, `found`, `copied` and `main_chain` say where it stands.
     """
 
     def __init__(self, path: str, memory: Memory) -> None:
@@ -193,68 +198,39 @@ class _Reader:
         stem = name.removesuffix(".jsonl")
         self.path = path
         self.memory = memory
-        self.responses: dict[tuple[str, str], _Response] = {}  # by session and message
-        self.latest: dict[str, _Response] = {}  # the latest of the main chain, by session
         self.events: list[UsageEvent] = []
-        self.sessions: dict[str, SessionUpdate] = {}
+        self.unknown = UnknownTypes(KNOWN_TYPES)
+        self.sessions: dict[str, _Found] = {}
         self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
         self.session_id = memory.session_id or (parent_folder if self.agent_id else stem)
-        self.session = SessionUpdate(session_id="")
+        self.surroundings: tuple[object, ...] = ()
+        self.found = _Found(SessionUpdate(session_id=""))
         self.limit_hit: RateLimit | None = None  # the latest
+        self.is_transcript = bool(memory.session_id)  # else another program's file
         self.copied = False
         self.main_chain = True
         self.asked_elsewhere = False  # by another session: a copy
 
-    def take(self, found: list[Record]) -> None:
+    def take(self, records: list[Record]) -> None:
         """Use some records."""
-        for _, run in groupby(found, SURROUNDINGS):
-            self._run(list(run))
-
-    def _run(self, run: list[Record]) -> None:
-        """Use records that follow each other in the same surroundings."""
-        self._place(run[0])
-        times = [record.timestamp for record in run if record.timestamp is not None]
-        began = self.memory.began = self.memory.began or next(iter(times), None)
-        if began is not None and min(times, default=began) < began:
-            for record in run:
-                self._use([record], [record.timestamp] if record.timestamp else [])
-        else:
-            self._use(run, times)
-
-    def _place(self, record: Record) -> None:
-        """Find the session of a record."""
-        self.session_id = record.session_id or record.parent_session_id or self.session_id
-        agent_id = (record.agent_id if record.is_sidechain else None) or self.agent_id
-        self.main_chain = not record.is_sidechain or bool(agent_id)
-        self.asked_elsewhere = record.request_session_id not in (None, self.session_id)
-        own_id = f"agent-{agent_id}" if agent_id else self.session_id
-        if own_id != self.session.session_id:
-            self.session = self.sessions.get(own_id) or self._begin(own_id)
-
-    def _begin(self, session_id: str) -> SessionUpdate:
-        is_subagent = session_id != self.session_id
-        session = self.sessions[session_id] = SessionUpdate(
-            session_id=session_id,
-            data_path=self.path,
-            parent_session_id=self.session_id if is_subagent else "",
-            last_active=self.memory.last_active.get(session_id),
-            subagent=bool(self.agent_id),
-        )
-        return session
-
-    def _use(self, run: list[Record], times: list[datetime]) -> None:
-        """Use records that are all copies, or none of them; `times` are those that are known."""
-        session, first = self.session, run[0]
-        self.copied = first.forked_from is not None
-        if not session.cwd:
-            session.cwd = next((record.cwd for record in run if record.cwd), "")
-        if times and self.memory.began is not None:
-            self.copied = self.copied or times[0] < self.memory.began
-        if times and not self.copied:
-            session.seen(min(times).timestamp())
-            session.seen(max(times).timestamp())
-            self._describe(run)
-        for record in run:
+        types = {record.type for record in records}
+        self.is_transcript = self.is_transcript or not TYPES.isdisjoint(types)
+        if not PLAIN_TYPES.issuperset(types):
+            self.unknown.see_all([record.kind for record in records])
+        for record in records:
+            surroundings = (
+                record.session_id,
+                record.parent_session_id,
+                record.request_session_id,
+                record.agent_id,
+                record.is_sidechain,
+            )
+            if surroundings != self.surroundings:
+                self.surroundings = surroundings
+                self._place(record)
+            self.copied = record.forked_from is not None
+            if record.timestamp is not None:
+                self._date(record, record.timestamp)
             message = record.message
             if message is None:
                 self._remark(record)
@@ -263,27 +239,60 @@ class _Reader:
             elif record.type == "user":
                 self._user(record, message)
 
-    def _describe(self, run: list[Record]) -> None:
-        """Take the latest word on what the session runs on."""
-        session, timed = self.session, [record for record in reversed(run) if record.timestamp]
-        branches = (record.git_branch for record in timed if record.git_branch)
-        versions = (record.version for record in timed if record.version)
-        session.git_branch = next(branches, session.git_branch)
-        session.agent_version = next(versions, session.agent_version)
+    def _place(self, record: Record) -> None:
+        """Find the session of a record."""
+        self.session_id = record.session_id or record.parent_session_id or self.session_id
+        agent_id = (record.agent_id if record.is_sidechain else None) or self.agent_id
+        self.main_chain = not record.is_sidechain or bool(agent_id)
+        self.asked_elsewhere = record.request_session_id not in (None, self.session_id)
+        own_id = f"agent-{agent_id}" if agent_id else self.session_id
+        self.found = self.sessions.get(own_id) or self._begin(own_id)
+
+    def _begin(self, session_id: str) -> _Found:
+        is_subagent = session_id != self.session_id
+        found = self.sessions[session_id] = _Found(
+            SessionUpdate(
+                session_id=session_id,
+                data_path=self.path,
+                parent_session_id=self.session_id if is_subagent else "",
+                last_active=self.memory.last_active.get(session_id),
+                subagent=bool(self.agent_id),
+            )
+        )
+        return found
+
+    def _date(self, record: Record, moment: datetime) -> None:
+        """Note when a record was written, and what its session runs on: a copy says neither."""
+        memory, found = self.memory, self.found
+        session = found.update
+        session.cwd = session.cwd or record.cwd or ""
+        if memory.began is None:
+            memory.began = moment
+        if self.copied or moment < memory.began:
+            self.copied = True
+            return
+        if found.first is None or found.last is None:
+            found.first = found.last = moment
+        elif moment > found.last:
+            found.last = moment
+        elif moment < found.first:
+            found.first = moment
+        session.git_branch = record.git_branch or session.git_branch
+        session.agent_version = record.version or session.agent_version
 
     # --- responses --------------------------------------------------------------------------
 
     def _assistant(self, record: Record, message: Message) -> None:
-        session, model, content = self.session, message.model, message.content
+        session, model = self.found.update, message.model
         if model == SYNTHETIC_MODEL:
             if self.main_chain and record.is_api_error_message:
                 session.signal = Signal("error", "api error", "assistant.isApiErrorMessage")
             if record.error == "rate_limit" and record.timestamp is not None:
-                self.limit_hit = limit_hit(prompt_text(content), seconds(record))
+                self.limit_hit = limit_hit(prompt_text(message.content), seconds(record))
             return
         asks, tools = False, NO_CALLS
-        if isinstance(content, list):
-            for block in content:
+        if isinstance(message.content, list):
+            for block in message.content:
                 if block.type == "tool_use":
                     asks = asks or block.name in ASKING_TOOLS
                     tools += (self._call(block),)
@@ -302,12 +311,12 @@ class _Reader:
         return block.id, name
 
     def _respond(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
-        session_id = self.session.session_id
-        key = message.id or record.uuid or f"{session_id}:{record.timestamp}:{token_counts(usage)}"
+        found = self.found
+        key = message.id or record.uuid or nameless(found.update.session_id, record, usage)
         copied = self.copied or self.asked_elsewhere or not record.request_id
-        response = self.responses.get((session_id, key))
+        response = found.responses.get(key)
         if response is None:
-            response = self.responses[session_id, key] = _Response(
+            found.responses[key] = _Response(
                 seconds(record), message.model or "", usage, copied, self.main_chain, tools
             )
         else:
@@ -317,7 +326,7 @@ class _Reader:
             if usage != response.usage:
                 response.grow(usage)
         if self.main_chain:
-            self.latest[session_id] = response
+            found.latest = key
 
     # --- all else ---------------------------------------------------------------------------
 
@@ -332,14 +341,14 @@ class _Reader:
         if not is_result:
             self._prompt(record, message)
         elif self.main_chain:
-            self.session.signal = WORKING
+            self.found.update.signal = WORKING
 
     def _failure(self, record: Record, call_id: str) -> None:
         failed = ((call_id, self.memory.tools.get(call_id, "unknown")),)
         self._occur(record, f"failure:{call_id}", tool_errors=failed)
 
     def _prompt(self, record: Record, message: Message) -> None:
-        session, text = self.session, prompt_text(message.content).lstrip()
+        session, text = self.found.update, prompt_text(message.content).lstrip()
         if text.startswith(INTERRUPTED):
             session.signal = Signal("idle", "", "user.interrupted")
         typed = text and not (record.is_meta or record.is_compact_summary or record.is_sidechain)
@@ -352,9 +361,9 @@ class _Reader:
         """Use a record without a message."""
         if record.type in TITLE_RANKS:
             title = record.custom_title or record.ai_title or record.summary or ""
-            self.session.entitle(title, TITLE_RANKS[record.type])
+            self.found.update.entitle(title, TITLE_RANKS[record.type])
         elif record.subtype == "turn_duration":
-            self.session.signal = Signal("idle", "", "system.turn_duration")
+            self.found.update.signal = Signal("idle", "", "system.turn_duration")
         elif record.subtype == "compact_boundary":
             self._occur(record, f"compaction:{record.uuid or seconds(record)}", compactions=1)
 
@@ -370,7 +379,7 @@ class _Reader:
         self.events.append(
             UsageEvent(
                 key=key,
-                session_id=self.session.session_id,
+                session_id=self.found.update.session_id,
                 time=seconds(record),
                 turns=turns,
                 compactions=compactions,
@@ -383,44 +392,52 @@ class _Reader:
 
     def finish(self) -> tuple[UsageEvent, ...]:
         """Complete the sessions, and return everything that happened once."""
-        responses = [
-            self._finished(session_id, key, response)
-            for (session_id, key), response in self.responses.items()
-        ]
-        for session_id, response in self.latest.items():
-            self.sessions[session_id].context_used_tokens = response.all_tokens().total
-        for session in self.sessions.values():
-            if session.last_active is not None:
-                self.memory.last_active[session.session_id] = session.last_active
-        self.memory.session_id = self.session_id
+        responses = [event for found in self.sessions.values() for event in self._complete(found)]
+        if self.is_transcript:
+            self.memory.session_id = self.session_id
         return (*responses, *self.events)
 
-    def _finished(self, session_id: str, key: str, response: _Response) -> UsageEvent:
-        tokens = response.all_tokens()
-        if response.main_chain:
-            self._measure(self.sessions[session_id], response.model, tokens.total)
-        return UsageEvent(
-            key=key,
-            session_id=session_id,
-            time=response.time,
-            model=response.model,
-            tokens=tokens,
-            requests=1,
-            tools=each_once(response.tools),
-            copied=response.copied,
-            speed=response.usage.speed or "",
-        )
+    def _complete(self, found: _Found) -> list[UsageEvent]:
+        session, used, models = found.update, 0, [""]
+        events: list[UsageEvent] = []
+        for key, response in found.responses.items():
+            tokens = response.all_tokens()
+            if response.main_chain:
+                used = max(used, tokens.total)
+                if response.model != models[-1]:
+                    models.append(response.model)
+            events.append(
+                UsageEvent(
+                    key=key,
+                    session_id=session.session_id,
+                    time=response.time,
+                    model=response.model,
+                    tokens=tokens,
+                    requests=1,
+                    tools=each_once(response.tools),
+                    copied=response.copied,
+                    speed=response.usage.speed or "",
+                )
+            )
+        if found.latest:
+            session.context_used_tokens = found.responses[found.latest].all_tokens().total
+        self._measure(session, models, used)
+        if found.first is not None and found.last is not None:
+            session.seen(found.first.timestamp())
+            session.seen(found.last.timestamp())
+        if session.last_active is not None:
+            self.memory.last_active[session.session_id] = session.last_active
+        return events
 
-    def _measure(self, session: SessionUpdate, model: str, used: int) -> None:
-        """Note how much of the context window a response used."""
-        if used > (session.context_peak_tokens or 0):
-            session.context_peak_tokens = used
-        window = context_window(model)
-        if used > CONTEXT_TOKENS or window == LONG_CONTEXT_TOKENS:
+    def _measure(self, session: SessionUpdate, models: list[str], used: int) -> None:
+        """Note how much of the context window the models of a session used at most."""
+        session.context_peak_tokens = used or None
+        windows = [window for model in models if (window := context_window(model)) is not None]
+        if used > CONTEXT_TOKENS or LONG_CONTEXT_TOKENS in windows:
             self.memory.wide_context = True
-        if window is not None:
+        if windows:
             session.context_window_tokens = (
-                LONG_CONTEXT_TOKENS if self.memory.wide_context else window
+                LONG_CONTEXT_TOKENS if self.memory.wide_context else windows[-1]
             )
 
 
@@ -437,6 +454,11 @@ def context_window(model: str) -> int | None:
     return LONG_CONTEXT_TOKENS if "[1m]" in model else CONTEXT_TOKENS
 
 
+def nameless(session_id: str, record: Record, usage: Usage) -> str:
+    """Return a key for a response that has no id of its own."""
+    return f"{session_id}:{record.timestamp}:{token_counts(usage)}"
+
+
 def seconds(record: Record) -> float:
     """Return the time of a record; 0 where it has none."""
     return record.timestamp.timestamp() if record.timestamp is not None else 0.0
@@ -451,11 +473,11 @@ def token_counts(usage: Usage) -> TokenCounts:
         one_hour = creation.ephemeral_1h_input_tokens or 0
         written = max(written, one_hour + (creation.ephemeral_5m_input_tokens or 0))
     return TokenCounts(
-        input=usage.input_tokens or 0,
-        cache_read=usage.cache_read_input_tokens or 0,
-        cache_write_5m=written - one_hour,
-        cache_write_1h=one_hour,
-        output=usage.output_tokens or 0,
+        usage.input_tokens or 0,
+        usage.cache_read_input_tokens or 0,
+        written - one_hour,
+        one_hour,
+        usage.output_tokens or 0,
     )
 
 
@@ -492,7 +514,9 @@ def prompt_text(content: str | list[Block] | None) -> str:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript. Raises OSError."""
+    """Read what is new in one transcript, or the limits. Raises OSError."""
+    if path.endswith(limits.STATE):
+        return limits.read(path, cursor)
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
@@ -508,8 +532,9 @@ def read(path: str, cursor: Cursor) -> Batch:
             records=count,
             memory=memory,
             events=events,
-            sessions=reader.sessions.values(),
+            sessions=(found.update for found in reader.sessions.values() if reader.is_transcript),
             rate_limits=(reader.limit_hit,) if reader.limit_hit else (),
+            unknown=reader.unknown,
         )
 
 
@@ -524,9 +549,13 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     )
 
 
-def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts: `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`."""
-    return walk(root, suffix=".jsonl", depth=4)
+def files(root: Path) -> Iterator[Entry]:
+    """List the transcripts, and the state that belongs to them.
+
+    They are `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`.
+    """
+    yield from walk(root, suffix=".jsonl", depth=4)
+    yield from limits.files(root)
 
 
 def plan(home: Path, environment: Environment) -> str:

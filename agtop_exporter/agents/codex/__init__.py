@@ -13,7 +13,9 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.agents.codex.types import KNOWN_PAIRS, KNOWN_TYPES
 from agtop_exporter.credentials import codex_plan
+from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -44,6 +46,8 @@ APPROVALS = frozenset(
     {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
 )
 ESCALATED = b"require_escalated"  # such a call asks the user first, which no record says (0.169)
+OWN_LIMITS = (None, "codex")  # others are those of single models
+SPEEDS = {"fast": "priority", "priority": "priority", "flex": "flex"}  # by service tier
 WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}  # by minutes
 
 
@@ -89,6 +93,7 @@ class Window(msgspec.Struct, gc=False):
 class RateLimits(msgspec.Struct, gc=False):
     """`rate_limits` of a token_count."""
 
+    limit_id: str | None = None
     primary: Window | None = None
     secondary: Window | None = None
     plan_type: str | None = None
@@ -157,12 +162,20 @@ class ThreadSettings(msgspec.Struct, gc=False):
 
     model: str | None = None
     reasoning_effort: str | None = None
+    service_tier: str | None = None
 
 
 class Payload(msgspec.Struct, gc=False):
     """The fields that matter of all payload types together."""
 
     type: str = ""
+    role: str | None = None
+    name: str | None = None
+    arguments: msgspec.Raw = msgspec.Raw()
+    call_id: str | None = None
+    info: TokenInfo | None = None
+    rate_limits: RateLimits | None = None
+    item: Item | None = None
     id: str | None = None
     timestamp: Moment | None = None
     cwd: str | None = None
@@ -181,30 +194,30 @@ class Payload(msgspec.Struct, gc=False):
     response_id: str | None = None
     usage: TokenUsage | None = None
     thread_token_usage: TotalUsage | None = None
-    info: TokenInfo | None = None
-    rate_limits: RateLimits | None = None
     model_context_window: Count | None = None
-    item: Item | None = None
     message: str | None = None
     thread_name: str | None = None
     last_agent_message: str | None = None
     error: Failure | None = None
-    role: str | None = None
     phase: str | None = None
-    name: str | None = None
-    call_id: str | None = None
-    arguments: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     content: list[TextPart] | str | None = None
 
 
 class Record(msgspec.Struct, gc=False):
-    """One line."""
+    """One line, its fields in the order in which they are written: so they are found sooner."""
 
-    type: str = ""
     timestamp: Moment | None = None
     ordinal: Count | None = None
+    type: str = ""
     payload: Payload | None = None
+
+    @property
+    def kind(self) -> str:
+        """Its type, of an event or an item with the payload's, as `KNOWN_TYPES` has them."""
+        if self.type in ("event_msg", "response_item") and self.payload is not None:
+            return f"{self.type}.{self.payload.type}"
+        return self.type
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -222,6 +235,7 @@ class Memory(msgspec.Struct, array_like=True):
     inherits: bool = False  # a fork's running total is its origin's until its first response
     last_active: float | None = None
     asked: bool = False  # for permission, and no record has come since that needs it
+    speed: str = ""  # a service tier that costs otherwise
 
 
 class _Reader:
@@ -231,6 +245,7 @@ class _Reader:
         self.path = path
         self.memory = memory
         self.events: list[UsageEvent] = []
+        self.unknown = UnknownTypes(KNOWN_TYPES)
         self.limits: RateLimits | None = None  # the latest, and when they were told
         self.limits_at: datetime | None = None
         self.session = SessionUpdate(
@@ -244,6 +259,9 @@ class _Reader:
 
     def take(self, found: list[Record]) -> None:
         """Use some records."""
+        pairs = {(record.type, record.payload.type if record.payload else "") for record in found}
+        if not KNOWN_PAIRS.issuperset(pairs):
+            self.unknown.see_all([record.kind for record in found])
         begin = 0
         if "session_meta" in (types := [record.type for record in found]):
             begin = len(types) - types[::-1].index("session_meta")  # before it, anything may change
@@ -333,6 +351,11 @@ class _Reader:
         )
         self.session.model_effort = effort or self.session.model_effort
 
+    def _thread_settings(self, settings: ThreadSettings) -> None:
+        self.memory.model = settings.model or self.memory.model
+        self.memory.speed = SPEEDS.get(settings.service_tier or "", "")
+        self.session.model_effort = settings.reasoning_effort or self.session.model_effort
+
     # --- usage ------------------------------------------------------------------------------
 
     def _usage_record(self, payload: Payload) -> None:
@@ -347,18 +370,18 @@ class _Reader:
         foreign = payload.thread_id not in (None, self._thread())
         key = payload.response_id or f"{payload.turn_id}:{total}"
         self._respond(f"response:{key}", usage, copied=self.copied or foreign)
-        self.session.context_used_tokens = usage.total_tokens
+        self._use_context(usage)
 
     def _token_count(self, payload: Payload) -> None:
         """Count what a running total has grown by; most token_counts repeat the one before."""
-        if payload.rate_limits is not None:
+        if payload.rate_limits is not None and payload.rate_limits.limit_id in OWN_LIMITS:
             self.limits, self.limits_at = payload.rate_limits, self.moment
         info = payload.info
         if info is None:
             return
         last = info.last_token_usage
-        if last is not None and last.total_tokens:
-            self.session.context_used_tokens = last.total_tokens
+        if last is not None:
+            self._use_context(last)
         self.session.context_window_tokens = (
             info.model_context_window or self.session.context_window_tokens
         )
@@ -376,6 +399,13 @@ class _Reader:
                 figures += f":{self.time}"
             self._respond(f"count:{owner or self._thread()}:{figures}", usage, copied=self.copied)
 
+    def _use_context(self, usage: TokenUsage) -> None:
+        """Note how much of its context a response used."""
+        used, session = usage.total_tokens, self.session
+        if used:
+            session.context_used_tokens = used
+            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
+
     def _respond(self, key: str, usage: TokenUsage, *, copied: bool) -> None:
         self.events.append(
             UsageEvent(
@@ -386,6 +416,7 @@ class _Reader:
                 tokens=token_counts(usage),
                 requests=1,
                 copied=copied,
+                speed=self.memory.speed,
             )
         )
 
@@ -416,7 +447,7 @@ class _Reader:
         elif kind == "thread_name_updated":
             self.session.entitle(payload.thread_name or "", THREAD_NAME_RANK)
         elif payload.thread_settings is not None:
-            self.memory.model = payload.thread_settings.model or self.memory.model
+            self._thread_settings(payload.thread_settings)
         elif not self.copied:
             self._task(payload)
 
@@ -620,6 +651,7 @@ def read(path: str, cursor: Cursor) -> Batch:
             events=reader.events,
             sessions=(reader.session,) if reader.session.session_id else (),
             rate_limits=rate_limits,
+            unknown=reader.unknown,
         )
 
 

@@ -1,0 +1,153 @@
+"""The records of Qwen Code's transcripts, their types and their figures.
+
+Nothing here does I/O.
+"""
+
+import msgspec
+
+from agtop_exporter.model import TokenCounts
+from agtop_exporter.tail import Count, Moment
+
+RESPONSE = "qwen-code.api_response"
+USER = frozenset(
+    {"cron", "goal_runtime", "mid_turn_user_message", "notification", "realtime_message"}
+)
+SYSTEM = frozenset(
+    {"agent_bootstrap", "agent_launch_prompt", "at_command", "attribution_snapshot"}
+    | {"chat_compression", "custom_title", "file_history_snapshot", "goal_state", "parent_session"}
+    | {"rewind", "session_artifact_event", "session_artifact_snapshot", "session_source"}
+    | {"slash_command", "user_text_elements"}
+)
+TELEMETRY = frozenset({RESPONSE, "qwen-code.api_error", "qwen-code.tool_call"})
+KNOWN_TYPES = (
+    frozenset({"assistant", "tool_result", "user"})
+    | {f"user.{subtype}" for subtype in USER}
+    | {f"system.{subtype}" for subtype in SYSTEM}
+    | {f"system.ui_telemetry.{event}" for event in TELEMETRY}
+)
+
+Figures = tuple[str, int, int, int, int]  # model, prompt, cached, candidates, total
+
+
+class Part(msgspec.Struct, gc=False, rename="camel"):
+    """One part of a message."""
+
+    text: str | None = None
+    thought: bool | None = None
+    function_call: "FunctionCall | None" = None
+
+
+class FunctionCall(msgspec.Struct, gc=False):
+    """A call of a tool."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+class Message(msgspec.Struct, gc=False):
+    """The content that was sent or received."""
+
+    parts: list[Part] | None = None
+
+
+class Usage(msgspec.Struct, gc=False, rename="camel"):
+    """The usage of a response; prompt includes cached."""
+
+    prompt_token_count: Count | None = 0
+    cached_content_token_count: Count | None = 0
+    candidates_token_count: Count | None = 0
+    thoughts_token_count: Count | None = 0
+    total_token_count: Count | None = 0
+
+
+class UiEvent(msgspec.Struct, gc=False):
+    """The event of a `ui_telemetry` record; of a response, its usage."""
+
+    name: str | None = msgspec.field(default=None, name="event.name")
+    model: str | None = None
+    input_token_count: Count | None = 0
+    cached_content_token_count: Count | None = 0
+    output_token_count: Count | None = 0
+    thoughts_token_count: Count | None = 0
+    total_token_count: Count | None = 0
+
+    @property
+    def usage(self) -> Usage:
+        """The figures as an answer has them."""
+        return Usage(
+            prompt_token_count=self.input_token_count,
+            cached_content_token_count=self.cached_content_token_count,
+            candidates_token_count=self.output_token_count,
+            thoughts_token_count=self.thoughts_token_count,
+            total_token_count=self.total_token_count,
+        )
+
+
+class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
+    """The fields that matter of all payloads of `system` records together."""
+
+    ui_event: UiEvent | None = None
+    custom_title: str | None = None
+    title_source: str | None = None
+    parent_session_id: str | None = None
+
+
+class ToolCallResult(msgspec.Struct, gc=False, rename="camel"):
+    """What became of a tool call."""
+
+    call_id: str | None = None
+    status: str | None = None
+
+
+class Record(msgspec.Struct, gc=False, rename="camel"):
+    """One line."""
+
+    uuid: str = ""
+    session_id: str | None = None
+    timestamp: Moment | None = None
+    type: str = ""
+    subtype: str | None = None
+    cwd: str | None = None
+    version: str | None = None
+    git_branch: str | None = None
+    model: str | None = None
+    message: Message | None = None
+    usage_metadata: Usage | None = None
+    context_window_size: Count | None = None
+    tool_call_result: ToolCallResult | None = None
+    system_payload: SystemPayload | None = None
+    forked_from: object = None
+
+    @property
+    def kind(self) -> str:
+        """Its type with its subtype, as `KNOWN_TYPES` has them."""
+        event = self.system_payload.ui_event if self.system_payload else None
+        return ".".join(filter(None, (self.type, self.subtype, event.name if event else None)))
+
+
+def figures_of(usage: Usage, model: str) -> Figures:
+    """Return what the two records of one response have in common."""
+    return (
+        model,
+        usage.prompt_token_count or 0,
+        usage.cached_content_token_count or 0,
+        usage.candidates_token_count or 0,
+        usage.total_token_count or 0,
+    )
+
+
+def token_counts(usage: Usage) -> TokenCounts:
+    """Make the counts disjoint: input without cached, output with its reasoning.
+
+    Candidates contain the thoughts of models with OpenAI's protocol, not those of Gemini's: there
+    the total is larger by them.
+    """
+    prompt, cached = usage.prompt_token_count or 0, usage.cached_content_token_count or 0
+    candidates, thoughts = usage.candidates_token_count or 0, usage.thoughts_token_count or 0
+    outside = (usage.total_token_count or 0) >= prompt + candidates + thoughts
+    return TokenCounts(
+        input=max(0, prompt - cached),
+        cache_read=cached,
+        output=candidates + thoughts if outside else max(candidates, thoughts),
+        reasoning=thoughts,
+    )

@@ -1,0 +1,125 @@
+"""A doctor's report for people.
+
+claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
+  ! 3 records are no JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
+  ! no price is known for claude-imaginary-9 (12,000 tokens)
+  - not in its files: title and compaction requests, streams that were cut
+not found    codex, gemini (--json lists where they were looked for)
+something needs attention
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, Skipped
+from agtop_exporter.model import PriceSource
+
+NAME_WIDTH = 12
+LISTED = 5  # paths of which each has a line
+GUESSED = ("prefix-stripped", "suffix-stripped", "maker", "regional")  # how a price was found
+WHAT_IS_WRONG = {  # by the reason of a ParseError: singular, plural
+    "json": ("record is no JSON", "records are no JSON"),
+    "schema": (
+        "record has fields of unexpected types (the others count)",
+        "records have fields of unexpected types (the others count)",
+    ),
+    "encoding": (
+        "record has text that is no UTF-8 (it counts all the same)",
+        "records have text that is no UTF-8 (they count all the same)",
+    ),
+    "too_large": ("record is too long", "records are too long"),
+    "corrupt": ("database is damaged", "databases are damaged"),
+}
+
+
+def render(report: Report) -> str:
+    """Return the report in lines; `!` marks what needs attention, `-` what is worth knowing."""
+    lines: list[str] = []
+    for finding in report.agents:
+        if finding.is_present or finding.needs_attention:
+            lines += _about(finding)
+    missing = [
+        finding.agent
+        for finding in report.agents
+        if not (finding.is_present or finding.needs_attention)
+    ]
+    if missing:
+        names = ", ".join(missing)
+        lines.append(_row("not found", f"{names} (--json lists where they were looked for)"))
+    if len(missing) == len(report.agents):
+        lines.append("  - no agent at all: is this the user whose files they are? See --home.")
+    sources = "; ".join(map(_source, report.price_sources))
+    lines.append(_row("prices", sources))
+    lines += [f"  - {line}" for line in _about_prices(report)]
+    lines += [f"  ! {problem}" for problem in report.problems]
+    verdict = "something needs attention" if report.needs_attention else "all is well"
+    return "\n".join([*lines, verdict, ""])
+
+
+def _row(name: str, text: str) -> str:
+    return f"{name:<{NAME_WIDTH}} {text}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _about(finding: Finding) -> Iterator[str]:
+    """Give the lines on one agent."""
+    counts = ((finding.files, "file"), (finding.sessions, "session"), (finding.records, "record"))
+    found = ", ".join(_counted(count, noun) for count, noun in counts)
+    present = ", ".join(root.path for root in finding.roots if root.exists)
+    yield _row(finding.agent, f"{found} in {present}" if present else found)
+    for one in finding.unreadable[:LISTED]:
+        yield f"  ! cannot read {one.path}: {one.reason}"
+    if len(finding.unreadable) > LISTED:
+        yield f"  ! cannot read {len(finding.unreadable) - LISTED:,} more (--json lists them)"
+    for skipped in finding.skipped:
+        yield f"  ! {_about_skipped(skipped)}"
+    if finding.unknown_records:
+        kinds = _listed(finding.unknown_records, unit="")
+        yield f"  ! record types that are new to this program: {kinds}"
+    if finding.unpriced_models:
+        models = _listed(finding.unpriced_models, unit=" tokens")
+        yield f"  ! no price is known for {models}"
+    if finding.not_in_files:
+        yield f"  - not in its files: {finding.not_in_files}"
+
+
+def _about_skipped(skipped: Skipped) -> str:
+    default = (f"record: {skipped.reason}", f"records: {skipped.reason}")
+    singular, plural = WHAT_IS_WRONG.get(skipped.reason, default)
+    what = singular if skipped.count == 1 else plural
+    return f"{skipped.count:,} {what}, the first at {skipped.first}"
+
+
+def _listed(counts: Mapping[str, int], *, unit: str) -> str:
+    return ", ".join(f"{name} ({count:,}{unit})" for name, count in sorted(counts.items()))
+
+
+def _source(source: PriceSource) -> str:
+    if source.updated_at is None:
+        return f"{source.source} {source.version}".rstrip()
+    date = datetime.fromtimestamp(source.updated_at, tz=UTC).date()
+    return f"{source.source} {source.version} of {date}"
+
+
+def _about_prices(report: Report) -> Iterator[str]:
+    for price in report.prices_used:
+        if price.match in GUESSED:
+            yield f"{price.model} is priced as {price.priced_as} of {price.source} ({price.match})"
+    for conflict in report.price_conflicts:
+        yield _about_conflict(conflict)
+
+
+def _about_conflict(conflict: PriceConflict) -> str:
+    used, other = conflict.used, conflict.other
+    return (
+        f"{conflict.model} costs {_rates(used)} by {used.source}, which is used, "
+        f"and {_rates(other)} by {other.source} (input/cached input/output, per million tokens)"
+    )
+
+
+def _rates(price: Price) -> str:
+    rates = (price.input_usd, price.cache_read_usd, price.output_usd)
+    return "/".join(f"${usd:g}" for usd in rates)

@@ -1,0 +1,53 @@
+"""Looks at a home with the real pipeline, at the time that a test says, and at no process."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from agtop_exporter.agents import load_agents
+from agtop_exporter.catalogue import collect
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.pricing import PriceBook
+from agtop_exporter.render import json as json_page
+from agtop_exporter.settings import Settings
+
+EVERY_AGENT = load_agents()
+EVENING = datetime.fromisoformat("2026-03-02T20:00:00Z").timestamp()
+
+
+class Look:
+    """Some agents' files below a home, looked at again and again."""
+
+    def __init__(self, home, *, agents=EVERY_AGENT, environment=None, prices=None, **settings):
+        self.told = []  # what a person would be told
+        self._pipeline = Pipeline(
+            Settings(**settings),
+            agents=agents,
+            homes=[Path(home)],
+            environment=environment or {},
+            ledger=Ledger(),
+            prices=PriceBook(overrides=prices),
+            processes=None,
+            notice=lambda *notice: self.told.append(notice),
+        )
+
+    def at(self, now=EVENING):
+        """Return the snapshot of a refresh."""
+        return self._pipeline.refresh(now)
+
+    def document(self, now=EVENING):
+        """Return what `agtop json` would print."""
+        return json.loads(json_page.render(self.at(now)))
+
+    def sessions(self, now=EVENING):
+        """Return the sessions of that document by their ids."""
+        return {session["session_id"]: session for session in self.document(now)["sessions"]}
+
+    def samples(self, now=EVENING):
+        """Return what /metrics would show: {(name, *label values): value}."""
+        return {
+            (family.metric.name, *labels): value
+            for family in collect(self.at(now))
+            for labels, value in family.samples
+        }

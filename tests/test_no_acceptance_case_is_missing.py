@@ -1,0 +1,94 @@
+"""Every case of the acceptance list is a test that bears its id, or is left out for a reason.
+
+A test bears an id in its name (`test_c04_c05_stop_reasons`) or in that of a parameter ("C-08",
+"T-23 stall"). The tests of processes have a list of their own, whose ids are not meant here.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+LAST = {
+    "L": 3,  # listing by all agents
+    "S": 13,  # words for sessions and states
+    "T": 23,  # the state table
+    "P": 5,  # processes of sessions
+    "J": 5,  # names of projects
+    "A": 4,  # sums
+    "C": 20,  # Claude Code
+    "X": 18,  # Codex
+    "G": 15,  # Gemini CLI
+    "O": 36,  # OpenCode
+    "H": 7,  # Copilot
+    "U": 4,  # Cursor
+    "V": 5,  # Antigravity
+    "R": 13,  # commands and refreshes
+}
+LEFT_OUT = {
+    "L-03": "how long a look takes is measured in tests/bench, not by a test with a clock",
+    "S-02": "sessions as JSON are written, and never read back",
+    "S-03": "the same",
+    "S-09": "the exit code of a process is its parent's to know, and in no file",
+    "S-12": "what a session runs at the moment would show what was said to it",
+    "A-04": "no history is kept: Prometheus does that, in steps of any length",
+    "H-03": "a token is of use for the network only, and there it is not used",
+    "H-04": "the same",
+    **dict.fromkeys(
+        [f"O-{number}" for number in range(14, 22)],
+        "quotas are not fetched: nothing but the price list ever comes from the network",
+    ),
+    "R-06": "the pause is the interval that the user sets, after each refresh",
+    "R-08": "there is no cache of analyses: what is new is read, and the ledger has its sums",
+    "R-09": "the same",
+    "R-10": "the table has no rows that open",
+    "R-11": "the table draws no curves",
+}
+
+IN_NAME = re.compile(r"test((?:_[a-z]\d{1,2})+)_")
+AS_PARAMETER = re.compile(r"[A-Z]-\d\d(?= |$)")
+
+
+def ids_of(source):
+    """Return the ids that the tests of a module bear."""
+    found = set()
+    nodes = list(ast.walk(ast.parse(source)))
+    remarks = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef) and (name := IN_NAME.match(node.name)):
+            words = name[1].removeprefix("_").split("_")
+            found.update(f"{word[0].upper()}-{word[1:]}" for word in words if len(word) == 3)
+        elif isinstance(node, ast.Constant) and node not in remarks:
+            parameter = AS_PARAMETER.match(str(node.value))
+            found.update([parameter[0]] if parameter else [])
+    return found
+
+
+def borne():
+    ids = set()
+    for path in TESTS.glob("test_*.py"):
+        if path != Path(__file__):
+            found = ids_of(path.read_text(encoding="utf-8"))
+            is_other = path.name.startswith("test_processes_")
+            ids.update(each for each in found if each[0] == "P" or not is_other)
+    return {each for each in ids if each[0] in LAST}
+
+
+def test_every_case_is_a_test_or_left_out():
+    listed = {f"{group}-{n:02}" for group, last in LAST.items() for n in range(1, last + 1)}
+    tested = borne()
+    assert sorted(listed - tested - set(LEFT_OUT)) == []
+    assert sorted(tested - listed) == []
+    assert sorted(tested & set(LEFT_OUT)) == []
+    assert sorted(set(LEFT_OUT) - listed) == []
+
+
+def test_ids_are_found_where_tests_bear_them_alone():
+    source = '''
+"""C-09 of the list."""
+CASES = {"T-01": 1, "T-23 stall": 2, "T-02: a word": 3, "XT-03": 4}
+def test_p03_l1_stopped(): pass
+def test_c04_c05_stop_reasons(): pass
+def test_an_answer_c06_has(): pass
+'''
+    assert ids_of(source) == {"T-01", "T-23", "P-03", "C-04", "C-05"}

@@ -1,0 +1,36 @@
+"""Of repositories within each other the nearest counts, and a hostile pointer stops no refresh."""
+
+import pytest
+
+from agtop_exporter.project import project_name
+
+
+def repository(folder, name):
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "config").write_text(f'[remote "origin"]\n\turl = x:ada/{name}.git\n')
+    return folder
+
+
+def test_the_nearest_repository_counts(tmp_path):
+    outer = repository(tmp_path / "outer", "engine")
+    deep = repository(outer / "vendor" / "gears", "gears") / "src" / "teeth"
+    deep.mkdir(parents=True)
+    assert project_name(str(deep)) == "gears"
+    assert project_name(str(outer / "vendor")) == "engine"
+
+
+def test_a_submodule_has_its_own_remote(tmp_path):
+    outer = repository(tmp_path / "outer", "engine")
+    module = outer / ".git" / "modules" / "gears"
+    module.mkdir(parents=True)
+    (module / "config").write_text('[remote "origin"]\n\turl = ../gears.git\n')
+    (outer / "gears").mkdir()
+    (outer / "gears" / ".git").write_text("gitdir: ../.git/modules/gears\n")
+    assert project_name(str(outer / "gears")) == "gears"
+
+
+@pytest.mark.parametrize("text", ["gitdir: \0", "\0", "x" * 10_000, "gitdir: " + "y/" * 2000])
+def test_a_pointer_that_is_no_path_gives_the_folders_name(text, tmp_path):
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / ".git").write_text(text)
+    assert project_name(str(tmp_path / "engine")) == "engine"
