@@ -173,6 +173,20 @@ def test_every_metric_is_shown_somewhere():
     assert {metric.name for metric in CATALOGUE} <= shown
 
 
+def test_ratios_of_several_series_are_never_added():
+    """Two sources may tell of one window: together they would be more than all."""
+    labels = {metric.name: set(metric.labels) for metric in CATALOGUE}
+    sums = [
+        (name, kept.split(", "))
+        for board in BOARDS
+        for panel in panels_with_queries(board)
+        for target in panel["targets"]
+        for kept, name in re.findall(r"sum by \(([^)]*)\) \((agtop_\w+_ratio)\{", target["expr"])
+    ]
+    assert sums
+    assert all(labels[name] <= set(kept) for name, kept in sums)
+
+
 @panels
 def test_a_panel_without_data_says_so(board, panel):  # noqa: ARG001
     assert panel["fieldConfig"]["defaults"]["noValue"]
