@@ -194,7 +194,6 @@ WHOLE = {"input_tokens": 10, "cache_creation_input_tokens": 100, "output_tokens"
 SPLIT = {**WHOLE, "cache_creation": {"ephemeral_1h_input_tokens": 100}, "output_tokens": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="each line is split by itself, and both halves are kept")
 @pytest.mark.parametrize("lines", [(SPLIT, WHOLE), (WHOLE, SPLIT)])
 def test_a_line_that_does_not_split_its_cache_writes_adds_none(chat, lines):
     for usage in lines:
@@ -202,7 +201,6 @@ def test_a_line_that_does_not_split_its_cache_writes_adds_none(chat, lines):
     assert chat.told().tokens(SESSION) == TokenCounts(input=10, cache_write_1h=100, output=50)
 
 
-@pytest.mark.xfail(strict=True, reason="of two equal claims the one that was read first stays")
 def test_of_two_equal_claims_the_earlier_stays(tmp_path, chat):
     chat.user("Go").assistant("m1").assistant("m2")
     other = Claude(tmp_path, OTHER, day="2026-03-03").user("Go").assistant("m1").assistant("m3")
@@ -212,7 +210,6 @@ def test_of_two_equal_claims_the_earlier_stays(tmp_path, chat):
         assert told.session(OTHER).usage.requests == 1
 
 
-@pytest.mark.xfail(strict=True, reason="of two equal claims the one that was read first stays")
 @pytest.mark.parametrize("version", ["2.1", "1.0"])
 def test_without_the_original_the_earliest_copy_has_it(tmp_path, chat, version):
     """Claude Code deletes the original after 30 days; its copies were made one after the other."""

@@ -236,7 +236,6 @@ def record(chat, response, figures, **fields):
     return chat.add("token_usage_record", response_id=response, usage=figures, **fields)
 
 
-@pytest.mark.xfail(strict=True, reason="without the thread's total a record seems to be no count")
 def test_a_record_without_the_threads_total_counts_once(chat):
     chat.turn(turn_id="t")
     record(chat, "r1", usage(100, 20, 50)).count(usage(100, 20, 50), usage(100, 20, 50))
@@ -246,7 +245,6 @@ def test_a_record_without_the_threads_total_counts_once(chat):
     assert told.tokens(THREAD) == TokenCounts(input=260, cache_read=40, output=100)
 
 
-@pytest.mark.xfail(strict=True, reason="a total that is behind the records seems to have fallen")
 def test_counts_that_come_after_the_next_record(chat):
     """They are written once the tools have run."""
     first, both = usage(100, 20, 50), usage(300, 40, 100)
@@ -259,14 +257,12 @@ def test_counts_that_come_after_the_next_record(chat):
     assert told.tokens(THREAD) == TokenCounts(input=260, cache_read=40, output=100)
 
 
-@pytest.mark.xfail(strict=True, reason="the key of a count does not say how often the total fell")
 def test_a_total_that_begins_again_may_come_by_the_same_figures(chat):
     once, twice = usage(100, 0, 10), usage(200, 0, 20)
     chat.turn().count(once, once).count(once, twice).count(once, once).count(once, twice)
     assert chat.told().session(THREAD).usage.requests == 4
 
 
-@pytest.mark.xfail(strict=True, reason="the key of a count without a total has only its time")
 def test_counts_without_a_total_in_the_same_moment(chat):
     chat.turn().count(usage(100, 0, 10)).count(usage(100, 0, 10))
     chat.records[-1]["timestamp"] = chat.records[-2]["timestamp"]
@@ -276,7 +272,6 @@ def test_counts_without_a_total_in_the_same_moment(chat):
 SPAWNED = {"subagent": {"thread_spawn": {"parent_thread_id": THREAD}}}
 
 
-@pytest.mark.xfail(strict=True, reason="a replay is known by the parent's session_meta only")
 @pytest.mark.parametrize("meta", [{"forked_from_id": THREAD}, {"source": SPAWNED}])
 @pytest.mark.parametrize("turn", [{"turn_id": "t1"}, {}], ids=["turn id", "no turn id"])
 @pytest.mark.parametrize("times", ["new", "old"])
@@ -295,16 +290,6 @@ def test_a_replay_without_the_parents_first_record(tmp_path, chat, meta, turn, t
         assert told.tokens(CHILD) == TokenCounts(input=10, output=1)
 
 
-@pytest.mark.xfail(strict=True, reason="the service tier is not read")
-def test_the_service_tier_of_a_thread_is_that_of_its_responses(chat):
-    settings = {"model": "gpt-5-codex", "service_tier": "priority"}
-    chat.turn().event("thread_settings_applied", thread_settings=settings)
-    chat.count(usage(10, output=1), usage(10, output=1))
-    (event,) = codex.AGENT.read(str(chat.write()), Cursor()).events
-    assert event.speed == "priority"
-
-
-@pytest.mark.xfail(strict=True, reason="only `id` names a thread")
 def test_a_thread_that_names_only_its_session(tmp_path):
     chat = Codex(tmp_path, begun=False).add("session_meta", session_id=CHILD)
     told = chat.turn().count(usage(10), usage(10)).told()

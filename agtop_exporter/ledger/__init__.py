@@ -4,6 +4,7 @@ What one refresh learns (cursors, dedupe keys, sessions, totals) is committed in
 Nothing here reads a transcript, knows a price table, or asks for the time.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from sqlite3 import DatabaseError
@@ -245,7 +246,7 @@ class Ledger:
             entry = entry_of(event, session, cost)
             before = known.get(key)
             if before is not None:
-                merged = before.merged(entry)
+                merged = before.merged(entry, began_before=self._began(entry) < self._began(before))
                 if merged == before:
                     continue
                 entry = _priced(merged, before, price)
@@ -254,6 +255,10 @@ class Ledger:
             known[key] = entry
             unpriced = entry.cost is None and entry.requests > 0
             self._store.put_event(key, _encode(entry), unpriced=unpriced)
+
+    def _began(self, entry: Entry) -> float:
+        started_at = self._by_id[entry.session].facts.started_at
+        return math.inf if started_at is None else started_at
 
     def reprice(self, price: Price) -> int:
         """Price what no price was known for; returns how many events now have one."""

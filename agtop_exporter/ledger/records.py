@@ -1,5 +1,7 @@
 """What the ledger remembers of a session and of an event, and how two sightings merge."""
 
+import math
+
 import msgspec
 
 from agtop_exporter.model import (
@@ -55,13 +57,19 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     speed: str
     reported_cost: int | None
 
-    def merged(self, other: "Entry") -> "Entry":
+    @property
+    def claim(self) -> tuple[bool, float]:
+        """How good the claim to the event is; the least is the best."""
+        return self.copied, self.time or math.inf
+
+    def merged(self, other: "Entry", *, began_before: bool = False) -> "Entry":
         """Return both sightings as one, with the larger figures.
 
-        A record that shows no sign of being a copy has the better claim to the event; between
-        equal claims the first stays.
+        A record that shows no sign of being a copy has the better claim to the event, then the
+        earlier record, then that of the session that began before; of equal claims the first.
         """
-        owner = other if self.copied and not other.copied else self
+        ours, theirs = self.claim, other.claim
+        owner = other if theirs < ours or (theirs == ours and began_before) else self
         return msgspec.structs.replace(
             owner,
             model=self.model or other.model,

@@ -166,6 +166,10 @@ class _Response(msgspec.Struct, gc=False):
 
     def grow(self, usage: Usage) -> None:
         """Take in the usage of one more line: the model's answer has gone on."""
+        if usage.cache_creation is None:
+            usage.cache_creation = self.usage.cache_creation
+        elif self.usage.cache_creation is None:
+            self.usage.cache_creation = usage.cache_creation
         if not usage.continues(self.usage):
             self.tokens = self.all_tokens()
         usage.speed = self.usage.speed or usage.speed

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import add, lt
 from pathlib import Path
 
 import msgspec
@@ -177,6 +178,7 @@ class Payload(msgspec.Struct, gc=False):
     rate_limits: RateLimits | None = None
     item: Item | None = None
     id: str | None = None
+    session_id: str | None = None
     timestamp: Moment | None = None
     cwd: str | None = None
     cli_version: str | None = None
@@ -236,6 +238,10 @@ class Memory(msgspec.Struct, array_like=True):
     last_active: float | None = None
     asked: bool = False  # for permission, and no record has come since that needs it
     speed: str = ""  # a service tier that costs otherwise
+    origin: str = ""  # the thread whose records may be replayed when this one begins
+    has_records: bool = False  # one for each response: token counts only repeat them
+    falls: int = 0  # how often the running total has begun again
+    untold: int = 0  # counts so far that came without a running total
 
 
 class _Reader:
@@ -267,7 +273,8 @@ class _Reader:
             begin = len(types) - types[::-1].index("session_meta")  # before it, anything may change
         for record in found[:begin]:
             self._use([record])
-        if self.memory.family or self.memory.own_ordinal:  # each may be a copy
+        memory = self.memory
+        if memory.family or memory.own_ordinal or memory.origin:  # each may be a copy
             for record in found[begin:]:
                 self._use([record])
         else:
@@ -303,6 +310,9 @@ class _Reader:
         memory = self.memory
         if record.ordinal is not None and memory.own_ordinal:
             return record.ordinal < memory.own_ordinal
+        early = memory.began and record.timestamp and record.timestamp < memory.began
+        if memory.origin and early:
+            return True
         if not memory.family or memory.began is None:
             return False
         return record.timestamp is None or record.timestamp < memory.began + REPLAY
@@ -321,7 +331,7 @@ class _Reader:
 
     def _session_meta(self, payload: Payload) -> None:
         memory, session = self.memory, self.session
-        thread_id = payload.id or ""
+        thread_id = payload.id or payload.session_id or ""
         if memory.thread_id and thread_id != memory.thread_id:
             memory.family = memory.family or thread_id
             return
@@ -333,6 +343,7 @@ class _Reader:
         memory.thread_id = session.session_id = thread_id
         memory.parent_id = session.parent_session_id = parent
         memory.inherits = bool(payload.forked_from_id)
+        memory.origin = payload.forked_from_id or parent
         memory.own_ordinal = payload.subagent_history_start_ordinal or 0
         session.subagent = bool(parent)
         session.cwd = payload.cwd or ""
@@ -363,10 +374,12 @@ class _Reader:
         usage = payload.usage
         if usage is None:
             return
+        memory = self.memory
         total = vector(payload.thread_token_usage)
-        if total and total == self.memory.total:
+        memory.has_records = True
+        if total and total == memory.total:
             return  # an earlier token_count has told of it
-        self.memory.total = total
+        memory.total = total or added(memory.total, vector(usage))
         foreign = payload.thread_id not in (None, self._thread())
         key = payload.response_id or f"{payload.turn_id}:{total}"
         self._respond(f"response:{key}", usage, copied=self.copied or foreign)
@@ -386,18 +399,45 @@ class _Reader:
             info.model_context_window or self.session.context_window_tokens
         )
         total = vector(info.total_token_usage)
-        if total and total == self.memory.total:
-            return
-        usage = last or growth(info.total_token_usage, self.memory.total)
-        self.memory.total = total
-        if self.memory.inherits:
-            return
-        if usage is not None and any(vector(usage)):
-            owner = self.memory.turn_id or (self.memory.family if self.copied else "")
-            figures = ":".join(map(str, total or vector(usage)))
-            if not total:  # only its time tells it from its like
-                figures += f":{self.time}"
-            self._respond(f"count:{owner or self._thread()}:{figures}", usage, copied=self.copied)
+        if not self._is_late(total):
+            usage = info.last_token_usage or growth(info.total_token_usage, self.memory.total)
+            self.memory.total = total
+            if usage is not None and any(vector(usage)) and not self.memory.inherits:
+                self._count(usage, total)
+
+    def _is_late(self, total: tuple[int, ...]) -> bool:
+        """Tell whether a running total says nothing new; follow it where it begins again."""
+        memory = self.memory
+        if not total or total == memory.total:
+            return bool(total)
+        if any(map(lt, total, memory.total)):
+            if memory.has_records:
+                return True  # the records are ahead of it
+            memory.falls += 1
+        return False
+
+    def _count(self, usage: TokenUsage, total: tuple[int, ...]) -> None:
+        """Count a response by its figures, and all that tells it from its like."""
+        memory = self.memory
+        copied = self.copied or self._is_replayed()
+        owner = memory.turn_id or ((memory.family or memory.origin) if copied else "")
+        figures = ":".join(map(str, total or vector(usage)))
+        if not total:  # only its place tells it from its like
+            memory.untold += 1
+            figures += f":#{memory.untold}"
+        elif memory.falls:
+            figures += f":#{memory.falls}"
+        self._respond(f"count:{owner or self._thread()}:{figures}", usage, copied=copied)
+
+    def _is_replayed(self) -> bool:
+        """Tell whether the count at hand may be one of the thread that this one began from."""
+        memory = self.memory
+        return bool(
+            memory.origin
+            and not memory.own_ordinal
+            and memory.began
+            and (self.moment is None or self.moment < memory.began + REPLAY)
+        )
 
     def _use_context(self, usage: TokenUsage) -> None:
         """Note how much of its context a response used."""
@@ -580,6 +620,11 @@ def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
     """Return the figures of a usage object in the order of its fields; empty for none."""
     figures = msgspec.structs.astuple(usage) if usage is not None else ()
     return tuple(figure or 0 for figure in figures) if None in figures else figures
+
+
+def added(total: tuple[int, ...], figures: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a running total after one more response."""
+    return tuple(map(add, total, figures)) if total else figures
 
 
 def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
