@@ -24,6 +24,7 @@ from agtop_exporter.server import OwnProcess, Pages, allowed_hosts, create_app, 
 from agtop_exporter.settings import Settings
 
 SWITCH_SECONDS = 0.001  # so that a scrape does not wait for a busy refresh
+LONG_SCAN_BYTES = 10_000_000
 FIXED = (
     "listen_address",
     "state_dir",
@@ -137,8 +138,9 @@ class Daemon:
             self._publish(snapshot, ready=True)
 
     def _on_progress(self, done: int, total: int) -> None:
-        """Tell the service manager that a long scan gets on."""
-        self._notifier.alive(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        """Tell the service manager that a long scan gets on; a short one is not worth a word."""
+        if total >= LONG_SCAN_BYTES:
+            self._notifier.alive(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
         reloaded = {("config_last_reload_successful",): int(self._reload_succeeded)}
@@ -151,7 +153,8 @@ class Daemon:
             snapshot, self._publication, previous=self._previous, consumed=consumed
         )
         self._previous = snapshot
-        self._status = f"{len(snapshot.published)} sessions live or of late"
+        count = len(snapshot.published)
+        self._status = f"{count} session{'' if count == 1 else 's'} live or of late"
         self._pages = render_pages(
             self._publication.exposition, snapshot, own=self._own, ready=ready
         )

@@ -104,11 +104,7 @@ class Daemon:
         """Scrape, and return {(name, labels): value}."""
         status, page = self.get("/metrics")
         assert status == 200
-        return {
-            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in text_string_to_metric_families(page)
-            for sample in family.samples
-        }
+        return samples_of(page)
 
     def until(self, condition):
         """Scrape until a condition of the samples holds, and return them."""
@@ -143,6 +139,15 @@ def daemon(home, *arguments, **more):
             running.process.kill()
         running.process.wait()
         running._reader.join()  # noqa: SLF001 - it closes the pipe
+
+
+def samples_of(page):
+    """Return {(name, labels): value} of a page of text."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
 
 
 def total(samples, name, **labels):

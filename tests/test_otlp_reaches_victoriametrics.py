@@ -15,14 +15,13 @@ from contextlib import contextmanager
 from shutil import which
 
 import pytest
-from running import PATIENCE_SECONDS, daemon, total
-from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns
+from otlp_backends import ADDED, BEFORE, assert_equal_views, page_after_work, pushing, work
+from running import PATIENCE_SECONDS
 
 PROGRAM = os.environ.get("AGTOP_TEST_VICTORIAMETRICS") or which("victoria-metrics")
 pytestmark = pytest.mark.skipif(
     not PROGRAM, reason="no victoria-metrics on the path or in AGTOP_TEST_VICTORIAMETRICS"
 )
-FOREIGN = re.compile(r"host_|os_type|process_|service_|__name__|instance|job")
 
 
 class VictoriaMetrics:
@@ -50,14 +49,14 @@ class VictoriaMetrics:
         raise AssertionError("it did not start")
 
     def query(self, expression):
-        """Return {labels: value} of an instant query, without the resource's labels."""
+        """Return {(name, labels): value} of an instant query."""
         self._get("/internal/force_flush")
         query = urllib.parse.urlencode({"query": expression})
         result = json.loads(self._get(f"/api/v1/query?{query}"))["data"]["result"]
         return {
             (
                 each["metric"].get("__name__", ""),
-                tuple(sorted(p for p in each["metric"].items() if not FOREIGN.match(p[0]))),
+                tuple(sorted(each["metric"].items())),
             ): float(each["value"][1])
             for each in result
         }
@@ -90,44 +89,16 @@ def victoria_metrics(directory):
 
 
 def test_it_gives_back_every_series_of_the_page_and_what_was_added(tmp_path):
-    claude_file(tmp_path).write_text(claude_turns(1, range(10)))
-    with victoria_metrics(tmp_path / "storage") as backend:
-        variables = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"{backend.address}/opentelemetry",
-            "OTEL_METRIC_EXPORT_INTERVAL": "500",
-        }
-        with daemon(tmp_path, "--no-state", "--otlp", **variables) as running:
-            backend.until("sum(agtop_tokens_total)", 10 * TOKENS_OF_A_TURN)
-            with claude_file(tmp_path).open("a") as file:
-                file.write(claude_turns(1, range(10, 15)))
-            claude_file(tmp_path, 2).write_text(claude_answer(2, 0, model="claude-opus-4-5"))
-            backend.until("sum(agtop_tokens_total)", 16 * TOKENS_OF_A_TURN)
-            samples = running.until(
-                lambda samples: total(samples, "agtop_tokens_total") == 16 * TOKENS_OF_A_TURN
-            )
-        pushed = alike(backend.query('{__name__=~"agtop_.*"}'))
-        page = alike({key: value for key, value in samples.items() if "agtop_" in key[0]})
-        assert set(pushed) == set(page)
-        moving = re.compile(r"otlp|_timestamp|_duration|scan_|ledger|process|cpu|memory|disk")
-        still = {key: value for key, value in page.items() if not moving.search(key[0])}
-        assert len(still) > 30
-        assert {key: pushed[key] for key in still} == pytest.approx(still)
+    with (
+        victoria_metrics(tmp_path / "storage") as backend,
+        pushing(tmp_path, f"{backend.address}/opentelemetry") as running,
+    ):
+        backend.until("sum(agtop_tokens_total)", BEFORE)
+        work(tmp_path)
+        backend.until("sum(agtop_tokens_total)", BEFORE + ADDED)
+        page = page_after_work(running)
+        assert_equal_views(backend.query('{__name__=~"agtop_.*"}'), page)
         increase = backend.query("sum(increase_prometheus(agtop_tokens_total[1h]))")
-        assert list(increase.values()) == [6 * TOKENS_OF_A_TURN]  # not the history before
+        assert list(increase.values()) == [ADDED]  # not the history before
         resets = backend.query('sum(resets({__name__=~"agtop_.*_total"}[1h]))')
         assert list(resets.values()) == [0]
-
-
-def alike(samples):
-    """Name series as both sides do: no empty labels, and a bucket's bound is 5 there, 5.0 here."""
-    return {
-        (
-            name,
-            tuple(
-                (label, str(float(text)) if label == "le" else text)
-                for label, text in labels
-                if text
-            ),
-        ): value
-        for (name, labels), value in samples.items()
-    }

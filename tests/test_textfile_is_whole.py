@@ -7,22 +7,13 @@ import subprocess
 from shutil import which
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
-from running import daemon, run, total
+from running import daemon, run, samples_of, total
 from small_homes import TOKENS_OF_A_TURN, claude_file, claude_turns
 from snapshots import NOW, make_snapshot
 
 from agtop_exporter import textfile
 from agtop_exporter.model import AgtopError
 from agtop_exporter.textfile import TextfileWriter
-
-
-def samples_of(path):
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(path.read_text())
-        for sample in family.samples
-    }
 
 
 def snapshot(seconds, tokens):
@@ -33,7 +24,7 @@ def snapshot(seconds, tokens):
 def tokens_in(path):
     return {
         dict(labels)["model"]: value
-        for (name, labels), value in samples_of(path).items()
+        for (name, labels), value in samples_of(path.read_text()).items()
         if name == "agtop_tokens_total"
     }
 
@@ -44,7 +35,7 @@ def test_once_writes_a_file_that_others_may_read(tmp_path):
     arguments = ("agtop-exporter", "--once", "--no-state", "--no-pricing-refresh")
     done = run(*arguments, "--textfile", path, home=tmp_path)
     assert done.stdout == ""
-    assert total(samples_of(path), "agtop_tokens_total") == 3 * TOKENS_OF_A_TURN
+    assert total(samples_of(path.read_text()), "agtop_tokens_total") == 3 * TOKENS_OF_A_TURN
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert sorted(tmp_path.glob(".agtop*")) == []
     assert path.read_text() == path.read_text().strip() + "\n"

@@ -7,8 +7,9 @@ import re
 from html.parser import HTMLParser
 
 import httpx
+import msgspec
 import pytest
-from snapshots import NOW, make_session, make_snapshot
+from snapshots import NOW, PROCESS, make_session, make_snapshot
 
 from agtop_exporter.model import Cost, State
 from agtop_exporter.server import OwnProcess, allowed_hosts, create_app, index, render_pages
@@ -115,18 +116,32 @@ def test_page_needs_nothing_from_elsewhere_and_runs_nothing():
 
 
 def test_page_shows_sessions_without_titles_and_paths():
-    session = make_session(state=State("waiting"), last_active=NOW - 300)
+    session = make_session(state=State("running"), last_active=NOW - 300)
     page = index.render(make_snapshot(session), version="1.2.3").decode()
-    for shown in ("shop", "claude-code", "claude-sonnet-4-5", "waiting", "29.4k", "0.0977", "5m"):
+    for shown in ("shop", "claude-code", "claude-sonnet-4-5", "running", "29.4k", "0.0977", "5m"):
         assert f">{shown}<" in page
+    for title, figure in (("Context", "25%"), ("CPU", "7%"), ("Memory", "300.0M")):
+        assert f'data-title="{title}">{figure}<' in page
     for secret in (session.title, session.cwd, session.data_path, "/home", session.session_id):
         assert secret not in page
 
 
+def test_who_waits_comes_first_and_says_for_what():
+    waiting = make_session(project="engine", state=State("waiting", "permission"), last_active=1.0)
+    page = index.render(make_snapshot(make_session(), waiting), version="").decode()
+    assert page.index(">engine<") < page.index(">shop<")
+    assert ">waiting <span>permission</span><" in page
+
+
 def test_page_says_what_it_does_not_know():
-    unpriced = make_session(cost=Cost(unpriced_tokens=29_400), project=None, model=None)
-    page = index.render(make_snapshot(unpriced), version="").decode()
+    unpriced = make_session(
+        cost=Cost(unpriced_tokens=29_400), project=None, model=None, context_window_tokens=None
+    )
+    shared = msgspec.structs.replace(PROCESS, role="host")
+    page = index.render(make_snapshot(unpriced, make_session(process=shared)), version="").decode()
     assert '<td class="number" data-title="Cost">?</td>' in page
+    assert '<td class="number" data-title="Context">-</td>' in page
+    assert '<td class="number" data-title="Memory">-</td>' in page
     assert '<td class="project">-</td>' in page
     assert "No session is live" in index.render(make_snapshot(published=()), version="").decode()
     assert "first scan is under way" in index.render(None, version="").decode()

@@ -198,15 +198,6 @@ EXPORTER = (
         collect=gauges("ledger_bytes"),
     ),
     Metric(
-        name="agtop_ledger_events",
-        kind="gauge",
-        help="Usage events that the ledger knows, as of the last background scan.",
-        otel_name="agtop.ledger.events",
-        otel_unit="{event}",
-        cap="1",
-        collect=gauges("ledger_events"),
-    ),
-    Metric(
         name="agtop_pricing_info",
         kind="info",
         labels=("source", "version"),

@@ -20,6 +20,7 @@ DEFAULT_ENDPOINTS: dict[Protocol, str] = {
 }
 DEFAULT_INTERVAL_MS = 60_000.0
 DEFAULT_TIMEOUT_MS = 10_000.0
+DEFAULT_EXPORT_TIMEOUT_MS = 30_000.0
 SHORTEST_MS = 100.0
 
 
@@ -43,8 +44,11 @@ def push_options(environment: Mapping[str, str]) -> PushOptions:
         interval_seconds=_seconds(
             environment, "OTEL_METRIC_EXPORT_INTERVAL", DEFAULT_INTERVAL_MS, mistakes
         ),
-        timeout_seconds=_seconds(
-            environment, _name("TIMEOUT", environment), DEFAULT_TIMEOUT_MS, mistakes
+        timeout_seconds=min(
+            _seconds(environment, _name("TIMEOUT", environment), DEFAULT_TIMEOUT_MS, mistakes),
+            _seconds(
+                environment, "OTEL_METRIC_EXPORT_TIMEOUT", DEFAULT_EXPORT_TIMEOUT_MS, mistakes
+            ),
         ),
         delta=_is_delta(environment, mistakes),
         compressed=not environment.get(_name("COMPRESSION", environment)),

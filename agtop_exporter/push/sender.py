@@ -138,20 +138,23 @@ def _rejected(response: requests.Response) -> int:
     return 0
 
 
-class _GrpcWatch(logging.Handler):
-    """Remembers the status codes that the gRPC exporter logs, which it tells in no other way."""
+class _GrpcWatch(logging.Filter):
+    """Remembers the status codes that the gRPC exporter logs, which it tells in no other way.
+
+    It comes before the exporter's own filter, which hides a failure like the last one.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.outcome = Outcome()
-        logger = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc")
+        logger = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter")
         logger.setLevel(logging.ERROR)
-        logger.propagate = False
-        logger.addHandler(self)
+        logger.filters.insert(0, self)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take the status code out of a message, and nothing else."""
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take the status code out of a message, and let nothing be logged."""
         arguments = record.args if isinstance(record.args, tuple) else ()
         for argument in arguments:
             if isinstance(argument, Enum):
                 self.outcome = Outcome(failure=f"gRPC {argument.name}")
+        return False

@@ -1,12 +1,16 @@
 """The page at `/`: the live sessions, for people. No titles, no paths, no scripts."""
 
 from collections import Counter
+from collections.abc import Callable
 from html import escape
 
-from agtop_exporter.model import NO_COST, NO_TOKENS, Session, Snapshot
-from agtop_exporter.render.table import age, compact, money
+from agtop_exporter.model import NO_COST, NO_TOKENS, ProcessUsage, Session, Snapshot
+from agtop_exporter.render.table import MISSING, age, compact, money
 
 REFRESH_SECONDS = 10
+
+Figure = Callable[[Session, float], str]
+"""What a cell says of a session at a time, in unix seconds."""
 
 STYLE = """
 :root {
@@ -24,7 +28,7 @@ STYLE = """
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0 auto; max-width: 68rem; padding: 2rem 1.25rem; background: var(--page);
+  margin: 0 auto; max-width: 76rem; padding: 2rem 1.25rem; background: var(--page);
   color: var(--text); font: 15px/1.5 system-ui, sans-serif;
 }
 header, footer { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; align-items: baseline; }
@@ -52,12 +56,13 @@ td { border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .project, .state { font-weight: 500; }
 .state::before { content: "\\25cf"; margin-right: .4rem; }
+.state span { color: var(--soft); font-weight: 400; }
 .running { color: var(--running); } .waiting { color: var(--waiting); }
 .warning { color: var(--warning); } .error { color: var(--error); }
 .idle { color: var(--idle); } .closed { color: var(--closed); }
 .none { margin: 0; padding: 2rem 1rem; text-align: center; }
 footer { margin-top: 1.5rem; font-size: .85rem; }
-@media (max-width: 44rem) {
+@media (max-width: 60rem) {
   body { padding: 1.25rem .9rem; }
   nav { margin-left: 0; width: 100%; }
   dl { grid-template-columns: 1fr 1fr; }
@@ -67,11 +72,11 @@ footer { margin-top: 1.5rem; font-size: .85rem; }
   tr { display: grid; grid-template-columns: repeat(6, 1fr); gap: .15rem .75rem; padding: 1rem; }
   tr + tr { border-top: 1px solid var(--line); }
   td { border: 0; padding: 0; grid-column: span 2; }
-  .project, .model { grid-column: span 4; }
+  .project, .state { grid-column: span 3; white-space: normal; }
+  .model { grid-column: span 4; }
   .state, .model { text-align: right; }
   .agent, .model { color: var(--soft); font-size: .9rem; }
   .number { text-align: left; padding-top: .3rem; }
-  .number:last-child { text-align: right; }
   .number::before {
     display: block; content: attr(data-title); color: var(--soft); font-size: .8rem;
   }
@@ -130,12 +135,14 @@ def _summary(snapshot: Snapshot) -> str:
 def _sessions(snapshot: Snapshot) -> str:
     if not snapshot.published:
         return '<h2>Recent sessions</h2>\n<p class="none">No session is live.</p>'
-    latest_first = sorted(snapshot.published, key=lambda s: -(s.last_active or 0))
-    rows = "\n".join(_row(session, snapshot.generated_at) for session in latest_first)
+    waiting_first = sorted(
+        snapshot.published, key=lambda s: (s.state.kind != "waiting", -(s.last_active or 0))
+    )
+    rows = "\n".join(_row(session, snapshot.generated_at) for session in waiting_first)
+    heads = "".join(f'<th class="number">{title}</th>' for title in FIGURES)
     return f"""<h2>Recent sessions</h2>
 <table>
-<thead><tr><th>Project</th><th>State</th><th>Agent</th><th>Model</th>
-<th class="number">Tokens</th><th class="number">Cost</th><th class="number">Age</th></tr></thead>
+<thead><tr><th>Project</th><th>State</th><th>Agent</th><th>Model</th>{heads}</tr></thead>
 <tbody>
 {rows}
 </tbody>
@@ -143,14 +150,48 @@ def _sessions(snapshot: Snapshot) -> str:
 
 
 def _row(session: Session, now: float) -> str:
-    kind = session.state.kind
-    since = "-" if session.last_active is None else age(now - session.last_active)
-    return (
-        f'<tr><td class="project">{escape(session.project or "-")}</td>'
-        f'<td class="state {kind}">{kind}</td>'
-        f'<td class="agent">{escape(session.agent)}</td>'
-        f'<td class="model">{escape(session.model or "-")}</td>'
-        f'<td class="number" data-title="Tokens">{compact(session.tree.tokens.total)}</td>'
-        f'<td class="number" data-title="Cost">{money(session.tree.cost, session.tree.tokens)}</td>'
-        f'<td class="number" data-title="Age">{since}</td></tr>'
+    kind, reason = session.state.kind, session.state.reason
+    why = f" <span>{escape(reason)}</span>" if reason else ""
+    figures = "".join(
+        f'<td class="number" data-title="{title}">{figure(session, now)}</td>'
+        for title, figure in FIGURES.items()
     )
+    return (
+        f'<tr><td class="project">{escape(session.project or MISSING)}</td>'
+        f'<td class="state {kind}">{kind}{why}</td>'
+        f'<td class="agent">{escape(session.agent)}</td>'
+        f'<td class="model">{escape(session.model or MISSING)}</td>{figures}</tr>'
+    )
+
+
+def _context(session: Session, _now: float) -> str:
+    used, window = session.context_used_tokens, session.context_window_tokens
+    return MISSING if used is None or not window else f"{used / window:.0%}"
+
+
+def _usage(
+    value_of: Callable[[ProcessUsage], float | None], form: Callable[[float], str]
+) -> Figure:
+    def figure(session: Session, _now: float) -> str:
+        process = session.process
+        # What a host of several sessions uses cannot be split between them.
+        usage = process.usage if process and process.role != "host" else None
+        value = value_of(usage) if usage else None
+        return MISSING if value is None else form(value)
+
+    return figure
+
+
+def _last_active(session: Session, now: float) -> str:
+    return MISSING if session.last_active is None else age(now - session.last_active)
+
+
+FIGURES: dict[str, Figure] = {
+    "Tokens": lambda session, _: compact(session.tree.tokens.total),
+    "Cost": lambda session, _: money(session.tree.cost, session.tree.tokens),
+    "Context": _context,
+    "CPU": _usage(lambda usage: usage.cpu_percent, "{:.0f}%".format),
+    "Memory": _usage(lambda usage: usage.rss_bytes, compact),
+    "Last active": _last_active,
+}
+"""The columns of figures, by their titles."""

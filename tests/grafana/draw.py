@@ -2,7 +2,8 @@
 
     PYTHONPATH=tests python -m grafana.draw FOLDER [--seconds 90]
 
-Writes a page for each dashboard into the folder, and a picture of it where Chromium is installed.
+Writes a page for each dashboard into the folder, and pictures of them and of the exporter's own
+page where Chromium is installed.
 """
 
 import argparse
@@ -14,10 +15,17 @@ from pathlib import Path
 
 from grafana.boards import BOARDS, panels_with_queries
 from grafana.corpus import LivingHome, begin, live
-from grafana.pictures import CELL_HEIGHT, board_page
+from grafana.pictures import BOARD_WIDTH, CELL_HEIGHT, board_page
 from grafana.server import free_port, prometheus
+from otlp_receiver import receiver
 from promql import substituted
 from running import daemon
+
+CHROMIUM_FLAGS = (  # it shall draw, and ask nobody for anything
+    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-quic"),
+    "--disable-sync",
+)
 
 
 def answers_of(board, server, address, *, start, end):
@@ -38,15 +46,51 @@ def answers_of(board, server, address, *, start, end):
     return answers
 
 
-def photograph(page):
-    """Take a picture of a page."""
-    chromium = shutil.which("chromium")
-    if chromium:
-        rows = max(CELL_HEIGHT, int(page.stem.rpartition(".")[2] or 0))
-        picture = page.with_name(page.name.partition(".")[0] + ".png")
-        command = [chromium, "--headless", "--no-sandbox", "--hide-scrollbars"]
-        command += [f"--window-size=1600,{rows}", f"--screenshot={picture}", page.as_uri()]
+def photograph(url, picture, *, width, height, dark=True):
+    """Take a picture of a page where Chromium is installed, small where pngquant is too."""
+    chromium, pngquant = shutil.which("chromium"), shutil.which("pngquant")
+    if not chromium:
+        return
+    with tempfile.TemporaryDirectory() as profile:
+        scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+        size = f"--window-size={width},{height}"
+        own = (f"--user-data-dir={profile}", f"--screenshot={picture}", scheme, size)
+        command = [chromium, *CHROMIUM_FLAGS, *own, url]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
+    if pngquant:
+        subprocess.run([pngquant, "--force", "--output", picture, "64", picture], check=True)
+
+
+def live_a_turn(home, turn, turns):
+    """Write what agents write in a second; at two moments more, so that every panel has data."""
+    live(home, turn)
+    if turn == turns // 3:
+        home.compact(1, "shop")
+        home.spoil(3, "site")
+        home.register(home.waiting, 2, "busy")
+    if turn == turns // 2:
+        home.answer(1, "shop", model="too-new-to-have-a-price")
+        home.register(home.waiting, 2, "waiting")
+
+
+def draw_page(folder, address):
+    """Take pictures of the exporter's own page: on a desk and in a hand, by day and by night."""
+    for name, width, height in (("desk", 1280, 500), ("phone", 390, 1270)):
+        for scheme in ("light", "dark"):
+            picture = folder / f"page-{name}-{scheme}.png"
+            dark = scheme == "dark"
+            photograph(f"http://{address}/", picture, width=width, height=height, dark=dark)
+
+
+def draw_boards(folder, server, address, *, start, end):
+    """Draw every dashboard."""
+    answers = [answers_of(board, server, address, start=start, end=end) for board in BOARDS]
+    for board, answer in zip(BOARDS, answers, strict=True):
+        page = folder / f"{board['uid']}.html"
+        page.write_text(board_page(board, answer))
+        rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
+        height = rows * CELL_HEIGHT + 60
+        photograph(page.as_uri(), page.with_suffix(".png"), width=BOARD_WIDTH, height=height)
 
 
 def main():
@@ -55,27 +99,29 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=int, default=90)
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+    folder = options.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     address = f"127.0.0.1:{free_port()}"
-    flags = ("--listen-address", address, "--no-state")
     with (
         tempfile.TemporaryDirectory() as place,
         LivingHome(Path(place) / "home") as home,
         prometheus(Path(place) / "p", address, scrape="1s") as server,
+        receiver() as backend,
     ):
         begin(home)
-        with daemon(home.home, *flags, interval=0.5):
+        flags = ["--listen-address", address, "--state-dir", Path(place) / "state", "--otlp"]
+        flags += ["--agent", "claude", "--agent", "codex"]  # not what really runs here
+        push = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": backend.endpoint,
+            "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+        }
+        with daemon(home.home, *flags, interval=0.5, **push):
             start = time.time()
             for turn in range(options.seconds):
-                live(home, turn)
+                live_a_turn(home, turn, options.seconds)
                 time.sleep(1)
-            end = time.time()
-            for board in BOARDS:
-                answers = answers_of(board, server, address, start=start, end=end)
-                bottom = max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in board["panels"])
-                page = options.folder / f"{board['uid']}.{bottom * CELL_HEIGHT + 70}.html"
-                page.write_text(board_page(board, answers))
-                photograph(page)
+            draw_boards(folder, server, address, start=start, end=time.time())
+            draw_page(folder, address)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ SCANS = row(
             },
             {
                 "expr": of_agent(f"time() - {of('agtop_scan_last_success_timestamp_seconds')}"),
-                "title": "Scanned before",
+                "title": "Since the last scan",
                 "unit": "s",
             },
             {

@@ -7,10 +7,10 @@ of = Selectors("agent")
 USED = of("agtop_rate_limit_used_ratio")
 LENGTH = of("agtop_rate_limit_window_seconds")
 RESET = of("agtop_rate_limit_reset_timestamp_seconds")
-BY = "job, instance, agent, window"
+BY = "job, instance, agent, window, source"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
 PACE = f"{USED} / ((1 - ({RESET} - time()) / {LENGTH}) > 0.01)"
-LEGEND = "{{agent}} {{window}}"
+LEGEND = "{{agent}} {{window}}, {{source}}"
 NONE = "No agent has told its limits in the last 24 hours."
 
 
@@ -53,12 +53,17 @@ NOW = row(
             {"expr": of_window(LENGTH), "title": "Length", "unit": "s"},
             {
                 "expr": of_window(f"time() - {of('agtop_rate_limit_observed_timestamp_seconds')}"),
-                "title": "Recorded before",
+                "title": "Since it was told",
                 "unit": "s",
                 "thresholds": steps((900, ORANGE)),
             },
         ],
-        labels=[("agent", "Agent"), ("window", "Window"), ("instance", "Machine")],
+        labels=[
+            ("agent", "Agent"),
+            ("window", "Window"),
+            ("source", "Told by"),
+            ("instance", "Machine"),
+        ],
         hidden=("job",),
         empty=NONE,
         width=16,

@@ -128,7 +128,9 @@ def bars(title, description, *pairs, **settings):
         "orientation": "horizontal",
         "valueMode": "text",
         "showUnfilled": True,
+        "sizing": "manual",
         "minVizHeight": 16,
+        "maxVizHeight": 24,
         "namePlacement": "left",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }

@@ -14,7 +14,7 @@ COLOURS = {
     "text": "#d8d9da",
 }
 STYLE = """
-body { background: #111217; color: #d8d9da; font: 13px sans-serif; margin: 12px; width: 1576px }
+body { background: #111217; color: #d8d9da; font: 13px sans-serif; margin: 12px }
 h1 { font-size: 18px } .board { position: relative }
 .panel { position: absolute; background: #181b1f; border: 1px solid #2c3235; overflow: hidden;
   box-sizing: border-box; padding: 6px 8px } .row { position: absolute; font-weight: bold }
@@ -24,12 +24,14 @@ h2 { font-size: 13px; margin: 0 } p { color: #8e8e8e; margin: 0 0 4px; font-size
 .stat { font-size: 34px; text-align: center; padding-top: 14px }
 table { border-collapse: collapse; width: 100%; font-size: 12px } td, th { text-align: left;
   border-bottom: 1px solid #2c3235; padding: 2px 6px; white-space: nowrap }
-.bar { display: flex; margin: 3px 0 } .bar span { width: 210px; flex: none; overflow: hidden;
-  white-space: nowrap } .bar i { display: block; height: 15px; margin-right: 6px }
+.bar { display: flex; margin: 3px 0; white-space: nowrap }
+.bar span { width: 210px; flex: none; overflow: hidden }
+.bar i { display: block; height: 15px; margin-right: 6px }
 .legend { font-size: 11px; color: #aaa } .legend b { display: inline-block; width: 10px;
   height: 4px; margin: 0 4px 2px 8px }
 """
 CELL_WIDTH, CELL_HEIGHT = 64, 34  # pixels of a unit of the grid
+BOARD_WIDTH = 24 * CELL_WIDTH + 16
 
 
 def shown(value, unit):

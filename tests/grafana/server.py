@@ -101,7 +101,7 @@ def configuration(folder, target, *, scrape="500ms", evaluate="1s"):
 
 
 @contextmanager
-def running_prometheus(folder, path):
+def running_prometheus(folder, path, *flags):
     """Run Prometheus with a configuration; give what to ask, and the process."""
     port = free_port()
     log = folder / "log"
@@ -112,6 +112,7 @@ def running_prometheus(folder, path):
                 f"--config.file={path}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
+                *flags,
             ],
             stdout=output,
             stderr=output,

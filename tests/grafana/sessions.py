@@ -13,10 +13,9 @@ from grafana.panels import (
     table,
     timeseries,
 )
-from grafana.variables import Selectors
+from grafana.variables import SESSION, Selectors
 
 of = Selectors("agent", "project", "session")
-SESSION = "job, instance, agent, session_id"
 CONTEXT = f"{of('agtop_session_context_tokens')} / {of('agtop_session_context_limit_tokens')}"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
 LEGEND = "{{project}} · {{session}}"
@@ -40,7 +39,7 @@ LIVE = row(
         "Tokens and cost are those of the whole session. Click an id for that session alone.",
         [
             {"expr": state_of(of("agtop_session_state")), "unit": ""},
-            {"expr": of("agtop_session_info"), "unit": ""},
+            {"expr": of.info(), "unit": ""},
             {
                 "expr": of_session(CONTEXT),
                 "title": "Context",
@@ -196,6 +195,7 @@ PROCESSES = row(
                 f" ({of('agtop_session_match_confidence')} == 1)",
                 "unit": "",
             },
+            {"expr": of.info(), "unit": ""},
             {
                 "expr": of_session(of("agtop_session_processes")),
                 "title": "Processes",
@@ -213,12 +213,13 @@ PROCESSES = row(
             },
         ],
         labels=[
+            ("project", "Project"),
             ("agent", "Agent"),
             ("session_id", "Session"),
             ("confidence", "Pairing"),
             ("instance", "Machine"),
         ],
-        hidden=("job",),
+        hidden=("job", "__name__", "agent_version", "model"),
         label_links={"Session": [SESSION_LINK]},
         empty="No session has a process.",
     ),

@@ -9,6 +9,7 @@ LABELS = {metric.name: metric.labels for metric in CATALOGUE}
 
 MACHINE = 'job=~"$job", instance=~"$instance"'
 AGENT = f'{MACHINE}, agent=~"$agent"'
+SESSION = "job, instance, agent, session_id"
 SOURCES = {
     "job": ("label_values(agtop_build_info, job)", "The scrape jobs of agtop-exporter."),
     "instance": (
@@ -64,17 +65,24 @@ class Selectors:
         """Return the growth in the time that the dashboard shows."""
         return f"increase({self(metric, **matchers)}[$__range])"
 
-    def with_project(self, expression):
+    def info(self):
+        """Return what each session is, of one series each.
+
+        After a change of the model a back end that is pushed to has two for some minutes.
+        """
+        return f"topk by ({SESSION}) (1, {self('agtop_session_info')})"
+
+    def with_project(self, expression, added="project, model"):
         """Add project and model to the series of sessions."""
-        labels = "job, instance, agent, session_id"
-        return (
-            f"{expression} * on ({labels}) group_left (project, model) "
-            f"group by ({labels}, project, model) ({self('agtop_session_info')})"
-        )
+        return f"{expression} * on ({SESSION}) group_left ({added}) {self.info()}"
 
     def named(self, expression):
-        """Add project, model, and the end of the id as `session`: enough to tell sessions apart."""
-        return f'label_replace({self.with_project(expression)}, "session", "$1", "session_id", ".*(.{{8}})")'  # noqa: E501 - one call
+        """Add the project, and the end of the id as `session`: enough to tell sessions apart.
+
+        Without the model: a line would end where a session changes it.
+        """
+        known = self.with_project(expression, added="project")
+        return f'label_replace({known}, "session", "$1", "session_id", ".*(.{{8}})")'
 
 
 def _matcher(label, value):
@@ -110,7 +118,7 @@ def _variable(name):
     question, description = SOURCES[name]
     return {
         "name": name,
-        "label": name,
+        "label": name.capitalize(),
         "description": description,
         "type": "query",
         "datasource": DATASOURCE,

@@ -1,0 +1,60 @@
+"""What real receivers are told, and what they are to give back."""
+
+import re
+from contextlib import contextmanager
+
+import pytest
+from running import daemon, total
+from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns
+
+FOREIGN = re.compile(r"host_|os_type|otel_scope_|process_|service_|__name__|instance|job")
+"""Labels that a receiver makes of the resource."""
+MOVING = re.compile(r"otlp|_timestamp|_duration|scan_|ledger|process|cpu|memory|disk")
+BEFORE, ADDED = 10 * TOKENS_OF_A_TURN, 6 * TOKENS_OF_A_TURN
+
+
+@contextmanager
+def pushing(home, endpoint, **variables):
+    """Run a daemon that pushes what was before it."""
+    claude_file(home).write_text(claude_turns(1, range(10)))
+    push = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "500"}
+    flags = ("--no-state", "--otlp")
+    with daemon(home, *flags, AGTOP_SESSION_LINGER="1e9", **push, **variables) as running:
+        yield running
+
+
+def work(home):
+    """Add to a transcript, and a transcript of another model."""
+    with claude_file(home).open("a") as file:
+        file.write(claude_turns(1, range(10, 15)))
+    claude_file(home, 2).write_text(claude_answer(2, 0, model="claude-opus-4-5"))
+
+
+def page_after_work(running):
+    """Return the samples of the page that has all."""
+    return running.until(lambda samples: total(samples, "agtop_tokens_total") == BEFORE + ADDED)
+
+
+def assert_equal_views(found, page):
+    """Compare what a receiver has with a page: all series, and the values that stand still."""
+    found, page = _ours(found), _ours(page)
+    assert set(found) == set(page)
+    still = {key: value for key, value in page.items() if not MOVING.search(key[0])}
+    assert len(still) > 30
+    assert {key: found[key] for key in still} == pytest.approx(still)
+
+
+def _ours(samples):
+    """Name series as all sides do: no empty labels, and a bucket's bound is 5 there, 5.0 here."""
+    return {
+        (
+            name,
+            tuple(
+                (label, str(float(text)) if label == "le" else text)
+                for label, text in labels
+                if text and not FOREIGN.match(label)
+            ),
+        ): value
+        for (name, labels), value in samples.items()
+        if name.startswith("agtop_")
+    }
