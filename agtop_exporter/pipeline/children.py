@@ -27,6 +27,7 @@ from agtop_exporter.pipeline.scan import Failure, read_one
 TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
 TASKS_PER_CHILD = 4  # given out and not yet used, so that results do not pile up
 MAX_CHILDREN = 4
+POLITENESS = 5  # whoever wants an answer meanwhile, such as a scrape, goes first
 POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
 
 
@@ -109,6 +110,7 @@ def _serve(connection: Connection) -> None:
     """Read what the parent asks for, until it ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
     gc.disable()  # nothing here makes reference cycles
+    os.nice(POLITENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     agents = {agent.name: agent for agent in load_agents()}
     with contextlib.suppress(EOFError, OSError):  # the parent is gone

@@ -78,7 +78,7 @@ def main():
         try:
             line = next(line for line in process.stderr if "address=" in line)
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            port = int(re.search(r":(\d+)", line)[1])
+            port = int(re.search(r"address=\S+:(\d+)", line)[1])
             measure(process.pid, port, options)
         finally:
             process.terminate()
