@@ -94,10 +94,12 @@ def test_files_are_private_and_whole(machine):
 def test_what_was_found_in_large_tables_is_not_looked_up_again(machine):
     book, refresher = machine.start()
     found = book.card("claude-opus-4-6", at=AT)
+    assert book.card("nobody-knows", at=AT) is None
     refresher.save_memo()
     again, _ = machine.start()
     assert again.card("claude-opus-4-6", at=AT) == found
     assert [use.model for use in again.used()] == ["claude-opus-4-6"]
+    assert again.card("nobody-knows", at=AT) is None
     assert not again._genai.is_read  # noqa: SLF001 - what it is for: that takes 0.3 s
     assert again.card("claude-opus-4-6", at=AT - 365 * 86400)  # of another time: looked up
     assert again._genai.is_read  # noqa: SLF001

@@ -242,14 +242,14 @@ class PriceBook:
         memo = self._memo
         for window in memo.get((model, provider), ()):
             if window.start <= at < window.end:
-                return window
-        found = self._genai.prices().window(model, provider=provider, at=at)
-        if found is not None and found.card is not None and len(memo) < _MAX_REMEMBERED:
+                return window if window.card else None
+        found = self._genai.prices().window(model, provider=provider, at=at) or always(None)
+        if len(memo) < _MAX_REMEMBERED:
             windows = memo.setdefault((model, provider), [])
             if len(windows) < _MAX_WINDOWS:
                 windows.append(found)
                 self._has_learned = True
-        return found
+        return found if found.card else None
 
 
 def genai_version() -> str:
