@@ -43,6 +43,9 @@ REPLAY = timedelta(seconds=1)  # an old fork writes its parent's records at once
 TOOL_CALLS = frozenset(
     {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
 )
+RESULTS = frozenset(  # most of a rollout, which tells no more than that it goes on
+    {"reasoning", "function_call_output", "custom_tool_call_output", "tool_search_output"}
+)
 APPROVALS = frozenset(
     {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
 )
@@ -269,8 +272,9 @@ class _Reader:
         if not KNOWN_PAIRS.issuperset(pairs):
             self.unknown.see_all([record.kind for record in found])
         begin = 0
-        if "session_meta" in (types := [record.type for record in found]):
-            begin = len(types) - types[::-1].index("session_meta")  # before it, anything may change
+        if "session_meta" in {kind for kind, _ in pairs}:
+            types = [record.type for record in reversed(found)]
+            begin = len(types) - types.index("session_meta")  # before it, anything may change
         for record in found[:begin]:
             self._use([record])
         memory = self.memory
@@ -290,7 +294,7 @@ class _Reader:
             self.session.seen(max(times).timestamp())
         for record in run:
             payload = record.payload
-            if payload is None:
+            if payload is None or payload.type in RESULTS:
                 continue
             self.moment = record.timestamp
             if record.type == "response_item":
@@ -549,9 +553,18 @@ class _Reader:
                 self._answer(payload)
 
     def _call(self, payload: Payload) -> None:
-        call_id = payload.call_id or payload.id or f"{self._thread()}:{self.time}"
+        thread_id, time = self._thread(), self.time
+        call_id = payload.call_id or payload.id or f"{thread_id}:{time}"
         name = tool_label(payload.name or payload.type.removesuffix("_call"))
-        self._occur(f"call:{call_id}", tools=((call_id, name),))
+        self.events.append(
+            UsageEvent(
+                key=f"call:{call_id}",
+                session_id=thread_id,
+                time=time,
+                tools=((call_id, name),),
+                copied=self.copied,
+            )
+        )
         if not self.copied:
             self.session.signal = self._called(payload)
 
