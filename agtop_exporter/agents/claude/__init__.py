@@ -21,6 +21,7 @@ from agtop_exporter.agents import (
     walk,
 )
 from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude.records import Block, Message, Record, Usage, token_counts
 from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES, TYPES
 from agtop_exporter.credentials import claude_plan
 from agtop_exporter.drift import UnknownTypes
@@ -60,87 +61,6 @@ INJECTED_PROMPTS = (  # lines of type "user" that no user typed
 
 Calls = tuple[tuple[str, str], ...]  # id, name
 NO_CALLS: Calls = ()
-
-
-class CacheCreation(msgspec.Struct, gc=False):
-    """How long the cache writes of a request live."""
-
-    ephemeral_5m_input_tokens: Count | None = 0
-    ephemeral_1h_input_tokens: Count | None = 0
-
-
-class Usage(msgspec.Struct, gc=False):
-    """The API's usage object; input excludes all cached tokens."""
-
-    input_tokens: Count | None = 0
-    cache_creation_input_tokens: Count | None = 0
-    cache_read_input_tokens: Count | None = 0
-    cache_creation: CacheCreation | None = None
-    output_tokens: Count | None = 0
-    speed: str | None = None
-
-    def continues(self, other: "Usage") -> bool:
-        """Tell whether this is the same request's usage, with at least as much output."""
-        return (
-            (self.output_tokens or 0) >= (other.output_tokens or 0)
-            and self.input_tokens == other.input_tokens
-            and self.cache_read_input_tokens == other.cache_read_input_tokens
-            and self.cache_creation_input_tokens == other.cache_creation_input_tokens
-            and self.cache_creation == other.cache_creation
-        )
-
-
-class Block(msgspec.Struct, gc=False):
-    """One content block."""
-
-    tool_use_id: str = ""
-    type: str = ""
-    id: str = ""
-    name: str = ""
-    text: str = ""
-    is_error: bool | None = None
-
-
-class Message(msgspec.Struct, gc=False):
-    """The API message of a record."""
-
-    model: str | None = None
-    id: str | None = None
-    content: str | list[Block] | None = None
-    stop_reason: str | None = None
-    usage: Usage | None = None
-
-
-class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line, with the fields that matter; in about the order in which they are written."""
-
-    is_sidechain: bool | None = None
-    agent_id: str | None = None
-    cwd: str | None = None
-    session_id: str | None = None
-    version: str | None = None
-    git_branch: str | None = None
-    type: str = ""
-    request_id: str | None = None
-    message: Message | None = None
-    uuid: str | None = None
-    timestamp: Moment | None = None
-    request_session_id: str | None = None
-    parent_session_id: str | None = None
-    forked_from: object = None
-    subtype: str | None = None
-    is_meta: bool | None = None
-    is_compact_summary: bool | None = None
-    is_api_error_message: bool | None = None
-    error: object = None
-    ai_title: str | None = None
-    custom_title: str | None = None
-    summary: str | None = None
-
-    @property
-    def kind(self) -> str:
-        """Its type, of a system record with its subtype, as `KNOWN_TYPES` has them."""
-        return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -466,23 +386,6 @@ def nameless(session_id: str, record: Record, usage: Usage) -> str:
 def seconds(record: Record) -> float:
     """Return the time of a record; 0 where it has none."""
     return record.timestamp.timestamp() if record.timestamp is not None else 0.0
-
-
-def token_counts(usage: Usage) -> TokenCounts:
-    """Make the counts disjoint; cache writes of unknown lifetime are 5 minutes."""
-    creation = usage.cache_creation
-    written = usage.cache_creation_input_tokens or 0
-    one_hour = 0
-    if creation is not None:
-        one_hour = creation.ephemeral_1h_input_tokens or 0
-        written = max(written, one_hour + (creation.ephemeral_5m_input_tokens or 0))
-    return TokenCounts(
-        usage.input_tokens or 0,
-        usage.cache_read_input_tokens or 0,
-        written - one_hour,
-        one_hour,
-        usage.output_tokens or 0,
-    )
 
 
 WORKING = Signal("running", "", "user.tool_result")

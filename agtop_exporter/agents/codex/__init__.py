@@ -14,7 +14,19 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.agents.codex.limits import OWN_LIMITS, rate_limits
+from agtop_exporter.agents.codex.records import (
+    Item,
+    Payload,
+    RateLimits,
+    Record,
+    Source,
+    Subagent,
+    ThreadSettings,
+    TokenUsage,
+)
 from agtop_exporter.agents.codex.types import KNOWN_PAIRS, KNOWN_TYPES
+from agtop_exporter.agents.codex.usage import added, growth, token_counts, vector
 from agtop_exporter.credentials import codex_plan
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
@@ -50,179 +62,7 @@ APPROVALS = frozenset(
     {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
 )
 ESCALATED = b"require_escalated"  # such a call asks the user first, which no record says (0.169)
-OWN_LIMITS = (None, "codex")  # others are those of single models
 SPEEDS = {"fast": "priority", "priority": "priority", "flex": "flex"}  # by service tier
-WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}  # by minutes
-
-
-class TokenUsage(msgspec.Struct, gc=False):
-    """Token figures; input includes cached input, output includes reasoning."""
-
-    input_tokens: Count | None = 0
-    cached_input_tokens: Count | None = 0
-    cache_write_input_tokens: Count | None = 0
-    output_tokens: Count | None = 0
-    reasoning_output_tokens: Count | None = 0
-    total_tokens: Count | None = 0
-
-
-class TotalUsage(msgspec.Struct, gc=False):
-    """The same figures, summed over the thread so far."""
-
-    input_tokens: RunningTotal | None = 0
-    cached_input_tokens: RunningTotal | None = 0
-    cache_write_input_tokens: RunningTotal | None = 0
-    output_tokens: RunningTotal | None = 0
-    reasoning_output_tokens: RunningTotal | None = 0
-    total_tokens: RunningTotal | None = 0
-
-
-class TokenInfo(msgspec.Struct, gc=False):
-    """`info` of a token_count: the thread's running total, and the last response's part."""
-
-    total_token_usage: TotalUsage | None = None
-    last_token_usage: TokenUsage | None = None
-    model_context_window: Count | None = None
-
-
-class Window(msgspec.Struct, gc=False):
-    """One rate-limit window."""
-
-    used_percent: float | None = None
-    window_minutes: Count | None = None
-    resets_at: float | None = None
-    resets_in_seconds: float | None = None
-
-
-class RateLimits(msgspec.Struct, gc=False):
-    """`rate_limits` of a token_count."""
-
-    limit_id: str | None = None
-    primary: Window | None = None
-    secondary: Window | None = None
-    plan_type: str | None = None
-
-
-class TextPart(msgspec.Struct, gc=False):
-    """One part of a message's content."""
-
-    text: str | None = None
-
-
-class Item(msgspec.Struct, gc=False):
-    """The item of an item_completed."""
-
-    type: str = ""
-    id: str = ""
-    status: str | None = None
-    exit_code: int | None = None
-    content: list[TextPart] | None = None
-
-
-class ReasoningSettings(msgspec.Struct, gc=False):
-    """Settings of a collaboration mode."""
-
-    reasoning_effort: str | None = None
-
-
-class CollaborationMode(msgspec.Struct, gc=False):
-    """Where newer versions keep the effort."""
-
-    settings: ReasoningSettings | None = None
-
-
-class ThreadSpawn(msgspec.Struct, gc=False):
-    """How a subagent came to be."""
-
-    parent_thread_id: str | None = None
-
-
-class Subagent(msgspec.Struct, gc=False):
-    """The `subagent` source."""
-
-    thread_spawn: ThreadSpawn | None = None
-
-
-class Source(msgspec.Struct, gc=False):
-    """The source of a thread, where it is an object."""
-
-    subagent: Subagent | str | None = None
-
-
-class Git(msgspec.Struct, gc=False):
-    """The repository of a thread."""
-
-    branch: str | None = None
-
-
-class Failure(msgspec.Struct, gc=False):
-    """Why a task failed."""
-
-    codex_error_info: str | dict[str, object] | None = None
-
-
-class ThreadSettings(msgspec.Struct, gc=False):
-    """Settings that a thread was given."""
-
-    model: str | None = None
-    reasoning_effort: str | None = None
-    service_tier: str | None = None
-
-
-class Payload(msgspec.Struct, gc=False):
-    """The fields that matter of all payload types together."""
-
-    type: str = ""
-    role: str | None = None
-    name: str | None = None
-    arguments: msgspec.Raw = msgspec.Raw()
-    call_id: str | None = None
-    info: TokenInfo | None = None
-    rate_limits: RateLimits | None = None
-    item: Item | None = None
-    id: str | None = None
-    session_id: str | None = None
-    timestamp: Moment | None = None
-    cwd: str | None = None
-    cli_version: str | None = None
-    source: str | Source | None = None
-    forked_from_id: str | None = None
-    parent_thread_id: str | None = None
-    subagent_history_start_ordinal: Count | None = None
-    git: Git | None = None
-    model: str | None = None
-    effort: str | None = None
-    collaboration_mode: CollaborationMode | None = None
-    thread_settings: ThreadSettings | None = None
-    turn_id: str | None = None
-    thread_id: str | None = None
-    response_id: str | None = None
-    usage: TokenUsage | None = None
-    thread_token_usage: TotalUsage | None = None
-    model_context_window: Count | None = None
-    message: str | None = None
-    thread_name: str | None = None
-    last_agent_message: str | None = None
-    error: Failure | None = None
-    phase: str | None = None
-    input: msgspec.Raw = msgspec.Raw()
-    content: list[TextPart] | str | None = None
-
-
-class Record(msgspec.Struct, gc=False):
-    """One line, its fields in the order in which they are written: so they are found sooner."""
-
-    timestamp: Moment | None = None
-    ordinal: Count | None = None
-    type: str = ""
-    payload: Payload | None = None
-
-    @property
-    def kind(self) -> str:
-        """Its type, of an event or an item with the payload's, as `KNOWN_TYPES` has them."""
-        if self.type in ("event_msg", "response_item") and self.payload is not None:
-            return f"{self.type}.{self.payload.type}"
-        return self.type
 
 
 class Memory(msgspec.Struct, array_like=True):
@@ -470,12 +310,7 @@ class _Reader:
             return ()
         if self.limits.plan_type:
             self.session.subscription = f"ChatGPT {self.limits.plan_type.capitalize()}"
-        windows = (self.limits.primary, self.limits.secondary)
-        return tuple(
-            rate_limit(window, seconds(self.limits_at))
-            for window in windows
-            if window is not None and window.used_percent is not None
-        )
+        return rate_limits(self.limits, seconds(self.limits_at))
 
     # --- turns, tools and state -------------------------------------------------------------
 
@@ -627,66 +462,6 @@ def asks(text: str) -> bool:
 def seconds(moment: datetime | None) -> float:
     """Return a time in unix seconds; 0 where there is none."""
     return moment.timestamp() if moment is not None else 0.0
-
-
-def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
-    """Return the figures of a usage object in the order of its fields; empty for none."""
-    figures = msgspec.structs.astuple(usage) if usage is not None else ()
-    return tuple(figure or 0 for figure in figures) if None in figures else figures
-
-
-def added(total: tuple[int, ...], figures: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a running total after one more response."""
-    return tuple(map(add, total, figures)) if total else figures
-
-
-def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
-    """Return what a running total has grown by; all of it where it has fallen."""
-    now = vector(total)
-    if not now:
-        return None
-    parts = [new - old for new, old in zip(now, before or (0,) * len(now), strict=True)]
-    if min(parts) < 0:
-        parts = list(now)
-    return TokenUsage(*parts) if max(parts) <= MAX_COUNT else None
-
-
-def token_counts(usage: TokenUsage) -> TokenCounts:
-    """Make the counts disjoint; a cache write of unknown lifetime is 5 minutes."""
-    cached = usage.cached_input_tokens or 0
-    written = usage.cache_write_input_tokens or 0
-    return TokenCounts(
-        input=max(0, (usage.input_tokens or 0) - cached - written),
-        cache_read=cached,
-        cache_write_5m=written,
-        output=usage.output_tokens or 0,
-        reasoning=usage.reasoning_output_tokens or 0,
-    )
-
-
-def rate_limit(window: Window, observed_at: float) -> RateLimit:
-    """Return a window as it was told at a time."""
-    resets_at = window.resets_at
-    if resets_at is None and window.resets_in_seconds is not None:
-        resets_at = observed_at + window.resets_in_seconds
-    return RateLimit(
-        agent=NAME,
-        window=window_name(window.window_minutes),
-        used_ratio=(window.used_percent or 0) / 100,
-        observed_at=observed_at,
-        resets_at=resets_at,
-        window_seconds=window.window_minutes * 60 if window.window_minutes else None,
-        source="rollout",
-    )
-
-
-def window_name(minutes: int | None) -> str:
-    """Name a rate-limit window by its length, never by its place."""
-    if not minutes:
-        return "other"
-    return WINDOW_NAMES.get(minutes) or (
-        f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
-    )
 
 
 def read(path: str, cursor: Cursor) -> Batch:

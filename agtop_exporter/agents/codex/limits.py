@@ -1,0 +1,42 @@
+"""Rate limits that Codex records with its token counts: windows, named by their length."""
+
+from agtop_exporter.agents.codex.records import RateLimits, Window
+from agtop_exporter.model import RateLimit
+
+NAME = "codex"
+OWN_LIMITS = (None, "codex")  # others are those of single models
+WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}  # by minutes
+
+
+def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]:
+    """Return the windows of which something is known."""
+    return tuple(
+        rate_limit(window, observed_at)
+        for window in (limits.primary, limits.secondary)
+        if window is not None and window.used_percent is not None
+    )
+
+
+def rate_limit(window: Window, observed_at: float) -> RateLimit:
+    """Return a window as it was told at a time."""
+    resets_at = window.resets_at
+    if resets_at is None and window.resets_in_seconds is not None:
+        resets_at = observed_at + window.resets_in_seconds
+    return RateLimit(
+        agent=NAME,
+        window=window_name(window.window_minutes),
+        used_ratio=(window.used_percent or 0) / 100,
+        observed_at=observed_at,
+        resets_at=resets_at,
+        window_seconds=window.window_minutes * 60 if window.window_minutes else None,
+        source="rollout",
+    )
+
+
+def window_name(minutes: int | None) -> str:
+    """Name a rate-limit window by its length, never by its place."""
+    if not minutes:
+        return "other"
+    return WINDOW_NAMES.get(minutes) or (
+        f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+    )

@@ -1,0 +1,175 @@
+"""The records of a rollout, with the fields that matter."""
+
+import msgspec
+
+from agtop_exporter.tail import Count, Moment, RunningTotal
+
+
+class TokenUsage(msgspec.Struct, gc=False):
+    """Token figures; input includes cached input, output includes reasoning."""
+
+    input_tokens: Count | None = 0
+    cached_input_tokens: Count | None = 0
+    cache_write_input_tokens: Count | None = 0
+    output_tokens: Count | None = 0
+    reasoning_output_tokens: Count | None = 0
+    total_tokens: Count | None = 0
+
+
+class TotalUsage(msgspec.Struct, gc=False):
+    """The same figures, summed over the thread so far."""
+
+    input_tokens: RunningTotal | None = 0
+    cached_input_tokens: RunningTotal | None = 0
+    cache_write_input_tokens: RunningTotal | None = 0
+    output_tokens: RunningTotal | None = 0
+    reasoning_output_tokens: RunningTotal | None = 0
+    total_tokens: RunningTotal | None = 0
+
+
+class TokenInfo(msgspec.Struct, gc=False):
+    """`info` of a token_count: the thread's running total, and the last response's part."""
+
+    total_token_usage: TotalUsage | None = None
+    last_token_usage: TokenUsage | None = None
+    model_context_window: Count | None = None
+
+
+class Window(msgspec.Struct, gc=False):
+    """One rate-limit window."""
+
+    used_percent: float | None = None
+    window_minutes: Count | None = None
+    resets_at: float | None = None
+    resets_in_seconds: float | None = None
+
+
+class RateLimits(msgspec.Struct, gc=False):
+    """`rate_limits` of a token_count."""
+
+    limit_id: str | None = None
+    primary: Window | None = None
+    secondary: Window | None = None
+    plan_type: str | None = None
+
+
+class TextPart(msgspec.Struct, gc=False):
+    """One part of a message's content."""
+
+    text: str | None = None
+
+
+class Item(msgspec.Struct, gc=False):
+    """The item of an item_completed."""
+
+    type: str = ""
+    id: str = ""
+    status: str | None = None
+    exit_code: int | None = None
+    content: list[TextPart] | None = None
+
+
+class ReasoningSettings(msgspec.Struct, gc=False):
+    """Settings of a collaboration mode."""
+
+    reasoning_effort: str | None = None
+
+
+class CollaborationMode(msgspec.Struct, gc=False):
+    """Where newer versions keep the effort."""
+
+    settings: ReasoningSettings | None = None
+
+
+class ThreadSpawn(msgspec.Struct, gc=False):
+    """How a subagent came to be."""
+
+    parent_thread_id: str | None = None
+
+
+class Subagent(msgspec.Struct, gc=False):
+    """The `subagent` source."""
+
+    thread_spawn: ThreadSpawn | None = None
+
+
+class Source(msgspec.Struct, gc=False):
+    """The source of a thread, where it is an object."""
+
+    subagent: Subagent | str | None = None
+
+
+class Git(msgspec.Struct, gc=False):
+    """The repository of a thread."""
+
+    branch: str | None = None
+
+
+class Failure(msgspec.Struct, gc=False):
+    """Why a task failed."""
+
+    codex_error_info: str | dict[str, object] | None = None
+
+
+class ThreadSettings(msgspec.Struct, gc=False):
+    """Settings that a thread was given."""
+
+    model: str | None = None
+    reasoning_effort: str | None = None
+    service_tier: str | None = None
+
+
+class Payload(msgspec.Struct, gc=False):
+    """The fields that matter of all payload types together."""
+
+    type: str = ""
+    role: str | None = None
+    name: str | None = None
+    arguments: msgspec.Raw = msgspec.Raw()
+    call_id: str | None = None
+    info: TokenInfo | None = None
+    rate_limits: RateLimits | None = None
+    item: Item | None = None
+    id: str | None = None
+    session_id: str | None = None
+    timestamp: Moment | None = None
+    cwd: str | None = None
+    cli_version: str | None = None
+    source: str | Source | None = None
+    forked_from_id: str | None = None
+    parent_thread_id: str | None = None
+    subagent_history_start_ordinal: Count | None = None
+    git: Git | None = None
+    model: str | None = None
+    effort: str | None = None
+    collaboration_mode: CollaborationMode | None = None
+    thread_settings: ThreadSettings | None = None
+    turn_id: str | None = None
+    thread_id: str | None = None
+    response_id: str | None = None
+    usage: TokenUsage | None = None
+    thread_token_usage: TotalUsage | None = None
+    model_context_window: Count | None = None
+    message: str | None = None
+    thread_name: str | None = None
+    last_agent_message: str | None = None
+    error: Failure | None = None
+    phase: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    content: list[TextPart] | str | None = None
+
+
+class Record(msgspec.Struct, gc=False):
+    """One line, its fields in the order in which they are written: so they are found sooner."""
+
+    timestamp: Moment | None = None
+    ordinal: Count | None = None
+    type: str = ""
+    payload: Payload | None = None
+
+    @property
+    def kind(self) -> str:
+        """Its type, of an event or an item with the payload's, as `KNOWN_TYPES` has them."""
+        if self.type in ("event_msg", "response_item") and self.payload is not None:
+            return f"{self.type}.{self.payload.type}"
+        return self.type
