@@ -37,7 +37,7 @@ from agtop_exporter.model import (
     UsageEvent,
     one_line,
 )
-from agtop_exporter.tail import Count, Errors, LineReader, Moment, records
+from agtop_exporter.tail import Errors, LineReader, records
 
 NAME = "claude"
 CONTEXT_TOKENS = 200_000

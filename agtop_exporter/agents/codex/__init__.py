@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from operator import add, lt
+from operator import lt
 from pathlib import Path
 
 import msgspec
@@ -36,18 +36,9 @@ from agtop_exporter.model import (
     RateLimit,
     SessionUpdate,
     Signal,
-    TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import (
-    MAX_COUNT,
-    Count,
-    Errors,
-    LineReader,
-    Moment,
-    RunningTotal,
-    records,
-)
+from agtop_exporter.tail import Errors, LineReader, records
 
 NAME = "codex"
 THREAD_NAME_RANK = 5
