@@ -4,12 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from running import run_unprivileged
+from small_homes import claude_file, claude_turns
 from tailing import read
 
-from agtop_exporter.agents import walk
 from agtop_exporter.tail import NotAFileError
 
 NOBODY = 65534
+FLAGS = ("--no-state", "--no-pricing-refresh")
 
 
 @pytest.fixture
@@ -43,7 +45,14 @@ def test_no_permission(secret, request):
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_a_folder_without_permission_is_passed_over(secret, request):
-    secret.parent.chmod(0)
-    request.getfixturevalue("unprivileged")
-    assert list(walk(secret.parent.parent, suffix=".jsonl", depth=3)) == []
+def test_a_folder_without_permission_is_told_and_hides_no_other(tmp_path, close):
+    for number, project in enumerate(["-tmp-open", "-tmp-closed"], start=1):
+        claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
+    folder = tmp_path / ".claude" / "projects" / "-tmp-closed"
+    close(folder)
+    done = run_unprivileged("agtop-exporter", "--once", *FLAGS, home=tmp_path)
+    assert done.returncode == 0
+    assert str(folder) in done.stderr
+    assert 'agtop_scan_errors_total{agent="claude"} 1\n' in done.stdout
+    assert 'agtop_agent_up{agent="claude"} 0\n' in done.stdout
+    assert 'agtop_sessions_started_total{agent="claude"} 1\n' in done.stdout

@@ -51,12 +51,17 @@ def load_agents() -> tuple[Agent, ...]:
 def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
     """List the files with a suffix at most `depth` directories below; no symbolic link is followed.
 
-    A directory that cannot be read, or that vanishes meanwhile, is passed over.
+    A directory that may not be looked into stands for its files, so that it is told; one that
+    vanishes meanwhile is passed over.
     """
-    waiting: list[tuple[str, int]] = [(str(directory), depth)]
-    for path, depth_left in waiting:
+    waiting: list[tuple[str, int, os.DirEntry[str] | None]] = [(str(directory), depth, None)]
+    for path, depth_left, itself in waiting:
         try:
             entries = list(os.scandir(path))
+        except PermissionError:
+            if itself is not None:
+                yield itself
+            continue
         except OSError:
             continue
         for entry in entries:
@@ -64,7 +69,7 @@ def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEn
                 if entry.is_file(follow_symlinks=False):
                     yield entry
             elif depth_left and entry.is_dir(follow_symlinks=False):
-                waiting.append((entry.path, depth_left - 1))
+                waiting.append((entry.path, depth_left - 1, entry))
 
 
 def listed_roots(
