@@ -3,6 +3,8 @@
 The ids are those of the acceptance list; plans and credentials are not read here.
 """
 
+from datetime import datetime
+
 import pytest
 from driving import read_on
 from looking import Look
@@ -339,6 +341,25 @@ def test_a_call_that_asks_for_permission_waits_until_it_is_made(chat):
     chat.event("item_completed", item={"type": "CommandExecution", "id": "i", "exit_code": 0})
     chat.item("function_call_output", call_id="c", output="done")
     assert chat.told().signal(THREAD).kind == "running"
+
+
+def test_a_session_waits_while_its_subagent_must_ask(tmp_path):
+    folder = tmp_path / ".codex" / "sessions" / "2026" / "03" / "02"
+    parent = Codex(folder).turn().event("task_started")
+    parent.item("function_call", name="spawn_agent", call_id="p").write()
+    source = {"subagent": {"thread_spawn": {"parent_thread_id": THREAD, "depth": 1}}}
+    child = Codex(folder, CHILD, source=source)
+    for _ in range(4):
+        child.turn()
+    child.item("function_call", name="exec_command", call_id="c", arguments=ESCALATED).write()
+    now = datetime.fromisoformat("2026-03-02T10:00:08Z").timestamp()
+    look = Look(tmp_path, agents=(codex.AGENT,))
+    states = {id_: session["state"] for id_, session in look.sessions(now).items()}
+    assert {state["kind"] for state in states.values()} == {"waiting"}
+    assert states[THREAD]["reason"] == "permission"
+    parent.item("function_call_output", call_id="p", output="done").answer("Go on.")
+    parent.event("agent_message", message="Go on.").write()
+    assert look.sessions(now)[THREAD]["state"]["kind"] == "running"
 
 
 def test_a_permission_that_was_refused_is_not_waited_for(chat):

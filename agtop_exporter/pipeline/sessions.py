@@ -10,6 +10,7 @@ from agtop_exporter.model import (
     ModelUsage,
     ProcessMatch,
     Session,
+    Signal,
     State,
     Tree,
 )
@@ -138,7 +139,8 @@ class SessionViews:
         if record.floor_tokens != NO_TOKENS:
             floor_tokens = floor_tokens.max(record.floor_tokens)
             floor_cost = floor_cost.max(record.floor_cost)
-        for member in self._tree(record)[1:]:
+        _, *others = members = self._tree(record)
+        for member in others:
             used = _sum(member.models)
             joined = _joined(tree.models, member.models)
             tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
@@ -147,6 +149,7 @@ class SessionViews:
             last_active = max(last_active, member.facts.last_active or 0)
             subagents += member.facts.subagent
         top, own_key = self._top(record), SessionKey(record.agent, record.session_id)
+        signal = said(members)
         process = self._pairing.process(top)
         plan = self._settings.plan
         return Session(
@@ -178,8 +181,10 @@ class SessionViews:
             context_used_tokens=facts.context_used_tokens,
             context_peak_tokens=facts.context_peak_tokens,
             context_window_tokens=facts.context_window_tokens,
-            state=self._state(record, top, now, last_active=last_active or None, process=process),
-            state_detail=facts.signal.detail or None,
+            state=self._state(
+                record, signal, top, now, last_active=last_active or None, process=process
+            ),
+            state_detail=signal.detail or None,
             model_effort=facts.model_effort or None,
             subscription=facts.subscription or self._plans.get(record.agent) or None,
             agent_version=facts.agent_version or None,
@@ -206,9 +211,10 @@ class SessionViews:
                 waiting.extend(self._children.get(key, ()))
         return members
 
-    def _state(
+    def _state(  # noqa: PLR0913 - all that a state comes from
         self,
         record: SessionRecord,
+        signal: Signal,
         top: SessionKey,
         now: float,
         *,
@@ -219,7 +225,7 @@ class SessionViews:
         scanned = self._pairing.looked_for(top, now, last_active=last_active)
         if binding is None:
             return resolve(
-                record.facts.signal,
+                signal,
                 liveness=None,
                 scanned=scanned,
                 last_active=last_active,
@@ -228,7 +234,7 @@ class SessionViews:
         own = top.session_id == record.session_id
         usage = process.usage if process else None
         return resolve(
-            record.facts.signal,
+            signal,
             liveness=binding.liveness,
             scanned=scanned,
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
@@ -254,6 +260,17 @@ def _joined(
     for model, usage in second.items():
         models[model] = models.get(model, ModelUsage()) + usage
     return models
+
+
+def said(members: list[SessionRecord]) -> Signal:
+    """Return what a session says that it does; it waits while one of its subagents must ask."""
+    own, *subagents = (member.facts for member in members)
+    if own.signal.kind == "running":
+        for facts in subagents:
+            asks = facts.signal.kind == "waiting" and facts.signal.reason == "permission"
+            if asks and (facts.last_active or 0) >= (own.last_active or 0):
+                return facts.signal
+    return own.signal
 
 
 def is_live(session: Session) -> bool:
