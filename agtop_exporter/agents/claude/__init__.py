@@ -5,7 +5,9 @@ Says nothing of processes, and of credentials reads only of what plan they are.
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +61,7 @@ INJECTED_PROMPTS = (  # lines of type "user" that no user typed
 )
 
 
+UNKNOWN = Signal()
 Calls = tuple[tuple[str, str], ...]  # id, name
 NO_CALLS: Calls = ()
 
@@ -101,11 +104,14 @@ class _Response(msgspec.Struct, gc=False):
         return tokens if self.tokens is NO_TOKENS else tokens.max(self.tokens)
 
 
-class _Found(msgspec.Struct):
-    """A session with what one read found of it."""
+@dataclass(slots=True)
+class _Found:
+    """A session with what one read found of it; what often changes is not in the Struct."""
 
     update: SessionUpdate
-    responses: dict[str, _Response] = {}  # by message, in the order in which they began
+    signal: Signal = UNKNOWN
+    model: str = ""
+    responses: dict[str, _Response] = field(default_factory=dict)  # as they began, by message
     latest: str = ""  # the message of the main chain that was written last
     first: datetime | None = None  # the earliest and the latest record of its own
     last: datetime | None = None
@@ -122,18 +128,18 @@ class _Reader:
         stem = name.removesuffix(".jsonl")
         self.path = path
         self.memory = memory
+        self.calls = OrderedDict(memory.tools)
         self.events: list[UsageEvent] = []
         self.unknown = UnknownTypes(KNOWN_TYPES)
         self.sessions: dict[str, _Found] = {}
         self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
         self.session_id = memory.session_id or (parent_folder if self.agent_id else stem)
-        self.surroundings: tuple[object, ...] = ()
+        self.place = Record()  # the first one of those that stand where the latest does
         self.found = _Found(SessionUpdate(session_id=""))
         self.limit_hit: RateLimit | None = None  # the latest
         self.is_transcript = bool(memory.session_id)  # else another program's file
         self.copied = False
         self.main_chain = True
-        self.asked_elsewhere = False  # by another session: a copy
 
     def take(self, records: list[Record]) -> None:
         """Use some records."""
@@ -141,16 +147,15 @@ class _Reader:
         self.is_transcript = self.is_transcript or not TYPES.isdisjoint(types)
         if not PLAIN_TYPES.issuperset(types):
             self.unknown.see_all([record.kind for record in records])
+        place = self.place
         for record in records:
-            surroundings = (
-                record.session_id,
-                record.parent_session_id,
-                record.request_session_id,
-                record.agent_id,
-                record.is_sidechain,
-            )
-            if surroundings != self.surroundings:
-                self.surroundings = surroundings
+            if (
+                record.session_id is None
+                or record.session_id != place.session_id
+                or record.agent_id != place.agent_id
+                or record.is_sidechain != place.is_sidechain
+            ):
+                place = self.place = record
                 self._place(record)
             self.copied = record.forked_from is not None
             if record.timestamp is not None:
@@ -168,7 +173,6 @@ class _Reader:
         self.session_id = record.session_id or record.parent_session_id or self.session_id
         agent_id = (record.agent_id if record.is_sidechain else None) or self.agent_id
         self.main_chain = not record.is_sidechain or bool(agent_id)
-        self.asked_elsewhere = record.request_session_id not in (None, self.session_id)
         own_id = f"agent-{agent_id}" if agent_id else self.session_id
         self.found = self.sessions.get(own_id) or self._begin(own_id)
 
@@ -189,7 +193,8 @@ class _Reader:
         """Note when a record was written, and what its session runs on: a copy says neither."""
         memory, found = self.memory, self.found
         session = found.update
-        session.cwd = session.cwd or record.cwd or ""
+        if not session.cwd:
+            session.cwd = record.cwd or ""
         if memory.began is None:
             memory.began = moment
         if self.copied or moment < memory.began:
@@ -197,20 +202,22 @@ class _Reader:
             return
         if found.first is None or found.last is None:
             found.first = found.last = moment
-        elif moment > found.last:
+        elif moment >= found.last:
             found.last = moment
         elif moment < found.first:
             found.first = moment
-        session.git_branch = record.git_branch or session.git_branch
-        session.agent_version = record.version or session.agent_version
+        if record.git_branch:
+            session.git_branch = record.git_branch
+        if record.version:
+            session.agent_version = record.version
 
     # --- responses --------------------------------------------------------------------------
 
     def _assistant(self, record: Record, message: Message) -> None:
-        session, model = self.found.update, message.model
+        found, model = self.found, message.model
         if model == SYNTHETIC_MODEL:
             if self.main_chain and record.is_api_error_message:
-                session.signal = Signal("error", "api error", "assistant.isApiErrorMessage")
+                found.signal = Signal("error", "api error", "assistant.isApiErrorMessage")
             if record.error == "rate_limit" and record.timestamp is not None:
                 self.limit_hit = limit_hit(prompt_text(message.content), seconds(record))
             return
@@ -223,21 +230,22 @@ class _Reader:
         if message.usage is not None:
             self._respond(record, message, message.usage, tools)
         if self.main_chain:
-            session.model = model or session.model
-            session.signal = ASKING if asks else answered(message.stop_reason)
+            found.model = model or found.model
+            found.signal = ASKING if asks else answered(message.stop_reason)
 
     def _call(self, block: Block) -> tuple[str, str]:
         """Note a call until its result comes."""
-        calls = self.memory.tools
+        calls = self.calls
         name = calls[block.id] = tool_label(block.name)
         if len(calls) > REMEMBERED_TOOLS:
-            del calls[next(iter(calls))]
+            calls.popitem(last=False)
         return block.id, name
 
     def _respond(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
         found = self.found
         key = message.id or record.uuid or nameless(found.update.session_id, record, usage)
-        copied = self.copied or self.asked_elsewhere or not record.request_id
+        asked_elsewhere = record.request_session_id not in (None, self.session_id)
+        copied = self.copied or asked_elsewhere or not record.request_id
         response = found.responses.get(key)
         if response is None:
             found.responses[key] = _Response(
@@ -265,20 +273,20 @@ class _Reader:
         if not is_result:
             self._prompt(record, message)
         elif self.main_chain:
-            self.found.update.signal = WORKING
+            self.found.signal = WORKING
 
     def _failure(self, record: Record, call_id: str) -> None:
-        failed = ((call_id, self.memory.tools.get(call_id, "unknown")),)
+        failed = ((call_id, self.calls.get(call_id, "unknown")),)
         self._occur(record, f"failure:{call_id}", tool_errors=failed)
 
     def _prompt(self, record: Record, message: Message) -> None:
-        session, text = self.found.update, prompt_text(message.content).lstrip()
+        found, text = self.found, prompt_text(message.content).lstrip()
         if text.startswith(INTERRUPTED):
-            session.signal = Signal("idle", "", "user.interrupted")
+            found.signal = Signal("idle", "", "user.interrupted")
         typed = text and not (record.is_meta or record.is_compact_summary or record.is_sidechain)
         if typed and not text.startswith(INJECTED_PROMPTS):
-            session.entitle(text, PROMPT_RANK)
-            session.signal = Signal("running", "", "user.prompt")
+            found.update.entitle(text, PROMPT_RANK)
+            found.signal = Signal("running", "", "user.prompt")
             self._occur(record, f"prompt:{record.uuid or seconds(record)}", turns=1)
 
     def _remark(self, record: Record) -> None:
@@ -287,7 +295,7 @@ class _Reader:
             title = record.custom_title or record.ai_title or record.summary or ""
             self.found.update.entitle(title, TITLE_RANKS[record.type])
         elif record.subtype == "turn_duration":
-            self.found.update.signal = Signal("idle", "", "system.turn_duration")
+            self.found.signal = Signal("idle", "", "system.turn_duration")
         elif record.subtype == "compact_boundary":
             self._occur(record, f"compaction:{record.uuid or seconds(record)}", compactions=1)
 
@@ -317,12 +325,14 @@ class _Reader:
     def finish(self) -> tuple[UsageEvent, ...]:
         """Complete the sessions, and return everything that happened once."""
         responses = [event for found in self.sessions.values() for event in self._complete(found)]
+        self.memory.tools = dict(self.calls)
         if self.is_transcript:
             self.memory.session_id = self.session_id
         return (*responses, *self.events)
 
     def _complete(self, found: _Found) -> list[UsageEvent]:
         session, used, models = found.update, 0, [""]
+        session.signal, session.model = found.signal, found.model
         events: list[UsageEvent] = []
         for key, response in found.responses.items():
             tokens = response.all_tokens()
@@ -332,11 +342,11 @@ class _Reader:
                     models.append(response.model)
             events.append(
                 UsageEvent(
-                    key=key,
-                    session_id=session.session_id,
-                    time=response.time,
-                    model=response.model,
-                    tokens=tokens,
+                    key,
+                    session.session_id,
+                    response.time,
+                    response.model,
+                    tokens,
                     requests=1,
                     tools=each_once(response.tools),
                     copied=response.copied,
