@@ -58,6 +58,7 @@ class Ledger:
         self.totals: dict[Series, int | float] = {}
         self.sessions: dict[tuple[str, str], SessionRecord] = {}
         self.cursors: dict[str, tuple[str, Cursor]] = {}  # path -> agent, cursor
+        self.cursors_of: dict[str, dict[str, Cursor]] = {}  # the same by agent
         self.rate_limits: dict[tuple[str, str], RateLimit] = {}
         self._by_id: list[SessionRecord] = []
         self._created: list[SessionRecord] = []  # by the batch at hand
@@ -72,7 +73,13 @@ class Ledger:
         try:
             self._load()
         except (DatabaseError, msgspec.MsgspecError) as error:
-            for known in (self.totals, self.sessions, self.cursors, self.rate_limits):
+            for known in (
+                self.totals,
+                self.sessions,
+                self.cursors,
+                self.cursors_of,
+                self.rate_limits,
+            ):
                 known.clear()
             self._by_id.clear()
             self._store.recover(error)
@@ -87,7 +94,7 @@ class Ledger:
         for series, value in store.all("totals"):
             self.totals[tuple(msgspec.json.decode(series, type=list[str]))] = value
         for path, agent, data in store.all("cursors"):
-            self.cursors[path] = (agent, msgspec.msgpack.decode(data, type=Cursor))
+            self._place(path, agent, msgspec.msgpack.decode(data, type=Cursor))
         for name, data in store.all("facts"):
             if name != "rate_limits":
                 self.facts[name] = data
@@ -172,12 +179,21 @@ class Ledger:
 
     def move_cursor(self, path: str, agent: str, cursor: Cursor) -> None:
         """Remember how far a file has been read."""
-        self.cursors[path] = (agent, cursor)
+        self._place(path, agent, cursor)
         self._dirty_cursors.add(path)
+
+    def _place(self, path: str, agent: str, cursor: Cursor) -> None:
+        before = self.cursors.get(path)
+        if before is not None and before[0] != agent:
+            del self.cursors_of[before[0]][path]
+        self.cursors[path] = (agent, cursor)
+        self.cursors_of.setdefault(agent, {})[path] = cursor
 
     def forget_cursor(self, path: str) -> None:
         """Forget a file that is gone; what it held stays counted."""
-        if self.cursors.pop(path, None) is not None:
+        known = self.cursors.pop(path, None)
+        if known is not None:
+            del self.cursors_of[known[0]][path]
             self._dirty_cursors.add(path)
 
     def _update(self, agent: str, update: SessionUpdate, project: Callable[[str], str]) -> None:

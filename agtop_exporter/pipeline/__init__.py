@@ -15,7 +15,6 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
     Batch,
-    Cursor,
     Notice,
     ParseError,
     PriceSource,
@@ -191,15 +190,11 @@ class Pipeline:
 
     def _look(self, durations: dict[str, float], failed: set[str]) -> dict[str, Listing]:
         """Find out what has changed."""
-        cursors: dict[str, dict[str, Cursor]] = {name: {} for name in self.agents}
-        for path, (name, cursor) in self.ledger.cursors.items():
-            if name in cursors:
-                cursors[name][path] = cursor
         listings: dict[str, Listing] = {}
         for name in self.agents:
             began = perf_counter()
             try:
-                listings[name] = self._files[name].look(cursors[name])
+                listings[name] = self._files[name].look(self.ledger.cursors_of.get(name, {}))
             except OSError as error:
                 self._fail(Failure(name, "", str(error)), failed)
                 continue

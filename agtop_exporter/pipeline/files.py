@@ -69,6 +69,7 @@ class AgentFiles:
         self._pass: Iterator[Entry] | None = None
         self._seen: set[str] = set()
         self._groups: dict[str, Entry] = {}  # entries that are more than one file
+        self._hot: list[str] | None = None  # those that were written to last
         self._first = True
 
     def look(self, cursors: Mapping[str, Cursor]) -> Listing:
@@ -90,8 +91,12 @@ class AgentFiles:
             self._pass, self._first = None, False
         else:
             self._pass = itertools.chain([following], self._pass)
-            for path in _hot(cursors):
+            if self._hot is None:
+                self._hot = _latest(cursors)
+            for path in self._hot:
                 _look_at(self._groups.get(path) or _Plain(path), cursors, changed)
+        if changed or following is None:
+            self._hot = None
         work, moved = self._compared(cursors, changed, gone)
         return Listing(bool(roots), tuple(unreadable), tuple(work), tuple(moved), tuple(gone))
 
@@ -148,7 +153,7 @@ def _new_bytes(cursor: Cursor, size: int) -> int:
     return growth if growth >= 0 else size
 
 
-def _hot(cursors: Mapping[str, Cursor]) -> list[str]:
+def _latest(cursors: Mapping[str, Cursor]) -> list[str]:
     """Return the files that were written to last."""
     return heapq.nlargest(HOT_FILES, cursors, key=lambda path: cursors[path].mtime_ns)
 
