@@ -31,7 +31,7 @@ from agtop_exporter.model import (
 
 __all__ = ["Entry", "Ledger", "Price", "SessionRecord"]
 
-CHECKPOINT_EVENTS = 20_000
+CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
 LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
 WINDOWS_MAX = 8  # rate-limit windows of one agent
 OTHER, UNKNOWN = "other", "unknown"
