@@ -32,6 +32,7 @@ Notice = Callable[[str, str, Mapping[str, object]], None]
 
 TITLE_CHARACTERS = 80
 SECONDS_PER_HOUR = 3600
+MAX_SUM = 2**63 - 1  # what SQLite and MessagePack hold: 9.2 million dollars, in picodollars
 PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest
 
 
@@ -355,6 +356,17 @@ class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def __sub__(self, other: "ModelUsage") -> "ModelUsage":
         return ModelUsage(
             self.requests - other.requests, self.tokens - other.tokens, self.cost - other.cost
+        )
+
+    def bounded(self) -> "ModelUsage":
+        """Return the same, with no sum above MAX_SUM: absurd figures must not end the counting."""
+        tokens, cost = msgspec.structs.astuple(self.tokens), msgspec.structs.astuple(self.cost)
+        if max(self.requests, *tokens, *cost) <= MAX_SUM:
+            return self
+        return ModelUsage(
+            min(self.requests, MAX_SUM),
+            TokenCounts(*(min(count, MAX_SUM) for count in tokens)),
+            Cost(*(min(amount, MAX_SUM) for amount in cost)),
         )
 
 

@@ -17,6 +17,7 @@ from agtop_exporter.ledger.packed import FindTariff, Page, entry_of, event_key, 
 from agtop_exporter.ledger.records import Entry, SessionRecord, merge_facts
 from agtop_exporter.ledger.store import Row, Store
 from agtop_exporter.model import (
+    MAX_SUM,
     TOKEN_TYPES,
     Batch,
     Cost,
@@ -169,7 +170,7 @@ class Ledger:
     def add(self, series: Series, amount: float) -> None:
         """Let a total grow; a negative amount is ignored, for totals never fall."""
         if amount > 0 or series not in self.totals:
-            self.totals[series] = self.totals.get(series, 0) + max(0, amount)
+            self.totals[series] = min(MAX_SUM, self.totals.get(series, 0) + max(0, amount))
             self._dirty_totals.add(series)
 
     def remember(self, name: str, data: bytes) -> None:
@@ -222,7 +223,7 @@ class Ledger:
     def _touch(self, record: SessionRecord) -> None:
         """Note what a session had before this refresh changes it."""
         if record.id not in self._before:
-            self._before[record.id] = record.usage
+            self._before[record.id] = record.usage.bounded()
 
     # --- counting ---------------------------------------------------------------------------
 
@@ -299,7 +300,8 @@ class Ledger:
             session, model, _ = place
             record = self._by_id[session]
             self._touch(record)
-            record.models[model] = record.models.get(model, ModelUsage()) + usage
+            known = record.models.get(model, ModelUsage())
+            record.models[model] = (known + usage).bounded()
             if record.models[model].requests == 0:
                 del record.models[model]  # another session has a better claim to all of it
             key = (record.agent, model)

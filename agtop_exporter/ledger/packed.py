@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.model import (
+    MAX_SUM,
     SECONDS_PER_HOUR,
     Cost,
     ModelUsage,
@@ -91,7 +92,7 @@ def _run(key: RunKey, responses: Sequence[UsageEvent]) -> Run:
         longest_prompt=max(map(sum, zip(*columns[:4], strict=True))),
         requests=sum(response.requests for response in responses),
         tokens=TokenCounts(*map(sum, columns)),
-        reported_cost=sum(response.reported_cost or 0 for response in responses),
+        reported_cost=min(MAX_SUM, sum(response.reported_cost or 0 for response in responses)),
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.ledger.packed import Page
-from agtop_exporter.model import AgtopError
+from agtop_exporter.model import MAX_SUM, AgtopError
 
 SCHEMA_VERSION = 1
 FILE_NAME = "ledger.db"
@@ -265,7 +265,11 @@ class Store:
                     ),
                 )
                 database.executemany(
-                    ADD_HOURLY, ((*place, *sums) for place, sums in self._hourly.items())
+                    ADD_HOURLY,
+                    (
+                        (*place, *(min(amount, MAX_SUM) for amount in sums))
+                        for place, sums in self._hourly.items()
+                    ),
                 )
                 database.executemany(
                     "DELETE FROM cursors WHERE path = ?", ((path,) for path in gone)

@@ -1,0 +1,34 @@
+"""Figures that nobody can have used must not stop the counting of all others."""
+
+from driving import project
+from events import batch, response
+
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import MAX_SUM, Cost
+from agtop_exporter.tail import MAX_COUNT
+
+DEAREST = 600_000_000  # picodollars a token
+REQUESTS = 100
+
+
+def price(event):
+    return Cost(output=event.tokens.output * DEAREST)
+
+
+def test_sums_stop_where_a_database_ends(tmp_path):
+    ledger = Ledger(tmp_path)
+    for refresh in range(2):
+        absurd = [response(f"{refresh}-{n}", "bad", output=MAX_COUNT) for n in range(REQUESTS)]
+        good = response(f"good-{refresh}", "good", output=5)
+        for events in (absurd, [good]):
+            ledger.record(batch(*events), price=price, project=project)
+        ledger.commit()
+        assert ledger.warning == ""
+    ledger.close()
+    again = Ledger(tmp_path, read_only=True)
+    good, bad = (again.sessions["claude", name].usage for name in ("good", "bad"))
+    assert (good.requests, good.tokens.output, good.cost.output) == (2, 10, 10 * DEAREST)
+    assert (bad.requests, bad.cost.output) == (2 * REQUESTS, MAX_SUM)
+    assert again.totals["cost", "claude", "model-1", "output", "estimated"] == MAX_SUM
+    assert again.totals["tokens", "claude", "model-1", "output"] == 2 * REQUESTS * MAX_COUNT + 10
+    again.close()
