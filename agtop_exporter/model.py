@@ -32,6 +32,7 @@ Notice = Callable[[str, str, Mapping[str, object]], None]
 
 TITLE_CHARACTERS = 80
 SECONDS_PER_HOUR = 3600
+END_OF_TIME = 253_370_764_800.0  # the year 9999 in unix seconds: after it calendars end
 MAX_SUM = 2**63 - 1  # what SQLite and MessagePack hold: 9.2 million dollars, in picodollars
 PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest
 
@@ -40,6 +41,11 @@ def one_line(text: str) -> str:
     """Fold white space, and cut to the length of a title."""
     folded = " ".join(text[: TITLE_CHARACTERS * 20].split())
     return folded if len(folded) <= TITLE_CHARACTERS else folded[: TITLE_CHARACTERS - 1] + "…"
+
+
+def hour_of(time: float) -> int:
+    """Return the hour of a time, in hours since 1970; 0 for what no calendar shows."""
+    return int(time) // SECONDS_PER_HOUR if 0 <= time < END_OF_TIME else 0
 
 
 class AgtopError(Exception):
@@ -266,7 +272,9 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     signal: Signal = Signal()
 
     def seen(self, time: float) -> None:
-        """Take note of a record of the session's own."""
+        """Take note of a record of the session's own; a time that no calendar shows is none."""
+        if not 0 <= time < END_OF_TIME:
+            return
         if self.started_at is None or time < self.started_at:
             self.started_at = time
         if self.last_active is None or time > self.last_active:

@@ -113,3 +113,11 @@ def test_prices_that_two_sources_state_differently_are_told(tmp_path):
         "mirror/gpt-99": ("litellm", "prefix-stripped"),
     }
     assert "  - mirror/gpt-99 is priced as gpt-99 of litellm (prefix-stripped)\n" in done.stdout
+
+
+def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):
+    claude_file(tmp_path).write_text(claude_answer(1, 0, model="gpt\x1b[2J\n"))
+    done = run("agtop-exporter", "doctor", *FLAGS, home=tmp_path, check=False)
+    assert "no price is known for gpt\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER} (" in (
+        done.stdout
+    )

@@ -1,9 +1,14 @@
 """Figures that nobody can have used must not stop the counting of all others."""
 
+import math
+
+import msgspec
+import pytest
 from driving import project
 from events import batch, response
 
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.packed import pack
 from agtop_exporter.model import MAX_SUM, Cost
 from agtop_exporter.tail import MAX_COUNT
 
@@ -13,6 +18,20 @@ REQUESTS = 100
 
 def price(event):
     return Cost(output=event.tokens.output * DEAREST)
+
+
+@pytest.mark.parametrize("time", [math.inf, -math.inf, math.nan, 1e300, -1e300, -1.0])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_time_that_is_none_counts_all_the_same(tmp_path, time, packed):
+    ledger = Ledger(tmp_path)
+    found = batch(response("k", time=time, output=5))
+    if packed:
+        found = msgspec.structs.replace(found, events=(), packed=pack("claude", found.events))
+    ledger.record(found, price=price, project=project)
+    ledger.commit()
+    assert ledger.totals["requests", "claude", "model-1"] == 1
+    assert ledger.warning == ""
+    ledger.close()
 
 
 def test_sums_stop_where_a_database_ends(tmp_path):

@@ -94,7 +94,13 @@ def _about_skipped(skipped: Skipped) -> str:
 
 
 def _listed(counts: Mapping[str, int], *, unit: str) -> str:
-    return ", ".join(f"{name} ({count:,}{unit})" for name, count in sorted(counts.items()))
+    return ", ".join(f"{_plain(name)} ({count:,}{unit})" for name, count in sorted(counts.items()))
+
+
+def _plain(name: str) -> str:
+    """Return a name from a transcript as a terminal may show it."""
+    shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
+    return shown or "a model without a name"
 
 
 def _source(source: PriceSource) -> str:

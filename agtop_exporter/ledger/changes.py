@@ -6,7 +6,7 @@ from msgspec.structs import astuple
 
 from agtop_exporter.ledger.records import Entry, unpriced
 from agtop_exporter.ledger.store import Place
-from agtop_exporter.model import SECONDS_PER_HOUR, Cost, ModelUsage, TokenCounts
+from agtop_exporter.model import Cost, ModelUsage, TokenCounts, hour_of
 
 
 class Changes:
@@ -23,7 +23,7 @@ class Changes:
         """Add what an entry says."""
         session = entry.session
         if entry.requests:
-            place = (session, entry.model, int(entry.time) // SECONDS_PER_HOUR)
+            place = (session, entry.model, hour_of(entry.time))
             known = self._added.get(place)
             if known is None:
                 self._added[place] = [entry]
@@ -46,7 +46,7 @@ class Changes:
     def take(self, entry: Entry) -> None:
         """Take away what an entry said."""
         if entry.requests:
-            place = (entry.session, entry.model, int(entry.time) // SECONDS_PER_HOUR)
+            place = (entry.session, entry.model, hour_of(entry.time))
             self._taken.setdefault(place, []).append(entry)
         for _, name in entry.tools:
             self._add_to((entry.session, "tool_calls", name), -1)

@@ -14,13 +14,13 @@ from msgspec.structs import astuple
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.model import (
     MAX_SUM,
-    SECONDS_PER_HOUR,
     Cost,
     ModelUsage,
     Packed,
     Run,
     TokenCounts,
     UsageEvent,
+    hour_of,
 )
 
 Tariff = Callable[[TokenCounts], Cost]
@@ -78,7 +78,7 @@ def _run_keys(responses: Sequence[UsageEvent]) -> Iterator[RunKey]:
     _, session_ids, times, models, *_, providers, speeds, reported = zip(
         *map(astuple, responses), strict=True
     )
-    hours = [int(time) // SECONDS_PER_HOUR for time in times]
+    hours = map(hour_of, times)
     return zip(session_ids, models, providers, speeds, hours, map(bool, reported), strict=True)
 
 
@@ -137,7 +137,7 @@ class Page:
             if event.requests and event.reported_cost:
                 cost = Cost(reported=event.reported_cost)
             elif event.requests:
-                hour = int(event.time) // SECONDS_PER_HOUR
+                hour = hour_of(event.time)
                 place = (event.session_id, event.model, event.provider, event.speed, hour)
                 cost = tariffs[place](event.tokens)
             yield key, entry_of(event, self._ids[event.session_id], cost)

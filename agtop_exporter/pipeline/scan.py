@@ -72,3 +72,5 @@ def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:
         return Failure(item.agent, item.path, "")
     except OSError as error:
         return Failure(item.agent, item.path, error.strerror or type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - whatever a file holds, the others are read
+        return Failure(item.agent, item.path, f"a bug in its reader: {type(error).__name__}")

@@ -39,7 +39,7 @@ from agtop_exporter.model import (
     UsageEvent,
     one_line,
 )
-from agtop_exporter.tail import Errors, LineReader, records
+from agtop_exporter.tail import Errors, LineReader, is_sane, records
 
 NAME = "claude"
 CONTEXT_TOKENS = 200_000
@@ -196,6 +196,8 @@ class _Reader:
         if not session.cwd:
             session.cwd = record.cwd or ""
         if memory.began is None:
+            if not is_sane(moment):
+                return
             memory.began = moment
         if self.copied or moment < memory.began:
             self.copied = True

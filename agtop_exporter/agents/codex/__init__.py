@@ -38,7 +38,7 @@ from agtop_exporter.model import (
     Signal,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, records
+from agtop_exporter.tail import Errors, LineReader, is_sane, records
 
 NAME = "codex"
 THREAD_NAME_RANK = 5
@@ -118,7 +118,7 @@ class _Reader:
     def _use(self, run: list[Record]) -> None:
         """Use records that are all copies, or none of them."""
         times = [record.timestamp for record in run if record.timestamp and record.payload]
-        self.memory.began = self.memory.began or next(iter(times), None)
+        self.memory.began = self.memory.began or next(filter(is_sane, times), None)
         self.copied = bool(run) and self._is_copy(run[0])
         if times and not self.copied:
             self.session.seen(min(times).timestamp())
