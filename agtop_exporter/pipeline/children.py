@@ -110,7 +110,8 @@ def _serve(connection: Connection) -> None:
     """Read what the parent asks for, until it ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
     gc.disable()  # nothing here makes reference cycles
-    os.nice(POLITENESS)
+    with contextlib.suppress(OSError):  # where a service manager forbids it
+        os.nice(POLITENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     agents = {agent.name: agent for agent in load_agents()}
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
