@@ -16,6 +16,7 @@ import msgspec
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
 from agtop_exporter.agents.codex.limits import OWN_LIMITS, rate_limits
 from agtop_exporter.agents.codex.records import (
+    NOTHING,
     Item,
     Payload,
     RateLimits,
@@ -25,7 +26,7 @@ from agtop_exporter.agents.codex.records import (
     ThreadSettings,
     TokenUsage,
 )
-from agtop_exporter.agents.codex.types import KNOWN_PAIRS, KNOWN_TYPES
+from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.agents.codex.usage import added, growth, token_counts, vector
 from agtop_exporter.credentials import codex_plan
 from agtop_exporter.drift import UnknownTypes
@@ -49,9 +50,11 @@ TOOL_CALLS = frozenset(
 RESULTS = frozenset(  # most of a rollout, which tells no more than that it goes on
     {"reasoning", "function_call_output", "custom_tool_call_output", "tool_search_output"}
 )
+FREQUENT = TOOL_CALLS | RESULTS | {"token_count"}  # known types of payloads
 APPROVALS = frozenset(
     {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
 )
+FIGURES = "%d:%d:%d:%d:%d:%d"  # of a usage, in the order of its fields
 ESCALATED = b"require_escalated"  # such a call asks the user first, which no record says (0.169)
 SPEEDS = {"fast": "priority", "priority": "priority", "flex": "flex"}  # by service tier
 
@@ -99,11 +102,10 @@ class _Reader:
 
     def take(self, found: list[Record]) -> None:
         """Use some records."""
-        pairs = {(record.type, record.payload.type if record.payload else "") for record in found}
-        if not KNOWN_PAIRS.issuperset(pairs):
-            self.unknown.see_all([record.kind for record in found])
+        seldom = [r for r in found if r.payload is None or r.payload.type not in FREQUENT]
+        self.unknown.see_all([record.kind for record in seldom])
         begin = 0
-        if "session_meta" in {kind for kind, _ in pairs}:
+        if "session_meta" in [record.type for record in seldom]:
             types = [record.type for record in reversed(found)]
             begin = len(types) - types.index("session_meta")  # before it, anything may change
         for record in found[:begin]:
@@ -237,7 +239,8 @@ class _Reader:
         if not self._is_late(total):
             usage = info.last_token_usage or growth(info.total_token_usage, self.memory.total)
             self.memory.total = total
-            if usage is not None and any(vector(usage)) and not self.memory.inherits:
+            counts = usage is not None and (usage.total_tokens or any(vector(usage)))
+            if usage is not None and counts and not self.memory.inherits:
                 self._count(usage, total)
 
     def _is_late(self, total: tuple[int, ...]) -> bool:
@@ -254,9 +257,9 @@ class _Reader:
     def _count(self, usage: TokenUsage, total: tuple[int, ...]) -> None:
         """Count a response by its figures, and all that tells it from its like."""
         memory = self.memory
-        copied = self.copied or self._is_replayed()
+        copied = self.copied or (bool(memory.origin) and self._is_replayed())
         owner = memory.turn_id or ((memory.family or memory.origin) if copied else "")
-        figures = ":".join(map(str, total or vector(usage)))
+        figures = FIGURES % (total or vector(usage))
         if not total:  # only its place tells it from its like
             memory.untold += 1
             figures += f":#{memory.untold}"
@@ -371,12 +374,17 @@ class _Reader:
 
     def _item(self, payload: Payload) -> None:
         if payload.type in TOOL_CALLS:
-            self.memory.inherits = self.memory.inherits and self.copied
+            self._work_begins()
             self._call(payload)
         elif payload.role == "assistant":
-            self.memory.inherits = self.memory.inherits and self.copied
+            self._work_begins()
             if payload.type == "message":
                 self._answer(payload)
+
+    def _work_begins(self) -> None:
+        """Note that what follows is a fork's own, if it is no copy."""
+        if self.memory.inherits and not self.copied:
+            self.memory.inherits = False
 
     def _call(self, payload: Payload) -> None:
         thread_id, time = self._thread(), self.time
@@ -395,7 +403,8 @@ class _Reader:
             self.session.signal = self._called(payload)
 
     def _called(self, payload: Payload) -> Signal:
-        if ESCALATED in bytes(payload.arguments) or ESCALATED in bytes(payload.input):
+        words = payload.input if payload.arguments is NOTHING else payload.arguments
+        if ESCALATED in bytes(words):
             self.memory.asked = True
             return signal("waiting", payload.type, "permission")
         return signal("running", payload.type)

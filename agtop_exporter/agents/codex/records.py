@@ -4,6 +4,8 @@ import msgspec
 
 from agtop_exporter.tail import Count, Moment, RunningTotal
 
+NOTHING = msgspec.Raw()
+
 
 class TokenUsage(msgspec.Struct, gc=False):
     """Token figures; input includes cached input, output includes reasoning."""
@@ -125,7 +127,7 @@ class Payload(msgspec.Struct, gc=False):
     type: str = ""
     role: str | None = None
     name: str | None = None
-    arguments: msgspec.Raw = msgspec.Raw()
+    arguments: msgspec.Raw = NOTHING
     call_id: str | None = None
     info: TokenInfo | None = None
     rate_limits: RateLimits | None = None
@@ -155,7 +157,7 @@ class Payload(msgspec.Struct, gc=False):
     last_agent_message: str | None = None
     error: Failure | None = None
     phase: str | None = None
-    input: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = NOTHING
     content: list[TextPart] | str | None = None
 
 

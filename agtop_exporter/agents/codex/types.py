@@ -44,9 +44,6 @@ EVENTS = frozenset(
     | {"undo_completed", "undo_started", "user_message", "view_image_tool_call", "warning"}
     | {"web_search_begin", "web_search_end"}
 )
-KNOWN_PAIRS = frozenset(  # a record's own type, its payload's
-    {(kind, "") for kind in TYPES}
-    | {("response_item", item) for item in ITEMS}
-    | {("event_msg", event) for event in EVENTS}
+KNOWN_TYPES = (
+    TYPES | {f"response_item.{item}" for item in ITEMS} | {f"event_msg.{event}" for event in EVENTS}
 )
-KNOWN_TYPES = frozenset(".".join(filter(None, pair)) for pair in KNOWN_PAIRS)
