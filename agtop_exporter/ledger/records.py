@@ -35,8 +35,9 @@ class SessionRecord(msgspec.Struct, array_like=True):
 
     @property
     def usage(self) -> ModelUsage:
-        """The sum over all models."""
-        return sum(self.models.values(), ModelUsage())
+        """The sum over all models; most sessions have one."""
+        used = list(self.models.values())
+        return used[0] if len(used) == 1 else sum(used, ModelUsage())
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -6,7 +6,6 @@ from collections.abc import Set as AbstractSet
 
 from agtop_exporter.ledger import Ledger, SessionRecord
 from agtop_exporter.model import (
-    NO_TOKENS,
     ModelUsage,
     ProcessMatch,
     Session,
@@ -132,16 +131,14 @@ class SessionViews:
 
     def _view(self, record: SessionRecord, now: float) -> Session:
         facts, models = record.facts, dict(record.models)
-        own = _sum(models)
+        own = record.usage
         tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
-        floor_tokens, floor_cost = own.tokens, own.cost
+        floor_tokens = own.tokens.max(record.floor_tokens)
+        floor_cost = own.cost.max(record.floor_cost)
         last_active, subagents = facts.last_active or 0, 0
-        if record.floor_tokens != NO_TOKENS:
-            floor_tokens = floor_tokens.max(record.floor_tokens)
-            floor_cost = floor_cost.max(record.floor_cost)
         _, *others = members = self._tree(record)
         for member in others:
-            used = _sum(member.models)
+            used = member.usage
             joined = _joined(tree.models, member.models)
             tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
             floor_tokens += used.tokens.max(member.floor_tokens)
@@ -222,34 +219,19 @@ class SessionViews:
         process: ProcessMatch | None,
     ) -> State:
         binding = self._pairing.binding(top)
-        scanned = self._pairing.looked_for(top, now, last_active=last_active)
-        if binding is None:
-            return resolve(
-                signal,
-                liveness=None,
-                scanned=scanned,
-                last_active=last_active,
-                now=now,
-            )
         own = top.session_id == record.session_id
         usage = process.usage if process else None
         return resolve(
             signal,
-            liveness=binding.liveness,
-            scanned=scanned,
+            liveness=binding.liveness if binding else None,
+            scanned=self._pairing.looked_for(top, now, last_active=last_active),
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
             acting=self._pairing.acts_since(top, last_active or now),
             last_active=last_active,
             now=now,
-            registry_status=binding.status if own else "",
-            waiting_for=binding.waiting_for if own else "",
+            registry_status=binding.status if binding and own else "",
+            waiting_for=binding.waiting_for if binding and own else "",
         )
-
-
-def _sum(models: Mapping[str, ModelUsage]) -> ModelUsage:
-    """Return the usage of all models; most sessions have one."""
-    used = list(models.values())
-    return used[0] if len(used) == 1 else sum(used, ModelUsage())
 
 
 def _joined(
