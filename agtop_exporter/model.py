@@ -43,9 +43,14 @@ def one_line(text: str) -> str:
     return folded if len(folded) <= TITLE_CHARACTERS else folded[: TITLE_CHARACTERS - 1] + "…"
 
 
+def is_sane(time: float) -> bool:
+    """Say whether a time is one that a calendar shows: a transcript may say any."""
+    return 0 <= time < END_OF_TIME
+
+
 def hour_of(time: float) -> int:
     """Return the hour of a time, in hours since 1970; 0 for what no calendar shows."""
-    return int(time) // SECONDS_PER_HOUR if 0 <= time < END_OF_TIME else 0
+    return int(time) // SECONDS_PER_HOUR if is_sane(time) else 0
 
 
 class AgtopError(Exception):
@@ -273,7 +278,7 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
 
     def seen(self, time: float) -> None:
         """Take note of a record of the session's own; a time that no calendar shows is none."""
-        if not 0 <= time < END_OF_TIME:
+        if not is_sane(time):
             return
         if self.started_at is None or time < self.started_at:
             self.started_at = time

@@ -46,12 +46,6 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-
-def is_sane(moment: datetime) -> bool:
-    """Say whether a time can be one of a record: those at the ends of time cannot be written."""
-    return 1970 <= moment.year < 9999  # noqa: PLR2004 - the first year, and the last
-
-
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises: RecursionError for deep nesting."""
 

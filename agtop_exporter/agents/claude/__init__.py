@@ -23,6 +23,7 @@ from agtop_exporter.agents import (
     walk,
 )
 from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude.limits import NAME
 from agtop_exporter.agents.claude.records import Block, Message, Record, Usage, token_counts
 from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES, TYPES
 from agtop_exporter.credentials import claude_plan
@@ -37,11 +38,11 @@ from agtop_exporter.model import (
     Signal,
     TokenCounts,
     UsageEvent,
+    is_sane,
     one_line,
 )
-from agtop_exporter.tail import Errors, LineReader, is_sane, records
+from agtop_exporter.tail import Errors, LineReader, records
 
-NAME = "claude"
 CONTEXT_TOKENS = 200_000
 LONG_CONTEXT_TOKENS = 1_000_000  # asked for with the suffix [1m], or seen to be in use
 REMEMBERED_TOOLS = 64  # calls whose result may still come
@@ -196,7 +197,7 @@ class _Reader:
         if not session.cwd:
             session.cwd = record.cwd or ""
         if memory.began is None:
-            if not is_sane(moment):
+            if not is_sane(moment.timestamp()):
                 return
             memory.began = moment
         if self.copied or moment < memory.began:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
-from agtop_exporter.agents.codex.limits import OWN_LIMITS, rate_limits
+from agtop_exporter.agents.codex.limits import NAME, OWN_LIMITS, rate_limits
 from agtop_exporter.agents.codex.records import (
     NOTHING,
     Item,
@@ -38,10 +38,10 @@ from agtop_exporter.model import (
     SessionUpdate,
     Signal,
     UsageEvent,
+    is_sane,
 )
-from agtop_exporter.tail import Errors, LineReader, is_sane, records
+from agtop_exporter.tail import Errors, LineReader, records
 
-NAME = "codex"
 THREAD_NAME_RANK = 5
 REPLAY = timedelta(seconds=1)  # an old fork writes its parent's records at once, when it begins
 TOOL_CALLS = frozenset(
@@ -120,7 +120,8 @@ class _Reader:
     def _use(self, run: list[Record]) -> None:
         """Use records that are all copies, or none of them."""
         times = [record.timestamp for record in run if record.timestamp and record.payload]
-        self.memory.began = self.memory.began or next(filter(is_sane, times), None)
+        sane = (time for time in times if is_sane(time.timestamp()))
+        self.memory.began = self.memory.began or next(sane, None)
         self.copied = bool(run) and self._is_copy(run[0])
         if times and not self.copied:
             self.session.seen(min(times).timestamp())
@@ -147,12 +148,12 @@ class _Reader:
         memory = self.memory
         if record.ordinal is not None and memory.own_ordinal:
             return record.ordinal < memory.own_ordinal
-        early = memory.began and record.timestamp and record.timestamp < memory.began
-        if memory.origin and early:
-            return True
-        if not memory.family or memory.began is None:
+        moment, began = record.timestamp, memory.began
+        if began is None:
             return False
-        return record.timestamp is None or record.timestamp < memory.began + REPLAY
+        if memory.origin and moment is not None and moment < began:
+            return True
+        return bool(memory.family) and (moment is None or moment < began + REPLAY)
 
     @property
     def time(self) -> float:
@@ -237,10 +238,9 @@ class _Reader:
         )
         total = vector(info.total_token_usage)
         if not self._is_late(total):
-            usage = info.last_token_usage or growth(info.total_token_usage, self.memory.total)
+            usage = last or growth(info.total_token_usage, self.memory.total)
             self.memory.total = total
-            counts = usage is not None and (usage.total_tokens or any(vector(usage)))
-            if usage is not None and counts and not self.memory.inherits:
+            if usage is not None and any(vector(usage)) and not self.memory.inherits:
                 self._count(usage, total)
 
     def _is_late(self, total: tuple[int, ...]) -> bool:
@@ -257,7 +257,7 @@ class _Reader:
     def _count(self, usage: TokenUsage, total: tuple[int, ...]) -> None:
         """Count a response by its figures, and all that tells it from its like."""
         memory = self.memory
-        copied = self.copied or (bool(memory.origin) and self._is_replayed())
+        copied = self.copied or self._is_replayed()
         owner = memory.turn_id or ((memory.family or memory.origin) if copied else "")
         figures = FIGURES % (total or vector(usage))
         if not total:  # only its place tells it from its like
