@@ -242,10 +242,7 @@ class Ledger:
             return False
         ids = {id_: self._session(agent, id_).id for id_ in packed.session_ids}
         page = Page(keys, packed, ids=ids, tariffs=tariffs)
-        for place, usage in page.usage():
-            changes.add_sums(place, usage)
-        for session, kind, name, number in page.counts():
-            changes.add_count(session, kind, name, number)
+        changes.add_page(page)
         self._store.put_page(page)
         return True
 
@@ -296,7 +293,7 @@ class Ledger:
         """Bring the sums of sessions, hours and totals up to date."""
         by_model: dict[tuple[str, str], ModelUsage] = {}
         by_project: dict[tuple[str, str], list[int]] = {}
-        for place, usage in changes.usage().items():
+        for place, usage in changes.usage.items():
             session, model, _ = place
             record = self._by_id[session]
             self._touch(record)
@@ -349,7 +346,7 @@ class Ledger:
 
     def _apply_counts(self, changes: Changes) -> None:
         net: dict[Series, int] = {}
-        for (session, kind, name), number in changes.counts().items():
+        for (session, kind, name), number in changes.counts.items():
             if not number:
                 continue
             record = self._by_id[session]

@@ -11,7 +11,7 @@ from operator import itemgetter
 import msgspec
 from msgspec.structs import astuple
 
-from agtop_exporter.ledger.records import Entry
+from agtop_exporter.ledger.records import Entry, tally
 from agtop_exporter.model import (
     MAX_SUM,
     Cost,
@@ -47,10 +47,7 @@ def pack(agent: str, events: Sequence[UsageEvent]) -> Packed:
     )
     for event in events:
         if event.turns or event.compactions or event.tool_errors:
-            counts[event.session_id, "turns", ""] += event.turns
-            counts[event.session_id, "compactions", ""] += event.compactions
-            for _, name in event.tool_errors:
-                counts[event.session_id, "tool_call_errors", name] += 1
+            tally(counts, event.session_id, event)
     return Packed(
         keys=[event_key(agent, event.key) for event in events],
         session_ids=list(dict.fromkeys([event.session_id for event in events])),

@@ -1,6 +1,8 @@
 """What the ledger remembers of a session and of an event, and how two sightings merge."""
 
 import math
+from collections import Counter
+from typing import TypeVar
 
 import msgspec
 
@@ -12,7 +14,11 @@ from agtop_exporter.model import (
     ModelUsage,
     SessionUpdate,
     TokenCounts,
+    UsageEvent,
 )
+
+S = TypeVar("S", int, str)
+"""What names a session: the id of its record, or its own."""
 
 Calls = tuple[tuple[str, str], ...]
 
@@ -83,6 +89,16 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
             tool_errors=union(self.tool_errors, other.tool_errors),
             reported_cost=larger(self.reported_cost, other.reported_cost),
         )
+
+
+def tally(
+    counts: Counter[tuple[S, str, str]], session: S, said: Entry | UsageEvent, sign: int = 1
+) -> None:
+    """Add what is seldom said to counts by session, kind and tool name."""
+    counts[session, "turns", ""] += sign * said.turns
+    counts[session, "compactions", ""] += sign * said.compactions
+    for _, name in said.tool_errors:
+        counts[session, "tool_call_errors", name] += sign
 
 
 def unpriced(tokens: TokenCounts) -> Cost:

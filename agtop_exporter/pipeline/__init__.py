@@ -1,6 +1,6 @@
 """Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from platform import python_version
@@ -60,7 +60,6 @@ class Pipeline:
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
         self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
-        self._file_counts = Counter(name for name, _ in ledger.cursors.values())
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
@@ -177,12 +176,10 @@ class Pipeline:
             if self.ledger.wants_checkpoint:
                 self.ledger.checkpoint()
             durations[result.agent] += perf_counter() - began
-        if work or any(listing.gone for listing in listings.values()):
-            self._file_counts = Counter(name for name, _ in self.ledger.cursors.values())
         return [
             msgspec.structs.replace(
                 self._status(agent, listings.get(agent.name), failed, now),
-                files=self._file_counts[agent.name],
+                files=len(self.ledger.cursors_of.get(agent.name, ())),
                 scan_duration_seconds=durations[agent.name],
             )
             for agent in self.agents.values()
