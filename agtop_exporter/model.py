@@ -285,6 +285,12 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
         if self.last_active is None or time > self.last_active:
             self.last_active = time
 
+    def fill(self, used: int | None) -> None:
+        """Note how many tokens of its context a response used; none says nothing."""
+        if used:
+            self.context_used_tokens = used
+            self.context_peak_tokens = max(used, self.context_peak_tokens or 0)
+
     def entitle(self, title: str, rank: int) -> None:
         """Take a title: of equal rank the first prompt stays, of all other kinds the latest."""
         newer = rank == self.title_rank and rank > PROMPT_RANK

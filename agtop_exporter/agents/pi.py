@@ -212,9 +212,8 @@ class _Reader:
             if block.type == "toolCall"
         )
         used = self._respond(message, key, message.model or "", tools)
-        if used and not self.copied:
-            session.context_used_tokens = used
-            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
+        if not self.copied:
+            session.fill(used)
 
     def _respond(
         self,

@@ -221,7 +221,7 @@ class _Reader:
         foreign = payload.thread_id not in (None, self._thread())
         key = payload.response_id or f"{payload.turn_id}:{total}"
         self._respond(f"response:{key}", usage, copied=self.copied or foreign)
-        self._use_context(usage)
+        self.session.fill(usage.total_tokens)
 
     def _token_count(self, payload: Payload) -> None:
         """Count what a running total has grown by; most token_counts repeat the one before."""
@@ -232,7 +232,7 @@ class _Reader:
             return
         last = info.last_token_usage
         if last is not None:
-            self._use_context(last)
+            self.session.fill(last.total_tokens)
         self.session.context_window_tokens = (
             info.model_context_window or self.session.context_window_tokens
         )
@@ -276,13 +276,6 @@ class _Reader:
             and memory.began
             and (self.moment is None or self.moment < memory.began + REPLAY)
         )
-
-    def _use_context(self, usage: TokenUsage) -> None:
-        """Note how much of its context a response used."""
-        used, session = usage.total_tokens, self.session
-        if used:
-            session.context_used_tokens = used
-            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
 
     def _respond(self, key: str, usage: TokenUsage, *, copied: bool) -> None:
         self.events.append(

@@ -160,8 +160,7 @@ class _Reader:
         session = self.session
         parts = (tokens.input, tokens.output, tokens.thoughts, tokens.tool)
         used = tokens.total or sum(part or 0 for part in parts)
-        session.context_used_tokens = used or session.context_used_tokens
-        session.context_peak_tokens = max(used, session.context_peak_tokens or 0) or None
+        session.fill(used)
         if self.memory.model.startswith(KNOWN_MODELS):
             session.context_window_tokens = CONTEXT_TOKENS
 

@@ -232,9 +232,7 @@ class Sightings:
         account = self._accounts.get(provider_of(message), "")
         session.subscription = account or session.subscription
         counts = token_counts(message.vector, inside=holds_reasoning(message, context))
-        if counts.total:
-            session.context_used_tokens = counts.total
-            session.context_peak_tokens = max(session.context_peak_tokens or 0, counts.total)
+        session.fill(counts.total)
 
     def describe(
         self,

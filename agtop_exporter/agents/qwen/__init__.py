@@ -142,7 +142,8 @@ class _Reader:
         self.memory.tools = dict(tools)
         if record.usage_metadata is not None:
             self._respond(record, record.usage_metadata, session.model, key)
-            self._context(record.usage_metadata.total_token_count or 0)
+            if not self.copied:
+                session.fill(record.usage_metadata.total_token_count)
         session.context_window_tokens = record.context_window_size or session.context_window_tokens
         self._await("assistant.call" if tools else "assistant", "running" if tools else "idle")
 
@@ -157,12 +158,6 @@ class _Reader:
                 self._signal("waiting", f"tool={name}", reason)
                 return
         self._signal(kind, detail)
-
-    def _context(self, used: int) -> None:
-        session = self.session
-        if used and not self.copied:
-            session.context_used_tokens = used
-            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
 
     def _system(self, record: Record, payload: SystemPayload, key: str) -> None:
         session = self.session
