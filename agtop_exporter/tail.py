@@ -26,6 +26,7 @@ from agtop_exporter.model import (
     SessionUpdate,
     UsageEvent,
 )
+from agtop_exporter.projection import projector
 
 BLOCK_BYTES = 256 * 1024
 BATCH_BYTES = 32 * 1024 * 1024  # one batch ends after the line that passes this
@@ -333,9 +334,10 @@ def records(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T
     are as good as each on its own.
     """
     decode = msgspec.json.Decoder(kind).decode_lines
+    project = projector(kind)
     for text, end in lines.blocks():
         try:
-            yield decode(memoryview(text)[:end])
+            yield decode(project(memoryview(text)[:end]))
         except UNDECODABLE:
             rescue = rescuer(kind, errors)
             yield [
