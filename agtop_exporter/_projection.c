@@ -15,7 +15,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MAX_DEPTH 128   /* far below where the decoder gives up */
+#define MAX_DEPTH 128 /* far below where the decoder gives up */
+#define SHORT_LINE 1536 /* bytes; less is decoded as soon as it is looked through */
 #define MAX_MEMBERS 256
 #define WHOLE (-1)
 
@@ -330,18 +331,26 @@ static int add_members(PyObject *wanted, Member *members, int number)
     return number;
 }
 
+/* Passes over lines; false where one is not well-formed. Short ones are taken for whole objects by
+ * their ends: those that are not make the decoder fail, as they did without this. */
 static bool project_lines(Text *text, int count)
 {
-    for (;;) {
-        while (skip_blanks(text), take(text, '\n'))
-            ;
-        if (text->at == text->end)
-            break;
-        if (!take(text, '{') || !project_object(text, 0, count, 1))
-            return false;
-        skip_blanks(text);
-        if (text->at < text->end && *text->at != '\n')
-            return false;
+    while (text->at < text->end) {
+        const uint8_t *begin = text->at;
+        const uint8_t *end = memchr(begin, '\n', text->end - begin);
+        if (end == NULL)
+            end = text->end;
+        if (end - begin < SHORT_LINE && end > begin && *begin == '{' && end[-1] == '}') {
+            text->at = end;
+        } else {
+            skip_blanks(text);
+            if (text->at < end && !(take(text, '{') && project_object(text, 0, count, 1)))
+                return false;
+            skip_blanks(text);
+            if (text->at != end)
+                return false;
+        }
+        take(text, '\n');
     }
     leave_out(text, text->end, text->end);
     return true;
