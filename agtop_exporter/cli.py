@@ -86,6 +86,12 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _leave() -> None:
+    """End at once: to take apart all that was read would take as long as to print it."""
+    sys.stderr.flush()
+    os._exit(0)
+
+
 # --- agtop-exporter -------------------------------------------------------------------------
 
 
@@ -148,6 +154,7 @@ def _exporter(arguments: Sequence[str] | None) -> None:
             _write_textfile(snapshot, Path(settings.textfile).expanduser())
         else:
             _write_snapshot(snapshot, as_json=options.json)
+        _leave()
     else:
         _serve(settings, options)
 
@@ -252,11 +259,13 @@ def _agtop(arguments: Sequence[str] | None) -> None:
     settings = _settings(options)
     if as_json:
         _write_snapshot(_one_snapshot(settings), as_json=True)
+        _leave()
     elif options.watch:
         with contextlib.suppress(KeyboardInterrupt):  # how a watch ends
             _watch(settings, options.delay)
     else:
         _print(_table(_one_snapshot(settings)))
+        _leave()
 
 
 def _delay(text: str) -> float:

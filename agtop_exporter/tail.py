@@ -47,6 +47,8 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_spare_buffers: list[bytearray] = []  # of files that were read: new memory costs time
+
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises: RecursionError for deep nesting."""
 
@@ -193,7 +195,14 @@ class LineReader:
 
         Meanwhile `offset` is their end in the file. The text is good until the next is asked for.
         """
-        buffer, filled = bytearray(BLOCK_BYTES), 0
+        buffer = _spare_buffers.pop() if _spare_buffers else bytearray(BLOCK_BYTES)
+        try:
+            yield from self._blocks(buffer)
+        finally:
+            _spare_buffers.append(buffer)
+
+    def _blocks(self, buffer: bytearray) -> Iterator[tuple[bytes | bytearray, int]]:
+        filled = 0
         os.lseek(self._fd, self.offset, os.SEEK_SET)
         while not self.more:
             got = os.readv(self._fd, [memoryview(buffer)[filled : filled + BLOCK_BYTES]])

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.ledger.changes import Changes
-from agtop_exporter.ledger.packed import FindTariff, Page, entry_of, event_key, unpack
+from agtop_exporter.ledger.packed import FindTariff, Page, entry_of, event_keys, unpack
 from agtop_exporter.ledger.records import Entry, SessionRecord, merge_facts
 from agtop_exporter.ledger.store import Row, Store
 from agtop_exporter.model import (
@@ -249,7 +249,7 @@ class Ledger:
     def _merge(
         self, agent: str, events: Sequence[UsageEvent], changes: Changes, price: Price
     ) -> None:
-        keys = self._store.keys([event_key(agent, event.key) for event in events])
+        keys = self._store.keys(event_keys(agent, events))
         known = {key: _decode_entry(data) for key, data in self._store.entries(keys).items()}
         ids: dict[str, int] = {}
         for key, event in zip(keys, events, strict=True):

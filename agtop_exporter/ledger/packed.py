@@ -6,7 +6,6 @@ A first scan has hundreds of thousands of them, nearly all of which nobody asks 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import itemgetter
 
 import msgspec
 from msgspec.structs import astuple
@@ -35,9 +34,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_events = msgspec.msgpack.Decoder(list[UsageEvent]).decode
 
 
-def event_key(agent: str, key: str) -> bytes:
-    """Return the name of an event among those of all agents."""
-    return f"{agent}\0{key}".encode()
+def event_keys(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
+    """Return the names of events among those of all agents."""
+    prefix = f"{agent}\0"
+    return [(prefix + event.key).encode() for event in events]
 
 
 def pack(agent: str, events: Sequence[UsageEvent]) -> Packed:
@@ -45,11 +45,10 @@ def pack(agent: str, events: Sequence[UsageEvent]) -> Packed:
     counts = Counter(
         [(event.session_id, "tool_calls", name) for event in events for _, name in event.tools]
     )
-    for event in events:
-        if event.turns or event.compactions or event.tool_errors:
-            tally(counts, event.session_id, event)
+    for event in [e for e in events if e.turns or e.compactions or e.tool_errors]:
+        tally(counts, event.session_id, event)
     return Packed(
-        keys=[event_key(agent, event.key) for event in events],
+        keys=event_keys(agent, events),
         session_ids=list(dict.fromkeys([event.session_id for event in events])),
         runs=_runs([event for event in events if event.requests]),
         counts=[(*kind, number) for kind, number in counts.items()],
@@ -63,33 +62,42 @@ def unpack(packed: Packed) -> list[UsageEvent]:
 
 
 def _runs(responses: Sequence[UsageEvent]) -> list[Run]:
-    if not responses:
-        return []
-    gathered: dict[RunKey, list[UsageEvent]] = {}
-    for key, run in groupby(zip(_run_keys(responses), responses, strict=True), itemgetter(0)):
-        gathered.setdefault(key, []).extend(response for _, response in run)
-    return [_run(key, run) for key, run in gathered.items()]
+    """Sum responses that one price may hold for, which mostly follow on one another."""
+    places: dict[RunKey, list[slice]] = {}
+    begin = 0
+    for key, run in groupby(map(_run_key, responses)):
+        end = begin + len(list(run))
+        places.setdefault(key, []).append(slice(begin, end))
+        begin = end
+    return [
+        _run(key, [response for place in where for response in responses[place]])
+        for key, where in places.items()
+    ]
 
 
-def _run_keys(responses: Sequence[UsageEvent]) -> Iterator[RunKey]:
-    _, session_ids, times, models, *_, providers, speeds, reported = zip(
-        *map(astuple, responses), strict=True
+def _run_key(response: UsageEvent) -> RunKey:
+    return (
+        response.session_id,
+        response.model,
+        response.provider,
+        response.speed,
+        hour_of(response.time),
+        bool(response.reported_cost),
     )
-    hours = map(hour_of, times)
-    return zip(session_ids, models, providers, speeds, hours, map(bool, reported), strict=True)
 
 
 def _run(key: RunKey, responses: Sequence[UsageEvent]) -> Run:
     times = [response.time for response in responses]
-    columns = list(zip(*(astuple(response.tokens) for response in responses), strict=True))
+    columns = list(zip(*[astuple(response.tokens) for response in responses], strict=True))
+    prompts = map(sum, zip(*columns[:4], strict=True))
     return Run(
         *key,
         first=min(times),
         last=max(times),
-        longest_prompt=max(map(sum, zip(*columns[:4], strict=True))),
-        requests=sum(response.requests for response in responses),
+        longest_prompt=max(prompts),
+        requests=sum([response.requests for response in responses]),
         tokens=TokenCounts(*map(sum, columns)),
-        reported_cost=min(MAX_SUM, sum(response.reported_cost or 0 for response in responses)),
+        reported_cost=min(MAX_SUM, sum([response.reported_cost or 0 for response in responses])),
     )
 
 

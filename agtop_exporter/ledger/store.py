@@ -183,7 +183,8 @@ class Store:
 
     def knows_any(self, keys: Sequence[bytes]) -> bool:
         """Say whether one of these events is known."""
-        return not self._paged.keys().isdisjoint(keys) or bool(self.entries(keys))
+        new = self._paged.keys().isdisjoint(keys) and self._events.keys().isdisjoint(keys)
+        return not new or bool(self._database and self.entries(keys))
 
     def entries(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the data of those events of `keys` that are known."""

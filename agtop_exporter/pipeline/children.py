@@ -60,9 +60,11 @@ def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | F
         count = min(MAX_CHILDREN, len(os.sched_getaffinity(0)))
         children.extend(start_child() for _ in range(count))
         idle = [connection for _, connection in children]
+        left = sum(item.size for item in queue)
         while (queue or running) and not stopping():
             while queue and idle and len(running) < count * TASKS_PER_CHILD:
-                running.append(task := _Task(_next_work(queue)))
+                running.append(task := _Task(_next_work(queue, at_most=left // (2 * count))))
+                left -= sum(item.size for item in task.work)
                 busy[idle[-1]] = task
                 idle.pop().send_bytes(msgspec.msgpack.encode(task.work))
             answered = wait(busy, timeout=0 if running[0].answer else POLL_SECONDS)
@@ -94,10 +96,11 @@ def start_child() -> tuple[BaseProcess, Connection]:
     return process, ours
 
 
-def _next_work(queue: deque[Work]) -> list[Work]:
-    work: list[Work] = []
-    size = 0
-    while queue and size < TASK_BYTES:
+def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
+    """Take files of about as many bytes; towards the end less, so that no child waits for long."""
+    work = [queue.popleft()]
+    size = work[0].size
+    while queue and size < min(at_most, TASK_BYTES):
         work.append(queue.popleft())
         size += work[-1].size
     return work
