@@ -25,6 +25,7 @@ from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.scan import Failure, read_one
 
 TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
+FILE_BYTES = 64 * 1024  # are read in the time that any file takes
 TASKS_PER_CHILD = 4  # given out and not yet used, so that results do not pile up
 MAX_CHILDREN = 4
 POLITENESS = 5  # whoever wants an answer meanwhile, such as a scrape, goes first
@@ -60,11 +61,11 @@ def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | F
         count = min(MAX_CHILDREN, len(os.sched_getaffinity(0)))
         children.extend(start_child() for _ in range(count))
         idle = [connection for _, connection in children]
-        left = sum(item.size for item in queue)
+        left = sum(map(_effort, queue))
         while (queue or running) and not stopping():
             while queue and idle and len(running) < count * TASKS_PER_CHILD:
                 running.append(task := _Task(_next_work(queue, at_most=left // (2 * count))))
-                left -= sum(item.size for item in task.work)
+                left -= sum(map(_effort, task.work))
                 busy[idle[-1]] = task
                 idle.pop().send_bytes(msgspec.msgpack.encode(task.work))
             answered = wait(busy, timeout=0 if running[0].answer else POLL_SECONDS)
@@ -99,11 +100,15 @@ def start_child() -> tuple[BaseProcess, Connection]:
 def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
     """Take files of about as many bytes; towards the end less, so that no child waits for long."""
     work = [queue.popleft()]
-    size = work[0].size
-    while queue and size < min(at_most, TASK_BYTES):
+    effort = _effort(work[0])
+    while queue and effort < min(at_most, TASK_BYTES):
         work.append(queue.popleft())
-        size += work[-1].size
+        effort += _effort(work[-1])
     return work
+
+
+def _effort(item: Work) -> int:
+    return item.size + FILE_BYTES
 
 
 # --- in the child ---------------------------------------------------------------------------

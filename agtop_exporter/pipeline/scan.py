@@ -31,12 +31,16 @@ def read_all(
     progress: Callable[[int, int], None],
     stopping: Callable[[], bool],
 ) -> Iterator[Batch | Failure]:
-    """Read every file to its end, the longest unchanged first: an original before its copy.
+    """Read every file to its end, of an agent the longest unchanged first: originals before copies.
 
-    Once `stopping` says so, the rest is left.
+    The agents come in the order of their largest files, so that none is left to one child at the
+    end. Once `stopping` says so, the rest is left.
     """
     total = sum(item.size for item in work)
-    queue = deque(sorted(work, key=lambda item: (item.mtime_ns, item.path)))
+    largest: dict[str, int] = {}
+    for item in work:
+        largest[item.agent] = max(item.size, largest.get(item.agent, 0))
+    queue = deque(sorted(work, key=lambda item: (-largest[item.agent], item.mtime_ns, item.path)))
     done = 0
     many = total >= PARALLEL_BYTES
     for result in _in_children(queue, stopping) if many else _here(queue, agents):
