@@ -1,6 +1,6 @@
 """Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from platform import python_version
@@ -32,6 +32,7 @@ from agtop_exporter.settings import Settings
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
 UNREADABLE_MAX = 100  # paths of one agent that are remembered
+TOLD_MAX = 10  # files of one agent that are told one by one
 
 
 class Pipeline:
@@ -57,6 +58,7 @@ class Pipeline:
         self._notice = notice
         self._plans = {agent.name: account_plan(agent, homes, environment) for agent in agents}
         self._noticed: set[tuple[str, ...]] = set()
+        self._told: Counter[tuple[str, str]] = Counter()  # by event and agent
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
         self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
@@ -239,7 +241,7 @@ class Pipeline:
         self.ledger.add(("scan_errors", failure.agent), 1)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
-        self._tell("cannot read", agent=failure.agent, path=failure.path, reason=failure.reason)
+        self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
 
     def _tell_of_errors(self, batch: Batch) -> None:
         """Add up what could not be used, and say so once a file."""
@@ -252,7 +254,7 @@ class Pipeline:
             first = known.get(error.reason, ParseError(error.reason, 0, error.example))
             known[error.reason] = ParseError(error.reason, first.count + error.count, first.example)
             self.skipped[agent] = tuple(known.values())
-            self._tell("skipped records", agent=batch.agent, path=batch.path, reason=error.reason)
+            self._tell("skipped records", agent, path=batch.path, reason=error.reason)
 
     def _tell_of_ledger(self) -> None:
         warning = self.ledger.warning
@@ -260,12 +262,18 @@ class Pipeline:
             self._notice("error", "ledger", {"reason": warning})
         self._warning = warning
 
-    def _tell(self, event: str, **fields: str) -> None:
-        """Tell something once."""
-        key = (event, *fields.values())
-        if key not in self._noticed:
-            self._noticed.add(key)
-            self._notice("warning", event, fields)
+    def _tell(self, event: str, agent: str, **details: str) -> None:
+        """Tell something once; of very many files, that there are more."""
+        key = (event, agent, *details.values())
+        if key in self._noticed:
+            return
+        self._noticed.add(key)
+        self._told[event, agent] += 1
+        if self._told[event, agent] <= TOLD_MAX:
+            self._notice("warning", event, {"agent": agent, **details})
+        elif self._told[event, agent] == TOLD_MAX + 1:
+            more = "and in more files; `agtop-exporter doctor` counts them"
+            self._notice("warning", event, {"agent": agent, "reason": more})
 
 
 def account_plan(agent: Agent, homes: Sequence[Path], environment: Environment) -> str:

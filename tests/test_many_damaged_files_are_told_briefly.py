@@ -1,0 +1,32 @@
+"""A disk full of damaged files is no reason for a log full of them."""
+
+from looking import Look
+from small_homes import claude_file, claude_turns
+
+from agtop_exporter.pipeline import TOLD_MAX
+
+DAMAGED = 30
+
+
+def test_many_damaged_files_are_told_briefly(tmp_path):
+    for number in range(DAMAGED):
+        claude_file(tmp_path, number).write_text(claude_turns(number, [1]) + '{"half":\n')
+    look = Look(tmp_path)
+    samples = look.samples()
+    assert samples["agtop_parse_errors_total", "claude", "json"] == DAMAGED
+    assert samples["agtop_requests_total", "claude", "claude-sonnet-4-5-20250929"] == DAMAGED
+    *told, (_, event, fields) = look.told
+    assert len({each["path"] for _, _, each in told}) == TOLD_MAX
+    assert (event, fields["agent"]) == ("skipped records", "claude")
+    assert "doctor" in fields["reason"]
+
+
+def test_another_agent_is_still_told(tmp_path):
+    for number in range(DAMAGED):
+        claude_file(tmp_path, number).write_text('{"half":\n')
+    rollout = tmp_path / ".codex" / "sessions" / "rollout.jsonl"
+    rollout.parent.mkdir(parents=True)
+    rollout.write_text('{"half":\n')
+    look = Look(tmp_path)
+    look.at()
+    assert [fields["agent"] for *_, fields in look.told].count("codex") == 1
