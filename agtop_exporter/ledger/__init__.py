@@ -56,13 +56,14 @@ class Ledger:
         Raises AgtopError where another daemon writes to the same directory.
         """
         self._store = Store(directory, read_only=read_only)
-        self.totals: dict[Series, int | float] = {}
-        self.sessions: dict[tuple[str, str], SessionRecord] = {}
+        self._totals: dict[Series, int | float] = {}
+        self._sessions: dict[tuple[str, str], SessionRecord] = {}
         self.cursors: dict[str, tuple[str, Cursor]] = {}  # path -> agent, cursor
         self.cursors_of: dict[str, dict[str, Cursor]] = {}  # the same by agent
         self.rate_limits: dict[tuple[str, str], RateLimit] = {}
         self._by_id: list[SessionRecord] = []
         self._created: list[SessionRecord] = []  # by the batch at hand
+        self._changes = Changes()  # that the sums do not have yet
         self._before: dict[int, ModelUsage] = {}  # what changed sessions had at the last commit
         self._unsaved: set[int] = set()
         self._dirty_totals: set[Series] = set()
@@ -75,8 +76,8 @@ class Ledger:
             self._load()
         except (DatabaseError, msgspec.MsgspecError) as error:
             for known in (
-                self.totals,
-                self.sessions,
+                self._totals,
+                self._sessions,
                 self.cursors,
                 self.cursors_of,
                 self.rate_limits,
@@ -89,11 +90,11 @@ class Ledger:
         store = self._store
         for _, data in store.all("sessions"):
             record = msgspec.msgpack.decode(data, type=SessionRecord)
-            self.sessions[record.agent, record.session_id] = record
+            self._sessions[record.agent, record.session_id] = record
             self._by_id.append(record)
         self._by_id.sort(key=lambda record: record.id)
         for series, value in store.all("totals"):
-            self.totals[tuple(msgspec.json.decode(series, type=list[str]))] = value
+            self._totals[tuple(msgspec.json.decode(series, type=list[str]))] = value
         for path, agent, data in store.all("cursors"):
             self._place(path, agent, msgspec.msgpack.decode(data, type=Cursor))
         for name, data in store.all("facts"):
@@ -102,6 +103,18 @@ class Ledger:
             else:
                 for limit in msgspec.msgpack.decode(data, type=list[RateLimit]):
                     self.rate_limits[limit.agent, limit.window] = limit
+
+    @property
+    def totals(self) -> dict[Series, int | float]:
+        """Every running total; none of them ever falls."""
+        self._apply()
+        return self._totals
+
+    @property
+    def sessions(self) -> dict[tuple[str, str], SessionRecord]:
+        """Every session by its agent and id."""
+        self._apply()
+        return self._sessions
 
     @property
     def warning(self) -> str:
@@ -135,13 +148,11 @@ class Ledger:
         agent = batch.agent
         for update in batch.sessions:
             self._update(agent, update, project)
-        changes = Changes()
         packed = batch.packed
         if packed is None:
-            self._merge(agent, batch.events, changes, price)
-        elif not self._count_packed(agent, packed, changes, find_tariff):
-            self._merge(agent, unpack(packed), changes, price)
-        self._apply(changes)
+            self._merge(agent, batch.events, price)
+        elif not self._count_packed(agent, packed, find_tariff):
+            self._merge(agent, unpack(packed), price)
         for record in self._created:
             if not record.facts.parent_session_id:
                 self.add(("sessions_started", agent), 1)
@@ -169,8 +180,8 @@ class Ledger:
 
     def add(self, series: Series, amount: float) -> None:
         """Let a total grow; a negative amount is ignored, for totals never fall."""
-        if amount > 0 or series not in self.totals:
-            self.totals[series] = min(MAX_SUM, self.totals.get(series, 0) + max(0, amount))
+        if amount > 0 or series not in self._totals:
+            self._totals[series] = min(MAX_SUM, self._totals.get(series, 0) + max(0, amount))
             self._dirty_totals.add(series)
 
     def remember(self, name: str, data: bytes) -> None:
@@ -210,11 +221,11 @@ class Ledger:
             record.project = project(facts.cwd)
 
     def _session(self, agent: str, session_id: str) -> SessionRecord:
-        record = self.sessions.get((agent, session_id))
+        record = self._sessions.get((agent, session_id))
         if record is None:
             facts = SessionUpdate(session_id=session_id)
             record = SessionRecord(len(self._by_id), agent, session_id, facts)
-            self.sessions[agent, session_id] = record
+            self._sessions[agent, session_id] = record
             self._by_id.append(record)
             self._created.append(record)
             self._touch(record)
@@ -227,28 +238,26 @@ class Ledger:
 
     # --- counting ---------------------------------------------------------------------------
 
-    def _count_packed(
-        self, agent: str, packed: Packed, changes: Changes, find_tariff: FindTariff
-    ) -> bool:
+    def _count_packed(self, agent: str, packed: Packed, find_tariff: FindTariff) -> bool:
         """Count many events by their sums; False where each of them must be looked at.
 
         That is where one is known already, or one price does not hold for all of a run.
         """
         keys = self._store.keys(packed.keys)
-        if len(set(keys)) < len(keys) or self._store.knows_any(keys):
+        different = set(keys)
+        if len(different) < len(keys) or self._store.knows_any(different):
             return False
         tariffs = [None if run.own_word else find_tariff(run) for run in packed.runs]
         if any(t is None and not run.own_word for run, t in zip(packed.runs, tariffs, strict=True)):
             return False
         ids = {id_: self._session(agent, id_).id for id_ in packed.session_ids}
         page = Page(keys, packed, ids=ids, tariffs=tariffs)
-        changes.add_page(page)
+        self._changes.add_page(page)
         self._store.put_page(page)
         return True
 
-    def _merge(
-        self, agent: str, events: Sequence[UsageEvent], changes: Changes, price: Price
-    ) -> None:
+    def _merge(self, agent: str, events: Sequence[UsageEvent], price: Price) -> None:
+        changes = self._changes
         keys = self._store.keys(event_keys(agent, events))
         known = {key: _decode_entry(data) for key, data in self._store.entries(keys).items()}
         ids: dict[str, int] = {}
@@ -276,7 +285,7 @@ class Ledger:
 
     def reprice(self, price: Price) -> int:
         """Price what no price was known for; returns how many events now have one."""
-        changes, priced = Changes(), 0
+        changes, priced = self._changes, 0
         for key, data in self._store.unpriced().items():
             entry = _decode_entry(data)
             cost = price(_as_event(entry))
@@ -286,11 +295,11 @@ class Ledger:
                 changes.add(entry)
                 self._store.put_event(key, _encode(entry), unpriced=False)
                 priced += 1
-        self._apply(changes)
         return priced
 
-    def _apply(self, changes: Changes) -> None:
+    def _apply(self) -> None:
         """Bring the sums of sessions, hours and totals up to date."""
+        changes, self._changes = self._changes, Changes()
         by_model: dict[tuple[str, str], ModelUsage] = {}
         by_project: dict[tuple[str, str], list[int]] = {}
         for place, usage in changes.usage.items():
@@ -323,7 +332,7 @@ class Ledger:
         """
         labels = self._labels.get((family, agent))
         if labels is None:
-            known = (s[2] for s in self.totals if s[:2] == (family, agent))
+            known = (s[2] for s in self._totals if s[:2] == (family, agent))
             labels = self._labels[family, agent] = set(known)
         if value not in labels:
             if len(labels) >= LABELS_MAX:
@@ -370,6 +379,7 @@ class Ledger:
 
     def commit(self) -> list[SessionRecord]:
         """End a refresh: make its changes durable, and return the sessions that it changed."""
+        self._apply()
         changed = [self._by_id[session] for session in self._before]
         self.checkpoint()
         self._before.clear()
@@ -380,6 +390,7 @@ class Ledger:
 
         What cannot be written stays in memory and is tried again next time; `warning` says why.
         """
+        self._apply()
         for session, before in self._before.items():
             _keep_floor(self._by_id[session], before)
         self._unsaved.update(self._before)
@@ -409,7 +420,7 @@ class Ledger:
         return {
             "sessions": ((id_, _encode(self._by_id[id_])) for id_ in self._unsaved),
             "totals": (
-                (msgspec.json.encode(series).decode(), self.totals[series])
+                (msgspec.json.encode(series).decode(), self._totals[series])
                 for series in self._dirty_totals
             ),
             "cursors": (

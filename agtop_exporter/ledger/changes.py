@@ -1,4 +1,4 @@
-"""What a batch adds to the sums, or takes from one session to give to another."""
+"""What was read adds to the sums, or takes from one session to give to another."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from agtop_exporter.model import ModelUsage, hour_of
 
 
 class Changes:
-    """The changes of one batch: of usage by place, and of counts by session, kind and tool."""
+    """Changes that are to be made: of usage by place, and of counts by session, kind and tool."""
 
     def __init__(self) -> None:
         self.usage: dict[Place, ModelUsage] = {}

@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -181,12 +181,12 @@ class Store:
             return list(names)
         return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
 
-    def knows_any(self, keys: Sequence[bytes]) -> bool:
+    def knows_any(self, keys: set[bytes]) -> bool:
         """Say whether one of these events is known."""
         new = self._paged.keys().isdisjoint(keys) and self._events.keys().isdisjoint(keys)
         return not new or bool(self._database and self.entries(keys))
 
-    def entries(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    def entries(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the data of those events of `keys` that are known."""
         for page in {self._paged[key] for key in self._paged.keys() & keys}:
             self._open_page(page)
