@@ -123,7 +123,8 @@ static inline void skip_inside(Text *text)
         uint64_t known = quotes | backslashes | equal(block, 'n') | equal(block, 't');
         /* In a run of backslashes every other one escapes its successor. Adding the begin of a
          * run to it leaves a bit behind its end: so behind runs that begin at an odd place, and
-         * only there, escaped bytes change from the even places to the odd ones. */
+         * only there, escaped bytes change from the even places to the odd ones. (The method is
+         * that of Langdale and Lemire, Parsing gigabytes of JSON per second, 2019.) */
         uint64_t escapes = backslashes & ~cut;
         uint64_t behind = escapes << 1 | cut;
         uint64_t escaped = (even ^ ((escapes & ~even & ~behind) + escapes) << 1) & behind;
