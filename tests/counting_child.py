@@ -11,7 +11,6 @@ from driving import is_changed, read_on, transcripts
 
 from agtop_exporter.agents import claude, codex
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import Cursor
 
 
 def say(word):
@@ -27,7 +26,7 @@ def count(home, state):
         changed = [
             (agent, path)
             for agent, path in transcripts(home, agents)
-            if is_changed(Path(path), ledger.cursors.get(path, ("", Cursor()))[1])
+            if is_changed(Path(path), ledger.cursor(agent.name, path))
         ]
         if complete and not changed:
             break

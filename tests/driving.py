@@ -53,7 +53,7 @@ def is_changed(entry, cursor):
 
 def read_on(ledger, agent, path, *, price=price):
     """Record all that is new in one file; a database may change without a change of its date."""
-    _, cursor = ledger.cursors.get(path, ("", Cursor()))
+    cursor = ledger.cursor(agent.name, path)
     more = path.endswith(DATABASES) or is_changed(Path(path), cursor)
     while more:
         batch = agent.read(path, cursor)

@@ -400,7 +400,7 @@ def test_a_rewriting_compaction_counts_nothing_again(chat):
     path = chat.path
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[8:]) + json.dumps({"type": "summary", "summary": "s"}) + "\n")
-    again = claude.AGENT.read(str(path), told.ledger.cursors[str(path)][1])
+    again = claude.AGENT.read(str(path), told.ledger.cursor("claude", str(path)))
     assert again.reset == "truncated"
     told.ledger.record(again, price=price, project=project)
     for series in ("requests", "tokens", "cost", "turns", "tool_calls"):

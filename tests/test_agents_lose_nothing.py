@@ -134,8 +134,8 @@ def test_nothing_new(agent, home):
     for _ in range(2):
         refresh(ledger, home, [agent])
     assert (totals(ledger), sessions(ledger)) == (before, sessions_before)
-    for path in list(ledger.cursors):
-        ledger.forget_cursor(path)
+    for path in list(ledger.cursors[agent.name]):
+        ledger.forget_cursor(agent.name, path)
     refresh(ledger, home, [agent])
     assert used(ledger) == {series: before[series] for series in used(ledger)}
     assert sessions(ledger) == sessions_before
@@ -148,8 +148,7 @@ def test_a_read_file_is_unchanged(agent, home):
     refresh(ledger, home, [agent])
     for root in agent.roots(home, {}):
         for entry in agent.files(root):
-            _, cursor = ledger.cursors[entry.path]
-            assert not is_changed(entry, cursor)
+            assert not is_changed(entry, ledger.cursor(agent.name, entry.path))
 
 
 GARBAGE = {

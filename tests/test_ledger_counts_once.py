@@ -103,7 +103,7 @@ def test_what_was_not_committed_is_forgotten(tmp_path):
     ledger.record(batch(response("k2"), offset=20), price=price, project=project)
     ledger.close()
     ledger = Ledger(tmp_path)
-    assert ledger.cursors["/t.jsonl"][1].offset == 10
+    assert ledger.cursor("claude", "/t.jsonl").offset == 10
     record(ledger, response("k2"), offset=20)
     assert ledger.totals["requests", "claude", "model-1"] == 2
     ledger.close()

@@ -64,10 +64,10 @@ def test_a_file_that_is_gone():
     ledger = Ledger()
     record(ledger, response("k"), offset=9)
     before = dict(ledger.totals)
-    ledger.forget_cursor("/t.jsonl")
+    ledger.forget_cursor("claude", "/t.jsonl")
     ledger.commit()
     assert ledger.totals == before
-    assert ledger.cursors == {}
+    assert ledger.cursors == {"claude": {}}
     assert record(ledger, response("k")) == []
     assert ledger.totals == before
 

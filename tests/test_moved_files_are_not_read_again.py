@@ -18,8 +18,7 @@ def archived(tmp_path):
     refresh(ledger, tmp_path, [codex.AGENT])
     (tmp_path / ".codex" / "archived_sessions").mkdir()
     moved = path.rename(tmp_path / ".codex" / "archived_sessions" / path.name)
-    cursors = {name: cursor for name, (_, cursor) in ledger.cursors.items()}
-    return cursors, AgentFiles(codex.AGENT, [tmp_path], {}), path, moved
+    return ledger.cursors["codex"], AgentFiles(codex.AGENT, [tmp_path], {}), path, moved
 
 
 def test_a_move_keeps_the_place(archived):

@@ -58,8 +58,7 @@ class Ledger:
         self._store = Store(directory, read_only=read_only)
         self._totals: dict[Series, int | float] = {}
         self._sessions: dict[tuple[str, str], SessionRecord] = {}
-        self.cursors: dict[str, tuple[str, Cursor]] = {}  # path -> agent, cursor
-        self.cursors_of: dict[str, dict[str, Cursor]] = {}  # the same by agent
+        self.cursors: dict[str, dict[str, Cursor]] = {}  # by agent and path
         self.rate_limits: dict[tuple[str, str], RateLimit] = {}
         self._by_id: list[SessionRecord] = []
         self._created: list[SessionRecord] = []  # by the batch at hand
@@ -67,7 +66,7 @@ class Ledger:
         self._before: dict[int, ModelUsage] = {}  # what changed sessions had at the last commit
         self._unsaved: set[int] = set()
         self._dirty_totals: set[Series] = set()
-        self._dirty_cursors: set[str] = set()
+        self._dirty_cursors: set[tuple[str, str]] = set()  # agent, path
         self._dirty_limits = False
         self.facts: dict[str, bytes] = {}  # what others asked to remember
         self._dirty_facts: set[str] = set()
@@ -79,7 +78,6 @@ class Ledger:
                 self._totals,
                 self._sessions,
                 self.cursors,
-                self.cursors_of,
                 self.rate_limits,
             ):
                 known.clear()
@@ -96,7 +94,8 @@ class Ledger:
         for series, value in store.all("totals"):
             self._totals[tuple(msgspec.json.decode(series, type=list[str]))] = value
         for path, agent, data in store.all("cursors"):
-            self._place(path, agent, msgspec.msgpack.decode(data, type=Cursor))
+            cursor = msgspec.msgpack.decode(data, type=Cursor)
+            self.cursors.setdefault(agent, {})[path] = cursor
         for name, data in store.all("facts"):
             if name != "rate_limits":
                 self.facts[name] = data
@@ -165,7 +164,7 @@ class Ledger:
             self.add(("parse_errors", agent, error.reason), error.count)
         if batch.reset:
             self.add(("source_resets", agent, batch.reset), 1)
-        self.move_cursor(batch.path, agent, batch.cursor)
+        self.set_cursor(agent, batch.path, batch.cursor)
 
     def _take_limit(self, agent: str, limit: RateLimit) -> None:
         """Keep the latest word on a window, of the few windows that were told last."""
@@ -189,24 +188,19 @@ class Ledger:
         self.facts[name] = data
         self._dirty_facts.add(name)
 
-    def move_cursor(self, path: str, agent: str, cursor: Cursor) -> None:
+    def cursor(self, agent: str, path: str) -> Cursor:
+        """Return how far a file has been read: from its start on where it is new."""
+        return self.cursors.get(agent, {}).get(path, Cursor())
+
+    def set_cursor(self, agent: str, path: str, cursor: Cursor) -> None:
         """Remember how far a file has been read."""
-        self._place(path, agent, cursor)
-        self._dirty_cursors.add(path)
+        self.cursors.setdefault(agent, {})[path] = cursor
+        self._dirty_cursors.add((agent, path))
 
-    def _place(self, path: str, agent: str, cursor: Cursor) -> None:
-        before = self.cursors.get(path)
-        if before is not None and before[0] != agent:
-            del self.cursors_of[before[0]][path]
-        self.cursors[path] = (agent, cursor)
-        self.cursors_of.setdefault(agent, {})[path] = cursor
-
-    def forget_cursor(self, path: str) -> None:
+    def forget_cursor(self, agent: str, path: str) -> None:
         """Forget a file that is gone; what it held stays counted."""
-        known = self.cursors.pop(path, None)
-        if known is not None:
-            del self.cursors_of[known[0]][path]
-            self._dirty_cursors.add(path)
+        if self.cursors.get(agent, {}).pop(path, None) is not None:
+            self._dirty_cursors.add((agent, path))
 
     def _update(self, agent: str, update: SessionUpdate, project: Callable[[str], str]) -> None:
         record = self._session(agent, update.session_id)
@@ -416,7 +410,6 @@ class Ledger:
         return self._store.waiting_events() >= CHECKPOINT_EVENTS
 
     def _rows(self) -> dict[str, Iterable[Row]]:
-        cursors = ((path, self.cursors.get(path)) for path in self._dirty_cursors)
         return {
             "sessions": ((id_, _encode(self._by_id[id_])) for id_ in self._unsaved),
             "totals": (
@@ -424,7 +417,9 @@ class Ledger:
                 for series in self._dirty_totals
             ),
             "cursors": (
-                (path, known[0], _encode(known[1])) for path, known in cursors if known is not None
+                (path, agent, _encode(cursor))
+                for agent, path in self._dirty_cursors
+                if (cursor := self.cursors[agent].get(path)) is not None
             ),
             "facts": (
                 ("rate_limits", _encode(list(self.rate_limits.values()))),
@@ -433,7 +428,7 @@ class Ledger:
         }
 
     def _gone(self) -> list[str]:
-        return [path for path in self._dirty_cursors if path not in self.cursors]
+        return [path for agent, path in self._dirty_cursors if path not in self.cursors[agent]]
 
 
 def _keep_floor(record: SessionRecord, before: ModelUsage) -> None:

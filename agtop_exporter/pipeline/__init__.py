@@ -181,7 +181,7 @@ class Pipeline:
         return [
             msgspec.structs.replace(
                 self._status(agent, listings.get(agent.name), failed, now),
-                files=len(self.ledger.cursors_of.get(agent.name, ())),
+                files=len(self.ledger.cursors.get(agent.name, ())),
                 scan_duration_seconds=durations[agent.name],
             )
             for agent in self.agents.values()
@@ -193,7 +193,7 @@ class Pipeline:
         for name in self.agents:
             began = perf_counter()
             try:
-                listings[name] = self._files[name].look(self.ledger.cursors_of.get(name, {}))
+                listings[name] = self._files[name].look(self.ledger.cursors.get(name, {}))
             except OSError as error:
                 self._fail(Failure(name, "", str(error)), failed)
                 continue
@@ -207,10 +207,10 @@ class Pipeline:
         """Move the cursors of renamed files, forget those of files that are gone."""
         ledger = self.ledger
         for old, new in listing.moved:
-            ledger.move_cursor(new, *ledger.cursors[old])
-            ledger.forget_cursor(old)
+            ledger.set_cursor(agent, new, ledger.cursor(agent, old))
+            ledger.forget_cursor(agent, old)
         for path in listing.gone:
-            ledger.forget_cursor(path)
+            ledger.forget_cursor(agent, path)
             ledger.add(("source_resets", agent, "deleted"), 1)
 
     def _status(
