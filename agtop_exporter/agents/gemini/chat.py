@@ -143,17 +143,17 @@ class _Reader:
     def _respond(
         self, key: str, message: Message | Record, tools: tuple[tuple[str, str], ...]
     ) -> None:
-        tokens = token_counts(message.tokens)
-        known = self.responses.get(key)
-        self.responses[key] = UsageEvent(
+        response = UsageEvent(
             key=key,
             session_id="",
-            time=known.time if known else self._time(message),
-            model=(known.model if known else "") or message.model or self.memory.model,
-            tokens=tokens.max(known.tokens) if known else tokens,
-            requests=max(int(message.tokens is not None), known.requests if known else 0),
-            tools=tuple({**dict(known.tools if known else ()), **dict(tools)}.items()),
+            time=self._time(message),
+            model=message.model or self.memory.model,
+            tokens=token_counts(message.tokens),
+            requests=int(message.tokens is not None),
+            tools=tuple(dict(tools).items()),
         )
+        known = self.responses.get(key)
+        self.responses[key] = grown(known, response) if known else response
 
     def _time(self, message: Message | Record) -> float:
         return message.timestamp.timestamp() if message.timestamp else self.memory.latest
@@ -211,6 +211,17 @@ class _Reader:
             msgspec.structs.replace(event, key=scoped(event.key, session_id), session_id=session_id)
             for event in (*self.responses.values(), *self.events)
         ), session
+
+
+def grown(known: UsageEvent, response: UsageEvent) -> UsageEvent:
+    """Merge a response with what is known of it from an earlier message of the same id."""
+    return msgspec.structs.replace(
+        known,
+        model=known.model or response.model,
+        tokens=known.tokens.max(response.tokens),
+        requests=max(known.requests, response.requests),
+        tools=tuple(dict((*known.tools, *response.tools)).items()),
+    )
 
 
 def scoped(key: str, session_id: str) -> str:
