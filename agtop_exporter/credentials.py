@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
+from agtop_exporter.tail import beginning
+
 MAX_BYTES = 256 * 1024
 CLAUDE_TIERS = {  # `rateLimitTier`, as Claude Code writes it
     "default_claude_pro": "Pro",
@@ -99,9 +101,9 @@ def codex_plan(home: Path) -> str:
     return f"ChatGPT {plan}" if plan else ""
 
 
-def opencode_accounts(data: Path) -> dict[str, str]:
+def opencode_accounts(data: Path | str) -> dict[str, str]:
     """Return what pays for each provider in `auth.json` of a data directory of OpenCode or pi."""
-    path = data / "auth.json"
+    path = f"{data}/auth.json"
     entries = _decoded(path, dict[str, _Entry]) or {}
     accounts = {
         provider: _account(provider, entry.type)
@@ -114,7 +116,7 @@ def opencode_accounts(data: Path) -> dict[str, str]:
     return accounts
 
 
-def _chatgpt_plan(path: Path, provider: str) -> str:
+def _chatgpt_plan(path: str, provider: str) -> str:
     found = _decoded(path, _OpenCodeCredentials)
     entry: _OpenAIEntry | None = getattr(found, provider.replace("-", "_"), None)
     token = (entry.id_token or entry.access) if entry else None
@@ -122,7 +124,7 @@ def _chatgpt_plan(path: Path, provider: str) -> str:
     return f"ChatGPT {plan}" if plan else ""
 
 
-def selected_sign_in(path: Path) -> str:
+def selected_sign_in(path: Path | str) -> str:
     """Return how the user of Gemini CLI or Qwen Code signs in, by `settings.json`; "" if unknown.
 
     It says nothing of who that is.
@@ -154,12 +156,9 @@ def claimed_plan(token: str) -> str:
     return _named(auth.chatgpt_plan_type) if auth else ""
 
 
-def _decoded(path: Path, kind: type[T]) -> T | None:
+def _decoded(path: Path | str, kind: type[T]) -> T | None:
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_BYTES), type=kind)
+        return msgspec.json.decode(beginning(path, MAX_BYTES), type=kind)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

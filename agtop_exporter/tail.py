@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar
 
@@ -47,6 +48,8 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_decoder_of = cache(msgspec.json.Decoder)  # to make them, and to look up fields, takes long
+_fields_of = cache(msgspec.structs.fields)
 _spare_buffers: list[bytearray] = []  # of files that were read: new memory costs time
 
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -57,6 +60,18 @@ _STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 class NotAFileError(OSError):
     """The path is a directory, FIFO, socket or symbolic link: never a transcript."""
+
+
+def beginning(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return at most so many bytes of a regular file. Raises NotAFileError, or OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotAFileError(errno.EINVAL, "not a regular file", path)
+        return os.read(descriptor, min(limit, status.st_size))
+    finally:
+        os.close(descriptor)
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -234,6 +249,19 @@ class LineReader:
             yield memoryview(lines)[line_begin:line_end]
         self.offset = block_end
 
+    def ends_of(self, text: bytes | bytearray, end: int) -> list[int]:
+        """Return where in the file each line of a block ends, if all look like objects."""
+        begins_at = self.offset - end
+        lines = bytes(memoryview(text)[:end])
+        ends: list[int] = []
+        expected = 0
+        for line_begin, line_end in self._form.split(lines):
+            if line_begin != expected or lines[line_begin] != ord("{"):
+                return []  # one before it was blank or is passed over, or this may be so
+            expected = line_end + 1
+            ends.append(begins_at + expected)
+        return ends if expected == end else []
+
     def _long_line(self, beginning: bytes) -> Iterator[tuple[bytes, int]]:
         """Finish one very long line: its long strings are dropped, its figures stay."""
         shortener = StringShortener()
@@ -342,7 +370,7 @@ def records(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T
     What cannot be decoded is rescued and counted as `decoder` does it. Several records on one line
     are as good as each on its own.
     """
-    decode = msgspec.json.Decoder(kind).decode_lines
+    decode = _decoder_of(kind).decode_lines
     project = projector(kind)
     for text, end in lines.blocks():
         try:
@@ -362,12 +390,43 @@ def use_each(
     """Hand every record to `use`, with the offset of its end; return how many there were."""
     decode = decoder(kind, errors)
     count = 0
-    for line in lines:
+    for text, end in lines.blocks():
+        together = _all_at_once(lines, text, end, kind)
+        for record, at in together or _one_by_one(lines, text, end, decode):
+            count += 1
+            use(record, at)
+    return count
+
+
+def _all_at_once(
+    lines: LineReader, text: bytes | bytearray, end: int, kind: type[T]
+) -> list[tuple[T, int]]:
+    """Decode a block of which every line is one record; of any other, return nothing."""
+    block = memoryview(text)[:end]
+    projected = projector(kind)(block)
+    if projected is block:  # a line may be less than a record
+        return []
+    ends = lines.ends_of(text, end)
+    try:
+        found: list[T] = _decoder_of(kind).decode_lines(projected)
+    except UNDECODABLE:
+        return []
+    if len(found) != len(ends):  # a line may be more than one
+        return []
+    return list(zip(found, ends, strict=True))
+
+
+def _one_by_one(
+    lines: LineReader,
+    text: bytes | bytearray,
+    end: int,
+    decode: Callable[[memoryview, int], T | None],
+) -> Iterator[tuple[T, int]]:
+    """Decode the lines of a block, each on its own."""
+    for line in lines.lines_of(text, end):
         record = decode(line, lines.offset)
         if record is not None:
-            count += 1
-            use(record, lines.offset)
-    return count
+            yield record, lines.offset
 
 
 def _decoded(
@@ -390,7 +449,7 @@ def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | No
     A record with some unusable fields keeps the others, and is counted as a `schema` error; what
     is no JSON object at all is counted as `json` or `encoding`, and None.
     """
-    decode = msgspec.json.Decoder(kind).decode
+    decode: Callable[[memoryview], T] = _decoder_of(kind).decode
     rescue = rescuer(kind, errors)
 
     def read(line: memoryview, at: int) -> T | None:
@@ -432,7 +491,7 @@ def salvage(value: object, kind: type[T]) -> T | None:
     if not isinstance(value, dict):
         return None
     fields: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
+    for field in _fields_of(kind):
         if field.encode_name not in value:
             continue
         given = value[field.encode_name]

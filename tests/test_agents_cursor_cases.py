@@ -79,6 +79,14 @@ def test_w73_signs_in_a_path_are_found_again(tmp_path):
     assert directory_of(slug) == str(folder)
 
 
+def test_w73_a_folder_that_is_made_meanwhile_is_found(tmp_path):
+    folder = tmp_path / "engine"
+    slug = re.sub("[^A-Za-z0-9]+", "-", str(folder)).strip("-")
+    assert directory_of(slug) == slug
+    folder.mkdir()
+    assert directory_of(slug) == str(folder)
+
+
 def test_w73_a_name_of_two_folders_is_that_of_none(tmp_path):
     (tmp_path / "my" / "engine").mkdir(parents=True)
     (tmp_path / "my-engine").mkdir()

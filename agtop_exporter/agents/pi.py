@@ -140,7 +140,7 @@ class _Reader:
         )
         self.time = 0.0
         self.copied = False
-        self.accounts = opencode_accounts(Path(path).parent.parent.parent)
+        self.accounts = opencode_accounts(path.rsplit("/", 3)[0])
 
     def take(self, record: Record, at: int) -> None:
         """Use one record, which ends at a byte offset."""

@@ -11,7 +11,7 @@ import msgspec
 
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
-from agtop_exporter.tail import Count, Errors, LineReader, decoder
+from agtop_exporter.tail import Count, Errors, LineReader, use_each
 
 NAME = "copilot"
 REQUEST = "chat"
@@ -87,28 +87,27 @@ def usage_event(span: Span, at: str) -> UsageEvent | None:
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one file. Raises OSError."""
     errors = Errors(path)
-    decode = decoder(Span, errors)
     logs = Path(path).parent.parent / "session-state"
     events: list[UsageEvent] = []
     sessions: dict[str, SessionUpdate] = {}
     unknown = UnknownTypes(KNOWN_TYPES)
-    records = 0
+
+    def take(span: Span, at: int) -> None:
+        if span.attributes and span.attributes.operation:
+            unknown.see(span.attributes.operation)  # what has none is no span of ours
+        event = usage_event(span, f"{path}:{at}")
+        if event is None or has_log(logs, event.session_id):
+            return
+        events.append(event)
+        session = sessions.setdefault(
+            event.session_id, SessionUpdate(session_id=event.session_id, data_path=path)
+        )
+        session.model = event.model
+        if event.time:
+            session.seen(event.time)
+
     with LineReader(path, cursor) as lines:
-        for line in lines:
-            span = decode(line, lines.offset)
-            records += span is not None
-            if span is not None and span.attributes and span.attributes.operation:
-                unknown.see(span.attributes.operation)  # what has none is no span of ours
-            event = usage_event(span, f"{path}:{lines.offset}") if span is not None else None
-            if event is None or has_log(logs, event.session_id):
-                continue
-            events.append(event)
-            session = sessions.setdefault(
-                event.session_id, SessionUpdate(session_id=event.session_id, data_path=path)
-            )
-            session.model = event.model
-            if event.time:
-                session.seen(event.time)
+        records = use_each(lines, Span, errors, take)
         return lines.batch(
             NAME,
             errors=errors,

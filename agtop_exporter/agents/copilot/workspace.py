@@ -1,11 +1,13 @@
 """Where a session works: the small files beside a log of the tool, and beside an editor's chats."""
 
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from agtop_exporter.tail import beginning
+
 READ_BYTES = 64 * 1024
+WANTED = ("branch:", "cwd:", "name:", "user_named:")
 
 
 class Folder(msgspec.Struct):
@@ -18,19 +20,19 @@ class Folder(msgspec.Struct):
 def editor_folder(path: str) -> str:
     """Return the folder that the window of a chat had open; empty where it had none."""
     try:
-        with Path(path).parent.with_name("workspace.json").open("rb") as file:
-            opened = msgspec.json.decode(file.read(READ_BYTES), type=Folder)
+        text = beginning(f"{path.rsplit('/', 2)[0]}/workspace.json", READ_BYTES)
+        opened = msgspec.json.decode(text, type=Folder)
         return unquote(urlsplit(opened.folder or opened.workspace or "").path)
     except (OSError, msgspec.MsgspecError, ValueError):
         return ""
 
 
 def tool_workspace(path: str) -> dict[str, str]:
-    """Return the scalars of the `workspace.yaml` beside a log; nothing where there is none."""
+    """Return what matters of the `workspace.yaml` beside a log; nothing where there is none."""
     try:
-        with Path(path).with_name("workspace.yaml").open("rb") as file:
-            text = file.read(READ_BYTES).decode("utf-8", "replace")
+        text = beginning(f"{path.rpartition('/')[0]}/workspace.yaml", READ_BYTES)
     except OSError:
         return {}
-    pairs = (line.partition(":") for line in text.splitlines() if line[:1].isalpha())
+    lines = text.decode("utf-8", "replace").splitlines()
+    pairs = (line.partition(":") for line in lines if line.startswith(WANTED))
     return {key: value.strip().strip("\"'") for key, _, value in pairs}

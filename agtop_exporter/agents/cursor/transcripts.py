@@ -3,8 +3,10 @@
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from time import time_ns
 
 import msgspec
 
@@ -25,6 +27,7 @@ FOLDER = "agent-transcripts"
 SUBAGENTS = "subagents"
 MILLISECONDS = 1000.0
 NANOSECONDS = 1e9
+SETTLED_NANOSECONDS = 1_000_000_000  # a clock may be too coarse to tell two changes within it
 LATEST = 253_402_300_800.0  # the year 10000: no time is later
 KNOWN_TYPES = frozenset({"assistant", "turn_ended", "user"})
 OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
@@ -68,13 +71,14 @@ class _Reader:
 
     def __init__(self, path: str, memory: Memory) -> None:
         place = Path(path)
-        self.parent = place.parent.parent.name if place.parent.name == SUBAGENTS else ""
-        is_flat = place.parent.name == FOLDER
+        *_, above, folder, _name = place.parts
+        self.parent = above if folder == SUBAGENTS else ""
+        is_flat = folder == FOLDER
         self.memory = memory
         self.events: list[UsageEvent] = []
         self.unknown = UnknownTypes(KNOWN_TYPES)
         self.session = SessionUpdate(
-            session_id=place.stem if self.parent or is_flat else place.parent.name,
+            session_id=place.stem if self.parent or is_flat else folder,
             data_path=path,
             parent_session_id=self.parent,
             last_active=memory.latest or None,
@@ -153,23 +157,32 @@ def working_directory(path: Path) -> str:
     """Return the directory of a project; its folder's name where no or several ones have it."""
     parts = path.parts
     slug = parts[parts.index(FOLDER) - 1] if FOLDER in parts[1:] else ""
-    found = list(islice(_directories(slug, Path("/")), 2)) if "-" in slug else []
+    found = list(islice(_directories(slug, "/"), 2)) if "-" in slug else []
     return found[0] if len(found) == 1 else slug
 
 
-def _directories(slug: str, below: Path) -> Iterator[str]:
+def _directories(slug: str, below: str) -> Iterator[str]:
     """Give the directories whose path is written so: with `-` for all but letters and digits."""
     try:
-        with os.scandir(below) as entries:
-            folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        changed = os.stat(below).st_ctime_ns  # noqa: PTH116 - every transcript
+        settled = time_ns() - changed > SETTLED_NANOSECONDS
+        folders = (_folders if settled else _folders.__wrapped__)(below, changed)
     except OSError:
         return
-    for folder in folders:
-        name = OTHER_CHARACTERS.sub("-", folder.name).strip("-")
-        if name and name == slug:
-            yield folder.path
-        elif name and slug.startswith(f"{name}-"):
-            yield from _directories(slug[len(name) + 1 :], Path(folder.path))
+    for name, path in folders:
+        if name == slug:
+            yield path
+        elif slug.startswith(f"{name}-"):
+            yield from _directories(slug[len(name) + 1 :], path)
+
+
+@lru_cache(maxsize=256)
+def _folders(directory: str, _changed: int) -> list[tuple[str, str]]:
+    """Return the folders in a directory: how their names are written there, and their paths."""
+    with os.scandir(directory) as entries:
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+    names = (OTHER_CHARACTERS.sub("-", folder.name).strip("-") for folder in folders)
+    return [(name, folder.path) for name, folder in zip(names, folders, strict=True) if name]
 
 
 def read(path: str, cursor: Cursor) -> Batch:

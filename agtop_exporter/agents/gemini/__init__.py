@@ -4,8 +4,6 @@ Seen with 0.61; the format is not documented, see tests/agents/gemini/README. A 
 the requests that no transcript records. Says nothing of processes, and never looks at credentials.
 """
 
-from pathlib import Path
-
 from agtop_exporter.agents import Agent
 from agtop_exporter.agents.gemini import chat, places, telemetry
 from agtop_exporter.model import Batch, Cursor
@@ -13,7 +11,7 @@ from agtop_exporter.model import Batch, Cursor
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one transcript or telemetry file. Raises OSError."""
-    return chat.read(path, cursor) if places.is_chat(Path(path)) else telemetry.read(path, cursor)
+    return chat.read(path, cursor) if places.is_chat(path) else telemetry.read(path, cursor)
 
 
 AGENT = Agent(

@@ -62,10 +62,10 @@ class _Reader:
     """Turns the records of one transcript into events and one session update."""
 
     def __init__(self, path: str, memory: Memory) -> None:
-        place = Path(path)
+        folder = path.split("/")[-2]
         self.path = path
         self.memory = memory
-        self.parent = "" if place.parent.name == CHATS else place.parent.name
+        self.parent = "" if folder == CHATS else folder
         self.responses: dict[str, UsageEvent] = {}  # by message
         self.events: list[UsageEvent] = []
         self.unknown = UnknownTypes(KNOWN_TYPES)
@@ -95,14 +95,16 @@ class _Reader:
     def describe(self, conversation: Conversation) -> None:
         """Take what a record says of the session itself."""
         session = self.session
-        self.memory.session_id = conversation.session_id or self.memory.session_id
-        for moment in (conversation.start_time, conversation.last_updated):
-            if moment is not None:
-                self._seen(moment.timestamp())
+        if conversation.session_id:
+            self.memory.session_id = conversation.session_id
+        if conversation.start_time is not None:
+            self._seen(conversation.start_time.timestamp())
+        if conversation.last_updated is not None:
+            self._seen(conversation.last_updated.timestamp())
         if self.parent and conversation.directories:
             session.cwd = session.cwd or conversation.directories[0]
-        summary = conversation.summary or ""
-        if not summary.startswith("{"):  # a subagent's report
+        summary = conversation.summary
+        if summary and not summary.startswith("{"):  # a subagent's report
             session.entitle(summary, SUMMARY_RANK)
 
     def _seen(self, time: float) -> None:
@@ -141,17 +143,17 @@ class _Reader:
     def _respond(
         self, key: str, message: Message | Record, tools: tuple[tuple[str, str], ...]
     ) -> None:
-        tokens = token_counts(message.tokens)
-        known = self.responses.get(key)
-        self.responses[key] = UsageEvent(
+        response = UsageEvent(
             key=key,
             session_id="",
-            time=known.time if known else self._time(message),
-            model=(known.model if known else "") or message.model or self.memory.model,
-            tokens=tokens.max(known.tokens) if known else tokens,
-            requests=max(int(message.tokens is not None), known.requests if known else 0),
-            tools=tuple({**dict(known.tools if known else ()), **dict(tools)}.items()),
+            time=self._time(message),
+            model=message.model or self.memory.model,
+            tokens=token_counts(message.tokens),
+            requests=int(message.tokens is not None),
+            tools=tuple(dict(tools).items()),
         )
+        known = self.responses.get(key)
+        self.responses[key] = grown(known, response) if known else response
 
     def _time(self, message: Message | Record) -> float:
         return message.timestamp.timestamp() if message.timestamp else self.memory.latest
@@ -202,13 +204,24 @@ class _Reader:
         """Return the events and the session, under the name that the file has given by now."""
         session = self.session
         session_id = session.session_id = self.memory.session_id or named_by_file(self.path)
-        project = Path(self.path).parents[2 if self.parent else 1]
+        project = self.path.rsplit("/", 3 if self.parent else 2)[0]
         session.cwd = working_directory(project) or session.cwd
-        session.subscription = subscription(project.parent.parent)
+        session.subscription = subscription(project.rsplit("/", 2)[0])
         return tuple(
             msgspec.structs.replace(event, key=scoped(event.key, session_id), session_id=session_id)
             for event in (*self.responses.values(), *self.events)
         ), session
+
+
+def grown(known: UsageEvent, response: UsageEvent) -> UsageEvent:
+    """Merge a response with what is known of it from an earlier message of the same id."""
+    return msgspec.structs.replace(
+        known,
+        model=known.model or response.model,
+        tokens=known.tokens.max(response.tokens),
+        requests=max(known.requests, response.requests),
+        tools=tuple(dict((*known.tools, *response.tools)).items()),
+    )
 
 
 def scoped(key: str, session_id: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from agtop_exporter.agents import Environment, listed_roots, walk
 from agtop_exporter.credentials import selected_sign_in
+from agtop_exporter.tail import beginning
 
 CHATS = "chats"
 CHAT_SUFFIXES = (".jsonl", ".json")
@@ -70,9 +71,9 @@ def chats(base: Path) -> Iterator[os.DirEntry[str]]:
                 yield from walk(f"{project.path}/{CHATS}", suffix=suffix, depth=1)
 
 
-def is_chat(path: Path) -> bool:
+def is_chat(path: str) -> bool:
     """Say whether a file is a transcript; its place tells, for telemetry may have any name."""
-    return CHATS in (path.parent.name, path.parent.parent.name)
+    return CHATS in path.split("/")[-3:-1]
 
 
 def _named(directory: Path, name: str) -> Iterator[os.DirEntry[str]]:
@@ -82,46 +83,41 @@ def _named(directory: Path, name: str) -> Iterator[os.DirEntry[str]]:
 def settings(base: Path) -> Settings:
     """Return the user's settings; empty where they cannot be read."""
     try:
-        return msgspec.json.decode(_small(base / SETTINGS), type=Settings)
+        return msgspec.json.decode(beginning(base / SETTINGS, SMALL_FILE_BYTES), type=Settings)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Settings()
 
 
-def subscription(base: Path) -> str:
+def subscription(base: str) -> str:
     """Name what pays for the tokens; empty where it is not said."""
-    return SUBSCRIPTIONS.get(selected_sign_in(base / SETTINGS), "")
+    return SUBSCRIPTIONS.get(selected_sign_in(f"{base}/{SETTINGS}"), "")
 
 
-def working_directory(project: Path) -> str:
+def working_directory(project: str) -> str:
     """Return the directory that a project folder stands for; empty where nothing says it.
 
     The folder's own `.project_root` says it, else `projects.json` by the folder's name; older
     versions named the folder by the SHA-256 of the directory.
     """
     try:
-        if root := _small(project / ".project_root").decode().strip():
+        text = beginning(f"{project}/.project_root", SMALL_FILE_BYTES)
+        if root := text.decode().strip():
             return root
     except (OSError, UnicodeDecodeError):
         pass
-    for directory, name in _projects(project.parent.parent).items():
-        if project.name in (name, hashlib.sha256(directory.encode()).hexdigest()):
+    folder = project.rpartition("/")[2]
+    for directory, name in _projects(project.rsplit("/", 2)[0]).items():
+        if folder in (name, hashlib.sha256(directory.encode()).hexdigest()):
             return directory
     return ""
 
 
-def _projects(base: Path) -> dict[str, object]:
+def _projects(base: str) -> dict[str, object]:
     """Return directory -> folder name; the map may be the document, or its `projects`."""
     try:
-        known = msgspec.json.decode(_small(base / "projects.json"), type=dict[str, object])
+        text = beginning(f"{base}/projects.json", SMALL_FILE_BYTES)
+        known = msgspec.json.decode(text, type=dict[str, object])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     inner = known.get("projects")
     return inner if isinstance(inner, dict) else known
-
-
-def _small(path: Path) -> bytes:
-    """Read a small file. Raises OSError where it is none."""
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    with path.open("rb") as file:
-        return file.read(SMALL_FILE_BYTES)

@@ -90,8 +90,12 @@ class Record(Conversation, gc=False, rename=_wire_name):
     @property
     def is_about_session(self) -> bool:
         """It begins a file, or changes what is said of the session or of its messages."""
-        told = (self.session_id, self.change, self.rewind_to, self.messages)
-        return any(part is not None for part in told)
+        return (
+            self.session_id is not None
+            or self.change is not None
+            or self.rewind_to is not None
+            or self.messages is not None
+        )
 
 
 def token_counts(tokens: Tokens | None) -> TokenCounts:

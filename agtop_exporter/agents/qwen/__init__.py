@@ -65,11 +65,11 @@ class _Reader:
     """Turns the records of one transcript into events and one session update."""
 
     def __init__(self, path: str, memory: Memory) -> None:
-        place = Path(path)
+        *_, above, folder, name = path.split("/")
         self.memory = memory
         self.path = path
-        self.parent = place.parent.name if place.parent.parent.name == "subagents" else ""
-        self.stem = place.stem
+        self.parent = folder if above == "subagents" else ""
+        self.stem = name.removesuffix(".jsonl") or name
         self.events: list[UsageEvent] = []
         self.subagents: dict[str, SessionUpdate] = {}  # that this session has told of
         self.unknown = UnknownTypes(KNOWN_TYPES)
