@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from time import time_ns
 
 import msgspec
 
@@ -27,7 +26,6 @@ FOLDER = "agent-transcripts"
 SUBAGENTS = "subagents"
 MILLISECONDS = 1000.0
 NANOSECONDS = 1e9
-SETTLED_NANOSECONDS = 1_000_000_000  # a clock may be too coarse to tell two changes within it
 LATEST = 253_402_300_800.0  # the year 10000: no time is later
 KNOWN_TYPES = frozenset({"assistant", "turn_ended", "user"})
 OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
@@ -164,9 +162,8 @@ def working_directory(path: Path) -> str:
 def _directories(slug: str, below: str) -> Iterator[str]:
     """Give the directories whose path is written so: with `-` for all but letters and digits."""
     try:
-        changed = os.stat(below).st_ctime_ns  # noqa: PTH116 - every transcript
-        settled = time_ns() - changed > SETTLED_NANOSECONDS
-        folders = (_folders if settled else _folders.__wrapped__)(below, changed)
+        status = os.stat(below)  # noqa: PTH116 - every transcript
+        folders = _folders(below, status.st_ctime_ns, status.st_nlink)
     except OSError:
         return
     for name, path in folders:
@@ -177,8 +174,11 @@ def _directories(slug: str, below: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=256)
-def _folders(directory: str, _changed: int) -> list[tuple[str, str]]:
-    """Return the folders in a directory: how their names are written there, and their paths."""
+def _folders(directory: str, _changed_at: int, _links: int) -> list[tuple[str, str]]:
+    """Return the folders in a directory: how their names are written there, and their paths.
+
+    It is asked for by what changes with them; most file systems count folders as links, too.
+    """
     with os.scandir(directory) as entries:
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
     names = (OTHER_CHARACTERS.sub("-", folder.name).strip("-") for folder in folders)
