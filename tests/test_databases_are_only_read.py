@@ -5,15 +5,14 @@ import shutil
 import sqlite3
 from contextlib import closing
 
-import msgspec
 import pytest
 
 from agtop_exporter.model import Cursor
 from agtop_exporter.tail import Errors
-from agtop_exporter.tail_sqlite import Database, DatabaseBusyError, Watermark
+from agtop_exporter.tail_sqlite import Database, DatabaseBusyError, TableRow, Watermark
 
 
-class Row(msgspec.Struct):
+class Row(TableRow):
     """A row of the table; one column is of a later version."""
 
     id: str = ""
