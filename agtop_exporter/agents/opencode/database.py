@@ -39,8 +39,8 @@ from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow,
 from agtop_exporter.credentials import opencode_accounts
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
-from agtop_exporter.tail import Errors, decoder
-from agtop_exporter.tail_sqlite import Database, Watermark
+from agtop_exporter.tail import Errors
+from agtop_exporter.tail_sqlite import Database, Watermark, text_decoder
 
 SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed them
 MESSAGES = ("message", "session_message")
@@ -75,9 +75,9 @@ class _Reader:
         self.unknown = UnknownTypes(KNOWN_TYPES)
         self._errors = errors
         self.context = lru_cache(maxsize=1024)(self._context)
-        self._message = decoder(Message, errors)
-        self._part = decoder(Part, errors)
-        self._model = decoder(Model, errors)
+        self._message = text_decoder(Message, errors)
+        self._part = text_decoder(Part, errors)
+        self._model = text_decoder(Model, errors)
 
     def read(self) -> None:
         """Read all tables, as far as the batch goes."""
@@ -92,8 +92,9 @@ class _Reader:
         for part in self._rows("part", PartRow):
             if not part.data.startswith(LONG_PARTS):
                 self._take_part(part)
+        filled = [table for table in MESSAGES if not self.database.is_empty(table)]
         for session_id in tuple(self.sightings.sessions):
-            self._conclude(session_id)
+            self._conclude(session_id, filled)
 
     def _rows(self, table: str, kind: type[Row]) -> Iterator[Row]:
         """Give the rows that were unfinished, then the new ones."""
@@ -152,7 +153,7 @@ class _Reader:
             created=seconds(row.time_created),
             updated=seconds(row.time_updated),
         )
-        model = self._model(memoryview(row.model.encode()), 0) if row.model[:1] == "{" else None
+        model = self._model(row.model) if row.model[:1] == "{" else None
         if model is not None:
             session = self.sightings.session(row.id)
             session.model = model.id or model.model_id or ""
@@ -169,7 +170,7 @@ class _Reader:
     # --- messages and parts -----------------------------------------------------------------
 
     def _decoded(self, row: MessageRow) -> Message | None:
-        message = self._message(memoryview(row.data.encode()), 0)
+        message = self._message(row.data)
         if message is not None:
             message.role = message.role or row.type
             message.time = message.time or Times()
@@ -228,12 +229,12 @@ class _Reader:
             "part", PartRow, where="message_id = ?", values=(message_id,), limit=MESSAGE_PARTS
         )
         for row in rows:
-            part = self._part(memoryview(row.data.encode()), 0)
+            part = self._part(row.data)
             if part is not None:
                 yield part
 
     def _take_part(self, row: PartRow) -> None:
-        part = self._part(memoryview(row.data.encode()), 0)
+        part = self._part(row.data)
         if part is None:
             return
         self.unknown.see(f"part.{part.type}" if part.type else "")
@@ -254,13 +255,13 @@ class _Reader:
 
     # --- what a session is doing ------------------------------------------------------------
 
-    def _conclude(self, session_id: str) -> None:
+    def _conclude(self, session_id: str, tables: list[str]) -> None:
         """Take state and effort from the session's newest and first messages."""
         session = self.sightings.session(session_id)
         context = self.context(session_id) or Context(session_id)
         newest = [
             (message, row)
-            for table in MESSAGES
+            for table in tables
             for row, message in self._ordered(table, session_id, "DESC", limit=1)
         ]
         if newest:
@@ -271,7 +272,7 @@ class _Reader:
             time = max(message.created, completed)
             if time >= context.created and time:
                 session.seen(time)
-        for table in MESSAGES:
+        for table in tables:
             first = self._ordered(
                 table, session_id, "ASC", limit=FIRST_MESSAGES, containing='"variant"'
             )
@@ -286,11 +287,11 @@ class _Reader:
         """Give those that contain a text of a session's first or newest messages."""
         timed = "time_created" in self.database.columns(table)
         order = f"time_created {direction}, id {direction}" if timed else f"rowid {direction}"
-        ids = f"SELECT id FROM {table} WHERE session_id = ? ORDER BY {order} LIMIT {limit}"  # noqa: S608 - constants
+        chosen = f"SELECT rowid FROM {table} WHERE session_id = ? ORDER BY {order} LIMIT {limit}"  # noqa: S608 - constants
         for row in self.database.find(
             table,
             MessageRow,
-            where=f"id IN ({ids}) AND instr(data, ?) ORDER BY {order}",
+            where=f"rowid IN ({chosen}) AND id NOT NULL AND instr(data, ?) ORDER BY {order}",
             values=(session_id, containing),
         ):
             message = self._decoded(row)
