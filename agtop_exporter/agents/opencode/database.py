@@ -21,6 +21,7 @@ from agtop_exporter.agents.opencode.events import (
     is_copy,
     prompt_event,
     signal_of,
+    token_counts,
     tool_event,
     typed_text,
     unnamed_call,
@@ -192,8 +193,9 @@ class _Reader:
     def _answer(self, row: MessageRow, message: Message, context: Context, table: str) -> None:
         if message.open:
             self._remember(table, row.id)
-        self.sightings.answered(message, context)
-        event = usage_event(message, context, row.id)
+        counts = token_counts(message, context)
+        self.sightings.answered(message, context, counts)
+        event = usage_event(message, context, row.id, counts)
         if event is not None:
             self.events.append(event)
         if message.content is not None or self.database.columns("part"):
