@@ -4,8 +4,6 @@ Reads no table of accounts, credentials or shares, and not the event log, which 
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -75,7 +73,7 @@ class _Reader:
         self.limits: dict[str, RateLimit] = {}
         self.unknown = UnknownTypes(KNOWN_TYPES)
         self._errors = errors
-        self.context = lru_cache(maxsize=1024)(self._context)
+        self._contexts: dict[str, Context | None] = {}
         self._message = text_decoder(Message, errors)
         self._part = text_decoder(Part, errors)
         self._model = text_decoder(Model, errors)
@@ -123,7 +121,7 @@ class _Reader:
 
         OpenCode writes the session first, so few rows can wait for anything that will come.
         """
-        context = self.context(session_id)
+        context = self._context(session_id)
         waiting = self.memory.waiting.setdefault(table, [])
         if context is None and len(waiting) < WAITING:
             waiting.append(row_id)
@@ -137,22 +135,29 @@ class _Reader:
         """Describe the sessions that are new, be they old ones that were imported, or changed."""
         since = self.memory.updated
         for table in SESSIONS:
-            timed = "time_updated" in self.database.columns(table)
-            where, values = ("time_updated >= ?", (since,)) if timed else ("1", ())
-            changed = self.database.find(table, SessionRow, where=where, values=values)
-            for row in chain(self._rows(table, SessionRow), changed):
-                if seconds(row.time_updated) is not None:
-                    self.memory.updated = max(self.memory.updated, row.time_updated or 0.0)
-                if row.id:
+            known = table in self.memory.rows
+            for row in self._rows(table, SessionRow):
+                self._describe(row)
+            if known or self.database.more:  # else all of them are new
+                timed = "time_updated" in self.database.columns(table)
+                where, values = ("time_updated >= ?", (since,)) if timed else ("1", ())
+                for row in self.database.find(table, SessionRow, where=where, values=values):
                     self._describe(row)
 
     def _describe(self, row: SessionRow) -> None:
+        updated = seconds(row.time_updated)
+        if updated is not None:
+            self.memory.updated = max(self.memory.updated, row.time_updated or 0.0)
+        if not row.id:
+            return
+        context = as_context(row)
+        self._contexts.setdefault(row.id, context)
         self.sightings.describe(
-            as_context(row),
+            context,
             directory=row.directory,
             title=row.title,
             created=seconds(row.time_created),
-            updated=seconds(row.time_updated),
+            updated=updated,
         )
         model = self._model(row.model) if row.model[:1] == "{" else None
         if model is not None:
@@ -161,6 +166,11 @@ class _Reader:
             session.model_effort = "" if model.variant == "default" else model.variant or ""
 
     def _context(self, session_id: str) -> Context | None:
+        if session_id not in self._contexts:
+            self._contexts[session_id] = self._looked_up(session_id)
+        return self._contexts[session_id]
+
+    def _looked_up(self, session_id: str) -> Context | None:
         for table in SESSIONS:
             for row in self.database.find(
                 table, SessionRow, where="id = ?", values=(session_id,), limit=1
@@ -260,7 +270,7 @@ class _Reader:
     def _conclude(self, session_id: str, tables: list[str]) -> None:
         """Take state and effort from the session's newest and first messages."""
         session = self.sightings.session(session_id)
-        context = self.context(session_id) or Context(session_id)
+        context = self._context(session_id) or Context(session_id)
         newest = [
             (message, row)
             for table in tables
