@@ -302,7 +302,8 @@ class Database:
             if connection.text_factory is not str or hasattr(error, "sqlite_errorcode"):
                 self._fail(error)
                 return
-            connection.text_factory = _text  # slower: only for a database that needs it
+            # Some text is no UTF-8: read again what is left, in the way that is slower.
+            connection.text_factory = _text
             yield from islice(self._rows(statement, values), given, None)
 
     def cursor(self, state: bytes) -> Cursor:
