@@ -10,7 +10,8 @@ import errno
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,7 +20,7 @@ import msgspec
 
 from agtop_exporter.file_group import FileGroup, same_place
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import BATCH_BYTES, Errors, salvage
+from agtop_exporter.tail import BATCH_BYTES, UNDECODABLE, Errors, rescuer, salvage
 
 BUSY_SECONDS = 0.1  # a refresh waits no longer for a lock: the next one tries again
 VALUE_BYTES = 32 * 1024 * 1024  # of one row: a longer one is stepped over, and counted
@@ -30,14 +31,20 @@ ANCHOR_ROWS = 256  # at least so many rows lie between two anchors
 WAL_FORMAT = 2  # of the header's read version
 READ_VERSION_AT = 19
 
-T = TypeVar("T", bound=msgspec.Struct)
-
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
 _UNKNOWN_NAME = sqlite3.SQLITE_ERROR  # a column that this version of the agent does not have
 
 
 class DatabaseBusyError(OSError):
     """The database is locked, or changed while it was read: the next refresh tries again."""
+
+
+class TableRow(msgspec.Struct, array_like=True, gc=False):
+    """The columns that are read of a table, each with what stands for NULL."""
+
+
+Row = TypeVar("Row", bound=TableRow)
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Watermark(msgspec.Struct, frozen=True, array_like=True):
@@ -76,6 +83,7 @@ class Database:
         self._errors = errors
         self._batch_bytes = batch_bytes
         self._columns: dict[str, frozenset[str]] = {}
+        self._selections: dict[tuple[str, type[TableRow]], str] = {}
         self._group = FileGroup(path, (f"{path}-wal",))
         self._place = self._group.cursor()
         self._settled = False  # read without locks: it must not have changed meanwhile
@@ -116,7 +124,6 @@ class Database:
             )
             self._cleanup.callback(connection.close)
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
-            connection.text_factory = _text
             self._connection = connection
             connection.execute("BEGIN")  # one consistent view until it is closed
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -176,27 +183,25 @@ class Database:
         return self._columns[table]
 
     def after(
-        self, table: str, watermark: Watermark, kind: type[T], *, key: str = "id"
-    ) -> Iterator[tuple[int, T]]:
+        self, table: str, watermark: Watermark, kind: type[Row], *, key: str = "id"
+    ) -> Iterator[tuple[int, Row]]:
         """Give the rows behind a watermark with their rowids, in their order.
 
         The columns are the fields of `kind`: one that the table lacks keeps its default. `key`
         names the rows for the watermark. Ends early, with `more`, where the batch is full.
         """
-        names = self._selected(table, kind)
-        if not names or key not in self.columns(table):
+        columns = self._selection(table, kind)
+        if not columns or key not in self.columns(table):
             return
         rowid, at_once = self._resume(table, watermark, key), -1
-        statement = (
-            f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608 - constants
-        )
+        statement = f"SELECT {columns}, rowid FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608 - constants
         while True:
             before = rowid
             try:
                 for row in self._rows(statement, (rowid, at_once)):
-                    rowid = row[0]
+                    rowid = row[-1]
                     self._count(row)
-                    value = self._converted(row[1:], names, kind, at=rowid)
+                    value = self._converted(row, kind, at=rowid)
                     if value is not None:
                         yield rowid, value
                     if self.bytes_read >= self._batch_bytes:
@@ -211,33 +216,49 @@ class Database:
                     return
 
     def _count(self, row: tuple[Any, ...]) -> None:
+        size = 0
+        for cell in row:
+            kind = type(cell)
+            if kind is str or kind is bytes:
+                size += len(cell)
         self.records += 1
-        for field in row:
-            if isinstance(field, (str, bytes)):
-                self.bytes_read += len(field)
+        self.bytes_read += size
 
     def find(
-        self, table: str, kind: type[T], *, where: str, values: Sequence[object], limit: int = -1
-    ) -> Iterator[T]:
+        self, table: str, kind: type[Row], *, where: str, values: Sequence[object], limit: int = -1
+    ) -> Iterator[Row]:
         """Give the rows that meet a condition, which may end with an order; -1 is all of them.
 
         Nothing where a column of the condition does not exist, which is counted as `schema`.
         """
-        names = self._selected(table, kind)
-        if not names:
+        columns = self._selection(table, kind)
+        if not columns:
             return
-        statement = f"SELECT {', '.join(names)} FROM {table} WHERE {where} LIMIT {limit}"  # noqa: S608 - constants
+        statement = f"SELECT {columns} FROM {table} WHERE {where} LIMIT {limit}"  # noqa: S608 - constants
         try:
             for row in self._rows(statement, values):
-                value = self._converted(row, names, kind, at=0)
+                value = self._converted(row, kind, at=0)
                 if value is not None:
                     yield value
         except sqlite3.DataError:
             self._errors.add("too_large", 0)
 
-    def _selected(self, table: str, kind: type[msgspec.Struct]) -> tuple[str, ...]:
-        known = self.columns(table)
-        return tuple(name for name in kind.__struct_fields__ if name in known)
+    def _selection(self, table: str, kind: type[TableRow]) -> str:
+        """Return what to select for the fields of `kind`; "" where the table has none of them."""
+        if (table, kind) not in self._selections:
+            known = self.columns(table)
+            cells = []
+            for name, default in zip(kind.__struct_fields__, kind.__struct_defaults__, strict=True):
+                column = name if name in known else "NULL"
+                cells.append(column if default is None else f"ifnull({column}, {default!r})")
+            found = not known.isdisjoint(kind.__struct_fields__)
+            self._selections[table, kind] = ", ".join(cells) if found else ""
+        return self._selections[table, kind]
+
+    def is_empty(self, table: str) -> bool:
+        """Tell whether a table has no rows, or is not there."""
+        statement = f"SELECT 1 FROM {table} ORDER BY rowid LIMIT 1"  # noqa: S608 - a constant
+        return not (self.columns(table) and self._execute(statement, ()))
 
     def _resume(self, table: str, watermark: Watermark, key: str) -> int:
         """Return the rowid of the latest row that is still the one that was seen."""
@@ -255,34 +276,54 @@ class Database:
         rows = self._execute(statement, (rowid,))
         return int(rows[0][0]) if rows and rows[0][0] is not None else rowid + 1
 
-    def _converted(
-        self, row: tuple[Any, ...], names: tuple[str, ...], kind: type[T], *, at: int
-    ) -> T | None:
-        fields = {name: value for name, value in zip(names, row, strict=True) if value is not None}
+    def _converted(self, row: tuple[Any, ...], kind: type[Row], *, at: int) -> Row | None:
         try:
-            return msgspec.convert(fields, kind)
+            return msgspec.convert(row, kind)
         except msgspec.ValidationError:
             self._errors.add("schema", at)
-            return salvage(fields, kind)
+            return salvage(dict(zip(kind.__struct_fields__, row, strict=False)), kind)
 
     def _execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         return list(self._rows(statement, values))
 
     def _rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         """Run a query; damage ends it early. Raises sqlite3.DataError at too large a row."""
-        if self._connection is None or self._broken:
+        connection = self._connection
+        if connection is None or self._broken:
             return
+        given = 0
         try:
-            yield from self._connection.execute(statement, values)
+            for row in connection.execute(statement, values):
+                yield row
+                given += 1
         except sqlite3.DataError:
             raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            self._fail(error)
+            if connection.text_factory is not str or hasattr(error, "sqlite_errorcode"):
+                self._fail(error)
+                return
+            # Some text is no UTF-8: read again what is left, in the way that is slower.
+            connection.text_factory = _text
+            yield from islice(self._rows(statement, values), given, None)
 
     def cursor(self, state: bytes) -> Cursor:
         """Return the place that was read to; half-way it is like no place that a file can have."""
         place = Cursor(device=self._place.device, inode=self._place.inode) if self.more else None
         return msgspec.structs.replace(place or self._place, state=state)
+
+
+def text_decoder(kind: type[T], errors: Errors) -> Callable[[str], T | None]:
+    """Return a function that decodes a JSON text as `tail.decoder` does."""
+    decode = msgspec.json.Decoder(kind).decode
+    rescue = rescuer(kind, errors)
+
+    def read(text: str) -> T | None:
+        try:
+            return decode(text)
+        except UNDECODABLE:
+            return rescue(memoryview(text.encode()), 0)
+
+    return read
 
 
 def _text(data: bytes) -> str:

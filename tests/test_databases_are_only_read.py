@@ -5,15 +5,14 @@ import shutil
 import sqlite3
 from contextlib import closing
 
-import msgspec
 import pytest
 
 from agtop_exporter.model import Cursor
 from agtop_exporter.tail import Errors
-from agtop_exporter.tail_sqlite import Database, DatabaseBusyError, Watermark
+from agtop_exporter.tail_sqlite import Database, DatabaseBusyError, TableRow, Watermark
 
 
-class Row(msgspec.Struct):
+class Row(TableRow):
     """A row of the table; one column is of a later version."""
 
     id: str = ""
@@ -209,6 +208,21 @@ def test_wrong_types_cost_a_field(tmp_path):
             rows = {row.id: row.data for _, row in database.after("item", Watermark(), Row)}
         assert rows == {"b": "", "c": "", "d": "x", "e": "a�b"}
         assert [(error.reason, error.count) for error in errors.all()] == [("schema", 1)]
+
+
+def test_bad_text_repeats_no_row(tmp_path):
+    """Whatever is no UTF-8 is replaced, and no row is given twice or lost for it."""
+    with closing(create(tmp_path / "a.db")) as writer:
+        for name in ("e", "f"):
+            writer.execute("INSERT INTO item VALUES (?, CAST(x'61ff62' AS TEXT))", (name,))
+            insert(writer, [name])
+        errors = Errors("a.db")
+        with Database(str(tmp_path / "a.db"), Cursor(), errors=errors) as database:
+            rows = [row for _, row in database.after("item", Watermark(), Row)]
+        assert [row.id for row in rows] == ["i0", "i1", "i2", "e", "ie", "f", "if"]
+        assert {row.data for row in rows if len(row.id) == 1} == {"a\ufffdb"}
+        assert database.records == len(rows)
+        assert not errors.all()
 
 
 def test_missing_tables_and_columns(tmp_path):

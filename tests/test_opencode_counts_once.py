@@ -142,6 +142,15 @@ def test_an_imported_session_is_seen(path, database):
     assert record(ledger, "ses_i").models["gpt-5.1"].requests == 1
 
 
+def test_a_session_that_is_broken_is_one_error(path, database):
+    """Its row is not read again for each of its messages."""
+    database.execute("UPDATE session SET title = x'ff00' WHERE id = ?", (MAIN,))
+    ledger = Ledger()
+    read_on(ledger, AGENT, path)
+    assert ledger.totals["parse_errors", "opencode", "schema"] == 1
+    assert record(ledger).models["gpt-5.1"].requests
+
+
 def test_a_compaction_is_no_prompt(path, database):
     ledger = Ledger()
     read_on(ledger, AGENT, path)

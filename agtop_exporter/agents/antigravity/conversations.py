@@ -15,7 +15,7 @@ from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
 from agtop_exporter.tail import MAX_COUNT, Errors
-from agtop_exporter.tail_sqlite import Database, Watermark
+from agtop_exporter.tail_sqlite import Database, TableRow, Watermark
 
 TABLE = "gen_metadata"
 REOPENED = 8  # of the latest rows, which may still be changed in place
@@ -27,14 +27,14 @@ MODEL_NAMES = (19, 21, 3)
 SYSTEM_INPUT, INPUT, OUTPUT, CACHE_READ, TEXT, THINKING, RESPONSE_ID = 1, 2, 3, 5, 9, 10, 11
 
 
-class Row(msgspec.Struct):
+class Row(TableRow):
     """One response."""
 
     idx: int = 0
     data: object = None
 
 
-class Identity(msgspec.Struct):
+class Identity(TableRow):
     """Whose database it is."""
 
     cascade_id: str = ""

@@ -7,13 +7,11 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-import msgspec
-
 from agtop_exporter.agents.antigravity import protobuf
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.model import Batch, Cursor, SessionUpdate
 from agtop_exporter.tail import Errors
-from agtop_exporter.tail_sqlite import Database
+from agtop_exporter.tail_sqlite import Database, TableRow
 
 NAME = "antigravity"
 TABLE = "ItemTable"
@@ -27,7 +25,7 @@ EARLIEST, LATEST = 1_500_000_000, 10_000_000_000  # what is a time, and no other
 NANOSECONDS = 1_000_000_000
 
 
-class Value(msgspec.Struct):
+class Value(TableRow):
     """The value of a row: text, or its bytes."""
 
     value: object = None

@@ -11,7 +11,7 @@ from agtop_exporter.agents.cursor.transcripts import NAME, seconds
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
 from agtop_exporter.tail import Count, Errors, Moment, decoder
-from agtop_exporter.tail_sqlite import Database, Watermark
+from agtop_exporter.tail_sqlite import Database, TableRow, Watermark
 
 TABLE = "cursorDiskKV"
 SETTINGS = "ItemTable"
@@ -30,13 +30,13 @@ SUBSCRIPTIONS = {
 }
 
 
-class Key(msgspec.Struct):
+class Key(TableRow):
     """The key of a row: most have values that are long and of no use here."""
 
     key: str = ""
 
 
-class Value(msgspec.Struct):
+class Value(TableRow):
     """The value of a row: text, or its bytes."""
 
     value: object = None

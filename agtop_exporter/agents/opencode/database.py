@@ -4,8 +4,6 @@ Reads no table of accounts, credentials or shares, and not the event log, which 
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +19,7 @@ from agtop_exporter.agents.opencode.events import (
     is_copy,
     prompt_event,
     signal_of,
+    token_counts,
     tool_event,
     typed_text,
     unnamed_call,
@@ -39,8 +38,8 @@ from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow,
 from agtop_exporter.credentials import opencode_accounts
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
-from agtop_exporter.tail import Errors, decoder
-from agtop_exporter.tail_sqlite import Database, Watermark
+from agtop_exporter.tail import Errors
+from agtop_exporter.tail_sqlite import Database, Watermark, text_decoder
 
 SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed them
 MESSAGES = ("message", "session_message")
@@ -74,10 +73,10 @@ class _Reader:
         self.limits: dict[str, RateLimit] = {}
         self.unknown = UnknownTypes(KNOWN_TYPES)
         self._errors = errors
-        self.context = lru_cache(maxsize=1024)(self._context)
-        self._message = decoder(Message, errors)
-        self._part = decoder(Part, errors)
-        self._model = decoder(Model, errors)
+        self._contexts: dict[str, Context | None] = {}
+        self._message = text_decoder(Message, errors)
+        self._part = text_decoder(Part, errors)
+        self._model = text_decoder(Model, errors)
 
     def read(self) -> None:
         """Read all tables, as far as the batch goes."""
@@ -92,8 +91,9 @@ class _Reader:
         for part in self._rows("part", PartRow):
             if not part.data.startswith(LONG_PARTS):
                 self._take_part(part)
+        filled = [table for table in MESSAGES if not self.database.is_empty(table)]
         for session_id in tuple(self.sightings.sessions):
-            self._conclude(session_id)
+            self._conclude(session_id, filled)
 
     def _rows(self, table: str, kind: type[Row]) -> Iterator[Row]:
         """Give the rows that were unfinished, then the new ones."""
@@ -121,7 +121,7 @@ class _Reader:
 
         OpenCode writes the session first, so few rows can wait for anything that will come.
         """
-        context = self.context(session_id)
+        context = self._context(session_id)
         waiting = self.memory.waiting.setdefault(table, [])
         if context is None and len(waiting) < WAITING:
             waiting.append(row_id)
@@ -135,30 +135,42 @@ class _Reader:
         """Describe the sessions that are new, be they old ones that were imported, or changed."""
         since = self.memory.updated
         for table in SESSIONS:
-            timed = "time_updated" in self.database.columns(table)
-            where, values = ("time_updated >= ?", (since,)) if timed else ("1", ())
-            changed = self.database.find(table, SessionRow, where=where, values=values)
-            for row in chain(self._rows(table, SessionRow), changed):
-                if seconds(row.time_updated) is not None:
-                    self.memory.updated = max(self.memory.updated, row.time_updated or 0.0)
-                if row.id:
+            known = table in self.memory.rows
+            for row in self._rows(table, SessionRow):
+                self._describe(row)
+            if known or self.database.more:  # else all of them are new
+                timed = "time_updated" in self.database.columns(table)
+                where, values = ("time_updated >= ?", (since,)) if timed else ("1", ())
+                for row in self.database.find(table, SessionRow, where=where, values=values):
                     self._describe(row)
 
     def _describe(self, row: SessionRow) -> None:
+        updated = seconds(row.time_updated)
+        if updated is not None:
+            self.memory.updated = max(self.memory.updated, row.time_updated or 0.0)
+        if not row.id:
+            return
+        context = as_context(row)
+        self._contexts.setdefault(row.id, context)
         self.sightings.describe(
-            as_context(row),
+            context,
             directory=row.directory,
             title=row.title,
             created=seconds(row.time_created),
-            updated=seconds(row.time_updated),
+            updated=updated,
         )
-        model = self._model(memoryview(row.model.encode()), 0) if row.model[:1] == "{" else None
+        model = self._model(row.model) if row.model[:1] == "{" else None
         if model is not None:
             session = self.sightings.session(row.id)
             session.model = model.id or model.model_id or ""
             session.model_effort = "" if model.variant == "default" else model.variant or ""
 
     def _context(self, session_id: str) -> Context | None:
+        if session_id not in self._contexts:
+            self._contexts[session_id] = self._looked_up(session_id)
+        return self._contexts[session_id]
+
+    def _looked_up(self, session_id: str) -> Context | None:
         for table in SESSIONS:
             for row in self.database.find(
                 table, SessionRow, where="id = ?", values=(session_id,), limit=1
@@ -169,7 +181,7 @@ class _Reader:
     # --- messages and parts -----------------------------------------------------------------
 
     def _decoded(self, row: MessageRow) -> Message | None:
-        message = self._message(memoryview(row.data.encode()), 0)
+        message = self._message(row.data)
         if message is not None:
             message.role = message.role or row.type
             message.time = message.time or Times()
@@ -191,8 +203,9 @@ class _Reader:
     def _answer(self, row: MessageRow, message: Message, context: Context, table: str) -> None:
         if message.open:
             self._remember(table, row.id)
-        self.sightings.answered(message, context)
-        event = usage_event(message, context, row.id)
+        counts = token_counts(message, context)
+        self.sightings.answered(message, context, counts)
+        event = usage_event(message, context, row.id, counts)
         if event is not None:
             self.events.append(event)
         if message.content is not None or self.database.columns("part"):
@@ -228,12 +241,12 @@ class _Reader:
             "part", PartRow, where="message_id = ?", values=(message_id,), limit=MESSAGE_PARTS
         )
         for row in rows:
-            part = self._part(memoryview(row.data.encode()), 0)
+            part = self._part(row.data)
             if part is not None:
                 yield part
 
     def _take_part(self, row: PartRow) -> None:
-        part = self._part(memoryview(row.data.encode()), 0)
+        part = self._part(row.data)
         if part is None:
             return
         self.unknown.see(f"part.{part.type}" if part.type else "")
@@ -254,13 +267,13 @@ class _Reader:
 
     # --- what a session is doing ------------------------------------------------------------
 
-    def _conclude(self, session_id: str) -> None:
+    def _conclude(self, session_id: str, tables: list[str]) -> None:
         """Take state and effort from the session's newest and first messages."""
         session = self.sightings.session(session_id)
-        context = self.context(session_id) or Context(session_id)
+        context = self._context(session_id) or Context(session_id)
         newest = [
             (message, row)
-            for table in MESSAGES
+            for table in tables
             for row, message in self._ordered(table, session_id, "DESC", limit=1)
         ]
         if newest:
@@ -271,7 +284,7 @@ class _Reader:
             time = max(message.created, completed)
             if time >= context.created and time:
                 session.seen(time)
-        for table in MESSAGES:
+        for table in tables:
             first = self._ordered(
                 table, session_id, "ASC", limit=FIRST_MESSAGES, containing='"variant"'
             )
@@ -286,11 +299,11 @@ class _Reader:
         """Give those that contain a text of a session's first or newest messages."""
         timed = "time_created" in self.database.columns(table)
         order = f"time_created {direction}, id {direction}" if timed else f"rowid {direction}"
-        ids = f"SELECT id FROM {table} WHERE session_id = ? ORDER BY {order} LIMIT {limit}"  # noqa: S608 - constants
+        chosen = f"SELECT rowid FROM {table} WHERE session_id = ? ORDER BY {order} LIMIT {limit}"  # noqa: S608 - constants
         for row in self.database.find(
             table,
             MessageRow,
-            where=f"id IN ({ids}) AND instr(data, ?) ORDER BY {order}",
+            where=f"rowid IN ({chosen}) AND id NOT NULL AND instr(data, ?) ORDER BY {order}",
             values=(session_id, containing),
         ):
             message = self._decoded(row)

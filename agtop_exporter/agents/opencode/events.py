@@ -27,6 +27,7 @@ GUARDED_TOOLS = frozenset({"bash", "edit", "write", "apply_patch"})  # ask first
 UNSETTLED = frozenset({"pending", "running"})
 CALLED = "tool-calls"  # how a response ends that asked for tools
 PROVIDER_PREFIX = re.compile(r"(anthropic|openai|github-copilot|amazon-bedrock|opencode)[/.]")
+COMPACTED = msgspec.Raw(b"true")
 MAX_COST_USD = 1e6  # of one response; more is no cost
 
 
@@ -45,7 +46,9 @@ class Context(msgspec.Struct, frozen=True):
         return self.legacy or bool(REASONING_INSIDE.match(self.version))
 
 
-def usage_event(message: Message, context: Context, message_id: str) -> UsageEvent | None:
+def usage_event(
+    message: Message, context: Context, message_id: str, counts: TokenCounts
+) -> UsageEvent | None:
     """Return the event of a response; None while it is generated, and where it was never billed.
 
     A fork copies messages under new ids, so the event's name is what a copy keeps.
@@ -53,22 +56,22 @@ def usage_event(message: Message, context: Context, message_id: str) -> UsageEve
     vector = message.vector
     if message.role != "assistant" or not (any(vector) or message.finish):
         return None
-    inside = holds_reasoning(message, context)
-    counts = token_counts(vector, inside=inside)
+    created, model, provider = message.created, message.model_name, message.provider
     figures = ":".join(map(str, vector))
-    origin = f"{message.created:.3f}:{message.provider}" if message.created else message_id
+    origin = f"{created:.3f}:{provider}" if created else message_id
+    # Where output contains reasoning, OpenCode charged for reasoning twice.
+    charged_twice = counts.reasoning and counts.output == vector[1]
     return UsageEvent(
-        key=f"response:{origin}:{message.model_name}:{figures}",
+        key=f"response:{origin}:{model}:{figures}",
         session_id=context.session_id,
-        time=message.created,
-        model=message.model_name,
+        time=created,
+        model=model,
         tokens=counts,
         requests=1,
-        compactions=1 if bytes(message.summary) == b"true" else 0,
-        copied=is_copy(message.created, context),
-        provider=message.provider,
-        # Where output contains reasoning, OpenCode charged for reasoning twice.
-        reported_cost=None if inside and counts.reasoning else picodollars(message.cost),
+        compactions=1 if message.summary == COMPACTED else 0,
+        copied=is_copy(created, context),
+        provider=provider,
+        reported_cost=None if charged_twice else picodollars(message.cost),
     )
 
 
@@ -77,28 +80,30 @@ def is_copy(time: float, context: Context) -> bool:
     return 0 < time < context.created
 
 
+def token_counts(message: Message, context: Context) -> TokenCounts:
+    """Make the counts disjoint; a cache write of unknown lifetime is 5 minutes."""
+    uncached, output, reasoning, read, write = message.vector
+    if reasoning and not holds_reasoning(message, context):
+        output += reasoning
+    return TokenCounts(
+        input=uncached,
+        cache_read=read,
+        cache_write_5m=write,
+        output=output,
+        reasoning=reasoning,
+    )
+
+
 def holds_reasoning(message: Message, context: Context) -> bool:
     """Tell whether output contains reasoning: by the message's total, else by the version."""
     values = message.vector
     total = message.tokens.total if message.tokens else None
     reasoning, everything = values[2], sum(values)
-    if reasoning and total == everything:
+    if total == everything:
         return False
-    if reasoning and total == everything - reasoning:
+    if total == everything - reasoning:
         return True
     return context.reasoning_inside and reasoning <= values[1]
-
-
-def token_counts(vector: tuple[int, ...], *, inside: bool) -> TokenCounts:
-    """Make the counts disjoint; a cache write of unknown lifetime is 5 minutes."""
-    uncached, output, reasoning, read, write = vector
-    return TokenCounts(
-        input=uncached,
-        cache_read=read,
-        cache_write_5m=write,
-        output=output if inside else output + reasoning,
-        reasoning=reasoning,
-    )
 
 
 def picodollars(cost_usd: float | None) -> int | None:
@@ -222,16 +227,15 @@ class Sightings:
             self.sessions[session_id] = known
         return known
 
-    def answered(self, message: Message, context: Context) -> None:
+    def answered(self, message: Message, context: Context, counts: TokenCounts) -> None:
         """Take the model and the context in use from a response, also from a copied one."""
-        session = self.session(context.session_id)
-        if message.created < self._newest.get(context.session_id, 0.0):
+        session, created = self.session(context.session_id), message.created
+        if created < self._newest.get(context.session_id, 0.0):
             return
-        self._newest[context.session_id] = message.created
+        self._newest[context.session_id] = created
         session.model = message.model_name or session.model
         account = self._accounts.get(provider_of(message), "")
         session.subscription = account or session.subscription
-        counts = token_counts(message.vector, inside=holds_reasoning(message, context))
         session.fill(counts.total)
 
     def describe(

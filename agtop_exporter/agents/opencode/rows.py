@@ -3,13 +3,12 @@
 Nothing here does I/O.
 """
 
-import msgspec
-
 from agtop_exporter.agents.opencode.events import Context
 from agtop_exporter.agents.opencode.records import seconds
+from agtop_exporter.tail_sqlite import TableRow
 
 
-class SessionRow(msgspec.Struct):
+class SessionRow(TableRow):
     """A row of `session`."""
 
     id: str = ""
@@ -22,7 +21,7 @@ class SessionRow(msgspec.Struct):
     time_updated: float | None = None
 
 
-class MessageRow(msgspec.Struct):
+class MessageRow(TableRow):
     """A row of `message` or `session_message`; only the latter has a type."""
 
     id: str = ""
@@ -32,7 +31,7 @@ class MessageRow(msgspec.Struct):
     data: str = ""
 
 
-class PartRow(msgspec.Struct):
+class PartRow(TableRow):
     """A row of `part`."""
 
     id: str = ""

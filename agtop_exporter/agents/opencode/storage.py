@@ -21,6 +21,7 @@ from agtop_exporter.agents.opencode.events import (
     is_copy,
     prompt_event,
     signal_of,
+    token_counts,
     tool_event,
     typed_text,
     usage_event,
@@ -197,8 +198,9 @@ class _Reader:
         if message.role == "user":
             self._prompt(message, message_id, parts)
         elif message.role == "assistant":
-            self.sightings.answered(message, context)
-            event = usage_event(message, context, message_id)
+            counts = token_counts(message, context)
+            self.sightings.answered(message, context, counts)
+            event = usage_event(message, context, message_id, counts)
             if event is not None:
                 self.events.append(event)
             self.limits.update({limit.window: limit for limit in rate_limits(message)})
