@@ -104,6 +104,8 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def max(self, other: "TokenCounts") -> "TokenCounts":
         """Return the larger of each field: how two sightings of one response merge."""
+        if other == NO_TOKENS:
+            return self
         return TokenCounts(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),
@@ -171,6 +173,8 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def max(self, other: "Cost") -> "Cost":
         """Return the larger of each field."""
+        if other == NO_COST:
+            return self
         return Cost(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),

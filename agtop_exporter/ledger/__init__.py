@@ -34,6 +34,7 @@ __all__ = ["Entry", "Ledger", "Price", "SessionRecord"]
 
 CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
 LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
+CHANGES_MAX = 100  # gather before they are brought into the sums
 WINDOWS_MAX = 8  # rate-limit windows of one agent
 OTHER, UNKNOWN = "other", "unknown"
 
@@ -152,6 +153,8 @@ class Ledger:
             self._merge(agent, batch.events, price)
         elif not self._count_packed(agent, packed, find_tariff):
             self._merge(agent, unpack(packed), price)
+        if len(self._changes.usage) >= CHANGES_MAX:
+            self._apply()
         for record in self._created:
             if not record.facts.parent_session_id:
                 self.add(("sessions_started", agent), 1)

@@ -5,6 +5,7 @@ in the middle of its work.
 """
 
 import contextlib
+import fcntl
 import gc
 import os
 import signal
@@ -26,7 +27,9 @@ from agtop_exporter.pipeline.scan import Failure, read_one
 
 TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
 FILE_BYTES = 64 * 1024  # are read in the time that any file takes
-TASKS_PER_CHILD = 4  # given out and not yet used, so that results do not pile up
+ANSWER_BYTES = 1024 * 1024  # a pipe holds, so that a child need not wait for the parent
+TASKS_AHEAD = 2  # a child has at a time, for the same reason
+TASKS_OUT = 4  # for each child, of which some wait to be used: results must not pile up
 MAX_CHILDREN = 4
 POLITENESS = 5  # whoever wants an answer meanwhile, such as a scrape, goes first
 POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
@@ -45,6 +48,31 @@ class _Task(msgspec.Struct):
     answer: bytes | None = None
 
 
+class Child(msgspec.Struct):
+    """A child process, and the tasks that it was given and has not answered."""
+
+    process: BaseProcess
+    orders: Connection
+    answers: Connection
+    tasks: deque[_Task] = msgspec.field(default_factory=deque)
+
+    def give(self, task: _Task) -> None:
+        """Let it read something. Raises OSError where it is dead."""
+        self.orders.send_bytes(msgspec.msgpack.encode(task.work))
+        self.tasks.append(task)
+
+    def take(self) -> None:
+        """Take the answer to its first task. Raises EOFError or OSError where it is dead."""
+        self.tasks.popleft().answer = self.answers.recv_bytes()
+
+    def end(self) -> None:
+        """End it, whatever it is doing."""
+        self.process.terminate()
+        self.process.join()
+        self.orders.close()
+        self.answers.close()
+
+
 _decode_work = msgspec.msgpack.Decoder(list[Work]).decode
 _decode_answer = msgspec.msgpack.Decoder(list[_Read | Failure]).decode
 
@@ -54,24 +82,22 @@ def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | F
 
     Where a child dies, or cannot start, what was not given yet is put back into the queue.
     """
-    children: list[tuple[BaseProcess, Connection]] = []
-    busy: dict[Connection, _Task] = {}
+    children: list[Child] = []
     running: deque[_Task] = deque()  # in the order of the queue
     try:
         count = min(MAX_CHILDREN, len(os.sched_getaffinity(0)))
         children.extend(start_child() for _ in range(count))
-        idle = [connection for _, connection in children]
         left = sum(map(_effort, queue))
         while (queue or running) and not stopping():
-            while queue and idle and len(running) < count * TASKS_PER_CHILD:
-                running.append(task := _Task(_next_work(queue, at_most=left // (2 * count))))
-                left -= sum(map(_effort, task.work))
-                busy[idle[-1]] = task
-                idle.pop().send_bytes(msgspec.msgpack.encode(task.work))
+            for child in children:
+                while queue and len(child.tasks) < TASKS_AHEAD and len(running) < count * TASKS_OUT:
+                    running.append(task := _Task(_next_work(queue, at_most=left // (4 * count))))
+                    left -= sum(map(_effort, task.work))
+                    child.give(task)
+            busy = {child.answers: child for child in children if child.tasks}
             answered = wait(busy, timeout=0 if running[0].answer else POLL_SECONDS)
-            for connection in [known for known in busy if known in answered]:
-                busy.pop(connection).answer = connection.recv_bytes()
-                idle.append(connection)
+            for child in [busy[answers] for answers in busy if answers in answered]:
+                child.take()
             if answer := running[0].answer:
                 running.popleft()
                 for result in _decode_answer(answer):
@@ -79,22 +105,25 @@ def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | F
     except (EOFError, OSError):
         queue.extendleft(reversed([item for task in running for item in task.work]))
     finally:
-        for process, connection in children:
-            process.terminate()
-            process.join()
-            connection.close()
+        for child in children:
+            child.end()
 
 
-def start_child() -> tuple[BaseProcess, Connection]:
+def start_child() -> Child:
     """Start a child that reads what it is sent. Raises OSError where there can be no more."""
     context: ForkContext | SpawnContext = get_context("spawn")
     if threading.active_count() == 1:  # a fork is ready at once, but not safe beside threads
         context = get_context("fork")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    taken, orders = context.Pipe(duplex=False)
+    answers, given = context.Pipe(duplex=False)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # a user may have no more memory for pipes
+            fcntl.fcntl(given.fileno(), fcntl.F_SETPIPE_SZ, ANSWER_BYTES)
+    process = context.Process(target=_serve, args=(taken, given), daemon=True)
     process.start()
-    theirs.close()
-    return process, ours
+    taken.close()
+    given.close()
+    return Child(process, orders, answers)
 
 
 def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
@@ -114,7 +143,7 @@ def _effort(item: Work) -> int:
 # --- in the child ---------------------------------------------------------------------------
 
 
-def _serve(connection: Connection) -> None:
+def _serve(orders: Connection, answers: Connection) -> None:
     """Read what the parent asks for, until it ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
     gc.disable()  # nothing here makes reference cycles
@@ -124,12 +153,12 @@ def _serve(connection: Connection) -> None:
     agents = {agent.name: agent for agent in load_agents()}
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
-            results = [read_one(item, agents) for item in _decode_work(connection.recv_bytes())]
+            results = [read_one(item, agents) for item in _decode_work(orders.recv_bytes())]
             answer = [
                 _Read(_packed(result)) if isinstance(result, Batch) else result
                 for result in results
             ]
-            connection.send_bytes(msgspec.msgpack.encode(answer))
+            answers.send_bytes(msgspec.msgpack.encode(answer))
 
 
 def _packed(batch: Batch) -> Batch:
