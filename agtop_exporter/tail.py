@@ -1,4 +1,4 @@
-"""What is new in a file since a cursor: complete lines, decoded with types, and nothing lost.
+"""What is new in a file since a cursor: complete lines, and nothing lost.
 
 Reading is bounded in memory whatever the file holds, and opens only regular files, read-only.
 This module knows no agent.
@@ -6,56 +6,33 @@ This module knows no agent.
 
 import errno
 import hashlib
-import json
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
-from functools import cache
 from types import TracebackType
-from typing import Annotated, Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
+from agtop_exporter.decoding import UNDECODABLE, Errors, decoder, decoder_of, rescuer
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     Batch,
     Cursor,
-    ParseError,
     RateLimit,
     SessionUpdate,
     UsageEvent,
 )
 from agtop_exporter.projection import projector
+from agtop_exporter.shortening import LONG_LINE_BYTES, StringShortener
 
 BLOCK_BYTES = 256 * 1024
 BATCH_BYTES = 32 * 1024 * 1024  # one batch ends after the line that passes this
-LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines lose their long strings while they are read
-LONG_STRING_BYTES = 4096
-ELLIPSIS = "…".encode()
 FINGERPRINT_BYTES = 512  # of the head, and of the tail before the offset
-MAX_COUNT = 10**9  # no request has more tokens; keeps what it costs inside 64 bits
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
-"""Tokens or calls of one request in a record; anything else there is a schema error."""
-
-RunningTotal = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
-"""Tokens of all requests of a session so far."""
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time in a record: without its zone it would mean another moment on every machine."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_decoder_of = cache(msgspec.json.Decoder)  # to make them, and to look up fields, takes long
-_fields_of = cache(msgspec.structs.fields)
 _spare_buffers: list[bytearray] = []  # of files that were read: new memory costs time
-
-UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises: RecursionError for deep nesting."""
-
-_STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
 class NotAFileError(OSError):
@@ -283,94 +260,13 @@ class LineReader:
             return
 
 
-class StringShortener:
-    """Copies JSON text piecemeal, with every string longer than LONG_STRING_BYTES replaced.
-
-    It becomes an ellipsis, which is still a text: that there was a prompt must not be lost.
-    """
-
-    def __init__(self) -> None:
-        self._out: list[bytes] = []
-        self._size = 0
-        self._string: list[bytes] | None = None  # the string that is being read
-        self._string_bytes = 0
-        self._pending = b""  # a backslash at the end of the last block
-        self.overflow = False
-
-    def feed(self, data: bytes) -> None:
-        """Take the next piece of the line."""
-        data, self._pending = self._pending + data, b""
-        at = 0
-        while at < len(data):
-            at = self._outside(data, at) if self._string is None else self._inside(data, at)
-
-    def _outside(self, data: bytes, at: int) -> int:
-        quote = data.find(b'"', at)
-        end = len(data) if quote < 0 else quote + 1
-        self._emit(data[at:end])
-        if quote >= 0:
-            self._string, self._string_bytes = [], 0
-        return end
-
-    def _inside(self, data: bytes, at: int) -> int:
-        matched = _STRING_PART.match(data, at)
-        end = matched.end() if matched else at
-        part = data[at:end]
-        self._string_bytes += len(part)
-        if self._string is not None and self._string_bytes <= LONG_STRING_BYTES:
-            self._string.append(part)
-        if end >= len(data):
-            return end
-        if data[end] == ord("\\"):  # half an escape: the next block has the rest
-            self._pending = data[end:]
-            return len(data)
-        short = self._string is not None and self._string_bytes <= LONG_STRING_BYTES
-        self._emit(b"".join(self._string or ()) if short else ELLIPSIS)
-        self._emit(b'"')
-        self._string = None
-        return end + 1
-
-    def _emit(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > LONG_LINE_BYTES:
-            self.overflow = True
-            self._out.clear()
-        if not self.overflow:
-            self._out.append(data)
-
-    def line(self) -> bytes:
-        """Return the shortened line."""
-        return b"".join(self._out)
-
-
-class Errors:
-    """Counts what could not be used, by reason; keeps where the first one was."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._counts: dict[str, int] = {}
-        self._first: dict[str, str] = {}
-
-    def add(self, reason: str, at: int, count: int = 1) -> None:
-        """Count records at a byte offset of the file."""
-        if count:
-            self._counts[reason] = self._counts.get(reason, 0) + count
-            self._first.setdefault(reason, f"{self._path}:{at}")
-
-    def all(self) -> tuple[ParseError, ...]:
-        """Return the counts."""
-        return tuple(
-            ParseError(reason, count, self._first[reason]) for reason, count in self._counts.items()
-        )
-
-
 def records(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T]]:
     """Decode all lines as records of the given Struct type, many at a time.
 
     What cannot be decoded is rescued and counted as `decoder` does it. Several records on one line
     are as good as each on its own.
     """
-    decode = _decoder_of(kind).decode_lines
+    decode = decoder_of(kind).decode_lines
     project = projector(kind)
     for text, end in lines.blocks():
         try:
@@ -408,7 +304,7 @@ def _all_at_once(
         return []
     ends = lines.ends_of(text, end)
     try:
-        found: list[T] = _decoder_of(kind).decode_lines(projected)
+        found: list[T] = decoder_of(kind).decode_lines(projected)
     except UNDECODABLE:
         return []
     if len(found) != len(ends):  # a line may be more than one
@@ -441,110 +337,3 @@ def _decoded(
     except UNDECODABLE:
         record = rescue(line, at)
         return [] if record is None else [record]
-
-
-def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | None]:
-    """Return a function (line, offset) that decodes a record of the given Struct type.
-
-    A record with some unusable fields keeps the others, and is counted as a `schema` error; what
-    is no JSON object at all is counted as `json` or `encoding`, and None.
-    """
-    decode: Callable[[memoryview], T] = _decoder_of(kind).decode
-    rescue = rescuer(kind, errors)
-
-    def read(line: memoryview, at: int) -> T | None:
-        try:
-            return decode(line)
-        except UNDECODABLE:
-            return rescue(line, at)
-
-    return read
-
-
-def rescuer(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | None]:
-    """Return a function (line, offset) that makes the best of a line that cannot be decoded."""
-
-    def rescue(line: memoryview, at: int) -> T | None:
-        text = line.tobytes()
-        if not text.strip():
-            return None
-        try:
-            value = json.loads(text.decode("utf-8", "replace"))
-            if b"\\u" in text:  # only an escape can be half a pair
-                value = _well_formed(value)
-        except (ValueError, RecursionError):
-            errors.add("json", at)
-            return None
-        try:
-            whole = msgspec.convert(value, kind)
-        except (msgspec.ValidationError, RecursionError):
-            errors.add("schema", at)
-            return salvage(value, kind)
-        errors.add("encoding", at)
-        return whole
-
-    return rescue
-
-
-def salvage(value: object, kind: type[T]) -> T | None:
-    """Build a Struct from the fields of `value` that have the right type; None if no object."""
-    if not isinstance(value, dict):
-        return None
-    fields: dict[str, Any] = {}
-    for field in _fields_of(kind):
-        if field.encode_name not in value:
-            continue
-        given = value[field.encode_name]
-        try:
-            fields[field.name] = msgspec.convert(given, field.type, strict=False)
-        except (msgspec.ValidationError, RecursionError):
-            inner, element = _struct_of(field.type), _element_of(field.type)
-            if inner is not None and isinstance(given, dict):
-                fields[field.name] = salvage(given, inner)
-            elif element is not None and isinstance(given, list):
-                fields[field.name] = _salvage_items(given, element)
-    try:
-        return kind(**fields)
-    except TypeError:  # a field without a default is missing
-        return None
-
-
-def _salvage_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN401 - a type
-    """Return the items that have the right type, or that can be salvaged."""
-    inner = _struct_of(element)
-    kept: list[Any] = []
-    for item in items:
-        try:
-            kept.append(msgspec.convert(item, element, strict=False))
-        except (msgspec.ValidationError, RecursionError):
-            rescued = salvage(item, inner) if inner is not None else None
-            if rescued is not None:
-                kept.append(rescued)
-    return kept
-
-
-def _element_of(kind: object) -> object:
-    """Return the type of the items in `list[...]` or `... | list[...] | None`."""
-    for candidate in (kind, *getattr(kind, "__args__", ())):
-        if getattr(candidate, "__origin__", None) is list:
-            return candidate.__args__[0]
-    return None
-
-
-def _struct_of(kind: object) -> type[msgspec.Struct] | None:
-    """Return the Struct type in `Struct` or `Struct | None`."""
-    for candidate in (kind, *getattr(kind, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
-            return candidate
-    return None
-
-
-def _well_formed(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Replace lone surrogates, which JSON may escape but UTF-8 cannot hold."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, list):
-        return [_well_formed(item) for item in value]
-    if isinstance(value, dict):
-        return {_well_formed(key): _well_formed(item) for key, item in value.items()}
-    return value

@@ -13,16 +13,10 @@ from typing import TypeVar
 
 import msgspec
 
+from agtop_exporter.decoding import Errors, decoder
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import (
-    BLOCK_BYTES,
-    LONG_LINE_BYTES,
-    Errors,
-    Lines,
-    NotAFileError,
-    StringShortener,
-    decoder,
-)
+from agtop_exporter.shortening import LONG_LINE_BYTES, StringShortener
+from agtop_exporter.tail import BLOCK_BYTES, Lines, NotAFileError
 
 T = TypeVar("T", bound=msgspec.Struct)
 

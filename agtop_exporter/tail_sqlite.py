@@ -18,9 +18,10 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from agtop_exporter.decoding import UNDECODABLE, Errors, rescuer, salvage
 from agtop_exporter.file_group import FileGroup, same_place
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import BATCH_BYTES, UNDECODABLE, Errors, rescuer, salvage
+from agtop_exporter.tail import BATCH_BYTES
 
 BUSY_SECONDS = 0.1  # a refresh waits no longer for a lock: the next one tries again
 VALUE_BYTES = 32 * 1024 * 1024  # of one row: a longer one is stepped over, and counted

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
+from agtop_exporter.decoding import Errors
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import Errors
 from agtop_exporter.tail_sqlite import Database, DatabaseBusyError, TableRow, Watermark
 
 

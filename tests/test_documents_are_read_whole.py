@@ -7,8 +7,9 @@ import os
 import msgspec
 import pytest
 
+from agtop_exporter.decoding import Errors
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import Errors, LineReader, NotAFileError
+from agtop_exporter.tail import LineReader, NotAFileError
 from agtop_exporter.tail_json import Objects, read_document
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from agtop_exporter.agents.claude.records import Record as ClaudeRecord
 from agtop_exporter.agents.codex.records import Record as CodexRecord
+from agtop_exporter.decoding import UNDECODABLE, Count, Moment
 from agtop_exporter.projection import COMPILED, projector, wanted
-from agtop_exporter.tail import UNDECODABLE, Count, Moment
 
 
 class Part(msgspec.Struct):

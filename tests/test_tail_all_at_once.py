@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
+from agtop_exporter.decoding import Errors, decoder
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import Errors, LineReader, beginning, decoder, use_each
+from agtop_exporter.tail import LineReader, beginning, use_each
 
 
 class Record(msgspec.Struct):

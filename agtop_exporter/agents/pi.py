@@ -13,6 +13,7 @@ import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
 from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.decoding import Count, Errors, Moment
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     NO_TOKENS,
@@ -25,7 +26,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Count, Errors, LineReader, Moment, use_each
+from agtop_exporter.tail import LineReader, use_each
 
 NAME = "pi"
 NAME_RANK = 5

@@ -11,10 +11,10 @@ import msgspec
 from agtop_exporter.agents.antigravity import protobuf
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.agents.antigravity.state import EARLIEST, LATEST, NAME, NANOSECONDS
+from agtop_exporter.decoding import MAX_COUNT, Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
-from agtop_exporter.tail import MAX_COUNT, Errors
 from agtop_exporter.tail_sqlite import Database, TableRow, Watermark
 
 TABLE = "gen_metadata"

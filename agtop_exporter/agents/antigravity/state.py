@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from agtop_exporter.agents.antigravity import protobuf
 from agtop_exporter.agents.antigravity.protobuf import Fields
+from agtop_exporter.decoding import Errors
 from agtop_exporter.model import Batch, Cursor, SessionUpdate
-from agtop_exporter.tail import Errors
 from agtop_exporter.tail_sqlite import Database, TableRow
 
 NAME = "antigravity"

@@ -27,6 +27,7 @@ from agtop_exporter.agents.claude.limits import NAME
 from agtop_exporter.agents.claude.records import Block, Message, Record, Usage, token_counts
 from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES, TYPES
 from agtop_exporter.credentials import claude_plan
+from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     NO_TOKENS,
@@ -41,7 +42,7 @@ from agtop_exporter.model import (
     is_sane,
     one_line,
 )
-from agtop_exporter.tail import Errors, LineReader, records
+from agtop_exporter.tail import LineReader, records
 
 CONTEXT_TOKENS = 200_000
 LONG_CONTEXT_TOKENS = 1_000_000  # asked for with the suffix [1m], or seen to be in use

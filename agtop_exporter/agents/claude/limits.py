@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.decoding import Errors, Moment
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor, RateLimit
-from agtop_exporter.tail import Errors, Moment
 from agtop_exporter.tail_json import read_document
 
 NAME = "claude"

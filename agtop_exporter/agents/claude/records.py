@@ -2,8 +2,8 @@
 
 import msgspec
 
+from agtop_exporter.decoding import Count, Moment
 from agtop_exporter.model import TokenCounts
-from agtop_exporter.tail import Count, Moment
 
 
 class CacheCreation(msgspec.Struct, gc=False):

@@ -29,6 +29,7 @@ from agtop_exporter.agents.codex.records import (
 from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.agents.codex.usage import added, growth, token_counts, vector
 from agtop_exporter.credentials import codex_plan
+from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
@@ -40,7 +41,7 @@ from agtop_exporter.model import (
     UsageEvent,
     is_sane,
 )
-from agtop_exporter.tail import Errors, LineReader, records
+from agtop_exporter.tail import LineReader, records
 
 THREAD_NAME_RANK = 5
 REPLAY = timedelta(seconds=1)  # an old fork writes its parent's records at once, when it begins

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agtop_exporter.tail import Count, Moment, RunningTotal
+from agtop_exporter.decoding import Count, Moment, RunningTotal
 
 NOTHING = msgspec.Raw()
 

@@ -5,8 +5,8 @@ from operator import add
 from msgspec.structs import astuple
 
 from agtop_exporter.agents.codex.records import TokenUsage, TotalUsage
+from agtop_exporter.decoding import MAX_COUNT
 from agtop_exporter.model import TokenCounts
-from agtop_exporter.tail import MAX_COUNT
 
 
 def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import msgspec
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.copilot.document import Change, Chat, Metadata, Replay, Request, Text
 from agtop_exporter.agents.copilot.workspace import editor_folder
+from agtop_exporter.decoding import Errors
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -16,7 +17,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, use_each
+from agtop_exporter.tail import LineReader, use_each
 from agtop_exporter.tail_json import read_document
 
 NAME = "copilot"

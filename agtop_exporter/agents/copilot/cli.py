@@ -19,6 +19,7 @@ from agtop_exporter.agents.copilot.records import (
 )
 from agtop_exporter.agents.copilot.signals import KNOWN_TYPES, SIGNALS, signal
 from agtop_exporter.agents.copilot.workspace import tool_workspace
+from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
@@ -28,7 +29,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, use_each
+from agtop_exporter.tail import LineReader, use_each
 
 NAME = "copilot"
 LOG = "events.jsonl"

@@ -7,8 +7,8 @@ Nothing here does I/O.
 
 import msgspec
 
+from agtop_exporter.decoding import Count, Errors, decoder
 from agtop_exporter.drift import UnknownTypes
-from agtop_exporter.tail import Count, Errors, decoder
 
 INITIAL, SET, PUSH, DELETE = range(4)  # kinds of changes
 KNOWN_TYPES = frozenset(f"change.{kind}" for kind in (INITIAL, SET, PUSH, DELETE))

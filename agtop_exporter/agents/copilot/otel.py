@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.decoding import Count, Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
-from agtop_exporter.tail import Count, Errors, LineReader, use_each
+from agtop_exporter.tail import LineReader, use_each
 
 NAME = "copilot"
 REQUEST = "chat"

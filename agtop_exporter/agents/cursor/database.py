@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import msgspec
 
 from agtop_exporter.agents.cursor.transcripts import NAME, seconds
+from agtop_exporter.decoding import Count, Errors, Moment, decoder
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
-from agtop_exporter.tail import Count, Errors, Moment, decoder
 from agtop_exporter.tail_sqlite import Database, TableRow, Watermark
 
 TABLE = "cursorDiskKV"

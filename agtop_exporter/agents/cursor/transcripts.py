@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.decoding import Errors, Moment
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
@@ -19,7 +20,7 @@ from agtop_exporter.model import (
     Signal,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, Moment, use_each
+from agtop_exporter.tail import LineReader, use_each
 
 NAME = "cursor"
 FOLDER = "agent-transcripts"

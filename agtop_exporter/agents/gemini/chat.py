@@ -22,6 +22,7 @@ from agtop_exporter.agents.gemini.records import (
     tool_name,
     typed_text,
 )
+from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
@@ -31,7 +32,7 @@ from agtop_exporter.model import (
     Signal,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, use_each
+from agtop_exporter.tail import LineReader, use_each
 from agtop_exporter.tail_json import read_document
 
 NAME = "gemini"

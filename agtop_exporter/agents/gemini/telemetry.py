@@ -18,8 +18,9 @@ import msgspec
 from agtop_exporter.agents.gemini import chat
 from agtop_exporter.agents.gemini.places import chats
 from agtop_exporter.agents.gemini.records import Tokens, token_counts, tool_name
+from agtop_exporter.decoding import Count, Errors, Moment
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, UsageEvent
-from agtop_exporter.tail import Count, Errors, LineReader, Moment, use_each
+from agtop_exporter.tail import LineReader, use_each
 from agtop_exporter.tail_json import Objects
 
 RESPONSE = "gemini_cli.api_response"

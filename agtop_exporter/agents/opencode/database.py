@@ -36,9 +36,9 @@ from agtop_exporter.agents.opencode.records import (
 )
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
-from agtop_exporter.tail import Errors
 from agtop_exporter.tail_sqlite import Database, Watermark, text_decoder
 
 SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed them

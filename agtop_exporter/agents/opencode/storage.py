@@ -36,10 +36,11 @@ from agtop_exporter.agents.opencode.records import (
     seconds,
 )
 from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.file_group import FileGroup, same_place
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
-from agtop_exporter.tail import BATCH_BYTES, Errors, NotAFileError
+from agtop_exporter.tail import BATCH_BYTES, NotAFileError
 from agtop_exporter.tail_json import read_document
 
 NUMBERED = re.compile(r"_(\d+)\.json$")  # msg_2 comes before msg_10

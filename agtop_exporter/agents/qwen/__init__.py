@@ -24,6 +24,7 @@ from agtop_exporter.agents.qwen.records import (
     token_counts,
 )
 from agtop_exporter.credentials import selected_sign_in
+from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     PROMPT_RANK,
@@ -34,7 +35,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import Errors, LineReader, use_each
+from agtop_exporter.tail import LineReader, use_each
 
 NAME = "qwen"
 CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
