@@ -39,13 +39,31 @@ class NotAFileError(OSError):
     """The path is a directory, FIFO, socket or symbolic link: never a transcript."""
 
 
+def open_regular(
+    path: str | os.PathLike[str], *, follow: bool = False
+) -> tuple[int, os.stat_result]:
+    """Open a regular file for reading, and nothing else; `follow` symbolic links to one.
+
+    Raises NotAFileError, or OSError.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise NotAFileError(error.errno, "not a regular file", path) from error
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise NotAFileError(errno.EINVAL, "not a regular file", path)
+    return descriptor, status
+
+
 def beginning(path: str | os.PathLike[str], limit: int) -> bytes:
     """Return at most so many bytes of a regular file. Raises NotAFileError, or OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor, status = open_regular(path, follow=True)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotAFileError(errno.EINVAL, "not a regular file", path)
         return os.read(descriptor, min(limit, status.st_size))
     finally:
         os.close(descriptor)
@@ -92,16 +110,7 @@ class LineReader:
         self.too_large = 0
         self._form = form
         self._batch_bytes = batch_bytes
-        try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):
-                raise NotAFileError(error.errno, "not a regular file", path) from error
-            raise
-        self._status = os.fstat(self._fd)
-        if not stat.S_ISREG(self._status.st_mode):
-            os.close(self._fd)
-            raise NotAFileError(errno.EINVAL, "not a regular file", path)
+        self._fd, self._status = open_regular(path)
         if cursor.offset:
             self.reset = self._why_from_the_start(cursor)
         self.offset = 0 if self.reset else cursor.offset

@@ -3,11 +3,9 @@
 Reading is bounded in memory, and opens only regular files, read-only. This module knows no agent.
 """
 
-import errno
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -16,7 +14,7 @@ import msgspec
 from agtop_exporter.decoding import Errors, decoder
 from agtop_exporter.model import Cursor
 from agtop_exporter.shortening import LONG_LINE_BYTES, StringShortener
-from agtop_exporter.tail import BLOCK_BYTES, Lines, NotAFileError
+from agtop_exporter.tail import BLOCK_BYTES, Lines, open_regular
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -34,9 +32,8 @@ def read_document(
     very long one the long strings are dropped, and what is too long even so is counted as
     `too_large`. Raises NotAFileError, or OSError where the file cannot be read.
     """
-    descriptor = open_regular(path)
+    descriptor, status = open_regular(path)
     try:
-        status = os.fstat(descriptor)
         text, digest = _text(descriptor, status.st_size)
     finally:
         os.close(descriptor)
@@ -55,20 +52,6 @@ def read_document(
         return None, now
     value = decoder(kind, errors)(memoryview(text), 0)
     return value, msgspec.structs.replace(now, fingerprint=digest)
-
-
-def open_regular(path: str) -> int:
-    """Open a regular file for reading, and nothing else. Raises NotAFileError, or OSError."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise NotAFileError(error.errno, "not a regular file", path) from error
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotAFileError(errno.EINVAL, "not a regular file", path)
-    return descriptor
 
 
 def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
