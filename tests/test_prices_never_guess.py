@@ -149,4 +149,4 @@ def test_memory_is_bounded(monkeypatch):
 def test_context_windows():
     assert BOOK.context_window("claude-opus-4-1") == 200_000
     assert BOOK.context_window("claude-sonnet-4-5[1m]") == 1_000_000
-    assert BOOK.context_window("gpt-5-codex", provider="openai") == 400_000
+    assert BOOK.context_window("gpt-5-codex") == 400_000

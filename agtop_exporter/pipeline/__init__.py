@@ -76,7 +76,12 @@ class Pipeline:
         self.agents = {agent.name: agent for agent in wanted}
         self._unwanted = {agent.name for agent in self._all_agents} - set(self.agents)
         self._views = SessionViews(
-            self.ledger, self.pairing, settings, plans=self._plans, unwanted=self._unwanted
+            self.ledger,
+            self.pairing,
+            settings,
+            plans=self._plans,
+            unwanted=self._unwanted,
+            context_window=self.prices.context_window,
         )
 
     def refresh(

@@ -9,6 +9,7 @@ from agtop_exporter.model import (
     ModelUsage,
     ProcessMatch,
     Session,
+    SessionUpdate,
     Signal,
     State,
     Tree,
@@ -26,7 +27,7 @@ BUSY_PERCENT = 1.0  # of a core: less is a process that waits
 class SessionViews:
     """The sessions as they are published; what has not changed is not made again."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a view is made of
         self,
         ledger: Ledger,
         pairing: Pairing,
@@ -34,13 +35,18 @@ class SessionViews:
         *,
         plans: Mapping[str, str],
         unwanted: AbstractSet[str],
+        context_window: Callable[[str], int | None],
     ) -> None:
-        """Begin with what the ledger knows from before, but for the unwanted agents."""
+        """Begin with what the ledger knows from before, but for the unwanted agents.
+
+        `context_window` knows that of a model, for agents that do not tell it.
+        """
         self._records = ledger.sessions
         self._pairing = pairing
         self._plans = plans
         self._unwanted = unwanted
         self._settings = settings
+        self._context_window = context_window
         self._views: dict[Key, Session] = {}
         self._children: dict[Key, list[Key]] = {}
         self._open: set[Key] = set()  # those that the passing of time can change
@@ -177,7 +183,7 @@ class SessionViews:
             compactions=record.compactions,
             context_used_tokens=facts.context_used_tokens,
             context_peak_tokens=facts.context_peak_tokens,
-            context_window_tokens=facts.context_window_tokens,
+            context_window_tokens=facts.context_window_tokens or self._window(facts),
             state=self._state(
                 record, signal, top, now, last_active=last_active or None, process=process
             ),
@@ -190,6 +196,12 @@ class SessionViews:
             process=process,
             spent=self._pairing.spent(own_key),
         )
+
+    def _window(self, facts: SessionUpdate) -> int | None:
+        """Return the context window of a session's model, unless it has held more than that."""
+        used = facts.context_peak_tokens or facts.context_used_tokens
+        window = self._context_window(facts.model) if used else None
+        return window if used and window and used <= window else None
 
     def _top(self, record: SessionRecord) -> SessionKey:
         """Return the session whose process runs this one: its eldest ancestor."""

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,6 +58,7 @@ class _Memo(msgspec.Struct, frozen=True, array_like=True):
 
     tables: str
     windows: list[tuple[str, str, Window]]  # model, provider, price
+    contexts: dict[str, int | None] = {}  # tokens by model
 
 
 class _Table(NamedTuple):
@@ -87,6 +89,8 @@ class PriceBook:
         self._tables: dict[str, _Table] = {}
         self._windows: dict[tuple[str, str], list[Window]] = {}
         self._memo: dict[tuple[str, str], list[Window]] = {}  # found in genai-prices' tables
+        self._contexts: dict[str, int | None] = {}  # windows, by model
+        self._context_memo: dict[str, int | None] = {}  # those of genai-prices' tables
         self._has_learned = False
         self._used: dict[tuple[str, str, float], PriceUse] = {}
         self.generation = 0
@@ -125,15 +129,32 @@ class PriceBook:
                 return window
         return self._look_up(model, provider, at)
 
-    def context_window(self, model: str, *, provider: str = "") -> int | None:
+    def context_window(self, model: str) -> int | None:
         """Return how many tokens the model's context holds, None if nobody says."""
-        if len(model) > LONGEST_NAME:
+        if model not in self._contexts:
+            if len(self._contexts) >= _MAX_REMEMBERED:
+                self._contexts.clear()
+            self._contexts[model] = self._find_context(model)
+        return self._contexts[model]
+
+    def _find_context(self, model: str) -> int | None:
+        if not model or len(model) > LONGEST_NAME:
             return None
         if model.lower().endswith(_LONG_CONTEXT):
             return 1_000_000
-        tokens = self._genai.prices().context_window(model, provider=provider)
+        tokens = self._genai_context(model)
         if tokens is None and self._litellm is not None:
-            tokens = self._litellm.context_window(model, provider=provider)
+            tokens = self._litellm.context_window(model, provider="")
+        return tokens
+
+    def _genai_context(self, model: str) -> int | None:
+        memo = self._context_memo
+        if model in memo:
+            return memo[model]
+        tokens = self._genai.prices().context_window(model, provider="")
+        if len(memo) < _MAX_REMEMBERED:
+            memo[model] = tokens
+            self._has_learned = True
         return tokens
 
     def load(
@@ -148,12 +169,12 @@ class PriceBook:
             genai = _LazyGenai(data, self._notice)
             if not lazy:
                 genai.read()
-            self._genai, self._memo = genai, {}
+            self._genai, self._memo, self._context_memo = genai, {}, {}
         else:
             self._litellm = LiteLLMPrices(data)
         self._tables[source] = _Table(hashlib.sha256(data).hexdigest()[:12], updated_at)
         # After the tables: whoever fills the old memo with an old answer fills it for nobody.
-        self._windows = {}
+        self._windows, self._contexts = {}, {}
         self.generation += 1
 
     def recall(self, memo: bytes) -> None:
@@ -165,6 +186,7 @@ class PriceBook:
         if known.tables == self._memo_tables():
             for model, provider, window in known.windows[:_MAX_REMEMBERED]:
                 self._memo.setdefault((model, provider), []).append(window)
+            self._context_memo.update(islice(known.contexts.items(), _MAX_REMEMBERED))
 
     def memo(self) -> bytes | None:
         """Return what the next process need not look up; None where that is nothing new.
@@ -175,7 +197,7 @@ class PriceBook:
             return None
         self._has_learned = False
         windows = [(*key, window) for key, found in self._memo.items() for window in found]
-        return msgspec.msgpack.encode(_Memo(self._memo_tables(), windows))
+        return msgspec.msgpack.encode(_Memo(self._memo_tables(), windows, self._context_memo))
 
     def _memo_tables(self) -> str:
         return f"{__version__} {genai_version()} {self._tables.get(GENAI, _Table()).version}"

@@ -1,0 +1,46 @@
+"""How full a context is can be told where the agent, or a table of models, says how large it is."""
+
+import pytest
+from looking import Look
+from opencode_homes import OpenCode, write_database
+
+from agtop_exporter.pricing import PriceBook
+
+
+def context(home, used, model):
+    """Return the context of a session of OpenCode, which tells of no window."""
+    write_database(home, OpenCode().user().assistant((used, 0, 0, 0, 0), modelID=model))
+    (session,) = Look(home).sessions().values()
+    return session["context"]
+
+
+def test_a_window_from_the_table(tmp_path):
+    assert context(tmp_path, 50_000, "claude-opus-4-1") == {
+        "used_tokens": 50_000,
+        "peak_tokens": 50_000,
+        "window_tokens": 200_000,
+        "used_ratio": 0.25,
+    }
+
+
+@pytest.mark.parametrize(
+    ("used", "model"),
+    [(250_000, "claude-opus-4-1"), (0, "claude-opus-4-1"), (50_000, "nobodys-own")],
+    ids=["more than it holds", "nothing yet", "no such model"],
+)
+def test_what_nobody_knows_is_absent(tmp_path, used, model):
+    told = context(tmp_path, used, model)
+    assert (told["window_tokens"], told["used_ratio"]) == (None, None)
+
+
+def test_the_next_process_need_not_look_it_up(monkeypatch):
+    first = PriceBook()
+    models = ("claude-opus-4-1", "nobodys-own")
+    windows = [first.context_window(model) for model in models]
+    memo = first.memo()
+    assert memo is not None
+    second = PriceBook()
+    second.recall(memo)
+    monkeypatch.setattr(second, "_genai", None)
+    assert [second.context_window(model) for model in models] == windows == [200_000, None]
+    assert second.memo() is None
