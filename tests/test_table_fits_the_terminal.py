@@ -154,7 +154,9 @@ def test_subagents_are_in_the_row_of_their_parent_and_once_in_the_totals():
     lines = render(parent, child, orphan).splitlines()
     assert [line.split()[2] for line in lines[2:-1]] == ["orphan", "parent"]
     assert lines[3].split()[9:13] == ["2.0k", "10.0k", "46.8k", "0.1953"]
-    assert lines[-1] == "3 sessions, in 3.0k, out 15.0k, cache 70.2k, billed 0.1953 USD, 1 included"
+    counts, totals = lines[-1].split("), ")
+    assert counts == "3 sessions (2 active, 2 today"
+    assert totals == "in 3.0k, out 15.0k, cache 70.2k, billed 0.1953 USD, 1 included"
 
 
 def test_latest_active_comes_first_and_200_are_shown():
@@ -163,7 +165,15 @@ def test_latest_active_comes_first_and_200_are_shown():
     assert lines[2].split()[2] == "00000000"
     assert len(lines) == 2 + 200 + 2
     assert lines[-2] == "3 more"
-    assert lines[-1].startswith("203 sessions, ")
+    assert lines[-1].startswith("203 sessions (203 active, 203 today), in ")
+
+
+def test_the_last_line_tells_who_does_what():
+    waiting = make_session(session_id="w", state=State("waiting", "permission"))
+    old = make_session(session_id="o", state=State("closed"), started_at=NOW - 10 * 86_400)
+    idle = make_session(session_id="i", state=State("idle"), started_at=NOW - 10 * 86_400)
+    assert "3 sessions (1 active, 1 idle, 1 waiting, 1 today), " in render(waiting, old, idle)
+    assert "1 session, " in render(old)
 
 
 @given(width=st.integers(1, 250), texts=st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT))

@@ -3,9 +3,10 @@
     AGENT        SESSION     STATE    AGE  MODEL                IN   OUT  CACHE   COST$
     -------------------------------------------------------------------------------------
     claude-code  0d5dfd4a+2  running   1m  claude-sonnet-4-5  1.0k  5.0k  23.4k  0.0977
-    3 sessions, in 3.0k, out 15.0k, cache 70.2k, billed 0.2930 USD
+    3 sessions (1 active), in 3.0k, out 15.0k, cache 70.2k, billed 0.2930 USD
 
-A row is a top-level session with its subagents. The totals are those of all sessions. In COST$,
+A row is a top-level session with its subagents. The totals are those of all sessions; those that
+are at work, idle or waiting, and those that began today, are counted without subagents. In COST$,
 `incl` is covered by the plan, `?` has no known price, and `*` marks a sum that lacks some tokens.
 """
 
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 import msgspec
+from msgspec.structs import astuple
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 
@@ -27,7 +29,9 @@ from agtop_exporter.model import (
     Snapshot,
     TokenCounts,
 )
+from agtop_exporter.state import count_states
 
+COUNTED = ("active", "idle", "waiting", "today")  # an idle session is an active one
 ROWS_MAX = 200
 GAP = 2  # spaces between two columns
 MISSING = "-"
@@ -99,7 +103,7 @@ def render(  # noqa: PLR0913 - all that a table depends on comes in by name
     fits = width is None or _width(columns) <= width
     lines = _lines(columns, shown, color=color and fits)
     notes = [f"{len(top) - ROWS_MAX} more"] if len(top) > ROWS_MAX else []
-    notes.append(_totals(snapshot))
+    notes.append(_totals(snapshot, _standing(top, view)))
     page = [*lines, *(_cut(note, width) for note in notes)]
     if not fits:
         page = [_cut(line, width) for line in page]
@@ -166,7 +170,21 @@ def _width(columns: Sequence[Filled]) -> int:
     return sum(item.width for item in columns) + GAP * (len(columns) - 1)
 
 
-def _totals(snapshot: Snapshot) -> str:
+def _standing(top: Sequence[Session], view: View) -> str:
+    """Say how many sessions do what, and how many began since midnight; nothing where none."""
+    midnight = datetime.fromtimestamp(view.now, view.timezone).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    counts = count_states(
+        [(session.state, session.started_at) for session in top], midnight=midnight.timestamp()
+    )
+    told = [
+        f"{number} {name}" for name, number in zip(COUNTED, astuple(counts), strict=True) if number
+    ]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _totals(snapshot: Snapshot, standing: str) -> str:
     tokens, billed, billed_tokens = NO_TOKENS, NO_COST, NO_TOKENS
     for session in snapshot.sessions:
         tokens += session.tokens
@@ -176,7 +194,7 @@ def _totals(snapshot: Snapshot) -> str:
     count = len(snapshot.sessions)
     included = sum(session.included for session in snapshot.sessions)
     return (
-        f"{count} session{'' if count == 1 else 's'}, in {compact(tokens.input)}, "
+        f"{count} session{'' if count == 1 else 's'}{standing}, in {compact(tokens.input)}, "
         f"out {compact(tokens.output)}, cache {compact(_cached(tokens))}, "
         f"billed {money(billed, billed_tokens)} USD"
         f"{f', {included} included' if included else ''}"
