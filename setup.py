@@ -1,6 +1,7 @@
 """What pyproject.toml cannot say: that one module is compiled where that is possible."""
 
 import platform
+import tempfile
 
 from setuptools import Extension, setup
 
@@ -11,4 +12,8 @@ projection = Extension(
     optional=True,  # all works without it, slower
 )
 
-setup(ext_modules=[projection] if platform.machine() in {"x86_64", "AMD64"} else [])
+with tempfile.TemporaryDirectory() as folder:  # what an earlier version built is not built again
+    setup(
+        ext_modules=[projection] if platform.machine() in {"x86_64", "AMD64"} else [],
+        options={"build": {"build_base": folder}},
+    )
