@@ -53,6 +53,8 @@ def _run(
     program: str, main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None
 ) -> None:
     """Run a command; a mistake is told in plain words, and a closed pipe is no mistake."""
+    if sys.stderr is None:  # closed: what is told goes nowhere, and no other file takes its place
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     try:
         main(arguments)
     except AgtopError as error:

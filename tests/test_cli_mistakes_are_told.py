@@ -120,6 +120,16 @@ def test_output_that_cannot_be_written_is_told(words, redirection, reason, tmp_p
     ]
 
 
+@pytest.mark.parametrize("words", ["agtop json", "agtop-exporter --once --json"])
+def test_a_closed_standard_error_is_no_mistake(words, tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # of which it tells
+    program = f"{SCRIPTS}/{words} --no-state --no-pricing-refresh 2>&-"
+    done = subprocess.run(
+        ["bash", "-c", program], env=environment(tmp_path), capture_output=True, check=True
+    )
+    assert len(json.loads(done.stdout)["sessions"]) == 1
+
+
 @pytest.mark.parametrize("delay", ["inf", "nan", "soon"])
 def test_a_delay_that_cannot_be_waited_for(delay, tmp_path):
     done = run("agtop", "list", "--watch", "--delay", delay, home=tmp_path, check=False)
