@@ -437,7 +437,7 @@ class Ledger:
 def _keep_floor(record: SessionRecord, before: ModelUsage) -> None:
     """Remember what was published of a session, where another session took some of it."""
     now = record.usage
-    if before.tokens.max(now.tokens) != now.tokens:
+    if now.tokens.max(before.tokens) != now.tokens:
         record.floor_tokens = record.floor_tokens.max(before.tokens)
         record.floor_cost = record.floor_cost.max(before.cost)
 

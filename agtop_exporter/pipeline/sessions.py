@@ -210,6 +210,8 @@ class SessionViews:
 
     def _tree(self, record: SessionRecord) -> list[SessionRecord]:
         """Return a session and all its subagents, each once."""
+        if (record.agent, record.session_id) not in self._children:
+            return [record]
         members, waiting = [], [(record.agent, record.session_id)]
         seen: set[Key] = set()
         while waiting:
