@@ -30,17 +30,11 @@ class Usage(msgspec.Struct, gc=False):
     output_tokens_details: OutputDetails | None = None
     speed: str | None = None
 
-    @property
-    def thinking(self) -> int:
-        """The part of the output that was thinking; 0 where it is not told."""
-        details = self.output_tokens_details
-        return 0 if details is None else details.thinking_tokens or 0
-
     def continues(self, other: "Usage") -> bool:
         """Tell whether this is the same request's usage, with at least as much output."""
         return (
             (self.output_tokens or 0) >= (other.output_tokens or 0)
-            and self.thinking >= other.thinking
+            and self.output_tokens_details == other.output_tokens_details
             and self.input_tokens == other.input_tokens
             and self.cache_read_input_tokens == other.cache_read_input_tokens
             and self.cache_creation_input_tokens == other.cache_creation_input_tokens
@@ -110,12 +104,12 @@ def token_counts(usage: Usage) -> TokenCounts:
     if creation is not None:
         one_hour = creation.ephemeral_1h_input_tokens or 0
         written = max(written, one_hour + (creation.ephemeral_5m_input_tokens or 0))
-    output = usage.output_tokens or 0
+    output, details = usage.output_tokens or 0, usage.output_tokens_details
     return TokenCounts(
         usage.input_tokens or 0,
         usage.cache_read_input_tokens or 0,
         written - one_hour,
         one_hour,
         output,
-        min(output, usage.thinking),
+        0 if details is None else min(output, details.thinking_tokens or 0),
     )
