@@ -494,5 +494,5 @@ AGENT = Agent(
     files=files,
     read=read,
     plan=plan,
-    not_in_files="title and compaction requests, streams that were cut or retried",
+    not_in_files="title, compaction and safety requests, streams that were cut or retried",
 )
