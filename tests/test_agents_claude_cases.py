@@ -57,6 +57,35 @@ def test_c03_flat_cache_creation_is_5m(chat, nested):
 
 
 @pytest.mark.parametrize(
+    ("thoughts", "reasoning"),
+    [
+        ({"thinking_tokens": 4}, 4),
+        ({"thinking_tokens": 9}, 5),
+        ({"thinking_tokens": None}, 0),
+        ({}, 0),
+        (None, 0),
+    ],
+)
+def test_thinking_is_a_part_of_the_output(chat, thoughts, reasoning):
+    """Of 2.1.332; what is more than the output is no part of it."""
+    chat.assistant("m1", usage={"output_tokens": 5, "output_tokens_details": thoughts})
+    assert chat.told().tokens(SESSION) == TokenCounts(output=5, reasoning=reasoning)
+
+
+@pytest.mark.parametrize("figures", [(0, 4), (4, 0)])
+def test_thinking_counts_once_whichever_line_tells_it(chat, figures):
+    for thoughts in figures:
+        details = {"thinking_tokens": thoughts}
+        chat.assistant("m1", usage={"output_tokens": 5, "output_tokens_details": details})
+    assert chat.told().tokens(SESSION) == TokenCounts(output=5, reasoning=4)
+
+
+def test_effort_is_that_of_the_latest_answer_that_tells_it(chat):
+    chat.assistant("m1", effort="high").assistant("m2", effort="low").assistant("m3")
+    assert chat.told().facts(SESSION).model_effort == "low"
+
+
+@pytest.mark.parametrize(
     ("stop", "kind"),
     [
         ("tool_use", "running"),

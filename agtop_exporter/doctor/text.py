@@ -3,7 +3,7 @@
 claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
   ! 3 records are no JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
   ! no price is known for claude-imaginary-9 (12,000 tokens)
-  - not in its files: title and compaction requests, streams that were cut
+  - not in its files: title, compaction and safety requests, streams that were cut
 not found    codex, gemini (--json lists where they were looked for)
 something needs attention
 """

@@ -1,6 +1,6 @@
 """Claude Code: `<root>/projects/<folder>/**.jsonl`, one transcript a session or subagent.
 
-Seen with 2.1.197, 2.0.50 and 1.0.100; the format is not documented, see tests/agents/claude/README.
+Seen with 2.1.332 to 1.0.100; the format is not documented, see tests/agents/claude/README.
 Says nothing of processes, and of credentials reads only of what plan they are.
 """
 
@@ -113,6 +113,7 @@ class _Found:
     update: SessionUpdate
     signal: Signal = UNKNOWN
     model: str = ""
+    effort: str = ""
     responses: dict[str, _Response] = field(default_factory=dict)  # as they began, by message
     latest: str = ""  # the message of the main chain that was written last
     first: datetime | None = None  # the earliest and the latest record of its own
@@ -235,6 +236,7 @@ class _Reader:
             self._respond(record, message, message.usage, tools)
         if self.main_chain:
             found.model = model or found.model
+            found.effort = record.effort or found.effort
             found.signal = ASKING if asks else answered(message.stop_reason)
 
     def _call(self, block: Block) -> tuple[str, str]:
@@ -337,6 +339,7 @@ class _Reader:
     def _complete(self, found: _Found) -> list[UsageEvent]:
         session, used, models = found.update, 0, [""]
         session.signal, session.model = found.signal, found.model
+        session.model_effort = found.effort
         events: list[UsageEvent] = []
         for key, response in found.responses.items():
             tokens = response.all_tokens()
@@ -491,5 +494,5 @@ AGENT = Agent(
     files=files,
     read=read,
     plan=plan,
-    not_in_files="title and compaction requests, streams that were cut or retried",
+    not_in_files="title, compaction and safety requests, streams that were cut or retried",
 )

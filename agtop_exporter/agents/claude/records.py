@@ -13,20 +13,28 @@ class CacheCreation(msgspec.Struct, gc=False):
     ephemeral_1h_input_tokens: Count | None = 0
 
 
+class OutputDetails(msgspec.Struct, gc=False):
+    """What the output of a request was."""
+
+    thinking_tokens: Count | None = 0
+
+
 class Usage(msgspec.Struct, gc=False):
-    """The API's usage object; input excludes all cached tokens."""
+    """The API's usage object; input excludes all cached tokens, output includes thinking."""
 
     input_tokens: Count | None = 0
     cache_creation_input_tokens: Count | None = 0
     cache_read_input_tokens: Count | None = 0
     cache_creation: CacheCreation | None = None
     output_tokens: Count | None = 0
+    output_tokens_details: OutputDetails | None = None
     speed: str | None = None
 
     def continues(self, other: "Usage") -> bool:
         """Tell whether this is the same request's usage, with at least as much output."""
         return (
             (self.output_tokens or 0) >= (other.output_tokens or 0)
+            and self.output_tokens_details == other.output_tokens_details
             and self.input_tokens == other.input_tokens
             and self.cache_read_input_tokens == other.cache_read_input_tokens
             and self.cache_creation_input_tokens == other.cache_creation_input_tokens
@@ -69,6 +77,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     message: Message | None = None
     uuid: str | None = None
     timestamp: Moment | None = None
+    effort: str | None = None
     request_session_id: str | None = None
     parent_session_id: str | None = None
     forked_from: object = None
@@ -95,10 +104,12 @@ def token_counts(usage: Usage) -> TokenCounts:
     if creation is not None:
         one_hour = creation.ephemeral_1h_input_tokens or 0
         written = max(written, one_hour + (creation.ephemeral_5m_input_tokens or 0))
+    output, details = usage.output_tokens or 0, usage.output_tokens_details
     return TokenCounts(
         usage.input_tokens or 0,
         usage.cache_read_input_tokens or 0,
         written - one_hour,
         one_hour,
-        usage.output_tokens or 0,
+        output,
+        0 if details is None else min(output, details.thinking_tokens or 0),
     )
