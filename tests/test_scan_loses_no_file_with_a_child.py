@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+from pathlib import Path
 
+import msgspec
 import pytest
 from small_homes import claude_file, claude_turns
 
-from agtop_exporter.agents import load_agents
+from agtop_exporter.agents import claude, load_agents
 from agtop_exporter.model import Cursor
 from agtop_exporter.pipeline import children, scan
 from agtop_exporter.pipeline.files import Work
@@ -50,6 +52,29 @@ def test_a_child_dies(works, after):
             os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
     assert found == names(works)
     assert multiprocessing.active_children() == []
+
+
+def remembering_much(item):
+    """Return the work on what was appended to a file, with a long memory of what was before."""
+    place = claude.read(item.path, item.cursor).cursor
+    tools = {f"tool-{number}": "long name " * 300 for number in range(claude.REMEMBERED_TOOLS)}
+    memory = claude.Memory(session_id="s", tools=tools)
+    with Path(item.path).open("a") as file:
+        file.write(claude_turns(item.mtime_ns, [9]))
+    cursor = msgspec.structs.replace(place, state=msgspec.msgpack.encode(memory))
+    return Work("claude", item.path, cursor, 1, item.mtime_ns)
+
+
+def test_orders_and_answers_that_no_pipe_holds(works, monkeypatch):
+    """Parent and child must not wait for one another, each to be read from."""
+    monkeypatch.setattr(children, "TASK_BYTES", 1024 * 1024)
+    monkeypatch.setattr(children.os, "sched_getaffinity", lambda _: {0})
+    works = [remembering_much(item) for item in works]
+    signal.alarm(30)  # ends the tests, rather than to let them wait for ever
+    try:
+        assert [batch.path for batch in read(works)] == names(works)
+    finally:
+        signal.alarm(0)
 
 
 @pytest.mark.parametrize("first", [0, 1])

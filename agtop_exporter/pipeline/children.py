@@ -27,6 +27,7 @@ from agtop_exporter.pipeline.scan import Failure, read_one
 
 TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
 FILE_BYTES = 64 * 1024  # are read in the time that any file takes
+ORDER_BYTES = 4000  # any pipe takes at once
 ANSWER_BYTES = 1024 * 1024  # a pipe holds, so that a child need not wait for the parent
 TASKS_AHEAD = 2  # a child has at a time, for the same reason
 TASKS_OUT = 4  # for each child, of which some wait to be used: results must not pile up
@@ -55,15 +56,27 @@ class Child(msgspec.Struct):
     orders: Connection
     answers: Connection
     tasks: deque[_Task] = msgspec.field(default_factory=deque)
+    unsent: bytes = b""  # the order of the last task, while it has to wait
 
     def give(self, task: _Task) -> None:
-        """Let it read something. Raises OSError where it is dead."""
-        self.orders.send_bytes(msgspec.msgpack.encode(task.work))
+        """Let it read something. Raises OSError where it is dead.
+
+        A long order waits until the child does: else it may be sending a long answer, and each
+        would wait for the other to receive.
+        """
+        order = msgspec.msgpack.encode(task.work)
+        if self.tasks and len(order) > ORDER_BYTES:
+            self.unsent = order
+        else:
+            self.orders.send_bytes(order)
         self.tasks.append(task)
 
     def take(self) -> None:
         """Take the answer to its first task. Raises EOFError or OSError where it is dead."""
         self.tasks.popleft().answer = self.answers.recv_bytes()
+        if self.unsent:
+            self.orders.send_bytes(self.unsent)
+            self.unsent = b""
 
     def end(self) -> None:
         """End it, whatever it is doing."""
