@@ -54,29 +54,35 @@ class Errors:
         )
 
 
-def decoder(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | None]:
-    """Return a function (line, offset) that decodes a record of the given Struct type.
+Text = memoryview | str
+
+Decode = Callable[[Text, int], T | None]
+"""(text, where it is in the file, for what cannot be used): its record, None where it is none."""
+
+
+def decoder(kind: type[T], errors: Errors) -> Decode[T]:
+    """Return a function (text, offset) that decodes a record of the given Struct type.
 
     A record with some unusable fields keeps the others, and is counted as a `schema` error; what
     is no JSON object at all is counted as `json` or `encoding`, and None.
     """
-    decode: Callable[[memoryview], T] = decoder_of(kind).decode
+    decode: Callable[[Text], T] = decoder_of(kind).decode
     rescue = rescuer(kind, errors)
 
-    def read(line: memoryview, at: int) -> T | None:
+    def read(text: Text, at: int) -> T | None:
         try:
-            return decode(line)
+            return decode(text)
         except UNDECODABLE:
-            return rescue(line, at)
+            return rescue(text, at)
 
     return read
 
 
-def rescuer(kind: type[T], errors: Errors) -> Callable[[memoryview, int], T | None]:
-    """Return a function (line, offset) that makes the best of a line that cannot be decoded."""
+def rescuer(kind: type[T], errors: Errors) -> Decode[T]:
+    """Return a function (text, offset) that makes the best of a text that cannot be decoded."""
 
-    def rescue(line: memoryview, at: int) -> T | None:
-        text = line.tobytes()
+    def rescue(given: Text, at: int) -> T | None:
+        text = given.encode() if isinstance(given, str) else given.tobytes()
         if not text.strip():
             return None
         try:

@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from agtop_exporter.decoding import UNDECODABLE, Errors, decoder, decoder_of, rescuer
+from agtop_exporter.decoding import UNDECODABLE, Decode, Errors, decoder, decoder_of, rescuer
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
     Batch,
@@ -325,7 +325,7 @@ def _one_by_one(
     lines: LineReader,
     text: bytes | bytearray,
     end: int,
-    decode: Callable[[memoryview, int], T | None],
+    decode: Decode[T],
 ) -> Iterator[tuple[T, int]]:
     """Decode the lines of a block, each on its own."""
     for line in lines.lines_of(text, end):
@@ -338,7 +338,7 @@ def _decoded(
     line: memoryview,
     at: int,
     decode: Callable[[memoryview], list[T]],
-    rescue: Callable[[memoryview, int], T | None],
+    rescue: Decode[T],
 ) -> list[T]:
     """Decode a line of a block that holds at least one bad line."""
     try:

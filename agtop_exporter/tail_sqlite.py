@@ -10,7 +10,7 @@ import errno
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from agtop_exporter.decoding import UNDECODABLE, Errors, rescuer, salvage
+from agtop_exporter.decoding import Errors, salvage
 from agtop_exporter.file_group import FileGroup, same_place
 from agtop_exporter.model import Cursor
 from agtop_exporter.tail import BATCH_BYTES
@@ -45,7 +45,6 @@ class TableRow(msgspec.Struct, array_like=True, gc=False):
 
 
 Row = TypeVar("Row", bound=TableRow)
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Watermark(msgspec.Struct, frozen=True, array_like=True):
@@ -311,20 +310,6 @@ class Database:
         """Return the place that was read to; half-way it is like no place that a file can have."""
         place = Cursor(device=self._place.device, inode=self._place.inode) if self.more else None
         return msgspec.structs.replace(place or self._place, state=state)
-
-
-def text_decoder(kind: type[T], errors: Errors) -> Callable[[str], T | None]:
-    """Return a function that decodes a JSON text as `tail.decoder` does."""
-    decode = msgspec.json.Decoder(kind).decode
-    rescue = rescuer(kind, errors)
-
-    def read(text: str) -> T | None:
-        try:
-            return decode(text)
-        except UNDECODABLE:
-            return rescue(memoryview(text.encode()), 0)
-
-    return read
 
 
 def _text(data: bytes) -> str:

@@ -36,10 +36,10 @@ from agtop_exporter.agents.opencode.records import (
 )
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.credentials import opencode_accounts
-from agtop_exporter.decoding import Errors
+from agtop_exporter.decoding import Errors, decoder
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
-from agtop_exporter.tail_sqlite import Database, Watermark, text_decoder
+from agtop_exporter.tail_sqlite import Database, Watermark
 
 SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed them
 MESSAGES = ("message", "session_message")
@@ -74,9 +74,9 @@ class _Reader:
         self.unknown = UnknownTypes(KNOWN_TYPES)
         self._errors = errors
         self._contexts: dict[str, Context | None] = {}
-        self._message = text_decoder(Message, errors)
-        self._part = text_decoder(Part, errors)
-        self._model = text_decoder(Model, errors)
+        self._message = decoder(Message, errors)
+        self._part = decoder(Part, errors)
+        self._model = decoder(Model, errors)
 
     def read(self) -> None:
         """Read all tables, as far as the batch goes."""
@@ -159,7 +159,7 @@ class _Reader:
             created=seconds(row.time_created),
             updated=updated,
         )
-        model = self._model(row.model) if row.model[:1] == "{" else None
+        model = self._model(row.model, 0) if row.model[:1] == "{" else None
         if model is not None:
             session = self.sightings.session(row.id)
             session.model = model.id or model.model_id or ""
@@ -181,7 +181,7 @@ class _Reader:
     # --- messages and parts -----------------------------------------------------------------
 
     def _decoded(self, row: MessageRow) -> Message | None:
-        message = self._message(row.data)
+        message = self._message(row.data, 0)
         if message is not None:
             message.role = message.role or row.type
             message.time = message.time or Times()
@@ -241,12 +241,12 @@ class _Reader:
             "part", PartRow, where="message_id = ?", values=(message_id,), limit=MESSAGE_PARTS
         )
         for row in rows:
-            part = self._part(row.data)
+            part = self._part(row.data, 0)
             if part is not None:
                 yield part
 
     def _take_part(self, row: PartRow) -> None:
-        part = self._part(row.data)
+        part = self._part(row.data, 0)
         if part is None:
             return
         self.unknown.see(f"part.{part.type}" if part.type else "")
