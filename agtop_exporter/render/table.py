@@ -15,7 +15,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import asdict
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 
@@ -31,7 +31,6 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.state import count_states
 
-COUNTED = ("active", "idle", "waiting", "today")  # an idle session is an active one
 ROWS_MAX = 200
 GAP = 2  # spaces between two columns
 MISSING = "-"
@@ -178,9 +177,7 @@ def _standing(top: Sequence[Session], view: View) -> str:
     counts = count_states(
         [(session.state, session.started_at) for session in top], midnight=midnight.timestamp()
     )
-    told = [
-        f"{number} {name}" for name, number in zip(COUNTED, astuple(counts), strict=True) if number
-    ]
+    told = [f"{number} {name}" for name, number in asdict(counts).items() if number]
     return f" ({', '.join(told)})" if told else ""
 
 
