@@ -144,14 +144,14 @@ class PriceBook:
             return 1_000_000
         tokens = self._genai_context(model)
         if tokens is None and self._litellm is not None:
-            tokens = self._litellm.context_window(model, provider="")
+            tokens = self._litellm.context_window(model)
         return tokens
 
     def _genai_context(self, model: str) -> int | None:
         memo = self._context_memo
         if model in memo:
             return memo[model]
-        tokens = self._genai.prices().context_window(model, provider="")
+        tokens = self._genai.prices().context_window(model)
         if len(memo) < _MAX_REMEMBERED:
             memo[model] = tokens
             self._has_learned = True

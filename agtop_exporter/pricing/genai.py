@@ -89,9 +89,9 @@ class GenaiPrices:
         except PriceTableError:
             return None
 
-    def context_window(self, model: str, *, provider: str) -> int | None:
+    def context_window(self, model: str) -> int | None:
         """Return the tokens that the model's context holds, where the table says so."""
-        found = self.find(model, provider=provider)
+        found = self.find(model)
         return found.info.context_window if found else None
 
     def find(self, model: str, *, provider: str = "") -> Found | None:

@@ -101,9 +101,9 @@ class LiteLLMPrices:
             )
         )
 
-    def context_window(self, model: str, *, provider: str) -> int | None:
+    def context_window(self, model: str) -> int | None:
         """Return the tokens that the model's context holds, where the table says so."""
-        found = self._find(model, provider)
+        found = self._find(model, "")
         tokens = self._entry(found.key).get("max_input_tokens") if found else None
         return tokens if isinstance(tokens, int) and tokens > 0 else None
 
