@@ -107,10 +107,11 @@ def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | F
                     running.append(task := _Task(_next_work(queue, at_most=left // (4 * count))))
                     left -= sum(map(_effort, task.work))
                     child.give(task)
-            busy = {child.answers: child for child in children if child.tasks}
+            busy = [child.answers for child in children if child.tasks]
             answered = wait(busy, timeout=0 if running[0].answer else POLL_SECONDS)
-            for child in [busy[answers] for answers in busy if answers in answered]:
-                child.take()
+            for child in children:
+                if child.answers in answered:
+                    child.take()
             if answer := running[0].answer:
                 running.popleft()
                 for result in _decode_answer(answer):
