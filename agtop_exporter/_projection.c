@@ -160,8 +160,12 @@ static bool skip_string(Text *text)
         skip_inside(text);
         while (text->at < text->end && *text->at != '"' && *text->at != '\\' && *text->at >= ' ')
             text->at++;
-        if (take(text, '\\') ? !skip_escape(text) : text->at == text->end || *text->at != '"')
+        if (take(text, '\\')) {
+            if (!skip_escape(text))
+                return false;
+        } else if (text->at == text->end || *text->at != '"') {
             return false;
+        }
     }
     return true;
 }
