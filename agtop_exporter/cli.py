@@ -178,7 +178,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
             outlets=lambda notice: make_outlets(
                 settings,
                 os.environ,  # noqa: TID251 - the edge
-                facts=ledger.facts,
+                facts=ledger.metadata,
                 uid=os.getuid(),
                 notice=notice,
             ),
@@ -210,7 +210,7 @@ def _doctor(settings: Settings, *, as_json: bool) -> None:
     state = _state_directory(settings)
     if not settings.no_state:
         with contextlib.closing(Ledger(state, read_only=True)) as ledger:
-            problems += [ledger.warning] if ledger.warning else []
+            problems += [ledger.problem()] if ledger.problem() else []
     with contextlib.closing(Ledger()) as ledger:
         pipeline = _pipeline(settings, ledger, _prices(settings, _say_nothing), _say_nothing)
         _refresher(settings, pipeline.prices, _print_notice)

@@ -130,6 +130,7 @@ def make_gauges():
         ("build_info", "0.1.0", "", "3.11.7"): 1,
         ("series_dropped", "sessions"): 0,
         ("ledger_bytes",): 40_960,
+        ("ledger_durable",): 1,
         ("refresh_duration_seconds",): 0.025,
         ("config_last_reload_successful",): 1,
     }

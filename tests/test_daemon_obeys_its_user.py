@@ -104,8 +104,8 @@ def test_a_damaged_ledger_is_told(tmp_path):
     with daemon(tmp_path, "--state-dir", state) as running:
         running.until_ready()
         running.end()
-    (told,) = [line for line in running.log if "is damaged" in line]
-    assert f"moved to {state}/ledger.db.damaged-1" in told
+    (line,) = [line for line in running.log if "was damaged" in line]
+    assert f"the damaged file is {state}/ledger.db.damaged-1" in line
 
 
 def test_the_log_is_json_throughout(tmp_path):

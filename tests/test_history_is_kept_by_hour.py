@@ -23,7 +23,7 @@ def hours(directory):
 
 
 def _rows(ledger):
-    return [(*row[:3], row[3:]) for row in ledger._store.all("hourly")]  # noqa: SLF001 - no reader yet
+    return [(*row[:3], row[3:]) for row in ledger._state.store.all("hourly")]  # noqa: SLF001 - no reader yet
 
 
 @given(history=histories, breaks=st.sets(st.integers(0, 7)))

@@ -84,7 +84,7 @@ def restart(delivery):
     """Return what the next process finds in the ledger."""
     ledger = Ledger()
     delivery.settle(ledger)
-    facts = dict(ledger.facts)
+    facts = dict(ledger.metadata)
     ledger.close()
     return facts
 

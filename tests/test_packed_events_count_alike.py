@@ -80,7 +80,7 @@ def test_packed_events_are_on_disk_as_others_are(history):
                 tell(ledger, found, packed=is_packed)
             ledger.close()
             again = Ledger(Path(directory), read_only=True)
-            store = again._store  # noqa: SLF001 - what lies on disk, whoever asks
+            store = again._state.store  # noqa: SLF001 - what lies on disk, whoever asks
             kept.append((sums(again), sorted(store.all("events")), sorted(store.all("hourly"))))
             again.close()
         assert kept[0] == kept[1]
@@ -121,4 +121,4 @@ def test_many_new_events_are_not_looked_at_one_by_one():
     found = [response(f"k{number}", model=DATED) for number in range(100)]
     tell(ledger, found, packed=True)
     assert ledger.totals["requests", "claude", DATED] == 100
-    assert not ledger._store._events  # noqa: SLF001 - there is no other sign of it
+    assert not ledger._state.store._events  # noqa: SLF001 - there is no other sign of it

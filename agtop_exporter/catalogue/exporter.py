@@ -198,6 +198,15 @@ EXPORTER = (
         collect=gauges("ledger_bytes"),
     ),
     Metric(
+        name="agtop_ledger_durable",
+        kind="gauge",
+        help="1 if the last refresh is stored in the ledger on disk, 0 if it is in memory only and "
+        "a restart would lose it. Absent with --no-state.",
+        otel_name="agtop.ledger.durable",
+        cap="1",
+        collect=gauges("ledger_durable"),
+    ),
+    Metric(
         name="agtop_pricing_info",
         kind="info",
         labels=("source", "version"),

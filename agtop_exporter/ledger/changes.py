@@ -4,8 +4,9 @@ from collections import Counter
 
 from agtop_exporter.ledger.packed import Page
 from agtop_exporter.ledger.records import Entry, tally, unpriced
-from agtop_exporter.ledger.store import Place
 from agtop_exporter.model import ModelUsage, hour_of
+
+Place = tuple[int, str, int]  # session, model, hour
 
 
 class Changes:

@@ -69,6 +69,10 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         """How good the claim to the event is; the least is the best."""
         return self.copied, self.time or math.inf
 
+    def moved_to(self, session: int) -> "Entry":
+        """Return the same event as one of another session."""
+        return msgspec.structs.replace(self, session=session)
+
     def merged(self, other: "Entry", *, began_before: bool = False) -> "Entry":
         """Return both sightings as one, with the larger figures.
 

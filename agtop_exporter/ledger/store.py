@@ -1,12 +1,9 @@
-"""Where the ledger lies: an SQLite file that one daemon writes, and others may read.
+"""Rows in memory over the rows of the ledger's file.
 
-New rows gather in memory over the file; `flush` puts them into it in one transaction, so that a
-crash, a full disk or a read-only start loses and doubles nothing.
+New rows gather in memory; `flush` writes them in one transaction, so that a crash, a full disk or a
+read-only start loses and doubles nothing.
 """
 
-import contextlib
-import fcntl
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -14,47 +11,32 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.ledger import rows
+from agtop_exporter.ledger.changes import Place
+from agtop_exporter.ledger.file import LedgerFile, transaction
 from agtop_exporter.ledger.packed import Page
+from agtop_exporter.ledger.records import Entry
+from agtop_exporter.ledger.rows import Row
+from agtop_exporter.ledger.salvage import is_damage, is_intact
+from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.model import MAX_SUM, AgtopError
 
-SCHEMA_VERSION = 1
-FILE_NAME = "ledger.db"
 KEY_BYTES = 12
 LOOKUP_KEYS = 500  # of one statement
-BUSY_SECONDS = 2.0
-
-TABLES = {
-    "events": "key BLOB PRIMARY KEY, unpriced INTEGER, data BLOB NOT NULL",
-    "hourly": """session INTEGER, model TEXT, hour INTEGER, requests INTEGER NOT NULL,
-        input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
-        cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-        cost_picousd INTEGER NOT NULL, unpriced_tokens INTEGER NOT NULL,
-        PRIMARY KEY (session, model, hour)""",
-    "cursors": "path TEXT PRIMARY KEY, agent TEXT NOT NULL, data BLOB NOT NULL",
-    "sessions": "id INTEGER PRIMARY KEY, data BLOB NOT NULL",
-    "totals": "series TEXT PRIMARY KEY, value NUMERIC NOT NULL",
-    "facts": "name TEXT PRIMARY KEY, data BLOB NOT NULL",
-}
-HOURLY_SUMS = (
-    "requests",
-    "input",
-    "cache_read",
-    "cache_write_5m",
-    "cache_write_1h",
-    "output",
-    "reasoning",
-    "cost_picousd",
-    "unpriced_tokens",
+HOURLY_KEY = len(TABLES["hourly"].key)
+ADD_HOURLY = (  # every word of it is a constant
+    f"INSERT INTO hourly VALUES ({', '.join('?' * len(TABLES['hourly'].columns))}) "  # noqa: S608
+    "ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{n} = {n} + excluded.{n}" for n in list(TABLES["hourly"].columns)[HOURLY_KEY:])
 )
-ADD_HOURLY = (  # every word of it is a constant of this module
-    f"INSERT INTO hourly VALUES ({','.join('?' * (3 + len(HOURLY_SUMS)))}) "  # noqa: S608
-    f"ON CONFLICT DO UPDATE SET {', '.join(f'{n} = {n} + excluded.{n}' for n in HOURLY_SUMS)}"
-)
+OF_SESSIONS = ("session_models", "session_tools", "session_floors")  # written whole
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Entry).decode
 
-Row = tuple[object, ...]
-Place = tuple[int, str, int]  # session, model, hour
+
+class DamagedError(Exception):
+    """A part of the file cannot be read: `Store.repair` mends it."""
 
 
 class Store:
@@ -66,153 +48,222 @@ class Store:
         Raises AgtopError where another daemon already writes there.
         """
         self.warning = ""
-        self.path = directory / FILE_NAME if directory else None
         self.read_only = read_only
-        self._lock: int | None = None
-        self._database: sqlite3.Connection | None = None
+        self.file = LedgerFile(directory) if directory else None
+        self._directory = directory
         self._events: dict[bytes, bytes] = {}
         self._paged: dict[bytes, Page] = {}  # events that are in no other place yet
         self._unpriced: set[bytes] = set()
         self._hourly: dict[Place, list[int]] = {}
-        if self.path is not None:
-            self._open(self.path)
+        self._replace_hours = False
+        if self.file is not None:
+            self._open(self.file)
 
-    # --- opening ----------------------------------------------------------------------------
+    @classmethod
+    def over(cls, file: LedgerFile) -> "Store":
+        """Return a store over a file that is open for writing."""
+        store = cls()
+        store.file, store._directory = file, file.path.parent
+        return store
 
-    def _open(self, path: Path) -> None:
-        try:
-            if self.read_only:
-                self._read(path)
+    # --- the file -------------------------------------------------------------------------------
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether rows of a file can be read."""
+        return self._database is not None
+
+    def damage(self) -> str:
+        """Check all pages of the file; return what is wrong, or ""."""
+        if self.file is None or self._database is None or is_intact(self._database):
+            return ""
+        return f"{self.file.path} is damaged; the daemon repairs it when it starts"
+
+    def is_settled(self) -> bool:
+        """Return whether there is nothing to do for the file itself."""
+        file = self.file
+        return file is None or self.read_only or (bool(self.durable) and file.is_in_place())
+
+    def _open(self, file: LedgerFile) -> None:
+        """Open the file for writing; where that is not possible, read what it holds."""
+        reason: Exception | None = None
+        if not self.read_only:
+            try:
+                file.open_for_writing()
+            except (OSError, sqlite3.Error) as error:
+                reason = error
             else:
-                self._create(path)
-        except sqlite3.DatabaseError as error:
-            self.recover(error)
-        except OSError as error:
-            self._do_without(error.strerror or error)
+                return
+        self._open_for_reading(file, reason)
 
-    def recover(self, error: Exception) -> None:
-        """Go on without what is in the file: with a new one, where this one is damaged."""
-        self._disconnect()
-        if self.path is None or self.read_only or isinstance(error, sqlite3.OperationalError):
-            self._do_without(error)
-            return
+    def _open_for_reading(self, file: LedgerFile, reason: Exception | None) -> None:
+        """Use what the file holds; `reason` is why it cannot be written, None where it need not."""
         try:
-            aside = _move_aside(self.path)
-            self._create(self.path)
-        except (OSError, sqlite3.Error) as obstacle:
-            self._disconnect()
-            self._do_without(obstacle)
+            file.open_for_reading()
+        except (OSError, sqlite3.Error) as error:
+            self.warning = f"cannot use {file.path}: {_text(error)}; keeping the ledger in memory"
             return
-        self.warning = f"{self.path} is damaged ({error}); moved to {aside}, beginning a new one"
-
-    def _do_without(self, reason: object) -> None:
-        self.warning = f"cannot use {self.path}: {reason}; keeping the ledger in memory"
-
-    def _read(self, path: Path) -> None:
-        if not path.exists():
-            return
-        # Without a journal nobody writes; and said so, SQLite makes no files beside the ledger.
-        closed = not path.with_name(FILE_NAME + "-wal").exists()
-        database = self._connect(path, "ro&immutable=1" if closed else "ro")
-        database.execute("BEGIN")  # one consistent view until it is closed
-        self._check_version()
-
-    def _create(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._lock is None:
-            self._lock = _lock(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        database = self._connect(path, "rw")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        if self._version() == 0:
-            with self._transaction(database):
-                for table, columns in TABLES.items():
-                    database.execute(f"CREATE TABLE {table} ({columns}) WITHOUT ROWID")
-                database.execute("CREATE INDEX unpriced ON events (key) WHERE unpriced IS NOT NULL")
-                database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._check_version()
-
-    def _connect(self, path: Path, mode: str) -> sqlite3.Connection:
-        self._database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=BUSY_SECONDS,
-        )
-        return self._database
-
-    def _version(self) -> int:
-        return int(next(self._select("PRAGMA user_version"))[0])
-
-    def _check_version(self) -> None:
-        version = self._version()
-        if version != SCHEMA_VERSION:
-            raise sqlite3.OperationalError(
-                f"its schema version is {version}, this program knows {SCHEMA_VERSION}"
+        if reason is not None:
+            self.warning = (
+                f"cannot write {file.path}: {_text(reason)}; keeping the ledger in memory"
             )
 
-    def _disconnect(self) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+    @property
+    def durable(self) -> bool | None:
+        """Whether all that was flushed is on disk; None where no file is wanted."""
+        if self.file is None or self.read_only:
+            return None
+        return self.file.writable and not self.warning
+
+    def reopened(self) -> LedgerFile | None:
+        """Try to open a file that could not be written; None where it still cannot."""
+        if self._directory is None or self.read_only or (self.file and self.file.writable):
+            return None
+        file = LedgerFile(self._directory)
+        try:
+            file.open_for_writing()
+        except (OSError, sqlite3.Error, AgtopError) as error:
+            self.warning = f"cannot write {file.path}: {_text(error)}; keeping the ledger in memory"
+            return None
+        return file
+
+    def use(self, file: LedgerFile) -> None:
+        """Go on with another connection to the same rows."""
+        if self.file is not None:
+            self.file.close()
+        self.file = file
+        self.warning = ""
+
+    def read_intact_rows(self, error: Exception) -> None:
+        """Read what is left of a damaged file that may not be written."""
+        if self.file is None:
+            return
+        self.warning = f"{self.file.path} is damaged ({error}); using its intact rows"
+        try:
+            self.file.read_intact_rows()
+        except (OSError, sqlite3.Error) as obstacle:
+            self.file.close()
+            self.warning = (
+                f"cannot use {self.file.path}: {_text(obstacle)}; keeping the ledger in memory"
+            )
+
+    def repair(self, error: Exception) -> set[str]:
+        """Replace the damaged file; return the tables of which rows are missing."""
+        if self.file is None:
+            return set()
+        if self.read_only:
+            self.read_intact_rows(error)
+        else:
+            try:
+                self.file.repair(str(error))
+            except (OSError, sqlite3.Error):
+                self.read_intact_rows(error)
+        return self.file.incomplete
 
     def close(self) -> None:
         """Give the file and its lock back."""
-        self._disconnect()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self.file is not None:
+            self.file.close()
 
-    # --- reading ----------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------
 
-    def _select(self, statement: str, values: Sequence[object] = ()) -> Iterator[tuple]:  # type: ignore[type-arg]
-        """Run a query of the file; without a file, nothing is found."""
-        return iter(self._database.execute(statement, values) if self._database else ())
+    @property
+    def _database(self) -> sqlite3.Connection | None:
+        return self.file.database if self.file else None
 
-    def all(self, table: str) -> Iterator[tuple]:  # type: ignore[type-arg]  # columns of TABLES
-        """Return the rows of a table of the file."""
+    def _select(self, statement: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        """Run a query of the file; without a file nothing is found. Raises DamagedError."""
+        if self._database is None:
+            return
+        try:
+            for row in self._database.execute(statement, values):  # noqa: UP028 - the cursor of a generator that is left may outlive its connection
+                yield row
+        except UnicodeDecodeError as error:
+            raise DamagedError(str(error)) from error
+        except sqlite3.Error as error:
+            if is_damage(error):
+                raise DamagedError(str(error)) from error
+            raise
+
+    def all(self, table: str) -> Iterator[Row]:
+        """Return the rows of a table of the file. Raises DamagedError."""
         return self._select(f"SELECT * FROM {table}")  # noqa: S608 - a name of TABLES
+
+    def session_count(self) -> int:
+        """Return how many sessions there have been, by their numbers. Raises DamagedError."""
+        columns = {"sessions": "id", "hourly": "session"} | dict.fromkeys(OF_SESSIONS, "session")
+        last = [
+            next(self._select(f"SELECT MAX({column}) FROM {table}"), (None,))[0]  # noqa: S608
+            for table, column in columns.items()
+        ]
+        return max((number + 1 for number in last if isinstance(number, int)), default=0)
+
+    def requests_by_session(self) -> dict[int, int]:
+        """Return how many requests `hourly` has of each session. Raises DamagedError."""
+        statement = "SELECT session, SUM(requests) FROM hourly GROUP BY session"
+        return {session: requests for session, requests in self._select(statement) if requests}
 
     def keys(self, names: Iterable[bytes]) -> list[bytes]:
         """Return the keys of events by their names: for a file short ones."""
-        if self.path is None:
+        if self.file is None:
             return list(names)
         return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
 
     def knows_any(self, keys: set[bytes]) -> bool:
-        """Say whether one of these events is known."""
+        """Say whether one of these events is known. Raises DamagedError."""
         new = self._paged.keys().isdisjoint(keys) and self._events.keys().isdisjoint(keys)
         return not new or bool(self._database and self.entries(keys))
 
-    def entries(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
-        """Return the data of those events of `keys` that are known."""
+    def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
+        """Return those events of `keys` that are known. Raises DamagedError."""
         for page in {self._paged[key] for key in self._paged.keys() & keys}:
             self._open_page(page)
-        found = {key: self._events[key] for key in keys if key in self._events}
+        found = {key: _decode(self._events[key]) for key in keys if key in self._events}
         wanted = [key for key in keys if key not in found] if self._database else []
         for start in range(0, len(wanted), LOOKUP_KEYS):
             part = wanted[start : start + LOOKUP_KEYS]
             marks = ",".join("?" * len(part))
-            statement = f"SELECT key, data FROM events WHERE key IN ({marks})"  # noqa: S608 - marks
-            found.update(self._select(statement, part))
+            found.update(self._stored(f"WHERE key IN ({marks})", part))
         return found
 
-    def unpriced(self) -> dict[bytes, bytes]:
-        """Return the events whose tokens no price was known for."""
-        on_disk = self._select("SELECT key, data FROM events WHERE unpriced IS NOT NULL")
-        waiting = {key: data for key, data in on_disk if key not in self._events}
-        return waiting | {key: self._events[key] for key in self._unpriced}
+    def unpriced(self) -> dict[bytes, Entry]:
+        """Return the events whose tokens no price was known for. Raises DamagedError."""
+        stored = {
+            k: entry for k, entry in self._stored(f"WHERE {UNPRICED}") if k not in self._events
+        }
+        return stored | {key: _decode(self._events[key]) for key in self._unpriced}
+
+    def all_entries(self) -> Iterator[tuple[bytes, Entry]]:
+        """Return every event, with those that are not on disk yet. Raises DamagedError."""
+        for page in set(self._paged.values()):
+            self._open_page(page)
+        for key, entry in self._stored(""):
+            if key not in self._events:
+                yield key, entry
+        for key, data in self._events.items():
+            yield key, _decode(data)
+
+    def new_entries(self) -> list[tuple[bytes, Entry]]:
+        """Return the events that are not on disk yet."""
+        for page in set(self._paged.values()):
+            self._open_page(page)
+        return [(key, _decode(data)) for key, data in self._events.items()]
+
+    def _stored(self, where: str, values: Sequence[object] = ()) -> Iterator[tuple[bytes, Entry]]:
+        for row in self._select(f"SELECT * FROM events {where}", values):  # noqa: S608 - constants
+            try:
+                yield rows.event_of(row)
+            except rows.BAD_ROW as error:
+                raise DamagedError(f"a row of events: {error}") from error
 
     def size_bytes(self) -> int:
         """Return the size of the file with its journal; 0 in memory."""
-        if self._database is None or self.path is None:
+        if self._database is None or self.file is None:
             return 0
-        parts = (self.path, self.path.with_name(FILE_NAME + "-wal"))
+        parts = (self.file.path, self.file.path.with_name(self.file.path.name + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
 
-    # --- writing ----------------------------------------------------------------------------
+    # --- writing --------------------------------------------------------------------------------
 
     def put_page(self, page: Page) -> None:
         """Remember many new events at once; all of them are priced."""
@@ -223,16 +274,16 @@ class Store:
             self._events[key] = _encode(entry)
             del self._paged[key]
 
-    def put_event(self, key: bytes, data: bytes, *, unpriced: bool) -> None:
+    def put_event(self, key: bytes, entry: Entry) -> None:
         """Remember an event."""
-        self._events[key] = data
-        if unpriced:
+        self._events[key] = _encode(entry)
+        if entry.cost is None and entry.requests > 0:
             self._unpriced.add(key)
         else:
             self._unpriced.discard(key)
 
     def add_hourly(self, place: Place, sums: Sequence[int]) -> None:
-        """Add to the sums of an hour, in the order of HOURLY_SUMS."""
+        """Add to the sums of an hour, in the order of the columns."""
         known = self._hourly.get(place)
         if known is None:
             self._hourly[place] = list(sums)
@@ -242,83 +293,77 @@ class Store:
 
     def waiting_events(self) -> int:
         """Return how many events the next flush will write."""
-        return len(self._events) + len(self._paged) if self._database and not self.read_only else 0
+        writable = self.file is not None and self.file.writable
+        return len(self._events) + len(self._paged) if writable else 0
 
-    def flush(self, changes: Mapping[str, Iterable[Row]], *, gone: Iterable[str] = ()) -> bool:
+    def flush(
+        self,
+        changes: Mapping[str, Iterable[Row]],
+        *,
+        sessions: Collection[int],
+        gone: Iterable[tuple[str, str]],
+    ) -> bool:
         """Write all that is new in one transaction; False, with a `warning`, where that fails.
 
-        `changes` are rows by table; `gone` are paths whose cursors are no longer wanted. Without
-        a file that may be written, nothing outlives this process, as was asked for or warned of.
+        `changes` are rows by table; the `sessions` with these ids lose their other rows in
+        OF_SESSIONS; `gone` are the cursors, by agent and path, that are no longer wanted. Where no
+        file is wanted, or it is only read, there is nothing to do. Raises DamagedError.
         """
-        database = self._database
-        if database is None or self.read_only:
+        file, database = self.file, self._database
+        if file is None or self.read_only:
             return True
-        for page in set(self._paged.values()):
-            self._open_page(page)
+        if database is None or not file.writable:
+            return False
         try:
-            with self._transaction(database):
-                unpriced = self._unpriced
-                database.executemany(
-                    "INSERT OR REPLACE INTO events VALUES (?, ?, ?)",
-                    (
-                        (key, 1 if key in unpriced else None, data)
-                        for key, data in sorted(self._events.items())
-                    ),
-                )
-                database.executemany(
-                    ADD_HOURLY,
-                    (
-                        (*place, *(min(amount, MAX_SUM) for amount in sums))
-                        for place, sums in self._hourly.items()
-                    ),
-                )
-                database.executemany(
-                    "DELETE FROM cursors WHERE path = ?", ((path,) for path in gone)
-                )
-                for table, rows in changes.items():
-                    marks = ",".join("?" * (TABLES[table].count(",") + 1))
-                    statement = f"INSERT OR REPLACE INTO {table} VALUES ({marks})"  # noqa: S608
-                    database.executemany(statement, rows)
-        except sqlite3.Error as error:
-            self.warning = f"cannot write {self.path}: {error}; going on in memory"
+            if not file.is_in_place():
+                file.recreate()
+                database = self._database or database
+            with transaction(database):
+                self._write(database, changes, sessions, gone)
+        except (OSError, sqlite3.Error, AgtopError) as error:
+            if isinstance(error, sqlite3.Error) and is_damage(error):
+                raise DamagedError(str(error)) from error
+            self.warning = f"cannot write {file.path}: {_text(error)}; going on in memory"
+            if file.database is None:
+                self._open_for_reading(file, error)
             return False
         self.warning = ""
         self._events, self._unpriced, self._hourly = {}, set(), {}
+        self._replace_hours = False
         return True
 
-    @staticmethod
-    @contextlib.contextmanager
-    def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            database.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):  # a full disk has already rolled it back
-                database.execute("ROLLBACK")
-            raise
+    def _write(
+        self,
+        database: sqlite3.Connection,
+        changes: Mapping[str, Iterable[Row]],
+        sessions: Collection[int],
+        gone: Iterable[tuple[str, str]],
+    ) -> None:
+        entries = sorted(self.new_entries())
+        database.executemany(
+            TABLES["events"].insert("events"), (rows.event_row(*entry) for entry in entries)
+        )
+        if self._replace_hours:
+            database.execute("DELETE FROM hourly")
+        hours = self._hourly.items()
+        database.executemany(
+            ADD_HOURLY,
+            ((*place, *(min(amount, MAX_SUM) for amount in sums)) for place, sums in hours),
+        )
+        database.executemany("DELETE FROM cursors WHERE agent = ? AND path = ?", gone)
+        for table in OF_SESSIONS:
+            database.executemany(
+                f"DELETE FROM {table} WHERE session = ?",  # noqa: S608 - constants
+                ((session,) for session in sessions),
+            )
+        for table, new in changes.items():
+            database.executemany(TABLES[table].insert(table), new)
+
+    def forget_hours(self) -> None:
+        """Let the next flush replace all of `hourly` by what is added from now on."""
+        self._hourly.clear()
+        self._replace_hours = True
 
 
-def _lock(path: Path) -> int:
-    """Take the directory for this process. Raises AgtopError where another holds it."""
-    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise AgtopError(
-            f"another agtop-exporter already writes to {path.parent}; "
-            "stop it, or choose another directory with --state-dir"
-        ) from None
-    return lock
-
-
-def _move_aside(path: Path) -> Path:
-    """Rename a damaged file, and drop its journal."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return aside
+def _text(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

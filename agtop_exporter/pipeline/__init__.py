@@ -18,10 +18,12 @@ from agtop_exporter.model import (
     Notice,
     ParseError,
     PriceSource,
+    Series,
     Snapshot,
 )
 from agtop_exporter.pipeline.files import AgentFiles, Listing
 from agtop_exporter.pipeline.pairing import Pairing
+from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.scan import Failure, read_all
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pricing import PriceBook
@@ -61,7 +63,7 @@ class Pipeline:
         self._told: Counter[tuple[str, str]] = Counter()  # by event and agent
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
-        self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
+        self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.metadata)
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
@@ -100,11 +102,13 @@ class Pipeline:
         began = perf_counter()
         self._tell_of_ledger()  # what opening it has met: writing it may go well
         statuses = self._scan(now, progress, stopping)
+        restore_keys(self.ledger, self.agents, price=self.prices.cost, stopping=stopping)
         if self._price_generation != self.prices.generation:
             self._price_generation = self.prices.generation
             self._price_sources = self.prices.sources()
             self.ledger.reprice(self.prices.cost)
         changed = self.ledger.commit()
+        self.pairing.add_history(self.ledger.take_recovered())
         if not stopping():  # else nobody will see it
             self._views.update(changed, now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
@@ -122,8 +126,8 @@ class Pipeline:
                 if not self._unwanted.intersection(series[1:2])
             },
             gauges={
+                **self._ledger_gauges(),
                 ("build_info", __version__, "", python_version()): 1,
-                ("ledger_bytes",): self.ledger.size_bytes(),
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
             },
@@ -261,7 +265,16 @@ class Pipeline:
             self.skipped[agent] = tuple(known.values())
             self._tell("skipped records", agent, path=batch.path, reason=error.reason)
 
+    def _ledger_gauges(self) -> dict[Series, float]:
+        durable = self.ledger.durable
+        gauges: dict[Series, float] = {("ledger_bytes",): self.ledger.size_bytes()}
+        if durable is not None:
+            gauges["ledger_durable",] = int(durable)
+        return gauges
+
     def _tell_of_ledger(self) -> None:
+        for repair in self.ledger.take_news():
+            self._notice("error", "ledger", {"reason": repair})
         warning = self.ledger.warning
         if warning and warning != self._warning:
             self._notice("error", "ledger", {"reason": warning})

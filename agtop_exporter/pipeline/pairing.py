@@ -26,6 +26,7 @@ from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.processes.usage import (
     AgentUsage,
     TreeUsage,
+    added,
     advance,
     past_usage,
     process_match,
@@ -65,6 +66,12 @@ class Pairing:
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
         self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
+
+    def add_history(self, saved: Mapping[str, bytes]) -> None:
+        """Add what an earlier process saved, where that could not be read at the start."""
+        if SAVED in saved:
+            self._usage = added(self._usage, _restored(saved))
+            self._saved = TreeUsage()  # all of it is to be saved
 
     def learn(self, records: Iterable[SessionRecord]) -> None:
         """Take in sessions that are new or have changed; a subagent has its parent's process."""

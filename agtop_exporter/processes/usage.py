@@ -90,6 +90,16 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
     )
 
 
+def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
+    """Return the state with the totals of an earlier process added."""
+    sessions, agents = dict(earlier.sessions), dict(earlier.agents)
+    for key, spent in state.sessions.items():
+        sessions[key] = sessions.get(key, Spent()) + spent
+    for agent, spent in state.agents.items():
+        agents[agent] = agents.get(agent, Spent()) + spent
+    return msgspec.structs.replace(state, sessions=sessions, agents=agents)
+
+
 def retain(state: TreeUsage, sessions: Iterable[SessionKey]) -> TreeUsage:
     """Forget the totals of all sessions but these; the agents' totals stay."""
     wanted = set(sessions)

@@ -1,5 +1,7 @@
 """Whether the exporter itself can be trusted."""
 
+from functools import partial
+
 from grafana.panels import GREEN, ORANGE, RED, bars, board, row, stat, steps, table, timeseries
 from grafana.variables import Selectors
 
@@ -19,9 +21,11 @@ def of_agent(expression):
     return f"sum by ({AGENT}) ({expression})"
 
 
+small_stat = partial(stat, width=3)
+
 NOW = row(
     "Now",
-    stat(
+    small_stat(
         "Exporters up",
         "Exporters that answered the last scrape.",
         f"sum(up{OURS})",
@@ -29,7 +33,7 @@ NOW = row(
         empty=NO_EXPORTER,
         thresholds=steps((1, GREEN), base=RED),
     ),
-    stat(
+    small_stat(
         "Age of the figures",
         "Time since the last scan, of the exporter that is furthest behind.",
         f"max(time() - {of('agtop_snapshot_timestamp_seconds')})",
@@ -37,7 +41,7 @@ NOW = row(
         empty=NO_EXPORTER,
         thresholds=steps((60, ORANGE), (300, RED)),
     ),
-    stat(
+    small_stat(
         "Unusable records",
         "Records that could not be used, of all in the time shown.",
         f"(sum({of.grown('agtop_parse_errors_total')}) or vector(0))"
@@ -46,7 +50,7 @@ NOW = row(
         empty="No record was read",
         thresholds=steps((0.001, ORANGE), (0.01, RED)),
     ),
-    stat(
+    small_stat(
         "Series dropped",
         "Sessions and label values without series of their own, since a limit was reached.",
         f"sum({of('agtop_series_dropped')})",
@@ -54,14 +58,22 @@ NOW = row(
         empty=NO_EXPORTER,
         thresholds=steps((1, ORANGE)),
     ),
-    stat(
+    small_stat(
         "Series",
         "Samples of the last scrape, of all exporters.",
         f"sum(scrape_samples_scraped{OURS})",
         unit="short",
         empty=NO_EXPORTER,
     ),
-    stat(
+    small_stat(
+        "Ledger on disk",
+        "Whether the last refresh is stored on disk, everywhere: a restart would lose the rest.",
+        f"min({of('agtop_ledger_durable')})",
+        unit="bool_yes_no",
+        empty="No ledger is kept",
+        thresholds=steps((1, GREEN), base=RED),
+    ),
+    small_stat(
         "Settings",
         "Whether the last reload of the settings succeeded, everywhere.",
         f"min({of('agtop_config_last_reload_successful')})",

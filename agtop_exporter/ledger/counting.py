@@ -1,0 +1,218 @@
+"""Brings usage events into the sums of sessions, hours and totals: each event once."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec.structs import astuple
+
+from agtop_exporter.ledger.changes import Changes
+from agtop_exporter.ledger.packed import FindTariff, Page, entry_of, event_keys, unpack
+from agtop_exporter.ledger.records import Entry, SessionRecord
+from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.model import Batch, Cost, ModelUsage, Packed, UsageEvent
+
+Price = Callable[[UsageEvent], Cost | None]
+"""What a response cost, or None where no price is known."""
+
+
+def count(state: LedgerState, batch: Batch, price: Price, find_tariff: FindTariff) -> None:
+    """Count the events of a batch. Raises DamagedError before anything has changed."""
+    packed = batch.packed
+    if packed is None:
+        _merge(state, batch.agent, batch.events, price)
+    elif not _count_packed(state, batch.agent, packed, find_tariff):
+        _merge(state, batch.agent, unpack(packed), price)
+
+
+def _count_packed(state: LedgerState, agent: str, packed: Packed, find_tariff: FindTariff) -> bool:
+    """Count many events by their sums; False where each of them must be looked at.
+
+    That is where one is known already, or one price does not hold for all of a run.
+    """
+    keys = state.store.keys(packed.keys)
+    different = set(keys)
+    if len(different) < len(keys) or state.store.knows_any(different):
+        return False
+    tariffs = [None if run.own_word else find_tariff(run) for run in packed.runs]
+    if any(t is None and not run.own_word for run, t in zip(packed.runs, tariffs, strict=True)):
+        return False
+    ids = {id_: state.sessions.find(agent, id_).id for id_ in packed.session_ids}
+    page = Page(keys, packed, ids=ids, tariffs=tariffs)
+    state.changes.add_page(page)
+    state.store.put_page(page)
+    return True
+
+
+def _merge(state: LedgerState, agent: str, events: Sequence[UsageEvent], price: Price) -> None:
+    keys = state.store.keys(event_keys(agent, events))
+    known = state.store.entries(keys)
+    for key, event in zip(keys, events, strict=True):
+        session = state.sessions.find(agent, event.session_id).id
+        entry = entry_of(event, session, price(event) if event.requests else None)
+        known[key] = merge_entry(state, key, entry, known.get(key), price)
+
+
+def merge_entry(
+    state: LedgerState, key: bytes, entry: Entry, before: Entry | None, price: Price
+) -> Entry:
+    """Count what an event adds to what was known of it; return what is known now."""
+    if before is None:
+        state.changes.add(entry)
+    else:
+        if before.session in state.sessions.lost:
+            before = _adopt(state, key, before, entry.session)
+        merged = before.merged(entry, began_before=_began(state, entry) < _began(state, before))
+        if merged == before:
+            return before
+        entry = _priced(merged, before, price)
+        state.changes.take(before)
+        state.changes.add(entry)
+    state.store.put_event(key, entry)
+    return entry
+
+
+def restore(state: LedgerState, batch: Batch, price: Price) -> None:
+    """Remember the events of a batch that has been counted before. Raises DamagedError."""
+    keys = state.store.keys(event_keys(batch.agent, batch.events))
+    known = state.store.entries(keys)
+    for key, event in zip(keys, batch.events, strict=True):
+        session = state.sessions.find(batch.agent, event.session_id).id
+        entry = entry_of(event, session, price(event) if event.requests else None)
+        if (before := known.get(key)) is None:
+            known[key] = entry
+        elif before.session in state.sessions.lost:
+            known[key] = _adopt(state, key, before, session)
+        else:
+            known[key] = before.merged(
+                entry, began_before=_began(state, entry) < _began(state, before)
+            )
+        state.store.put_event(key, known[key])
+
+
+def _adopt(state: LedgerState, key: bytes, entry: Entry, session: int) -> Entry:
+    """Give an event of a lost session to the session that shows it; the totals have it already."""
+    adopted = entry.moved_to(session)
+    state.adopted.take(entry)
+    state.adopted.add(adopted)
+    state.store.put_event(key, adopted)
+    return adopted
+
+
+def _began(state: LedgerState, entry: Entry) -> float:
+    started_at = state.sessions.by_id[entry.session].facts.started_at
+    return math.inf if started_at is None else started_at
+
+
+def reprice(state: LedgerState, price: Price) -> int:
+    """Price what no price was known for; return how many events now have one.
+
+    Raises DamagedError before anything has changed.
+    """
+    priced = 0
+    for key, entry in state.store.unpriced().items():
+        cost = price(_as_event(entry))
+        if cost is not None:
+            new = msgspec.structs.replace(entry, cost=cost)
+            state.changes.take(entry)
+            state.changes.add(new)
+            state.store.put_event(key, new)
+            priced += 1
+    return priced
+
+
+def apply(state: LedgerState) -> None:
+    """Bring the changes into the sums of sessions, hours and totals."""
+    changes, state.changes = state.changes, Changes()
+    adopted, state.adopted = state.adopted, Changes()
+    _apply_to_sessions(state, adopted)
+    _apply_to_sessions(state, changes)
+    _apply_to_totals(state, changes)
+
+
+def _apply_to_sessions(state: LedgerState, changes: Changes) -> None:
+    for place, usage in changes.usage.items():
+        session, model, _ = place
+        record = state.sessions.by_id[session]
+        state.sessions.touch(record)
+        record.models[model] = (record.models.get(model, ModelUsage()) + usage).bounded()
+        if record.models[model].requests == 0:
+            del record.models[model]  # another session has a better claim to all of it
+        state.store.add_hourly(place, hourly_sums(usage))
+    for (session, kind, name), number in changes.counts.items():
+        if number:
+            record = state.sessions.by_id[session]
+            state.sessions.touch(record)
+            _add_count(record, kind, name, number)
+
+
+def _add_count(record: SessionRecord, kind: str, name: str, number: int) -> None:
+    if kind == "turns":
+        record.turns += number
+    elif kind == "compactions":
+        record.compactions += number
+    else:
+        calls = record.tools if kind == "tool_calls" else record.tool_errors
+        calls[name] = calls.get(name, 0) + number
+        if not calls[name]:
+            del calls[name]
+
+
+def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
+    """Add what all sessions gained or lost together: an event that only moves adds nothing."""
+    by_model: dict[tuple[str, str], ModelUsage] = {}
+    by_project: dict[tuple[str, str], list[int]] = {}
+    for (session, model, _), usage in changes.usage.items():
+        record = state.sessions.by_id[session]
+        key = record.agent, model
+        by_model[key] = by_model.get(key, ModelUsage()) + usage
+        spent = by_project.setdefault((record.agent, record.project), [0, 0])
+        spent[0] += usage.tokens.total
+        spent[1] += usage.cost.total
+    for (agent, model), net in by_model.items():
+        state.totals.add_usage(agent, model, net)
+    for (agent, project), (tokens, cost) in by_project.items():
+        state.totals.add_project(agent, project, tokens=tokens, cost=cost)
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for (session, kind, name), number in changes.counts.items():
+        if number:
+            counts[kind, state.sessions.by_id[session].agent, name] += number
+    for (kind, agent, name), number in counts.items():
+        state.totals.count(kind, agent, name, number)
+
+
+def hourly_sums(usage: ModelUsage) -> tuple[int, ...]:
+    """Return the sums of a row of `hourly`, in the order of its columns."""
+    cost = usage.cost
+    return (usage.requests, *astuple(usage.tokens), cost.total, cost.unpriced_tokens)
+
+
+def _as_event(entry: Entry) -> UsageEvent:
+    return UsageEvent(
+        key="",
+        session_id="",
+        time=entry.time,
+        model=entry.model,
+        tokens=entry.tokens,
+        requests=entry.requests,
+        provider=entry.provider,
+        speed=entry.speed,
+        reported_cost=entry.reported_cost,
+    )
+
+
+def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
+    """Price what is now known better; what has been charged is never lowered."""
+    if _priced_by(merged) == _priced_by(before):
+        cost = before.cost
+    else:
+        cost = price(_as_event(merged))
+        if cost is not None and before.cost is not None:
+            cost = cost.max(before.cost)
+    return msgspec.structs.replace(merged, cost=cost or before.cost)
+
+
+def _priced_by(entry: Entry) -> tuple[object, ...]:
+    """Return all that a price depends on."""
+    return (entry.tokens, entry.model, entry.speed, entry.time, entry.reported_cost)

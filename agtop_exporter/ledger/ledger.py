@@ -1,0 +1,279 @@
+"""The ledger: what is known in memory, over what is on disk."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from agtop_exporter.ledger import counting, recovery
+from agtop_exporter.ledger.counting import Price
+from agtop_exporter.ledger.packed import FindTariff
+from agtop_exporter.ledger.records import SessionRecord
+from agtop_exporter.ledger.rows import BAD_ROW
+from agtop_exporter.ledger.sessions import Key
+from agtop_exporter.ledger.state import RESTORING, LedgerState
+from agtop_exporter.ledger.store import DamagedError, Store
+from agtop_exporter.model import Batch, Cursor, RateLimit, Series
+
+CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
+CHANGES_MAX = 100  # gather before they are brought into the sums
+WINDOWS_MAX = 8  # rate-limit windows of one agent
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """The totals, the sessions and the cursors; the one place that changes them."""
+
+    def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
+        """Open the ledger of a state directory, or one in memory.
+
+        Raises AgtopError where another daemon writes to the same directory.
+        """
+        self._news: list[str] = []
+        self._recovered: dict[str, bytes] = {}
+        self._state = self._loaded(Store(directory, read_only=read_only))
+
+    def _loaded(self, store: Store) -> LedgerState:
+        """Read the stored rows; of damaged ones, those that can be read or added up again."""
+        incomplete = set(store.file.incomplete) if store.file else set()
+        state = LedgerState(store)
+        try:
+            state.load()
+        except (DamagedError, *BAD_ROW) as error:
+            incomplete |= store.repair(error)
+            state = LedgerState(store)
+            state.load()
+        self._note_repair(store)
+        if store.has_rows:
+            recovery.check(state, incomplete)
+        if store.durable is False:
+            state.loaded = dict(state.totals.values)
+        return state
+
+    def close(self) -> None:
+        """Give the file and its lock back; what was not committed is forgotten."""
+        self._state.store.close()
+
+    # --- what is known --------------------------------------------------------------------------
+
+    @property
+    def totals(self) -> dict[Series, int | float]:
+        """Every running total; none of them ever decreases."""
+        counting.apply(self._state)
+        return self._state.totals.values
+
+    @property
+    def sessions(self) -> dict[Key, SessionRecord]:
+        """Every session by its agent and id."""
+        counting.apply(self._state)
+        return self._state.sessions.by_key
+
+    @property
+    def cursors(self) -> dict[str, dict[str, Cursor]]:
+        """How far each file has been read, by agent and path."""
+        return self._state.cursors
+
+    @property
+    def rate_limits(self) -> dict[tuple[str, str], RateLimit]:
+        """The latest record of each rate-limit window, by agent and window."""
+        return self._state.rate_limits
+
+    @property
+    def metadata(self) -> dict[str, bytes]:
+        """What other modules asked to remember, by name."""
+        return self._state.metadata
+
+    @property
+    def warning(self) -> str:
+        """Why the ledger is not being kept on disk; empty where it is."""
+        return self._state.store.warning
+
+    @property
+    def durable(self) -> bool | None:
+        """Whether the last commit is on disk; None for a ledger that is not kept there."""
+        return self._state.store.durable
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing has ever been counted."""
+        return not self.totals
+
+    def size_bytes(self) -> int:
+        """Return the size of the ledger on disk."""
+        return self._state.store.size_bytes()
+
+    def problem(self) -> str:
+        """Return what is wrong with the ledger on disk, with a check of all its pages; or ""."""
+        return self.warning or self._state.store.damage()
+
+    def take_news(self) -> list[str]:
+        """Return what was repaired since the last call, for people."""
+        news, self._news = self._news, []
+        return news
+
+    def take_recovered(self) -> dict[str, bytes]:
+        """Return stored metadata that could not be read before, once."""
+        recovered, self._recovered = self._recovered, {}
+        return recovered
+
+    # --- learning -------------------------------------------------------------------------------
+
+    def record(
+        self,
+        batch: Batch,
+        *,
+        price: Price,
+        project: Callable[[str], str],
+        find_tariff: FindTariff = lambda _run: None,
+    ) -> None:
+        """Take in what one read found. `project` names the project of a working directory."""
+        state, agent = self._state, batch.agent
+        for update in batch.sessions:
+            record = state.sessions.update(agent, update)
+            if record is not None and not record.project and record.facts.cwd:
+                record.project = project(record.facts.cwd)
+        self._mending(lambda: counting.count(self._state, batch, price, find_tariff))
+        if len(state.changes.usage) >= CHANGES_MAX:
+            counting.apply(state)
+        for created in state.sessions.created:
+            if not created.facts.parent_session_id and not state.sessions.lost:
+                self.add(("sessions_started", agent), 1)
+        state.sessions.created.clear()
+        for limit in batch.rate_limits:
+            self._take_limit(agent, limit)
+        self.add(("scan_bytes", agent), batch.bytes_read)
+        self.add(("scan_records", agent), batch.records)
+        for error in batch.errors:
+            self.add(("parse_errors", agent, error.reason), error.count)
+        if batch.reset:
+            self.add(("source_resets", agent, batch.reset), 1)
+        self.set_cursor(agent, batch.path, batch.cursor)
+
+    def _take_limit(self, agent: str, limit: RateLimit) -> None:
+        """Keep the latest record of a window, of the few windows that were recorded last."""
+        limits = self._state.rate_limits
+        known = limits.get((agent, limit.window))
+        if known is not None and limit.observed_at < known.observed_at:
+            return
+        limits[agent, limit.window] = limit
+        windows = [key for key in limits if key[0] == agent]
+        if len(windows) > WINDOWS_MAX:
+            del limits[min(windows, key=lambda key: limits[key].observed_at)]
+        self._state.changed_limits = True
+
+    def add(self, series: Series, amount: float) -> None:
+        """Increase a total; a negative amount is ignored, since totals never decrease."""
+        self._state.totals.add(series, amount)
+
+    def remember(self, name: str, data: bytes) -> None:
+        """Keep metadata of another module under a name."""
+        self._state.remember(name, data)
+
+    def cursor(self, agent: str, path: str) -> Cursor:
+        """Return how far a file has been read: from its start on where it is new."""
+        return self._state.cursors.get(agent, {}).get(path, Cursor())
+
+    def set_cursor(self, agent: str, path: str, cursor: Cursor) -> None:
+        """Remember how far a file has been read."""
+        self._state.set_cursor(agent, path, cursor)
+
+    def forget_cursor(self, agent: str, path: str) -> None:
+        """Forget a file that is gone; what it held stays counted."""
+        self._state.forget_cursor(agent, path)
+
+    def reprice(self, price: Price) -> int:
+        """Price what no price was known for; return how many events now have one."""
+        return self._mending(lambda: counting.reprice(self._state, price))
+
+    # --- committing -----------------------------------------------------------------------------
+
+    def commit(self) -> list[SessionRecord]:
+        """End a refresh: make its changes durable, and return the sessions that it changed."""
+        counting.apply(self._state)
+        self.checkpoint()
+        sessions = self._state.sessions
+        changed = [sessions.by_id[number] for number in sessions.before]
+        sessions.before.clear()
+        return [record for record in changed if record.id not in sessions.lost]
+
+    def checkpoint(self) -> None:
+        """Make all that is known so far durable.
+
+        What cannot be written stays in memory and is tried again next time; `warning` says why.
+        """
+        counting.apply(self._state)
+        self._state.sessions.keep_floors()
+        self._reopen()
+        self._mending(self._state.flush)
+        self._note_repair(self._state.store)
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """So much is waiting in memory that it should not wait for the end of the refresh."""
+        return self._state.store.waiting_events() >= CHECKPOINT_EVENTS
+
+    # --- damage ---------------------------------------------------------------------------------
+
+    def _reopen(self) -> None:
+        """Go on with a file that could not be written before, if it can be now."""
+        state = self._state
+        file = state.store.reopened()
+        if file is None:
+            return
+        stored = self._loaded(Store.over(file))
+        if stored.generation == state.generation and not file.incomplete:
+            state.store.use(file)  # it holds what was read at the start
+            return
+        found = dict(stored.metadata)
+        recovery.join(stored, state)
+        for name, data in state.metadata.items():
+            stored.remember(name, data)
+        state.store.close()
+        state.sessions.replace_by(stored.sessions)
+        stored.sessions = state.sessions
+        self._recovered = {} if state.generation else found
+        self._state = stored
+
+    def _mending(self, action: Callable[[], T]) -> T:
+        """Do something with the file; if it is damaged, repair it and try once more."""
+        try:
+            return action()
+        except DamagedError as error:
+            state = self._state
+            counting.apply(state)
+            incomplete = state.store.repair(error)
+            self._note_repair(state.store)
+            state.mark_all()
+            recovery.after_damage(state, incomplete)
+            return action()
+
+    def _note_repair(self, store: Store) -> None:
+        if store.file is not None and store.file.repaired:
+            self._news.append(store.file.repaired)
+            store.file.repaired = ""
+
+    @property
+    def files_to_restore(self) -> list[tuple[str, str]]:
+        """The files, by agent and path, that are to be read from their start for `restore`."""
+        return sorted(self._state.to_restore)
+
+    def restore(self, batch: Batch, *, price: Price) -> bool:
+        """Remember events of a file that were counted before a damage of the ledger.
+
+        `batch` is of a read from the start of the file. Return False where it may hold more than
+        has been counted: the file must be read on first.
+        """
+        state = self._state
+        counted = self.cursor(batch.agent, batch.path)
+        same = batch.more or batch.cursor.mtime_ns == counted.mtime_ns
+        if batch.cursor.offset > counted.offset or not same:
+            return False
+        self._mending(lambda: counting.restore(state, batch, price))
+        if not batch.more:
+            state.to_restore.discard((batch.agent, batch.path))
+        return True
+
+    def end_restoring(self) -> None:
+        """Note that no file is left to be restored, if that is so."""
+        if not self._state.to_restore and self._state.metadata.get(RESTORING):
+            self._state.remember(RESTORING, b"")

@@ -1,0 +1,146 @@
+"""Mends what a damaged file has lost, and joins what two processes counted.
+
+Sums of sessions are kept three times: in the sessions, in the totals and in the events. What one of
+them has lost is added up again from another one. Totals never decrease meanwhile.
+"""
+
+from collections import Counter
+
+from agtop_exporter.ledger.changes import Changes, Place
+from agtop_exporter.ledger.counting import Price, apply, hourly_sums, merge_entry
+from agtop_exporter.ledger.records import Entry, SessionRecord
+from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.ledger.totals import Totals
+from agtop_exporter.model import ModelUsage
+
+OF_SESSIONS = frozenset({"sessions", "session_models", "session_tools"})
+FROM_EVENTS = frozenset(
+    {"requests", "tokens", "reasoning_tokens", "unpriced_tokens", "cost", "turns", "compactions"}
+    | {"tool_calls", "tool_call_errors", "project_tokens", "project_cost", "sessions_started"}
+)
+"""The totals that the events and sessions determine."""
+
+
+def check(state: LedgerState, incomplete: set[str]) -> None:
+    """Mend what was loaded; `incomplete` are the tables of which rows are missing."""
+    if state.sessions.lost:
+        incomplete = incomplete | {"sessions"}
+    if "hourly" not in incomplete and _requests(state) != state.store.requests_by_session():
+        incomplete = incomplete | {"session_models"}
+    if incomplete & OF_SESSIONS:
+        _add_up_sessions(state)
+    least = _totals_of(state)
+    if "totals" in incomplete or state.totals.is_below(least, {"requests", "tokens"}):
+        state.totals.raise_to(least)
+    after_damage(state, incomplete)
+    if "sessions" in incomplete:  # only the transcripts have what was known of them
+        for agent, path in state.files():
+            state.forget_cursor(agent, path)
+
+
+def after_damage(state: LedgerState, incomplete: set[str]) -> None:
+    """Mend the tables that are not in memory."""
+    if "events" in incomplete:
+        state.restore_keys()
+    elif "hourly" in incomplete:
+        apply(state)
+        state.store.forget_hours()
+        for place, usage in _usage_by_place(state).items():
+            state.store.add_hourly(place, hourly_sums(usage))
+
+
+def _requests(state: LedgerState) -> dict[int, int]:
+    found = {record.id: record.usage.requests for record in state.sessions.by_id}
+    return {session: requests for session, requests in found.items() if requests}
+
+
+def _usage_by_place(state: LedgerState) -> dict[Place, ModelUsage]:
+    changes = Changes()
+    for _, entry in state.store.all_entries():
+        changes.add(entry)
+    return changes.usage
+
+
+def _add_up_sessions(state: LedgerState) -> None:
+    """Add up the sessions from the events; where those are fewer, what is known stays."""
+    changes = Changes()
+    for _, entry in state.store.all_entries():
+        changes.add(entry)
+    models: dict[tuple[int, str], ModelUsage] = {}
+    for (session, model, _), usage in changes.usage.items():
+        models[session, model] = models.get((session, model), ModelUsage()) + usage
+    for (session, model), usage in models.items():
+        record = state.sessions.by_id[session]
+        if usage.requests >= record.models.get(model, ModelUsage()).requests:
+            state.sessions.touch(record)
+            record.models[model] = usage.bounded()
+    for (session, kind, name), number in changes.counts.items():
+        _raise_count(state.sessions.by_id[session], kind, name, number)
+    state.sessions.unsaved.update(record.id for record in state.sessions.by_id)
+
+
+def _raise_count(record: SessionRecord, kind: str, name: str, number: int) -> None:
+    if kind == "turns":
+        record.turns = max(record.turns, number)
+    elif kind == "compactions":
+        record.compactions = max(record.compactions, number)
+    elif number:
+        calls = record.tools if kind == "tool_calls" else record.tool_errors
+        calls[name] = max(calls.get(name, 0), number)
+
+
+def _totals_of(state: LedgerState) -> Totals:
+    """Return what the totals are at least, from the sums of the sessions."""
+    least = state.totals.like()
+    counts: Counter[tuple[str, str, str]] = Counter()
+    models: dict[tuple[str, str], ModelUsage] = {}
+    for record in state.sessions.by_key.values():
+        usage = record.usage
+        for model, used in record.models.items():
+            key = record.agent, model
+            models[key] = models.get(key, ModelUsage()) + used
+        least.add_project(
+            record.agent, record.project, tokens=usage.tokens.total, cost=usage.cost.total
+        )
+        counts["turns", record.agent, ""] += record.turns
+        counts["compactions", record.agent, ""] += record.compactions
+        counts["sessions_started", record.agent, ""] += not record.facts.parent_session_id
+        for kind, calls in (("tool_calls", record.tools), ("tool_call_errors", record.tool_errors)):
+            for name, number in calls.items():
+                counts[kind, record.agent, name] += number
+    for (agent, model), used in models.items():
+        least.add_usage(agent, model, used)
+    for (kind, agent, name), number in (+counts).items():
+        least.count(kind, agent, name, number)
+    return least
+
+
+def join(stored: LedgerState, state: LedgerState) -> None:
+    """Add to `stored` what was counted in `state` while the file could not be used."""
+    numbers: dict[int, int] = {}
+    for record in state.sessions.by_id:
+        numbers[record.id] = stored.sessions.find(record.agent, record.session_id).id
+        stored.sessions.update(record.agent, record.facts)
+        known = stored.sessions.by_id[numbers[record.id]]
+        known.project = known.project or record.project
+    entries = state.store.new_entries()
+    known_entries = stored.store.entries([key for key, _ in entries])
+    for key, entry in entries:
+        moved, before = entry.moved_to(numbers[entry.session]), known_entries.get(key)
+        merge_entry(stored, key, moved, before, _price_of(entry))
+    apply(stored)
+    for series, value in state.totals.values.items():
+        if series[0] not in FROM_EVENTS:
+            stored.totals.add(series, value - state.loaded.get(series, 0))
+    stored.totals.raise_to(state.totals)  # what was published
+    for agent, path in state.files():
+        stored.set_cursor(agent, path, state.cursors[agent][path])
+    for window, limit in state.rate_limits.items():
+        known_limit = stored.rate_limits.get(window)
+        if known_limit is None or known_limit.observed_at <= limit.observed_at:
+            stored.rate_limits[window] = limit
+    stored.changed_limits = True
+
+
+def _price_of(entry: Entry) -> Price:
+    return lambda _event: entry.cost

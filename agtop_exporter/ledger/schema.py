@@ -1,0 +1,202 @@
+"""The tables of the ledger.
+
+Times are unix seconds (UTC), hours are unix seconds // 3600, sizes are bytes, costs are picodollars
+(1e-12 USD). `migrations` converts the rows of older versions.
+"""
+
+import sqlite3
+from typing import NamedTuple
+
+SCHEMA_VERSION = 2
+EMPTY_VERSION = 0  # what SQLite reports for a new file
+
+
+class Table(NamedTuple):
+    """Columns by name, with their SQLite types; `key` is the primary key."""
+
+    columns: dict[str, str]
+    key: tuple[str, ...]
+    constraint: str = ""
+    options: str = "WITHOUT ROWID"
+
+    def create(self, name: str) -> str:
+        """Return the statement that creates the table."""
+        columns = [f"{column} {kind}" for column, kind in self.columns.items()]
+        parts = [*columns, f"PRIMARY KEY ({', '.join(self.key)})"]
+        if self.constraint:
+            parts.append(self.constraint)
+        return f"CREATE TABLE {name} ({', '.join(parts)}) {self.options}".rstrip()
+
+    def insert(self, name: str, *, otherwise: str = "REPLACE") -> str:
+        """Return the statement that inserts a row; `otherwise` is for a key that exists."""
+        marks = ", ".join("?" * len(self.columns))
+        return f"INSERT OR {otherwise} INTO {name} VALUES ({marks})"  # noqa: S608 - constants
+
+
+TOKENS = {
+    "input": "INTEGER NOT NULL",
+    "cache_read": "INTEGER NOT NULL",
+    "cache_write_5m": "INTEGER NOT NULL",
+    "cache_write_1h": "INTEGER NOT NULL",
+    "output": "INTEGER NOT NULL",
+    "reasoning": "INTEGER NOT NULL",
+}
+COST = {
+    "cost_input": "INTEGER",
+    "cost_cache_read": "INTEGER",
+    "cost_cache_write_5m": "INTEGER",
+    "cost_cache_write_1h": "INTEGER",
+    "cost_output": "INTEGER",
+    "cost_reported": "INTEGER",
+    "unpriced_tokens": "INTEGER",
+}
+
+TABLES = {
+    # One row per usage event that was counted, so that a second sighting adds only what is new.
+    # The cost is NULL while no price is known. Tool calls are JSON: [[call id, tool], ...].
+    "events": Table(
+        {
+            "key": "BLOB NOT NULL",
+            "session": "INTEGER NOT NULL",
+            "copied": "INTEGER NOT NULL",
+            "time": "REAL",
+            "model": "TEXT NOT NULL",
+            **TOKENS,
+            **COST,
+            "requests": "INTEGER NOT NULL",
+            "turns": "INTEGER NOT NULL",
+            "compactions": "INTEGER NOT NULL",
+            "tools": "TEXT NOT NULL",
+            "tool_errors": "TEXT NOT NULL",
+            "provider": "TEXT NOT NULL",
+            "speed": "TEXT NOT NULL",
+            "agent_cost": "INTEGER",
+        },
+        ("key",),
+    ),
+    "hourly": Table(
+        {
+            "session": "INTEGER NOT NULL",
+            "model": "TEXT NOT NULL",
+            "hour": "INTEGER NOT NULL",
+            "requests": "INTEGER NOT NULL",
+            **TOKENS,
+            "cost": "INTEGER NOT NULL",
+            "unpriced_tokens": "INTEGER NOT NULL",
+        },
+        ("session", "model", "hour"),
+    ),
+    "cursors": Table(
+        {
+            "agent": "TEXT NOT NULL",
+            "path": "TEXT NOT NULL",
+            "device": "INTEGER NOT NULL",
+            "inode": "INTEGER NOT NULL",
+            "size": "INTEGER NOT NULL",
+            "mtime_ns": "INTEGER NOT NULL",
+            "offset": "INTEGER NOT NULL",
+            "fingerprint": "BLOB NOT NULL",
+            "reader_state": "BLOB NOT NULL",
+        },
+        ("agent", "path"),
+    ),
+    # The index of UNIQUE repeats the names, which so survive a damaged page of the table.
+    "sessions": Table(
+        {
+            "id": "INTEGER NOT NULL",
+            "agent": "TEXT NOT NULL",
+            "session_id": "TEXT NOT NULL",
+            "parent_session_id": "TEXT NOT NULL",
+            "project": "TEXT NOT NULL",
+            "started_at": "REAL",
+            "last_active": "REAL",
+            "title": "TEXT NOT NULL",
+            "title_rank": "INTEGER NOT NULL",
+            "cwd": "TEXT NOT NULL",
+            "git_branch": "TEXT NOT NULL",
+            "data_path": "TEXT NOT NULL",
+            "agent_version": "TEXT NOT NULL",
+            "model": "TEXT NOT NULL",
+            "model_effort": "TEXT NOT NULL",
+            "subscription": "TEXT NOT NULL",
+            "context_used_tokens": "INTEGER",
+            "context_peak_tokens": "INTEGER",
+            "context_window_tokens": "INTEGER",
+            "subagent": "INTEGER NOT NULL",
+            "signal": "TEXT NOT NULL",
+            "signal_reason": "TEXT NOT NULL",
+            "signal_detail": "TEXT NOT NULL",
+            "turns": "INTEGER NOT NULL",
+            "compactions": "INTEGER NOT NULL",
+        },
+        ("id",),
+        constraint="UNIQUE (agent, session_id)",
+        options="",
+    ),
+    "session_models": Table(
+        {
+            "session": "INTEGER NOT NULL",
+            "model": "TEXT NOT NULL",
+            "requests": "INTEGER NOT NULL",
+            **TOKENS,
+            **COST,
+        },
+        ("session", "model"),
+    ),
+    "session_tools": Table(
+        {
+            "session": "INTEGER NOT NULL",
+            "tool": "TEXT NOT NULL",
+            "calls": "INTEGER NOT NULL",
+            "errors": "INTEGER NOT NULL",
+        },
+        ("session", "tool"),
+    ),
+    # What was published of a session before a part of it was found to belong to another one.
+    "session_floors": Table(
+        {"session": "INTEGER NOT NULL", **TOKENS, **COST},
+        ("session",),
+    ),
+    # One row per counter series; labels are a JSON array.
+    "totals": Table(
+        {"name": "TEXT NOT NULL", "labels": "TEXT NOT NULL", "value": "NUMERIC NOT NULL"},
+        ("name", "labels"),
+    ),
+    "rate_limits": Table(
+        {
+            "agent": "TEXT NOT NULL",
+            "window": "TEXT NOT NULL",
+            "used_ratio": "REAL",
+            "observed_at": "REAL NOT NULL",
+            "resets_at": "REAL",
+            "window_seconds": "REAL",
+            "source": "TEXT NOT NULL",
+            "hint": "TEXT NOT NULL",
+        },
+        ("agent", "window"),
+    ),
+    "metadata": Table({"name": "TEXT NOT NULL", "value": "BLOB NOT NULL"}, ("name",)),
+}
+"""All tables, in the order in which they are created."""
+
+UNPRICED = "cost_input IS NULL AND requests > 0"
+"""The condition for an event that waits for a price."""
+
+
+def create(database: sqlite3.Connection) -> None:
+    """Create the tables of the current version in an empty database, inside a transaction."""
+    for name, table in TABLES.items():
+        database.execute(table.create(name))
+    database.execute(f"CREATE INDEX unpriced_events ON events (key) WHERE {UNPRICED}")
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def version_of(database: sqlite3.Connection) -> int:
+    """Return the schema version of a database."""
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def is_complete(database: sqlite3.Connection) -> bool:
+    """Return whether a database has all tables of the current version."""
+    found = {name for (name,) in database.execute("SELECT name FROM sqlite_schema")}
+    return found >= TABLES.keys()

@@ -1,0 +1,82 @@
+"""The sessions of the ledger, and which of them have changed."""
+
+from agtop_exporter.ledger.records import SessionRecord, merge_facts
+from agtop_exporter.model import ModelUsage, SessionUpdate
+
+Key = tuple[str, str]  # agent, session id
+
+
+class Sessions:
+    """Sessions by name and by number.
+
+    `unsaved` has the numbers of those that are not on disk yet, `lost` of those whose names were
+    lost by a damage of the file: their events are known, and go to the session that shows them.
+    """
+
+    def __init__(self) -> None:
+        self.by_key: dict[Key, SessionRecord] = {}
+        self.by_id: list[SessionRecord] = []
+        self.created: list[SessionRecord] = []  # since it was last emptied
+        self.before: dict[int, ModelUsage] = {}  # what changed sessions had at the last commit
+        self.unsaved: set[int] = set()
+        self.lost: set[int] = set()
+
+    def load(self, found: list[SessionRecord], *, count: int) -> None:
+        """Take sessions that were stored; of `count` sessions those that are missing are lost."""
+        by_id = {record.id: record for record in found}
+        for number in range(max([count, *(id_ + 1 for id_ in by_id)])):
+            record = by_id.get(number)
+            if record is None or not record.agent:
+                record = record or SessionRecord(number, "", str(number), SessionUpdate(""))
+                self.lost.add(number)
+            else:
+                self.by_key[record.agent, record.session_id] = record
+            self.by_id.append(record)
+
+    def find(self, agent: str, session_id: str) -> SessionRecord:
+        """Return a session; one that is not known yet is created."""
+        record = self.by_key.get((agent, session_id))
+        if record is None:
+            facts = SessionUpdate(session_id=session_id)
+            record = SessionRecord(len(self.by_id), agent, session_id, facts)
+            self.by_key[agent, session_id] = record
+            self.by_id.append(record)
+            self.created.append(record)
+            self.touch(record)
+        return record
+
+    def update(self, agent: str, update: SessionUpdate) -> SessionRecord | None:
+        """Merge what a transcript says of a session; return it if that changed something."""
+        record = self.find(agent, update.session_id)
+        if update.parent_session_id:
+            self.find(agent, update.parent_session_id)  # its own file may hold nothing
+        facts = merge_facts(record.facts, update)
+        if facts == record.facts:
+            return None
+        self.touch(record)
+        record.facts = facts
+        return record
+
+    def touch(self, record: SessionRecord) -> None:
+        """Note what a session had before this refresh changes it."""
+        if record.id not in self.before:
+            self.before[record.id] = record.usage.bounded()
+
+    def keep_floors(self) -> None:
+        """Remember what was published of sessions of which another session took a part."""
+        for number, before in self.before.items():
+            record = self.by_id[number]
+            now = record.usage
+            if now.tokens.max(before.tokens) != now.tokens:
+                record.floor_tokens = record.floor_tokens.max(before.tokens)
+                record.floor_cost = record.floor_cost.max(before.cost)
+        self.unsaved.update(self.before)
+
+    def replace_by(self, other: "Sessions") -> None:
+        """Take over all sessions of another object; all of them count as changed."""
+        self.by_key.clear()
+        self.by_key.update(other.by_key)
+        self.by_id[:] = other.by_id
+        self.lost = other.lost
+        for record in self.by_key.values():
+            self.touch(record)

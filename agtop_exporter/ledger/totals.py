@@ -1,0 +1,91 @@
+"""The counter series: sums over all sessions, which never decrease."""
+
+from collections.abc import Iterable
+
+from agtop_exporter.model import MAX_SUM, TOKEN_TYPES, ModelUsage, Series
+
+LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
+OTHER, UNKNOWN = "other", "unknown"
+
+
+class Totals:
+    """Values by series; `changed` has the series that are not on disk yet."""
+
+    def __init__(self) -> None:
+        self.values: dict[Series, int | float] = {}
+        self.changed: set[Series] = set()
+        self._labels: dict[tuple[str, str], set[str]] = {}  # those with series: family, agent
+
+    def load(self, found: Iterable[tuple[Series, int | float]]) -> None:
+        """Take values that were stored."""
+        self.values.update(found)
+        self._labels.clear()
+
+    def add(self, series: Series, amount: float) -> None:
+        """Increase a total; a negative amount is ignored, since totals never decrease."""
+        if amount > 0 or series not in self.values:
+            self.values[series] = min(MAX_SUM, self.values.get(series, 0) + max(0, amount))
+            self.changed.add(series)
+
+    def is_below(self, least: "Totals", families: set[str]) -> bool:
+        """Return whether a total of some families is lower than in `least`."""
+        values = least.values.items()
+        return any(s[0] in families and self.values.get(s, 0) < value for s, value in values)
+
+    def raise_to(self, least: "Totals") -> None:
+        """Increase each total to at least its value in `least`."""
+        for series, value in least.values.items():
+            if self.values.get(series, -1) < value:
+                self.values[series] = value
+                self.changed.add(series)
+        self._labels.clear()
+
+    def like(self) -> "Totals":
+        """Return empty totals whose labels are folded as they are here."""
+        other = Totals()
+        families = {series[:2] for series in self.values if len(series) > 2}  # noqa: PLR2004 - family, agent, label
+        for family, agent in families:
+            other._labels[family, agent] = set(self._known_labels(family, agent))
+        return other
+
+    def add_usage(self, agent: str, model: str, net: ModelUsage) -> None:
+        """Add what was used of a model."""
+        model = self._label("requests", agent, model)
+        self.add(("requests", agent, model), net.requests)
+        for token_type in TOKEN_TYPES:
+            if tokens := getattr(net.tokens, token_type):
+                self.add(("tokens", agent, model, token_type), tokens)
+            if cost := getattr(net.cost, token_type):
+                self.add(("cost", agent, model, token_type, "estimated"), cost)
+        if net.tokens.reasoning:
+            self.add(("reasoning_tokens", agent, model), net.tokens.reasoning)
+        if net.cost.reported:
+            self.add(("cost", agent, model, "unsplit", "reported"), net.cost.reported)
+        self.add(("unpriced_tokens", agent, model), net.cost.unpriced_tokens)
+
+    def add_project(self, agent: str, project: str, *, tokens: int, cost: int) -> None:
+        """Add what was used in a project."""
+        project = self._label("project_tokens", agent, project)
+        self.add(("project_tokens", agent, project), tokens)
+        self.add(("project_cost", agent, project), cost)
+
+    def count(self, kind: str, agent: str, name: str, number: int) -> None:
+        """Add to a count of turns, compactions, or calls of a tool."""
+        self.add((kind, agent, *((self._label(kind, agent, name),) if name else ())), number)
+
+    def _label(self, family: str, agent: str, value: str) -> str:
+        """Return the label of a value: itself, or "other" once a family has LABELS_MAX of them.
+
+        A value that has a series keeps it, so that no series loses what another one gains.
+        """
+        labels = self._labels.get((family, agent))
+        if labels is None:
+            labels = self._labels[family, agent] = self._known_labels(family, agent)
+        if value not in labels:
+            if len(labels) >= LABELS_MAX:
+                return OTHER
+            labels.add(value or UNKNOWN)
+        return value or UNKNOWN
+
+    def _known_labels(self, family: str, agent: str) -> set[str]:
+        return {series[2] for series in self.values if series[:2] == (family, agent)}

@@ -1,0 +1,41 @@
+"""Reads files again after a damage of the ledger, for keys of events that were lost.
+
+Their events are in the totals already. Without their keys, a copy of an old transcript would be
+counted as new.
+"""
+
+from collections.abc import Callable, Mapping
+
+from agtop_exporter.agents import Agent
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.counting import Price
+from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.pipeline.files import Work
+from agtop_exporter.pipeline.scan import read_one
+
+BYTES_PER_REFRESH = 64 * 1024 * 1024  # takes about a second
+
+
+def restore_keys(
+    ledger: Ledger,
+    agents: Mapping[str, Agent],
+    *,
+    price: Price,
+    stopping: Callable[[], bool],
+) -> None:
+    """Read some of the files that the ledger asks for; the rest is left for the next refresh."""
+    left = BYTES_PER_REFRESH
+    for agent, path in ledger.files_to_restore:
+        if agent not in agents:
+            continue
+        cursor, more = Cursor(), True
+        while more:
+            if stopping() or left <= 0:
+                return
+            batch = read_one(Work(agent, path, cursor), agents)
+            if not isinstance(batch, Batch):  # reported by the scan
+                break
+            left -= batch.bytes_read
+            more = ledger.restore(batch, price=price) and batch.more
+            cursor = batch.cursor
+    ledger.end_restoring()

@@ -1,0 +1,129 @@
+"""A ledger of an older version is opened without losing a token, a picodollar or a key."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from driving import build_databases, refresh, totals
+from msgspec.structs import astuple
+
+from agtop_exporter.agents import load_agents
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.schema import SCHEMA_VERSION, TABLES
+from agtop_exporter.pricing import PriceBook
+
+LEDGERS = Path(__file__).parent / "ledgers"
+HOMES = Path(__file__).parent / "agents"
+FIGURES = json.loads((LEDGERS / "figures.json").read_text(encoding="utf-8"))
+VERSIONS = sorted(path.name for path in LEDGERS.glob("*.db"))
+
+
+@pytest.fixture(params=VERSIONS)
+def state(request, tmp_path):
+    shutil.copy(LEDGERS / request.param, tmp_path / "ledger.db")
+    return tmp_path
+
+
+def figures(ledger):
+    """Return what `figures.json` has."""
+    return {
+        "totals": sorted([list(series), value] for series, value in ledger.totals.items()),
+        "sessions": {
+            f"{agent}/{session_id}": {
+                "models": {
+                    model: [usage.requests, list(astuple(usage.tokens)), list(astuple(usage.cost))]
+                    for model, usage in record.models.items()
+                },
+                "turns": record.turns,
+                "tools": record.tools,
+                "tool_errors": record.tool_errors,
+                "compactions": record.compactions,
+                "project": record.project,
+                "title": record.facts.title,
+                "started_at": record.facts.started_at,
+                "last_active": record.facts.last_active,
+                "signal": record.facts.signal.kind,
+                "parent": record.facts.parent_session_id,
+                "model": record.facts.model,
+            }
+            for (agent, session_id), record in ledger.sessions.items()
+        },
+        "files": sum(map(len, ledger.cursors.values())),
+        "rate_limits": sorted(
+            [limit.agent, limit.window, limit.used_ratio, limit.observed_at]
+            for limit in ledger.rate_limits.values()
+        ),
+    }
+
+
+def test_every_version_has_a_golden_ledger():
+    assert [f"version-{number}.db" for number in range(1, SCHEMA_VERSION + 1)] == VERSIONS
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_all_figures_are_kept(state, read_only):
+    before = (state / "ledger.db").read_bytes()
+    ledger = Ledger(state, read_only=read_only)
+    assert figures(ledger) == FIGURES
+    assert ledger.metadata["otlp_since"] == b"1772445600.0"
+    assert (ledger.warning, ledger.take_news()) == ("", [])
+    ledger.close()
+    if read_only:
+        assert (state / "ledger.db").read_bytes() == before
+        return
+    with closing(sqlite3.connect(state / "ledger.db")) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    again = Ledger(state)
+    assert figures(again) == FIGURES
+    again.close()
+    assert [path.name for path in state.glob("*.damaged*")] == []
+
+
+def test_nothing_is_counted_again(state, tmp_path):
+    """The keys of the events are known: other copies of the transcripts add nothing."""
+    ledger = Ledger(state)
+    before = totals(ledger)
+    for name in ("claude", "codex", "copilot"):
+        home = tmp_path / name / "home"
+        shutil.copytree(HOMES / name / "home", home)
+        build_databases(home)
+        agents = [agent for agent in load_agents() if agent.name == name]
+        refresh(ledger, home, agents, price=PriceBook().cost)
+    after = totals(ledger)
+    assert {s: v for s, v in after.items() if before.get(s) != v and s[0] != "parse_errors"} == {}
+    ledger.close()
+
+
+def test_a_damaged_page_of_an_older_version(tmp_path):
+    data = (LEDGERS / "version-1.db").read_bytes()
+    (tmp_path / "ledger.db").write_bytes(data[: 3 * 4096] + bytes(4096) + data[4 * 4096 :])
+    ledger = Ledger(tmp_path)
+    assert "was damaged" in ledger.take_news()[0]
+    assert sorted([list(s), v] for s, v in ledger.totals.items()) == FIGURES["totals"]
+    ledger.close()
+
+
+def test_the_tables_are_readable(state):
+    """`sqlite3 ledger.db` shows names and numbers; no column holds an encoded struct."""
+    Ledger(state).close()
+    with closing(sqlite3.connect(state / "ledger.db")) as database:
+        for table in TABLES:
+            blobs = {
+                column
+                for column in TABLES[table].columns
+                for (kind,) in database.execute(f"SELECT typeof({column}) FROM {table}")  # noqa: S608
+                if kind == "blob"
+            }
+            assert blobs <= {"key", "fingerprint", "reader_state", "value"}
+        rows = database.execute(
+            "SELECT SUM(output) FROM session_models JOIN sessions ON id = session"
+            " WHERE agent = 'claude'"
+        ).fetchone()
+    expected = sum(
+        v for s, v in FIGURES["totals"] if s[:2] == ["tokens", "claude"] and s[3] == "output"
+    )
+    assert rows == (expected,)
