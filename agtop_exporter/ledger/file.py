@@ -175,8 +175,9 @@ class LedgerFile:
         with transaction(target), _readable(self.path) as source:
             schema.create(target)
             version = _known_version(source) or schema.SCHEMA_VERSION
+            insert = {n: t.insert(n, otherwise="IGNORE") for n, t in schema.TABLES.items()}
             for table, row in intact_rows(source, version, self.incomplete):
-                target.execute(schema.TABLES[table].insert(table, otherwise="IGNORE"), row)
+                target.execute(insert[table], row)
 
     def _finish_replacement(self, keep_as: str) -> Path | None:
         """Put a complete new file in its place; a killed process may have left one.

@@ -44,7 +44,9 @@ class Ledger:
             state = LedgerState(store)
             state.load()
         self._note_repair(store)
-        if store.has_rows:
+        if store.has_rows and (
+            incomplete or not store.read_only
+        ):  # a reader leaves it to the writer
             recovery.check(state, incomplete)
         if store.durable is False:
             state.loaded = dict(state.totals.values)

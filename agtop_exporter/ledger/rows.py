@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.ledger.records import Calls, Entry, SessionRecord
-from agtop_exporter.ledger.schema import TABLES
 from agtop_exporter.model import (
     Cost,
     Cursor,
@@ -16,6 +16,7 @@ from agtop_exporter.model import (
     RateLimit,
     Series,
     SessionUpdate,
+    Signal,
     TokenCounts,
 )
 
@@ -150,32 +151,62 @@ def session_rows(record: SessionRecord) -> dict[str, list[Row]]:
     }
 
 
+class _SessionRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The columns of `sessions`, in their order."""
+
+    id: int
+    agent: str
+    session_id: str
+    parent_session_id: str
+    project: str
+    started_at: float | None
+    last_active: float | None
+    title: str
+    title_rank: int
+    cwd: str
+    git_branch: str
+    data_path: str
+    agent_version: str
+    model: str
+    model_effort: str
+    subscription: str
+    context_used_tokens: int | None
+    context_peak_tokens: int | None
+    context_window_tokens: int | None
+    subagent: int
+    signal: str
+    signal_reason: str
+    signal_detail: str
+    turns: int
+    compactions: int
+
+
+_FACTS = tuple(
+    name for name in SessionUpdate.__struct_fields__ if name not in ("signal", "subagent")
+)
+_fact_values = attrgetter(*_FACTS)
+
+
 def session_of(row: Row) -> SessionRecord:
     """Return the session of a row, without its models, tools and floor. Raises one of BAD_ROW."""
-    values = dict(zip(_SESSION_COLUMNS, row, strict=True))
-    values["signal"] = [values[name] for name in ("signal", "signal_reason", "signal_detail")]
-    values["subagent"] = bool(values["subagent"])
-    facts = msgspec.convert([values[name] for name in _FACTS], SessionUpdate)
-    record = SessionRecord(
-        id=msgspec.convert(values["id"], int),
-        agent=msgspec.convert(values["agent"], str),
-        session_id=facts.session_id,
-        facts=facts,
-        project=msgspec.convert(values["project"], str),
+    found = msgspec.convert(row, _SessionRow)
+    facts = SessionUpdate(
+        **dict(zip(_FACTS, _fact_values(found), strict=True)),
+        subagent=bool(found.subagent),
+        signal=Signal(found.signal, found.signal_reason, found.signal_detail),
     )
-    record.turns = msgspec.convert(values["turns"], int)
-    record.compactions = msgspec.convert(values["compactions"], int)
+    record = SessionRecord(found.id, found.agent, found.session_id, facts, found.project)
+    record.turns, record.compactions = found.turns, found.compactions
     return record
 
 
-_FACTS = SessionUpdate.__struct_fields__
-_SESSION_COLUMNS = tuple(TABLES["sessions"].columns)
+_Usage = tuple[(int, str, int, *(int,) * (_TOKENS + _COST))]  # type: ignore[valid-type,misc]
 
 
 def usage_of(row: Row) -> tuple[int, str, ModelUsage]:
     """Return (session, model, usage) of a row of `session_models`. Raises one of BAD_ROW."""
-    session, model, requests = msgspec.convert(row[:3], tuple[int, str, int])
-    tokens, cost = _tokens(row[3 : 3 + _TOKENS]), _cost(row[3 + _TOKENS :])
+    session, model, requests, *figures = msgspec.convert(row, _Usage)
+    tokens, cost = TokenCounts(*figures[:_TOKENS]), Cost(*figures[_TOKENS:])
     return session, model, ModelUsage(requests, tokens, cost)
 
 
