@@ -23,7 +23,6 @@ from agtop_exporter.model import (
     SessionUpdate,
     UsageEvent,
 )
-from agtop_exporter.projection import projector
 from agtop_exporter.shortening import LONG_LINE_BYTES, StringShortener
 
 BLOCK_BYTES = 256 * 1024
@@ -235,19 +234,6 @@ class LineReader:
             yield memoryview(lines)[line_begin:line_end]
         self.offset = block_end
 
-    def ends_of(self, text: bytes | bytearray, end: int) -> list[int]:
-        """Return where in the file each line of a block ends, if all look like objects."""
-        begins_at = self.offset - end
-        lines = bytes(memoryview(text)[:end])
-        ends: list[int] = []
-        expected = 0
-        for line_begin, line_end in self._form.split(lines):
-            if line_begin != expected or lines[line_begin] != ord("{"):
-                return []  # one before it was blank or is passed over, or this may be so
-            expected = line_end + 1
-            ends.append(begins_at + expected)
-        return ends if expected == end else []
-
     def _long_line(self, beginning: bytes) -> Iterator[tuple[bytes, int]]:
         """Finish one very long line: its long strings are dropped, its figures stay."""
         shortener = StringShortener()
@@ -276,10 +262,9 @@ def records(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T
     are as good as each on its own.
     """
     decode = decoder_of(kind).decode_lines
-    project = projector(kind)
     for text, end in lines.blocks():
         try:
-            yield decode(project(memoryview(text)[:end]))
+            yield decode(memoryview(text)[:end])
         except UNDECODABLE:
             rescue = rescuer(kind, errors)
             yield [
@@ -296,42 +281,12 @@ def use_each(
     decode = decoder(kind, errors)
     count = 0
     for text, end in lines.blocks():
-        together = _all_at_once(lines, text, end, kind)
-        for record, at in together or _one_by_one(lines, text, end, decode):
-            count += 1
-            use(record, at)
+        for line in lines.lines_of(text, end):
+            record = decode(line, lines.offset)
+            if record is not None:
+                count += 1
+                use(record, lines.offset)
     return count
-
-
-def _all_at_once(
-    lines: LineReader, text: bytes | bytearray, end: int, kind: type[T]
-) -> list[tuple[T, int]]:
-    """Decode a block of which every line is one record; of any other, return nothing."""
-    block = memoryview(text)[:end]
-    projected = projector(kind)(block)
-    if projected is block:  # a line may be less than a record
-        return []
-    ends = lines.ends_of(text, end)
-    try:
-        found: list[T] = decoder_of(kind).decode_lines(projected)
-    except UNDECODABLE:
-        return []
-    if len(found) != len(ends):  # a line may be more than one
-        return []
-    return list(zip(found, ends, strict=True))
-
-
-def _one_by_one(
-    lines: LineReader,
-    text: bytes | bytearray,
-    end: int,
-    decode: Decode[T],
-) -> Iterator[tuple[T, int]]:
-    """Decode the lines of a block, each on its own."""
-    for line in lines.lines_of(text, end):
-        record = decode(line, lines.offset)
-        if record is not None:
-            yield record, lines.offset
 
 
 def _decoded(
