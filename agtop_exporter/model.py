@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from agtop_exporter.paths import clean_path
+
 PICODOLLARS_PER_USD = 1_000_000_000_000
 
 TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
@@ -259,6 +261,8 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     A reader fills it while it reads, and nobody changes it afterwards. Merging is the ledger's:
     the earliest start, the latest activity, the first working directory, and of everything else
     the word of the latest activity. A title of a higher rank replaces one of a lower.
+
+    Its paths are checked whenever one is made: by a reader, by merging, or from a stored row.
     """
 
     session_id: str
@@ -279,6 +283,17 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     context_window_tokens: int | None = None
     subagent: bool = False  # has a transcript file of its own below its parent
     signal: Signal = Signal()
+
+    def __post_init__(self) -> None:
+        self.cwd = clean_path(self.cwd)
+        self.data_path = clean_path(self.data_path)
+
+    def work_in(self, directory: str | None) -> bool:
+        """Take a working directory: the first one stays. False for what can be no path."""
+        if directory and not self.cwd:
+            self.cwd = clean_path(directory)
+            return bool(self.cwd)
+        return True
 
     def seen(self, time: float) -> None:
         """Take note of a record of the session's own; a time that no calendar shows is none."""

@@ -20,8 +20,8 @@ GUESSED = ("prefix-stripped", "suffix-stripped", "maker", "regional")  # how a p
 WHAT_IS_WRONG = {  # by the reason of a ParseError: singular, plural
     "json": ("record is no JSON", "records are no JSON"),
     "schema": (
-        "record has fields of unexpected types (the others count)",
-        "records have fields of unexpected types (the others count)",
+        "record has fields of unexpected types or values (the others count)",
+        "records have fields of unexpected types or values (the others count)",
     ),
     "encoding": (
         "record has text that is no UTF-8 (it counts all the same)",

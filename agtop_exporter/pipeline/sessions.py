@@ -52,7 +52,7 @@ class SessionViews:
         self._open: set[Key] = set()  # those that the passing of time can change
         self._top_level: dict[str, set[str]] = {}  # the sessions of each agent
         self._all: tuple[Session, ...] = ()
-        self._started = False
+        self._complete = False  # every session that the ledger knows has a view
         self._updated_at: float | None = None
         self.waits = Waits()
         self.dropped = 0  # sessions above the limit of published ones, at the last call
@@ -61,9 +61,9 @@ class SessionViews:
         self, changed: list[SessionRecord], now: float, *, sampled_at: Callable[[], float]
     ) -> None:
         """Take in the sessions that a refresh changed, and let time pass for the others."""
-        known = changed if self._started else self._records.values()
+        known = changed if self._complete else self._records.values()
         records = [record for record in known if record.agent not in self._unwanted]
-        self._started = True
+        self._complete = False  # until the end: after a failure all sessions are looked at again
         self._pairing.learn(records)
         stale: set[Key] = set(self._open)
         for record in records:
@@ -83,6 +83,7 @@ class SessionViews:
         if stale:
             self._all = tuple(self._views.values())
         self._updated_at = now
+        self._complete = True
 
     def _renew(self, key: Key, now: float) -> None:
         view = self._views[key] = self._view(self._records[key], now)

@@ -61,9 +61,10 @@ class _Reader:
     While a record is being used, `session`, `time` and `main` say where it stands.
     """
 
-    def __init__(self, path: str, memory: Memory) -> None:
+    def __init__(self, path: str, memory: Memory, errors: Errors) -> None:
         self.path = path
         self.memory = memory
+        self.errors = errors
         self.main_id = session_id_of(path)
         self.events: list[UsageEvent] = []
         self.unknown = UnknownTypes(KNOWN_TYPES)
@@ -78,7 +79,7 @@ class _Reader:
         self.unknown.see(record.type)
         self._place(record)
         key = record.id or f"{self.main_id}:{at}"
-        self._facts(data)
+        self._facts(data, at)
         match record.type:
             case "session.usage_record":
                 self._usage_record(data, key)
@@ -112,7 +113,7 @@ class _Reader:
         if self.time:
             session.seen(self.time)
 
-    def _facts(self, data: Data) -> None:
+    def _facts(self, data: Data, at: int) -> None:
         session = self.session
         model = data.new_model or data.selected_model
         session.model = model or session.model
@@ -121,7 +122,8 @@ class _Reader:
         session.model_effort = data.reasoning_effort or session.model_effort
         session.agent_version = data.copilot_version or session.agent_version
         if data.context is not None:
-            session.cwd = session.cwd or data.context.cwd or ""
+            if not session.work_in(data.context.cwd):
+                self.errors.add("schema", at)
             self.memory.cwd = self.memory.cwd or session.cwd
             session.git_branch = data.context.branch or session.git_branch
 
@@ -271,7 +273,7 @@ def session_id_of(path: str) -> str:
 def _describe(session: SessionUpdate, path: str) -> None:
     """Take what only the workspace file knows."""
     known = tool_workspace(path)
-    session.cwd = session.cwd or known.get("cwd", "")
+    session.work_in(known.get("cwd"))
     session.git_branch = session.git_branch or known.get("branch", "")
     if known.get("user_named") == "true":
         session.entitle(known.get("name", ""), NAMED_RANK)
@@ -282,7 +284,7 @@ def read(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
+        reader = _Reader(path, memory, errors)
         records = use_each(lines, Record, errors, reader.take)
         if path.endswith(LOG) and reader.main_id in reader.sessions:
             _describe(reader.sessions[reader.main_id], path)
