@@ -29,6 +29,10 @@ WHAT_IS_WRONG = {  # by the reason of a ParseError: singular, plural
     ),
     "too_large": ("record is too long", "records are too long"),
     "corrupt": ("database is damaged", "databases are damaged"),
+    "negative": (
+        "event has a figure below zero, a mistake of this program (it does not count)",
+        "events have figures below zero, a mistake of this program (they do not count)",
+    ),
 }
 
 

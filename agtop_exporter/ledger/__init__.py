@@ -24,6 +24,7 @@ from agtop_exporter.model import (
     Cursor,
     ModelUsage,
     Packed,
+    ParseError,
     RateLimit,
     Series,
     SessionUpdate,
@@ -143,16 +144,21 @@ class Ledger:
         price: Price,
         project: Callable[[str], str],
         find_tariff: FindTariff = lambda _run: None,
-    ) -> None:
-        """Take in what one read found. `project` names the project of a working directory."""
+    ) -> tuple[ParseError, ...]:
+        """Take in what one read found. `project` names the project of a working directory.
+
+        Returns what could not be used, of the file and of the events that were made of it.
+        """
         agent = batch.agent
         for update in batch.sessions:
             self._update(agent, update, project)
-        packed = batch.packed
-        if packed is None:
-            self._merge(agent, batch.events, price)
-        elif not self._count_packed(agent, packed, find_tariff):
-            self._merge(agent, unpack(packed), price)
+        packed, errors = batch.packed, batch.errors
+        if packed is None or not self._count_packed(agent, packed, find_tariff):
+            events = batch.events if packed is None else unpack(packed)
+            sound = [event for event in events if event.least >= 0]
+            self._merge(agent, sound, price)
+            if negative := len(events) - len(sound):
+                errors = (*errors, ParseError("negative", negative, batch.path))
         if len(self._changes.usage) >= CHANGES_MAX:
             self._apply()
         for record in self._created:
@@ -163,11 +169,12 @@ class Ledger:
             self._take_limit(agent, limit)
         self.add(("scan_bytes", agent), batch.bytes_read)
         self.add(("scan_records", agent), batch.records)
-        for error in batch.errors:
+        for error in errors:
             self.add(("parse_errors", agent, error.reason), error.count)
         if batch.reset:
             self.add(("source_resets", agent, batch.reset), 1)
         self.set_cursor(agent, batch.path, batch.cursor)
+        return errors
 
     def _take_limit(self, agent: str, limit: RateLimit) -> None:
         """Keep the latest word on a window, of the few windows that were told last."""
@@ -238,8 +245,11 @@ class Ledger:
     def _count_packed(self, agent: str, packed: Packed, find_tariff: FindTariff) -> bool:
         """Count many events by their sums; False where each of them must be looked at.
 
-        That is where one is known already, or one price does not hold for all of a run.
+        That is where one is known already, one price does not hold for all of a run, or a figure
+        is negative.
         """
+        if packed.least < 0:
+            return False
         keys = self._store.keys(packed.keys)
         different = set(keys)
         if len(different) < len(keys) or self._store.knows_any(different):

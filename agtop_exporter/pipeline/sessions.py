@@ -137,7 +137,7 @@ class SessionViews:
         return tuple(shown[:limit])
 
     def _view(self, record: SessionRecord, now: float) -> Session:
-        facts, models = record.facts, dict(record.models)
+        facts, models = record.facts, record.usage_by_model
         own = record.usage
         tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
         floor_tokens = own.tokens.max(record.floor_tokens)
@@ -146,7 +146,7 @@ class SessionViews:
         _, *others = members = self._tree(record)
         for member in others:
             used = member.usage
-            joined = _joined(tree.models, member.models)
+            joined = _joined(tree.models, member.usage_by_model)
             tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
             floor_tokens += used.tokens.max(member.floor_tokens)
             floor_cost += used.cost.max(member.floor_cost)
