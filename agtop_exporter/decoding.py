@@ -93,8 +93,8 @@ def rescuer(kind: type[T], errors: Errors) -> Decode[T]:
             errors.add("json", at)
             return None
         try:
-            whole = msgspec.convert(value, kind)
-        except (msgspec.ValidationError, RecursionError):
+            whole: T = decoder_of(kind).decode(msgspec.json.encode(value))
+        except (msgspec.MsgspecError, RecursionError, OverflowError):
             errors.add("schema", at)
             return salvage(value, kind)
         errors.add("encoding", at)
@@ -113,7 +113,7 @@ def salvage(value: object, kind: type[T]) -> T | None:
             continue
         given = value[field.encode_name]
         try:
-            fields[field.name] = msgspec.convert(given, field.type, strict=False)
+            fields[field.name] = _converted(given, field.type)
         except (msgspec.ValidationError, RecursionError):
             inner, element = _struct_of(field.type), _element_of(field.type)
             if inner is not None and isinstance(given, dict):
@@ -126,13 +126,20 @@ def salvage(value: object, kind: type[T]) -> T | None:
         return None
 
 
+def _converted(given: object, kind: Any) -> Any:  # noqa: ANN401 - a type, and a value of it
+    """Return a value as the given type. Raises ValidationError, or RecursionError."""
+    if kind is msgspec.Raw:
+        return msgspec.Raw(json.dumps(given, separators=(",", ":")).encode())
+    return msgspec.convert(given, kind, strict=False)
+
+
 def _salvage_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN401 - a type
     """Return the items that have the right type, or that can be salvaged."""
     inner = _struct_of(element)
     kept: list[Any] = []
     for item in items:
         try:
-            kept.append(msgspec.convert(item, element, strict=False))
+            kept.append(_converted(item, element))
         except (msgspec.ValidationError, RecursionError):
             rescued = salvage(item, inner) if inner is not None else None
             if rescued is not None:

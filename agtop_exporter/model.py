@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from agtop_exporter.paths import clean_path
+
 PICODOLLARS_PER_USD = 1_000_000_000_000
 
 TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
@@ -104,8 +106,6 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def max(self, other: "TokenCounts") -> "TokenCounts":
         """Return the larger of each field: how two sightings of one response merge."""
-        if other == NO_TOKENS:
-            return self
         return TokenCounts(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),
@@ -173,8 +173,6 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def max(self, other: "Cost") -> "Cost":
         """Return the larger of each field."""
-        if other == NO_COST:
-            return self
         return Cost(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),
@@ -213,6 +211,12 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
     reported_cost: int | None = None  # picodollars, where the agent itself says what it cost
 
+    @property
+    def least(self) -> int:
+        """The smallest figure, at most 0: one below it is a mistake of the reader."""
+        tokens: tuple[int, ...] = msgspec.structs.astuple(self.tokens)
+        return min(0, self.requests, self.turns, self.compactions, self.reported_cost or 0, *tokens)
+
 
 class Run(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Responses of one session, model and hour, that one price may hold for: their sums."""
@@ -229,6 +233,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True, gc=False):
     requests: int
     tokens: TokenCounts
     reported_cost: int  # picodollars, where it is the agent's own word
+    least: int  # the smallest figure of any of them
 
 
 class Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -239,6 +244,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     runs: list[Run]
     counts: list[tuple[str, str, str, int]]  # session id, kind of count, tool name, number
     events: bytes  # list[UsageEvent], encoded
+    least: int  # the smallest figure of any of them, at most 0
 
 
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -259,6 +265,8 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     A reader fills it while it reads, and nobody changes it afterwards. Merging is the ledger's:
     the earliest start, the latest activity, the first working directory, and of everything else
     the word of the latest activity. A title of a higher rank replaces one of a lower.
+
+    Its paths are checked whenever one is made: by a reader, by merging, or from a stored row.
     """
 
     session_id: str
@@ -279,6 +287,17 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     context_window_tokens: int | None = None
     subagent: bool = False  # has a transcript file of its own below its parent
     signal: Signal = Signal()
+
+    def __post_init__(self) -> None:
+        self.cwd = clean_path(self.cwd)
+        self.data_path = clean_path(self.data_path)
+
+    def work_in(self, directory: str | None) -> bool:
+        """Take a working directory: the first one stays. False for what can be no path."""
+        if directory and not self.cwd:
+            self.cwd = clean_path(directory)
+            return bool(self.cwd)
+        return True
 
     def seen(self, time: float) -> None:
         """Take note of a record of the session's own; a time that no calendar shows is none."""
@@ -322,7 +341,8 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Records of one file that could not be used, for one reason.
 
-    Reasons: `json`, `schema`, `encoding`, `too_large`, and `corrupt` for a damaged database.
+    Reasons: `json`, `schema`, `encoding`, `too_large`, `corrupt` for a damaged database, and
+    `negative` for events with a figure below zero, which only a mistake of a reader makes.
     """
 
     reason: str
@@ -381,6 +401,14 @@ class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
             self.requests - other.requests, self.tokens - other.tokens, self.cost - other.cost
         )
 
+    def max(self, other: "ModelUsage") -> "ModelUsage":
+        """Return the larger of each field."""
+        return ModelUsage(
+            max(self.requests, other.requests),
+            self.tokens.max(other.tokens),
+            self.cost.max(other.cost),
+        )
+
     def bounded(self) -> "ModelUsage":
         """Return the same, with no sum above MAX_SUM: absurd figures must not end the counting."""
         tokens, cost = msgspec.structs.astuple(self.tokens), msgspec.structs.astuple(self.cost)
@@ -391,6 +419,9 @@ class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
             TokenCounts(*(min(count, MAX_SUM) for count in tokens)),
             Cost(*(min(amount, MAX_SUM) for amount in cost)),
         )
+
+
+NO_USAGE = ModelUsage()
 
 
 class Tree(msgspec.Struct, frozen=True, gc=False):

@@ -7,26 +7,38 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from agtop_exporter.paths import PATH_BYTES_MAX, clean_path
+from agtop_exporter.tail import beginning
+
 MAX_CONFIG_BYTES = 256 * 1024
 REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
 
 
 @lru_cache(maxsize=4096)
 def project_name(cwd: str) -> str:
-    """Return the project's name; "" for a directory without one, such as the root."""
+    """Return the project's name; "" for a directory without one, such as the root.
+
+    Whatever the directory and the files in it are, nothing is raised.
+    """
+    if not clean_path(cwd):
+        return ""
     start = Path(cwd)
     for folder in (start, *start.parents):
         git = folder / ".git"
         try:
-            if not git.exists():
-                continue
+            if git.exists():
+                return clean_path(_repository_name(git)) or folder.name
         except OSError:
             break
-        try:
-            return remote_name(_config(git)) or _worktree_name(git) or folder.name
-        except (OSError, ValueError):  # the latter for what cannot be a path
-            return folder.name
     return start.name
+
+
+def _repository_name(git: Path) -> str:
+    """Return the name in the remote's URL, else the main repository's; "" where none is known."""
+    try:
+        return remote_name(_config(git)) or _worktree_name(git)
+    except (OSError, ValueError, RuntimeError):  # no path, or a loop of symbolic links
+        return ""
 
 
 def remote_name(config: str) -> str:
@@ -47,8 +59,8 @@ def remote_name(config: str) -> str:
 
 def _config(git: Path) -> str:
     """Read the repository's configuration; a worktree's is its main repository's."""
-    with (_common_directory(git) / "config").open("rb") as file:
-        text = file.read(MAX_CONFIG_BYTES).decode("utf-8", "replace")
+    config = beginning(_common_directory(git) / "config", MAX_CONFIG_BYTES)
+    text = config.decode("utf-8", "replace")
     return "\n".join(line.strip() for line in text.splitlines())
 
 
@@ -67,5 +79,4 @@ def _worktree_name(git: Path) -> str:
 
 
 def _first_line(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(4096).decode("utf-8", "replace").strip()
+    return beginning(path, PATH_BYTES_MAX).decode("utf-8", "replace").strip()

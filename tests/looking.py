@@ -19,18 +19,24 @@ EVENING = datetime.fromisoformat("2026-03-02T20:00:00Z").timestamp()
 class Look:
     """Some agents' files below a home, looked at again and again."""
 
-    def __init__(self, home, *, agents=EVERY_AGENT, environment=None, prices=None, **settings):
+    def __init__(
+        self, home, *, agents=EVERY_AGENT, environment=None, prices=None, state=None, **settings
+    ):
         self.told = []  # what a person would be told
         self._pipeline = Pipeline(
             Settings(**settings),
             agents=agents,
             homes=[Path(home)],
             environment=environment or {},
-            ledger=Ledger(),
+            ledger=Ledger(state),
             prices=PriceBook(overrides=prices),
             processes=None,
             notice=lambda *notice: self.told.append(notice),
         )
+
+    def close(self):
+        """Give the ledger back, so that another process could go on with it."""
+        self._pipeline.ledger.close()
 
     def at(self, now=EVENING):
         """Return the snapshot of a refresh."""

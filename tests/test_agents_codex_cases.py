@@ -7,10 +7,14 @@ from datetime import datetime
 
 import pytest
 from driving import read_on
+from hypothesis import given
+from hypothesis import strategies as st
 from looking import Look
 from transcripts import THREAD, Codex, Told, usage
 
 from agtop_exporter.agents import codex
+from agtop_exporter.agents.codex.records import TotalUsage
+from agtop_exporter.agents.codex.usage import growth, vector
 from agtop_exporter.model import Cursor, Signal, TokenCounts
 
 CHILD = "019caa00-0000-7000-8000-000000000002"
@@ -222,6 +226,21 @@ def test_x18_totals_alone_that_begin_again(chat):
     for total in (usage(900, 100, 90), usage(100, 0, 10), usage(150, 0, 15)):
         chat.count(None, total)
     assert chat.told().tokens(THREAD) == TokenCounts(input=950, cache_read=100, output=105)
+
+
+@given(totals=st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), max_size=6))
+def test_a_running_total_grows_by_what_it_adds(totals):
+    """Where any figure has fallen, the total has begun again, and all of it is new."""
+    before = ()
+    for total in totals:
+        grown = vector(growth(TotalUsage(*total), before))
+        fallen = any(new < old for new, old in zip(total, before, strict=False))
+        added = (
+            total if fallen or not before else [n - o for n, o in zip(total, before, strict=True)]
+        )
+        assert grown == tuple(added)
+        assert min(grown) >= 0
+        before = vector(TotalUsage(*total))
 
 
 def test_another_rollout_in_the_place_of_one_is_read_from_nothing(tmp_path, chat):

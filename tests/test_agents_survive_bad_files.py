@@ -30,6 +30,7 @@ def test_damage_costs_only_itself(agent, home, tmp_path):
         assert not rest[path] - sums(ledger), (path.name, way)
         assert ledger.warning == "", (path.name, way)
         assert all(value >= 0 for value in ledger.totals.values()), (path.name, way)
+        assert ("parse_errors", agent.name, "negative") not in ledger.totals, (path.name, way)
         if way in ("random_bytes", "random_lines") and not is_whole(path):
             assert errors(ledger), (path.name, way)
         ledger.close()

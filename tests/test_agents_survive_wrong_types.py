@@ -139,6 +139,7 @@ def test_any_field_may_hold_anything(agent, home, tmp_path, data):
         ledger.commit()
         assert ledger.warning == ""
         assert all(value >= 0 for value in ledger.totals.values())
+        assert ("parse_errors", agent.name, "negative") not in ledger.totals
     finally:
         ledger.close()
         path.write_bytes(original)
@@ -158,6 +159,7 @@ def test_numbers_without_end(agent, home, tmp_path):
     for _ in range(2):
         refresh(ledger, home, [agent])
         assert ledger.warning == ""
+    assert ("parse_errors", agent.name, "negative") not in ledger.totals
     ledger.close()
 
 

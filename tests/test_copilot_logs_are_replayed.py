@@ -185,6 +185,7 @@ def test_a_compacted_log_counts_no_more(tmp_path):
         ({"workspace": "file:///home/ada/both.code-workspace"}, "/home/ada/both.code-workspace"),
         ({"folder": 7}, ""),
         ({"folder": "file://[half"}, ""),
+        ({"folder": "file:///home/ada/%00"}, ""),
     ],
 )
 def test_h07_the_folder_of_a_window(tmp_path, opened, cwd):
@@ -322,12 +323,12 @@ def test_telemetry_of_a_known_session_is_passed_over(tmp_path):
     }
     spans = [
         {"spanId": session, "attributes": {**attributes, "gen_ai.conversation.id": session}}
-        for session in (SESSION, "other", "../escape")
+        for session in (SESSION, "other", "../escape", "é" * 200, "\0")
     ]
     write(tmp_path / ".copilot" / "otel" / "a.jsonl", spans)
     ledger = Ledger()
     refresh(ledger, tmp_path, [AGENT])
-    assert ledger.totals["requests", "copilot", "gpt-5.1"] == 3
+    assert ledger.totals["requests", "copilot", "gpt-5.1"] == 5
     assert ledger.sessions["copilot", SESSION].models["gpt-5.1"].requests == 1
 
 

@@ -12,6 +12,7 @@ from agtop_exporter.catalogue import Distribution
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import TokenCounts, Tree
 from agtop_exporter.push.delivery import LONGEST_PAUSE_SECONDS, Delivery, Outcome
+from agtop_exporter.push.delta import _difference
 from agtop_exporter.push.options import PushOptions
 
 DELTA = PushOptions(delta=True)
@@ -189,6 +190,13 @@ def test_a_delta_starts_where_the_last_one_ended():
         backend.down = False
     spans = [(start - NOW, end - NOW) for start, end in backend.starts[tokens_key("a")]]
     assert spans == [(0, 10), (10, 11), (11, 20), (20, 21)]
+
+
+def test_a_delta_is_never_negative():
+    """Where a ledger was lost, what has fallen is no growth."""
+    before, now = Distribution((1.0,), (2, 5), 30.0), Distribution((1.0,), (3, 1), 4.0)
+    assert _difference(now, before) == Distribution((1.0,), (1, 0), 0.0)
+    assert _difference(3, 5) == 0
 
 
 def test_rubbish_in_the_ledger_begins_anew():

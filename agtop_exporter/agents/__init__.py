@@ -72,12 +72,20 @@ def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEn
                 waiting.append((entry.path, depth_left - 1, entry))
 
 
+def named_path(name: str) -> Path:
+    """Return the path that a variable or a setting names, with `~` replaced by a user's home."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(name)
+
+
 def listed_roots(
     environment: Environment, variable: str, *defaults: Path, below: str = ""
 ) -> tuple[Path, ...]:
     """Return the roots of a comma-separated variable, else the defaults; each once."""
     given = [part.strip() for part in environment.get(variable, "").split(",") if part.strip()]
-    bases = [Path(part).expanduser() for part in given] or list(defaults)
+    bases = [named_path(part) for part in given] or list(defaults)
     return tuple(dict.fromkeys(base / below if below else base for base in bases))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, tool_label, walk
 from agtop_exporter.credentials import opencode_accounts
 from agtop_exporter.decoding import Count, Errors, Moment
 from agtop_exporter.drift import UnknownTypes
@@ -26,6 +26,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
+from agtop_exporter.paths import clean_path
 from agtop_exporter.tail import LineReader, use_each
 
 NAME = "pi"
@@ -131,9 +132,10 @@ class Memory(msgspec.Struct, array_like=True):
 class _Reader:
     """Turns the records of one file into events and one session update."""
 
-    def __init__(self, path: str, memory: Memory) -> None:
+    def __init__(self, path: str, memory: Memory, errors: Errors) -> None:
         self.path = path
         self.memory = memory
+        self.errors = errors
         self.events: list[UsageEvent] = []
         self.unknown = UnknownTypes(KNOWN_TYPES)
         self.session = SessionUpdate(
@@ -152,7 +154,8 @@ class _Reader:
         self.unknown.see(record.kind)
         match record.type:
             case "session":
-                session.cwd = record.cwd or session.cwd
+                if not session.work_in(record.cwd):
+                    self.errors.add("schema", at)
             case "message" if message is not None:
                 self._message(message, key)
             case "model_change":
@@ -314,7 +317,7 @@ def read(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
+        reader = _Reader(path, memory, errors)
         records = use_each(lines, Record, errors, reader.take)
         reader.session.session_id = reader.session_id
         return lines.batch(
@@ -331,9 +334,9 @@ def read(path: str, cursor: Cursor) -> Batch:
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of sessions: the usual ones, and those that the settings name."""
     if sessions := environment.get("PI_CODING_AGENT_SESSION_DIR"):
-        return (Path(sessions).expanduser(),)
+        return (named_path(sessions),)
     bases = listed_roots(environment, "PI_CODING_AGENT_DIR", home / ".pi" / "agent")
-    named = (Path(settings(base).session_dir or "").expanduser() for base in bases)
+    named = (named_path(clean_path(settings(base).session_dir or "")) for base in bases)
     # A relative name starts at the project that pi was started in: none of ours to guess.
     return (*(base / "sessions" for base in bases), *(path for path in named if path.is_absolute()))
 

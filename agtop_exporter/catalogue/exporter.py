@@ -114,7 +114,7 @@ EXPORTER = (
         help="Records of the agent's files that background scans could not use.",
         otel_name="agtop.parse.errors",
         otel_unit="{record}",
-        cap="agents x 4 reasons",
+        cap="agents x 6 reasons",
         collect=totals("parse_errors"),
     ),
     Metric(

@@ -20,8 +20,8 @@ GUESSED = ("prefix-stripped", "suffix-stripped", "maker", "regional")  # how a p
 WHAT_IS_WRONG = {  # by the reason of a ParseError: singular, plural
     "json": ("record is no JSON", "records are no JSON"),
     "schema": (
-        "record has fields of unexpected types (the others count)",
-        "records have fields of unexpected types (the others count)",
+        "record has fields of unexpected types or values (the others count)",
+        "records have fields of unexpected types or values (the others count)",
     ),
     "encoding": (
         "record has text that is no UTF-8 (it counts all the same)",
@@ -29,6 +29,10 @@ WHAT_IS_WRONG = {  # by the reason of a ParseError: singular, plural
     ),
     "too_large": ("record is too long", "records are too long"),
     "corrupt": ("database is damaged", "databases are damaged"),
+    "negative": (
+        "event has a figure below zero, a mistake of this program (it does not count)",
+        "events have figures below zero, a mistake of this program (they do not count)",
+    ),
 }
 
 

@@ -17,20 +17,28 @@ Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
 
 
-def count(state: LedgerState, batch: Batch, price: Price, find_tariff: FindTariff) -> None:
-    """Count the events of a batch. Raises DamagedError before anything has changed."""
+def count(state: LedgerState, batch: Batch, price: Price, find_tariff: FindTariff) -> int:
+    """Count the events of a batch; return how many were refused because a figure is negative.
+
+    Raises DamagedError before anything has changed.
+    """
     packed = batch.packed
-    if packed is None:
-        _merge(state, batch.agent, batch.events, price)
-    elif not _count_packed(state, batch.agent, packed, find_tariff):
-        _merge(state, batch.agent, unpack(packed), price)
+    if packed is not None and _count_packed(state, batch.agent, packed, find_tariff):
+        return 0
+    events = batch.events if packed is None else unpack(packed)
+    sound = [event for event in events if event.least >= 0]
+    _merge(state, batch.agent, sound, price)
+    return len(events) - len(sound)
 
 
 def _count_packed(state: LedgerState, agent: str, packed: Packed, find_tariff: FindTariff) -> bool:
     """Count many events by their sums; False where each of them must be looked at.
 
-    That is where one is known already, or one price does not hold for all of a run.
+    That is where one is known already, one price does not hold for all of a run, or a figure is
+    negative.
     """
+    if packed.least < 0:
+        return False
     keys = state.store.keys(packed.keys)
     different = set(keys)
     if len(different) < len(keys) or state.store.knows_any(different):
@@ -75,9 +83,10 @@ def merge_entry(
 
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
     """Remember the events of a batch that has been counted before. Raises DamagedError."""
-    keys = state.store.keys(event_keys(batch.agent, batch.events))
+    events = [event for event in batch.events if event.least >= 0]
+    keys = state.store.keys(event_keys(batch.agent, events))
     known = state.store.entries(keys)
-    for key, event in zip(keys, batch.events, strict=True):
+    for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id).id
         entry = entry_of(event, session, price(event) if event.requests else None)
         if (before := known.get(key)) is None:

@@ -12,7 +12,7 @@ from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import DamagedError, Store
-from agtop_exporter.model import Batch, Cursor, RateLimit, Series
+from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series
 
 CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
 CHANGES_MAX = 100  # gather before they are brought into the sums
@@ -127,14 +127,20 @@ class Ledger:
         price: Price,
         project: Callable[[str], str],
         find_tariff: FindTariff = lambda _run: None,
-    ) -> None:
-        """Take in what one read found. `project` names the project of a working directory."""
+    ) -> tuple[ParseError, ...]:
+        """Take in what one read found. `project` names the project of a working directory.
+
+        Returns what could not be used, of the file and of the events that were made of it.
+        """
         state, agent = self._state, batch.agent
         for update in batch.sessions:
             record = state.sessions.update(agent, update)
             if record is not None and not record.project and record.facts.cwd:
                 record.project = project(record.facts.cwd)
-        self._mending(lambda: counting.count(self._state, batch, price, find_tariff))
+        errors = batch.errors
+        refused = self._mending(lambda: counting.count(self._state, batch, price, find_tariff))
+        if refused:
+            errors = (*errors, ParseError("negative", refused, batch.path))
         if len(state.changes.usage) >= CHANGES_MAX:
             counting.apply(state)
         for created in state.sessions.created:
@@ -145,11 +151,12 @@ class Ledger:
             self._take_limit(agent, limit)
         self.add(("scan_bytes", agent), batch.bytes_read)
         self.add(("scan_records", agent), batch.records)
-        for error in batch.errors:
+        for error in errors:
             self.add(("parse_errors", agent, error.reason), error.count)
         if batch.reset:
             self.add(("source_resets", agent, batch.reset), 1)
         self.set_cursor(agent, batch.path, batch.cursor)
+        return errors
 
     def _take_limit(self, agent: str, limit: RateLimit) -> None:
         """Keep the latest record of a window, of the few windows that were recorded last."""

@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 from agtop_exporter.ledger.records import Entry, tally
 from agtop_exporter.model import (
     MAX_SUM,
+    NO_TOKENS,
     Cost,
     ModelUsage,
     Packed,
@@ -45,14 +46,18 @@ def pack(agent: str, events: Sequence[UsageEvent]) -> Packed:
     counts = Counter(
         [(event.session_id, "tool_calls", name) for event in events for _, name in event.tools]
     )
-    for event in [e for e in events if e.turns or e.compactions or e.tool_errors]:
+    seldom = [e for e in events if e.turns or e.compactions or e.tool_errors]
+    for event in seldom:
         tally(counts, event.session_id, event)
+    runs = _runs([event for event in events if event.requests])
+    unasked = [e for e in events if not e.requests and e.tokens is not NO_TOKENS]
     return Packed(
         keys=event_keys(agent, events),
         session_ids=list(dict.fromkeys([event.session_id for event in events])),
-        runs=_runs([event for event in events if event.requests]),
+        runs=runs,
         counts=[(*kind, number) for kind, number in counts.items()],
         events=_encode(events),
+        least=min([0, *(run.least for run in runs), *(e.least for e in (*seldom, *unasked))]),
     )
 
 
@@ -90,14 +95,17 @@ def _run(key: RunKey, responses: Sequence[UsageEvent]) -> Run:
     times = [response.time for response in responses]
     columns = list(zip(*[astuple(response.tokens) for response in responses], strict=True))
     prompts = map(sum, zip(*columns[:4], strict=True))
+    requests = [response.requests for response in responses]
+    costs = [response.reported_cost or 0 for response in responses]
     return Run(
         *key,
         first=min(times),
         last=max(times),
         longest_prompt=max(prompts),
-        requests=sum([response.requests for response in responses]),
+        requests=sum(requests),
         tokens=TokenCounts(*map(sum, columns)),
-        reported_cost=min(MAX_SUM, sum([response.reported_cost or 0 for response in responses])),
+        reported_cost=min(MAX_SUM, sum(costs)),
+        least=min(map(min, [*columns, requests, costs])),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from agtop_exporter.model import (
     NO_COST,
     NO_TOKENS,
+    NO_USAGE,
     PROMPT_RANK,
     Cost,
     ModelUsage,
@@ -40,10 +41,18 @@ class SessionRecord(msgspec.Struct, array_like=True):
     floor_cost: Cost = NO_COST
 
     @property
+    def usage_by_model(self) -> dict[str, ModelUsage]:
+        """What was used of each model, never less than nothing.
+
+        Sums that an earlier version stored may be negative; a later sighting corrects them.
+        """
+        return {model: usage.max(NO_USAGE) for model, usage in self.models.items()}
+
+    @property
     def usage(self) -> ModelUsage:
         """The sum over all models; most sessions have one."""
-        used = list(self.models.values())
-        return used[0] if len(used) == 1 else sum(used, ModelUsage())
+        used = list(self.usage_by_model.values())
+        return used[0] if len(used) == 1 else sum(used, NO_USAGE)
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):

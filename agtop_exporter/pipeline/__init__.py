@@ -175,13 +175,13 @@ class Pipeline:
         for result in read_all(work, self.agents, progress=progress, stopping=stopping):
             began = perf_counter()
             if isinstance(result, Batch):
-                self.ledger.record(
+                errors = self.ledger.record(
                     result,
                     price=self.prices.cost,
                     find_tariff=self.prices.tariff,
                     project=project_name,
                 )
-                self._tell_of_errors(result)
+                self._tell_of_errors(result, errors)
             elif result.reason:
                 self._fail(result, failed)
             if self.ledger.wants_checkpoint:
@@ -252,13 +252,13 @@ class Pipeline:
             unreadable[failure.path] = failure.reason
         self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
 
-    def _tell_of_errors(self, batch: Batch) -> None:
+    def _tell_of_errors(self, batch: Batch, errors: Iterable[ParseError]) -> None:
         """Add up what could not be used, and say so once a file."""
         agent = batch.agent
         for kind, count in batch.unknown:
             self.unknown_types[agent].add(kind, count)
             self.ledger.add(("unknown_records", agent), count)
-        for error in batch.errors:
+        for error in errors:
             known = {one.reason: one for one in self.skipped.get(agent, ())}
             first = known.get(error.reason, ParseError(error.reason, 0, error.example))
             known[error.reason] = ParseError(error.reason, first.count + error.count, first.example)

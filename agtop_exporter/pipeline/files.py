@@ -15,6 +15,7 @@ import msgspec
 
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.model import Cursor
+from agtop_exporter.paths import clean_path
 
 LOOKS_PER_REFRESH = 1000  # some 10 ms
 HOT_FILES = 256
@@ -43,7 +44,7 @@ class Listing(msgspec.Struct, frozen=True):
     """What one look at the directories of an agent found."""
 
     present: bool  # one of its roots exists
-    unreadable: tuple[tuple[str, str], ...]  # roots that may not be looked into: path, reason
+    unreadable: tuple[tuple[str, str], ...]  # what cannot be looked at: path, reason
     work: tuple[Work, ...]  # files that changed since their cursors
     moved: tuple[tuple[str, str], ...]  # old path, new path
     gone: tuple[str, ...]
@@ -80,7 +81,11 @@ class AgentFiles:
             self._seen = set()
         changed: dict[str, os.stat_result] = {}
         gone: list[str] = []
+        unnamed: list[tuple[str, str]] = []
         for entry in itertools.islice(self._pass, None if self._first else LOOKS_PER_REFRESH):
+            if not clean_path(entry.path):
+                unnamed.append((_as_text(entry.path), "its path is not UTF-8"))
+                continue
             if not isinstance(entry, os.DirEntry):
                 self._groups[entry.path] = entry
             self._seen.add(entry.path)
@@ -98,7 +103,8 @@ class AgentFiles:
         if changed or following is None:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
-        return Listing(bool(roots), tuple(unreadable), tuple(work), tuple(moved), tuple(gone))
+        unusable = (*unreadable, *unnamed)
+        return Listing(bool(roots), unusable, tuple(work), tuple(moved), tuple(gone))
 
     def _roots(self) -> dict[Path, None]:
         return dict.fromkeys(
@@ -140,8 +146,14 @@ def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
             elif root.exists():
                 usable.append(root)
         except OSError as error:
-            unreadable.append((str(root), error.strerror or type(error).__name__))
+            reason = error.strerror or type(error).__name__
+            unreadable.append((_as_text(str(root)), reason))
     return usable, unreadable
+
+
+def _as_text(path: str) -> str:
+    r"""Return a path as it may be stored and shown: a byte that is not UTF-8 as `\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _new_bytes(cursor: Cursor, size: int) -> int:

@@ -219,4 +219,8 @@ def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
 
 @lru_cache(maxsize=4096)
 def _real(cwd: str) -> str:
-    return os.path.realpath(cwd) if cwd else ""
+    """Return a path without symbolic links; as it is where the system cannot look at it."""
+    try:
+        return os.path.realpath(cwd) if cwd else ""
+    except (OSError, ValueError):
+        return cwd

@@ -52,7 +52,7 @@ class SessionViews:
         self._open: set[Key] = set()  # those that the passing of time can change
         self._top_level: dict[str, set[str]] = {}  # the sessions of each agent
         self._all: tuple[Session, ...] = ()
-        self._started = False
+        self._complete = False  # every session that the ledger knows has a view
         self._updated_at: float | None = None
         self.waits = Waits()
         self.dropped = 0  # sessions above the limit of published ones, at the last call
@@ -61,9 +61,9 @@ class SessionViews:
         self, changed: list[SessionRecord], now: float, *, sampled_at: Callable[[], float]
     ) -> None:
         """Take in the sessions that a refresh changed, and let time pass for the others."""
-        known = changed if self._started else self._records.values()
+        known = changed if self._complete else self._records.values()
         records = [record for record in known if record.agent not in self._unwanted]
-        self._started = True
+        self._complete = False  # until the end: after a failure all sessions are looked at again
         self._pairing.learn(records)
         stale: set[Key] = set(self._open)
         for record in records:
@@ -83,6 +83,7 @@ class SessionViews:
         if stale:
             self._all = tuple(self._views.values())
         self._updated_at = now
+        self._complete = True
 
     def _renew(self, key: Key, now: float) -> None:
         view = self._views[key] = self._view(self._records[key], now)
@@ -136,7 +137,7 @@ class SessionViews:
         return tuple(shown[:limit])
 
     def _view(self, record: SessionRecord, now: float) -> Session:
-        facts, models = record.facts, dict(record.models)
+        facts, models = record.facts, record.usage_by_model
         own = record.usage
         tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
         floor_tokens = own.tokens.max(record.floor_tokens)
@@ -145,7 +146,7 @@ class SessionViews:
         _, *others = members = self._tree(record)
         for member in others:
             used = member.usage
-            joined = _joined(tree.models, member.models)
+            joined = _joined(tree.models, member.usage_by_model)
             tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
             floor_tokens += used.tokens.max(member.floor_tokens)
             floor_cost += used.cost.max(member.floor_cost)

@@ -49,8 +49,8 @@ def _difference(now: Value, before: Value) -> Value:
     if isinstance(now, Distribution) and isinstance(before, Distribution):
         if now.bounds != before.bounds:
             return now.empty
-        counts = (new - old for new, old in zip(now.counts, before.counts, strict=True))
-        return Distribution(now.bounds, tuple(counts), now.sum - before.sum)
+        counts = (max(0, new - old) for new, old in zip(now.counts, before.counts, strict=True))
+        return Distribution(now.bounds, tuple(counts), max(0.0, now.sum - before.sum))
     if isinstance(now, Distribution) or isinstance(before, Distribution):
         raise TypeError("a number and a histogram")
     return max(0, now - before)  # a session's figures fall where the ledger began anew

@@ -151,7 +151,7 @@ SCANS = row(
     bars(
         "Unusable records by reason",
         "schema is a changed format; json and encoding are damaged files; too_large is a line "
-        "beyond the limit. In the time shown.",
+        "beyond the limit; negative is a mistake of the exporter. In the time shown.",
         (
             f"round(sum by (agent, reason) ({of.grown('agtop_parse_errors_total')})) > 0",
             "{{agent}} {{reason}}",

@@ -7,7 +7,7 @@ Says nothing of processes, and reads none of the keys that hold credentials.
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, walk
+from agtop_exporter.agents import Agent, Entry, Environment, named_path, walk
 from agtop_exporter.agents.antigravity import conversations, state
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor
@@ -19,7 +19,7 @@ APPLICATIONS = ("Antigravity", "Antigravity IDE")
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of conversations, and those of the application's database."""
-    configuration = Path(environment.get("XDG_CONFIG_HOME") or home / ".config").expanduser()
+    configuration = named_path(environment.get("XDG_CONFIG_HOME") or str(home / ".config"))
     applications = (configuration, home / "Library" / "Application Support")
     return (
         *(home / ".gemini" / name / "conversations" for name in DATA_FOLDERS),

@@ -5,12 +5,12 @@ It is one value of the application's key-value table, of which only two keys are
 
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote, urlsplit
 
 from agtop_exporter.agents.antigravity import protobuf
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.decoding import Errors
 from agtop_exporter.model import Batch, Cursor, SessionUpdate
+from agtop_exporter.paths import path_of_uri
 from agtop_exporter.tail_sqlite import Database, TableRow
 
 NAME = "antigravity"
@@ -72,16 +72,16 @@ def update(session_id: str, summary: Fields) -> SessionUpdate:
             seconds = protobuf.number(message, 1)
             if EARLIEST < seconds < LATEST and set(message) <= {1, 2}:
                 session.seen(seconds + protobuf.number(message, 2) % NANOSECONDS / NANOSECONDS)
-    session.cwd = next(_folders(summary, FOLDER_DEPTH), "")
+    session.cwd = next(filter(None, _folders(summary, FOLDER_DEPTH)), "")
     return session
 
 
 def _folders(message: Fields, depth: int) -> Iterator[str]:
-    """Give the directories that are named as `file://` anywhere in a message."""
+    """Give the directories that are named as `file://` anywhere in a message; "" for no path."""
     for number in sorted(message):
         for value in protobuf.texts(message, number):
             if value.startswith("file://"):
-                yield unquote(urlsplit(value).path)
+                yield path_of_uri(value)
         if depth:
             for inner in protobuf.messages(message, number):
                 yield from _folders(inner, depth - 1)

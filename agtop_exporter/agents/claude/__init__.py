@@ -126,11 +126,13 @@ class _Reader:
     While a record is being used, `found`, `copied` and `main_chain` say where it stands.
     """
 
-    def __init__(self, path: str, memory: Memory) -> None:
+    def __init__(self, path: str, memory: Memory, errors: Errors) -> None:
         *_, parent_folder, _, name = f"///{path}".split("/")  # <session>/subagents/agent-*.jsonl
         stem = name.removesuffix(".jsonl")
         self.path = path
         self.memory = memory
+        self.errors = errors
+        self.at = 0
         self.calls = OrderedDict(memory.tools)
         self.events: list[UsageEvent] = []
         self.unknown = UnknownTypes(KNOWN_TYPES)
@@ -144,8 +146,9 @@ class _Reader:
         self.copied = False
         self.main_chain = True
 
-    def take(self, records: list[Record]) -> None:
-        """Use some records."""
+    def take(self, records: list[Record], at: int) -> None:
+        """Use some records, the last of which ends at a byte offset."""
+        self.at = at
         types = {record.type for record in records}
         self.is_transcript = self.is_transcript or not TYPES.isdisjoint(types)
         if not PLAIN_TYPES.issuperset(types):
@@ -196,8 +199,8 @@ class _Reader:
         """Note when a record was written, and what its session runs on: a copy says neither."""
         memory, found = self.memory, self.found
         session = found.update
-        if not session.cwd:
-            session.cwd = record.cwd or ""
+        if not session.cwd and not session.work_in(record.cwd):
+            self.errors.add("schema", self.at)
         if memory.began is None:
             if not is_sane(moment.timestamp()):
                 return
@@ -444,11 +447,11 @@ def read(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
+        reader = _Reader(path, memory, errors)
         count = 0
         for found in records(lines, Record, errors):
             count += len(found)
-            reader.take(found)
+            reader.take(found, lines.offset)
         events = reader.finish()
         return lines.batch(
             NAME,

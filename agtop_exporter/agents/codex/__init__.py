@@ -85,9 +85,11 @@ class Memory(msgspec.Struct, array_like=True):
 class _Reader:
     """Turns the records of one rollout into events and one session update."""
 
-    def __init__(self, path: str, memory: Memory) -> None:
+    def __init__(self, path: str, memory: Memory, errors: Errors) -> None:
         self.path = path
         self.memory = memory
+        self.errors = errors
+        self.at = 0
         self.events: list[UsageEvent] = []
         self.unknown = UnknownTypes(KNOWN_TYPES)
         self.limits: RateLimits | None = None  # the latest, and when they were told
@@ -101,8 +103,9 @@ class _Reader:
         self.moment: datetime | None = None  # of the record at hand
         self.copied = False
 
-    def take(self, found: list[Record]) -> None:
-        """Use some records."""
+    def take(self, found: list[Record], at: int) -> None:
+        """Use some records, the last of which ends at a byte offset."""
+        self.at = at
         seldom = [r for r in found if r.payload is None or r.payload.type not in FREQUENT]
         self.unknown.see_all([record.kind for record in seldom])
         begin = 0
@@ -185,7 +188,8 @@ class _Reader:
         memory.origin = payload.forked_from_id or parent
         memory.own_ordinal = payload.subagent_history_start_ordinal or 0
         session.subagent = bool(parent)
-        session.cwd = payload.cwd or ""
+        if not session.work_in(payload.cwd):
+            self.errors.add("schema", self.at)
         session.agent_version = payload.cli_version or ""
         session.git_branch = (payload.git.branch if payload.git else None) or ""
         if payload.timestamp:
@@ -463,11 +467,11 @@ def read(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
+        reader = _Reader(path, memory, errors)
         count = 0
         for found in records(lines, Record, errors):
             count += len(found)
-            reader.take(found)
+            reader.take(found, lines.offset)
         rate_limits = reader.rate_limits()
         memory.last_active = reader.session.last_active
         return lines.batch(

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, walk
+from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.copilot import chat, cli, otel
 from agtop_exporter.model import Batch, Cursor
 
@@ -21,7 +21,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the tool's home, and the user folders of the editors."""
     shared = environment.get("XDG_CONFIG_HOME")
     settings = (
-        *((Path(shared).expanduser(),) if shared else ()),
+        *((named_path(shared),) if shared else ()),
         home / ".config",
         home / "Library" / "Application Support",
     )

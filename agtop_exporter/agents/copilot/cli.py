@@ -4,19 +4,9 @@
 `session.compaction_complete`. Older logs have nothing but the totals of `session.shutdown`.
 """
 
-from typing import TypeVar
-
-import msgspec
-
 from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.copilot.records import (
-    Data,
-    Record,
-    Totals,
-    growth,
-    token_counts,
-    totals_of,
-)
+from agtop_exporter.agents.copilot.memory import Memory, remember
+from agtop_exporter.agents.copilot.records import Data, Record, token_counts, totals_of
 from agtop_exporter.agents.copilot.signals import KNOWN_TYPES, SIGNALS, signal
 from agtop_exporter.agents.copilot.workspace import tool_workspace
 from agtop_exporter.decoding import Errors
@@ -35,24 +25,7 @@ NAME = "copilot"
 LOG = "events.jsonl"
 NAMED_RANK = 5  # a name that the user gave
 TITLE_RANK = 3
-REMEMBERED = 64  # calls whose end, and requests whose compaction, may still come
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
-
-Value = TypeVar("Value", str, bool)
-
-
-class Memory(msgspec.Struct, array_like=True):
-    """What must be remembered of a log between two reads."""
-
-    model: str = ""
-    cwd: str = ""
-    tools: dict[str, str] = {}  # the latest calls: id -> name
-    requests: dict[str, bool] = {}  # ids of the latest requests
-    answered: dict[str, bool] = {}  # whether the last message asked for no tool, by agent
-    counted: bool = False  # usage records since the last shutdown
-    answers: int = 0  # messages of models since the last shutdown
-    all_answers: int = 0
-    totals: Totals = {}  # at the last shutdown
 
 
 class _Reader:
@@ -61,9 +34,10 @@ class _Reader:
     While a record is being used, `session`, `time` and `main` say where it stands.
     """
 
-    def __init__(self, path: str, memory: Memory) -> None:
+    def __init__(self, path: str, memory: Memory, errors: Errors) -> None:
         self.path = path
         self.memory = memory
+        self.errors = errors
         self.main_id = session_id_of(path)
         self.events: list[UsageEvent] = []
         self.unknown = UnknownTypes(KNOWN_TYPES)
@@ -78,8 +52,10 @@ class _Reader:
         self.unknown.see(record.type)
         self._place(record)
         key = record.id or f"{self.main_id}:{at}"
-        self._facts(data)
+        self._facts(data, at)
         match record.type:
+            case "session.start" | "session.resume":
+                self.memory.begin_run()
             case "session.usage_record":
                 self._usage_record(data, key)
             case "session.compaction_complete":
@@ -112,7 +88,7 @@ class _Reader:
         if self.time:
             session.seen(self.time)
 
-    def _facts(self, data: Data) -> None:
+    def _facts(self, data: Data, at: int) -> None:
         session = self.session
         model = data.new_model or data.selected_model
         session.model = model or session.model
@@ -121,7 +97,8 @@ class _Reader:
         session.model_effort = data.reasoning_effort or session.model_effort
         session.agent_version = data.copilot_version or session.agent_version
         if data.context is not None:
-            session.cwd = session.cwd or data.context.cwd or ""
+            if not session.work_in(data.context.cwd):
+                self.errors.add("schema", at)
             self.memory.cwd = self.memory.cwd or session.cwd
             session.git_branch = data.context.branch or session.git_branch
 
@@ -131,7 +108,6 @@ class _Reader:
         usage, session = data.usage, self.session
         if usage is None:
             return
-        self.memory.counted = True
         counts = token_counts(usage)
         session.model = usage.model or session.model
         session.model_effort = usage.reasoning_effort or session.model_effort
@@ -142,8 +118,7 @@ class _Reader:
         origin = (made.source_session_id if made else None) or ""
         if call and made is not None and origin:
             key = f"{origin}:{made.sequence}:{call}"
-        if call:
-            remember(self.memory.requests, call, value=True)
+        self.memory.take_record(call or "")
         # A subagent has an origin of its own; in the main chain another one tells of a copy.
         copied = self.main and origin not in ("", self.main_id)
         self._occur(f"request:{key}", model=session.model, tokens=counts, requests=1, copied=copied)
@@ -151,38 +126,29 @@ class _Reader:
     def _compaction(self, data: Data, key: str) -> None:
         """Count a compaction, and its requests unless they have records of their own."""
         usage = data.compaction_tokens_used
-        told = (data.request_id or "") in self.memory.requests
-        counts = TokenCounts() if usage is None or told else token_counts(usage)
-        model = (usage.model if usage else None) or self.session.model or self.memory.model
+        has_record = (data.request_id or "") in self.memory.requests
+        counts = TokenCounts() if usage is None or has_record else token_counts(usage)
+        requests = max(1, (usage.request_count if usage else None) or 0)
+        if data.success is not False:
+            self.memory.compact()
         self._occur(
             f"compaction:{key}",
-            model=model,
+            model=(usage.model if usage else None) or self.session.model or self.memory.model,
             tokens=counts,
-            requests=1 if counts.total else 0,
+            requests=requests if counts.total else 0,
             compactions=0 if data.success is False else 1,
         )
 
     def _shutdown(self, data: Data, key: str) -> None:
-        """Count a run without usage records by the totals at its end."""
-        memory, snapshot = self.memory, data.accounting_snapshot
+        """Count what has no usage records by the totals that a process writes at its end."""
+        snapshot = data.accounting_snapshot
         metrics = snapshot.model_metrics if snapshot is not None else data.model_metrics
-        totals = totals_of(metrics or {})
-        run = totals
-        if snapshot is not None or self._is_cumulative(totals):
-            run = {model: growth(totals[model], memory.totals.get(model)) for model in totals}
-        memory.totals = totals
-        if not memory.counted:
-            for model, (requests, counts) in run.items():
-                if counts.total:
-                    place = f"shutdown:{key}:{model}"
-                    self._occur(place, model=model, tokens=counts, requests=max(1, requests))
-        memory.counted, memory.answers = False, 0
-
-    def _is_cumulative(self, totals: Totals) -> bool:
-        """Tell by the number of answers whether older totals are of this run, or of all runs."""
-        requests = sum(count for count, _ in totals.values())
-        memory = self.memory
-        return abs(requests - memory.all_answers) < abs(requests - memory.answers)
+        over_all_runs = None if snapshot is None else True
+        added = self.memory.shut_down(totals_of(metrics or {}), over_all_runs=over_all_runs)
+        for model, (requests, counts) in added.items():
+            if counts.total:
+                place = f"shutdown:{key}:{model}"
+                self._occur(place, model=model, tokens=counts, requests=max(1, requests))
 
     def _occur(  # noqa: PLR0913 - the fields of an event
         self,
@@ -221,8 +187,7 @@ class _Reader:
             self._occur(f"prompt:{key}", turns=1)
 
     def _answer(self, data: Data) -> None:
-        self.memory.answers += 1
-        self.memory.all_answers += 1
+        self.memory.take_answer(data.api_call_id or "")
         remember(self.memory.answered, self.session.session_id, value=not data.tool_requests)
 
     def _tool(self, kind: str, data: Data, key: str) -> None:
@@ -249,13 +214,6 @@ class _Reader:
             self.session.signal = signal(state, kind, reason)
 
 
-def remember(known: dict[str, Value], key: str, *, value: Value) -> None:
-    """Keep a value, and forget the oldest of too many."""
-    known[key] = value
-    if len(known) > REMEMBERED:
-        del known[next(iter(known))]
-
-
 def tool_name(name: str, server: str) -> str:
     """Name a tool for a label; the tools of an MCP server are one: `server/tool` or by a field."""
     server = server or name.rpartition("/")[0]
@@ -271,7 +229,7 @@ def session_id_of(path: str) -> str:
 def _describe(session: SessionUpdate, path: str) -> None:
     """Take what only the workspace file knows."""
     known = tool_workspace(path)
-    session.cwd = session.cwd or known.get("cwd", "")
+    session.work_in(known.get("cwd"))
     session.git_branch = session.git_branch or known.get("branch", "")
     if known.get("user_named") == "true":
         session.entitle(known.get("name", ""), NAMED_RANK)
@@ -282,7 +240,7 @@ def read(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
+        reader = _Reader(path, memory, errors)
         records = use_each(lines, Record, errors, reader.take)
         if path.endswith(LOG) and reader.main_id in reader.sessions:
             _describe(reader.sessions[reader.main_id], path)

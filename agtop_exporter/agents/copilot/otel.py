@@ -12,6 +12,7 @@ import msgspec
 from agtop_exporter.decoding import Count, Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
+from agtop_exporter.paths import clean_path
 from agtop_exporter.tail import LineReader, use_each
 
 NAME = "copilot"
@@ -21,6 +22,7 @@ KNOWN_TYPES = frozenset(  # the operations that the conventions name
     | {"invoke_workflow", "retrieval", "text_completion"}
 )
 PREFIX = "gen_ai."
+NAME_BYTES_MAX = 200  # of a session: a file name may have 255
 ATTRIBUTES = {  # by field
     "operation": f"{PREFIX}operation.name",
     "conversation": f"{PREFIX}conversation.id",
@@ -120,7 +122,7 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 
 def has_log(logs: Path, session_id: str) -> bool:
-    """Tell whether a session has an event log; an id that could leave the folder has none."""
-    if "/" in session_id or "\0" in session_id or len(session_id) > 200:  # noqa: PLR2004 - no id
+    """Tell whether a session has an event log; an id that is no name of a folder has none."""
+    if "/" in session_id or not clean_path(session_id) or len(session_id.encode()) > NAME_BYTES_MAX:
         return False
     return (logs / session_id / "events.jsonl").exists() or (logs / f"{session_id}.jsonl").exists()

@@ -30,6 +30,7 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     input: Count | None = 0  # these three in compactions of older versions
     output: Count | None = 0
     cached_input: Count | None = 0
+    request_count: Count | None = None  # in compactions: how many requests the figures sum up
     api_call_id: str | None = None
     reasoning_effort: str | None = None
     max_prompt_tokens: Count | None = None
@@ -74,6 +75,7 @@ class Data(msgspec.Struct, gc=False, rename="camel"):
     source: str | None = None
     title: str | None = None
     usage: Usage | None = None
+    api_call_id: str | None = None
     tool_requests: list[msgspec.Raw] | None = None
     tool_call_id: str | None = None
     tool_name: str | None = None
@@ -96,8 +98,11 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     data: Data | None = None
 
 
-Totals = dict[str, tuple[int, TokenCounts]]
-"""Requests and tokens by model."""
+Figures = tuple[int, TokenCounts]
+"""Requests and tokens."""
+
+Totals = dict[str, Figures]
+"""What was used so far, by model."""
 
 
 def token_counts(usage: Usage) -> TokenCounts:
@@ -122,12 +127,3 @@ def totals_of(metrics: Mapping[str, ModelMetrics]) -> Totals:
         )
         for model, figures in metrics.items()
     }
-
-
-def growth(
-    now: tuple[int, TokenCounts], before: tuple[int, TokenCounts] | None
-) -> tuple[int, TokenCounts]:
-    """Return what totals have grown by."""
-    if before is None:
-        return now
-    return max(0, now[0] - before[0]), (now[1] - before[1]).max(TokenCounts())

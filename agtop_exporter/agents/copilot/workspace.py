@@ -1,9 +1,8 @@
 """Where a session works: the small files beside a log of the tool, and beside an editor's chats."""
 
-from urllib.parse import unquote, urlsplit
-
 import msgspec
 
+from agtop_exporter.paths import path_of_uri
 from agtop_exporter.tail import beginning
 
 READ_BYTES = 64 * 1024
@@ -22,9 +21,9 @@ def editor_folder(path: str) -> str:
     try:
         text = beginning(f"{path.rsplit('/', 2)[0]}/workspace.json", READ_BYTES)
         opened = msgspec.json.decode(text, type=Folder)
-        return unquote(urlsplit(opened.folder or opened.workspace or "").path)
-    except (OSError, msgspec.MsgspecError, ValueError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
+    return path_of_uri(opened.folder or opened.workspace or "")
 
 
 def tool_workspace(path: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ Says nothing of processes, and reads none of the keys that hold credentials.
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, walk
+from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.cursor import database, transcripts
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor
@@ -17,7 +17,7 @@ STATE = "state.vscdb"
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folder of projects, and those of the application's database."""
-    configuration = Path(environment.get("XDG_CONFIG_HOME") or home / ".config").expanduser()
+    configuration = named_path(environment.get("XDG_CONFIG_HOME") or str(home / ".config"))
     applications = (configuration, home / "Library" / "Application Support")
     return (
         *listed_roots(environment, "CURSOR_DATA_DIR", home / ".cursor", below="projects"),

@@ -62,10 +62,11 @@ class Memory(msgspec.Struct, array_like=True):
 class _Reader:
     """Turns the records of one transcript into events and one session update."""
 
-    def __init__(self, path: str, memory: Memory) -> None:
+    def __init__(self, path: str, memory: Memory, errors: Errors) -> None:
         folder = path.split("/")[-2]
         self.path = path
         self.memory = memory
+        self.errors = errors
         self.parent = "" if folder == CHATS else folder
         self.responses: dict[str, UsageEvent] = {}  # by message
         self.events: list[UsageEvent] = []
@@ -80,9 +81,9 @@ class _Reader:
 
     def take(self, record: Record, at: int) -> None:
         """Use one line, which ends at a byte offset."""
-        self.describe(record)
+        self.describe(record, at)
         if record.change is not None:
-            self.describe(record.change)
+            self.describe(record.change, at)
             self._compression(record.change.messages or ())
             for index, message in enumerate(record.change.messages or ()):
                 self.message(message, f"{at}.{index}", repeated=True)
@@ -93,7 +94,7 @@ class _Reader:
         if record.type or not record.is_about_session:
             self.message(record, str(at))
 
-    def describe(self, conversation: Conversation) -> None:
+    def describe(self, conversation: Conversation, at: int) -> None:
         """Take what a record says of the session itself."""
         session = self.session
         if conversation.session_id:
@@ -102,8 +103,9 @@ class _Reader:
             self._seen(conversation.start_time.timestamp())
         if conversation.last_updated is not None:
             self._seen(conversation.last_updated.timestamp())
-        if self.parent and conversation.directories:
-            session.cwd = session.cwd or conversation.directories[0]
+        directories = conversation.directories if self.parent else None
+        if directories and not session.work_in(directories[0]):
+            self.errors.add("schema", at)
         summary = conversation.summary
         if summary and not summary.startswith("{"):  # a subagent's report
             session.entitle(summary, SUMMARY_RANK)
@@ -264,7 +266,7 @@ def _read_lines(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
+        reader = _Reader(path, memory, errors)
         records = use_each(lines, Record, errors, reader.take)
         events, session = reader.finish()
         return lines.batch(
@@ -283,8 +285,8 @@ def _read_document(path: str, cursor: Cursor) -> Batch:
     conversation, now = read_document(path, cursor, Conversation, errors=errors)
     if conversation is None:
         return Batch(agent=NAME, path=path, cursor=now, errors=errors.all())
-    reader = _Reader(path, Memory())
-    reader.describe(conversation)
+    reader = _Reader(path, Memory(), errors)
+    reader.describe(conversation, 0)
     for index, message in enumerate(conversation.messages or ()):
         reader.message(message, str(index))
     events, session = reader.finish()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Environment, listed_roots, walk
+from agtop_exporter.agents import Environment, listed_roots, named_path, walk
 from agtop_exporter.credentials import selected_sign_in
+from agtop_exporter.paths import clean_path
 from agtop_exporter.tail import beginning
 
 CHATS = "chats"
@@ -39,13 +40,13 @@ class Settings(msgspec.Struct):
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the data directories, and the telemetry files that lie elsewhere."""
-    user = Path(environment.get("GEMINI_CLI_HOME") or home).expanduser()
+    user = named_path(environment.get("GEMINI_CLI_HOME") or str(home))
     bases = listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
     outfiles = [environment.get("GEMINI_TELEMETRY_OUTFILE")]
     for base in bases:
         telemetry = settings(base).telemetry
         outfiles.append(telemetry.outfile if telemetry else None)
-    named = (Path(name).expanduser() for name in outfiles if name)
+    named = (named_path(name) for name in outfiles if name and clean_path(name))
     # A relative name starts at the project that the CLI was started in: none of ours to guess.
     return tuple(dict.fromkeys((*bases, *(path for path in named if path.is_absolute()))))
 
@@ -101,14 +102,14 @@ def working_directory(project: str) -> str:
     """
     try:
         text = beginning(f"{project}/.project_root", SMALL_FILE_BYTES)
-        if root := text.decode().strip():
+        if root := clean_path(text.decode().strip()):
             return root
     except (OSError, UnicodeDecodeError):
         pass
     folder = project.rpartition("/")[2]
     for directory, name in _projects(project.rsplit("/", 2)[0]).items():
         if folder in (name, hashlib.sha256(directory.encode()).hexdigest()):
-            return directory
+            return clean_path(directory)
     return ""
 
 

@@ -7,7 +7,7 @@ Says nothing of processes. Of credentials only what kind they are is looked at.
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, walk
+from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.opencode import database, storage
 from agtop_exporter.agents.opencode.events import NAME
 from agtop_exporter.file_group import FileGroup
@@ -20,14 +20,14 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     bases = listed_roots(
         environment,
         "OPENCODE_DATA_DIR",
-        *((Path(shared).expanduser() / "opencode",) if shared else ()),
+        *((named_path(shared) / "opencode",) if shared else ()),
         home / ".local" / "share" / "opencode",
         home / "Library" / "Application Support" / "opencode",
     )
     named = environment.get("OPENCODE_DB", "")
     if named in ("", ":memory:"):
         return bases
-    return tuple(dict.fromkeys((*bases, *(base / Path(named).expanduser() for base in bases))))
+    return tuple(dict.fromkeys((*bases, *(base / named_path(named) for base in bases))))
 
 
 def files(root: Path) -> Iterator[FileGroup]:

@@ -68,7 +68,8 @@ class _Reader:
     def __init__(self, database: Database, memory: Memory, errors: Errors) -> None:
         self.database = database
         self.memory = memory
-        self.sightings = Sightings(database.path, opencode_accounts(Path(database.path).parent))
+        accounts = opencode_accounts(Path(database.path).parent)
+        self.sightings = Sightings(database.path, accounts, errors)
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
         self.unknown = UnknownTypes(KNOWN_TYPES)

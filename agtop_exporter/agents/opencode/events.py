@@ -10,6 +10,7 @@ import msgspec
 
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.opencode.records import Message, Part, seconds
+from agtop_exporter.decoding import Errors
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
     SessionUpdate,
@@ -212,9 +213,10 @@ def _wait_of(part: Part) -> Signal | None:
 class Sightings:
     """What one read has found of the sessions: one update each, the newest message last."""
 
-    def __init__(self, data_path: str, accounts: Mapping[str, str]) -> None:
+    def __init__(self, data_path: str, accounts: Mapping[str, str], errors: Errors) -> None:
         """Begin; `accounts` are what pays for each provider."""
         self.data_path = data_path
+        self._errors = errors
         self._accounts = accounts
         self.sessions: dict[str, SessionUpdate] = {}
         self._newest: dict[str, float] = {}  # the latest response with a model, by session
@@ -250,7 +252,8 @@ class Sightings:
         """Take the facts of a session's own record."""
         session = self.session(context.session_id)
         session.parent_session_id = context.parent_id
-        session.cwd = directory
+        if not session.work_in(directory):
+            self._errors.add("schema", 0)
         session.agent_version = context.version
         if not GIVEN_TITLE.match(title):
             session.entitle(title, TITLE_RANK)

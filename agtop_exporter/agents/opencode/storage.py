@@ -40,6 +40,7 @@ from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.file_group import FileGroup, same_place
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
+from agtop_exporter.paths import clean_path
 from agtop_exporter.tail import BATCH_BYTES, NotAFileError
 from agtop_exporter.tail_json import read_document
 
@@ -105,6 +106,8 @@ def _listed(folder: str) -> list[tuple[str, int]]:
     """Return the JSON files of a folder with their times, in their order."""
     found = []
     for entry in walk(folder, suffix=".json", depth=0):
+        if not clean_path(entry.name):
+            continue  # OpenCode names its files in ASCII
         try:
             found.append((entry.path, entry.stat(follow_symlinks=False).st_mtime_ns))
         except OSError:  # it vanished since it was listed
@@ -125,7 +128,7 @@ class _Reader:
         self.storage = storage_of(path)
         self.memory = memory
         self.errors = errors
-        self.sightings = Sightings(path, opencode_accounts(Path(self.storage).parent))
+        self.sightings = Sightings(path, opencode_accounts(Path(self.storage).parent), errors)
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
         self.unknown = UnknownTypes(KNOWN_TYPES)

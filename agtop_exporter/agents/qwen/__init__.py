@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, tool_label, walk
 from agtop_exporter.agents.qwen.records import (
     KNOWN_TYPES,
     RESPONSE,
@@ -65,9 +65,10 @@ class Memory(msgspec.Struct, array_like=True):
 class _Reader:
     """Turns the records of one transcript into events and one session update."""
 
-    def __init__(self, path: str, memory: Memory) -> None:
+    def __init__(self, path: str, memory: Memory, errors: Errors) -> None:
         *_, above, folder, name = path.split("/")
         self.memory = memory
+        self.errors = errors
         self.path = path
         self.parent = folder if above == "subagents" else ""
         self.stem = name.removesuffix(".jsonl") or name
@@ -88,6 +89,8 @@ class _Reader:
         """Use one record, which ends at a byte offset."""
         self.unknown.see(record.kind)
         self._place(record)
+        if not self.session.work_in(record.cwd):
+            self.errors.add("schema", at)
         key = record.uuid or f"{self.path}:{at}"
         match record.type:
             case "assistant":
@@ -106,7 +109,6 @@ class _Reader:
         self.copied = record.forked_from is not None
         time = record.timestamp.timestamp() if record.timestamp else 0.0
         self.time = time or memory.latest
-        session.cwd = session.cwd or record.cwd or ""
         if time and not self.copied:
             memory.latest = max(memory.latest, time)
             session.seen(time)
@@ -259,7 +261,7 @@ def read(path: str, cursor: Cursor) -> Batch:
     errors = Errors(path)
     with LineReader(path, cursor) as lines:
         memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
+        reader = _Reader(path, memory, errors)
         records = use_each(lines, Record, errors, reader.take)
         reader.session.session_id = reader.session_id
         return lines.batch(
@@ -273,16 +275,23 @@ def read(path: str, cursor: Cursor) -> Batch:
         )
 
 
+def user_folder(home: Path, environment: Environment) -> Path:
+    """Return the folder of the user's settings."""
+    named = environment.get("QWEN_HOME")
+    return named_path(named) if named else home / ".qwen"
+
+
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the project folders of every data directory."""
-    user = Path(environment.get("QWEN_HOME") or home / ".qwen").expanduser()
-    return listed_roots(environment, "QWEN_RUNTIME_DIR", user, below="projects")
+    return listed_roots(
+        environment, "QWEN_RUNTIME_DIR", user_folder(home, environment), below="projects"
+    )
 
 
 def plan(home: Path, environment: Environment) -> str:
     """Name what pays for the tokens, by how the user signs in."""
-    user = Path(environment.get("QWEN_HOME") or home / ".qwen").expanduser()
-    return SUBSCRIPTIONS.get(selected_sign_in(user / "settings.json"), "")
+    settings = user_folder(home, environment) / "settings.json"
+    return SUBSCRIPTIONS.get(selected_sign_in(settings), "")
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
