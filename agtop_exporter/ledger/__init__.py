@@ -144,7 +144,11 @@ class Ledger:
         project: Callable[[str], str],
         find_tariff: FindTariff = lambda _run: None,
     ) -> None:
-        """Take in what one read found. `project` names the project of a working directory."""
+        """Take in what one read found. `project` names the project of a working directory.
+
+        An exception counts nothing of the batch and leaves the cursor where it was: the batch can
+        be read and recorded again, and is then counted once.
+        """
         agent = batch.agent
         for update in batch.sessions:
             self._update(agent, update, project)
@@ -157,7 +161,7 @@ class Ledger:
             self._apply()
         for record in self._created:
             if not record.facts.parent_session_id:
-                self.add(("sessions_started", agent), 1)
+                self.add(("sessions_started", record.agent), 1)
         self._created.clear()
         for limit in batch.rate_limits:
             self._take_limit(agent, limit)
@@ -249,14 +253,17 @@ class Ledger:
             return False
         ids = {id_: self._session(agent, id_).id for id_ in packed.session_ids}
         page = Page(keys, packed, ids=ids, tariffs=tariffs)
-        self._changes.add_page(page)
+        changes = Changes()
+        changes.add_page(page)
+        self._changes.add_changes(changes)
         self._store.put_page(page)
         return True
 
     def _merge(self, agent: str, events: Sequence[UsageEvent], price: Price) -> None:
-        changes = self._changes
+        changes = Changes()
         keys = self._store.keys(event_keys(agent, events))
         known = {key: _decode_entry(data) for key, data in self._store.entries(keys).items()}
+        counted: dict[bytes, Entry] = {}
         ids: dict[str, int] = {}
         for key, event in zip(keys, events, strict=True):
             session = ids.get(event.session_id)
@@ -272,9 +279,14 @@ class Ledger:
                 entry = _priced(merged, before, price)
                 changes.take(before)
             changes.add(entry)
-            known[key] = entry
-            unpriced = entry.cost is None and entry.requests > 0
-            self._store.put_event(key, _encode(entry), unpriced=unpriced)
+            known[key] = counted[key] = entry
+        rows = [
+            (key, _encode(entry), entry.cost is None and entry.requests > 0)
+            for key, entry in counted.items()
+        ]
+        self._changes.add_changes(changes)  # from here on nothing can fail
+        for key, data, unpriced in rows:
+            self._store.put_event(key, data, unpriced=unpriced)
 
     def _began(self, entry: Entry) -> float:
         started_at = self._by_id[entry.session].facts.started_at
@@ -376,21 +388,29 @@ class Ledger:
 
     def commit(self) -> list[SessionRecord]:
         """End a refresh: make its changes durable, and return the sessions that it changed."""
-        self._apply()
-        changed = [self._by_id[session] for session in self._before]
         self.checkpoint()
+        return self.take_changed()
+
+    def take_changed(self) -> list[SessionRecord]:
+        """Return the sessions that changed since the last call, whether they are durable or not."""
+        self._settle()
+        changed = [self._by_id[session] for session in self._before]
         self._before.clear()
         return changed
+
+    def _settle(self) -> None:
+        """Bring every session up to date, and note that it must be saved."""
+        self._apply()
+        for session, before in self._before.items():
+            _keep_floor(self._by_id[session], before)
+        self._unsaved.update(self._before)
 
     def checkpoint(self) -> None:
         """Make all that is known so far durable.
 
         What cannot be written stays in memory and is tried again next time; `warning` says why.
         """
-        self._apply()
-        for session, before in self._before.items():
-            _keep_floor(self._by_id[session], before)
-        self._unsaved.update(self._before)
+        self._settle()
         unsaved = any(
             (
                 self._unsaved,
