@@ -19,16 +19,26 @@ EVENING = datetime.fromisoformat("2026-03-02T20:00:00Z").timestamp()
 class Look:
     """Some agents' files below a home, looked at again and again."""
 
-    def __init__(self, home, *, agents=EVERY_AGENT, environment=None, prices=None, **settings):
+    def __init__(  # noqa: PLR0913 - the parts of a pipeline
+        self,
+        home,
+        *,
+        agents=EVERY_AGENT,
+        environment=None,
+        prices=None,
+        ledger=None,
+        processes=None,
+        **settings,
+    ):
         self.told = []  # what a person would be told
-        self._pipeline = Pipeline(
+        self.pipeline = self._pipeline = Pipeline(
             Settings(**settings),
             agents=agents,
             homes=[Path(home)],
             environment=environment or {},
-            ledger=Ledger(),
+            ledger=ledger or Ledger(),
             prices=PriceBook(overrides=prices),
-            processes=None,
+            processes=processes,
             notice=lambda *notice: self.told.append(notice),
         )
 
