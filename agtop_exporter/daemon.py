@@ -178,9 +178,12 @@ class Daemon:
                     outlet.offer(result)
 
     def _last_again(self) -> Snapshot:
+        """Return the last result with the errors that are counted since, which it makes durable."""
+        pipeline = self._pipeline
+        with pipeline.steps.step("ledger"):
+            pipeline.ledger.checkpoint()
         if self._previous is None:
             return self._empty_snapshot()
-        pipeline = self._pipeline
         return repeated(
             self._previous, self._clock(), errors=pipeline.steps.errors, ledger=pipeline.ledger
         )

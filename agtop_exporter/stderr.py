@@ -13,9 +13,10 @@ from typing import TextIO
 
 
 class SafeStream:
-    """A text stream that drops what cannot be written, and tries again with the next text.
+    """A text stream that does not raise where the stream below it cannot be written.
 
-    Everything else is the business of the stream below it.
+    That one keeps a few kilobytes, which it writes with the next text that it can write; what is
+    beyond them is dropped.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -41,7 +41,7 @@ WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen o
 class Pairing:
     """The processes, their sessions, and what they used, from one refresh to the next."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
         self,
         source: ProcessSource | None,
         agents: Sequence[Agent],
