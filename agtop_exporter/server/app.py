@@ -21,12 +21,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agtop_exporter.loopback import LOOPBACK_NAMES
 from agtop_exporter.render.prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE
 from agtop_exporter.server import index
 from agtop_exporter.server.negotiation import accepts_gzip, wants_openmetrics
 from agtop_exporter.server.pages import Pages
-
-LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 
 STYLE_HASH = base64.b64encode(hashlib.sha256(index.STYLE.encode()).digest()).decode()
 SECURITY_HEADERS = {
