@@ -20,6 +20,7 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import PLANS, AgtopError, Notice, Snapshot
 from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.pipeline.failing import remembered_errors
 from agtop_exporter.pricing import PriceBook, PriceRefresher, PriceTableError
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.settings import (
@@ -29,6 +30,7 @@ from agtop_exporter.settings import (
     SettingsError,
     load_settings,
 )
+from agtop_exporter.stderr import protect_stderr
 
 PROGRAM = "agtop-exporter"
 FLAGS_OF_COMMANDS = ("config", "once", "json", "list", "watch", "delay", "command")
@@ -53,8 +55,7 @@ def _run(
     program: str, main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None
 ) -> None:
     """Run a command; a mistake is told in plain words, and a closed pipe is no mistake."""
-    if sys.stderr is None:  # closed: what is told goes nowhere, and no other file takes its place
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+    protect_stderr()
     try:
         main(arguments)
     except AgtopError as error:
@@ -210,13 +211,15 @@ def _doctor(settings: Settings, *, as_json: bool) -> None:
     state = _state_directory(settings)
     if not settings.no_state:
         with contextlib.closing(Ledger(state, read_only=True)) as ledger:
-            problems += [ledger.problem()] if ledger.problem() else []
+            problem = ledger.problem()
+            problems += [problem] if problem else []
+            problems += doctor.of_the_daemon(remembered_errors(ledger))
     with contextlib.closing(Ledger()) as ledger:
         pipeline = _pipeline(settings, ledger, _prices(settings, _say_nothing), _say_nothing)
         _refresher(settings, pipeline.prices, _print_notice)
         report = doctor.examine(
             pipeline,
-            pipeline.refresh(_now(), progress=_progress()),
+            _refresh(pipeline, _now()),
             homes=_homes(settings),
             environment=dict(os.environ),  # noqa: TID251 - the edge
             problems=problems,
@@ -293,7 +296,7 @@ def _watch(settings: Settings, delay_seconds: float) -> None:
             while pipeline.ledger.size_bytes() < size_bytes + VIEW_BYTES:
                 _print(clear + _table(snapshot))
                 time.sleep(delay_seconds)
-                snapshot = pipeline.refresh(_now(), progress=_progress())
+                snapshot = _refresh(pipeline, _now())
 
 
 def _on_terminal() -> bool:
@@ -454,20 +457,30 @@ def _one_snapshot(settings: Settings) -> Snapshot:
             return snapshot
         generation = pipeline.prices.generation
         refresher.refresh_once()
-        return pipeline.refresh(_now()) if pipeline.prices.generation != generation else snapshot
+        return _refresh(pipeline, _now()) if pipeline.prices.generation != generation else snapshot
 
 
 def _refresh_with_rates(pipeline: Pipeline) -> Snapshot:
     """Refresh between two looks at the processes, far enough apart to tell rates."""
     began = _now()
-    pipeline.pairing.pair(began)
+    pipeline.look_at_processes(began)
 
     def second_look() -> float:
         if pipeline.pairing.sees_agents:
             time.sleep(max(0.0, began + RATE_SECONDS - _now()))
         return _now()
 
-    return pipeline.refresh(began, progress=_progress(), sampled_at=second_look)
+    return _refresh(pipeline, began, sampled_at=second_look)
+
+
+def _refresh(
+    pipeline: Pipeline, now: float, *, sampled_at: Callable[[], float] | None = None
+) -> Snapshot:
+    """Refresh once. Raises AgtopError where an unexpected error leaves nothing to show."""
+    with pipeline.steps.step("refresh"):
+        return pipeline.refresh(now, progress=_progress(), sampled_at=sampled_at)
+    errors = "; ".join(map(str, pipeline.steps.errors))
+    raise AgtopError(f"an unexpected error ended the refresh: {errors}")
 
 
 def _write_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
@@ -484,6 +497,8 @@ def _write_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
 
 
 def _print_notice(level: str, event: str, fields: Mapping[str, object]) -> None:
+    if level == "debug":
+        return
     details = " ".join(f"{name}={value}" for name, value in fields.items())
     print(f"{PROGRAM}: {level}: {event}: {details}", file=sys.stderr)  # noqa: T201 - to people
 

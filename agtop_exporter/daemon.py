@@ -15,10 +15,12 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.catalogue import Publication, publish, resume
+from agtop_exporter.health import Health
 from agtop_exporter.model import AgtopError, Notice, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.pipeline.failing import error_totals, repeated
 from agtop_exporter.pricing import PriceRefresher
 from agtop_exporter.server import OwnProcess, Pages, allowed_hosts, create_app, render_pages, serve
 from agtop_exporter.settings import Settings
@@ -65,6 +67,7 @@ class Daemon:
         self._make_outlets = outlets
         self._outlets: Sequence[Outlet] = ()
         self._notifier = notifier or Notifier("")
+        self._health = Health()
         self._status = ""  # of the last refresh, empty where it failed
         self._own = OwnProcess()
         self._pages: Pages | None = None
@@ -92,6 +95,7 @@ class Daemon:
         app = create_app(
             lambda: self._pages,
             on_scrape=self._on_scrape,
+            trouble=lambda: self._health.trouble(self._settings.interval),
             hosts=allowed_hosts(host),
             version=__version__,
         )
@@ -117,50 +121,84 @@ class Daemon:
             self._notifier.reloading()
             self._take_new_settings()
             self._notifier.ready("settings reloaded" if self._reload_succeeded else "old settings")
-        errors = self._refresher.refresh_errors
-        self._pipeline.ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
-        self._price_errors = errors
-        for outlet in self._outlets:
-            outlet.settle(self._pipeline.ledger)
-        try:
-            snapshot = self._pipeline.refresh(
+        steps = self._pipeline.steps
+        result: Snapshot | None = None
+        with steps.step("refresh"):
+            result = self._pipeline.refresh(
                 self._clock(),
+                settle=self._settle,
                 progress=self._on_progress,
                 stopping=lambda: self._stopping,
                 sampled_at=self._clock,
             )
-        except Exception:  # whatever it is, the last pages are better than none
-            log.exception("refresh failed")
-            self._status = ""
-            return
-        self._refresher.save_memo()
+        with steps.step("prices"):
+            self._refresher.save_memo()
         if not self._stopping:
-            self._publish(snapshot, ready=True)
+            self._show(result)
+        self._health.ended(steps.errors)
+
+    def _settle(self) -> None:
+        """Put into the ledger what has been counted beside it."""
+        ledger = self._pipeline.ledger
+        errors = self._refresher.refresh_errors
+        ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
+        self._price_errors = errors
+        for outlet in self._outlets:
+            with self._pipeline.steps.step("outputs"):
+                outlet.settle(ledger)
 
     def _on_progress(self, done: int, total: int) -> None:
         """Tell the service manager that a long scan gets on; a short one is not worth a word."""
         if total >= LONG_SCAN_BYTES:
             self._notifier.alive(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
+    def _show(self, result: Snapshot | None) -> None:
+        """Publish the result of a refresh, and offer it to the outlets.
+
+        Where there is none, or it cannot be published, the pages have the last one again, with
+        every agent down: a page that no longer changes must not look well.
+        """
+        steps = self._pipeline.steps
+        published = False
+        if result is not None:
+            with steps.step("publish"):
+                self._publish(result, ready=True)
+                count = len(result.published)
+                self._status = f"{count} session{'' if count == 1 else 's'} live or of late"
+                published = True
+        if not published:
+            self._status = ""
+            with steps.step("publish"):
+                again = self._last_again()
+                self._publish(again, ready=self._previous is not None)
+                result = result or again
+        if result is not None and self._previous is not None:
+            for outlet in self._outlets:
+                with steps.step("outputs"):
+                    outlet.offer(result)
+
+    def _last_again(self) -> Snapshot:
+        """Return the last result with the errors that are counted since, which it makes durable."""
+        pipeline = self._pipeline
+        with pipeline.steps.step("ledger"):
+            pipeline.ledger.checkpoint()
+        if self._previous is None:
+            return self._empty_snapshot()
+        return repeated(
+            self._previous, self._clock(), errors=pipeline.steps.errors, ledger=pipeline.ledger
+        )
+
     def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
+        """Render the pages; an exception leaves the last ones as they are."""
         reloaded = {("config_last_reload_successful",): int(self._reload_succeeded)}
         snapshot = msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
-        consumed = self._scraped is self._pages
+        before, previous = self._publication, self._previous
         if self._pages is None or not self._pages.ready:
-            self._publication = self._resume(snapshot) if ready else None
-            self._previous = None
-        self._publication = publish(
-            snapshot, self._publication, previous=self._previous, consumed=consumed
-        )
-        self._previous = snapshot
-        count = len(snapshot.published)
-        self._status = f"{count} session{'' if count == 1 else 's'} live or of late"
-        self._pages = render_pages(
-            self._publication.exposition, snapshot, own=self._own, ready=ready
-        )
-        if ready:
-            for outlet in self._outlets:
-                outlet.offer(snapshot)
+            before, previous = self._resume(snapshot) if ready else None, None
+        consumed = self._scraped is self._pages
+        publication = publish(snapshot, before, previous=previous, consumed=consumed)
+        self._pages = render_pages(publication.exposition, snapshot, own=self._own, ready=ready)
+        self._publication, self._previous = publication, snapshot if ready else None
 
     def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
         """Return what the first result goes on from; without a ledger it stands as it is."""
@@ -171,20 +209,24 @@ class Daemon:
         return partial(resume, totals=totals, sessions=set(ledger.sessions))
 
     def _stop_outlets(self) -> None:
+        steps = self._pipeline.steps
         for outlet in self._outlets:
-            outlet.stop()
-            outlet.settle(self._pipeline.ledger)
+            with steps.step("outputs"):
+                outlet.stop()
+            with steps.step("outputs"):
+                outlet.settle(self._pipeline.ledger)
         if self._outlets:
-            self._pipeline.ledger.checkpoint()
+            with steps.step("ledger"):
+                self._pipeline.ledger.checkpoint()
 
     def _empty_snapshot(self) -> Snapshot:
-        """Return what is known before the first scan."""
+        """Return what is known before the first result."""
         return Snapshot(
             generated_at=self._clock(),
             plan=self._settings.plan,
             sessions=(),
             published=(),
-            totals={},
+            totals=error_totals(self._pipeline.ledger),
             gauges={},
             agents=(),
         )
@@ -241,7 +283,10 @@ class _Passing(logging.Handler):
     """Passes on what libraries, and what must not know structlog, have to tell."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        try:
+            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        except Exception:  # noqa: BLE001 - whatever a library logs, it goes on
+            self.handleError(record)
 
 
 def configure_logging(settings: Settings) -> None:
@@ -254,6 +299,7 @@ def configure_logging(settings: Settings) -> None:
             key_order=("timestamp", "level", "msg"), drop_missing=True, bool_as_flag=False
         )
     )
+    logging.raiseExceptions = False  # what cannot be logged is dropped
     logging.basicConfig(handlers=[_Passing()])  # which does nothing the second time
     structlog.configure(
         processors=[

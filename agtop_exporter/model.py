@@ -5,7 +5,7 @@ Nothing here does I/O. Times are unix seconds (UTC), sizes bytes, money picodoll
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -538,6 +538,37 @@ class PriceSource(msgspec.Struct, frozen=True, gc=False):
     updated_at: float | None
 
 
+RefreshStage = Literal[
+    "scan", "ledger", "prices", "match", "sessions", "publish", "outputs", "refresh"
+]
+"""The part of a refresh that an unexpected error ended.
+
+`scan`: finding and reading the files of an agent. `ledger`: counting what was read, and writing it.
+`prices`: pricing what had no price. `match`: matching processes to sessions. `sessions`: the
+published value of a session. `publish`: the pages. `outputs`: OTLP push and textfile.
+`refresh`: everything else, which ends the whole refresh.
+"""
+
+REFRESH_STAGES: tuple[RefreshStage, ...] = get_args(RefreshStage)
+
+
+class RefreshError(msgspec.Struct, frozen=True, array_like=True):
+    """An unexpected error that ended one part of a refresh.
+
+    It has no message, because the message of an exception may quote what a file holds.
+    """
+
+    stage: RefreshStage
+    agent: str  # whose part it was; empty where it concerns all agents
+    error: str  # the type of the exception
+    location: str  # the innermost line of this package that it passed: module:line
+
+    def __str__(self) -> str:
+        """Return it in a line: `sessions (claude): KeyError at agtop_exporter.state:12`."""
+        whose = f" ({self.agent})" if self.agent else ""
+        return f"{self.stage}{whose}: {self.error} at {self.location}"
+
+
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """All that is published, as of one refresh; every output is made from it alone."""
 
@@ -550,3 +581,5 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     agents: tuple[AgentStatus, ...]
     rate_limits: tuple[RateLimit, ...] = ()
     price_sources: tuple[PriceSource, ...] = ()
+    errors: tuple[RefreshError, ...] = ()  # of parts of the refresh that are missing here
+    result_of: float | None = None  # the earlier refresh that this repeats, where later ones failed

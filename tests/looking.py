@@ -19,24 +19,33 @@ EVENING = datetime.fromisoformat("2026-03-02T20:00:00Z").timestamp()
 class Look:
     """Some agents' files below a home, looked at again and again."""
 
-    def __init__(
-        self, home, *, agents=EVERY_AGENT, environment=None, prices=None, state=None, **settings
+    def __init__(  # noqa: PLR0913 - the parts of a pipeline
+        self,
+        home,
+        *,
+        agents=EVERY_AGENT,
+        environment=None,
+        prices=None,
+        ledger=None,
+        state=None,
+        processes=None,
+        **settings,
     ):
         self.told = []  # what a person would be told
-        self._pipeline = Pipeline(
+        self.pipeline = self._pipeline = Pipeline(
             Settings(**settings),
             agents=agents,
             homes=[Path(home)],
             environment=environment or {},
-            ledger=Ledger(state),
+            ledger=ledger or Ledger(state),
             prices=PriceBook(overrides=prices),
-            processes=None,
+            processes=processes,
             notice=lambda *notice: self.told.append(notice),
         )
 
     def close(self):
         """Give the ledger back, so that another process could go on with it."""
-        self._pipeline.ledger.close()
+        self.pipeline.ledger.close()
 
     def at(self, now=EVENING):
         """Return the snapshot of a refresh."""

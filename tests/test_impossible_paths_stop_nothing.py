@@ -8,7 +8,6 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-import msgspec
 import pytest
 from driving import DATABASES, used
 from hypothesis import given
@@ -158,16 +157,9 @@ def test_a_stored_one_hides_no_session(agent, home, tmp_path):
 
 def poison_stored(ledger):
     """Write what an earlier version kept: the directory as it was read, and no project."""
-    cwd = SessionUpdate.__struct_fields__.index("cwd")
-    with closing(sqlite3.connect(ledger)) as database:
-        rows = database.execute("SELECT id, data FROM sessions").fetchall()
-        assert rows
-        for id_, data in rows:
-            record = msgspec.msgpack.decode(data)  # id, agent, session id, facts, project, ...
-            record[3][cwd], record[4] = "/home/ada\0", ""
-            update = "UPDATE sessions SET data = ? WHERE id = ?"
-            database.execute(update, (msgspec.msgpack.encode(record), id_))
-        database.commit()
+    with closing(sqlite3.connect(ledger)) as database, database:
+        update = "UPDATE sessions SET cwd = '/home/ada' || char(0), project = ''"
+        assert database.execute(update).rowcount > 0
 
 
 def test_the_next_directory_is_taken(tmp_path):
@@ -290,15 +282,14 @@ def test_a_name_that_is_no_text_is_told(tmp_path):
 
 
 def test_a_failed_refresh_loses_no_session(tmp_path, monkeypatch):
-    """What the ledger has is shown by the next refresh, whatever the last one stumbled over."""
+    """What the ledger has is shown by the next refresh, whatever the last one failed on."""
     claude_file(tmp_path).write_text(claude_turns(1, range(2)))
     look = Look(tmp_path, agents=[CLAUDE])
     for number in (2, 3):
         claude_file(tmp_path, number).write_text(claude_turns(number, range(2)))
         with monkeypatch.context() as patched:
             patched.setattr(pairing, "_real", fail)
-            with pytest.raises(ValueError, match="out of order"):
-                look.at()
+            assert look.at().errors
         assert len(look.sessions()) == number
 
 

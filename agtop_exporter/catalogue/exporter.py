@@ -10,11 +10,16 @@ from agtop_exporter.catalogue.metric import (
     gauges,
     totals,
 )
-from agtop_exporter.model import Snapshot
+from agtop_exporter.model import REFRESH_STAGES, Snapshot
 
 
 def _snapshot_timestamp(snapshot: Snapshot) -> Iterator[Sample]:
-    yield (), snapshot.generated_at
+    yield (), snapshot.generated_at if snapshot.result_of is None else snapshot.result_of
+
+
+def _refresh_errors(snapshot: Snapshot) -> Iterator[Sample]:
+    for stage in REFRESH_STAGES:
+        yield (stage,), snapshot.totals.get(("refresh_errors", stage), 0)
 
 
 def _pricing_info(snapshot: Snapshot) -> Iterator[Sample]:
@@ -42,8 +47,8 @@ EXPORTER = (
         name="agtop_agent_up",
         kind="gauge",
         labels=("agent",),
-        help="1 if the last background scan of the agent's files succeeded, 0 if it failed. "
-        "Absent where the agent is not installed.",
+        help="1 if the last background refresh read and processed all files of the agent, 0 if a "
+        "part of it failed. Absent where the agent is not installed.",
         otel_name="agtop.agent.up",
         cap="agents",
         collect=each_agent(lambda status: None if status.up is None else int(status.up)),
@@ -187,6 +192,16 @@ EXPORTER = (
         otel_unit="s",
         cap="1",
         collect=gauges("refresh_duration_seconds"),
+    ),
+    Metric(
+        name="agtop_refresh_errors_total",
+        kind="counter",
+        labels=("stage",),
+        help="Unexpected errors, each of which ended one part of a background refresh, by stage.",
+        otel_name="agtop.refresh.errors",
+        otel_unit="{error}",
+        cap=f"{len(REFRESH_STAGES)} stages",
+        collect=_refresh_errors,
     ),
     Metric(
         name="agtop_ledger_bytes",

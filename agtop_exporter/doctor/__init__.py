@@ -4,14 +4,21 @@ The report is a frozen value; `text` makes it readable. The exit status of the c
 all is well, 1 where something needs attention.
 """
 
+import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment
-from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, PriceSource, Snapshot
+from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
+    AgentStatus,
+    PriceSource,
+    RefreshError,
+    Snapshot,
+)
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
 
@@ -129,12 +136,20 @@ def examine(
             for one in pipeline.prices.known_price_disagreements(snapshot.generated_at)
             if one.model in models
         ),
-        problems=tuple(problems),
+        problems=(*problems, *(f"an unexpected error in {error}" for error in snapshot.errors)),
     )
 
 
+def of_the_daemon(errors: Iterable[RefreshError]) -> list[str]:
+    """Return the problems of the daemon whose last refresh had these errors."""
+    return [f"an unexpected error in the last refresh of the daemon, in {e}" for e in errors]
+
+
 def _paths(agent: Agent, homes: Sequence[Path], environment: Environment) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(path for home in homes for path in agent.roots(home, environment)))
+    """Return the roots of an agent; none where they cannot be found, which the refresh reports."""
+    with contextlib.suppress(Exception):
+        return tuple(dict.fromkeys(p for home in homes for p in agent.roots(home, environment)))
+    return ()
 
 
 def _finding(

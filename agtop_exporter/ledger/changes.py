@@ -23,6 +23,12 @@ class Changes:
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
         self._count(entry, 1)
 
+    def add_changes(self, other: "Changes") -> None:
+        """Add all changes of another value."""
+        for place, usage in other.usage.items():
+            self.usage[place] = self.usage.get(place, ModelUsage()) + usage
+        self.counts.update(other.counts)
+
     def add_page(self, page: Page) -> None:
         """Add what many entries say together."""
         for place, usage in page.usage():

@@ -48,65 +48,93 @@ def _count_packed(state: LedgerState, agent: str, packed: Packed, find_tariff: F
         return False
     ids = {id_: state.sessions.find(agent, id_).id for id_ in packed.session_ids}
     page = Page(keys, packed, ids=ids, tariffs=tariffs)
-    state.changes.add_page(page)
+    changes = Changes()
+    changes.add_page(page)
+    state.changes.add_changes(changes)  # from here on nothing can fail
     state.store.put_page(page)
     return True
 
 
 def _merge(state: LedgerState, agent: str, events: Sequence[UsageEvent], price: Price) -> None:
     keys = state.store.keys(event_keys(agent, events))
-    known = state.store.entries(keys)
+    merging = Merging(state, keys)
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(agent, event.session_id).id
         entry = entry_of(event, session, price(event) if event.requests else None)
-        known[key] = merge_entry(state, key, entry, known.get(key), price)
+        merging.add(key, entry, price)
+    merging.finish()
 
 
-def merge_entry(
-    state: LedgerState, key: bytes, entry: Entry, before: Entry | None, price: Price
-) -> Entry:
-    """Count what an event adds to what was known of it; return what is known now."""
-    if before is None:
-        state.changes.add(entry)
-    else:
-        if before.session in state.sessions.lost:
-            before = _adopt(state, key, before, entry.session)
-        merged = before.merged(entry, began_before=_began(state, entry) < _began(state, before))
-        if merged == before:
-            return before
-        entry = _priced(merged, before, price)
-        state.changes.take(before)
-        state.changes.add(entry)
-    state.store.put_event(key, entry)
-    return entry
+class Merging:
+    """Merges events into what is known of them; nothing has changed before `finish`.
+
+    So an exception in the middle of a batch counts none of it.
+    """
+
+    def __init__(self, state: LedgerState, keys: Sequence[bytes]) -> None:
+        """Look up the events with these keys. Raises DamagedError."""
+        self._state = state
+        self._known = state.store.entries(keys)
+        self._merged: dict[bytes, Entry] = {}
+        self._changes = Changes()
+        self._adopted = Changes()
+
+    def add(self, key: bytes, entry: Entry, price: Price) -> None:
+        """Count what an event adds to what was known of it."""
+        before = self._known.get(key)
+        if before is None:
+            self._put(key, entry)
+            self._changes.add(entry)
+            return
+        if before.session in self._state.sessions.lost:
+            before = self._adopt(key, before, entry.session)
+        merged = self._merge(before, entry)
+        if merged != before:
+            merged = _priced(merged, before, price)
+            self._put(key, merged)
+            self._changes.take(before)
+            self._changes.add(merged)
+
+    def restore(self, key: bytes, entry: Entry) -> None:
+        """Remember an event that has been counted."""
+        before = self._known.get(key)
+        if before is not None and before.session in self._state.sessions.lost:
+            self._adopt(key, before, entry.session)
+        else:
+            self._put(key, entry if before is None else self._merge(before, entry))
+
+    def _merge(self, before: Entry, entry: Entry) -> Entry:
+        began_before = _began(self._state, entry) < _began(self._state, before)
+        return before.merged(entry, began_before=began_before)
+
+    def _adopt(self, key: bytes, entry: Entry, session: int) -> Entry:
+        """Give an event of a lost session to one that shows it; the totals have it already."""
+        adopted = entry.moved_to(session)
+        self._adopted.take(entry)
+        self._adopted.add(adopted)
+        self._put(key, adopted)
+        return adopted
+
+    def _put(self, key: bytes, entry: Entry) -> None:
+        self._known[key] = self._merged[key] = entry
+
+    def finish(self) -> None:
+        """Make the changes."""
+        self._state.changes.add_changes(self._changes)
+        self._state.adopted.add_changes(self._adopted)
+        for key, entry in self._merged.items():
+            self._state.store.put_event(key, entry)
 
 
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
     """Remember the events of a batch that has been counted before. Raises DamagedError."""
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_keys(batch.agent, events))
-    known = state.store.entries(keys)
+    merging = Merging(state, keys)
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id).id
-        entry = entry_of(event, session, price(event) if event.requests else None)
-        if (before := known.get(key)) is None:
-            known[key] = entry
-        elif before.session in state.sessions.lost:
-            known[key] = _adopt(state, key, before, session)
-        else:
-            known[key] = before.merged(
-                entry, began_before=_began(state, entry) < _began(state, before)
-            )
-        state.store.put_event(key, known[key])
-
-
-def _adopt(state: LedgerState, key: bytes, entry: Entry, session: int) -> Entry:
-    """Give an event of a lost session to the session that shows it; the totals have it already."""
-    adopted = entry.moved_to(session)
-    state.adopted.take(entry)
-    state.adopted.add(adopted)
-    state.store.put_event(key, adopted)
-    return adopted
+        merging.restore(key, entry_of(event, session, price(event) if event.requests else None))
+    merging.finish()
 
 
 def _began(state: LedgerState, entry: Entry) -> float:

@@ -130,7 +130,9 @@ class Ledger:
     ) -> tuple[ParseError, ...]:
         """Take in what one read found. `project` names the project of a working directory.
 
-        Returns what could not be used, of the file and of the events that were made of it.
+        Returns what could not be used, of the file and of the events that were made of it. An
+        exception counts nothing of the batch and leaves the cursor where it was: the batch can be
+        read and recorded again, and is then counted once.
         """
         state, agent = self._state, batch.agent
         for update in batch.sessions:
@@ -145,7 +147,7 @@ class Ledger:
             counting.apply(state)
         for created in state.sessions.created:
             if not created.facts.parent_session_id and not state.sessions.lost:
-                self.add(("sessions_started", agent), 1)
+                self.add(("sessions_started", created.agent), 1)
         state.sessions.created.clear()
         for limit in batch.rate_limits:
             self._take_limit(agent, limit)
@@ -198,9 +200,14 @@ class Ledger:
 
     def commit(self) -> list[SessionRecord]:
         """End a refresh: make its changes durable, and return the sessions that it changed."""
-        counting.apply(self._state)
         self.checkpoint()
+        return self.take_changed()
+
+    def take_changed(self) -> list[SessionRecord]:
+        """Return the sessions that changed since the last call, whether they are durable or not."""
+        counting.apply(self._state)
         sessions = self._state.sessions
+        sessions.keep_floors()
         changed = [sessions.by_id[number] for number in sessions.before]
         sessions.before.clear()
         return [record for record in changed if record.id not in sessions.lost]

@@ -7,7 +7,7 @@ them has lost is added up again from another one. Totals never decrease meanwhil
 from collections import Counter
 
 from agtop_exporter.ledger.changes import Changes, Place
-from agtop_exporter.ledger.counting import Price, apply, hourly_sums, merge_entry
+from agtop_exporter.ledger.counting import Merging, Price, apply, hourly_sums
 from agtop_exporter.ledger.records import Entry, SessionRecord
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import Totals
@@ -124,10 +124,10 @@ def join(stored: LedgerState, state: LedgerState) -> None:
         known = stored.sessions.by_id[numbers[record.id]]
         known.project = known.project or record.project
     entries = state.store.new_entries()
-    known_entries = stored.store.entries([key for key, _ in entries])
+    merging = Merging(stored, [key for key, _ in entries])
     for key, entry in entries:
-        moved, before = entry.moved_to(numbers[entry.session]), known_entries.get(key)
-        merge_entry(stored, key, moved, before, _price_of(entry))
+        merging.add(key, entry.moved_to(numbers[entry.session]), _price_of(entry))
+    merging.finish()
     apply(stored)
     for series, value in state.totals.values.items():
         if series[0] not in FROM_EVENTS:

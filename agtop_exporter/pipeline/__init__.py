@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
@@ -21,11 +22,13 @@ from agtop_exporter.model import (
     Series,
     Snapshot,
 )
+from agtop_exporter.pipeline.failing import count_error, remember_errors
 from agtop_exporter.pipeline.files import AgentFiles, Listing
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.scan import Failure, read_all
 from agtop_exporter.pipeline.sessions import SessionViews
+from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import project_name
@@ -58,12 +61,16 @@ class Pipeline:
         self._all_agents = agents
         self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
         self._notice = notice
-        self._plans = {agent.name: account_plan(agent, homes, environment) for agent in agents}
+        self.steps = Steps(notice, partial(count_error, ledger))
+        self._account_plan = partial(account_plan, homes=homes, environment=environment)
+        self._plans: dict[str, str] = {}  # by agent, once it could be read
         self._noticed: set[tuple[str, ...]] = set()
         self._told: Counter[tuple[str, str]] = Counter()  # by event and agent
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
-        self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.metadata)
+        self.pairing = Pairing(
+            processes, agents, homes, environment, saved=ledger.metadata, steps=self.steps
+        )
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
@@ -81,6 +88,7 @@ class Pipeline:
             self.ledger,
             self.pairing,
             settings,
+            steps=self.steps,
             plans=self._plans,
             unwanted=self._unwanted,
             context_window=self.prices.context_window,
@@ -90,27 +98,38 @@ class Pipeline:
         self,
         now: float,
         *,
+        settle: Callable[[], None] = lambda: None,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
         stopping: Callable[[], bool] = lambda: False,
         sampled_at: Callable[[], float] | None = None,
     ) -> Snapshot:
         """Read what is new, count it, commit it, and return what is true at `now`.
 
-        `sampled_at` is asked for the time when the processes are looked at, after the reading.
-        Once `stopping` says so, what has been read is committed, the rest left for next time.
+        `settle` puts what others have counted into the ledger. `sampled_at` is asked for the time
+        when the processes are looked at, after the reading. Once `stopping` says so, what has been
+        read is committed, the rest left for next time.
+
+        An exception in one part costs that part only: `Snapshot.errors` names it, and the next
+        refresh makes up for it.
         """
         began = perf_counter()
+        self.steps.begin()
+        remember_errors(self.ledger, self.steps.before)
+        settle()
         self._tell_of_ledger()  # what opening it has met: writing it may go well
         statuses = self._scan(now, progress, stopping)
-        restore_keys(self.ledger, self.agents, price=self.prices.cost, stopping=stopping)
-        if self._price_generation != self.prices.generation:
-            self._price_generation = self.prices.generation
-            self._price_sources = self.prices.sources()
-            self.ledger.reprice(self.prices.cost)
-        changed = self.ledger.commit()
-        self.pairing.add_history(self.ledger.take_recovered())
+        with self.steps.step("ledger"):
+            restore_keys(self.ledger, self.agents, price=self.prices.cost, stopping=stopping)
+        with self.steps.step("prices"):
+            self._reprice()
+        with self.steps.step("ledger"):
+            self.ledger.checkpoint()
+        with self.steps.step("ledger"):
+            self._views.note(self.ledger.take_changed())
+        with self.steps.step("match"):
+            self.pairing.add_history(self.ledger.take_recovered())
         if not stopping():  # else nobody will see it
-            self._views.update(changed, now, sampled_at=sampled_at or (lambda: now))
+            self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
         self._tell_of_ledger()
         duration = perf_counter() - began
@@ -136,10 +155,24 @@ class Pipeline:
             ),
             rate_limits=tuple(self.ledger.rate_limits.values()),
             price_sources=self._price_sources,
+            errors=self.steps.errors,
         )
 
+    def look_at_processes(self, now: float) -> None:
+        """Match the processes as of `now`, so that the next refresh can tell rates."""
+        with self.steps.step("match"):
+            self.pairing.pair(now)
+
+    def _reprice(self) -> None:
+        generation = self.prices.generation
+        if self._price_generation != generation:
+            self._price_sources = self.prices.sources()
+            self.ledger.reprice(self.prices.cost)
+            self._price_generation = generation
+
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
-        status = msgspec.structs.replace(status, states=states)
+        up = False if status.up and self.steps.is_down(status.agent) else status.up
+        status = msgspec.structs.replace(status, states=states, up=up)
         usage = self.pairing.agent(status.agent, installed=status.enabled)
         if usage is None:
             return status
@@ -154,11 +187,16 @@ class Pipeline:
 
     def _keep_totals(self) -> None:
         """Make durable what was learned of processes and waits, before it is published."""
-        for series, growth in (*self.pairing.skipped().items(), *self._views.waits.take()):
-            self.ledger.add(series, growth)
-        for name, data in self.pairing.to_save().items():
-            self.ledger.remember(name, data)
-        self.ledger.checkpoint()
+        with self.steps.step("match"):
+            for series, count in self.pairing.skipped().items():
+                self.ledger.add(series, count)
+            for name, data in self.pairing.to_save().items():
+                self.ledger.remember(name, data)
+        with self.steps.step("sessions"):
+            for series, growth in self._views.waits.take():
+                self.ledger.add(series, growth)
+        with self.steps.step("ledger"):
+            self.ledger.checkpoint()
 
     # --- scanning ---------------------------------------------------------------------------
 
@@ -172,21 +210,16 @@ class Pipeline:
         failed: set[str] = set()
         listings = self._look(durations, failed)
         work = [item for listing in listings.values() for item in listing.work]
-        for result in read_all(work, self.agents, progress=progress, stopping=stopping):
-            began = perf_counter()
-            if isinstance(result, Batch):
-                errors = self.ledger.record(
-                    result,
-                    price=self.prices.cost,
-                    find_tariff=self.prices.tariff,
-                    project=project_name,
-                )
-                self._tell_of_errors(result, errors)
-            elif result.reason:
-                self._fail(result, failed)
-            if self.ledger.wants_checkpoint:
-                self.ledger.checkpoint()
-            durations[result.agent] += perf_counter() - began
+        uncounted: set[tuple[str, str]] = set()  # files whose later batches must wait
+        with self.steps.step("scan") as reading:
+            for result in read_all(work, self.agents, progress=progress, stopping=stopping):
+                began = perf_counter()
+                if isinstance(result, Batch):
+                    self._record(result, uncounted)
+                elif result.reason:
+                    self._fail(result, failed)
+                durations[result.agent] += perf_counter() - began
+        failed.update(self.agents if reading.failed else (agent for agent, _ in uncounted))
         return [
             msgspec.structs.replace(
                 self._status(agent, listings.get(agent.name), failed, now),
@@ -196,21 +229,50 @@ class Pipeline:
             for agent in self.agents.values()
         ]
 
+    def _record(self, batch: Batch, uncounted: set[tuple[str, str]]) -> None:
+        """Count a batch, unless one before it of the same file could not be counted."""
+        file = (batch.agent, batch.path)
+        if file in uncounted:
+            return
+        with self.steps.step("ledger", batch.agent) as recording:
+            errors = self.ledger.record(
+                batch,
+                price=self.prices.cost,
+                find_tariff=self.prices.tariff,
+                project=project_name,
+            )
+            self._tell_of_errors(batch, errors)
+        if recording.failed:
+            uncounted.add(file)
+        if self.ledger.wants_checkpoint:
+            with self.steps.step("ledger"):
+                self.ledger.checkpoint()
+
     def _look(self, durations: dict[str, float], failed: set[str]) -> dict[str, Listing]:
         """Find out what has changed."""
         listings: dict[str, Listing] = {}
         for name in self.agents:
             began = perf_counter()
-            try:
-                listings[name] = self._files[name].look(self.ledger.cursors.get(name, {}))
-            except OSError as error:
-                self._fail(Failure(name, "", str(error)), failed)
-                continue
-            for path, reason in listings[name].unreadable:
-                self._fail(Failure(name, path, reason), failed)
-            self._follow(name, listings[name])
+            with self.steps.step("scan", name):
+                if name not in self._plans:
+                    self._plans[name] = self._account_plan(self.agents[name])
+            with self.steps.step("scan", name) as looking:
+                self._look_at(name, listings, failed)
+            if looking.failed:
+                failed.add(name)
+                self.ledger.add(("scan_errors", name), 1)
             durations[name] = perf_counter() - began
         return listings
+
+    def _look_at(self, name: str, listings: dict[str, Listing], failed: set[str]) -> None:
+        try:
+            listing = listings[name] = self._files[name].look(self.ledger.cursors.get(name, {}))
+        except OSError as error:
+            self._fail(Failure(name, "", str(error)), failed)
+            return
+        for path, reason in listing.unreadable:
+            self._fail(Failure(name, path, reason), failed)
+        self._follow(name, listing)
 
     def _follow(self, agent: str, listing: Listing) -> None:
         """Move the cursors of renamed files, forget those of files that are gone."""
@@ -248,6 +310,8 @@ class Pipeline:
     def _fail(self, failure: Failure, failed: set[str]) -> None:
         failed.add(failure.agent)
         self.ledger.add(("scan_errors", failure.agent), 1)
+        if failure.bug is not None:
+            self.steps.note("scan", failure.bug, agent=failure.agent)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
         self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
@@ -266,8 +330,8 @@ class Pipeline:
             self._tell("skipped records", agent, path=batch.path, reason=error.reason)
 
     def _ledger_gauges(self) -> dict[Series, float]:
-        durable = self.ledger.durable
         gauges: dict[Series, float] = {("ledger_bytes",): self.ledger.size_bytes()}
+        durable = self.ledger.durable
         if durable is not None:
             gauges["ledger_durable",] = int(durable)
         return gauges

@@ -76,13 +76,14 @@ class AgentFiles:
     def look(self, cursors: Mapping[str, Cursor]) -> Listing:
         """Compare files with their cursors; `cursors` are those of this agent."""
         roots, unreadable = _usable(self._roots())
-        if self._pass is None:
-            self._pass = (entry for root in roots for entry in self._agent.files(root))
+        files, self._pass = self._pass, None  # a pass that an exception ends is begun again
+        if files is None:
+            files = (entry for root in roots for entry in self._agent.files(root))
             self._seen = set()
         changed: dict[str, os.stat_result] = {}
         gone: list[str] = []
         unnamed: list[tuple[str, str]] = []
-        for entry in itertools.islice(self._pass, None if self._first else LOOKS_PER_REFRESH):
+        for entry in itertools.islice(files, None if self._first else LOOKS_PER_REFRESH):
             if not clean_path(entry.path):
                 unnamed.append((_as_text(entry.path), "its path is not UTF-8"))
                 continue
@@ -90,12 +91,12 @@ class AgentFiles:
                 self._groups[entry.path] = entry
             self._seen.add(entry.path)
             _look_at(entry, cursors, changed)
-        following = next(self._pass, None)
+        following = next(files, None)
         if following is None:
             gone = [] if unreadable else [path for path in cursors if path not in self._seen]
-            self._pass, self._first = None, False
+            self._first = False
         else:
-            self._pass = itertools.chain([following], self._pass)
+            self._pass = itertools.chain([following], files)
             if self._hot is None:
                 self._hot = _latest(cursors)
             for path in self._hot:

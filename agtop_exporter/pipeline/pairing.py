@@ -10,6 +10,7 @@ import msgspec
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.ledger import SessionRecord
 from agtop_exporter.model import ProcessMatch, ProcessUsage, Series
+from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import (
     Binding,
@@ -41,7 +42,7 @@ WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen o
 class Pairing:
     """The processes, their sessions, and what they used, from one refresh to the next."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
         self,
         source: ProcessSource | None,
         agents: Sequence[Agent],
@@ -49,16 +50,14 @@ class Pairing:
         environment: Environment,
         *,
         saved: Mapping[str, bytes],
+        steps: Steps,
     ) -> None:
         """Begin with what an earlier process `saved`; without a source nothing is paired."""
         self._source = source
-        self._registries = [
-            (REGISTRIES[agent.name], root.parent)
-            for agent in agents
-            if agent.name in REGISTRIES
-            for home in homes
-            for root in agent.roots(home, environment)
-        ]
+        self._steps = steps
+        self._registered_agents = [agent for agent in agents if agent.name in REGISTRIES]
+        self._homes = homes
+        self._environment = environment
         self._facts: dict[SessionKey, SessionFacts] = {}
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
@@ -88,24 +87,34 @@ class Pairing:
                 )
 
     def pair(self, now: float) -> set[SessionKey]:
-        """Look at the processes as of `now`; return the sessions that have or had one."""
+        """Look at the processes as of `now`; return the sessions that have or had one.
+
+        An exception leaves everything as it was after the last look.
+        """
         if self._source is None:
             return set()
-        before = self._matches
-        self._table = self._source.sample(now)
-        if self._table.agents or before.bindings:
-            evidence = gather(self._table, self._facts, registry=self._registered())
-            self._matches = match(self._table, self._facts, evidence, previous=before)
-        elif self._table.complete:  # nothing to pair: thousands of sessions need no look
-            self._matches = Matches(ended=before.ended)
-        turn = advance(self._usage, self._table, matches=self._matches)
+        before = matches = self._matches
+        table = self._source.sample(now)
+        if table.agents or before.bindings:
+            evidence = gather(table, self._facts, registry=self._registered(table))
+            matches = match(table, self._facts, evidence, previous=before)
+        elif table.complete:  # nothing to pair: thousands of sessions need no look
+            matches = Matches(ended=before.ended)
+        turn = advance(self._usage, table, matches=matches)
+        self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
-        return {*before.bindings, *self._matches.bindings}
+        return {*before.bindings, *matches.bindings}
 
-    def _registered(self) -> list[RegistryEntry]:
-        if not self._table.agents:
+    def _registered(self, table: ProcessTable) -> list[RegistryEntry]:
+        if not table.agents:
             return []
-        return [entry for read, root in self._registries for entry in read(root).entries]
+        entries: list[RegistryEntry] = []
+        for agent in self._registered_agents:
+            with self._steps.step("match", agent.name):
+                for home in self._homes:
+                    for root in agent.roots(home, self._environment):
+                        entries += REGISTRIES[agent.name](root.parent).entries
+        return entries
 
     @property
     def sees_agents(self) -> bool:
@@ -189,14 +198,15 @@ class Pairing:
         now, before = self._usage, self._saved
         if now is before or (not now.last and not before.last):
             return {}
-        self._saved = now
         changed = {
             _name(key): msgspec.msgpack.encode(spent)
             for key, spent in now.sessions.items()
             if before.sessions.get(key) != spent
         }
         trees = msgspec.structs.replace(now, gone={}, sessions={})
-        return {SAVED: msgspec.msgpack.encode(trees)} | changed
+        data = {SAVED: msgspec.msgpack.encode(trees)} | changed
+        self._saved = now
+        return data
 
 
 def _name(session: SessionKey) -> str:

@@ -11,17 +11,19 @@ import msgspec
 from agtop_exporter.agents import Agent
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
+from agtop_exporter.pipeline.steps import Raised, raised
 from agtop_exporter.tail import NotAFileError
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read sooner than a child process starts
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A file that could not be read."""
+    """A file that could not be read; `bug` is the unexpected exception of its reader, if any."""
 
     agent: str
     path: str
     reason: str
+    bug: Raised | None = None
 
 
 def read_all(
@@ -77,4 +79,5 @@ def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:
     except OSError as error:
         return Failure(item.agent, item.path, error.strerror or type(error).__name__)
     except Exception as error:  # noqa: BLE001 - whatever a file holds, the others are read
-        return Failure(item.agent, item.path, f"a bug in its reader: {type(error).__name__}")
+        bug = raised(error)
+        return Failure(item.agent, item.path, f"a bug in its reader: {bug.error}", bug)

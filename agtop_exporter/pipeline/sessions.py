@@ -1,7 +1,7 @@
 """Makes the published Session values from the ledger's records, and only those that changed."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from agtop_exporter.ledger import Ledger, SessionRecord
@@ -15,6 +15,7 @@ from agtop_exporter.model import (
     Tree,
 )
 from agtop_exporter.pipeline.pairing import Pairing
+from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.processes.facts import SessionKey
 from agtop_exporter.settings import Settings
@@ -25,7 +26,11 @@ BUSY_PERCENT = 1.0  # of a core: less is a process that waits
 
 
 class SessionViews:
-    """The sessions as they are published; what has not changed is not made again."""
+    """The sessions as they are published; what has not changed is not made again.
+
+    A session that changed is remembered until its view was made, however many refreshes that takes:
+    one whose view cannot be made keeps the view that it has, and delays no other.
+    """
 
     def __init__(  # noqa: PLR0913 - all that a view is made of
         self,
@@ -33,6 +38,7 @@ class SessionViews:
         pairing: Pairing,
         settings: Settings,
         *,
+        steps: Steps,
         plans: Mapping[str, str],
         unwanted: AbstractSet[str],
         context_window: Callable[[str], int | None],
@@ -43,6 +49,7 @@ class SessionViews:
         """
         self._records = ledger.sessions
         self._pairing = pairing
+        self._steps = steps
         self._plans = plans
         self._unwanted = unwanted
         self._settings = settings
@@ -51,39 +58,55 @@ class SessionViews:
         self._children: dict[Key, list[Key]] = {}
         self._open: set[Key] = set()  # those that the passing of time can change
         self._top_level: dict[str, set[str]] = {}  # the sessions of each agent
+        self._changed: dict[Key, SessionRecord] = {}  # not yet matched, or without a place in trees
+        self._stale: set[Key] = set()  # whose views must be made again
         self._all: tuple[Session, ...] = ()
-        self._complete = False  # every session that the ledger knows has a view
+        self._started = False  # all that the ledger knew is in `_changed`, or was
         self._updated_at: float | None = None
         self.waits = Waits()
         self.dropped = 0  # sessions above the limit of published ones, at the last call
 
-    def update(
-        self, changed: list[SessionRecord], now: float, *, sampled_at: Callable[[], float]
-    ) -> None:
-        """Take in the sessions that a refresh changed, and let time pass for the others."""
-        known = changed if self._complete else self._records.values()
-        records = [record for record in known if record.agent not in self._unwanted]
-        self._complete = False  # until the end: after a failure all sessions are looked at again
-        self._pairing.learn(records)
-        stale: set[Key] = set(self._open)
-        for record in records:
-            key = (record.agent, record.session_id)
-            parent = record.facts.parent_session_id
-            if parent and key not in (siblings := self._siblings(record.agent, parent)):
-                siblings.append(key)
-            top_level = self._top_level.setdefault(record.agent, set())
-            (top_level.add if self._is_top(key) else top_level.discard)(record.session_id)
-            stale.update(self._line(key))
-        for paired in self._pairing.pair(sampled_at()):
-            session = self._records.get((paired.agent, paired.session_id))
-            if session and session.agent not in self._unwanted:
-                stale.update((m.agent, m.session_id) for m in self._tree(session))
-        for key in stale:
-            self._renew(key, now)
-        if stale:
+    def note(self, changed: Iterable[SessionRecord]) -> None:
+        """Remember sessions that changed until `update` has processed them."""
+        known = changed if self._started else self._records.values()
+        self._changed.update(
+            ((record.agent, record.session_id), record)
+            for record in known
+            if record.agent not in self._unwanted
+        )
+        self._started = True
+
+    def update(self, now: float, *, sampled_at: Callable[[], float]) -> None:
+        """Process the sessions that changed, and let time pass for the others."""
+        for key, record in tuple(self._changed.items()):
+            with self._steps.step("match", record.agent) as learning:
+                self._pairing.learn([record])
+            with self._steps.step("sessions", record.agent) as placing:
+                self._place(key, record)
+            if not (learning.failed or placing.failed):
+                del self._changed[key]
+        with self._steps.step("match"):
+            for paired in self._pairing.pair(sampled_at()):
+                session = self._records.get((paired.agent, paired.session_id))
+                if session and session.agent not in self._unwanted:
+                    self._stale.update((m.agent, m.session_id) for m in self._tree(session))
+        self._stale |= self._open
+        if stale := tuple(self._stale):
+            for key in stale:
+                with self._steps.step("sessions", key[0]):
+                    self._renew(key, now)
+                    self._stale.discard(key)
             self._all = tuple(self._views.values())
         self._updated_at = now
-        self._complete = True
+
+    def _place(self, key: Key, record: SessionRecord) -> None:
+        """Put a session into the tree of its parent; the views of all its ancestors are stale."""
+        parent = record.facts.parent_session_id
+        if parent and key not in (siblings := self._siblings(record.agent, parent)):
+            siblings.append(key)
+        top_level = self._top_level.setdefault(record.agent, set())
+        (top_level.add if self._is_top(key) else top_level.discard)(record.session_id)
+        self._stale.update(self._line(key))
 
     def _renew(self, key: Key, now: float) -> None:
         view = self._views[key] = self._view(self._records[key], now)

@@ -7,8 +7,10 @@ are kept quiet here, and watched at the one place that all of them pass.
 
 import contextlib
 import logging
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from google.protobuf.message import DecodeError
@@ -19,8 +21,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.resources import Resource
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import get_auth_from_url
 
 from agtop_exporter.catalogue import Exposition
+from agtop_exporter.loopback import is_loopback
 from agtop_exporter.push.delivery import Outcome, StartOf
 from agtop_exporter.push.options import PushOptions
 from agtop_exporter.render import otlp
@@ -60,7 +65,7 @@ class OtlpSender:
             delta=delta,
             genai=self._genai,
         )
-        self._watch.outcome = Outcome()
+        self._watch.begin(time)
         result = self._exporter.export(data)
         seen = self._watch.outcome
         if result is MetricExportResult.SUCCESS:
@@ -87,19 +92,52 @@ def _grpc_exporter(options: PushOptions) -> MetricExporter:
         OTLPMetricExporter as GrpcExporter,
     )
 
+    local = is_loopback(urlsplit(options.endpoint).hostname or "")
+    channel_options: Any = (("grpc.enable_http_proxy", 0),) if local else None
     return GrpcExporter(
         timeout=options.timeout_seconds,
         compression=GrpcCompression.Gzip if options.compressed else None,
         max_export_batch_size=POINTS_PER_REQUEST,
+        channel_options=channel_options,
     )
 
 
+class _ConfiguredCredentials(AuthBase):
+    """The user and password in the URL of the endpoint, where there are any.
+
+    A session without `auth` looks into `~/.netrc`, and what it finds there takes the place of the
+    configured `Authorization` header.
+    """
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Complete a request."""
+        user, password = get_auth_from_url(request.url or "")
+        return HTTPBasicAuth(user, password)(request) if user or password else request
+
+
 class _Session(requests.Session):
-    """Remembers how the last request of a push ended."""
+    """Remembers how the last request of a push ended.
+
+    Of the environment it takes the proxies and the certificates, but no credentials, and no proxy
+    to a receiver on this machine.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.auth = _ConfiguredCredentials()
+        self.begin(0.0)
+
+    def begin(self, time: float) -> None:
+        """Begin a push, of what was true at `time` in unix seconds."""
         self.outcome = Outcome()
+        self._time = time
+
+    def merge_environment_settings(self, url: Any, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - as there
+        """Return the settings of one request."""
+        settings = super().merge_environment_settings(url, *arguments)
+        if is_loopback(urlsplit(url).hostname or ""):
+            settings["proxies"] = {}
+        return settings
 
     def request(self, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - as there
         """Send a request, and look at the response. Raises where it is a redirect."""
@@ -111,7 +149,7 @@ class _Session(requests.Session):
         failure = "" if response.ok else f"HTTP {response.status_code}"
         self.outcome = Outcome(
             failure=failure,
-            retry_after_seconds=_retry_after(response),
+            retry_after_seconds=_retry_after(response, self._time),
             rejected_points=self.outcome.rejected_points + _rejected(response),
         )
         if response.is_redirect or (300 <= response.status_code < 400):  # noqa: PLR2004 - HTTP
@@ -121,11 +159,23 @@ class _Session(requests.Session):
         return response
 
 
-def _retry_after(response: requests.Response) -> float:
-    """Return the seconds that a receiver asks for; a date is left to the library's own wait."""
+def _retry_after(response: requests.Response, now: float) -> float:
+    """Return the seconds that a receiver asks for, as a number or a date (RFC 9110, 10.2.3).
+
+    A date is by the clock of the receiver, whose time the response has; else it is about `now`.
+    """
+    text = response.headers.get("Retry-After", "0").strip()
     with contextlib.suppress(ValueError):
-        return max(0.0, float(response.headers.get("Retry-After", "0")))
-    return 0.0
+        return max(0.0, float(text))
+    until, date = _unix_seconds(text), _unix_seconds(response.headers.get("Date", ""))
+    return 0.0 if until is None else max(0.0, until - (now if date is None else date))
+
+
+def _unix_seconds(date: str) -> float | None:
+    """Return the time of an HTTP date; None where it is none."""
+    with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError):
+        return parsedate_to_datetime(date).timestamp()
+    return None
 
 
 def _rejected(response: requests.Response) -> int:
@@ -146,10 +196,14 @@ class _GrpcWatch(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outcome = Outcome()
+        self.begin(0.0)
         logger = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter")
         logger.setLevel(logging.ERROR)
         logger.filters.insert(0, self)
+
+    def begin(self, _time: float) -> None:
+        """Begin a push."""
+        self.outcome = Outcome()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Take the status code out of a message, and let nothing be logged."""

@@ -3,7 +3,8 @@
 GET /            the live sessions, for people
 GET /metrics     text 0.0.4, or OpenMetrics 1.0.0 where it is asked for
 GET /-/healthy   200 while the process runs
-GET /-/ready     503 until the first scan has ended, then 200
+GET /-/ready     200 while refreshes succeed; 503 with the reason before the first scan has ended,
+                 while a part of the last refresh failed, and when none has ended for long
 """
 
 import base64
@@ -20,12 +21,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agtop_exporter.loopback import LOOPBACK_NAMES
 from agtop_exporter.render.prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE
 from agtop_exporter.server import index
 from agtop_exporter.server.negotiation import accepts_gzip, wants_openmetrics
 from agtop_exporter.server.pages import Pages
-
-LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 
 STYLE_HASH = base64.b64encode(hashlib.sha256(index.STYLE.encode()).digest()).decode()
 SECURITY_HEADERS = {
@@ -44,19 +44,22 @@ def create_app(
     current: Callable[[], Pages | None],
     *,
     on_scrape: Callable[[Pages], None],
+    trouble: Callable[[], str] = lambda: "",
     hosts: frozenset[str] | None = LOOPBACK_NAMES,
     version: str = "",
 ) -> Starlette:
     """Return the application that serves the pages that `current` returns, None before the first.
 
     `on_scrape` is called with the pages of which a scrape has been sent `/metrics`: by then
-    newer ones may be current. `hosts` are the names that requests may be addressed to, beside
+    newer ones may be current. `trouble` returns why the pages cannot be relied on, "" where they
+    can. `hosts` are the names that requests may be addressed to, beside
     any IP address, None for all; see `allowed_hosts`.
     """
 
     async def home(_request: Request) -> Response:
         pages = current()
-        return HTMLResponse(index.render(pages.snapshot if pages else None, version=version))
+        snapshot = pages.snapshot if pages else None
+        return HTMLResponse(index.render(snapshot, version=version, trouble=trouble()))
 
     async def metrics(request: Request) -> Response:
         pages = current()
@@ -76,6 +79,9 @@ def create_app(
 
     async def ready(_request: Request) -> Response:
         pages = current()
+        reason = trouble()
+        if reason:
+            return _unavailable(reason)
         if pages is None or not pages.ready:
             return _unavailable()
         return PlainTextResponse("agtop-exporter is ready.\n")
@@ -153,10 +159,8 @@ def _page(pages: Pages, headers: Headers) -> Response:
     return response
 
 
-def _unavailable() -> Response:
-    return PlainTextResponse(
-        "The first scan has not ended yet.\n", status_code=503, headers={"Retry-After": "1"}
-    )
+def _unavailable(reason: str = "The first scan has not ended yet.") -> Response:
+    return PlainTextResponse(f"{reason}\n", status_code=503, headers={"Retry-After": "1"})
 
 
 def _address(name: str) -> IPv4Address | IPv6Address | None:

@@ -84,11 +84,13 @@ footer { margin-top: 1.5rem; font-size: .85rem; }
 """
 
 
-def render(snapshot: Snapshot | None, *, version: str) -> bytes:
-    """Return the page, with ages as of the snapshot."""
+def render(snapshot: Snapshot | None, *, version: str, trouble: str = "") -> bytes:
+    """Return the page, with ages as of the snapshot; `trouble` is why not to rely on it."""
     content = "" if snapshot is None else _summary(snapshot) + _sessions(snapshot)
     if not content:
         content = '<p class="none">The first scan is under way.</p>'
+    if trouble:
+        content = f'<p class="none error">{escape(trouble)}</p>\n{content}'
     page = f"""<!doctype html>
 <html lang="en">
 <head>

@@ -66,6 +66,14 @@ NOW = row(
         empty=NO_EXPORTER,
     ),
     small_stat(
+        "Failed parts of refreshes",
+        "Parts of refreshes that an unexpected error ended, in the time shown.",
+        f"round(sum({of.grown('agtop_refresh_errors_total')}))",
+        unit="short",
+        empty=NO_EXPORTER,
+        thresholds=steps((1, RED)),
+    ),
+    small_stat(
         "Ledger on disk",
         "Whether the last refresh is stored on disk, everywhere: a restart would lose the rest.",
         f"min({of('agtop_ledger_durable')})",

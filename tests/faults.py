@@ -1,0 +1,52 @@
+"""Makes one function of the program raise while a test wants it to."""
+
+from importlib import import_module
+
+QUOTED = "aaaPROMPTaaa"  # what an exception quotes of a file
+
+
+class Fault:
+    """Raises in the place of a function while it is armed, where `when` holds of its arguments."""
+
+    def __init__(self, when=lambda *_arguments: True, error=KeyError):
+        self.armed = False
+        self.when = when
+        self.error = error
+
+    def check(self, *arguments):
+        """Raise where it is time."""
+        if self.armed and self.when(*arguments):
+            raise self.error(QUOTED)
+
+    def put(self, target, monkeypatch):
+        """Replace `module:Class.attribute` by a function that raises first."""
+        owner, name = place(target)
+        monkeypatch.setattr(owner, name, self.around(getattr(owner, name)))
+
+    def around(self, function):
+        """Return the function, which raises first."""
+
+        def raising(*arguments, **options):
+            self.check(*arguments)
+            return function(*arguments, **options)
+
+        return raising
+
+    def after(self, function):
+        """Return a function that lists, which raises at the end of its list."""
+
+        def raising(*arguments):
+            yield from function(*arguments)
+            self.check(*arguments)
+
+        return raising
+
+
+def place(target):
+    """Return the owner and the name of `module:Class.attribute`."""
+    module, _, path = target.partition(":")
+    *owners, name = path.split(".")
+    owner = import_module(module)
+    for each in owners:
+        owner = getattr(owner, each)
+    return owner, name

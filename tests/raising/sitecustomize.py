@@ -1,0 +1,28 @@
+"""Lets one function of the daemon raise while a file exists.
+
+`FAULT` is `module:Class.attribute`, `FAULT_ARMED` the path of the file. Python imports this module
+at its start, where it is on the path.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from faults import Fault, place
+
+
+class _FileFault(Fault):
+    @property
+    def armed(self):
+        return Path(os.environ["FAULT_ARMED"]).exists()
+
+    @armed.setter
+    def armed(self, value):
+        """Leave it to the file."""
+
+
+if "FAULT" in os.environ:
+    owner, name = place(os.environ["FAULT"])
+    setattr(owner, name, _FileFault().around(getattr(owner, name)))
