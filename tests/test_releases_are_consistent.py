@@ -16,8 +16,8 @@ from programs import find_program
 from agtop_exporter import __version__
 
 ROOT = Path(__file__).parent.parent
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
 CATEGORIES = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
 RELEASED = """# Changelog
 
@@ -115,7 +115,7 @@ def test_no_tracked_file_is_missing_from_the_sdist(tmp_path):
 
 
 def test_the_lock_names_no_other_registry_than_pypi():
-    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    lock = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
     for package in lock["package"]:
         if package["name"] == "agtop-exporter":
             assert package["source"] == {"editable": "."}
@@ -135,13 +135,13 @@ def test_ci_tests_every_python_version_that_the_classifiers_name():
         for line in PYPROJECT["project"]["classifiers"]
         if line.startswith(prefix)
     ]
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
     assert workflow["jobs"]["linux"]["strategy"]["matrix"]["python"] == named
     assert PYPROJECT["project"]["requires-python"] == f">={named[0]}"
 
 
 def test_a_release_publishes_nothing_that_ci_did_not_test():
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8"))
     jobs = workflow["jobs"]
     assert jobs["test"]["uses"] == "./.github/workflows/ci.yml"
     writing = [name for name, job in jobs.items() if "write" in job.get("permissions", {}).values()]
