@@ -20,15 +20,9 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import PLANS, AgtopError, Notice, Snapshot
 from agtop_exporter.pipeline import Pipeline
-from agtop_exporter.pricing import PriceBook, PriceRefresher, PriceTableError
+from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
-from agtop_exporter.settings import (
-    DEFAULT_PORT,
-    Check,
-    Settings,
-    SettingsError,
-    load_settings,
-)
+from agtop_exporter.settings import DEFAULT_PORT, Settings, SettingsError, load_settings
 
 PROGRAM = "agtop-exporter"
 FLAGS_OF_COMMANDS = ("config", "once", "json", "list", "watch", "delay", "command")
@@ -118,8 +112,8 @@ def _exporter(arguments: Sequence[str] | None) -> None:
     parser.add_argument(
         "--textfile-interval", metavar="SECONDS", help="time between writes (default 60)"
     )
-    parser.add_argument("--log-format", choices=("logfmt", "json"))
-    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--log-format", metavar="logfmt|json")
+    parser.add_argument("--log-level", metavar="debug|info|warning|error")
     parser.add_argument("--once", action="store_true", help="scan once and print the metrics")
     parser.add_argument("--json", action="store_true", help="with --once: print JSON instead")
     commands = {
@@ -234,7 +228,7 @@ def _homes(settings: Settings) -> list[Path]:
 
 
 def _print_settings(settings: Settings) -> None:
-    lines = [f"{name} = {getattr(settings, name)!r}" for name in settings.__struct_fields__]
+    lines = [f"{name} = {getattr(settings, name)!r}" for name in Settings.model_fields]
     places = (f"# state: {_state_directory(settings)}", f"# cache: {_cache_directory(settings)}")
     _print("".join(f"{line}\n" for line in (*lines, *places)))
 
@@ -352,26 +346,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         Path(environment.get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM))
         / "config.toml"
     )
-    checks: dict[str, Check] = {"agent": _check_agents, "prices": _check_prices}
-    return load_settings(flags, environment, config=config, checks=checks)
-
-
-def _check_agents(names: Sequence[str]) -> None:
-    known = {agent.name for agent in load_agents()}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(f"no such agent: {', '.join(unknown)} (of {', '.join(sorted(known))})")
-
-
-def _check_prices(prices: Mapping[str, Mapping[str, float]]) -> None:
-    mistakes = []
-    for model, price in prices.items():
-        try:
-            PriceBook(overrides={model: price})
-        except PriceTableError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise ValueError("\n".join(mistakes))
+    return load_settings(flags, environment, config=config)
 
 
 def _existing(path: Path) -> Path | None:

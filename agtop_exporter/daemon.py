@@ -25,19 +25,6 @@ from agtop_exporter.settings import Settings
 
 SWITCH_SECONDS = 0.001  # so that a scrape does not wait for a busy refresh
 LONG_SCAN_BYTES = 10_000_000
-FIXED = (
-    "listen_address",
-    "state_dir",
-    "no_state",
-    "cache_dir",
-    "no_pricing_refresh",
-    "home",
-    "procfs",
-    "otlp",
-    "otlp_genai",
-    "textfile",
-    "textfile_interval",
-)  # until a restart
 
 log = structlog.get_logger()
 
@@ -218,9 +205,7 @@ class Daemon:
             log.error("settings not reloaded", reason=str(error).replace("\n", "; "))  # noqa: TRY400 - a user's mistake needs no traceback
             return
         old = self._settings
-        kept = {name: getattr(old, name) for name in FIXED}
-        ignored = [name for name, value in kept.items() if getattr(new, name) != value]
-        self._settings = msgspec.structs.replace(new, **kept)
+        self._settings, ignored = old.reloaded(new)
         self._pipeline.reconfigure(self._settings)
         if new.prices != old.prices:
             self._pipeline.prices.override(new.prices)

@@ -15,8 +15,8 @@ from agtop_exporter.settings import load_settings
     ("arguments", "code", "words"),
     [
         (("--plan", "gold"), 2, "--plan: expected retail, max or included, got 'gold'"),
-        (("--interval", "soon"), 2, "--interval: expected `float`, got `str`"),
-        (("--interval", "0"), 2, "--interval: expected `float` >= 0.05"),
+        (("--interval", "soon"), 2, "--interval: expected a number of seconds"),
+        (("--interval", "0"), 2, "--interval: expected a number of seconds from 0.05 to 86400"),
         (("--listen-address", "10041"), 2, "--listen-address: expected HOST:PORT"),
         (("--listen-address", "127.0.0.1:99999"), 2, "--listen-address: expected HOST:PORT"),
         pytest.param(("--agent", "clod"), 2, "no such agent: clod", id="R-01"),
@@ -42,23 +42,22 @@ def test_every_mistake_in_a_file_is_told_at_once(tmp_path):
     )
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
     assert done.returncode == 2
-    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
-        "interval",
-        "plan",
-        "colour",
-        "agent",
-        "prices",
-        "prices",
+    assert [line.split(": ")[1:3] for line in done.stderr.splitlines()] == [
+        [f"{config}:1", "interval"],
+        [f"{config}:2", "plan"],
+        [f"{config}:3", "colour"],
+        [f"{config}:4", "agent"],
+        [f"{config}:6", "prices.ours.input"],
+        [f"{config}:8", "prices.theirs"],
     ]
-    assert "ours: -1.0 is not" in done.stderr
-    assert "theirs: needs both" in done.stderr
 
 
 def test_a_price_that_is_no_number_is_named(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text('[prices."ours"]\ninput = "three"\n')
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
-    assert "prices.ours.input: expected `float`, got `str`" in done.stderr
+    expected = "prices.ours.input: expected a price in US dollars per million tokens, got 'three'"
+    assert f"{config}:2: {expected}\n" in done.stderr
 
 
 def test_lists_in_variables_may_have_spaces_and_empty_parts(tmp_path):
