@@ -22,9 +22,9 @@ from agtop_exporter.settings import load_settings
         pytest.param(("--agent", "clod"), 2, "no such agent: clod", id="R-01"),
         (("--home", ""), 2, "--home: expected a directory"),
         (("--config", "/nowhere.toml"), 2, "/nowhere.toml: No such file or directory"),
-        (("--json",), 2, "--json goes with --once and doctor"),
+        (("--json",), 2, "--json needs --once: type `agtop-exporter --once --json`"),
         (("--refresh-pricing", "--no-pricing-refresh", "--once"), 2, "exclude each other"),
-        (("fly",), 2, "invalid choice: 'fly'"),
+        (("fly",), 2, "no such command: fly"),
     ],
 )
 def test_a_mistake_in_the_arguments(arguments, code, words, tmp_path):
@@ -129,11 +129,12 @@ def test_a_closed_standard_error_is_no_mistake(words, tmp_path):
     assert len(json.loads(done.stdout)["sessions"]) == 1
 
 
-@pytest.mark.parametrize("delay", ["inf", "nan", "soon"])
+@pytest.mark.parametrize("delay", ["inf", "nan", "soon", "-1", "0", "86401"])
 def test_a_delay_that_cannot_be_waited_for(delay, tmp_path):
     done = run("agtop", "list", "--watch", "--delay", delay, home=tmp_path, check=False)
     assert done.returncode == 2
-    assert f"expected seconds, at most a day, got '{delay}'" in done.stderr
+    expected = "expected a number of seconds greater than 0, at most 86400"
+    assert done.stderr == f"agtop: -d/--delay: {expected}, got '{delay}'\n"
 
 
 def test_plan_names_of_the_reference_program(tmp_path):

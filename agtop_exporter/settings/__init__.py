@@ -5,5 +5,14 @@ Nothing here reads the command line or the environment of the process: both are 
 
 from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Form, Settings
 from agtop_exporter.settings.loading import SettingsError, load_settings
+from agtop_exporter.settings.mistakes import suggestion
 
-__all__ = ["DEFAULT_PORT", "PREFIX", "Form", "Settings", "SettingsError", "load_settings"]
+__all__ = [
+    "DEFAULT_PORT",
+    "PREFIX",
+    "Form",
+    "Settings",
+    "SettingsError",
+    "load_settings",
+    "suggestion",
+]

@@ -43,6 +43,7 @@ class Form:
 
     nouns: tuple[str, ...] = ()
     """What a message says is expected: for the value, for an item of it, for an item of that."""
+    metavar: str = ""  # what `--help` shows for the value
     unit: str = ""  # of a number
     separator: str = ""  # between the items of a list in a variable
     default_text: str = ""  # what an empty default stands for
@@ -135,6 +136,7 @@ class Settings(BaseSettings):
         BeforeValidator(_as_list),
         Form(
             nouns=("a directory or a list of directories", "a directory"),
+            metavar="DIR",
             separator=os.pathsep,
             default_text="your home directory",
             needs_restart=True,
@@ -144,7 +146,7 @@ class Settings(BaseSettings):
     listen_address: Annotated[
         str,
         AfterValidator(_address),
-        Form(nouns=("HOST:PORT",), needs_restart=True),
+        Form(nouns=("HOST:PORT",), metavar="HOST:PORT", needs_restart=True),
         Field(description="Address that serves /metrics; port 0 selects a free port."),
     ] = f"127.0.0.1:{DEFAULT_PORT}"
     interval: Annotated[
@@ -156,6 +158,7 @@ class Settings(BaseSettings):
         str,
         Form(
             nouns=A_DIRECTORY,
+            metavar="DIR",
             default_text="$STATE_DIRECTORY, else ~/.local/state/agtop-exporter",
             needs_restart=True,
         ),
@@ -170,6 +173,7 @@ class Settings(BaseSettings):
         str,
         Form(
             nouns=A_DIRECTORY,
+            metavar="DIR",
             default_text="$CACHE_DIRECTORY, else ~/.cache/agtop-exporter",
             needs_restart=True,
         ),
@@ -208,6 +212,7 @@ class Settings(BaseSettings):
         BeforeValidator(_as_list),
         Form(
             nouns=("a name or a list of names", "the name of an agent"),
+            metavar="NAME",
             separator=",",
             default_text="all agents",
         ),
@@ -232,7 +237,7 @@ class Settings(BaseSettings):
     ] = 900.0
     procfs: Annotated[
         str,
-        Form(nouns=A_DIRECTORY, needs_restart=True),
+        Form(nouns=A_DIRECTORY, metavar="DIR", needs_restart=True),
         Field(description="Where the host's /proc is mounted, in a container."),
     ] = "/proc"
     otlp: Annotated[
@@ -248,7 +253,7 @@ class Settings(BaseSettings):
     textfile: Annotated[
         str,
         AfterValidator(_textfile),
-        Form(nouns=("a file name that ends with .prom",), needs_restart=True),
+        Form(nouns=("a file name that ends with .prom",), metavar="FILE.prom", needs_restart=True),
         Field(description="File for node_exporter's textfile collector, rewritten regularly."),
     ] = ""
     textfile_interval: Annotated[
