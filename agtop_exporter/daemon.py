@@ -1,7 +1,5 @@
 """The long-running process: refreshes one after the other, serves the latest, obeys signals."""
 
-import logging
-import os
 import select
 import signal
 import socket
@@ -15,6 +13,7 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.catalogue import Publication, publish, resume
+from agtop_exporter.logs import LEVELS, configure_logging
 from agtop_exporter.model import AgtopError, Notice, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
@@ -217,38 +216,3 @@ class Daemon:
 def notify(level: str, event: str, fields: Mapping[str, object]) -> None:
     """Log what the pipeline has to tell."""
     log.log(LEVELS[level], event, **fields)
-
-
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-
-
-class _Passing(logging.Handler):
-    """Passes on what libraries, and what must not know structlog, have to tell."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log to stderr as logfmt or JSON; the journal has a clock of its own."""
-    own_clock = [] if "JOURNAL_STREAM" in os.environ else [structlog.processors.TimeStamper("iso")]  # noqa: TID251 - systemd's way to say so
-    renderer = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.processors.LogfmtRenderer(
-            key_order=("timestamp", "level", "msg"), drop_missing=True, bool_as_flag=False
-        )
-    )
-    logging.basicConfig(handlers=[_Passing()])  # which does nothing the second time
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            *own_clock,
-            structlog.processors.format_exc_info,
-            structlog.processors.EventRenamer("msg"),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
