@@ -4,7 +4,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType
 
@@ -13,8 +13,7 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.catalogue import Publication, publish, resume
-from agtop_exporter.logs import LEVELS, configure_logging
-from agtop_exporter.model import AgtopError, Notice, Snapshot
+from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Pipeline
@@ -35,21 +34,22 @@ class Daemon:
         self,
         settings: Settings,
         *,
-        pipeline: Callable[[Notice], Pipeline],
+        pipeline: Pipeline,
         refresher: PriceRefresher,
         reload: Callable[[], Settings],
         clock: Callable[[], float],
-        outlets: Callable[[Notice], Sequence[Outlet]] = lambda _notice: (),
+        configure_logging: Callable[[Settings], None],
+        outlets: Sequence[Outlet] = (),
         notifier: Notifier | None = None,
     ) -> None:
-        """Put the parts together. `reload` reads the settings anew; the clock is unix seconds."""
+        """Put the parts together. `reload` reads the settings again; the clock is unix seconds."""
         self._settings = settings
-        self._pipeline = pipeline(notify)
+        self._pipeline = pipeline
         self._refresher = refresher
         self._reload = reload
         self._clock = clock
-        self._make_outlets = outlets
-        self._outlets: Sequence[Outlet] = ()
+        self._configure_logging = configure_logging
+        self._outlets = outlets
         self._notifier = notifier or Notifier("")
         self._status = ""  # of the last refresh, empty where it failed
         self._own = OwnProcess()
@@ -67,8 +67,6 @@ class Daemon:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises AgtopError where the address is taken."""
-        configure_logging(self._settings)
-        self._outlets = self._make_outlets(notify)
         sys.setswitchinterval(SWITCH_SECONDS)
         self._wake.setblocking(False)  # noqa: FBT003 - its only argument
         signal.set_wakeup_fd(self._wake.fileno())
@@ -209,10 +207,5 @@ class Daemon:
         if new.prices != old.prices:
             self._pipeline.prices.override(new.prices)
         self._reload_succeeded = True
-        configure_logging(self._settings)
+        self._configure_logging(self._settings)
         log.info("settings reloaded", **({"needs_restart": ",".join(ignored)} if ignored else {}))
-
-
-def notify(level: str, event: str, fields: Mapping[str, object]) -> None:
-    """Log what the pipeline has to tell."""
-    log.log(LEVELS[level], event, **fields)

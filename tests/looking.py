@@ -4,6 +4,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+from logged import logged_to
+
 from agtop_exporter.agents import load_agents
 from agtop_exporter.catalogue import collect
 from agtop_exporter.ledger import Ledger
@@ -29,12 +31,12 @@ class Look:
             ledger=Ledger(),
             prices=PriceBook(overrides=prices),
             processes=None,
-            notice=lambda *notice: self.told.append(notice),
         )
 
     def at(self, now=EVENING):
         """Return the snapshot of a refresh."""
-        return self._pipeline.refresh(now)
+        with logged_to(self.told):
+            return self._pipeline.refresh(now)
 
     def document(self, now=EVENING):
         """Return what `agtop json` would print."""

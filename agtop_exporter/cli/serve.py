@@ -3,18 +3,19 @@
 import contextlib
 import os
 from argparse import Namespace
+from functools import partial
 
 from agtop_exporter.cli.wiring import (
     environment,
     make_pipeline,
-    make_prices,
     make_refresher,
     now,
     settings_of,
     state_directory,
 )
-from agtop_exporter.daemon import Daemon, notify
+from agtop_exporter.daemon import Daemon
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.logs import log_as_daemon
 from agtop_exporter.notify import notifier
 from agtop_exporter.outlets import make_outlets
 
@@ -22,17 +23,19 @@ from agtop_exporter.outlets import make_outlets
 def run(options: Namespace) -> None:
     """Serve until a signal ends it."""
     settings = settings_of(options)
+    in_journal = "JOURNAL_STREAM" in environment()  # set by systemd; the journal has timestamps
+    configure_logging = partial(log_as_daemon, timestamps=not in_journal)
+    configure_logging(settings)
     ledger = Ledger(None if settings.no_state else state_directory(settings))
     with contextlib.closing(ledger):
-        prices = make_prices(settings, notify)
+        pipeline = make_pipeline(settings, ledger)
         Daemon(
             settings,
-            pipeline=lambda notice: make_pipeline(settings, ledger, prices, notice),
-            refresher=make_refresher(settings, prices, notify),
+            pipeline=pipeline,
+            refresher=make_refresher(settings, pipeline.prices),
             reload=lambda: settings_of(options),
             clock=now,
-            outlets=lambda notice: make_outlets(
-                settings, environment(), facts=ledger.facts, uid=os.getuid(), notice=notice
-            ),
+            configure_logging=configure_logging,
+            outlets=make_outlets(settings, environment(), facts=ledger.facts, uid=os.getuid()),
             notifier=notifier(environment(), pid=os.getpid()),
         ).run()

@@ -3,7 +3,7 @@
 import time
 
 from agtop_exporter.cli.output import progress_bar
-from agtop_exporter.cli.wiring import make_refresher, now, one_shot, print_notice
+from agtop_exporter.cli.wiring import make_refresher, now, one_shot
 from agtop_exporter.model import Snapshot
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.settings import Settings
@@ -14,7 +14,7 @@ RATE_SECONDS = 0.25  # between two samples of the processes
 def one_snapshot(settings: Settings) -> Snapshot:
     """Refresh once; if a model has no price, download the price lists and refresh again."""
     with one_shot(settings) as pipeline:
-        refresher = make_refresher(settings, pipeline.prices, print_notice)
+        refresher = make_refresher(settings, pipeline.prices)
         if settings.refresh_pricing:
             refresher.refresh_once(force=True)
         snapshot = refresh_with_rates(pipeline)

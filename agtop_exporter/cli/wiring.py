@@ -4,7 +4,6 @@ import contextlib
 import gc
 import hashlib
 import os
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ import platformdirs
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import Notice
+from agtop_exporter.logs import log_for_people
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
@@ -72,21 +71,14 @@ def cache_directory(settings: Settings) -> Path:
     return Path(given or platformdirs.user_cache_dir(PROGRAM)).expanduser()
 
 
-def make_prices(settings: Settings, notice: Notice) -> PriceBook:
-    """Return the prices: the user's, then the bundled price lists."""
-    return PriceBook(overrides=settings.prices, notice=notice)
-
-
-def make_refresher(settings: Settings, prices: PriceBook, notice: Notice) -> PriceRefresher:
+def make_refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
     """Return what downloads price lists; earlier downloads are loaded at once."""
-    refresher = PriceRefresher(prices, cache_directory(settings), clock=now, notice=notice)
+    refresher = PriceRefresher(prices, cache_directory(settings), clock=now)
     refresher.load_cache()
     return refresher
 
 
-def make_pipeline(
-    settings: Settings, ledger: Ledger, prices: PriceBook, notice: Notice
-) -> Pipeline:
+def make_pipeline(settings: Settings, ledger: Ledger) -> Pipeline:
     """Return a pipeline over the homes and the processes of this machine."""
     return Pipeline(
         settings,
@@ -94,23 +86,16 @@ def make_pipeline(
         homes=homes(settings),
         environment=dict(environment()),
         ledger=ledger,
-        prices=prices,
+        prices=PriceBook(overrides=settings.prices),
         processes=system_processes(settings.procfs, uids=users_of(homes(settings))),
-        notice=notice,
     )
 
 
 @contextlib.contextmanager
 def one_shot(settings: Settings) -> Iterator[Pipeline]:
     """Yield a pipeline that reads the ledger and never writes it."""
+    log_for_people(settings)
     gc.disable()  # the process lives for seconds, and nothing here makes reference cycles
     directory = None if settings.no_state else state_directory(settings)
     with contextlib.closing(Ledger(directory, read_only=True)) as ledger:
-        prices = make_prices(settings, print_notice)
-        yield make_pipeline(settings, ledger, prices, print_notice)
-
-
-def print_notice(level: str, event: str, fields: Mapping[str, object]) -> None:
-    """Print a notice for the user of a one-shot command."""
-    details = " ".join(f"{name}={value}" for name, value in fields.items())
-    print(f"{PROGRAM}: {level}: {event}: {details}", file=sys.stderr)  # noqa: T201 - to people
+        yield make_pipeline(settings, ledger)
