@@ -18,7 +18,7 @@ from agtop_exporter.settings.fields import FIELDS, PREFIX, Form, Settings
 from agtop_exporter.settings.mistakes import Spelling, explain
 from agtop_exporter.settings.toml import Keys, TomlError, dotted, key_lines, read_toml
 
-EXCLUDING = ("refresh_pricing", "no_pricing_refresh")
+EXCLUDING = ("refresh_pricing", "no_pricing_refresh")  # only one of them may be true
 
 
 class SettingsError(AgtopError):
