@@ -1,12 +1,10 @@
 """The long-running process: refreshes one after the other, serves the latest, obeys signals."""
 
-import logging
-import os
 import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType
 
@@ -16,7 +14,7 @@ import structlog
 from agtop_exporter import __version__
 from agtop_exporter.catalogue import Publication, publish, resume
 from agtop_exporter.health import Health
-from agtop_exporter.model import AgtopError, Notice, Snapshot
+from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Pipeline
@@ -27,19 +25,6 @@ from agtop_exporter.settings import Settings
 
 SWITCH_SECONDS = 0.001  # so that a scrape does not wait for a busy refresh
 LONG_SCAN_BYTES = 10_000_000
-FIXED = (
-    "listen_address",
-    "state_dir",
-    "no_state",
-    "cache_dir",
-    "no_pricing_refresh",
-    "home",
-    "procfs",
-    "otlp",
-    "otlp_genai",
-    "textfile",
-    "textfile_interval",
-)  # until a restart
 
 log = structlog.get_logger()
 
@@ -51,21 +36,22 @@ class Daemon:
         self,
         settings: Settings,
         *,
-        pipeline: Callable[[Notice], Pipeline],
+        pipeline: Pipeline,
         refresher: PriceRefresher,
         reload: Callable[[], Settings],
         clock: Callable[[], float],
-        outlets: Callable[[Notice], Sequence[Outlet]] = lambda _notice: (),
+        configure_logging: Callable[[Settings], None],
+        outlets: Sequence[Outlet] = (),
         notifier: Notifier | None = None,
     ) -> None:
-        """Put the parts together. `reload` reads the settings anew; the clock is unix seconds."""
+        """Put the parts together. `reload` reads the settings again; the clock is unix seconds."""
         self._settings = settings
-        self._pipeline = pipeline(notify)
+        self._pipeline = pipeline
         self._refresher = refresher
         self._reload = reload
         self._clock = clock
-        self._make_outlets = outlets
-        self._outlets: Sequence[Outlet] = ()
+        self._configure_logging = configure_logging
+        self._outlets = outlets
         self._notifier = notifier or Notifier("")
         self._health = Health()
         self._status = ""  # of the last refresh, empty where it failed
@@ -84,8 +70,6 @@ class Daemon:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises AgtopError where the address is taken."""
-        configure_logging(self._settings)
-        self._outlets = self._make_outlets(notify)
         sys.setswitchinterval(SWITCH_SECONDS)
         self._wake.setblocking(False)  # noqa: FBT003 - its only argument
         signal.set_wakeup_fd(self._wake.fileno())
@@ -260,56 +244,10 @@ class Daemon:
             log.error("settings not reloaded", reason=str(error).replace("\n", "; "))  # noqa: TRY400 - a user's mistake needs no traceback
             return
         old = self._settings
-        kept = {name: getattr(old, name) for name in FIXED}
-        ignored = [name for name, value in kept.items() if getattr(new, name) != value]
-        self._settings = msgspec.structs.replace(new, **kept)
+        self._settings, ignored = old.reloaded(new)
         self._pipeline.reconfigure(self._settings)
         if new.prices != old.prices:
             self._pipeline.prices.override(new.prices)
         self._reload_succeeded = True
-        configure_logging(self._settings)
+        self._configure_logging(self._settings)
         log.info("settings reloaded", **({"needs_restart": ",".join(ignored)} if ignored else {}))
-
-
-def notify(level: str, event: str, fields: Mapping[str, object]) -> None:
-    """Log what the pipeline has to tell."""
-    log.log(LEVELS[level], event, **fields)
-
-
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-
-
-class _Passing(logging.Handler):
-    """Passes on what libraries, and what must not know structlog, have to tell."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
-        except Exception:  # noqa: BLE001 - whatever a library logs, it goes on
-            self.handleError(record)
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log to stderr as logfmt or JSON; the journal has a clock of its own."""
-    own_clock = [] if "JOURNAL_STREAM" in os.environ else [structlog.processors.TimeStamper("iso")]  # noqa: TID251 - systemd's way to say so
-    renderer = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.processors.LogfmtRenderer(
-            key_order=("timestamp", "level", "msg"), drop_missing=True, bool_as_flag=False
-        )
-    )
-    logging.raiseExceptions = False  # what cannot be logged is dropped
-    logging.basicConfig(handlers=[_Passing()])  # which does nothing the second time
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            *own_clock,
-            structlog.processors.format_exc_info,
-            structlog.processors.EventRenamer("msg"),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )

@@ -4,7 +4,7 @@ Nothing here does I/O. Times are unix seconds (UTC), sizes bytes, money picodoll
 (1e-12 USD): integers, so that sums do not depend on their order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import msgspec
@@ -27,9 +27,6 @@ PLANS: tuple[Plan, ...] = ("retail", "max", "included")
 
 Series = tuple[str, ...]
 """One running total: the name of its metric (without prefix and suffix), then its label values."""
-
-Notice = Callable[[str, str, Mapping[str, object]], None]
-"""(level, event, fields): something that a person should be told."""
 
 
 TITLE_CHARACTERS = 80

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import Notice, Snapshot
+from agtop_exporter.model import Snapshot
 from agtop_exporter.settings import Settings
+
+log = structlog.get_logger()
 
 
 class Outlet(Protocol):
@@ -31,7 +35,6 @@ def make_outlets(
     *,
     facts: Mapping[str, bytes],
     uid: int,
-    notice: Notice,
 ) -> list[Outlet]:
     """Return the outlets that the settings ask for.
 
@@ -47,15 +50,15 @@ def make_outlets(
 
         forbidden = switched_off(environment)
         if forbidden:
-            notice("warning", "otlp is off", {"variable": forbidden})
+            log.warning("otlp is off", variable=forbidden)
         else:
-            outlets.append(_pusher(settings, environment, facts=facts, uid=uid, notice=notice))
+            outlets.append(_pusher(settings, environment, facts=facts, uid=uid))
     if settings.textfile:
         from agtop_exporter.textfile import TextfileWriter  # noqa: PLC0415 - on request only
 
         path = Path(settings.textfile).expanduser()
         interval = settings.textfile_interval
-        outlets.append(TextfileWriter(path, interval_seconds=interval, notice=notice))
+        outlets.append(TextfileWriter(path, interval_seconds=interval))
     return outlets
 
 
@@ -65,7 +68,6 @@ def _pusher(
     *,
     facts: Mapping[str, bytes],
     uid: int,
-    notice: Notice,
 ) -> Outlet:
     from agtop_exporter.push import Pusher  # noqa: PLC0415 - OpenTelemetry takes long to import
     from agtop_exporter.push.delivery import Delivery  # noqa: PLC0415
@@ -76,14 +78,11 @@ def _pusher(
     from agtop_exporter.push.sender import OtlpSender  # noqa: PLC0415
 
     sender = OtlpSender(options, resource(uid, homes=settings.home), genai=settings.otlp_genai)
-    notice(
-        "info",
+    log.info(
         "otlp push",
-        {
-            "endpoint": options.endpoint,
-            "protocol": options.protocol,
-            "interval": options.interval_seconds,
-            "temporality": "delta" if options.delta else "cumulative",
-        },
+        endpoint=options.endpoint,
+        protocol=options.protocol,
+        interval=options.interval_seconds,
+        temporality="delta" if options.delta else "cumulative",
     )
-    return Pusher(Delivery(sender, options, facts=facts, notice=notice))
+    return Pusher(Delivery(sender, options, facts=facts))

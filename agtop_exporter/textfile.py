@@ -9,12 +9,16 @@ import os
 import tempfile
 from pathlib import Path
 
+import structlog
+
 from agtop_exporter.catalogue import Publication, publish
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import AgtopError, Notice, Snapshot
+from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.render import prometheus
 
 MODE = 0o644  # node_exporter runs as another user
+
+log = structlog.get_logger()
 
 
 def write(path: Path, page: bytes) -> None:
@@ -44,11 +48,10 @@ class TextfileWriter:
     node_exporter is scraped.
     """
 
-    def __init__(self, path: Path, *, interval_seconds: float, notice: Notice) -> None:
+    def __init__(self, path: Path, *, interval_seconds: float) -> None:
         """Prepare to write to `path`; nothing is written yet."""
         self._path = path
         self._interval = interval_seconds
-        self._notice = notice
         self._publication: Publication | None = None
         self._written: Snapshot | None = None
         self._told = ""
@@ -76,7 +79,7 @@ class TextfileWriter:
 
     def _tell(self, news: str) -> None:
         if news and news != self._told:
-            self._notice("error", "textfile", {"reason": news})
+            log.error("textfile", reason=news)
         elif self._told and not news:
-            self._notice("info", "textfile is written again", {})
+            log.info("textfile is written again")
         self._told = news

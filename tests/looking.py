@@ -4,6 +4,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+from logged import logged_to
+
 from agtop_exporter.agents import load_agents
 from agtop_exporter.catalogue import collect
 from agtop_exporter.ledger import Ledger
@@ -40,7 +42,6 @@ class Look:
             ledger=ledger or Ledger(state),
             prices=PriceBook(overrides=prices),
             processes=processes,
-            notice=lambda *notice: self.told.append(notice),
         )
 
     def close(self):
@@ -49,7 +50,8 @@ class Look:
 
     def at(self, now=EVENING):
         """Return the snapshot of a refresh."""
-        return self._pipeline.refresh(now)
+        with logged_to(self.told):
+            return self._pipeline.refresh(now)
 
     def document(self, now=EVENING):
         """Return what `agtop json` would print."""

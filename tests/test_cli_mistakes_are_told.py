@@ -15,16 +15,16 @@ from agtop_exporter.settings import load_settings
     ("arguments", "code", "words"),
     [
         (("--plan", "gold"), 2, "--plan: expected retail, max or included, got 'gold'"),
-        (("--interval", "soon"), 2, "--interval: expected `float`, got `str`"),
-        (("--interval", "0"), 2, "--interval: expected `float` >= 0.05"),
+        (("--interval", "soon"), 2, "--interval: expected a number of seconds"),
+        (("--interval", "0"), 2, "--interval: expected a number of seconds from 0.05 to 86400"),
         (("--listen-address", "10041"), 2, "--listen-address: expected HOST:PORT"),
         (("--listen-address", "127.0.0.1:99999"), 2, "--listen-address: expected HOST:PORT"),
         pytest.param(("--agent", "clod"), 2, "no such agent: clod", id="R-01"),
         (("--home", ""), 2, "--home: expected a directory"),
         (("--config", "/nowhere.toml"), 2, "/nowhere.toml: No such file or directory"),
-        (("--json",), 2, "--json goes with --once and doctor"),
+        (("--json",), 2, "--json needs --once: type `agtop-exporter --once --json`"),
         (("--refresh-pricing", "--no-pricing-refresh", "--once"), 2, "exclude each other"),
-        (("fly",), 2, "invalid choice: 'fly'"),
+        (("fly",), 2, "no such command: fly"),
     ],
 )
 def test_a_mistake_in_the_arguments(arguments, code, words, tmp_path):
@@ -42,23 +42,22 @@ def test_every_mistake_in_a_file_is_told_at_once(tmp_path):
     )
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
     assert done.returncode == 2
-    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
-        "interval",
-        "plan",
-        "colour",
-        "agent",
-        "prices",
-        "prices",
+    assert [line.split(": ")[1:3] for line in done.stderr.splitlines()] == [
+        [f"{config}:1", "interval"],
+        [f"{config}:2", "plan"],
+        [f"{config}:3", "colour"],
+        [f"{config}:4", "agent"],
+        [f"{config}:6", "prices.ours.input"],
+        [f"{config}:8", "prices.theirs"],
     ]
-    assert "ours: -1.0 is not" in done.stderr
-    assert "theirs: needs both" in done.stderr
 
 
 def test_a_price_that_is_no_number_is_named(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text('[prices."ours"]\ninput = "three"\n')
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
-    assert "prices.ours.input: expected `float`, got `str`" in done.stderr
+    expected = "prices.ours.input: expected a price in US dollars per million tokens, got 'three'"
+    assert f"{config}:2: {expected}\n" in done.stderr
 
 
 def test_lists_in_variables_may_have_spaces_and_empty_parts(tmp_path):
@@ -130,11 +129,12 @@ def test_a_closed_standard_error_is_no_mistake(words, tmp_path):
     assert len(json.loads(done.stdout)["sessions"]) == 1
 
 
-@pytest.mark.parametrize("delay", ["inf", "nan", "soon"])
+@pytest.mark.parametrize("delay", ["inf", "nan", "soon", "-1", "0", "86401"])
 def test_a_delay_that_cannot_be_waited_for(delay, tmp_path):
     done = run("agtop", "list", "--watch", "--delay", delay, home=tmp_path, check=False)
     assert done.returncode == 2
-    assert f"expected seconds, at most a day, got '{delay}'" in done.stderr
+    expected = "expected a number of seconds greater than 0, at most 86400"
+    assert done.stderr == f"agtop: -d/--delay: {expected}, got '{delay}'\n"
 
 
 def test_plan_names_of_the_reference_program(tmp_path):

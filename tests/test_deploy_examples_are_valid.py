@@ -3,7 +3,6 @@
 import re
 import subprocess
 
-import msgspec
 import pytest
 import yaml
 from programs import find_program
@@ -13,7 +12,7 @@ from agtop_exporter.settings import PREFIX, Settings, load_settings
 
 DEPLOY = ROOT / "deploy"
 FILES = [path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".png"]
-SETTINGS = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)}
+SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
 
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "fleet.yml", "laptop.yml"])

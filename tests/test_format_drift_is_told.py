@@ -15,7 +15,7 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.drift import NAMES_MAX, OTHER, UNTYPED, UnknownTypes
 
 AGENTS = {agent.name: agent for agent in load_agents()}
-REAL_HOMES = "AGTOP_TEST_REAL_HOMES"  # a directory of homes that real agents wrote
+REAL_HOMES = "TEST_AGTOP_REAL_HOMES"  # a directory of homes that real agents wrote
 
 LINES = [  # agent, the transcript of its golden home that a record is added to, record, type
     ("claude", "**/22222222-*.jsonl", {"type": "dream"}, "dream"),

@@ -6,6 +6,7 @@ from itertools import accumulate
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from logged import logged_to
 from snapshots import NOW, make_session, make_snapshot
 
 from agtop_exporter.catalogue import Distribution
@@ -51,12 +52,11 @@ class Backend:
         self.down = True
 
 
-def deliver(backend, options=None, *, facts=None, told=None, jitter=lambda: 1.0):
+def deliver(backend, options=None, *, facts=None, jitter=lambda: 1.0):
     return Delivery(
         backend,
         options or PushOptions(),
         facts=facts or {},
-        notice=lambda *news: told is None or told.append(news),
         jitter=jitter,
     )
 
@@ -210,16 +210,17 @@ def test_rubbish_in_the_ledger_begins_anew():
 
 def test_nothing_is_sent_twice_and_failures_are_told_once():
     backend, told = Backend(), []
-    delivery = deliver(backend, told=told)
+    delivery = deliver(backend)
     first = snapshot(0)
-    delivery.push(first)
-    delivery.push(first)
-    assert backend.tries == 1
-    backend.down = True
-    for step in range(1, 50):
-        delivery.push(snapshot(step))
-    backend.down = False
-    delivery.push(snapshot(50))
+    with logged_to(told):
+        delivery.push(first)
+        delivery.push(first)
+        assert backend.tries == 1
+        backend.down = True
+        for step in range(1, 50):
+            delivery.push(snapshot(step))
+        backend.down = False
+        delivery.push(snapshot(50))
     assert told == [
         ("warning", "otlp push", {"reason": "HTTP 503"}),
         ("info", "otlp push works again", {"failures": 49}),
@@ -241,10 +242,11 @@ def test_an_error_of_our_own_is_a_failure_and_not_the_end():
             return super().send(exposition, **more)
 
     backend, told = Broken(), []
-    delivery = deliver(backend, told=told)
-    delivery.push(snapshot(0))
-    backend.down = True
-    delivery.push(snapshot(1))
+    delivery = deliver(backend)
+    with logged_to(told):
+        delivery.push(snapshot(0))
+        backend.down = True
+        delivery.push(snapshot(1))
     assert [fields for _, _, fields in told] == [{"reason": "RuntimeError"}, {"failures": 1}]
 
 

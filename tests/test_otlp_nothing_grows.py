@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from grafana.server import free_port
+from logged import logged_to
 from opentelemetry.sdk.resources import Resource
 from otlp_receiver import Receiver
 from snapshots import NOW, make_snapshot, make_totals
@@ -94,13 +95,14 @@ def test_of_pushes_that_fail_nothing_is_left(case, monkeypatch):
         options = push_options(variables)
         sender = OtlpSender(options, Resource({"service.name": "x"}))
         told = []
-        delivery = Delivery(sender, options, facts={}, notice=lambda *news: told.append(news))
+        delivery = Delivery(sender, options, facts={})
         tracemalloc.start()
         try:
-            push_many(delivery, 0, WARM)
-            before = in_use()
-            push_many(delivery, WARM, PUSHES)
-            after = in_use()
+            with logged_to(told):
+                push_many(delivery, 0, WARM)
+                before = in_use()
+                push_many(delivery, WARM, PUSHES)
+                after = in_use()
         finally:
             tracemalloc.stop()
             delivery.close()

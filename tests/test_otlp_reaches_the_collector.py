@@ -1,6 +1,6 @@
 """An OpenTelemetry Collector takes what is pushed, however, and gives the same numbers back.
 
-`AGTOP_TEST_COLLECTOR` names its program (`.ci/collector/build` makes it), else `otelcol-contrib`
+`TEST_AGTOP_COLLECTOR` names its program (`.ci/collector/build` makes it), else `otelcol-contrib`
 is looked for on the path.
 """
 
@@ -19,9 +19,9 @@ from otlp_backends import ADDED, BEFORE, assert_equal_views, page_after_work, pu
 from rule_files import ROOT
 from running import PATIENCE_SECONDS, samples_of, total
 
-PROGRAM = os.environ.get("AGTOP_TEST_COLLECTOR") or which("otelcol-contrib")
+PROGRAM = os.environ.get("TEST_AGTOP_COLLECTOR") or which("otelcol-contrib")
 pytestmark = pytest.mark.skipif(
-    not PROGRAM, reason="no otelcol-contrib on the path or in AGTOP_TEST_COLLECTOR"
+    not PROGRAM, reason="no otelcol-contrib on the path or in TEST_AGTOP_COLLECTOR"
 )
 DEPLOYED = ROOT / "deploy" / "collector" / "config.yaml"
 SILENT = {"telemetry": {"metrics": {"level": "none"}}}  # it would listen at a port of its own

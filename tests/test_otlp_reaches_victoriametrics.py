@@ -1,6 +1,6 @@
 """A real receiver gives back the numbers that were pushed: VictoriaMetrics, where it is installed.
 
-`AGTOP_TEST_VICTORIAMETRICS` names its program, else it is looked for on the path.
+`TEST_AGTOP_VICTORIAMETRICS` names its program, else it is looked for on the path.
 """
 
 import json
@@ -18,9 +18,9 @@ import pytest
 from otlp_backends import ADDED, BEFORE, assert_equal_views, page_after_work, pushing, work
 from running import PATIENCE_SECONDS
 
-PROGRAM = os.environ.get("AGTOP_TEST_VICTORIAMETRICS") or which("victoria-metrics")
+PROGRAM = os.environ.get("TEST_AGTOP_VICTORIAMETRICS") or which("victoria-metrics")
 pytestmark = pytest.mark.skipif(
-    not PROGRAM, reason="no victoria-metrics on the path or in AGTOP_TEST_VICTORIAMETRICS"
+    not PROGRAM, reason="no victoria-metrics on the path or in TEST_AGTOP_VICTORIAMETRICS"
 )
 
 

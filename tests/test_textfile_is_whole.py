@@ -7,6 +7,7 @@ import subprocess
 from shutil import which
 
 import pytest
+from logged import logged_to
 from running import daemon, run, samples_of, total
 from small_homes import TOKENS_OF_A_TURN, claude_file, claude_turns
 from snapshots import NOW, make_snapshot
@@ -55,7 +56,7 @@ def test_there_is_nothing_that_node_exporter_refuses(tmp_path):
 @pytest.mark.skipif(not which("promtool"), reason="promtool is not installed")
 def test_promtool_accepts_it(tmp_path):
     path = tmp_path / "agtop.prom"
-    TextfileWriter(path, interval_seconds=60, notice=print).offer(make_snapshot())
+    TextfileWriter(path, interval_seconds=60).offer(make_snapshot())
     with path.open("rb") as page:
         done = subprocess.run(
             ["promtool", "check", "metrics"], stdin=page, capture_output=True, check=False
@@ -106,7 +107,7 @@ def test_what_is_asked_for_is_checked(tmp_path):
 
 def test_a_page_stands_as_long_as_readers_need_and_new_series_begin_at_zero(tmp_path):
     path = tmp_path / "agtop.prom"
-    writer = TextfileWriter(path, interval_seconds=60, notice=print)
+    writer = TextfileWriter(path, interval_seconds=60)
     seen = []
     for seconds, tokens in [
         (0, {"a": 5}),
@@ -131,12 +132,11 @@ def test_a_page_stands_as_long_as_readers_need_and_new_series_begin_at_zero(tmp_
 def test_a_daemon_goes_on_where_it_cannot_write_and_says_so_once(tmp_path):
     told = []
     directory = tmp_path / "later"
-    writer = TextfileWriter(
-        directory / "agtop.prom", interval_seconds=60, notice=lambda *news: told.append(news)
-    )
-    for seconds in range(5):
-        writer.offer(snapshot(seconds, {"a": 1}))
-    directory.mkdir()
-    writer.offer(snapshot(6, {"a": 2}))
+    writer = TextfileWriter(directory / "agtop.prom", interval_seconds=60)
+    with logged_to(told):
+        for seconds in range(5):
+            writer.offer(snapshot(seconds, {"a": 1}))
+        directory.mkdir()
+        writer.offer(snapshot(6, {"a": 2}))
     assert tokens_in(directory / "agtop.prom") == {"a": 2}
     assert [level for level, _, _ in told] == ["error", "info"]

@@ -8,6 +8,7 @@ from platform import python_version
 from time import perf_counter
 
 import msgspec
+import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
@@ -16,7 +17,6 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
     Batch,
-    Notice,
     ParseError,
     PriceSource,
     Series,
@@ -39,6 +39,8 @@ COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "
 UNREADABLE_MAX = 100  # paths of one agent that are remembered
 TOLD_MAX = 10  # files of one agent that are told one by one
 
+log = structlog.get_logger()
+
 
 class Pipeline:
     """The stages with their state; `refresh` is never run twice at the same time."""
@@ -53,15 +55,13 @@ class Pipeline:
         ledger: Ledger,
         prices: PriceBook,
         processes: ProcessSource | None,
-        notice: Notice,
     ) -> None:
         """Put the parts together; nothing is read before the first refresh."""
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
         self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
-        self._notice = notice
-        self.steps = Steps(notice, partial(count_error, ledger))
+        self.steps = Steps(partial(count_error, ledger))
         self._account_plan = partial(account_plan, homes=homes, environment=environment)
         self._plans: dict[str, str] = {}  # by agent, once it could be read
         self._noticed: set[tuple[str, ...]] = set()
@@ -338,10 +338,10 @@ class Pipeline:
 
     def _tell_of_ledger(self) -> None:
         for repair in self.ledger.take_news():
-            self._notice("error", "ledger", {"reason": repair})
+            log.error("ledger", reason=repair)
         warning = self.ledger.warning
         if warning and warning != self._warning:
-            self._notice("error", "ledger", {"reason": warning})
+            log.error("ledger", reason=warning)
         self._warning = warning
 
     def _tell(self, event: str, agent: str, **details: str) -> None:
@@ -352,10 +352,10 @@ class Pipeline:
         self._noticed.add(key)
         self._told[event, agent] += 1
         if self._told[event, agent] <= TOLD_MAX:
-            self._notice("warning", event, {"agent": agent, **details})
+            log.warning(event, agent=agent, **details)
         elif self._told[event, agent] == TOLD_MAX + 1:
             more = "and in more files; `agtop-exporter doctor` counts them"
-            self._notice("warning", event, {"agent": agent, "reason": more})
+            log.warning(event, agent=agent, reason=more)
 
 
 def account_plan(agent: Agent, homes: Sequence[Path], environment: Environment) -> str:

@@ -13,8 +13,11 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+import structlog
 
-from agtop_exporter.model import Notice, RefreshError, RefreshStage
+from agtop_exporter.model import RefreshError, RefreshStage
+
+log = structlog.get_logger()
 
 PACKAGE = __name__.partition(".")[0]
 OUTWARD: tuple[RefreshStage, ...] = ("publish", "outputs")  # what comes after the figures
@@ -79,9 +82,8 @@ class Step:
 class Steps:
     """The parts of the current refresh, and the errors that ended some of them."""
 
-    def __init__(self, notice: Notice, count: Callable[[RefreshStage], None]) -> None:
+    def __init__(self, count: Callable[[RefreshStage], None]) -> None:
         """Begin without errors; `count` is called once for every error."""
-        self._notice = notice
         self._count = count
         self._errors: dict[RefreshError, None] = {}
         self._logged: set[tuple[str, str, str]] = set()  # stage, type, location
@@ -100,7 +102,7 @@ class Steps:
         lasting = {_kind(error) for error in self.before}
         works = {stage for stage, *_ in self._logged} - {stage for stage, *_ in lasting}
         for stage in sorted(works):
-            self._notice("info", "refresh works again", {"stage": stage})
+            log.info("refresh works again", stage=stage)
         self._logged &= lasting
 
     def step(self, stage: RefreshStage, agent: str = "") -> Step:
@@ -114,11 +116,9 @@ class Steps:
         self._count(stage)
         if _kind(error) not in self._logged:
             self._logged.add(_kind(error))
-            fields: dict[str, object] = {"stage": stage, "error": error.error}
-            if agent:
-                fields["agent"] = agent
-            self._notice("error", "refresh failed", {**fields, "location": error.location})
-            self._notice("debug", "traceback", {**fields, "frames": " > ".join(what.frames)})
+            fields = {"stage": stage, "error": error.error} | ({"agent": agent} if agent else {})
+            log.error("refresh failed", **fields, location=error.location)
+            log.debug("traceback", **fields, frames=" > ".join(what.frames))
 
     def is_down(self, agent: str) -> bool:
         """Say whether a part of this refresh failed that the figures of an agent come from."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.model import (
     NO_COST,
     Cost,
-    Notice,
     PriceSource,
     Run,
     TokenCounts,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from agtop_exporter.pricing.genai import GenaiPrices
 
 GENAI = "genai-prices"
+
+log = structlog.get_logger()
 
 _LATEST = 4_102_444_800.0  # 2100-01-01: what claims to be later is priced as if it were then
 _LONG_CONTEXT = "[1m]"  # Claude Code's mark of a session with a context of a million tokens
@@ -76,15 +78,13 @@ class PriceBook:
         *,
         overrides: Mapping[str, Override] | None = None,
         litellm: bytes | None = None,
-        notice: Notice = lambda _level, _event, _fields: None,
     ) -> None:
         """Take the user's prices (`overrides.py`) and LiteLLM's table, if there is one.
 
         Raises PriceTableError for an override that is no price and a table that is none.
         """
         self._overrides = Overrides(overrides or {})
-        self._notice = notice
-        self._genai: _LazyGenai = _LazyGenai(None, notice)
+        self._genai: _LazyGenai = _LazyGenai(None)
         self._litellm: LiteLLMPrices | None = None
         self._tables: dict[str, _Table] = {}
         self._windows: dict[tuple[str, str], list[Window]] = {}
@@ -166,7 +166,7 @@ class PriceBook:
         genai-prices table is read only when a price is asked for, and left out if it is bad.
         """
         if source == GENAI:
-            genai = _LazyGenai(data, self._notice)
+            genai = _LazyGenai(data)
             if not lazy:
                 genai.read()
             self._genai, self._memo, self._context_memo = genai, {}, {}
@@ -293,9 +293,8 @@ def genai_version() -> str:
 class _LazyGenai:
     """The genai-prices tables, read on first use: importing that package takes 0.3 s."""
 
-    def __init__(self, download: bytes | None, notice: Notice) -> None:
+    def __init__(self, download: bytes | None) -> None:
         self._download = download
-        self._notice = notice
         self._prices: GenaiPrices | None = None
 
     @property
@@ -318,7 +317,7 @@ class _LazyGenai:
         try:
             return self.read()
         except PriceTableError as error:
-            self._notice("warning", "price table ignored", {"source": GENAI, "error": error})
+            log.warning("price table ignored", source=GENAI, error=str(error))
             self._download = None
             return self.read()
 

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
-from agtop_exporter.model import Notice
 from agtop_exporter.pricing.book import GENAI, PriceBook, genai_version
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.rates import PriceTableError
+
+log = structlog.get_logger()
 
 Fetch = Callable[[str], bytes]
 """Download a URL; raises OSError."""
@@ -82,7 +84,6 @@ class PriceRefresher:
         fetch: Fetch | None = None,
         wait: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
-        notice: Notice = lambda _level, _event, _fields: None,
     ) -> None:
         """Take the clock (unix seconds); `wait` sleeps between refreshes, `jitter` is 0 to 1."""
         self.refresh_errors = 0
@@ -94,7 +95,6 @@ class PriceRefresher:
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
         self._jitter = jitter
-        self._notice = notice
         self._thread: threading.Thread | None = None
         self._working = threading.Lock()
         self._states: dict[str, _State] = {}
@@ -209,8 +209,7 @@ class PriceRefresher:
 
     def _failed(self, source: _Source, error: Exception) -> None:
         self.refresh_errors += 1
-        fields = {"source": source.name, "error": error}
-        self._notice("warning", "price refresh failed", fields)
+        log.warning("price refresh failed", source=source.name, error=str(error))
 
     def _read_states(self) -> dict[str, _State]:
         try:
@@ -224,7 +223,7 @@ class PriceRefresher:
             _write_file(self._cache_dir / _STATE_FILE, msgspec.json.encode(self._states))
         except OSError as error:
             self.refresh_errors += 1
-            self._notice("warning", "price refresh state not written", {"error": error})
+            log.warning("price refresh state not written", error=str(error))
 
 
 def _package_version(source: _Source) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from agtop_exporter.catalogue import Exposition, Labels, Metric, Publication, publish
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import Notice, Snapshot
+from agtop_exporter.model import Snapshot
 from agtop_exporter.push.delta import Delivered, growth
 from agtop_exporter.push.options import PushOptions
 
@@ -24,6 +25,8 @@ SINCE = "otlp_since"  # the ledger's names for what a later process must know
 DELIVERED = "otlp_delivered"
 
 StartOf = Callable[[Metric, Labels], float]
+
+log = structlog.get_logger()
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -59,13 +62,11 @@ class Delivery:
         options: PushOptions,
         *,
         facts: Mapping[str, bytes],
-        notice: Notice,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Take what the ledger remembers of earlier processes; `jitter` is 0 to 1."""
         self._sender = sender
         self._options = options
-        self._notice = notice
         self._jitter = jitter
         self._pushed: Snapshot | None = None  # the latest that was delivered
         self._publication: Publication | None = None  # what was delivered of it
@@ -165,9 +166,9 @@ class Delivery:
         points = outcome.rejected_points
         news = outcome.failure or (f"{points} points rejected" if points else "")
         if news and news != self._told:
-            self._notice("warning", "otlp push", {"reason": news})
+            log.warning("otlp push", reason=news)
         elif self._told and not news:
-            self._notice("info", "otlp push works again", {"failures": self._failures})
+            log.info("otlp push works again", failures=self._failures)
         self._told = news
 
 

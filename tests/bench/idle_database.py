@@ -93,7 +93,6 @@ def measure(home: Path, path: Path, writer: sqlite3.Connection, count: int, tick
         ledger=Ledger(),
         prices=PriceBook(),
         processes=None,
-        notice=lambda *_: None,
     )
     print(f"database {path.stat().st_size / 1e6:.0f} MB, journal {wal_megabytes(path):.1f} MB")
     print(f"first scan               {milliseconds(lambda: tick(pipeline), 1):8.1f} ms CPU")

@@ -1,0 +1,45 @@
+"""The command line: the only place that reads arguments, the environment and the clock.
+
+`commands` declares every command, one module per command runs it, and `wiring` puts the parts of
+the program together. The module of a command is imported when it runs.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from agtop_exporter.cli.arguments import UsageError, parse
+from agtop_exporter.cli.command import Program
+from agtop_exporter.cli.commands import AGTOP, EXPORTER
+from agtop_exporter.cli.output import drop_output
+from agtop_exporter.model import AgtopError
+from agtop_exporter.settings import SettingsError
+from agtop_exporter.stderr import protect_stderr
+
+
+def exporter(arguments: Sequence[str] | None = None) -> None:
+    """Run `agtop-exporter`."""
+    _run(EXPORTER, arguments)
+
+
+def agtop(arguments: Sequence[str] | None = None) -> None:
+    """Run `agtop`."""
+    _run(AGTOP, arguments)
+
+
+def _run(program: Program, arguments: Sequence[str] | None) -> None:
+    """Run a command. A mistake is one line each on stderr; a closed pipe is not a mistake."""
+    protect_stderr()
+    try:
+        module, options = parse(program, sys.argv[1:] if arguments is None else arguments)
+        import_module(f"{__name__}.{module}").run(options)
+    except AgtopError as error:
+        for line in str(error).splitlines():
+            print(f"{program.name}: {line}", file=sys.stderr)  # noqa: T201 - the user reads this
+        sys.exit(2 if isinstance(error, SettingsError | UsageError) else 1)
+    except BrokenPipeError:
+        drop_output()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

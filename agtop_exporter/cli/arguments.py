@@ -1,0 +1,180 @@
+"""Parses the words after a program's name by its table of commands, and checks what goes together.
+
+Options of a command may stand before or after its name. Only options that were typed are set
+while the combination is checked, so that a default is never mistaken for an option.
+"""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from agtop_exporter import __version__
+from agtop_exporter.cli.command import HELP, VERSION, Command, Option, Program
+from agtop_exporter.model import AgtopError
+from agtop_exporter.settings import Settings, suggestion
+
+INVALID_CHOICE = re.compile(r"invalid choice: '?(.*?)'? \(choose from", re.DOTALL)
+NEEDLESS_VALUE = re.compile(r"ignored explicit argument (.*)", re.DOTALL)
+
+
+class UsageError(AgtopError):
+    """Words that the program does not understand; the message says what to type instead."""
+
+
+class UnknownCommandError(UsageError):
+    """A word where a command is expected."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would print its usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong as one line."""
+        if found := INVALID_CHOICE.search(message):
+            raise UnknownCommandError(found[1])
+        text = NEEDLESS_VALUE.sub(r"takes no value, got \1", message)
+        raise UsageError(text.removeprefix("argument "))
+
+
+def parse(program: Program, words: Sequence[str]) -> tuple[str, argparse.Namespace]:
+    """Return the module that runs what was typed, and the options for it. Raises UsageError."""
+    try:
+        options, unknown = _parser(program).parse_known_args(words)
+    except UnknownCommandError as error:  # perhaps the value of an option that does not exist
+        if unknown := _unknown_options(program, words):
+            raise _unknown_word(program, program.default, unknown) from error
+        raise _unknown_command(program, str(error)) from error
+    command = next((c for c in program.commands if c.name == options.command), program.default)
+    if unknown:
+        raise _unknown_word(program, command, unknown)
+    given = [name for name in vars(options) if name != "command"]
+    _check(program, command, given)
+    for option in command.options:
+        if option.dest not in given:
+            setattr(options, option.dest, option.default)
+    module = next((command.instead[name] for name in command.instead if name in given), None)
+    return module or command.module, options
+
+
+def _parser(program: Program) -> Parser:
+    top = Parser(
+        prog=program.name,
+        usage=f"{program.name} [OPTION]... [COMMAND]",
+        description=program.summary,
+        argument_default=argparse.SUPPRESS,
+        add_help=False,
+    )
+    repeated = {name: _repeated() for name in ("home", "agent")}
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command in program.commands:
+        parser = commands.add_parser(
+            command.name,
+            usage=f"{command.typed(program.name)} [OPTION]...",
+            help=command.summary,
+            description=command.summary,
+            argument_default=argparse.SUPPRESS,
+            add_help=False,
+        )
+        _add_options(parser, program, command, repeated)
+    _add_options(top, program, program.default, repeated)
+    return top
+
+
+def _add_options(
+    parser: Parser,
+    program: Program,
+    command: Command,
+    repeated: Mapping[str, type[argparse.Action]],
+) -> None:
+    version = f"{program.name} {__version__}"
+    parser.add_argument(*HELP.names, action="help", help=HELP.help)
+    parser.add_argument(*VERSION.names, action="version", version=version, help=VERSION.help)
+    settings = parser.add_argument_group("settings [default; variable]")
+    for option in command.all_options():
+        target = parser if option in command.options else settings
+        arguments = dict(option.arguments)
+        if option.dest in repeated:
+            arguments["action"] = repeated[option.dest]
+        target.add_argument(
+            *option.names, dest=option.dest, help=option.help.replace("%", "%%"), **arguments
+        )
+
+
+def _repeated() -> type[argparse.Action]:
+    """Return an action that puts the values before and after the command into one list."""
+    collected: list[Any] = []
+
+    class Repeated(argparse.Action):
+        def __call__(
+            self,
+            _parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            values: Any,  # noqa: ANN401 - as argparse has it
+            _option: str | None = None,
+        ) -> None:
+            collected.append(values)
+            setattr(namespace, self.dest, collected)
+
+    return Repeated
+
+
+def _check(program: Program, command: Command, given: Sequence[str]) -> None:
+    """Reject options that the command does not take, and combinations that mean nothing."""
+    own = {option.dest: option for option in command.all_options()}
+    for name in given:
+        if name not in own:
+            raise UsageError(_not_an_option(program, command, f"--{name.replace('_', '-')}"))
+        needed = command.needs.get(name)
+        if needed and needed not in given:
+            words = f"{command.typed(program.name)} {own[needed].typed} {own[name].typed}"
+            raise UsageError(f"{own[name].flag} needs {own[needed].flag}: type `{words}`")
+        for other in command.excludes.get(name, ()):
+            if other in given:
+                flags = f"{own[name].flag} and {own[other].flag}"
+                raise UsageError(f"{flags} exclude each other: leave one of them out")
+
+
+def _not_an_option(program: Program, command: Command, flag: str) -> str:
+    words = command.typed(program.name)
+    is_setting = flag[2:].replace("-", "_") in Settings.model_fields
+    hint = f"see `{words} --help`"
+    if is_setting and not command.settings:
+        hint = "set it in the configuration file"
+    return f"{flag} is not an option of `{words}`: {hint}"
+
+
+def _unknown_word(program: Program, command: Command, words: Sequence[str]) -> UsageError:
+    word = next((word for word in words if word.startswith("-")), words[0]).partition("=")[0]
+    if not word.startswith("-"):
+        return UsageError(f"unexpected argument: {_on_one_line(word)}")
+    if word in _names(program.default, *program.commands):
+        return UsageError(_not_an_option(program, command, word))
+    meant = suggestion(word, _names(command))
+    hint = f"did you mean {meant}?" if meant else f"see `{command.typed(program.name)} --help`"
+    return UsageError(f"no such option: {_on_one_line(word)}; {hint}")
+
+
+def _unknown_command(program: Program, word: str) -> UsageError:
+    names = [command.name for command in program.commands]
+    meant = suggestion(word, names)
+    hint = f"; did you mean {meant}?" if meant else f" (commands: {', '.join(names)})"
+    return UsageError(f"no such command: {_on_one_line(word)}{hint}")
+
+
+def _on_one_line(word: str) -> str:
+    return word if word.isprintable() else repr(word)
+
+
+def _unknown_options(program: Program, words: Sequence[str]) -> list[str]:
+    """Return the words that look like an option and begin the name of none."""
+    known = _names(program.default, *program.commands)
+    flags = [word for word in words if word.startswith("--") and word != "--"]
+    return [f for f in flags if not any(name.startswith(f.partition("=")[0]) for name in known)]
+
+
+def _names(*commands: Command) -> list[str]:
+    options: list[Option] = [HELP, VERSION]
+    for command in commands:
+        options += command.all_options()
+    return [name for option in options for name in option.names]

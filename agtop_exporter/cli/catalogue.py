@@ -1,0 +1,11 @@
+"""`agtop-exporter catalogue`: every metric as a Markdown table."""
+
+from argparse import Namespace
+
+from agtop_exporter.catalogue import markdown
+from agtop_exporter.cli.output import write
+
+
+def run(_options: Namespace) -> None:
+    """Print the table."""
+    write(markdown())

@@ -1,0 +1,14 @@
+"""`agtop-exporter check-config`: the settings in force, and the directories that are used."""
+
+from argparse import Namespace
+
+from agtop_exporter.cli.output import write
+from agtop_exporter.cli.wiring import cache_directory, settings_of, state_directory
+
+
+def run(options: Namespace) -> None:
+    """Validate the settings and print them."""
+    settings = settings_of(options)
+    lines = [f"{name} = {value!r}" for name, value in settings]
+    places = (f"# state: {state_directory(settings)}", f"# cache: {cache_directory(settings)}")
+    write("".join(f"{line}\n" for line in (*lines, *places)))

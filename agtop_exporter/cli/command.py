@@ -1,0 +1,111 @@
+"""What a command is: its name, its options and the module that runs it."""
+
+from argparse import SUPPRESS
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from agtop_exporter.settings import PREFIX, Form, Settings
+
+SHORT_NAMES = {"plan": ("-p",)}
+OLD_NAMES = {"agent": ("--client", "--agentic-client")}  # still understood
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its names, its help, its default, and what else argparse is given."""
+
+    names: tuple[str, ...]
+    help: str
+    default: Any = False
+    arguments: Mapping[str, Any] = field(default_factory=lambda: {"action": "store_true"})
+
+    @property
+    def flag(self) -> str:
+        """The name that messages use."""
+        return next(name for name in self.names if name.startswith("--"))
+
+    @property
+    def dest(self) -> str:
+        """The attribute of the parsed options."""
+        return self.flag[2:].replace("-", "_")
+
+    @property
+    def typed(self) -> str:
+        """The option as a user types it."""
+        return f"{self.flag} {self.arguments.get('metavar', '')}".rstrip()
+
+
+CONFIG = Option(
+    ("--config",),
+    "Read settings from this TOML file (default: ~/.config/agtop-exporter/config.toml).",
+    default=None,
+    arguments={"metavar": "FILE", "type": Path},
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: the module of this package that runs it, and the options that it takes."""
+
+    name: str  # empty for what a program does without a command
+    summary: str
+    module: str
+    options: tuple[Option, ...] = ()
+    settings: tuple[str, ...] = ()  # those that have an option
+    ignored: tuple[str, ...] = ()  # settings without effect, which the first version accepted
+    instead: Mapping[str, str] = field(default_factory=dict)  # option -> module, the first wins
+    needs: Mapping[str, str] = field(default_factory=dict)  # option -> the option that it needs
+    excludes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def all_options(self) -> tuple[Option, ...]:
+        """Return the options of the command and those of its settings."""
+        config = (CONFIG,) if self.settings else ()
+        ignored = (replace(setting_option(name), help=SUPPRESS) for name in self.ignored)
+        return (*self.options, *config, *map(setting_option, self.settings), *ignored)
+
+    def typed(self, program: str) -> str:
+        """Return the words that run the command."""
+        return f"{program} {self.name}".rstrip()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program with its commands."""
+
+    name: str
+    summary: str
+    default: Command
+    commands: tuple[Command, ...]
+
+
+def setting_option(name: str) -> Option:
+    """Return the option of a setting, with the help that the setting's field declares."""
+    one = Settings.model_fields[name]
+    flag = f"--{name.replace('_', '-')}"
+    names = (*SHORT_NAMES.get(name, ()), flag, *OLD_NAMES.get(name, ()))
+    default = "" if one.annotation is bool else _default_text(one)
+    text = f"{one.description} [{f'{default}; ' if default else ''}{PREFIX}{name.upper()}]"
+    if one.annotation is bool:
+        return Option(names, text)
+    return Option(names, text, arguments={"metavar": _metavar(one)})
+
+
+def _default_text(one: FieldInfo) -> str:
+    default = f"{one.default:g}" if isinstance(one.default, float) else str(one.default or "")
+    text = Form.of(one).default_text or default
+    return f"default: {text}" if text else ""
+
+
+def _metavar(one: FieldInfo) -> str:
+    if get_origin(one.annotation) is Literal:
+        return "|".join(get_args(one.annotation))
+    form = Form.of(one)
+    return form.metavar or form.unit.upper()
+
+
+HELP = Option(("-h", "--help"), "Print this help and exit.", default=SUPPRESS)
+VERSION = Option(("--version",), "Print the version and exit.", default=SUPPRESS)

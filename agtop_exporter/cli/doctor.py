@@ -1,0 +1,48 @@
+"""`agtop-exporter doctor`: reads everything again, and reports what is wrong."""
+
+import contextlib
+import sys
+from argparse import Namespace
+
+from agtop_exporter import doctor
+from agtop_exporter.cli.output import write
+from agtop_exporter.cli.snapshot import refresh
+from agtop_exporter.cli.wiring import (
+    environment,
+    homes,
+    make_pipeline,
+    make_refresher,
+    now,
+    settings_of,
+    state_directory,
+)
+from agtop_exporter.doctor import text
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.logs import log_for_people, log_nothing
+from agtop_exporter.pipeline.failing import remembered_errors
+
+
+def run(options: Namespace) -> None:
+    """Print the report; the exit status is 1 if there are problems."""
+    settings = settings_of(options)
+    log_for_people(settings)
+    problems = []
+    if not settings.no_state:
+        with contextlib.closing(Ledger(state_directory(settings), read_only=True)) as ledger:
+            problem = ledger.problem()
+            problems += [problem] if problem else []
+            problems += doctor.of_the_daemon(remembered_errors(ledger))
+    with contextlib.closing(Ledger()) as ledger:
+        pipeline = make_pipeline(settings, ledger)
+        make_refresher(settings, pipeline.prices)
+        log_nothing()  # the report has it
+        report = doctor.examine(
+            pipeline,
+            refresh(pipeline, now()),
+            homes=homes(settings),
+            environment=dict(environment()),
+            problems=problems,
+        )
+    write(doctor.as_json(report) if options.json else text.render(report))
+    if report.needs_attention:
+        sys.exit(1)

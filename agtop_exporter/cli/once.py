@@ -1,0 +1,22 @@
+"""`agtop-exporter --once`: one scan, printed as metrics or written as a textfile."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from agtop_exporter import textfile
+from agtop_exporter.catalogue import collect
+from agtop_exporter.cli.output import leave, write
+from agtop_exporter.cli.snapshot import one_snapshot
+from agtop_exporter.cli.wiring import settings_of
+from agtop_exporter.render import prometheus
+
+
+def run(options: Namespace) -> None:
+    """Scan once and print the result."""
+    settings = settings_of(options)
+    page = prometheus.text(collect(one_snapshot(settings)))
+    if settings.textfile:
+        textfile.write(Path(settings.textfile).expanduser(), page)
+    else:
+        write(page)
+    leave()

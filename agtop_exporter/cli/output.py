@@ -1,0 +1,62 @@
+"""Standard output and standard error of a command."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from agtop_exporter.model import AgtopError
+
+BAR_CHARACTERS = 30
+SMALL_SCAN_BYTES = 50_000_000  # takes too little time for a progress bar
+
+
+def write(page: str | bytes) -> None:
+    """Write to standard output. Raises AgtopError, and BrokenPipeError if the reader is gone."""
+    if sys.stdout is None:
+        raise AgtopError("cannot write the output: standard output is closed")
+    data = page if isinstance(page, bytes) else page.encode(sys.stdout.encoding, "replace")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        raise AgtopError(f"cannot write the output: {error.strerror}") from error
+
+
+def drop_output() -> None:
+    """Send what is still buffered nowhere, so that Python's flush at exit does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def on_terminal() -> bool:
+    """Tell whether a person sees standard output."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def leave() -> NoReturn:
+    """Exit at once: freeing all that was read takes as long as printing it."""
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def progress_bar() -> Callable[[int, int], None]:
+    """Return a function that draws a bar on a terminal while a long scan runs."""
+    drawn = -1
+    shown = sys.stderr.isatty()
+
+    def draw(done: int, total: int) -> None:
+        nonlocal drawn
+        full = min(BAR_CHARACTERS, BAR_CHARACTERS * done // max(1, total))
+        if not shown or total < SMALL_SCAN_BYTES or full == drawn:
+            return
+        drawn = full
+        bar = "#" * full + "-" * (BAR_CHARACTERS - full)
+        sys.stderr.write(f"\rscanning [{bar}] {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        if done >= total:
+            sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+    return draw

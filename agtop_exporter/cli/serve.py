@@ -1,0 +1,41 @@
+"""`agtop-exporter`: the daemon."""
+
+import contextlib
+import os
+from argparse import Namespace
+from functools import partial
+
+from agtop_exporter.cli.wiring import (
+    environment,
+    make_pipeline,
+    make_refresher,
+    now,
+    settings_of,
+    state_directory,
+)
+from agtop_exporter.daemon import Daemon
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.logs import log_as_daemon
+from agtop_exporter.notify import notifier
+from agtop_exporter.outlets import make_outlets
+
+
+def run(options: Namespace) -> None:
+    """Serve until a signal ends it."""
+    settings = settings_of(options)
+    in_journal = "JOURNAL_STREAM" in environment()  # set by systemd; the journal has timestamps
+    configure_logging = partial(log_as_daemon, timestamps=not in_journal)
+    configure_logging(settings)
+    ledger = Ledger(None if settings.no_state else state_directory(settings))
+    with contextlib.closing(ledger):
+        pipeline = make_pipeline(settings, ledger)
+        Daemon(
+            settings,
+            pipeline=pipeline,
+            refresher=make_refresher(settings, pipeline.prices),
+            reload=lambda: settings_of(options),
+            clock=now,
+            configure_logging=configure_logging,
+            outlets=make_outlets(settings, environment(), facts=ledger.metadata, uid=os.getuid()),
+            notifier=notifier(environment(), pid=os.getpid()),
+        ).run()

@@ -1,0 +1,51 @@
+"""One refresh, as commands that print its result need it."""
+
+import time
+from collections.abc import Callable
+
+from agtop_exporter.cli.output import progress_bar
+from agtop_exporter.cli.wiring import make_refresher, now, one_shot
+from agtop_exporter.model import AgtopError, Snapshot
+from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.settings import Settings
+
+RATE_SECONDS = 0.25  # between two samples of the processes
+
+
+def one_snapshot(settings: Settings) -> Snapshot:
+    """Refresh once; if a model has no price, download the price lists and refresh again."""
+    with one_shot(settings) as pipeline:
+        refresher = make_refresher(settings, pipeline.prices)
+        if settings.refresh_pricing:
+            refresher.refresh_once(force=True)
+        snapshot = refresh_with_rates(pipeline)
+        refresher.save_memo()
+        unpriced = any(session.cost.unpriced_tokens for session in snapshot.sessions)
+        if settings.no_pricing_refresh or not unpriced:
+            return snapshot
+        generation = pipeline.prices.generation
+        refresher.refresh_once()
+        return refresh(pipeline, now()) if pipeline.prices.generation != generation else snapshot
+
+
+def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
+    """Refresh between two samples of the processes, far enough apart to compute CPU use."""
+    began = now()
+    pipeline.look_at_processes(began)
+
+    def second_sample() -> float:
+        if pipeline.pairing.sees_agents:
+            time.sleep(max(0.0, began + RATE_SECONDS - now()))
+        return now()
+
+    return refresh(pipeline, began, sampled_at=second_sample)
+
+
+def refresh(
+    pipeline: Pipeline, at: float, *, sampled_at: Callable[[], float] | None = None
+) -> Snapshot:
+    """Refresh once. Raises AgtopError if an unexpected error leaves nothing to show."""
+    with pipeline.steps.step("refresh"):
+        return pipeline.refresh(at, progress=progress_bar(), sampled_at=sampled_at)
+    errors = "; ".join(map(str, pipeline.steps.errors))
+    raise AgtopError(f"an unexpected error ended the refresh: {errors}")

@@ -1,0 +1,101 @@
+"""Puts the parts of the program together, from the options and the environment."""
+
+import contextlib
+import gc
+import hashlib
+import os
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import platformdirs
+
+from agtop_exporter.agents import load_agents
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.logs import log_for_people
+from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.pricing import PriceBook, PriceRefresher
+from agtop_exporter.processes.source import system_processes, users_of
+from agtop_exporter.settings import Settings, load_settings
+
+PROGRAM = "agtop-exporter"
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment of this process."""
+    return os.environ  # noqa: TID251 - the edge
+
+
+def now() -> float:
+    """Return the time in unix seconds."""
+    return time.time()  # noqa: TID251 - the edge
+
+
+def settings_of(options: Namespace) -> Settings:
+    """Merge flags, variables and the configuration file. Raises SettingsError."""
+    flags = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
+    folder = environment().get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM)
+    config = getattr(options, "config", None) or _existing(Path(folder) / "config.toml")
+    return load_settings(flags, environment(), config=config)
+
+
+def _existing(path: Path) -> Path | None:
+    """Return a file that exists, or that cannot be looked at: reading it reports the reason."""
+    try:
+        return path if path.is_file() else None
+    except OSError:
+        return path
+
+
+def homes(settings: Settings) -> list[Path]:
+    """Return the homes to scan."""
+    return [Path(home).expanduser() for home in settings.home] or [Path.home()]
+
+
+def state_directory(settings: Settings) -> Path:
+    """Return the directory of the ledger. Homes other than the user's have their own ledger."""
+    if settings.state_dir:
+        return Path(settings.state_dir).expanduser()
+    given = environment().get("STATE_DIRECTORY")
+    base = Path(given or platformdirs.user_state_dir(PROGRAM))
+    if not settings.home:
+        return base
+    names = "\0".join(str(Path(home).expanduser().resolve()) for home in settings.home)
+    return base / "homes" / hashlib.sha256(names.encode()).hexdigest()[:16]
+
+
+def cache_directory(settings: Settings) -> Path:
+    """Return the directory of downloaded price lists."""
+    given = settings.cache_dir or environment().get("CACHE_DIRECTORY")
+    return Path(given or platformdirs.user_cache_dir(PROGRAM)).expanduser()
+
+
+def make_refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
+    """Return what downloads price lists; earlier downloads are loaded at once."""
+    refresher = PriceRefresher(prices, cache_directory(settings), clock=now)
+    refresher.load_cache()
+    return refresher
+
+
+def make_pipeline(settings: Settings, ledger: Ledger) -> Pipeline:
+    """Return a pipeline over the homes and the processes of this machine."""
+    return Pipeline(
+        settings,
+        agents=load_agents(),
+        homes=homes(settings),
+        environment=dict(environment()),
+        ledger=ledger,
+        prices=PriceBook(overrides=settings.prices),
+        processes=system_processes(settings.procfs, uids=users_of(homes(settings))),
+    )
+
+
+@contextlib.contextmanager
+def one_shot(settings: Settings) -> Iterator[Pipeline]:
+    """Yield a pipeline that reads the ledger and never writes it."""
+    log_for_people(settings)
+    gc.disable()  # the process lives for seconds, and nothing here makes reference cycles
+    directory = None if settings.no_state else state_directory(settings)
+    with contextlib.closing(Ledger(directory, read_only=True)) as ledger:
+        yield make_pipeline(settings, ledger)

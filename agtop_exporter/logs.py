@@ -1,0 +1,84 @@
+"""The log: structlog, configured for the daemon or for a command that a person runs.
+
+Modules log with `structlog.get_logger()`. The command line configures it before it does anything
+else, because structlog prints to standard output until then.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, NoReturn
+
+import structlog
+
+from agtop_exporter.settings import Settings
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+log = structlog.get_logger()
+
+
+class _Passing(logging.Handler):
+    """Passes on what libraries log with the standard library."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        except Exception:  # noqa: BLE001 - a library's message must not end what it does
+            self.handleError(record)
+
+
+def log_as_daemon(settings: Settings, *, timestamps: bool) -> None:
+    """Log to stderr as logfmt or JSON."""
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.processors.LogfmtRenderer(
+            key_order=("timestamp", "level", "msg"), drop_missing=True, bool_as_flag=False
+        )
+    )
+    _configure(
+        LEVELS[settings.log_level],
+        structlog.processors.add_log_level,
+        *([structlog.processors.TimeStamper("iso")] if timestamps else []),
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("msg"),
+        renderer,
+    )
+
+
+def log_for_people(settings: Settings) -> None:
+    """Log to stderr as plain lines: `agtop-exporter: warning: cannot read: path=/a`."""
+    _configure(LEVELS[settings.log_level], structlog.processors.format_exc_info, _plain_line)
+
+
+def log_nothing() -> None:
+    """Drop every message."""
+    _configure(LEVELS["error"], _drop)
+
+
+def _configure(level: int, *processors: structlog.typing.Processor) -> None:
+    logging.raiseExceptions = False  # what cannot be logged is dropped
+    logging.basicConfig(handlers=[_Passing()])  # does nothing the second time
+    structlog.configure(
+        processors=list(processors),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _drop(_logger: Any, _level: str, _fields: MutableMapping[str, Any]) -> NoReturn:  # noqa: ANN401 - as structlog has it
+    raise structlog.DropEvent
+
+
+def _plain_line(_logger: Any, level: str, fields: MutableMapping[str, Any]) -> str:  # noqa: ANN401 - as structlog has it
+    event = fields.pop("event")
+    details = " ".join(f"{name}={_on_one_line(value)}" for name, value in fields.items())
+    return f"agtop-exporter: {level}: {event}" + (f": {details}" if details else "")
+
+
+def _on_one_line(value: object) -> str:
+    """Return a value as text; a path may contain anything, also what a terminal obeys."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)

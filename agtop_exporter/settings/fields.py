@@ -1,0 +1,293 @@
+"""Every setting: name, type, unit, bounds, default and description, each defined once.
+
+Messages, `--help` and documentation are generated from these fields. To add a setting, add a field.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from agtop_exporter.model import TOKEN_TYPES, Plan
+from agtop_exporter.pricing.rates import PriceTableError, picodollars_per_token
+
+DEFAULT_PORT = 10041
+MAX_PORT = 65_535
+PREFIX = "AGTOP_"
+PLAN_ALIASES: dict[str, Plan] = {
+    "default": "retail",
+    "api": "retail",
+    "claude-max": "max",
+    "claude_max": "max",
+    "enterprise": "included",
+    "not-billed": "included",
+}
+AGENT_ALIASES = {
+    "claude-code": "claude",
+    "claudecode": "claude",
+    "open-code": "opencode",
+    "github-copilot": "copilot",
+    "gemini-cli": "gemini",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a setting is written and used, beyond its type and bounds."""
+
+    nouns: tuple[str, ...] = ()
+    """What a message says is expected: for the value, for an item of it, for an item of that."""
+    metavar: str = ""  # what `--help` shows for the value
+    unit: str = ""  # of a number
+    separator: str = ""  # between the items of a list in a variable
+    default_text: str = ""  # what an empty default stands for
+    needs_restart: bool = False  # a reload keeps the old value
+
+    @classmethod
+    def of(cls, field: FieldInfo) -> "Form":
+        """Return the form that a field declares."""
+        return next((item for item in field.metadata if isinstance(item, cls)), cls())
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _plan(value: object) -> object:
+    return PLAN_ALIASES.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+def _agent(value: str) -> str:
+    """Return the name of an agent that exists, in lower case and without aliases."""
+    from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
+
+    name = AGENT_ALIASES.get(value.lower(), value.lower())
+    known = sorted(agent.name for agent in load_agents())
+    if name not in known:
+        raise PydanticCustomError("agent", "no such agent", {"known": known})
+    return name
+
+
+def _address(value: str) -> str:
+    port = value.rpartition(":")[2]
+    if ":" not in value or not (port.isascii() and port.isdecimal() and int(port) <= MAX_PORT):
+        raise PydanticCustomError("address", "not an address")
+    return value
+
+
+def _textfile(value: str) -> str:
+    if value and not value.endswith(".prom"):
+        raise PydanticCustomError("textfile", "no metrics file")
+    return value
+
+
+def _token_type(value: str) -> str:
+    if value not in TOKEN_TYPES:
+        raise PydanticCustomError("token_type", "no token type")
+    return value
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticKnownError("float_type")
+    return value
+
+
+def _usd(value: float) -> float:
+    """Check a rate as the price tables do: finite, not negative, not absurdly high or small."""
+    try:
+        picodollars_per_token(Decimal(str(value)), per_tokens=1_000_000)
+    except PriceTableError as error:
+        raise PydanticCustomError("price", "not a price") from error
+    return value
+
+
+def _price(value: dict[str, float]) -> dict[str, float]:
+    if not {"input", "output"} <= set(value):
+        raise ValueError("a price needs both input and output")
+    return value
+
+
+TokenType = Annotated[str, AfterValidator(_token_type)]
+Number = Annotated[float, BeforeValidator(_no_boolean)]
+WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
+Usd = Annotated[Number, AfterValidator(_usd)]
+Price = Annotated[dict[TokenType, Usd], AfterValidator(_price)]
+Directory = Annotated[str, StringConstraints(min_length=1)]
+AgentName = Annotated[str, AfterValidator(_agent)]
+A_DIRECTORY = ("a directory",)
+
+
+class Settings(BaseSettings):
+    """Everything that a user may set. Times are in seconds."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True
+    )
+
+    home: Annotated[
+        tuple[Directory, ...],
+        BeforeValidator(_as_list),
+        Form(
+            nouns=("a directory or a list of directories", "a directory"),
+            metavar="DIR",
+            separator=os.pathsep,
+            default_text="your home directory",
+            needs_restart=True,
+        ),
+        Field(description="Read the agents' files below this directory; repeatable."),
+    ] = ()
+    listen_address: Annotated[
+        str,
+        AfterValidator(_address),
+        Form(nouns=("HOST:PORT",), metavar="HOST:PORT", needs_restart=True),
+        Field(description="Address that serves /metrics; port 0 selects a free port."),
+    ] = f"127.0.0.1:{DEFAULT_PORT}"
+    interval: Annotated[
+        Number,
+        Form(unit="seconds"),
+        Field(ge=0.05, le=86_400, description="Time between two scans."),
+    ] = 5.0
+    state_dir: Annotated[
+        str,
+        Form(
+            nouns=A_DIRECTORY,
+            metavar="DIR",
+            default_text="$STATE_DIRECTORY, else ~/.local/state/agtop-exporter",
+            needs_restart=True,
+        ),
+        Field(description="Directory of the ledger database."),
+    ] = ""
+    no_state: Annotated[
+        bool,
+        Form(needs_restart=True),
+        Field(description="Keep the ledger in memory only."),
+    ] = False
+    cache_dir: Annotated[
+        str,
+        Form(
+            nouns=A_DIRECTORY,
+            metavar="DIR",
+            default_text="$CACHE_DIRECTORY, else ~/.cache/agtop-exporter",
+            needs_restart=True,
+        ),
+        Field(description="Directory of downloaded price lists."),
+    ] = ""
+    no_pricing_refresh: Annotated[
+        bool,
+        Form(needs_restart=True),
+        Field(description="Never download price lists: use no network."),
+    ] = False
+    refresh_pricing: Annotated[bool, Field(description="Download the price lists now.")] = False
+    prices: Annotated[
+        dict[str, Price],
+        Form(
+            nouns=(
+                "a table for each model",
+                "a table of token types",
+                "a price in US dollars per million tokens",
+            )
+        ),
+        Field(
+            description="Your own prices by model and token type, in US dollars per million"
+            " tokens. They win over every price list.",
+        ),
+    ] = {}
+    plan: Annotated[
+        Plan,
+        BeforeValidator(_plan),
+        Field(
+            description="What is billed: everything (retail), everything but what a Max"
+            " subscription covers (max), or nothing (included)."
+        ),
+    ] = "retail"
+    agent: Annotated[
+        tuple[AgentName, ...],
+        BeforeValidator(_as_list),
+        Form(
+            nouns=("a name or a list of names", "the name of an agent"),
+            metavar="NAME",
+            separator=",",
+            default_text="all agents",
+        ),
+        Field(description="Read only the files of this agent; repeatable."),
+    ] = ()
+    log_format: Annotated[
+        Literal["logfmt", "json"], Field(description="Format of the log, which goes to stderr.")
+    ] = "logfmt"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description="Lowest severity of a message that is logged."),
+    ] = "info"
+    sessions_max: Annotated[
+        WholeNumber,
+        Form(unit="sessions"),
+        Field(ge=0, le=10_000, description="How many sessions have metric series of their own."),
+    ] = 200
+    session_linger: Annotated[
+        Number,
+        Form(unit="seconds"),
+        Field(ge=0, description="How long a session keeps its series after its last activity."),
+    ] = 900.0
+    procfs: Annotated[
+        str,
+        Form(nouns=A_DIRECTORY, metavar="DIR", needs_restart=True),
+        Field(description="Where the host's /proc is mounted, in a container."),
+    ] = "/proc"
+    otlp: Annotated[
+        bool,
+        Form(needs_restart=True),
+        Field(description="Push to the OpenTelemetry receiver that OTEL_* variables name."),
+    ] = False
+    otlp_genai: Annotated[
+        bool,
+        Form(needs_restart=True),
+        Field(description="Also push gen_ai.client.token.usage of the GenAI conventions."),
+    ] = False
+    textfile: Annotated[
+        str,
+        AfterValidator(_textfile),
+        Form(nouns=("a file name that ends with .prom",), metavar="FILE.prom", needs_restart=True),
+        Field(description="File for node_exporter's textfile collector, rewritten regularly."),
+    ] = ""
+    textfile_interval: Annotated[
+        Number,
+        Form(unit="seconds", needs_restart=True),
+        Field(ge=1, le=86_400, description="Time between two writes of the textfile."),
+    ] = 60.0
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - a parameter of the hook
+        init_settings: PydanticBaseSettingsSource,
+        *_others: PydanticBaseSettingsSource,
+        **_more: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the arguments only; `load_settings` adds the other sources."""
+        return (init_settings,)
+
+    @property
+    def listen(self) -> tuple[str, int]:
+        """The address to listen on: host and port; port 0 selects a free port."""
+        host, _, port = self.listen_address.rpartition(":")
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+    def reloaded(self, new: "Settings") -> tuple["Settings", list[str]]:
+        """Return the settings after a reload, and the names of those that need a restart."""
+        kept: dict[str, Any] = {
+            name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if Form.of(field).needs_restart
+        }
+        ignored = [name for name, value in kept.items() if getattr(new, name) != value]
+        return new.model_copy(update=kept), ignored
+
+
+FIELDS: Mapping[str, FieldInfo] = Settings.model_fields

@@ -1,0 +1,203 @@
+"""Merges and validates the sources of settings, and reports all mistakes at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+)
+
+from agtop_exporter.model import AgtopError
+from agtop_exporter.settings.fields import FIELDS, PREFIX, Form, Settings
+from agtop_exporter.settings.mistakes import Spelling, explain
+from agtop_exporter.settings.toml import Keys, TomlError, dotted, key_lines, read_toml
+
+EXCLUDING = ("refresh_pricing", "no_pricing_refresh")  # only one of them may be true
+
+
+class SettingsError(AgtopError):
+    """Settings that cannot be used; the message has a line for each mistake."""
+
+
+def load_settings(
+    flags: Mapping[str, Any], environment: Mapping[str, str], *, config: Path | None = None
+) -> Settings:
+    """Merge flags over variables over the file over the defaults. `config` must exist if given.
+
+    Raises SettingsError. A value is checked even if another source overrides it.
+    """
+    mistakes: list[str] = []
+    origins = (_from_file(config, mistakes), _from_variables(environment), _from_flags(flags))
+    for origin in origins:
+        mistakes += origin.check()
+    file, variables, flags_given = origins
+    settings = _validated(flags_given.values, variables.values, file.values)
+    mistakes += _conflict(settings, (flags_given, variables, file))
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return Settings(**dict(settings))  # of that class: two equal settings compare equal
+
+
+def _validated(*layers: Mapping[str, Any]) -> Settings:
+    """Merge layers, of which the first wins. Raises pydantic's ValidationError."""
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            *_others: PydanticBaseSettingsSource,
+            **_more: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(Layer(settings_cls, layer) for layer in layers)
+
+    return Layered()
+
+
+class Layer(PydanticBaseSettingsSource):
+    """Values by the exact names of the settings."""
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._values = values
+
+    def get_field_value(self, _field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the value, its name, and that it needs no decoding."""
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return all values, also those that are no setting."""
+        return dict(self._values)
+
+
+@dataclass
+class Origin:
+    """The values of one source by the names of the settings, and what the user calls them."""
+
+    values: dict[str, Any]
+    spelling: Spelling
+    where: Callable[[Keys], tuple[int, str]]
+    """Returns the line of a value (0 if there are no lines) and the start of its message."""
+
+    def check(self) -> list[str]:
+        """Remove the values that cannot be used; return a line for each mistake."""
+        if not self.values:
+            return []
+        try:
+            _validated(self.values)
+        except ValidationError as error:
+            found = [(self.where(keys), keys, why) for keys, why in explain(error, self.spelling)]
+            for _, keys, _ in found:
+                self.values.pop(keys[0], None)
+            lines = sorted(found, key=lambda mistake: mistake[0][0])
+            return [f"{name}: {why}" for (_, name), _, why in lines]
+        return []
+
+
+def _conflict(settings: Settings, origins: tuple[Origin, ...]) -> list[str]:
+    if not all(getattr(settings, name) for name in EXCLUDING):
+        return []
+    names = []
+    for name in EXCLUDING:
+        origin = next(origin for origin in origins if name in origin.values)
+        names.append(origin.where((name,))[1])
+    return [f"{' and '.join(names)} exclude each other"]
+
+
+def _from_flags(flags: Mapping[str, Any]) -> Origin:
+    def spelling(name: str) -> str:
+        return f"--{name.replace('_', '-')}"
+
+    return Origin(dict(flags), spelling, lambda keys: (0, spelling(keys[0])))
+
+
+def _from_file(config: Path | None, mistakes: list[str]) -> Origin:
+    """Read the file. Top-level keys may be written with hyphens, like flags."""
+    data: dict[str, Any] = {}
+    text = ""
+    if config is not None:
+        try:
+            data, text = read_toml(config)
+        except TomlError as error:
+            mistakes.append(str(error))
+    written: dict[str, str] = {}
+    lines: dict[Keys, int] = {}
+
+    def where(keys: Keys) -> tuple[int, str]:
+        return position((written[keys[0]], *keys[1:]))
+
+    def position(keys: Keys) -> tuple[int, str]:
+        if not lines:
+            lines.update(key_lines(text))
+        line = next(lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines)
+        return line, f"{config}:{line}: {dotted(keys)}"
+
+    for key in data:
+        name = key.replace("-", "_")
+        if written.setdefault(name, key) != key:
+            mistakes.append(f"{position((key,))[1]}: already set as {dotted((written[name],))}")
+    return Origin({name: data[key] for name, key in written.items()}, lambda name: name, where)
+
+
+def _from_variables(environment: Mapping[str, str]) -> Origin:
+    def where(keys: Keys) -> tuple[int, str]:
+        inside = f": {dotted(keys[1:])}" if keys[1:] else ""
+        return 0, spelling(keys[0]) + inside
+
+    def spelling(name: str) -> str:
+        return PREFIX + name.upper()
+
+    return Origin(Variables(environment)(), spelling, where)
+
+
+class Variables(EnvSettingsSource):
+    """The `AGTOP_*` variables of an environment. An empty variable counts as not set."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__(Settings)
+        services = _kubernetes_services(environment)
+        self.env_vars = {
+            name.lower(): text
+            for name, text in environment.items()
+            if name.startswith(PREFIX) and text and not name.startswith(services)
+        }
+
+    def prepare_field_value(
+        self,
+        field_name: str,
+        field: FieldInfo,
+        value: Any,  # noqa: ANN401 - as the library has it
+        value_is_complex: bool,  # noqa: FBT001 - as the library has it
+    ) -> Any:  # noqa: ANN401 - as the library has it
+        """Split lists at their separator; read tables as JSON."""
+        separator = Form.of(field).separator
+        if separator and value is not None:
+            return [part.strip() for part in value.split(separator) if part.strip()]
+        try:
+            return super().prepare_field_value(field_name, field, value, value_is_complex)
+        except (ValueError, RecursionError):
+            return value  # not JSON, which the validation reports
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the values, also those of variables that are no setting."""
+        given = {name.removeprefix(PREFIX.lower()): text for name, text in self.env_vars.items()}
+        return {
+            name: text for name, text in given.items() if name not in FIELDS
+        } | super().__call__()
+
+
+def _kubernetes_services(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the prefixes of the variables with which Kubernetes describes services to a pod.
+
+    A service called agtop-exporter sets AGTOP_EXPORTER_SERVICE_HOST, AGTOP_EXPORTER_PORT, ...:
+    <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>.
+    """
+    suffix = "SERVICE_HOST"
+    services = [name.removesuffix(suffix) for name in environment if name.endswith(f"_{suffix}")]
+    return tuple(name + kind for name in services for kind in ("SERVICE_", "PORT"))

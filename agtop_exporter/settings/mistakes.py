@@ -1,0 +1,130 @@
+"""Turns what pydantic reports into sentences for the user: one for each mistake."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from agtop_exporter.model import TOKEN_TYPES
+from agtop_exporter.settings.fields import FIELDS, Form
+from agtop_exporter.settings.toml import Keys, dotted
+
+SHOWN_CHARACTERS = 60  # of a value in a message
+SHOWN_BITS = 64  # of a whole number
+
+Spelling = Callable[[str], str]
+"""How a source writes the name of a setting: `interval`, `AGTOP_INTERVAL` or `--interval`."""
+
+
+def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, str]]:
+    """Yield (keys that lead to the value, what is wrong with it) for each mistake."""
+    details = error.errors(include_url=False, include_context=True)
+    dotted_names = {one["loc"] for one in details if _is_dotted_name(one)}
+    unknown_keys = {one["loc"][:-1] for one in details if one["loc"][-1:] == ("[key]",)}
+    for one in details:
+        place = one["loc"]
+        if place[-1:] == ("[key]",):
+            if place[:-1] not in dotted_names:
+                yield _keys(place), _unknown_token_type(one)
+        elif place in dotted_names:
+            yield _keys(place[:2]), _quotes_are_missing(one)
+        elif place not in unknown_keys:
+            say = SENTENCES.get(one["type"], _expected)
+            yield _keys(place), say(one, spelling)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the known name that was probably meant, empty if none is close."""
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.7)), "")
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: short, and on one line."""
+    if isinstance(value, str):
+        cut = len(value) > SHOWN_CHARACTERS
+        return f"{value[:SHOWN_CHARACTERS]!r}{'...' if cut else ''}"
+    if isinstance(value, int) and value.bit_length() > SHOWN_BITS:
+        return "a larger number"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def expectation(field: FieldInfo, depth: int = 0) -> str:
+    """Say what a field takes; `depth` counts the keys and indexes inside the field's value."""
+    form, kind = Form.of(field), field.annotation
+    if form.nouns:
+        return form.nouns[min(depth, len(form.nouns) - 1)]
+    if get_origin(kind) is Literal:
+        *others, last = get_args(kind)
+        return f"{', '.join(others)} or {last}"
+    if kind is bool:
+        return "true or false"
+    return ("a whole number" if kind is int else f"a number of {form.unit}") + _bounds(field)
+
+
+def _bounds(field: FieldInfo) -> str:
+    low = next((item.ge for item in field.metadata if hasattr(item, "ge")), None)
+    high = next((item.le for item in field.metadata if hasattr(item, "le")), None)
+    if high is None:
+        return "" if low is None else f", {low} or more"
+    return f" from {low} to {high}"
+
+
+def _expected(one: ErrorDetails, _spelling: Spelling) -> str:
+    name, *rest = one["loc"]
+    return f"expected {expectation(FIELDS[str(name)], len(rest))}, got {shown(one['input'])}"
+
+
+def _unknown(one: ErrorDetails, spelling: Spelling) -> str:
+    meant = suggestion(str(one["loc"][0]).lower(), FIELDS)
+    return "there is no such setting" + (f"; did you mean {spelling(meant)}?" if meant else "")
+
+
+def _unknown_agent(one: ErrorDetails, _spelling: Spelling) -> str:
+    name = str(one["input"])
+    known = one["ctx"]["known"]
+    meant = suggestion(name.lower(), known)
+    hint = f"; did you mean {meant}?" if meant else f" (known: {', '.join(known)})"
+    return f"no such agent: {name if name.isprintable() else shown(name)}{hint}"
+
+
+def _own_words(one: ErrorDetails, _spelling: Spelling) -> str:
+    return str(one["ctx"]["error"])
+
+
+SENTENCES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyType(
+    {"extra_forbidden": _unknown, "value_error": _own_words, "agent": _unknown_agent}
+)
+"""By pydantic's type of error; every other type means that something else was expected."""
+
+
+def _unknown_token_type(one: ErrorDetails) -> str:
+    meant = suggestion(str(one["input"]), TOKEN_TYPES)
+    hint = f"; did you mean {meant}?" if meant else f" (known: {', '.join(TOKEN_TYPES)})"
+    return f"no such token type{hint}"
+
+
+def _is_dotted_name(one: ErrorDetails) -> bool:
+    """Tell whether a table stands where a price belongs: `[prices.gpt-5.2]` is a table in one."""
+    return one["loc"][0] == "prices" and len(one["loc"]) == 3 and isinstance(one["input"], dict)  # noqa: PLR2004 - prices, model, token type
+
+
+def _quotes_are_missing(one: ErrorDetails) -> str:
+    names = [str(part) for part in one["loc"][1:]]
+    value: Any = one["input"]
+    while len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
+        names += value
+        value = inner
+    return f"a model name with a dot needs quotes: [{dotted(('prices', '.'.join(names)))}]"
+
+
+def _keys(place: tuple[int | str, ...]) -> Keys:
+    """Drop the indexes of list items."""
+    return tuple(part for part in place if isinstance(part, str) and part != "[key]")
