@@ -19,7 +19,7 @@ from grafana.server import free_port
 from running import PATIENCE_SECONDS, SCRIPTS, environment, samples_of, total
 from small_homes import claude_file, claude_turns
 
-from agtop_exporter.daemon import _Passing
+from agtop_exporter.logs import _Passing
 from agtop_exporter.stderr import SafeStream, protect_stderr
 
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from agtop_exporter.cli.output import leave, on_terminal, write
-from agtop_exporter.cli.snapshot import one_snapshot, refresh_with_rates
+from agtop_exporter.cli.snapshot import one_snapshot, refresh, refresh_with_rates
 from agtop_exporter.cli.wiring import environment, now, one_shot, settings_of
 from agtop_exporter.model import Snapshot
 from agtop_exporter.render.table import render
