@@ -85,19 +85,24 @@ class Pairing:
         if self._source is None:
             return set()
         before = self._matches
-        self._table = self._source.sample(now)
-        if self._table.agents or before.bindings:
-            evidence = gather(self._table, self._facts, registry=self._registered())
-            self._matches = match(self._table, self._facts, evidence, previous=before)
-        elif self._table.complete:  # nothing to pair: thousands of sessions need no look
-            self._matches = Matches(ended=before.ended)
-        turn = advance(self._usage, self._table, matches=self._matches)
+        table = self._source.sample(now)
+        matches = self._matched(table)
+        turn = advance(self._usage, table, matches=matches)
+        # All or nothing: what the rest of this class reads is of one and the same table.
+        self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
-        return {*before.bindings, *self._matches.bindings}
+        return {*before.bindings, *matches.bindings}
+
+    def _matched(self, table: ProcessTable) -> Matches:
+        before = self._matches
+        if table.agents or before.bindings:
+            registered = self._registered() if table.agents else []
+            evidence = gather(table, self._facts, registry=registered)
+            return match(table, self._facts, evidence, previous=before)
+        # Nothing to pair: thousands of sessions need no look.
+        return Matches(ended=before.ended) if table.complete else before
 
     def _registered(self) -> list[RegistryEntry]:
-        if not self._table.agents:
-            return []
         return [entry for read, root in self._registries for entry in read(root).entries]
 
     @property
