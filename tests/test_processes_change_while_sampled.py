@@ -60,9 +60,13 @@ class Follower:
         self._matches, self._usage = Matches(), TreeUsage()
 
     def follow(self, table):
-        """Pair and add up; no total may fall."""
+        """Pair and add up: no binding outlives its root, and no total falls."""
         evidence = gather(table, SESSIONS, registry=REGISTRY)
         self._matches = match(table, SESSIONS, evidence, previous=self._matches)
+        roots = set(table.roots.values())
+        assert self._matches.leaves.keys() == roots
+        for binding in self._matches.bindings.values():
+            assert (binding.process in roots) == (binding.liveness == "live")
         before = self._usage
         self._usage = advance(before, table, matches=self._matches).state
         for totals, earlier in (
