@@ -62,22 +62,30 @@ class Follower:
     def follow(self, table):
         """Pair and add up: no binding outlives its root, and no total falls."""
         evidence = gather(table, SESSIONS, registry=REGISTRY)
+        before, roots = self._matches.bindings, set(table.roots.values())
         self._matches = match(table, SESSIONS, evidence, previous=self._matches)
-        roots = set(table.roots.values())
         assert self._matches.leaves.keys() == roots
         for binding in self._matches.bindings.values():
             assert (binding.process in roots) == (binding.liveness == "live")
-        before = self._usage
-        self._usage = advance(before, table, matches=self._matches).state
+        assert all(
+            key in self._matches.bindings  # as stopped, or of another process
+            for key, binding in before.items()
+            if binding.liveness == "live" and binding.process not in roots
+        )
+        self._add_up(table)
+
+    def _add_up(self, table):
+        past = self._usage
+        self._usage = advance(past, table, matches=self._matches).state
         for totals, earlier in (
-            (self._usage.sessions, before.sessions),
-            (self._usage.agents, before.agents),
+            (self._usage.sessions, past.sessions),
+            (self._usage.agents, past.agents),
         ):
             for key, spent in earlier.items():
-                for figure, past in zip(
+                for figure, least in zip(
                     *map(msgspec.structs.astuple, (totals[key], spent)), strict=True
                 ):
-                    assert (figure or 0) >= (past or 0)
+                    assert (figure or 0) >= (least or 0)
 
 
 @settings(max_examples=150, phases=PHASES)

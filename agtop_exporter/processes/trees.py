@@ -40,8 +40,8 @@ def find_roots(
     """Return the root of every member of a tree, the members of a tree parents first.
 
     `known` has the processes by pid; members and roots are among them, and every root is its own
-    root. `earlier` is the previous result: a tool whose parent has ended stays in the tree of the
-    agent that started it.
+    root. `earlier` is the previous result: a tool whose parent has ended stays in the tree in which
+    the agent is that started it.
     """
     children: dict[int, list[Known]] = defaultdict(list)
     agents: list[Known] = []
