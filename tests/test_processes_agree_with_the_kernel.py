@@ -3,6 +3,7 @@
 import os
 import sys
 
+import psutil
 import pytest
 from processes.running import Running, clock, disk_bytes, stat_fields
 
@@ -117,6 +118,15 @@ def test_both_readers_say_the_same(running):
     for figure in ("cpu_seconds", "rss_bytes", "vms_bytes", "read_bytes", "written_bytes"):
         assert getattr(first, figure) == getattr(second, figure)
     assert {idle.pid, os.getpid()} <= set(linux.pids()) <= {*portable.pids(), *linux.pids()}
+
+
+def test_a_process_that_ends_while_psutil_is_asked_is_no_error(monkeypatch):
+    def ended(process):
+        raise psutil.NoSuchProcess(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "create_time", ended)
+    assert PsutilReader().look(os.getpid()) is None
+    assert PsutilReader().sample(os.getpid()) is None
 
 
 def test_the_portable_source_finds_agents_too(running):

@@ -1,6 +1,7 @@
 """Bindings hold until something speaks against them, and never survive a reused pid."""
 
 import pytest
+from msgspec.structs import replace
 from processes.builders import (
     MINUTE,
     OC1,
@@ -13,6 +14,8 @@ from processes.builders import (
     registered,
     session,
 )
+
+from agtop_exporter.processes.facts import ProcessSample
 
 
 def test_a_registry_outranks_everything_else():
@@ -109,6 +112,19 @@ def test_a_session_whose_process_has_ended_goes_to_no_other_process():
     assert machine.pair(one, two, seconds=600) == {OC1: (42, "medium")}
     resumed = session("opencode", OC2, -50, 610)
     assert machine.pair(one, resumed, seconds=10) == {OC2: (42, "medium")}
+
+
+def test_an_agent_that_another_agent_has_not_waited_for_has_ended():
+    inner = process(43, "claude", "-r", U1, parent=42)
+    machine = Machine().run(process(42, "codex"), inner)
+    one = session("claude", U1, -590, -500)
+    assert machine.pair(one) == {U1: (43, "high")}
+    ended = replace(inner, argv=(), exe="", ended=True)
+    machine.reader.put(ended, ProcessSample(inner.id, 42, "claude", ended=True))
+    assert machine.pair(one, seconds=5) == {}
+    assert machine.binding("claude", U1).liveness == "stopped"
+    assert machine.matches.ended == {one.key: machine.now}
+    assert inner.id in machine.table.roots  # of the other agent's tree
 
 
 def test_a_reused_pid_is_another_process():

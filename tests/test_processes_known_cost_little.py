@@ -126,3 +126,25 @@ def test_a_process_that_ends_while_it_is_looked_at_is_no_error():
     reader.pids = lambda: [10, 11]
     assert members(tracker.sample(NOW)) == {10: 10}
     assert tracker.sample(NOW + 5).skipped == {}
+
+
+def test_a_process_is_not_taken_for_the_child_of_one_that_reuses_its_parents_pid():
+    reader, tracker = tracked(process(11, "bash"), process(12, "server", parent=11))
+    tracker.sample(NOW)
+    reader.end(11)
+    reader.put(process(12, "server", parent=1))
+    tracker.sample(NOW + 5)
+    reader.put(process(11, "claude", start=7))
+    assert members(tracker.sample(NOW + 10)) == {11: 11}
+
+
+def test_a_look_without_arguments_is_repeated_once():
+    """A process has none for a moment while it executes a program; a kernel thread never has."""
+    reader, tracker = tracked(process(10, "bash"), process(11, comm="kworker"))
+    reader.put(replace(process(10, "node"), argv=()))
+    assert members(tracker.sample(NOW)) == {}
+    reader.put(process(10, "node", "/usr/bin/gemini"))
+    assert members(tracker.sample(NOW + 5)) == {10: 10}
+    for tick in range(2, 50):
+        tracker.sample(NOW + tick * 5)
+    assert sorted(reader.looks) == [10, 10, 11, 11]

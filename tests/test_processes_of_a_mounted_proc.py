@@ -79,6 +79,33 @@ def test_unreadable_disk_figures_are_unknown(proc):
     assert table.skipped == {"access_denied": 1}
 
 
+class EndingReader(ProcfsReader):
+    """Its processes end after their first file was read."""
+
+    def __init__(self, root):
+        super().__init__(str(root))
+        self.root = root
+
+    def _disk(self, pid):
+        stat = self.root / str(pid) / "stat"
+        stat.write_text(stat.read_text().replace(" S ", " Z "))
+        return super()._disk(pid)
+
+
+def test_a_process_that_ends_while_it_is_read_refuses_nothing(proc):
+    add_process(proc, 42, "claude", argv=("claude",))
+    assert ProcfsReader(str(proc)).sample(42, full=True).denied
+    assert not EndingReader(proc).sample(42, full=True).denied
+
+
+def test_a_program_that_had_no_arguments_yet_is_looked_at_again(proc):
+    folder = add_process(proc, 42, "node")
+    source = system_processes(str(proc), uids=OWN)
+    assert source.sample(NOW).roots == {}
+    (folder / "cmdline").write_bytes(b"node\0/usr/bin/gemini\0")
+    assert [found.agent for found in source.sample(NOW + 5).agents.values()] == ["gemini"]
+
+
 @pytest.mark.parametrize(
     "content", ["", "42 (claude", "42 (claude) S 1 2", "42 (claude) " + "x " * 40]
 )

@@ -93,17 +93,22 @@ class Pairing:
         """
         if self._source is None:
             return set()
-        before = matches = self._matches
+        before = self._matches
         table = self._source.sample(now)
-        if table.agents or before.bindings:
-            evidence = gather(table, self._facts, registry=self._registered(table))
-            matches = match(table, self._facts, evidence, previous=before)
-        elif table.complete:  # nothing to pair: thousands of sessions need no look
-            matches = Matches(ended=before.ended)
+        matches = self._matched(table)
         turn = advance(self._usage, table, matches=matches)
+        # All or nothing: the rest of this class reads all of these as of one table.
         self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
         return {*before.bindings, *matches.bindings}
+
+    def _matched(self, table: ProcessTable) -> Matches:
+        before = self._matches
+        if table.agents or before.bindings:
+            evidence = gather(table, self._facts, registry=self._registered(table))
+            return match(table, self._facts, evidence, previous=before)
+        # There is nothing to match, so thousands of sessions need no look.
+        return Matches(ended=before.ended) if table.complete else before
 
     def _registered(self, table: ProcessTable) -> list[RegistryEntry]:
         if not table.agents:

@@ -85,11 +85,21 @@ class Recognised(msgspec.Struct, frozen=True, gc=False):
 class ProcessTable(msgspec.Struct, frozen=True):
     """One sample of the machine: the agents' processes and all that they started.
 
-    `roots` maps every member of a tree to the agent process that it belongs to, parents first;
-    an agent process is its own root. `skipped` counts processes that were left out or are only
-    partly readable, by reason, each process once in the life of the source. `hidden` has the
-    agents that have processes in other namespaces; `isolated` says that the source itself is in a
+    `roots` maps every member of a tree to the agent process that it belongs to, its root; the
+    members of a tree are in it parents first. `skipped` counts processes that were left out or are
+    only partly readable, by reason, each process once in the life of the source. `hidden` has the
+    agents that have processes in other namespaces; `isolated` means that the source itself is in a
     container and sees no process of its machine.
+
+    These hold for every table of a `ProcessSource`:
+
+    * `processes` and `samples` have the members of `roots` as their keys, no more and no fewer, and
+      each value has its key as id. No two members have the same pid.
+    * A process and its sample show the same name, parent and state.
+    * A root is its own root, is in `agents`, and is no helper. Every agent process that is no
+      helper is a root. A helper is a member of another agent's tree, or is not in the table.
+    * `agents` has members only, and `open_files` has the roots as its keys.
+    * A table that is not `complete` is empty.
     """
 
     sampled_at: float

@@ -78,7 +78,8 @@ class _Round:
         self._duplicates: dict[ProcessId, SessionKey] = {}
         self._clients: dict[ProcessId, SessionKey] = {}
         self._barred: set[ProcessId] = set()  # the agent names a session without a transcript yet
-        alive = table.processes.keys()
+        # Not all members: an agent that has ended can still be a member of another agent's tree.
+        alive = set(table.roots.values())
         self._ended = {key: when for key, when in previous.ended.items() if key in sessions} | {
             key: self._now
             for key, binding in previous.bindings.items()

@@ -9,19 +9,25 @@ _TICKS_PER_SECOND = 100  # how finely a start tells two holders of one pid apart
 
 
 class PsutilReader:
-    """Reads one process at a time; a process that has gone gives None."""
+    """Reads one process at a time; a process that has ended gives None."""
 
     def __init__(self) -> None:
         # Any: psutil has no type information.
         self._psutil: Any = import_module("psutil")
 
     def boot_id(self) -> str:
-        """Return what changes with every boot."""
-        return str(int(self._psutil.boot_time()))
+        """Return what changes with every boot; OSError if the system refuses."""
+        try:
+            return str(int(self._psutil.boot_time()))
+        except self._psutil.Error as error:
+            raise OSError(str(error)) from error
 
     def pids(self) -> list[int]:
-        """Return all pids that can be seen."""
-        return list(self._psutil.pids())
+        """Return all pids that can be seen; OSError if the system refuses."""
+        try:
+            return list(self._psutil.pids())
+        except self._psutil.Error as error:
+            raise OSError(str(error)) from error
 
     def look(self, pid: int) -> Process | None:
         """Return what is known of a process, without its working directory."""
@@ -83,9 +89,11 @@ class PsutilReader:
 
     def _process(self, pid: int) -> Any | None:  # noqa: ANN401 psutil has no type information
         try:
-            return self._psutil.Process(pid)
+            process = self._psutil.Process(pid)
+            process.create_time()  # which psutil keeps: no later question for it can fail
         except (self._psutil.Error, OSError, ValueError):
             return None
+        return process
 
     def _ask(self, process: Any, what: str) -> Any:  # noqa: ANN401 psutil has no type information
         """Return one answer of psutil, None where the system refuses or does not know it."""

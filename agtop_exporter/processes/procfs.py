@@ -11,11 +11,17 @@ from collections.abc import Iterable
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
 
 _READ_LIMIT = 65_536  # bytes of one file: a sandbox's argv can be a script
+_ENDED = frozenset({b"Z", b"X"})  # states of a process that has ended and is still listed
 _DELETED = " (deleted)"  # what the kernel adds to the name of a program that was replaced
 
 
 class ProcfsReader:
-    """Reads one process at a time; a process that has gone gives None."""
+    """Reads one process at a time; a process that has ended gives None.
+
+    It may also end, or execute another program, between two files: what the files of one answer
+    show can then be partly empty and partly of the new program. `look` reads `stat` first, so that
+    the next `sample` differs from such an answer.
+    """
 
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
@@ -65,8 +71,7 @@ class ProcfsReader:
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
         """Return what a process used until now; memory and disk only if `full`: a file each."""
         try:
-            head, _, tail = self._read(f"{pid}/stat").rpartition(b")")
-            fields = tail.split()  # fields[0] is the third field of the manual page
+            comm, fields = self._stat(pid)
             identity = ProcessId(pid, int(fields[19]))
         except (OSError, IndexError, ValueError):
             return None
@@ -76,7 +81,7 @@ class ProcfsReader:
         return ProcessSample(
             id=identity,
             parent_pid=int(fields[1]),
-            comm=head.partition(b"(")[2].decode(errors="replace"),
+            comm=comm,
             user_microseconds=int(fields[11]) * unit,
             system_microseconds=int(fields[12]) * unit,
             reaped_user_microseconds=int(fields[13]) * unit,
@@ -86,8 +91,8 @@ class ProcfsReader:
             read_bytes=read_bytes,
             written_bytes=written_bytes,
             disk_includes_reaped=True,
-            denied=full and read_bytes is None and fields[0] != b"Z",
-            ended=fields[0] == b"Z",
+            denied=full and read_bytes is None and not self._has_ended(pid),
+            ended=fields[0] in _ENDED,
         )
 
     def open_files(self, pid: int) -> tuple[str, ...]:
@@ -133,6 +138,17 @@ class ProcfsReader:
             return os.readlink(mine) != os.readlink(theirs)
         except OSError:
             return False  # unknown is not different
+
+    def _stat(self, pid: int) -> tuple[str, list[bytes]]:
+        """Return the name and the fields after it: the first is the third of the manual page."""
+        head, _, tail = self._read(f"{pid}/stat").rpartition(b")")
+        return head.partition(b"(")[2].decode(errors="replace"), tail.split()
+
+    def _has_ended(self, pid: int) -> bool:
+        try:
+            return self._stat(pid)[1][0] in _ENDED
+        except (OSError, IndexError):
+            return True
 
     def _memory(self, pid: int) -> tuple[int | None, int | None]:
         """Return RSS and VSZ; unlike `stat`, `statm` adds up the counters of all processors."""

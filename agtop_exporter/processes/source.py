@@ -1,44 +1,48 @@
-"""The process source: which processes are agents, what they started, what all these used.
+"""The process source: the processes of agents, what they started, and what all these used.
 
-New pids are looked at once; known ones are only sampled when they belong to an agent, and the
-others are checked in turn, so a machine full of processes costs little per tick.
+A pid is looked at when it is new and while it is young. After that only the members of the agents'
+trees are sampled in every tick, and the others are checked in turn, so that a machine with many
+processes costs little per tick.
 """
 
 import os
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from agtop_exporter.processes.facts import (
-    Process,
-    ProcessId,
-    ProcessSample,
-    ProcessTable,
-    Recognised,
-)
+from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, ProcessTable
 from agtop_exporter.processes.portable import PsutilReader
 from agtop_exporter.processes.procfs import ProcfsReader
 from agtop_exporter.processes.recognise import recognise
+from agtop_exporter.processes.trees import Known, Sampled, find_roots
 
 _YOUNG_SECONDS = 15.0
-"""Until this age a process is looked at again: shells fork first and become the agent later."""
+"""Until this age a process is looked at in every tick: a shell forks first and executes later."""
 _CHECK_TICKS = 16
-"""Every known process is checked once in so many ticks: it may have become another program."""
+"""Every known process is checked once in so many ticks: it may have executed another program."""
+_OTHER_USER = "other_user"  # a reason to leave a process out; the others are those of `foreign`
 
 
 class ProcessSource(Protocol):
     """Where process tables come from."""
 
     def sample(self, now: float) -> ProcessTable:
-        """Return the agents' processes as of `now`, unix seconds; never raises."""
+        """Return the agents' processes as of `now`, unix seconds.
+
+        It never raises: a table that could not be read is not `complete`.
+        """
 
 
 class Reader(Protocol):
-    """One system's processes, one question at a time; None means that the process has gone."""
+    """One system's processes, one question at a time.
+
+    A process may end, or execute another program, before, during and after every question. None,
+    "" and () stand for what a process that has ended does not show. OSError means that the system
+    itself cannot be read.
+    """
 
     def boot_id(self) -> str: ...  # noqa: D102 see ProcfsReader, which describes them
     def pids(self) -> Iterable[int]: ...  # noqa: D102
@@ -77,158 +81,140 @@ class ProcessTracker:
         self._reader = reader
         self._uids = uids
         self._tick = 0
-        self._known: dict[int, Process] = {}
-        self._agents: dict[ProcessId, Recognised] = {}
-        self._hidden: dict[ProcessId, str] = {}  # agents of other namespaces
+        self._known: dict[int, Known] = {}
         self._roots: dict[ProcessId, ProcessId] = {}
         self._skipped: dict[str, int] = {}
-        self._told: dict[ProcessId, set[str]] = {}
+        self._counted: dict[ProcessId, set[str]] = {}  # the reasons that a process is counted for
 
     def sample(self, now: float) -> ProcessTable:
-        """Return the agents' processes and all that they started, as of `now`."""
+        """Return the agents' processes and all that they started, as of `now`.
+
+        Processes change while they are read, so the trees are found twice: first to know what to
+        sample, then among those that were sampled and still are what the last look showed. The
+        table has nothing but the latter.
+        """
         self._tick += 1
         try:
-            pids = set(self._reader.pids())
-            boot_id = self._reader.boot_id()
+            boot_id, isolated = self._reader.boot_id(), self._reader.isolated()
+            self._look(set(self._reader.pids()), now)
+            members = find_roots(self._known, self._roots)
+            sampled = self._sampled(members)
         except OSError:
             self._count("unreadable", ProcessId(0, 0))
             return ProcessTable(sampled_at=now, skipped=dict(self._skipped), complete=False)
-        for pid in self._known.keys() - pids:
-            self._forget(pid)
-        samples = self._samples(self._roots)
-        for pid in sorted(pids):
-            if pid not in self._known or self._due(pid, now):
-                self._examine(pid)
-        self._roots = self._trees()
-        samples |= self._samples(self._roots.keys() - samples.keys())
-        roots = {
-            member: root
-            for member, root in self._roots.items()
-            if member in samples and root in samples
-        }
+        self._roots = find_roots({pid: item.known for pid, item in sampled.items()}, members)
+        rows = {member: sampled[member.pid] for member in self._roots}
         return ProcessTable(
             sampled_at=now,
             boot_id=boot_id,
-            processes={member: self._known[member.pid] for member in roots},
-            agents={member: self._agents[member] for member in roots if member in self._agents},
-            roots=roots,
-            samples={member: samples[member] for member in roots},
+            processes={member: row.known.process for member, row in rows.items()},
+            agents={
+                member: row.known.recognised for member, row in rows.items() if row.known.recognised
+            },
+            roots=dict(self._roots),
+            samples={member: row.sample for member, row in rows.items()},
             open_files={
-                root: self._reader.open_files(root.pid) for root in sorted(set(roots.values()))
+                member: row.open_files for member, row in rows.items() if row.known.is_root
             },
             skipped=dict(self._skipped),
-            hidden=frozenset(self._hidden.values()),
-            isolated=self._reader.isolated(),
+            hidden=frozenset(item.hidden_agent for item in self._known.values()) - {""},
+            isolated=isolated,
         )
 
+    def _look(self, pids: set[int], now: float) -> None:
+        """Bring up to date what is known of these pids, which are all that the system has."""
+        for pid in self._known.keys() - pids:
+            self._forget(pid)
+        for pid in sorted(pids):
+            if pid not in self._known or self._due(pid, now):
+                self._examine(pid)
+
     def _due(self, pid: int, now: float) -> bool:
-        if abs(now - self._known[pid].started_at) < _YOUNG_SECONDS:
+        """Tell whether a known process must be looked at again: it can have changed."""
+        known = self._known[pid]
+        if known.incomplete or abs(now - known.process.started_at) < _YOUNG_SECONDS:
             return True
         if pid % _CHECK_TICKS != self._tick % _CHECK_TICKS:
             return False
-        known, sample = self._known[pid], self._reader.sample(pid)
-        return (
-            sample is None
-            or sample.id != known.id
-            or (sample.comm, sample.ended) != (known.comm, known.ended)
-        )
+        sample = self._reader.sample(pid)
+        return sample is None or not _agree(sample, known.process)
 
     def _examine(self, pid: int) -> None:
-        process = self._reader.look(pid)
-        known = self._known.get(pid)
-        if process is None or (known and known.id != process.id):
+        """Look at a process and remember what it is, or forget it if it has ended."""
+        process, earlier = self._reader.look(pid), self._known.get(pid)
+        if process is None or (earlier and earlier.process.id != process.id):
             self._forget(pid)
+            earlier = None
         if process is None:
             return
         recognised = None if process.ended else recognise(process)
-        if recognised and self._admitted(process, recognised.agent):
-            process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
-            self._agents[process.id] = recognised
-        else:
-            self._agents.pop(process.id, None)
-            process = msgspec.structs.replace(process, argv=())  # not ours to keep
-        self._known[pid] = process
-
-    def _admitted(self, process: Process, agent: str) -> bool:
-        if self._uids is not None and process.uid not in self._uids:
-            reason = "other_user"
-        else:
-            reason = self._reader.foreign(process.id.pid)
-            if reason:
-                self._hidden[process.id] = agent
+        reason = self._reason_to_omit(process) if recognised else ""
         if reason:
             self._count(reason, process.id)
-        return not reason
+        partial = not (process.ended or (process.argv and process.exe))
+        if recognised and not reason:
+            process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
+        else:
+            process = msgspec.structs.replace(process, argv=())  # not ours to keep
+        self._known[pid] = Known(
+            process,
+            recognised=None if reason else recognised,
+            hidden_agent=recognised.agent if recognised and reason not in {"", _OTHER_USER} else "",
+            # Kernel threads and other users' processes never show all: two looks are enough.
+            incomplete=partial and not (earlier and earlier.incomplete),
+        )
 
-    def _trees(self) -> dict[ProcessId, ProcessId]:
-        """Return the root of every member of a tree.
+    def _reason_to_omit(self, process: Process) -> str:
+        if self._uids is not None and process.uid not in self._uids:
+            return _OTHER_USER
+        return self._reader.foreign(process.id.pid)
 
-        A tool whose parent has ended stays with the agent that started it.
-        """
-        children: dict[int, list[Process]] = defaultdict(list)
-        for process in self._known.values():
-            children[process.parent_pid].append(process)
-        roots: dict[ProcessId, ProcessId] = {}
-        for agent, recognised in self._agents.items():
-            if recognised.role != "helper":
-                self._adopt(agent, agent, children=children, roots=roots)
-        for member, root in self._roots.items():
-            known = self._known.get(member.pid)
-            if known and known.id == member and root in roots and member not in roots:
-                self._adopt(member, root, children=children, roots=roots)
-        return roots
-
-    def _adopt(
-        self,
-        start: ProcessId,
-        root: ProcessId,
-        *,
-        children: Mapping[int, list[Process]],
-        roots: dict[ProcessId, ProcessId],
-    ) -> None:
-        queue = [start]
-        for member in queue:
-            if member in roots:
-                continue
-            roots[member] = root
-            queue.extend(
-                child.id
-                for child in children.get(member.pid, ())
-                if child.id not in self._agents or self._agents[child.id].role == "helper"
-            )
-
-    def _samples(self, members: Iterable[ProcessId]) -> dict[ProcessId, ProcessSample]:
+    def _sampled(self, members: Iterable[ProcessId]) -> dict[int, Sampled]:
         """Sample members, parents first: what a child used is then never seen twice.
 
-        A member that has become something else is looked at again.
+        A member that has changed since its last look is looked at and sampled once more. One that
+        has ended, or that keeps changing, is left out.
         """
-        samples: dict[ProcessId, ProcessSample] = {}
+        sampled: dict[int, Sampled] = {}
         for member in sorted(members, key=lambda process: (process.start_ticks, process.pid)):
-            known = self._known.get(member.pid)
-            sample = self._reader.sample(member.pid, full=True) if known else None
-            if known is None or sample is None or sample.id != member:
-                self._forget(member.pid)
-                continue
-            samples[member] = sample
-            if sample.denied:
-                self._count("access_denied", member)
-            if (sample.comm, sample.ended) != (known.comm, known.ended):
-                self._examine(member.pid)
-            elif sample.parent_pid != known.parent_pid:
-                self._known[member.pid] = msgspec.structs.replace(
-                    known, parent_pid=sample.parent_pid
-                )
-        return samples
+            found = self._sample_one(member.pid) or self._sample_one(member.pid)
+            if found:
+                sampled[member.pid] = found
+        return sampled
+
+    def _sample_one(self, pid: int) -> Sampled | None:
+        """Sample a known process; None if it has changed, after which it has been looked at again.
+
+        Whatever else is read of a process is read before its sample: a sample of the same process
+        and program confirms it.
+        """
+        known = self._known.get(pid)
+        if known is None:
+            return None
+        files = self._reader.open_files(pid) if known.is_root else ()
+        sample = self._reader.sample(pid, full=True)
+        if sample is None or not _agree(sample, known.process):
+            self._examine(pid)
+            return None
+        if sample.denied:
+            self._count("access_denied", sample.id)
+        if sample.parent_pid != known.process.parent_pid:
+            process = msgspec.structs.replace(known.process, parent_pid=sample.parent_pid)
+            known = self._known[pid] = msgspec.structs.replace(known, process=process)
+        return Sampled(known, sample, files)
 
     def _forget(self, pid: int) -> None:
-        process = self._known.pop(pid, None)
-        if process:
-            self._agents.pop(process.id, None)
-            self._hidden.pop(process.id, None)
-            self._told.pop(process.id, None)
+        known = self._known.pop(pid, None)
+        if known:
+            self._counted.pop(known.process.id, None)
 
     def _count(self, reason: str, process: ProcessId) -> None:
-        told = self._told.setdefault(process, set())
-        if reason not in told:
-            told.add(reason)
+        counted = self._counted.setdefault(process, set())
+        if reason not in counted:
+            counted.add(reason)
             self._skipped[reason] = self._skipped.get(reason, 0) + 1
+
+
+def _agree(sample: ProcessSample, process: Process) -> bool:
+    """Tell whether a sample shows the same process with the same program as the last look."""
+    return (sample.id, sample.comm, sample.ended) == (process.id, process.comm, process.ended)

@@ -1,0 +1,81 @@
+"""Process trees: the agent process that each process belongs to; pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import msgspec
+
+from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, Recognised
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):
+    """A process as the last look showed it.
+
+    `recognised` is None for a process that is not an agent's or that is left out. `hidden_agent`
+    is the agent of a process that is left out because it runs in another namespace.
+    """
+
+    process: Process
+    recognised: Recognised | None = None
+    hidden_agent: str = ""
+    incomplete: bool = False  # the look may have met an exec or an exit: look again
+
+    @property
+    def is_root(self) -> bool:
+        """The process is an agent that starts a tree; a helper belongs to its parent's tree."""
+        return self.recognised is not None and self.recognised.role != "helper"
+
+
+class Sampled(msgspec.Struct, frozen=True, gc=False):
+    """A process with its sample: both have the same id."""
+
+    known: Known
+    sample: ProcessSample
+    open_files: tuple[str, ...] = ()  # of a root
+
+
+def find_roots(
+    known: Mapping[int, Known], earlier: Mapping[ProcessId, ProcessId]
+) -> dict[ProcessId, ProcessId]:
+    """Return the root of every member of a tree, the members of a tree parents first.
+
+    `known` has the processes by pid; members and roots are among them, and every root is its own
+    root. `earlier` is the previous result: a tool whose parent has ended stays in the tree in which
+    the agent is that started it.
+    """
+    children: dict[int, list[Known]] = defaultdict(list)
+    agents: list[Known] = []
+    for item in known.values():
+        children[item.process.parent_pid].append(item)
+        if item.is_root:
+            agents.append(item)
+    roots: dict[ProcessId, ProcessId] = {}
+    for agent in agents:
+        _adopt(agent, agent.process.id, children=children, roots=roots)
+    for member, root in earlier.items():
+        orphan = known.get(member.pid)
+        if orphan is not None and orphan.process.id == member and root in roots:
+            _adopt(orphan, roots[root], children=children, roots=roots)
+    return roots
+
+
+def _adopt(
+    start: Known,
+    root: ProcessId,
+    *,
+    children: Mapping[int, list[Known]],
+    roots: dict[ProcessId, ProcessId],
+) -> None:
+    """Put a process and all below it that has no tree yet into the tree of `root`."""
+    queue = [start]
+    for item in queue:
+        member = item.process.id
+        if member in roots:
+            continue
+        roots[member] = root
+        queue.extend(
+            child
+            for child in children.get(member.pid, ())
+            # A child that is older than its parent has lost its parent, whose pid was reused.
+            if not child.is_root and child.process.id.start_ticks >= member.start_ticks
+        )
