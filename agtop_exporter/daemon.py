@@ -83,7 +83,7 @@ class Daemon:
             hosts=allowed_hosts(host),
             version=__version__,
         )
-        self._publish(self._empty_snapshot(), ready=False)
+        self._publish(self._with_gauges(self._empty_snapshot()), ready=False)
         with serve(app, host, port=port) as bound:
             log.info("listening", address=f"{host}:{bound}", version=__version__)
             self._notifier.ready(f"listening on {host}:{bound}")
@@ -145,6 +145,7 @@ class Daemon:
         steps = self._pipeline.steps
         published = False
         if result is not None:
+            result = self._with_gauges(result)
             with steps.step("publish"):
                 self._publish(result, ready=True)
                 count = len(result.published)
@@ -153,7 +154,7 @@ class Daemon:
         if not published:
             self._status = ""
             with steps.step("publish"):
-                again = self._last_again()
+                again = self._with_gauges(self._last_again())
                 self._publish(again, ready=self._previous is not None)
                 result = result or again
         if result is not None and self._previous is not None:
@@ -172,10 +173,12 @@ class Daemon:
             self._previous, self._clock(), errors=pipeline.steps.errors, ledger=pipeline.ledger
         )
 
+    def _with_gauges(self, snapshot: Snapshot) -> Snapshot:
+        reloaded = {("config_last_reload_successful",): int(self._reload_succeeded)}
+        return msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
+
     def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
         """Render the pages; an exception leaves the last ones as they are."""
-        reloaded = {("config_last_reload_successful",): int(self._reload_succeeded)}
-        snapshot = msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
         before, previous = self._publication, self._previous
         if self._pages is None or not self._pages.ready:
             before, previous = self._resume(snapshot) if ready else None, None

@@ -30,9 +30,8 @@ class Health:
         A refresh begins every `interval_seconds`.
         """
         if self._failed:
-            return (
-                f"The last refresh failed in part: {', '.join(self._failed)}. The log says where."
-            )
+            stages = ", ".join(self._failed)
+            return f"The last refresh failed ({stages}). The log names the location."
         if self._ended_at is None:
             return ""
         age = self._monotonic() - self._ended_at

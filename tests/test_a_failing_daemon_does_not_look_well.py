@@ -7,18 +7,23 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from faults import QUOTED
+from faults import QUOTED, Fault
+from looking import EVENING, Look
 from running import PATIENCE_SECONDS, daemon, run, samples_of, total
 from small_homes import claude_file, claude_turns
 from snapshots import NOW, make_agent, make_snapshot
 
+from agtop_exporter.agents import claude
+from agtop_exporter.daemon import Daemon
 from agtop_exporter.health import Health
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import RefreshError
 from agtop_exporter.pipeline.failing import repeated
+from agtop_exporter.settings import Settings
 from agtop_exporter.textfile import TextfileWriter
 
 RAISING = Path(__file__).parent / "raising"
+AGE = ("agtop_snapshot_timestamp_seconds", ())
 UP = ("agtop_agent_up", (("agent", "claude"),))
 
 PARTS = {  # function: its stage, whether agents are down, whether new tokens are served meanwhile
@@ -56,9 +61,8 @@ def until_ready(running, status):
 
 def until_later(running, samples):
     """Wait for two more refreshes: the begin of one takes note of how the last one ended."""
-    age = ("agtop_snapshot_timestamp_seconds", ())
-    second = running.until(lambda later: later[age] > samples[age])
-    running.until(lambda later: later[age] > second[age])
+    second = running.until(lambda later: later[AGE] > samples[AGE])
+    running.until(lambda later: later[AGE] > second[AGE])
 
 
 def tokens(samples):
@@ -195,6 +199,104 @@ def test_a_command_that_has_nothing_to_show_says_why(words, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+class Refresher:
+    """A price refresher that has nothing to do."""
+
+    refresh_errors = 0
+
+    def save_memo(self):
+        """Keep nothing."""
+
+
+class Outlet:
+    """An outlet that remembers what it was offered, and raises when it is broken."""
+
+    def __init__(self):
+        self.offered, self.broken = [], False
+
+    def offer(self, snapshot):
+        """Take a snapshot."""
+        if self.broken:
+            raise KeyError(QUOTED)
+        self.offered.append(snapshot)
+
+    def settle(self, ledger):
+        """Have nothing for the ledger."""
+
+
+class Ticking:
+    """A daemon without a server, whose refreshes a test calls."""
+
+    def __init__(self, home):
+        self.now = EVENING
+        look = Look(home, agents=(claude.AGENT,))
+        self.outlets = [Outlet(), Outlet()]
+        self._daemon = Daemon(
+            Settings(),
+            pipeline=lambda _notice: look.pipeline,
+            refresher=Refresher(),
+            reload=Settings,
+            clock=lambda: self.now,
+        )
+        self._daemon._outlets = self.outlets  # noqa: SLF001 - which `run` makes
+
+    def tick(self):
+        """Refresh, and return the samples of the page and why it is not to be relied on."""
+        self.now += 5
+        self._daemon._tick()  # noqa: SLF001 - what `run` repeats
+        samples = samples_of(self._daemon._pages.text.decode())  # noqa: SLF001
+        return samples, self._daemon._health.trouble(5)  # noqa: SLF001
+
+    def close(self):
+        """Close the sockets that wake it."""
+        self._daemon._wake.close()  # noqa: SLF001
+        self._daemon._woken.close()  # noqa: SLF001
+
+
+@pytest.fixture
+def ticking(tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, range(5)))
+    running = Ticking(tmp_path)
+    yield running
+    running.close()
+
+
+def test_a_result_that_cannot_be_shown_is_replaced_by_the_last_one(ticking, tmp_path, monkeypatch):
+    """Only the new result cannot be rendered: the last one is shown, its agents as down."""
+    first, trouble = ticking.tick()
+    assert (tokens(first), first[UP], trouble) == (1000, 1, "")
+    claude_file(tmp_path).write_text(claude_turns(1, range(10)))
+    with monkeypatch.context() as patch:
+        fault = Fault(lambda snapshot, *_: snapshot.result_of is None)
+        fault.put("agtop_exporter.daemon:publish", patch)
+        fault.armed = True
+        for number in (1, 2):
+            page, trouble = ticking.tick()
+            assert (tokens(page), page[UP], errors(page, "publish")) == (1000, 0, number)
+            assert "publish" in trouble
+            assert page[AGE] == EVENING + 5
+            (tokens_of_offer,) = {
+                sum(v for s, v in outlet.offered[-1].totals.items() if s[0] == "tokens")
+                for outlet in ticking.outlets
+            }
+            assert tokens_of_offer == 2000  # what they make of it is their own
+    page, trouble = ticking.tick()
+    assert (tokens(page), page[UP], page[AGE], trouble) == (2000, 1, ticking.now, "")
+    assert errors(page, "publish") == 2
+
+
+def test_an_outlet_that_fails_stops_neither_the_pages_nor_the_other(ticking):
+    ticking.outlets[0].broken = True
+    page, trouble = ticking.tick()
+    assert (tokens(page), page[UP]) == (1000, 1)
+    assert "outputs" in trouble
+    assert len(ticking.outlets[1].offered) == 1
+    ticking.outlets[0].broken = False
+    page, trouble = ticking.tick()
+    assert errors(page, "outputs") == 1
+    assert trouble == ""
+
+
 # --- how long a result is relied on -----------------------------------------------------------
 
 
@@ -217,7 +319,7 @@ def test_a_result_is_relied_on_for_three_intervals_and_a_minute(interval, age, w
 def test_a_refresh_that_failed_is_not_relied_on_until_one_succeeds():
     health = Health(lambda: 0.0)
     health.ended([ERROR, ERROR])
-    assert health.trouble(5) == "The last refresh failed in part: match. The log says where."
+    assert health.trouble(5) == "The last refresh failed (match). The log names the location."
     health.ended([])
     assert health.trouble(5) == ""
 
@@ -236,7 +338,7 @@ def test_an_old_result_says_that_it_is_old():
 
 def test_a_textfile_of_a_failing_daemon_does_not_look_well(tmp_path):
     path = tmp_path / "agtop.prom"
-    writer = TextfileWriter(path, interval_seconds=60, notice=lambda *_: None)
+    writer = TextfileWriter(path, interval_seconds=60)
     good = make_snapshot()
     writer.offer(good)
     writer.offer(repeated(good, NOW + 60, errors=(ERROR,), ledger=Ledger()))

@@ -53,5 +53,7 @@ def test_a_bug_in_a_reader_hurts_its_file_only(tmp_path, monkeypatch):
     look = Look(tmp_path)
     assert set(look.sessions()) == {THREAD}
     assert look.samples()["agtop_scan_errors_total", "claude"] == 2  # one each refresh
-    ((_, event, fields),) = look.told
-    assert (event, fields["reason"]) == ("cannot read", "a bug in its reader: KeyError")
+    told = {event: fields for _, event, fields in look.told}
+    assert told["cannot read"]["reason"] == "a bug in its reader: KeyError"
+    assert told["refresh failed"]["location"].startswith("agtop_exporter.agents.claude:")
+    assert "secret" not in repr(look.told)

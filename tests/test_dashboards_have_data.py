@@ -24,6 +24,7 @@ TURNS = 6  # of each of three parts, a second each
 WITHOUT_DATA = {
     ("agtop-processes", "Not looked at", "A"): "no process here forbids to be looked at",
     ("agtop-processes", "Why processes could not be looked at", "A"): "the same",
+    ("agtop-exporter", "Refresh errors by stage", "A"): "no refresh fails here",
     ("agtop-exporter", "Price tables", "B"): "the bundled table does not tell its date",
 }
 

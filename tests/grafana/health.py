@@ -215,6 +215,19 @@ ITSELF = row(
         (f"max by (instance) ({of('agtop_ledger_bytes')}) > 0", "{{instance}}"),
         unit="bytes",
         empty="No ledger is kept (--no-state).",
+        width=8,
+    ),
+    bars(
+        "Refresh errors by stage",
+        "Unexpected errors that ended a part of a refresh, in the time shown. The log names their "
+        "location.",
+        (
+            f"round(sum by (instance, stage) ({of.grown('agtop_refresh_errors_total')})) > 0",
+            "{{instance}} {{stage}}",
+        ),
+        unit="short",
+        empty="No refresh failed.",
+        width=8,
     ),
     timeseries(
         "OTLP pushes",
@@ -223,6 +236,7 @@ ITSELF = row(
         (f"60 * sum({of.rate('agtop_otlp_export_errors_total')})", "failed"),
         unit="short",
         empty="Nothing is pushed over OTLP.",
+        width=8,
     ),
     table(
         "Builds",
