@@ -233,12 +233,13 @@ class Ticking:
         self.outlets = [Outlet(), Outlet()]
         self._daemon = Daemon(
             Settings(),
-            pipeline=lambda _notice: look.pipeline,
+            pipeline=look.pipeline,
             refresher=Refresher(),
             reload=Settings,
             clock=lambda: self.now,
+            configure_logging=lambda _settings: None,
+            outlets=self.outlets,
         )
-        self._daemon._outlets = self.outlets  # noqa: SLF001 - which `run` makes
 
     def tick(self):
         """Refresh, and return the samples of the page and why it is not to be relied on."""
