@@ -22,6 +22,7 @@ from agtop_exporter.pipeline.failing import repeated
 from agtop_exporter.settings import Settings
 from agtop_exporter.textfile import TextfileWriter
 
+NO_PROCESSES = ("--procfs", "/nowhere")  # those of this machine are not the matter here
 RAISING = Path(__file__).parent / "raising"
 AGE = ("agtop_snapshot_timestamp_seconds", ())
 UP = ("agtop_agent_up", (("agent", "claude"),))
@@ -45,7 +46,7 @@ PARTS = {  # function: its stage, whether agents are down, whether new tokens ar
 def breaking(home, target, armed, *arguments):
     """Run a daemon in which a function raises while the file `armed` exists."""
     fault = {"PYTHONPATH": str(RAISING), "FAULT": target, "FAULT_ARMED": str(armed)}
-    with daemon(home, *arguments, **fault) as running:
+    with daemon(home, *arguments, *NO_PROCESSES, **fault) as running:
         yield running
 
 
@@ -141,7 +142,7 @@ def test_doctor_knows_how_the_daemon_fails(target, tmp_path):
     home, armed, state = tmp_path / "home", tmp_path / "armed", tmp_path / "state"
     claude_file(home).write_text(claude_turns(1, range(5)))
     armed.touch()
-    flags = ("--state-dir", state, "--no-pricing-refresh")
+    flags = ("--state-dir", state, "--no-pricing-refresh", *NO_PROCESSES)
     with breaking(home, target, armed, "--state-dir", state) as running:
         running.until(lambda samples: errors(samples, "match") > 2)
         done = run("agtop-exporter", "doctor", *flags, home=home, check=False)
@@ -170,7 +171,7 @@ def test_commands_name_the_part_that_failed(target, stage, tmp_path):
     armed.touch()
     claude_file(tmp_path).write_text(claude_turns(1, range(5)))
     fault = {"PYTHONPATH": str(RAISING), "FAULT": target, "FAULT_ARMED": str(armed)}
-    flags = ("--no-state", "--no-pricing-refresh")
+    flags = ("--no-state", "--no-pricing-refresh", *NO_PROCESSES)
     done = run("agtop-exporter", "doctor", *flags, home=tmp_path, check=False, **fault)
     assert done.returncode == 1
     assert f"  ! an unexpected error in {stage}: KeyError at agtop_exporter." in done.stdout
@@ -190,7 +191,7 @@ def test_a_command_that_has_nothing_to_show_says_why(words, tmp_path):
     armed.touch()
     fault = {"PYTHONPATH": str(RAISING), "FAULT_ARMED": str(armed)}
     fault["FAULT"] = "agtop_exporter.pipeline.sessions:SessionViews.published"
-    flags = ("--no-state", "--no-pricing-refresh")
+    flags = ("--no-state", "--no-pricing-refresh", *NO_PROCESSES)
     done = run("agtop-exporter", *words, *flags, home=tmp_path, check=False, **fault)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
