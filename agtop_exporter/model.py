@@ -215,35 +215,6 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return min(0, self.requests, self.turns, self.compactions, self.reported_cost or 0, *tokens)
 
 
-class Run(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Responses of one session, model and hour, that one price may hold for: their sums."""
-
-    session_id: str
-    model: str
-    provider: str
-    speed: str
-    hour: int  # unix seconds // 3600
-    own_word: bool  # the agent says what each of them cost
-    first: float  # the earliest and the latest time
-    last: float
-    longest_prompt: int  # tokens
-    requests: int
-    tokens: TokenCounts
-    reported_cost: int  # picodollars, where it is the agent's own word
-    least: int  # the smallest figure of any of them
-
-
-class Packed(msgspec.Struct, frozen=True, array_like=True):
-    """Many usage events, summed already: most are new, and then nobody needs each of them."""
-
-    keys: list[bytes]  # of all events, in their order
-    session_ids: list[str]
-    runs: list[Run]
-    counts: list[tuple[str, str, str, int]]  # session id, kind of count, tool name, number
-    events: bytes  # list[UsageEvent], encoded
-    least: int  # the smallest figure of any of them, at most 0
-
-
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the transcript's tail says that the session is doing; `state.resolve` decides.
 
@@ -370,7 +341,6 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     path: str
     cursor: Cursor
     events: tuple[UsageEvent, ...] = ()
-    packed: Packed | None = None  # instead of events
     sessions: tuple[SessionUpdate, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
     errors: tuple[ParseError, ...] = ()

@@ -18,7 +18,6 @@ from agtop_exporter.agents.claude import AGENT as CLAUDE
 from agtop_exporter.doctor.text import WHAT_IS_WRONG
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.ledger.packed import pack
 from agtop_exporter.model import (
     NO_COST,
     NO_TOKENS,
@@ -45,16 +44,11 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_an_event_that_takes_away_counts_nothing(bad, packed):
+def test_an_event_that_takes_away_counts_nothing(bad):
     """It is counted as an error; what is read with it counts, and hides it from no sum."""
-    whole, ledger = batch(GOOD, bad, path="/bad.jsonl"), Ledger()
-    if packed:
-        whole = msgspec.structs.replace(whole, events=(), packed=pack("claude", whole.events))
-    errors = ledger.record(
-        whole, price=price, find_tariff=lambda _: price_of_tokens, project=project
-    )
+    ledger = Ledger()
+    errors = ledger.record(batch(GOOD, bad, path="/bad.jsonl"), price=price, project=project)
     assert [astuple(error) for error in errors] == [("negative", 1, "/bad.jsonl")]
     assert ledger.totals["parse_errors", "claude", "negative"] == 1
     [record] = ledger.sessions.values()
@@ -63,16 +57,8 @@ def test_an_event_that_takes_away_counts_nothing(bad, packed):
     assert ledger.totals["requests", "claude", "model-1"] == 1
 
 
-def price_of_tokens(tokens):
-    return price(response("any", input=tokens.input, output=tokens.output))
-
-
-@pytest.mark.parametrize("packed", [False, True])
-def test_of_sound_events_nothing_is_refused(packed):
+def test_of_sound_events_nothing_is_refused():
     whole = batch(GOOD, UsageEvent("p", "s1", 0.0, turns=1, tokens=TokenCounts()))
-    if packed:
-        whole = msgspec.structs.replace(whole, events=(), packed=pack("claude", whole.events))
-        assert whole.packed.least == 0
     ledger = Ledger()
     assert ledger.record(whole, price=price, project=project) == ()
     assert ("parse_errors", "claude", "negative") not in ledger.totals

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from agtop_exporter.ledger.packed import Page
 from agtop_exporter.ledger.records import Entry, tally, unpriced
 from agtop_exporter.model import ModelUsage, hour_of
 
@@ -28,13 +27,6 @@ class Changes:
         for place, usage in other.usage.items():
             self.usage[place] = self.usage.get(place, ModelUsage()) + usage
         self.counts.update(other.counts)
-
-    def add_page(self, page: Page) -> None:
-        """Add what many entries say together."""
-        for place, usage in page.usage():
-            self.usage[place] = self.usage.get(place, ModelUsage()) + usage
-        for session, kind, name, number in page.counts():
-            self.counts[session, kind, name] += number
 
     def take(self, entry: Entry) -> None:
         """Take away what an entry said."""

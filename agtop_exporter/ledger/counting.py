@@ -8,51 +8,22 @@ import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.ledger.changes import Changes
-from agtop_exporter.ledger.packed import FindTariff, Page, entry_of, event_keys, unpack
 from agtop_exporter.ledger.records import Entry, SessionRecord
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import Batch, Cost, ModelUsage, Packed, UsageEvent
+from agtop_exporter.model import Batch, Cost, ModelUsage, UsageEvent
 
 Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
 
 
-def count(state: LedgerState, batch: Batch, price: Price, find_tariff: FindTariff) -> int:
+def count(state: LedgerState, batch: Batch, price: Price) -> int:
     """Count the events of a batch; return how many were refused because a figure is negative.
 
     Raises DamagedError before anything has changed.
     """
-    packed = batch.packed
-    if packed is not None and _count_packed(state, batch.agent, packed, find_tariff):
-        return 0
-    events = batch.events if packed is None else unpack(packed)
-    sound = [event for event in events if event.least >= 0]
+    sound = [event for event in batch.events if event.least >= 0]
     _merge(state, batch.agent, sound, price)
-    return len(events) - len(sound)
-
-
-def _count_packed(state: LedgerState, agent: str, packed: Packed, find_tariff: FindTariff) -> bool:
-    """Count many events by their sums; False where each of them must be looked at.
-
-    That is where one is known already, one price does not hold for all of a run, or a figure is
-    negative.
-    """
-    if packed.least < 0:
-        return False
-    keys = state.store.keys(packed.keys)
-    different = set(keys)
-    if len(different) < len(keys) or state.store.knows_any(different):
-        return False
-    tariffs = [None if run.own_word else find_tariff(run) for run in packed.runs]
-    if any(t is None and not run.own_word for run, t in zip(packed.runs, tariffs, strict=True)):
-        return False
-    ids = {id_: state.sessions.find(agent, id_).id for id_ in packed.session_ids}
-    page = Page(keys, packed, ids=ids, tariffs=tariffs)
-    changes = Changes()
-    changes.add_page(page)
-    state.changes.add_changes(changes)  # from here on nothing can fail
-    state.store.put_page(page)
-    return True
+    return len(batch.events) - len(sound)
 
 
 def _merge(state: LedgerState, agent: str, events: Sequence[UsageEvent], price: Price) -> None:
@@ -135,6 +106,32 @@ def restore(state: LedgerState, batch: Batch, price: Price) -> None:
         session = state.sessions.find(batch.agent, event.session_id).id
         merging.restore(key, entry_of(event, session, price(event) if event.requests else None))
     merging.finish()
+
+
+def event_keys(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
+    """Return the names of events, unique over all agents."""
+    prefix = f"{agent}\0"
+    return [(prefix + event.key).encode() for event in events]
+
+
+def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
+    """Return an event as the ledger remembers it; `session` is the number of the session."""
+    return Entry(
+        session,
+        event.copied,
+        event.time,
+        event.model,
+        event.tokens,
+        cost,
+        event.requests,
+        event.turns,
+        event.compactions,
+        event.tools,
+        event.tool_errors,
+        event.provider,
+        event.speed,
+        event.reported_cost,
+    )
 
 
 def _began(state: LedgerState, entry: Entry) -> float:

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from agtop_exporter.ledger import counting, recovery
 from agtop_exporter.ledger.counting import Price
-from agtop_exporter.ledger.packed import FindTariff
 from agtop_exporter.ledger.records import SessionRecord
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
@@ -126,7 +125,6 @@ class Ledger:
         *,
         price: Price,
         project: Callable[[str], str],
-        find_tariff: FindTariff = lambda _run: None,
     ) -> tuple[ParseError, ...]:
         """Take in what one read found. `project` names the project of a working directory.
 
@@ -140,7 +138,7 @@ class Ledger:
             if record is not None and not record.project and record.facts.cwd:
                 record.project = project(record.facts.cwd)
         errors = batch.errors
-        refused = self._mending(lambda: counting.count(self._state, batch, price, find_tariff))
+        refused = self._mending(lambda: counting.count(self._state, batch, price))
         if refused:
             errors = (*errors, ParseError("negative", refused, batch.path))
         if len(state.changes.usage) >= CHANGES_MAX:

@@ -14,7 +14,6 @@ import msgspec
 from agtop_exporter.ledger import rows
 from agtop_exporter.ledger.changes import Place
 from agtop_exporter.ledger.file import LedgerFile, transaction
-from agtop_exporter.ledger.packed import Page
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import is_damage, is_intact
@@ -52,7 +51,6 @@ class Store:
         self.file = LedgerFile(directory) if directory else None
         self._directory = directory
         self._events: dict[bytes, bytes] = {}
-        self._paged: dict[bytes, Page] = {}  # events that are in no other place yet
         self._unpriced: set[bytes] = set()
         self._hourly: dict[Place, list[int]] = {}
         self._replace_hours = False
@@ -209,15 +207,8 @@ class Store:
             return list(names)
         return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
 
-    def knows_any(self, keys: set[bytes]) -> bool:
-        """Say whether one of these events is known. Raises DamagedError."""
-        new = self._paged.keys().isdisjoint(keys) and self._events.keys().isdisjoint(keys)
-        return not new or bool(self._database and self.entries(keys))
-
     def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
         """Return those events of `keys` that are known. Raises DamagedError."""
-        for page in {self._paged[key] for key in self._paged.keys() & keys}:
-            self._open_page(page)
         found = {key: _decode(self._events[key]) for key in keys if key in self._events}
         wanted = [key for key in keys if key not in found] if self._database else []
         for start in range(0, len(wanted), LOOKUP_KEYS):
@@ -235,8 +226,6 @@ class Store:
 
     def all_entries(self) -> Iterator[tuple[bytes, Entry]]:
         """Return every event, with those that are not on disk yet. Raises DamagedError."""
-        for page in set(self._paged.values()):
-            self._open_page(page)
         for key, entry in self._stored(""):
             if key not in self._events:
                 yield key, entry
@@ -245,8 +234,6 @@ class Store:
 
     def new_entries(self) -> list[tuple[bytes, Entry]]:
         """Return the events that are not on disk yet."""
-        for page in set(self._paged.values()):
-            self._open_page(page)
         return [(key, _decode(data)) for key, data in self._events.items()]
 
     def _stored(self, where: str, values: Sequence[object] = ()) -> Iterator[tuple[bytes, Entry]]:
@@ -264,15 +251,6 @@ class Store:
         return sum(part.stat().st_size for part in parts if part.exists())
 
     # --- writing --------------------------------------------------------------------------------
-
-    def put_page(self, page: Page) -> None:
-        """Remember many new events at once; all of them are priced."""
-        self._paged.update(dict.fromkeys(page.keys, page))
-
-    def _open_page(self, page: Page) -> None:
-        for key, entry in page.entries():
-            self._events[key] = _encode(entry)
-            del self._paged[key]
 
     def put_event(self, key: bytes, entry: Entry) -> None:
         """Remember an event."""
@@ -294,7 +272,7 @@ class Store:
     def waiting_events(self) -> int:
         """Return how many events the next flush will write."""
         writable = self.file is not None and self.file.writable
-        return len(self._events) + len(self._paged) if writable else 0
+        return len(self._events) if writable else 0
 
     def flush(
         self,

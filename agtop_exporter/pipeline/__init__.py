@@ -238,7 +238,6 @@ class Pipeline:
             errors = self.ledger.record(
                 batch,
                 price=self.prices.cost,
-                find_tariff=self.prices.tariff,
                 project=project_name,
             )
             self._tell_of_errors(batch, errors)

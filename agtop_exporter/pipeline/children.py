@@ -20,7 +20,6 @@ from multiprocessing.process import BaseProcess
 import msgspec
 
 from agtop_exporter.agents import load_agents
-from agtop_exporter.ledger.packed import pack
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.scan import Failure, read_one
@@ -168,16 +167,8 @@ def _serve(orders: Connection, answers: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
             results = [read_one(item, agents) for item in _decode_work(orders.recv_bytes())]
-            answer = [
-                _Read(_packed(result)) if isinstance(result, Batch) else result
-                for result in results
-            ]
+            answer = [_Read(result) if isinstance(result, Batch) else result for result in results]
             answers.send_bytes(msgspec.msgpack.encode(answer))
-
-
-def _packed(batch: Batch) -> Batch:
-    packed = pack(batch.agent, batch.events)
-    return msgspec.structs.replace(batch, events=(), packed=packed)
 
 
 def _end_with_parent() -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,8 +15,6 @@ from agtop_exporter.model import (
     NO_COST,
     Cost,
     PriceSource,
-    Run,
-    TokenCounts,
     UsageEvent,
 )
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
@@ -108,13 +106,6 @@ class PriceBook:
         if card is not None:
             return card.cost(response.tokens, speed=response.speed)
         return None if response.tokens.total else NO_COST
-
-    def tariff(self, run: Run) -> Callable[[TokenCounts], Cost] | None:
-        """Return what each response of a run costs, None where not all have the same price."""
-        window = self._window(run.model, run.provider, run.first)
-        if window.card is None or run.last >= window.end:
-            return None
-        return window.card.tariff(run.longest_prompt, speed=run.speed)
 
     def card(self, model: str, *, at: float, provider: str = "") -> PriceCard | None:
         """Return the price of `model` in force at `at` (unix seconds), None if nobody knows it.

@@ -1,6 +1,6 @@
 """What a token costs: rates, whole-request tiers, and the cost of one request. No I/O."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
@@ -72,15 +72,6 @@ class PriceCard(msgspec.Struct, frozen=True):
                 if prompt > above:
                     rates = tier
         return rates.cost(tokens)
-
-    def tariff(
-        self, longest_prompt: int, *, speed: str = ""
-    ) -> Callable[[TokenCounts], Cost] | None:
-        """Return what each request costs whose prompt is no longer; None where they differ."""
-        tiers = self._tiers(speed)
-        if len(tiers) > 1 and longest_prompt > tiers[1][0]:
-            return None
-        return tiers[0][1].cost
 
     def _tiers(self, speed: str) -> Tiers:
         return self.speeds.get(speed, self.tiers) if speed else self.tiers
