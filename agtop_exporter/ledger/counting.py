@@ -46,6 +46,7 @@ class Merging:
         """Look up the events with these keys. Raises DamagedError."""
         self._state = state
         self._known = state.store.entries(keys)
+        self._old = state.store.old_keys([key for key in keys if key not in self._known])
         self._merged: dict[bytes, Entry] = {}
         self._changes = Changes()
         self._adopted = Changes()
@@ -53,6 +54,8 @@ class Merging:
     def add(self, key: bytes, entry: Entry, price: Price) -> None:
         """Count what an event adds to what was known of it."""
         before = self._known.get(key)
+        if key in self._old:
+            return
         if before is None:
             self._put(key, entry)
             self._changes.add(entry)
@@ -71,7 +74,7 @@ class Merging:
         before = self._known.get(key)
         if before is not None and before.session in self._state.sessions.lost:
             self._adopt(key, before, entry.session)
-        else:
+        elif key not in self._old:
             self._put(key, entry if before is None else self._merge(before, entry))
 
     def _merge(self, before: Entry, entry: Entry) -> Entry:

@@ -194,6 +194,13 @@ class Ledger:
         """Price what no price was known for; return how many events now have one."""
         return self._mending(lambda: counting.reprice(self._state, price))
 
+    def roll_up(self, before: float) -> bool:
+        """Store what is from before a time with less detail; return whether more is left to do.
+
+        Sums do not change, and nothing that is stored so is counted again.
+        """
+        return self._mending(lambda: self._state.store.roll_up(before))
+
     # --- committing -----------------------------------------------------------------------------
 
     def commit(self) -> list[SessionRecord]:

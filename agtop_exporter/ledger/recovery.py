@@ -6,12 +6,12 @@ them has lost is added up again from another one. Totals never decrease meanwhil
 
 from collections import Counter
 
-from agtop_exporter.ledger.changes import Changes, Place
+from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.counting import Merging, Price, apply, hourly_sums
 from agtop_exporter.ledger.records import Entry, SessionRecord
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import Totals
-from agtop_exporter.model import ModelUsage
+from agtop_exporter.model import ModelUsage, hour_of
 
 OF_SESSIONS = frozenset({"sessions", "session_models", "session_tools"})
 FROM_EVENTS = frozenset(
@@ -40,13 +40,10 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
 
 def after_damage(state: LedgerState, incomplete: set[str]) -> None:
     """Mend the tables that are not in memory."""
-    if "events" in incomplete:
+    if incomplete & {"events", "old_keys"}:
         state.restore_keys()
-    elif "hourly" in incomplete:
-        apply(state)
-        state.store.forget_hours()
-        for place, usage in _usage_by_place(state).items():
-            state.store.add_hourly(place, hourly_sums(usage))
+    if "hourly" in incomplete:
+        _fill_hours(state)
 
 
 def _requests(state: LedgerState) -> dict[int, int]:
@@ -54,11 +51,21 @@ def _requests(state: LedgerState) -> dict[int, int]:
     return {session: requests for session, requests in found.items() if requests}
 
 
-def _usage_by_place(state: LedgerState) -> dict[Place, ModelUsage]:
-    changes = Changes()
-    for _, entry in state.store.all_entries():
-        changes.add(entry)
-    return changes.usage
+def _fill_hours(state: LedgerState) -> None:
+    """Add what the hours of a session lack to the hour of its last activity."""
+    apply(state)
+    known: dict[tuple[int, str], list[int]] = {}
+    for session, model, _, *sums in state.store.hours():
+        before = known.setdefault((session, model), [0] * len(sums))
+        known[session, model] = [a + b for a, b in zip(before, sums, strict=True)]
+    for record in state.sessions.by_id:
+        for model, usage in record.models.items():
+            whole = hourly_sums(usage)
+            have = known.get((record.id, model), [0] * len(whole))
+            missing = [max(0, a - b) for a, b in zip(whole, have, strict=True)]
+            if any(missing):
+                hour = hour_of(record.facts.last_active or 0.0)
+                state.store.add_hourly((record.id, model, hour), missing)
 
 
 def _add_up_sessions(state: LedgerState) -> None:

@@ -1,7 +1,7 @@
 """Conversion between the values of the ledger and the rows of its tables."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -9,7 +9,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.ledger.records import Calls, Entry, SessionRecord
+from agtop_exporter.ledger.schema import TABLES
 from agtop_exporter.model import (
+    MAX_SUM,
     Cost,
     Cursor,
     ModelUsage,
@@ -263,13 +265,32 @@ def metadata_of(row: Row) -> tuple[str, bytes]:
     return msgspec.convert(row, tuple[str, bytes])
 
 
+ADD_HOURLY = (  # every word of it is a constant
+    f"INSERT INTO hourly VALUES ({', '.join('?' * len(TABLES['hourly'].columns))}) "  # noqa: S608
+    "ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{n} = {n} + excluded.{n}" for n in list(TABLES["hourly"].columns)[3:])
+)
+"""Adds a row to `hourly`, or its sums to a row with the same session, model and hour."""
+
+
+def hourly_row(place: tuple[object, ...], sums: Iterable[int]) -> Row:
+    """Return the row of the sums of a session, model and hour."""
+    return (*place, *(min(amount, MAX_SUM) for amount in sums))
+
+
 def hour_of_row(row: Row) -> Row:
     """Return a row of `hourly` as it is. Raises one of BAD_ROW."""
     return msgspec.convert(row, tuple[int, str, int, int, int, int, int, int, int, int, int, int])
 
 
+def old_key_of(row: Row) -> bytes:
+    """Return the key of a row of `old_keys`. Raises one of BAD_ROW."""
+    return msgspec.convert(row[0], bytes)
+
+
 READERS: dict[str, Callable[[Row], object]] = {
     "events": event_of,
+    "old_keys": old_key_of,
     "hourly": hour_of_row,
     "cursors": cursor_of,
     "sessions": session_of,

@@ -74,6 +74,9 @@ TABLES = {
         },
         ("key",),
     ),
+    # The keys of events that are older than the retention: nothing is counted for them again.
+    "old_keys": Table({"key": "BLOB NOT NULL"}, ("key",)),
+    # Sums by hour; those that are older than the retention by day or month, see `retention`.
     "hourly": Table(
         {
             "session": "INTEGER NOT NULL",

@@ -11,23 +11,17 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.ledger import rows
+from agtop_exporter.ledger import retention, rows
 from agtop_exporter.ledger.changes import Place
 from agtop_exporter.ledger.file import LedgerFile, transaction
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
-from agtop_exporter.model import MAX_SUM, AgtopError
+from agtop_exporter.model import AgtopError
 
 KEY_BYTES = 12
 LOOKUP_KEYS = 500  # of one statement
-HOURLY_KEY = len(TABLES["hourly"].key)
-ADD_HOURLY = (  # every word of it is a constant
-    f"INSERT INTO hourly VALUES ({', '.join('?' * len(TABLES['hourly'].columns))}) "  # noqa: S608
-    "ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{n} = {n} + excluded.{n}" for n in list(TABLES["hourly"].columns)[HOURLY_KEY:])
-)
 OF_SESSIONS = ("session_models", "session_tools", "session_floors")  # written whole
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -53,7 +47,7 @@ class Store:
         self._events: dict[bytes, bytes] = {}
         self._unpriced: set[bytes] = set()
         self._hourly: dict[Place, list[int]] = {}
-        self._replace_hours = False
+        self._has_old_keys: bool | None = None  # not known yet
         if self.file is not None:
             self._open(self.file)
 
@@ -196,6 +190,12 @@ class Store:
         ]
         return max((number + 1 for number in last if isinstance(number, int)), default=0)
 
+    def hours(self) -> Iterator[Row]:
+        """Return the sums by session, model and hour, with those that are not on disk yet."""
+        yield from self.all("hourly")
+        for place, sums in self._hourly.items():
+            yield (*place, *sums)
+
     def requests_by_session(self) -> dict[int, int]:
         """Return how many requests `hourly` has of each session. Raises DamagedError."""
         statement = "SELECT session, SUM(requests) FROM hourly GROUP BY session"
@@ -211,10 +211,20 @@ class Store:
         """Return those events of `keys` that are known. Raises DamagedError."""
         found = {key: _decode(self._events[key]) for key in keys if key in self._events}
         wanted = [key for key in keys if key not in found] if self._database else []
-        for start in range(0, len(wanted), LOOKUP_KEYS):
-            part = wanted[start : start + LOOKUP_KEYS]
+        for part in _parts(wanted):
             marks = ",".join("?" * len(part))
             found.update(self._stored(f"WHERE key IN ({marks})", part))
+        return found
+
+    def old_keys(self, keys: Collection[bytes]) -> set[bytes]:
+        """Return those of `keys` of which nothing but the key is left. Raises DamagedError."""
+        if self._has_old_keys is None:
+            self._has_old_keys = any(True for _ in self._select("SELECT 1 FROM old_keys LIMIT 1"))
+        found: set[bytes] = set()
+        for part in _parts(keys) if self._has_old_keys else ():
+            marks = ",".join("?" * len(part))
+            statement = f"SELECT key FROM old_keys WHERE key IN ({marks})"  # noqa: S608 - marks
+            found.update(key for (key,) in self._select(statement, part))
         return found
 
     def unpriced(self) -> dict[bytes, Entry]:
@@ -307,7 +317,6 @@ class Store:
             return False
         self.warning = ""
         self._events, self._unpriced, self._hourly = {}, set(), {}
-        self._replace_hours = False
         return True
 
     def _write(
@@ -321,12 +330,10 @@ class Store:
         database.executemany(
             TABLES["events"].insert("events"), (rows.event_row(*entry) for entry in entries)
         )
-        if self._replace_hours:
-            database.execute("DELETE FROM hourly")
         hours = self._hourly.items()
         database.executemany(
-            ADD_HOURLY,
-            ((*place, *(min(amount, MAX_SUM) for amount in sums)) for place, sums in hours),
+            rows.ADD_HOURLY,
+            (rows.hourly_row(place, sums) for place, sums in hours),
         )
         database.executemany("DELETE FROM cursors WHERE agent = ? AND path = ?", gone)
         for table in OF_SESSIONS:
@@ -337,10 +344,34 @@ class Store:
         for table, new in changes.items():
             database.executemany(TABLES[table].insert(table), new)
 
-    def forget_hours(self) -> None:
-        """Let the next flush replace all of `hourly` by what is added from now on."""
-        self._hourly.clear()
-        self._replace_hours = True
+    def roll_up(self, before: float) -> bool:
+        """Store what is from before a time with less detail; return whether more is left to do.
+
+        Raises DamagedError. Where the file cannot be written now, nothing is done.
+        """
+        file, database = self.file, self._database
+        if file is None or database is None or not file.writable:
+            return False
+        try:
+            with transaction(database):
+                more = retention.roll_up_events(database, before)
+                if not more:
+                    retention.roll_up_hours(database, before)
+            self._has_old_keys = None
+            if not more:
+                retention.vacuum(database)
+        except sqlite3.Error as error:
+            if is_damage(error):
+                raise DamagedError(str(error)) from error
+            return False
+        return more
+
+
+def _parts(keys: Collection[bytes]) -> Iterator[list[bytes]]:
+    """Split keys into lists that are short enough for one statement."""
+    wanted = list(keys)
+    for start in range(0, len(wanted), LOOKUP_KEYS):
+        yield wanted[start : start + LOOKUP_KEYS]
 
 
 def _text(error: Exception) -> str:
