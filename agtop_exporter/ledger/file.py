@@ -88,6 +88,7 @@ class LedgerFile:
         database = self._connect(self.path, "rw")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA secure_delete = ON")  # titles quote prompts
         with transaction(database):  # fails now where the file may only be read
             pass
         self._identity = _identity(self.path)
