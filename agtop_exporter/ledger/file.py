@@ -21,6 +21,7 @@ FILE_NAME = "ledger.db"
 BUSY_SECONDS = 2.0
 PAGE_BYTES = 4096  # SQLite's default
 JOURNALS = ("-wal", "-shm")
+KEPT_FILES = 3  # damaged or replaced files of one kind
 
 
 class NewerSchemaError(sqlite3.OperationalError):
@@ -197,6 +198,8 @@ class LedgerFile:
                 else:
                     old.rename(_beside(aside, suffix))
         complete.rename(self.path)
+        if aside is not None:
+            _remove_older(aside)
         return aside
 
     # --- connections ----------------------------------------------------------------------------
@@ -319,10 +322,22 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _unused(path: Path, kind: str) -> Path:
-    number = 1
-    while (name := _beside(path, f".{kind}-{number}")).exists():
-        number += 1
-    return name
+    """Return the next name for a file that is kept: `ledger.db.damaged-3`."""
+    numbers = [_number(kept) for kept in path.parent.glob(f"{path.name}.{kind}-*")]
+    return _beside(path, f".{kind}-{max(numbers, default=0) + 1}")
+
+
+def _number(kept: Path) -> int:
+    digits = kept.name.rpartition(".")[2].partition("-")[2].partition("-")[0]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _remove_older(aside: Path) -> None:
+    """Remove all but the newest files that are kept; they may be large."""
+    kind = aside.name.rpartition(".")[2].partition("-")[0]
+    for kept in aside.parent.glob(f"{FILE_NAME}.{kind}-*"):
+        if _number(kept) <= _number(aside) - KEPT_FILES:
+            kept.unlink(missing_ok=True)
 
 
 def _identity(path: Path) -> tuple[int, int]:
