@@ -13,8 +13,9 @@ import msgspec
 
 from agtop_exporter.ledger import retention, rows
 from agtop_exporter.ledger.changes import Place
-from agtop_exporter.ledger.file import LedgerFile, transaction
+from agtop_exporter.ledger.file import LedgerFile
 from agtop_exporter.ledger.records import Entry
+from agtop_exporter.ledger.replacement import transaction
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
