@@ -3,30 +3,42 @@
 Reads `.git` files directly and never runs git. A directory that is gone still has a name.
 """
 
+import os
 import re
-from functools import lru_cache
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 MAX_CONFIG_BYTES = 256 * 1024
 REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
 
 
-@lru_cache(maxsize=4096)
-def project_name(cwd: str) -> str:
-    """Return the project's name; "" for a directory without one, such as the root."""
+def project_name(cwd: str, *, enter: Callable[[str], object] = lambda _path: None) -> str:
+    """Return the project's name; "" for a directory without one, such as the root.
+
+    `enter` is called with every path before it is looked at: it may be on another file system than
+    `cwd`. An exception of it is passed on.
+    """
     start = Path(cwd)
     for folder in (start, *start.parents):
         git = folder / ".git"
+        enter(str(git))
         try:
             if not git.exists():
                 continue
         except OSError:
             break
         try:
-            return remote_name(_config(git)) or _worktree_name(git) or folder.name
+            common = _common_directory(git, enter)
+            return remote_name(_config(common)) or _worktree_name(common) or folder.name
         except (OSError, ValueError):  # the latter for what cannot be a path
             return folder.name
-    return start.name
+    return folder_name(cwd)
+
+
+def folder_name(cwd: str) -> str:
+    """Return the last component of a path: the project's name where nothing can be looked at."""
+    return Path(cwd).name
 
 
 def remote_name(config: str) -> str:
@@ -45,27 +57,42 @@ def remote_name(config: str) -> str:
     return found[1] if found else ""
 
 
-def _config(git: Path) -> str:
-    """Read the repository's configuration; a worktree's is its main repository's."""
-    with (_common_directory(git) / "config").open("rb") as file:
-        text = file.read(MAX_CONFIG_BYTES).decode("utf-8", "replace")
+def _config(common: Path) -> str:
+    """Read the configuration of a repository."""
+    text = _beginning(common / "config", MAX_CONFIG_BYTES)
     return "\n".join(line.strip() for line in text.splitlines())
 
 
-def _common_directory(git: Path) -> Path:
+def _common_directory(git: Path, enter: Callable[[str], object]) -> Path:
+    """Return the directory that all worktrees of a repository share."""
     if git.is_dir():
         return git
     target = git.parent / _first_line(git).removeprefix("gitdir:").strip()
+    enter(str(target))
     shared = target / "commondir"
-    return target / _first_line(shared) if shared.exists() else target
+    if not shared.exists():
+        return target
+    common = target / _first_line(shared)
+    enter(str(common))
+    return common
 
 
-def _worktree_name(git: Path) -> str:
-    """Return the folder of the main repository, where `git` is only a worktree's pointer."""
-    common = _common_directory(git).resolve()
+def _worktree_name(common: Path) -> str:
+    """Return the folder of the main repository, which has the directory `common`."""
+    common = common.resolve()
     return common.parent.name if common.name == ".git" else ""
 
 
 def _first_line(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(4096).decode("utf-8", "replace").strip()
+    return _beginning(path, 4096).strip()
+
+
+def _beginning(path: Path, limit: int) -> str:
+    """Return at most so many bytes of a regular file; opening a FIFO would wait for a writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("not a regular file")
+        return os.read(descriptor, limit).decode("utf-8", "replace")
+    finally:
+        os.close(descriptor)
