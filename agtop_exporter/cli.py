@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import gc
 import hashlib
 import math
@@ -17,6 +18,7 @@ import platformdirs
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import load_agents
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import PLANS, AgtopError, Notice, Snapshot
 from agtop_exporter.pipeline import Pipeline
@@ -41,12 +43,14 @@ SMALL_SCAN_BYTES = 50_000_000  # over before anybody wonders
 
 def exporter(arguments: Sequence[str] | None = None) -> None:
     """Run `agtop-exporter`."""
-    _run(PROGRAM, _exporter, arguments)
+    with _not_kept_by_children():
+        _run(PROGRAM, _exporter, arguments)
 
 
 def agtop(arguments: Sequence[str] | None = None) -> None:
     """Run `agtop`."""
-    _run("agtop", _agtop, arguments)
+    with _not_kept_by_children():
+        _run("agtop", _agtop, arguments)
 
 
 def _run(
@@ -88,10 +92,26 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _leave() -> None:
+def _leave(status: int = 0) -> None:
     """End at once: to take apart all that was read would take as long as to print it."""
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
+
+
+@contextlib.contextmanager
+def _not_kept_by_children() -> Iterator[None]:
+    """End at once if a child process is left: a call of a dead file system keeps it from ending.
+
+    Python would wait for it.
+    """
+    try:
+        yield
+    finally:
+        processes = sys.modules.get("multiprocessing")
+        if processes is not None and processes.active_children():
+            error = sys.exception()
+            status = error.code if isinstance(error, SystemExit) else int(error is not None)
+            _leave(status if isinstance(status, int) else 1)
 
 
 # --- agtop-exporter -------------------------------------------------------------------------
@@ -211,14 +231,16 @@ def _doctor(settings: Settings, *, as_json: bool) -> None:
     if not settings.no_state:
         with contextlib.closing(Ledger(state, read_only=True)) as ledger:
             problems += [ledger.warning] if ledger.warning else []
-    with contextlib.closing(Ledger()) as ledger:
-        pipeline = _pipeline(settings, ledger, _prices(settings, _say_nothing), _say_nothing)
+    with (
+        contextlib.closing(Ledger()) as ledger,
+        contextlib.closing(
+            _pipeline(settings, ledger, _prices(settings, _say_nothing), _say_nothing)
+        ) as pipeline,
+    ):
         _refresher(settings, pipeline.prices, _print_notice)
         report = doctor.examine(
             pipeline,
             pipeline.refresh(_now(), progress=_progress()),
-            homes=_homes(settings),
-            environment=dict(os.environ),  # noqa: TID251 - the edge
             problems=problems,
         )
     if as_json:
@@ -386,6 +408,17 @@ def _now() -> float:
     return time.time()  # noqa: TID251 - the edge
 
 
+@functools.cache
+def _folders() -> Folders:
+    return Folders(dict(os.environ))  # noqa: TID251 - the edge
+
+
+def _absolute(home: Path) -> Path:
+    """Return a home without symbolic links; as it is given where it does not respond."""
+    home = home.expanduser().absolute()
+    return home if _folders().trouble_with(str(home)) else home.resolve()
+
+
 def _state_directory(settings: Settings) -> Path:
     """Return where the ledger lies; other homes than the user's have ledgers of their own."""
     if settings.state_dir:
@@ -394,7 +427,7 @@ def _state_directory(settings: Settings) -> Path:
     base = Path(given or platformdirs.user_state_dir(PROGRAM))
     if not settings.home:
         return base
-    homes = "\0".join(str(Path(home).expanduser().resolve()) for home in settings.home)
+    homes = "\0".join(str(_absolute(Path(home))) for home in settings.home)
     return base / "homes" / hashlib.sha256(homes.encode()).hexdigest()[:16]
 
 
@@ -419,15 +452,19 @@ def _pipeline(
     prices: PriceBook,
     notice: Notice,
 ) -> Pipeline:
+    environment = dict(os.environ)  # noqa: TID251 - the edge
+    homes, folders = _homes(settings), _folders()
+    responding = [home for home in homes if not folders.trouble_with(str(home))]
     return Pipeline(
         settings,
         agents=load_agents(),
-        homes=_homes(settings),
-        environment=dict(os.environ),  # noqa: TID251 - the edge
+        homes=homes,
+        environment=environment,
         ledger=ledger,
         prices=prices,
-        processes=system_processes(settings.procfs, uids=users_of(_homes(settings))),
+        processes=system_processes(settings.procfs, uids=users_of(responding)),
         notice=notice,
+        folders=folders,
     )
 
 
@@ -438,7 +475,8 @@ def _one_shot(settings: Settings) -> Iterator[Pipeline]:
     directory = None if settings.no_state else _state_directory(settings)
     with contextlib.closing(Ledger(directory, read_only=True)) as ledger:
         prices = _prices(settings, _print_notice)
-        yield _pipeline(settings, ledger, prices, _print_notice)
+        with contextlib.closing(_pipeline(settings, ledger, prices, _print_notice)) as pipeline:
+            yield pipeline
 
 
 def _one_snapshot(settings: Settings) -> Snapshot:

@@ -1,4 +1,4 @@
-"""Looks at a home with the real pipeline, at the time that a test says, and at no process."""
+"""Looks at homes with the real pipeline: at the time, and the processes, that a test gives."""
 
 import json
 from datetime import datetime
@@ -19,17 +19,29 @@ EVENING = datetime.fromisoformat("2026-03-02T20:00:00Z").timestamp()
 class Look:
     """Some agents' files below a home, looked at again and again."""
 
-    def __init__(self, home, *, agents=EVERY_AGENT, environment=None, prices=None, **settings):
+    def __init__(  # noqa: PLR0913 - the parts that a test may replace
+        self,
+        *homes,
+        agents=EVERY_AGENT,
+        environment=None,
+        prices=None,
+        processes=None,
+        folders=None,
+        guard=None,
+        **settings,
+    ):
         self.told = []  # what a person would be told
-        self._pipeline = Pipeline(
+        self.pipeline = self._pipeline = Pipeline(
             Settings(**settings),
             agents=agents,
-            homes=[Path(home)],
+            homes=[Path(home) for home in homes],
             environment=environment or {},
             ledger=Ledger(),
             prices=PriceBook(overrides=prices),
-            processes=None,
+            processes=processes,
             notice=lambda *notice: self.told.append(notice),
+            folders=folders,
+            guard=guard,
         )
 
     def at(self, now=EVENING):

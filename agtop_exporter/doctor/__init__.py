@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import Agent
 from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, PriceSource, Snapshot
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
@@ -20,7 +20,7 @@ TOKENS_PER_PRICE = 1_000_000
 
 
 class Root(msgspec.Struct, frozen=True):
-    """A directory that an agent may write to."""
+    """A directory that an agent may write to; one that does not respond counts as missing."""
 
     path: str
     exists: bool
@@ -109,8 +109,6 @@ def examine(
     pipeline: Pipeline,
     snapshot: Snapshot,
     *,
-    homes: Sequence[Path],
-    environment: Environment,
     problems: Sequence[str],
 ) -> Report:
     """Make the report of a refresh that read everything."""
@@ -119,7 +117,7 @@ def examine(
     models = {use.model for use in used}
     return Report(
         agents=tuple(
-            _finding(agent, statuses[name], pipeline, snapshot, _paths(agent, homes, environment))
+            _finding(agent, statuses[name], pipeline, snapshot)
             for name, agent in pipeline.agents.items()
         ),
         price_sources=snapshot.price_sources,
@@ -133,16 +131,11 @@ def examine(
     )
 
 
-def _paths(agent: Agent, homes: Sequence[Path], environment: Environment) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(path for home in homes for path in agent.roots(home, environment)))
-
-
 def _finding(
     agent: Agent,
     status: AgentStatus,
     pipeline: Pipeline,
     snapshot: Snapshot,
-    roots: tuple[Path, ...],
 ) -> Finding:
     sessions = [session for session in snapshot.sessions if session.agent == agent.name]
     unpriced: dict[str, int] = {}
@@ -151,12 +144,16 @@ def _finding(
             if usage.cost.unpriced_tokens:
                 unpriced[model] = unpriced.get(model, 0) + usage.cost.unpriced_tokens
     unreadable = dict(pipeline.unreadable[agent.name])
-    for root in roots:
+    places = pipeline.places(agent.name)
+    for root in places.roots:
         unreadable.update(_closed_folders(root))
     return Finding(
         agent=agent.name,
         title=agent.title,
-        roots=tuple(Root(str(root), os.path.lexists(root)) for root in roots),
+        roots=(
+            *(Root(str(root), os.path.lexists(root)) for root in places.roots),
+            *(Root(path, exists=False) for path in places.silent),
+        ),
         files=status.files,
         sessions=len(sessions),
         records=int(snapshot.totals.get(("scan_records", agent.name), 0)),

@@ -217,6 +217,11 @@ class Ledger:
         if not record.project and facts.cwd:
             record.project = project(facts.cwd)
 
+    def lacks_project(self, agent: str, session_id: str) -> bool:
+        """Tell whether the working directory of a session is still to be given a project."""
+        record = self._sessions.get((agent, session_id))
+        return record is None or not record.project
+
     def _session(self, agent: str, session_id: str) -> SessionRecord:
         record = self._sessions.get((agent, session_id))
         if record is None:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
@@ -11,6 +12,7 @@ import msgspec
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.drift import UnknownTypes
+from agtop_exporter.folders import Folders, Trouble
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -20,13 +22,14 @@ from agtop_exporter.model import (
     PriceSource,
     Snapshot,
 )
-from agtop_exporter.pipeline.files import AgentFiles, Listing
+from agtop_exporter.pipeline.files import Listing
+from agtop_exporter.pipeline.guard import Guard
+from agtop_exporter.pipeline.guarded import GuardedFiles, Places
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.scan import Failure, read_all
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
-from agtop_exporter.project import project_name
 from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
@@ -49,19 +52,37 @@ class Pipeline:
         prices: PriceBook,
         processes: ProcessSource | None,
         notice: Notice,
+        folders: Folders | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Put the parts together; nothing is read before the first refresh."""
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
-        self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
         self._notice = notice
-        self._plans = {agent.name: account_plan(agent, homes, environment) for agent in agents}
+        self.folders = folders or Folders(environment)
+        self.folders.on_trouble = self._tell_of_trouble
+        self._guard = guard or Guard()
+        self._files = {
+            agent.name: GuardedFiles(
+                agent, homes, environment, guard=self._guard, folders=self.folders
+            )
+            for agent in agents
+        }
+        self._plans: dict[str, str] = {}  # by agent, of those that were looked at
         self._noticed: set[tuple[str, ...]] = set()
         self._told: Counter[tuple[str, str]] = Counter()  # by event and agent
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
-        self.pairing = Pairing(processes, agents, homes, environment, saved=ledger.facts)
+        self.pairing = Pairing(
+            processes,
+            agents,
+            homes,
+            environment,
+            saved=ledger.facts,
+            folders=self.folders,
+            guard=self._guard,
+        )
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
@@ -83,6 +104,14 @@ class Pipeline:
             unwanted=self._unwanted,
             context_window=self.prices.context_window,
         )
+
+    def places(self, agent: str) -> Places:
+        """Return where the last refresh has looked for an agent's files."""
+        return self._files[agent].places
+
+    def close(self) -> None:
+        """End the child processes."""
+        self.folders.close()
 
     def refresh(
         self,
@@ -109,6 +138,8 @@ class Pipeline:
             self._views.update(changed, now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
         self._tell_of_ledger()
+        self.folders.rest()
+        self._guard.rest()
         duration = perf_counter() - began
         states = self._views.states()
         return Snapshot(
@@ -166,16 +197,23 @@ class Pipeline:
     ) -> list[AgentStatus]:
         durations = dict.fromkeys(self.agents, 0.0)
         failed: set[str] = set()
-        listings = self._look(durations, failed)
+        listings = self._look(durations, failed, stopping)
         work = [item for listing in listings.values() for item in listing.work]
-        for result in read_all(work, self.agents, progress=progress, stopping=stopping):
+        for result in read_all(
+            work,
+            self.agents,
+            progress=progress,
+            stopping=stopping,
+            guard=self._guard,
+            expect=self._expect_projects,
+        ):
             began = perf_counter()
             if isinstance(result, Batch):
                 self.ledger.record(
                     result,
                     price=self.prices.cost,
                     find_tariff=self.prices.tariff,
-                    project=project_name,
+                    project=partial(self._project, result.agent),
                 )
                 self._tell_of_errors(result)
             elif result.reason:
@@ -192,18 +230,24 @@ class Pipeline:
             for agent in self.agents.values()
         ]
 
-    def _look(self, durations: dict[str, float], failed: set[str]) -> dict[str, Listing]:
+    def _look(
+        self, durations: dict[str, float], failed: set[str], stopping: Callable[[], bool]
+    ) -> dict[str, Listing]:
         """Find out what has changed."""
         listings: dict[str, Listing] = {}
         for name in self.agents:
             began = perf_counter()
             try:
-                listings[name] = self._files[name].look(self.ledger.cursors.get(name, {}))
+                cursors = self.ledger.cursors.get(name, {})
+                listings[name] = self._files[name].look(cursors, stopping=stopping)
             except OSError as error:
-                self._fail(Failure(name, "", str(error)), failed)
+                if stopping():  # it was not given the time
+                    break
+                self._fail(Failure(name, error.filename or "", error.strerror or ""), failed)
                 continue
             for path, reason in listings[name].unreadable:
                 self._fail(Failure(name, path, reason), failed)
+            self._plans[name] = self._files[name].plan
             self._follow(name, listings[name])
             durations[name] = perf_counter() - began
         return listings
@@ -246,7 +290,32 @@ class Pipeline:
         self.ledger.add(("scan_errors", failure.agent), 1)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
-        self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
+        if (failure.path, failure.reason) not in self._noticed:  # as a trouble with a folder
+            self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
+
+    def _project(self, agent: str, cwd: str) -> str:
+        """Name the project of a working directory: by the path alone where it does not respond."""
+        folder = self.folders.find(cwd)
+        if folder.trouble is not None:
+            self.ledger.add(("scan_errors", agent), 1)
+            self.unreadable[agent][folder.trouble.place] = folder.trouble.reason
+        return folder.project
+
+    def _expect_projects(self, results: Iterable[Batch | Failure]) -> None:
+        """Ask for the projects of new sessions; what was found of them is counted meanwhile."""
+        self.folders.expect(
+            update.cwd
+            for batch in results
+            if isinstance(batch, Batch)
+            for update in batch.sessions
+            if update.cwd and self.ledger.lacks_project(batch.agent, update.session_id)
+        )
+
+    def _tell_of_trouble(self, trouble: Trouble) -> None:
+        if trouble not in self._noticed:
+            self._noticed.add(trouble)
+            fields = {"path": trouble.place, "reason": trouble.reason}
+            self._notice("warning", "cannot look at a folder", fields)
 
     def _tell_of_errors(self, batch: Batch) -> None:
         """Add up what could not be used, and say so once a file."""
@@ -279,8 +348,3 @@ class Pipeline:
         elif self._told[event, agent] == TOLD_MAX + 1:
             more = "and in more files; `agtop-exporter doctor` counts them"
             self._notice("warning", event, {"agent": agent, "reason": more})
-
-
-def account_plan(agent: Agent, homes: Sequence[Path], environment: Environment) -> str:
-    """Return the plan that the agent's account has, of the first home that tells one."""
-    return next(filter(None, (agent.plan(home, environment) for home in homes)), "")

@@ -1,15 +1,16 @@
 """Pairs sessions with live processes, and adds up what the process trees use."""
 
-import os
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import SessionRecord
 from agtop_exporter.model import ProcessMatch, ProcessUsage, Series
+from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import (
     Binding,
@@ -40,7 +41,7 @@ WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen o
 class Pairing:
     """The processes, their sessions, and what they used, from one refresh to the next."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that are put together here
         self,
         source: ProcessSource | None,
         agents: Sequence[Agent],
@@ -48,17 +49,24 @@ class Pairing:
         environment: Environment,
         *,
         saved: Mapping[str, bytes],
+        folders: Folders,
+        guard: Guard,
     ) -> None:
         """Begin with what an earlier process `saved`; without a source nothing is paired."""
         self._source = source
+        self._folders = folders
+        self._guard = guard
         self._registries = [
-            (REGISTRIES[agent.name], root.parent)
+            (agent.name, root.parent)
             for agent in agents
             if agent.name in REGISTRIES
             for home in homes
             for root in agent.roots(home, environment)
         ]
         self._facts: dict[SessionKey, SessionFacts] = {}
+        self._unresolved: set[SessionKey] = set()  # whose `cwd` is not known to be a real path
+        self._unseen: set[SessionKey] = set()  # those of them that are new
+        self._resolved_since = -math.inf  # the others were not active since
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
         self._usage = self._saved = _restored(saved)
@@ -74,11 +82,14 @@ class Pairing:
                 key = SessionKey(record.agent, record.session_id)
                 self._facts[key] = SessionFacts(
                     key=key,
-                    cwd=_real(facts.cwd),
+                    cwd=facts.cwd,
                     started_at=facts.started_at,
                     last_active=facts.last_active,
                     data_path=facts.data_path,
                 )
+                if facts.cwd:
+                    self._unresolved.add(key)
+                    self._unseen.add(key)
 
     def pair(self, now: float) -> set[SessionKey]:
         """Look at the processes as of `now`; return the sessions that have or had one."""
@@ -87,6 +98,7 @@ class Pairing:
         before = self._matches
         self._table = self._source.sample(now)
         if self._table.agents or before.bindings:
+            self._resolve()
             evidence = gather(self._table, self._facts, registry=self._registered())
             self._matches = match(self._table, self._facts, evidence, previous=before)
         elif self._table.complete:  # nothing to pair: thousands of sessions need no look
@@ -98,7 +110,30 @@ class Pairing:
     def _registered(self) -> list[RegistryEntry]:
         if not self._table.agents:
             return []
-        return [entry for read, root in self._registries for entry in read(root).entries]
+        return [entry for agent, root in self._registries for entry in self._entries(agent, root)]
+
+    def _entries(self, agent: str, root: Path) -> Sequence[RegistryEntry]:
+        if self._folders.trouble_with(str(root)):
+            return ()
+        try:
+            return self._guard.call(agent, lambda _beat: REGISTRIES[agent](root).entries)
+        except NoResponseError:
+            return ()
+
+    def _resolve(self) -> None:
+        """Resolve the working directories of the sessions that a process may be running."""
+        agents, processes = self._table.agents, self._table.processes
+        if not agents:
+            return
+        oldest = min(processes[one].started_at for one in agents)
+        for key in tuple(self._unresolved if oldest < self._resolved_since else self._unseen):
+            facts = self._facts[key]
+            if facts.last_active is None or facts.last_active >= oldest - SLACK_SECONDS:
+                real = self._folders.find(facts.cwd).real
+                self._facts[key] = msgspec.structs.replace(facts, cwd=real)
+                self._unresolved.discard(key)
+        self._unseen.clear()
+        self._resolved_since = oldest
 
     @property
     def sees_agents(self) -> bool:
@@ -208,8 +243,3 @@ def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
     except (KeyError, msgspec.MsgspecError):
         return TreeUsage()
     return msgspec.structs.replace(trees, sessions=sessions)
-
-
-@lru_cache(maxsize=4096)
-def _real(cwd: str) -> str:
-    return os.path.realpath(cwd) if cwd else ""

@@ -39,8 +39,7 @@ class Settings(msgspec.Struct):
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the data directories, and the telemetry files that lie elsewhere."""
-    user = Path(environment.get("GEMINI_CLI_HOME") or home).expanduser()
-    bases = listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
+    bases = base_directories(home, environment)
     outfiles = [environment.get("GEMINI_TELEMETRY_OUTFILE")]
     for base in bases:
         telemetry = settings(base).telemetry
@@ -48,6 +47,12 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     named = (Path(name).expanduser() for name in outfiles if name)
     # A relative name starts at the project that the CLI was started in: none of ours to guess.
     return tuple(dict.fromkeys((*bases, *(path for path in named if path.is_absolute()))))
+
+
+def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the data directories."""
+    user = Path(environment.get("GEMINI_CLI_HOME") or home).expanduser()
+    return listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
