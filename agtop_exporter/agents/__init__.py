@@ -28,7 +28,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
     `roots` gives the directories (or single files) to look at, existing or not; `files` lists the
     transcripts below one root; `read` reads what is new in one of them and raises OSError where it
-    cannot.
+    cannot. `bases` gives the directories whose settings `roots` reads; nothing else of `roots` and
+    nothing of `bases` looks at a file system.
     """
 
     name: str  # value of the `agent` label
@@ -36,6 +37,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     roots: Callable[[Path, Environment], tuple[Path, ...]]
     files: Callable[[Path], Iterable[Entry]]
     read: Callable[[str, Cursor], Batch]
+    bases: Callable[[Path, Environment], tuple[Path, ...]] = lambda _home, _environment: ()
     plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""  # of the account
     not_in_files: str = ""  # usage that nobody can count from its files
 

@@ -335,10 +335,15 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of sessions: the usual ones, and those that the settings name."""
     if sessions := environment.get("PI_CODING_AGENT_SESSION_DIR"):
         return (named_path(sessions),)
-    bases = listed_roots(environment, "PI_CODING_AGENT_DIR", home / ".pi" / "agent")
+    bases = base_directories(home, environment)
     named = (named_path(clean_path(settings(base).session_dir or "")) for base in bases)
     # A relative name starts at the project that pi was started in: none of ours to guess.
     return (*(base / "sessions" for base in bases), *(path for path in named if path.is_absolute()))
+
+
+def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the directories of the user's settings."""
+    return listed_roots(environment, "PI_CODING_AGENT_DIR", home / ".pi" / "agent")
 
 
 def settings(base: Path) -> Settings:
@@ -359,6 +364,7 @@ AGENT = Agent(
     name=NAME,
     title="pi",
     roots=roots,
+    bases=base_directories,
     files=files,
     read=read,
     not_in_files="the version, the context window and rate limits",

@@ -86,7 +86,8 @@ EXPORTER = (
         name="agtop_scan_errors_total",
         kind="counter",
         labels=("agent",),
-        help="Failed background scans of the agent's files.",
+        help="Failed background scans of the agent's files, and project folders that do not "
+        "respond.",
         otel_name="agtop.scan.errors",
         otel_unit="{error}",
         cap="agents",

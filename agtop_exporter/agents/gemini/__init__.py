@@ -18,6 +18,7 @@ AGENT = Agent(
     name=chat.NAME,
     title="Gemini CLI",
     roots=places.roots,
+    bases=places.base_directories,
     files=places.files,
     read=read,
     not_in_files=(

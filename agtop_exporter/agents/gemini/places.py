@@ -40,8 +40,7 @@ class Settings(msgspec.Struct):
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the data directories, and the telemetry files that lie elsewhere."""
-    user = named_path(environment.get("GEMINI_CLI_HOME") or str(home))
-    bases = listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
+    bases = base_directories(home, environment)
     outfiles = [environment.get("GEMINI_TELEMETRY_OUTFILE")]
     for base in bases:
         telemetry = settings(base).telemetry
@@ -49,6 +48,12 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     named = (named_path(name) for name in outfiles if name and clean_path(name))
     # A relative name starts at the project that the CLI was started in: none of ours to guess.
     return tuple(dict.fromkeys((*bases, *(path for path in named if path.is_absolute()))))
+
+
+def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the data directories."""
+    user = named_path(environment.get("GEMINI_CLI_HOME") or str(home))
+    return listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
