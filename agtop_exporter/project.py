@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from agtop_exporter.paths import PATH_BYTES_MAX, clean_path
-from agtop_exporter.tail import beginning
+from agtop_exporter.reading.files import read_head
 
 MAX_CONFIG_BYTES = 256 * 1024
 REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
@@ -59,7 +59,7 @@ def remote_name(config: str) -> str:
 
 def _config(git: Path) -> str:
     """Read the repository's configuration; a worktree's is its main repository's."""
-    config = beginning(_common_directory(git) / "config", MAX_CONFIG_BYTES)
+    config = read_head(_common_directory(git) / "config", MAX_CONFIG_BYTES)
     text = config.decode("utf-8", "replace")
     return "\n".join(line.strip() for line in text.splitlines())
 
@@ -79,4 +79,4 @@ def _worktree_name(git: Path) -> str:
 
 
 def _first_line(path: Path) -> str:
-    return beginning(path, PATH_BYTES_MAX).decode("utf-8", "replace").strip()
+    return read_head(path, PATH_BYTES_MAX).decode("utf-8", "replace").strip()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.file_group import FileGroup
 
 Environment = Mapping[str, str]
 Entry = os.DirEntry[str] | FileGroup

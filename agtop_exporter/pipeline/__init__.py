@@ -12,7 +12,6 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
-from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -32,6 +31,7 @@ from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import project_name
+from agtop_exporter.reading.drift import UnknownTypes
 from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")

@@ -12,7 +12,7 @@ from agtop_exporter.agents import Agent
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.steps import Raised, raised
-from agtop_exporter.tail import NotAFileError
+from agtop_exporter.reading.files import NotAFileError
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read sooner than a child process starts
 

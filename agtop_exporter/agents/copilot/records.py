@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agtop_exporter.decoding import Count, Moment
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.decoding import Count, Moment
 
 
 class Accounting(msgspec.Struct, gc=False, rename="camel"):

@@ -5,8 +5,8 @@ import re
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.decoding import Count, Moment
 from agtop_exporter.model import NO_TOKENS, Signal, TokenCounts
+from agtop_exporter.reading.decoding import Count, Moment
 
 AT_WORK = frozenset({"validating", "scheduled", "executing"})  # states of a tool call
 MCP_TOOL = re.compile(r"mcp_([^_]+)_.")  # mcp_<server>_<tool>

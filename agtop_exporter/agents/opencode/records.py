@@ -5,7 +5,7 @@ Nothing here does I/O.
 
 import msgspec
 
-from agtop_exporter.decoding import Count
+from agtop_exporter.reading.decoding import Count
 
 KNOWN_TYPES = frozenset(  # of messages by their role, and of parts
     {"agent-switched", "assistant", "compaction", "model-switched", "shell", "synthetic"}

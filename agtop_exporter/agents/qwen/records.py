@@ -5,8 +5,8 @@ Nothing here does I/O.
 
 import msgspec
 
-from agtop_exporter.decoding import Count, Moment
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.decoding import Count, Moment
 
 RESPONSE = "qwen-code.api_response"
 USER = frozenset(

@@ -1,0 +1,65 @@
+"""pi: `<root>/sessions/<folder>/*.jsonl`, one file for a session.
+
+Seen with 0.73.1 and 1.5.2. The format is documented in
+packages/coding-agent/docs/session-format.md of https://github.com/earendil-works/pi; see also
+tests/agents/pi/README.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents.pi.reader import SessionParser
+from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.paths import clean_path
+from agtop_exporter.reading.jsonl import read_jsonl
+
+NAME = "pi"
+
+
+class Settings(msgspec.Struct, rename="camel"):
+    """`settings.json`, of which only this is looked at."""
+
+    session_dir: str | None = None
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one session file. Raises OSError."""
+    return read_jsonl(NAME, SessionParser, path, cursor)
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the folders of sessions: the usual ones, and those that the settings name."""
+    if sessions := environment.get("PI_CODING_AGENT_SESSION_DIR"):
+        return (named_path(sessions),)
+    bases = listed_roots(environment, "PI_CODING_AGENT_DIR", home / ".pi" / "agent")
+    named = (named_path(clean_path(settings(base).session_dir or "")) for base in bases)
+    # A relative name starts at the project that pi was started in: none of ours to guess.
+    return (*(base / "sessions" for base in bases), *(path for path in named if path.is_absolute()))
+
+
+def settings(base: Path) -> Settings:
+    """Return the user's settings; empty where they cannot be read."""
+    path = base / "settings.json"
+    try:
+        return msgspec.json.decode(path.read_bytes() if path.is_file() else b"{}", type=Settings)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Settings()
+
+
+def files(root: Path) -> Iterator[os.DirEntry[str]]:
+    """List the session files: `<folder>/*.jsonl`."""
+    return walk(root, suffix=".jsonl", depth=1)
+
+
+AGENT = Agent(
+    name=NAME,
+    title="pi",
+    roots=roots,
+    files=files,
+    read=read,
+    not_in_files="the version, the context window and rate limits",
+)
