@@ -16,8 +16,8 @@ from agtop_exporter.catalogue import collect
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import REFRESH_STAGES
 from agtop_exporter.pipeline.failing import remembered_errors
-from agtop_exporter.render import json as json_page
 from agtop_exporter.reading.lines import LineReader
+from agtop_exporter.render import json as json_page
 
 CLAUDE, CODEX = 6000, 110  # tokens at the end
 

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from agtop_exporter.reading.decoding import Errors
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.databases import Database, DatabaseBusyError
+from agtop_exporter.reading.decoding import Errors
 from agtop_exporter.reading.rows import TableRow, Watermark
 
 

@@ -7,8 +7,8 @@ import os
 import msgspec
 import pytest
 
-from agtop_exporter.reading.decoding import Errors
 from agtop_exporter.model import Cursor
+from agtop_exporter.reading.decoding import Errors
 from agtop_exporter.reading.documents import load_document
 from agtop_exporter.reading.files import NotAFileError
 from agtop_exporter.reading.framing import Objects

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from agtop_exporter.reading.decoding import Errors, decoder
 from agtop_exporter.model import Cursor
+from agtop_exporter.reading.decoding import Errors, decoder
 from agtop_exporter.reading.files import read_head
 from agtop_exporter.reading.jsonl import feed_each
 from agtop_exporter.reading.lines import LineReader

@@ -11,6 +11,7 @@ from agtop_exporter.catalogue.metric import (
     totals,
 )
 from agtop_exporter.model import REFRESH_STAGES, Snapshot
+from agtop_exporter.reading.state import RESET_REASONS
 
 
 def _snapshot_timestamp(snapshot: Snapshot) -> Iterator[Sample]:
@@ -151,7 +152,7 @@ EXPORTER = (
         "replaced. Nothing is counted twice for it.",
         otel_name="agtop.source.resets",
         otel_unit="{event}",
-        cap="agents x 3 reasons",
+        cap=f"agents x {len(RESET_REASONS)} reasons",
         collect=totals("source_resets"),
     ),
     Metric(

@@ -32,6 +32,7 @@ from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import project_name
 from agtop_exporter.reading.drift import UnknownTypes
+from agtop_exporter.reading.state import DELETED
 from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
@@ -282,7 +283,7 @@ class Pipeline:
             ledger.forget_cursor(agent, old)
         for path in listing.gone:
             ledger.forget_cursor(agent, path)
-            ledger.add(("source_resets", agent, "deleted"), 1)
+            ledger.add(("source_resets", agent, DELETED), 1)
 
     def _status(
         self,

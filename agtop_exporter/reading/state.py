@@ -23,6 +23,7 @@ be decoded. `deleted`: the file has disappeared; should it return, nothing is kn
 """
 
 UNDECODABLE_STATE: ResetReason = "state"
+DELETED: ResetReason = "deleted"
 
 
 class ReaderState(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
