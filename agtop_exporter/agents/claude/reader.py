@@ -37,6 +37,7 @@ from agtop_exporter.model import (
     PROMPT_RANK,
     RateLimit,
     SessionUpdate,
+    UsageEvent,
     is_sane,
 )
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
@@ -262,7 +263,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _complete(self, session: SessionRead) -> None:
         """Add the responses of a session to the batch, and complete its update."""
-        update, used, models = session.update, 0, [""]
+        update, events, used, models = session.update, self.batch.events, 0, [""]
         update.signal, update.model = session.signal, session.model
         update.model_effort = session.effort
         for key, response in session.responses.items():
@@ -271,16 +272,18 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 used = max(used, tokens.total)
                 if response.model != models[-1]:
                     models.append(response.model)
-            self.batch.event(
-                key,
-                session_id=update.session_id,
-                time=response.time,
-                model=response.model,
-                tokens=tokens,
-                requests=1,
-                tools=each_once(response.tools),
-                copied=response.copied,
-                speed=response.usage.speed or "",
+            events.append(
+                UsageEvent(
+                    key,
+                    update.session_id,
+                    response.time,
+                    response.model,
+                    tokens,
+                    requests=1,
+                    tools=each_once(response.tools),
+                    copied=response.copied,
+                    speed=response.usage.speed or "",
+                )
             )
         if session.latest:
             update.context_used_tokens = session.responses[session.latest].all_tokens().total

@@ -55,14 +55,13 @@ def record_key(payload: Payload) -> str:
     return f"response:{payload.response_id or f'{payload.turn_id}:{total}'}"
 
 
-def count_key(info: TokenInfo, usage: TokenUsage, owner: str, state: RolloutState) -> str:
-    """Return the event key of a response that only a token_count shows.
+def count_key(usage: TokenUsage, owner: str, state: RolloutState) -> str:
+    """Return the event key of the response that `usage_of_count` has just found.
 
     It has the figures, and a number where several responses can have the same figures.
     """
-    total = vector(info.total_token_usage)
-    figures = FIGURES % (total or vector(usage))
-    if not total:
+    figures = FIGURES % (state.total or vector(usage))
+    if not state.total:
         state.without_total += 1
         figures += f":#{state.without_total}"
     elif state.falls:

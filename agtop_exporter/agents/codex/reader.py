@@ -29,7 +29,7 @@ from agtop_exporter.agents.codex.signals import (
 from agtop_exporter.agents.codex.state import RolloutState
 from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.agents.codex.usage import token_counts
-from agtop_exporter.model import PROMPT_RANK, is_sane
+from agtop_exporter.model import PROMPT_RANK, UsageEvent, is_sane
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
@@ -195,20 +195,23 @@ class RolloutParser(BlockParser[Record, RolloutState]):
                 state = self.state
                 copied = self.copied or may_be_repeated(self.moment, state)
                 owner = state.turn_id or ((state.family or state.origin) if copied else "")
-                key = count_key(info, usage, owner or self._thread_id(), state)
+                key = count_key(usage, owner or self._thread_id(), state)
                 self._add_response(key, usage, copied=copied)
         self._end_question()
 
     def _add_response(self, key: str, usage: TokenUsage, *, copied: bool) -> None:
-        self.batch.event(
-            key,
-            session_id=self._thread_id(),
-            time=self.time,
-            model=self.state.model,
-            tokens=token_counts(usage),
-            requests=1,
-            copied=copied,
-            speed=self.state.speed,
+        state = self.state
+        self.batch.events.append(
+            UsageEvent(
+                key,
+                self._thread_id(),
+                self.time,
+                state.model,
+                token_counts(usage),
+                requests=1,
+                copied=copied,
+                speed=state.speed,
+            )
         )
 
     # --- turns, tools and state -------------------------------------------------------------
@@ -285,9 +288,12 @@ class RolloutParser(BlockParser[Record, RolloutState]):
             self.session.signal = final_answer(payload)
 
     def _handle_call(self, payload: Payload) -> None:
-        call_id = payload.call_id or payload.id or f"{self._thread_id()}:{self.time}"
-        name = tool_label(payload.name or payload.type.removesuffix("_call"))
-        self._add_event(f"call:{call_id}", tools=((call_id, name),))
+        thread_id, time = self._thread_id(), self.time
+        call_id = payload.call_id or payload.id or f"{thread_id}:{time}"
+        call = (call_id, tool_label(payload.name or payload.type.removesuffix("_call")))
+        self.batch.events.append(
+            UsageEvent(f"call:{call_id}", thread_id, time, tools=(call,), copied=self.copied)
+        )
         if self.copied:
             return
         if asks_permission(payload):
