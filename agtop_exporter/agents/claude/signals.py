@@ -1,4 +1,4 @@
-"""What the records of a Claude Code transcript say that a session is doing."""
+"""The signals (what a session is doing) of the records in a Claude Code transcript."""
 
 from functools import lru_cache
 

@@ -77,10 +77,10 @@ class RolloutParser(BlockParser[Record, RolloutState]):
         the last `session_meta`, are used one by one, because each may be a copy.
         """
         self.offset = offset
-        seldom = [r for r in records if r.payload is None or r.payload.type not in FREQUENT]
-        self.batch.unknown.observe_all([record.kind for record in seldom])
+        infrequent = [r for r in records if r.payload is None or r.payload.type not in FREQUENT]
+        self.batch.unknown.observe_all([record.kind for record in infrequent])
         begin = 0
-        if "session_meta" in [record.type for record in seldom]:
+        if "session_meta" in [record.type for record in infrequent]:
             types = [record.type for record in reversed(records)]
             begin = len(types) - types.index("session_meta")
         for record in records[:begin]:

@@ -1,4 +1,4 @@
-"""What the records of a Codex rollout say that a thread is doing."""
+"""The signals (what a thread is doing) of the records in a Codex rollout."""
 
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ from agtop_exporter.model import Signal
 APPROVALS = frozenset(
     {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
 )
-ESCALATED = b"require_escalated"  # such a call first asks the user, which no record says (0.169)
+ESCALATED = b"require_escalated"  # such a call first asks the user, without a record of it (0.169)
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one transcript a session or subagent.
+"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one for a session or subagent.
 
 Seen with 0.61. The format is not documented; see tests/agents/gemini/README. A telemetry file adds
 the requests that no transcript records.

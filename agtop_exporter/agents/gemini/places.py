@@ -1,4 +1,4 @@
-"""The directories and files of Gemini CLI, and what its small files say of a session."""
+"""The directories and files of Gemini CLI, and session facts from its small files."""
 
 import hashlib
 import os

@@ -20,7 +20,9 @@ from agtop_exporter.model import (
 NAME = "opencode"
 REASONING_INSIDE = re.compile(r"^(0|1\.[01])\.")  # versions whose output includes reasoning
 ASKING_TOOLS = frozenset({"question", "plan_exit"})
-GUARDED_TOOLS = frozenset({"bash", "edit", "write", "apply_patch"})  # they ask, then run at once
+GUARDED_TOOLS = frozenset(
+    {"bash", "edit", "write", "apply_patch"}
+)  # they ask first, and then run immediately
 UNSETTLED = frozenset({"pending", "running"})
 CALLED = "tool-calls"  # finish reason of a response that calls tools
 PROVIDER_PREFIX = re.compile(r"(anthropic|openai|github-copilot|amazon-bedrock|opencode)[/.]")

@@ -21,7 +21,7 @@ NAME = "pi"
 
 
 class Settings(msgspec.Struct, rename="camel"):
-    """`settings.json`, of which only this is looked at."""
+    """`settings.json`; no other member is decoded."""
 
     session_dir: str | None = None
 
@@ -32,17 +32,17 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the folders of sessions: the usual ones, and those that the settings name."""
+    """Return the folders of sessions: the default ones, and those in the settings."""
     if sessions := environment.get("PI_CODING_AGENT_SESSION_DIR"):
         return (named_path(sessions),)
     bases = listed_roots(environment, "PI_CODING_AGENT_DIR", home / ".pi" / "agent")
     named = (named_path(clean_path(settings(base).session_dir or "")) for base in bases)
-    # A relative name starts at the project that pi was started in: none of ours to guess.
+    # A relative path is relative to the project in which pi was started, which is unknown.
     return (*(base / "sessions" for base in bases), *(path for path in named if path.is_absolute()))
 
 
 def settings(base: Path) -> Settings:
-    """Return the user's settings; empty where they cannot be read."""
+    """Return the user's settings; empty settings if they cannot be read."""
     path = base / "settings.json"
     try:
         return msgspec.json.decode(path.read_bytes() if path.is_file() else b"{}", type=Settings)

@@ -18,13 +18,13 @@ MAX_COST_USD = 100_000.0  # no request costs more
 
 
 class Cost(msgspec.Struct, gc=False):
-    """What pi reckons that a response cost, in USD."""
+    """The cost of a response in USD, as pi estimates it."""
 
     total: float | None = None
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response: disjoint already; two figures are subsets of others."""
+    """The usage of a response; `cache_write_1h` is in `cache_write`, `reasoning` in `output`."""
 
     input: Count | None = 0
     output: Count | None = 0
@@ -76,12 +76,12 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def kind(self) -> str:
-        """Its type, for a message with its role, as `KNOWN_TYPES` has them."""
+        """The type as in `KNOWN_TYPES`: for a message with its role."""
         return f"{self.type}.{self.message.role}" if self.message else self.type
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Return the counts; cache writes of which no life is said are of 5 minutes."""
+    """Return disjoint counts; cache writes of unknown lifetime count as 5 minutes."""
     written, long_lived = usage.cache_write or 0, usage.cache_write_1h or 0
     return TokenCounts(
         input=usage.input or 0,
@@ -94,7 +94,7 @@ def token_counts(usage: Usage) -> TokenCounts:
 
 
 def picodollars(cost: Cost | None) -> int | None:
-    """Return pi's own figure; None where it knows no price, which it writes as 0."""
+    """Return the cost that pi recorded; None if it is 0, which pi writes for unknown prices."""
     total = (cost.total if cost else None) or 0.0
     return round(total * PICODOLLARS_PER_USD) if 0 < total <= MAX_COST_USD else None
 

@@ -42,7 +42,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Name what pays for the tokens, by how the user signs in."""
+    """Return what pays for the tokens, by the kind of authentication; "" if unknown."""
     settings = user_folder(home, environment) / "settings.json"
     return SUBSCRIPTIONS.get(selected_sign_in(settings), "")
 

@@ -25,7 +25,9 @@ from agtop_exporter.reading.state import ReaderState
 CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
 UNPAIRED_RESPONSES = 32  # responses whose second record may still follow
 ASKING_TOOLS = frozenset({"ask_user_question", "exit_plan_mode"})
-GUARDED_TOOLS = frozenset({"run_shell_command", "edit", "write_file"})  # they ask, then run at once
+GUARDED_TOOLS = frozenset(
+    {"run_shell_command", "edit", "write_file"}
+)  # they ask first, and then run immediately
 TYPED = (None, "mid_turn_user_message")  # subtypes of records "user" that a user has typed
 
 
