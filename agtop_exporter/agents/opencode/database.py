@@ -25,12 +25,12 @@ from agtop_exporter.agents.opencode.events import (
     usage_event,
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
+from agtop_exporter.agents.opencode.queries import SESSIONS, Queries
 from agtop_exporter.agents.opencode.records import (
     KNOWN_TYPES,
     Message,
     Model,
     Part,
-    Times,
     seconds,
 )
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
@@ -44,12 +44,10 @@ from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
 
-SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed them
 MESSAGES = ("message", "session_message")
 REMEMBERED = 256  # rows that may still change
 WAITING = 64  # rows without a session
 FIRST_MESSAGES = 20  # one of them is the prompt with the effort
-MESSAGE_PARTS = 64
 LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')  # not used
 
 
@@ -76,20 +74,18 @@ class TableParser(DatabaseParser[DatabaseState]):
         super().__init__(batch, state)
         self.sessions = Sessions(batch, opencode_accounts(Path(self.path).parent))
         self.limits: dict[str, RateLimit] = {}
-        self._contexts: dict[str, Context | None] = {}
-        self._message = decoder(Message, batch.errors)
-        self._part = decoder(Part, batch.errors)
-        self._model = decoder(Model, batch.errors)
+        self._decode_model = decoder(Model, batch.errors)
 
     def read(self, database: Database) -> None:
         """Read all tables, as far as the batch goes."""
         self.database = database
+        self.queries = Queries(database, self.batch.errors)
         if not any(map(database.columns, MESSAGES)) and not self.batch.errors.all():
             self.batch.unknown.observe("no-message-table")
         self._read_sessions()
         for table in MESSAGES:
             for row in self._rows(table, MessageRow):
-                message = self._decoded(row)
+                message = self.queries.message(row)
                 if message is not None and row.session_id:
                     self._handle_message(row, message, table)
         for part in self._rows("part", PartRow):
@@ -126,7 +122,7 @@ class TableParser(DatabaseParser[DatabaseState]):
 
         OpenCode writes the session first, so only few rows are kept waiting.
         """
-        context = self._context(session_id)
+        context = self.queries.context(session_id)
         waiting = self.state.waiting.setdefault(table, [])
         if context is None and len(waiting) < WAITING:
             waiting.append(row_id)
@@ -156,7 +152,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         if not row.id:
             return
         context = as_context(row)
-        self._contexts.setdefault(row.id, context)
+        self.queries.contexts.setdefault(row.id, context)
         self.sessions.describe(
             context,
             directory=row.directory,
@@ -164,34 +160,13 @@ class TableParser(DatabaseParser[DatabaseState]):
             created=seconds(row.time_created),
             updated=updated,
         )
-        model = self._model(row.model, 0) if row.model[:1] == "{" else None
+        model = self._decode_model(row.model, 0) if row.model[:1] == "{" else None
         if model is not None:
             session = self.sessions.session(row.id)
             session.model = model.id or model.model_id or ""
             session.model_effort = "" if model.variant == "default" else model.variant or ""
 
-    def _context(self, session_id: str) -> Context | None:
-        if session_id not in self._contexts:
-            self._contexts[session_id] = self._look_up(session_id)
-        return self._contexts[session_id]
-
-    def _look_up(self, session_id: str) -> Context | None:
-        for table in SESSIONS:
-            for row in self.database.find(
-                table, SessionRow, where="id = ?", values=(session_id,), limit=1
-            ):
-                return as_context(row)
-        return None
-
     # --- messages and parts -----------------------------------------------------------------
-
-    def _decoded(self, row: MessageRow) -> Message | None:
-        message = self._message(row.data, 0)
-        if message is not None:
-            message.role = message.role or row.type
-            message.time = message.time or Times()
-            message.time.created = message.time.created or row.time_created
-        return message
 
     def _handle_message(self, row: MessageRow, message: Message, table: str) -> None:
         context = self._select_session(table, row.id, row.session_id)
@@ -232,8 +207,8 @@ class TableParser(DatabaseParser[DatabaseState]):
             return
         text = message.text
         if text is None:
-            parts = list(self._parts(row.id))
-            if not parts and self.database.columns("part") and self._is_newest(row):
+            parts = list(self.queries.parts(row.id))
+            if not parts and self.database.columns("part") and self.queries.is_newest(row):
                 self._remember(table, row.id)  # the parts are written after their message
                 return
             text = typed_text(parts)
@@ -241,21 +216,8 @@ class TableParser(DatabaseParser[DatabaseState]):
             self.sessions.session(row.session_id).set_title(text, PROMPT_RANK)
             self.batch.events.append(prompt_event(context, row.id, message.created))
 
-    def _is_newest(self, row: MessageRow) -> bool:
-        newest = self._ordered("message", row.session_id, "DESC", limit=1)
-        return row.id in [other.id for other, _ in newest]
-
-    def _parts(self, message_id: str) -> Iterator[Part]:
-        rows = self.database.find(
-            "part", PartRow, where="message_id = ?", values=(message_id,), limit=MESSAGE_PARTS
-        )
-        for row in rows:
-            part = self._part(row.data, 0)
-            if part is not None:
-                yield part
-
     def _handle_part(self, row: PartRow) -> None:
-        part = self._part(row.data, 0)
+        part = self.queries.part(row)
         if part is None:
             return
         self.batch.unknown.observe(f"part.{part.type}" if part.type else "")
@@ -279,45 +241,28 @@ class TableParser(DatabaseParser[DatabaseState]):
     def _conclude(self, session_id: str, tables: list[str]) -> None:
         """Set the signal from a session's newest message, and the effort from its first ones."""
         session = self.sessions.session(session_id)
-        context = self._context(session_id) or Context(session_id)
+        context = self.queries.context(session_id) or Context(session_id)
         newest = [
             (message, row)
             for table in tables
-            for row, message in self._ordered(table, session_id, "DESC", limit=1)
+            for row, message in self.queries.ordered(table, session_id, "DESC", limit=1)
         ]
         if newest:
             message, row = max(newest, key=lambda pair: pair[0].created)
-            parts = message.content if message.content is not None else self._parts(row.id)
+            parts = message.content if message.content is not None else self.queries.parts(row.id)
             session.signal = signal_of(message, parts)
             completed = seconds(message.time.completed if message.time else None) or 0.0
             time = max(message.created, completed)
             if time >= context.created and time:
                 session.observe_time(time)
         for table in tables:
-            first = self._ordered(
+            first = self.queries.ordered(
                 table, session_id, "ASC", limit=FIRST_MESSAGES, containing='"variant"'
             )
             for _, message in first:
                 if message.role == "user" and message.effort:
                     session.model_effort = message.effort
                     return
-
-    def _ordered(
-        self, table: str, session_id: str, direction: str, *, limit: int, containing: str = ""
-    ) -> Iterator[tuple[MessageRow, Message]]:
-        """Yield those of a session's first or newest messages that contain a text."""
-        timed = "time_created" in self.database.columns(table)
-        order = f"time_created {direction}, id {direction}" if timed else f"rowid {direction}"
-        chosen = f"SELECT rowid FROM {table} WHERE session_id = ? ORDER BY {order} LIMIT {limit}"  # noqa: S608 - constants
-        for row in self.database.find(
-            table,
-            MessageRow,
-            where=f"rowid IN ({chosen}) AND id NOT NULL AND instr(data, ?) ORDER BY {order}",
-            values=(session_id, containing),
-        ):
-            message = self._decoded(row)
-            if message is not None:
-                yield row, message
 
 
 def read(path: str, cursor: Cursor) -> Batch:
