@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.catalogue import CATALOGUE
+from agtop_exporter.labels import RESET_REASONS
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Cursor
-from agtop_exporter.reading.state import RESET_REASONS, NoState, ReaderState, restore
+from agtop_exporter.reading.state import NoState, ReaderState, restore
 
 every_agent = pytest.mark.parametrize("agent", load_agents(), ids=lambda agent: agent.name)
 PROJECT_TOTALS = ("project_tokens", "project_cost")

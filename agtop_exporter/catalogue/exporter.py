@@ -10,8 +10,8 @@ from agtop_exporter.catalogue.metric import (
     gauges,
     totals,
 )
+from agtop_exporter.labels import RESET_REASONS
 from agtop_exporter.model import REFRESH_STAGES, Snapshot
-from agtop_exporter.reading.state import RESET_REASONS
 
 
 def _snapshot_timestamp(snapshot: Snapshot) -> Iterator[Sample]:

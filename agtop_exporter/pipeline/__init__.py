@@ -12,6 +12,7 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -32,11 +33,11 @@ from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import project_name
 from agtop_exporter.reading.drift import UnknownTypes
-from agtop_exporter.reading.state import DELETED
 from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
+DELETED: ResetReason = "deleted"
 UNREADABLE_MAX = 100  # paths of one agent that are remembered
 TOLD_MAX = 10  # files of one agent that are told one by one
 

@@ -1,7 +1,8 @@
 """Collects what one read of one source finds, and builds the Batch."""
 
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
+from agtop_exporter.labels import ParseErrorReason, ResetReason
 from agtop_exporter.model import (
     Batch,
     Cursor,
@@ -96,12 +97,17 @@ class BatchBuilder:
         """Add a rate-limit window."""
         self.rate_limits.append(limit)
 
-    def error(self, reason: str, offset: int, count: int = 1) -> None:
+    def error(self, reason: ParseErrorReason, offset: int, count: int = 1) -> None:
         """Count records that could not be used, the first of which is at a byte offset."""
         self.errors.add(reason, offset, count)
 
     def build(
-        self, cursor: Cursor, *, bytes_read: int = 0, reset: str = "", more: bool = False
+        self,
+        cursor: Cursor,
+        *,
+        bytes_read: int = 0,
+        reset: ResetReason | Literal[""] = "",
+        more: bool = False,
     ) -> Batch:
         """Return the Batch; `cursor` is where the next read continues."""
         return Batch(

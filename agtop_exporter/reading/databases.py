@@ -18,12 +18,12 @@ from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.decoding import Errors, usable_fields
 from agtop_exporter.reading.file_group import FileGroup, is_same_version
 from agtop_exporter.reading.lines import BATCH_BYTES
 from agtop_exporter.reading.rows import TableRow, Watermark
-from agtop_exporter.reading.state import ResetReason
 
 BUSY_SECONDS = 0.1  # the longest wait for a lock; the next refresh tries again
 VALUE_BYTES = 32 * 1024 * 1024  # of one row: a longer one is skipped and counted

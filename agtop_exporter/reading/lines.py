@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, Self
 
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.files import open_regular
 from agtop_exporter.reading.framing import LINES, Lines
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
-from agtop_exporter.reading.state import ResetReason
 
 BLOCK_BYTES = 256 * 1024
 BATCH_BYTES = 32 * 1024 * 1024  # a batch ends after the record that exceeds this

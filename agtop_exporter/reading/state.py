@@ -5,25 +5,16 @@ A later version can add a field. State that a version cannot decode is dropped, 
 read again from its start; event keys keep that from counting anything twice.
 """
 
-from typing import Literal, TypeVar, get_args
+from typing import Literal, TypeVar
 
 import msgspec
 
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
 
 State = TypeVar("State", bound=msgspec.Struct)
 
-ResetReason = Literal["truncated", "rewritten", "replaced", "state", "deleted"]
-RESET_REASONS: tuple[ResetReason, ...] = get_args(ResetReason)
-"""Why a source is read from its start again, the values of the label `reason`.
-
-`truncated`: the file is shorter than before. `rewritten`: its content before the cursor has
-changed. `replaced`: so it has, and the file is another inode. `state`: the reader state could not
-be decoded. `deleted`: the file has disappeared; should it return, nothing is known of it.
-"""
-
 UNDECODABLE_STATE: ResetReason = "state"
-DELETED: ResetReason = "deleted"
 
 
 class ReaderState(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -37,7 +28,7 @@ class NoState(ReaderState):
     """The state of a parser that keeps none."""
 
 
-def restore(cursor: Cursor, kind: type[State]) -> tuple[State, Cursor, str]:
+def restore(cursor: Cursor, kind: type[State]) -> tuple[State, Cursor, ResetReason | Literal[""]]:
     """Return the decoded state, the cursor to read from, and the reason for a reset, if any.
 
     If the state cannot be decoded, the cursor is that of a source that was never read.
