@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from agtop_exporter.tail import beginning
+from agtop_exporter.reading.files import read_head
 
 MAX_BYTES = 256 * 1024
 CLAUDE_TIERS = {  # `rateLimitTier`, as Claude Code writes it
@@ -158,7 +158,7 @@ def claimed_plan(token: str) -> str:
 
 def _decoded(path: Path | str, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(beginning(path, MAX_BYTES), type=kind)
+        return msgspec.json.decode(read_head(path, MAX_BYTES), type=kind)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

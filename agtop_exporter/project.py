@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agtop_exporter.paths import PATH_BYTES_MAX, clean_path
-from agtop_exporter.tail import beginning
+from agtop_exporter.reading.files import read_head
 
 MAX_CONFIG_BYTES = 256 * 1024
 REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
@@ -70,7 +70,7 @@ def remote_name(config: str) -> str:
 
 def _config(common: Path) -> str:
     """Read the configuration of a repository."""
-    text = beginning(common / "config", MAX_CONFIG_BYTES).decode("utf-8", "replace")
+    text = read_head(common / "config", MAX_CONFIG_BYTES).decode("utf-8", "replace")
     return "\n".join(line.strip() for line in text.splitlines())
 
 
@@ -95,4 +95,4 @@ def _worktree_name(common: Path) -> str:
 
 
 def _first_line(path: Path) -> str:
-    return beginning(path, PATH_BYTES_MAX).decode("utf-8", "replace").strip()
+    return read_head(path, PATH_BYTES_MAX).decode("utf-8", "replace").strip()

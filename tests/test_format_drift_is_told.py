@@ -12,7 +12,7 @@ from running import once, run
 from small_homes import claude_file, claude_turns
 
 from agtop_exporter.agents import load_agents
-from agtop_exporter.drift import NAMES_MAX, OTHER, UNTYPED, UnknownTypes
+from agtop_exporter.reading.drift import NAMES_MAX, OTHER, UNTYPED, UnknownTypes
 
 AGENTS = {agent.name: agent for agent in load_agents()}
 REAL_HOMES = "TEST_AGTOP_REAL_HOMES"  # a directory of homes that real agents wrote
@@ -202,7 +202,7 @@ def test_without_drift_nothing_is_told(tmp_path):
 )
 def test_the_name_of_a_type_is_kept(kind):
     told = UnknownTypes()
-    told.see(kind)
+    told.observe(kind)
     assert told.all() == ((kind, 1),)
 
 
@@ -216,16 +216,16 @@ def test_the_name_of_a_type_is_kept(kind):
 )
 def test_what_may_be_a_secret_or_long_is_not(text):
     told = UnknownTypes()
-    told.see(text)
-    told.see(text)
+    told.observe(text)
+    told.observe(text)
     assert told.all() == ((OTHER, 2),)
 
 
 def test_few_names_are_kept_and_all_are_counted():
     told = UnknownTypes({"known"})
     for letter in "abcdefghijklmnopqrstuvwxyz":
-        told.see(f"kind_{letter}")
-        told.see("known")
+        told.observe(f"kind_{letter}")
+        told.observe("known")
     kinds = dict(told.all())
     assert len(kinds) == NAMES_MAX + 1
     assert kinds[OTHER] == 26 - NAMES_MAX

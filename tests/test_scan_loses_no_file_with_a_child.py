@@ -10,6 +10,8 @@ import pytest
 from small_homes import claude_file, claude_turns
 
 from agtop_exporter.agents import claude, load_agents
+from agtop_exporter.agents.claude.reader import REMEMBERED_TOOLS
+from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.model import Cursor
 from agtop_exporter.pipeline import children, scan
 from agtop_exporter.pipeline.files import Work
@@ -57,8 +59,8 @@ def test_a_child_dies(works, after):
 def remembering_much(item):
     """Return the work on what was appended to a file, with a long memory of what was before."""
     place = claude.read(item.path, item.cursor).cursor
-    tools = {f"tool-{number}": "long name " * 300 for number in range(claude.REMEMBERED_TOOLS)}
-    memory = claude.Memory(session_id="s", tools=tools)
+    tools = {f"tool-{number}": "long name " * 300 for number in range(REMEMBERED_TOOLS)}
+    memory = TranscriptState(session_id="s", tools=tools)
     with Path(item.path).open("a") as file:
         file.write(claude_turns(item.mtime_ns, [9]))
     cursor = msgspec.structs.replace(place, state=msgspec.msgpack.encode(memory))

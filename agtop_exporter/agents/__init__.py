@@ -1,7 +1,7 @@
-"""What an agent is, and how all of them are found.
+"""The type of an agent, and the functions that all agents share.
 
-An agent is one module of this package that ends with `AGENT = Agent(...)`; there is no list to
-edit. Nothing here knows a particular agent.
+An agent is one module or package in this package that defines `AGENT = Agent(...)`. Nothing here
+names a particular agent.
 """
 
 import importlib
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.file_group import FileGroup
 
 Environment = Mapping[str, str]
 Entry = os.DirEntry[str] | FileGroup
@@ -51,13 +51,13 @@ def load_agents() -> tuple[Agent, ...]:
 
 
 def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
-    """List the files with a suffix at most `depth` directories below; no symbolic link is followed.
+    """List the files with a suffix, at most `depth` directories below; symbolic links are ignored.
 
-    A directory that may not be looked into stands for its files, so that it is told; one that
-    vanishes meanwhile is passed over.
+    A directory without read permission is listed itself, so that the error is reported. One that
+    disappears during the walk is skipped.
     """
-    waiting: list[tuple[str, int, os.DirEntry[str] | None]] = [(str(directory), depth, None)]
-    for path, depth_left, itself in waiting:
+    pending: list[tuple[str, int, os.DirEntry[str] | None]] = [(str(directory), depth, None)]
+    for path, depth_left, itself in pending:
         try:
             entries = list(os.scandir(path))
         except PermissionError:
@@ -71,7 +71,7 @@ def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEn
                 if entry.is_file(follow_symlinks=False):
                     yield entry
             elif depth_left and entry.is_dir(follow_symlinks=False):
-                waiting.append((entry.path, depth_left - 1, entry))
+                pending.append((entry.path, depth_left - 1, entry))
 
 
 def named_path(name: str) -> Path:
@@ -85,7 +85,7 @@ def named_path(name: str) -> Path:
 def listed_roots(
     environment: Environment, variable: str, *defaults: Path, below: str = ""
 ) -> tuple[Path, ...]:
-    """Return the roots of a comma-separated variable, else the defaults; each once."""
+    """Return the paths in a comma-separated variable, or else the defaults, without duplicates."""
     given = [part.strip() for part in environment.get(variable, "").split(",") if part.strip()]
     bases = [named_path(part) for part in given] or list(defaults)
     return tuple(dict.fromkeys(base / below if below else base for base in bases))
@@ -93,6 +93,6 @@ def listed_roots(
 
 @lru_cache(maxsize=1024)
 def tool_label(name: str) -> str:
-    """Name a tool for a label: the tools of an MCP server are one, named after their server."""
+    """Return the label of a tool; all tools of an MCP server share a label with its name."""
     server = MCP_TOOL.match(name)
     return f"mcp:{server[1]}" if server else name or "unknown"

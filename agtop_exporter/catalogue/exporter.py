@@ -10,6 +10,7 @@ from agtop_exporter.catalogue.metric import (
     gauges,
     totals,
 )
+from agtop_exporter.labels import RESET_REASONS
 from agtop_exporter.model import REFRESH_STAGES, Snapshot
 
 
@@ -152,7 +153,7 @@ EXPORTER = (
         "replaced. Nothing is counted twice for it.",
         otel_name="agtop.source.resets",
         otel_unit="{event}",
-        cap="agents x 3 reasons",
+        cap=f"agents x {len(RESET_REASONS)} reasons",
         collect=totals("source_resets"),
     ),
     Metric(

@@ -13,8 +13,8 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
-from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.folders import Folders, Trouble
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -35,11 +35,13 @@ from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
+from agtop_exporter.reading.drift import UnknownTypes
 from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
 SECONDS_PER_DAY = 86_400.0
+DELETED: ResetReason = "deleted"
 UNREADABLE_MAX = 100  # paths of one agent that are remembered
 TOLD_MAX = 10  # files of one agent that are told one by one
 
@@ -341,7 +343,7 @@ class Pipeline:
         ledger.forget_titles(agent, listing.gone)
         for path in listing.gone:
             ledger.forget_cursor(agent, path)
-            ledger.add(("source_resets", agent, "deleted"), 1)
+            ledger.add(("source_resets", agent, DELETED), 1)
 
     def _status(
         self,

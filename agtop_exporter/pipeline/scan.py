@@ -17,7 +17,7 @@ from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.guard import Beat, Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Raised, raised
-from agtop_exporter.tail import NotAFileError
+from agtop_exporter.reading.files import NotAFileError
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read sooner than a child process starts
 GUARDED_BYTES = 1024 * 1024  # are read in one call of the guard

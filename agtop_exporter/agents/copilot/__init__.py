@@ -1,7 +1,6 @@
-"""GitHub Copilot: Copilot Chat in VS Code and its kin, and the command line tool.
+"""GitHub Copilot: Copilot Chat in VS Code and similar editors, and the command line tool.
 
-Seen with 1.0.102 of the tool; the formats are not documented, see tests/agents/copilot/README.
-Says nothing of processes, and never looks at credentials.
+Seen with 1.0.102 of the tool. The formats are not documented; see tests/agents/copilot/README.
 """
 
 import os
@@ -43,7 +42,7 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def folders(directory: Path) -> list[str]:
-    """List the folders in a directory; none where it cannot be read."""
+    """List the folders in a directory; none if it cannot be read."""
     try:
         with os.scandir(directory) as entries:
             return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -52,7 +51,7 @@ def folders(directory: Path) -> list[str]:
 
 
 def chats(directory: Path) -> Iterator[os.DirEntry[str]]:
-    """List the chats of a folder; a log of changes has replaced the document of its name."""
+    """List the chats of a folder; a log of changes replaces the document with the same name."""
     logs = list(walk(directory, suffix=".jsonl", depth=0))
     replaced = {entry.name.removesuffix("l") for entry in logs}
     yield from logs

@@ -1,7 +1,7 @@
-"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one transcript a session or subagent.
+"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one for a session or subagent.
 
-Seen with 0.61; the format is not documented, see tests/agents/gemini/README. A telemetry file adds
-the requests that no transcript records. Says nothing of processes, and never looks at credentials.
+Seen with 0.61. The format is not documented; see tests/agents/gemini/README. A telemetry file adds
+the requests that no transcript records.
 """
 
 from agtop_exporter.agents import Agent
