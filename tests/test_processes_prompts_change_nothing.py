@@ -3,10 +3,15 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from processes.builders import OC1, U1, U2, process
+from processes.builders import OC1, SIGNATURES, U1, U2, process
 
+from agtop_exporter.processes import recognise as recognition
 from agtop_exporter.processes.facts import Recognised
-from agtop_exporter.processes.recognise import is_session_id, recognise
+from agtop_exporter.processes.recognise import is_session_id
+
+
+def recognise(process):
+    return recognition.recognise(process, SIGNATURES)
 
 
 def role(*argv, **facts):
@@ -247,8 +252,8 @@ def test_a7_only_lower_case_uuids_are_ids(text):
 
 @pytest.mark.parametrize("text", ["xes" + OC1[3:], OC1[:-1], OC1[:-1] + "-", "", U1])
 def test_a8_only_whole_opencode_ids_are_ids(text):
-    assert not is_session_id(text, "opencode")
-    assert is_session_id(OC1, "opencode")
+    assert not is_session_id(text, SIGNATURES["opencode"].session_id_pattern)
+    assert is_session_id(OC1, SIGNATURES["opencode"].session_id_pattern)
 
 
 def test_the_first_valid_value_wins_and_a_separator_ends_the_options():

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, tool_label, walk
-from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.decoding import Count, Errors, Moment
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
@@ -27,6 +27,7 @@ from agtop_exporter.model import (
     UsageEvent,
 )
 from agtop_exporter.paths import clean_path
+from agtop_exporter.signature import ProcessSignature
 from agtop_exporter.tail import LineReader, use_each
 
 NAME = "pi"
@@ -143,7 +144,7 @@ class _Reader:
         )
         self.time = 0.0
         self.copied = False
-        self.accounts = opencode_accounts(path.rsplit("/", 3)[0])
+        self.accounts = provider_accounts(path.rsplit("/", 3)[0])
 
     def take(self, record: Record, at: int) -> None:
         """Use one record, which ends at a byte offset."""
@@ -361,5 +362,10 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=ProcessSignature(
+        titles=frozenset({"pi"}),  # many other programs have this name too
+        packages=("@earendil-works/pi-coding-agent", "@mariozechner/pi-coding-agent"),
+    ),
+    known_types=KNOWN_TYPES,
     not_in_files="the version, the context window and rate limits",
 )

@@ -61,6 +61,7 @@ class Finding(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     unknown_records: dict[str, int]  # record types that the reader does not know
     unpriced_models: dict[str, int]  # model -> tokens
+    known_types: tuple[str, ...]  # record types that the reader knows
     not_in_files: str
 
     @property
@@ -182,6 +183,7 @@ def _finding(
         ),
         unknown_records=dict(pipeline.unknown_types[agent.name].all()),
         unpriced_models=unpriced,
+        known_types=tuple(sorted(agent.known_types)),
         not_in_files=agent.not_in_files,
     )
 

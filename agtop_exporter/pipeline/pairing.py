@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import Agent, Environment, signatures_of
 from agtop_exporter.ledger import SessionRecord
 from agtop_exporter.model import ProcessMatch, ProcessUsage, Series
 from agtop_exporter.pipeline.steps import Steps
@@ -16,13 +16,11 @@ from agtop_exporter.processes.facts import (
     Binding,
     Matches,
     ProcessTable,
-    RegistryEntry,
     SessionFacts,
     SessionKey,
 )
 from agtop_exporter.processes.growth import Spent
 from agtop_exporter.processes.match import match
-from agtop_exporter.processes.registries import read_claude_registry
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.processes.usage import (
     AgentUsage,
@@ -32,8 +30,8 @@ from agtop_exporter.processes.usage import (
     past_usage,
     process_match,
 )
+from agtop_exporter.signature import RegistryEntry
 
-REGISTRIES = {"claude": read_claude_registry}  # what agents say of their own live processes
 SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
 SLACK_SECONDS = 2.0  # a process's start is known to one second only
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
@@ -55,7 +53,10 @@ class Pairing:
         """Begin with what an earlier process `saved`; without a source nothing is paired."""
         self._source = source
         self._steps = steps
-        self._registered_agents = [agent for agent in agents if agent.name in REGISTRIES]
+        self._live_registries = [
+            (agent.name, agent.live_registry) for agent in agents if agent.live_registry
+        ]
+        self._signatures = signatures_of(agents)
         self._homes = homes
         self._environment = environment
         self._facts: dict[SessionKey, SessionFacts] = {}
@@ -105,7 +106,12 @@ class Pairing:
     def _matched(self, table: ProcessTable) -> Matches:
         before = self._matches
         if table.agents or before.bindings:
-            evidence = gather(table, self._facts, registry=self._registered(table))
+            evidence = gather(
+                table,
+                self._facts,
+                signatures=self._signatures,
+                registry=self._registered(table),
+            )
             return match(table, self._facts, evidence, previous=before)
         # There is nothing to match, so thousands of sessions need no look.
         return Matches(ended=before.ended) if table.complete else before
@@ -114,11 +120,10 @@ class Pairing:
         if not table.agents:
             return []
         entries: list[RegistryEntry] = []
-        for agent in self._registered_agents:
-            with self._steps.step("match", agent.name):
+        for name, live_registry in self._live_registries:
+            with self._steps.step("match", name):
                 for home in self._homes:
-                    for root in agent.roots(home, self._environment):
-                        entries += REGISTRIES[agent.name](root.parent).entries
+                    entries += live_registry(home, self._environment).entries
         return entries
 
     @property

@@ -10,17 +10,15 @@ from agtop_exporter.processes.facts import (
     Process,
     ProcessId,
     ProcessTable,
-    RegistryEntry,
     SessionFacts,
     SessionKey,
 )
+from agtop_exporter.signature import UUID, ProcessSignature, RegistryEntry
 
 STRENGTHS = {"registry": 4, "lock_file": 3, "open_file": 3, "argv": 2, "cwd": 1}
 """Kinds of evidence; the agent's own word is the strongest, a shared folder the weakest."""
 
-_UUID = re.compile(
-    r"(?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9A-Za-z])"
-)
+_UUID = re.compile(rf"(?<![0-9A-Za-z]){UUID}(?![0-9A-Za-z])")
 _REGISTRATION_SECONDS = 120.0  # an agent registers itself within this time of its start
 _CLOCK_SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
 
@@ -43,12 +41,16 @@ def gather(
     table: ProcessTable,
     sessions: Mapping[SessionKey, SessionFacts],
     *,
+    signatures: Mapping[str, ProcessSignature],
     registry: Iterable[RegistryEntry] = (),
 ) -> tuple[Evidence, ...]:
-    """Return all evidence of registries, open files and arguments, strongest first."""
+    """Return the evidence of registries, open files and arguments, the strongest first.
+
+    `signatures` has the signatures of the agents by their names.
+    """
     found = [
         *_from_registry(table, registry),
-        *_from_open_files(table, sessions),
+        *_from_open_files(table, sessions, signatures),
         *_from_arguments(table, sessions),
     ]
     return tuple(
@@ -84,7 +86,9 @@ def _speaks_of(entry: RegistryEntry, process: Process, table: ProcessTable) -> b
 
 
 def _from_open_files(
-    table: ProcessTable, sessions: Mapping[SessionKey, SessionFacts]
+    table: ProcessTable,
+    sessions: Mapping[SessionKey, SessionFacts],
+    signatures: Mapping[str, ProcessSignature],
 ) -> list[Evidence]:
     opened = {path for files in table.open_files.values() for path in files}
     writers = [session for session in sessions.values() if session.data_path in opened]
@@ -99,8 +103,9 @@ def _from_open_files(
         recognised = table.agents.get(process)
         if recognised is None or recognised.role not in {"session", "host"}:
             continue
+        locks = signatures[recognised.agent].lock_suffixes
         for path in files:
-            kind = "lock_file" if path.endswith((".lock", ".hold")) else "open_file"
+            kind = "lock_file" if path.endswith(locks) else "open_file"
             keys = {SessionKey(recognised.agent, word) for word in session_ids_in_path(path)}
             keys.add(own.get((recognised.agent, path), SessionKey("", "")))
             found.extend(Evidence(process, key, kind) for key in keys if key in sessions)

@@ -8,12 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from agtop_exporter.processes.facts import Process, Recognised, Role
-from agtop_exporter.processes.signatures import SIGNATURES, ProcessSignature
-
-_SHAPES = {
-    "uuid": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
-    "opencode": re.compile(r"ses_[0-9A-Za-z]{26}"),
-}
+from agtop_exporter.signature import UUID, ProcessSignature
 
 # Node 24 names its main thread MainThread, Node 25 node-MainThread.
 _INTERPRETERS = frozenset({"node", "nodejs", "bun", "deno", "MainThread", "node-MainThread"})
@@ -26,15 +21,16 @@ _LAUNCHER_COMMANDS = frozenset({"exec", "x", "dlx"})
 _LAUNCHER_TITLE = re.compile(r"np(?:m exec|x) ")  # npm sets its title, which replaces argv
 
 
-def is_session_id(text: str, shape: str = "uuid") -> bool:
-    """Tell whether `text` is an id in lower-case UUID form, or OpenCode's `ses_` form."""
-    return _SHAPES[shape].fullmatch(text) is not None
+def is_session_id(text: str, pattern: str = UUID) -> bool:
+    """Return whether the whole of `text` matches the pattern of an agent's session ids."""
+    return re.fullmatch(pattern, text) is not None
 
 
-def recognise(
-    process: Process, signatures: Mapping[str, ProcessSignature] = SIGNATURES
-) -> Recognised | None:
-    """Return the agent of a process and its role, or None for all other processes."""
+def recognise(process: Process, signatures: Mapping[str, ProcessSignature]) -> Recognised | None:
+    """Return the agent of a process and its role, or None for all other processes.
+
+    `signatures` has the signatures of the agents by their names.
+    """
     if _in_application_bundle(process):
         return None
     package = _launched_package(process)
@@ -68,7 +64,7 @@ def session_id_in_arguments(
     forks = not signature.fork_marks.isdisjoint(arguments)
     for name, value in _pairs(arguments):
         wanted = name in signature.resume_options or name in signature.resume_commands
-        if wanted and is_session_id(value, signature.id_shape):
+        if wanted and is_session_id(value, signature.session_id_pattern):
             return value, forks
     return "", False
 

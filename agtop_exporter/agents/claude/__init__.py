@@ -23,10 +23,11 @@ from agtop_exporter.agents import (
     walk,
 )
 from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude.account import account_plan
 from agtop_exporter.agents.claude.limits import NAME
+from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.records import Block, Message, Record, Usage, token_counts
 from agtop_exporter.agents.claude.types import KNOWN_TYPES, PLAIN_TYPES, TYPES
-from agtop_exporter.credentials import claude_plan
 from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
@@ -42,6 +43,7 @@ from agtop_exporter.model import (
     is_sane,
     one_line,
 )
+from agtop_exporter.signature import RegistryReading
 from agtop_exporter.tail import LineReader, records
 
 CONTEXT_TOKENS = 200_000
@@ -486,8 +488,14 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the plan of the account, of the first configuration directory that tells it."""
-    return next(filter(None, (claude_plan(root.parent) for root in roots(home, environment))), "")
+    """Return the plan of the account, from the first configuration directory that has one."""
+    folders = (root.parent for root in roots(home, environment))
+    return next(filter(None, map(account_plan, folders)), "")
+
+
+def live_registry(home: Path, environment: Environment) -> RegistryReading:
+    """Return what Claude Code reports about its live processes. Never raises OSError."""
+    return read_registries(root.parent for root in roots(home, environment))
 
 
 AGENT = Agent(
@@ -497,5 +505,10 @@ AGENT = Agent(
     files=files,
     read=read,
     plan=plan,
+    plan_covers=frozenset({"max"}),
+    signature=SIGNATURE,
+    live_registry=live_registry,
+    aliases=("claude-code", "claudecode"),
+    known_types=KNOWN_TYPES,
     not_in_files="title, compaction and safety requests, streams that were cut or retried",
 )

@@ -14,7 +14,9 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, tool_label, walk
+from agtop_exporter.agents.codex.account import account_plan
 from agtop_exporter.agents.codex.limits import NAME, OWN_LIMITS, rate_limits
+from agtop_exporter.agents.codex.processes import SIGNATURE
 from agtop_exporter.agents.codex.records import (
     NOTHING,
     Item,
@@ -28,7 +30,6 @@ from agtop_exporter.agents.codex.records import (
 )
 from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.agents.codex.usage import added, growth, token_counts, vector
-from agtop_exporter.credentials import codex_plan
 from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
@@ -498,9 +499,9 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the plan of the account, of the first home that tells it."""
+    """Return the plan of the account, from the first home that has one."""
     homes = dict.fromkeys(root.parent for root in roots(home, environment))
-    return next(filter(None, map(codex_plan, homes)), "")
+    return next(filter(None, map(account_plan, homes)), "")
 
 
 AGENT = Agent(
@@ -510,5 +511,7 @@ AGENT = Agent(
     files=files,
     read=read,
     plan=plan,
+    signature=SIGNATURE,
+    known_types=KNOWN_TYPES,
     not_in_files="ephemeral threads, hidden title threads, streams that were cut",
 )

@@ -6,6 +6,8 @@ the requests that no transcript records. Says nothing of processes, and never lo
 
 from agtop_exporter.agents import Agent
 from agtop_exporter.agents.gemini import chat, places, telemetry
+from agtop_exporter.agents.gemini.processes import SIGNATURE
+from agtop_exporter.agents.gemini.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 
 
@@ -20,6 +22,9 @@ AGENT = Agent(
     roots=places.roots,
     files=places.files,
     read=read,
+    signature=SIGNATURE,
+    aliases=("gemini-cli",),
+    known_types=KNOWN_TYPES,
     not_in_files=(
         "router and title requests without telemetry, chats that Gemini CLI has deleted, "
         "rate limits"

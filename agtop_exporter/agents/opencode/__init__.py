@@ -10,6 +10,8 @@ from pathlib import Path
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.opencode import database, storage
 from agtop_exporter.agents.opencode.events import NAME
+from agtop_exporter.agents.opencode.processes import SIGNATURE
+from agtop_exporter.agents.opencode.records import KNOWN_TYPES
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor
 
@@ -59,5 +61,8 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=SIGNATURE,
+    aliases=("open-code",),
+    known_types=KNOWN_TYPES,
     not_in_files="title requests, the context window, requests that failed",
 )

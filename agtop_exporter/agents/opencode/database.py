@@ -35,7 +35,7 @@ from agtop_exporter.agents.opencode.records import (
     seconds,
 )
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
-from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.decoding import Errors, decoder
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
@@ -68,7 +68,7 @@ class _Reader:
     def __init__(self, database: Database, memory: Memory, errors: Errors) -> None:
         self.database = database
         self.memory = memory
-        accounts = opencode_accounts(Path(database.path).parent)
+        accounts = provider_accounts(Path(database.path).parent)
         self.sightings = Sightings(database.path, accounts, errors)
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}

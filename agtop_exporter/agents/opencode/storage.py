@@ -35,7 +35,7 @@ from agtop_exporter.agents.opencode.records import (
     Times,
     seconds,
 )
-from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.decoding import Errors
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.file_group import FileGroup, same_place
@@ -128,7 +128,7 @@ class _Reader:
         self.storage = storage_of(path)
         self.memory = memory
         self.errors = errors
-        self.sightings = Sightings(path, opencode_accounts(Path(self.storage).parent), errors)
+        self.sightings = Sightings(path, provider_accounts(Path(self.storage).parent), errors)
         self.events: list[UsageEvent] = []
         self.limits: dict[str, RateLimit] = {}
         self.unknown = UnknownTypes(KNOWN_TYPES)

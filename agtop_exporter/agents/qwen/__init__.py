@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, tool_label, walk
+from agtop_exporter.agents.qwen.processes import SIGNATURE
 from agtop_exporter.agents.qwen.records import (
     KNOWN_TYPES,
     RESPONSE,
@@ -306,6 +307,9 @@ AGENT = Agent(
     files=files,
     read=read,
     plan=plan,
+    signature=SIGNATURE,
+    aliases=("qwen-code",),
+    known_types=KNOWN_TYPES,
     not_in_files=(
         "suggestions of what to type next, requests that failed, cache writes, rate limits; before "
         "0.24 the tokens of sub-agents apart from their parent's"
