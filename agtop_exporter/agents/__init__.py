@@ -70,10 +70,10 @@ def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
 
 
 def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
-    """List the files with a suffix at most `depth` directories below; no symbolic link is followed.
+    """Yield the files whose names end with `suffix`, at most `depth` directories below.
 
-    A directory that may not be looked into stands for its files, so that it is told; one that
-    vanishes meanwhile is passed over.
+    Symbolic links are not followed. A directory without read permission is yielded itself, so
+    that its failure is reported. A directory that is removed during the listing is skipped.
     """
     waiting: list[tuple[str, int, os.DirEntry[str] | None]] = [(str(directory), depth, None)]
     for path, depth_left, itself in waiting:
@@ -94,17 +94,20 @@ def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEn
 
 
 def named_path(name: str) -> Path:
-    """Return the path that a variable or a setting names, with `~` replaced by a user's home."""
+    """Return the path in a variable or setting, with `~` replaced by a user's home directory."""
     try:
         return Path(name).expanduser()
-    except RuntimeError:  # there is no such user
+    except RuntimeError:  # the user does not exist
         return Path(name)
 
 
 def listed_roots(
     environment: Environment, variable: str, *defaults: Path, below: str = ""
 ) -> tuple[Path, ...]:
-    """Return the roots of a comma-separated variable, else the defaults; each once."""
+    """Return the directories in a comma-separated variable, or the defaults if it is empty.
+
+    `below` is appended to each of them. Duplicates are removed.
+    """
     given = [part.strip() for part in environment.get(variable, "").split(",") if part.strip()]
     bases = [named_path(part) for part in given] or list(defaults)
     return tuple(dict.fromkeys(base / below if below else base for base in bases))
@@ -112,6 +115,6 @@ def listed_roots(
 
 @lru_cache(maxsize=1024)
 def tool_label(name: str) -> str:
-    """Name a tool for a label: the tools of an MCP server are one, named after their server."""
+    """Return the value of the label `tool`. All tools of an MCP server share one value."""
     server = MCP_TOOL.match(name)
     return f"mcp:{server[1]}" if server else name or "unknown"

@@ -61,7 +61,7 @@ class Finding(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     unknown_records: dict[str, int]  # record types that the reader does not know
     unpriced_models: dict[str, int]  # model -> tokens
-    known_types: tuple[str, ...]  # record types that the reader knows
+    known_types: tuple[str, ...]  # record types that the reader knows; all others are unknown
     not_in_files: str
 
     @property
