@@ -1,4 +1,4 @@
-"""Pairs sessions with live processes, and adds up what the process trees use."""
+"""Matches sessions with live processes, and adds up what the process trees use."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence

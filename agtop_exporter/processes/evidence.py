@@ -1,4 +1,7 @@
-"""What speaks for a process running a session, without the weighing; pure."""
+"""Collects evidence that a process runs a session. Performs no I/O.
+
+`match` decides between contradictory pieces of evidence.
+"""
 
 import re
 from collections import Counter
@@ -16,7 +19,10 @@ from agtop_exporter.processes.facts import (
 from agtop_exporter.signature import UUID, ProcessSignature, RegistryEntry
 
 STRENGTHS = {"registry": 4, "lock_file": 3, "open_file": 3, "argv": 2, "cwd": 1}
-"""Kinds of evidence; the agent's own word is the strongest, a shared folder the weakest."""
+"""Strength of each kind of evidence.
+
+The live registry of the agent itself is the strongest, a shared working directory the weakest.
+"""
 
 _UUID = re.compile(rf"(?<![0-9A-Za-z]){UUID}(?![0-9A-Za-z])")
 _REGISTRATION_SECONDS = 120.0  # an agent registers itself within this time of its start
@@ -24,7 +30,7 @@ _CLOCK_SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """One reason to pair a process with a session; `entry` is the registry's word, if it was it."""
+    """One reason to match a process with a session; `entry` is set if `kind` is `registry`."""
 
     process: ProcessId
     session: SessionKey
@@ -33,7 +39,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def strength(self) -> int:
-        """A larger one wins."""
+        """The strength of this kind of evidence: the larger one wins."""
         return STRENGTHS[self.kind]
 
 
@@ -46,7 +52,7 @@ def gather(
 ) -> tuple[Evidence, ...]:
     """Return the evidence of registries, open files and arguments, the strongest first.
 
-    `signatures` has the signatures of the agents by their names.
+    `signatures` maps the names of agents to their signatures.
     """
     found = [
         *_from_registry(table, registry),
@@ -59,7 +65,7 @@ def gather(
 
 
 def session_ids_in_path(path: str) -> tuple[str, ...]:
-    """Return the UUIDs that stand in a path as words of their own."""
+    """Return the UUIDs in a path that are not part of a longer word."""
     return tuple(_UUID.findall(path))
 
 
@@ -68,12 +74,12 @@ def _from_registry(table: ProcessTable, entries: Iterable[RegistryEntry]) -> lis
     return [
         Evidence(by_pid[entry.pid].id, SessionKey(entry.agent, entry.session_id), "registry", entry)
         for entry in entries
-        if entry.pid in by_pid and _speaks_of(entry, by_pid[entry.pid], table)
+        if entry.pid in by_pid and _is_about(entry, by_pid[entry.pid], table)
     ]
 
 
-def _speaks_of(entry: RegistryEntry, process: Process, table: ProcessTable) -> bool:
-    """Tell whether an entry means this process, and not an earlier one with the same pid."""
+def _is_about(entry: RegistryEntry, process: Process, table: ProcessTable) -> bool:
+    """Return whether an entry is about this process, not about an earlier one with its pid."""
     recognised = table.agents.get(process.id)
     if recognised is None or recognised.agent != entry.agent or recognised.role == "helper":
         return False
@@ -96,7 +102,8 @@ def _from_open_files(
     own = {
         (session.key.agent, session.data_path): session.key
         for session in writers
-        if paths[session.data_path] == 1  # a data base that all sessions share names none
+        if paths[session.data_path]
+        == 1  # a database that several sessions share identifies none of them
     }
     found: list[Evidence] = []
     for process, files in table.open_files.items():

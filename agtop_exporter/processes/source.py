@@ -14,9 +14,9 @@ from typing import Protocol
 import msgspec
 
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, ProcessTable
+from agtop_exporter.processes.identify import identify
 from agtop_exporter.processes.portable import PsutilReader
 from agtop_exporter.processes.procfs import ProcfsReader
-from agtop_exporter.processes.recognise import recognise
 from agtop_exporter.processes.trees import Known, Sampled, find_roots
 from agtop_exporter.signature import ProcessSignature
 
@@ -163,7 +163,7 @@ class ProcessTracker:
             earlier = None
         if process is None:
             return
-        recognised = None if process.ended else recognise(process, self._signatures)
+        recognised = None if process.ended else identify(process, self._signatures)
         reason = self._reason_to_omit(process) if recognised else ""
         if reason:
             self._count(reason, process.id)
