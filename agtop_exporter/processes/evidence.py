@@ -102,8 +102,7 @@ def _from_open_files(
     own = {
         (session.key.agent, session.data_path): session.key
         for session in writers
-        if paths[session.data_path]
-        == 1  # a database that several sessions share identifies none of them
+        if paths[session.data_path] == 1  # a database of several sessions identifies none
     }
     found: list[Evidence] = []
     for process, files in table.open_files.items():
