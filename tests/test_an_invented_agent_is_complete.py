@@ -79,6 +79,7 @@ def test_it_is_scanned_and_priced(program, home):
     assert sessions[REGISTERED]["tokens"]["total"] == 2020
     assert sessions[REGISTERED]["cost"]["total_usd"] == pytest.approx(0.0063)
     assert sessions[REGISTERED]["subscription"] == "Dream Pro"
+    assert sessions[REGISTERED]["started_at"].startswith("2026-03-02T10:00:00")
 
 
 def test_it_is_selected_by_its_alias_and_covered_by_its_plan(program, home):

@@ -44,7 +44,8 @@ class Reader:
     def feed(self, record: Record, _offset: int) -> None:
         """Use one record."""
         time = record.time.timestamp() if record.time else 0.0
-        self.session.seen(time)
+        if time:
+            self.session.seen(time)
         self.unknown.see(record.type)
         if record.type == "session":
             self.session.work_in(record.cwd)
