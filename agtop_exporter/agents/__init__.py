@@ -1,7 +1,7 @@
-"""The type of an agent, and the functions that all agents share.
+"""What an agent is, and how all of them are found.
 
-An agent is one module or package in this package that defines `AGENT = Agent(...)`. Nothing here
-names a particular agent.
+An agent is a module or a package in this package that defines `AGENT = Agent(...)`. There is no
+list to edit: no module outside this package names an agent.
 """
 
 import importlib
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.model import Batch, Cursor, Plan
 from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.signature import ProcessSignature, RegistryReading
 
 Environment = Mapping[str, str]
 Entry = os.DirEntry[str] | FileGroup
@@ -24,22 +25,38 @@ MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one agent writes, and how to read it.
+    """Everything that the exporter knows about one agent.
 
-    `roots` gives the directories (or single files) to look at, existing or not; `files` lists the
-    transcripts below one root; `read` reads what is new in one of them and raises OSError where it
-    cannot. `bases` gives the directories whose settings `roots` reads; nothing else of `roots` and
-    nothing of `bases` looks at a file system.
+    `home` is a home directory and `environment` the variables that may name other places. `roots`
+    returns directories or single files, existing or not. `files` lists the transcripts below one
+    root. `read` returns what is new in one transcript since a cursor; it raises OSError if it
+    cannot read the file.
     """
 
-    name: str  # value of the `agent` label
-    title: str  # as people write it
+    name: str
+    """Value of the `agent` label: lower case, and never changed."""
+    title: str
+    """The name that people write."""
     roots: Callable[[Path, Environment], tuple[Path, ...]]
     files: Callable[[Path], Iterable[Entry]]
     read: Callable[[str, Cursor], Batch]
     bases: Callable[[Path, Environment], tuple[Path, ...]] = lambda _home, _environment: ()
-    plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""  # of the account
-    not_in_files: str = ""  # usage that nobody can count from its files
+    """Returns the directories whose settings `roots` reads. Apart from these settings, neither
+    `roots` nor `bases` looks at a file system."""
+    aliases: tuple[str, ...] = ()
+    """Other names, in lower case, that `--agent` accepts."""
+    signature: ProcessSignature = ProcessSignature()
+    """What identifies its processes. The default matches no process."""
+    live_registry: Callable[[Path, Environment], RegistryReading] | None = None
+    """Returns what the agent itself reports about its live processes; None if it does not."""
+    plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""
+    """Returns the name of the account's plan; "" if unknown."""
+    plan_covers: frozenset[Plan] = frozenset()
+    """Values of `--plan` for which the usage of this agent is not billed, beside `included`."""
+    known_types: frozenset[str] = frozenset()
+    """Record types that the reader knows. All other types are counted as format drift."""
+    not_in_files: str = ""
+    """Usage that nobody can count from its files."""
 
 
 def load_agents() -> tuple[Agent, ...]:
@@ -48,6 +65,11 @@ def load_agents() -> tuple[Agent, ...]:
         importlib.import_module(f"{__name__}.{module.name}").AGENT
         for module in pkgutil.iter_modules(__path__)
     )
+
+
+def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
+    """Return the process signatures by the names of their agents."""
+    return {agent.name: agent.signature for agent in agents}
 
 
 def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from agtop_exporter.agents import load_agents
+from agtop_exporter.agents import load_agents, signatures_of
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.logs import log_for_people
@@ -94,15 +94,20 @@ def make_refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
 
 def make_pipeline(settings: Settings, ledger: Ledger) -> Pipeline:
     """Return a pipeline over the homes and the processes of this machine."""
+    agents = load_agents()
     responding = [home for home in homes(settings) if not folders().trouble_with(str(home))]
     return Pipeline(
         settings,
-        agents=load_agents(),
+        agents=agents,
         homes=homes(settings),
         environment=dict(environment()),
         ledger=ledger,
         prices=PriceBook(overrides=settings.prices),
-        processes=system_processes(settings.procfs, uids=users_of(responding)),
+        processes=system_processes(
+            settings.procfs,
+            signatures=signatures_of(agents),
+            uids=users_of(responding),
+        ),
         folders=folders(),
     )
 

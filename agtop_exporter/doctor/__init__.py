@@ -60,6 +60,7 @@ class Finding(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     unknown_records: dict[str, int]  # record types that the reader does not know
     unpriced_models: dict[str, int]  # model -> tokens
+    known_types: tuple[str, ...]  # record types that the reader knows; all others are unknown
     not_in_files: str
 
     @property
@@ -175,6 +176,7 @@ def _finding(
         ),
         unknown_records=dict(pipeline.unknown_types[agent.name].all()),
         unpriced_models=unpriced,
+        known_types=tuple(sorted(agent.known_types)),
         not_in_files=agent.not_in_files,
     )
 

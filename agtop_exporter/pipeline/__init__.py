@@ -115,6 +115,7 @@ class Pipeline:
             steps=self.steps,
             plans=self._plans,
             unwanted=self._unwanted,
+            covered={a.name for a in self._all_agents if settings.plan in a.plan_covers},
             context_window=self.prices.context_window,
         )
 

@@ -1,4 +1,4 @@
-"""Pairs sessions with live processes, and adds up what the process trees use."""
+"""Matches sessions with live processes, and adds up what the process trees use."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import Agent, Environment, signatures_of
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import SessionRecord
 from agtop_exporter.model import ProcessMatch, ProcessUsage, Series
@@ -17,13 +17,11 @@ from agtop_exporter.processes.facts import (
     Binding,
     Matches,
     ProcessTable,
-    RegistryEntry,
     SessionFacts,
     SessionKey,
 )
 from agtop_exporter.processes.growth import Spent
 from agtop_exporter.processes.match import match
-from agtop_exporter.processes.registries import read_claude_registry
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.processes.usage import (
     AgentUsage,
@@ -33,8 +31,8 @@ from agtop_exporter.processes.usage import (
     past_usage,
     process_match,
 )
+from agtop_exporter.signature import RegistryEntry
 
-REGISTRIES = {"claude": read_claude_registry}  # what agents say of their own live processes
 SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
 SLACK_SECONDS = 2.0  # a process's start is known to one second only
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
@@ -60,7 +58,8 @@ class Pairing:
         self._steps = steps
         self._folders = folders
         self._guard = guard
-        self._registered_agents = [agent for agent in agents if agent.name in REGISTRIES]
+        self._with_registry = [agent for agent in agents if agent.live_registry]
+        self._signatures = signatures_of(agents)
         self._homes = homes
         self._environment = environment
         self._facts: dict[SessionKey, SessionFacts] = {}
@@ -117,7 +116,12 @@ class Pairing:
         before = self._matches
         if table.agents or before.bindings:
             self._resolve(table)
-            evidence = gather(table, self._facts, registry=self._registered(table))
+            evidence = gather(
+                table,
+                self._facts,
+                signatures=self._signatures,
+                registry=self._registered(table),
+            )
             return match(table, self._facts, evidence, previous=before)
         # There is nothing to match, so thousands of sessions need no look.
         return Matches(ended=before.ended) if table.complete else before
@@ -126,18 +130,20 @@ class Pairing:
         if not table.agents:
             return []
         entries: list[RegistryEntry] = []
-        for agent in self._registered_agents:
+        for agent in self._with_registry:
             with self._steps.step("match", agent.name):
                 for home in self._homes:
-                    for root in agent.roots(home, self._environment):
-                        entries += self._entries(agent.name, root.parent)
+                    entries += self._entries(agent, home)
         return entries
 
-    def _entries(self, agent: str, root: Path) -> Sequence[RegistryEntry]:
-        if self._folders.trouble_with(str(root)):
+    def _entries(self, agent: Agent, home: Path) -> Sequence[RegistryEntry]:
+        """Return what an agent reports about its live processes, if its files respond."""
+        read, environment = agent.live_registry, self._environment
+        places = (home, *agent.roots(home, environment))
+        if read is None or any(self._folders.trouble_with(str(place)) for place in places):
             return ()
         try:
-            return self._guard.call(agent, lambda _beat: REGISTRIES[agent](root).entries)
+            return self._guard.call(agent.name, lambda _beat: read(home, environment).entries)
         except NoResponseError:
             return ()
 

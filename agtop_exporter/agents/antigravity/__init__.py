@@ -11,6 +11,7 @@ from agtop_exporter.agents import Agent, Entry, Environment, named_path, walk
 from agtop_exporter.agents.antigravity import conversations, state
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.signature import ProcessSignature
 
 STATE = "state.vscdb"
 DATA_FOLDERS = ("antigravity", "antigravity-ide", "antigravity-cli")
@@ -51,5 +52,6 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=ProcessSignature(executables=frozenset({"antigravity"})),
     not_in_files="turns, tools and state; tokens of older versions",
 )

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, walk
 from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude.account import account_plan
 from agtop_exporter.agents.claude.limits import NAME
+from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.reader import TranscriptParser
-from agtop_exporter.credentials import claude_plan
+from agtop_exporter.agents.claude.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.signature import RegistryReading
 
 
 def read(path: str, cursor: Cursor) -> Batch:
@@ -44,7 +47,13 @@ def files(root: Path) -> Iterator[Entry]:
 
 def plan(home: Path, environment: Environment) -> str:
     """Return the plan of the account, from the first configuration directory that has it."""
-    return next(filter(None, (claude_plan(root.parent) for root in roots(home, environment))), "")
+    folders = (root.parent for root in roots(home, environment))
+    return next(filter(None, map(account_plan, folders)), "")
+
+
+def live_registry(home: Path, environment: Environment) -> RegistryReading:
+    """Return what Claude Code reports about its live processes. Never raises OSError."""
+    return read_registries(root.parent for root in roots(home, environment))
 
 
 AGENT = Agent(
@@ -54,5 +63,10 @@ AGENT = Agent(
     files=files,
     read=read,
     plan=plan,
+    plan_covers=frozenset({"max"}),
+    signature=SIGNATURE,
+    live_registry=live_registry,
+    aliases=("claude-code", "claudecode"),
+    known_types=KNOWN_TYPES,
     not_in_files="title, compaction and safety requests, streams that were cut or retried",
 )

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, walk
+from agtop_exporter.agents.codex.account import account_plan
 from agtop_exporter.agents.codex.limits import NAME
+from agtop_exporter.agents.codex.processes import SIGNATURE
 from agtop_exporter.agents.codex.reader import RolloutParser
-from agtop_exporter.credentials import codex_plan
+from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
 
@@ -34,7 +36,7 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 def plan(home: Path, environment: Environment) -> str:
     """Return the plan of the account, from the first home that has it."""
     homes = dict.fromkeys(root.parent for root in roots(home, environment))
-    return next(filter(None, map(codex_plan, homes)), "")
+    return next(filter(None, map(account_plan, homes)), "")
 
 
 AGENT = Agent(
@@ -44,5 +46,7 @@ AGENT = Agent(
     files=files,
     read=read,
     plan=plan,
+    signature=SIGNATURE,
+    known_types=KNOWN_TYPES,
     not_in_files="ephemeral threads, hidden title threads, streams that were cut",
 )

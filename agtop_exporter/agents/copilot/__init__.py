@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
-from agtop_exporter.agents.copilot import chat, cli, otel
+from agtop_exporter.agents.copilot import chat, cli, document, otel, signals
+from agtop_exporter.agents.copilot.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
 
 EDITORS = ("Code", "Code - Insiders", "VSCodium")
@@ -76,6 +77,9 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=SIGNATURE,
+    aliases=("github-copilot",),
+    known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
     not_in_files=(
         "VS Code chats before 1.109 have no tokens; premium requests as money, the plan, "
         "rate limits"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.cursor import database, transcripts
+from agtop_exporter.agents.cursor.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup
 
@@ -49,6 +50,8 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=SIGNATURE,
+    known_types=database.KNOWN_TYPES | transcripts.KNOWN_TYPES,
     not_in_files=(
         "tokens of most answers: only the last of a turn has any, and newer versions write none"
     ),

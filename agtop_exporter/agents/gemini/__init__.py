@@ -6,6 +6,8 @@ the requests that no transcript records.
 
 from agtop_exporter.agents import Agent
 from agtop_exporter.agents.gemini import chat, places, telemetry
+from agtop_exporter.agents.gemini.processes import SIGNATURE
+from agtop_exporter.agents.gemini.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 
 
@@ -21,6 +23,9 @@ AGENT = Agent(
     bases=places.base_directories,
     files=places.files,
     read=read,
+    signature=SIGNATURE,
+    aliases=("gemini-cli",),
+    known_types=KNOWN_TYPES,
     not_in_files=(
         "router and title requests without telemetry, chats that Gemini CLI has deleted, "
         "rate limits"

@@ -9,6 +9,8 @@ from pathlib import Path
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.opencode import database, storage
 from agtop_exporter.agents.opencode.events import NAME
+from agtop_exporter.agents.opencode.processes import SIGNATURE
+from agtop_exporter.agents.opencode.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup
 
@@ -58,5 +60,8 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=SIGNATURE,
+    aliases=("open-code",),
+    known_types=KNOWN_TYPES,
     not_in_files="title requests, the context window, requests that failed",
 )

@@ -35,7 +35,7 @@ from agtop_exporter.agents.opencode.records import (
 )
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.agents.opencode.sessions import Sessions
-from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
@@ -72,7 +72,7 @@ class TableParser(DatabaseParser[DatabaseState]):
 
     def __init__(self, batch: BatchBuilder, state: DatabaseState) -> None:
         super().__init__(batch, state)
-        self.sessions = Sessions(batch, opencode_accounts(Path(self.path).parent))
+        self.sessions = Sessions(batch, provider_accounts(Path(self.path).parent))
         self.limits: dict[str, RateLimit] = {}
         self._decode_model = decoder(Model, batch.errors)
 

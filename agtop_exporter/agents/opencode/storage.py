@@ -35,7 +35,7 @@ from agtop_exporter.agents.opencode.records import (
     seconds,
 )
 from agtop_exporter.agents.opencode.sessions import Sessions
-from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.batch import BatchBuilder
@@ -129,7 +129,7 @@ class _SessionReader:
         self.path = batch.path
         self.storage = storage_of(self.path)
         self.state = state
-        self.sessions = Sessions(batch, opencode_accounts(Path(self.storage).parent))
+        self.sessions = Sessions(batch, provider_accounts(Path(self.storage).parent))
         self.limits: dict[str, RateLimit] = {}
         self.context = Context(name_of(self.path), legacy=True)
         self.bytes_read = 0

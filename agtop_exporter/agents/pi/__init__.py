@@ -13,9 +13,11 @@ import msgspec
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.pi.reader import SessionParser
+from agtop_exporter.agents.pi.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.signature import ProcessSignature
 
 NAME = "pi"
 
@@ -67,5 +69,10 @@ AGENT = Agent(
     bases=base_directories,
     files=files,
     read=read,
+    signature=ProcessSignature(
+        titles=frozenset({"pi"}),  # many other programs have this name too
+        packages=("@earendil-works/pi-coding-agent", "@mariozechner/pi-coding-agent"),
+    ),
+    known_types=KNOWN_TYPES,
     not_in_files="the version, the context window and rate limits",
 )

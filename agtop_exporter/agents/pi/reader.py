@@ -13,7 +13,7 @@ from agtop_exporter.agents.pi.records import (
     text_of,
     token_counts,
 )
-from agtop_exporter.credentials import opencode_accounts
+from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Signal
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import RecordParser
@@ -51,7 +51,7 @@ class SessionParser(RecordParser[Record, SessionState]):
         self.session = batch.session("", last_active=state.latest or None)
         self.time = 0.0
         self.copied = False
-        self.accounts = opencode_accounts(self.path.rsplit("/", 3)[0])
+        self.accounts = provider_accounts(self.path.rsplit("/", 3)[0])
 
     def feed(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents.qwen.processes import SIGNATURE
 from agtop_exporter.agents.qwen.reader import TranscriptParser
+from agtop_exporter.agents.qwen.records import KNOWN_TYPES
 from agtop_exporter.credentials import selected_sign_in
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
@@ -59,6 +61,9 @@ AGENT = Agent(
     files=files,
     read=read,
     plan=plan,
+    signature=SIGNATURE,
+    aliases=("qwen-code",),
+    known_types=KNOWN_TYPES,
     not_in_files=(
         "suggestions of what to type next, requests that failed, cache writes, rate limits; before "
         "0.24 the tokens of sub-agents apart from their parent's"
