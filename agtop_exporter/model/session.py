@@ -1,0 +1,187 @@
+"""A session: what its transcript shows, and what is published of it."""
+
+from typing import Literal
+
+import msgspec
+
+from agtop_exporter.model.units import is_sane
+from agtop_exporter.model.usage import Cost, ModelUsage, TokenCounts
+from agtop_exporter.paths import clean_path
+
+StateKind = Literal["running", "waiting", "warning", "error", "idle", "closed"]
+STATE_KINDS: tuple[StateKind, ...] = ("running", "waiting", "warning", "error", "idle", "closed")
+
+WAITING_BOUNDS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Buckets of the time that a session waits for a human: a glance, a minute, a lunch."""
+
+TITLE_CHARACTERS = 80
+PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest
+
+
+def one_line(text: str) -> str:
+    """Fold white space, and cut to the length of a title."""
+    folded = " ".join(text[: TITLE_CHARACTERS * 20].split())
+    return folded if len(folded) <= TITLE_CHARACTERS else folded[: TITLE_CHARACTERS - 1] + "…"
+
+
+class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the transcript's tail says that the session is doing; `state.resolve` decides.
+
+    `kind` is `idle`, `running`, `waiting`, `error` or `unknown`; `reason` completes waiting
+    (`input`, `permission`) and error; `detail` names the record that said so.
+    """
+
+    kind: str = "unknown"
+    reason: str = ""
+    detail: str = ""
+
+
+class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
+    """What one transcript says about a session beside its usage; unknown is "" or None.
+
+    A reader fills it while it reads, and nobody changes it afterwards. Merging is the ledger's:
+    the earliest start, the latest activity, the first working directory, and of everything else
+    the word of the latest activity. A title of a higher rank replaces one of a lower.
+
+    Its paths are checked whenever one is made: by a reader, by merging, or from a stored row.
+    """
+
+    session_id: str
+    data_path: str = ""
+    parent_session_id: str = ""
+    started_at: float | None = None
+    last_active: float | None = None
+    title: str = ""
+    title_rank: int = 0
+    cwd: str = ""
+    git_branch: str = ""
+    agent_version: str = ""
+    model: str = ""
+    model_effort: str = ""
+    subscription: str = ""
+    context_used_tokens: int | None = None
+    context_peak_tokens: int | None = None
+    context_window_tokens: int | None = None
+    subagent: bool = False  # has a transcript file of its own below its parent
+    signal: Signal = Signal()
+
+    def __post_init__(self) -> None:
+        self.cwd = clean_path(self.cwd)
+        self.data_path = clean_path(self.data_path)
+
+    def work_in(self, directory: str | None) -> bool:
+        """Take a working directory: the first one stays. False for what can be no path."""
+        if directory and not self.cwd:
+            self.cwd = clean_path(directory)
+            return bool(self.cwd)
+        return True
+
+    def seen(self, time: float) -> None:
+        """Take note of a record of the session's own; a time that no calendar shows is none."""
+        if not is_sane(time):
+            return
+        if self.started_at is None or time < self.started_at:
+            self.started_at = time
+        if self.last_active is None or time > self.last_active:
+            self.last_active = time
+
+    def fill(self, used: int | None) -> None:
+        """Note how many tokens of its context a response used; none says nothing."""
+        if used:
+            self.context_used_tokens = used
+            self.context_peak_tokens = max(used, self.context_peak_tokens or 0)
+
+    def entitle(self, title: str, rank: int) -> None:
+        """Take a title: of equal rank the first prompt stays, of all other kinds the latest."""
+        newer = rank == self.title_rank and rank > PROMPT_RANK
+        if title and not title.isspace() and (newer or rank > self.title_rank):
+            self.title, self.title_rank = one_line(title), rank
+
+
+class Tree(msgspec.Struct, frozen=True, gc=False):
+    """A session with all its subagents."""
+
+    models: dict[str, ModelUsage]
+    tokens: TokenCounts
+    cost: Cost
+
+
+class State(msgspec.Struct, frozen=True, gc=False):
+    """One of `STATE_KINDS`, and why."""
+
+    kind: StateKind
+    reason: str | None = None
+
+
+class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
+    """What a session's process tree used; None where the system does not tell.
+
+    Seconds and bytes are since the session was first paired with the tree, and never fall.
+    """
+
+    processes: int = 0
+    cpu_seconds: float | None = None
+    cpu_percent: float | None = None  # of one core
+    rss_bytes: int | None = None
+    vms_bytes: int | None = None
+    disk_read_bytes: int | None = None
+    disk_written_bytes: int | None = None
+    disk_read_bytes_per_second: float | None = None
+    disk_written_bytes_per_second: float | None = None
+
+
+class ProcessMatch(msgspec.Struct, frozen=True, gc=False):
+    """The process that a session was paired with, and how sure that is."""
+
+    pid: int
+    started_at: float
+    liveness: Literal["live", "stopped"]
+    confidence: Literal["high", "medium", "low"]
+    evidence: tuple[str, ...] = ()
+    role: Literal["session", "host"] = "session"  # a host serves several sessions
+    usage: ProcessUsage | None = None
+
+
+class Session(msgspec.Struct, frozen=True, gc=False):
+    """One session as it is published."""
+
+    agent: str
+    session_id: str
+    parent_session_id: str | None
+    project: str | None
+    cwd: str | None
+    title: str | None
+    model: str | None
+    models: dict[str, ModelUsage]
+    tokens: TokenCounts
+    cost: Cost
+    included: bool  # the plan covers it: nothing is billed, the retail equivalent stays
+    tree: Tree
+    floor_tokens: TokenCounts  # what was published of the tree before a correction lowered it
+    floor_cost: Cost
+    subagent_file_count: int
+    children: tuple[str, ...]  # ids of its direct subagents
+    started_at: float | None
+    last_active: float | None
+    user_turns: int
+    agent_turns: int
+    tools: dict[str, int]  # calls by tool name
+    tool_errors: dict[str, int]
+    compactions: int
+    context_used_tokens: int | None
+    context_peak_tokens: int | None
+    context_window_tokens: int | None
+    state: State
+    state_detail: str | None
+    model_effort: str | None
+    subscription: str | None
+    agent_version: str | None
+    git_branch: str | None
+    data_path: str
+    process: ProcessMatch | None = None
+    spent: ProcessUsage | None = None  # by all processes it ever had, whether one lives or not
+
+    @property
+    def tool_calls(self) -> int:
+        """All tool calls of the session itself."""
+        return sum(self.tools.values())
