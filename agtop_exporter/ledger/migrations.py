@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from agtop_exporter.ledger import rows
-from agtop_exporter.ledger.records import Entry, SessionRecord
+from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import SalvagedTable
 from agtop_exporter.ledger.schema import SCHEMA_VERSION, TABLES
@@ -23,6 +23,7 @@ from agtop_exporter.model import (
     Cursor,
     ModelUsage,
     RateLimit,
+    SessionState,
     SessionUpdate,
     Signal,
     TokenCounts,
@@ -56,7 +57,7 @@ class _V1Facts(msgspec.Struct, array_like=True):
 
 
 class _V1Session(msgspec.Struct, array_like=True):
-    """`SessionRecord` of version 1."""
+    """`SessionState` of version 1."""
 
     id: int
     agent: str
@@ -106,7 +107,7 @@ def _v1_event(row: Row) -> Iterator[TableRow]:
 def _v1_session(row: Row) -> Iterator[TableRow]:
     old = msgspec.msgpack.decode(row[1], type=_V1Session)
     facts = msgspec.structs.asdict(old.facts) | {"signal": Signal(*old.facts.signal)}
-    record = SessionRecord(
+    record = SessionState(
         id=old.id,
         agent=old.agent,
         session_id=old.session_id,
@@ -203,7 +204,7 @@ def _names_of_sessions(database: sqlite3.Connection) -> Iterator[TableRow]:
     statement = "SELECT id, agent, session_id FROM sessions INDEXED BY sqlite_autoindex_sessions_1"
     try:
         for id_, agent, session_id in database.execute(statement):
-            record = SessionRecord(id_, agent, session_id, SessionUpdate(session_id=session_id))
+            record = SessionState(id_, agent, session_id, SessionUpdate(session_id=session_id))
             yield "sessions", rows.session_rows(record)["sessions"][0]
     except (sqlite3.Error, *rows.BAD_ROW):
         return

@@ -6,53 +6,12 @@ from typing import TypeVar
 
 import msgspec
 
-from agtop_exporter.model import (
-    NO_COST,
-    NO_TOKENS,
-    NO_USAGE,
-    PROMPT_RANK,
-    Cost,
-    ModelUsage,
-    SessionUpdate,
-    TokenCounts,
-    UsageEvent,
-)
+from agtop_exporter.model import PROMPT_RANK, Cost, SessionUpdate, TokenCounts, UsageEvent
 
 S = TypeVar("S", int, str)
 """What names a session: the id of its record, or its own."""
 
 Calls = tuple[tuple[str, str], ...]
-
-
-class SessionRecord(msgspec.Struct, array_like=True):
-    """All that is known of one session: its own usage, without its subagents'."""
-
-    id: int
-    agent: str
-    session_id: str
-    facts: SessionUpdate
-    project: str = ""
-    models: dict[str, ModelUsage] = {}
-    tools: dict[str, int] = {}
-    tool_errors: dict[str, int] = {}
-    turns: int = 0
-    compactions: int = 0
-    floor_tokens: TokenCounts = NO_TOKENS  # published before a better claim took some away
-    floor_cost: Cost = NO_COST
-
-    @property
-    def usage_by_model(self) -> dict[str, ModelUsage]:
-        """What was used of each model, never less than nothing.
-
-        Sums that an earlier version stored may be negative; a later sighting corrects them.
-        """
-        return {model: usage.max(NO_USAGE) for model, usage in self.models.items()}
-
-    @property
-    def usage(self) -> ModelUsage:
-        """The sum over all models; most sessions have one."""
-        used = list(self.usage_by_model.values())
-        return used[0] if len(used) == 1 else sum(used, NO_USAGE)
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):

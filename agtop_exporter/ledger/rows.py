@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from agtop_exporter.ledger.records import Calls, Entry, SessionRecord
+from agtop_exporter.ledger.records import Calls, Entry
 from agtop_exporter.model import (
     Cost,
     Cursor,
     ModelUsage,
     RateLimit,
     Series,
+    SessionState,
     SessionUpdate,
     Signal,
     TokenCounts,
@@ -105,7 +106,7 @@ def _calls_of(text: str) -> Calls:
 # --- sessions -----------------------------------------------------------------------------------
 
 
-def session_rows(record: SessionRecord) -> dict[str, list[Row]]:
+def session_rows(record: SessionState) -> dict[str, list[Row]]:
     """Return the rows of a session by table."""
     facts, signal = record.facts, record.facts.signal
     row = (
@@ -187,7 +188,7 @@ _FACTS = tuple(
 _fact_values = attrgetter(*_FACTS)
 
 
-def session_of(row: Row) -> SessionRecord:
+def session_of(row: Row) -> SessionState:
     """Return the session of a row, without its models, tools and floor. Raises one of BAD_ROW."""
     found = msgspec.convert(row, _SessionRow)
     facts = SessionUpdate(
@@ -195,7 +196,7 @@ def session_of(row: Row) -> SessionRecord:
         subagent=bool(found.subagent),
         signal=Signal(found.signal, found.signal_reason, found.signal_detail),
     )
-    record = SessionRecord(found.id, found.agent, found.session_id, facts, found.project)
+    record = SessionState(found.id, found.agent, found.session_id, facts, found.project)
     record.turns, record.compactions = found.turns, found.compactions
     return record
 

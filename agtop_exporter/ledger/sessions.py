@@ -1,7 +1,7 @@
 """The sessions of the ledger, and which of them have changed."""
 
-from agtop_exporter.ledger.records import SessionRecord, merge_facts
-from agtop_exporter.model import ModelUsage, SessionUpdate
+from agtop_exporter.ledger.records import merge_facts
+from agtop_exporter.model import ModelUsage, SessionState, SessionUpdate
 
 Key = tuple[str, str]  # agent, session id
 
@@ -14,38 +14,38 @@ class Sessions:
     """
 
     def __init__(self) -> None:
-        self.by_key: dict[Key, SessionRecord] = {}
-        self.by_id: list[SessionRecord] = []
-        self.created: list[SessionRecord] = []  # since it was last emptied
+        self.by_key: dict[Key, SessionState] = {}
+        self.by_id: list[SessionState] = []
+        self.created: list[SessionState] = []  # since it was last emptied
         self.before: dict[int, ModelUsage] = {}  # what changed sessions had at the last commit
         self.unsaved: set[int] = set()
         self.lost: set[int] = set()
 
-    def load(self, found: list[SessionRecord], *, count: int) -> None:
+    def load(self, found: list[SessionState], *, count: int) -> None:
         """Take sessions that were stored; of `count` sessions those that are missing are lost."""
         by_id = {record.id: record for record in found}
         for number in range(max([count, *(id_ + 1 for id_ in by_id)])):
             record = by_id.get(number)
             if record is None or not record.agent:
-                record = record or SessionRecord(number, "", str(number), SessionUpdate(""))
+                record = record or SessionState(number, "", str(number), SessionUpdate(""))
                 self.lost.add(number)
             else:
                 self.by_key[record.agent, record.session_id] = record
             self.by_id.append(record)
 
-    def find(self, agent: str, session_id: str) -> SessionRecord:
+    def find(self, agent: str, session_id: str) -> SessionState:
         """Return a session; one that is not known yet is created."""
         record = self.by_key.get((agent, session_id))
         if record is None:
             facts = SessionUpdate(session_id=session_id)
-            record = SessionRecord(len(self.by_id), agent, session_id, facts)
+            record = SessionState(len(self.by_id), agent, session_id, facts)
             self.by_key[agent, session_id] = record
             self.by_id.append(record)
             self.created.append(record)
             self.touch(record)
         return record
 
-    def update(self, agent: str, update: SessionUpdate) -> SessionRecord | None:
+    def update(self, agent: str, update: SessionUpdate) -> SessionState | None:
         """Merge what a transcript says of a session; return it if that changed something."""
         record = self.find(agent, update.session_id)
         if update.parent_session_id:
@@ -57,7 +57,7 @@ class Sessions:
         record.facts = facts
         return record
 
-    def touch(self, record: SessionRecord) -> None:
+    def touch(self, record: SessionState) -> None:
         """Note what a session had before this refresh changes it."""
         if record.id not in self.before:
             self.before[record.id] = record.usage.bounded()

@@ -5,7 +5,14 @@ from typing import Literal
 import msgspec
 
 from agtop_exporter.model.units import is_sane
-from agtop_exporter.model.usage import Cost, ModelUsage, TokenCounts
+from agtop_exporter.model.usage import (
+    NO_COST,
+    NO_TOKENS,
+    NO_USAGE,
+    Cost,
+    ModelUsage,
+    TokenCounts,
+)
 from agtop_exporter.paths import clean_path
 
 StateKind = Literal["running", "waiting", "warning", "error", "idle", "closed"]
@@ -96,6 +103,52 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
         newer = rank == self.title_rank and rank > PROMPT_RANK
         if title and not title.isspace() and (newer or rank > self.title_rank):
             self.title, self.title_rank = one_line(title), rank
+
+
+class SessionKey(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
+    """Identifies a session. A session id is unique within its agent only."""
+
+    agent: str
+    session_id: str
+
+
+class SessionState(msgspec.Struct, array_like=True):
+    """All that the ledger stores of one session, without its subagents.
+
+    The ledger changes it. Matching of processes and the published `Session` read it.
+    """
+
+    id: int  # number of the session in the ledger
+    agent: str
+    session_id: str
+    facts: SessionUpdate  # merged from all updates
+    project: str = ""
+    models: dict[str, ModelUsage] = {}
+    tools: dict[str, int] = {}  # calls by tool name
+    tool_errors: dict[str, int] = {}  # failed calls by tool name
+    turns: int = 0
+    compactions: int = 0
+    floor_tokens: TokenCounts = NO_TOKENS  # published before events moved to another session
+    floor_cost: Cost = NO_COST
+
+    @property
+    def key(self) -> SessionKey:
+        """The identity of the session."""
+        return SessionKey(self.agent, self.session_id)
+
+    @property
+    def usage_by_model(self) -> dict[str, ModelUsage]:
+        """The usage of each model, with no figure below zero.
+
+        Version 0.1.0 could store negative sums. A later sighting of the events corrects them.
+        """
+        return {model: usage.max(NO_USAGE) for model, usage in self.models.items()}
+
+    @property
+    def usage(self) -> ModelUsage:
+        """The sum over all models."""
+        used = list(self.usage_by_model.values())
+        return used[0] if len(used) == 1 else sum(used, NO_USAGE)  # most sessions have one model
 
 
 class Tree(msgspec.Struct, frozen=True, gc=False):

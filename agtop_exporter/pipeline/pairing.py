@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment
-from agtop_exporter.ledger import SessionRecord
-from agtop_exporter.model import ProcessMatch, ProcessUsage, Series
+from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionState
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import (
@@ -72,7 +71,7 @@ class Pairing:
             self._usage = added(self._usage, _restored(saved))
             self._saved = TreeUsage()  # all of it is to be saved
 
-    def learn(self, records: Iterable[SessionRecord]) -> None:
+    def learn(self, records: Iterable[SessionState]) -> None:
         """Take in sessions that are new or have changed; a subagent has its parent's process."""
         for record in records:
             facts = record.facts

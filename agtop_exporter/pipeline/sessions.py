@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-from agtop_exporter.ledger import Ledger, SessionRecord
+from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     ModelUsage,
     ProcessMatch,
     Session,
+    SessionState,
     SessionUpdate,
     Signal,
     State,
@@ -58,7 +59,7 @@ class SessionViews:
         self._children: dict[Key, list[Key]] = {}
         self._open: set[Key] = set()  # those that the passing of time can change
         self._top_level: dict[str, set[str]] = {}  # the sessions of each agent
-        self._changed: dict[Key, SessionRecord] = {}  # not yet matched, or without a place in trees
+        self._changed: dict[Key, SessionState] = {}  # not yet matched, or without a place in trees
         self._stale: set[Key] = set()  # whose views must be made again
         self._all: tuple[Session, ...] = ()
         self._started = False  # all that the ledger knew is in `_changed`, or was
@@ -66,7 +67,7 @@ class SessionViews:
         self.waits = Waits()
         self.dropped = 0  # sessions above the limit of published ones, at the last call
 
-    def note(self, changed: Iterable[SessionRecord]) -> None:
+    def note(self, changed: Iterable[SessionState]) -> None:
         """Remember sessions that changed until `update` has processed them."""
         known = changed if self._started else self._records.values()
         self._changed.update(
@@ -99,7 +100,7 @@ class SessionViews:
             self._all = tuple(self._views.values())
         self._updated_at = now
 
-    def _place(self, key: Key, record: SessionRecord) -> None:
+    def _place(self, key: Key, record: SessionState) -> None:
         """Put a session into the tree of its parent; the views of all its ancestors are stale."""
         parent = record.facts.parent_session_id
         if parent and key not in (siblings := self._siblings(record.agent, parent)):
@@ -159,7 +160,7 @@ class SessionViews:
         self.dropped = max(0, len(shown) - limit)
         return tuple(shown[:limit])
 
-    def _view(self, record: SessionRecord, now: float) -> Session:
+    def _view(self, record: SessionState, now: float) -> Session:
         facts, models = record.facts, record.usage_by_model
         own = record.usage
         tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
@@ -227,12 +228,12 @@ class SessionViews:
         window = self._context_window(facts.model) if used else None
         return window if used and window and used <= window else None
 
-    def _top(self, record: SessionRecord) -> SessionKey:
+    def _top(self, record: SessionState) -> SessionKey:
         """Return the session whose process runs this one: its eldest ancestor."""
         key = record.agent, record.session_id
         return SessionKey(*(self._line(key)[-1] if record.facts.parent_session_id else key))
 
-    def _tree(self, record: SessionRecord) -> list[SessionRecord]:
+    def _tree(self, record: SessionState) -> list[SessionState]:
         """Return a session and all its subagents, each once."""
         if (record.agent, record.session_id) not in self._children:
             return [record]
@@ -248,7 +249,7 @@ class SessionViews:
 
     def _state(  # noqa: PLR0913 - all that a state comes from
         self,
-        record: SessionRecord,
+        record: SessionState,
         signal: Signal,
         top: SessionKey,
         now: float,
@@ -282,7 +283,7 @@ def _joined(
     return models
 
 
-def said(members: list[SessionRecord]) -> Signal:
+def said(members: list[SessionState]) -> Signal:
     """Return what a session says that it does; it waits while one of its subagents must ask."""
     own, *subagents = (member.facts for member in members)
     if own.signal.kind == "running":
