@@ -8,17 +8,10 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment
-from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionState
+from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionKey, SessionState
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
-from agtop_exporter.processes.facts import (
-    Binding,
-    Matches,
-    ProcessTable,
-    RegistryEntry,
-    SessionFacts,
-    SessionKey,
-)
+from agtop_exporter.processes.facts import Binding, Matches, ProcessTable, RegistryEntry
 from agtop_exporter.processes.growth import Spent
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.registries import read_claude_registry
@@ -57,7 +50,7 @@ class Pairing:
         self._registered_agents = [agent for agent in agents if agent.name in REGISTRIES]
         self._homes = homes
         self._environment = environment
-        self._facts: dict[SessionKey, SessionFacts] = {}
+        self._known: dict[SessionKey, SessionState] = {}  # top-level sessions
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
         self._usage = self._saved = _restored(saved)
@@ -72,18 +65,10 @@ class Pairing:
             self._saved = TreeUsage()  # all of it is to be saved
 
     def learn(self, records: Iterable[SessionState]) -> None:
-        """Take in sessions that are new or have changed; a subagent has its parent's process."""
+        """Add new top-level sessions. A subagent runs in the process of its parent."""
         for record in records:
-            facts = record.facts
-            if not facts.parent_session_id:
-                key = SessionKey(record.agent, record.session_id)
-                self._facts[key] = SessionFacts(
-                    key=key,
-                    cwd=_real(facts.cwd),
-                    started_at=facts.started_at,
-                    last_active=facts.last_active,
-                    data_path=facts.data_path,
-                )
+            if not record.facts.parent_session_id:
+                self._known[record.key] = record
 
     def pair(self, now: float) -> set[SessionKey]:
         """Look at the processes as of `now`; return the sessions that have or had one.
@@ -104,8 +89,8 @@ class Pairing:
     def _matched(self, table: ProcessTable) -> Matches:
         before = self._matches
         if table.agents or before.bindings:
-            evidence = gather(table, self._facts, registry=self._registered(table))
-            return match(table, self._facts, evidence, previous=before)
+            evidence = gather(table, self._known, registry=self._registered(table))
+            return match(table, self._known, evidence, previous=before, real_path=_real_path)
         # There is nothing to match, so thousands of sessions need no look.
         return Matches(ended=before.ended) if table.complete else before
 
@@ -232,9 +217,9 @@ def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
 
 
 @lru_cache(maxsize=4096)
-def _real(cwd: str) -> str:
-    """Return a path without symbolic links; as it is where the system cannot look at it."""
+def _real_path(path: str) -> str:
+    """Resolve the symbolic links of a path. An inaccessible path is returned as it is."""
     try:
-        return os.path.realpath(cwd) if cwd else ""
+        return os.path.realpath(path) if path else ""
     except (OSError, ValueError):
-        return cwd
+        return path

@@ -9,6 +9,7 @@ from agtop_exporter.model import (
     ModelUsage,
     ProcessMatch,
     Session,
+    SessionKey,
     SessionState,
     SessionUpdate,
     Signal,
@@ -18,7 +19,6 @@ from agtop_exporter.model import (
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.waits import Waits
-from agtop_exporter.processes.facts import SessionKey
 from agtop_exporter.settings import Settings
 from agtop_exporter.state import resolve
 

@@ -6,14 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from agtop_exporter.processes.facts import (
-    Process,
-    ProcessId,
-    ProcessTable,
-    RegistryEntry,
-    SessionFacts,
-    SessionKey,
-)
+from agtop_exporter.model import SessionKey, SessionState
+from agtop_exporter.processes.facts import Process, ProcessId, ProcessTable, RegistryEntry
 
 STRENGTHS = {"registry": 4, "lock_file": 3, "open_file": 3, "argv": 2, "cwd": 1}
 """Kinds of evidence; the agent's own word is the strongest, a shared folder the weakest."""
@@ -41,7 +35,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
 def gather(
     table: ProcessTable,
-    sessions: Mapping[SessionKey, SessionFacts],
+    sessions: Mapping[SessionKey, SessionState],
     *,
     registry: Iterable[RegistryEntry] = (),
 ) -> tuple[Evidence, ...]:
@@ -84,15 +78,15 @@ def _speaks_of(entry: RegistryEntry, process: Process, table: ProcessTable) -> b
 
 
 def _from_open_files(
-    table: ProcessTable, sessions: Mapping[SessionKey, SessionFacts]
+    table: ProcessTable, sessions: Mapping[SessionKey, SessionState]
 ) -> list[Evidence]:
     opened = {path for files in table.open_files.values() for path in files}
-    writers = [session for session in sessions.values() if session.data_path in opened]
-    paths = Counter(session.data_path for session in writers)
+    writers = [session for session in sessions.values() if session.facts.data_path in opened]
+    paths = Counter(session.facts.data_path for session in writers)
     own = {
-        (session.key.agent, session.data_path): session.key
+        (session.agent, session.facts.data_path): session.key
         for session in writers
-        if paths[session.data_path] == 1  # a data base that all sessions share names none
+        if paths[session.facts.data_path] == 1  # a data base that all sessions share names none
     }
     found: list[Evidence] = []
     for process, files in table.open_files.items():
@@ -108,7 +102,7 @@ def _from_open_files(
 
 
 def _from_arguments(
-    table: ProcessTable, sessions: Mapping[SessionKey, SessionFacts]
+    table: ProcessTable, sessions: Mapping[SessionKey, SessionState]
 ) -> list[Evidence]:
     return [
         Evidence(process, SessionKey(recognised.agent, recognised.session_id), "argv")
