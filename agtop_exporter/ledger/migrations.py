@@ -160,6 +160,10 @@ def _unchanged(name: str) -> Callable[[Row], Iterable[TableRow]]:
     return lambda row: [(name, row)]
 
 
+def _completed(name: str) -> Callable[[Row], Iterable[TableRow]]:
+    return lambda row: [(name, TABLES[name].complete(row))]
+
+
 LAYOUTS: dict[int, dict[str, _Source]] = {
     1: {
         "events": _Source(("key",), _v1_event, "events"),
@@ -169,8 +173,11 @@ LAYOUTS: dict[int, dict[str, _Source]] = {
         "totals": _Source(("series",), _v1_total, "totals"),
         "facts": _Source(("name",), _v1_fact, "metadata"),
     },
-    SCHEMA_VERSION: {
-        name: _Source(table.key, _unchanged(name), name) for name, table in TABLES.items()
+    **{
+        version: {
+            name: _Source(table.key, _completed(name), name) for name, table in TABLES.items()
+        }
+        for version in range(2, SCHEMA_VERSION + 1)  # they differ by appended columns only
     },
 }
 

@@ -32,34 +32,35 @@ def one_line(text: str) -> str:
 
 
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the transcript's tail says that the session is doing; `state.resolve` decides.
+    """The activity that the end of a transcript shows. `state.resolve` turns it into a `State`.
 
-    `kind` is `idle`, `running`, `waiting`, `error` or `unknown`; `reason` completes waiting
-    (`input`, `permission`) and error; `detail` names the record that said so.
+    `kind` is `idle`, `running`, `waiting`, `error` or `unknown`. `reason` qualifies `waiting`
+    (`input`, `permission`) and `error`. `detail` names the record that it was derived from.
     """
 
     kind: str = "unknown"
     reason: str = ""
     detail: str = ""
 
+    def __bool__(self) -> bool:
+        return self.kind != "unknown"
+
 
 class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
-    """What one transcript says about a session beside its usage; unknown is "" or None.
+    """The facts of one session that one transcript shows, except usage. Unknown is "" or None.
 
-    A reader fills it while it reads, and nobody changes it afterwards. Merging is the ledger's:
-    the earliest start, the latest activity, the first working directory, and of everything else
-    the word of the latest activity. A title of a higher rank replaces one of a lower.
-
-    Its paths are checked whenever one is made: by a reader, by merging, or from a stored row.
+    A reader fills it. After that it does not change. The ledger merges the updates of a session
+    (`ledger.records.MERGE_RULES`) and stores each field in the column of the same name
+    (`ledger.schema`). Paths that no system can have are replaced by "" whenever one is created.
     """
 
     session_id: str
-    data_path: str = ""
+    data_path: str = ""  # the transcript
     parent_session_id: str = ""
     started_at: float | None = None
     last_active: float | None = None
     title: str = ""
-    title_rank: int = 0
+    title_rank: int = 0  # a title of a higher rank replaces one of a lower rank
     cwd: str = ""
     git_branch: str = ""
     agent_version: str = ""
@@ -69,7 +70,7 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     context_used_tokens: int | None = None
     context_peak_tokens: int | None = None
     context_window_tokens: int | None = None
-    subagent: bool = False  # has a transcript file of its own below its parent
+    subagent: bool = False  # has a transcript of its own below its parent's
     signal: Signal = Signal()
 
     def __post_init__(self) -> None:
