@@ -153,7 +153,7 @@ class SessionState(msgspec.Struct, array_like=True):
 
 
 class Tree(msgspec.Struct, frozen=True, gc=False):
-    """A session with all its subagents."""
+    """The usage of a session with all its subagents."""
 
     models: dict[str, ModelUsage]
     tokens: TokenCounts
@@ -161,16 +161,17 @@ class Tree(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """One of `STATE_KINDS`, and why."""
+    """One of `STATE_KINDS`, and the reason for it."""
 
     kind: StateKind
     reason: str | None = None
 
 
 class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
-    """What a session's process tree used; None where the system does not tell.
+    """The resources of a session's process tree. None where the system does not report them.
 
-    Seconds and bytes are since the session was first paired with the tree, and never fall.
+    Seconds and total bytes count from the first match of the session with the tree. They never
+    decrease.
     """
 
     processes: int = 0
@@ -185,36 +186,44 @@ class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProcessMatch(msgspec.Struct, frozen=True, gc=False):
-    """The process that a session was paired with, and how sure that is."""
+    """The process that runs a session, and the confidence of the match."""
 
     pid: int
     started_at: float
     liveness: Literal["live", "stopped"]
     confidence: Literal["high", "medium", "low"]
     evidence: tuple[str, ...] = ()
-    role: Literal["session", "host"] = "session"  # a host serves several sessions
+    role: Literal["session", "host"] = "session"  # a host runs several sessions
     usage: ProcessUsage | None = None
 
 
-class Session(msgspec.Struct, frozen=True, gc=False):
-    """One session as it is published."""
+class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One session as it is published. It is derived from `SessionState`. Unknown is None.
+
+    Fields with the name of a fact have the value of that fact. `agtop json` has a key for every
+    field (`render.json`).
+    """
 
     agent: str
+    agent_version: str | None
     session_id: str
     parent_session_id: str | None
     project: str | None
     cwd: str | None
+    git_branch: str | None
     title: str | None
     model: str | None
+    model_effort: str | None
+    subscription: str | None
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost
-    included: bool  # the plan covers it: nothing is billed, the retail equivalent stays
+    included: bool  # the plan covers it: nothing is billed, and `cost` is the list price
     tree: Tree
-    floor_tokens: TokenCounts  # what was published of the tree before a correction lowered it
+    floor_tokens: TokenCounts  # published for the tree before a correction lowered it
     floor_cost: Cost
     subagent_file_count: int
-    children: tuple[str, ...]  # ids of its direct subagents
+    children: tuple[str, ...]  # session ids of its direct subagents
     started_at: float | None
     last_active: float | None
     user_turns: int
@@ -227,15 +236,11 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     context_window_tokens: int | None
     state: State
     state_detail: str | None
-    model_effort: str | None
-    subscription: str | None
-    agent_version: str | None
-    git_branch: str | None
-    data_path: str
     process: ProcessMatch | None = None
-    spent: ProcessUsage | None = None  # by all processes it ever had, whether one lives or not
+    spent: ProcessUsage | None = None  # by all processes that ran it, including ended ones
+    data_path: str
 
     @property
     def tool_calls(self) -> int:
-        """All tool calls of the session itself."""
+        """The number of tool calls of the session itself."""
         return sum(self.tools.values())
