@@ -15,16 +15,6 @@ from typing import Any, NamedTuple
 SCHEMA_VERSION = 2
 EMPTY_VERSION = 0  # what SQLite reports for a new file
 
-DEFAULTS: dict[str, str | int | bytes | None] = {
-    "TEXT NOT NULL": "",
-    "INTEGER NOT NULL": 0,
-    "BLOB NOT NULL": b"",
-    "TEXT": None,
-    "INTEGER": None,
-    "REAL": None,
-}
-"""The value of an appended column in rows of older versions, by the type of the column."""
-
 
 class Table(NamedTuple):
     """Columns by name with their SQLite types, and the primary key."""
@@ -45,12 +35,20 @@ class Table(NamedTuple):
     def complete(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return a row with the defaults of the columns that were appended after it was written."""
         missing = list(self.columns.values())[len(row) :]
-        return (*row, *(DEFAULTS[kind] for kind in missing))
+        return (*row, *map(default_of, missing))
 
     def insert(self, name: str, *, otherwise: str = "REPLACE") -> str:
         """Return the statement that inserts a row; `otherwise` is for a key that exists."""
         marks = ", ".join("?" * len(self.columns))
         return f"INSERT OR {otherwise} INTO {name} VALUES ({marks})"  # noqa: S608 - constants
+
+
+def default_of(column_type: str) -> str | bytes | int | None:
+    """Return the value of an appended column in rows of older versions."""
+    if "NOT NULL" not in column_type:
+        return None
+    defaults: dict[str, str | bytes] = {"TEXT": "", "BLOB": b""}
+    return defaults.get(column_type.partition(" ")[0], 0)
 
 
 TOKENS = {
