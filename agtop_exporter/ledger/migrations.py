@@ -1,8 +1,8 @@
 """Converts the rows of older schema versions into rows of the current one.
 
-A migration copies the rows of an older file into a new file, which so always has the layout that
-its version creates. The repair of a damaged file works in the same way. `LAYOUTS` has an entry for
-each version.
+A migration copies the rows of an older file into a new file. The file therefore always has the
+layout that the current version creates. The repair of a damaged file works in the same way.
+`LAYOUTS` has an entry for each version.
 
 Version 1 (0.1.0) stored MessagePack arrays: the fields of its structs by position.
 """
@@ -149,7 +149,7 @@ def _v1_fact(row: Row) -> Iterator[TableRow]:
 
 
 class _Source(NamedTuple):
-    """A table of some version: its key, and the rows of today that one of its rows makes."""
+    """A table of a version: its key, its conversion into rows of today, and their main table."""
 
     key: tuple[str, ...]
     convert: Callable[[Row], Iterable[TableRow]]

@@ -16,9 +16,9 @@ Calls = tuple[tuple[str, str], ...]
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One event as it has been counted, so that another sighting adds only what is new."""
+    """A counted event. It is stored so that another sighting adds only the difference."""
 
-    session: int  # id of the session that owns it
+    session: int  # number of the session that owns it
     copied: bool
     time: float
     model: str
@@ -35,7 +35,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def claim(self) -> tuple[bool, float]:
-        """How good the claim to the event is; the least is the best."""
+        """The sort key of a session's claim to the event. The smallest claim wins."""
         return self.copied, self.time or math.inf
 
     def moved_to(self, session: int) -> "Entry":
@@ -43,10 +43,10 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return msgspec.structs.replace(self, session=session)
 
     def merged(self, other: "Entry", *, began_before: bool = False) -> "Entry":
-        """Return both sightings as one, with the larger figures.
+        """Return both sightings as one, with the larger numbers.
 
-        A record that shows no sign of being a copy has the better claim to the event, then the
-        earlier record, then that of the session that began before; of equal claims the first.
+        The event belongs to the session of the record that is not marked as a copy, then to that
+        of the earlier record, then to the session that started first, then to the present owner.
         """
         ours, theirs = self.claim, other.claim
         owner = other if theirs < ours or (theirs == ours and began_before) else self
@@ -65,12 +65,12 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def tally(
-    counts: Counter[tuple[S, str, str]], session: S, said: Entry | UsageEvent, sign: int = 1
+    counts: Counter[tuple[S, str, str]], session: S, event: Entry | UsageEvent, sign: int = 1
 ) -> None:
-    """Add what is seldom said to counts by session, kind and tool name."""
-    counts[session, "turns", ""] += sign * said.turns
-    counts[session, "compactions", ""] += sign * said.compactions
-    for _, name in said.tool_errors:
+    """Add the turns, compactions and failed calls of an event, by session, kind and tool name."""
+    counts[session, "turns", ""] += sign * event.turns
+    counts[session, "compactions", ""] += sign * event.compactions
+    for _, name in event.tool_errors:
         counts[session, "tool_call_errors", name] += sign
 
 
@@ -80,12 +80,12 @@ def unpriced(tokens: TokenCounts) -> Cost:
 
 
 def union(first: Calls, second: Calls) -> Calls:
-    """Return the calls of both, each id once."""
+    """Return the calls of both, with each call id once."""
     return first if first == second else tuple({**dict(second), **dict(first)}.items())
 
 
 def larger(first: int | None, second: int | None) -> int | None:
-    """Return the larger of two figures that may be unknown."""
+    """Return the larger of two numbers. None is unknown."""
     return max(first, second) if first is not None and second is not None else first or second
 
 

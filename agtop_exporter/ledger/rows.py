@@ -1,4 +1,4 @@
-"""Conversion between the values of the ledger and the rows of its tables."""
+"""Converts the values of the ledger to rows of its tables, and back."""
 
 import math
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _COST = len(Cost.__struct_fields__)
 _NO_PRICE = (None,) * _COST
 
 BAD_ROW = (ValueError, TypeError, IndexError, msgspec.MsgspecError)
-"""What a conversion raises for a row that no version of this program wrote."""
+"""The exceptions of a conversion, for a row that no version of this program wrote."""
 
 _encode_calls = msgspec.json.Encoder().encode
 _decode_calls = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
@@ -231,4 +231,4 @@ READERS: dict[str, Callable[[Row], object]] = {
     "rate_limits": limit_of,
     "metadata": metadata_of,
 }
-"""How each table's rows are read."""
+"""The function that reads a row, by table."""

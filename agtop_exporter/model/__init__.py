@@ -1,4 +1,4 @@
-"""The dictionary: every value that crosses a module boundary, and what each number means.
+"""The values that modules exchange, and the meaning of each number.
 
 Nothing here does I/O. Times are unix seconds (UTC), sizes are bytes, costs are picodollars
 (1e-12 USD).

@@ -7,7 +7,7 @@ from agtop_exporter.model.usage import Packed, UsageEvent
 
 
 class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One rate-limit window as an agent last recorded it; `used_ratio` 1.0 is exhausted."""
+    """One rate-limit window, as an agent last recorded it. `used_ratio` 1.0 is exhausted."""
 
     agent: str
     window: str  # "5h", "weekly", ...
@@ -15,31 +15,31 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     observed_at: float
     resets_at: float | None = None
     window_seconds: float | None = None
-    source: str = ""  # what recorded it: "rollout", "transcript", "response-headers", ...
-    hint: str = ""  # what the agent said about it, where figures are lacking
+    source: str = ""  # kind of record: "rollout", "transcript", "response-headers", ...
+    hint: str = ""  # text of the agent, if it recorded no numbers
 
     def is_over(self, now: float) -> bool:
-        """Say whether the window has been reset since: its figures are of the one before."""
+        """Return whether the window has been reset since. Its numbers are then out of date."""
         return self.resets_at is not None and self.resets_at <= now
 
 
 class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Records of one file that could not be used, for one reason.
+    """Records of one file that were skipped for one reason.
 
-    Reasons: `json`, `schema`, `encoding`, `too_large`, `corrupt` for a damaged database, and
-    `negative` for events with a figure below zero, which only a mistake of a reader makes.
+    Reasons: `json`, `schema`, `encoding`, `too_large`, `corrupt` (a damaged database) and
+    `negative` (an event with a number below zero, which is a bug of the reader).
     """
 
     reason: str
     count: int
-    example: str = ""  # where: never what
+    example: str = ""  # a location, never the content
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """How far one file has been read: everything before `offset` is in the ledger.
+    """The position up to which one file has been counted: everything before `offset`.
 
-    `fingerprint` is a digest of the file's first bytes and of those just before `offset`; `state`
-    is what the agent's reader must remember between two reads, encoded by the reader.
+    `fingerprint` is a digest of the first bytes of the file and of those just before `offset`.
+    `state` is the encoded state of the agent's reader between two reads.
     """
 
     device: int = 0
@@ -52,7 +52,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """What one read of one file found, and the cursor after it."""
+    """The result of one read of one file, and the cursor after it."""
 
     agent: str
     path: str
@@ -62,8 +62,10 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     sessions: tuple[SessionUpdate, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
     errors: tuple[ParseError, ...] = ()
-    unknown: tuple[tuple[str, int], ...] = ()  # record types new to the reader, and how many
+    unknown: tuple[
+        tuple[str, int], ...
+    ] = ()  # (record type, number) of types that the reader does not know
     records: int = 0
     bytes_read: int = 0
-    reset: str = ""  # why the file was read from its start again: truncated, rewritten, replaced
+    reset: str = ""  # reason to read from the start again: truncated, rewritten, replaced
     more: bool = False  # the file has more complete records than one batch may hold

@@ -2,4 +2,4 @@
 
 
 class AgtopError(Exception):
-    """A mistake of the user or of the machine that is told in one line, without a traceback."""
+    """A problem that the user can solve. It is reported in one line, without a traceback."""

@@ -1,4 +1,4 @@
-"""A session: what its transcript shows, and what is published of it."""
+"""Sessions: the facts of transcripts, the state in the ledger, and the published value."""
 
 from typing import Literal
 
@@ -19,14 +19,14 @@ StateKind = Literal["running", "waiting", "warning", "error", "idle", "closed"]
 STATE_KINDS: tuple[StateKind, ...] = ("running", "waiting", "warning", "error", "idle", "closed")
 
 WAITING_BOUNDS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Buckets of the time that a session waits for a human: a glance, a minute, a lunch."""
+"""Histogram buckets of the time that a session waits for its user."""
 
 TITLE_CHARACTERS = 80
-PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest
+PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest rank
 
 
 def one_line(text: str) -> str:
-    """Fold white space, and cut to the length of a title."""
+    """Collapse white space, and truncate to TITLE_CHARACTERS."""
     folded = " ".join(text[: TITLE_CHARACTERS * 20].split())
     return folded if len(folded) <= TITLE_CHARACTERS else folded[: TITLE_CHARACTERS - 1] + "…"
 

@@ -14,11 +14,11 @@ PLANS: tuple[Plan, ...] = ("retail", "max", "included")
 
 
 class AgentStatus(msgspec.Struct, frozen=True, gc=False):
-    """How the last scan of one agent's files went."""
+    """The result of the last scan of one agent's files."""
 
     agent: str
-    enabled: bool  # wanted, and its data directory exists
-    up: bool | None  # the last scan succeeded; None before it, and where not installed
+    enabled: bool  # selected by the settings, and its data directory exists
+    up: bool | None  # the last scan succeeded; None before the first scan and if not installed
     files: int = 0
     scan_duration_seconds: float | None = None
     last_success: float | None = None
@@ -41,10 +41,10 @@ class PriceSource(msgspec.Struct, frozen=True, gc=False):
 RefreshStage = Literal[
     "scan", "ledger", "prices", "match", "sessions", "publish", "outputs", "refresh"
 ]
-"""The part of a refresh that an unexpected error ended.
+"""The part of a refresh that ended with an unexpected error.
 
 `scan`: finding and reading the files of an agent. `ledger`: counting what was read, and writing it.
-`prices`: pricing what had no price. `match`: matching processes to sessions. `sessions`: the
+`prices`: pricing events that had no price. `match`: matching processes to sessions. `sessions`: the
 published value of a session. `publish`: the pages. `outputs`: OTLP push and textfile.
 `refresh`: everything else, which ends the whole refresh.
 """
@@ -55,31 +55,33 @@ REFRESH_STAGES: tuple[RefreshStage, ...] = get_args(RefreshStage)
 class RefreshError(msgspec.Struct, frozen=True, array_like=True):
     """An unexpected error that ended one part of a refresh.
 
-    It has no message, because the message of an exception may quote what a file holds.
+    It has no message, because the message of an exception can quote the content of a file.
     """
 
     stage: RefreshStage
-    agent: str  # whose part it was; empty where it concerns all agents
+    agent: str  # empty if the part concerns all agents
     error: str  # the type of the exception
-    location: str  # the innermost line of this package that it passed: module:line
+    location: str  # innermost line of this package in the traceback: module:line
 
     def __str__(self) -> str:
-        """Return it in a line: `sessions (claude): KeyError at agtop_exporter.state:12`."""
+        """Return one line, such as `sessions (claude): KeyError at agtop_exporter.state:12`."""
         whose = f" ({self.agent})" if self.agent else ""
         return f"{self.stage}{whose}: {self.error} at {self.location}"
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """All that is published, as of one refresh; every output is made from it alone."""
+    """The published result of one refresh. All outputs are derived from it alone."""
 
     generated_at: float
     plan: Plan
     sessions: tuple[Session, ...]
     published: tuple[Session, ...]  # the top-level sessions that get series of their own
-    totals: Mapping[Series, int | float]  # counters: never fall
+    totals: Mapping[Series, int | float]  # counters, which never decrease
     gauges: Mapping[Series, int | float]  # the exporter's own gauges
     agents: tuple[AgentStatus, ...]
     rate_limits: tuple[RateLimit, ...] = ()
     price_sources: tuple[PriceSource, ...] = ()
-    errors: tuple[RefreshError, ...] = ()  # of parts of the refresh that are missing here
-    result_of: float | None = None  # the earlier refresh that this repeats, where later ones failed
+    errors: tuple[RefreshError, ...] = ()  # parts of the refresh that failed
+    result_of: float | None = (
+        None  # time of the earlier refresh that this repeats, if later ones failed
+    )

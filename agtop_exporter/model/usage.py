@@ -8,16 +8,16 @@ import msgspec
 from agtop_exporter.model.units import MAX_SUM
 
 TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-"""The disjoint token types: their sum is every token that was billed, once."""
+"""The disjoint token types. Their sum counts every billed token once."""
 
 Series = tuple[str, ...]
-"""One running total: the name of its metric (without prefix and suffix), then its label values."""
+"""Identifies a counter: the metric name without prefix and suffix, then the label values."""
 
 
 class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Tokens of one or many requests; the first five fields are disjoint.
+    """Tokens of one or many requests. The first five fields are disjoint.
 
-    `input` is uncached input; `output` includes reasoning, and `reasoning` repeats that part.
+    `input` is uncached input. `output` includes reasoning; `reasoning` is that part of it.
     """
 
     input: int = 0
@@ -29,14 +29,14 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def total(self) -> int:
-        """All tokens, each once."""
+        """The sum of the disjoint fields."""
         return (
             self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.output
         )
 
     @property
     def prompt(self) -> int:
-        """What the model was given: the context that the request used before its answer."""
+        """The tokens of the prompt, which fill the context window before the response."""
         return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
 
     def __add__(self, other: "TokenCounts") -> "TokenCounts":
@@ -60,7 +60,7 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def max(self, other: "TokenCounts") -> "TokenCounts":
-        """Return the larger of each field: how two sightings of one response merge."""
+        """Return the larger value of each field, which merges two sightings of a response."""
         return TokenCounts(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),
@@ -75,9 +75,10 @@ NO_TOKENS = TokenCounts()
 
 
 class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Money in picodollars, by token type; `reported` is an agent's own figure without a split.
+    """A cost in picodollars by token type.
 
-    `unpriced_tokens` counts the tokens that no price was known for: they are in no other field.
+    `reported` is a cost that the agent recorded itself, which has no token types.
+    `unpriced_tokens` counts tokens without a known price; no other field includes them.
     """
 
     input: int = 0
@@ -90,7 +91,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def total(self) -> int:
-        """All that is priced, in picodollars."""
+        """The sum of all priced fields, in picodollars."""
         return (
             self.input
             + self.cache_read
@@ -101,7 +102,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def known_for(self, tokens: TokenCounts) -> bool:
-        """Tell whether anything of `tokens` is priced: if not, the cost is unknown, not zero."""
+        """Return whether any of `tokens` has a price. Otherwise the cost is unknown, not zero."""
         return self.total > 0 or self.unpriced_tokens == 0 or self.unpriced_tokens < tokens.total
 
     def __add__(self, other: "Cost") -> "Cost":
@@ -127,7 +128,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def max(self, other: "Cost") -> "Cost":
-        """Return the larger of each field."""
+        """Return the larger value of each field."""
         return Cost(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),
@@ -143,12 +144,12 @@ NO_COST = Cost()
 
 
 class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One thing that happened once: a billed response, a prompt, a tool call, a compaction.
+    """An event that is counted once: a billed response, a prompt, a tool call or a compaction.
 
-    `key` names it for ever among the events of its agent: a second sighting (streamed growth, a
-    copy in a forked transcript, a rewritten file) merges into the first, field by field by the
-    maximum and tool calls by their ids. `copied` says that the record itself shows that it is a
-    copy; the session that holds the original then owns the event.
+    `key` uniquely identifies the event within its agent. Another sighting of the event (streamed
+    growth, a copy in a forked transcript, a rewritten file) merges with the first one: by the
+    maximum of each number, and by the ids of tool calls. `copied` is set if the record itself
+    shows that it is a copy. The event then belongs to the session with the original.
     """
 
     key: str
@@ -162,13 +163,13 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tools: tuple[tuple[str, str], ...] = ()  # (call id, tool name)
     tool_errors: tuple[tuple[str, str], ...] = ()
     copied: bool = False
-    provider: str = ""  # billing provider where the agent names it, e.g. "anthropic"
+    provider: str = ""  # billing provider if recorded, e.g. "anthropic"
     speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
-    reported_cost: int | None = None  # picodollars, where the agent itself says what it cost
+    reported_cost: int | None = None  # picodollars, if the agent recorded the cost
 
     @property
     def least(self) -> int:
-        """The smallest figure, at most 0: one below it is a mistake of the reader."""
+        """The smallest number, at most 0. A negative one is a bug of the reader."""
         tokens: tuple[int, ...] = msgspec.structs.astuple(self.tokens)
         return min(0, self.requests, self.turns, self.compactions, self.reported_cost or 0, *tokens)
 
@@ -203,7 +204,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one session used of one model."""
+    """The usage of one model in one session."""
 
     requests: int = 0
     tokens: TokenCounts = NO_TOKENS
@@ -220,7 +221,7 @@ class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def max(self, other: "ModelUsage") -> "ModelUsage":
-        """Return the larger of each field."""
+        """Return the larger value of each field."""
         return ModelUsage(
             max(self.requests, other.requests),
             self.tokens.max(other.tokens),
@@ -228,7 +229,7 @@ class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def bounded(self) -> "ModelUsage":
-        """Return the same, with no sum above MAX_SUM: absurd figures must not end the counting."""
+        """Return the usage with all sums limited to MAX_SUM, so that SQLite can store them."""
         tokens, cost = msgspec.structs.astuple(self.tokens), msgspec.structs.astuple(self.cost)
         if max(self.requests, *tokens, *cost) <= MAX_SUM:
             return self
