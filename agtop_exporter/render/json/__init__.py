@@ -14,49 +14,27 @@ other units, derived values, and fields that the document does not show. Keys ar
 An unknown value is null. Times are RFC 3339 text in UTC, and costs are US dollars.
 """
 
-from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.model import (
-    PICODOLLARS_PER_USD,
     AgentStatus,
     Cost,
-    ModelUsage,
     Plan,
     PriceSource,
-    ProcessMatch,
     RateLimit,
     Session,
     Snapshot,
-    State,
     TokenCounts,
 )
-from agtop_exporter.render.json.shape import Key, Shape, key_of, keys_of, list_of, mapping_of
+from agtop_exporter.render.json.session import SESSION
+from agtop_exporter.render.json.shape import Key, Shape, key_of, keys_of, list_of
+from agtop_exporter.render.json.usage import COST, HIDDEN, TOKENS_KEY, Bill, known_usd
 
 SCHEMA_VERSION = 1
-HIDDEN: tuple[Key, ...] = ()
-
-
-class Bill(NamedTuple):
-    """A cost with what is derived from it. US dollars are None where no price is known."""
-
-    cost: Cost
-    total_usd: float | None
-    billed_usd: float | None
-    included: bool
-
-
-class Usage(NamedTuple):
-    """The usage of a session's tree. It has the names of the same fields of `Session`."""
-
-    models: Mapping[str, ModelUsage]
-    tokens: TokenCounts
-    cost: Cost
-    included: bool
 
 
 class Sum(NamedTuple):
@@ -66,165 +44,6 @@ class Sum(NamedTuple):
     tokens: TokenCounts
     cost: Bill
 
-
-def _known_usd(cost: Cost, tokens: TokenCounts) -> float | None:
-    if cost.unpriced_tokens and not cost.known_for(tokens):
-        return None
-    return cost.total / PICODOLLARS_PER_USD
-
-
-def _bill(used: Session | Usage) -> Bill:
-    usd = _known_usd(used.cost, used.tokens)
-    return Bill(used.cost, usd, 0.0 if used.included else usd, used.included)
-
-
-def _usd_key(field: str) -> Key:
-    def usd(bill: Bill) -> float | None:
-        amount: int = getattr(bill.cost, field)
-        return None if bill.total_usd is None else amount / PICODOLLARS_PER_USD
-
-    return Key(f"{field}_usd", float | None, usd)
-
-
-def _ratio(session: Session) -> float | None:
-    used, window = session.context_used_tokens, session.context_window_tokens
-    return None if used is None or not window else used / window
-
-
-def _duration(session: Session) -> float | None:
-    if session.started_at is None or session.last_active is None:
-        return None
-    return round(max(0.0, session.last_active - session.started_at), 3)
-
-
-def _process_key(name: str, field: str) -> Key:
-    """Return the key of a field of a session's process. Without a process it is null."""
-    value = attrgetter(field)
-    (kind,) = (f.type for f in msgspec.structs.fields(ProcessMatch) if f.name == field)
-    return Key(name, kind | None, lambda s: None if s.process is None else value(s.process))
-
-
-# --- usage ----------------------------------------------------------------------------------------
-
-TOKENS = Shape(
-    "Tokens",
-    [*keys_of(TokenCounts), key_of("total", int)],
-    "Token counts. `reasoning` is a part of `output`. `total` is the sum of the others.",
-)
-
-COST = Shape(
-    "Cost",
-    [
-        *(_usd_key(field) for field in Cost.__struct_fields__ if field != "unpriced_tokens"),
-        key_of("total_usd", float | None),
-        key_of("billed_usd", float | None),
-        key_of("included", bool),
-        Key("unpriced_tokens", int, attrgetter("cost.unpriced_tokens")),
-    ],
-    "Cost in US dollars: null where no price is known. `billed_usd` is 0 if the plan includes it.",
-)
-
-TOKENS_KEY = Key("tokens", TOKENS.type, lambda used: TOKENS(used.tokens))
-
-MODEL = Shape(
-    "Model",
-    keys_of(
-        ModelUsage,
-        {
-            "tokens": (TOKENS_KEY,),
-            "cost": (
-                Key("cost_usd", float | None, lambda used: _known_usd(used.cost, used.tokens)),
-                Key("unpriced_tokens", int, attrgetter("cost.unpriced_tokens")),
-            ),
-        },
-    ),
-    "The usage of one model.",
-)
-
-USAGE_KEYS = {
-    "models": (
-        Key(
-            "models",
-            mapping_of(MODEL),
-            lambda used: {name: MODEL(usage) for name, usage in used.models.items()},
-        ),
-    ),
-    "tokens": (TOKENS_KEY,),
-    "cost": (Key("cost", COST.type, lambda used: COST(_bill(used))),),
-    "included": HIDDEN,  # a key of `cost`
-}
-
-TREE = Shape(
-    "Tree",
-    [key for keys in USAGE_KEYS.values() for key in keys],
-    "The usage of a session with all its subagents.",
-)
-
-
-def _tree(session: Session) -> Usage:
-    tree = session.tree
-    return Usage(tree.models, tree.tokens, tree.cost, session.included)
-
-
-# --- sessions -------------------------------------------------------------------------------------
-
-CONTEXT = Shape(
-    "Context",
-    [
-        Key("used_tokens", int | None, attrgetter("context_used_tokens")),
-        Key("peak_tokens", int | None, attrgetter("context_peak_tokens")),
-        Key("window_tokens", int | None, attrgetter("context_window_tokens")),
-        Key("used_ratio", float | None, _ratio),
-    ],
-    "The context window of a session's model, and how much of it is used.",
-)
-
-STATE = Shape(
-    "State",
-    [
-        *(
-            Key(f.name, f.type, attrgetter(f"state.{f.name}"))
-            for f in msgspec.structs.fields(State)
-        ),
-        Key("detail", str | None, attrgetter("state_detail")),
-    ],
-    "The activity of a session. `detail` names the record that it was derived from.",
-)
-
-SESSION = Shape(
-    "Session",
-    keys_of(
-        Session,
-        {
-            **USAGE_KEYS,
-            "tree": (Key("tree", TREE.type, lambda session: TREE(_tree(session))),),
-            "floor_tokens": HIDDEN,  # for the counters
-            "floor_cost": HIDDEN,
-            "last_active": (
-                key_of("last_active", float),
-                Key("duration_seconds", float | None, _duration),
-            ),
-            "agent_turns": (key_of("agent_turns", int), key_of("tool_calls", int)),
-            "context_used_tokens": (Key("context", CONTEXT.type, CONTEXT),),
-            "context_peak_tokens": HIDDEN,  # keys of `context`
-            "context_window_tokens": HIDDEN,
-            "state": (Key("state", STATE.type, STATE),),
-            "state_detail": HIDDEN,  # a key of `state`
-            "process": (
-                _process_key("pid", "pid"),
-                _process_key("liveness", "liveness"),
-                _process_key("match_confidence", "confidence"),
-                _process_key("match_evidence", "evidence"),
-                _process_key("process_role", "role"),
-                _process_key("process", "usage"),
-            ),
-            "spent": HIDDEN,  # for the counters
-        },
-    ),
-    "One session. Only `tree` includes its subagents.",
-)
-
-# --- the document ---------------------------------------------------------------------------------
 
 TOTALS = Shape(
     "Totals",
@@ -298,7 +117,7 @@ def _total(sessions: Sequence[Session]) -> Sum:
     billable = [session for session in sessions if not session.included]
     billed_tokens, billed = (tokens, cost) if len(billable) == len(sessions) else _sum(billable)
     included = bool(sessions) and not billable
-    bill = Bill(cost, _known_usd(cost, tokens), _known_usd(billed, billed_tokens), included)
+    bill = Bill(cost, known_usd(cost, tokens), known_usd(billed, billed_tokens), included)
     return Sum(len(sessions), tokens, bill)
 
 
