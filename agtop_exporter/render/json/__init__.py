@@ -9,9 +9,9 @@
       ...
     }
 
-Keys are generated from the fields of the published values. The tables below list the exceptions:
-other units, derived values, and fields that the document does not show. Keys are only added.
-An unknown value is null. Times are RFC 3339 text in UTC, and costs are US dollars.
+Keys are generated from the fields of the published values. The tables of this package list the
+exceptions: other units, derived values, and fields that the document does not show. Keys are only
+added. An unknown value is null. Times are RFC 3339 text in UTC, and costs are US dollars.
 """
 
 from collections.abc import Sequence
