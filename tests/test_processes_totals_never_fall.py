@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes.builders import NOW
 
+from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import (
     Binding,
     Matches,
@@ -15,7 +16,6 @@ from agtop_exporter.processes.facts import (
     ProcessSample,
     ProcessTable,
     Recognised,
-    SessionKey,
 )
 from agtop_exporter.processes.usage import TreeUsage, advance, past_usage, retain
 

@@ -332,8 +332,9 @@ class Pipeline:
             return
         for path, reason in listing.unreadable:
             self._fail(Failure(name, path, reason), failed)
-        self._plans[name] = self._files[name].plan
         self._follow(name, listing)
+        with self.steps.step("scan", name):
+            self._plans[name] = self._files[name].account_plan()
 
     def _follow(self, agent: str, listing: Listing) -> None:
         """Move the cursors of renamed files, forget those of files that are gone."""

@@ -5,14 +5,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from agtop_exporter.model import ProcessMatch, ProcessUsage
-from agtop_exporter.processes.facts import (
-    Matches,
-    ProcessId,
-    ProcessSample,
-    ProcessTable,
-    SessionKey,
-)
+from agtop_exporter.model import ProcessMatch, ProcessUsage, SessionKey
+from agtop_exporter.processes.facts import Matches, ProcessId, ProcessSample, ProcessTable
 from agtop_exporter.processes.growth import NO_DEBT, Debt, Spent, growth, new_debts, plus
 
 _SHORTEST_SECONDS = 0.001  # between two samples that give a rate
