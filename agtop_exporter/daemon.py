@@ -115,8 +115,6 @@ class Daemon:
                 stopping=lambda: self._stopping,
                 sampled_at=self._clock,
             )
-        with steps.step("prices"):
-            self._refresher.save_memo()
         if not self._stopping:
             self._show(result)
         self._health.ended(steps.errors)

@@ -34,7 +34,7 @@ PARTS = {  # function: its stage, whether agents are down, whether new tokens ar
     "agtop_exporter.pipeline.pairing:Pairing.pair": ("match", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews._view": ("sessions", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews.published": ("refresh", True, False),
-    "agtop_exporter.pricing:PriceRefresher.save_memo": ("prices", False, True),
+    "agtop_exporter.pipeline:Pipeline._reprice": ("prices", True, True),
     "agtop_exporter.textfile:TextfileWriter.settle": ("outputs", False, True),
     "agtop_exporter.textfile:TextfileWriter.offer": ("outputs", False, True),
     "agtop_exporter.daemon:render_pages": ("publish", None, None),  # no page is made at all
@@ -203,9 +203,6 @@ class Refresher:
     """A price refresher that has nothing to do."""
 
     refresh_errors = 0
-
-    def save_memo(self):
-        """Keep nothing."""
 
 
 class Outlet:

@@ -19,7 +19,6 @@ def one_snapshot(settings: Settings) -> Snapshot:
         if settings.refresh_pricing:
             refresher.refresh_once(force=True)
         snapshot = refresh_with_rates(pipeline)
-        refresher.save_memo()
         unpriced = any(session.cost.unpriced_tokens for session in snapshot.sessions)
         if settings.no_pricing_refresh or not unpriced:
             return snapshot

@@ -1,7 +1,8 @@
-"""Where genai-prices lists a model, matched more strictly than by that package itself.
+"""Lookup of a model in the genai-prices table, with stricter rules than that package applies.
 
-It takes `claude-opus-4-10` for Opus 4.1 and `gemini-3.8-flash-cyber` for Gemini 3.8 Flash, because
-its rules name prefixes; here a prefix counts only if the rest says no more than which version.
+genai-prices matches by prefix: it finds Opus 4.1 for `claude-opus-4-10`, and Gemini 3.8 Flash for
+`gemini-3.8-flash-cyber`. Here a prefix matches only if the rest of the name is a version suffix
+(`names.is_version_of`). Otherwise the model is unknown, and its usage is unpriced.
 """
 
 import re
@@ -26,42 +27,45 @@ from genai_prices.types import (
 from agtop_exporter.pricing.names import candidates, is_version_of
 
 
-class Found(NamedTuple):
-    """Where a model is listed, and how its name led there (`rates.PriceCard.match`)."""
+class Listing(NamedTuple):
+    """A model in the table: its provider, its entry, and how the name was matched.
+
+    `match` has the values of `rates.PriceCard.match`.
+    """
 
     provider: Provider
     info: ModelInfo
     match: str
 
 
-class Sellers:
-    """One table of sellers and what they list."""
+class ProviderIndex:
+    """One genai-prices table, indexed by provider on first use."""
 
-    def __init__(self, table: list[Provider]) -> None:
-        self._table = table
-        self._listings: dict[str, _Listing] = {}
+    def __init__(self, providers: list[Provider]) -> None:
+        self._providers = providers
+        self._models: dict[str, _ProviderModels] = {}
 
-    def find(self, seller: str, names: Sequence[tuple[str, str]]) -> Iterator[Found]:
-        """Yield the seller's priced listings of the names, in their order."""
-        provider = find_provider_by_id(self._table, seller)
+    def find(self, provider_name: str, names: Sequence[tuple[str, str]]) -> Iterator[Listing]:
+        """Yield the priced listings of a provider for (name, match kind) pairs, in their order."""
+        provider = find_provider_by_id(self._providers, provider_name)
         if provider is None:
             return
-        listing = self._listings.get(provider.id)
-        if listing is None:
-            listing = self._listings[provider.id] = _Listing(provider, self._table)
+        models = self._models.get(provider.id)
+        if models is None:
+            models = self._models[provider.id] = _ProviderModels(provider, self._providers)
         for name, kind in names:
-            info = listing.find(name)
+            info = models.find(name)
             if info is not None:
-                yield Found(provider, info, _match(info.id.lower(), name, kind=kind))
+                yield Listing(provider, info, _match(info.id.lower(), name, kind=kind))
 
 
-class _Listing:
-    """The priced models of one seller, and of those whose models it sells."""
+class _ProviderModels:
+    """The priced models of one provider and of the providers whose models it resells."""
 
-    def __init__(self, seller: Provider, table: list[Provider]) -> None:
-        lenders = seller.fallback_model_providers or ()
-        lent = [info for other in table if other.id in lenders for info in other.models]
-        models = [info for info in (*seller.models, *lent) if is_priced(info)]
+    def __init__(self, provider: Provider, providers: list[Provider]) -> None:
+        resold_from = provider.fallback_model_providers or ()
+        resold = [info for other in providers if other.id in resold_from for info in other.models]
+        models = [info for info in (*provider.models, *resold) if is_priced(info)]
         self._named = {info.id.lower(): info for info in reversed(models)}
         self._rules: list[tuple[MatchLogic, ModelInfo]] = []
         for info in models:
@@ -72,19 +76,19 @@ class _Listing:
                     self._rules.append((rule, info))
 
     def find(self, name: str) -> ModelInfo | None:
-        """Return the model of that name, its own name before its aliases and rules."""
+        """Return the model with this id or alias, else the first whose rule matches."""
         if name in self._named:
             return self._named[name]
         return next((info for rule, info in self._rules if _lists(rule, name)), None)
 
 
 def all_prices(info: ModelInfo) -> list[ModelPrice]:
-    """Return the prices of a model at all times."""
+    """Return all prices of a model, of every date and time of day."""
     return [p.prices for p in info.prices] if isinstance(info.prices, list) else [info.prices]
 
 
 def is_priced(info: ModelInfo) -> bool:
-    """Tell whether the model has a price of tokens in and out."""
+    """Return whether the model has a price for input and for output tokens."""
     return any(price.input_mtok and price.output_mtok is not None for price in all_prices(info))
 
 
@@ -95,7 +99,7 @@ def _match(listed: str, name: str, *, kind: str) -> str:
 
 
 def _lists(clause: MatchLogic, name: str) -> bool:
-    """Tell whether the clause lists this very name, or one of which it is only a version."""
+    """Return whether the clause matches `name`, or a name of which `name` is a version."""
     listed = False
     match clause:
         case ClauseEquals(equals):
@@ -122,7 +126,7 @@ def _lists(clause: MatchLogic, name: str) -> bool:
 def _searches(regex: str, name: str) -> bool:
     try:
         return re.search(regex, name) is not None
-    except re.error:  # a download may hold anything
+    except re.error:  # the pattern may come from a download
         return False
 
 
