@@ -1,6 +1,6 @@
-"""The ways out of the daemon beside its pages: what is pushed, and what is written to a file.
+"""The outputs of the daemon besides its HTTP pages: the OTLP push and the textfile.
 
-Each is imported only if the settings ask for it.
+Each is imported only if the settings enable it.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ log = structlog.get_logger()
 
 
 class Outlet(Protocol):
-    """Takes every snapshot of the daemon."""
+    """An output that receives every snapshot of the daemon."""
 
     def offer(self, snapshot: Snapshot) -> None:
-        """Take the snapshot of a refresh, without waiting for a receiver."""
+        """Accept the snapshot of a refresh, without waiting for a receiver."""
 
     def settle(self, ledger: Ledger) -> None:
-        """Put what has happened since the last call into the ledger."""
+        """Write the counts and the state since the last call to the ledger."""
 
     def stop(self) -> None:
-        """Deliver what is not delivered yet, for a few seconds at most, and end."""
+        """Deliver the last snapshot, within a few seconds, and stop."""
 
 
 def make_outlets(
@@ -36,9 +36,7 @@ def make_outlets(
     facts: Mapping[str, bytes],
     uid: int,
 ) -> list[Outlet]:
-    """Return the outlets that the settings ask for.
-
-    `facts` is what the ledger remembers of earlier processes.
+    """Return the outputs that the settings enable. `facts` is the metadata of the ledger.
 
     Raises:
         SettingsError: An `OTEL_*` variable cannot be used.
@@ -71,13 +69,18 @@ def _pusher(
 ) -> Outlet:
     from agtop_exporter.push import Pusher  # noqa: PLC0415 - OpenTelemetry takes long to import
     from agtop_exporter.push.delivery import Delivery  # noqa: PLC0415
-    from agtop_exporter.push.options import push_options  # noqa: PLC0415
+    from agtop_exporter.push.options import push_options, secrets  # noqa: PLC0415
 
     options = push_options(environment)
     from agtop_exporter.push.resource import resource  # noqa: PLC0415 - after the mistakes
     from agtop_exporter.push.sender import OtlpSender  # noqa: PLC0415
 
-    sender = OtlpSender(options, resource(uid, homes=settings.home), genai=settings.otlp_genai)
+    sender = OtlpSender(
+        options,
+        resource(uid, homes=settings.home),
+        genai=settings.otlp_genai,
+        secrets=secrets(environment),
+    )
     log.info(
         "otlp push",
         endpoint=options.endpoint,
