@@ -62,7 +62,7 @@ class Daemon:
         self._resume = self._from_ledger()
         self._previous: Snapshot | None = None
         self._reload_succeeded = True
-        self._price_errors = 0
+        pipeline.telemetry.declare("pricing_refresh_errors")
         # A signal handler may interrupt anything, so it may take no lock: a socket wakes the loop.
         self._wake, self._woken = socket.socketpair()
         self._stopping = False
@@ -120,11 +120,8 @@ class Daemon:
         self._health.ended(steps.errors)
 
     def _settle(self) -> None:
-        """Put into the ledger what has been counted beside it."""
+        """Write what the outputs have counted and kept to the ledger."""
         ledger = self._pipeline.ledger
-        errors = self._refresher.refresh_errors
-        ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
-        self._price_errors = errors
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):
                 outlet.settle(ledger)
@@ -163,8 +160,7 @@ class Daemon:
     def _last_again(self) -> Snapshot:
         """Return the last result with the errors that are counted since, which it makes durable."""
         pipeline = self._pipeline
-        with pipeline.steps.step("ledger"):
-            pipeline.ledger.checkpoint()
+        pipeline.checkpoint()
         if self._previous is None:
             return self._empty_snapshot()
         return repeated(
@@ -201,8 +197,7 @@ class Daemon:
             with steps.step("outputs"):
                 outlet.settle(self._pipeline.ledger)
         if self._outlets:
-            with steps.step("ledger"):
-                self._pipeline.ledger.checkpoint()
+            self._pipeline.checkpoint()
 
     def _empty_snapshot(self) -> Snapshot:
         """Return what is known before the first result."""

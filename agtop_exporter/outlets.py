@@ -12,6 +12,7 @@ import structlog
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Snapshot
 from agtop_exporter.settings import Settings
+from agtop_exporter.telemetry import Telemetry
 
 log = structlog.get_logger()
 
@@ -23,7 +24,7 @@ class Outlet(Protocol):
         """Accept the snapshot of a refresh, without waiting for a receiver."""
 
     def settle(self, ledger: Ledger) -> None:
-        """Write the counts and the state since the last call to the ledger."""
+        """Write the state that has changed since the last call to the ledger."""
 
     def stop(self) -> None:
         """Deliver the last snapshot, within a few seconds, and stop."""
@@ -35,6 +36,7 @@ def make_outlets(
     *,
     facts: Mapping[str, bytes],
     uid: int,
+    telemetry: Telemetry,
 ) -> list[Outlet]:
     """Return the outputs that the settings enable. `facts` is the metadata of the ledger.
 
@@ -50,7 +52,9 @@ def make_outlets(
         if forbidden:
             log.warning("otlp is off", variable=forbidden)
         else:
-            outlets.append(_pusher(settings, environment, facts=facts, uid=uid))
+            outlets.append(
+                _pusher(settings, environment, facts=facts, uid=uid, telemetry=telemetry)
+            )
     if settings.textfile:
         from agtop_exporter.textfile import TextfileWriter  # noqa: PLC0415 - on request only
 
@@ -66,6 +70,7 @@ def _pusher(
     *,
     facts: Mapping[str, bytes],
     uid: int,
+    telemetry: Telemetry,
 ) -> Outlet:
     from agtop_exporter.push import Pusher  # noqa: PLC0415 - OpenTelemetry takes long to import
     from agtop_exporter.push.delivery import Delivery  # noqa: PLC0415
@@ -88,4 +93,4 @@ def _pusher(
         interval=options.interval_seconds,
         temporality="delta" if options.delta else "cumulative",
     )
-    return Pusher(Delivery(sender, options, facts=facts))
+    return Pusher(Delivery(sender, options, facts=facts, telemetry=telemetry))

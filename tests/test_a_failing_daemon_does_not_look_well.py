@@ -202,8 +202,6 @@ def test_a_command_that_has_nothing_to_show_says_why(words, tmp_path):
 class Refresher:
     """A price refresher that has nothing to do."""
 
-    refresh_errors = 0
-
 
 class Outlet:
     """An outlet that remembers what it was offered, and raises when it is broken."""

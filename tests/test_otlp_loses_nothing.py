@@ -15,6 +15,7 @@ from agtop_exporter.model import TokenCounts, Tree
 from agtop_exporter.push.delivery import LONGEST_PAUSE_SECONDS, Delivery, Outcome
 from agtop_exporter.push.delta import _difference
 from agtop_exporter.push.options import PushOptions
+from agtop_exporter.telemetry import Telemetry
 
 DELTA = PushOptions(delta=True)
 
@@ -52,11 +53,12 @@ class Backend:
         self.down = True
 
 
-def deliver(backend, options=None, *, facts=None, jitter=lambda: 1.0):
+def deliver(backend, options=None, *, facts=None, telemetry=None, jitter=lambda: 1.0):
     return Delivery(
         backend,
         options or PushOptions(),
         facts=facts or {},
+        telemetry=telemetry or Telemetry(),
         jitter=jitter,
     )
 
@@ -209,8 +211,8 @@ def test_rubbish_in_the_ledger_begins_anew():
 
 
 def test_nothing_is_sent_twice_and_failures_are_told_once():
-    backend, told = Backend(), []
-    delivery = deliver(backend)
+    backend, telemetry, told = Backend(), Telemetry(), []
+    delivery = deliver(backend, telemetry=telemetry)
     first = snapshot(0)
     with logged_to(told):
         delivery.push(first)
@@ -226,8 +228,8 @@ def test_nothing_is_sent_twice_and_failures_are_told_once():
         ("info", "otlp push works again", {"failures": 49}),
     ]
     ledger = Ledger()
-    delivery.settle(ledger)
-    delivery.settle(ledger)
+    telemetry.flush(ledger.add)
+    telemetry.flush(ledger.add)
     assert ledger.totals["otlp_exports",] == 51
     assert ledger.totals["otlp_export_errors",] == 49
     ledger.close()

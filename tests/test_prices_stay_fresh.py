@@ -299,7 +299,7 @@ def test_download_that_cannot_be_decoded_falls_back_to_the_bundled_table(machine
             assert book.card("claude-opus-4-1", at=AT).source == "genai-prices"
             assert book.card("gpt-98", at=AT) is None
     assert refresher.refresh_errors == 1
-    assert [entry["event"] for entry in logged] == ["downloaded price table ignored"]
+    assert [entry["event"] for entry in logged] == ["price refresh failed"]
     assert book.problems == ("the downloaded table of genai-prices cannot be used: AttributeError",)
     monkeypatch.undo()
     refresher.refresh_due(force=True)

@@ -34,7 +34,7 @@ def run(options: Namespace) -> None:
             problems += doctor.of_the_daemon(remembered_errors(ledger))
     with contextlib.closing(Ledger()) as ledger:
         pipeline = make_pipeline(settings, ledger)
-        make_refresher(settings, pipeline.prices)
+        make_refresher(settings, pipeline)
         log_nothing()  # the report has it
         report = doctor.examine(
             pipeline,

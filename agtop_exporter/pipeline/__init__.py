@@ -22,7 +22,7 @@ from agtop_exporter.model import (
     Series,
     Snapshot,
 )
-from agtop_exporter.pipeline.failing import count_error, remember_errors
+from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.files import AgentFiles, Listing
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
@@ -33,6 +33,7 @@ from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import project_name
 from agtop_exporter.settings import Settings
+from agtop_exporter.telemetry import Telemetry
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
@@ -61,7 +62,8 @@ class Pipeline:
         self.prices = prices
         self._all_agents = agents
         self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
-        self.steps = Steps(partial(count_error, ledger))
+        self.telemetry = Telemetry()
+        self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self._account_plan = partial(account_plan, homes=homes, environment=environment)
         self._plans: dict[str, str] = {}  # by agent, once it could be read
         self._noticed: set[tuple[str, ...]] = set()
@@ -122,8 +124,7 @@ class Pipeline:
             restore_keys(self.ledger, self.agents, price=self.prices.cost, stopping=stopping)
         with self.steps.step("prices"):
             self._reprice()
-        with self.steps.step("ledger"):
-            self.ledger.checkpoint()
+        self.checkpoint()
         with self.steps.step("ledger"):
             self._views.note(self.ledger.take_changed())
         with self.steps.step("match"):
@@ -132,6 +133,7 @@ class Pipeline:
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
         self._tell_of_ledger()
+        self.telemetry.flush(self.ledger.add)
         duration = perf_counter() - began
         states = self._views.states()
         return Snapshot(
@@ -157,6 +159,12 @@ class Pipeline:
             price_sources=self._price_sources,
             errors=self.steps.errors,
         )
+
+    def checkpoint(self) -> None:
+        """Make the ledger durable, with the exporter's own counters."""
+        self.telemetry.flush(self.ledger.add)
+        with self.steps.step("ledger"):
+            self.ledger.checkpoint()
 
     def look_at_processes(self, now: float) -> None:
         """Match the processes as of `now`, so that the next refresh can tell rates."""
@@ -260,7 +268,7 @@ class Pipeline:
                 self._look_at(name, listings, failed)
             if looking.failed:
                 failed.add(name)
-                self.ledger.add(("scan_errors", name), 1)
+                self.telemetry.count("scan_errors", name)
             durations[name] = perf_counter() - began
         return listings
 
@@ -309,7 +317,7 @@ class Pipeline:
 
     def _fail(self, failure: Failure, failed: set[str]) -> None:
         failed.add(failure.agent)
-        self.ledger.add(("scan_errors", failure.agent), 1)
+        self.telemetry.count("scan_errors", failure.agent)
         if failure.bug is not None:
             self.steps.note("scan", failure.bug, agent=failure.agent)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -76,8 +77,6 @@ class PriceBook:
         self._used: dict[tuple[str, str, float], PriceUse] = {}
         self.generation = 0
         """Increases when a table or the overrides change."""
-        self.table_errors = 0
-        """How many downloads were found to be invalid at a lookup."""
         self.problems: tuple[str, ...] = ()
         """Sentences about tables that cannot be used."""
         if litellm is not None:
@@ -134,20 +133,25 @@ class PriceBook:
         return tokens
 
     def load(
-        self, source: str, data: bytes, *, updated_at: float | None, lazy: bool = False
+        self,
+        source: str,
+        data: bytes,
+        *,
+        updated_at: float | None,
+        on_error: Callable[[Exception], None] | None = None,
     ) -> None:
         """Replace the table of `genai-prices` or `litellm` with another download.
 
-        With `lazy`, a genai-prices table is decoded at the first lookup. If it is not valid then,
-        it is ignored and `table_errors` increases.
+        With `on_error`, a genai-prices table is decoded at the first lookup. If it is not valid
+        then, `on_error` is called once, and the bundled table is used.
 
         Raises:
             PriceTableError: The table is not valid. The previous table remains in use.
 
         """
         if source == GENAI:
-            genai = LazyGenaiPrices(data, on_error=self._reject)
-            if not lazy:
+            genai = LazyGenaiPrices(data, on_error=partial(self._reject, on_error))
+            if on_error is None:
                 genai.read()
             self._genai = genai
             self.problems = ()
@@ -158,10 +162,11 @@ class PriceBook:
         self._periods, self._context_windows = {}, {}
         self.generation += 1
 
-    def _reject(self, error: Exception) -> None:
-        self.table_errors += 1
+    def _reject(self, on_error: Callable[[Exception], None] | None, error: Exception) -> None:
         reason = str(error) if isinstance(error, PriceTableError) else type(error).__name__
         self.problems = (f"the downloaded table of {GENAI} cannot be used: {reason}",)
+        if on_error is not None:
+            on_error(error)
 
     def override(self, overrides: Mapping[str, Override]) -> None:
         """Replace the user's prices. Raises PriceTableError if one is not valid."""

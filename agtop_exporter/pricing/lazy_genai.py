@@ -6,14 +6,10 @@ The import takes 0.1 to 0.3 s of CPU time, and commands such as `check-config` n
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import structlog
-
 if TYPE_CHECKING:
     from agtop_exporter.pricing.genai import GenaiPrices
 
 GENAI = "genai-prices"
-
-log = structlog.get_logger()
 
 
 class LazyGenaiPrices:
@@ -45,7 +41,6 @@ class LazyGenaiPrices:
             if self._download is None:
                 raise
             self._download = None
-            log.warning("downloaded price table ignored", source=GENAI, error=str(error))
             if self._on_error is not None:
                 self._on_error(error)
             return self.read()

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from agtop_exporter.pricing.book import PriceBook
 from agtop_exporter.pricing.lazy_genai import GENAI
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.rates import PriceTableError
+from agtop_exporter.telemetry import Telemetry
 
 log = structlog.get_logger()
 
@@ -82,12 +84,13 @@ class PriceRefresher:
         cache_dir: Path,
         *,
         clock: Callable[[], float],
+        telemetry: Telemetry | None = None,
         fetch: Fetch | None = None,
         wait: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Prepare. `clock` returns unix seconds, `wait` sleeps, and `jitter` is from 0 to 1."""
-        self._errors = 0
+        self._telemetry = telemetry or Telemetry()
         self.last_success: float | None = None
         self._book = book
         self._cache_dir = cache_dir
@@ -103,7 +106,7 @@ class PriceRefresher:
     @property
     def refresh_errors(self) -> int:
         """How many downloads, tables and cache files could not be used or written."""
-        return self._errors + self._book.table_errors
+        return self._telemetry.value("pricing_refresh_errors")
 
     def load_cache(self) -> None:
         """Load earlier downloads into the book. Call it once, before the first lookup."""
@@ -115,7 +118,12 @@ class PriceRefresher:
             try:
                 data = _read_table(self._cache_dir / source.file, sha256=state.sha256)
                 if state.genai_version == _package_version(source):
-                    self._book.load(source.name, data, updated_at=state.fetched_at, lazy=True)
+                    self._book.load(
+                        source.name,
+                        data,
+                        updated_at=state.fetched_at,
+                        on_error=partial(self._failed, source),
+                    )
                     continue
             except (OSError, PriceTableError) as error:
                 self._failed(source, error)
@@ -206,7 +214,7 @@ class PriceRefresher:
         )
 
     def _failed(self, source: _Source, error: Exception) -> None:
-        self._errors += 1
+        self._telemetry.count("pricing_refresh_errors")
         log.warning("price refresh failed", source=source.name, error=str(error))
 
     def _read_states(self) -> dict[str, _State]:
@@ -220,7 +228,7 @@ class PriceRefresher:
         try:
             _write_file(self._cache_dir / _STATE_FILE, msgspec.json.encode(self._states))
         except OSError as error:
-            self._errors += 1
+            self._telemetry.count("pricing_refresh_errors")
             log.warning("price refresh state not written", error=str(error))
 
 

@@ -32,7 +32,7 @@ class Pusher:
             self._thread.start()
 
     def settle(self, ledger: Ledger) -> None:
-        """Write the counts and the state since the last call to the ledger."""
+        """Write the state that has changed since the last call to the ledger."""
         self._delivery.settle(ledger)
 
     def stop(self) -> None:

@@ -16,6 +16,7 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Snapshot
 from agtop_exporter.push.delta import Delivered, growth
 from agtop_exporter.push.options import PushOptions
+from agtop_exporter.telemetry import Telemetry
 
 LONGEST_PAUSE_SECONDS = 300.0
 """Longest time between two pushes to a receiver that fails."""
@@ -62,9 +63,13 @@ class Delivery:
         options: PushOptions,
         *,
         facts: Mapping[str, bytes],
+        telemetry: Telemetry,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Prepare. `facts` is the metadata of the ledger; `jitter` returns a number from 0 to 1."""
+        self._telemetry = telemetry
+        telemetry.declare("otlp_exports")
+        telemetry.declare("otlp_export_errors")
         self._sender = sender
         self._options = options
         self._jitter = jitter
@@ -73,19 +78,13 @@ class Delivery:
         self._counted_from = _number(facts.get(SINCE))
         self._before = Delivered.decode(facts.get(DELIVERED)) if options.delta else None
         self._to_remember: dict[str, bytes] = {}
-        self._exports = self._errors = 0
-        self._settled = (0, 0)
         self._failures = 0  # since the last success
         self._asked_pause = 0.0
         self._logged = ""
         self._closed = threading.Event()
 
     def settle(self, ledger: Ledger) -> None:
-        """Write the counts and the state since the last call, in the thread of the ledger."""
-        exports, errors = self._exports, self._errors
-        ledger.add(("otlp_exports",), exports - self._settled[0])
-        ledger.add(("otlp_export_errors",), errors - self._settled[1])
-        self._settled = (exports, errors)
+        """Write the state that has changed since the last call, in the thread of the ledger."""
         while self._to_remember:
             ledger.remember(*self._to_remember.popitem())
 
@@ -114,11 +113,11 @@ class Delivery:
             publication, outcome = None, Outcome(failure=type(error).__name__)
         if self._closed.is_set():
             return
-        self._exports += 1
+        self._telemetry.count("otlp_exports")
         self._log(outcome)
         self._asked_pause = outcome.retry_after_seconds
         if publication is None or outcome.failure:
-            self._errors += 1
+            self._telemetry.count("otlp_export_errors")
             self._failures += 1
             return
         self._failures = 0
