@@ -39,47 +39,31 @@ class Listing(NamedTuple):
 
 
 class ProviderIndex:
-    """One genai-prices table, indexed by provider on first use."""
+    """One genai-prices table, with the models of each provider by id."""
 
     def __init__(self, providers: list[Provider]) -> None:
         self._providers = providers
-        self._models: dict[str, _ProviderModels] = {}
+        self._models: dict[str, dict[str, ModelInfo]] = {}  # by provider, then by id
 
     def find(self, provider_name: str, names: Sequence[tuple[str, str]]) -> Iterator[Listing]:
         """Yield the priced listings of a provider for (name, match kind) pairs, in their order."""
         provider = find_provider_by_id(self._providers, provider_name)
         if provider is None:
             return
-        models = self._models.get(provider.id)
-        if models is None:
-            models = self._models[provider.id] = _ProviderModels(provider, self._providers)
+        if provider.id not in self._models:
+            self._models[provider.id] = self._models_by_id(provider)
+        models = self._models[provider.id]
         for name, kind in names:
-            info = models.find(name)
-            if info is not None:
+            info = models.get(name) or provider.find_model(name, all_providers=self._providers)
+            if info is not None and is_priced(info) and _lists_exactly(info, name):
                 yield Listing(provider, info, _match(info.id.lower(), name, kind=kind))
 
-
-class _ProviderModels:
-    """The priced models of one provider and of the providers whose models it resells."""
-
-    def __init__(self, provider: Provider, providers: list[Provider]) -> None:
+    def _models_by_id(self, provider: Provider) -> dict[str, ModelInfo]:
+        """Return the priced models of a provider and of the providers whose models it resells."""
         resold_from = provider.fallback_model_providers or ()
-        resold = [info for other in providers if other.id in resold_from for info in other.models]
-        models = [info for info in (*provider.models, *resold) if is_priced(info)]
-        self._named = {info.id.lower(): info for info in reversed(models)}
-        self._rules: list[tuple[MatchLogic, ModelInfo]] = []
-        for info in models:
-            for rule in info.match.or_ if isinstance(info.match, ClauseOr) else (info.match,):
-                if isinstance(rule, ClauseEquals):
-                    self._named.setdefault(rule.equals.lower(), info)
-                else:
-                    self._rules.append((rule, info))
-
-    def find(self, name: str) -> ModelInfo | None:
-        """Return the model with this id or alias, else the first whose rule matches."""
-        if name in self._named:
-            return self._named[name]
-        return next((info for rule, info in self._rules if _lists(rule, name)), None)
+        resold = [m for other in self._providers if other.id in resold_from for m in other.models]
+        models = filter(is_priced, (*resold, *reversed(provider.models)))
+        return {info.id.lower(): info for info in models}
 
 
 def all_prices(info: ModelInfo) -> list[ModelPrice]:
@@ -96,6 +80,10 @@ def _match(listed: str, name: str, *, kind: str) -> str:
     if kind != "exact" or name == listed:
         return kind
     return "date-stripped" if (listed, "date-stripped") in candidates(name) else "alias"
+
+
+def _lists_exactly(info: ModelInfo, name: str) -> bool:
+    return name == info.id.lower() or _lists(info.match, name)
 
 
 def _lists(clause: MatchLogic, name: str) -> bool:
