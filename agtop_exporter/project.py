@@ -3,6 +3,7 @@
 Reads `.git` files directly and never runs git. A directory that is gone still has a name.
 """
 
+import configparser
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -43,8 +44,6 @@ def _repository_name(git: Path) -> str:
 
 def remote_name(config: str) -> str:
     """Return the repository's name in the URL of the remote `origin`; "" without one."""
-    import configparser  # noqa: PLC0415 - for a project that is new only
-
     parser = configparser.RawConfigParser(
         strict=False, allow_no_value=True, inline_comment_prefixes=("#", ";")
     )
