@@ -124,7 +124,7 @@ class Daemon:
         ledger = self._pipeline.ledger
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):
-                outlet.settle(ledger)
+                outlet.save_state(ledger)
 
     def _on_progress(self, done: int, total: int) -> None:
         """Tell the service manager that a long scan gets on; a short one is not worth a word."""
@@ -155,7 +155,7 @@ class Daemon:
         if result is not None and self._previous is not None:
             for outlet in self._outlets:
                 with steps.step("outputs"):
-                    outlet.offer(result)
+                    outlet.publish(result)
 
     def _last_again(self) -> Snapshot:
         """Return the last result with the errors that are counted since, which it makes durable."""
@@ -195,7 +195,7 @@ class Daemon:
             with steps.step("outputs"):
                 outlet.stop()
             with steps.step("outputs"):
-                outlet.settle(self._pipeline.ledger)
+                outlet.save_state(self._pipeline.ledger)
         if self._outlets:
             self._pipeline.checkpoint()
 

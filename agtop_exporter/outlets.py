@@ -21,10 +21,10 @@ log = structlog.get_logger()
 class Outlet(Protocol):
     """An output that receives every snapshot of the daemon."""
 
-    def offer(self, snapshot: Snapshot) -> None:
+    def publish(self, snapshot: Snapshot) -> None:
         """Accept the snapshot of a refresh, without waiting for a receiver."""
 
-    def settle(self, ledger: Ledger) -> None:
+    def save_state(self, ledger: Ledger) -> None:
         """Write the state that has changed since the last call to the ledger."""
 
     def stop(self) -> None:

@@ -35,8 +35,8 @@ PARTS = {  # function: its stage, whether agents are down, whether new tokens ar
     "agtop_exporter.pipeline.sessions:SessionViews._view": ("sessions", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews.published": ("refresh", True, False),
     "agtop_exporter.pipeline:Pipeline._reprice": ("prices", True, True),
-    "agtop_exporter.textfile:TextfileWriter.settle": ("outputs", False, True),
-    "agtop_exporter.textfile:TextfileWriter.offer": ("outputs", False, True),
+    "agtop_exporter.textfile:TextfileWriter.save_state": ("outputs", False, True),
+    "agtop_exporter.textfile:TextfileWriter.publish": ("outputs", False, True),
     "agtop_exporter.daemon:render_pages": ("publish", None, None),  # no page is made at all
 }
 
@@ -209,13 +209,13 @@ class Outlet:
     def __init__(self):
         self.offered, self.broken = [], False
 
-    def offer(self, snapshot):
+    def publish(self, snapshot):
         """Take a snapshot."""
         if self.broken:
             raise KeyError(QUOTED)
         self.offered.append(snapshot)
 
-    def settle(self, ledger):
+    def save_state(self, ledger):
         """Have nothing for the ledger."""
 
 
@@ -336,8 +336,8 @@ def test_a_textfile_of_a_failing_daemon_does_not_look_well(tmp_path):
     path = tmp_path / "agtop.prom"
     writer = TextfileWriter(path, interval_seconds=60)
     good = make_snapshot()
-    writer.offer(good)
-    writer.offer(repeated(good, NOW + 60, errors=(ERROR,), ledger=Ledger()))
+    writer.publish(good)
+    writer.publish(repeated(good, NOW + 60, errors=(ERROR,), ledger=Ledger()))
     samples = samples_of(path.read_text())
     assert samples["agtop_agent_up", (("agent", "claude-code"),)] == 0
     assert samples["agtop_snapshot_timestamp_seconds", ()] == NOW

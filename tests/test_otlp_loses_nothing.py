@@ -86,7 +86,7 @@ def tokens_key(model):
 def restart(delivery):
     """Return what the next process finds in the ledger."""
     ledger = Ledger()
-    delivery.settle(ledger)
+    delivery.save_state(ledger)
     facts = dict(ledger.metadata)
     ledger.close()
     return facts

@@ -24,16 +24,16 @@ class Pusher:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def offer(self, snapshot: Snapshot) -> None:
+    def publish(self, snapshot: Snapshot) -> None:
         """Make `snapshot` the one of the next push. The first push starts at once."""
         self._latest = snapshot
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="otlp-push", daemon=True)
             self._thread.start()
 
-    def settle(self, ledger: Ledger) -> None:
+    def save_state(self, ledger: Ledger) -> None:
         """Write the state that has changed since the last call to the ledger."""
-        self._delivery.settle(ledger)
+        self._delivery.save_state(ledger)
 
     def stop(self) -> None:
         """Push the latest snapshot if it is not delivered, and stop within `FLUSH_SECONDS`."""

@@ -83,7 +83,7 @@ class Delivery:
         self._logged = ""
         self._closed = threading.Event()
 
-    def settle(self, ledger: Ledger) -> None:
+    def save_state(self, ledger: Ledger) -> None:
         """Write the state that has changed since the last call, in the thread of the ledger."""
         while self._to_remember:
             ledger.remember(*self._to_remember.popitem())
