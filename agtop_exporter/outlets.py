@@ -35,11 +35,11 @@ def make_outlets(
     settings: Settings,
     environment: Mapping[str, str],
     *,
-    facts: Mapping[str, bytes],
+    metadata: Mapping[str, bytes],
     uid: int,
     telemetry: Telemetry,
 ) -> list[Outlet]:
-    """Return the outputs that the settings enable. `facts` is the metadata of the ledger.
+    """Return the outputs that the settings enable. `metadata` is that of the ledger.
 
     Raises:
         SettingsError: An `OTEL_*` variable cannot be used.
@@ -52,7 +52,7 @@ def make_outlets(
             log.warning("otlp is off", variable=forbidden)
         else:
             outlets.append(
-                _pusher(settings, environment, facts=facts, uid=uid, telemetry=telemetry)
+                _pusher(settings, environment, metadata=metadata, uid=uid, telemetry=telemetry)
             )
     if settings.textfile:
         path = Path(settings.textfile).expanduser()
@@ -65,7 +65,7 @@ def _pusher(
     settings: Settings,
     environment: Mapping[str, str],
     *,
-    facts: Mapping[str, bytes],
+    metadata: Mapping[str, bytes],
     uid: int,
     telemetry: Telemetry,
 ) -> Outlet:
@@ -87,4 +87,4 @@ def _pusher(
         interval=options.interval_seconds,
         temporality="delta" if options.delta else "cumulative",
     )
-    return Pusher(Delivery(sender, options, facts=facts, telemetry=telemetry))
+    return Pusher(Delivery(sender, options, metadata=metadata, telemetry=telemetry))

@@ -53,11 +53,11 @@ class Backend:
         self.down = True
 
 
-def deliver(backend, options=None, *, facts=None, telemetry=None, jitter=lambda: 1.0):
+def deliver(backend, options=None, *, metadata=None, telemetry=None, jitter=lambda: 1.0):
     return Delivery(
         backend,
         options or PushOptions(),
-        facts=facts or {},
+        metadata=metadata or {},
         telemetry=telemetry or Telemetry(),
         jitter=jitter,
     )
@@ -87,9 +87,9 @@ def restart(delivery):
     """Return what the next process finds in the ledger."""
     ledger = Ledger()
     delivery.save_state(ledger)
-    facts = dict(ledger.metadata)
+    metadata = dict(ledger.metadata)
     ledger.close()
-    return facts
+    return metadata
 
 
 STEPS = st.lists(
@@ -109,16 +109,16 @@ def test_the_deltas_add_up_over_failures_and_restarts(steps):
     backend = Backend()
     delivery = deliver(backend, DELTA)
     delivery.push(snapshot(0, tokens={"a": 1_000, "b": 0, "c": 0}, waits=9))  # the history
-    real, facts, waits = {"a": 1_000, "b": 0, "c": 0}, restart(delivery), 9
+    real, metadata, waits = {"a": 1_000, "b": 0, "c": 0}, restart(delivery), 9
     for number, (growth, down, again) in enumerate([*steps, ({}, False, False)], start=1):
         for model, count in growth.items():
             real[model] += count
             waits += 1
         backend.down = down
         if again:
-            delivery = deliver(backend, DELTA, facts=facts)
+            delivery = deliver(backend, DELTA, metadata=metadata)
         delivery.push(snapshot(number, tokens=real, waits=waits))
-        facts |= restart(delivery)
+        metadata |= restart(delivery)
     for model, count in real.items():
         assert backend.rises.get(tokens_key(model), 0) == count - (1_000 if model == "a" else 0)
     assert backend.rises["agtop_waiting_seconds", ("claude",)] == waits - 9
@@ -160,7 +160,7 @@ def test_a_session_that_comes_back_after_a_restart_does_not_count_its_past_again
     key = ("agtop_session_tokens_total", ("old", "claude-code", "input"))
     delivery = deliver(backend, DELTA)
     delivery.push(snapshot(0, sessions=(session("other", 5),)))
-    again = deliver(backend, DELTA, facts=restart(delivery))
+    again = deliver(backend, DELTA, metadata=restart(delivery))
     sessions = (session("old", 1_000), session("new", 300, began=NOW + 5))
     for step in (10, 20):
         again.push(snapshot(step, sessions=sessions))
@@ -175,7 +175,7 @@ def test_starts_stay_over_a_restart_and_a_session_starts_when_it_began():
     delivery = deliver(backend)
     delivery.push(snapshot(0, tokens={"a": 1}, sessions=(old, new)))
     delivery.push(snapshot(1, tokens={"a": 2, "b": 3}, sessions=(old, new)))
-    again = deliver(backend, facts=restart(delivery))
+    again = deliver(backend, metadata=restart(delivery))
     again.push(snapshot(2, tokens={"a": 2, "b": 3}, sessions=(new,)))  # the oldest is gone
     starts = {key: {start for start, _ in points} for key, points in backend.starts.items()}
     assert starts[tokens_key("a")] == starts[tokens_key("b")] == {NOW - 9_000}
@@ -203,8 +203,8 @@ def test_a_delta_is_never_negative():
 
 def test_rubbish_in_the_ledger_begins_anew():
     backend = Backend()
-    facts = {"otlp_since": b"\xff\x00", "otlp_delivered": b"\x93nothing"}
-    delivery = deliver(backend, DELTA, facts=facts)
+    metadata = {"otlp_since": b"\xff\x00", "otlp_delivered": b"\x93nothing"}
+    delivery = deliver(backend, DELTA, metadata=metadata)
     delivery.push(snapshot(0, tokens={"a": 7}))
     delivery.push(snapshot(1, tokens={"a": 9}))
     assert backend.rises[tokens_key("a")] == 2

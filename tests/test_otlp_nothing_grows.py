@@ -96,7 +96,7 @@ def test_of_pushes_that_fail_nothing_is_left(case, monkeypatch):
         options = push_options(variables)
         sender = OtlpSender(options, Resource({"service.name": "x"}))
         told = []
-        delivery = Delivery(sender, options, facts={}, telemetry=Telemetry())
+        delivery = Delivery(sender, options, metadata={}, telemetry=Telemetry())
         tracemalloc.start()
         try:
             with logged_to(told):

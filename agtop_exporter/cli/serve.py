@@ -39,7 +39,7 @@ def run(options: Namespace) -> None:
             outlets=make_outlets(
                 settings,
                 environment(),
-                facts=ledger.metadata,
+                metadata=ledger.metadata,
                 uid=os.getuid(),
                 telemetry=pipeline.telemetry,
             ),

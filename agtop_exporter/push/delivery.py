@@ -62,11 +62,11 @@ class Delivery:
         sender: Sender,
         options: PushOptions,
         *,
-        facts: Mapping[str, bytes],
+        metadata: Mapping[str, bytes],
         telemetry: Telemetry,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Prepare. `facts` is the metadata of the ledger; `jitter` returns a number from 0 to 1."""
+        """Prepare. `metadata` is that of the ledger; `jitter` returns a number from 0 to 1."""
         self._telemetry = telemetry
         telemetry.declare("otlp_exports")
         telemetry.declare("otlp_export_errors")
@@ -75,8 +75,8 @@ class Delivery:
         self._jitter = jitter
         self._pushed: Snapshot | None = None  # the latest that was delivered
         self._publication: Publication | None = None  # what was delivered of it
-        self._counted_from = _number(facts.get(SINCE))
-        self._before = Delivered.decode(facts.get(DELIVERED)) if options.delta else None
+        self._counted_from = _number(metadata.get(SINCE))
+        self._before = Delivered.decode(metadata.get(DELIVERED)) if options.delta else None
         self._to_remember: dict[str, bytes] = {}
         self._failures = 0  # since the last success
         self._asked_pause = 0.0
