@@ -24,7 +24,7 @@ DEFAULT_TIMEOUT_MS = 10_000.0
 DEFAULT_EXPORT_TIMEOUT_MS = 30_000.0
 SHORTEST_MS = 100.0
 
-# One header, as the library accepts it: a token, "=", and printable ASCII without `"`, `;` and backslash.
+# One header that the library accepts: a token, "=", printable ASCII without quote, ";", backslash.
 _HEADER = re.compile(r"[!#-'*+\-.0-9A-Z^-z|~]+[ \t]*=[ !#-+\--:<-\[\]-~]*")
 
 
