@@ -6,6 +6,7 @@
 import shutil
 from pathlib import Path
 
+import psutil
 import pytest
 from driving import build_databases
 from hypothesis import HealthCheck, settings
@@ -24,6 +25,12 @@ settings.load_profile("suite")
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+
+
+@pytest.fixture(autouse=True)
+def procfs(monkeypatch):
+    """Let psutil read this machine again after a test that had another proc file system."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc", raising=False)
 
 
 @pytest.fixture

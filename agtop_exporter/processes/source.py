@@ -5,17 +5,15 @@ trees are sampled in every tick, and the others are checked in turn, so that a m
 processes costs little per tick.
 """
 
-import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from agtop_exporter import platforms
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, ProcessTable
-from agtop_exporter.processes.portable import PsutilReader
-from agtop_exporter.processes.procfs import ProcfsReader
+from agtop_exporter.processes.reader import ProcessReader
 from agtop_exporter.processes.recognise import recognise
 from agtop_exporter.processes.trees import Known, Sampled, find_roots
 
@@ -37,41 +35,38 @@ class ProcessSource(Protocol):
 
 
 class Reader(Protocol):
-    """One system's processes, one question at a time.
+    """Answers one question about one process at a time; `ProcessReader` describes each.
 
     A process may end, or execute another program, before, during and after every question. None,
-    "" and () stand for what a process that has ended does not show. OSError means that the system
-    itself cannot be read.
+    "" and () mean that a process has ended or does not show something. OSError means that the
+    system itself cannot be read.
     """
 
-    def boot_id(self) -> str: ...  # noqa: D102 see ProcfsReader, which describes them
+    def boot_id(self) -> str: ...  # noqa: D102 see ProcessReader
     def pids(self) -> Iterable[int]: ...  # noqa: D102
     def look(self, pid: int) -> Process | None: ...  # noqa: D102
     def cwd(self, pid: int) -> str: ...  # noqa: D102
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None: ...  # noqa: D102
     def open_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
-    def foreign(self, pid: int) -> str: ...  # noqa: D102
-    def isolated(self) -> bool: ...  # noqa: D102
+    def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
+    def in_container(self) -> bool: ...  # noqa: D102
 
 
-def system_processes(
-    procfs: str = "/proc", *, uids: frozenset[int] | None, platform: str = sys.platform
-) -> ProcessSource:
-    """Return the source for this machine: processes of these users only, None for every user's."""
-    if platform == "linux":
-        return ProcessTracker(ProcfsReader(procfs), uids=uids)
-    return ProcessTracker(PsutilReader(), uids=uids)
+def system_processes(procfs: str = "/proc", *, uids: frozenset[int] | None) -> ProcessSource:
+    """Return the source for this machine: processes of these users, or of all users if None.
+
+    `procfs` is where Linux shows processes. One program can read one such path only.
+    """
+    return ProcessTracker(ProcessReader(procfs), uids=uids)
 
 
 def users_of(homes: Iterable[Path]) -> frozenset[int] | None:
-    """Return whose homes these are, the user of this process if none exists, None on Windows.
+    """Return the owners of the homes, the user of this process if no home exists, None on Windows.
 
-    A container that runs as root, or under a user of its own, so sees the agents of its host.
+    A container that runs as root, or as a user of its own, thus finds the agents of its host.
     """
-    if not hasattr(os, "geteuid"):
-        return None
-    owners = frozenset(home.stat().st_uid for home in homes if home.is_dir())
-    return owners or frozenset({os.geteuid()})
+    owners = platforms.owners(homes)
+    return frozenset({platforms.user_id()}) if owners is not None and not owners else owners
 
 
 class ProcessTracker:
@@ -95,7 +90,7 @@ class ProcessTracker:
         """
         self._tick += 1
         try:
-            boot_id, isolated = self._reader.boot_id(), self._reader.isolated()
+            boot_id, in_container = self._reader.boot_id(), self._reader.in_container()
             self._look(set(self._reader.pids()), now)
             members = find_roots(self._known, self._roots)
             sampled = self._sampled(members)
@@ -118,7 +113,7 @@ class ProcessTracker:
             },
             skipped=dict(self._skipped),
             hidden=frozenset(item.hidden_agent for item in self._known.values()) - {""},
-            isolated=isolated,
+            in_container=in_container,
         )
 
     def _look(self, pids: set[int], now: float) -> None:
@@ -147,11 +142,11 @@ class ProcessTracker:
             earlier = None
         if process is None:
             return
-        recognised = None if process.ended else recognise(process)
+        recognised = None if process.zombie else recognise(process)
         reason = self._reason_to_omit(process) if recognised else ""
         if reason:
             self._count(reason, process.id)
-        partial = not (process.ended or (process.argv and process.exe))
+        partial = not (process.zombie or (process.argv and process.exe))
         if recognised and not reason:
             process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
         else:
@@ -167,7 +162,7 @@ class ProcessTracker:
     def _reason_to_omit(self, process: Process) -> str:
         if self._uids is not None and process.uid not in self._uids:
             return _OTHER_USER
-        return self._reader.foreign(process.id.pid)
+        return self._reader.namespace_mismatch(process.id.pid)
 
     def _sampled(self, members: Iterable[ProcessId]) -> dict[int, Sampled]:
         """Sample members, parents first: what a child used is then never seen twice.
@@ -217,4 +212,4 @@ class ProcessTracker:
 
 def _agree(sample: ProcessSample, process: Process) -> bool:
     """Tell whether a sample shows the same process with the same program as the last look."""
-    return (sample.id, sample.comm, sample.ended) == (process.id, process.comm, process.ended)
+    return (sample.id, sample.comm, sample.zombie) == (process.id, process.comm, process.zombie)

@@ -1,5 +1,7 @@
 """Processes and sessions as the tests of the matching write them down, relative to one moment."""
 
+from processes.static import StaticReader
+
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import (
     Matches,
@@ -12,7 +14,6 @@ from agtop_exporter.processes.facts import (
 )
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessTracker
-from agtop_exporter.processes.static import StaticReader
 
 NOW = 1_800_000_000.0
 BOOT = NOW - 30 * 86_400
