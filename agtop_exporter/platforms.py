@@ -16,7 +16,13 @@ import zlib
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+
+def _signals(*names: str) -> tuple[signal.Signals, ...]:
+    """Return those of the named signals that this system has."""
+    return tuple(signal.Signals[name] for name in names if hasattr(signal, name))
+
 
 LINUX = sys.platform == "linux"
 """Processes are in a proc file system."""
@@ -24,13 +30,14 @@ LINUX = sys.platform == "linux"
 SYSTEMD = LINUX
 """systemd may run here."""
 
-RELOAD_SIGNAL: int | None = getattr(signal, "SIGHUP", None)
-"""The signal that asks a daemon to read its settings again; None on Windows."""
+CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
+"""A process can be copied; the libraries of macOS do not survive that."""
 
-STOP_SIGNALS: tuple[int, ...] = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
-)
-"""The signals that ask a program to stop; SIGBREAK is Ctrl+Break in a console of Windows."""
+STOP_SIGNALS = _signals("SIGTERM", "SIGINT", "SIGBREAK")
+"""Signals that ask a program to stop; SIGBREAK is Ctrl+Break in a console of Windows."""
+
+RELOAD_SIGNALS = _signals("SIGHUP")
+"""Signals that ask a daemon to read its settings again; Windows has none."""
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -117,17 +124,25 @@ def lock(descriptor: int) -> None:
 
 def user_id() -> int:
     """Return the id of the user of this process; on Windows, a checksum of the user's name."""
-    return os.getuid() if hasattr(os, "getuid") else zlib.crc32(getpass.getuser().encode())
+    return os.getuid() if hasattr(os, "getuid") else zlib.crc32(_login_name().encode())
 
 
-def user_name() -> str:
-    """Return the name of the user of this process; its id if it has no name."""
+def user_name(user: int) -> str:
+    """Return the name of the user of this process, who has this id; the id if there is no name."""
     if _pwd is None:
-        return getpass.getuser()
+        return _login_name() or str(user)
     try:
-        return str(_pwd.getpwuid(user_id()).pw_name)
+        return str(_pwd.getpwuid(user).pw_name)
     except KeyError:
-        return str(user_id())
+        return str(user)
+
+
+def _login_name() -> str:
+    """Return the name from the environment, "" if it has none."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # which of these depends on the version of Python
+        return ""
 
 
 def owners(folders: Iterable[Path]) -> frozenset[int] | None:
@@ -161,16 +176,6 @@ def lower_priority(nice: int) -> None:
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):  # a service manager may forbid it
             os.nice(nice)
-
-
-def start_method(*, threads: bool) -> Literal["fork", "spawn"]:
-    """Return how multiprocessing should start a child of this process.
-
-    A fork is ready at once. It is not safe in a program with threads, nor with the libraries of
-    macOS.
-    """
-    can_fork = hasattr(os, "fork") and sys.platform != "darwin"
-    return "fork" if can_fork and not threads else "spawn"
 
 
 def enlarge_pipe(descriptor: int, size_bytes: int) -> None:

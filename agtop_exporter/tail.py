@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from agtop_exporter import platforms
 from agtop_exporter.decoding import UNDECODABLE, Decode, Errors, decoder, decoder_of, rescuer
 from agtop_exporter.drift import UnknownTypes
 from agtop_exporter.model import (
@@ -45,9 +46,8 @@ def open_regular(
 
     Raises NotAFileError, or OSError.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = platforms.open_for_reading(path, follow=follow)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise NotAFileError(error.errno, "not a regular file", path) from error
@@ -136,9 +136,9 @@ class LineReader:
         return "rewritten" if same_file else "replaced"
 
     def _fingerprint(self, offset: int) -> bytes:
-        head = os.pread(self._fd, min(FINGERPRINT_BYTES, offset), 0)
+        head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, offset), 0)
         tail_at = max(0, offset - FINGERPRINT_BYTES)
-        tail = os.pread(self._fd, offset - tail_at, tail_at)
+        tail = platforms.read_at(self._fd, offset - tail_at, tail_at)
         return hashlib.blake2b(head + tail, digest_size=16).digest()
 
     def cursor(self, state: bytes = b"") -> Cursor:
@@ -205,7 +205,7 @@ class LineReader:
         filled = 0
         os.lseek(self._fd, self.offset, os.SEEK_SET)
         while not self.more:
-            got = os.readv(self._fd, [memoryview(buffer)[filled : filled + BLOCK_BYTES]])
+            got = platforms.read_into(self._fd, memoryview(buffer)[filled : filled + BLOCK_BYTES])
             if not got:
                 return
             filled += got

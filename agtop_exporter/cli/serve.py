@@ -5,6 +5,7 @@ import os
 from argparse import Namespace
 from functools import partial
 
+from agtop_exporter import platforms
 from agtop_exporter.cli.wiring import (
     environment,
     make_pipeline,
@@ -36,6 +37,8 @@ def run(options: Namespace) -> None:
             reload=lambda: settings_of(options),
             clock=now,
             configure_logging=configure_logging,
-            outlets=make_outlets(settings, environment(), facts=ledger.metadata, uid=os.getuid()),
+            outlets=make_outlets(
+                settings, environment(), facts=ledger.metadata, uid=platforms.user_id()
+            ),
             notifier=notifier(environment(), pid=os.getpid()),
         ).run()

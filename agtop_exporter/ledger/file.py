@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from agtop_exporter import platforms
 from agtop_exporter.ledger import schema
 from agtop_exporter.ledger.lock import Lock
 from agtop_exporter.ledger.migrations import intact_rows
@@ -56,7 +57,7 @@ class LedgerFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.take()
             self._finish_replacement("damaged")
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(platforms.open_private(self.path))
             self._make_current()
             self._start_writing()
         except BaseException:
@@ -194,8 +195,8 @@ class LedgerFile:
                 if aside is None:
                     old.unlink()
                 else:
-                    old.rename(_beside(aside, suffix))
-        complete.rename(self.path)
+                    old.replace(_beside(aside, suffix))
+        complete.replace(self.path)
         return aside
 
     # --- connections ----------------------------------------------------------------------------
@@ -252,11 +253,11 @@ def _draft(path: Path) -> Iterator[sqlite3.Connection]:
     draft = _beside(path, ".new")
     for suffix in ("", "-journal", *JOURNALS):
         _beside(draft, suffix).unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.close(platforms.open_private(draft))
     try:
         with contextlib.closing(_open(f"{draft.absolute().as_uri()}?mode=rw")) as target:
             yield target
-        draft.rename(_beside(path, ".complete"))
+        draft.replace(_beside(path, ".complete"))
     except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

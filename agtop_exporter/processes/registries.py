@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter import platforms
 from agtop_exporter.processes.facts import RegistryEntry
 
 _SIZE_LIMIT = 65_536  # bytes; the files that were seen have about 400
@@ -76,7 +77,7 @@ def _claude_entry(content: bytes) -> RegistryEntry:
 
 
 def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not block
+    descriptor = platforms.open_for_reading(path)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("not a file")
