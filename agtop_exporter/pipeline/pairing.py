@@ -20,7 +20,7 @@ from agtop_exporter.processes.facts import (
     SessionFacts,
     SessionKey,
 )
-from agtop_exporter.processes.growth import Spent
+from agtop_exporter.processes.growth import ResourceTotals
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.registries import read_claude_registry
 from agtop_exporter.processes.source import ProcessSource
@@ -223,7 +223,7 @@ def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
     try:
         trees = msgspec.msgpack.decode(saved[SAVED], type=TreeUsage)
         sessions = {
-            SessionKey(*name.split("/", 2)[1:]): msgspec.msgpack.decode(data, type=Spent)
+            SessionKey(*name.split("/", 2)[1:]): msgspec.msgpack.decode(data, type=ResourceTotals)
             for name, data in saved.items()
             if name.startswith(f"{SAVED}/")
         }

@@ -1,8 +1,8 @@
-"""The process source: the processes of agents, what they started, and what all these used.
+"""Finds the processes of agents and their descendants, and what all of them used.
 
-A pid is looked at when it is new and while it is young. After that only the members of the agents'
-trees are sampled in every tick, and the others are checked in turn, so that a machine with many
-processes costs little per tick.
+A process is read in full while it is young. After that, each tick samples only the members of the
+agents' process trees, and checks a part of the other processes for a new program. Thus a machine
+with many processes costs little per tick.
 """
 
 from collections.abc import Iterable
@@ -18,19 +18,19 @@ from agtop_exporter.processes.recognise import recognise
 from agtop_exporter.processes.trees import Known, Sampled, find_roots
 
 _YOUNG_SECONDS = 15.0
-"""Until this age a process is looked at in every tick: a shell forks first and executes later."""
+"""Until this age a process is read in every tick: a shell forks first and executes later."""
 _CHECK_TICKS = 16
-"""Every known process is checked once in so many ticks: it may have executed another program."""
-_OTHER_USER = "other_user"  # a reason to leave a process out; the others are those of `foreign`
+"""Each known process is checked once in so many ticks: it may have executed another program."""
+_OTHER_USER = "other_user"  # beside the reasons that `namespace_mismatch` returns
 
 
 class ProcessSource(Protocol):
-    """Where process tables come from."""
+    """Returns process tables."""
 
     def sample(self, now: float) -> ProcessTable:
         """Return the agents' processes as of `now`, unix seconds.
 
-        It never raises: a table that could not be read is not `complete`.
+        It raises nothing: if the processes cannot be listed, the table is not `complete`.
         """
 
 
@@ -70,7 +70,7 @@ def users_of(homes: Iterable[Path]) -> frozenset[int] | None:
 
 
 class ProcessTracker:
-    """Follows the processes that a reader sees from tick to tick."""
+    """Follows the processes of a reader from tick to tick."""
 
     def __init__(self, reader: Reader, *, uids: frozenset[int] | None) -> None:
         self._reader = reader
@@ -82,11 +82,11 @@ class ProcessTracker:
         self._counted: dict[ProcessId, set[str]] = {}  # the reasons that a process is counted for
 
     def sample(self, now: float) -> ProcessTable:
-        """Return the agents' processes and all that they started, as of `now`.
+        """Return the agents' processes and their descendants as of `now`, unix seconds.
 
-        Processes change while they are read, so the trees are found twice: first to know what to
-        sample, then among those that were sampled and still are what the last look showed. The
-        table has nothing but the latter.
+        Processes change while they are read. Therefore the trees are found twice: first to select
+        the processes to sample, then among the samples that agree with what is known. Only the
+        latter are in the table.
         """
         self._tick += 1
         try:
@@ -117,7 +117,7 @@ class ProcessTracker:
         )
 
     def _look(self, pids: set[int], now: float) -> None:
-        """Bring up to date what is known of these pids, which are all that the system has."""
+        """Update what is known about all processes; `pids` are all that exist."""
         for pid in self._known.keys() - pids:
             self._forget(pid)
         for pid in sorted(pids):
@@ -125,7 +125,7 @@ class ProcessTracker:
                 self._examine(pid)
 
     def _due(self, pid: int, now: float) -> bool:
-        """Tell whether a known process must be looked at again: it can have changed."""
+        """Return whether a known process may have changed and must be read again."""
         known = self._known[pid]
         if known.incomplete or abs(now - known.process.started_at) < _YOUNG_SECONDS:
             return True
@@ -135,7 +135,7 @@ class ProcessTracker:
         return sample is None or not _agree(sample, known.process)
 
     def _examine(self, pid: int) -> None:
-        """Look at a process and remember what it is, or forget it if it has ended."""
+        """Read a process in full and remember it, or forget it if it has ended."""
         process, earlier = self._reader.look(pid), self._known.get(pid)
         if process is None or (earlier and earlier.process.id != process.id):
             self._forget(pid)
@@ -150,12 +150,12 @@ class ProcessTracker:
         if recognised and not reason:
             process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
         else:
-            process = msgspec.structs.replace(process, argv=())  # not ours to keep
+            process = msgspec.structs.replace(process, argv=())  # they are private
         self._known[pid] = Known(
             process,
             recognised=None if reason else recognised,
             hidden_agent=recognised.agent if recognised and reason not in {"", _OTHER_USER} else "",
-            # Kernel threads and other users' processes never show all: two looks are enough.
+            # Kernel threads and processes of other users never show all: two reads are enough.
             incomplete=partial and not (earlier and earlier.incomplete),
         )
 
@@ -165,10 +165,11 @@ class ProcessTracker:
         return self._reader.namespace_mismatch(process.id.pid)
 
     def _sampled(self, members: Iterable[ProcessId]) -> dict[int, Sampled]:
-        """Sample members, parents first: what a child used is then never seen twice.
+        """Return the samples of the members by pid.
 
-        A member that has changed since its last look is looked at and sampled once more. One that
-        has ended, or that keeps changing, is left out.
+        Parents come first, so that a child's usage is not counted again in its parent's. A member
+        that has changed since it was last read is read and sampled once more. One that has ended,
+        or that keeps changing, is left out.
         """
         sampled: dict[int, Sampled] = {}
         for member in sorted(members, key=lambda process: (process.start_ticks, process.pid)):
@@ -178,10 +179,10 @@ class ProcessTracker:
         return sampled
 
     def _sample_one(self, pid: int) -> Sampled | None:
-        """Sample a known process; None if it has changed, after which it has been looked at again.
+        """Return the sample of a known process, None if the process has changed.
 
-        Whatever else is read of a process is read before its sample: a sample of the same process
-        and program confirms it.
+        A process that has changed is read again. Open files are read before the sample: a sample of
+        the same process and program confirms them.
         """
         known = self._known.get(pid)
         if known is None:
@@ -211,5 +212,5 @@ class ProcessTracker:
 
 
 def _agree(sample: ProcessSample, process: Process) -> bool:
-    """Tell whether a sample shows the same process with the same program as the last look."""
+    """Return whether a sample shows the process and the program that are known."""
     return (sample.id, sample.comm, sample.zombie) == (process.id, process.comm, process.zombie)

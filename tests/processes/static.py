@@ -1,4 +1,4 @@
-"""Processes in memory, for tests: the twin of the readers that ask the system."""
+"""Processes in memory, instead of those of the system."""
 
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
 
@@ -57,7 +57,7 @@ class StaticReader:
         return self._processes[pid][2]
 
     def namespace_mismatch(self, pid: int) -> str:
-        """Return how it is set apart."""
+        """Return the namespace that separates it from the machine."""
         return self._processes[pid][3]
 
     def in_container(self) -> bool:
