@@ -7,7 +7,7 @@ import sys
 
 import psutil
 import pytest
-from processes.proc_tree import add_process, make_proc
+from processes.proc_tree import TICK, add_process, make_proc
 from processes.running import Running, clock, disk_bytes, stat_fields
 
 from agtop_exporter.processes.facts import (
@@ -21,7 +21,6 @@ from agtop_exporter.processes.source import ProcessTracker, system_processes, us
 from agtop_exporter.processes.usage import TreeUsage, advance
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-TICK = os.sysconf("SC_CLK_TCK")
 
 # Works, writes, waits for a child that does the same, then keeps a second child.
 TREE = """

@@ -2,19 +2,23 @@
 
 import os
 import shutil
+import sys
 
 import psutil
 import pytest
 from processes.builders import U1
 from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc
 
+from agtop_exporter import platforms
 from agtop_exporter.processes.facts import ProcessId
 from agtop_exporter.processes.reader import ProcessReader
 from agtop_exporter.processes.source import system_processes, users_of
 
 BOOTED = 1_800_000_000
 NOW = BOOTED + 5000.0
-OWN = frozenset({os.getuid()})
+OWN = frozenset({platforms.user_id()})
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="such files are those of Linux")
 
 
 @pytest.fixture

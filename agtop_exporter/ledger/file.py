@@ -195,8 +195,8 @@ class LedgerFile:
                 if aside is None:
                     old.unlink()
                 else:
-                    old.replace(_beside(aside, suffix))
-        complete.replace(self.path)
+                    old.rename(_beside(aside, suffix))
+        complete.rename(self.path)
         return aside
 
     # --- connections ----------------------------------------------------------------------------
@@ -257,7 +257,7 @@ def _draft(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with contextlib.closing(_open(f"{draft.absolute().as_uri()}?mode=rw")) as target:
             yield target
-        draft.replace(_beside(path, ".complete"))
+        draft.rename(_beside(path, ".complete"))
     except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

@@ -2,8 +2,11 @@
 
 import os
 
-TICK = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
+if hasattr(os, "sysconf"):  # Windows cannot show such a file system
+    TICK = os.sysconf("SC_CLK_TCK")
+    PAGE = os.sysconf("SC_PAGE_SIZE")
+else:
+    TICK = PAGE = 0
 IO = "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 8192\nwrite_bytes: 4096\n"
 IO += "cancelled_write_bytes: 0\n"
 MACHINE = "4026531836"  # the process namespace of a machine itself
