@@ -32,7 +32,7 @@ def pytest_addoption(parser):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item):
+def pytest_runtest_call():
     """Skip a test that itself needs what Python does not have on this system.
 
     The same error inside the package is a failure.
