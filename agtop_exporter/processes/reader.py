@@ -61,16 +61,17 @@ class ProcessReader:
 
     def look(self, pid: int) -> Process | None:
         """Return what is known about a process except its working directory; None if it ended."""
-        self._handles.pop(pid, None)  # psutil remembers the program of a handle across an exec
         try:
-            return self._describe(*self._handle(pid))
+            # A new handle: psutil remembers the program of a handle across an exec.
+            return self._describe(*self._open(pid))
         except self._errors:
+            self._handles.pop(pid, None)
             return None
 
     def cwd(self, pid: int) -> str:
         """Return the working directory as a real path, "" if unknown."""
         try:
-            return self._ask(self._handle(pid)[1], "cwd") or ""
+            return self._ask(self._handle(pid), "cwd") or ""
         except self._errors:
             return ""
 
@@ -80,19 +81,17 @@ class ProcessReader:
         Memory and disk bytes are read only if `full`: each takes another file.
         """
         try:
-            identity, handle = self._handle(pid)
-            sample = self._measure(identity, handle, full=full)
+            return self._measure(self._handle(pid), full=full)
         except self._errors:
             self._handles.pop(pid, None)
             return None
-        return sample
 
     def open_files(self, pid: int) -> tuple[str, ...]:
         """Return the paths of the files that a process has open, () if unknown."""
         if self._procfs:
             return self._procfs.open_files(pid)
         try:
-            files = self._ask(self._handle(pid)[1], "open_files")
+            files = self._ask(self._handle(pid), "open_files")
         except self._errors:
             return ()
         return tuple(sorted(file.path for file in files or ()))
@@ -105,7 +104,7 @@ class ProcessReader:
         """Return whether only the processes of one container are visible."""
         return self._procfs.in_container() if self._procfs else False
 
-    def _describe(self, identity: ProcessId, handle: Handle) -> Process:
+    def _describe(self, identity: ProcessId, parent_pid: int, handle: Handle) -> Process:
         with handle.oneshot():
             name, zombie = self._name(handle), self._is_zombie(handle)
             uids = self._ask(handle, "uids")
@@ -117,7 +116,7 @@ class ProcessReader:
         return Process(
             id=identity,
             started_at=started_at,
-            parent_pid=self._parent(identity, handle),
+            parent_pid=parent_pid,
             uid=uids.effective if uids else -1,
             comm=name,
             exe=self._ask(handle, "exe") or "",
@@ -125,13 +124,15 @@ class ProcessReader:
             zombie=zombie,
         )
 
-    def _measure(self, identity: ProcessId, handle: Handle, *, full: bool) -> ProcessSample:
+    def _measure(self, handle: Handle, *, full: bool) -> ProcessSample:
         with handle.oneshot():
             name, zombie = self._name(handle), self._is_zombie(handle)
             times = self._ask(handle, "cpu_times")
         memory = self._ask(handle, "memory_info") if full else None
         disk = self._ask(handle, "io_counters") if full and self._counts_disk_bytes else None
-        parent_pid = self._parent(identity, handle)
+        identity, parent_pid = self._identify(handle)
+        if identity != self._handles[handle.pid][0]:
+            raise ProcessLookupError(f"pid {handle.pid} was reused")
         incomplete = times is None or (full and disk is None and self._counts_disk_bytes)
         return ProcessSample(
             id=identity,
@@ -150,30 +151,34 @@ class ProcessReader:
             zombie=zombie,
         )
 
-    def _handle(self, pid: int) -> tuple[ProcessId, Handle]:
-        """Return the process that has a pid. Raises one of `_errors` if none has."""
-        held = self._handles.get(pid)
-        if held is None:
-            handle = self._psutil.Process(pid)
-            held = self._handles[pid] = self._identity(handle), handle
-        return held
+    def _handle(self, pid: int) -> Handle:
+        """Return a handle, which may be of a process that has ended. Raises one of `_errors`."""
+        if pid not in self._handles:
+            self._open(pid)
+        return self._handles[pid][1]
 
-    def _identity(self, handle: Handle) -> ProcessId:
-        if self._procfs:
-            return ProcessId(handle.pid, self._procfs.parent_and_start(handle.pid)[1])
-        return ProcessId(handle.pid, int(handle.create_time() * _TICKS_PER_SECOND))
+    def _open(self, pid: int) -> tuple[ProcessId, int, Handle]:
+        """Return the process that has a pid: its identity, its parent's pid and a new handle.
 
-    def _parent(self, identity: ProcessId, handle: Handle) -> int:
-        """Return the parent's pid, 0 if unknown.
-
-        Raises ProcessLookupError or psutil.NoSuchProcess if the pid belongs to another process now.
+        Raises one of `_errors` if there is none.
         """
-        if self._procfs is None:
-            return self._ask(handle, "ppid") or 0
-        parent_pid, start_ticks = self._procfs.parent_and_start(identity.pid)
-        if start_ticks != identity.start_ticks:
-            raise ProcessLookupError(f"pid {identity.pid} was reused")
-        return parent_pid
+        handle = self._psutil.Process(pid)
+        identity, parent_pid = self._identify(handle)
+        self._handles[pid] = identity, handle
+        return identity, parent_pid, handle
+
+    def _identify(self, handle: Handle) -> tuple[ProcessId, int]:
+        """Return the identity and the parent's pid, 0 if unknown. Raises one of `_errors`.
+
+        On Linux, these are of the process that has the pid now. Elsewhere, psutil raises
+        NoSuchProcess if that is not the process of the handle.
+        """
+        if self._procfs:
+            parent_pid, start_ticks = self._procfs.parent_and_start(handle.pid)
+        else:
+            start_ticks = int(handle.create_time() * _TICKS_PER_SECOND)
+            parent_pid = self._ask(handle, "ppid") or 0
+        return ProcessId(handle.pid, start_ticks), parent_pid
 
     def _ask(self, handle: Handle, question: str) -> Any:  # noqa: ANN401 psutil has no types
         """Return an answer of psutil, None if it is refused or unknown on this system.
