@@ -31,8 +31,7 @@ def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call():
+def _skip_without():
     """Skip a test that itself needs what Python does not have on this system.
 
     The same error inside the package is a failure.
@@ -44,6 +43,16 @@ def pytest_runtest_call():
         if missing and error.obj in (os, signal, socket) and _raised_by_test(error):
             pytest.skip(f"this system has no {error.obj.__name__}.{error.name}")
         raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    return (yield from _skip_without())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    return (yield from _skip_without())
 
 
 def _raised_by_test(error):
