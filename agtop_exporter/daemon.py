@@ -11,7 +11,7 @@ from types import FrameType
 import msgspec
 import structlog
 
-from agtop_exporter import __version__
+from agtop_exporter import __version__, platforms
 from agtop_exporter.catalogue import Publication, publish, resume
 from agtop_exporter.health import Health
 from agtop_exporter.model import AgtopError, Snapshot
@@ -73,7 +73,7 @@ class Daemon:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._wake.setblocking(False)  # noqa: FBT003 - its only argument
         signal.set_wakeup_fd(self._wake.fileno())
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (*platforms.STOP_SIGNALS, *platforms.RELOAD_SIGNALS):
             signal.signal(number, self._on_signal)
         host, port = self._settings.listen
         app = create_app(
@@ -228,7 +228,7 @@ class Daemon:
                 return
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGHUP:
+        if number in platforms.RELOAD_SIGNALS:
             self._reload_wanted = True
         else:
             self._stopping = True

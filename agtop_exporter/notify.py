@@ -4,12 +4,12 @@ Protocol: <https://www.freedesktop.org/software/systemd/man/sd_notify.html>.
 """
 
 import contextlib
-import socket
 import time
 from collections.abc import Callable, Mapping
 
+from agtop_exporter import platforms
+
 SECOND_NS = 1_000_000_000
-DATAGRAM = socket.SOCK_DGRAM | getattr(socket, "SOCK_NONBLOCK", 0)
 
 
 class Notifier:
@@ -55,8 +55,8 @@ class Notifier:
         """Send, and let it be lost where nobody takes it: the work is more important."""
         if self._address:
             message = "\n".join(f"{name}={value}" for name, value in state.items())
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, DATAGRAM) as manager:
-                manager.sendto(message.encode(), self._address)
+            with contextlib.suppress(OSError):
+                platforms.send_datagram(message.encode(), self._address)
 
 
 def notifier(environment: Mapping[str, str], *, pid: int) -> Notifier:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from agtop_exporter import platforms
 from agtop_exporter.model import AgtopError
 
 UNIT_NAME = "agtop-exporter.service"
@@ -85,9 +86,14 @@ def install(environment: Mapping[str, str], *, home: Path, python: Path) -> list
     Enabling is a link, as `systemctl enable` makes it: the unit starts with the user's manager.
 
     Raises:
-        AgtopError: The files cannot be written.
+        AgtopError: The system has no systemd, or the files cannot be written.
 
     """
+    if not platforms.SYSTEMD:
+        raise AgtopError(
+            "install-service writes a unit for systemd, which this system does not have; "
+            "start agtop-exporter from the service manager of this system"
+        )
     base = environment.get("XDG_CONFIG_HOME") or home / ".config"
     folder = Path(base) / "systemd" / "user"
     path = folder / UNIT_NAME

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from agtop_exporter import platforms
 from agtop_exporter.catalogue import Publication, publish
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import AgtopError, Snapshot
@@ -32,7 +33,7 @@ def write(path: Path, page: bytes) -> None:
     try:
         descriptor, draft = tempfile.mkstemp(".draft", f".{path.name}.", path.parent)
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, MODE)
+            platforms.set_mode(descriptor, MODE)
             file.write(page)
         os.replace(draft, path)  # noqa: PTH105 - mkstemp gives a name, no Path
     except OSError as error:

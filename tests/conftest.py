@@ -3,12 +3,17 @@
 `pytest --update-golden` rewrites the golden files; the diff is reviewed like code.
 """
 
+import os
 import shutil
+import signal
+import socket
 from pathlib import Path
 
+import psutil
 import pytest
 from driving import build_databases
 from hypothesis import HealthCheck, settings
+from without_posix import unix_only
 
 AGENT_FOLDERS = Path(__file__).parent / "agents"
 
@@ -24,6 +29,43 @@ settings.load_profile("suite")
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+
+
+def _skip_without():
+    """Skip a test that itself needs what Python does not have on this system.
+
+    The same error inside the package is a failure.
+    """
+    try:
+        return (yield)
+    except AttributeError as error:
+        missing = error.name in unix_only.OS | unix_only.SIGNALS | unix_only.SOCKET
+        if missing and error.obj in (os, signal, socket) and _raised_by_test(error):
+            pytest.skip(f"this system has no {error.obj.__name__}.{error.name}")
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    return (yield from _skip_without())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    return (yield from _skip_without())
+
+
+def _raised_by_test(error):
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return Path(trace.tb_frame.f_code.co_filename).is_relative_to(Path(__file__).parent)
+
+
+@pytest.fixture(autouse=True)
+def procfs(monkeypatch):
+    """Let psutil read this machine again after a test that had another proc file system."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc", raising=False)
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ PATIENCE_SECONDS = 30  # a bound for failures, not a wait
 
 
 def environment(home, **more):
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **more}
+    """Return the variables of a program whose user has this home, and no others."""
+    windows = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
+    homes = {"HOME": str(home), "USERPROFILE": str(home)}
+    return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **windows, **homes, **more}
 
 
 def run(program, *arguments, home, check=True, within=(), **more):

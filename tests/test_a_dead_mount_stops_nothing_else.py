@@ -8,13 +8,13 @@ import pytest
 from dead_folder import DeadFolder
 from looking import EVENING, Look
 from processes.builders import NOW, process
+from processes.static import StaticReader
 from transcripts import Claude, Codex, usage
 
 from agtop_exporter.agents import claude, codex
 from agtop_exporter.pipeline import pairing
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.processes.source import ProcessTracker
-from agtop_exporter.processes.static import StaticReader
 
 NAME = "11111111-1111-4111-8111-1111111111{:02}"
 PATIENCE_SECONDS = 20  # a bound for failures, not a wait
@@ -194,7 +194,7 @@ def test_sessions_in_a_folder_on_a_dead_mount_are_counted(tmp_path, dead):
         assert samples["agtop_scan_errors_total", "claude"] == 29
         assert samples["agtop_scan_errors_total", "codex"] == 0
     trouble = {"path": str(dead.path), "reason": "does not respond"}
-    assert warnings(look) == [("cannot look at a folder", trouble)]
+    assert warnings(look) == [("cannot read folder", trouble)]
     assert look.pipeline.unreadable["claude"] == {str(dead.path): "does not respond"}
     look.pipeline.close()
 
@@ -235,7 +235,7 @@ def test_an_agents_folder_on_a_dead_mount_is_skipped(tmp_path, dead, folder):
         assert samples["agtop_sessions_started_total", "claude"] == 1
         assert samples["agtop_agent_up", "codex"] == 0
     trouble = {"path": str(dead.path), "reason": "does not respond"}
-    assert warnings(look) == [("cannot look at a folder", trouble)]
+    assert warnings(look) == [("cannot read folder", trouble)]
     assert look.pipeline.unreadable["codex"] == {str(dead.path): "does not respond"}
     look.pipeline.close()
 

@@ -117,7 +117,7 @@ def test_the_commands_end(hung, home, flags):
     assert sessions[session_id(2)]["project"] == "project2"
     [line] = done.stderr.splitlines()
     assert line == (
-        "agtop-exporter: warning: cannot look at a folder: "
+        "agtop-exporter: warning: cannot read folder: "
         f"path={hung.folder} reason=does not respond"
     )
     done = run("agtop-exporter", "doctor", *flags, home=home, within=hung.within, check=False)

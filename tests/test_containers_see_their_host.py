@@ -1,5 +1,6 @@
 """A container reads the processes of its host where they are mounted, and claims no others."""
 
+import sys
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from running import daemon, once, total
 from transcripts import write
 
 BOOTED_AGO = 10_000
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="such files are those of Linux")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -161,6 +160,7 @@ def test_full_disk(tmp_path):
 
 
 def test_file_size_limit(tmp_path):
+    resource = pytest.importorskip("resource", reason="Windows limits no file")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))

@@ -1,7 +1,6 @@
 """A live session shows its process, its state and its costs on every page the user has."""
 
 import json
-import os
 import shutil
 import signal
 import sys
@@ -10,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 from processes.builders import U1, U2
+from processes.proc_tree import TICK
 from processes.running import IDLE, Running, disk_bytes, stat_fields
 from running import daemon, once, run, total
 from transcripts import write
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 NODE = shutil.which("node")
-TICK = os.sysconf("SC_CLK_TCK")
 HOLD = "import sys; files = [open(x) for x in sys.argv[1:]]; print(1, flush=True); sys.stdin.read()"
 WORK = f"""
 import os, sys

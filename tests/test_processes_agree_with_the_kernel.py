@@ -1,22 +1,23 @@
 """Seconds and bytes are the kernel's, to the tick and to the byte."""
 
 import os
+import shutil
+import subprocess
 import sys
 
 import psutil
 import pytest
 from processes.builders import SIGNATURES
+from processes.proc_tree import TICK, add_process, make_proc
 from processes.running import Running, clock, disk_bytes, stat_fields
 
 from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import Binding, Matches, ProcessId
-from agtop_exporter.processes.portable import PsutilReader
-from agtop_exporter.processes.procfs import ProcfsReader
-from agtop_exporter.processes.source import system_processes, users_of
+from agtop_exporter.processes.reader import ProcessReader
+from agtop_exporter.processes.source import ProcessTracker, system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-TICK = os.sysconf("SC_CLK_TCK")
 
 # Works, writes, waits for a child that does the same, then keeps a second child.
 TREE = """
@@ -88,19 +89,21 @@ def test_a_trees_seconds_and_bytes(running):
     assert usage.processes == 1
 
 
-def test_p8_open_files_are_listed_and_unknown_pids_have_none(tmp_path):
+@pytest.mark.parametrize("linux", [True, False])
+def test_p8_open_files_are_listed_and_unknown_pids_have_none(tmp_path, linux):
+    reader = ProcessReader(linux=linux)
     with (tmp_path / "held.jsonl").open("w"):
-        assert str(tmp_path / "held.jsonl") in ProcfsReader().open_files(os.getpid())
-        assert str(tmp_path / "held.jsonl") in PsutilReader().open_files(os.getpid())
-    assert ProcfsReader().open_files(2**22 + 1) == ()
-    assert ProcfsReader().sample(2**22 + 1) is None
-    assert ProcfsReader().look(2**22 + 1) is None
-    assert PsutilReader().look(2**22 + 1) is None
+        assert str(tmp_path / "held.jsonl") in reader.open_files(os.getpid())
+    unknown = 2**22 + 1
+    assert reader.open_files(unknown) == ()
+    assert reader.sample(unknown) is None
+    assert reader.look(unknown) is None
+    assert reader.cwd(unknown) == ""
 
 
-def test_both_readers_say_the_same(running):
+def test_psutil_alone_shows_the_same(running):
     idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
-    linux, portable = ProcfsReader(), PsutilReader()
+    linux, portable = ProcessReader(), ProcessReader(linux=False)
     one, two = linux.look(idle.pid), portable.look(idle.pid)
     assert (one.comm, one.exe, one.argv, one.uid, one.parent_pid) == (
         two.comm,
@@ -117,18 +120,60 @@ def test_both_readers_say_the_same(running):
     assert {idle.pid, os.getpid()} <= set(linux.pids()) <= {*portable.pids(), *linux.pids()}
 
 
-def test_a_process_that_ends_while_psutil_is_asked_is_no_error(monkeypatch):
+@pytest.mark.parametrize("linux", [True, False])
+@pytest.mark.parametrize("question", ["name", "status", "cpu_times", "memory_info", "io_counters"])
+def test_a_process_that_ends_while_psutil_is_asked_is_no_error(monkeypatch, question, linux):
     def ended(process):
         raise psutil.NoSuchProcess(process.pid)
 
-    monkeypatch.setattr(psutil.Process, "create_time", ended)
-    assert PsutilReader().look(os.getpid()) is None
-    assert PsutilReader().sample(os.getpid()) is None
+    ended.cache_activate = ended.cache_deactivate = lambda _process: None  # as psutil's have
+    reader = ProcessReader(linux=linux)
+    assert reader.look(os.getpid()).zombie is False
+    monkeypatch.setattr(psutil.Process, question, ended)
+    assert reader.sample(os.getpid(), full=True) is None
 
 
-def test_the_portable_source_finds_agents_too(running):
+@pytest.mark.parametrize("linux", [True, False])
+def test_a_zombie_is_shown_until_its_parent_has_waited(linux):
+    reader = ProcessReader(linux=linux)
+    child = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    child.stdout.read()  # ends when the child has closed it
+    while not reader.look(child.pid).zombie:
+        pass
+    sample = reader.sample(child.pid, full=True)
+    assert (sample.zombie, sample.denied) == (True, False)
+    assert sample.parent_pid == os.getpid()
+    child.stdout.close()
+    child.wait()
+    assert reader.sample(child.pid) is None
+    assert reader.look(child.pid) is None
+
+
+@pytest.mark.parametrize("linux", [True, False])
+def test_the_clock_changes_no_identity(tmp_path, linux):
+    proc = make_proc(tmp_path, 1_800_000_000)
+    add_process(proc, 42, "claude", start=100, argv=("claude",))
+    reader = ProcessReader(str(proc), linux=linux)
+    before = reader.look(42)
+    stat = proc / "stat"
+    stat.write_text(stat.read_text().replace("1800000000", "1800003600"))  # the clock was set
+    assert reader.sample(42).id == before.id
+    assert ProcessReader(str(proc)).sample(42).id == ProcessId(42, 100 * TICK)
+
+
+def test_a_pid_that_was_reused_is_another_process(tmp_path):
+    proc = make_proc(tmp_path, 1_800_000_000)
+    add_process(proc, 42, "claude", start=100, argv=("claude",))
+    reader = ProcessReader(str(proc))
+    first = reader.look(42)
+    shutil.rmtree(proc / "42")
+    add_process(proc, 42, "claude", start=200, argv=("claude",))
+    assert reader.sample(42) is None
+    assert reader.look(42).id != first.id
+    assert reader.sample(42).id == ProcessId(42, 200 * TICK)
+
+
+def test_psutil_alone_finds_agents_too(running):
     idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
-    table = system_processes(signatures=SIGNATURES, uids=users_of(()), platform="darwin").sample(
-        clock()
-    )
-    assert idle.pid in {item.pid for item in table.roots}
+    source = ProcessTracker(ProcessReader(linux=False), signatures=SIGNATURES, uids=users_of(()))
+    assert idle.pid in {item.pid for item in source.sample(clock()).roots}

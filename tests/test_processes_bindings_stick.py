@@ -119,8 +119,8 @@ def test_an_agent_that_another_agent_has_not_waited_for_has_ended():
     machine = Machine().run(process(42, "codex"), inner)
     one = session("claude", U1, -590, -500)
     assert machine.pair(one) == {U1: (43, "high")}
-    ended = replace(inner, argv=(), exe="", ended=True)
-    machine.reader.put(ended, ProcessSample(inner.id, 42, "claude", ended=True))
+    ended = replace(inner, argv=(), exe="", zombie=True)
+    machine.reader.put(ended, ProcessSample(inner.id, 42, "claude", zombie=True))
     assert machine.pair(one, seconds=5) == {}
     assert machine.binding("claude", U1).liveness == "stopped"
     assert machine.matches.ended == {one.key: machine.now}

@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 from processes.builders import NOW, SIGNATURES, process
+from processes.static import StaticReader
 
 from agtop_exporter.processes.facts import ProcessId, ProcessSample
 from agtop_exporter.processes.source import ProcessTracker
-from agtop_exporter.processes.static import StaticReader
 
 
 def tracked(*processes, **settings):
@@ -61,7 +61,7 @@ def test_a_tool_that_nobody_waits_for_is_counted_on():
     tool = process(11, "bash", parent=10)
     reader, tracker = tracked(process(10, "claude"), tool)
     tracker.sample(NOW)
-    reader.put(replace(tool, ended=True), ProcessSample(tool.id, 10, "bash", ended=True))
+    reader.put(replace(tool, zombie=True), ProcessSample(tool.id, 10, "bash", zombie=True))
     assert members(tracker.sample(NOW + 5)) == {10: 10, 11: 10}
 
 
@@ -95,8 +95,8 @@ def test_a_reused_pid_is_not_taken_for_a_member():
 
 def test_other_users_and_namespaces_are_counted_once_and_left_out():
     reader, tracker = tracked(process(10, "claude", uid=1001), process(11, "bash", uid=1001))
-    reader.put(process(12, "codex"), foreign="other_pid_namespace")
-    reader.put(process(13, "codex"), foreign="other_mount_namespace")
+    reader.put(process(12, "codex"), namespace_mismatch="other_pid_namespace")
+    reader.put(process(13, "codex"), namespace_mismatch="other_mount_namespace")
     for tick in range(40):
         table = tracker.sample(NOW + tick * 5)
     assert table.roots == {}

@@ -2,18 +2,23 @@
 
 import os
 import shutil
+import sys
 
+import psutil
 import pytest
 from processes.builders import SIGNATURES, U1
 from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc
 
+from agtop_exporter import platforms
 from agtop_exporter.processes.facts import ProcessId
-from agtop_exporter.processes.procfs import ProcfsReader
+from agtop_exporter.processes.reader import ProcessReader
 from agtop_exporter.processes.source import system_processes, users_of
 
 BOOTED = 1_800_000_000
 NOW = BOOTED + 5000.0
-OWN = frozenset({os.getuid()})
+OWN = frozenset({platforms.user_id()})
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="such files are those of Linux")
 
 
 @pytest.fixture
@@ -66,8 +71,8 @@ def test_a_sandboxed_service_with_the_same_root_is_no_container(proc):
 
 
 def test_another_user_is_left_out_and_counted(proc):
-    add_process(proc, 42, "claude", argv=("claude",), io=IO)
-    assert sample(proc, uids=frozenset({os.getuid() + 1})).skipped == {"other_user": 1}
+    add_process(proc, 42, "claude", argv=("claude",), io=IO, uid=os.getuid() + 1)
+    assert sample(proc).skipped == {"other_user": 1}
     assert [item.pid for item in sample(proc, uids=None).roots] == [42]
 
 
@@ -79,23 +84,17 @@ def test_unreadable_disk_figures_are_unknown(proc):
     assert table.skipped == {"access_denied": 1}
 
 
-class EndingReader(ProcfsReader):
-    """Its processes end after their first file was read."""
-
-    def __init__(self, root):
-        super().__init__(str(root))
-        self.root = root
-
-    def _disk(self, pid):
-        stat = self.root / str(pid) / "stat"
-        stat.write_text(stat.read_text().replace(" S ", " Z "))
-        return super()._disk(pid)
-
-
-def test_a_process_that_ends_while_it_is_read_refuses_nothing(proc):
+def test_a_process_that_ends_while_it_is_read_refuses_nothing(proc, monkeypatch):
     add_process(proc, 42, "claude", argv=("claude",))
-    assert ProcfsReader(str(proc)).sample(42, full=True).denied
-    assert not EndingReader(proc).sample(42, full=True).denied
+    assert ProcessReader(str(proc)).sample(42, full=True).denied
+
+    def end(process):
+        stat = proc / str(process.pid) / "stat"
+        stat.write_text(stat.read_text().replace(" S ", " Z "))
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "io_counters", end)
+    assert not ProcessReader(str(proc)).sample(42, full=True).denied
 
 
 def test_a_program_that_had_no_arguments_yet_is_looked_at_again(proc):
@@ -130,13 +129,13 @@ def test_a_missing_proc_is_incomplete_and_no_error(tmp_path):
 
 def test_the_boot_id_falls_back_to_the_boot_time(proc):
     (proc / "sys/kernel/random/boot_id").unlink()
-    assert ProcfsReader(str(proc)).boot_id() == str(float(BOOTED))
+    assert ProcessReader(str(proc)).boot_id() == str(float(BOOTED))
 
 
 def test_a_container_that_sees_itself_alone_says_so(tmp_path):
     inside = make_proc(tmp_path / "inside", BOOTED, pid_ns="4026532999")
-    assert sample(inside).isolated
-    assert not sample(make_proc(tmp_path / "host", BOOTED)).isolated
+    assert sample(inside).in_container
+    assert not sample(make_proc(tmp_path / "host", BOOTED)).in_container
 
 
 def test_an_agent_in_a_container_is_hidden_until_it_ends(proc):

@@ -5,6 +5,7 @@ import os
 from argparse import Namespace
 from functools import partial
 
+from agtop_exporter import platforms
 from agtop_exporter.cli.wiring import (
     environment,
     make_pipeline,
@@ -40,7 +41,7 @@ def run(options: Namespace) -> None:
                 settings,
                 environment(),
                 metadata=ledger.metadata,
-                uid=os.getuid(),
+                uid=platforms.user_id(),
                 telemetry=pipeline.telemetry,
             ),
             notifier=notifier(environment(), pid=os.getpid()),

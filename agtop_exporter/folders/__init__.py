@@ -5,14 +5,16 @@ does not return, and a thread inside such a call may keep its process from endin
 process looks at these paths, with a time limit.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from agtop_exporter import platforms
 from agtop_exporter.folders.helper import LIMITS, PROBE, PROJECT, Helper, SilentError
 from agtop_exporter.folders.mounts import Mount, MountTable, is_below, mount_of
 from agtop_exporter.folders.walker import Walker
-from agtop_exporter.project import folder_name
+from agtop_exporter.project import folder_name, project_name
 
 FOLDERS_MAX = 4096  # whose answers are kept
 SILENT_MAX = 8  # places that do not respond: each holds a child process
@@ -75,7 +77,12 @@ class Folders:
             if length > QUESTION_CHARACTERS:
                 del new[number:]
                 break
-        if len(new) > 1 and not self._pending and self._helper.count_silent() == 0:
+        if (
+            platforms.LINUX
+            and len(new) > 1
+            and not self._pending
+            and self._helper.count_silent() == 0
+        ):
             try:
                 self._helper.send(PROJECT, new)
             except (OSError, EOFError):
@@ -94,8 +101,11 @@ class Folders:
     def trouble_with(self, path: str, *, below: bool = False) -> Trouble | None:
         """Ask whether the file system of a path responds, and those mounted `below` it.
 
-        Local file systems are not asked, any other once between two calls of `rest`.
+        Local file systems are not asked, any other once between two calls of `rest`. Mounts are
+        known on Linux only.
         """
+        if not platforms.LINUX:
+            return None
         for place in self._remote_places(path, below=below):
             if place not in self._probes:
                 self._probes[place] = self._probe(place)
@@ -138,6 +148,8 @@ class Folders:
             return _unknown(path, "project folders", reason)
 
     def _asked(self, kind: str, path: str) -> Folder:
+        if not platforms.LINUX:  # which alone tells where a child process is stuck
+            return self._keep(path, Folder(os.path.realpath(path), project_name(path)))
         self._helper.send(kind, [path])
         return self._received(kind, path)
 
@@ -147,10 +159,12 @@ class Folders:
             folder = Folder(*self._helper.receive(kind, path))
         except SilentError as error:
             return _unknown(path, str(error), DOES_NOT_RESPOND)
-        if kind == PROJECT:
-            if len(self._known) >= FOLDERS_MAX:
-                self._known.clear()
-            self._known[path] = folder
+        return self._keep(path, folder) if kind == PROJECT else folder
+
+    def _keep(self, path: str, folder: Folder) -> Folder:
+        if len(self._known) >= FOLDERS_MAX:
+            self._known.clear()
+        self._known[path] = folder
         return folder
 
     def _collect(self, *, until: str = "") -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+from agtop_exporter import platforms
+
 MOUNTINFO = "/proc/self/mountinfo"
 LOCAL_TYPES = frozenset(
     {"bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660", "jfs"}
@@ -58,7 +60,7 @@ class MountTable:
 
     def _opened(self) -> tuple[Mount, ...]:
         try:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = platforms.open_for_reading(self._path)
         except OSError:
             return ()
         weakref.finalize(self, os.close, self._descriptor)

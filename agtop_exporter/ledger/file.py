@@ -8,6 +8,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from agtop_exporter import platforms
 from agtop_exporter.ledger import schema
 from agtop_exporter.ledger.lock import Lock
 from agtop_exporter.ledger.migrations import intact_rows
@@ -58,7 +59,7 @@ class LedgerFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.take()
             finish(self.path, "damaged")
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(platforms.open_private(self.path))
             self._make_current()
             self._start_writing()
         except BaseException:

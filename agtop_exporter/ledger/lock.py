@@ -1,9 +1,9 @@
-"""The lock file that keeps two processes from writing the same ledger."""
+"""A lock file ensures that only one process writes a ledger."""
 
-import fcntl
 import os
 from pathlib import Path
 
+from agtop_exporter import platforms
 from agtop_exporter.model import AgtopError
 
 
@@ -11,21 +11,21 @@ class Lock:
     """An advisory lock on a file, held until `release` or the end of the process."""
 
     def __init__(self, path: Path) -> None:
-        """Prepare; nothing is opened yet."""
+        """Lock the file at `path` later; nothing is opened yet."""
         self._path = path
         self._descriptor: int | None = None
 
     def take(self) -> None:
-        """Take the lock, or do nothing where it is held.
+        """Acquire the lock, unless this process holds it already.
 
-        Raises AgtopError where another process holds it, OSError where the file cannot be created.
+        Raises AgtopError if another process holds it, OSError if the file cannot be created.
         """
         if self.is_held():
             return
         self.release()
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = platforms.open_private(self._path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            platforms.lock(descriptor)
         except BlockingIOError:
             os.close(descriptor)
             raise AgtopError(
@@ -38,7 +38,7 @@ class Lock:
         self._descriptor = descriptor
 
     def is_held(self) -> bool:
-        """Return whether this process holds the lock on the file that is there now."""
+        """Return whether this process holds the lock and the file has not been replaced."""
         if self._descriptor is None:
             return False
         try:
@@ -47,7 +47,7 @@ class Lock:
             return False
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

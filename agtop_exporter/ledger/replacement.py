@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from agtop_exporter import platforms
 from agtop_exporter.ledger import schema
 from agtop_exporter.ledger.salvage import is_damage
 
@@ -71,7 +72,7 @@ def draft(path: Path) -> Iterator[sqlite3.Connection]:
     new = beside(path, ".new")
     for suffix in ("", "-journal", *JOURNALS):
         beside(new, suffix).unlink(missing_ok=True)
-    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.close(platforms.open_private(new))
     try:
         with contextlib.closing(connect(uri_of(new, "rw"))) as target:
             yield target

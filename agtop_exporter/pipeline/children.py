@@ -5,7 +5,6 @@ in the middle of its work.
 """
 
 import contextlib
-import fcntl
 import gc
 import os
 import signal
@@ -20,6 +19,7 @@ from time import monotonic
 
 import msgspec
 
+from agtop_exporter import platforms
 from agtop_exporter.agents import load_agents
 from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
@@ -33,7 +33,7 @@ ANSWER_BYTES = 1024 * 1024  # a pipe holds, so that a child need not wait for th
 TASKS_AHEAD = 2  # a child has at a time, for the same reason
 TASKS_OUT = 4  # for each child, of which some wait to be used: results must not pile up
 MAX_CHILDREN = 4
-POLITENESS = 5  # whoever wants an answer meanwhile, such as a scrape, goes first
+CHILD_NICE = 5  # the parent answers scrapes meanwhile
 POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
 ANSWER_SECONDS = 60.0  # for a task that takes one second on a good disk
 END_SECONDS = 1.0  # for a child that is killed: a call of a dead file system delays that
@@ -118,7 +118,7 @@ def read(
     children: list[Child] = []
     running: deque[_Task] = deque()  # in the order of the queue
     try:
-        count = min(MAX_CHILDREN, len(os.sched_getaffinity(0)))
+        count = min(MAX_CHILDREN, platforms.cpu_count())
         children.extend(start_child() for _ in range(count))
         left = sum(map(_effort, queue))
         while (queue or running) and not stopping():
@@ -180,13 +180,11 @@ def _replacement(child: Child) -> Child:
 def start_child() -> Child:
     """Start a child that reads what it is sent. Raises OSError where there can be no more."""
     context: ForkContext | SpawnContext = get_context("spawn")
-    if threading.active_count() == 1:  # a fork is ready at once, but not safe beside threads
-        context = get_context("fork")
+    if platforms.CAN_FORK and threading.active_count() == 1:  # a fork copies no other thread
+        context = get_context("fork")  # starts in a millisecond
     taken, orders = context.Pipe(duplex=False)
     answers, given = context.Pipe(duplex=False)
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        with contextlib.suppress(OSError):  # a user may have no more memory for pipes
-            fcntl.fcntl(given.fileno(), fcntl.F_SETPIPE_SZ, ANSWER_BYTES)
+    platforms.enlarge_pipe(given.fileno(), ANSWER_BYTES)
     process = context.Process(target=_serve, args=(taken, given), daemon=True)
     process.start()
     taken.close()
@@ -215,8 +213,7 @@ def _serve(orders: Connection, answers: Connection) -> None:
     """Read what the parent asks for, until it ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
     gc.disable()  # nothing here makes reference cycles
-    with contextlib.suppress(OSError):  # where a service manager forbids it
-        os.nice(POLITENESS)
+    platforms.lower_priority(CHILD_NICE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     agents = {agent.name: agent for agent in load_agents()}
     with contextlib.suppress(EOFError, OSError):  # the parent is gone

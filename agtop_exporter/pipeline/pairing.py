@@ -12,7 +12,7 @@ from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Binding, Matches, ProcessTable
-from agtop_exporter.processes.growth import Spent
+from agtop_exporter.processes.growth import ResourceTotals
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.processes.usage import (
@@ -230,7 +230,7 @@ def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
     try:
         trees = msgspec.msgpack.decode(saved[SAVED], type=TreeUsage)
         sessions = {
-            SessionKey(*name.split("/", 2)[1:]): msgspec.msgpack.decode(data, type=Spent)
+            SessionKey(*name.split("/", 2)[1:]): msgspec.msgpack.decode(data, type=ResourceTotals)
             for name, data in saved.items()
             if name.startswith(f"{SAVED}/")
         }

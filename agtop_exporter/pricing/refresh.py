@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from agtop_exporter import platforms
 from agtop_exporter.pricing.book import PriceBook
 from agtop_exporter.pricing.lazy_genai import GENAI
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
@@ -263,7 +264,7 @@ def _read_table(path: Path, *, sha256: str) -> bytes:
 
 def _read_file(path: Path) -> bytes:
     """Read a file of at most `_MAX_BYTES`. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = platforms.open_for_reading(path)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - opened without blocking on a FIFO
         data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:

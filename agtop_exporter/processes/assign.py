@@ -1,12 +1,13 @@
-"""One-to-one assignment of least cost (the Hungarian method); pure and deterministic."""
+"""One-to-one assignment of least cost, by the Hungarian method; deterministic, no I/O."""
 
 from collections.abc import Sequence
 
 
 def assign(costs: Sequence[Sequence[int | None]]) -> list[int | None]:
-    """Return the column of each row: as many pairs as possible, then the least total cost.
+    """Return the column of each row, None if it has none.
 
-    None is a pair that must not be. All rows have the same length.
+    As many rows as possible get a column; among these assignments, the total cost is the least.
+    `costs[row][column]` is None for a pair that is not allowed. All rows have the same length.
     """
     width = len(costs[0]) if costs else 0
     # A row without a pair costs more than all real pairs together, a forbidden pair twice that.
@@ -23,9 +24,10 @@ def assign(costs: Sequence[Sequence[int | None]]) -> list[int | None]:
 
 
 class _Matching:
-    """Rows are added one by one, each along the cheapest path of reassignments.
+    """A least-cost matching of the rows that were added so far.
 
-    The potentials keep the reduced costs of pairs at zero and of all others at zero or more.
+    Each row is added along the cheapest path of reassignments. The potentials keep the reduced
+    cost of matched pairs at zero, and of all other pairs at zero or more.
     """
 
     def __init__(self, costs: Sequence[Sequence[int]]) -> None:
@@ -36,7 +38,7 @@ class _Matching:
         self._row_of: list[int | None] = [None] * self._width
 
     def add(self, row: int) -> None:
-        """Pair one more row; rows that have a pair may get another."""
+        """Match one more row; other rows may change their column."""
         came_from: dict[int, int | None] = {}  # column -> the column before it on the path
         distance = {column: self._reduced(row, column) for column in range(self._width)}
         previous: dict[int, int | None] = dict.fromkeys(distance)

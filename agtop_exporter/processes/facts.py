@@ -1,4 +1,4 @@
-"""What is known about processes and sessions when they are paired; nothing here does I/O."""
+"""Values that describe processes and sessions and how they are paired; no I/O."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -12,34 +12,34 @@ Confidence = Literal["high", "medium", "low"]
 
 
 class ProcessId(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
-    """One process, for as long as the machine runs: pids are reused, pids with a start are not."""
+    """Identifies a process until the next boot: pids are reused, but not with the same start."""
 
     pid: int
-    start_ticks: int  # clock ticks since boot: field 22 of /proc/PID/stat
+    start_ticks: int  # Linux: clock ticks since boot (field 22 of /proc/PID/stat); else 1/100 s
 
 
 class Process(msgspec.Struct, frozen=True, gc=False):
-    """What does not change between two looks; `argv` is kept for agents only.
+    """The properties of a process that change seldom. `argv` is kept for agents only.
 
-    "" and () stand for what the system does not tell.
+    "" and () mean unknown.
     """
 
     id: ProcessId
-    started_at: float  # unix seconds, as exact as the kernel's boot time: one second
+    started_at: float  # unix seconds; exact to one second, as the kernel's boot time is
     parent_pid: int = 0
     uid: int = -1
     comm: str = ""
     exe: str = ""
     argv: tuple[str, ...] = ()
     cwd: str = ""
-    ended: bool = False  # and not yet waited for by its parent
+    zombie: bool = False  # it has ended, and its parent has not waited for it
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one process used until now; None is "not readable", never 0.
+    """The resources that one process has used until now; None means unreadable.
 
-    `reaped_*` is the time of the children that it has waited for, and of theirs; on Linux the
-    disk bytes include theirs as well.
+    `reaped_*` is the CPU time of its ended children, and of theirs, that have been waited for. If
+    `disk_includes_reaped`, as on Linux, its disk bytes include theirs.
     """
 
     id: ProcessId
@@ -54,21 +54,21 @@ class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     read_bytes: int | None = None
     written_bytes: int | None = None
     disk_includes_reaped: bool = False
-    denied: bool = False  # the system refused a part of it
-    ended: bool = False  # and not yet waited for by its parent
+    denied: bool = False  # the system refused some of these figures
+    zombie: bool = False  # it has ended, and its parent has not waited for it
 
     @property
     def cpu_seconds(self) -> float | None:
-        """User and system time of the process itself, without its children."""
+        """CPU time of the process itself, without its children."""
         if self.user_microseconds is None or self.system_microseconds is None:
             return None
         return (self.user_microseconds + self.system_microseconds) / 1e6
 
 
 class Recognised(msgspec.Struct, frozen=True, gc=False):
-    """Which agent a process belongs to, as what, and the session that its arguments name.
+    """The agent of a process, its role, and the session that its arguments name.
 
-    `forks` says that `session_id` is only where the session was copied from.
+    If `forks`, the process runs a copy of the session `session_id`.
     """
 
     agent: str
@@ -78,22 +78,22 @@ class Recognised(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProcessTable(msgspec.Struct, frozen=True):
-    """One sample of the machine: the agents' processes and all that they started.
+    """One sample of the machine: the agents' processes and their descendants.
 
-    `roots` maps every member of a tree to the agent process that it belongs to, its root; the
-    members of a tree are in it parents first. `skipped` counts processes that were left out or are
-    only partly readable, by reason, each process once in the life of the source. `hidden` has the
-    agents that have processes in other namespaces; `isolated` means that the source itself is in a
-    container and sees no process of its machine.
+    `roots` maps each member of a process tree to the agent process at its root; the members of a
+    tree are ordered parents first. `skipped` counts, by reason, the processes that are left out or
+    partly unreadable; a process is counted once. `hidden` contains the agents that have processes
+    in other namespaces. `in_container` means that the observer is in a container and sees only its
+    processes.
 
-    These hold for every table of a `ProcessSource`:
+    The following holds for every table of a `ProcessSource`:
 
     * `processes` and `samples` have the members of `roots` as their keys, no more and no fewer, and
-      each value has its key as id. No two members have the same pid.
-    * A process and its sample show the same name, parent and state.
+      the id of each value is its key. No two members have the same pid.
+    * A process and its sample have the same name, parent and state.
     * A root is its own root, is in `agents`, and is no helper. Every agent process that is no
       helper is a root. A helper is a member of another agent's tree, or is not in the table.
-    * `agents` has members only, and `open_files` has the roots as its keys.
+    * `agents` contains members only, and `open_files` has the roots as its keys.
     * A table that is not `complete` is empty.
     """
 
@@ -106,16 +106,16 @@ class ProcessTable(msgspec.Struct, frozen=True):
     open_files: Mapping[ProcessId, tuple[str, ...]] = {}
     skipped: Mapping[str, int] = {}
     hidden: frozenset[str] = frozenset()
-    isolated: bool = False
-    complete: bool = True  # False: the system did not even list its processes
+    in_container: bool = False
+    complete: bool = True  # False: the processes could not be listed
 
     def shows_all_of(self, agent: str) -> bool:
-        """Tell whether an agent can have no other process than those that are listed."""
-        return self.complete and not self.isolated and agent not in self.hidden
+        """Return whether this table contains every process of an agent on this machine."""
+        return self.complete and not self.in_container and agent not in self.hidden
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):
-    """A session and its process; `status` and `waiting_for` are the registry's, "" without one."""
+    """A session and its process. `status` and `waiting_for` are from the agent's registry."""
 
     session: SessionKey
     process: ProcessId
@@ -129,11 +129,12 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Matches(msgspec.Struct, frozen=True):
-    """The outcome of one round; the next round wants it back.
+    """The result of one round of pairing, and an input of the next.
 
-    `leaves` maps every agent process to the one that does its work. Duplicates run a session that
-    another process is bound to; clients belong to a session that a host runs; orphans have no
-    session. `ended` has the sessions whose process has ended, and when that was noticed.
+    `leaves` maps each agent process to the one that does its work; a wrapper differs from it.
+    `duplicates` run a session that is bound to another process. `clients` belong to a session that
+    a host runs. `orphans` have no session. `ended` maps each session whose process has ended to
+    the time, in unix seconds, at which that was noticed.
     """
 
     bindings: Mapping[SessionKey, Binding] = {}

@@ -1,4 +1,4 @@
-"""Which processes are one: a wrapper and the program that it started; pure."""
+"""Groups a wrapper and the agent process that it started into one; no I/O."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ import msgspec
 from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessTable, Role
 
-_DEEPEST = 64  # ancestors to look at: a table can hold a circle where pids were reused
+_DEEPEST = 64  # ancestors to follow: reused pids can make a cycle
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):
-    """Agent processes that act as one; the leaf is the one that does the work."""
+    """Agent processes that run one session; `leaf` is the one that does the work."""
 
     leaf: Process
     agent: str
     role: Role
-    members: tuple[ProcessId, ...]  # roots of process trees, the leaf's last
+    members: tuple[ProcessId, ...]  # roots of process trees; the last one is the leaf
 
 
 def group(
@@ -25,8 +25,8 @@ def group(
 ) -> tuple[Group, ...]:
     """Return the groups, ordered by their leaf.
 
-    `named` has the sessions that a process is known to run on its own account: two processes
-    that run different ones are never one.
+    `named` contains the sessions that a process is known to run. Processes that run different
+    sessions are never in one group.
     """
     roots = sorted(set(table.roots.values()))
     children: dict[ProcessId, list[ProcessId]] = defaultdict(list)
@@ -36,7 +36,7 @@ def group(
         if parent is not None:
             children[parent].append(process)
     leaf_of = {process: process for process in roots}
-    # Latest first: a child is always settled before its parent asks for the child's leaf.
+    # Newest first: the leaf of a child is needed to find the leaf of its parent.
     for process in sorted(roots, key=lambda item: (-item.start_ticks, -item.pid)):
         leaf = _leaf(process, children[process], table=table, leaf_of=leaf_of, named=named)
         leaf_of[process] = leaf
@@ -65,7 +65,7 @@ def _leaf(
     named: Mapping[ProcessId, frozenset[SessionKey]],
 ) -> ProcessId:
     if not children or (len(children) > 1 and table.agents[process].role != "wrapper"):
-        return process  # a session that starts several of its kind stays one itself
+        return process  # an agent that starts several agents runs a session of its own
     leaf = leaf_of[children[0]]
     own, other = named.get(process, frozenset()), named.get(leaf, frozenset())
     return process if own and other and own != other else leaf
@@ -74,9 +74,10 @@ def _leaf(
 def _wrapper_of(
     process: ProcessId, table: ProcessTable, *, by_pid: Mapping[int, Process]
 ) -> ProcessId | None:
-    """Return the agent process that this one may be the inner part of.
+    """Return the agent process that may be the wrapper of this one, None if there is none.
 
-    Directly below the same agent in the same role, or anywhere below a launcher for it.
+    That is the parent, if it is the same agent in the same role, or the next ancestor that is an
+    agent process, if it is a launcher of this agent.
     """
     recognised = table.agents[process]
     child = table.processes[process]

@@ -1,9 +1,10 @@
-"""How much each process used since the last sample, each second and byte once; pure.
+"""What each process used since the last sample, without counting anything twice; no I/O.
 
-When a process waits for a child that has ended, Linux adds the child's time to the fields
-`cutime` and `cstime` of its own, and the child's disk bytes to its own (wait_task_zombie in the
-kernel's exit.c). A tool that came and went between two samples is counted by that; one that was
-sampled before is a debt of its parent, whose growth pays it off.
+When a process waits for an ended child (reaps it), Linux adds the child's CPU time to the parent's
+`cutime` and `cstime`, and the child's disk bytes to the parent's own (wait_task_zombie in the
+kernel's exit.c). This counts a child that started and ended between two samples. For a child that
+was sampled before it ended, the same figures then appear a second time: they are its unreaped
+usage, which is subtracted from the growth of the parent.
 """
 
 from collections.abc import Mapping
@@ -12,22 +13,23 @@ import msgspec
 
 from agtop_exporter.processes.facts import ProcessId, ProcessSample
 
-Debt = tuple[int, int, int, int]
-"""User and system microseconds, bytes read and written that a parent's growth will repeat."""
+UnreapedUsage = tuple[int, int, int, int]
+"""CPU time of user and system in microseconds, bytes read and bytes written that were counted for
+ended children and will appear again in the figures of their parent."""
 
-NO_DEBT: Debt = (0, 0, 0, 0)
+NOTHING_UNREAPED: UnreapedUsage = (0, 0, 0, 0)
 
 
-class Spent(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Processor time and disk bytes; None until one process told them."""
+class ResourceTotals(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """CPU time and disk bytes; None if no process showed them."""
 
     user_microseconds: int | None = None
     system_microseconds: int | None = None
     read_bytes: int | None = None
     written_bytes: int | None = None
 
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(
+    def __add__(self, other: "ResourceTotals") -> "ResourceTotals":
+        return ResourceTotals(
             plus(self.user_microseconds, other.user_microseconds),
             plus(self.system_microseconds, other.system_microseconds),
             plus(self.read_bytes, other.read_bytes),
@@ -41,41 +43,49 @@ class Spent(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def plus(left: int | None, right: int | None) -> int | None:
-    """Add what is known; None if neither is."""
+    """Add two amounts of which either may be unknown; None if both are."""
     if left is None or right is None:
         return right if left is None else left
     return left + right
 
 
-def new_debts(
+def newly_unreaped(
     before: Mapping[ProcessId, ProcessSample],
     now: Mapping[ProcessId, ProcessSample],
     *,
-    owed: Mapping[ProcessId, Debt],
-) -> dict[ProcessId, Debt]:
-    """Return, by parent, what the processes that ended since the last sample had been counted for.
+    owed: Mapping[ProcessId, UnreapedUsage],
+) -> dict[ProcessId, UnreapedUsage]:
+    """Return the unreaped usage of the processes that ended since the last sample, by parent.
 
-    Where the parent has ended as well, it is the parent's parent that will repeat both, and what
-    the parent still owed.
+    If the parent has ended as well, all of it and what the parent still `owed` belongs to the
+    parent's parent.
     """
     by_pid = {process.pid: process for process in (*before, *now)}
-    debts: dict[ProcessId, Debt] = {}
+    debts: dict[ProcessId, UnreapedUsage] = {}
     for process in sorted(before.keys() - now.keys(), key=_birth, reverse=True):
         sample = before[process]
-        inherited = _sum(debts.pop(process, NO_DEBT), owed.get(process, NO_DEBT))
+        inherited = _sum(debts.pop(process, NOTHING_UNREAPED), owed.get(process, NOTHING_UNREAPED))
         parent = by_pid.get(sample.parent_pid)
         if parent is not None and _birth(parent) <= _birth(process):
-            debts[parent] = _sum(debts.get(parent, NO_DEBT), _sum(_whole(sample), inherited))
+            debts[parent] = _sum(
+                debts.get(parent, NOTHING_UNREAPED), _sum(_whole(sample), inherited)
+            )
     return debts
 
 
 def growth(
-    sample: ProcessSample, before: ProcessSample | None, *, owed: Debt, fresh: Debt
-) -> tuple[Spent, Debt]:
-    """Return what a process used since `before`, and what is left of the fresh debt.
+    sample: ProcessSample,
+    before: ProcessSample | None,
+    *,
+    owed: UnreapedUsage,
+    fresh: UnreapedUsage,
+) -> tuple[ResourceTotals, UnreapedUsage]:
+    """Return what a process used since `before`, and the part of `fresh` that did not appear yet.
 
-    A parent may wait later than its child ends, so a debt is kept for one more sample (`owed`).
-    It is not kept longer: a child whose parent does not wait is never repeated.
+    `fresh` is the usage of children that ended since `before`, `owed` that of children that ended
+    one sample earlier. A parent may wait later than its child ends, so unreaped usage is kept for
+    one more sample. It is not kept longer: the figures of a child whose parent never waits do not
+    appear again.
     """
     before = before or ProcessSample(sample.id)
     repeats = sample.disk_includes_reaped
@@ -95,7 +105,7 @@ def growth(
         owed[3] if repeats else 0,
         fresh[3] if repeats else 0,
     )
-    spent = Spent(
+    spent = ResourceTotals(
         _rise(sample.user_microseconds, before.user_microseconds, user),
         _rise(sample.system_microseconds, before.system_microseconds, system),
         None if sample.read_bytes is None else read,
@@ -105,7 +115,7 @@ def growth(
 
 
 def _pay(grown: int, owed: int, fresh: int) -> tuple[int, int]:
-    """Return what is left of a growth after the debts, and what is left of the fresh debt."""
+    """Subtract unreaped usage from a growth; return the rest of the growth and of `fresh`."""
     grown = max(0, max(0, grown) - owed)
     return max(0, grown - fresh), max(0, fresh - grown)
 
@@ -114,7 +124,7 @@ def _rise(now: int | None, before: int | None, reaped: int) -> int | None:
     return None if now is None else max(0, now - (before or 0)) + reaped
 
 
-def _whole(sample: ProcessSample) -> Debt:
+def _whole(sample: ProcessSample) -> UnreapedUsage:
     return (
         (sample.user_microseconds or 0) + sample.reaped_user_microseconds,
         (sample.system_microseconds or 0) + sample.reaped_system_microseconds,
@@ -123,7 +133,7 @@ def _whole(sample: ProcessSample) -> Debt:
     )
 
 
-def _sum(left: Debt, right: Debt) -> Debt:
+def _sum(left: UnreapedUsage, right: UnreapedUsage) -> UnreapedUsage:
     return (left[0] + right[0], left[1] + right[1], left[2] + right[2], left[3] + right[3])
 
 

@@ -1,7 +1,8 @@
-"""One process per session and one session per process, by the strongest evidence; pure.
+"""Assigns one process to each session by the strongest evidence; no I/O.
 
-Order: what the agents say themselves, open files, arguments, the binding of the last round, and
-for the rest the working directory, start and recency, weighed for all of a folder at once.
+In this order: the registries of the agents, open files, arguments, the binding of the last round.
+The remaining processes are assigned by working directory, start time and recency, all processes of
+a directory at once.
 """
 
 from collections import defaultdict
@@ -18,11 +19,11 @@ from agtop_exporter.processes.facts import (
     ProcessId,
     ProcessTable,
 )
-from agtop_exporter.processes.folder import TELLING_SECONDS, pair_folder
 from agtop_exporter.processes.groups import Group, group
+from agtop_exporter.processes.match_by_cwd import TELLING_SECONDS, pair_folder
 from agtop_exporter.signature import RegistryEntry
 
-_SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
+_SLACK_SECONDS = 2.0  # the boot time is exact to one second only
 
 
 def match(
@@ -78,11 +79,12 @@ class _Round:
         self._previous = previous
         self._group_of = {member: item for item in groups for member in item.members}
         self._bindings: dict[SessionKey, Binding] = {}
-        self._taken: dict[ProcessId, SessionKey] = {}  # by leaf; hosts are not in it
+        self._taken: dict[ProcessId, SessionKey] = {}  # by leaf, without hosts
         self._duplicates: dict[ProcessId, SessionKey] = {}
         self._clients: dict[ProcessId, SessionKey] = {}
-        self._barred: set[ProcessId] = set()  # the agent names a session without a transcript yet
-        # Not all members: an agent that has ended can still be a member of another agent's tree.
+        # The registry names a session of theirs that has no transcript yet.
+        self._barred: set[ProcessId] = set()
+        # Roots only: an agent that has ended can be a member of another agent's tree.
         alive = set(table.roots.values())
         self._ended = {key: when for key, when in previous.ended.items() if key in sessions} | {
             key: self._now
@@ -93,7 +95,7 @@ class _Round:
         self._nearby = self._by_place()
 
     def _by_place(self) -> dict[tuple[str, str], list[SessionState]]:
-        """Return the sessions of the processes' folders; thousands of old ones are left out."""
+        """Return the sessions in the processes' directories, except those that are too old."""
         places: dict[tuple[str, str], list[SessionState]] = {
             _place(item): [] for item in self._groups
         }
@@ -107,7 +109,7 @@ class _Round:
         return places
 
     def bind_claims(self, claims: tuple[Evidence, ...]) -> None:
-        """Bind what is named, the strongest first."""
+        """Bind the sessions for which there is evidence, the strongest first."""
         kinds: dict[tuple[ProcessId, SessionKey], list[Evidence]] = defaultdict(list)
         for claim in claims:
             owner = self._group_of.get(claim.process)
@@ -155,7 +157,7 @@ class _Round:
             )
 
     def keep_previous(self) -> None:
-        """Keep what was bound before, unless something speaks against it."""
+        """Keep the bindings of the last round, unless there is evidence against them."""
         for key, binding in sorted(self._previous.bindings.items()):
             owner = self._group_of.get(binding.process)
             if (
@@ -172,18 +174,18 @@ class _Round:
     def _superseded(
         self, owner: Group, key: SessionKey, *, silence_seconds: float = float("inf")
     ) -> bool:
-        """Tell whether the process has gone on to another session (`/clear`, `/resume`, a fork).
+        """Return whether the process runs another session now (after `/clear`, `/resume`, a fork).
 
-        A session in its folder began after the last word of this one, or has spoken
-        `silence_seconds` later, and no process but this one can have written it.
+        It does if a session in its directory started after the last record of this one, or has a
+        record that is `silence_seconds` newer, and no other process can have written that session.
         """
-        last_word = self._sessions[key].facts.last_active or 0.0
-        quiet_since = max(last_word, owner.leaf.started_at) - _SLACK_SECONDS
+        last_record = self._sessions[key].facts.last_active or 0.0
+        quiet_since = max(last_record, owner.leaf.started_at) - _SLACK_SECONDS
         return any(
-            (other.facts.last_active or 0.0) > last_word
+            (other.facts.last_active or 0.0) > last_record
             and (
                 (other.facts.started_at is not None and other.facts.started_at >= quiet_since)
-                or (other.facts.last_active or 0.0) >= last_word + silence_seconds
+                or (other.facts.last_active or 0.0) >= last_record + silence_seconds
             )
             and not self._has_other_writer(other, owner)
             for other in self._nearby[_place(owner)]
@@ -197,7 +199,7 @@ class _Round:
         )
 
     def _may_run(self, owner: Group, session: SessionState) -> bool:
-        """Tell whether a process can be the one that writes a session: folder and times agree."""
+        """Return whether a process can write a session: the directory and the times agree."""
         key, active = session.key, session.facts.last_active
         if key in self._bindings or key.agent != owner.agent or owner.role == "wrapper":
             return False
@@ -209,7 +211,7 @@ class _Round:
         return since_end and active >= owner.leaf.started_at - _SLACK_SECONDS
 
     def bind_by_folder(self) -> None:
-        """Bind the rest by working directory, start and recency, each folder as one problem."""
+        """Bind the remaining processes by working directory, start time and recency."""
         folders: dict[tuple[str, str], list[Group]] = defaultdict(list)
         for item in self._groups:
             if item.leaf.cwd and self._free(item):
@@ -224,7 +226,7 @@ class _Round:
                 )
 
     def bind_hosts_by_folder(self) -> None:
-        """Give a host the sessions of its folder that no other process can have."""
+        """Bind a host to the sessions in its directory that no other process runs."""
         for item in self._groups:
             if item.role != "host":
                 continue
@@ -276,7 +278,7 @@ class _Round:
         )
 
     def outcome(self) -> Matches:
-        """Return the bindings, with one round of `stopped` for those whose process has ended."""
+        """Return the bindings. One whose process has ended is `stopped`, for this round only."""
         stopped = {
             key: msgspec.structs.replace(binding, liveness="stopped", status="", waiting_for="")
             for key, binding in self._previous.bindings.items()

@@ -1,187 +1,101 @@
-"""Processes of Linux, read from a proc file system without a library; it only reads.
+"""What Linux shows in a proc file system and psutil does not return; only reads.
 
-The files are described in proc_pid_stat(5), proc_pid_statm(5), proc_pid_io(5) and
-proc_pid_cmdline(5). `root` may be another machine's /proc that is mounted into a container.
+The files are described in proc_pid_stat(5), proc_pid_cmdline(5), proc_pid_fd(5), namespaces(7) and
+proc_sys_kernel(5).
 """
 # ruff: noqa: PTH115, PTH116, PTH208  (making a Path costs more than most of these reads)
 
 import os
-from collections.abc import Iterable
 
-from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
-
-_READ_LIMIT = 65_536  # bytes of one file: a sandbox's argv can be a script
-_ENDED = frozenset({b"Z", b"X"})  # states of a process that has ended and is still listed
-_DELETED = " (deleted)"  # what the kernel adds to the name of a program that was replaced
+_READ_LIMIT = 65_536  # bytes of one file: an argument can be a whole script
+_DELETED = " (deleted)"  # what the kernel appends to the path of a file that was removed
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in the kernel's proc_ns.h
 
 
-class ProcfsReader:
-    """Reads one process at a time; a process that has ended gives None.
+class Procfs:
+    """A proc file system at `root`: this machine's, or that of a host mounted into a container."""
 
-    It may also end, or execute another program, between two files: what the files of one answer
-    show can then be partly empty and partly of the new program. `look` reads `stat` first, so that
-    the next `sample` differs from such an answer.
-    """
-
-    def __init__(self, root: str = "/proc") -> None:
+    def __init__(self, root: str) -> None:
         self._root = root
-        self._microseconds_per_tick = 1_000_000 // os.sysconf("SC_CLK_TCK")
-        self._page_bytes = os.sysconf("SC_PAGE_SIZE")
-        self._booted_at: float | None = None
-        # In a container that looks at its host, "self" would be the container.
-        self._reference = f"{root}/{'self' if root == '/proc' else '1'}"
+        self.ticks_per_second = os.sysconf("SC_CLK_TCK")
+        # Process 1 is the host's first process. In a container, "self" would be the container.
+        self._reference = "self" if root == "/proc" else "1"
 
     def boot_id(self) -> str:
-        """Return what changes with every boot: start ticks mean nothing after the next one."""
+        """Return an id that changes with every boot. Raises OSError."""
+        return self._read("sys/kernel/random/boot_id").decode(errors="replace").strip()
+
+    def parent_and_start(self, pid: int) -> tuple[int, int]:
+        """Return a parent's pid, and when the process started in clock ticks since boot.
+
+        psutil returns the start as a time, which changes if the clock is set. Its `ppid` reads
+        twice as much to detect a reused pid, which a start in ticks shows as well.
+
+        Raises OSError, and IndexError or ValueError if the file is incomplete.
+        """
+        # The name is in parentheses and may contain any character. The fields after it are 3 to 52.
+        fields = self._read(f"{pid}/stat").rpartition(b")")[2].split()
+        return int(fields[1]), int(fields[19])
+
+    def arguments(self, pid: int) -> tuple[str, ...]:
+        """Return the arguments exactly; () if unknown. psutil splits some of them at spaces."""
         try:
-            return self._read("sys/kernel/random/boot_id").decode().strip()
-        except OSError:
-            return str(self._boot_time())
-
-    def pids(self) -> list[int]:
-        """Return all pids that can be seen; threads are not among them."""
-        return [int(name) for name in os.listdir(self._root) if name.isdecimal()]
-
-    def look(self, pid: int) -> Process | None:
-        """Return what is known of a process, without its working directory."""
-        sample = self.sample(pid)
-        if sample is None:
-            return None
-        try:
-            uid = os.stat(f"{self._root}/{pid}").st_uid
-            argv = self._read(f"{pid}/cmdline").decode(errors="replace").rstrip("\0").split("\0")
-        except OSError:
-            return None
-        seconds = sample.id.start_ticks * self._microseconds_per_tick / 1e6
-        return Process(
-            id=sample.id,
-            started_at=self._boot_time() + seconds,
-            parent_pid=sample.parent_pid,
-            uid=uid,
-            comm=sample.comm,
-            exe=self._link(f"{pid}/exe"),
-            argv=tuple(argv) if argv != [""] else (),
-            ended=sample.ended,
-        )
-
-    def cwd(self, pid: int) -> str:
-        """Return the working directory as a real path, "" where it cannot be read."""
-        return self._link(f"{pid}/cwd")
-
-    def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
-        """Return what a process used until now; memory and disk only if `full`: a file each."""
-        try:
-            comm, fields = self._stat(pid)
-            identity = ProcessId(pid, int(fields[19]))
-        except (OSError, IndexError, ValueError):
-            return None
-        unit = self._microseconds_per_tick
-        read_bytes, written_bytes = self._disk(pid) if full else (None, None)
-        rss_bytes, vms_bytes = self._memory(pid) if full else (None, None)
-        return ProcessSample(
-            id=identity,
-            parent_pid=int(fields[1]),
-            comm=comm,
-            user_microseconds=int(fields[11]) * unit,
-            system_microseconds=int(fields[12]) * unit,
-            reaped_user_microseconds=int(fields[13]) * unit,
-            reaped_system_microseconds=int(fields[14]) * unit,
-            rss_bytes=rss_bytes,
-            vms_bytes=vms_bytes,
-            read_bytes=read_bytes,
-            written_bytes=written_bytes,
-            disk_includes_reaped=True,
-            denied=full and read_bytes is None and not self._has_ended(pid),
-            ended=fields[0] in _ENDED,
-        )
-
-    def open_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths of the files that a process holds open; () where it cannot be told."""
-        folder = f"{self._root}/{pid}/fd"
-        try:
-            names = os.listdir(folder)
+            words = self._read(f"{pid}/cmdline").decode(errors="replace").rstrip("\0").split("\0")
         except OSError:
             return ()
-        paths = {self._link(f"{pid}/fd/{name}") for name in names}
+        return tuple(words) if words != [""] else ()
+
+    def open_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths of the files that a process has open; () if unknown.
+
+        psutil returns only files that exist for the observer. In a container, the files of the host
+        do not.
+        """
+        try:
+            names = os.listdir(f"{self._root}/{pid}/fd")
+        except OSError:
+            return ()
+        paths = {self._link(f"{pid}/fd/{name}").removesuffix(_DELETED) for name in names}
         return tuple(sorted(path for path in paths if path.startswith("/")))
 
-    def foreign(self, pid: int) -> str:
-        """Return how a process is set apart from the observer's machine, "" if it is not.
+    def namespace_mismatch(self, pid: int) -> str:
+        """Return which namespace separates a process from the observed machine, "" if none does.
 
-        Services have mount namespaces of their own without living elsewhere, so a different one
-        only counts with a different root directory.
+        Many services have a mount namespace of their own but see the same files. Therefore another
+        mount namespace counts only if the root directory differs as well.
         """
-        mine, theirs = self._reference, f"{self._root}/{pid}"
-        if self._differ(f"{mine}/ns/pid", f"{theirs}/ns/pid"):
+        if self._differ(pid, "ns/pid"):
             return "other_pid_namespace"
-        if self._differ(f"{mine}/ns/mnt", f"{theirs}/ns/mnt"):
+        if self._differ(pid, "ns/mnt"):
             try:
-                same_root = os.path.samestat(os.stat(f"{mine}/root"), os.stat(f"{theirs}/root"))
+                ours, theirs = (
+                    os.stat(f"{self._root}/{self._reference}/root"),
+                    os.stat(f"{self._root}/{pid}/root"),
+                )
             except OSError:
                 return ""
-            return "" if same_root else "other_mount_namespace"
+            return "" if os.path.samestat(ours, theirs) else "other_mount_namespace"
         return ""
 
-    def isolated(self) -> bool:
-        """Tell whether these are the processes of one container, and not of its machine.
+    def in_container(self) -> bool:
+        """Return whether these are the processes of one container, not of the whole machine."""
+        namespace = self._link(f"{self._reference}/ns/pid")
+        return namespace not in {"", _FIRST_PID_NAMESPACE}
 
-        The first process namespace has a fixed number: PROC_PID_INIT_INO in the kernel's
-        proc_ns.h.
-        """
-        try:
-            return os.readlink(f"{self._reference}/ns/pid") != "pid:[4026531836]"
-        except OSError:
-            return False
-
-    def _differ(self, mine: str, theirs: str) -> bool:
-        try:
-            return os.readlink(mine) != os.readlink(theirs)
-        except OSError:
-            return False  # unknown is not different
-
-    def _stat(self, pid: int) -> tuple[str, list[bytes]]:
-        """Return the name and the fields after it: the first is the third of the manual page."""
-        head, _, tail = self._read(f"{pid}/stat").rpartition(b")")
-        return head.partition(b"(")[2].decode(errors="replace"), tail.split()
-
-    def _has_ended(self, pid: int) -> bool:
-        try:
-            return self._stat(pid)[1][0] in _ENDED
-        except (OSError, IndexError):
-            return True
-
-    def _memory(self, pid: int) -> tuple[int | None, int | None]:
-        """Return RSS and VSZ; unlike `stat`, `statm` adds up the counters of all processors."""
-        try:
-            virtual, resident = self._read(f"{pid}/statm").split()[:2]
-            return int(resident) * self._page_bytes, int(virtual) * self._page_bytes
-        except (OSError, ValueError):
-            return None, None
-
-    def _disk(self, pid: int) -> tuple[int | None, int | None]:
-        try:
-            lines = self._read(f"{pid}/io").splitlines()
-            figures = {name: int(value) for name, _, value in (x.partition(b": ") for x in lines)}
-            return figures[b"read_bytes"], figures[b"write_bytes"]
-        except (OSError, KeyError, ValueError):
-            return None, None
-
-    def _boot_time(self) -> float:
-        if self._booted_at is None:
-            lines: Iterable[bytes] = self._read("stat", limit=1 << 24).splitlines()
-            found = (line.split()[1] for line in lines if line.startswith(b"btime "))
-            self._booted_at = float(next(found, b"0"))
-        return self._booted_at
+    def _differ(self, pid: int, namespace: str) -> bool:
+        ours = self._link(f"{self._reference}/{namespace}")
+        theirs = self._link(f"{pid}/{namespace}")
+        return bool(ours and theirs) and ours != theirs  # an unknown namespace is not another one
 
     def _link(self, path: str) -> str:
         try:
-            return os.readlink(f"{self._root}/{path}").removesuffix(_DELETED)
+            return os.readlink(f"{self._root}/{path}")
         except OSError:
             return ""
 
-    def _read(self, path: str, *, limit: int = _READ_LIMIT) -> bytes:
+    def _read(self, path: str) -> bytes:
         descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.read(descriptor, limit)
+            return os.read(descriptor, _READ_LIMIT)
         finally:
             os.close(descriptor)

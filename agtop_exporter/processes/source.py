@@ -1,58 +1,56 @@
-"""The process source: the processes of agents, what they started, and what all these used.
+"""Finds the processes of agents and their descendants, and what all of them used.
 
-A pid is looked at when it is new and while it is young. After that only the members of the agents'
-trees are sampled in every tick, and the others are checked in turn, so that a machine with many
-processes costs little per tick.
+A process is read in full while it is young. After that, each tick samples only the members of the
+agents' process trees, and checks a part of the other processes for a new program. Thus a machine
+with many processes costs little per tick.
 """
 
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from agtop_exporter import platforms
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, ProcessTable
 from agtop_exporter.processes.identify import identify
-from agtop_exporter.processes.portable import PsutilReader
-from agtop_exporter.processes.procfs import ProcfsReader
+from agtop_exporter.processes.reader import ProcessReader
 from agtop_exporter.processes.trees import Known, Sampled, find_roots
 from agtop_exporter.signature import ProcessSignature
 
 _YOUNG_SECONDS = 15.0
-"""Until this age a process is looked at in every tick: a shell forks first and executes later."""
+"""Until this age a process is read in every tick: a shell forks first and executes later."""
 _CHECK_TICKS = 16
-"""Every known process is checked once in so many ticks: it may have executed another program."""
-_OTHER_USER = "other_user"  # a reason to leave a process out; the others are those of `foreign`
+"""Each known process is checked once in so many ticks: it may have executed another program."""
+_OTHER_USER = "other_user"  # beside the reasons that `namespace_mismatch` returns
 
 
 class ProcessSource(Protocol):
-    """Where process tables come from."""
+    """Returns process tables."""
 
     def sample(self, now: float) -> ProcessTable:
         """Return the agents' processes as of `now`, unix seconds.
 
-        It never raises: a table that could not be read is not `complete`.
+        It raises nothing: if the processes cannot be listed, the table is not `complete`.
         """
 
 
 class Reader(Protocol):
-    """One system's processes, one question at a time.
+    """Answers one question about one process at a time; `ProcessReader` describes each.
 
     A process may end, or execute another program, before, during and after every question. None,
-    "" and () stand for what a process that has ended does not show. OSError means that the system
-    itself cannot be read.
+    "" and () mean that a process has ended or does not show something. OSError means that the
+    system itself cannot be read.
     """
 
-    def boot_id(self) -> str: ...  # noqa: D102 see ProcfsReader, which describes them
+    def boot_id(self) -> str: ...  # noqa: D102 see ProcessReader
     def pids(self) -> Iterable[int]: ...  # noqa: D102
     def look(self, pid: int) -> Process | None: ...  # noqa: D102
     def cwd(self, pid: int) -> str: ...  # noqa: D102
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None: ...  # noqa: D102
     def open_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
-    def foreign(self, pid: int) -> str: ...  # noqa: D102
-    def isolated(self) -> bool: ...  # noqa: D102
+    def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
+    def in_container(self) -> bool: ...  # noqa: D102
 
 
 def system_processes(
@@ -60,31 +58,27 @@ def system_processes(
     *,
     signatures: Mapping[str, ProcessSignature],
     uids: frozenset[int] | None,
-    platform: str = sys.platform,
 ) -> ProcessSource:
     """Return the source for this machine.
 
     It shows the processes that match one of the `signatures`, which are by agent, and that belong
-    to these users; None stands for all users.
+    to these users; None stands for all users. `procfs` is where Linux shows processes. One program
+    can read one such path only.
     """
-    if platform == "linux":
-        return ProcessTracker(ProcfsReader(procfs), signatures=signatures, uids=uids)
-    return ProcessTracker(PsutilReader(), signatures=signatures, uids=uids)
+    return ProcessTracker(ProcessReader(procfs), signatures=signatures, uids=uids)
 
 
 def users_of(homes: Iterable[Path]) -> frozenset[int] | None:
-    """Return whose homes these are, the user of this process if none exists, None on Windows.
+    """Return the owners of the homes, the user of this process if no home exists, None on Windows.
 
-    A container that runs as root, or under a user of its own, so sees the agents of its host.
+    A container that runs as root, or as a user of its own, thus finds the agents of its host.
     """
-    if not hasattr(os, "geteuid"):
-        return None
-    owners = frozenset(home.stat().st_uid for home in homes if home.is_dir())
-    return owners or frozenset({os.geteuid()})
+    owners = platforms.owners(homes)
+    return frozenset({platforms.user_id()}) if owners is not None and not owners else owners
 
 
 class ProcessTracker:
-    """Follows the processes that a reader sees from tick to tick."""
+    """Follows the processes of a reader from tick to tick."""
 
     def __init__(
         self,
@@ -103,15 +97,15 @@ class ProcessTracker:
         self._counted: dict[ProcessId, set[str]] = {}  # the reasons that a process is counted for
 
     def sample(self, now: float) -> ProcessTable:
-        """Return the agents' processes and all that they started, as of `now`.
+        """Return the agents' processes and their descendants as of `now`, unix seconds.
 
-        Processes change while they are read, so the trees are found twice: first to know what to
-        sample, then among those that were sampled and still are what the last look showed. The
-        table has nothing but the latter.
+        Processes change while they are read. Therefore the trees are found twice: first to select
+        the processes to sample, then among the samples that agree with what is known. Only the
+        latter are in the table.
         """
         self._tick += 1
         try:
-            boot_id, isolated = self._reader.boot_id(), self._reader.isolated()
+            boot_id, in_container = self._reader.boot_id(), self._reader.in_container()
             self._look(set(self._reader.pids()), now)
             members = find_roots(self._known, self._roots)
             sampled = self._sampled(members)
@@ -134,11 +128,11 @@ class ProcessTracker:
             },
             skipped=dict(self._skipped),
             hidden=frozenset(item.hidden_agent for item in self._known.values()) - {""},
-            isolated=isolated,
+            in_container=in_container,
         )
 
     def _look(self, pids: set[int], now: float) -> None:
-        """Bring up to date what is known of these pids, which are all that the system has."""
+        """Update what is known about all processes; `pids` are all that exist."""
         for pid in self._known.keys() - pids:
             self._forget(pid)
         for pid in sorted(pids):
@@ -146,7 +140,7 @@ class ProcessTracker:
                 self._examine(pid)
 
     def _due(self, pid: int, now: float) -> bool:
-        """Tell whether a known process must be looked at again: it can have changed."""
+        """Return whether a known process may have changed and must be read again."""
         known = self._known[pid]
         if known.incomplete or abs(now - known.process.started_at) < _YOUNG_SECONDS:
             return True
@@ -156,40 +150,41 @@ class ProcessTracker:
         return sample is None or not _agree(sample, known.process)
 
     def _examine(self, pid: int) -> None:
-        """Look at a process and remember what it is, or forget it if it has ended."""
+        """Read a process in full and remember it, or forget it if it has ended."""
         process, earlier = self._reader.look(pid), self._known.get(pid)
         if process is None or (earlier and earlier.process.id != process.id):
             self._forget(pid)
             earlier = None
         if process is None:
             return
-        recognised = None if process.ended else identify(process, self._signatures)
+        recognised = None if process.zombie else identify(process, self._signatures)
         reason = self._reason_to_omit(process) if recognised else ""
         if reason:
             self._count(reason, process.id)
-        partial = not (process.ended or (process.argv and process.exe))
+        partial = not (process.zombie or (process.argv and process.exe))
         if recognised and not reason:
             process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
         else:
-            process = msgspec.structs.replace(process, argv=())  # not ours to keep
+            process = msgspec.structs.replace(process, argv=())  # they are private
         self._known[pid] = Known(
             process,
             recognised=None if reason else recognised,
             hidden_agent=recognised.agent if recognised and reason not in {"", _OTHER_USER} else "",
-            # Kernel threads and other users' processes never show all: two looks are enough.
+            # Kernel threads and processes of other users never show all: two reads are enough.
             incomplete=partial and not (earlier and earlier.incomplete),
         )
 
     def _reason_to_omit(self, process: Process) -> str:
         if self._uids is not None and process.uid not in self._uids:
             return _OTHER_USER
-        return self._reader.foreign(process.id.pid)
+        return self._reader.namespace_mismatch(process.id.pid)
 
     def _sampled(self, members: Iterable[ProcessId]) -> dict[int, Sampled]:
-        """Sample members, parents first: what a child used is then never seen twice.
+        """Return the samples of the members by pid.
 
-        A member that has changed since its last look is looked at and sampled once more. One that
-        has ended, or that keeps changing, is left out.
+        Parents come first, so that a child's usage is not counted again in its parent's. A member
+        that has changed since it was last read is read and sampled once more. One that has ended,
+        or that keeps changing, is left out.
         """
         sampled: dict[int, Sampled] = {}
         for member in sorted(members, key=lambda process: (process.start_ticks, process.pid)):
@@ -199,10 +194,10 @@ class ProcessTracker:
         return sampled
 
     def _sample_one(self, pid: int) -> Sampled | None:
-        """Sample a known process; None if it has changed, after which it has been looked at again.
+        """Return the sample of a known process, None if the process has changed.
 
-        Whatever else is read of a process is read before its sample: a sample of the same process
-        and program confirms it.
+        A process that has changed is read again. Open files are read before the sample: a sample of
+        the same process and program confirms them.
         """
         known = self._known.get(pid)
         if known is None:
@@ -232,5 +227,5 @@ class ProcessTracker:
 
 
 def _agree(sample: ProcessSample, process: Process) -> bool:
-    """Tell whether a sample shows the same process with the same program as the last look."""
-    return (sample.id, sample.comm, sample.ended) == (process.id, process.comm, process.ended)
+    """Return whether a sample shows the process and the program that are known."""
+    return (sample.id, sample.comm, sample.zombie) == (process.id, process.comm, process.zombie)

@@ -1,4 +1,4 @@
-"""Process trees: the agent process that each process belongs to; pure."""
+"""Process trees: finds the agent process that each process belongs to; no I/O."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,25 +9,25 @@ from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, Re
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
-    """A process as the last look showed it.
+    """A process as it was when it was last read in full.
 
-    `recognised` is None for a process that is not an agent's or that is left out. `hidden_agent`
-    is the agent of a process that is left out because it runs in another namespace.
+    `recognised` is None if the process is not an agent's or is left out. `hidden_agent` is the
+    agent of a process that is left out because it runs in another namespace.
     """
 
     process: Process
     recognised: Recognised | None = None
     hidden_agent: str = ""
-    incomplete: bool = False  # the look may have met an exec or an exit: look again
+    incomplete: bool = False  # it was read during an exec or an exit: read it again
 
     @property
     def is_root(self) -> bool:
-        """The process is an agent that starts a tree; a helper belongs to its parent's tree."""
+        """Whether this is an agent with its own tree; a helper belongs to its parent's tree."""
         return self.recognised is not None and self.recognised.role != "helper"
 
 
 class Sampled(msgspec.Struct, frozen=True, gc=False):
-    """A process with its sample: both have the same id."""
+    """A process with its sample; both have the same id."""
 
     known: Known
     sample: ProcessSample
@@ -39,9 +39,8 @@ def find_roots(
 ) -> dict[ProcessId, ProcessId]:
     """Return the root of every member of a tree, the members of a tree parents first.
 
-    `known` has the processes by pid; members and roots are among them, and every root is its own
-    root. `earlier` is the previous result: a tool whose parent has ended stays in the tree in which
-    the agent is that started it.
+    `known` contains all processes by pid. Every root is its own root. `earlier` is the previous
+    result: a process whose parent has ended stays in the tree of the agent that started it.
     """
     children: dict[int, list[Known]] = defaultdict(list)
     agents: list[Known] = []
@@ -66,7 +65,7 @@ def _adopt(
     children: Mapping[int, list[Known]],
     roots: dict[ProcessId, ProcessId],
 ) -> None:
-    """Put a process and all below it that has no tree yet into the tree of `root`."""
+    """Add a process and those of its descendants that have no tree yet to the tree of `root`."""
     queue = [start]
     for item in queue:
         member = item.process.id
@@ -76,6 +75,6 @@ def _adopt(
         queue.extend(
             child
             for child in children.get(member.pid, ())
-            # A child that is older than its parent has lost its parent, whose pid was reused.
+            # A child cannot be older than its parent: then the pid of its parent was reused.
             if not child.is_root and child.process.id.start_ticks >= member.start_ticks
         )

@@ -1,4 +1,4 @@
-"""What sessions and agents used, process trees included, in totals that never fall; pure."""
+"""Resources used by the process trees of sessions and agents, as totals that never fall; no I/O."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -7,33 +7,40 @@ import msgspec
 
 from agtop_exporter.model import ProcessMatch, ProcessUsage, SessionKey
 from agtop_exporter.processes.facts import Matches, ProcessId, ProcessSample, ProcessTable
-from agtop_exporter.processes.growth import NO_DEBT, Debt, Spent, growth, new_debts, plus
+from agtop_exporter.processes.growth import (
+    NOTHING_UNREAPED,
+    ResourceTotals,
+    UnreapedUsage,
+    growth,
+    newly_unreaped,
+    plus,
+)
 
-_SHORTEST_SECONDS = 0.001  # between two samples that give a rate
-_REMEMBERED = 1024  # processes that are not seen now but may be again, as after a read error
+_SHORTEST_SECONDS = 0.001  # between two samples: a shorter time gives no useful rate
+_REMEMBERED = 1024  # processes that are kept after they disappear: a read error can hide them
 
 
 class TreeUsage(msgspec.Struct, frozen=True):
-    """All that one round must hand to the next; kept in a file, totals survive a restart.
+    """The state between two rounds. It is stored in the ledger, so totals survive a restart.
 
-    `pending` has what trees used that belong to no session yet, by root: their first session
-    gets it.
+    `pending` maps the root of a tree without a session to what the tree used. The first session of
+    the tree gets it.
     """
 
     boot_id: str = ""
     sampled_at: float = 0.0
     last: dict[ProcessId, ProcessSample] = {}
     gone: dict[ProcessId, ProcessSample] = {}
-    owed: dict[ProcessId, Debt] = {}
-    pending: dict[ProcessId, Spent] = {}
-    sessions: dict[SessionKey, Spent] = {}
-    agents: dict[str, Spent] = {}
+    owed: dict[ProcessId, UnreapedUsage] = {}
+    pending: dict[ProcessId, ResourceTotals] = {}
+    sessions: dict[SessionKey, ResourceTotals] = {}
+    agents: dict[str, ResourceTotals] = {}
 
 
 class AgentUsage(msgspec.Struct, frozen=True, gc=False):
-    """One agent's processes on this machine, those without a session included.
+    """The processes of one agent on this machine, with and without a session.
 
-    Memory is what they hold together: nothing where there are none.
+    The memory is the sum over all of them, 0 if there are none.
     """
 
     processes: int = 0
@@ -46,7 +53,7 @@ class AgentUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsageRound(msgspec.Struct, frozen=True):
-    """The state for the next round, and what is published of this one."""
+    """The state for the next round, and the figures that are published."""
 
     state: TreeUsage
     sessions: Mapping[SessionKey, ProcessUsage]
@@ -54,9 +61,9 @@ class UsageRound(msgspec.Struct, frozen=True):
 
 
 def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> UsageRound:
-    """Add what was used since the last table to the sessions and agents it belongs to.
+    """Add what processes used since the last table to the totals of their sessions and agents.
 
-    A table that could not be read adds nothing.
+    A table that is not complete adds nothing.
     """
     if not table.complete:
         return UsageRound(previous, {}, {})
@@ -83,17 +90,17 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
 
 
 def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
-    """Return the state with the totals of an earlier process added."""
+    """Return the state with the totals of an earlier run of the exporter added."""
     sessions, agents = dict(earlier.sessions), dict(earlier.agents)
     for key, spent in state.sessions.items():
-        sessions[key] = sessions.get(key, Spent()) + spent
+        sessions[key] = sessions.get(key, ResourceTotals()) + spent
     for agent, spent in state.agents.items():
-        agents[agent] = agents.get(agent, Spent()) + spent
+        agents[agent] = agents.get(agent, ResourceTotals()) + spent
     return msgspec.structs.replace(state, sessions=sessions, agents=agents)
 
 
 def past_usage(state: TreeUsage, session: SessionKey) -> ProcessUsage | None:
-    """Return the totals of a session without a process, None if it never had one."""
+    """Return the totals of a session without a process, None if it never had a process."""
     spent = state.sessions.get(session)
     return None if spent is None else _usage(spent, ())
 
@@ -105,9 +112,9 @@ def process_match(
     *,
     parent: SessionKey | None = None,
 ) -> ProcessMatch | None:
-    """Return the process of a session, for a subagent that of its parent; None without one.
+    """Return the process of a session, or of the `parent` of a subagent; None if there is none.
 
-    A subagent shows its parent's usage: sums are made of parents only.
+    A subagent shows the usage of its parent's process. Sums must include parents only.
     """
     key = parent or session
     binding = matches.bindings.get(key)
@@ -126,7 +133,7 @@ def process_match(
 
 
 def _owners(matches: Matches) -> dict[ProcessId, SessionKey]:
-    """Return the session that a root's usage belongs to; a host's belongs to none."""
+    """Return the session of each root. A host has many sessions, so its usage belongs to none."""
     by_leaf = {
         binding.process: key
         for key, binding in matches.bindings.items()
@@ -137,19 +144,19 @@ def _owners(matches: Matches) -> dict[ProcessId, SessionKey]:
 
 def _spent(
     previous: TreeUsage, table: ProcessTable
-) -> tuple[dict[ProcessId, Spent], dict[ProcessId, Debt]]:
-    """Return what each process used since the last table, and the debts that are left."""
-    fresh = new_debts(previous.last, table.samples, owed=previous.owed)
-    spent: dict[ProcessId, Spent] = {}
-    owed: dict[ProcessId, Debt] = {}
+) -> tuple[dict[ProcessId, ResourceTotals], dict[ProcessId, UnreapedUsage]]:
+    """Return what each process used since the last table, and the unreaped usage that is left."""
+    fresh = newly_unreaped(previous.last, table.samples, owed=previous.owed)
+    spent: dict[ProcessId, ResourceTotals] = {}
+    owed: dict[ProcessId, UnreapedUsage] = {}
     for process, sample in table.samples.items():
         spent[process], left = growth(
             sample,
             previous.last.get(process) or previous.gone.get(process),
-            owed=previous.owed.get(process, NO_DEBT),
-            fresh=fresh.get(process, NO_DEBT),
+            owed=previous.owed.get(process, NOTHING_UNREAPED),
+            fresh=fresh.get(process, NOTHING_UNREAPED),
         )
-        if left != NO_DEBT:
+        if left != NOTHING_UNREAPED:
             owed[process] = left
     return spent, owed
 
@@ -158,20 +165,22 @@ def _credit(
     previous: TreeUsage,
     table: ProcessTable,
     *,
-    spent: Mapping[ProcessId, Spent],
+    spent: Mapping[ProcessId, ResourceTotals],
     owners: Mapping[ProcessId, SessionKey],
-) -> tuple[dict[SessionKey, Spent], dict[str, Spent], dict[ProcessId, Spent]]:
-    """Return the totals of sessions and agents, and what belongs to no session yet."""
+) -> tuple[
+    dict[SessionKey, ResourceTotals], dict[str, ResourceTotals], dict[ProcessId, ResourceTotals]
+]:
+    """Return the totals of sessions, of agents, and of trees without a session."""
     sessions, agents = dict(previous.sessions), dict(previous.agents)
     pending = {root: item for root, item in previous.pending.items() if root in table.samples}
     for process, root in table.roots.items():
         agent = table.agents[root].agent
-        agents[agent] = agents.get(agent, Spent()) + spent[process]
+        agents[agent] = agents.get(agent, ResourceTotals()) + spent[process]
         key = owners.get(root)
         if key is None:
-            pending[root] = pending.get(root, Spent()) + spent[process]
+            pending[root] = pending.get(root, ResourceTotals()) + spent[process]
         else:
-            earlier = sessions.get(key, Spent()) + pending.pop(root, Spent())
+            earlier = sessions.get(key, ResourceTotals()) + pending.pop(root, ResourceTotals())
             sessions[key] = earlier + spent[process]
     return sessions, agents, pending
 
@@ -191,7 +200,7 @@ def _session_usages(
     *,
     table: ProcessTable,
     owners: Mapping[ProcessId, SessionKey],
-    spent: Mapping[ProcessId, Spent],
+    spent: Mapping[ProcessId, ResourceTotals],
 ) -> dict[SessionKey, ProcessUsage]:
     members: dict[SessionKey, list[ProcessId]] = defaultdict(list)
     for process, root in table.roots.items():
@@ -201,9 +210,9 @@ def _session_usages(
     usages: dict[SessionKey, ProcessUsage] = {}
     for key, processes in members.items():
         usage = _usage(state.sessions[key], [table.samples[process] for process in processes])
-        # A tree that was not there before would show its whole life as one moment's rate.
+        # All that a new tree has used would appear as the rate of one interval.
         if elapsed >= _SHORTEST_SECONDS and not previous.last.keys().isdisjoint(processes):
-            recent = sum((spent[process] for process in processes), Spent())
+            recent = sum((spent[process] for process in processes), ResourceTotals())
             usage = msgspec.structs.replace(
                 usage,
                 cpu_percent=_ratio(recent.cpu_microseconds, elapsed * 10_000),
@@ -214,7 +223,7 @@ def _session_usages(
     return usages
 
 
-def _usage(spent: Spent, samples: Iterable[ProcessSample]) -> ProcessUsage:
+def _usage(spent: ResourceTotals, samples: Iterable[ProcessSample]) -> ProcessUsage:
     processes, rss, vms = 0, None, None
     for sample in samples:
         processes += 1
@@ -237,7 +246,7 @@ def _agent_usages(
         samples[table.agents[root].agent].append(table.samples[process])
     usages: dict[str, AgentUsage] = {}
     for agent in sorted(samples.keys() | state.agents.keys()):
-        spent = state.agents.get(agent, Spent())
+        spent = state.agents.get(agent, ResourceTotals())
         usage = _usage(spent, samples.get(agent, ()))
         usages[agent] = AgentUsage(
             processes=usage.processes,

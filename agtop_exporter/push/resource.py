@@ -5,7 +5,6 @@ because backends make labels of attributes: each restart would start new series.
 """
 
 import platform
-import pwd
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from uuid import UUID, uuid5
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
-from agtop_exporter import __version__
+from agtop_exporter import __version__, platforms
 
 NAMESPACE = UUID("6f0b2f6e-9a50-5c3d-8c55-6a1f1f1f7b04")  # chosen at random, must never change
 MACHINE_ID_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
@@ -33,17 +32,10 @@ def resource(uid: int, *, homes: Sequence[str] = ()) -> Resource:
         "host.id": str(host_id),
         "host.arch": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os.type": platform.system().lower(),
-        "process.owner": _user_name(uid),
+        "process.owner": platforms.user_name(uid),
         "process.runtime.name": platform.python_implementation().lower(),
     }
     return Resource(own).merge(OTELResourceDetector().detect())
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def machine_id(files: Sequence[Path]) -> str:

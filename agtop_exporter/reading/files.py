@@ -4,6 +4,8 @@ import errno
 import os
 import stat
 
+from agtop_exporter import platforms
+
 
 class NotAFileError(OSError):
     """The path is a directory, FIFO, socket or symbolic link, and therefore no transcript."""
@@ -17,9 +19,8 @@ def open_regular(
     A symbolic link is an error unless `follow` is true. Opening never blocks, not even on a FIFO.
     Raises NotAFileError if the path is not a regular file, or OSError.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = platforms.open_for_reading(path, follow=follow)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise NotAFileError(error.errno, "not a regular file", path) from error

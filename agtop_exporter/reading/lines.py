@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, Self
 
+from agtop_exporter import platforms
 from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.files import open_regular
@@ -74,9 +75,9 @@ class LineReader:
         return "rewritten" if same_file else "replaced"
 
     def _fingerprint(self, offset: int) -> bytes:
-        head = os.pread(self._fd, min(FINGERPRINT_BYTES, offset), 0)
+        head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, offset), 0)
         tail_at = max(0, offset - FINGERPRINT_BYTES)
-        tail = os.pread(self._fd, offset - tail_at, tail_at)
+        tail = platforms.read_at(self._fd, offset - tail_at, tail_at)
         return hashlib.blake2b(head + tail, digest_size=16).digest()
 
     @property
@@ -116,7 +117,7 @@ class LineReader:
         filled = 0
         os.lseek(self._fd, self.offset, os.SEEK_SET)
         while not self.more:
-            got = os.readv(self._fd, [memoryview(buffer)[filled : filled + BLOCK_BYTES]])
+            got = platforms.read_into(self._fd, memoryview(buffer)[filled : filled + BLOCK_BYTES])
             if not got:
                 return
             filled += got

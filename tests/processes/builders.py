@@ -1,12 +1,13 @@
 """Processes and sessions as the tests of the matching write them down, relative to one moment."""
 
+from processes.static import StaticReader
+
 from agtop_exporter.agents import load_agents, signatures_of
 from agtop_exporter.model import SessionKey, SessionState, SessionUpdate
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Matches, Process, ProcessId, ProcessTable
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessTracker
-from agtop_exporter.processes.static import StaticReader
 from agtop_exporter.signature import RegistryEntry
 
 SIGNATURES = signatures_of(load_agents())

@@ -152,7 +152,7 @@ class ChangingReader:
         self._change()
         return "boot"
 
-    def isolated(self):
+    def in_container(self):
         """Return False."""
         self._change()
         return False
@@ -178,7 +178,7 @@ class ChangingReader:
             comm=sample.comm,
             exe=program.exe if program else "",
             argv=argv,
-            ended=sample.ended,
+            zombie=sample.zombie,
         )
 
     def cwd(self, pid):
@@ -197,7 +197,7 @@ class ChangingReader:
             user_microseconds=task.cpu,
             system_microseconds=0,
             reaped_user_microseconds=task.reaped,
-            ended=task.ended,
+            zombie=task.ended,
         )
 
     def open_files(self, pid):
@@ -205,7 +205,7 @@ class ChangingReader:
         task = self._task(pid)
         return task.files if task and not task.ended else ()
 
-    def foreign(self, pid):
+    def namespace_mismatch(self, pid):
         """Return "": none is set apart."""
         self._task(pid)
         return ""

@@ -2,8 +2,11 @@
 
 import os
 
-TICK = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
+if hasattr(os, "sysconf"):  # Windows cannot show such a file system
+    TICK = os.sysconf("SC_CLK_TCK")
+    PAGE = os.sysconf("SC_PAGE_SIZE")
+else:
+    TICK = PAGE = 0
 IO = "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 8192\nwrite_bytes: 4096\n"
 IO += "cancelled_write_bytes: 0\n"
 MACHINE = "4026531836"  # the process namespace of a machine itself
@@ -20,14 +23,18 @@ def make_proc(folder, booted, *, pid_ns=MACHINE):
     return root
 
 
-def add_process(root, pid, comm, *, argv=(), start=100, parent=1, io="", pid_ns=MACHINE, fs=None):  # noqa: PLR0913 the files
-    """Add a process that started so many seconds after the boot."""
+def add_process(  # noqa: PLR0913 the files
+    root, pid, comm, *, argv=(), start=100, parent=1, io="", pid_ns=MACHINE, fs=None, uid=None
+):
+    """Add a process that started so many seconds after the boot, by default one of this user."""
     folder = root / str(pid)
     (folder / "fd").mkdir(parents=True)
     (folder / "ns").mkdir()
     fields = ["S", parent, 1, 1, 0, -1, 4194304, 9, 9, 0, 0]
     fields += [150, 25, 30, 5, 20, 0, 3, 0, start * TICK, 1, 1, "18446744073709551615"]
     (folder / "stat").write_text(f"{pid} ({comm}) " + " ".join(map(str, [*fields, *[0] * 28])))
+    ids = "\t".join([str(os.getuid() if uid is None else uid)] * 4)
+    (folder / "status").write_text(f"Name:\t{comm}\nUid:\t{ids}\nGid:\t{ids}\n")
     (folder / "statm").write_text(f"{(1 << 30) // PAGE} 256 9 9 0 9 0\n")
     (folder / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in argv))
     if io:

@@ -12,8 +12,6 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
-
 IDLE = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
@@ -60,12 +58,13 @@ class Running:
         self._stack.callback(self.end, process)
         process.word = process.stdout.readline().strip()
         assert process.word, f"{words[0]} did not start"
-        self._show(psutil.Process(process.pid))
+        self._show(process.pid)
         return process
 
-    def _show(self, process):
-        for shown in (process, *process.children(recursive=True)):
-            (self.proc / str(shown.pid)).symlink_to(f"/proc/{shown.pid}")
+    def _show(self, pid):
+        (self.proc / str(pid)).symlink_to(f"/proc/{pid}")
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            self._show(child)
 
     @staticmethod
     def end(process):

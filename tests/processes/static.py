@@ -1,4 +1,4 @@
-"""Processes in memory, for tests: the twin of the readers that ask the system."""
+"""Processes in memory, instead of those of the system."""
 
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
 
@@ -8,7 +8,7 @@ class StaticReader:
 
     def __init__(self, boot_id: str = "boot") -> None:
         self._boot_id = boot_id
-        self.is_isolated = False
+        self.is_contained = False
         self._processes: dict[int, tuple[Process, ProcessSample, tuple[str, ...], str]] = {}
         self.looks: list[int] = []  # the pids that were looked at, in order
 
@@ -18,12 +18,12 @@ class StaticReader:
         sample: ProcessSample | None = None,
         *,
         open_files: tuple[str, ...] = (),
-        foreign: str = "",
+        namespace_mismatch: str = "",
     ) -> ProcessId:
         """Add a process, or replace the one that has its pid."""
         if sample is None:
             sample = ProcessSample(process.id, process.parent_pid, process.comm)
-        self._processes[process.id.pid] = (process, sample, open_files, foreign)
+        self._processes[process.id.pid] = (process, sample, open_files, namespace_mismatch)
         return process.id
 
     def end(self, pid: int) -> None:
@@ -56,10 +56,10 @@ class StaticReader:
         """Return the paths that it holds open."""
         return self._processes[pid][2]
 
-    def foreign(self, pid: int) -> str:
-        """Return how it is set apart."""
+    def namespace_mismatch(self, pid: int) -> str:
+        """Return the namespace that separates it from the machine."""
         return self._processes[pid][3]
 
-    def isolated(self) -> bool:
+    def in_container(self) -> bool:
         """Return what the test says."""
-        return self.is_isolated
+        return self.is_contained

@@ -1,4 +1,4 @@
-"""Pair the processes and sessions of one folder that nothing else tells apart; pure."""
+"""Pairs the remaining processes and sessions of one working directory by time; no I/O."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,13 +10,13 @@ from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.processes.groups import Group
 
 TELLING_SECONDS = 30.0
-"""Starts that differ by less do not tell two processes apart."""
-_FRESH_SECONDS = 120.0  # a session's first record this soon after a start confirms the pair
+"""Start times that differ by less do not distinguish two processes."""
+_FRESH_SECONDS = 120.0  # between a start and the first record; a longer gap is no evidence
 _WIDEST_GAP_SECONDS = 30 * 86_400.0
 
 
 class FolderPair(msgspec.Struct, frozen=True, gc=False):
-    """A process and a session that fit, and how well."""
+    """A process and its session, with the confidence and the evidence of the pair."""
 
     group: Group
     session: SessionState
@@ -30,15 +30,15 @@ def pair_folder(
     *,
     may_run: Callable[[Group, SessionState], bool],
 ) -> list[FolderPair]:
-    """Choose the most recent sessions, then the pairs whose starts fit best.
+    """Choose the most recent sessions, then the pairs with the smallest gaps between the starts.
 
-    A session that two processes fit equally well, only one of which would get it, stays alone.
+    A session gets no process if two processes fit it equally well and only one can get it.
     """
     recent = sorted(
         (session for session in sessions if any(may_run(item, session) for item in groups)),
         key=lambda session: (-(session.facts.last_active or 0.0), session.key),
     )
-    # One rank weighs more than all gaps together, so starts never outvote recency.
+    # One rank costs more than all gaps together, so recency always comes first.
     rank_cost = 1 + _milliseconds(_WIDEST_GAP_SECONDS) * len(groups)
     columns = assign(
         [
@@ -80,7 +80,7 @@ def _confidence(
     pairs: Sequence[tuple[Group, SessionState]],
     may_run: Callable[[Group, SessionState], bool],
 ) -> Confidence:
-    """Return low where another pair could as well be crossed with this one."""
+    """Return low if exchanging the sessions of two pairs would fit about as well, else medium."""
     if session.facts.started_at is None and session.facts.last_active is None:
         return "low"
     for other, theirs in pairs:
@@ -106,7 +106,7 @@ def _evidence(item: Group, session: SessionState, *, newest: SessionState) -> tu
 
 
 def _gap(item: Group, session: SessionState) -> float:
-    """Return the seconds between a process's start and its session's first record."""
+    """Return the seconds between the start of a process and the first record of a session."""
     started_at = session.facts.started_at
     if started_at is None:
         return _WIDEST_GAP_SECONDS

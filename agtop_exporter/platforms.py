@@ -1,0 +1,200 @@
+"""Differences between operating systems; no other module asks which system it runs on.
+
+Decisions depend on what Python offers, not on the name of the system: tests take single functions
+away. Functions that only make something faster or more private do nothing where it is impossible.
+"""
+
+import contextlib
+import errno
+import getpass
+import os
+import signal
+import socket
+import stat
+import sys
+import zlib
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def _signals(*names: str) -> tuple[signal.Signals, ...]:
+    """Return those of the named signals that this system has."""
+    return tuple(signal.Signals[name] for name in names if hasattr(signal, name))
+
+
+LINUX = sys.platform == "linux"
+"""Processes are in a proc file system."""
+
+SYSTEMD = LINUX
+"""systemd may run here."""
+
+CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
+"""A process can be copied; the libraries of macOS do not survive that."""
+
+STOP_SIGNALS = _signals("SIGTERM", "SIGINT", "SIGBREAK")
+"""Signals that ask a program to stop; SIGBREAK is Ctrl+Break in a console of Windows."""
+
+RELOAD_SIGNALS = _signals("SIGHUP")
+"""Signals that ask a daemon to read its settings again; Windows has none."""
+
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO does not wait for its writer
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows translates line ends without it
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 - type checkers see the modules of one system only
+    """Return a module that exists on some systems only, else None."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+_fcntl, _msvcrt, _pwd = _module("fcntl"), _module("msvcrt"), _module("pwd")
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def open_for_reading(path: str | os.PathLike[str], *, follow: bool = True) -> int:
+    """Open a file without waiting, and return its descriptor; `follow` symbolic links.
+
+    Raises OSError: its errno is ELOOP for a symbolic link that is not followed.
+    """
+    if not (follow or _NOFOLLOW) and Path(path).is_symlink():
+        raise OSError(errno.ELOOP, "is a symbolic link", os.fspath(path))
+    flags = os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY
+    return os.open(path, flags if follow else flags | _NOFOLLOW)
+
+
+def open_private(path: str | os.PathLike[str]) -> int:
+    """Open a file for reading and writing, and return its descriptor. Raises OSError.
+
+    A new file is readable by its owner only; on Windows its directory determines that.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC | _BINARY, 0o600)
+
+
+def set_mode(descriptor: int, mode: int) -> None:
+    """Set the permissions of an open file. Raises OSError."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
+
+
+def read_at(descriptor: int, count: int, offset: int) -> bytes:
+    """Read at most `count` bytes from `offset`, and keep the position. Raises OSError."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, count, offset)
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    try:
+        return os.read(descriptor, count)
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
+
+
+def read_into(descriptor: int, buffer: memoryview) -> int:
+    """Read into a buffer; return the number of bytes, 0 at the end. Raises OSError."""
+    if hasattr(os, "readv"):
+        return os.readv(descriptor, [buffer])
+    data = os.read(descriptor, len(buffer))
+    buffer[: len(data)] = data
+    return len(data)
+
+
+def lock(descriptor: int) -> None:
+    """Lock a file until it is closed. Raises BlockingIOError if another process holds the lock.
+
+    Raises OSError if the file cannot be locked.
+    """
+    if _fcntl:
+        _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+        return
+    try:
+        _msvcrt.locking(descriptor, _msvcrt.LK_NBLCK, 1)
+    except PermissionError as error:  # which is also how Windows reports a file that is locked
+        raise BlockingIOError(errno.EAGAIN, "is locked") from error
+
+
+# --- users ----------------------------------------------------------------------------------
+
+
+def user_id() -> int:
+    """Return the id of the user of this process; on Windows, a checksum of the user's name."""
+    return os.getuid() if hasattr(os, "getuid") else zlib.crc32(_login_name().encode())
+
+
+def user_name(user: int) -> str:
+    """Return the name of the user of this process, who has this id; the id if there is no name."""
+    if _pwd is None:
+        return _login_name() or str(user)
+    try:
+        return str(_pwd.getpwuid(user).pw_name)
+    except KeyError:
+        return str(user)
+
+
+def _login_name() -> str:
+    """Return the name from the environment, "" if it has none."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # which of these depends on the version of Python
+        return ""
+
+
+def owners(folders: Iterable[Path]) -> frozenset[int] | None:
+    """Return the ids of the users who own these folders; None on Windows, where ids are no numbers.
+
+    A folder that does not exist has no owner.
+    """
+    if not hasattr(os, "getuid"):
+        return None
+    found: set[int] = set()
+    for folder in folders:
+        with contextlib.suppress(OSError, ValueError):
+            status = folder.stat()
+            if stat.S_ISDIR(status.st_mode):
+                found.add(status.st_uid)
+    return frozenset(found)
+
+
+# --- processes ------------------------------------------------------------------------------
+
+
+def cpu_count() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def lower_priority(nice: int) -> None:
+    """Let other processes go first, by so many steps of nice(2)."""
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):  # a service manager may forbid it
+            os.nice(nice)
+
+
+def enlarge_pipe(descriptor: int, size_bytes: int) -> None:
+    """Let a pipe hold so many bytes; only Linux can."""
+    if hasattr(_fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # a user's limit for pipes may be reached
+            _fcntl.fcntl(descriptor, _fcntl.F_SETPIPE_SZ, size_bytes)
+
+
+# --- sockets --------------------------------------------------------------------------------
+
+
+def send_datagram(message: bytes, address: str) -> None:
+    """Send a message to a Unix domain socket without waiting.
+
+    Raises OSError if it cannot be sent, or if the system has no such sockets.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError(errno.EAFNOSUPPORT, "no Unix domain sockets")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)  # noqa: FBT003 - its only argument
+        sender.sendto(message, address)

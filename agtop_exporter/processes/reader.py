@@ -1,0 +1,217 @@
+"""Reads the processes of this machine with psutil, on every platform; only reads.
+
+Linux has a few facts that psutil does not return: see `procfs`.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from agtop_exporter import platforms
+from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
+from agtop_exporter.processes.procfs import Procfs
+
+_TICKS_PER_SECOND = 100  # of `start_ticks` on systems that do not count ticks
+
+Handle = Any
+"""A `psutil.Process`. psutil has no type information; nothing outside this module uses it."""
+
+
+class ProcessReader:
+    """Answers one question about one process at a time.
+
+    A process may end, or execute another program, between two files that are read for one answer.
+    The answer can then be partly empty and partly about the new program. `look` reads the identity,
+    the name and the state first, so that the next `sample` differs from such an answer.
+    """
+
+    def __init__(self, procfs: str = "/proc", *, linux: bool = platforms.LINUX) -> None:
+        """Read processes below `procfs` on Linux. psutil has one such path for the whole program.
+
+        Without `linux`, use nothing but psutil.
+        """
+        self._psutil: Any
+        self._psutil = import_module("psutil")
+        self._psutil.PROCFS_PATH = procfs
+        self._procfs = Procfs(procfs) if linux else None
+        self._boot_time: float | None = None  # is not asked again: the clock may be set
+        self._handles: dict[int, tuple[ProcessId, Handle]] = {}
+        self._counts_disk_bytes = hasattr(self._psutil.Process, "io_counters")  # not macOS
+        self._zombie_states = {self._psutil.STATUS_ZOMBIE, self._psutil.STATUS_DEAD}
+        # A file of /proc may be missing, empty or incomplete while its process ends.
+        self._errors = (self._psutil.Error, OSError, IndexError, ValueError, RuntimeError)
+
+    def boot_id(self) -> str:
+        """Return an id that changes with every boot. Raises OSError if the system refuses."""
+        if self._procfs:
+            try:
+                return self._procfs.boot_id()
+            except OSError:
+                pass  # a proc file system may be mounted without `sys`
+        return str(self._booted_at())
+
+    def pids(self) -> list[int]:
+        """Return all visible pids. Raises OSError if the system refuses."""
+        try:
+            pids: list[int] = self._psutil.pids()
+        except self._errors as error:
+            raise OSError(f"cannot list processes: {error}") from error
+        for pid in self._handles.keys() - set(pids):
+            del self._handles[pid]
+        return pids
+
+    def look(self, pid: int) -> Process | None:
+        """Return what is known about a process except its working directory; None if it ended."""
+        try:
+            # A new handle: psutil remembers the program of a handle across an exec.
+            return self._describe(*self._open(pid))
+        except self._errors:
+            self._handles.pop(pid, None)
+            return None
+
+    def cwd(self, pid: int) -> str:
+        """Return the working directory as a real path, "" if unknown."""
+        try:
+            return self._ask(self._handle(pid), "cwd") or ""
+        except self._errors:
+            return ""
+
+    def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
+        """Return what a process has used until now, None if it has ended.
+
+        Memory and disk bytes are read only if `full`: each takes another file.
+        """
+        try:
+            return self._measure(self._handle(pid), full=full)
+        except self._errors:
+            self._handles.pop(pid, None)
+            return None
+
+    def open_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths of the files that a process has open, () if unknown."""
+        if self._procfs:
+            return self._procfs.open_files(pid)
+        try:
+            files = self._ask(self._handle(pid), "open_files")
+        except self._errors:
+            return ()
+        return tuple(sorted(file.path for file in files or ()))
+
+    def namespace_mismatch(self, pid: int) -> str:
+        """Return which namespace separates a process from this machine, "" if none does."""
+        return self._procfs.namespace_mismatch(pid) if self._procfs else ""
+
+    def in_container(self) -> bool:
+        """Return whether only the processes of one container are visible."""
+        return self._procfs.in_container() if self._procfs else False
+
+    def _describe(self, identity: ProcessId, parent_pid: int, handle: Handle) -> Process:
+        with handle.oneshot():
+            name, zombie = self._name(handle), self._is_zombie(handle)
+            uids = self._ask(handle, "uids")
+        if self._procfs:
+            started_at = self._booted_at() + identity.start_ticks / self._procfs.ticks_per_second
+            arguments = self._procfs.arguments(identity.pid)
+        else:
+            started_at, arguments = handle.create_time(), self._ask(handle, "cmdline")
+        return Process(
+            id=identity,
+            started_at=started_at,
+            parent_pid=parent_pid,
+            uid=uids.effective if uids else -1,
+            comm=name,
+            exe=self._ask(handle, "exe") or "",
+            argv=tuple(arguments or ()),
+            zombie=zombie,
+        )
+
+    def _measure(self, handle: Handle, *, full: bool) -> ProcessSample:
+        with handle.oneshot():
+            name, zombie = self._name(handle), self._is_zombie(handle)
+            times = self._ask(handle, "cpu_times")
+        memory = self._ask(handle, "memory_info") if full else None
+        disk = self._ask(handle, "io_counters") if full and self._counts_disk_bytes else None
+        identity, parent_pid = self._identify(handle)
+        if identity != self._handles[handle.pid][0]:
+            raise ProcessLookupError(f"pid {handle.pid} was reused")
+        incomplete = times is None or (full and disk is None and self._counts_disk_bytes)
+        return ProcessSample(
+            id=identity,
+            parent_pid=parent_pid,
+            comm=name,
+            user_microseconds=_microseconds(times, "user"),
+            system_microseconds=_microseconds(times, "system"),
+            reaped_user_microseconds=_microseconds(times, "children_user") or 0,
+            reaped_system_microseconds=_microseconds(times, "children_system") or 0,
+            rss_bytes=memory.rss if memory else None,
+            vms_bytes=memory.vms if memory else None,
+            read_bytes=disk.read_bytes if disk else None,
+            written_bytes=disk.write_bytes if disk else None,
+            disk_includes_reaped=self._procfs is not None,
+            denied=incomplete and not self._is_zombie(handle),
+            zombie=zombie,
+        )
+
+    def _handle(self, pid: int) -> Handle:
+        """Return a handle, which may be of a process that has ended. Raises one of `_errors`."""
+        if pid not in self._handles:
+            self._open(pid)
+        return self._handles[pid][1]
+
+    def _open(self, pid: int) -> tuple[ProcessId, int, Handle]:
+        """Return the process that has a pid: its identity, its parent's pid and a new handle.
+
+        Raises one of `_errors` if there is none.
+        """
+        handle = self._psutil.Process(pid)
+        identity, parent_pid = self._identify(handle)
+        self._handles[pid] = identity, handle
+        return identity, parent_pid, handle
+
+    def _identify(self, handle: Handle) -> tuple[ProcessId, int]:
+        """Return the identity and the parent's pid, 0 if unknown. Raises one of `_errors`.
+
+        On Linux, these are of the process that has the pid now. Elsewhere, psutil raises
+        NoSuchProcess if that is not the process of the handle.
+        """
+        if self._procfs:
+            parent_pid, start_ticks = self._procfs.parent_and_start(handle.pid)
+        else:
+            start_ticks = int(handle.create_time() * _TICKS_PER_SECOND)
+            parent_pid = self._ask(handle, "ppid") or 0
+        return ProcessId(handle.pid, start_ticks), parent_pid
+
+    def _ask(self, handle: Handle, question: str) -> Any:  # noqa: ANN401 psutil has no types
+        """Return an answer of psutil, None if it is refused or unknown on this system.
+
+        Raises psutil.NoSuchProcess if the process has ended and its parent has waited for it.
+        """
+        method = getattr(handle, question, None)
+        try:
+            return method() if method else None
+        except self._psutil.ZombieProcess:  # a subclass of NoSuchProcess
+            return None
+        except self._psutil.NoSuchProcess:
+            raise
+        except self._errors:
+            return None
+
+    def _name(self, handle: Handle) -> str:
+        name: str = self._ask(handle, "name") or ""
+        return name.encode(errors="replace").decode()  # a name can be any bytes
+
+    def _is_zombie(self, handle: Handle) -> bool:
+        return self._ask(handle, "status") in self._zombie_states
+
+    def _booted_at(self) -> float:
+        """Return the time of the boot in unix seconds. Raises OSError."""
+        if self._boot_time is None:
+            try:
+                self._boot_time = float(self._psutil.boot_time())
+            except self._errors as error:
+                raise OSError(f"cannot read the boot time: {error}") from error
+        return self._boot_time
+
+
+def _microseconds(times: Any, field: str) -> int | None:  # noqa: ANN401 psutil has no types
+    seconds = getattr(times, field, None)
+    return None if seconds is None else round(seconds * 1_000_000)
