@@ -12,8 +12,8 @@ import msgspec
 import structlog
 
 from agtop_exporter import __version__
-from agtop_exporter.catalogue import Publication, publish, resume
 from agtop_exporter.health import Health
+from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from agtop_exporter.catalogue import Publication, publish
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import Publication, publish
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.render import prometheus
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshots import USD, make_session, make_snapshot, make_totals
 
-from agtop_exporter.catalogue import (
+from agtop_exporter.metrics import (
     Distribution,
     Family,
     Metric,
@@ -138,7 +138,7 @@ def test_gauges_are_never_held_back():
 
 
 def test_series_that_departed_first_is_forgotten_first(monkeypatch):
-    monkeypatch.setattr("agtop_exporter.catalogue.publication.DEPARTED_MAX", 2)
+    monkeypatch.setattr("agtop_exporter.metrics.publication.DEPARTED_MAX", 2)
     published = zero_first(page({"a": 1, "b": 2, "c": 3}), None, consumed=False)
     for shown in ("bc", "c", "ac", "c", ""):
         published = zero_first(page(dict.fromkeys(shown, 9)), published, consumed=True)

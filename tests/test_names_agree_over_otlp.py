@@ -6,7 +6,7 @@ import pytest
 from otlp_names import prometheus_name
 from snapshots import make_snapshot
 
-from agtop_exporter.catalogue import CATALOGUE, collect, markdown
+from agtop_exporter.metrics import CATALOGUE, collect, markdown
 
 RESERVED_LABELS = {"type", "env", "service", "region", "owner", "job", "instance", "le", "quantile"}
 

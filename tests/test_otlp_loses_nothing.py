@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from logged import logged_to
 from snapshots import NOW, make_session, make_snapshot
 
-from agtop_exporter.catalogue import Distribution
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import Distribution
 from agtop_exporter.model import TokenCounts, Tree
 from agtop_exporter.push.delivery import LONGEST_PAUSE_SECONDS, Delivery, Outcome
 from agtop_exporter.push.delta import _difference

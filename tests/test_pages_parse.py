@@ -14,7 +14,7 @@ from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from snapshots import make_session, make_snapshot
 
-from agtop_exporter.catalogue import CATALOGUE, Distribution, Family, Metric, collect
+from agtop_exporter.metrics import CATALOGUE, Distribution, Family, Metric, collect
 from agtop_exporter.render import prometheus
 
 HOSTILE = st.text(

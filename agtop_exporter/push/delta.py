@@ -4,7 +4,7 @@ import contextlib
 
 import msgspec
 
-from agtop_exporter.catalogue import (
+from agtop_exporter.metrics import (
     CATALOGUE,
     Distribution,
     Exposition,

@@ -24,8 +24,8 @@ from opentelemetry.sdk.resources import Resource
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.utils import get_auth_from_url
 
-from agtop_exporter.catalogue import Exposition
 from agtop_exporter.loopback import is_loopback
+from agtop_exporter.metrics import Exposition
 from agtop_exporter.push.delivery import Outcome, StartOf
 from agtop_exporter.push.options import PushOptions
 from agtop_exporter.render import otlp

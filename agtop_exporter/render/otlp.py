@@ -25,7 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agtop_exporter import __version__
-from agtop_exporter.catalogue import Distribution, Exposition, Family, Labels, Metric, Value
+from agtop_exporter.metrics import Distribution, Exposition, Family, Labels, Metric, Value
 from agtop_exporter.model import TOKEN_TYPES
 
 StartOf = Callable[[Metric, Labels], float]

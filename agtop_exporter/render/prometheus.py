@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import inf, isinf, isnan
 
-from agtop_exporter.catalogue import Distribution, Exposition, Family, Labels, Metric, Number
+from agtop_exporter.metrics import Distribution, Exposition, Family, Labels, Metric, Number
 
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -6,7 +6,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from agtop_exporter.catalogue import Exposition
+from agtop_exporter.metrics import Exposition
 from agtop_exporter.model import Snapshot
 from agtop_exporter.render import prometheus
 

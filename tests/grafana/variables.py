@@ -2,7 +2,7 @@
 
 from promql import family_of
 
-from agtop_exporter.catalogue import CATALOGUE
+from agtop_exporter.metrics import CATALOGUE
 
 DATASOURCE = {"type": "prometheus", "uid": "$datasource"}
 LABELS = {metric.name: metric.labels for metric in CATALOGUE}

@@ -9,9 +9,9 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from agtop_exporter.catalogue.aggregates import AGGREGATES
-from agtop_exporter.catalogue.exporter import EXPORTER
-from agtop_exporter.catalogue.metric import (
+from agtop_exporter.metrics.aggregates import AGGREGATES
+from agtop_exporter.metrics.exporter import EXPORTER
+from agtop_exporter.metrics.metric import (
     Distribution,
     Exposition,
     Family,
@@ -21,8 +21,8 @@ from agtop_exporter.catalogue.metric import (
     Value,
     expose,
 )
-from agtop_exporter.catalogue.publication import Publication, starts, zero_first
-from agtop_exporter.catalogue.sessions import SESSIONS
+from agtop_exporter.metrics.publication import Publication, starts, zero_first
+from agtop_exporter.metrics.sessions import SESSIONS
 from agtop_exporter.model import Series, Snapshot
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from agtop_exporter.catalogue.metric import (
+from agtop_exporter.metrics.metric import (
     Metric,
     Sample,
     agent_totals,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agtop_exporter.catalogue.metric import (
+from agtop_exporter.metrics.metric import (
     Distribution,
     Exposition,
     Family,
@@ -18,7 +18,7 @@ from agtop_exporter.catalogue.metric import (
     Value,
     expose,
 )
-from agtop_exporter.catalogue.sessions import SESSIONS
+from agtop_exporter.metrics.sessions import SESSIONS
 from agtop_exporter.model import Snapshot
 
 SeriesKey = tuple[str, Labels]

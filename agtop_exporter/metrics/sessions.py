@@ -6,7 +6,7 @@ theirs: it cannot be split between them. Processor time and disk bytes stay when
 
 from collections.abc import Callable, Iterator
 
-from agtop_exporter.catalogue.metric import Collect, Metric, Number, Sample, each_session
+from agtop_exporter.metrics.metric import Collect, Metric, Number, Sample, each_session
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
     STATE_KINDS,

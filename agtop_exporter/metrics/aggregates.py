@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from agtop_exporter.catalogue.metric import (
+from agtop_exporter.metrics.metric import (
     Collect,
     Metric,
     Number,
