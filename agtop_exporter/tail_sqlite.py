@@ -14,12 +14,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
 from agtop_exporter.decoding import Errors, salvage
 from agtop_exporter.file_group import FileGroup, same_place
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.tail import BATCH_BYTES
 
@@ -77,7 +78,7 @@ class Database:
     ) -> None:
         self.path = path
         self.more = False
-        self.reset = ""
+        self.reset: ResetReason | Literal[""] = ""
         self.records = 0
         self.bytes_read = 0
         self._errors = errors

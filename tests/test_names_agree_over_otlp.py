@@ -36,7 +36,6 @@ def test_metric_keeps_the_conventions(metric):
     assert not set(metric.name.split("_")) & {"percent", "milliseconds", "kilobytes", "cents"}
     assert metric.help.endswith(".")
     assert "\n" not in metric.help
-    assert metric.cap
 
 
 @pytest.mark.parametrize(

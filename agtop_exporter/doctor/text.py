@@ -17,7 +17,7 @@ from agtop_exporter.model import PriceSource
 NAME_WIDTH = 12
 LISTED = 5  # paths of which each has a line
 GUESSED = ("prefix-stripped", "suffix-stripped", "maker", "regional")  # how a price was found
-WHAT_IS_WRONG = {  # by the reason of a ParseError: singular, plural
+SKIPPED = {  # by the reason of a ParseError: singular, plural
     "json": ("record is no JSON", "records are no JSON"),
     "schema": (
         "record has fields of unexpected types or values (the others count)",
@@ -92,7 +92,7 @@ def _about(finding: Finding) -> Iterator[str]:
 
 def _about_skipped(skipped: Skipped) -> str:
     default = (f"record: {skipped.reason}", f"records: {skipped.reason}")
-    singular, plural = WHAT_IS_WRONG.get(skipped.reason, default)
+    singular, plural = SKIPPED.get(skipped.reason, default)
     what = singular if skipped.count == 1 else plural
     return f"{skipped.count:,} {what}, the first at {skipped.first}"
 

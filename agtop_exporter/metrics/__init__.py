@@ -1,7 +1,8 @@
-"""The catalogue: one declarative table of every metric, from which every page is made.
+"""The catalogue: one declarative table of all metrics.
 
-Three parts by what they describe (`aggregates`, `sessions`, `exporter`), in the order of the
-pages. A name, label or meaning here is an interface: changing one breaks dashboards.
+Every page and every OTLP push is generated from it. The table has three parts, in the order of the
+pages: `aggregates`, `sessions` and `exporter`. Names, labels and meanings of metrics are an
+interface: a change breaks dashboards.
 """
 
 from collections.abc import Mapping
@@ -12,9 +13,9 @@ import msgspec
 from agtop_exporter.metrics.aggregates import AGGREGATES
 from agtop_exporter.metrics.exporter import EXPORTER
 from agtop_exporter.metrics.metric import (
-    Distribution,
     Exposition,
     Family,
+    HistogramValue,
     Labels,
     Metric,
     Number,
@@ -22,14 +23,14 @@ from agtop_exporter.metrics.metric import (
     expose,
 )
 from agtop_exporter.metrics.publication import Publication, starts, zero_first
-from agtop_exporter.metrics.sessions import SESSIONS
+from agtop_exporter.metrics.sessions import SESSION_METRICS
 from agtop_exporter.model import Series, Snapshot
 
 __all__ = [
     "CATALOGUE",
-    "Distribution",
     "Exposition",
     "Family",
+    "HistogramValue",
     "Labels",
     "Metric",
     "Number",
@@ -43,11 +44,11 @@ __all__ = [
     "zero_first",
 ]
 
-CATALOGUE: tuple[Metric, ...] = (*AGGREGATES, *SESSIONS, *EXPORTER)
+CATALOGUE: tuple[Metric, ...] = (*AGGREGATES, *SESSION_METRICS, *EXPORTER)
 
 
 def collect(snapshot: Snapshot) -> Exposition:
-    """Return every family of the catalogue that has samples in `snapshot`."""
+    """Return the metrics of the catalogue that have samples in `snapshot`."""
     return expose(CATALOGUE, snapshot)
 
 
@@ -58,9 +59,10 @@ def publish(
     previous: Snapshot | None = None,
     consumed: bool = True,
 ) -> Publication:
-    """Return what to publish of `snapshot`, after `before` was published of `previous`.
+    """Return the publication of `snapshot` that follows `before`.
 
-    `consumed` says that a scrape took `before`; see `zero_first`.
+    `previous` is the snapshot that `before` was made from. `consumed` is true if a scrape received
+    `before`; see `zero_first`.
     """
     baseline = starts(previous, snapshot) if previous else ()
     return zero_first(collect(snapshot), before, baseline=baseline, consumed=consumed)
@@ -69,10 +71,10 @@ def publish(
 def resume(
     now: Snapshot, *, totals: Mapping[Series, int | float], sessions: AbstractSet[tuple[str, str]]
 ) -> Publication:
-    """Return what an earlier process published, as far as its ledger tells, to go on from there.
+    """Return a publication that stands for what an earlier process published.
 
-    `totals` and `sessions`, (agent, session id), are what the ledger knew before it read anything
-    of `now`: what has come since then begins at 0.
+    `totals` and `sessions` (agent and session id) are the contents of the ledger before the first
+    refresh, whose result is `now`. Series that are not among them start at 0.
     """
     known = tuple(s for s in now.published if (s.agent, s.session_id) in sessions)
     earlier = msgspec.structs.replace(now, totals=totals, published=known, agents=())
@@ -80,13 +82,13 @@ def resume(
 
 
 def markdown() -> str:
-    """Return the catalogue as a table for the documentation.
+    """Return the catalogue as a Markdown table.
 
-    | Metric | Type | Labels | Meaning | OTLP name | OTLP unit | Series |
+    | Metric | Type | Labels | Meaning | OTLP name | OTLP unit | Maximum of series |
     |---|---|---|---|---|---|---|
-    | `agtop_turns_total` | counter | `agent` | Prompts typed ... | `agtop.turns` | `{turn}` | ...
+    | `agtop_turns_total` | counter | `agent` | ... | `agtop.turns` | `{turn}` | 9 = 9 agents |
     """
-    header = "| Metric | Type | Labels | Meaning | OTLP name | OTLP unit | Series |\n"
+    header = "| Metric | Type | Labels | Meaning | OTLP name | OTLP unit | Maximum of series |\n"
     rule = "|---|---|---|---|---|---|---|\n"
     return header + rule + "".join(map(_row, CATALOGUE))
 
@@ -96,5 +98,12 @@ def _row(metric: Metric) -> str:
     unit = f"`{metric.otel_unit}`" if metric.otel_unit else "none"
     return (
         f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} "
-        f"| `{metric.otel_name}` | {unit} | {metric.cap} |\n"
+        f"| `{metric.otel_name}` | {unit} | {_series_max(metric)} |\n"
     )
+
+
+def _series_max(metric: Metric) -> str:
+    factors = " x ".join(f"{limit.number} {limit.noun}" for limit in metric.limits)
+    if len(metric.limits) > 1:
+        return f"{metric.series_max:,} = {factors}"
+    return factors or "1"

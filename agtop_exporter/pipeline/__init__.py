@@ -149,6 +149,7 @@ class Pipeline:
                 ("build_info", __version__, "", python_version()): 1,
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
+                **{("series_dropped", k): n for k, n in self.ledger.folded_labels().items()},
             },
             agents=tuple(
                 self._with_processes(status, states.get(status.agent, {})) for status in statuses

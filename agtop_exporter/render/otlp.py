@@ -25,7 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agtop_exporter import __version__
-from agtop_exporter.metrics import Distribution, Exposition, Family, Labels, Metric, Value
+from agtop_exporter.metrics import Exposition, Family, HistogramValue, Labels, Metric, Value
 from agtop_exporter.model import TOKEN_TYPES
 
 StartOf = Callable[[Metric, Labels], float]
@@ -117,7 +117,7 @@ class _Request:
     def _distributions(self, family: Family) -> Iterator[HistogramDataPoint]:
         names = attribute_names(family.metric)
         for labels, value in family.samples:
-            if isinstance(value, Distribution):
+            if isinstance(value, HistogramValue):
                 yield self._histogram(
                     dict(zip(names, labels, strict=True)),
                     value,
@@ -125,7 +125,7 @@ class _Request:
                 )
 
     def _histogram(
-        self, attributes: Mapping[str, str], value: Distribution, *, start: int
+        self, attributes: Mapping[str, str], value: HistogramValue, *, start: int
     ) -> HistogramDataPoint:
         return HistogramDataPoint(
             attributes=dict(attributes),
@@ -160,7 +160,7 @@ class _Request:
         points = [
             self._histogram(
                 _genai_attributes(agent, model, direction),
-                Distribution((), (counts[agent, model],), total),
+                HistogramValue((), (counts[agent, model],), total),
                 start=self._start(requests.metric, (agent, model)),
             )
             for (agent, model, direction), total in used.items()
@@ -177,7 +177,7 @@ def attribute_names(metric: Metric) -> tuple[str, ...]:
 
 
 def _as_it_is(value: Value) -> int | float:
-    if isinstance(value, Distribution):
+    if isinstance(value, HistogramValue):
         raise TypeError("a histogram among numbers")
     return value
 

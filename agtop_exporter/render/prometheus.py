@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import inf, isinf, isnan
 
-from agtop_exporter.metrics import Distribution, Exposition, Family, Labels, Metric, Number
+from agtop_exporter.metrics import Exposition, Family, HistogramValue, Labels, Metric, Number
 
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -58,14 +58,14 @@ def _openmetrics_header(metric: Metric) -> str:
 def _lines(family: Family) -> Iterator[str]:
     name, names = family.metric.name, family.metric.labels
     for labels, value in family.samples:
-        if isinstance(value, Distribution):
+        if isinstance(value, HistogramValue):
             yield from _histogram(family.metric, labels, value)
             continue
         number = repr(value) if type(value) is int else _number(value)
         yield f"{_series(name, names, labels)}{number}\n"
 
 
-def _histogram(metric: Metric, labels: Labels, value: Distribution) -> Iterator[str]:
+def _histogram(metric: Metric, labels: Labels, value: HistogramValue) -> Iterator[str]:
     """Write the buckets, each with all that is in the ones below it, the sum and the count."""
     name, below = metric.name, 0
     for bound, count in zip((*value.bounds, inf), value.counts, strict=True):
