@@ -1,6 +1,7 @@
-"""Names the project of a working directory: its repository's remote name, else its folder's.
+"""Returns the project name of a working directory.
 
-Reads `.git` files directly and never runs git. A directory that is gone still has a name.
+It is the repository's name in the URL of its remote, else the name of a directory. The module reads
+`.git` files directly and never runs git. Deleted directories also have a name.
 """
 
 import re
@@ -16,9 +17,9 @@ REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
 
 @lru_cache(maxsize=4096)
 def project_name(cwd: str) -> str:
-    """Return the project's name; "" for a directory without one, such as the root.
+    """Return the project's name, or "" for a directory without one, such as `/`.
 
-    Whatever the directory and the files in it are, nothing is raised.
+    It never raises, whatever the directory and its files contain.
     """
     if not clean_path(cwd):
         return ""
@@ -34,15 +35,18 @@ def project_name(cwd: str) -> str:
 
 
 def _repository_name(git: Path) -> str:
-    """Return the name in the remote's URL, else the main repository's; "" where none is known."""
+    """Return the name in the remote's URL, else the main repository's directory name, else ""."""
     try:
         return remote_name(_config(git)) or _worktree_name(git)
-    except (OSError, ValueError, RuntimeError):  # no path, or a loop of symbolic links
+    except (OSError, ValueError, RuntimeError):  # invalid path, or a loop of symbolic links
         return ""
 
 
 def remote_name(config: str) -> str:
-    """Return the repository's name in the URL of the remote `origin`; "" without one."""
+    """Return the repository's name in the URL of the remote `origin`; "" without one.
+
+    `config` is the text of a `.git/config` file.
+    """
     import configparser  # noqa: PLC0415 - for a project that is new only
 
     parser = configparser.RawConfigParser(
@@ -58,7 +62,10 @@ def remote_name(config: str) -> str:
 
 
 def _config(git: Path) -> str:
-    """Read the repository's configuration; a worktree's is its main repository's."""
+    """Return the text of the repository's configuration.
+
+    A worktree has the configuration of its main repository.
+    """
     config = beginning(_common_directory(git) / "config", MAX_CONFIG_BYTES)
     text = config.decode("utf-8", "replace")
     return "\n".join(line.strip() for line in text.splitlines())
@@ -73,7 +80,7 @@ def _common_directory(git: Path) -> Path:
 
 
 def _worktree_name(git: Path) -> str:
-    """Return the folder of the main repository, where `git` is only a worktree's pointer."""
+    """Return the directory name of the main repository, if `git` belongs to a worktree; else ""."""
     common = _common_directory(git).resolve()
     return common.parent.name if common.name == ".git" else ""
 

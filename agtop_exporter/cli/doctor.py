@@ -31,7 +31,7 @@ def run(options: Namespace) -> None:
         with contextlib.closing(Ledger(state_directory(settings), read_only=True)) as ledger:
             problem = ledger.problem()
             problems += [problem] if problem else []
-            problems += doctor.of_the_daemon(remembered_errors(ledger))
+            problems += doctor.daemon_problems(remembered_errors(ledger))
     with contextlib.closing(Ledger()) as ledger:
         pipeline = make_pipeline(settings, ledger)
         make_refresher(settings, pipeline.prices)

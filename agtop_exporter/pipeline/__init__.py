@@ -1,4 +1,4 @@
-"""Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
+"""Runs the stages of a refresh (scan, count, price, match) and returns a frozen Snapshot."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +13,7 @@ import structlog
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.drift import UnknownTypes
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -36,16 +37,17 @@ from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
-UNREADABLE_MAX = 100  # paths of one agent that are remembered
-TOLD_MAX = 10  # files of one agent that are told one by one
+DELETED: ResetReason = "deleted"
+UNREADABLE_MAX = 100  # unreadable paths of one agent that are kept for doctor
+LOGGED_MAX = 10  # messages of one event and agent
 
 log = structlog.get_logger()
 
 
 class Pipeline:
-    """The stages with their state; `refresh` is never run twice at the same time."""
+    """The stages with their state. Calls of `refresh` must not overlap."""
 
-    def __init__(  # noqa: PLR0913 - the parts that are put together here
+    def __init__(  # noqa: PLR0913 - the parts of the pipeline
         self,
         settings: Settings,
         *,
@@ -56,22 +58,22 @@ class Pipeline:
         prices: PriceBook,
         processes: ProcessSource | None,
     ) -> None:
-        """Put the parts together; nothing is read before the first refresh."""
+        """Assemble the pipeline. Files are read by `refresh` only."""
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
         self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
         self.steps = Steps(partial(count_error, ledger))
         self._account_plan = partial(account_plan, homes=homes, environment=environment)
-        self._plans: dict[str, str] = {}  # by agent, once it could be read
-        self._noticed: set[tuple[str, ...]] = set()
-        self._told: Counter[tuple[str, str]] = Counter()  # by event and agent
-        self._price_generation = -1  # what has had no price yet is looked up in the first refresh
+        self._plans: dict[str, str] = {}  # by agent
+        self._logged: set[tuple[str, ...]] = set()
+        self._log_counts: Counter[tuple[str, str]] = Counter()  # messages by event and agent
+        self._price_generation = -1  # the first refresh prices tokens without a price
         self._price_sources: tuple[PriceSource, ...] = ()
         self.pairing = Pairing(
             processes, agents, homes, environment, saved=ledger.metadata, steps=self.steps
         )
-        self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
+        self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since the start of this process
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
         self._last_success: dict[str, float] = {}
@@ -79,7 +81,7 @@ class Pipeline:
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
-        """Take new settings, from the next refresh on."""
+        """Apply new settings from the next refresh on."""
         self.settings = settings
         wanted = [a for a in self._all_agents if not settings.agent or a.name in settings.agent]
         self.agents = {agent.name: agent for agent in wanted}
@@ -103,20 +105,21 @@ class Pipeline:
         stopping: Callable[[], bool] = lambda: False,
         sampled_at: Callable[[], float] | None = None,
     ) -> Snapshot:
-        """Read what is new, count it, commit it, and return what is true at `now`.
+        """Read new records, count and commit them, and return the state at `now` (unix seconds).
 
-        `settle` puts what others have counted into the ledger. `sampled_at` is asked for the time
-        when the processes are looked at, after the reading. Once `stopping` says so, what has been
-        read is committed, the rest left for next time.
+        `settle` adds counts of other parts to the ledger. `progress` is called with the bytes read
+        so far and the bytes to read. `sampled_at` returns the time of the process scan, which
+        follows the reading. If `stopping` returns True, the refresh commits what it has read and
+        ends; the next refresh reads the rest.
 
-        An exception in one part costs that part only: `Snapshot.errors` names it, and the next
-        refresh makes up for it.
+        An exception skips only one part: `Snapshot.errors` names it, and the next refresh repeats
+        it.
         """
         began = perf_counter()
         self.steps.begin()
         remember_errors(self.ledger, self.steps.before)
         settle()
-        self._tell_of_ledger()  # what opening it has met: writing it may go well
+        self._log_ledger()  # problems at opening, which a later write may resolve
         statuses = self._scan(now, progress, stopping)
         with self.steps.step("ledger"):
             restore_keys(self.ledger, self.agents, price=self.prices.cost, stopping=stopping)
@@ -128,10 +131,10 @@ class Pipeline:
             self._views.note(self.ledger.take_changed())
         with self.steps.step("match"):
             self.pairing.add_history(self.ledger.take_recovered())
-        if not stopping():  # else nobody will see it
+        if not stopping():  # otherwise the result is not published
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
-        self._tell_of_ledger()
+        self._log_ledger()
         duration = perf_counter() - began
         states = self._views.states()
         return Snapshot(
@@ -160,7 +163,7 @@ class Pipeline:
         )
 
     def look_at_processes(self, now: float) -> None:
-        """Match the processes as of `now`, so that the next refresh can tell rates."""
+        """Match the processes as of `now`, so that the next refresh can calculate rates."""
         with self.steps.step("match"):
             self.pairing.pair(now)
 
@@ -187,7 +190,7 @@ class Pipeline:
         )
 
     def _keep_totals(self) -> None:
-        """Make durable what was learned of processes and waits, before it is published."""
+        """Commit the counts of processes and waits before they are published."""
         with self.steps.step("match"):
             for series, count in self.pairing.skipped().items():
                 self.ledger.add(series, count)
@@ -231,7 +234,7 @@ class Pipeline:
         ]
 
     def _record(self, batch: Batch, uncounted: set[tuple[str, str]]) -> None:
-        """Count a batch, unless one before it of the same file could not be counted."""
+        """Count a batch, unless counting an earlier batch of the same file failed."""
         file = (batch.agent, batch.path)
         if file in uncounted:
             return
@@ -242,7 +245,7 @@ class Pipeline:
                 find_tariff=self.prices.tariff,
                 project=project_name,
             )
-            self._tell_of_errors(batch, errors)
+            self._count_errors(batch, errors)
         if recording.failed:
             uncounted.add(file)
         if self.ledger.wants_checkpoint:
@@ -250,7 +253,7 @@ class Pipeline:
                 self.ledger.checkpoint()
 
     def _look(self, durations: dict[str, float], failed: set[str]) -> dict[str, Listing]:
-        """Find out what has changed."""
+        """List the files of every agent, and return those that have changed."""
         listings: dict[str, Listing] = {}
         for name in self.agents:
             began = perf_counter()
@@ -276,14 +279,14 @@ class Pipeline:
         self._follow(name, listing)
 
     def _follow(self, agent: str, listing: Listing) -> None:
-        """Move the cursors of renamed files, forget those of files that are gone."""
+        """Move the cursors of renamed files, and remove the cursors of deleted files."""
         ledger = self.ledger
         for old, new in listing.moved:
             ledger.set_cursor(agent, new, ledger.cursor(agent, old))
             ledger.forget_cursor(agent, old)
         for path in listing.gone:
             ledger.forget_cursor(agent, path)
-            ledger.add(("source_resets", agent, "deleted"), 1)
+            ledger.add(("source_resets", agent, DELETED), 1)
 
     def _status(
         self,
@@ -306,7 +309,7 @@ class Pipeline:
             last_success=self._last_success.get(agent.name),
         )
 
-    # --- telling ----------------------------------------------------------------------------
+    # --- logging ----------------------------------------------------------------------------
 
     def _fail(self, failure: Failure, failed: set[str]) -> None:
         failed.add(failure.agent)
@@ -315,10 +318,10 @@ class Pipeline:
             self.steps.note("scan", failure.bug, agent=failure.agent)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
-        self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
+        self._log_once("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
 
-    def _tell_of_errors(self, batch: Batch, errors: Iterable[ParseError]) -> None:
-        """Add up what could not be used, and say so once a file."""
+    def _count_errors(self, batch: Batch, errors: Iterable[ParseError]) -> None:
+        """Count records that are unusable or unknown, and log each reason once per file."""
         agent = batch.agent
         for kind, count in batch.unknown:
             self.unknown_types[agent].add(kind, count)
@@ -328,7 +331,7 @@ class Pipeline:
             first = known.get(error.reason, ParseError(error.reason, 0, error.example))
             known[error.reason] = ParseError(error.reason, first.count + error.count, first.example)
             self.skipped[agent] = tuple(known.values())
-            self._tell("skipped records", agent, path=batch.path, reason=error.reason)
+            self._log_once("skipped records", agent, path=batch.path, reason=error.reason)
 
     def _ledger_gauges(self) -> dict[Series, float]:
         gauges: dict[Series, float] = {("ledger_bytes",): self.ledger.size_bytes()}
@@ -337,28 +340,28 @@ class Pipeline:
             gauges["ledger_durable",] = int(durable)
         return gauges
 
-    def _tell_of_ledger(self) -> None:
+    def _log_ledger(self) -> None:
         for repair in self.ledger.take_news():
-            log.error("ledger", reason=repair)
+            log.error("ledger repaired", details=repair)
         warning = self.ledger.warning
         if warning and warning != self._warning:
-            log.error("ledger", reason=warning)
+            log.error("ledger not durable", reason=warning)
         self._warning = warning
 
-    def _tell(self, event: str, agent: str, **details: str) -> None:
-        """Tell something once; of very many files, that there are more."""
+    def _log_once(self, event: str, agent: str, **details: str) -> None:
+        """Log a message once, and at most LOGGED_MAX messages of one event and agent."""
         key = (event, agent, *details.values())
-        if key in self._noticed:
+        if key in self._logged:
             return
-        self._noticed.add(key)
-        self._told[event, agent] += 1
-        if self._told[event, agent] <= TOLD_MAX:
+        self._logged.add(key)
+        self._log_counts[event, agent] += 1
+        if self._log_counts[event, agent] <= LOGGED_MAX:
             log.warning(event, agent=agent, **details)
-        elif self._told[event, agent] == TOLD_MAX + 1:
-            more = "and in more files; `agtop-exporter doctor` counts them"
+        elif self._log_counts[event, agent] == LOGGED_MAX + 1:
+            more = "more files; see agtop-exporter doctor"
             log.warning(event, agent=agent, reason=more)
 
 
 def account_plan(agent: Agent, homes: Sequence[Path], environment: Environment) -> str:
-    """Return the plan that the agent's account has, of the first home that tells one."""
+    """Return the plan of the agent's account, from the first home that has one; else ""."""
     return next(filter(None, (agent.plan(home, environment) for home in homes)), "")

@@ -1,12 +1,12 @@
-r"""An exposition as the text that Prometheus scrapes.
+r"""Renders an exposition as a page in the two text formats of Prometheus.
 
-    # HELP agtop_turns_total Prompts typed by the user, from the last background scan.
+    # HELP agtop_turns_total Prompts typed by the user, as of the last background scan.
     # TYPE agtop_turns_total counter
     agtop_turns_total{agent="claude-code"} 12
 
 Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.0.4) and
-<https://prometheus.io/docs/specs/om/open_metrics_spec/> (OpenMetrics 1.0.0). They differ in the
-headers only: a sample is written alike in both.
+<https://prometheus.io/docs/specs/om/open_metrics_spec/> (OpenMetrics 1.0.0). The formats differ in
+their header lines. The lines of samples are the same in both.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def openmetrics(exposition: Exposition) -> bytes:
 
 
 def both(exposition: Exposition) -> tuple[bytes, bytes]:
-    """Return the page in text 0.0.4, and in OpenMetrics 1.0.0 without its end mark."""
+    """Return the page in text 0.0.4, and in OpenMetrics 1.0.0 without its last line `# EOF`."""
     text_parts: list[str] = []
     openmetrics_parts: list[str] = []
     for family in exposition:
@@ -66,7 +66,7 @@ def _lines(family: Family) -> Iterator[str]:
 
 
 def _histogram(metric: Metric, labels: Labels, value: HistogramValue) -> Iterator[str]:
-    """Write the buckets, each with all that is in the ones below it, the sum and the count."""
+    """Yield the lines of the buckets, whose counts are cumulative, of the sum and of the count."""
     name, below = metric.name, 0
     for bound, count in zip((*value.bounds, inf), value.counts, strict=True):
         below += count
@@ -76,7 +76,7 @@ def _histogram(metric: Metric, labels: Labels, value: HistogramValue) -> Iterato
     yield f"{_series(f'{name}_count', metric.labels, labels)}{value.count}\n"
 
 
-@lru_cache(maxsize=16_384)  # above the most series of a page: a cycle through fewer never hits
+@lru_cache(maxsize=16_384)  # more than the series of a page: a smaller cache would never hit
 def _series(name: str, names: tuple[str, ...], labels: Labels) -> str:
     if not names:
         return f"{name} "
