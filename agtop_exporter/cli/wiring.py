@@ -41,7 +41,10 @@ def settings_of(options: Namespace) -> Settings:
 
 
 def _existing(path: Path) -> Path | None:
-    """Return a file that exists, or that cannot be looked at: reading it reports the reason."""
+    """Return the file if it exists or cannot be checked; else None.
+
+    Reading a file that cannot be checked reports the reason.
+    """
     try:
         return path if path.is_file() else None
     except OSError:

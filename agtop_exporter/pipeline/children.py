@@ -1,7 +1,7 @@
-"""Reads transcripts in child processes, each a task of several files at a time.
+"""Reads transcripts in child processes. Each task has several files.
 
-Plain pipes and no threads of its own: a pool of the standard library may hang when it is stopped
-in the middle of its work.
+The module uses pipes and no pool of the standard library, because a pool may hang when it is
+stopped while it works.
 """
 
 import contextlib
@@ -43,14 +43,14 @@ class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class _Task(msgspec.Struct):
-    """Files that a child reads; its answer is None until it has."""
+    """Files that a child reads. The answer is None until the child has sent it."""
 
     work: list[Work]
     answer: bytes | None = None
 
 
 class Child(msgspec.Struct):
-    """A child process, and the tasks that it was given and has not answered."""
+    """A child process and its unanswered tasks."""
 
     process: BaseProcess
     orders: Connection
@@ -59,10 +59,10 @@ class Child(msgspec.Struct):
     unsent: bytes = b""  # the order of the last task, while it has to wait
 
     def give(self, task: _Task) -> None:
-        """Let it read something. Raises OSError where it is dead.
+        """Send a task to the child. Raises OSError if the child is dead.
 
-        A long order waits until the child does: else it may be sending a long answer, and each
-        would wait for the other to receive.
+        A long order is sent only while the child is idle. Otherwise both sides could block: the
+        child while it sends a long answer, and the parent while it sends the order.
         """
         order = msgspec.msgpack.encode(task.work)
         if self.tasks and len(order) > ORDER_BYTES:
@@ -72,14 +72,14 @@ class Child(msgspec.Struct):
         self.tasks.append(task)
 
     def take(self) -> None:
-        """Take the answer to its first task. Raises EOFError or OSError where it is dead."""
+        """Receive the answer to the first task. Raises EOFError or OSError if the child is dead."""
         self.tasks.popleft().answer = self.answers.recv_bytes()
         if self.unsent:
             self.orders.send_bytes(self.unsent)
             self.unsent = b""
 
     def end(self) -> None:
-        """End it, whatever it is doing."""
+        """Terminate the child."""
         self.process.terminate()
         self.process.join()
         self.orders.close()
@@ -91,9 +91,10 @@ _decode_answer = msgspec.msgpack.Decoder(list[_Read | Failure]).decode
 
 
 def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | Failure]:
-    """Read in child processes until `stopping` says so; results come in the order of the queue.
+    """Read the files of `queue` in child processes, and yield the results in the same order.
 
-    Where a child dies, or cannot start, what was not given yet is put back into the queue.
+    Reading ends if `stopping` returns True. If a child dies or cannot start, the files without a
+    result are put back into the queue.
     """
     children: list[Child] = []
     running: deque[_Task] = deque()  # in the order of the queue
@@ -124,7 +125,7 @@ def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | F
 
 
 def start_child() -> Child:
-    """Start a child that reads what it is sent. Raises OSError where there can be no more."""
+    """Start a child process. Raises OSError if the system cannot start one."""
     context: ForkContext | SpawnContext = get_context("spawn")
     if threading.active_count() == 1:  # a fork is ready at once, but not safe beside threads
         context = get_context("fork")
@@ -141,7 +142,10 @@ def start_child() -> Child:
 
 
 def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
-    """Take files of about as many bytes; towards the end less, so that no child waits for long."""
+    """Remove files of about `at_most` bytes from the queue.
+
+    Tasks become smaller towards the end, so that all children end at about the same time.
+    """
     work = [queue.popleft()]
     effort = _effort(work[0])
     while queue and effort < min(at_most, TASK_BYTES):
@@ -158,7 +162,7 @@ def _effort(item: Work) -> int:
 
 
 def _serve(orders: Connection, answers: Connection) -> None:
-    """Read what the parent asks for, until it ends this process."""
+    """Read the files that the parent sends, until the parent ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
     gc.disable()  # nothing here makes reference cycles
     with contextlib.suppress(OSError):  # where a service manager forbids it
@@ -181,7 +185,7 @@ def _packed(batch: Batch) -> Batch:
 
 
 def _end_with_parent() -> None:
-    """End when the daemon was killed: a forked child would hold the ledger's lock for ever."""
+    """Exit if the parent is killed. A forked child would otherwise keep the ledger locked."""
     parent = parent_process()
     if parent is not None:
         parent.join()

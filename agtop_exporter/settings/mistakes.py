@@ -57,7 +57,10 @@ def shown(value: object) -> str:
 
 
 def expectation(field: FieldInfo, depth: int = 0) -> str:
-    """Say what a field takes; `depth` counts the keys and indexes inside the field's value."""
+    """Return the description of the values that a field accepts.
+
+    `depth` is the number of keys and indexes inside the field's value.
+    """
     form, kind = Form.of(field), field.annotation
     if form.nouns:
         return form.nouns[min(depth, len(form.nouns) - 1)]
