@@ -1,4 +1,4 @@
-"""`agtop-exporter doctor`: reads everything again, and reports what is wrong."""
+"""`agtop-exporter doctor`: reads all files again, and reports problems."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""Puts the parts of the program together, from the options and the environment."""
+"""Assembles the parts of the program from the options and the environment."""
 
 import contextlib
 import gc
@@ -75,7 +75,7 @@ def cache_directory(settings: Settings) -> Path:
 
 
 def make_refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
-    """Return what downloads price lists; earlier downloads are loaded at once."""
+    """Return the downloader of price lists, and load earlier downloads into the price book."""
     refresher = PriceRefresher(prices, cache_directory(settings), clock=now)
     refresher.load_cache()
     return refresher

@@ -71,10 +71,10 @@ def publish(
 def resume(
     now: Snapshot, *, totals: Mapping[Series, int | float], sessions: AbstractSet[tuple[str, str]]
 ) -> Publication:
-    """Return a publication that stands for what an earlier process published.
+    """Return the publication of an earlier process, reconstructed from the ledger.
 
-    `totals` and `sessions` (agent and session id) are the contents of the ledger before the first
-    refresh, whose result is `now`. Series that are not among them start at 0.
+    `now` is the result of the first refresh. `totals` and `sessions` (agent and session id) are the
+    contents of the ledger before it. All other series start at 0.
     """
     known = tuple(s for s in now.published if (s.agent, s.session_id) in sessions)
     earlier = msgspec.structs.replace(now, totals=totals, published=known, agents=())

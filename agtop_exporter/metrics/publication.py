@@ -77,7 +77,7 @@ def zero_first(
 def starts(previous: Snapshot, now: Snapshot) -> Exposition:
     """Return the baselines of sessions that are published in `now` but not in `previous`.
 
-    They are the values of these sessions in `previous`, where it knows the sessions.
+    The baselines are the values of these sessions in `previous`, if it contains the sessions.
     """
     shown = {(session.agent, session.session_id) for session in previous.published}
     new = {(session.agent, session.session_id) for session in now.published} - shown

@@ -25,15 +25,15 @@ from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.scan import Failure, read_one
 
-TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
-FILE_BYTES = 64 * 1024  # are read in the time that any file takes
-ORDER_BYTES = 4000  # any pipe takes at once
-ANSWER_BYTES = 1024 * 1024  # a pipe holds, so that a child need not wait for the parent
-TASKS_AHEAD = 2  # a child has at a time, for the same reason
-TASKS_OUT = 4  # for each child, of which some wait to be used: results must not pile up
+TASK_BYTES = 8 * 1024 * 1024  # approximate size of a task
+FILE_BYTES = 64 * 1024  # the fixed cost of a file, as a number of bytes
+ORDER_BYTES = 4000  # every pipe can buffer this many bytes
+ANSWER_BYTES = 1024 * 1024  # buffer of a pipe, so that a child does not wait for the parent
+TASKS_AHEAD = 2  # tasks of one child at a time, for the same reason
+TASKS_OUT = 4  # tasks per child including unread results, which limits memory
 MAX_CHILDREN = 4
-POLITENESS = 5  # whoever wants an answer meanwhile, such as a scrape, goes first
-POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
+CHILD_NICE = 5  # lower priority than scrapes
+POLL_SECONDS = 0.1  # maximum delay of a stop
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -166,7 +166,7 @@ def _serve(orders: Connection, answers: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
     gc.disable()  # nothing here makes reference cycles
     with contextlib.suppress(OSError):  # where a service manager forbids it
-        os.nice(POLITENESS)
+        os.nice(CHILD_NICE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     agents = {agent.name: agent for agent in load_agents()}
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
