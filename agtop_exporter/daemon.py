@@ -128,7 +128,7 @@ class Daemon:
         self._health.ended(steps.errors)
 
     def _settle(self) -> None:
-        """Add counts that other parts made to the ledger: price downloads, pushes."""
+        """Add the counts of price downloads and of the outlets to the ledger."""
         ledger = self._pipeline.ledger
         errors = self._refresher.refresh_errors
         ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
@@ -194,9 +194,10 @@ class Daemon:
         self._publication, self._previous = publication, snapshot if ready else None
 
     def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
-        """Return a function of the first snapshot that returns the publication before it.
+        """Return a function that reconstructs the last publication of an earlier process.
 
-        It returns None for a new ledger: the first result is then published as it is.
+        The function takes the first snapshot. It returns None if the ledger is new; all values of
+        the first snapshot are then published.
         """
         ledger = self._pipeline.ledger
         if ledger.is_new:

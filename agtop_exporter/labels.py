@@ -1,7 +1,7 @@
-"""Values of the labels that have a fixed set of values.
+"""Labels with a fixed set of values.
 
-The code that counts uses the types, and mypy checks it. The metrics derive their limits from the
-tuples.
+Readers are annotated with the types, so that mypy rejects other values. The metrics derive their
+limits and help texts from the tuples.
 """
 
 from typing import Literal, get_args

@@ -86,7 +86,7 @@ def markdown() -> str:
 
     | Metric | Type | Labels | Meaning | OTLP name | OTLP unit | Maximum of series |
     |---|---|---|---|---|---|---|
-    | `agtop_turns_total` | counter | `agent` | ... | `agtop.turns` | `{turn}` | 9 = 9 agents |
+    | `agtop_turns_total` | counter | `agent` | ... | `agtop.turns` | `{turn}` | 9 agents |
     """
     header = "| Metric | Type | Labels | Meaning | OTLP name | OTLP unit | Maximum of series |\n"
     rule = "|---|---|---|---|---|---|---|\n"

@@ -1,6 +1,6 @@
-"""How many series a metric can have.
+"""Limits on the number of label values.
 
-Each number comes from the constant that the counting code enforces.
+Each number comes from the constant that enforces the limit.
 """
 
 from typing import get_args
@@ -25,7 +25,7 @@ SESSIONS_MAX: int = Settings.model_fields["sessions_max"].default
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """The greatest number of values of one label, and the plural of what they name."""
+    """The maximum number of values of a label, and a plural noun for these values."""
 
     number: int
     noun: str
