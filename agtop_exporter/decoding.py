@@ -11,7 +11,6 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import ParseError
 
 MAX_COUNT = 10**9  # no request has more tokens; keeps what it costs inside 64 bits
@@ -39,10 +38,10 @@ class Errors:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._counts: dict[ParseErrorReason, int] = {}
+        self._counts: dict[str, int] = {}
         self._first: dict[str, str] = {}
 
-    def add(self, reason: ParseErrorReason, at: int, count: int = 1) -> None:
+    def add(self, reason: str, at: int, count: int = 1) -> None:
         """Count records at a byte offset of the file."""
         if count:
             self._counts[reason] = self._counts.get(reason, 0) + count

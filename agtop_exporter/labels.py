@@ -14,11 +14,12 @@ the text is not valid UTF-8. `too_large`: the record exceeds the size limit. `co
 is damaged. `negative`: a figure of the event is below zero.
 """
 
-ResetReason = Literal["truncated", "rewritten", "replaced", "deleted"]
+ResetReason = Literal["truncated", "rewritten", "replaced", "state", "deleted"]
 """Why the read position in a file was discarded.
 
 `truncated`: the file is shorter than the position. `rewritten`: the same file has another content.
-`replaced`: another file has this path. `deleted`: the file no longer exists.
+`replaced`: another file has this path. `state`: the reader state that is stored with the position
+cannot be decoded. `deleted`: the file no longer exists.
 """
 
 ProcessScanErrorReason = Literal[

@@ -10,13 +10,12 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
 from agtop_exporter.decoding import UNDECODABLE, Decode, Errors, decoder, decoder_of, rescuer
 from agtop_exporter.drift import UnknownTypes
-from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import (
     Batch,
     Cursor,
@@ -106,7 +105,7 @@ class LineReader:
     ) -> None:
         self.path = path
         self.more = False
-        self.reset: ResetReason | Literal[""] = ""
+        self.reset = ""
         self.too_large = 0
         self._form = form
         self._batch_bytes = batch_bytes
@@ -128,7 +127,7 @@ class LineReader:
     ) -> None:
         os.close(self._fd)
 
-    def _why_from_the_start(self, cursor: Cursor) -> ResetReason | Literal[""]:
+    def _why_from_the_start(self, cursor: Cursor) -> str:
         if self._status.st_size < cursor.offset:
             return "truncated"
         if self._fingerprint(cursor.offset) == cursor.fingerprint:

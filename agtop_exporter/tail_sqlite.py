@@ -14,13 +14,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from agtop_exporter.decoding import Errors, salvage
 from agtop_exporter.file_group import FileGroup, same_place
-from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.tail import BATCH_BYTES
 
@@ -78,7 +77,7 @@ class Database:
     ) -> None:
         self.path = path
         self.more = False
-        self.reset: ResetReason | Literal[""] = ""
+        self.reset = ""
         self.records = 0
         self.bytes_read = 0
         self._errors = errors

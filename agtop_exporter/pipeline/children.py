@@ -1,7 +1,7 @@
-"""Reads transcripts in child processes. Each task has several files.
+"""Reads transcripts in child processes, each a task of several files at a time.
 
-The module uses pipes and no pool of the standard library, because a pool may hang when it is
-stopped while it works.
+Plain pipes and no threads of its own: a pool of the standard library may hang when it is stopped
+in the middle of its work.
 """
 
 import contextlib
@@ -25,15 +25,15 @@ from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.scan import Failure, read_one
 
-TASK_BYTES = 8 * 1024 * 1024  # approximate size of a task
-FILE_BYTES = 64 * 1024  # the fixed cost of a file, as a number of bytes
-ORDER_BYTES = 4000  # every pipe can buffer this many bytes
-ANSWER_BYTES = 1024 * 1024  # buffer of a pipe, so that a child does not wait for the parent
-TASKS_AHEAD = 2  # tasks of one child at a time, for the same reason
-TASKS_OUT = 4  # tasks per child including unread results, which limits memory
+TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
+FILE_BYTES = 64 * 1024  # are read in the time that any file takes
+ORDER_BYTES = 4000  # any pipe takes at once
+ANSWER_BYTES = 1024 * 1024  # a pipe holds, so that a child need not wait for the parent
+TASKS_AHEAD = 2  # a child has at a time, for the same reason
+TASKS_OUT = 4  # for each child, of which some wait to be used: results must not pile up
 MAX_CHILDREN = 4
-CHILD_NICE = 5  # lower priority than scrapes
-POLL_SECONDS = 0.1  # maximum delay of a stop
+POLITENESS = 5  # whoever wants an answer meanwhile, such as a scrape, goes first
+POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -43,14 +43,14 @@ class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class _Task(msgspec.Struct):
-    """Files that a child reads. The answer is None until the child has sent it."""
+    """Files that a child reads; its answer is None until it has."""
 
     work: list[Work]
     answer: bytes | None = None
 
 
 class Child(msgspec.Struct):
-    """A child process and its unanswered tasks."""
+    """A child process, and the tasks that it was given and has not answered."""
 
     process: BaseProcess
     orders: Connection
@@ -59,10 +59,10 @@ class Child(msgspec.Struct):
     unsent: bytes = b""  # the order of the last task, while it has to wait
 
     def give(self, task: _Task) -> None:
-        """Send a task to the child. Raises OSError if the child is dead.
+        """Let it read something. Raises OSError where it is dead.
 
-        A long order is sent only while the child is idle. Otherwise both sides could block: the
-        child while it sends a long answer, and the parent while it sends the order.
+        A long order waits until the child does: else it may be sending a long answer, and each
+        would wait for the other to receive.
         """
         order = msgspec.msgpack.encode(task.work)
         if self.tasks and len(order) > ORDER_BYTES:
@@ -72,14 +72,14 @@ class Child(msgspec.Struct):
         self.tasks.append(task)
 
     def take(self) -> None:
-        """Receive the answer to the first task. Raises EOFError or OSError if the child is dead."""
+        """Take the answer to its first task. Raises EOFError or OSError where it is dead."""
         self.tasks.popleft().answer = self.answers.recv_bytes()
         if self.unsent:
             self.orders.send_bytes(self.unsent)
             self.unsent = b""
 
     def end(self) -> None:
-        """Terminate the child."""
+        """End it, whatever it is doing."""
         self.process.terminate()
         self.process.join()
         self.orders.close()
@@ -91,10 +91,9 @@ _decode_answer = msgspec.msgpack.Decoder(list[_Read | Failure]).decode
 
 
 def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | Failure]:
-    """Read the files of `queue` in child processes, and yield the results in the same order.
+    """Read in child processes until `stopping` says so; results come in the order of the queue.
 
-    Reading ends if `stopping` returns True. If a child dies or cannot start, the files without a
-    result are put back into the queue.
+    Where a child dies, or cannot start, what was not given yet is put back into the queue.
     """
     children: list[Child] = []
     running: deque[_Task] = deque()  # in the order of the queue
@@ -125,7 +124,7 @@ def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | F
 
 
 def start_child() -> Child:
-    """Start a child process. Raises OSError if the system cannot start one."""
+    """Start a child that reads what it is sent. Raises OSError where there can be no more."""
     context: ForkContext | SpawnContext = get_context("spawn")
     if threading.active_count() == 1:  # a fork is ready at once, but not safe beside threads
         context = get_context("fork")
@@ -142,10 +141,7 @@ def start_child() -> Child:
 
 
 def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
-    """Remove files of about `at_most` bytes from the queue.
-
-    Tasks become smaller towards the end, so that all children end at about the same time.
-    """
+    """Take files of about as many bytes; towards the end less, so that no child waits for long."""
     work = [queue.popleft()]
     effort = _effort(work[0])
     while queue and effort < min(at_most, TASK_BYTES):
@@ -162,11 +158,11 @@ def _effort(item: Work) -> int:
 
 
 def _serve(orders: Connection, answers: Connection) -> None:
-    """Read the files that the parent sends, until the parent ends this process."""
+    """Read what the parent asks for, until it ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
     gc.disable()  # nothing here makes reference cycles
     with contextlib.suppress(OSError):  # where a service manager forbids it
-        os.nice(CHILD_NICE)
+        os.nice(POLITENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     agents = {agent.name: agent for agent in load_agents()}
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
@@ -185,7 +181,7 @@ def _packed(batch: Batch) -> Batch:
 
 
 def _end_with_parent() -> None:
-    """Exit if the parent is killed. A forked child would otherwise keep the ledger locked."""
+    """End when the daemon was killed: a forked child would hold the ledger's lock for ever."""
     parent = parent_process()
     if parent is not None:
         parent.join()

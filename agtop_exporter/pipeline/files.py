@@ -1,7 +1,7 @@
-"""Finds transcripts that have changed since they were read. It opens no file.
+"""Finds the transcripts that changed since they were read. Nothing is opened here.
 
-A pass checks every file of an agent. If there are many files, a pass takes several refreshes, and
-each refresh also checks the most recently written files.
+A pass looks at every file of an agent. Where there are very many, it takes several refreshes, but
+those that were written to lately are looked at in each.
 """
 
 import heapq
@@ -17,12 +17,12 @@ from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
 
-LOOKS_PER_REFRESH = 1000  # files checked in a refresh: about 10 ms
-HOT_FILES = 256  # most recently written files
+LOOKS_PER_REFRESH = 1000  # some 10 ms
+HOT_FILES = 256
 
 
 class Entry(Protocol):
-    """A listed file: an os.DirEntry, or a group of files that is read as one."""
+    """What agents list: an os.DirEntry, or a group of files that stands for one."""
 
     @property
     def path(self) -> str: ...  # noqa: D102 - as of os.DirEntry
@@ -31,27 +31,27 @@ class Entry(Protocol):
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True):
-    """A file to read, from the position of its cursor."""
+    """One file to be read from a cursor on."""
 
     agent: str
     path: str
     cursor: Cursor
-    size: int = 0  # estimated number of new bytes
+    size: int = 0  # bytes that are new, as far as the file system says
     mtime_ns: int = 0
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """The result of one check of an agent's directories."""
+    """What one look at the directories of an agent found."""
 
     present: bool  # one of its roots exists
-    unreadable: tuple[tuple[str, str], ...]  # directories and files: path, reason
+    unreadable: tuple[tuple[str, str], ...]  # what cannot be looked at: path, reason
     work: tuple[Work, ...]  # files that changed since their cursors
     moved: tuple[tuple[str, str], ...]  # old path, new path
     gone: tuple[str, ...]
 
 
 class _Plain(msgspec.Struct, frozen=True):
-    """A file by its path. An os.DirEntry would cache its first status."""
+    """A file by its path: an os.DirEntry would remember its first look."""
 
     path: str
 
@@ -60,23 +60,23 @@ class _Plain(msgspec.Struct, frozen=True):
 
 
 class AgentFiles:
-    """The files of one agent, and the state of the current pass."""
+    """The files of one agent, and how far the pass over them has come."""
 
     def __init__(self, agent: Agent, homes: Sequence[Path], environment: Environment) -> None:
-        """Start. The first call of `look` checks all files."""
+        """Begin; the first look is at everything."""
         self._agent = agent
         self._homes = homes
         self._environment = environment
         self._pass: Iterator[Entry] | None = None
         self._seen: set[str] = set()
-        self._groups: dict[str, Entry] = {}  # entries with more than one file
-        self._hot: list[str] | None = None  # paths of the most recently written files
+        self._groups: dict[str, Entry] = {}  # entries that are more than one file
+        self._hot: list[str] | None = None  # those that were written to last
         self._first = True
 
     def look(self, cursors: Mapping[str, Cursor]) -> Listing:
-        """Compare files with their cursors. `cursors` are the agent's cursors by path."""
+        """Compare files with their cursors; `cursors` are those of this agent."""
         roots, unreadable = _usable(self._roots())
-        files, self._pass = self._pass, None  # after an exception, a new pass starts
+        files, self._pass = self._pass, None  # a pass that an exception ends is begun again
         if files is None:
             files = (entry for root in roots for entry in self._agent.files(root))
             self._seen = set()
@@ -118,7 +118,7 @@ class AgentFiles:
         changed: Mapping[str, os.stat_result],
         gone: list[str],
     ) -> tuple[list[Work], list[tuple[str, str]]]:
-        """Return the files to read and the renamed files, which are removed from `gone`."""
+        """Return what is to be read, and what was renamed, which is then not `gone`."""
         work, moved = [], []
         places: dict[tuple[int, int], str] = {}
         if any(path not in cursors for path in changed):
@@ -137,7 +137,7 @@ class AgentFiles:
 
 
 def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
-    """Return the existing roots, and the unreadable roots with the reason."""
+    """Return the roots that exist, and those that may not be looked into, with the reason."""
     usable, unreadable = [], []
     for root in roots:
         try:
@@ -153,21 +153,21 @@ def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
 
 
 def _as_text(path: str) -> str:
-    r"""Return a path as valid text, with bytes that are not UTF-8 as `\xff`."""
+    r"""Return a path as it may be stored and shown: a byte that is not UTF-8 as `\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _new_bytes(cursor: Cursor, size: int) -> int:
-    """Estimate the number of bytes to read: the growth, or the size of a file that has shrunk.
+    """Estimate how much must be read: all of a file that has shrunk.
 
-    The estimate of a database is often 0, because databases change in place.
+    A database is written to in place, mostly without growing.
     """
     growth = size - cursor.offset
     return growth if growth >= 0 else size
 
 
 def _latest(cursors: Mapping[str, Cursor]) -> list[str]:
-    """Return the paths of the most recently written files."""
+    """Return the files that were written to last."""
     return heapq.nlargest(HOT_FILES, cursors, key=lambda path: cursors[path].mtime_ns)
 
 
@@ -176,7 +176,7 @@ def _look_at(
 ) -> None:
     try:
         status = entry.stat(follow_symlinks=False)
-    except OSError:  # deleted since it was listed
+    except OSError:  # it vanished since it was listed
         return
     cursor = cursors.get(entry.path)
     if (

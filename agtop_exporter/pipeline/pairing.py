@@ -1,4 +1,4 @@
-"""Matches sessions to running processes, and sums the resource use of process trees."""
+"""Pairs sessions with live processes, and adds up what the process trees use."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen o
 
 
 class Pairing:
-    """The processes, their sessions and their resource use. It keeps state between refreshes."""
+    """The processes, their sessions, and what they used, from one refresh to the next."""
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
         self,
@@ -52,7 +52,7 @@ class Pairing:
         saved: Mapping[str, bytes],
         steps: Steps,
     ) -> None:
-        """Restore the usage that an earlier process `saved`. A `source` of None matches nothing."""
+        """Begin with what an earlier process `saved`; without a source nothing is paired."""
         self._source = source
         self._steps = steps
         self._registered_agents = [agent for agent in agents if agent.name in REGISTRIES]
@@ -67,13 +67,13 @@ class Pairing:
         self._skipped: dict[str, int] = {}
 
     def add_history(self, saved: Mapping[str, bytes]) -> None:
-        """Add the usage that an earlier process saved, if it could not be read at the start."""
+        """Add what an earlier process saved, where that could not be read at the start."""
         if SAVED in saved:
             self._usage = added(self._usage, _restored(saved))
             self._saved = TreeUsage()  # all of it is to be saved
 
     def learn(self, records: Iterable[SessionRecord]) -> None:
-        """Add or update sessions. Subagents are ignored: they run in the parent's process."""
+        """Take in sessions that are new or have changed; a subagent has its parent's process."""
         for record in records:
             facts = record.facts
             if not facts.parent_session_id:
@@ -87,10 +87,9 @@ class Pairing:
                 )
 
     def pair(self, now: float) -> set[SessionKey]:
-        """Scan and match the processes at `now` (unix seconds).
+        """Look at the processes as of `now`; return the sessions that have or had one.
 
-        Return the sessions that have a process now or had one at the last scan. If this raises, the
-        result of the last scan stays.
+        An exception leaves everything as it was after the last look.
         """
         if self._source is None:
             return set()
@@ -124,23 +123,23 @@ class Pairing:
 
     @property
     def sees_agents(self) -> bool:
-        """Whether the last scan found processes of agents."""
+        """At the last look there were processes of agents."""
         return bool(self._table.agents)
 
     def binding(self, session: SessionKey) -> Binding | None:
-        """Return the binding of a session to its process, or None."""
+        """Return what a session is bound to."""
         return self._matches.bindings.get(session)
 
     def process(self, session: SessionKey) -> ProcessMatch | None:
-        """Return the published process of a top-level session, or None."""
+        """Return the process of a top-level session, as it is published."""
         return process_match(self._matches, self._sessions, session)
 
     def spent(self, session: SessionKey) -> ProcessUsage | None:
-        """Return the total usage of all processes that a session has had; None without one."""
+        """Return what all processes of a session used that it ever had; None if it had none."""
         return past_usage(self._usage, session)
 
     def acts_since(self, session: SessionKey, time: float) -> bool:
-        """Return whether a process of the session, other than the agent, started after `time`."""
+        """Say that a session has a process that started after `time`, beside its agent's own."""
         binding = self._matches.bindings.get(session)
         if binding is None or binding.role == "host":
             return False
@@ -153,10 +152,10 @@ class Pairing:
         )
 
     def looked_for(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
-        """Return whether a session is known to have no process.
+        """Say that a session without a process has none, not only that none was found.
 
-        This is the case if its process has ended, or if every process of the agent belongs to
-        another session or started later than the session's last record.
+        Its process was seen to end, or every process of its agent is known to run another one or
+        has started since.
         """
         ended = self._matches.ended.get(session)
         if ended is not None and (last_active is None or last_active <= ended):
@@ -171,15 +170,15 @@ class Pairing:
         )
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
-        """Return the usage of an agent's processes, or None if it is unknown.
+        """Return what an agent's processes use; None where that cannot be known.
 
-        Without processes, the usage of an agent that is not `installed` is None instead of 0.
+        An agent that is not `installed` is known by its processes only.
         """
         none_now = AgentUsage() if installed and self._table.shows_all_of(name) else None
         return self._agents.get(name, none_now)
 
     def skipped(self) -> dict[Series, int]:
-        """Return the increases of the counts of unreadable processes since the last call."""
+        """Return by how much the counts of unreadable processes have grown since the last call."""
         grown: dict[Series, int] = {
             ("process_scan_errors", reason): count - self._skipped.get(reason, 0)
             for reason, count in self._table.skipped.items()
@@ -188,7 +187,7 @@ class Pairing:
         return grown
 
     def totals(self) -> dict[Series, float]:
-        """Return the agents' totals of CPU seconds and disk bytes, which never decrease."""
+        """Return the agents' totals: seconds and bytes, which never fall."""
         totals: dict[Series, float] = {}
         for agent, spent in self._usage.agents.items():
             if spent.cpu_microseconds is not None:
@@ -200,7 +199,7 @@ class Pairing:
         return totals
 
     def to_save(self) -> dict[str, bytes]:
-        """Return the data to store in the ledger that has changed since the last call, by name."""
+        """Return what has changed since the last call and must outlive this process, by name."""
         now, before = self._usage, self._saved
         if now is before or (not now.last and not before.last):
             return {}
@@ -220,7 +219,7 @@ def _name(session: SessionKey) -> str:
 
 
 def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
-    """Return the usage in data of `to_save`; empty if another version wrote it."""
+    """Return what `to_save` gave, as far as it can be read: another version may have written it."""
     try:
         trees = msgspec.msgpack.decode(saved[SAVED], type=TreeUsage)
         sessions = {
@@ -235,7 +234,7 @@ def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
 
 @lru_cache(maxsize=4096)
 def _real(cwd: str) -> str:
-    """Return a path without symbolic links; unchanged if it cannot be resolved."""
+    """Return a path without symbolic links; as it is where the system cannot look at it."""
     try:
         return os.path.realpath(cwd) if cwd else ""
     except (OSError, ValueError):

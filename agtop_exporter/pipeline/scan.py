@@ -1,6 +1,6 @@
-"""Reads the transcripts that have changed: few in this process, many in child processes.
+"""Reads the transcripts that changed: a few in this process, many in child processes.
 
-A file that cannot be read results in a Failure. The other files are still read.
+A file that cannot be read is a Failure; it never keeps another from being read.
 """
 
 from collections import deque
@@ -14,15 +14,11 @@ from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.steps import Raised, raised
 from agtop_exporter.tail import NotAFileError
 
-PARALLEL_BYTES = 24 * 1024 * 1024  # below this size, starting child processes takes longer
+PARALLEL_BYTES = 24 * 1024 * 1024  # less is read sooner than a child process starts
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A file that could not be read.
-
-    `bug` is the unexpected exception of the reader, if there was one. A `reason` of "" means that
-    the file no longer exists.
-    """
+    """A file that could not be read; `bug` is the unexpected exception of its reader, if any."""
 
     agent: str
     path: str
@@ -37,11 +33,10 @@ def read_all(
     progress: Callable[[int, int], None],
     stopping: Callable[[], bool],
 ) -> Iterator[Batch | Failure]:
-    """Read every file to its end, and yield one result for each batch.
+    """Read every file to its end, of an agent the longest unchanged first: originals before copies.
 
-    Agents with the largest files come first, so that all child processes end at about the same
-    time. Of one agent, the files that have been unchanged for longest come first, so that originals
-    are read before their copies. Reading ends early if `stopping` returns True.
+    The agents come in the order of their largest files, so that none is left to one child at the
+    end. Once `stopping` says so, the rest is left.
     """
     total = sum(item.size for item in work)
     largest: dict[str, int] = {}
@@ -59,7 +54,7 @@ def read_all(
             progress(done, total)
             if result.more:
                 queue.appendleft(Work(result.agent, result.path, result.cursor))
-    if queue and not stopping():  # the child processes have died: read the rest here
+    if queue and not stopping():  # the children died: their work is done here
         yield from _here(queue, agents)
 
 
@@ -76,13 +71,13 @@ def _here(queue: deque[Work], agents: Mapping[str, Agent]) -> Iterator[Batch | F
 
 
 def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:
-    """Read the next batch of a file."""
+    """Read one batch of one file."""
     try:
         return agents[item.agent].read(item.path, item.cursor)
     except (NotAFileError, FileNotFoundError):
         return Failure(item.agent, item.path, "")
     except OSError as error:
         return Failure(item.agent, item.path, error.strerror or type(error).__name__)
-    except Exception as error:  # noqa: BLE001 - a bug must not stop the other files
+    except Exception as error:  # noqa: BLE001 - whatever a file holds, the others are read
         bug = raised(error)
         return Failure(item.agent, item.path, f"a bug in its reader: {bug.error}", bug)
