@@ -1,7 +1,6 @@
-"""Returns the project name of a working directory.
+"""Names the project of a working directory: its repository's remote name, else its folder's.
 
-It is the repository's name in the URL of its remote, else the name of a directory. The module reads
-`.git` files directly and never runs git. Deleted directories also have a name.
+Reads `.git` files directly and never runs git. A directory that is gone still has a name.
 """
 
 import re
@@ -17,9 +16,9 @@ REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
 
 @lru_cache(maxsize=4096)
 def project_name(cwd: str) -> str:
-    """Return the project's name, or "" for a directory without one, such as `/`.
+    """Return the project's name; "" for a directory without one, such as the root.
 
-    It never raises, whatever the directory and its files contain.
+    Whatever the directory and the files in it are, nothing is raised.
     """
     if not clean_path(cwd):
         return ""
@@ -35,18 +34,15 @@ def project_name(cwd: str) -> str:
 
 
 def _repository_name(git: Path) -> str:
-    """Return the name in the remote's URL, else the main repository's directory name, else ""."""
+    """Return the name in the remote's URL, else the main repository's; "" where none is known."""
     try:
         return remote_name(_config(git)) or _worktree_name(git)
-    except (OSError, ValueError, RuntimeError):  # invalid path, or a loop of symbolic links
+    except (OSError, ValueError, RuntimeError):  # no path, or a loop of symbolic links
         return ""
 
 
 def remote_name(config: str) -> str:
-    """Return the repository's name in the URL of the remote `origin`; "" without one.
-
-    `config` is the text of a `.git/config` file.
-    """
+    """Return the repository's name in the URL of the remote `origin`; "" without one."""
     import configparser  # noqa: PLC0415 - for a project that is new only
 
     parser = configparser.RawConfigParser(
@@ -62,10 +58,7 @@ def remote_name(config: str) -> str:
 
 
 def _config(git: Path) -> str:
-    """Return the text of the repository's configuration.
-
-    A worktree has the configuration of its main repository.
-    """
+    """Read the repository's configuration; a worktree's is its main repository's."""
     config = beginning(_common_directory(git) / "config", MAX_CONFIG_BYTES)
     text = config.decode("utf-8", "replace")
     return "\n".join(line.strip() for line in text.splitlines())
@@ -80,7 +73,7 @@ def _common_directory(git: Path) -> Path:
 
 
 def _worktree_name(git: Path) -> str:
-    """Return the directory name of the main repository, if `git` belongs to a worktree; else ""."""
+    """Return the folder of the main repository, where `git` is only a worktree's pointer."""
     common = _common_directory(git).resolve()
     return common.parent.name if common.name == ".git" else ""
 

@@ -24,7 +24,7 @@ READING = (
 """Settings of commands that read the agents' files."""
 
 ALL = tuple(name for name in Settings.model_fields if name != "prices")
-"""Every setting that can be an option."""
+"""Every setting that fits into an option."""
 
 OF_THE_DAEMON = ("listen_address", "interval", "otlp", "otlp_genai", "textfile_interval")
 """Settings that have no effect on a single scan."""

@@ -37,7 +37,7 @@ def on_terminal() -> bool:
 
 
 def leave() -> NoReturn:
-    """Exit at once, without freeing memory, which takes as long as printing the output."""
+    """Exit at once: freeing all that was read takes as long as printing it."""
     sys.stderr.flush()
     os._exit(0)
 

@@ -27,7 +27,7 @@ TOKENS_PER_PRICE = 1_000_000
 
 
 class Root(msgspec.Struct, frozen=True):
-    """A directory or file that an agent may write to."""
+    """A directory that an agent may write to."""
 
     path: str
     exists: bool
@@ -153,10 +153,7 @@ def daemon_problems(errors: Iterable[RefreshError]) -> list[str]:
 
 
 def _paths(agent: Agent, homes: Sequence[Path], environment: Environment) -> tuple[Path, ...]:
-    """Return the roots of an agent, each once; none if finding them fails.
-
-    The refresh reports that failure.
-    """
+    """Return the roots of an agent; none where they cannot be found, which the refresh reports."""
     with contextlib.suppress(Exception):
         return tuple(dict.fromkeys(p for home in homes for p in agent.roots(home, environment)))
     return ()

@@ -13,7 +13,6 @@ import structlog
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.drift import UnknownTypes
-from agtop_exporter.labels import ResetReason
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -37,9 +36,8 @@ from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
-DELETED: ResetReason = "deleted"
-UNREADABLE_MAX = 100  # unreadable paths of one agent that are kept for doctor
-LOGGED_MAX = 10  # messages of one event and agent
+UNREADABLE_MAX = 100  # paths of one agent that are remembered
+TOLD_MAX = 10  # files of one agent that are told one by one
 
 log = structlog.get_logger()
 
@@ -47,7 +45,7 @@ log = structlog.get_logger()
 class Pipeline:
     """The stages with their state. Calls of `refresh` must not overlap."""
 
-    def __init__(  # noqa: PLR0913 - the parts of the pipeline
+    def __init__(  # noqa: PLR0913 - the parts that are put together here
         self,
         settings: Settings,
         *,
@@ -58,22 +56,22 @@ class Pipeline:
         prices: PriceBook,
         processes: ProcessSource | None,
     ) -> None:
-        """Assemble the pipeline. Files are read by `refresh` only."""
+        """Put the parts together; nothing is read before the first refresh."""
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
         self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
         self.steps = Steps(partial(count_error, ledger))
         self._account_plan = partial(account_plan, homes=homes, environment=environment)
-        self._plans: dict[str, str] = {}  # by agent
-        self._logged: set[tuple[str, ...]] = set()
-        self._log_counts: Counter[tuple[str, str]] = Counter()  # messages by event and agent
-        self._price_generation = -1  # the first refresh prices tokens without a price
+        self._plans: dict[str, str] = {}  # by agent, once it could be read
+        self._noticed: set[tuple[str, ...]] = set()
+        self._told: Counter[tuple[str, str]] = Counter()  # by event and agent
+        self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
         self.pairing = Pairing(
             processes, agents, homes, environment, saved=ledger.metadata, steps=self.steps
         )
-        self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since the start of this process
+        self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
         self._last_success: dict[str, float] = {}
@@ -81,7 +79,7 @@ class Pipeline:
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
-        """Apply new settings from the next refresh on."""
+        """Take new settings, from the next refresh on."""
         self.settings = settings
         wanted = [a for a in self._all_agents if not settings.agent or a.name in settings.agent]
         self.agents = {agent.name: agent for agent in wanted}
@@ -119,7 +117,7 @@ class Pipeline:
         self.steps.begin()
         remember_errors(self.ledger, self.steps.before)
         settle()
-        self._log_ledger()  # problems at opening, which a later write may resolve
+        self._tell_of_ledger()  # what opening it has met: writing it may go well
         statuses = self._scan(now, progress, stopping)
         with self.steps.step("ledger"):
             restore_keys(self.ledger, self.agents, price=self.prices.cost, stopping=stopping)
@@ -131,10 +129,10 @@ class Pipeline:
             self._views.note(self.ledger.take_changed())
         with self.steps.step("match"):
             self.pairing.add_history(self.ledger.take_recovered())
-        if not stopping():  # otherwise the result is not published
+        if not stopping():  # else nobody will see it
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
-        self._log_ledger()
+        self._tell_of_ledger()
         duration = perf_counter() - began
         states = self._views.states()
         return Snapshot(
@@ -234,7 +232,7 @@ class Pipeline:
         ]
 
     def _record(self, batch: Batch, uncounted: set[tuple[str, str]]) -> None:
-        """Count a batch, unless counting an earlier batch of the same file failed."""
+        """Count a batch, unless one before it of the same file could not be counted."""
         file = (batch.agent, batch.path)
         if file in uncounted:
             return
@@ -245,7 +243,7 @@ class Pipeline:
                 find_tariff=self.prices.tariff,
                 project=project_name,
             )
-            self._count_errors(batch, errors)
+            self._tell_of_errors(batch, errors)
         if recording.failed:
             uncounted.add(file)
         if self.ledger.wants_checkpoint:
@@ -253,7 +251,7 @@ class Pipeline:
                 self.ledger.checkpoint()
 
     def _look(self, durations: dict[str, float], failed: set[str]) -> dict[str, Listing]:
-        """List the files of every agent, and return those that have changed."""
+        """Find out what has changed."""
         listings: dict[str, Listing] = {}
         for name in self.agents:
             began = perf_counter()
@@ -279,14 +277,14 @@ class Pipeline:
         self._follow(name, listing)
 
     def _follow(self, agent: str, listing: Listing) -> None:
-        """Move the cursors of renamed files, and remove the cursors of deleted files."""
+        """Move the cursors of renamed files, forget those of files that are gone."""
         ledger = self.ledger
         for old, new in listing.moved:
             ledger.set_cursor(agent, new, ledger.cursor(agent, old))
             ledger.forget_cursor(agent, old)
         for path in listing.gone:
             ledger.forget_cursor(agent, path)
-            ledger.add(("source_resets", agent, DELETED), 1)
+            ledger.add(("source_resets", agent, "deleted"), 1)
 
     def _status(
         self,
@@ -309,7 +307,7 @@ class Pipeline:
             last_success=self._last_success.get(agent.name),
         )
 
-    # --- logging ----------------------------------------------------------------------------
+    # --- telling ----------------------------------------------------------------------------
 
     def _fail(self, failure: Failure, failed: set[str]) -> None:
         failed.add(failure.agent)
@@ -318,10 +316,10 @@ class Pipeline:
             self.steps.note("scan", failure.bug, agent=failure.agent)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
-        self._log_once("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
+        self._tell("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
 
-    def _count_errors(self, batch: Batch, errors: Iterable[ParseError]) -> None:
-        """Count records that are unusable or unknown, and log each reason once per file."""
+    def _tell_of_errors(self, batch: Batch, errors: Iterable[ParseError]) -> None:
+        """Add up what could not be used, and say so once a file."""
         agent = batch.agent
         for kind, count in batch.unknown:
             self.unknown_types[agent].add(kind, count)
@@ -331,7 +329,7 @@ class Pipeline:
             first = known.get(error.reason, ParseError(error.reason, 0, error.example))
             known[error.reason] = ParseError(error.reason, first.count + error.count, first.example)
             self.skipped[agent] = tuple(known.values())
-            self._log_once("skipped records", agent, path=batch.path, reason=error.reason)
+            self._tell("skipped records", agent, path=batch.path, reason=error.reason)
 
     def _ledger_gauges(self) -> dict[Series, float]:
         gauges: dict[Series, float] = {("ledger_bytes",): self.ledger.size_bytes()}
@@ -340,7 +338,7 @@ class Pipeline:
             gauges["ledger_durable",] = int(durable)
         return gauges
 
-    def _log_ledger(self) -> None:
+    def _tell_of_ledger(self) -> None:
         for repair in self.ledger.take_news():
             log.error("ledger repaired", details=repair)
         warning = self.ledger.warning
@@ -348,20 +346,20 @@ class Pipeline:
             log.error("ledger not durable", reason=warning)
         self._warning = warning
 
-    def _log_once(self, event: str, agent: str, **details: str) -> None:
-        """Log a message once, and at most LOGGED_MAX messages of one event and agent."""
+    def _tell(self, event: str, agent: str, **details: str) -> None:
+        """Log a message once, and at most TOLD_MAX messages of one event and agent."""
         key = (event, agent, *details.values())
-        if key in self._logged:
+        if key in self._noticed:
             return
-        self._logged.add(key)
-        self._log_counts[event, agent] += 1
-        if self._log_counts[event, agent] <= LOGGED_MAX:
+        self._noticed.add(key)
+        self._told[event, agent] += 1
+        if self._told[event, agent] <= TOLD_MAX:
             log.warning(event, agent=agent, **details)
-        elif self._log_counts[event, agent] == LOGGED_MAX + 1:
+        elif self._told[event, agent] == TOLD_MAX + 1:
             more = "more files; see agtop-exporter doctor"
             log.warning(event, agent=agent, reason=more)
 
 
 def account_plan(agent: Agent, homes: Sequence[Path], environment: Environment) -> str:
-    """Return the plan of the agent's account, from the first home that has one; else ""."""
+    """Return the plan that the agent's account has, of the first home that tells one."""
     return next(filter(None, (agent.plan(home, environment) for home in homes)), "")
