@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 
 from agtop_exporter.agents import Agent
 from agtop_exporter.agents.claude import AGENT as CLAUDE
-from agtop_exporter.doctor.text import SKIPPED
+from agtop_exporter.doctor.text import WHAT_IS_WRONG
 from agtop_exporter.file_group import FileGroup
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.packed import pack
@@ -101,7 +101,7 @@ def test_the_reader_is_named_once(tmp_path):
     told = {"agent": "wrong", "path": str(path), "reason": "negative"}
     assert look.told == [("warning", "skipped records", told)]
     assert samples["agtop_parse_errors_total", "wrong", "negative"] == 2
-    assert "negative" in SKIPPED
+    assert "negative" in WHAT_IS_WRONG
 
 
 # --- merging --------------------------------------------------------------------------------

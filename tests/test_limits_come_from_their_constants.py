@@ -9,7 +9,7 @@ from snapshots import make_snapshot
 
 import agtop_exporter
 from agtop_exporter.agents import agent_modules, load_agents
-from agtop_exporter.doctor.text import SKIPPED
+from agtop_exporter.doctor.text import WHAT_IS_WRONG
 from agtop_exporter.labels import (
     PARSE_ERROR_REASONS,
     PRICE_SOURCES,
@@ -107,7 +107,7 @@ def test_agents_are_counted_without_their_import():
 
 
 def test_the_doctor_describes_every_parse_error():
-    assert set(SKIPPED) == set(PARSE_ERROR_REASONS)
+    assert set(WHAT_IS_WRONG) == set(PARSE_ERROR_REASONS)
 
 
 def test_every_limit_that_folds_labels_is_published():

@@ -22,7 +22,7 @@ GUESSED = (
     "maker",
     "regional",
 )  # matches of a price that may be wrong
-SKIPPED = {  # reason of a ParseError -> singular, plural
+WHAT_IS_WRONG = {  # reason of a ParseError -> singular, plural
     "json": ("record is not valid JSON", "records are not valid JSON"),
     "schema": (
         "record has fields of unexpected types or values (its other fields are counted)",
@@ -102,7 +102,7 @@ def _about(finding: Finding) -> Iterator[str]:
 
 def _about_skipped(skipped: Skipped) -> str:
     default = (f"record: {skipped.reason}", f"records: {skipped.reason}")
-    singular, plural = SKIPPED.get(skipped.reason, default)
+    singular, plural = WHAT_IS_WRONG.get(skipped.reason, default)
     what = singular if skipped.count == 1 else plural
     return f"{skipped.count:,} {what}, the first at {skipped.first}"
 
