@@ -1,4 +1,4 @@
-"""The long-running process: refreshes one after the other, serves the latest, obeys signals."""
+"""The long-running process: it refreshes periodically, serves the last result, handles signals."""
 
 import select
 import signal
@@ -12,8 +12,8 @@ import msgspec
 import structlog
 
 from agtop_exporter import __version__, platforms
-from agtop_exporter.catalogue import Publication, publish, resume
 from agtop_exporter.health import Health
+from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.notify import Notifier
 from agtop_exporter.outlets import Outlet
@@ -23,16 +23,16 @@ from agtop_exporter.pricing import PriceRefresher
 from agtop_exporter.server import OwnProcess, Pages, allowed_hosts, create_app, render_pages, serve
 from agtop_exporter.settings import Settings
 
-SWITCH_SECONDS = 0.001  # so that a scrape does not wait for a busy refresh
+SWITCH_SECONDS = 0.001  # short, so that a scrape does not wait for a refresh
 LONG_SCAN_BYTES = 10_000_000
 
 log = structlog.get_logger()
 
 
 class Daemon:
-    """One worker refreshes in this thread; HTTP is served from another."""
+    """Refreshes in the calling thread, and serves HTTP from another thread."""
 
-    def __init__(  # noqa: PLR0913 - the parts that are put together here
+    def __init__(  # noqa: PLR0913 - the parts of the daemon
         self,
         settings: Settings,
         *,
@@ -44,7 +44,7 @@ class Daemon:
         outlets: Sequence[Outlet] = (),
         notifier: Notifier | None = None,
     ) -> None:
-        """Put the parts together. `reload` reads the settings again; the clock is unix seconds."""
+        """Assemble the daemon. `reload` reads the settings again; `clock` returns unix seconds."""
         self._settings = settings
         self._pipeline = pipeline
         self._refresher = refresher
@@ -54,22 +54,28 @@ class Daemon:
         self._outlets = outlets
         self._notifier = notifier or Notifier("")
         self._health = Health()
-        self._status = ""  # of the last refresh, empty where it failed
+        self._status = ""  # of the last refresh; empty if it failed
         self._own = OwnProcess()
         self._pages: Pages | None = None
-        self._scraped: Pages | None = None  # those that a scrape has been sent last
+        self._scraped: Pages | None = None  # the pages that were last sent to a scrape
         self._publication: Publication | None = None
         self._resume = self._from_ledger()
         self._previous: Snapshot | None = None
         self._reload_succeeded = True
         pipeline.telemetry.declare("pricing_refresh_errors")
-        # A signal handler may interrupt anything, so it may take no lock: a socket wakes the loop.
+        # A signal handler must not take a lock, because it may interrupt any code. It writes to a
+        # socket, which ends the wait.
         self._wake, self._woken = socket.socketpair()
         self._stopping = False
         self._reload_wanted = False
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises AgtopError where the address is taken."""
+        """Refresh and serve until SIGTERM or SIGINT.
+
+        Raises:
+            AgtopError: The address cannot be bound.
+
+        """
         sys.setswitchinterval(SWITCH_SECONDS)
         self._wake.setblocking(False)  # noqa: FBT003 - its only argument
         signal.set_wakeup_fd(self._wake.fileno())
@@ -128,15 +134,15 @@ class Daemon:
                 outlet.save_state(ledger)
 
     def _on_progress(self, done: int, total: int) -> None:
-        """Tell the service manager that a long scan gets on; a short one is not worth a word."""
+        """Report the progress of a long scan, in bytes, to the service manager."""
         if total >= LONG_SCAN_BYTES:
             self._notifier.alive(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     def _show(self, result: Snapshot | None) -> None:
-        """Publish the result of a refresh, and offer it to the outlets.
+        """Publish the result of a refresh, and pass it to the outlets.
 
-        Where there is none, or it cannot be published, the pages have the last one again, with
-        every agent down: a page that no longer changes must not look well.
+        If there is no result, or publishing it fails, the last result is published again with
+        `agtop_agent_up` 0 for every agent. Otherwise an outdated page would look correct.
         """
         steps = self._pipeline.steps
         published = False
@@ -145,7 +151,7 @@ class Daemon:
             with steps.step("publish"):
                 self._publish(result, ready=True)
                 count = len(result.published)
-                self._status = f"{count} session{'' if count == 1 else 's'} live or of late"
+                self._status = f"{count} active or recent session{'' if count == 1 else 's'}"
                 published = True
         if not published:
             self._status = ""
@@ -159,7 +165,7 @@ class Daemon:
                     outlet.publish(result)
 
     def _last_again(self) -> Snapshot:
-        """Return the last result with the errors that are counted since, which it makes durable."""
+        """Commit the ledger, and return the last result with the errors counted since."""
         pipeline = self._pipeline
         pipeline.checkpoint()
         if self._previous is None:
@@ -173,7 +179,7 @@ class Daemon:
         return msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
 
     def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
-        """Render the pages; an exception leaves the last ones as they are."""
+        """Render and publish the pages. If this raises, the last pages stay."""
         before, previous = self._publication, self._previous
         if self._pages is None or not self._pages.ready:
             before, previous = self._resume(snapshot) if ready else None, None
@@ -183,7 +189,11 @@ class Daemon:
         self._publication, self._previous = publication, snapshot if ready else None
 
     def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
-        """Return what the first result goes on from; without a ledger it stands as it is."""
+        """Return a function that reconstructs the last publication of an earlier process.
+
+        The function takes the first snapshot. It returns None if the ledger is new; all values of
+        the first snapshot are then published.
+        """
         ledger = self._pipeline.ledger
         if ledger.is_new:
             return lambda _snapshot: None
@@ -201,7 +211,7 @@ class Daemon:
             self._pipeline.checkpoint()
 
     def _empty_snapshot(self) -> Snapshot:
-        """Return what is known before the first result."""
+        """Return a snapshot without sessions, for the time before the first result."""
         return Snapshot(
             generated_at=self._clock(),
             plan=self._settings.plan,
@@ -216,7 +226,10 @@ class Daemon:
         self._scraped = pages
 
     def _rest(self) -> None:
-        """Wait for the next refresh, or for a signal; the last refresh speaks for us meanwhile."""
+        """Wait for the next refresh or a signal.
+
+        Meanwhile, ping the watchdog if the last refresh succeeded.
+        """
         remaining = self._settings.interval
         while remaining > 0:
             if self._status:
@@ -238,7 +251,7 @@ class Daemon:
             new = self._reload()
         except AgtopError as error:
             self._reload_succeeded = False
-            log.error("settings not reloaded", reason=str(error).replace("\n", "; "))  # noqa: TRY400 - a user's mistake needs no traceback
+            log.error("settings not reloaded", reason=str(error).replace("\n", "; "))  # noqa: TRY400 - no traceback for a mistake in the settings
             return
         old = self._settings
         self._settings, ignored = old.reloaded(new)

@@ -1,4 +1,4 @@
-"""Whether the refreshes succeed: what `/-/ready` answers, beside that a first scan has ended."""
+"""Tracks whether refreshes succeed. `/-/ready` and the page at `/` report it."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -7,27 +7,27 @@ from agtop_exporter.model import RefreshError
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SECONDS = 60.0
-"""A result that is older than both of these is not relied on."""
+"""A result that is older than both of these times is overdue."""
 
 
 class Health:
-    """How the last refresh ended, and when; one thread writes it, another reads it."""
+    """The end of the last refresh. One thread writes it and another thread reads it."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Begin without a refresh. `monotonic` is a clock in seconds that nobody sets."""
+        """Start without a refresh. `monotonic` is a monotonic clock in seconds."""
         self._monotonic = monotonic
         self._failed: tuple[str, ...] = ()  # stages
         self._ended_at: float | None = None
 
     def ended(self, errors: Iterable[RefreshError]) -> None:
-        """Note the end of a refresh, and the errors that ended parts of it."""
+        """Record the end of a refresh and the errors that ended parts of it."""
         self._failed = tuple(dict.fromkeys(error.stage for error in errors))
         self._ended_at = self._monotonic()
 
     def trouble(self, interval_seconds: float) -> str:
-        """Return in a sentence why the last result cannot be relied on, "" where it can.
+        """Return a sentence that says why the last result may be out of date; "" if it is not.
 
-        A refresh begins every `interval_seconds`.
+        `interval_seconds` is the time between two refreshes.
         """
         if self._failed:
             stages = ", ".join(self._failed)

@@ -1,7 +1,7 @@
-"""The log: structlog, configured for the daemon or for a command that a person runs.
+"""Configures structlog for the daemon or for a command on a terminal.
 
-Modules log with `structlog.get_logger()`. The command line configures it before it does anything
-else, because structlog prints to standard output until then.
+Modules log with `structlog.get_logger()`. The command line configures structlog first, because an
+unconfigured structlog writes to standard output.
 """
 
 import logging
@@ -18,18 +18,18 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 log = structlog.get_logger()
 
 
-class _Passing(logging.Handler):
-    """Passes on what libraries log with the standard library."""
+class _StructlogHandler(logging.Handler):
+    """Passes messages that libraries log with the standard library to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
-        except Exception:  # noqa: BLE001 - a library's message must not end what it does
+        except Exception:  # noqa: BLE001 - a log message must not stop a library
             self.handleError(record)
 
 
 def log_as_daemon(settings: Settings, *, timestamps: bool) -> None:
-    """Log to stderr as logfmt or JSON."""
+    """Log to stderr as logfmt or JSON, as the settings say."""
     renderer = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
@@ -58,8 +58,8 @@ def log_nothing() -> None:
 
 
 def _configure(level: int, *processors: structlog.typing.Processor) -> None:
-    logging.raiseExceptions = False  # what cannot be logged is dropped
-    logging.basicConfig(handlers=[_Passing()])  # does nothing the second time
+    logging.raiseExceptions = False  # messages that cannot be written are dropped
+    logging.basicConfig(handlers=[_StructlogHandler()])  # a second call has no effect
     structlog.configure(
         processors=list(processors),
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -68,17 +68,20 @@ def _configure(level: int, *processors: structlog.typing.Processor) -> None:
     )
 
 
-def _drop(_logger: Any, _level: str, _fields: MutableMapping[str, Any]) -> NoReturn:  # noqa: ANN401 - as structlog has it
+def _drop(_logger: Any, _level: str, _fields: MutableMapping[str, Any]) -> NoReturn:  # noqa: ANN401 - the signature of structlog
     raise structlog.DropEvent
 
 
-def _plain_line(_logger: Any, level: str, fields: MutableMapping[str, Any]) -> str:  # noqa: ANN401 - as structlog has it
+def _plain_line(_logger: Any, level: str, fields: MutableMapping[str, Any]) -> str:  # noqa: ANN401 - the signature of structlog
     event = fields.pop("event")
     details = " ".join(f"{name}={_on_one_line(value)}" for name, value in fields.items())
     return f"agtop-exporter: {level}: {event}" + (f": {details}" if details else "")
 
 
 def _on_one_line(value: object) -> str:
-    """Return a value as text; a path may contain anything, also what a terminal obeys."""
+    """Return a value as one line of text.
+
+    Control characters, which may be part of a path, are escaped.
+    """
     text = str(value)
     return text if text.isprintable() else repr(text)

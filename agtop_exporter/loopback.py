@@ -1,4 +1,4 @@
-"""Names and addresses of this machine itself, which no other machine can reach."""
+"""Recognises loopback names and addresses, which other machines cannot reach."""
 
 from ipaddress import ip_address
 
@@ -6,9 +6,9 @@ LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or an IP address, without brackets, is this machine's loopback.
+    """Return whether a host name or IP address (without brackets) is a loopback address.
 
-    `*.localhost` is (RFC 6761, section 6.3). No name is looked up.
+    `*.localhost` counts as loopback (RFC 6761, section 6.3). Names are not resolved.
     """
     name = host.rstrip(".").lower()
     if name in LOOPBACK_NAMES or name.endswith(".localhost"):

@@ -1,4 +1,4 @@
-"""Tells systemd how the daemon is: the sd_notify protocol, and nothing but it.
+"""Reports the state of the daemon to systemd by the sd_notify protocol.
 
 Protocol: <https://www.freedesktop.org/software/systemd/man/sd_notify.html>.
 """
@@ -13,7 +13,7 @@ SECOND_NS = 1_000_000_000
 
 
 class Notifier:
-    """Sends the state of this process to the service manager that started it, if one did."""
+    """Sends the state of this process to its service manager, if there is one."""
 
     def __init__(
         self,
@@ -22,37 +22,38 @@ class Notifier:
         watchdog_seconds: float | None = None,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """Take what the manager gave: the address of its socket, "" for none.
+        """Set the address of the manager's socket; "" sends nothing.
 
-        `watchdog_seconds` is how long the manager waits for a sign of life, None for ever.
+        `watchdog_seconds` is the time after which the manager restarts a process that does not
+        ping it; None if there is no watchdog.
         """
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._monotonic_ns = monotonic_ns
         self.patience_seconds = watchdog_seconds / 3 if watchdog_seconds else float("inf")
-        """How long to be silent at most."""
+        """The longest time between two pings of the watchdog."""
         self._alive_at = -SECOND_NS
 
     def ready(self, status: str) -> None:
-        """Say that the daemon does its work, after a start or a reload."""
+        """Report that the daemon is ready, after a start or a reload."""
         self._send(READY=1, STATUS=status)
 
     def alive(self, status: str) -> None:
-        """Give a sign of life, at most one a second: only where work was done in time."""
+        """Ping the watchdog, at most once per second. Call it only while refreshes succeed."""
         now = self._monotonic_ns()
         if now - self._alive_at >= SECOND_NS:
             self._alive_at = now
             self._send(WATCHDOG=1, STATUS=status)
 
     def reloading(self) -> None:
-        """Say that the settings are read anew; `ready` ends it."""
+        """Report that a reload of the settings has started; `ready` reports its end."""
         self._send(RELOADING=1, MONOTONIC_USEC=self._monotonic_ns() // 1000)
 
     def stopping(self) -> None:
-        """Say that the end has begun."""
+        """Report that the daemon is stopping."""
         self._send(STOPPING=1)
 
     def _send(self, **state: object) -> None:
-        """Send, and let it be lost where nobody takes it: the work is more important."""
+        """Send a message; errors are ignored."""
         if self._address:
             message = "\n".join(f"{name}={value}" for name, value in state.items())
             with contextlib.suppress(OSError):
@@ -60,7 +61,10 @@ class Notifier:
 
 
 def notifier(environment: Mapping[str, str], *, pid: int) -> Notifier:
-    """Return the notifier for what a service manager put into the environment of process `pid`."""
+    """Return the notifier that the environment of process `pid` configures.
+
+    The variables are NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
+    """
     microseconds = environment.get("WATCHDOG_USEC", "")
     ours = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
     seconds = int(microseconds) / 1e6 if ours and microseconds.isdecimal() else None

@@ -1,17 +1,14 @@
-"""Paths in the texts of other programs: kept only where a system could have them.
-
-Nothing here does I/O.
-"""
+"""Validates paths from files of other programs. It does no I/O."""
 
 from urllib.parse import unquote, urlsplit
 
-PATH_BYTES_MAX = 4096  # PATH_MAX of Linux: the system opens no longer path
+PATH_BYTES_MAX = 4096  # PATH_MAX of Linux: longer paths cannot be opened
 
 
 def clean_path(text: str) -> str:
-    """Return a path unchanged; "" for a text that cannot be the path of any file.
+    """Return `text` unchanged, or "" if it cannot be a path.
 
-    Such a text holds a NUL or half of a surrogate pair, or has more than PATH_BYTES_MAX bytes.
+    A path contains no NUL and no lone surrogate, and has at most PATH_BYTES_MAX bytes.
     """
     if "\0" in text or len(text) > PATH_BYTES_MAX:
         return ""
@@ -23,8 +20,8 @@ def clean_path(text: str) -> str:
 
 
 def path_of_uri(uri: str) -> str:
-    """Return the path in a URI; "" where the URI is malformed or its path is none."""
+    """Return the path of a URI, or "" if the URI or its path is invalid."""
     try:
         return clean_path(unquote(urlsplit(uri).path))
-    except ValueError:  # an unfinished address of a host
+    except ValueError:  # incomplete IPv6 address
         return ""

@@ -1,4 +1,4 @@
-"""The systemd user unit, and its installation: it writes two files and runs nothing.
+"""The systemd user unit and its installation, which writes two files and runs no command.
 
 Directives: systemd.service(5), systemd.exec(5) and systemd.resource-control(5) of systemd 252.
 """
@@ -29,14 +29,14 @@ RestartSec=5
 WatchdogSec=120
 TimeoutStopSec=20
 
-# Ledger, price tables, config.toml; the ledger tells who worked when, so nobody else may read it.
+# Directories of the ledger, the price tables and config.toml. Only the owner can read the ledger.
 StateDirectory=agtop-exporter
 StateDirectoryMode=0700
 CacheDirectory=agtop-exporter
 ConfigurationDirectory=agtop-exporter
 UMask=0077
 
-# The agents and their user come first.
+# Agents and other programs of the user take precedence.
 Nice=10
 IOSchedulingClass=idle
 CPUWeight=20
@@ -44,9 +44,9 @@ MemoryHigh=300M
 MemoryMax=512M
 TasksMax=64
 
-# No directive here may need a user namespace (ProtectHome, ProtectSystem, PrivateTmp and all else
-# that mounts): in one, io, cwd and environ of the agents' processes cannot be read, no session is
-# paired with its process, and the figures are just missing.
+# Do not add directives that need a user namespace, such as ProtectHome, ProtectSystem, PrivateTmp
+# and others that mount. In a user namespace, io, cwd and environ of the agents' processes cannot be
+# read. Sessions are then not matched to processes, and process metrics are missing.
 NoNewPrivileges=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
@@ -64,26 +64,26 @@ WantedBy=default.target
 
 
 def unit(command: str) -> str:
-    """Return the unit that runs a command, which is quoted as systemd wants it."""
+    """Return the text of the unit that runs `command`, which must be quoted for systemd."""
     return _UNIT.format(command=command)
 
 
 def quoted(path: Path) -> str:
-    """Return a path as a word of a command line in a unit."""
+    """Return a path, quoted as a word of a command line in a unit."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return text if text and not set(text) & set(" \t'\"\\;") else f'"{text}"'
 
 
 def command_of(python: Path) -> str:
-    """Return the command that runs this installation, which belongs to an interpreter."""
+    """Return the command that runs the installation of the interpreter `python`."""
     script = python.parent / "agtop-exporter"
     return quoted(script) if script.is_file() else f"{quoted(python)} -m agtop_exporter"
 
 
 def install(environment: Mapping[str, str], *, home: Path, python: Path) -> list[str]:
-    """Write the unit and enable it; return what was done, and what is left to do, in lines.
+    """Write the unit and enable it. Return lines that describe what was done and what to do next.
 
-    Enabling is a link, as `systemctl enable` makes it: the unit starts with the user's manager.
+    The unit is enabled by a symbolic link, as `systemctl enable` does. It then starts at login.
 
     Raises:
         AgtopError: The system has no systemd, or the files cannot be written.
@@ -108,8 +108,8 @@ def install(environment: Mapping[str, str], *, home: Path, python: Path) -> list
             link.symlink_to(path)
     except OSError as error:
         raise AgtopError(f"{error.filename}: {error.strerror}") from error
-    done = "left as it was" if text == before else "written" if before is None else "replaced"
-    return [f"{path}: {done}", f"{link}: enabled, it starts when you log in", *_next(environment)]
+    done = "unchanged" if text == before else "written" if before is None else "replaced"
+    return [f"{path}: {done}", f"{link}: enabled, starts when you log in", *_next(environment)]
 
 
 def _replace(path: Path, text: str) -> None:
@@ -119,9 +119,9 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _next(environment: Mapping[str, str]) -> list[str]:
-    """Return what only the user can do: this program runs no commands."""
+    """Return the commands that the user must run; this program runs none."""
     runtime = environment.get("XDG_RUNTIME_DIR", "")
-    always = "loginctl enable-linger   (to have it run while you are not logged in)"
+    always = "loginctl enable-linger   (to run it also while you are not logged in)"
     if runtime and os.path.exists(f"{runtime}/systemd/private"):  # noqa: PTH110 - it may be ""
         name = UNIT_NAME.removesuffix(".service")
         return [
@@ -129,4 +129,4 @@ def _next(environment: Mapping[str, str]) -> list[str]:
             f"    systemctl --user daemon-reload && systemctl --user restart {name}",
             f"    {always}",
         ]
-    return ["no user manager of systemd runs here: it is started by the next one", f"    {always}"]
+    return ["no systemd user manager is running: the unit starts with it", f"    {always}"]

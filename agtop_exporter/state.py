@@ -1,4 +1,4 @@
-"""What a session is doing: the one decision table; pure."""
+"""The state of a session: one decision table without side effects."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -8,14 +8,16 @@ import msgspec
 from agtop_exporter.model import Signal, State
 
 STALL_SECONDS = 300.0
-"""A live session that should be at work and has been silent for so long is stalled."""
+"""A session with a live process that should be working is stalled after this time without a
+record."""
 RUNNING_GRACE_SECONDS = 30.0
-"""Without any word of its process, a session at work counts as running for so long."""
+"""A working session without a known process counts as running for this time after its last
+record."""
 REST_GRACE_SECONDS = 300.0
-"""The same for a session that is idle, waits or has failed."""
+"""The same for a session that is idle, waiting or in error."""
 
 
-def resolve(  # noqa: PLR0913 each is one fact of the decision
+def resolve(  # noqa: PLR0913 - the facts of the decision
     signal: Signal,
     *,
     liveness: Literal["live", "stopped"] | None,
@@ -30,18 +32,27 @@ def resolve(  # noqa: PLR0913 each is one fact of the decision
 ) -> State:
     """Return the state of a session.
 
-    `signal` is the tail of the transcript. `liveness` is None for a session without a known
-    process; `scanned` then says that processes were looked at and none can be this session's.
-    `busy` says that its process tree is at work, however silent the transcript is, and `acting`
-    that a tool has started since its last word: nobody waits for a permission then. What the
-    agent's own registry says of a live process outranks the transcript. A subagent is resolved
-    with its parent's liveness, without its parent's registry.
+    Args:
+        signal: The activity that the end of the transcript shows.
+        liveness: Whether the session's process runs; None without a known process.
+        scanned: Processes were scanned and none of them can belong to the session.
+        last_active: Time of the latest record, in unix seconds.
+        now: Current time, in unix seconds.
+        busy: The process tree uses CPU or disk.
+        acting: A tool process has started since the last record, so no permission is pending.
+        registry_status: The status in the agent's own registry of live processes, or "". It takes
+            precedence over the transcript.
+        waiting_for: What the session waits for according to the registry, or "".
+        stall_seconds: Time without a record after which a working session counts as stalled.
+
+    For a subagent, pass the liveness of its parent and no registry status.
+
     """
     age = None if last_active is None else now - last_active
     if liveness == "live":
         if registry_status:
-            told = _from_registry(signal, registry_status, waiting_for=waiting_for)
-            signal, busy = told, busy or registry_status == "busy"
+            signal = _from_registry(signal, registry_status, waiting_for=waiting_for)
+            busy = busy or registry_status == "busy"
         elif acting and signal.reason == "permission":
             signal = Signal("running", detail="tool process")
         return _live(signal, stalled=not busy and age is not None and age >= stall_seconds)
@@ -75,7 +86,7 @@ def _from_registry(signal: Signal, status: str, *, waiting_for: str) -> Signal:
             return Signal("running", detail="registry")
         case "waiting":
             return Signal("waiting", reason=_reason(waiting_for), detail="registry")
-        case "idle" if signal.kind != "error":  # at rest after an error is still an error
+        case "idle" if signal.kind != "error":  # idle after an error remains an error
             return Signal("idle", detail="registry")
         case _:
             return signal
@@ -94,17 +105,17 @@ def _reason(waiting_for: str) -> str:
 
 
 def is_active(state: State) -> bool:
-    """Tell whether a session counts as active: at work or ready for it."""
+    """Return whether a session counts as active: working, stalled or idle."""
     return state.kind in {"running", "warning", "idle"}
 
 
 def is_live(state: State) -> bool:
-    """Tell whether a session still goes on."""
+    """Return whether a session is not closed."""
     return state.kind != "closed"
 
 
 class StateCounts(msgspec.Struct, frozen=True, gc=False):
-    """The head line of a table; an idle session counts as active too."""
+    """Numbers of sessions for the summary line of a table. Idle sessions also count as active."""
 
     active: int = 0
     idle: int = 0
@@ -113,7 +124,10 @@ class StateCounts(msgspec.Struct, frozen=True, gc=False):
 
 
 def count_states(sessions: Iterable[tuple[State, float | None]], *, midnight: float) -> StateCounts:
-    """Count (state, started_at) pairs; `midnight` is when the user's day began."""
+    """Count sessions, given as (state, started_at).
+
+    `midnight` is the start of the user's day in unix seconds.
+    """
     pairs = tuple(sessions)
     return StateCounts(
         active=sum(is_active(state) for state, _ in pairs),

@@ -1,7 +1,7 @@
-"""Standard error that never raises: a log that cannot be written must not end the program.
+"""A standard error stream that never raises, so that a failing log does not stop the program.
 
-A disk that is full (ENOSPC), a pipe whose reader is gone (EPIPE) and a closed file make every
-write raise, and Python's own flush at the end turn the exit status into 120.
+Every write raises if the disk is full (ENOSPC), the reader of a pipe has exited (EPIPE) or the file
+is closed. Python's flush at exit then sets the exit status to 120.
 """
 
 import contextlib
@@ -13,44 +13,43 @@ from typing import TextIO
 
 
 class SafeStream:
-    """A text stream that does not raise where the stream below it cannot be written.
+    """A text stream that wraps another stream and ignores its write errors.
 
-    That one keeps a few kilobytes, which it writes with the next text that it can write; what is
-    beyond them is dropped.
+    The wrapped stream buffers a few kilobytes and writes them once it can. Further text is dropped.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        """Write to `stream`."""
+        """Wrap `stream`."""
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write text, or drop it."""
+        """Write text; if that fails, drop it."""
         with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
             self._stream.write(text)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write lines, or drop them."""
+        """Write lines; drop those that cannot be written."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """Write what the stream holds back, as far as that can be done."""
+        """Flush the wrapped stream, if possible."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
     def __getattr__(self, name: str) -> object:
-        """Return an attribute of the stream below."""
+        """Return an attribute of the wrapped stream."""
         return getattr(self._stream, name)
 
 
 def protect_stderr() -> None:
-    """Put a SafeStream in the place of `sys.stderr`, for everybody in this process.
+    """Replace `sys.stderr` by a SafeStream.
 
-    Where standard error is closed, what is written goes nowhere, and no other file is opened under
-    its number.
+    If standard error is closed, its file descriptor is opened on /dev/null. Otherwise the next file
+    that is opened would get that descriptor and receive log messages.
     """
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open
     if not isinstance(sys.stderr, SafeStream):
         sys.stderr = SafeStream(sys.stderr)

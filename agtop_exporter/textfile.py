@@ -1,7 +1,7 @@
-"""The page as a file for node_exporter's textfile collector.
+"""Writes the metrics to a file for node_exporter's textfile collector.
 
-It has no `process_*` series, which would clash with the node_exporter's own, and no timestamps,
-for which that collector refuses a whole file.
+The file has no `process_*` series, because node_exporter has its own, and no timestamps, because
+the collector rejects files with timestamps.
 """
 
 import contextlib
@@ -12,8 +12,8 @@ from pathlib import Path
 import structlog
 
 from agtop_exporter import platforms
-from agtop_exporter.catalogue import Publication, publish
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import Publication, publish
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.render import prometheus
 
@@ -23,10 +23,10 @@ log = structlog.get_logger()
 
 
 def write(path: Path, page: bytes) -> None:
-    """Replace the file by `page` at once: a reader finds the old page or the new one.
+    """Replace the file by `page` atomically: a reader finds either the old page or the new page.
 
     Raises:
-        AgtopError: It cannot be written.
+        AgtopError: The file cannot be written.
 
     """
     draft = ""
@@ -35,7 +35,7 @@ def write(path: Path, page: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             platforms.set_mode(descriptor, MODE)
             file.write(page)
-        os.replace(draft, path)  # noqa: PTH105 - mkstemp gives a name, no Path
+        os.replace(draft, path)  # noqa: PTH105 - mkstemp returns a str
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(draft)  # noqa: PTH108
@@ -43,22 +43,21 @@ def write(path: Path, page: bytes) -> None:
 
 
 class TextfileWriter:
-    """Writes the page again and again, with new series at their start first.
+    """Writes the page every `interval_seconds`; new counter series start at their baseline.
 
-    Nobody tells when a page was read, so one stands for `interval_seconds`, in which
-    node_exporter is scraped.
+    The exporter does not know when node_exporter is scraped. It assumes a scrape in each interval.
     """
 
     def __init__(self, path: Path, *, interval_seconds: float) -> None:
-        """Prepare to write to `path`; nothing is written yet."""
+        """Set the path and the interval. This writes nothing."""
         self._path = path
         self._interval = interval_seconds
         self._publication: Publication | None = None
         self._written: Snapshot | None = None
-        self._told = ""
+        self._logged = ""
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Write what is to be published of `snapshot`, if it is time."""
+        """Write `snapshot` to the file, if `interval_seconds` have passed since the last write."""
         if self._written and 0 <= snapshot.generated_at - self._written.generated_at < (
             self._interval
         ):
@@ -67,20 +66,20 @@ class TextfileWriter:
         try:
             write(self._path, prometheus.text(publication.exposition))
         except AgtopError as error:
-            self._tell(str(error))
+            self._log(str(error))
             return
-        self._tell("")
+        self._log("")
         self._publication, self._written = publication, snapshot
 
     def save_state(self, ledger: Ledger) -> None:
-        """Have nothing for the ledger."""
+        """Do nothing: the textfile has no state for the ledger."""
 
     def stop(self) -> None:
-        """Leave the file: its counters go on with the next start."""
+        """Do nothing: the file stays, and its counters continue after a restart."""
 
-    def _tell(self, news: str) -> None:
-        if news and news != self._told:
-            log.error("textfile", reason=news)
-        elif self._told and not news:
-            log.info("textfile is written again")
-        self._told = news
+    def _log(self, problem: str) -> None:
+        if problem and problem != self._logged:
+            log.error("cannot write textfile", reason=problem)
+        elif self._logged and not problem:
+            log.info("textfile written again")
+        self._logged = problem

@@ -7,8 +7,8 @@ from pathlib import Path
 from logged import logged_to
 
 from agtop_exporter.agents import load_agents
-from agtop_exporter.catalogue import collect
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import collect
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.render import json as json_page

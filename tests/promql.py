@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from agtop_exporter.catalogue import CATALOGUE
+from agtop_exporter.metrics import CATALOGUE
 
 HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 SELECTOR = re.compile(

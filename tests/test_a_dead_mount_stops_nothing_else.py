@@ -7,12 +7,11 @@ import msgspec
 import pytest
 from dead_folder import DeadFolder
 from looking import EVENING, Look
-from processes.builders import NOW, process
+from processes.builders import NOW, SIGNATURES, process
 from processes.static import StaticReader
 from transcripts import Claude, Codex, usage
 
 from agtop_exporter.agents import claude, codex
-from agtop_exporter.pipeline import pairing
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.processes.source import ProcessTracker
 
@@ -100,7 +99,7 @@ def test_an_agent_whose_call_does_not_return_is_skipped(tmp_path, gate, guard, c
         assert samples["agtop_agent_up", "codex"] == 0
         assert gate.calls == 1  # it is not called again
     [(event, fields)] = {(event, tuple(fields.items())) for event, fields in warnings(look)}
-    assert event == "cannot read"
+    assert event == "cannot read file"
     where = {"files": path.parents[3], "read": path}.get(call, "")
     assert dict(fields) == {"agent": "codex", "path": str(where), "reason": "does not respond"}
     gate.open()
@@ -273,7 +272,7 @@ def running(*cwds):
     reader = StaticReader()
     for pid, cwd in enumerate(cwds, start=10):
         reader.put(process(pid, "claude", cwd=str(cwd)))
-    return ProcessTracker(reader, uids=frozenset({1000}))
+    return ProcessTracker(reader, signatures=SIGNATURES, uids=frozenset({1000}))
 
 
 def pids(look):
@@ -298,29 +297,25 @@ def test_a_session_has_its_process_whatever_its_folder(tmp_path, dead):
     look.pipeline.close()
 
 
-def test_sessions_that_no_process_can_run_are_not_resolved(tmp_path):
-    """A process that is older than any before brings older sessions into question."""
+def test_the_directory_of_an_older_session_is_resolved_for_an_older_process(tmp_path):
     for number, day in enumerate(["2027-01-15", "2026-12-15"]):
         (tmp_path / f"real{number}").mkdir()
         (tmp_path / f"link{number}").symlink_to(tmp_path / f"real{number}")
         claude_session(tmp_path, number, tmp_path / f"link{number}", day=day)
     reader = StaticReader()
     reader.put(process(10, "claude", cwd=str(tmp_path / "real0")))
-    machine = ProcessTracker(reader, uids=frozenset({1000}))
+    machine = ProcessTracker(reader, signatures=SIGNATURES, uids=frozenset({1000}))
     look = Look(tmp_path, agents=[claude.AGENT], processes=machine)
     assert pids(look) == {"0": 10}
-    unresolved = look.pipeline.pairing._unresolved  # noqa: SLF001
-    assert [key.session_id[-1] for key in unresolved] == ["1"]
     reader.put(process(11, "claude", start=-60 * 86_400, cwd=str(tmp_path / "real1")))
     assert pids(look) == {"0": 10, "1": 11}
-    assert not unresolved
 
 
-def test_a_registry_that_does_not_respond_stops_no_refresh(tmp_path, gate, guard, monkeypatch):
+def test_a_registry_that_does_not_respond_stops_no_refresh(tmp_path, gate, guard):
     claude_session(tmp_path, 1, tmp_path, day="2027-01-15")
-    read = gate.blocking(pairing.REGISTRIES["claude"])
-    monkeypatch.setitem(pairing.REGISTRIES, "claude", read)
-    look = Look(tmp_path, agents=[claude.AGENT], processes=running(tmp_path), guard=guard)
+    read = gate.blocking(claude.AGENT.live_registry)
+    agent = msgspec.structs.replace(claude.AGENT, live_registry=read)
+    look = Look(tmp_path, agents=[agent], processes=running(tmp_path), guard=guard)
     gate.shut()
     assert pids(look) == {"1": 10}
     samples = look.samples(AFTERNOON)

@@ -12,8 +12,8 @@ from small_homes import claude_answer, claude_file, claude_turns, session_id
 from transcripts import Codex, usage
 
 from agtop_exporter.agents import claude, codex
-from agtop_exporter.catalogue import collect
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import collect
 from agtop_exporter.model import REFRESH_STAGES
 from agtop_exporter.pipeline.failing import remembered_errors
 from agtop_exporter.reading.lines import LineReader

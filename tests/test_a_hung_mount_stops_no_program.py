@@ -117,8 +117,7 @@ def test_the_commands_end(hung, home, flags):
     assert sessions[session_id(2)]["project"] == "project2"
     [line] = done.stderr.splitlines()
     assert line == (
-        "agtop-exporter: warning: cannot read folder: "
-        f"path={hung.folder} reason=does not respond"
+        f"agtop-exporter: warning: cannot read folder: path={hung.folder} reason=does not respond"
     )
     done = run("agtop-exporter", "doctor", *flags, home=home, within=hung.within, check=False)
     assert done.returncode == 1
@@ -145,12 +144,12 @@ def test_an_agents_folders_and_a_home_there_are_skipped(hung, home, flags):
 
 LEFT_OVER = """
 import multiprocessing, sys, time
-from agtop_exporter import cli
+from agtop_exporter.cli import output
 
 process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
 process.start()
 print(process.pid, flush=True)
-with cli._not_kept_by_children():
+with output.not_kept_by_children():
     sys.exit(3)
 """
 

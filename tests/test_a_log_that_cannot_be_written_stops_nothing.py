@@ -19,7 +19,7 @@ from grafana.server import free_port
 from running import PATIENCE_SECONDS, SCRIPTS, environment, samples_of, total
 from small_homes import claude_file, claude_turns
 
-from agtop_exporter.logs import _Passing
+from agtop_exporter.logs import _StructlogHandler
 from agtop_exporter.stderr import SafeStream, protect_stderr
 
 
@@ -173,7 +173,7 @@ def test_a_stream_that_is_closed_takes_what_is_written():
 
 def test_what_a_library_logs_wrongly_does_not_end_it(monkeypatch):
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    _Passing().handle(logging.makeLogRecord({"msg": "%d", "args": ("no number",)}))
+    _StructlogHandler().handle(logging.makeLogRecord({"msg": "%d", "args": ("no number",)}))
 
 
 def test_standard_error_is_protected_once(monkeypatch):

@@ -54,6 +54,6 @@ def test_a_bug_in_a_reader_hurts_its_file_only(tmp_path, monkeypatch):
     assert set(look.sessions()) == {THREAD}
     assert look.samples()["agtop_scan_errors_total", "claude"] == 2  # one each refresh
     told = {event: fields for _, event, fields in look.told}
-    assert told["cannot read"]["reason"] == "a bug in its reader: KeyError"
+    assert told["cannot read file"]["reason"] == "a bug in its reader: KeyError"
     assert told["refresh failed"]["location"].startswith("agtop_exporter.agents.claude:")
     assert "secret" not in repr(look.told)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshots import USD, make_session, make_snapshot, make_totals
 
-from agtop_exporter.catalogue import (
-    Distribution,
+from agtop_exporter.metrics import (
     Family,
+    HistogramValue,
     Metric,
     Publication,
     publish,
@@ -25,7 +25,6 @@ COUNTER = Metric(
     labels=("thing",),
     help="Things.",
     otel_name="agtop.things",
-    cap="3",
     collect=lambda _: (),
 )
 GAUGE = msgspec.structs.replace(COUNTER, name="agtop_level", kind="gauge")
@@ -52,7 +51,7 @@ def increase(seen):
 
 def test_a_histogram_is_born_without_observations():
     histogram = msgspec.structs.replace(COUNTER, name="agtop_wait", kind="histogram")
-    seen = Distribution((1.0, 2.0), (0, 1, 0), 1.5)
+    seen = HistogramValue((1.0, 2.0), (0, 1, 0), 1.5)
     first = zero_first((), None, consumed=True)
     born = zero_first(page({"a": seen}, histogram), first, consumed=True)
     assert values(born.exposition, "agtop_wait") == {("a",): seen.empty}
@@ -138,7 +137,7 @@ def test_gauges_are_never_held_back():
 
 
 def test_series_that_departed_first_is_forgotten_first(monkeypatch):
-    monkeypatch.setattr("agtop_exporter.catalogue.publication.DEPARTED_MAX", 2)
+    monkeypatch.setattr("agtop_exporter.metrics.publication.DEPARTED_MAX", 2)
     published = zero_first(page({"a": 1, "b": 2, "c": 3}), None, consumed=False)
     for shown in ("bc", "c", "ac", "c", ""):
         published = zero_first(page(dict.fromkeys(shown, 9)), published, consumed=True)

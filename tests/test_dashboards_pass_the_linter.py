@@ -13,7 +13,7 @@ from grafana.boards import BOARDS, panels_with_queries
 from programs import find_program
 from promql import HISTOGRAM_SUFFIXES, family_of, selectors, substituted
 
-from agtop_exporter.catalogue import CATALOGUE
+from agtop_exporter.metrics import CATALOGUE
 
 PROMETHEUS_OWN = {"up", "scrape_samples_scraped", "scrape_duration_seconds"}
 PROCESS_OWN = {"process_cpu_seconds_total", "process_resident_memory_bytes"}

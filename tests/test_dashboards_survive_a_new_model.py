@@ -7,7 +7,7 @@ from grafana.boards import BOARDS, panels_with_queries
 from programs import find_program
 from promql import substituted
 
-from agtop_exporter.catalogue import CATALOGUE
+from agtop_exporter.metrics import CATALOGUE
 
 ONE = {"job": "agtop", "instance": "ada", "session_id": "0d5dfd4a", "agent": "claude"}
 INFO = {"agent_version": "2.1", "project": "shop"}

@@ -27,8 +27,8 @@ def test_all_is_well_where_nothing_is_installed(tmp_path):
     assert done.stdout.startswith(
         "not found    antigravity, claude, codex, copilot, cursor, gemini,"
     )
-    assert "no agent at all" in done.stdout
-    assert done.stdout.endswith("all is well\n")
+    assert "no agent was found" in done.stdout
+    assert done.stdout.endswith("No problems found.\n")
     roots = [root["path"] for root in claude(tmp_path)["roots"]]
     assert roots == [f"{tmp_path}/.claude/projects", f"{tmp_path}/.config/claude/projects"]
 
@@ -49,9 +49,9 @@ def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
     assert finding["unpriced_models"] == {"claude-imaginary-9": 200}
     done = doctor(tmp_path)
     assert done.returncode == 1
-    assert "  ! 1 record is no JSON, the first at " in done.stdout
+    assert "  ! 1 record is not valid JSON, the first at " in done.stdout
     assert "  ! no price is known for claude-imaginary-9 (200 tokens)\n" in done.stdout
-    assert done.stdout.endswith("something needs attention\n")
+    assert done.stdout.endswith('\n2 problems found: see the lines marked "!".\n')
     assert done.stderr == ""  # the report says it all
 
 
@@ -102,8 +102,8 @@ def test_prices_that_two_sources_state_differently_are_told(tmp_path):
     assert done.returncode == 0
     assert "; litellm " in done.stdout
     assert " of 2026-11-18\n" in done.stdout
-    assert "  - claude-sonnet-4-5 costs $3/$0.3/$15 by genai-prices, which is used, " in done.stdout
-    assert "and $4/$4/$15 by litellm (input/cached input/output, per million tokens)" in done.stdout
+    assert "  - claude-sonnet-4-5 costs $3/$0.3/$15 in genai-prices (used) " in done.stdout
+    assert "and $4/$4/$15 in litellm (input/cached input/output, per million tokens)" in done.stdout
     document = json.loads(doctor(tmp_path, "--json").stdout)
     (conflict,) = document["price_conflicts"]
     assert (conflict["used"]["input_usd"], conflict["other"]["input_usd"]) == (3.0, 4.0)
@@ -112,7 +112,7 @@ def test_prices_that_two_sources_state_differently_are_told(tmp_path):
         "claude-sonnet-4-5": ("genai-prices", "exact"),
         "mirror/gpt-99": ("litellm", "prefix-stripped"),
     }
-    assert "  - mirror/gpt-99 is priced as gpt-99 of litellm (prefix-stripped)\n" in done.stdout
+    assert "  - mirror/gpt-99 has the price of gpt-99 in litellm (prefix-stripped)\n" in done.stdout
 
 
 def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):

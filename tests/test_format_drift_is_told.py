@@ -93,7 +93,7 @@ def test_doctor_and_the_page_tell(tmp_path):
     flags = ("--no-state", "--no-pricing-refresh")
     done = run("agtop-exporter", "doctor", *flags, home=tmp_path, check=False)
     assert done.returncode == 1
-    assert "  ! record types that are new to this program: dream (2)\n" in done.stdout
+    assert "  ! unknown record types: dream (2)\n" in done.stdout
     page = run("agtop-exporter", "--once", *flags, home=tmp_path).stdout
     assert 'agtop_unknown_records_total{agent="qwen"} 2\n' in page
 

@@ -128,7 +128,7 @@ def test_in_any_file_it_costs_nothing_else(agent, home, tmp_path, path):
     for _ in range(2):
         assert look.sessions().keys() == expected.keys()
         assert counted(look) == figures
-    assert "cannot read" not in [event for _, event, _ in look.told]
+    assert "cannot read file" not in [event for _, event, _ in look.told]
     look.close()
     again = Look(home, agents=[agent], state=tmp_path / "state")
     sessions = again.sessions()
@@ -273,7 +273,11 @@ def test_a_name_that_is_no_text_is_told(tmp_path):
     for _ in range(2):
         assert len(look.sessions()) == 1
     [(level, event, fields)] = look.told
-    assert (level, event, fields["reason"]) == ("warning", "cannot read", "its path is not UTF-8")
+    assert (level, event, fields["reason"]) == (
+        "warning",
+        "cannot read file",
+        "its path is not UTF-8",
+    )
     assert fields["path"].endswith("-tmp-\\xff/other.jsonl")
     look.close()
 

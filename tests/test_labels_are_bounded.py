@@ -33,6 +33,7 @@ def test_what_is_too_much_is_other(tmp_path):
         assert len(values) == LABELS_MAX + 1
         assert values["other"] == 2 * LABELS_MAX
         assert sum(values.values()) == 3 * LABELS_MAX
+    assert ledger.folded_labels() == dict.fromkeys(("models", "tools", "projects"), 2 * LABELS_MAX)
     ledger.commit()
     ledger.close()
 
@@ -40,4 +41,5 @@ def test_what_is_too_much_is_other(tmp_path):
     again.record(batch(999), price=price, project=lambda _cwd: "project-0")
     assert labels(again, "project_tokens")["project-0"] == 2  # it had a series, and keeps it
     assert labels(again, "requests")["other"] == 2 * LABELS_MAX + 1
+    assert again.folded_labels() == {"models": 1, "tools": 1, "projects": 1}
     again.close()

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtop_exporter.agents import load_agents
-from agtop_exporter.catalogue import CATALOGUE
 from agtop_exporter.labels import RESET_REASONS
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import CATALOGUE
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.state import NoState, ReaderState, restore
 

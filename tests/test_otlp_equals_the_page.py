@@ -14,8 +14,8 @@ from otlp_receiver import attributes, metrics, points
 from running import samples_of
 from snapshots import NOW, make_agent, make_session, make_snapshot, make_totals
 
-from agtop_exporter.catalogue import CATALOGUE, collect
-from agtop_exporter.catalogue.metric import expose
+from agtop_exporter.metrics import CATALOGUE, collect
+from agtop_exporter.metrics.metric import expose
 from agtop_exporter.render import otlp, prometheus
 
 START = NOW - 86_400

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from logged import logged_to
 from snapshots import NOW, make_session, make_snapshot
 
-from agtop_exporter.catalogue import Distribution
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import HistogramValue
 from agtop_exporter.model import TokenCounts, Tree
 from agtop_exporter.push.delivery import LONGEST_PAUSE_SECONDS, Delivery, Outcome
 from agtop_exporter.push.delta import _difference
@@ -40,7 +40,7 @@ class Backend:
                 continue
             for labels, value in family.samples:
                 key = (family.metric.name, labels)
-                figure = value.count if isinstance(value, Distribution) else value
+                figure = value.count if isinstance(value, HistogramValue) else value
                 before = 0 if delta else self.values.get(key, figure)
                 assert figure >= before
                 self.rises[key] = self.rises.get(key, 0) + figure - before
@@ -196,8 +196,8 @@ def test_a_delta_starts_where_the_last_one_ended():
 
 def test_a_delta_is_never_negative():
     """Where a ledger was lost, what has fallen is no growth."""
-    before, now = Distribution((1.0,), (2, 5), 30.0), Distribution((1.0,), (3, 1), 4.0)
-    assert _difference(now, before) == Distribution((1.0,), (1, 0), 0.0)
+    before, now = HistogramValue((1.0,), (2, 5), 30.0), HistogramValue((1.0,), (3, 1), 4.0)
+    assert _difference(now, before) == HistogramValue((1.0,), (1, 0), 0.0)
     assert _difference(3, 5) == 0
 
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.resources import Resource
 from otlp_receiver import GrpcReceiver, metrics, points, receiver, resource_of, value_of
 from snapshots import NOW, make_snapshot
 
-from agtop_exporter.catalogue import collect
+from agtop_exporter.metrics import collect
 from agtop_exporter.push.library_log import LibraryLog, redact
 from agtop_exporter.push.options import push_options, secrets
 from agtop_exporter.push.sender import OtlpSender

@@ -13,8 +13,8 @@ from opentelemetry.sdk.resources import Resource
 from otlp_receiver import GrpcReceiver, receiver
 from snapshots import NOW, make_snapshot
 
-from agtop_exporter.catalogue import collect
 from agtop_exporter.loopback import is_loopback
+from agtop_exporter.metrics import collect
 from agtop_exporter.push.options import push_options
 from agtop_exporter.push.sender import OtlpSender
 from agtop_exporter.push.transport import OtlpSession, retry_after_seconds

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from snapshots import make_snapshot
 
-from agtop_exporter.catalogue import collect
 from agtop_exporter.ledger import WINDOWS_MAX, Ledger
+from agtop_exporter.metrics import collect
 from agtop_exporter.model import Batch, Cursor, RateLimit
 from agtop_exporter.render import json
 

@@ -8,7 +8,7 @@ import yaml
 from programs import find_program
 from rule_files import ROOT, RULE_TESTS, RULES, alerts, metric_names, records
 
-from agtop_exporter.catalogue import CATALOGUE
+from agtop_exporter.metrics import CATALOGUE
 
 
 def promtool(*arguments):

@@ -9,7 +9,7 @@ from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from snapshots import make_snapshot
 
-from agtop_exporter.catalogue import publish
+from agtop_exporter.metrics import publish
 from agtop_exporter.server import OwnProcess, create_app, render_pages
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

@@ -94,7 +94,7 @@ def test_address_in_use_is_told_in_one_line():
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
-            AgtopError, match=rf"^127\.0\.0\.1:{port} is in use: .*--listen-address"
+            AgtopError, match=rf"^127\.0\.0\.1:{port} is in use; .*--listen-address"
         ):
             serve(make_app(), HOST, port=port).__enter__()
     assert threads() == []

@@ -42,10 +42,10 @@ def seen(tmp_path_factory):
 
 
 def test_what_install_service_says_to_type_starts_it(seen):
-    assert "enabled, it starts when you log in" in seen["told"]
+    assert "enabled, starts when you log in" in seen["told"]
     assert seen["typed"] == ""
     assert (seen["started"]["ActiveState"], seen["started"]["NRestarts"]) == ("active", "0")
-    assert seen["started"]["StatusText"] == "1 session live or of late"
+    assert seen["started"]["StatusText"] == "1 active or recent session"
 
 
 def test_its_hardening_hides_nothing(seen):

@@ -85,12 +85,9 @@ def test_install_service_as_a_user_runs_it(tmp_path):
     link = folder / "default.target.wants" / UNIT_NAME
     assert link.readlink() == written
     assert f"{written}: written" in said
-    assert "no user manager of systemd runs here" in said
+    assert "no systemd user manager is running" in said
     assert verify(written, tmp_path) == (0, "")
-    assert (
-        f"{written}: left as it was"
-        in run("agtop-exporter", "install-service", home=tmp_path).stdout
-    )
+    assert f"{written}: unchanged" in run("agtop-exporter", "install-service", home=tmp_path).stdout
 
 
 def test_a_running_manager_has_the_exact_command(tmp_path):

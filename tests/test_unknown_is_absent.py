@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from snapshots import NOW, PROCESS, TOKENS, USD, make_agent, make_session, make_snapshot
 
-from agtop_exporter.catalogue import collect
+from agtop_exporter.metrics import collect
 from agtop_exporter.model import NO_TOKENS, Cost, State, TokenCounts, Tree
 
 

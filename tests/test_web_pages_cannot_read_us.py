@@ -143,8 +143,11 @@ def test_page_says_what_it_does_not_know():
     assert '<td class="number" data-title="Context">-</td>' in page
     assert '<td class="number" data-title="Memory">-</td>' in page
     assert '<td class="project">-</td>' in page
-    assert "No session is live" in index.render(make_snapshot(published=()), version="").decode()
-    assert "first scan is under way" in index.render(None, version="").decode()
+    assert (
+        "No active or recent sessions"
+        in index.render(make_snapshot(published=()), version="").decode()
+    )
+    assert "first scan is running" in index.render(None, version="").decode()
 
 
 def test_hostile_text_stays_text():

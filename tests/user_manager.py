@@ -121,8 +121,8 @@ def main(home):
 
 
 def rested(shown):
-    """Return what is shown once a refresh was told of, else nothing."""
-    return shown if "of late" in shown["StatusText"] else None
+    """Return what is shown after the first refresh, else nothing."""
+    return shown if "recent session" in shown["StatusText"] else None
 
 
 def complete(page):

@@ -59,12 +59,14 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Usage that nobody can count from its files."""
 
 
+def agent_modules() -> tuple[str, ...]:
+    """Return the names of all agent modules, sorted, without importing them."""
+    return tuple(module.name for module in pkgutil.iter_modules(__path__))
+
+
 def load_agents() -> tuple[Agent, ...]:
     """Import every agent module, in the order of their names."""
-    return tuple(
-        importlib.import_module(f"{__name__}.{module.name}").AGENT
-        for module in pkgutil.iter_modules(__path__)
-    )
+    return tuple(importlib.import_module(f"{__name__}.{name}").AGENT for name in agent_modules())
 
 
 def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:

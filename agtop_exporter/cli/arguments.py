@@ -1,4 +1,4 @@
-"""Parses the words after a program's name by its table of commands, and checks what goes together.
+"""Parses the arguments of a program by its table of commands, and checks their combinations.
 
 Options of a command may stand before or after its name. Only options that were typed are set
 while the combination is checked, so that a default is never mistaken for an option.
@@ -19,18 +19,18 @@ NEEDLESS_VALUE = re.compile(r"ignored explicit argument (.*)", re.DOTALL)
 
 
 class UsageError(AgtopError):
-    """Words that the program does not understand; the message says what to type instead."""
+    """Invalid arguments. The message says what to type instead."""
 
 
 class UnknownCommandError(UsageError):
-    """A word where a command is expected."""
+    """An unknown command."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageError where argparse would print its usage and exit."""
+    """An argument parser that raises UsageError instead of printing the usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong as one line."""
+        """Raise UsageError with a message of one line."""
         if found := INVALID_CHOICE.search(message):
             raise UnknownCommandError(found[1])
         text = NEEDLESS_VALUE.sub(r"takes no value, got \1", message)
@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(program: Program, words: Sequence[str]) -> tuple[str, argparse.Namespace]:
-    """Return the module that runs what was typed, and the options for it. Raises UsageError."""
+    """Return the module that runs the command, and its options. Raises UsageError."""
     try:
         options, unknown = _parser(program).parse_known_args(words)
     except UnknownCommandError as error:  # perhaps the value of an option that does not exist
@@ -102,7 +102,7 @@ def _add_options(
 
 
 def _repeated() -> type[argparse.Action]:
-    """Return an action that puts the values before and after the command into one list."""
+    """Return an action that collects values before and after the command in one list."""
     collected: list[Any] = []
 
     class Repeated(argparse.Action):
@@ -120,7 +120,7 @@ def _repeated() -> type[argparse.Action]:
 
 
 def _check(program: Program, command: Command, given: Sequence[str]) -> None:
-    """Reject options that the command does not take, and combinations that mean nothing."""
+    """Reject options that the command does not have, and combinations without a meaning."""
     own = {option.dest: option for option in command.all_options()}
     for name in given:
         if name not in own:
@@ -167,7 +167,7 @@ def _on_one_line(word: str) -> str:
 
 
 def _unknown_options(program: Program, words: Sequence[str]) -> list[str]:
-    """Return the words that look like an option and begin the name of none."""
+    """Return the arguments that look like options but match no option."""
     known = _names(program.default, *program.commands)
     flags = [word for word in words if word.startswith("--") and word != "--"]
     return [f for f in flags if not any(name.startswith(f.partition("=")[0]) for name in known)]

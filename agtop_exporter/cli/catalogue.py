@@ -2,8 +2,8 @@
 
 from argparse import Namespace
 
-from agtop_exporter.catalogue import markdown
 from agtop_exporter.cli.output import write
+from agtop_exporter.metrics import markdown
 
 
 def run(_options: Namespace) -> None:

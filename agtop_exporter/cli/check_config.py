@@ -1,4 +1,4 @@
-"""`agtop-exporter check-config`: the settings in force, and the directories that are used."""
+"""`agtop-exporter check-config`: prints the effective settings and directories."""
 
 from argparse import Namespace
 

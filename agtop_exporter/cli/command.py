@@ -1,4 +1,4 @@
-"""What a command is: its name, its options and the module that runs it."""
+"""The types that describe a program: commands, options and settings."""
 
 from argparse import SUPPRESS
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ OLD_NAMES = {"agent": ("--client", "--agentic-client")}  # still understood
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its names, its help, its default, and what else argparse is given."""
+    """One option: its names, its help, its default and further arguments for argparse."""
 
     names: tuple[str, ...]
     help: str
@@ -49,7 +49,7 @@ CONFIG = Option(
 
 @dataclass(frozen=True)
 class Command:
-    """One command: the module of this package that runs it, and the options that it takes."""
+    """One command: its name, its options and the module of this package that runs it."""
 
     name: str  # empty for what a program does without a command
     summary: str

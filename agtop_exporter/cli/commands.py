@@ -1,4 +1,4 @@
-"""The command lines of both programs: every command, what it takes and which module runs it."""
+"""The commands of both programs, with their options, settings and modules."""
 
 import argparse
 import math
@@ -28,7 +28,7 @@ ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
 """Every setting that fits into an option."""
 
 OF_THE_DAEMON = ("listen_address", "interval", "otlp", "otlp_genai", "textfile_interval")
-"""Settings that mean nothing for a single scan."""
+"""Settings that have no effect on a single scan."""
 
 
 def _delay(text: str) -> float:

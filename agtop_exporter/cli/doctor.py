@@ -1,4 +1,4 @@
-"""`agtop-exporter doctor`: reads everything again, and reports what is wrong."""
+"""`agtop-exporter doctor`: reads all files again, and reports problems."""
 
 import contextlib
 import sys
@@ -29,7 +29,7 @@ def run(options: Namespace) -> None:
         with contextlib.closing(Ledger(state_directory(settings), read_only=True)) as ledger:
             problem = ledger.problem()
             problems += [problem] if problem else []
-            problems += doctor.of_the_daemon(remembered_errors(ledger))
+            problems += doctor.daemon_problems(remembered_errors(ledger))
     with (
         contextlib.closing(Ledger()) as ledger,
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,

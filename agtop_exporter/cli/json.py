@@ -1,4 +1,4 @@
-"""`agtop json` and `agtop-exporter --once --json`: everything that is known, as JSON."""
+"""`agtop json` and `agtop-exporter --once --json`: all sessions and totals, as JSON."""
 
 from argparse import Namespace
 

@@ -4,10 +4,10 @@ from argparse import Namespace
 from pathlib import Path
 
 from agtop_exporter import textfile
-from agtop_exporter.catalogue import collect
 from agtop_exporter.cli.output import leave, write
 from agtop_exporter.cli.snapshot import one_snapshot
 from agtop_exporter.cli.wiring import settings_of
+from agtop_exporter.metrics import collect
 from agtop_exporter.render import prometheus
 
 

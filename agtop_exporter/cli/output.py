@@ -28,12 +28,12 @@ def write(page: str | bytes) -> None:
 
 
 def drop_output() -> None:
-    """Send what is still buffered nowhere, so that Python's flush at exit does not fail."""
+    """Discard buffered output, so that Python's flush at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_terminal() -> bool:
-    """Tell whether a person sees standard output."""
+    """Return whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 

@@ -1,4 +1,4 @@
-"""One refresh, as commands that print its result need it."""
+"""Runs one refresh for commands that print its result."""
 
 import time
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
 def refresh(
     pipeline: Pipeline, at: float, *, sampled_at: Callable[[], float] | None = None
 ) -> Snapshot:
-    """Refresh once. Raises AgtopError if an unexpected error leaves nothing to show."""
+    """Refresh once. Raises AgtopError if an unexpected error ends the whole refresh."""
     with pipeline.steps.step("refresh"):
         return pipeline.refresh(at, progress=progress_bar(), sampled_at=sampled_at)
     errors = "; ".join(map(str, pipeline.steps.errors))

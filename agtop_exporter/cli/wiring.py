@@ -1,4 +1,4 @@
-"""Puts the parts of the program together, from the options and the environment."""
+"""Assembles the parts of the program from the options and the environment."""
 
 import contextlib
 import functools
@@ -43,7 +43,10 @@ def settings_of(options: Namespace) -> Settings:
 
 
 def _existing(path: Path) -> Path | None:
-    """Return a file that exists, or that cannot be looked at: reading it reports the reason."""
+    """Return the file if it exists or cannot be checked; else None.
+
+    Reading a file that cannot be checked reports the reason.
+    """
     try:
         return path if path.is_file() else None
     except OSError:
@@ -86,7 +89,7 @@ def cache_directory(settings: Settings) -> Path:
 
 
 def make_refresher(settings: Settings, pipeline: Pipeline) -> PriceRefresher:
-    """Return what downloads price lists; earlier downloads are loaded at once."""
+    """Return the downloader of price lists, and load earlier downloads into the price book."""
     refresher = PriceRefresher(
         pipeline.prices, cache_directory(settings), clock=now, telemetry=pipeline.telemetry
     )

@@ -1,7 +1,7 @@
-"""Looks at everything once, and reports what was found and what needs attention.
+"""Checks the files of every agent, the prices and the exporter, and reports problems.
 
-The report is a frozen value; `text` makes it readable. The exit status of the command is 0 where
-all is well, 1 where something needs attention.
+The report is a frozen value; `text` renders it for a terminal. The exit status of the command is 0
+without problems and 1 with problems.
 """
 
 import os
@@ -21,7 +21,7 @@ from agtop_exporter.model import (
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
 
-FOLDER_DEPTH = 4  # below a root: no agent writes deeper
+FOLDER_DEPTH = 4  # below a root; no agent writes deeper
 TOKENS_PER_PRICE = 1_000_000
 
 
@@ -33,14 +33,17 @@ class Root(msgspec.Struct, frozen=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A file or a directory that could not be looked into."""
+    """A file or directory that could not be read."""
 
     path: str
     reason: str
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """Records that could not be used, or not wholly, and where the first of them is."""
+    """Records that could not be used, or only in part.
+
+    `first` is the path and the byte offset of the first of them.
+    """
 
     reason: str
     count: int
@@ -48,7 +51,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one agent's files hold."""
+    """The result of the check of one agent's files."""
 
     agent: str
     title: str
@@ -65,19 +68,20 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def is_present(self) -> bool:
-        """Say whether the agent has left anything on this machine."""
+        """Return whether one of the agent's roots exists on this machine."""
         return any(root.exists for root in self.roots)
 
     @property
     def needs_attention(self) -> bool:
-        """Say whether something is counted wrong, or soon may be."""
+        """Return whether figures of the agent are wrong or may become wrong."""
         return bool(self.unreadable or self.skipped or self.unknown_records or self.unpriced_models)
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What a model cost when it was used, by which source, and how its name led there.
+    """The price that was used for a model, in US dollars per million tokens.
 
-    In USD per million tokens; those of short prompts, where a source has tiers.
+    `priced_as` is the name of the model in the price source, and `match` how it was found. If the
+    price depends on the length of the prompt, this is the price of short prompts.
     """
 
     model: str
@@ -90,7 +94,7 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class PriceConflict(msgspec.Struct, frozen=True):
-    """A model whose current price two sources state differently; the first is used."""
+    """A model with different current prices in two sources."""
 
     model: str
     used: Price
@@ -98,7 +102,7 @@ class PriceConflict(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All findings; `problems` are those of the exporter itself."""
+    """All findings. `problems` concern the exporter itself."""
 
     agents: tuple[Finding, ...]
     price_sources: tuple[PriceSource, ...]
@@ -108,7 +112,7 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def needs_attention(self) -> bool:
-        """Say whether anything does; price conflicts are only worth knowing."""
+        """Return whether there are problems. Price conflicts are no problems."""
         return bool(self.problems or any(finding.needs_attention for finding in self.agents))
 
 
@@ -118,7 +122,10 @@ def examine(
     *,
     problems: Sequence[str],
 ) -> Report:
-    """Make the report of a refresh that read everything."""
+    """Return the report on a refresh that read all files.
+
+    `problems` were found before the refresh. `homes` and `environment` determine the roots.
+    """
     statuses = {status.agent: status for status in snapshot.agents}
     used = pipeline.prices.used()
     models = {use.model for use in used}
@@ -136,15 +143,15 @@ def examine(
         ),
         problems=(
             *problems,
-            *(f"an unexpected error in {error}" for error in snapshot.errors),
+            *(f"unexpected error: {error}" for error in snapshot.errors),
             *pipeline.prices.problems,
         ),
     )
 
 
-def of_the_daemon(errors: Iterable[RefreshError]) -> list[str]:
-    """Return the problems of the daemon whose last refresh had these errors."""
-    return [f"an unexpected error in the last refresh of the daemon, in {e}" for e in errors]
+def daemon_problems(errors: Iterable[RefreshError]) -> list[str]:
+    """Return the problems of a running daemon, from the errors of its last refresh."""
+    return [f"unexpected error in the last refresh of the daemon: {e}" for e in errors]
 
 
 def _finding(
@@ -186,7 +193,7 @@ def _finding(
 
 
 def _closed_folders(root: Path) -> Iterator[tuple[str, str]]:
-    """Give the directories below a root that cannot be listed: (path, reason)."""
+    """Yield the directories below a root that cannot be listed: (path, reason)."""
     waiting = [(str(root), FOLDER_DEPTH)]
     for path, depth_left in waiting:
         try:
@@ -220,7 +227,7 @@ def _price(model: str, card: PriceCard) -> Price:
 
 
 def as_json(report: Report) -> bytes:
-    """Return the report as JSON, with what the sentences of `text` say."""
+    """Return the report as JSON, with all facts that `text` shows."""
     document: Mapping[str, object] = {
         "needs_attention": report.needs_attention,
         **msgspec.to_builtins(report),

@@ -1,11 +1,11 @@
-"""A doctor's report for people.
+"""Renders the report of `doctor` as text.
 
 claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
-  ! 3 records are no JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
+  ! 3 records are not valid JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
   ! no price is known for claude-imaginary-9 (12,000 tokens)
   - not in its files: title, compaction and safety requests, streams that were cut
-not found    codex, gemini (--json lists where they were looked for)
-something needs attention
+not found    codex, gemini (--json lists the searched directories)
+2 problems found: see the lines marked "!".
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,29 +15,34 @@ from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, Skipped
 from agtop_exporter.model import PriceSource
 
 NAME_WIDTH = 12
-LISTED = 5  # paths of which each has a line
-GUESSED = ("prefix-stripped", "suffix-stripped", "maker", "regional")  # how a price was found
-WHAT_IS_WRONG = {  # by the reason of a ParseError: singular, plural
-    "json": ("record is no JSON", "records are no JSON"),
+LISTED = 5  # unreadable paths that have a line each
+GUESSED = (
+    "prefix-stripped",
+    "suffix-stripped",
+    "maker",
+    "regional",
+)  # matches of a price that may be wrong
+WHAT_IS_WRONG = {  # reason of a ParseError -> singular, plural
+    "json": ("record is not valid JSON", "records are not valid JSON"),
     "schema": (
-        "record has fields of unexpected types or values (the others count)",
-        "records have fields of unexpected types or values (the others count)",
+        "record has fields of unexpected types or values (its other fields are counted)",
+        "records have fields of unexpected types or values (their other fields are counted)",
     ),
     "encoding": (
-        "record has text that is no UTF-8 (it counts all the same)",
-        "records have text that is no UTF-8 (they count all the same)",
+        "record has text that is not valid UTF-8 (it is counted)",
+        "records have text that is not valid UTF-8 (they are counted)",
     ),
     "too_large": ("record is too long", "records are too long"),
     "corrupt": ("database is damaged", "databases are damaged"),
     "negative": (
-        "event has a figure below zero, a mistake of this program (it does not count)",
-        "events have figures below zero, a mistake of this program (they do not count)",
+        "event has a negative figure, a bug in this program (it is not counted)",
+        "events have negative figures, a bug in this program (they are not counted)",
     ),
 }
 
 
 def render(report: Report) -> str:
-    """Return the report in lines; `!` marks what needs attention, `-` what is worth knowing."""
+    """Return the report as lines. `!` marks a problem and `-` a remark."""
     lines: list[str] = []
     for finding in report.agents:
         if finding.is_present or finding.needs_attention:
@@ -49,15 +54,20 @@ def render(report: Report) -> str:
     ]
     if missing:
         names = ", ".join(missing)
-        lines.append(_row("not found", f"{names} (--json lists where they were looked for)"))
+        lines.append(_row("not found", f"{names} (--json lists the searched directories)"))
     if len(missing) == len(report.agents):
-        lines.append("  - no agent at all: is this the user whose files they are? See --home.")
+        lines.append("  - no agent was found. To read the files of another user, see --home.")
     sources = "; ".join(map(_source, report.price_sources))
     lines.append(_row("prices", sources))
     lines += [f"  - {line}" for line in _about_prices(report)]
     lines += [f"  ! {problem}" for problem in report.problems]
-    verdict = "something needs attention" if report.needs_attention else "all is well"
-    return "\n".join([*lines, verdict, ""])
+    return "\n".join([*lines, _verdict(sum(line.startswith("  ! ") for line in lines)), ""])
+
+
+def _verdict(problems: int) -> str:
+    if not problems:
+        return "No problems found."
+    return f'{_counted(problems, "problem")} found: see the line{"s" * (problems > 1)} marked "!".'
 
 
 def _row(name: str, text: str) -> str:
@@ -69,7 +79,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _about(finding: Finding) -> Iterator[str]:
-    """Give the lines on one agent."""
+    """Yield the lines about one agent."""
     counts = ((finding.files, "file"), (finding.sessions, "session"), (finding.records, "record"))
     found = ", ".join(_counted(count, noun) for count, noun in counts)
     present = ", ".join(root.path for root in finding.roots if root.exists)
@@ -82,7 +92,7 @@ def _about(finding: Finding) -> Iterator[str]:
         yield f"  ! {_about_skipped(skipped)}"
     if finding.unknown_records:
         kinds = _listed(finding.unknown_records, unit="")
-        yield f"  ! record types that are new to this program: {kinds}"
+        yield f"  ! unknown record types: {kinds}"
     if finding.unpriced_models:
         models = _listed(finding.unpriced_models, unit=" tokens")
         yield f"  ! no price is known for {models}"
@@ -102,7 +112,7 @@ def _listed(counts: Mapping[str, int], *, unit: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name from a transcript as a terminal may show it."""
+    """Return a name from a transcript without characters that a terminal interprets."""
     shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
     return shown or "a model without a name"
 
@@ -117,7 +127,10 @@ def _source(source: PriceSource) -> str:
 def _about_prices(report: Report) -> Iterator[str]:
     for price in report.prices_used:
         if price.match in GUESSED:
-            yield f"{price.model} is priced as {price.priced_as} of {price.source} ({price.match})"
+            yield (
+                f"{price.model} has the price of {price.priced_as} in {price.source}"
+                f" ({price.match})"
+            )
     for conflict in report.price_conflicts:
         yield _about_conflict(conflict)
 
@@ -125,8 +138,8 @@ def _about_prices(report: Report) -> Iterator[str]:
 def _about_conflict(conflict: PriceConflict) -> str:
     used, other = conflict.used, conflict.other
     return (
-        f"{conflict.model} costs {_rates(used)} by {used.source}, which is used, "
-        f"and {_rates(other)} by {other.source} (input/cached input/output, per million tokens)"
+        f"{conflict.model} costs {_rates(used)} in {used.source} (used) "
+        f"and {_rates(other)} in {other.source} (input/cached input/output, per million tokens)"
     )
 
 

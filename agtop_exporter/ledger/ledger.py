@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
+from agtop_exporter.labels import SeriesLimit
 from agtop_exporter.ledger import counting, recovery
 from agtop_exporter.ledger.counting import Price
 from agtop_exporter.ledger.rows import BAD_ROW
@@ -67,6 +68,11 @@ class Ledger:
         """Every session by its agent and id."""
         counting.apply(self._state)
         return self._state.sessions.by_key
+
+    def folded_labels(self) -> dict[SeriesLimit, int]:
+        """Return how many models, tools and projects share the label value `other`."""
+        counting.apply(self._state)
+        return self._state.totals.folded()
 
     @property
     def cursors(self) -> dict[str, dict[str, Cursor]]:

@@ -2,10 +2,20 @@
 
 from collections.abc import Iterable
 
+from agtop_exporter.labels import SERIES_LIMITS, SeriesLimit
 from agtop_exporter.model import MAX_SUM, TOKEN_TYPES, ModelUsage, Series
 
 LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
+FOLDED_MAX = 10_000  # values of one label and agent that are counted as folded
 OTHER, UNKNOWN = "other", "unknown"
+
+LIMITS: dict[str, SeriesLimit] = {
+    "requests": "models",
+    "project_tokens": "projects",
+    "tool_calls": "tools",
+    "tool_call_errors": "tools",
+}
+"""The limit that a label of each family counts against."""
 
 
 class Totals:
@@ -15,11 +25,28 @@ class Totals:
         self.values: dict[Series, int | float] = {}
         self.changed: set[Series] = set()
         self._labels: dict[tuple[str, str], set[str]] = {}  # those with series: family, agent
+        self._folded: dict[tuple[SeriesLimit, str], set[int]] = {}  # hashes of values: limit, agent
 
     def load(self, found: Iterable[tuple[Series, int | float]]) -> None:
-        """Take values that were stored."""
+        """Load stored values."""
         self.values.update(found)
         self._labels.clear()
+        for family, *labels in self.values:
+            if family in LIMITS and labels[1:2] == [OTHER]:
+                self._folded.setdefault((LIMITS[family], labels[0]), set())
+
+    def folded(self) -> dict[SeriesLimit, int]:
+        """Return how many label values share the series `other`, by limit.
+
+        Values are counted once they occur after a start. An agent whose stored totals have the
+        series `other` counts as 1 until then. Sessions are not counted here.
+        """
+        counts: dict[SeriesLimit, int] = {
+            limit: 0 for limit in SERIES_LIMITS if limit != "sessions"
+        }
+        for (limit, _agent), values in self._folded.items():
+            counts[limit] += max(1, len(values))
+        return counts
 
     def add(self, series: Series, amount: float) -> None:
         """Increase a total; a negative amount is ignored, since totals never decrease."""
@@ -83,6 +110,9 @@ class Totals:
             labels = self._labels[family, agent] = self._known_labels(family, agent)
         if value not in labels:
             if len(labels) >= LABELS_MAX:
+                folded = self._folded.setdefault((LIMITS[family], agent), set())
+                if len(folded) < FOLDED_MAX:
+                    folded.add(hash(value))
                 return OTHER
             labels.add(value or UNKNOWN)
         return value or UNKNOWN

@@ -1,4 +1,4 @@
-"""Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
+"""Runs the stages of a refresh (scan, count, price, match) and returns a frozen Snapshot."""
 
 import math
 from collections import Counter, defaultdict
@@ -50,7 +50,7 @@ log = structlog.get_logger()
 
 
 class Pipeline:
-    """The stages with their state; `refresh` is never run twice at the same time."""
+    """The stages with their state. Calls of `refresh` must not overlap."""
 
     def __init__(  # noqa: PLR0913 - the parts that are put together here
         self,
@@ -138,14 +138,15 @@ class Pipeline:
         stopping: Callable[[], bool] = lambda: False,
         sampled_at: Callable[[], float] | None = None,
     ) -> Snapshot:
-        """Read what is new, count it, commit it, and return what is true at `now`.
+        """Read new records, count and commit them, and return the state at `now` (unix seconds).
 
-        `settle` puts what others have counted into the ledger. `sampled_at` is asked for the time
-        when the processes are looked at, after the reading. Once `stopping` says so, what has been
-        read is committed, the rest left for next time.
+        `settle` adds counts of other parts to the ledger. `progress` is called with the bytes read
+        so far and the bytes to read. `sampled_at` returns the time of the process scan, which
+        follows the reading. If `stopping` returns True, the refresh commits what it has read and
+        ends; the next refresh reads the rest.
 
-        An exception in one part costs that part only: `Snapshot.errors` names it, and the next
-        refresh makes up for it.
+        An exception skips only one part: `Snapshot.errors` names it, and the next refresh repeats
+        it.
         """
         began = perf_counter()
         self.steps.begin()
@@ -194,6 +195,7 @@ class Pipeline:
                 ("build_info", __version__, "", python_version()): 1,
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
+                **{("series_dropped", k): n for k, n in self.ledger.folded_labels().items()},
             },
             agents=tuple(
                 self._with_processes(status, states.get(status.agent, {})) for status in statuses
@@ -217,7 +219,7 @@ class Pipeline:
             self.ledger.checkpoint()
 
     def look_at_processes(self, now: float) -> None:
-        """Match the processes as of `now`, so that the next refresh can tell rates."""
+        """Match the processes as of `now`, so that the next refresh can calculate rates."""
         with self.steps.step("match"):
             self.pairing.pair(now)
 
@@ -244,7 +246,7 @@ class Pipeline:
         )
 
     def _keep_totals(self) -> None:
-        """Make durable what was learned of processes and waits, before it is published."""
+        """Commit the counts of processes and waits before they are published."""
         with self.steps.step("match"):
             for series, count in self.pairing.skipped().items():
                 self.ledger.add(series, count)
@@ -392,7 +394,7 @@ class Pipeline:
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
         if (failure.path, failure.reason) not in self._noticed:  # as a trouble with a folder
-            self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
+            self._tell("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
 
     def _project(self, agent: str, cwd: str) -> str:
         """Name the project of a working directory: by the path alone where it does not respond."""
@@ -439,14 +441,14 @@ class Pipeline:
 
     def _tell_of_ledger(self) -> None:
         for repair in self.ledger.take_news():
-            log.error("ledger", reason=repair)
+            log.error("ledger repaired", details=repair)
         warning = self.ledger.warning
         if warning and warning != self._warning:
-            log.error("ledger", reason=warning)
+            log.error("ledger not durable", reason=warning)
         self._warning = warning
 
     def _tell(self, event: str, agent: str, **details: str) -> None:
-        """Tell something once; of very many files, that there are more."""
+        """Log a message once, and at most TOLD_MAX messages of one event and agent."""
         key = (event, agent, *details.values())
         if key in self._noticed:
             return
@@ -455,5 +457,5 @@ class Pipeline:
         if self._told[event, agent] <= TOLD_MAX:
             log.warning(event, agent=agent, **details)
         elif self._told[event, agent] == TOLD_MAX + 1:
-            more = "and in more files; `agtop-exporter doctor` counts them"
+            more = "more files; see agtop-exporter doctor"
             log.warning(event, agent=agent, reason=more)

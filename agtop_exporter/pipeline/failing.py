@@ -1,4 +1,4 @@
-"""What is left of a refresh that failed, for the pages and for those who open the ledger."""
+"""Counts and stores the errors of failed refreshes, and builds the snapshot to publish then."""
 
 import msgspec
 
@@ -16,25 +16,25 @@ def error_totals(ledger: Ledger) -> dict[Series, int | float]:
 
 
 def remember_errors(ledger: Ledger, errors: tuple[RefreshError, ...]) -> None:
-    """Write how the last refresh failed into the ledger, where that has changed."""
+    """Store the errors of the last refresh in the ledger, if they have changed."""
     data = msgspec.msgpack.encode(errors)
     if data != ledger.metadata.get(REMEMBERED, NONE):
         ledger.remember(REMEMBERED, data)
 
 
 def remembered_errors(ledger: Ledger) -> tuple[RefreshError, ...]:
-    """Return how the last refresh failed, as far as the ledger tells."""
+    """Return the errors of the last refresh that are stored in the ledger."""
     try:
         data = ledger.metadata.get(REMEMBERED, NONE)
         return msgspec.msgpack.decode(data, type=tuple[RefreshError, ...])
-    except msgspec.MsgspecError:  # another version wrote it
+    except msgspec.MsgspecError:  # written by another version
         return ()
 
 
 def repeated(
     before: Snapshot, now: float, *, errors: tuple[RefreshError, ...], ledger: Ledger
 ) -> Snapshot:
-    """Return an earlier result again, for a refresh that has none: every agent is down."""
+    """Return the earlier result `before` with every agent down, for a refresh without a result."""
     return msgspec.structs.replace(
         before,
         generated_at=now,

@@ -1,7 +1,7 @@
-"""Reads files again after a damage of the ledger, for keys of events that were lost.
+"""Restores the keys of counted events after a repair of the ledger, by reading the files again.
 
-Their events are in the totals already. Without their keys, a copy of an old transcript would be
-counted as new.
+The totals already contain these events. Without the keys, a copy of an old transcript would be
+counted again.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ def restore_keys(
     guard: Guard,
     stopping: Callable[[], bool],
 ) -> None:
-    """Read some of the files that the ledger asks for; the rest is left for the next refresh."""
+    """Read files whose keys the ledger lacks, at most BYTES_PER_REFRESH in one refresh."""
     left = BYTES_PER_REFRESH
     for agent, path in ledger.files_to_restore:
         if agent not in agents:

@@ -3,8 +3,8 @@
     with steps.step("match", agent="claude"):
         ...
 
-An exception in the block is counted, logged and remembered for the refresh; what follows the block
-goes on. The message of an exception is never kept: it may quote what a file holds.
+An exception in the block is counted, logged and added to the errors of the refresh. The code after
+the block then continues. Messages of exceptions are dropped, because they may quote file contents.
 """
 
 from collections.abc import Callable
@@ -20,24 +20,24 @@ from agtop_exporter.model import RefreshError, RefreshStage
 log = structlog.get_logger()
 
 PACKAGE = __name__.partition(".")[0]
-OUTWARD: tuple[RefreshStage, ...] = ("publish", "outputs")  # what comes after the figures
+OUTWARD: tuple[RefreshStage, ...] = ("publish", "outputs")  # stages after the figures are complete
 
 
 class Raised(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept of an exception: its type and the lines that it passed, without its message."""
+    """The type and the traceback of an exception, without its message."""
 
     error: str
     frames: tuple[str, ...]  # module:line, the outermost first
 
     @property
     def location(self) -> str:
-        """Return the innermost line of this package."""
+        """The innermost line of this package, as module:line; "" without one."""
         ours = (f for f in reversed(self.frames) if f.startswith((f"{PACKAGE}.", f"{PACKAGE}:")))
         return next(ours, "")
 
 
 def raised(error: BaseException) -> Raised:
-    """Return what is kept of an exception that was caught."""
+    """Return the type and the traceback of a caught exception."""
     return Raised(
         type(error).__name__,
         tuple(
@@ -48,9 +48,10 @@ def raised(error: BaseException) -> Raised:
 
 
 class Step:
-    """One part of a refresh as a context; `failed` says afterwards whether an exception ended it.
+    """The context manager of one part of a refresh.
 
-    An exception that is no error, such as KeyboardInterrupt, is not held up.
+    `failed` is true if an exception ended the part. Exceptions such as KeyboardInterrupt, which are
+    not subclasses of Exception, are raised again.
     """
 
     __slots__ = ("_agent", "_stage", "_steps", "failed")
@@ -62,7 +63,7 @@ class Step:
         self.failed = False
 
     def __enter__(self) -> Self:
-        """Begin the part."""
+        """Start the part."""
         return self
 
     def __exit__(
@@ -71,7 +72,7 @@ class Step:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> bool:
-        """End the part, and swallow an Exception."""
+        """End the part, and suppress an Exception."""
         if not isinstance(error, Exception):
             return False
         self.failed = True
@@ -80,10 +81,10 @@ class Step:
 
 
 class Steps:
-    """The parts of the current refresh, and the errors that ended some of them."""
+    """Creates the steps of a refresh, and collects their errors."""
 
     def __init__(self, count: Callable[[RefreshStage], None]) -> None:
-        """Begin without errors; `count` is called once for every error."""
+        """Start without errors. `count` is called with the stage of every error."""
         self._count = count
         self._errors: dict[RefreshError, None] = {}
         self._logged: set[tuple[str, str, str]] = set()  # stage, type, location
@@ -96,7 +97,7 @@ class Steps:
         return tuple(self._errors)
 
     def begin(self) -> None:
-        """Begin a refresh."""
+        """Start a refresh: the errors so far become those of the refresh before."""
         self.before = self.errors
         self._errors.clear()
         lasting = {_kind(error) for error in self.before}
@@ -106,11 +107,11 @@ class Steps:
         self._logged &= lasting
 
     def step(self, stage: RefreshStage, agent: str = "") -> Step:
-        """Return the context of one part; without an `agent` it concerns all agents."""
+        """Return the context manager of one part; "" as `agent` means all agents."""
         return Step(self, stage, agent)
 
     def note(self, stage: RefreshStage, what: Raised, *, agent: str = "") -> None:
-        """Count an exception, and log it unless it was logged and has lasted since then."""
+        """Count an exception, and log it unless each refresh since its last message had it."""
         error = RefreshError(stage, agent, what.error, what.location)
         self._errors[error] = None
         self._count(stage)
@@ -121,7 +122,7 @@ class Steps:
             log.debug("traceback", **fields, frames=" > ".join(what.frames))
 
     def is_down(self, agent: str) -> bool:
-        """Say whether a part of this refresh failed that the figures of an agent come from."""
+        """Return whether a part of this refresh failed that the figures of an agent depend on."""
         return any(e.agent in {agent, ""} and e.stage not in OUTWARD for e in self._errors)
 
 

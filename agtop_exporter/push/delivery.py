@@ -11,8 +11,8 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from agtop_exporter.catalogue import Exposition, Labels, Metric, Publication, publish
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import Exposition, Labels, Metric, Publication, publish
 from agtop_exporter.model import Snapshot
 from agtop_exporter.push.delta import Delivered, growth
 from agtop_exporter.push.options import PushOptions

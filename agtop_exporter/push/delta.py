@@ -7,11 +7,11 @@ import contextlib
 
 import msgspec
 
-from agtop_exporter.catalogue import (
+from agtop_exporter.metrics import (
     CATALOGUE,
-    Distribution,
     Exposition,
     Family,
+    HistogramValue,
     Labels,
     Publication,
     Value,
@@ -50,12 +50,12 @@ def _family_growth(family: Family, before: dict[tuple[str, Labels], Value]) -> F
 
 
 def _difference(now: Value, before: Value) -> Value:
-    if isinstance(now, Distribution) and isinstance(before, Distribution):
+    if isinstance(now, HistogramValue) and isinstance(before, HistogramValue):
         if now.bounds != before.bounds:
             return now.empty
         counts = (max(0, new - old) for new, old in zip(now.counts, before.counts, strict=True))
-        return Distribution(now.bounds, tuple(counts), max(0.0, now.sum - before.sum))
-    if isinstance(now, Distribution) or isinstance(before, Distribution):
+        return HistogramValue(now.bounds, tuple(counts), max(0.0, now.sum - before.sum))
+    if isinstance(now, HistogramValue) or isinstance(before, HistogramValue):
         raise TypeError("a number and a histogram")
     return max(0, now - before)  # a session decreases if the ledger was removed
 
@@ -65,7 +65,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
     time: float
     numbers: list[tuple[str, Labels, int | float]]
-    distributions: list[tuple[str, Labels, Distribution]]
+    distributions: list[tuple[str, Labels, HistogramValue]]
 
     @classmethod
     def of(cls, exposition: Exposition, *, time: float) -> "Delivered":
@@ -74,7 +74,7 @@ class Delivered(msgspec.Struct, frozen=True):
         for family in exposition:
             if family.metric.kind in COUNTED:
                 for labels, value in family.samples:
-                    if isinstance(value, Distribution):
+                    if isinstance(value, HistogramValue):
                         distributions.append((family.metric.name, labels, value))
                     else:
                         numbers.append((family.metric.name, labels, value))

@@ -12,8 +12,8 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.resources import Resource
 
-from agtop_exporter.catalogue import Exposition
 from agtop_exporter.loopback import is_loopback
+from agtop_exporter.metrics import Exposition
 from agtop_exporter.push.delivery import Outcome, StartOf
 from agtop_exporter.push.library_log import LibraryLog
 from agtop_exporter.push.options import PushOptions

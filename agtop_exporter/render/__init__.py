@@ -1,1 +1,4 @@
-"""Renderers: a snapshot, or its exposition, as text or bytes. None does I/O or reads a clock."""
+"""Renderers: functions that turn a snapshot or an exposition into text or bytes.
+
+They do no I/O and read no clock.
+"""

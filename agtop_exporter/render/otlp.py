@@ -1,10 +1,10 @@
-"""An exposition as the metrics of one OpenTelemetry request.
+"""Renders an exposition as the metrics of one OpenTelemetry request. It sends nothing.
 
     agtop.tokens {token} Sum, monotonic: {agent: "claude", model: ..., token.type: "input"} 1200
     agtop.sessions {session} Gauge: {agent: "claude", state: "running"} 2
 
-An attribute is a label with dots for its underscores, so that the names and labels which
-Prometheus makes of a request are those of the page (`Metric.otel_name`). Nothing is sent here.
+An attribute has the name of a label with dots instead of underscores. Prometheus translates the
+names of metrics and attributes to the names on the page (`Metric.otel_name`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,20 +25,20 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agtop_exporter import __version__
-from agtop_exporter.catalogue import Distribution, Exposition, Family, Labels, Metric, Value
+from agtop_exporter.metrics import Exposition, Family, HistogramValue, Labels, Metric, Value
 from agtop_exporter.model import TOKEN_TYPES
 
 StartOf = Callable[[Metric, Labels], float]
-"""When a counter's series began to count, in unix seconds."""
+"""Returns the time at which a counter series started, in unix seconds."""
 
 FRACTIONAL_UNITS = frozenset({"s", "1", "{USD}"})
-"""Units whose values are floats, also where one happens to be whole: a series keeps its type."""
+"""Units whose values are always sent as floats, so that a series does not change its type."""
 
 NANOSECONDS = 1_000_000_000
 SCOPE = InstrumentationScope("agtop_exporter", __version__)
 
 DIRECTIONS = {kind: "output" if kind == "output" else "input" for kind in TOKEN_TYPES}
-"""Our token type -> `gen_ai.token.type`."""
+"""Token type -> `gen_ai.token.type`."""
 
 PROVIDERS = {
     "claude": "anthropic",
@@ -55,7 +55,7 @@ PROVIDERS = {
 """First word of a model's name -> well-known `gen_ai.provider.name`, semantic conventions 1.37."""
 
 
-def render(  # noqa: PLR0913 - what a request says beside its values
+def render(  # noqa: PLR0913 - the parts of a request besides its values
     exposition: Exposition,
     resource: Resource,
     *,
@@ -64,11 +64,11 @@ def render(  # noqa: PLR0913 - what a request says beside its values
     delta: bool = False,
     genai: bool = False,
 ) -> MetricsData:
-    """Return `exposition` as it was at `time` (unix seconds), with all that it says.
+    """Return `exposition` as OpenTelemetry metrics with the timestamp `time` (unix seconds).
 
-    `delta` says that the counters hold what was added since their start, and not totals. `genai`
-    adds `gen_ai.client.token.usage`, which repeats tokens under the name of the semantic
-    conventions.
+    `delta` is true if the counters hold increases since their start instead of totals. `genai` adds
+    the metric `gen_ai.client.token.usage` of the GenAI semantic conventions, which repeats the
+    tokens.
     """
     request = _Request(time=time, start_of=start_of, delta=delta)
     metrics = [request.metric(family) for family in exposition]
@@ -78,7 +78,7 @@ def render(  # noqa: PLR0913 - what a request says beside its values
 
 
 class _Request:
-    """What all points of one request share."""
+    """Creates the points of one request, which share a timestamp and a temporality."""
 
     def __init__(self, *, time: float, start_of: StartOf, delta: bool) -> None:
         self._time = round(time * NANOSECONDS)
@@ -91,7 +91,7 @@ class _Request:
         metric = family.metric
         data: Sum | Gauge | Histogram
         if metric.kind == "histogram":
-            data = Histogram(list(self._distributions(family)), self._temporality)
+            data = Histogram(list(self._histograms(family)), self._temporality)
         elif metric.kind == "counter":
             data = Sum(list(self._numbers(family)), self._temporality, is_monotonic=True)
         else:
@@ -104,7 +104,7 @@ class _Request:
     def _numbers(self, family: Family) -> Iterator[NumberDataPoint]:
         metric = family.metric
         names = attribute_names(metric)
-        as_number = float if metric.otel_unit in FRACTIONAL_UNITS else _as_it_is
+        as_number = float if metric.otel_unit in FRACTIONAL_UNITS else _as_number
         counts = metric.kind == "counter"
         for labels, value in family.samples:
             yield NumberDataPoint(
@@ -114,10 +114,10 @@ class _Request:
                 value=as_number(value),  # type: ignore[arg-type] # a histogram is not here
             )
 
-    def _distributions(self, family: Family) -> Iterator[HistogramDataPoint]:
+    def _histograms(self, family: Family) -> Iterator[HistogramDataPoint]:
         names = attribute_names(family.metric)
         for labels, value in family.samples:
-            if isinstance(value, Distribution):
+            if isinstance(value, HistogramValue):
                 yield self._histogram(
                     dict(zip(names, labels, strict=True)),
                     value,
@@ -125,7 +125,7 @@ class _Request:
                 )
 
     def _histogram(
-        self, attributes: Mapping[str, str], value: Distribution, *, start: int
+        self, attributes: Mapping[str, str], value: HistogramValue, *, start: int
     ) -> HistogramDataPoint:
         return HistogramDataPoint(
             attributes=dict(attributes),
@@ -140,11 +140,11 @@ class _Request:
         )
 
     def token_usage(self, families: Mapping[str, Family]) -> list[OtlpMetric]:
-        """Return the tokens by agent and model as the GenAI conventions count them.
+        """Return the tokens by agent and model as the GenAI conventions define them.
 
-        There all that was read is `input`, cached or not. A request's own count is not known, so
-        the histogram has a sum and a count of requests, and one bucket.
-        <https://github.com/open-telemetry/semantic-conventions-genai> (development)
+        Cached input counts as `input` there. The tokens of single requests are not known, so the
+        histogram has a sum, the number of requests and one bucket. Source (development status):
+        <https://github.com/open-telemetry/semantic-conventions-genai>.
         """
         tokens, requests = (
             families.get("agtop_tokens_total"),
@@ -155,12 +155,12 @@ class _Request:
         used: dict[tuple[str, str, str], float] = {}
         for (agent, model, token_type), value in tokens.samples:
             key = (agent, model, DIRECTIONS[token_type])
-            used[key] = used.get(key, 0) + _as_it_is(value)
-        counts = {labels: int(_as_it_is(value)) for labels, value in requests.samples}
+            used[key] = used.get(key, 0) + _as_number(value)
+        counts = {labels: int(_as_number(value)) for labels, value in requests.samples}
         points = [
             self._histogram(
                 _genai_attributes(agent, model, direction),
-                Distribution((), (counts[agent, model],), total),
+                HistogramValue((), (counts[agent, model],), total),
                 start=self._start(requests.metric, (agent, model)),
             )
             for (agent, model, direction), total in used.items()
@@ -172,12 +172,12 @@ class _Request:
 
 
 def attribute_names(metric: Metric) -> tuple[str, ...]:
-    """Return the OTLP attributes that carry the labels of `metric`, in their order."""
+    """Return the names of the OTLP attributes for the labels of `metric`, in the same order."""
     return tuple(label.replace("_", ".") for label in metric.labels)
 
 
-def _as_it_is(value: Value) -> int | float:
-    if isinstance(value, Distribution):
+def _as_number(value: Value) -> int | float:
+    if isinstance(value, HistogramValue):
         raise TypeError("a histogram among numbers")
     return value
 

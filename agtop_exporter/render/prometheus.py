@@ -1,19 +1,19 @@
-r"""An exposition as the text that Prometheus scrapes.
+r"""Renders an exposition as a page in the two text formats of Prometheus.
 
-    # HELP agtop_turns_total Prompts typed by the user, from the last background scan.
+    # HELP agtop_turns_total Prompts typed by the user, as of the last background scan.
     # TYPE agtop_turns_total counter
     agtop_turns_total{agent="claude-code"} 12
 
 Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.0.4) and
-<https://prometheus.io/docs/specs/om/open_metrics_spec/> (OpenMetrics 1.0.0). They differ in the
-headers only: a sample is written alike in both.
+<https://prometheus.io/docs/specs/om/open_metrics_spec/> (OpenMetrics 1.0.0). The formats differ in
+their header lines. The lines of samples are the same in both.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
 from math import inf, isinf, isnan
 
-from agtop_exporter.catalogue import Distribution, Exposition, Family, Labels, Metric, Number
+from agtop_exporter.metrics import Exposition, Family, HistogramValue, Labels, Metric, Number
 
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -31,7 +31,7 @@ def openmetrics(exposition: Exposition) -> bytes:
 
 
 def both(exposition: Exposition) -> tuple[bytes, bytes]:
-    """Return the page in text 0.0.4, and in OpenMetrics 1.0.0 without its end mark."""
+    """Return the page in text 0.0.4, and in OpenMetrics 1.0.0 without its last line `# EOF`."""
     text_parts: list[str] = []
     openmetrics_parts: list[str] = []
     for family in exposition:
@@ -58,15 +58,15 @@ def _openmetrics_header(metric: Metric) -> str:
 def _lines(family: Family) -> Iterator[str]:
     name, names = family.metric.name, family.metric.labels
     for labels, value in family.samples:
-        if isinstance(value, Distribution):
+        if isinstance(value, HistogramValue):
             yield from _histogram(family.metric, labels, value)
             continue
         number = repr(value) if type(value) is int else _number(value)
         yield f"{_series(name, names, labels)}{number}\n"
 
 
-def _histogram(metric: Metric, labels: Labels, value: Distribution) -> Iterator[str]:
-    """Write the buckets, each with all that is in the ones below it, the sum and the count."""
+def _histogram(metric: Metric, labels: Labels, value: HistogramValue) -> Iterator[str]:
+    """Yield the lines of the buckets, whose counts are cumulative, of the sum and of the count."""
     name, below = metric.name, 0
     for bound, count in zip((*value.bounds, inf), value.counts, strict=True):
         below += count
@@ -76,7 +76,7 @@ def _histogram(metric: Metric, labels: Labels, value: Distribution) -> Iterator[
     yield f"{_series(f'{name}_count', metric.labels, labels)}{value.count}\n"
 
 
-@lru_cache(maxsize=16_384)  # above the most series of a page: a cycle through fewer never hits
+@lru_cache(maxsize=16_384)  # more than the series of a page: a smaller cache would never hit
 def _series(name: str, names: tuple[str, ...], labels: Labels) -> str:
     if not names:
         return f"{name} "

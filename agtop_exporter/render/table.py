@@ -1,13 +1,14 @@
-"""A snapshot as a table for people, the latest active session first.
+"""Renders a snapshot as a table, with the most recently active session first.
 
     AGENT        SESSION     STATE    AGE  MODEL                IN   OUT  CACHE   COST$
     -------------------------------------------------------------------------------------
     claude-code  0d5dfd4a+2  running   1m  claude-sonnet-4-5  1.0k  5.0k  23.4k  0.0977
     3 sessions (1 active), in 3.0k, out 15.0k, cache 70.2k, billed 0.2930 USD
 
-A row is a top-level session with its subagents. The totals are those of all sessions; those that
-are at work, idle or waiting, and those that began today, are counted without subagents. In COST$,
-`incl` is covered by the plan, `?` has no known price, and `*` marks a sum that lacks some tokens.
+A row is a top-level session including its subagents. The last line has the totals of all sessions.
+The numbers in parentheses count top-level sessions only: active, idle, waiting, started today.
+In COST$, `incl` means that the plan covers the cost, `?` that no price is known, and `*` that the
+price of some tokens is not known.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +56,10 @@ AGES = (
 
 
 class View(msgspec.Struct, frozen=True):
-    """What the table is made for: where home is, what time it is, and in which time zone."""
+    """The context of a table: the home directory, the current time (unix seconds), the time zone.
+
+    A time zone of None is the zone of the machine.
+    """
 
     home: str
     now: float
@@ -63,7 +67,10 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column; where not all fit, those of the highest `rank` go first, and 0 never."""
+    """A column of the table.
+
+    If the table is too wide, columns with the highest `rank` are removed first. Rank 0 stays.
+    """
 
     title: str
     rank: int
@@ -73,7 +80,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Filled(msgspec.Struct, frozen=True):
-    """A column with its cells, cut and padded to one width."""
+    """A column with its cells, which are cut and padded to `width` characters."""
 
     column: Column
     title: str
@@ -81,7 +88,7 @@ class Filled(msgspec.Struct, frozen=True):
     width: int
 
 
-def render(  # noqa: PLR0913 - all that a table depends on comes in by name
+def render(  # noqa: PLR0913 - a table depends on these values only
     snapshot: Snapshot,
     *,
     width: int | None,
@@ -90,9 +97,11 @@ def render(  # noqa: PLR0913 - all that a table depends on comes in by name
     now: float,
     timezone: tzinfo | None = None,
 ) -> str:
-    """Return the table and its totals, `width` characters wide, or as wide as need be if None.
+    """Return the table and its totals.
 
-    `timezone` is that of the STARTED column, None for the machine's own.
+    `width` is the greatest length of a line in characters; None means no limit. `home` is replaced
+    by `~` in directories. `now` is in unix seconds. `timezone` applies to the column STARTED; None
+    is the zone of the machine. `color` adds ANSI colors.
     """
     top = _top_level(snapshot.sessions)
     shown = top[:ROWS_MAX]
@@ -102,7 +111,7 @@ def render(  # noqa: PLR0913 - all that a table depends on comes in by name
     fits = width is None or _width(columns) <= width
     lines = _lines(columns, shown, color=color and fits)
     notes = [f"{len(top) - ROWS_MAX} more"] if len(top) > ROWS_MAX else []
-    notes.append(_totals(snapshot, _standing(top, view)))
+    notes.append(_totals(snapshot, _state_counts(top, view)))
     page = [*lines, *(_cut(note, width) for note in notes)]
     if not fits:
         page = [_cut(line, width) for line in page]
@@ -169,19 +178,19 @@ def _width(columns: Sequence[Filled]) -> int:
     return sum(item.width for item in columns) + GAP * (len(columns) - 1)
 
 
-def _standing(top: Sequence[Session], view: View) -> str:
-    """Say how many sessions do what, and how many began since midnight; nothing where none."""
+def _state_counts(top: Sequence[Session], view: View) -> str:
+    """Return the numbers of sessions by state and of today's: ` (1 active, 2 today)`."""
     midnight = datetime.fromtimestamp(view.now, view.timezone).replace(
         hour=0, minute=0, second=0, microsecond=0
     )
     counts = count_states(
         [(session.state, session.started_at) for session in top], midnight=midnight.timestamp()
     )
-    told = [f"{number} {name}" for name, number in asdict(counts).items() if number]
-    return f" ({', '.join(told)})" if told else ""
+    parts = [f"{number} {name}" for name, number in asdict(counts).items() if number]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
-def _totals(snapshot: Snapshot, standing: str) -> str:
+def _totals(snapshot: Snapshot, states: str) -> str:
     tokens, billed, billed_tokens = NO_TOKENS, NO_COST, NO_TOKENS
     for session in snapshot.sessions:
         tokens += session.tokens
@@ -191,7 +200,7 @@ def _totals(snapshot: Snapshot, standing: str) -> str:
     count = len(snapshot.sessions)
     included = sum(session.included for session in snapshot.sessions)
     return (
-        f"{count} session{'' if count == 1 else 's'}{standing}, in {compact(tokens.input)}, "
+        f"{count} session{'' if count == 1 else 's'}{states}, in {compact(tokens.input)}, "
         f"out {compact(tokens.output)}, cache {compact(_cached(tokens))}, "
         f"billed {money(billed, billed_tokens)} USD"
         f"{f', {included} included' if included else ''}"
@@ -199,7 +208,7 @@ def _totals(snapshot: Snapshot, standing: str) -> str:
 
 
 def compact(number: float) -> str:
-    """Return a count or a size in three or four digits: 999, 1.3k, 25.0M, 3.2G."""
+    """Return a number with at most four digits and a decimal unit: 999, 1.3k, 25.0M, 3.2G."""
     for unit in ("", "k", "M", "G", "T"):
         if abs(number) < (1000 if unit == "" else ROUNDS_UP):
             return f"{number:.1f}{unit}" if unit else f"{number:.0f}"
@@ -208,14 +217,17 @@ def compact(number: float) -> str:
 
 
 def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
-    """Return US dollars: `?` if unknown, with `*` if some of the tokens have no known price."""
+    """Return a cost in US dollars, or `?` if it is unknown.
+
+    A `*` marks a cost that lacks the tokens without a known price.
+    """
     if not cost.known_for(tokens):
         return "?"
     return f"{cost.total / PICODOLLARS_PER_USD:.{decimals}f}{'*' if cost.unpriced_tokens else ''}"
 
 
 def age(seconds: float) -> str:
-    """Return a duration in its largest unit: now, 5m, 3h, 2d, 6w, 4mo, 1y."""
+    """Return a duration in its largest unit, rounded down: now, 5m, 3h, 2d, 6w, 4mo, 1y."""
     for unit_seconds, unit in AGES:
         if seconds >= unit_seconds:
             return f"{seconds // unit_seconds:.0f}{unit}"
@@ -237,7 +249,7 @@ def _started(session: Session, view: View) -> str:
         return MISSING
     try:
         moment = datetime.fromtimestamp(session.started_at, UTC).astimezone(view.timezone)
-    except (OverflowError, ValueError, OSError):  # a transcript may say anything
+    except (OverflowError, ValueError, OSError):  # a time from a transcript may be out of range
         return MISSING
     return f"{moment:%Y-%m-%d %H:%M}"
 

@@ -1,4 +1,4 @@
-"""The HTTP side: finished pages over a socket. It never scans, and never renders metrics."""
+"""The HTTP server. It sends pages that are already rendered; it never scans files."""
 
 from agtop_exporter.server.app import allowed_hosts, create_app
 from agtop_exporter.server.listen import serve

@@ -1,10 +1,10 @@
-"""The routes, and what every response keeps to: known hosts, and headers that forbid everything.
+"""The routes of the HTTP server, the check of host names and the security headers.
 
-GET /            the live sessions, for people
-GET /metrics     text 0.0.4, or OpenMetrics 1.0.0 where it is asked for
+GET /            page with the active and recent sessions
+GET /metrics     text format 0.0.4, or OpenMetrics 1.0.0 if the client asks for it
 GET /-/healthy   200 while the process runs
-GET /-/ready     200 while refreshes succeed; 503 with the reason before the first scan has ended,
-                 while a part of the last refresh failed, and when none has ended for long
+GET /-/ready     200 while refreshes succeed; 503 with the reason before the end of the first scan,
+                 if a part of the last refresh failed, or if the last refresh is overdue
 """
 
 import base64
@@ -48,12 +48,12 @@ def create_app(
     hosts: frozenset[str] | None = LOOPBACK_NAMES,
     version: str = "",
 ) -> Starlette:
-    """Return the application that serves the pages that `current` returns, None before the first.
+    """Return the HTTP application.
 
-    `on_scrape` is called with the pages of which a scrape has been sent `/metrics`: by then
-    newer ones may be current. `trouble` returns why the pages cannot be relied on, "" where they
-    can. `hosts` are the names that requests may be addressed to, beside
-    any IP address, None for all; see `allowed_hosts`.
+    `current` returns the pages to serve, or None before the first scan. `on_scrape` is called after
+    a response to `/metrics`, with the pages that were sent; newer pages may be current by then.
+    `trouble` returns why the pages may be out of date, or "". `hosts` are the accepted values of
+    the Host header besides IP addresses; None accepts all. See `allowed_hosts`.
     """
 
     async def home(_request: Request) -> Response:
@@ -70,7 +70,7 @@ def create_app(
             response.background = BackgroundTask(scraped, pages)
         return response
 
-    # a coroutine only so that it runs here, and not in a thread of its own
+    # A coroutine runs in the event loop; a plain function would run in another thread.
     async def scraped(pages: Pages) -> None:
         on_scrape(pages)
 
@@ -100,11 +100,11 @@ def create_app(
 
 
 def allowed_hosts(listen_host: str) -> frozenset[str] | None:
-    """Return the names that may be asked for: of a loopback listener its own, else None for all.
+    """Return the accepted host names for a listen address; None accepts all names.
 
-    A web page can make its own name resolve to 127.0.0.1 and so read what listens there (DNS
-    rebinding): but then the request says that name. Whoever listens on a network address has
-    opened the pages to that network, by names that cannot be known here.
+    This prevents DNS rebinding: a web page can let its own host name resolve to 127.0.0.1 and read
+    the responses of local servers, but its requests carry that name. A server that listens on a
+    network address accepts all names, because the names of the machine are not known.
     """
     name = listen_host.strip("[]").lower()
     if name in LOOPBACK_NAMES:
@@ -116,14 +116,14 @@ def allowed_hosts(listen_host: str) -> frozenset[str] | None:
 
 
 class Guard:
-    """Refuse requests addressed to unknown hosts, and put the headers on every response."""
+    """Middleware that rejects unknown host names and adds the security headers to responses."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
         self._app = app
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -137,7 +137,7 @@ class Guard:
             await self._app(scope, receive, send_guarded)
 
     def _is_known(self, host: str) -> bool:
-        if self._hosts is None or not host:  # no browser leaves it out
+        if self._hosts is None or not host:  # browsers always send it
             return True
         name = host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]
         name = name.strip("[").rstrip(".").lower()

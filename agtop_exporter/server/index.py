@@ -1,4 +1,7 @@
-"""The page at `/`: the live sessions, for people. No titles, no paths, no scripts."""
+"""The page at `/`: the active and recent sessions.
+
+It contains no titles, no paths and no scripts.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +13,7 @@ from agtop_exporter.render.table import MISSING, age, compact, money
 REFRESH_SECONDS = 10
 
 Figure = Callable[[Session, float], str]
-"""What a cell says of a session at a time, in unix seconds."""
+"""Returns the text of a cell for a session at a time (unix seconds)."""
 
 STYLE = """
 :root {
@@ -85,10 +88,13 @@ footer { margin-top: 1.5rem; font-size: .85rem; }
 
 
 def render(snapshot: Snapshot | None, *, version: str, trouble: str = "") -> bytes:
-    """Return the page, with ages as of the snapshot; `trouble` is why not to rely on it."""
+    """Return the page as UTF-8. Ages are relative to the time of the snapshot.
+
+    `trouble` is a message about failing refreshes, shown at the top.
+    """
     content = "" if snapshot is None else _summary(snapshot) + _sessions(snapshot)
     if not content:
-        content = '<p class="none">The first scan is under way.</p>'
+        content = '<p class="none">The first scan is running.</p>'
     if trouble:
         content = f'<p class="none error">{escape(trouble)}</p>\n{content}'
     page = f"""<!doctype html>
@@ -109,8 +115,8 @@ def render(snapshot: Snapshot | None, *, version: str, trouble: str = "") -> byt
 <main>
 {content}
 </main>
-<footer>Tokens and cost of a session include its subagents. Cost is the retail equivalent in US
-dollars: * lacks tokens without a known price, ? has no known price at all.</footer>
+<footer>Tokens and cost of a session include its subagents. Cost is the retail cost in US dollars.
+*: the price of some tokens is not known. ?: no price is known.</footer>
 </body>
 </html>
 """
@@ -136,7 +142,7 @@ def _summary(snapshot: Snapshot) -> str:
 
 def _sessions(snapshot: Snapshot) -> str:
     if not snapshot.published:
-        return '<h2>Recent sessions</h2>\n<p class="none">No session is live.</p>'
+        return '<h2>Recent sessions</h2>\n<p class="none">No active or recent sessions.</p>'
     waiting_first = sorted(
         snapshot.published, key=lambda s: (s.state.kind != "waiting", -(s.last_active or 0))
     )
@@ -176,7 +182,7 @@ def _usage(
 ) -> Figure:
     def figure(session: Session, _now: float) -> str:
         process = session.process
-        # What a host of several sessions uses cannot be split between them.
+        # The usage of a process that hosts several sessions cannot be split between them.
         usage = process.usage if process and process.role != "host" else None
         value = value_of(usage) if usage else None
         return MISSING if value is None else form(value)
@@ -196,4 +202,4 @@ FIGURES: dict[str, Figure] = {
     "Memory": _usage(lambda usage: usage.rss_bytes, compact),
     "Last active": _last_active,
 }
-"""The columns of figures, by their titles."""
+"""The columns with numbers, by title."""

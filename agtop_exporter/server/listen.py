@@ -1,4 +1,4 @@
-"""The listening socket and the thread that serves it."""
+"""The listening socket and the server thread."""
 
 import errno
 import socket
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from agtop_exporter.model import AgtopError
 
-GRACE_SECONDS = 1  # for responses under way when the server stops
+GRACE_SECONDS = 1  # for unfinished responses when the server stops
 STOP_SECONDS = 2.0
 
 
@@ -19,14 +19,14 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         for connection in tuple(self.server_state.connections):
-            connection.transport.abort()  # a client that does not read its response
+            connection.transport.abort()  # of clients that do not read their responses
 
 
 @contextmanager
 def serve(app: ASGIApp, host: str, *, port: int) -> Iterator[int]:
-    """Serve `app` from a thread of its own until the context ends; yield the port, also for 0.
+    """Serve `app` in a separate thread until the context ends; yield the port number.
 
-    The socket listens before the context begins, so no early request is refused.
+    Port 0 selects a free port. The socket already listens when the context begins.
 
     Raises:
         AgtopError: The address cannot be bound.
@@ -58,18 +58,23 @@ def serve(app: ASGIApp, host: str, *, port: int) -> Iterator[int]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on the address; raise `AgtopError` if that cannot be."""
+    """Return a socket that listens on the address.
+
+    Raises:
+        AgtopError: The address cannot be bound.
+
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host.strip("[]"), port), family=family)
     except OSError as error:
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
-            message = f"{where} is in use: is another agtop-exporter running? --listen-address"
-            raise AgtopError(f"{message} takes another port") from error
-        reason = str(error.strerror or error).partition(" (while")[0]  # Python adds the address
+            message = f"{where} is in use; select another port with --listen-address"
+            raise AgtopError(message) from error
+        reason = str(error.strerror or error).partition(" (while")[0]  # Python appends the address
         raise AgtopError(f"cannot listen on {where}: {reason}") from error
-    # Its connections inherit it; asyncio sets it only on sockets that name their protocol, and
-    # without it a response waits 40 ms for the client to acknowledge its headers.
+    # Connections inherit this option. asyncio sets it only if the socket has a protocol number.
+    # Without it, a response waits 40 ms until the client acknowledges the headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

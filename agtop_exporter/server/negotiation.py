@@ -1,4 +1,4 @@
-"""What a client accepts: RFC 9110, section 12.5."""
+"""Content negotiation by Accept and Accept-Encoding headers (RFC 9110, section 12.5)."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ GZIP_RANGES = ("gzip", "*")
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """One element of an Accept header: what it names, and how much it is wanted, 0 to 1."""
+    """One element of an Accept header, with its quality value from 0 to 1."""
 
     name: str
     quality: float
@@ -18,7 +18,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 def wants_openmetrics(accept: str) -> bool:
-    """Tell whether OpenMetrics 1.0.0 is asked for by name, and text is not wanted more."""
+    """Return whether an Accept header names OpenMetrics 1.0.0 and does not prefer plain text."""
     offers = list(_offers(accept))
     named = [o.quality for o in offers if o.name == OPENMETRICS and o.version in {"", "1.0.0"}]
     wanted = max(named, default=0.0)
@@ -26,7 +26,7 @@ def wants_openmetrics(accept: str) -> bool:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether a page may be sent compressed."""
+    """Return whether an Accept-Encoding header allows gzip."""
     return _quality(list(_offers(accept_encoding)), GZIP_RANGES) > 0
 
 

@@ -6,7 +6,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from agtop_exporter.catalogue import Exposition
+from agtop_exporter.metrics import Exposition
 from agtop_exporter.model import Snapshot
 from agtop_exporter.render import prometheus
 
@@ -14,9 +14,9 @@ GZIP_LEVEL = 6
 
 
 class Pages(msgspec.Struct, frozen=True, gc=False):
-    """What the server sends until the next refresh.
+    """The pages that the server sends until the next refresh.
 
-    `ready` says that a scan has ended and that the pages hold its result.
+    `ready` is true if a scan has ended and the pages contain its result.
     """
 
     snapshot: Snapshot
@@ -28,9 +28,9 @@ class Pages(msgspec.Struct, frozen=True, gc=False):
 
 
 class OwnProcess:
-    """The `process_*` metrics of the exporter itself, as the Prometheus client library names them.
+    """The `process_*` metrics of the exporter's own process, from prometheus-client.
 
-    They are in no `Snapshot`, and not pushed over OTLP.
+    They are not part of a `Snapshot` and are not pushed over OTLP.
     """
 
     def __init__(self) -> None:
@@ -38,11 +38,11 @@ class OwnProcess:
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """Return the metrics of this moment in the text format 0.0.4."""
+        """Return the current metrics in the text format 0.0.4."""
         return generate_latest(self._registry)
 
     def openmetrics(self) -> bytes:
-        """Return the metrics of this moment in OpenMetrics 1.0.0, without its end mark."""
+        """Return the current metrics in OpenMetrics 1.0.0, without its last line `# EOF`."""
         page: bytes = generate_openmetrics(self._registry)  # type: ignore[no-untyped-call]
         return page.removesuffix(prometheus.OPENMETRICS_END)
 
@@ -50,7 +50,7 @@ class OwnProcess:
 def render_pages(
     exposition: Exposition, snapshot: Snapshot, *, own: OwnProcess, ready: bool = True
 ) -> Pages:
-    """Render `exposition`, which was published of `snapshot`, in all formats."""
+    """Render `exposition`, the published values of `snapshot`, in all formats."""
     text, openmetrics = prometheus.both(exposition)
     text += own.text()
     openmetrics += own.openmetrics() + prometheus.OPENMETRICS_END

@@ -1,6 +1,6 @@
 """One validated settings object: flags over `AGTOP_*` variables over a TOML file over defaults.
 
-Nothing here reads the command line or the environment of the process: both are passed in.
+The package does not read the command line or the environment itself; both are passed in.
 """
 
 from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Form, Settings

@@ -33,11 +33,11 @@ class Form:
     """How a setting is written and used, beyond its type and bounds."""
 
     nouns: tuple[str, ...] = ()
-    """What a message says is expected: for the value, for an item of it, for an item of that."""
+    """Descriptions in messages: of the value, of its items, of the items of an item."""
     metavar: str = ""  # what `--help` shows for the value
     unit: str = ""  # of a number
-    separator: str = ""  # between the items of a list in a variable
-    default_text: str = ""  # what an empty default stands for
+    separator: str = ""  # separates the items of a list in a variable
+    default_text: str = ""  # the meaning of an empty default
     needs_restart: bool = False  # a reload keeps the old value
 
     @classmethod
@@ -109,7 +109,7 @@ def _no_boolean(value: object) -> object:
 
 
 def _usd(value: float) -> float:
-    """Check a rate as the price tables do: finite, not negative, not absurdly high or small."""
+    """Check that a rate is finite, not negative, and in the range that price tables accept."""
     try:
         picodollars_per_token(Decimal(str(value)), per_tokens=1_000_000)
     except PriceTableError as error:
@@ -134,7 +134,7 @@ A_DIRECTORY = ("a directory",)
 
 
 class Settings(BaseSettings):
-    """Everything that a user may set. Times are in seconds."""
+    """All settings. Times are in seconds."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True

@@ -22,7 +22,7 @@ EXCLUDING = ("refresh_pricing", "no_pricing_refresh")  # only one of them may be
 
 
 class SettingsError(AgtopError):
-    """Settings that cannot be used; the message has a line for each mistake."""
+    """Invalid settings. The message has one line for each mistake."""
 
 
 def load_settings(
@@ -45,7 +45,7 @@ def load_settings(
 
 
 def _validated(*layers: Mapping[str, Any]) -> Settings:
-    """Merge layers, of which the first wins. Raises pydantic's ValidationError."""
+    """Merge layers; the first layer takes precedence. Raises pydantic's ValidationError."""
 
     class Layered(Settings):
         @classmethod
@@ -61,24 +61,24 @@ def _validated(*layers: Mapping[str, Any]) -> Settings:
 
 
 class Layer(PydanticBaseSettingsSource):
-    """Values by the exact names of the settings."""
+    """A source of settings: values by the names of the settings."""
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
         super().__init__(settings_cls)
         self._values = values
 
     def get_field_value(self, _field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the value, its name, and that it needs no decoding."""
+        """Return the value of a field, its name, and False: the value needs no decoding."""
         return self._values.get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return all values, also those that are no setting."""
+        """Return all values, including unknown names."""
         return dict(self._values)
 
 
 @dataclass
 class Origin:
-    """The values of one source by the names of the settings, and what the user calls them."""
+    """The values of one source by setting name, and the names that the user wrote."""
 
     values: dict[str, Any]
     spelling: Spelling
@@ -86,7 +86,7 @@ class Origin:
     """Returns the line of a value (0 if there are no lines) and the start of its message."""
 
     def check(self) -> list[str]:
-        """Remove the values that cannot be used; return a line for each mistake."""
+        """Remove invalid values, and return one line for each mistake."""
         if not self.values:
             return []
         try:
@@ -185,7 +185,7 @@ class Variables(EnvSettingsSource):
             return value  # not JSON, which the validation reports
 
     def __call__(self) -> dict[str, Any]:
-        """Return the values, also those of variables that are no setting."""
+        """Return all values, including those of unknown variables."""
         given = {name.removeprefix(PREFIX.lower()): text for name, text in self.env_vars.items()}
         return {
             name: text for name, text in given.items() if name not in FIELDS

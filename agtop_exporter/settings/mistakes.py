@@ -1,4 +1,4 @@
-"""Turns what pydantic reports into sentences for the user: one for each mistake."""
+"""Converts the errors of pydantic to one sentence for each mistake."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ Spelling = Callable[[str], str]
 
 
 def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, str]]:
-    """Yield (keys that lead to the value, what is wrong with it) for each mistake."""
+    """Yield the path of keys to the value and the message, for each mistake."""
     details = error.errors(include_url=False, include_context=True)
     dotted_names = {one["loc"] for one in details if _is_dotted_name(one)}
     unknown_keys = {one["loc"][:-1] for one in details if one["loc"][-1:] == ("[key]",)}
@@ -38,12 +38,12 @@ def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, 
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the known name that was probably meant, empty if none is close."""
+    """Return the most similar known name, or "" if none is similar."""
     return next(iter(get_close_matches(name, known, n=1, cutoff=0.7)), "")
 
 
 def shown(value: object) -> str:
-    """Return a value as a message shows it: short, and on one line."""
+    """Return a value as short text on one line, for a message."""
     if isinstance(value, str):
         cut = len(value) > SHOWN_CHARACTERS
         return f"{value[:SHOWN_CHARACTERS]!r}{'...' if cut else ''}"
@@ -57,7 +57,10 @@ def shown(value: object) -> str:
 
 
 def expectation(field: FieldInfo, depth: int = 0) -> str:
-    """Say what a field takes; `depth` counts the keys and indexes inside the field's value."""
+    """Return the description of the values that a field accepts.
+
+    `depth` is the number of keys and indexes inside the field's value.
+    """
     form, kind = Form.of(field), field.annotation
     if form.nouns:
         return form.nouns[min(depth, len(form.nouns) - 1)]
@@ -102,7 +105,7 @@ def _own_words(one: ErrorDetails, _spelling: Spelling) -> str:
 SENTENCES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyType(
     {"extra_forbidden": _unknown, "value_error": _own_words, "agent": _unknown_agent}
 )
-"""By pydantic's type of error; every other type means that something else was expected."""
+"""Messages by pydantic's type of error. All other types: the value is not what was expected."""
 
 
 def _unknown_token_type(one: ErrorDetails) -> str:
@@ -112,7 +115,10 @@ def _unknown_token_type(one: ErrorDetails) -> str:
 
 
 def _is_dotted_name(one: ErrorDetails) -> bool:
-    """Tell whether a table stands where a price belongs: `[prices.gpt-5.2]` is a table in one."""
+    """Return whether a price is a table of prices, as in `[prices.gpt-5.2]`.
+
+    TOML reads this header as a table `2` inside a table `gpt-5`.
+    """
     return one["loc"][0] == "prices" and len(one["loc"]) == 3 and isinstance(one["input"], dict)  # noqa: PLR2004 - prices, model, token type
 
 

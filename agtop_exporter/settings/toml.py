@@ -16,7 +16,7 @@ POSITION = re.compile(
 
 
 class TomlError(ValueError):
-    """A file that cannot be used; the message names the file, and the line if there is one."""
+    """A file that cannot be read or parsed. The message names the file and, if known, the line."""
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
@@ -39,7 +39,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _syntax(path: Path, reason: str) -> str:
-    """Put the position of a mistake where editors look for it."""
+    """Return a syntax error as path:line:column: message, the form that editors recognise."""
     found = POSITION.fullmatch(reason)
     if not found:
         return f"{path}: {reason[:1].lower()}{reason[1:]}"
@@ -89,7 +89,7 @@ def dotted(keys: Keys) -> str:
 
 
 def _quoted(key: str) -> str:
-    """Quote a key on one line, whatever it contains."""
+    """Return a key as a quoted TOML key on one line."""
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(one if one.isprintable() else _escape(one) for one in escaped) + '"'
 

@@ -28,7 +28,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from promql import substituted
 from snapshots import make_agent, make_gauges, make_session, make_snapshot, make_totals
 
-from agtop_exporter.catalogue import collect
+from agtop_exporter.metrics import collect
 from agtop_exporter.model import TOKEN_TYPES
 from agtop_exporter.render import prometheus
 

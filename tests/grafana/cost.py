@@ -1,11 +1,11 @@
-"""What was spent, on what, and what the cache saved."""
+"""Cost by model, project and agent, and savings by the prompt cache."""
 # ruff: noqa: S106 - a token_type is no password
 
 from grafana.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries
 from grafana.variables import Selectors
 
 of = Selectors("agent", "model", "project")
-NOTHING = "Nothing was spent."
+NOTHING = "No cost"
 CACHE = "=~cache_.+"
 
 
@@ -23,24 +23,24 @@ SAVED = (
 )
 
 SUMS = row(
-    "In the time shown",
+    "Selected time range",
     stat(
         "Cost",
-        "Retail cost, at the prices of the time of each request.",
+        "Retail cost, at the prices at the time of each request.",
         f"sum({of.grown('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
     stat(
         "Cost per hour",
-        "Retail cost per hour, as a mean over the time shown.",
+        "Mean retail cost per hour in the selected time range.",
         f"sum({of.grown('agtop_cost_usd_total')}) / ($__range_s / 3600)",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
     stat(
         "Cost per million tokens",
-        "Retail cost of a million tokens, of whatever type.",
+        "Retail cost per million tokens of any type.",
         f"1e6 * sum({of.grown('agtop_cost_usd_total')})"
         f" / (sum({of.grown('agtop_tokens_total')}) > 0)",
         unit="currencyUSD",
@@ -48,8 +48,8 @@ SUMS = row(
     ),
     stat(
         "Saved by the cache",
-        "What the cached part of the prompts would have cost as plain input, at the mean input "
-        "price of each model in the time shown, less what reading and writing the cache cost.",
+        "Cost of the cached prompt tokens at the mean input price of each model in the selected "
+        "time range, minus the cost of cache reads and cache writes.",
         f"sum({SAVED})",
         unit="currencyUSD",
         empty="Nothing yet",
@@ -57,7 +57,7 @@ SUMS = row(
     ),
     stat(
         "Unpriced tokens",
-        "Tokens that no price was known for: the cost lacks them.",
+        "Tokens without a known price. The cost excludes them.",
         f"sum({of.grown('agtop_unpriced_tokens_total')})",
         unit="short",
         empty="None",
@@ -65,7 +65,7 @@ SUMS = row(
     ),
     stat(
         "Reasoning",
-        "Share of the output that was reasoning.",
+        "Share of the output tokens that are reasoning tokens.",
         f"sum({of.grown('agtop_reasoning_tokens_total')})"
         f" / (sum({of.grown('agtop_tokens_total', token_type='output')}) > 0)",
         unit="percentunit",
@@ -87,7 +87,7 @@ COURSE = row(
     "Over time",
     timeseries(
         "Cost per hour by model",
-        "Retail cost per hour, at the pace of each moment.",
+        "Retail cost per hour, at the current rate.",
         cost_per_hour("model"),
         unit="currencyUSD",
         empty=NOTHING,
@@ -95,7 +95,7 @@ COURSE = row(
     ),
     timeseries(
         "Cost per hour by project",
-        "Retail cost per hour, at the pace of each moment. Not filtered by model.",
+        "Retail cost per hour, at the current rate. Not filtered by model.",
         cost_per_hour("project", "agtop_project_cost_usd_total"),
         unit="currencyUSD",
         empty=NOTHING,
@@ -103,7 +103,7 @@ COURSE = row(
     ),
     timeseries(
         "Cost per hour by token type",
-        "Retail cost per hour. unsplit is what an agent reports as one sum.",
+        "Retail cost per hour. unsplit is a cost that the agent reports without token types.",
         cost_per_hour("token_type"),
         unit="currencyUSD",
         empty=NOTHING,
@@ -111,13 +111,13 @@ COURSE = row(
     ),
     timeseries(
         "Cache hit ratio by agent",
-        "Share of the prompts' tokens that came from the cache.",
+        "Share of the prompt tokens that were read from the cache.",
         (
             CACHE_HITS,
             "{{agent}}",
         ),
         unit="percentunit",
-        empty="Nothing was asked.",
+        empty="No prompts",
         defaults={"max": 1},
     ),
 )
@@ -137,7 +137,7 @@ SHARES = row(
     "By model and project",
     table(
         "Models",
-        "What each model was used for in the time shown.",
+        "Cost and tokens of each model in the selected time range.",
         [
             column("Cost", grown_by(BY, "agtop_cost_usd_total"), "currencyUSD"),
             column("Responses", f"round({grown_by(BY, 'agtop_requests_total')})"),
@@ -152,11 +152,11 @@ SHARES = row(
         ],
         labels=[("agent", "Agent"), ("model", "Model")],
         sort="Cost",
-        empty="No model was used.",
+        empty="No models",
     ),
     table(
         "Projects",
-        "What each project cost in the time shown. Not filtered by model.",
+        "Cost and tokens of each project in the selected time range. Not filtered by model.",
         [
             column(
                 "Cost", grown_by("agent, project", "agtop_project_cost_usd_total"), "currencyUSD"
@@ -165,12 +165,12 @@ SHARES = row(
         ],
         labels=[("project", "Project"), ("agent", "Agent")],
         sort="Cost",
-        empty="No project was worked on.",
+        empty="No projects",
         width=12,
     ),
     bars(
         "Agents",
-        "Retail cost by agent, and whether we estimated it or the agent reported it.",
+        "Retail cost by agent and source: estimated from a price table, or reported by the agent.",
         (
             f"sort_desc({grown_by('agent, cost_source', 'agtop_cost_usd_total')} > 0)",
             "{{agent}}, {{cost_source}}",
@@ -181,8 +181,8 @@ SHARES = row(
     ),
     bars(
         "Unpriced tokens",
-        "Models without a known price, by their tokens. A price can be set: [prices] in the "
-        "settings.",
+        "Tokens by model, for models without a known price. Set a price in the settings, section "
+        "[prices].",
         (
             f"sort_desc({grown_by('model', 'agtop_unpriced_tokens_total')} > 0)",
             "{{model}}",
@@ -195,7 +195,7 @@ SHARES = row(
 
 BOARD = board(
     "Cost & models",
-    "Retail cost and tokens by model, project and agent, and what the cache saved.",
+    "Retail cost and tokens by model, project and agent, and savings by the cache.",
     SUMS,
     COURSE,
     SHARES,

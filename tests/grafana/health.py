@@ -1,4 +1,4 @@
-"""Whether the exporter itself can be trusted."""
+"""Health of the exporter: scans, errors and resource usage."""
 
 from functools import partial
 
@@ -34,8 +34,8 @@ NOW = row(
         thresholds=steps((1, GREEN), base=RED),
     ),
     small_stat(
-        "Age of the figures",
-        "Time since the last scan, of the exporter that is furthest behind.",
+        "Age of the data",
+        "Time since the last scan, for the exporter with the oldest data.",
         f"max(time() - {of('agtop_snapshot_timestamp_seconds')})",
         unit="s",
         empty=NO_EXPORTER,
@@ -43,7 +43,7 @@ NOW = row(
     ),
     small_stat(
         "Unusable records",
-        "Records that could not be used, of all in the time shown.",
+        "Share of the records that could not be used, in the selected time range.",
         f"(sum({of.grown('agtop_parse_errors_total')}) or vector(0))"
         f" / (sum({of.grown('agtop_scan_records_total')}) > 0)",
         unit="percentunit",
@@ -52,7 +52,8 @@ NOW = row(
     ),
     small_stat(
         "Series dropped",
-        "Sessions and label values without series of their own, since a limit was reached.",
+        "Sessions without series, and label values that share the value other, because a limit was "
+        "reached.",
         f"sum({of('agtop_series_dropped')})",
         unit="short",
         empty=NO_EXPORTER,
@@ -60,14 +61,14 @@ NOW = row(
     ),
     small_stat(
         "Series",
-        "Samples of the last scrape, of all exporters.",
+        "Samples in the last scrape of all exporters.",
         f"sum(scrape_samples_scraped{OURS})",
         unit="short",
         empty=NO_EXPORTER,
     ),
     small_stat(
         "Failed parts of refreshes",
-        "Parts of refreshes that an unexpected error ended, in the time shown.",
+        "Parts of refreshes that ended with an unexpected error, in the selected time range.",
         f"round(sum({of.grown('agtop_refresh_errors_total')}))",
         unit="short",
         empty=NO_EXPORTER,
@@ -75,7 +76,7 @@ NOW = row(
     ),
     small_stat(
         "Ledger on disk",
-        "Whether the last refresh is stored on disk, everywhere: a restart would lose the rest.",
+        "Yes if all exporters have their last refresh on disk. If not, a restart loses data.",
         f"min({of('agtop_ledger_durable')})",
         unit="bool_yes_no",
         empty="No ledger is kept",
@@ -83,7 +84,7 @@ NOW = row(
     ),
     small_stat(
         "Settings",
-        "Whether the last reload of the settings succeeded, everywhere.",
+        "Yes if the last reload of the settings succeeded on all exporters.",
         f"min({of('agtop_config_last_reload_successful')})",
         unit="bool_yes_no",
         empty=NO_EXPORTER,
@@ -95,7 +96,7 @@ SCANS = row(
     "Scans",
     table(
         "Agents",
-        "Of each agent: whether it is there, whether its files could be read, and how long ago.",
+        "For each agent: whether it was found, whether its files can be read, and the last scan.",
         [
             {
                 "expr": of_agent(of("agtop_agent_enabled")),
@@ -111,7 +112,7 @@ SCANS = row(
             {"expr": of_agent(of("agtop_files_tracked")), "title": "Files", "unit": "short"},
             {
                 "expr": of_agent(of("agtop_scan_duration_seconds")),
-                "title": "Scan took",
+                "title": "Scan duration",
                 "unit": "s",
             },
             {
@@ -140,7 +141,7 @@ SCANS = row(
     ),
     timeseries(
         "Duration of scans",
-        "Seconds that the last scan took, by agent, and the whole refresh.",
+        "Duration of the last scan by agent, and of the whole refresh.",
         (
             f"max by (agent) ({SCANS_OF_FOUND})",
             "{{agent}}",
@@ -151,40 +152,40 @@ SCANS = row(
     ),
     timeseries(
         "Bytes read",
-        "Bytes per second read of the agents' files.",
+        "Bytes per second read from the agents' files.",
         (f"sum by (agent) ({of.rate('agtop_scan_bytes_total')})", "{{agent}}"),
         unit="Bps",
-        empty="Nothing was read.",
+        empty="No bytes read",
     ),
     bars(
         "Unusable records by reason",
-        "schema is a changed format; json and encoding are damaged files; too_large is a line "
-        "beyond the limit; negative is a mistake of the exporter. In the time shown.",
+        "In the selected time range. schema: changed format. json, encoding: damaged file. "
+        "corrupt: damaged database. too_large: line above the limit. negative: exporter bug.",
         (
             f"round(sum by (agent, reason) ({of.grown('agtop_parse_errors_total')})) > 0",
             "{{agent}} {{reason}}",
         ),
         unit="short",
-        empty="Every record could be used.",
+        empty="No unusable records",
     ),
     bars(
-        "Files read from the start again",
-        "Files that were truncated, rewritten, replaced or deleted in the time shown. Nothing is "
-        "counted twice for it.",
+        "File resets",
+        "Files that were truncated, rewritten, replaced or deleted in the selected time range. "
+        "This does not cause double counting.",
         (
             f"round(sum by (agent, reason) ({of.grown('agtop_source_resets_total')})) > 0",
             "{{agent}} {{reason}}",
         ),
         unit="short",
-        empty="No file was.",
+        empty="No resets",
     ),
 )
 
 ITSELF = row(
-    "The exporter itself",
+    "Exporter",
     timeseries(
         "CPU",
-        "Processor cores in use by the exporter.",
+        "CPU cores used by the exporter.",
         (
             f"sum by (instance) (rate(process_cpu_seconds_total{OURS}[$__rate_interval]))",
             "{{instance}}",
@@ -203,7 +204,7 @@ ITSELF = row(
     ),
     timeseries(
         "Duration of scrapes",
-        "Seconds that Prometheus waited for the page.",
+        "Duration of the scrapes by Prometheus.",
         (f"max by (instance) (scrape_duration_seconds{OURS})", "{{instance}}"),
         unit="s",
         empty=NO_EXPORTER,
@@ -219,8 +220,8 @@ ITSELF = row(
     ),
     bars(
         "Refresh errors by stage",
-        "Unexpected errors that ended a part of a refresh, in the time shown. The log names their "
-        "location.",
+        "Unexpected errors that ended a part of a refresh, in the selected time range. The log has "
+        "their location.",
         (
             f"round(sum by (instance, stage) ({of.grown('agtop_refresh_errors_total')})) > 0",
             "{{instance}} {{stage}}",
@@ -231,11 +232,11 @@ ITSELF = row(
     ),
     timeseries(
         "OTLP pushes",
-        "Pushes per minute, and those that failed after their retries.",
+        "Pushes per minute, and pushes that failed after all retries.",
         (f"60 * sum({of.rate('agtop_otlp_exports_total')})", "pushes"),
         (f"60 * sum({of.rate('agtop_otlp_export_errors_total')})", "failed"),
         unit="short",
-        empty="Nothing is pushed over OTLP.",
+        empty="No OTLP pushes",
         width=8,
     ),
     table(
@@ -274,7 +275,7 @@ ITSELF = row(
     ),
     stat(
         "Failed downloads",
-        "Downloads of price tables that failed in the time shown.",
+        "Failed downloads of price tables in the selected time range.",
         f"sum({of.grown('agtop_pricing_refresh_errors_total')})",
         unit="short",
         empty="None",
@@ -286,7 +287,7 @@ ITSELF = row(
 
 BOARD = board(
     "Exporter health",
-    "Whether the exporter scans, understands what it reads, and is scraped.",
+    "Scans, parse errors and resource usage of the exporter.",
     NOW,
     SCANS,
     ITSELF,

@@ -1,4 +1,4 @@
-"""How much is left of the providers' rate-limit windows."""
+"""Usage of the providers' rate-limit windows."""
 
 from grafana.panels import BLUE, ORANGE, RED, bars, board, row, steps, table, timeseries
 from grafana.variables import Selectors
@@ -11,7 +11,7 @@ BY = "job, instance, agent, window, source"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
 PACE = f"{USED} / ((1 - ({RESET} - time()) / {LENGTH}) > 0.01)"
 LEGEND = "{{agent}} {{window}}, {{source}}"
-NONE = "No agent has told its limits in the last 24 hours."
+NONE = "No agent has recorded a rate limit in the last 24 hours."
 
 
 def of_window(expression):
@@ -22,7 +22,7 @@ NOW = row(
     "Now",
     bars(
         "Used",
-        "Share of each window that is used up, as the agent recorded it last.",
+        "Used share of each window, as the agent last recorded it.",
         (f"sort_desc({of_window(USED)})", LEGEND),
         unit="percentunit",
         empty=NONE,
@@ -33,8 +33,8 @@ NOW = row(
     ),
     table(
         "Windows",
-        "The pace is the used share over the share of the window that is over: above 1 the limit "
-        "is reached before the window resets. What was recorded long ago may be of another window.",
+        "Pace is the used share divided by the elapsed share of the window. Above 1, the limit is "
+        "reached before the window resets. Old records may refer to an earlier window.",
         [
             {
                 "expr": of_window(USED),
@@ -53,7 +53,7 @@ NOW = row(
             {"expr": of_window(LENGTH), "title": "Length", "unit": "s"},
             {
                 "expr": of_window(f"time() - {of('agtop_rate_limit_observed_timestamp_seconds')}"),
-                "title": "Since it was told",
+                "title": "Age of the record",
                 "unit": "s",
                 "thresholds": steps((900, ORANGE)),
             },
@@ -61,7 +61,7 @@ NOW = row(
         labels=[
             ("agent", "Agent"),
             ("window", "Window"),
-            ("source", "Told by"),
+            ("source", "Source"),
             ("instance", "Machine"),
         ],
         hidden=("job",),
@@ -74,7 +74,7 @@ COURSE = row(
     "Over time",
     timeseries(
         "Used share",
-        "Share of each window that is used up. It falls when the window resets.",
+        "Used share of each window. It falls when the window resets.",
         (of_window(USED), LEGEND),
         unit="percentunit",
         empty=NONE,
@@ -83,7 +83,7 @@ COURSE = row(
     ),
     timeseries(
         "Pace",
-        "Used share over the share of the window that is over: above 1 the limit comes first.",
+        "Used share divided by the elapsed share. Above 1, the limit is reached before the reset.",
         (of_window(PACE), LEGEND),
         unit="short",
         empty=NONE,
@@ -93,7 +93,7 @@ COURSE = row(
 
 BOARD = board(
     "Limits",
-    "Rate-limit windows: how much is used, how fast, and when they reset.",
+    "Rate-limit windows: used share, pace and reset times.",
     NOW,
     COURSE,
     since="now-24h",

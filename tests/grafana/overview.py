@@ -1,4 +1,4 @@
-"""The first look: what was spent, what goes on now, who waits."""
+"""Overview: cost, activity and sessions that wait for a human."""
 # ruff: noqa: S106 - a token_type is no password
 
 from grafana.panels import (
@@ -32,7 +32,7 @@ NOW = row(
     "Now",
     stat(
         "Waiting for you",
-        "Sessions that asked a question or for a permission.",
+        "Sessions that ask a question or for a permission.",
         f"sum({of('agtop_sessions', state='waiting')})",
         unit="short",
         empty="No agent found",
@@ -40,14 +40,14 @@ NOW = row(
     ),
     stat(
         "Running",
-        "Sessions at work.",
+        "Sessions that are working.",
         f"sum({of('agtop_sessions', state='running')})",
         unit="short",
         empty="No agent found",
     ),
     stat(
-        "In trouble",
-        "Sessions that failed, or should be at work and are silent.",
+        "Error or stalled",
+        "Sessions with an error, and sessions that should be working but write nothing.",
         f"sum({of('agtop_sessions', state='=~error|warning')})",
         unit="short",
         empty="No agent found",
@@ -55,21 +55,21 @@ NOW = row(
     ),
     stat(
         "Cost",
-        "Retail cost in the time shown.",
+        "Retail cost in the selected time range.",
         f"sum({of.grown('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
     stat(
         "Tokens",
-        "Tokens of all types in the time shown.",
+        "Tokens of all types in the selected time range.",
         f"sum({of.grown('agtop_tokens_total')})",
         unit="short",
         empty="Nothing yet",
     ),
     stat(
         "Cache hit ratio",
-        "Share of the prompts' tokens that came from the cache, in the time shown.",
+        "Share of the prompt tokens that were read from the cache, in the selected time range.",
         f"sum({of.grown('agtop_tokens_total', token_type='cache_read')})"
         f" / (sum({of.grown('agtop_tokens_total', token_type='!=output')}) > 0)",
         unit="percentunit",
@@ -77,12 +77,12 @@ NOW = row(
         thresholds=steps((0.5, ORANGE), (0.8, "green"), base=RED),
     ),
     table(
-        "Who is waiting",
-        "Sessions that wait for a human, the longest first. The id leads to the session.",
+        "Waiting sessions",
+        "Sessions that wait for a human, the longest wait first. Click an id to open the session.",
         [
             {
                 "expr": of.with_project(f"({WAITED})"),
-                "title": "For",
+                "title": "Waiting for",
                 "unit": "s",
                 "thresholds": steps((120, ORANGE), (900, RED)),
             },
@@ -96,14 +96,14 @@ NOW = row(
         ],
         hidden=("job",),
         label_links={"Session": [SESSION_LINK]},
-        sort="For",
-        empty="Nobody waits for you.",
+        sort="Waiting for",
+        empty="No session is waiting.",
         height=7,
         width=16,
     ),
     timeseries(
         "Sessions",
-        "Sessions by state, without the closed ones.",
+        "Sessions by state, except closed sessions.",
         (f"sum by (state) ({of('agtop_sessions', state='!=closed')})", "{{state}}"),
         unit="short",
         empty="No agent found",
@@ -115,48 +115,48 @@ NOW = row(
 )
 
 SPENT = row(
-    "Spent",
+    "Cost",
     timeseries(
         "Cost per hour",
-        "Retail cost per hour by agent, at the pace of each moment.",
+        "Retail cost per hour by agent, at the current rate.",
         (f"sum by (agent) ({of.rate('agtop_cost_usd_total')}) * 3600", "{{agent}}"),
         unit="currencyUSD",
-        empty="Nothing was spent.",
+        empty="No cost",
         stack=True,
     ),
     timeseries(
         "Tokens per minute",
-        "Tokens per minute by type; each token is of one type only.",
+        "Tokens per minute by type. Each token has one type.",
         (f"sum by (token_type) ({of.rate('agtop_tokens_total')}) * 60", "{{token_type}}"),
         unit="short",
-        empty="Nothing was used.",
+        empty="No tokens",
         stack=True,
     ),
     bars(
-        "Projects",
-        "Retail cost by project in the time shown, the ten dearest.",
+        "Projects: top 10 by cost",
+        "Retail cost by project in the selected time range.",
         (
             f"topk(10, sum by (project) ({of.grown('agtop_project_cost_usd_total')}) > 0)",
             "{{project}}",
         ),
         unit="currencyUSD",
-        empty="Nothing was spent.",
+        empty="No cost",
         width=8,
     ),
     bars(
-        "Models",
-        "Retail cost by model in the time shown, the ten dearest.",
+        "Models: top 10 by cost",
+        "Retail cost by model in the selected time range.",
         (f"topk(10, sum by (model) ({of.grown('agtop_cost_usd_total')}) > 0)", "{{model}}"),
         unit="currencyUSD",
-        empty="Nothing was spent.",
+        empty="No cost",
         width=8,
     ),
     timeseries(
-        "Cost of a day",
-        "Retail cost of the 24 hours before each moment: what AgtopSpendHigh looks at.",
+        "Cost of the last 24 hours",
+        "Retail cost of the 24 hours before each point. The alert AgtopSpendHigh uses this value.",
         (f"sum by (instance) (increase({of('agtop_cost_usd_total')}[1d]))", "{{instance}}"),
         unit="currencyUSD",
-        empty="Nothing was spent.",
+        empty="No cost",
         width=8,
     ),
 )
@@ -165,7 +165,7 @@ ACTIVITY = row(
     "Activity",
     stat(
         "Prompts",
-        "Prompts typed in the time shown.",
+        "Prompts typed by users in the selected time range.",
         f"round(sum({of.grown('agtop_turns_total')}))",
         unit="short",
         empty="Nothing yet",
@@ -173,7 +173,7 @@ ACTIVITY = row(
     ),
     stat(
         "Responses",
-        "Responses of models in the time shown.",
+        "Model responses in the selected time range.",
         f"round(sum({of.grown('agtop_requests_total')}))",
         unit="short",
         empty="Nothing yet",
@@ -181,7 +181,7 @@ ACTIVITY = row(
     ),
     stat(
         "New sessions",
-        "Sessions that began in the time shown.",
+        "Sessions that started in the selected time range.",
         f"round(sum({of.grown('agtop_sessions_started_total')}))",
         unit="short",
         empty="Nothing yet",
@@ -189,7 +189,7 @@ ACTIVITY = row(
     ),
     stat(
         "Compactions",
-        "Contexts that were compacted in the time shown, because they were full.",
+        "Context compactions in the selected time range.",
         f"round(sum({of.grown('agtop_compactions_total')}))",
         unit="short",
         empty="None",
@@ -197,7 +197,7 @@ ACTIVITY = row(
     ),
     stat(
         "Failed tool calls",
-        "Share of the tool calls whose result was an error, in the time shown.",
+        "Share of the tool calls that returned an error, in the selected time range.",
         f"(sum({of.grown('agtop_tool_call_errors_total')}) or vector(0))"
         f" / (sum({of.grown('agtop_tool_calls_total')}) > 0)",
         unit="percentunit",
@@ -207,7 +207,7 @@ ACTIVITY = row(
     ),
     stat(
         "Unpriced tokens",
-        "Tokens in the time shown that no price was known for: the cost lacks them.",
+        "Tokens without a known price in the selected time range. The cost excludes them.",
         f"sum({of.grown('agtop_unpriced_tokens_total')})",
         unit="short",
         empty="None",
@@ -216,30 +216,30 @@ ACTIVITY = row(
     ),
     stat(
         "Median wait",
-        "Half of the times that sessions waited for a human in the time shown were shorter.",
+        "Median time that sessions waited for a human, in the selected time range.",
         f"histogram_quantile(0.5, sum by (le) ({of.grown('agtop_waiting_seconds_bucket')})) >= 0",
         unit="s",
-        empty="Nobody waited",
+        empty="No wait",
         width=3,
     ),
     stat(
-        "Waited in all",
-        "Time that sessions waited for a human, until they went on in the time shown.",
+        "Total wait",
+        "Sum of the times that sessions waited for a human, for waits that ended in the range.",
         f"sum({of.grown('agtop_waiting_seconds_sum')}) > 0",
         unit="s",
-        empty="Nobody waited",
+        empty="No wait",
         width=3,
     ),
     bars(
-        "Tools",
-        "Calls by tool in the time shown, the ten most used.",
+        "Tools: top 10 by calls",
+        "Tool calls by tool in the selected time range.",
         (f"topk(10, round(sum by (tool) ({of.grown('agtop_tool_calls_total')})) > 0)", "{{tool}}"),
         unit="short",
         empty="No tool was called.",
     ),
     bars(
-        "Failures by tool",
-        "Tool calls whose result was an error in the time shown, the ten tools with most.",
+        "Tools: top 10 by errors",
+        "Tool calls that returned an error, by tool, in the selected time range.",
         (
             f"topk(10, round(sum by (tool) ({of.grown('agtop_tool_call_errors_total')})) > 0)",
             "{{tool}}",
@@ -251,7 +251,7 @@ ACTIVITY = row(
 
 BOARD = board(
     "Overview",
-    "What AI coding agents cost, what they are doing, and who waits for a human.",
+    "Cost and activity of AI coding agents, and sessions that wait for a human.",
     NOW,
     SPENT,
     ACTIVITY,

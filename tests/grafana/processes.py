@@ -1,10 +1,10 @@
-"""What the agents' processes take of the machine."""
+"""CPU, memory and disk use of the agents' processes."""
 
 from grafana.panels import ORANGE, bars, board, row, stat, steps, timeseries
 from grafana.variables import Selectors
 
 of = Selectors("agent")
-NONE = "No agent runs."
+NONE = "No agent is running."
 
 
 def by_agent(expression):
@@ -15,22 +15,22 @@ NOW = row(
     "Now",
     stat(
         "Processes",
-        "Live processes of agents, with their children.",
+        "Running processes of agents, including their children.",
         f"sum({of('agtop_processes')})",
         unit="short",
         empty="Unknown",
     ),
     stat(
-        "Without a session",
-        "Processes of agents that belong to no session.",
+        "Orphan processes",
+        "Processes of agents without a session.",
         f"sum({of('agtop_orphan_processes')})",
         unit="short",
         empty="Unknown",
         thresholds=steps((1, ORANGE)),
     ),
     stat(
-        "On one session",
-        "Processes on a session that another process has open too.",
+        "Duplicate processes",
+        "Processes whose session is also open in another process.",
         f"sum({of('agtop_duplicate_processes')})",
         unit="short",
         empty="Unknown",
@@ -38,7 +38,7 @@ NOW = row(
     ),
     stat(
         "CPU cores",
-        "Processor cores in use by agents and what they started.",
+        "CPU cores used by agents and their child processes.",
         f"sum({of.rate('agtop_agent_cpu_seconds_total')})",
         unit="short",
         empty=NONE,
@@ -46,14 +46,14 @@ NOW = row(
     ),
     stat(
         "Memory",
-        "Resident memory of agents and what they started.",
+        "Resident memory of agents and their child processes.",
         f"sum({of('agtop_agent_memory_rss_bytes')})",
         unit="bytes",
         empty=NONE,
     ),
     stat(
-        "Not looked at",
-        "Times in the time shown that a process could not be looked at.",
+        "Not readable",
+        "Processes that could not be read, in the selected time range.",
         "sum("
         + Selectors().grown("agtop_process_scan_errors_total", reason="!=no_such_process")
         + ")",
@@ -70,7 +70,7 @@ COURSE = row(
         "Live processes with their children.",
         by_agent(of("agtop_processes")),
         unit="short",
-        empty="Processes cannot be seen here.",
+        empty="Processes cannot be read.",
     ),
     timeseries(
         "CPU cores",
@@ -82,7 +82,7 @@ COURSE = row(
     ),
     timeseries(
         "Resident memory",
-        "Memory in use by process trees.",
+        "Resident memory of process trees.",
         by_agent(of("agtop_agent_memory_rss_bytes")),
         unit="bytes",
         empty=NONE,
@@ -90,14 +90,14 @@ COURSE = row(
     ),
     timeseries(
         "Virtual memory",
-        "Address space of process trees: large with JavaScript runtimes, and no cause for alarm.",
+        "Address space of process trees. JavaScript runtimes reserve a lot; this is normal.",
         by_agent(of("agtop_agent_virtual_memory_bytes")),
         unit="bytes",
         empty=NONE,
     ),
     timeseries(
         "Disk reads",
-        "Bytes per second read from storage, not from the system's cache.",
+        "Bytes per second read from storage, excluding the page cache.",
         by_agent(of.rate("agtop_agent_disk_read_bytes_total")),
         unit="Bps",
         empty=NONE,
@@ -112,25 +112,24 @@ COURSE = row(
 )
 
 TROUBLE = row(
-    "Trouble",
+    "Problems",
     timeseries(
-        "Without a session, and on one session",
-        "Processes that belong to no session, and those on a session that another one has open.",
-        (f"sum by (agent) ({of('agtop_orphan_processes')})", "{{agent}} without a session"),
-        (f"sum by (agent) ({of('agtop_duplicate_processes')})", "{{agent}} on one session"),
+        "Orphan and duplicate processes",
+        "Processes without a session, and processes whose session is open in another process.",
+        (f"sum by (agent) ({of('agtop_orphan_processes')})", "{{agent}} orphan"),
+        (f"sum by (agent) ({of('agtop_duplicate_processes')})", "{{agent}} duplicate"),
         unit="short",
-        empty="Processes cannot be seen here.",
+        empty="Processes cannot be read.",
     ),
     bars(
-        "Why processes could not be looked at",
-        "By reason, in the time shown: access_denied comes of sandboxes and containers; a process "
-        "that ended meanwhile is no fault.",
+        "Unreadable processes by reason",
+        "In the selected time range. access_denied is common with sandboxes and containers.",
         (
             f"round(sum by (reason) ({of.grown('agtop_process_scan_errors_total')})) > 0",
             "{{reason}}",
         ),
         unit="short",
-        empty="All could be looked at.",
+        empty="All processes could be read.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Every session that is live or was until lately."""
+"""Active and recent sessions."""
 
 from grafana.overview import SESSION_LINK
 from grafana.panels import (
@@ -19,7 +19,7 @@ of = Selectors("agent", "project", "session")
 CONTEXT = f"{of('agtop_session_context_tokens')} / {of('agtop_session_context_limit_tokens')}"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
 LEGEND = "{{project}} · {{session}}"
-NONE = "No session is live, and none was in the last 15 minutes."
+NONE = "No active or recent sessions."
 
 
 def of_session(expression):
@@ -32,11 +32,11 @@ def state_of(selector):
 
 
 LIVE = row(
-    "Live",
+    "Sessions",
     table(
         "Sessions",
-        "Sessions that are live or were active in the last 15 minutes, with their subagents. "
-        "Tokens and cost are those of the whole session. Click an id for that session alone.",
+        "Sessions that are active or were active in the last 15 minutes, including subagents. "
+        "Tokens and cost are totals of the session. Click an id to show only that session.",
         [
             {"expr": state_of(of("agtop_session_state")), "unit": ""},
             {"expr": of.info(), "unit": ""},
@@ -81,7 +81,7 @@ LIVE = row(
                 "expr": of_session(
                     f"time() - {of('agtop_session_last_activity_timestamp_seconds')}"
                 ),
-                "title": "Silent for",
+                "title": "Since last activity",
                 "unit": "s",
             },
             {
@@ -109,7 +109,7 @@ LIVE = row(
             "Context",
             "Share of the context window that the last response used.",
             unit="percentunit",
-            empty="No session tells the size of its context.",
+            empty="No session has a known context size.",
             thresholds=FULLNESS,
             color="thresholds",
             defaults={"min": 0, "max": 1},
@@ -118,10 +118,10 @@ LIVE = row(
     },
     timeseries(
         "Context over time",
-        "Share of the context window in use; a fall is a compaction or a new start.",
+        "Used share of the context window. It falls after a compaction or a new start.",
         (of.named(f"({CONTEXT})"), LEGEND),
         unit="percentunit",
-        empty="No session tells the size of its context.",
+        empty="No session has a known context size.",
         thresholds=steps((0.9, RED)),
         defaults={"max": 1},
     ),
@@ -138,17 +138,17 @@ def summed(metric):
 
 
 USE = row(
-    "Use",
+    "Usage",
     of_each(
         "Tokens per minute",
-        "Tokens per minute of each session with its subagents.",
+        "Tokens per minute of each session, including subagents.",
         f"60 * {of.named(summed('agtop_session_tokens_total'))}",
         unit="short",
         stack=True,
     ),
     of_each(
         "Cost per hour",
-        "Retail cost per hour of each session with its subagents, at the pace of each moment.",
+        "Retail cost per hour of each session, including subagents, at the current rate.",
         f"3600 * {of.named(summed('agtop_session_cost_usd_total'))}",
         unit="currencyUSD",
         empty="No session has a known cost.",
@@ -156,7 +156,7 @@ USE = row(
     ),
     of_each(
         "CPU",
-        "Processor cores in use by each session's process tree.",
+        "CPU cores used by each session's process tree.",
         of.named(of.rate("agtop_session_cpu_seconds_total")),
         unit="percentunit",
         empty="No session has a process.",
@@ -188,7 +188,7 @@ PROCESSES = row(
     "Processes",
     table(
         "Sessions and their processes",
-        "How many processes a session has, how much memory they take, and how sure the pairing is.",
+        "Processes and memory of each session, and the confidence of the match.",
         [
             {
                 "expr": f"group by ({SESSION}, confidence)"
@@ -216,7 +216,7 @@ PROCESSES = row(
             ("project", "Project"),
             ("agent", "Agent"),
             ("session_id", "Session"),
-            ("confidence", "Pairing"),
+            ("confidence", "Match"),
             ("instance", "Machine"),
         ],
         hidden=("job", "__name__", "agent_version", "model"),
@@ -227,7 +227,7 @@ PROCESSES = row(
 
 BOARD = board(
     "Sessions",
-    "Sessions that are live or were until lately: state, context, tokens, cost and processes.",
+    "Active and recent sessions: state, context, tokens, cost and processes.",
     LIVE,
     USE,
     PROCESSES,

@@ -2,7 +2,7 @@
 
 from promql import family_of
 
-from agtop_exporter.catalogue import CATALOGUE
+from agtop_exporter.metrics import CATALOGUE
 
 DATASOURCE = {"type": "prometheus", "uid": "$datasource"}
 LABELS = {metric.name: metric.labels for metric in CATALOGUE}
@@ -14,7 +14,7 @@ SOURCES = {
     "job": ("label_values(agtop_build_info, job)", "The scrape jobs of agtop-exporter."),
     "instance": (
         'label_values(agtop_build_info{job=~"$job"}, instance)',
-        "The machines: an exporter each.",
+        "The machines, one exporter each.",
     ),
     "agent": (
         f"label_values(agtop_agent_enabled{{{MACHINE}}}, agent)",
@@ -22,15 +22,15 @@ SOURCES = {
     ),
     "model": (
         f"label_values(agtop_tokens_total{{{AGENT}}}, model)",
-        "Filters the panels whose metrics have a model.",
+        "Filters panels with metrics by model.",
     ),
     "project": (
         f"label_values(agtop_project_tokens_total{{{AGENT}}}, project)",
-        "Filters the panels whose metrics have a project.",
+        "Filters panels with metrics by project.",
     ),
     "session": (
         f"label_values(agtop_session_info{{{AGENT}}}, session_id)",
-        "Sessions that are live or were active in the last 15 minutes.",
+        "Sessions that are active or were active in the last 15 minutes.",
     ),
 }
 LABEL_OF = {"session": "session_id"}

@@ -1,12 +1,21 @@
-"""Metrics of single sessions: only of those that the snapshot publishes.
+"""Metrics of single sessions, for the sessions that the snapshot publishes.
 
-Tokens and cost include a session's subagents. What a host of several sessions uses is none of
-theirs: it cannot be split between them. Processor time and disk bytes stay when a process ends.
+Tokens and cost include a session's subagents. A process that hosts several sessions has no usage
+here, because its usage cannot be split between them. CPU time and disk bytes are kept after a
+process ends.
 """
 
 from collections.abc import Callable, Iterator
 
-from agtop_exporter.catalogue.metric import Collect, Metric, Number, Sample, each_session
+from agtop_exporter.metrics.limits import (
+    CONFIDENCES,
+    MATCHES,
+    SESSIONS,
+    SESSIONS_MAX,
+    STATES,
+    TYPES,
+)
+from agtop_exporter.metrics.metric import Collect, Metric, Number, Sample, each_session
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
     STATE_KINDS,
@@ -16,10 +25,7 @@ from agtop_exporter.model import (
     Snapshot,
 )
 
-CONFIDENCES = ("high", "medium", "low")
-
 LABELS = ("session_id", "agent")
-CAP = "200 sessions"
 
 
 def _info(snapshot: Snapshot) -> Iterator[Sample]:
@@ -69,178 +75,182 @@ def _usage(value_of: Callable[[ProcessUsage], Number | None]) -> Collect:
     return each_session(value)
 
 
-SESSIONS = (
+SESSION_METRICS = (
     Metric(
         name="agtop_session_info",
         kind="info",
         labels=(*LABELS, "agent_version", "model", "project"),
-        help="What a session is, always 1, from the last background scan. model is the latest.",
+        help="Version, latest model and project of a session, as of the last background scan. The "
+        "value is always 1. The setting sessions_max limits the number of sessions with series "
+        f"(default: {SESSIONS_MAX}).",
         otel_name="agtop.session.info",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=_info,
     ),
     Metric(
         name="agtop_session_tokens_total",
         kind="counter",
         labels=(*LABELS, "token_type"),
-        help="Tokens of a session with its subagents, from the last background scan.",
+        help="Tokens of a session and its subagents, as of the last background scan.",
         otel_name="agtop.session.tokens",
         otel_unit="{token}",
-        cap=f"{CAP} x 5",
+        limits=(SESSIONS, TYPES),
         collect=_tokens,
     ),
     Metric(
         name="agtop_session_cost_usd_total",
         kind="counter",
         labels=LABELS,
-        help="Retail cost in US dollars of a session with its subagents, from the last background "
+        help="Retail cost in US dollars of a session and its subagents, as of the last background "
         "scan. Absent while no price is known.",
         otel_name="agtop.session.cost.usd",
         otel_unit="{USD}",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=each_session(_cost_usd),
     ),
     Metric(
         name="agtop_session_turns_total",
         kind="counter",
         labels=LABELS,
-        help="Prompts typed by the user in a session, from the last background scan.",
+        help="Prompts typed by the user in a session, as of the last background scan.",
         otel_name="agtop.session.turns",
         otel_unit="{turn}",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=each_session(lambda session: session.user_turns),
     ),
     Metric(
         name="agtop_session_tool_calls_total",
         kind="counter",
         labels=LABELS,
-        help="Tool calls of a session without its subagents, from the last background scan.",
+        help="Tool calls of a session without its subagents, as of the last background scan.",
         otel_name="agtop.session.tool.calls",
         otel_unit="{call}",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=each_session(lambda session: session.tool_calls),
     ),
     Metric(
         name="agtop_session_state",
         kind="gauge",
         labels=(*LABELS, "state"),
-        help="1 for the state that a session is in, 0 for the others, "
-        "from the last background scan.",
+        help="1 for the current state of a session, 0 for the other states, as of the last "
+        "background scan.",
         otel_name="agtop.session.state",
-        cap=f"{CAP} x 6 states",
+        limits=(SESSIONS, STATES),
         collect=_states,
     ),
     Metric(
         name="agtop_session_context_tokens",
         kind="gauge",
         labels=LABELS,
-        help="Tokens in the context at the last response, from the last background scan.",
+        help="Tokens in the context at the last response, as of the last background scan.",
         otel_name="agtop.session.context.tokens",
         otel_unit="{token}",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=each_session(lambda session: session.context_used_tokens),
     ),
     Metric(
         name="agtop_session_context_limit_tokens",
         kind="gauge",
         labels=LABELS,
-        help="Size of the context window in tokens, absent where unknown.",
+        help="Size of the context window in tokens. Absent if unknown.",
         otel_name="agtop.session.context.limit.tokens",
         otel_unit="{token}",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=each_session(lambda session: session.context_window_tokens),
     ),
     Metric(
         name="agtop_session_start_timestamp_seconds",
         kind="gauge",
         labels=LABELS,
-        help="First record of a session in unix seconds, from the last background scan.",
+        help="Time of the first record of a session in unix seconds, as of the last background "
+        "scan.",
         otel_name="agtop.session.start.timestamp",
         otel_unit="s",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=each_session(lambda session: session.started_at),
     ),
     Metric(
         name="agtop_session_last_activity_timestamp_seconds",
         kind="gauge",
         labels=LABELS,
-        help="Latest record of a session in unix seconds, from the last background scan.",
+        help="Time of the latest record of a session in unix seconds, as of the last background "
+        "scan.",
         otel_name="agtop.session.last_activity.timestamp",
         otel_unit="s",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=each_session(lambda session: session.last_active),
     ),
     Metric(
         name="agtop_session_match_confidence",
         kind="gauge",
         labels=(*LABELS, "confidence"),
-        help="1 for how sure the pairing of a session with its process is, 0 for the others, "
-        "from the last process scan.",
+        help="1 for the confidence of the match between a session and its process, 0 for the "
+        "other levels, as of the last process scan.",
         otel_name="agtop.session.match_confidence",
-        cap=f"{CAP} x 3",
+        limits=(SESSIONS, MATCHES),
         collect=_confidences,
     ),
     Metric(
         name="agtop_session_processes",
         kind="gauge",
         labels=LABELS,
-        help="Live processes of a session's process tree, from the last process scan.",
+        help="Running processes in a session's process tree, as of the last process scan.",
         otel_name="agtop.session.processes",
         otel_unit="{process}",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=_usage(lambda usage: usage.processes),
     ),
     Metric(
         name="agtop_session_cpu_seconds_total",
         kind="counter",
         labels=LABELS,
-        help="CPU time in seconds of a session's process tree while watched, "
-        "from the last process scan.",
+        help="CPU time in seconds that a session's process tree used while the exporter observed "
+        "it, as of the last process scan.",
         otel_name="agtop.session.cpu",
         otel_unit="s",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=_spent(lambda usage: usage.cpu_seconds),
     ),
     Metric(
         name="agtop_session_memory_rss_bytes",
         kind="gauge",
         labels=LABELS,
-        help="Resident memory in bytes of a session's process tree, from the last process scan.",
+        help="Resident memory in bytes of a session's process tree, as of the last process scan.",
         otel_name="agtop.session.memory.rss",
         otel_unit="By",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=_usage(lambda usage: usage.rss_bytes),
     ),
     Metric(
         name="agtop_session_virtual_memory_bytes",
         kind="gauge",
         labels=LABELS,
-        help="Virtual memory in bytes of a session's process tree, from the last process scan.",
+        help="Virtual memory in bytes of a session's process tree, as of the last process scan.",
         otel_name="agtop.session.virtual_memory",
         otel_unit="By",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=_usage(lambda usage: usage.vms_bytes),
     ),
     Metric(
         name="agtop_session_disk_read_bytes_total",
         kind="counter",
         labels=LABELS,
-        help="Bytes that a session's process tree read from storage while watched, "
-        "from the last process scan.",
+        help="Bytes that a session's process tree read from storage while the exporter observed "
+        "it, as of the last process scan.",
         otel_name="agtop.session.disk.read",
         otel_unit="By",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=_spent(lambda usage: usage.disk_read_bytes),
     ),
     Metric(
         name="agtop_session_disk_written_bytes_total",
         kind="counter",
         labels=LABELS,
-        help="Bytes that a session's process tree wrote to storage while watched, "
-        "from the last process scan.",
+        help="Bytes that a session's process tree wrote to storage while the exporter observed "
+        "it, as of the last process scan.",
         otel_name="agtop.session.disk.written",
         otel_unit="By",
-        cap=CAP,
+        limits=(SESSIONS,),
         collect=_spent(lambda usage: usage.disk_written_bytes),
     ),
 )

@@ -1,25 +1,27 @@
-"""What a metric is, and the samples that it gives of one snapshot.
+"""The types of a metric, its samples and its values, and functions that collect samples.
 
-Nothing here knows a metric by name, or how a page is written.
+This module contains no metric and no output format.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
+from agtop_exporter.metrics.limits import Limit
 from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, Session, Snapshot
 
 Number = int | float
 Labels = tuple[str, ...]
 
 
-class Distribution(msgspec.Struct, frozen=True, gc=False):
-    """The value of a histogram: how many observations each bucket holds, and their sum.
+class HistogramValue(msgspec.Struct, frozen=True, gc=False):
+    """The value of a histogram: the number of observations in each bucket, and their sum.
 
-    `counts` has one more than `bounds`: an observation is in the first bucket whose bound it does
-    not exceed, and in the last one above all bounds.
+    `bounds` are the upper bounds of the buckets, ascending and inclusive. `counts` has one number
+    for each bound and a last one for observations above all bounds; the numbers are not cumulative.
     """
 
     bounds: tuple[float, ...]
@@ -28,28 +30,31 @@ class Distribution(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def count(self) -> int:
-        """All observations."""
+        """The number of all observations."""
         return sum(self.counts)
 
     @property
-    def empty(self) -> "Distribution":
-        """The same buckets before the first observation."""
-        return Distribution(self.bounds, (0,) * len(self.counts), 0.0)
+    def empty(self) -> "HistogramValue":
+        """The same buckets without observations."""
+        return HistogramValue(self.bounds, (0,) * len(self.counts), 0.0)
 
 
-Value = Number | Distribution
+Value = Number | HistogramValue
 Sample = tuple[Labels, Value]
 Collect = Callable[[Snapshot], Iterable[Sample]]
 
 UNITS = ("seconds", "bytes", "ratio", "usd", "tokens")
-"""Words that are a unit where they end a metric's name (OpenMetrics 1.0, "Unit")."""
+"""Units that a metric's name can end with (OpenMetrics 1.0, "Unit")."""
 
 LABEL_BYTES = 128
-"""Longest label value that is published, in bytes of UTF-8."""
+"""The greatest length of a label value, in bytes of UTF-8."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """One family of series: what its name, labels and values mean, here and over OTLP."""
+    """The definition of one metric, for Prometheus and for OTLP.
+
+    `collect` returns the samples of a snapshot.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "info", "histogram"]
@@ -57,35 +62,43 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     otel_name: str
     otel_unit: str = ""
-    cap: str  # how many series there can be, in words
+    limits: tuple[Limit, ...] = ()  # their product is the greatest number of series
     collect: Collect
 
     @property
+    def series_max(self) -> int:
+        """The greatest number of series, with the default settings."""
+        return math.prod(limit.number for limit in self.limits)
+
+    @property
     def family(self) -> str:
-        """The name without the suffix that OpenMetrics adds to the samples of its type."""
+        """The name without the suffix that OpenMetrics adds to samples: `_total` or `_info`."""
         suffixes = {"counter": "_total", "info": "_info"}
         return self.name.removesuffix(suffixes.get(self.kind, ""))
 
     @property
     def unit(self) -> str:
-        """The unit that ends the name, or "" where a count is of things."""
+        """The unit at the end of the name, or "" without one."""
         last_word = self.family.rpartition("_")[2]
         return last_word if last_word in UNITS else ""
 
 
 class Family(msgspec.Struct, frozen=True, gc=False):
-    """A metric and its samples; no two have the same labels."""
+    """A metric and its samples. No two samples have the same labels."""
 
     metric: Metric
     samples: tuple[Sample, ...]
 
 
 Exposition = tuple[Family, ...]
-"""One page, whatever its format: the families that have samples, in the catalogue's order."""
+"""The content of one page in any format: the families with samples, in the catalogue's order."""
 
 
 def expose(metrics: Iterable[Metric], snapshot: Snapshot) -> Exposition:
-    """Collect every metric: label values cleaned, of equal label sets the first, none empty."""
+    """Collect the samples of every metric, and drop metrics without samples.
+
+    Label values are cleaned. If two samples then have the same labels, the first one is kept.
+    """
     families = (Family(metric, _samples(metric, snapshot)) for metric in metrics)
     return tuple(family for family in families if family.samples)
 
@@ -97,9 +110,9 @@ def _samples(metric: Metric, snapshot: Snapshot) -> tuple[Sample, ...]:
     return tuple(samples.items())
 
 
-@lru_cache(maxsize=16_384)  # above the most series of a page: a cycle through fewer never hits
+@lru_cache(maxsize=16_384)  # more than the label sets of a page: a smaller cache would never hit
 def clean(labels: Labels) -> Labels:
-    """Drop lone surrogates and control characters, and what is beyond `LABEL_BYTES`."""
+    """Remove lone surrogates and control characters, and cut values to LABEL_BYTES."""
     return tuple(map(_clean_value, labels))
 
 
@@ -111,7 +124,7 @@ def _clean_value(value: str) -> str:
 
 
 def totals(name: str) -> Collect:
-    """Publish the running totals called `name`."""
+    """Collect the totals of the family `name`."""
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for series, value in snapshot.totals.items():
@@ -122,7 +135,7 @@ def totals(name: str) -> Collect:
 
 
 def usd_totals(name: str) -> Collect:
-    """Publish the running totals called `name`, which are picodollars, in US dollars."""
+    """Collect the totals of the family `name`, converted from picodollars to US dollars."""
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for series, value in snapshot.totals.items():
@@ -133,7 +146,7 @@ def usd_totals(name: str) -> Collect:
 
 
 def agent_totals(name: str) -> Collect:
-    """Publish the running totals called `name`, and 0 for a scanned agent that has none yet."""
+    """Collect the totals of the family `name`, and 0 for each scanned agent without a total."""
     collect_totals = totals(name)
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
@@ -149,11 +162,11 @@ def agent_totals(name: str) -> Collect:
     return collect
 
 
-def agent_distributions(name: str, bounds: tuple[float, ...]) -> Collect:
-    """Publish the observations called `name`, for a scanned agent also where it has none yet.
+def agent_histograms(name: str, bounds: tuple[float, ...]) -> Collect:
+    """Collect one histogram for each agent that has observations or was scanned.
 
-    The totals are `(name, agent, bucket)`, the bucket named after its bound, and
-    `(name + "_sum", agent)`.
+    It is built from the totals `(name, agent, bucket)`, where the bucket is the text of its bound
+    or "inf", and `(name + "_sum", agent)`.
     """
     buckets = (*map(str, bounds), "inf")
 
@@ -163,13 +176,13 @@ def agent_distributions(name: str, bounds: tuple[float, ...]) -> Collect:
         for agent in dict.fromkeys((*observed, *scanned)):
             counts = (int(snapshot.totals.get((name, agent, bucket), 0)) for bucket in buckets)
             total = snapshot.totals.get((f"{name}_sum", agent), 0.0)
-            yield (agent,), Distribution(bounds, tuple(counts), total)
+            yield (agent,), HistogramValue(bounds, tuple(counts), total)
 
     return collect
 
 
 def gauges(name: str) -> Collect:
-    """Publish the exporter's own gauges called `name`."""
+    """Collect the exporter's own gauges of the family `name`."""
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for series, value in snapshot.gauges.items():
@@ -180,7 +193,7 @@ def gauges(name: str) -> Collect:
 
 
 def each_agent(value_of: Callable[[AgentStatus], Number | None]) -> Collect:
-    """Publish one value an agent, where it is known."""
+    """Collect one value for each agent, except where `value_of` returns None."""
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for status in snapshot.agents:
@@ -192,7 +205,7 @@ def each_agent(value_of: Callable[[AgentStatus], Number | None]) -> Collect:
 
 
 def each_session(value_of: Callable[[Session], Number | None]) -> Collect:
-    """Publish one value a published session, where it is known."""
+    """Collect one value for each published session, except where `value_of` returns None."""
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for session in snapshot.published:

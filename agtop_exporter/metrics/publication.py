@@ -1,40 +1,41 @@
-"""Counters born at zero: what is shown of a new series until somebody has seen its start.
+"""New counter series are published at their baseline until a scrape has received it.
 
-`increase()` ignores the first sample of a series: a counter that is born with 500 tokens never
-counts them. So a counter series that was not on the page before is published with its baseline
-until a scrape took the page, and with its real value from then on.
+The PromQL function `increase()` ignores the first sample of a series. If a new counter is first
+published as 500, these 500 are missing from every query. A counter series that was not on the
+previous page is therefore published with its baseline, usually 0, and with its value after a scrape
+has received the baseline.
 """
 
 from collections.abc import Mapping
 
 import msgspec
 
-from agtop_exporter.catalogue.metric import (
-    Distribution,
+from agtop_exporter.metrics.metric import (
     Exposition,
     Family,
+    HistogramValue,
     Labels,
     Sample,
     Value,
     expose,
 )
-from agtop_exporter.catalogue.sessions import SESSIONS
+from agtop_exporter.metrics.sessions import SESSION_METRICS
 from agtop_exporter.model import Snapshot
 
 SeriesKey = tuple[str, Labels]
-"""One series: the name of its metric, its label values."""
+"""A series: the name of its metric and its label values."""
 
 
 DEPARTED_MAX = 20_000
-"""How many series that left the page are remembered, the latest: some 2,000 sessions."""
+"""Series that are no longer on the page and whose last values are kept: about 2,000 sessions."""
 
 
 class Publication(msgspec.Struct, frozen=True, gc=False):
-    """What is published of one snapshot.
+    """The published values of one snapshot.
 
-    `pending` names the counter series that stand at their baseline because no scrape is known to
-    have seen them; their values in `exposition` are those baselines. `departed` has the last
-    values of the counter series that are no longer on the page: they go on from there.
+    `pending` has the counter series that are at their baseline in `exposition`, because no scrape
+    has received them. `departed` has the last values of counter series that are no longer on the
+    page. If such a series returns, its last value is its baseline.
     """
 
     exposition: Exposition
@@ -49,13 +50,12 @@ def zero_first(
     baseline: Exposition = (),
     consumed: bool,
 ) -> Publication:
-    """Hold back the real value of every counter series that nobody saw the start of.
+    """Replace the values of counter series that no scrape has received by their baselines.
 
-    `before` is what was published last, None for the first time: then all is published as it is,
-    history included. `consumed` says that a scrape took `before`. `baseline` has the start of
-    series that are new on the page only: what they were in the last snapshot. One that was on a
-    page already starts where it left, all others at 0. Nothing published falls as long as nothing
-    in `now` does.
+    `before` is the last publication; without one, all values are published, including history.
+    `consumed` is true if a scrape received `before`. The baseline of a new series is its last value
+    on an earlier page, else its value in `baseline` (the previous snapshot), else 0. Published
+    counters never decrease as long as those in `now` do not.
     """
     if before is None:
         return Publication(now)
@@ -75,13 +75,16 @@ def zero_first(
 
 
 def starts(previous: Snapshot, now: Snapshot) -> Exposition:
-    """Return where the series begin of sessions that were known but had none before `now`."""
+    """Return the baselines of sessions that are published in `now` but not in `previous`.
+
+    The baselines are the values of these sessions in `previous`, if it contains the sessions.
+    """
     shown = {(session.agent, session.session_id) for session in previous.published}
     new = {(session.agent, session.session_id) for session in now.published} - shown
     if not new:
         return ()
     returning = (s for s in previous.sessions if (s.agent, s.session_id) in new)
-    return expose(SESSIONS, msgspec.structs.replace(previous, published=tuple(returning)))
+    return expose(SESSION_METRICS, msgspec.structs.replace(previous, published=tuple(returning)))
 
 
 def _counters(exposition: Exposition) -> dict[SeriesKey, Value]:
@@ -94,7 +97,7 @@ def _counters(exposition: Exposition) -> dict[SeriesKey, Value]:
 
 
 def _nothing(value: Value) -> Value:
-    return value.empty if isinstance(value, Distribution) else 0
+    return value.empty if isinstance(value, HistogramValue) else 0
 
 
 def _departed(

@@ -1,0 +1,109 @@
+"""The catalogue: one declarative table of all metrics.
+
+Every page and every OTLP push is generated from it. The table has three parts, in the order of the
+pages: `aggregates`, `sessions` and `exporter`. Names, labels and meanings of metrics are an
+interface: a change breaks dashboards.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from agtop_exporter.metrics.aggregates import AGGREGATES
+from agtop_exporter.metrics.exporter import EXPORTER
+from agtop_exporter.metrics.metric import (
+    Exposition,
+    Family,
+    HistogramValue,
+    Labels,
+    Metric,
+    Number,
+    Value,
+    expose,
+)
+from agtop_exporter.metrics.publication import Publication, starts, zero_first
+from agtop_exporter.metrics.sessions import SESSION_METRICS
+from agtop_exporter.model import Series, Snapshot
+
+__all__ = [
+    "CATALOGUE",
+    "Exposition",
+    "Family",
+    "HistogramValue",
+    "Labels",
+    "Metric",
+    "Number",
+    "Publication",
+    "Value",
+    "collect",
+    "markdown",
+    "publish",
+    "resume",
+    "starts",
+    "zero_first",
+]
+
+CATALOGUE: tuple[Metric, ...] = (*AGGREGATES, *SESSION_METRICS, *EXPORTER)
+
+
+def collect(snapshot: Snapshot) -> Exposition:
+    """Return the metrics of the catalogue that have samples in `snapshot`."""
+    return expose(CATALOGUE, snapshot)
+
+
+def publish(
+    snapshot: Snapshot,
+    before: Publication | None = None,
+    *,
+    previous: Snapshot | None = None,
+    consumed: bool = True,
+) -> Publication:
+    """Return the publication of `snapshot` that follows `before`.
+
+    `previous` is the snapshot that `before` was made from. `consumed` is true if a scrape received
+    `before`; see `zero_first`.
+    """
+    baseline = starts(previous, snapshot) if previous else ()
+    return zero_first(collect(snapshot), before, baseline=baseline, consumed=consumed)
+
+
+def resume(
+    now: Snapshot, *, totals: Mapping[Series, int | float], sessions: AbstractSet[tuple[str, str]]
+) -> Publication:
+    """Return the publication of an earlier process, reconstructed from the ledger.
+
+    `now` is the result of the first refresh. `totals` and `sessions` (agent and session id) are the
+    contents of the ledger before it. All other series start at 0.
+    """
+    known = tuple(s for s in now.published if (s.agent, s.session_id) in sessions)
+    earlier = msgspec.structs.replace(now, totals=totals, published=known, agents=())
+    return Publication(collect(earlier))
+
+
+def markdown() -> str:
+    """Return the catalogue as a Markdown table.
+
+    | Metric | Type | Labels | Meaning | OTLP name | OTLP unit | Maximum of series |
+    |---|---|---|---|---|---|---|
+    | `agtop_turns_total` | counter | `agent` | ... | `agtop.turns` | `{turn}` | 9 agents |
+    """
+    header = "| Metric | Type | Labels | Meaning | OTLP name | OTLP unit | Maximum of series |\n"
+    rule = "|---|---|---|---|---|---|---|\n"
+    return header + rule + "".join(map(_row, CATALOGUE))
+
+
+def _row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+    unit = f"`{metric.otel_unit}`" if metric.otel_unit else "none"
+    return (
+        f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} "
+        f"| `{metric.otel_name}` | {unit} | {_series_max(metric)} |\n"
+    )
+
+
+def _series_max(metric: Metric) -> str:
+    factors = " x ".join(f"{limit.number} {limit.noun}" for limit in metric.limits)
+    if len(metric.limits) > 1:
+        return f"{metric.series_max:,} = {factors}"
+    return factors or "1"

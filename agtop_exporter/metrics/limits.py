@@ -1,0 +1,53 @@
+"""Limits on the number of label values.
+
+Each number comes from the constant that enforces the limit.
+"""
+
+from typing import get_args
+
+import msgspec
+
+from agtop_exporter.agents import agent_modules
+from agtop_exporter.labels import (
+    PARSE_ERROR_REASONS,
+    PRICE_SOURCES,
+    PROCESS_SCAN_ERROR_REASONS,
+    RESET_REASONS,
+    SERIES_LIMITS,
+)
+from agtop_exporter.ledger import LABELS_MAX, WINDOWS_MAX
+from agtop_exporter.model import REFRESH_STAGES, STATE_KINDS, TOKEN_TYPES, WAITING_BOUNDS_SECONDS
+from agtop_exporter.processes.facts import Confidence
+from agtop_exporter.settings import Settings
+
+CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
+SESSIONS_MAX: int = Settings.model_fields["sessions_max"].default
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """The maximum number of values of a label, and a plural noun for these values."""
+
+    number: int
+    noun: str
+
+
+AGENTS = Limit(len(agent_modules()), "agents")
+MODELS = Limit(LABELS_MAX + 1, "models")  # and `other`
+TOOLS = Limit(LABELS_MAX + 1, "tools")
+PROJECTS = Limit(LABELS_MAX + 1, "projects")
+TYPES = Limit(len(TOKEN_TYPES), "token types")
+COST_TYPES = Limit(len(TOKEN_TYPES) + 1, "token types")  # and `unsplit`
+STATES = Limit(len(STATE_KINDS), "states")
+WINDOWS = Limit(WINDOWS_MAX, "windows")
+WAITING = Limit(len(WAITING_BOUNDS_SECONDS) + 3, "buckets, sum and count")  # and the bucket +Inf
+SESSIONS = Limit(SESSIONS_MAX, "sessions (setting sessions_max)")
+MATCHES = Limit(len(CONFIDENCES), "levels")
+PARSE_ERRORS = Limit(len(PARSE_ERROR_REASONS), "reasons")
+RESETS = Limit(len(RESET_REASONS), "reasons")
+PROCESS_ERRORS = Limit(len(PROCESS_SCAN_ERROR_REASONS), "reasons")
+STAGES = Limit(len(REFRESH_STAGES), "stages")
+DROPPED = Limit(len(SERIES_LIMITS), "limits")
+SOURCES = Limit(len(PRICE_SOURCES), "price sources")
+
+FOLDED = f"After the first {LABELS_MAX} {{}} of an agent, the others share the label value other."
+"""A sentence for the help text of a metric; `format` takes the plural of the label."""
