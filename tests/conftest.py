@@ -4,13 +4,11 @@
 """
 
 import shutil
-from pathlib import Path
 
 import pytest
 from driving import build_databases
 from hypothesis import HealthCheck, settings
-
-AGENT_FOLDERS = Path(__file__).parent / "agents"
+from places import AGENT_FOLDERS
 
 settings.register_profile(
     "suite",

@@ -4,8 +4,8 @@ import json
 
 import msgspec
 import pytest
-from conftest import AGENT_FOLDERS
 from driving import batches, refresh, transcripts
+from places import AGENT_FOLDERS
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger

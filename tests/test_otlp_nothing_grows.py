@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from grafana.server import free_port
 from logged import logged_to
 from opentelemetry.sdk.resources import Resource
 from otlp_receiver import Receiver
+from prometheus_server import free_port
 from snapshots import NOW, make_snapshot, make_totals
 
 from agtop_exporter.push.delivery import Delivery

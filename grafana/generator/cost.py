@@ -1,8 +1,8 @@
 """What was spent, on what, and what the cache saved."""
 # ruff: noqa: S106 - a token_type is no password
 
-from grafana.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries
-from grafana.variables import Selectors
+from generator.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries
+from generator.variables import Selectors
 
 of = Selectors("agent", "model", "project")
 NOTHING = "Nothing was spent."

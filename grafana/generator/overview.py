@@ -1,7 +1,7 @@
 """The first look: what was spent, what goes on now, who waits."""
 # ruff: noqa: S106 - a token_type is no password
 
-from grafana.panels import (
+from generator.panels import (
     ORANGE,
     RED,
     STATE_COLOURS,
@@ -14,7 +14,7 @@ from grafana.panels import (
     table,
     timeseries,
 )
-from grafana.variables import Selectors
+from generator.variables import Selectors
 
 of = Selectors("agent")
 WAITED = (
