@@ -60,6 +60,7 @@ def run(tmp_path_factory):
     }
     with LivingHome(folder / "home") as home, prometheus(folder / "p", address) as server:
         begin(home)
+        push["AGTOP_PROCFS"] = str(home.proc)
 
         def has_all():
             return tokens_in(server) == dict(home.written)

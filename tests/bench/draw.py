@@ -110,12 +110,11 @@ def main():
     ):
         begin(home)
         flags = ["--listen-address", address, "--state-dir", Path(place) / "state", "--otlp"]
-        flags += ["--agent", "claude", "--agent", "codex"]  # not what really runs here
         push = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": backend.endpoint,
             "OTEL_METRIC_EXPORT_INTERVAL": "5000",
         }
-        with daemon(home.home, *flags, interval=0.5, **push):
+        with daemon(home.home, *flags, interval=0.5, AGTOP_PROCFS=str(home.proc), **push):
             start = time.time()
             for turn in range(options.seconds):
                 live_a_turn(home, turn, options.seconds)
