@@ -5,7 +5,6 @@ import functools
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -145,6 +144,8 @@ class Daemon:
 
     def end(self, number=signal.SIGTERM):
         """Send a signal, and return (exit code, CPU seconds from the signal until the end)."""
+        import resource  # noqa: PLC0415 - Unix has it only
+
         before = sum(psutil.Process(self.process.pid).cpu_times()[:4])
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.process.send_signal(number)

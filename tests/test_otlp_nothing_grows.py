@@ -106,7 +106,9 @@ def test_of_pushes_that_fail_nothing_is_left(case, monkeypatch):
         finally:
             tracemalloc.stop()
             delivery.close()
-    assert len(told) == 1  # all have failed
+    # All have failed: a success would be logged. gRPC may give two reasons in turn, because its
+    # attempts to connect may or may not end within the timeout.
+    assert {level for level, *_ in told} == {"warning"}
     assert after[0] - before[0] < GROWTH_BYTES
     assert after[1] <= before[1]
     assert after[2] <= before[2]
