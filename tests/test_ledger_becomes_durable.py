@@ -211,7 +211,7 @@ def test_a_new_file_is_complete_or_not_there(tmp_path, monkeypatch):
     def die(*_):
         raise KilledError
 
-    monkeypatch.setattr("agtop_exporter.ledger.file.LedgerFile._finish_replacement", die)
+    monkeypatch.setattr("agtop_exporter.ledger.file.finish", die)
     with pytest.raises(KilledError):
         Ledger(tmp_path)
     monkeypatch.undo()

@@ -41,6 +41,15 @@ def test_damaged_twice(written):
     assert names == {"ledger.db.damaged-1", "ledger.db.damaged-2"}
 
 
+def test_damaged_again_and_again(written):
+    """The newest of the damaged files are kept, so that they do not fill the disk."""
+    for _ in range(5):
+        overwrite(written, 0, b"no database at all")
+        Ledger(written.parent).close()
+    names = {path.name for path in written.parent.glob("*damaged*")}
+    assert names == {f"ledger.db.damaged-{number}" for number in (3, 4, 5)}
+
+
 def test_nothing_is_left_of_it(written):
     overwrite(written, 0, bytes(written.stat().st_size))
     ledger = Ledger(written.parent)

@@ -23,7 +23,8 @@ READING = (
 )
 """Settings of commands that read the agents' files."""
 
-ALL = tuple(name for name in Settings.model_fields if name != "prices")
+ONLY_IN_FILE = {"prices", "store_titles"}  # or in a variable
+ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
 """Every setting that fits into an option."""
 
 OF_THE_DAEMON = ("listen_address", "interval", "otlp", "otlp_genai", "textfile_interval")

@@ -4,23 +4,25 @@ One process writes, and holds the lock. Others may read. A file of an older vers
 damaged pages, is replaced by a new file that holds all its readable rows.
 """
 
-import contextlib
 import os
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.ledger import schema
 from agtop_exporter.ledger.lock import Lock
 from agtop_exporter.ledger.migrations import intact_rows
+from agtop_exporter.ledger.replacement import (
+    FILE_NAME,
+    beside,
+    connect,
+    copy_of,
+    draft,
+    finish,
+    readable,
+    transaction,
+    uri_of,
+)
 from agtop_exporter.ledger.salvage import is_damage, is_intact
-
-FILE_NAME = "ledger.db"
-BUSY_SECONDS = 2.0
-PAGE_BYTES = 4096  # SQLite's default
-JOURNALS = ("-wal", "-shm")
 
 
 class NewerSchemaError(sqlite3.OperationalError):
@@ -55,7 +57,7 @@ class LedgerFile:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.take()
-            self._finish_replacement("damaged")
+            finish(self.path, "damaged")
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._make_current()
             self._start_writing()
@@ -67,7 +69,7 @@ class LedgerFile:
         """Create the tables of a new file, and replace an old or damaged one."""
         try:
             database = self._connect(self.path, "rw")
-            version = _known_version(database)
+            version = known_version(database)
             damage = "" if is_intact(database) else "a page is not well-formed"
             if version == schema.SCHEMA_VERSION and not schema.is_complete(database):
                 damage = "a table is missing"
@@ -88,6 +90,7 @@ class LedgerFile:
         database = self._connect(self.path, "rw")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA secure_delete = ON")  # titles quote prompts
         with transaction(database):  # fails now where the file may only be read
             pass
         self._identity = _identity(self.path)
@@ -100,19 +103,19 @@ class LedgerFile:
         try:
             self._open_view(self.path)
         except sqlite3.OperationalError as error:
-            if isinstance(error, NewerSchemaError) or not _beside(self.path, "-wal").exists():
+            if isinstance(error, NewerSchemaError) or not beside(self.path, "-wal").exists():
                 raise
             # SQLite needs shared memory beside a journal, which a full disk has no room for.
-            with _copy(self.path) as copy:
+            with copy_of(self.path) as copy:
                 self._open_view(copy)
 
     def _open_view(self, path: Path) -> None:
         # Without a journal nobody writes, and `immutable` keeps SQLite from creating one.
-        mode = "ro" if _beside(path, "-wal").exists() else "ro&immutable=1"
+        mode = "ro" if beside(path, "-wal").exists() else "ro&immutable=1"
         try:
             database = self._connect(path, mode)
             database.execute("BEGIN")
-            if _known_version(database) != schema.SCHEMA_VERSION:
+            if known_version(database) != schema.SCHEMA_VERSION:
                 self.read_intact_rows()
         except BaseException:
             self._disconnect()
@@ -123,7 +126,7 @@ class LedgerFile:
 
         Raises OSError or sqlite3.Error.
         """
-        memory = _open(":memory:")
+        memory = connect(":memory:")
         self._fill(memory)
         self._disconnect()
         self.database = memory
@@ -152,9 +155,9 @@ class LedgerFile:
             raise sqlite3.OperationalError("it is not open")
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock.take()
-        with _draft(self.path) as target:
+        with draft(self.path) as target:
             self.database.backup(target)
-        self._finish_replacement("replaced")
+        finish(self.path, "replaced")
         self.repaired = f"{self.path} was removed or replaced: it was written again"
         self._start_writing()
 
@@ -163,46 +166,27 @@ class LedgerFile:
         return self._lock.is_held() and _identity(self.path) == self._identity
 
     def _replace(self, *, keep_as: str) -> Path | None:
-        with _draft(self.path) as target:
+        with draft(self.path) as target:
             self._fill(target)
         self._disconnect()
-        return self._finish_replacement(keep_as)
+        return finish(self.path, keep_as)
 
     def _fill(self, target: sqlite3.Connection) -> None:
         """Write the readable rows of the file into an empty database."""
         self.incomplete = set()
         self._disconnect()
-        with transaction(target), _readable(self.path) as source:
+        with transaction(target), readable(self.path) as source:
             schema.create(target)
-            version = _known_version(source) or schema.SCHEMA_VERSION
+            version = known_version(source) or schema.SCHEMA_VERSION
             insert = {n: t.insert(n, otherwise="IGNORE") for n, t in schema.TABLES.items()}
             for table, row in intact_rows(source, version, self.incomplete):
                 target.execute(insert[table], row)
-
-    def _finish_replacement(self, keep_as: str) -> Path | None:
-        """Put a complete new file in its place; a killed process may have left one.
-
-        Returns where the old file is kept. No step loses the rows of both files.
-        """
-        complete = _beside(self.path, ".complete")
-        if not complete.exists():
-            return None
-        aside = _unused(self.path, keep_as) if keep_as else None
-        for suffix in ("", *JOURNALS):
-            old = _beside(self.path, suffix)
-            if old.exists():
-                if aside is None:
-                    old.unlink()
-                else:
-                    old.rename(_beside(aside, suffix))
-        complete.rename(self.path)
-        return aside
 
     # --- connections ----------------------------------------------------------------------------
 
     def _connect(self, path: Path, mode: str) -> sqlite3.Connection:
         self._disconnect()
-        self.database = _open(f"{path.absolute().as_uri()}?mode={mode}")
+        self.database = connect(uri_of(path, mode))
         return self.database
 
     def _disconnect(self) -> None:
@@ -217,26 +201,7 @@ class LedgerFile:
         self._lock.release()
 
 
-@contextlib.contextmanager
-def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Commit what is done inside, or nothing of it."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # a full disk has already rolled it back
-            database.execute("ROLLBACK")
-        raise
-
-
-def _open(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
-    )
-
-
-def _known_version(database: sqlite3.Connection) -> int:
+def known_version(database: sqlite3.Connection) -> int:
     """Return the schema version. Raises NewerSchemaError."""
     version = schema.version_of(database)
     if version > schema.SCHEMA_VERSION:
@@ -244,84 +209,6 @@ def _known_version(database: sqlite3.Connection) -> int:
             f"its schema version is {version}, this program knows {schema.SCHEMA_VERSION}"
         )
     return version
-
-
-@contextlib.contextmanager
-def _draft(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give an empty database, which becomes `.complete` when it has been written to disk."""
-    draft = _beside(path, ".new")
-    for suffix in ("", "-journal", *JOURNALS):
-        _beside(draft, suffix).unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    try:
-        with contextlib.closing(_open(f"{draft.absolute().as_uri()}?mode=rw")) as target:
-            yield target
-        draft.rename(_beside(path, ".complete"))
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
-def _readable(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a connection to a damaged file, with a new first page if its own cannot be read."""
-    with contextlib.ExitStack() as stack:
-        mode = "rw" if os.access(path, os.W_OK) else "ro&immutable=1"
-        source = stack.enter_context(contextlib.closing(_open(_uri(path, mode))))
-        try:
-            source.execute("SELECT * FROM sqlite_schema").fetchall()
-        except sqlite3.Error as error:
-            if not is_damage(error):
-                raise
-            copy = stack.enter_context(_copy(path))
-            _write_first_page(copy)
-            source = stack.enter_context(contextlib.closing(_open(_uri(copy, "rw"))))
-        yield source
-
-
-def _uri(path: Path, mode: str) -> str:
-    return f"{path.absolute().as_uri()}?mode={mode}"
-
-
-@contextlib.contextmanager
-def _copy(path: Path) -> Iterator[Path]:
-    """Give a temporary copy of a database; what is opened there may be used after its removal."""
-    with tempfile.TemporaryDirectory(prefix="agtop-") as folder:
-        copy = Path(folder) / FILE_NAME
-        shutil.copyfile(path, copy)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(_beside(path, "-wal"), _beside(copy, "-wal"))
-        yield copy
-
-
-def _write_first_page(path: Path) -> None:
-    """Replace the first page, which names the tables and their pages.
-
-    All files of a version are created alike, so the first page of a new one fits, but for the
-    number of pages (bytes 28 to 31), the unused pages (32 to 39), and whether there is a journal
-    (18 and 19): https://www.sqlite.org/fileformat2.html#the_database_header.
-    """
-    with contextlib.closing(_open(":memory:")) as memory:
-        with transaction(memory):
-            schema.create(memory)
-        page = bytearray(memory.serialize()[:PAGE_BYTES])
-    page[18:20] = b"\2\2" if _beside(path, "-wal").exists() else b"\1\1"
-    page[28:32] = (path.stat().st_size // PAGE_BYTES).to_bytes(4, "big")
-    page[32:40] = bytes(8)
-    with path.open("r+b") as file:
-        file.write(page)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
-def _unused(path: Path, kind: str) -> Path:
-    number = 1
-    while (name := _beside(path, f".{kind}-{number}")).exists():
-        number += 1
-    return name
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The ledger: what is known in memory, over what is on disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -190,6 +190,24 @@ class Ledger:
         """Forget a file that is gone; what it held stays counted."""
         self._state.forget_cursor(agent, path)
 
+    def forget_titles(self, agent: str, paths: Collection[str]) -> None:
+        """Forget the titles of the sessions whose files are gone: they quote what was in them."""
+        gone, sessions = set(paths), self._state.sessions
+        for record in sessions.by_key.values() if gone else ():
+            if record.agent == agent and record.facts.title and record.facts.data_path in gone:
+                sessions.touch(record)
+                record.facts = record.without_title().facts
+                self._state.store.erases = True
+
+    def keep_titles(self, *, wanted: bool) -> None:
+        """Say whether titles are stored; if not, those that are stored are erased."""
+        state = self._state
+        if state.store_titles and not wanted:
+            titled = (r for r in state.sessions.by_key.values() if r.facts.title)
+            state.sessions.unsaved.update(record.id for record in titled)
+            state.store.erases = True
+        state.store_titles = wanted
+
     def reprice(self, price: Price) -> int:
         """Price what no price was known for; return how many events now have one."""
         return self._mending(lambda: counting.reprice(self._state, price))
@@ -250,6 +268,7 @@ class Ledger:
         for name, data in state.metadata.items():
             stored.remember(name, data)
         state.store.close()
+        stored.store_titles = state.store_titles
         state.sessions.replace_by(stored.sessions)
         stored.sessions = state.sessions
         self._recovered = {} if state.generation else found

@@ -40,6 +40,11 @@ class SessionRecord(msgspec.Struct, array_like=True):
     floor_tokens: TokenCounts = NO_TOKENS  # published before a better claim took some away
     floor_cost: Cost = NO_COST
 
+    def without_title(self) -> "SessionRecord":
+        """Return the same session without its title, which quotes a prompt."""
+        facts = msgspec.structs.replace(self.facts, title="", title_rank=0)
+        return msgspec.structs.replace(self, facts=facts)
+
     @property
     def usage_by_model(self) -> dict[str, ModelUsage]:
         """What was used of each model, never less than nothing.

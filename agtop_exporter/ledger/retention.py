@@ -17,7 +17,8 @@ from agtop_exporter.model import SECONDS_PER_HOUR
 
 EVENTS_PER_STEP = 20_000  # take some 100 ms
 MONTHS_AFTER_HOURS = 730 * 24  # of age the days of a month become one row
-VACUUM_BYTES = 16_000_000  # of unused pages, from which on they are given back
+VACUUM_PAGES = 500  # unused pages, some 2 MB, from which on they may be given back
+VACUUM_SHARE = 0.25  # of all pages
 HOURS_PER_DAY = 24
 NOON = 12
 
@@ -73,6 +74,6 @@ def _period(hour: int, end: int) -> int:
 def vacuum(database: sqlite3.Connection) -> None:
     """Give unused pages back to the file system if there are many. Raises sqlite3.Error."""
     (unused,) = database.execute("PRAGMA freelist_count").fetchone()
-    (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
-    if unused * page_bytes >= VACUUM_BYTES:
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    if unused >= max(VACUUM_PAGES, VACUUM_SHARE * pages):
         database.execute("VACUUM")

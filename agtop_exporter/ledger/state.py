@@ -21,6 +21,7 @@ class LedgerState:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.store_titles = True
         self.totals = Totals()
         self.sessions = Sessions()
         self.changes = Changes()  # that the sums do not have yet
@@ -124,7 +125,10 @@ class LedgerState:
     def _rows(self) -> dict[str, Iterable[Row]]:
         found: dict[str, list[Row]] = {table: [] for table in ("sessions", *OF_SESSIONS)}
         for number in self.sessions.unsaved:
-            for table, new in rows.session_rows(self.sessions.by_id[number]).items():
+            record = self.sessions.by_id[number]
+            if not self.store_titles:
+                record = record.without_title()
+            for table, new in rows.session_rows(record).items():
                 found[table] += new
         generation = str(self.generation + 1).encode()
         return {

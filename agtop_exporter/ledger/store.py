@@ -13,8 +13,9 @@ import msgspec
 
 from agtop_exporter.ledger import retention, rows
 from agtop_exporter.ledger.changes import Place
-from agtop_exporter.ledger.file import LedgerFile, transaction
+from agtop_exporter.ledger.file import LedgerFile
 from agtop_exporter.ledger.records import Entry
+from agtop_exporter.ledger.replacement import transaction
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
@@ -48,6 +49,7 @@ class Store:
         self._unpriced: set[bytes] = set()
         self._hourly: dict[Place, list[int]] = {}
         self._has_old_keys: bool | None = None  # not known yet
+        self.erases = False  # the next flush removes what its journal would still show
         if self.file is not None:
             self._open(self.file)
 
@@ -308,6 +310,8 @@ class Store:
                 database = self._database or database
             with transaction(database):
                 self._write(database, changes, sessions, gone)
+            if self.erases:
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (OSError, sqlite3.Error, AgtopError) as error:
             if isinstance(error, sqlite3.Error) and is_damage(error):
                 raise DamagedError(str(error)) from error
@@ -315,7 +319,7 @@ class Store:
             if file.database is None:
                 self._open_for_reading(file, error)
             return False
-        self.warning = ""
+        self.warning, self.erases = "", False
         self._events, self._unpriced, self._hourly = {}, set(), {}
         return True
 

@@ -1,5 +1,6 @@
 """Runs the stages once: scan, count, price, pair, and gives the frozen Snapshot of it all."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -36,6 +37,7 @@ from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
+SECONDS_PER_DAY = 86_400.0
 UNREADABLE_MAX = 100  # paths of one agent that are remembered
 TOLD_MAX = 10  # files of one agent that are told one by one
 
@@ -76,6 +78,7 @@ class Pipeline:
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
         self._last_success: dict[str, float] = {}
         self._warning = ""
+        self._rolled_up_at = -math.inf
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -84,6 +87,7 @@ class Pipeline:
         wanted = [a for a in self._all_agents if not settings.agent or a.name in settings.agent]
         self.agents = {agent.name: agent for agent in wanted}
         self._unwanted = {agent.name for agent in self._all_agents} - set(self.agents)
+        self.ledger.keep_titles(wanted=settings.store_titles)
         self._views = SessionViews(
             self.ledger,
             self.pairing,
@@ -128,6 +132,8 @@ class Pipeline:
             self._views.note(self.ledger.take_changed())
         with self.steps.step("match"):
             self.pairing.add_history(self.ledger.take_recovered())
+        with self.steps.step("ledger"):
+            self._roll_up(now)
         if not stopping():  # else nobody will see it
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
@@ -157,6 +163,13 @@ class Pipeline:
             price_sources=self._price_sources,
             errors=self.steps.errors,
         )
+
+    def _roll_up(self, now: float) -> None:
+        """Store old history with less detail: once a day, in steps that hold up no refresh."""
+        days = self.settings.retention_days
+        if days and not 0 <= now - self._rolled_up_at < SECONDS_PER_DAY:
+            more = self.ledger.roll_up(now - days * SECONDS_PER_DAY)
+            self._rolled_up_at = -math.inf if more else now
 
     def look_at_processes(self, now: float) -> None:
         """Match the processes as of `now`, so that the next refresh can tell rates."""
@@ -279,6 +292,7 @@ class Pipeline:
         for old, new in listing.moved:
             ledger.set_cursor(agent, new, ledger.cursor(agent, old))
             ledger.forget_cursor(agent, old)
+        ledger.forget_titles(agent, listing.gone)
         for path in listing.gone:
             ledger.forget_cursor(agent, path)
             ledger.add(("source_resets", agent, "deleted"), 1)

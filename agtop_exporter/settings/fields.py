@@ -235,6 +235,20 @@ class Settings(BaseSettings):
         Form(unit="seconds"),
         Field(ge=0, description="How long a session keeps its series after its last activity."),
     ] = 900.0
+    retention_days: Annotated[
+        Number,
+        Form(unit="days"),
+        Field(
+            ge=0,
+            le=36_500,
+            description="Age from which on the ledger keeps keys instead of events, and days and "
+            "months instead of hours; 0 keeps everything. Sums never change.",
+        ),
+    ] = 90.0
+    store_titles: Annotated[
+        bool,
+        Field(description="Keep the titles of sessions in the ledger while their files exist."),
+    ] = True
     procfs: Annotated[
         str,
         Form(nouns=A_DIRECTORY, metavar="DIR", needs_restart=True),

@@ -1,0 +1,157 @@
+"""Steps by which the file of a ledger is replaced by another one, without losing both.
+
+A new file is written beside the old one as `.new`. It is renamed to `.complete` when all of it is
+on disk, and only then takes the place of the old one. If the process is killed in between, the
+next start finishes this.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from agtop_exporter.ledger import schema
+from agtop_exporter.ledger.salvage import is_damage
+
+FILE_NAME = "ledger.db"
+BUSY_SECONDS = 2.0
+PAGE_BYTES = 4096  # SQLite's default
+JOURNALS = ("-wal", "-shm")
+KEPT_FILES = 3  # damaged or replaced files of one kind
+
+
+def finish(path: Path, keep_as: str) -> Path | None:
+    """Put a complete new file in the place of `path`, if there is one.
+
+    Returns where the old file is kept; with an empty `keep_as` it is not.
+    """
+    complete = beside(path, ".complete")
+    if not complete.exists():
+        return None
+    aside = _unused(path, keep_as) if keep_as else None
+    for suffix in ("", *JOURNALS):
+        old = beside(path, suffix)
+        if old.exists():
+            if aside is None:
+                old.unlink()
+            else:
+                old.rename(beside(aside, suffix))
+    complete.rename(path)
+    if aside is not None:
+        _remove_older(aside)
+    return aside
+
+
+@contextlib.contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is done inside, or nothing of it."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # a full disk has already rolled it back
+            database.execute("ROLLBACK")
+        raise
+
+
+def connect(uri: str) -> sqlite3.Connection:
+    """Open a database by its SQLite URI; transactions are explicit."""
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
+    )
+
+
+@contextlib.contextmanager
+def draft(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give an empty database, which becomes `.complete` when it has been written to disk."""
+    new = beside(path, ".new")
+    for suffix in ("", "-journal", *JOURNALS):
+        beside(new, suffix).unlink(missing_ok=True)
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    try:
+        with contextlib.closing(connect(uri_of(new, "rw"))) as target:
+            yield target
+        new.rename(beside(path, ".complete"))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection to a damaged file, with a new first page if its own cannot be read."""
+    with contextlib.ExitStack() as stack:
+        mode = "rw" if os.access(path, os.W_OK) else "ro&immutable=1"
+        source = stack.enter_context(contextlib.closing(connect(uri_of(path, mode))))
+        try:
+            source.execute("SELECT * FROM sqlite_schema").fetchall()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            copy = stack.enter_context(copy_of(path))
+            _write_first_page(copy)
+            source = stack.enter_context(contextlib.closing(connect(uri_of(copy, "rw"))))
+        yield source
+
+
+def uri_of(path: Path, mode: str) -> str:
+    """Return the SQLite URI of a file: `mode` is `ro` or `rw`, other parameters may follow it."""
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+@contextlib.contextmanager
+def copy_of(path: Path) -> Iterator[Path]:
+    """Give a temporary copy of a database; what is opened there may be used after its removal."""
+    with tempfile.TemporaryDirectory(prefix="agtop-") as folder:
+        copy = Path(folder) / FILE_NAME
+        shutil.copyfile(path, copy)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(beside(path, "-wal"), beside(copy, "-wal"))
+        yield copy
+
+
+def _write_first_page(path: Path) -> None:
+    """Replace the first page, which names the tables and their pages.
+
+    All files of a version are created alike, so the first page of a new one fits, but for the
+    number of pages (bytes 28 to 31), the unused pages (32 to 39), and whether there is a journal
+    (18 and 19): https://www.sqlite.org/fileformat2.html#the_database_header.
+    """
+    with contextlib.closing(connect(":memory:")) as memory:
+        with transaction(memory):
+            schema.create(memory)
+        page = bytearray(memory.serialize()[:PAGE_BYTES])
+    page[18:20] = b"\2\2" if beside(path, "-wal").exists() else b"\1\1"
+    page[28:32] = (path.stat().st_size // PAGE_BYTES).to_bytes(4, "big")
+    page[32:40] = bytes(8)
+    with path.open("r+b") as file:
+        file.write(page)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the path of a file whose name has something appended."""
+    return path.with_name(path.name + suffix)
+
+
+def _unused(path: Path, kind: str) -> Path:
+    """Return the next name for a file that is kept: `ledger.db.damaged-3`."""
+    numbers = [_number(kept) for kept in path.parent.glob(f"{path.name}.{kind}-*")]
+    return beside(path, f".{kind}-{max(numbers, default=0) + 1}")
+
+
+def _number(kept: Path) -> int:
+    digits = kept.name.rpartition(".")[2].partition("-")[2].partition("-")[0]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _remove_older(aside: Path) -> None:
+    """Remove all but the newest files that are kept; they may be large."""
+    kind = aside.name.rpartition(".")[2].partition("-")[0]
+    for kept in aside.parent.glob(f"{FILE_NAME}.{kind}-*"):
+        if _number(kept) <= _number(aside) - KEPT_FILES:
+            kept.unlink(missing_ok=True)
