@@ -23,6 +23,8 @@ def project_name(cwd: str) -> str:
     if not clean_path(cwd):
         return ""
     start = Path(cwd)
+    if not start.is_absolute():  # such as a name only: not to be looked for where this program runs
+        return start.name
     for folder in (start, *start.parents):
         git = folder / ".git"
         try:
