@@ -1,7 +1,9 @@
-"""Reads which plan an account has from an agent's credential file, and nothing else of it.
+"""Reads which plan or provider account pays for tokens, from credential and settings files.
 
-The decoders below know only the members named here: a token is never decoded into a value. The one
-exception are OpenAI's tokens, whose claims are the plan; they are dropped as soon as they are read.
+The decoders know only the members named in their structs, so a token never becomes a value. The
+one exception is an OpenAI identity token: its claims name the plan. It is discarded once read.
+
+What only one agent needs is in the package of that agent.
 """
 
 import base64
@@ -11,17 +13,12 @@ from typing import TypeVar
 
 import msgspec
 
-from agtop_exporter.tail import beginning
+from agtop_exporter.reading.files import read_head
 
 MAX_BYTES = 256 * 1024
-CLAUDE_TIERS = {  # `rateLimitTier`, as Claude Code writes it
-    "default_claude_pro": "Pro",
-    "default_claude_max_5x": "Claude Max 5x",
-    "default_claude_max_20x": "Claude Max 20x",
-}
 OPENAI_CLAIM = "https://api.openai.com/auth"
 SUBSCRIBED, KEYED = "oauth", ("api", "api_key")  # types of entries that name an account
-ACCOUNTS = {  # by provider, as OpenCode and pi call it: subscribed, with a key
+ACCOUNTS = {  # by provider: name of a subscription, name of an account with an API key
     "anthropic": ("Claude (OAuth)", "Anthropic API key"),
     "openai": ("ChatGPT (OAuth)", "OpenAI API key"),
     "openai-codex": ("ChatGPT (OAuth)", "OpenAI API key"),
@@ -29,23 +26,6 @@ ACCOUNTS = {  # by provider, as OpenCode and pi call it: subscribed, with a key
 }
 
 T = TypeVar("T")
-
-
-class _ClaudeAccount(msgspec.Struct, rename="camel"):
-    rate_limit_tier: str | None = None
-    subscription_type: str | None = None
-
-
-class _ClaudeCredentials(msgspec.Struct, rename="camel"):
-    claude_ai_oauth: _ClaudeAccount | None = None
-
-
-class _Tokens(msgspec.Struct):
-    id_token: str | None = None
-
-
-class _CodexCredentials(msgspec.Struct):
-    tokens: _Tokens | None = None
 
 
 class _Entry(msgspec.Struct):
@@ -58,7 +38,7 @@ class _OpenAIEntry(msgspec.Struct):
     access: str | None = None
 
 
-class _OpenCodeCredentials(msgspec.Struct, rename="kebab"):
+class _OpenAIEntries(msgspec.Struct, rename="kebab"):
     openai: _OpenAIEntry | None = None
     openai_codex: _OpenAIEntry | None = None
 
@@ -84,27 +64,13 @@ class _Claims(msgspec.Struct, rename={"auth": OPENAI_CLAIM}):
     auth: _Auth | None = None
 
 
-def claude_plan(home: Path) -> str:
-    """Return the plan in `.credentials.json` of a Claude Code directory; "" if unknown."""
-    found = _decoded(home / ".credentials.json", _ClaudeCredentials)
-    account = found.claude_ai_oauth if found else None
-    if account is None:
-        return ""
-    return CLAUDE_TIERS.get(account.rate_limit_tier or "") or _named(account.subscription_type)
+def provider_accounts(data: Path | str) -> dict[str, str]:
+    """Return the account that pays for each provider, from `auth.json` in a data directory.
 
-
-def codex_plan(home: Path) -> str:
-    """Return the ChatGPT plan in `auth.json` of a Codex directory; "" if unknown."""
-    found = _decoded(home / "auth.json", _CodexCredentials)
-    token = found.tokens.id_token if found and found.tokens else None
-    plan = claimed_plan(token) if token else ""
-    return f"ChatGPT {plan}" if plan else ""
-
-
-def opencode_accounts(data: Path | str) -> dict[str, str]:
-    """Return what pays for each provider in `auth.json` of a data directory of OpenCode or pi."""
+    The file maps providers to entries with a `type`. Several agents write it in this form.
+    """
     path = f"{data}/auth.json"
-    entries = _decoded(path, dict[str, _Entry]) or {}
+    entries = decode_file(path, dict[str, _Entry]) or {}
     accounts = {
         provider: _account(provider, entry.type)
         for provider, entry in entries.items()
@@ -112,24 +78,23 @@ def opencode_accounts(data: Path | str) -> dict[str, str]:
     }
     for provider in ("openai", "openai-codex"):
         if entries.get(provider, _Entry()).type == SUBSCRIBED:
-            accounts[provider] = _chatgpt_plan(path, provider) or accounts[provider]
+            accounts[provider] = _openai_plan(path, provider) or accounts[provider]
     return accounts
 
 
-def _chatgpt_plan(path: str, provider: str) -> str:
-    found = _decoded(path, _OpenCodeCredentials)
+def _openai_plan(path: str, provider: str) -> str:
+    found = decode_file(path, _OpenAIEntries)
     entry: _OpenAIEntry | None = getattr(found, provider.replace("-", "_"), None)
-    token = (entry.id_token or entry.access) if entry else None
-    plan = claimed_plan(token) if token else ""
-    return f"ChatGPT {plan}" if plan else ""
+    return chatgpt_plan((entry.id_token or entry.access) if entry else None)
 
 
 def selected_sign_in(path: Path | str) -> str:
-    """Return how the user of Gemini CLI or Qwen Code signs in, by `settings.json`; "" if unknown.
+    """Return the sign-in method that a `settings.json` selects; "" if unknown.
 
-    It says nothing of who that is.
+    The method does not identify the user. Two forms of the file are known: the member
+    `security.auth.selectedType`, and the older `selectedAuthType`.
     """
-    found = _decoded(path, _Settings)
+    found = decode_file(path, _Settings)
     if found is None:
         return ""
     auth = found.security.auth if found.security else None
@@ -137,9 +102,15 @@ def selected_sign_in(path: Path | str) -> str:
 
 
 def _account(provider: str, kind: str | None) -> str:
-    name = " ".join(map(_named, provider.replace("_", "-").split("-")))
+    name = " ".join(map(capitalized, provider.replace("_", "-").split("-")))
     subscribed, keyed = ACCOUNTS.get(provider, (f"{name} (OAuth)", f"{name} API key"))
     return subscribed if kind == SUBSCRIBED else keyed
+
+
+def chatgpt_plan(token: str | None) -> str:
+    """Return the ChatGPT plan that an OpenAI identity token claims, such as "ChatGPT Plus"."""
+    plan = claimed_plan(token) if token else ""
+    return f"ChatGPT {plan}" if plan else ""
 
 
 def claimed_plan(token: str) -> str:
@@ -153,15 +124,17 @@ def claimed_plan(token: str) -> str:
         auth = msgspec.json.decode(claims, type=_Claims).auth
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         return ""
-    return _named(auth.chatgpt_plan_type) if auth else ""
+    return capitalized(auth.chatgpt_plan_type) if auth else ""
 
 
-def _decoded(path: Path | str, kind: type[T]) -> T | None:
+def decode_file(path: Path | str, kind: type[T]) -> T | None:
+    """Decode the JSON of a small file as a value of a type; None if that is not possible."""
     try:
-        return msgspec.json.decode(beginning(path, MAX_BYTES), type=kind)
+        return msgspec.json.decode(read_head(path, MAX_BYTES), type=kind)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _named(plan: str | None) -> str:
-    return plan[:1].upper() + plan[1:] if plan else ""
+def capitalized(name: str | None) -> str:
+    """Return a name with its first letter in upper case; "" for no name."""
+    return name[:1].upper() + name[1:] if name else ""

@@ -97,6 +97,7 @@ class Daemon:
                 self._notifier.stopping()
                 self._refresher.stop()
                 self._stop_outlets()
+                self._pipeline.close()
         log.info("stopped")
 
     def _tick(self) -> None:

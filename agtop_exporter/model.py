@@ -267,7 +267,7 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
             return bool(self.cwd)
         return True
 
-    def seen(self, time: float) -> None:
+    def observe_time(self, time: float) -> None:
         """Take note of a record of the session's own; a time that no calendar shows is none."""
         if not is_sane(time):
             return
@@ -276,13 +276,13 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
         if self.last_active is None or time > self.last_active:
             self.last_active = time
 
-    def fill(self, used: int | None) -> None:
+    def set_context_used(self, used: int | None) -> None:
         """Note how many tokens of its context a response used; none says nothing."""
         if used:
             self.context_used_tokens = used
             self.context_peak_tokens = max(used, self.context_peak_tokens or 0)
 
-    def entitle(self, title: str, rank: int) -> None:
+    def set_title(self, title: str, rank: int) -> None:
         """Take a title: of equal rank the first prompt stays, of all other kinds the latest."""
         newer = rank == self.title_rank and rank > PROMPT_RANK
         if title and not title.isspace() and (newer or rank > self.title_rank):

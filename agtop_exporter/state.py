@@ -82,7 +82,10 @@ def _from_registry(signal: Signal, status: str, *, waiting_for: str) -> Signal:
 
 
 def _reason(waiting_for: str) -> str:
-    """Claude Code says "permission prompt" for permissions and for questions alike."""
+    """Return the reason of a waiting session.
+
+    A registry may report "permission prompt" for permissions and for questions alike.
+    """
     if "permission" in waiting_for:
         return "permission"
     if not waiting_for or "input" in waiting_for or "question" in waiting_for:

@@ -1,4 +1,4 @@
-"""Looks at a home with the real pipeline, at the time that a test says, and at no process."""
+"""Looks at homes with the real pipeline: at the time, and the processes, that a test gives."""
 
 import json
 from datetime import datetime
@@ -21,31 +21,35 @@ EVENING = datetime.fromisoformat("2026-03-02T20:00:00Z").timestamp()
 class Look:
     """Some agents' files below a home, looked at again and again."""
 
-    def __init__(  # noqa: PLR0913 - the parts of a pipeline
+    def __init__(  # noqa: PLR0913 - the parts that a test may replace
         self,
-        home,
-        *,
+        *homes,
         agents=EVERY_AGENT,
         environment=None,
         prices=None,
         ledger=None,
         state=None,
         processes=None,
+        folders=None,
+        guard=None,
         **settings,
     ):
         self.told = []  # what a person would be told
         self.pipeline = self._pipeline = Pipeline(
             Settings(**settings),
             agents=agents,
-            homes=[Path(home)],
+            homes=[Path(home) for home in homes],
             environment=environment or {},
             ledger=ledger or Ledger(state),
             prices=PriceBook(overrides=prices),
             processes=processes,
+            folders=folders,
+            guard=guard,
         )
 
     def close(self):
         """Give the ledger back, so that another process could go on with it."""
+        self.pipeline.close()
         self.pipeline.ledger.close()
 
     def at(self, now=EVENING):

@@ -44,10 +44,10 @@ def environment(home, **more):
     return {**own, "AGTOP_PROCFS": str(quiet_proc()), **more}
 
 
-def run(program, *arguments, home, check=True, **more):
-    """Run a console script to its end."""
+def run(program, *arguments, home, check=True, within=(), **more):
+    """Run a console script to its end; `within` is a command that runs a command elsewhere."""
     done = subprocess.run(
-        [SCRIPTS / program, *map(str, arguments)],
+        [*within, SCRIPTS / program, *map(str, arguments)],
         env=environment(home, **more),
         capture_output=True,
         text=True,
@@ -85,9 +85,10 @@ def once(home, *arguments):
 class Daemon:
     """A running agtop-exporter; the log is read until it says where it listens."""
 
-    def __init__(self, home, *arguments, interval=0.05, offline=True, **more):
+    def __init__(self, home, *arguments, interval=0.05, offline=True, within=(), **more):
         self.process = subprocess.Popen(
             [
+                *within,
                 SCRIPTS / "agtop-exporter",
                 *(["--no-pricing-refresh"] if offline else []),
                 *("--listen-address", "127.0.0.1:0", "--interval", str(interval)),

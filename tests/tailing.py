@@ -1,7 +1,7 @@
 """Reads lines for the tests of `tail`."""
 
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import LineReader
+from agtop_exporter.reading.lines import LineReader
 
 
 def read(path, cursor=None, **options):

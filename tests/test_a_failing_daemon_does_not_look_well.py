@@ -28,7 +28,7 @@ AGE = ("agtop_snapshot_timestamp_seconds", ())
 UP = ("agtop_agent_up", (("agent", "claude"),))
 
 PARTS = {  # function: its stage, whether agents are down, whether new tokens are served meanwhile
-    "agtop_exporter.agents.claude:_Reader.take": ("scan", True, False),
+    "agtop_exporter.agents.claude.reader:TranscriptParser.feed": ("scan", True, False),
     "agtop_exporter.pipeline.files:AgentFiles.look": ("scan", True, False),
     "agtop_exporter.ledger:Ledger.record": ("ledger", True, False),
     "agtop_exporter.ledger:Ledger.checkpoint": ("ledger", True, True),
@@ -162,7 +162,7 @@ def test_doctor_knows_how_the_daemon_fails(target, tmp_path):
     [
         ("agtop_exporter.pipeline.pairing:Pairing.pair", "match"),
         ("agtop_exporter.pipeline.sessions:SessionViews._view", "sessions (claude)"),
-        ("agtop_exporter.agents.claude:_Reader.take", "scan (claude)"),
+        ("agtop_exporter.agents.claude.reader:TranscriptParser.feed", "scan (claude)"),
         ("agtop_exporter.agents.claude:roots", "scan (claude)"),
     ],
 )

@@ -16,8 +16,8 @@ from agtop_exporter.catalogue import collect
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import REFRESH_STAGES
 from agtop_exporter.pipeline.failing import remembered_errors
+from agtop_exporter.reading.lines import LineReader
 from agtop_exporter.render import json as json_page
-from agtop_exporter.tail import LineReader
 
 CLAUDE, CODEX = 6000, 110  # tokens at the end
 
@@ -284,7 +284,7 @@ def test_a_price_that_cannot_be_looked_up_is_looked_up_later(tmp_path, monkeypat
 def test_no_part_of_a_file_is_passed_over(tmp_path, monkeypatch):
     """What follows a batch that could not be counted waits for it."""
     monkeypatch.setitem(LineReader.__init__.__kwdefaults__, "batch_bytes", 2000)
-    monkeypatch.setattr("agtop_exporter.tail.BLOCK_BYTES", 2000)
+    monkeypatch.setattr("agtop_exporter.reading.lines.BLOCK_BYTES", 2000)
     home = Home(tmp_path)
     claude_file(tmp_path).write_text(claude_turns(1, range(20)))
     fault = Fault(lambda _, batch: batch.agent == "claude" and batch.cursor.offset < 4000)

@@ -49,7 +49,7 @@ def test_a_bug_in_a_reader_hurts_its_file_only(tmp_path, monkeypatch):
     def broken(*_):
         raise KeyError("secret")
 
-    monkeypatch.setattr(claude, "_Reader", broken)
+    monkeypatch.setattr(claude, "read_jsonl", broken)
     look = Look(tmp_path)
     assert set(look.sessions()) == {THREAD}
     assert look.samples()["agtop_scan_errors_total", "claude"] == 2  # one each refresh

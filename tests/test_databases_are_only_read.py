@@ -7,9 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from agtop_exporter.decoding import Errors
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail_sqlite import Database, DatabaseBusyError, TableRow, Watermark
+from agtop_exporter.reading.databases import Database, DatabaseBusyError
+from agtop_exporter.reading.decoding import Errors
+from agtop_exporter.reading.rows import TableRow, Watermark
 
 
 class Row(TableRow):
@@ -189,7 +190,7 @@ def test_batches_are_bounded(tmp_path):
 
 
 def test_a_huge_row_is_stepped_over(tmp_path, monkeypatch):
-    monkeypatch.setattr("agtop_exporter.tail_sqlite.VALUE_BYTES", 10_000)
+    monkeypatch.setattr("agtop_exporter.reading.databases.VALUE_BYTES", 10_000)
     with closing(create(tmp_path / "a.db")) as writer:
         writer.execute("INSERT INTO item VALUES ('huge', ?)", ("x" * 100_000,))
         insert(writer, [5, 6])

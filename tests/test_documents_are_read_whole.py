@@ -7,10 +7,12 @@ import os
 import msgspec
 import pytest
 
-from agtop_exporter.decoding import Errors
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import LineReader, NotAFileError
-from agtop_exporter.tail_json import Objects, read_document
+from agtop_exporter.reading.decoding import Errors
+from agtop_exporter.reading.documents import load_document
+from agtop_exporter.reading.files import NotAFileError
+from agtop_exporter.reading.framing import Objects
+from agtop_exporter.reading.lines import LineReader
 
 
 class Document(msgspec.Struct):
@@ -23,7 +25,7 @@ class Document(msgspec.Struct):
 
 def read(path, cursor=None):
     errors = Errors(str(path))
-    value, cursor = read_document(str(path), cursor or Cursor(), Document, errors=errors)
+    value, cursor = load_document(str(path), cursor or Cursor(), Document, errors=errors)
     return value, cursor, {error.reason: error.count for error in errors.all()}
 
 
@@ -100,7 +102,7 @@ def test_concatenated_objects_are_told_apart_at_any_length(tmp_path, indent):
     path = tmp_path / "a.log"
     whole = "".join(json.dumps(each, indent=indent) + "\n" for each in objects)
     path.write_text(whole + '{\n  "mark": 5,')
-    with LineReader(str(path), Cursor(), form=Objects(markers=(b"mark",))) as lines:
+    with LineReader(str(path), Cursor(), framing=Objects(markers=(b"mark",))) as lines:
         assert [json.loads(bytes(line)) for line in lines] == objects
         assert lines.offset == len(whole)
 
@@ -109,7 +111,7 @@ def test_objects_without_a_mark_are_passed_over(tmp_path):
     path = tmp_path / "a.log"
     names = ["other"] * 50 + ["wanted"] + ["other"] * 50
     path.write_text("".join(json.dumps({"name": name}, indent=2) + "\n" for name in names))
-    with LineReader(str(path), Cursor(), form=Objects(markers=(b"wanted",))) as lines:
+    with LineReader(str(path), Cursor(), framing=Objects(markers=(b"wanted",))) as lines:
         given = [json.loads(bytes(line))["name"] for line in lines]
         assert given == ["wanted", "other"]  # the last one moves the cursor to the end
         assert lines.offset == path.stat().st_size
@@ -121,7 +123,7 @@ def test_an_object_that_has_lost_its_end_costs_only_itself(tmp_path, begun):
     whole = '{\n  "mark": 2\n}\n'
     for text in (begun + whole, whole + begun + whole, whole + begun):
         path.write_text(text)
-        with LineReader(str(path), Cursor(), form=Objects(markers=(b"mark",))) as lines:
+        with LineReader(str(path), Cursor(), framing=Objects(markers=(b"mark",))) as lines:
             given = [bytes(line) for line in itertools.islice(lines, 9)]
         assert given.count(whole.encode().rstrip()) == text.count(whole)
         assert len(given) <= len(text.splitlines())

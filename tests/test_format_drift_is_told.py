@@ -8,116 +8,45 @@ from pathlib import Path
 
 import pytest
 from driving import batches, transcripts
+from places import AGENT_FOLDERS
 from running import once, run
 from small_homes import claude_file, claude_turns
 
 from agtop_exporter.agents import load_agents
-from agtop_exporter.drift import NAMES_MAX, OTHER, UNTYPED, UnknownTypes
+from agtop_exporter.reading.drift import NAMES_MAX, OTHER, UnknownTypes
 
 AGENTS = {agent.name: agent for agent in load_agents()}
 REAL_HOMES = "TEST_AGTOP_REAL_HOMES"  # a directory of homes that real agents wrote
 
-LINES = [  # agent, the transcript of its golden home that a record is added to, record, type
-    ("claude", "**/22222222-*.jsonl", {"type": "dream"}, "dream"),
-    ("claude", "**/22222222-*.jsonl", {"type": "system", "subtype": "dream"}, "system.dream"),
-    ("codex", "**/*000000000001.jsonl", {"type": "dream", "payload": {}}, "dream"),
-    (
-        "codex",
-        "**/*000000000001.jsonl",
-        {"type": "event_msg", "payload": {"type": "dream"}},
-        "event_msg.dream",
-    ),
-    (
-        "codex",
-        "**/*000000000001.jsonl",
-        {"type": "response_item", "payload": {"type": "dream"}},
-        "response_item.dream",
-    ),
-    ("copilot", "**/22222222-*/events.jsonl", {"type": "session.dream"}, "session.dream"),
-    ("copilot", "**/22222222-*/events.jsonl", {"kind": "session.start"}, UNTYPED),
-    (
-        "copilot",
-        "**/otel/cli.jsonl",
-        {"type": "span", "attributes": {"gen_ai.operation.name": "dream"}},
-        "dream",
-    ),
-    ("copilot", "**/55555555-*.jsonl", {"kind": 4, "k": ["customTitle"], "v": "x"}, "change.4"),
-    ("cursor", "**/*00000000000a.jsonl", {"role": "dreamer", "message": {}}, "dreamer"),
-    ("cursor", "**/*00000000000a.jsonl", {"type": "turn_paused"}, "turn_paused"),
-    ("gemini", "**/session-*-22222222.jsonl", {"id": "x", "type": "dream"}, "dream"),
-    ("gemini", "**/session-*-22222222.jsonl", {"$push": {"messages": []}}, UNTYPED),
-    ("pi", "**/*00000000000a.jsonl", {"type": "dream", "id": "x"}, "dream"),
-    (
-        "pi",
-        "**/*00000000000a.jsonl",
-        {"type": "message", "id": "x", "message": {"role": "dreamer"}},
-        "message.dreamer",
-    ),
-    ("qwen", "**/bbbb2222-*.jsonl", {"type": "dream"}, "dream"),
-    ("qwen", "**/bbbb2222-*.jsonl", {"type": "system", "subtype": "dream"}, "system.dream"),
-    (
-        "qwen",
-        "**/bbbb2222-*.jsonl",
-        {
-            "type": "system",
-            "subtype": "ui_telemetry",
-            "systemPayload": {"uiEvent": {"event.name": "qwen-code.answer"}},
-        },
-        "system.ui_telemetry.qwen-code.answer",
-    ),
-]
-OF_A_SESSION = "FROM session LIMIT 1"
-ROWS = [  # agent, the database of its golden home, statement, type
-    (
-        "antigravity",
-        "**/conversations/*.db",
-        "INSERT INTO gen_metadata VALUES (99, x'12020102')",
-        "field.2",
-    ),
-    (
-        "cursor",
-        "**/state.vscdb",
-        "INSERT INTO cursorDiskKV VALUES ('bubbleId:c:b', '{\"type\": 3}')",
-        "bubble.3",
-    ),
-    (
-        "opencode",
-        "**/opencode.db",
-        f"INSERT INTO message SELECT 'm', id, 1, 1, '{{\"role\": \"dreamer\"}}' {OF_A_SESSION}",
-        "dreamer",
-    ),
-    (
-        "opencode",
-        "**/opencode.db",
-        f"INSERT INTO part SELECT 'p', 'm', id, 1, 1, '{{\"type\": \"dream\"}}' {OF_A_SESSION}",
-        "part.dream",
-    ),
-    ("opencode", "**/opencode.db", "ALTER TABLE message RENAME TO message_v3", "no-message-table"),
-]
-DOCUMENTS = [  # agent, a document below its golden home, content, type
-    (
-        "opencode",
-        ".local/share/opencode/storage/message/ses_json0000000000000000000000/msg_12.json",
-        {"id": "msg_12", "role": "dreamer"},
-        "dreamer",
-    ),
-    (
-        "opencode",
-        ".local/share/opencode/storage/part/msg_3/prt_2.json",
-        {"id": "prt_2", "type": "dream"},
-        "part.dream",
-    ),
-    (
-        "gemini",
-        ".gemini/tmp/engine/chats/session-2026-01-01T00-00-99999999.json",
-        {"sessionId": "x", "messages": [{"id": "x", "type": "dream"}]},
-        "dream",
-    ),
-]
+
+def cases():
+    """Return a case for each change in `tests/agents/NAME/drift.json`: (agent, change).
+
+    A change names a file of the agent's golden home by a pattern. It appends a record to it,
+    executes a statement in it, or writes it. `type` is the unknown type that it adds.
+    """
+    return [
+        pytest.param(agent, change, id=f"{agent.name}-{change['type']}")
+        for agent in AGENTS.values()
+        for change in json.loads((AGENT_FOLDERS / agent.name / "drift.json").read_text())
+    ]
 
 
-def cases(given):
-    return [pytest.param(AGENTS[name], *rest, id=f"{name}-{rest[-1]}") for name, *rest in given]
+def make(change, home):
+    """Make a change in a home."""
+    path = Path(home, change["file"])
+    if "write" in change:
+        path.write_text(json.dumps(change["write"]))
+        return
+    (path,) = home.glob(change["file"])
+    if "execute" in change:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(change["execute"])
+            database.commit()
+    else:
+        text = path.read_bytes()
+        line = json.dumps(change["append"]).encode() + b"\n"
+        path.write_bytes(text[: text.rfind(b"\n") + 1] + line)
 
 
 def unknown(home, *agents):
@@ -134,34 +63,17 @@ def grown(before, after):
     return {kind: n - before.get(kind, 0) for kind, n in after.items() if n != before.get(kind, 0)}
 
 
-def test_every_agent_has_a_case():
-    assert {name for name, *_ in (*LINES, *ROWS, *DOCUMENTS)} == set(AGENTS)
-
-
-@pytest.mark.parametrize(("agent", "pattern", "record", "kind"), cases(LINES))
-def test_of_a_line(home, agent, pattern, record, kind):
+@pytest.mark.parametrize(("agent", "change"), cases())
+def test_a_record_of_an_unknown_type_is_counted(home, agent, change):
     before = unknown(home, agent)
-    (path,) = home.glob(pattern)
-    text = path.read_bytes()
-    path.write_bytes(text[: text.rfind(b"\n") + 1] + json.dumps(record).encode() + b"\n")
-    assert grown(before, unknown(home, agent)) == {kind: 1}
+    assert change["type"] not in agent.known_types
+    make(change, home)
+    assert grown(before, unknown(home, agent)) == {change["type"]: 1}
 
 
-@pytest.mark.parametrize(("agent", "pattern", "statement", "kind"), cases(ROWS))
-def test_of_a_row(home, agent, pattern, statement, kind):
-    before = unknown(home, agent)
-    (path,) = home.glob(pattern)
-    with closing(sqlite3.connect(path)) as database:
-        database.execute(statement)
-        database.commit()
-    assert grown(before, unknown(home, agent)) == {kind: 1}
-
-
-@pytest.mark.parametrize(("agent", "path", "content", "kind"), cases(DOCUMENTS))
-def test_of_a_document(home, agent, path, content, kind):
-    before = unknown(home, agent)
-    Path(home, path).write_text(json.dumps(content))
-    assert grown(before, unknown(home, agent)) == {kind: 1}
+@pytest.mark.parametrize("agent", AGENTS.values(), ids=AGENTS)
+def test_every_agent_has_a_case(agent):
+    assert json.loads((AGENT_FOLDERS / agent.name / "drift.json").read_text())
 
 
 def test_what_real_agents_write_is_known():
@@ -202,7 +114,7 @@ def test_without_drift_nothing_is_told(tmp_path):
 )
 def test_the_name_of_a_type_is_kept(kind):
     told = UnknownTypes()
-    told.see(kind)
+    told.observe(kind)
     assert told.all() == ((kind, 1),)
 
 
@@ -216,16 +128,16 @@ def test_the_name_of_a_type_is_kept(kind):
 )
 def test_what_may_be_a_secret_or_long_is_not(text):
     told = UnknownTypes()
-    told.see(text)
-    told.see(text)
+    told.observe(text)
+    told.observe(text)
     assert told.all() == ((OTHER, 2),)
 
 
 def test_few_names_are_kept_and_all_are_counted():
     told = UnknownTypes({"known"})
     for letter in "abcdefghijklmnopqrstuvwxyz":
-        told.see(f"kind_{letter}")
-        told.see("known")
+        told.observe(f"kind_{letter}")
+        told.observe("known")
     kinds = dict(told.all())
     assert len(kinds) == NAMES_MAX + 1
     assert kinds[OTHER] == 26 - NAMES_MAX

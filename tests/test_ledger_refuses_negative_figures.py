@@ -16,7 +16,6 @@ from msgspec.structs import astuple
 from agtop_exporter.agents import Agent
 from agtop_exporter.agents.claude import AGENT as CLAUDE
 from agtop_exporter.doctor.text import WHAT_IS_WRONG
-from agtop_exporter.file_group import FileGroup
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     NO_COST,
@@ -27,6 +26,7 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
+from agtop_exporter.reading.file_group import FileGroup
 
 GOOD = response("good", input=100, output=50)
 BAD = {

@@ -6,9 +6,9 @@ import pytest
 from driving import project
 from events import batch, response
 
-from agtop_exporter.decoding import MAX_COUNT
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import MAX_SUM, Cost
+from agtop_exporter.reading.decoding import MAX_COUNT
 
 DEAREST = 600_000_000  # picodollars a token
 REQUESTS = 100

@@ -11,13 +11,9 @@ from places import AGENT_FOLDERS
 from running import once
 
 from agtop_exporter.agents import codex
-from agtop_exporter.credentials import (
-    claimed_plan,
-    claude_plan,
-    codex_plan,
-    opencode_accounts,
-    selected_sign_in,
-)
+from agtop_exporter.agents.claude.account import account_plan as claude_plan
+from agtop_exporter.agents.codex.account import account_plan as codex_plan
+from agtop_exporter.credentials import claimed_plan, provider_accounts, selected_sign_in
 
 
 def token(claims, *, padded=False):
@@ -87,7 +83,7 @@ def test_x01_a_token_that_is_none_claims_nothing(text):
 def test_o22_opencode_keeps_the_same_token(member, tmp_path):
     entry = {"type": "oauth", "refresh": "canary", member: token(auth("pro"))}
     (tmp_path / "auth.json").write_text(json.dumps({"openai": entry}))
-    assert opencode_accounts(tmp_path) == {"openai": "ChatGPT Pro"}
+    assert provider_accounts(tmp_path) == {"openai": "ChatGPT Pro"}
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff", b"[]", b'{"tokens": 7}'])
@@ -96,7 +92,7 @@ def test_no_credentials_are_no_plan(content, tmp_path):
         (tmp_path / ".credentials.json").write_bytes(content)
         (tmp_path / "auth.json").write_bytes(content)
     assert claude_plan(tmp_path) == codex_plan(tmp_path) == ""
-    assert opencode_accounts(tmp_path) == {}
+    assert provider_accounts(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +106,7 @@ def test_no_credentials_are_no_plan(content, tmp_path):
 )
 def test_accounts_of_pi(provider, account, plan, tmp_path):
     (tmp_path / "auth.json").write_text(json.dumps({provider: account}))
-    assert opencode_accounts(tmp_path) == {provider: plan}
+    assert provider_accounts(tmp_path) == {provider: plan}
 
 
 @pytest.mark.parametrize(
@@ -143,4 +139,4 @@ def test_pi_and_qwen_tell_who_pays(tmp_path):
 
 def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "auth.json")
-    assert opencode_accounts(tmp_path) == {}
+    assert provider_accounts(tmp_path) == {}

@@ -5,6 +5,7 @@ import sys
 
 import psutil
 import pytest
+from processes.builders import SIGNATURES
 from processes.running import Running, clock, disk_bytes, stat_fields
 
 from agtop_exporter.processes.facts import (
@@ -65,7 +66,7 @@ def ticks(pid):
 def test_a_trees_seconds_and_bytes(running):
     claude = running.start(running.program("claude"), code=TREE)
     child = int(claude.word)
-    source = system_processes(uids=users_of(()))
+    source = system_processes(signatures=SIGNATURES, uids=users_of(()))
     key, matches = matches_for(claude.pid)
     turn = advance(TreeUsage(), source.sample(clock()), matches=matches)
     usage = turn.sessions[key]
@@ -131,5 +132,7 @@ def test_a_process_that_ends_while_psutil_is_asked_is_no_error(monkeypatch):
 
 def test_the_portable_source_finds_agents_too(running):
     idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
-    table = system_processes(uids=users_of(()), platform="darwin").sample(clock())
+    table = system_processes(signatures=SIGNATURES, uids=users_of(()), platform="darwin").sample(
+        clock()
+    )
     assert idle.pid in {item.pid for item in table.roots}

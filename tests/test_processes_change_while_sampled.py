@@ -8,17 +8,18 @@ import pytest
 from bench.churn import daemon_run, make_home, one_shots
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from processes.builders import NOW, U1, U2, session
+from processes.builders import NOW, SIGNATURES, U1, U2, session
 from processes.changing import ChangingReader, FailingReader, change
 from processes.churning import churn
 from processes.running import Running
 from running import PATIENCE_SECONDS
 
 from agtop_exporter.processes.evidence import gather
-from agtop_exporter.processes.facts import Matches, RegistryEntry
+from agtop_exporter.processes.facts import Matches
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessTracker, system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance
+from agtop_exporter.signature import RegistryEntry
 
 SESSIONS = {
     item.key: item
@@ -62,7 +63,7 @@ class Follower:
 
     def follow(self, table):
         """Pair and add up: no binding outlives its root, and no total falls."""
-        evidence = gather(table, SESSIONS, registry=REGISTRY)
+        evidence = gather(table, SESSIONS, signatures=SIGNATURES, registry=REGISTRY)
         before, roots = self._matches.bindings, set(table.roots.values())
         self._matches = match(table, SESSIONS, evidence, previous=self._matches)
         assert self._matches.leaves.keys() == roots
@@ -96,7 +97,10 @@ class Follower:
 )
 def test_a_table_is_consistent_whatever_happens_while_it_is_made(changes, pauses):
     reader = ChangingReader(changes)
-    tracker, follower = ProcessTracker(reader, uids=frozenset({1000})), Follower()
+    tracker, follower = (
+        ProcessTracker(reader, signatures=SIGNATURES, uids=frozenset({1000})),
+        Follower(),
+    )
     for pause in pauses:
         table = tracker.sample(reader.now)
         assert_consistent(table)
@@ -108,13 +112,13 @@ def test_a_table_is_consistent_whatever_happens_while_it_is_made(changes, pauses
 @given(st.lists(change, min_size=20, max_size=60))
 def test_what_was_seen_half_way_is_not_kept(changes):
     reader = ChangingReader(changes)
-    tracker = ProcessTracker(reader, uids=frozenset({1000}))
+    tracker = ProcessTracker(reader, signatures=SIGNATURES, uids=frozenset({1000}))
     ticks = 0
     while ticks < QUIET_TICKS:
         table = tracker.sample(reader.now)
         reader.now += 20
         ticks += reader.quiet
-    fresh = ProcessTracker(reader, uids=frozenset({1000})).sample(reader.now)
+    fresh = ProcessTracker(reader, signatures=SIGNATURES, uids=frozenset({1000})).sample(reader.now)
     assert set(table.roots.values()) == set(fresh.roots.values())
     for member, root in fresh.roots.items():  # a tool that has lost its parent is in `table` only
         assert table.roots[member] == root
@@ -125,7 +129,7 @@ def test_what_was_seen_half_way_is_not_kept(changes):
 def test_a_system_that_cannot_be_read_changes_nothing():
     for step in range(1000):
         reader = FailingReader()
-        tracker = ProcessTracker(reader, uids=frozenset({1000}))
+        tracker = ProcessTracker(reader, signatures=SIGNATURES, uids=frozenset({1000}))
         whole = tracker.sample(NOW)
         reader.answers = step
         failed = tracker.sample(NOW + 5)
@@ -144,7 +148,7 @@ def test_a_system_that_cannot_be_read_changes_nothing():
 def test_a_real_stream_of_short_lived_agents(tmp_path):
     seen, follower = set(), Follower()
     with Running(tmp_path) as running, churn(running, per_second=100, tools=30) as agent:
-        source = system_processes(uids=users_of(()))
+        source = system_processes(signatures=SIGNATURES, uids=users_of(()))
         deadline = time.monotonic() + PATIENCE_SECONDS
         while len(seen) <= 20 and time.monotonic() < deadline:
             table = source.sample(time.time())

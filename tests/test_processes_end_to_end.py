@@ -5,14 +5,14 @@ import os
 import sys
 
 import pytest
-from processes.builders import U1, U2, U3
+from processes.builders import SIGNATURES, U1, U2, U3
 from processes.running import IDLE, Running, clock, stat_fields
 from programs import find_program
 
+from agtop_exporter.agents.claude.processes import read_registry
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Matches, SessionFacts, SessionKey
 from agtop_exporter.processes.match import match
-from agtop_exporter.processes.registries import read_claude_registry
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance, process_match
 
@@ -30,7 +30,7 @@ class Watch:
     """What the daemon does with the processes, over real ones."""
 
     def __init__(self, running, *sessions):
-        self.source = system_processes(str(running.proc), uids=users_of(()))
+        self.source = system_processes(str(running.proc), signatures=SIGNATURES, uids=users_of(()))
         self.sessions = {item.key: item for item in sessions}
         self.matches, self.usage = Matches(), TreeUsage()
         self.registry = ()
@@ -38,7 +38,7 @@ class Watch:
     def refresh(self):
         """Return {session id: what is published}."""
         table = self.source.sample(clock())
-        evidence = gather(table, self.sessions, registry=self.registry)
+        evidence = gather(table, self.sessions, signatures=SIGNATURES, registry=self.registry)
         self.matches = match(table, self.sessions, evidence, previous=self.matches)
         turn = advance(self.usage, table, matches=self.matches)
         self.usage, self.table = turn.state, table
@@ -69,7 +69,7 @@ def test_a_native_claude_with_its_registry(running, tmp_path):
     said |= {"status": "waiting", "waitingFor": "permission prompt"}
     (registry / f"{claude.pid}.json").write_text(json.dumps(said))
     watch = Watch(running, session("claude", U1, "/"), session("claude", U2, tmp_path))
-    watch.registry = read_claude_registry(registry.parent).entries
+    watch.registry = read_registry(registry.parent).entries
     found = watch.refresh()
     assert summary(found) == {U1: (claude.pid, "high", "registry")}
     assert found[U1].usage.rss_bytes > 1_000_000

@@ -1,7 +1,7 @@
 """A known process is not looked at again, and what is left out is counted once."""
 
 from msgspec.structs import replace
-from processes.builders import NOW, process
+from processes.builders import NOW, SIGNATURES, process
 
 from agtop_exporter.processes.facts import ProcessId, ProcessSample
 from agtop_exporter.processes.source import ProcessTracker
@@ -12,7 +12,9 @@ def tracked(*processes, **settings):
     reader = StaticReader()
     for item in processes:
         reader.put(item)
-    return reader, ProcessTracker(reader, uids=settings.get("uids", frozenset({1000})))
+    return reader, ProcessTracker(
+        reader, signatures=SIGNATURES, uids=settings.get("uids", frozenset({1000}))
+    )
 
 
 def members(table):

@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from processes.builders import U1
+from processes.builders import SIGNATURES, U1
 from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc
 
 from agtop_exporter.processes.facts import ProcessId
@@ -22,7 +22,7 @@ def proc(tmp_path):
 
 
 def sample(proc, uids=OWN):
-    source = system_processes(str(proc), uids=uids)
+    source = system_processes(str(proc), signatures=SIGNATURES, uids=uids)
     return source.sample(NOW)
 
 
@@ -100,7 +100,7 @@ def test_a_process_that_ends_while_it_is_read_refuses_nothing(proc):
 
 def test_a_program_that_had_no_arguments_yet_is_looked_at_again(proc):
     folder = add_process(proc, 42, "node")
-    source = system_processes(str(proc), uids=OWN)
+    source = system_processes(str(proc), signatures=SIGNATURES, uids=OWN)
     assert source.sample(NOW).roots == {}
     (folder / "cmdline").write_bytes(b"node\0/usr/bin/gemini\0")
     assert [found.agent for found in source.sample(NOW + 5).agents.values()] == ["gemini"]
@@ -141,7 +141,7 @@ def test_a_container_that_sees_itself_alone_says_so(tmp_path):
 
 def test_an_agent_in_a_container_is_hidden_until_it_ends(proc):
     folder = add_process(proc, 42, "claude", argv=("claude",), pid_ns="4026532999")
-    source = system_processes(str(proc), uids=OWN)
+    source = system_processes(str(proc), signatures=SIGNATURES, uids=OWN)
     assert source.sample(NOW).hidden == {"claude"}
     assert not source.sample(NOW).shows_all_of("claude")
     shutil.rmtree(folder)

@@ -3,19 +3,19 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from processes.builders import OC1, U1, U2, process
+from processes.builders import OC1, SIGNATURES, U1, U2, process
 
 from agtop_exporter.processes.facts import Recognised
-from agtop_exporter.processes.recognise import is_session_id, recognise
+from agtop_exporter.processes.identify import identify, is_session_id
 
 
 def role(*argv, **facts):
-    found = recognise(process(1, *argv, **facts))
+    found = identify(process(1, *argv, **facts), SIGNATURES)
     return (found.agent, found.role) if found else None
 
 
 def named(*argv, **facts):
-    found = recognise(process(1, *argv, **facts))
+    found = identify(process(1, *argv, **facts), SIGNATURES)
     return found.session_id if found else None
 
 
@@ -98,9 +98,9 @@ def test_p7_words_count_as_whole_and_in_the_command_only(argv, expected):
 )
 def test_prompts_never_matter(prompt):
     text = " ".join(prompt)
-    assert recognise(process(1, "claude", "-p", text)) == Recognised("claude")
-    assert recognise(process(1, "codex", "exec", text)) == Recognised("codex")
-    assert recognise(process(1, "grep", *prompt)) is None
+    assert identify(process(1, "claude", "-p", text), SIGNATURES) == Recognised("claude")
+    assert identify(process(1, "codex", "exec", text), SIGNATURES) == Recognised("codex")
+    assert identify(process(1, "grep", *prompt), SIGNATURES) is None
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a3_codex_names_its_session():
     assert named("codex", "resume", U1) == U1
     assert named("codex", "-c", "model=opus", "resume", U1) == U1
     assert named("codex", "exec", "resume", U1) == U1
-    forked = recognise(process(1, "codex", "fork", U1))
+    forked = identify(process(1, "codex", "fork", U1), SIGNATURES)
     assert forked == Recognised("codex", "session", U1, forks=True)
     assert not named("codex", "exec", "do something")
 
@@ -247,13 +247,13 @@ def test_a7_only_lower_case_uuids_are_ids(text):
 
 @pytest.mark.parametrize("text", ["xes" + OC1[3:], OC1[:-1], OC1[:-1] + "-", "", U1])
 def test_a8_only_whole_opencode_ids_are_ids(text):
-    assert not is_session_id(text, "opencode")
-    assert is_session_id(OC1, "opencode")
+    assert not is_session_id(text, SIGNATURES["opencode"].session_id_pattern)
+    assert is_session_id(OC1, SIGNATURES["opencode"].session_id_pattern)
 
 
 def test_the_first_valid_value_wins_and_a_separator_ends_the_options():
     assert named("claude", "--resume", "latest", "--resume", U1, "-r", U2) == U1
     assert not named("claude", "--", "--resume", U1)
-    assert recognise(process(1, "claude", "--resume", U1, "--fork-session")) == Recognised(
-        "claude", "session", U1, forks=True
-    )
+    assert identify(
+        process(1, "claude", "--resume", U1, "--fork-session"), SIGNATURES
+    ) == Recognised("claude", "session", U1, forks=True)

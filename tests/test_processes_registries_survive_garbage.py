@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from agtop_exporter.processes.facts import RegistryEntry
-from agtop_exporter.processes.registries import read_claude_registry
+from agtop_exporter.agents.claude.processes import read_registry
+from agtop_exporter.signature import RegistryEntry
 
 # The shape of Claude Code 2.1.197, invented values.
 WHOLE = """{"pid":26499,"sessionId":"2eeee670-0000-4000-8000-000000000000","cwd":"/home/u/alpha",
@@ -26,7 +26,7 @@ def sessions(tmp_path):
 def test_what_the_agent_says_is_read(tmp_path, sessions):
     (sessions / "26499.json").write_text(WHOLE)
     (sessions / "7.json").write_text(HEADLESS)
-    reading = read_claude_registry(tmp_path)
+    reading = read_registry(tmp_path)
     assert reading.errors == 0
     assert reading.entries == (
         RegistryEntry(
@@ -48,7 +48,7 @@ def test_what_the_agent_says_is_read(tmp_path, sessions):
 def test_a_start_in_words_is_no_ticks(tmp_path, sessions):
     said = WHOLE.replace('"117834"', '"Mon Jan  5 10:00:00 2026"')
     (sessions / "1.json").write_text(said)
-    assert read_claude_registry(tmp_path).entries[0].start_ticks is None
+    assert read_registry(tmp_path).entries[0].start_ticks is None
 
 
 def test_bad_files_are_counted_and_hurt_no_other(tmp_path, sessions):
@@ -62,10 +62,10 @@ def test_bad_files_are_counted_and_hurt_no_other(tmp_path, sessions):
     (sessions / "9.json").symlink_to(tmp_path / "gone")
     (sessions / "7.json").write_text(HEADLESS)
     (sessions / "notes.txt").write_text("not a registry file")
-    reading = read_claude_registry(tmp_path)
+    reading = read_registry(tmp_path)
     assert [entry.pid for entry in reading.entries] == [7]
     assert reading.errors == 7
 
 
 def test_no_registry_is_no_error(tmp_path):
-    assert read_claude_registry(tmp_path / "nowhere").errors == 0
+    assert read_registry(tmp_path / "nowhere").errors == 0

@@ -1,5 +1,7 @@
 """Of repositories within each other the nearest counts, and a hostile pointer stops no refresh."""
 
+import os
+
 import pytest
 
 from agtop_exporter.project import project_name
@@ -27,6 +29,21 @@ def test_a_submodule_has_its_own_remote(tmp_path):
     (outer / "gears").mkdir()
     (outer / "gears" / ".git").write_text("gitdir: ../.git/modules/gears\n")
     assert project_name(str(outer / "gears")) == "gears"
+
+
+@pytest.mark.parametrize("place", [".git", ".git/config", "pointer"])
+def test_a_pipe_is_not_waited_for(tmp_path, place):
+    """Opening a FIFO returns only when somebody writes to it."""
+    root = tmp_path / "engine"
+    root.mkdir()
+    if place == ".git/config":
+        (root / ".git").mkdir()
+    if place == "pointer":
+        place = "worktree/commondir"
+        (root / ".git").write_text("gitdir: worktree\n")
+        (root / "worktree").mkdir()
+    os.mkfifo(root / place)
+    assert project_name(str(root)) == "engine"
 
 
 @pytest.mark.parametrize("text", ["gitdir: \0", "\0", "x" * 10_000, "gitdir: " + "y/" * 2000])

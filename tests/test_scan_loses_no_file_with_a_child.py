@@ -10,6 +10,8 @@ import pytest
 from small_homes import claude_file, claude_turns
 
 from agtop_exporter.agents import claude, load_agents
+from agtop_exporter.agents.claude.reader import REMEMBERED_TOOLS
+from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.model import Cursor
 from agtop_exporter.pipeline import children, scan
 from agtop_exporter.pipeline.files import Work
@@ -57,8 +59,8 @@ def test_a_child_dies(works, after):
 def remembering_much(item):
     """Return the work on what was appended to a file, with a long memory of what was before."""
     place = claude.read(item.path, item.cursor).cursor
-    tools = {f"tool-{number}": "long name " * 300 for number in range(claude.REMEMBERED_TOOLS)}
-    memory = claude.Memory(session_id="s", tools=tools)
+    tools = {f"tool-{number}": "long name " * 300 for number in range(REMEMBERED_TOOLS)}
+    memory = TranscriptState(session_id="s", tools=tools)
     with Path(item.path).open("a") as file:
         file.write(claude_turns(item.mtime_ns, [9]))
     cursor = msgspec.structs.replace(place, state=msgspec.msgpack.encode(memory))
@@ -114,4 +116,52 @@ def test_nobody_wants_the_rest(works):
     results = read(works)
     next(results)
     results.close()
+    assert multiprocessing.active_children() == []
+
+
+class Stuck:
+    """Files whose reading does not return in the children, which are forks of this process."""
+
+    def __init__(self, monkeypatch, *names):
+        read, self.write = os.pipe()
+
+        def read_one(item, agents):
+            if Path(item.path).name in names:
+                os.read(read, 1)
+            return scan.read_one(item, agents)
+
+        monkeypatch.setattr(children, "read_one", read_one)
+        monkeypatch.setattr(children, "ANSWER_SECONDS", 1)
+        monkeypatch.setattr(children.threading, "active_count", lambda: 1)
+
+
+@pytest.mark.parametrize("number", [0, 20, 39])
+def test_a_child_does_not_return(works, monkeypatch, number):
+    """Its file is told; those of other agents are read, and those that it had not begun too."""
+    path = works[number].path
+    Stuck(monkeypatch, Path(path).name)
+    other = [msgspec.structs.replace(works[5], agent="codex"), *works]
+    results = list(read(other))
+    failures = [result for result in results if isinstance(result, scan.Failure)]
+    assert failures == [scan.Failure("claude", path, "does not respond")]
+    assert "codex" in {result.agent for result in results}
+    read_ones = [result.path for result in results if result.agent == "claude"]
+    assert set(names(works[: number + 1])) <= set(read_ones)
+    assert len(set(read_ones)) == len(read_ones)
+    assert multiprocessing.active_children() == []
+
+
+def test_no_child_returns(works, monkeypatch):
+    Stuck(monkeypatch, *(Path(item.path).name for item in works))
+    results = list(read(works))
+    assert results
+    assert {(result.agent, result.reason) for result in results} == {("claude", "does not respond")}
+    assert multiprocessing.active_children() == []
+
+
+def test_a_scan_with_a_child_that_does_not_return_can_be_stopped(works, monkeypatch):
+    Stuck(monkeypatch, Path(works[0].path).name)
+    monkeypatch.setattr(children, "ANSWER_SECONDS", 3600)
+    answers = iter([False] * 5)
+    assert list(read(works, stopping=lambda: next(answers, True))) == []
     assert multiprocessing.active_children() == []

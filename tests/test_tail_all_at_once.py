@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
-from agtop_exporter.decoding import Errors, decoder
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import LineReader, beginning, use_each
+from agtop_exporter.reading.decoding import Errors, decoder
+from agtop_exporter.reading.files import read_head
+from agtop_exporter.reading.jsonl import feed_each
+from agtop_exporter.reading.lines import LineReader
 
 
 class Record(msgspec.Struct):
@@ -38,7 +40,7 @@ def read(path, each):
 
 def together(lines, errors):
     found = []
-    count = use_each(lines, Record, errors, lambda record, at: found.append((record, at)))
+    count = feed_each(lines, Record, errors, lambda record, at: found.append((record, at)))
     assert count == len(found)
     return found
 
@@ -62,6 +64,6 @@ def test_the_same_as_each_alone(tmp_path, line, other):
 def test_the_beginning_of_a_file(tmp_path):
     path = tmp_path / "a.json"
     path.write_bytes(b"12345")
-    assert (beginning(path, 3), beginning(path, 9)) == (b"123", b"12345")
+    assert (read_head(path, 3), read_head(path, 9)) == (b"123", b"12345")
     with pytest.raises(OSError, match="not a regular file"):
-        beginning(tmp_path, 9)
+        read_head(tmp_path, 9)

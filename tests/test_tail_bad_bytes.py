@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from agtop_exporter.decoding import Count, Errors, decoder
+from agtop_exporter.reading.decoding import Count, Errors, decoder
 
 
 class Inner(msgspec.Struct):

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from tailing import append, read
 
-from agtop_exporter import tail
 from agtop_exporter.agents import claude
-from agtop_exporter.decoding import Count, Errors, decoder
 from agtop_exporter.model import Cursor, TokenCounts
+from agtop_exporter.reading import lines as tail
+from agtop_exporter.reading.decoding import Count, Errors, decoder
 
 MEGABYTE = 1024 * 1024
 

@@ -8,7 +8,7 @@ import pytest
 from tailing import read
 
 from agtop_exporter.agents import load_agents, walk
-from agtop_exporter.tail import NotAFileError
+from agtop_exporter.reading.files import NotAFileError
 
 
 def directory(path):

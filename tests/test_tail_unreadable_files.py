@@ -8,7 +8,7 @@ from running import run_unprivileged
 from small_homes import claude_file, claude_turns
 from tailing import read
 
-from agtop_exporter.tail import NotAFileError
+from agtop_exporter.reading.files import NotAFileError
 
 NOBODY = 65534
 FLAGS = ("--no-state", "--no-pricing-refresh")

@@ -1,7 +1,7 @@
 """What an agent is, and how all of them are found.
 
-An agent is one module of this package that ends with `AGENT = Agent(...)`; there is no list to
-edit. Nothing here knows a particular agent.
+An agent is a module or a package in this package that defines `AGENT = Agent(...)`. There is no
+list to edit: no module outside this package names an agent.
 """
 
 import importlib
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.file_group import FileGroup
-from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.model import Batch, Cursor, Plan
+from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.signature import ProcessSignature, RegistryReading
 
 Environment = Mapping[str, str]
 Entry = os.DirEntry[str] | FileGroup
@@ -24,20 +25,38 @@ MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one agent writes, and how to read it.
+    """Everything that the exporter knows about one agent.
 
-    `roots` gives the directories (or single files) to look at, existing or not; `files` lists the
-    transcripts below one root; `read` reads what is new in one of them and raises OSError where it
-    cannot.
+    `home` is a home directory and `environment` the variables that may name other places. `roots`
+    returns directories or single files, existing or not. `files` lists the transcripts below one
+    root. `read` returns what is new in one transcript since a cursor; it raises OSError if it
+    cannot read the file.
     """
 
-    name: str  # value of the `agent` label
-    title: str  # as people write it
+    name: str
+    """Value of the `agent` label: lower case, and never changed."""
+    title: str
+    """The name that people write."""
     roots: Callable[[Path, Environment], tuple[Path, ...]]
     files: Callable[[Path], Iterable[Entry]]
     read: Callable[[str, Cursor], Batch]
-    plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""  # of the account
-    not_in_files: str = ""  # usage that nobody can count from its files
+    bases: Callable[[Path, Environment], tuple[Path, ...]] = lambda _home, _environment: ()
+    """Returns the directories whose settings `roots` reads. Apart from these settings, neither
+    `roots` nor `bases` looks at a file system."""
+    aliases: tuple[str, ...] = ()
+    """Other names, in lower case, that `--agent` accepts."""
+    signature: ProcessSignature = ProcessSignature()
+    """What identifies its processes. The default matches no process."""
+    live_registry: Callable[[Path, Environment], RegistryReading] | None = None
+    """Returns what the agent itself reports about its live processes; None if it does not."""
+    plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""
+    """Returns the name of the account's plan; "" if unknown."""
+    plan_covers: frozenset[Plan] = frozenset()
+    """Values of `--plan` for which the usage of this agent is not billed, beside `included`."""
+    known_types: frozenset[str] = frozenset()
+    """Record types that the reader knows. All other types are counted as format drift."""
+    not_in_files: str = ""
+    """Usage that nobody can count from its files."""
 
 
 def load_agents() -> tuple[Agent, ...]:
@@ -48,14 +67,19 @@ def load_agents() -> tuple[Agent, ...]:
     )
 
 
-def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
-    """List the files with a suffix at most `depth` directories below; no symbolic link is followed.
+def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
+    """Return the process signatures by the names of their agents."""
+    return {agent.name: agent.signature for agent in agents}
 
-    A directory that may not be looked into stands for its files, so that it is told; one that
-    vanishes meanwhile is passed over.
+
+def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
+    """List the files with a suffix, at most `depth` directories below; symbolic links are ignored.
+
+    A directory without read permission is listed itself, so that the error is reported. One that
+    disappears during the walk is skipped.
     """
-    waiting: list[tuple[str, int, os.DirEntry[str] | None]] = [(str(directory), depth, None)]
-    for path, depth_left, itself in waiting:
+    pending: list[tuple[str, int, os.DirEntry[str] | None]] = [(str(directory), depth, None)]
+    for path, depth_left, itself in pending:
         try:
             entries = list(os.scandir(path))
         except PermissionError:
@@ -69,7 +93,7 @@ def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEn
                 if entry.is_file(follow_symlinks=False):
                     yield entry
             elif depth_left and entry.is_dir(follow_symlinks=False):
-                waiting.append((entry.path, depth_left - 1, entry))
+                pending.append((entry.path, depth_left - 1, entry))
 
 
 def named_path(name: str) -> Path:
@@ -83,7 +107,7 @@ def named_path(name: str) -> Path:
 def listed_roots(
     environment: Environment, variable: str, *defaults: Path, below: str = ""
 ) -> tuple[Path, ...]:
-    """Return the roots of a comma-separated variable, else the defaults; each once."""
+    """Return the paths in a comma-separated variable, or else the defaults, without duplicates."""
     given = [part.strip() for part in environment.get(variable, "").split(",") if part.strip()]
     bases = [named_path(part) for part in given] or list(defaults)
     return tuple(dict.fromkeys(base / below if below else base for base in bases))
@@ -91,6 +115,6 @@ def listed_roots(
 
 @lru_cache(maxsize=1024)
 def tool_label(name: str) -> str:
-    """Name a tool for a label: the tools of an MCP server are one, named after their server."""
+    """Return the label of a tool; all tools of an MCP server share a label with its name."""
     server = MCP_TOOL.match(name)
     return f"mcp:{server[1]}" if server else name or "unknown"

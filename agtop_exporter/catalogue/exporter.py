@@ -10,6 +10,7 @@ from agtop_exporter.catalogue.metric import (
     gauges,
     totals,
 )
+from agtop_exporter.labels import RESET_REASONS
 from agtop_exporter.model import REFRESH_STAGES, Snapshot
 
 
@@ -86,7 +87,8 @@ EXPORTER = (
         name="agtop_scan_errors_total",
         kind="counter",
         labels=("agent",),
-        help="Failed background scans of the agent's files.",
+        help="Failed background scans of the agent's files, and project folders that do not "
+        "respond.",
         otel_name="agtop.scan.errors",
         otel_unit="{error}",
         cap="agents",
@@ -151,7 +153,7 @@ EXPORTER = (
         "replaced. Nothing is counted twice for it.",
         otel_name="agtop.source.resets",
         otel_unit="{event}",
-        cap="agents x 3 reasons",
+        cap=f"agents x {len(RESET_REASONS)} reasons",
         collect=totals("source_resets"),
     ),
     Metric(

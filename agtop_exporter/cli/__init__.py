@@ -12,7 +12,7 @@ from importlib import import_module
 from agtop_exporter.cli.arguments import UsageError, parse
 from agtop_exporter.cli.command import Program
 from agtop_exporter.cli.commands import AGTOP, EXPORTER
-from agtop_exporter.cli.output import drop_output
+from agtop_exporter.cli.output import drop_output, not_kept_by_children
 from agtop_exporter.model import AgtopError
 from agtop_exporter.settings import SettingsError
 from agtop_exporter.stderr import protect_stderr
@@ -20,12 +20,14 @@ from agtop_exporter.stderr import protect_stderr
 
 def exporter(arguments: Sequence[str] | None = None) -> None:
     """Run `agtop-exporter`."""
-    _run(EXPORTER, arguments)
+    with not_kept_by_children():
+        _run(EXPORTER, arguments)
 
 
 def agtop(arguments: Sequence[str] | None = None) -> None:
     """Run `agtop`."""
-    _run(AGTOP, arguments)
+    with not_kept_by_children():
+        _run(AGTOP, arguments)
 
 
 def _run(program: Program, arguments: Sequence[str] | None) -> None:

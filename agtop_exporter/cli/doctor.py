@@ -8,8 +8,6 @@ from agtop_exporter import doctor
 from agtop_exporter.cli.output import write
 from agtop_exporter.cli.snapshot import refresh
 from agtop_exporter.cli.wiring import (
-    environment,
-    homes,
     make_pipeline,
     make_refresher,
     now,
@@ -32,15 +30,15 @@ def run(options: Namespace) -> None:
             problem = ledger.problem()
             problems += [problem] if problem else []
             problems += doctor.of_the_daemon(remembered_errors(ledger))
-    with contextlib.closing(Ledger()) as ledger:
-        pipeline = make_pipeline(settings, ledger)
+    with (
+        contextlib.closing(Ledger()) as ledger,
+        contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
+    ):
         make_refresher(settings, pipeline.prices)
         log_nothing()  # the report has it
         report = doctor.examine(
             pipeline,
             refresh(pipeline, now()),
-            homes=homes(settings),
-            environment=dict(environment()),
             problems=problems,
         )
     write(doctor.as_json(report) if options.json else text.render(report))

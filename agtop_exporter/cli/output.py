@@ -1,8 +1,9 @@
 """Standard output and standard error of a command."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from agtop_exporter.model import AgtopError
@@ -36,10 +37,26 @@ def on_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def leave() -> NoReturn:
+def leave(status: int = 0) -> NoReturn:
     """Exit at once: freeing all that was read takes as long as printing it."""
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
+
+
+@contextlib.contextmanager
+def not_kept_by_children() -> Iterator[None]:
+    """Exit at once if a child process is left, for which Python would wait.
+
+    A call to a file system that does not respond keeps such a child from ending.
+    """
+    try:
+        yield
+    finally:
+        processes = sys.modules.get("multiprocessing")
+        if processes is not None and processes.active_children():
+            error = sys.exception()
+            status = error.code if isinstance(error, SystemExit) else int(error is not None)
+            leave(status if isinstance(status, int) else 1)
 
 
 def progress_bar() -> Callable[[int, int], None]:

@@ -1,6 +1,7 @@
 """Puts the parts of the program together, from the options and the environment."""
 
 import contextlib
+import functools
 import gc
 import hashlib
 import os
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import platformdirs
 
-from agtop_exporter.agents import load_agents
+from agtop_exporter.agents import load_agents, signatures_of
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.logs import log_for_people
 from agtop_exporter.pipeline import Pipeline
@@ -61,8 +63,20 @@ def state_directory(settings: Settings) -> Path:
     base = Path(given or platformdirs.user_state_dir(PROGRAM))
     if not settings.home:
         return base
-    names = "\0".join(str(Path(home).expanduser().resolve()) for home in settings.home)
+    names = "\0".join(str(_absolute(Path(home))) for home in settings.home)
     return base / "homes" / hashlib.sha256(names.encode()).hexdigest()[:16]
+
+
+@functools.cache
+def folders() -> Folders:
+    """Return what looks at directories that may be on a file system that does not respond."""
+    return Folders(dict(environment()))
+
+
+def _absolute(home: Path) -> Path:
+    """Return a home without symbolic links, or as it is given if it does not respond."""
+    home = home.expanduser().absolute()
+    return home if folders().trouble_with(str(home)) else home.resolve()
 
 
 def cache_directory(settings: Settings) -> Path:
@@ -80,14 +94,21 @@ def make_refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
 
 def make_pipeline(settings: Settings, ledger: Ledger) -> Pipeline:
     """Return a pipeline over the homes and the processes of this machine."""
+    agents = load_agents()
+    responding = [home for home in homes(settings) if not folders().trouble_with(str(home))]
     return Pipeline(
         settings,
-        agents=load_agents(),
+        agents=agents,
         homes=homes(settings),
         environment=dict(environment()),
         ledger=ledger,
         prices=PriceBook(overrides=settings.prices),
-        processes=system_processes(settings.procfs, uids=users_of(homes(settings))),
+        processes=system_processes(
+            settings.procfs,
+            signatures=signatures_of(agents),
+            uids=users_of(responding),
+        ),
+        folders=folders(),
     )
 
 
@@ -97,5 +118,8 @@ def one_shot(settings: Settings) -> Iterator[Pipeline]:
     log_for_people(settings)
     gc.disable()  # the process lives for seconds, and nothing here makes reference cycles
     directory = None if settings.no_state else state_directory(settings)
-    with contextlib.closing(Ledger(directory, read_only=True)) as ledger:
-        yield make_pipeline(settings, ledger)
+    with (
+        contextlib.closing(Ledger(directory, read_only=True)) as ledger,
+        contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
+    ):
+        yield pipeline

@@ -4,14 +4,13 @@ The report is a frozen value; `text` makes it readable. The exit status of the c
 all is well, 1 where something needs attention.
 """
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import Agent
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
     AgentStatus,
@@ -27,7 +26,7 @@ TOKENS_PER_PRICE = 1_000_000
 
 
 class Root(msgspec.Struct, frozen=True):
-    """A directory that an agent may write to."""
+    """A directory that an agent may write to; one that does not respond counts as missing."""
 
     path: str
     exists: bool
@@ -61,6 +60,7 @@ class Finding(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     unknown_records: dict[str, int]  # record types that the reader does not know
     unpriced_models: dict[str, int]  # model -> tokens
+    known_types: tuple[str, ...]  # record types that the reader knows; all others are unknown
     not_in_files: str
 
     @property
@@ -116,8 +116,6 @@ def examine(
     pipeline: Pipeline,
     snapshot: Snapshot,
     *,
-    homes: Sequence[Path],
-    environment: Environment,
     problems: Sequence[str],
 ) -> Report:
     """Make the report of a refresh that read everything."""
@@ -126,7 +124,7 @@ def examine(
     models = {use.model for use in used}
     return Report(
         agents=tuple(
-            _finding(agent, statuses[name], pipeline, snapshot, _paths(agent, homes, environment))
+            _finding(agent, statuses[name], pipeline, snapshot)
             for name, agent in pipeline.agents.items()
         ),
         price_sources=snapshot.price_sources,
@@ -145,19 +143,11 @@ def of_the_daemon(errors: Iterable[RefreshError]) -> list[str]:
     return [f"an unexpected error in the last refresh of the daemon, in {e}" for e in errors]
 
 
-def _paths(agent: Agent, homes: Sequence[Path], environment: Environment) -> tuple[Path, ...]:
-    """Return the roots of an agent; none where they cannot be found, which the refresh reports."""
-    with contextlib.suppress(Exception):
-        return tuple(dict.fromkeys(p for home in homes for p in agent.roots(home, environment)))
-    return ()
-
-
 def _finding(
     agent: Agent,
     status: AgentStatus,
     pipeline: Pipeline,
     snapshot: Snapshot,
-    roots: tuple[Path, ...],
 ) -> Finding:
     sessions = [session for session in snapshot.sessions if session.agent == agent.name]
     unpriced: dict[str, int] = {}
@@ -166,12 +156,16 @@ def _finding(
             if usage.cost.unpriced_tokens:
                 unpriced[model] = unpriced.get(model, 0) + usage.cost.unpriced_tokens
     unreadable = dict(pipeline.unreadable[agent.name])
-    for root in roots:
+    places = pipeline.places(agent.name)
+    for root in places.roots:
         unreadable.update(_closed_folders(root))
     return Finding(
         agent=agent.name,
         title=agent.title,
-        roots=tuple(Root(str(root), os.path.lexists(root)) for root in roots),
+        roots=(
+            *(Root(str(root), os.path.lexists(root)) for root in places.roots),
+            *(Root(path, exists=False) for path in places.silent),
+        ),
         files=status.files,
         sessions=len(sessions),
         records=int(snapshot.totals.get(("scan_records", agent.name), 0)),
@@ -182,6 +176,7 @@ def _finding(
         ),
         unknown_records=dict(pipeline.unknown_types[agent.name].all()),
         unpriced_models=unpriced,
+        known_types=tuple(sorted(agent.known_types)),
         not_in_files=agent.not_in_files,
     )
 

@@ -190,6 +190,11 @@ class Ledger:
         """Forget a file that is gone; what it held stays counted."""
         self._state.forget_cursor(agent, path)
 
+    def lacks_project(self, agent: str, session_id: str) -> bool:
+        """Return whether the working directory of a session still needs to get a project."""
+        record = self._state.sessions.by_key.get((agent, session_id))
+        return record is None or not record.project
+
     def forget_titles(self, agent: str, paths: Collection[str]) -> None:
         """Forget the titles of the sessions whose files are gone: they quote what was in them."""
         gone, sessions = set(paths), self._state.sessions

@@ -13,7 +13,8 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
-from agtop_exporter.drift import UnknownTypes
+from agtop_exporter.folders import Folders, Trouble
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
@@ -24,7 +25,9 @@ from agtop_exporter.model import (
     Snapshot,
 )
 from agtop_exporter.pipeline.failing import count_error, remember_errors
-from agtop_exporter.pipeline.files import AgentFiles, Listing
+from agtop_exporter.pipeline.files import Listing
+from agtop_exporter.pipeline.guard import Guard
+from agtop_exporter.pipeline.guarded import GuardedFiles, Places
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.scan import Failure, read_all
@@ -32,12 +35,13 @@ from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
-from agtop_exporter.project import project_name
+from agtop_exporter.reading.drift import UnknownTypes
 from agtop_exporter.settings import Settings
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
 SECONDS_PER_DAY = 86_400.0
+DELETED: ResetReason = "deleted"
 UNREADABLE_MAX = 100  # paths of one agent that are remembered
 TOLD_MAX = 10  # files of one agent that are told one by one
 
@@ -57,21 +61,37 @@ class Pipeline:
         ledger: Ledger,
         prices: PriceBook,
         processes: ProcessSource | None,
+        folders: Folders | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Put the parts together; nothing is read before the first refresh."""
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
-        self._files = {agent.name: AgentFiles(agent, homes, environment) for agent in agents}
         self.steps = Steps(partial(count_error, ledger))
-        self._account_plan = partial(account_plan, homes=homes, environment=environment)
-        self._plans: dict[str, str] = {}  # by agent, once it could be read
+        self.folders = folders or Folders(environment)
+        self.folders.on_trouble = self._log_trouble
+        self._guard = guard or Guard()
+        self._files = {
+            agent.name: GuardedFiles(
+                agent, homes, environment, guard=self._guard, folders=self.folders
+            )
+            for agent in agents
+        }
+        self._plans: dict[str, str] = {}  # by agent, of those that were looked at
         self._noticed: set[tuple[str, ...]] = set()
         self._told: Counter[tuple[str, str]] = Counter()  # by event and agent
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
         self.pairing = Pairing(
-            processes, agents, homes, environment, saved=ledger.metadata, steps=self.steps
+            processes,
+            agents,
+            homes,
+            environment,
+            saved=ledger.metadata,
+            steps=self.steps,
+            folders=self.folders,
+            guard=self._guard,
         )
         self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
@@ -95,8 +115,17 @@ class Pipeline:
             steps=self.steps,
             plans=self._plans,
             unwanted=self._unwanted,
+            covered={a.name for a in self._all_agents if settings.plan in a.plan_covers},
             context_window=self.prices.context_window,
         )
+
+    def places(self, agent: str) -> Places:
+        """Return where the last refresh has looked for an agent's files."""
+        return self._files[agent].places
+
+    def close(self) -> None:
+        """End the child processes."""
+        self.folders.close()
 
     def refresh(
         self,
@@ -123,7 +152,13 @@ class Pipeline:
         self._tell_of_ledger()  # what opening it has met: writing it may go well
         statuses = self._scan(now, progress, stopping)
         with self.steps.step("ledger"):
-            restore_keys(self.ledger, self.agents, price=self.prices.cost, stopping=stopping)
+            restore_keys(
+                self.ledger,
+                self.agents,
+                price=self.prices.cost,
+                guard=self._guard,
+                stopping=stopping,
+            )
         with self.steps.step("prices"):
             self._reprice()
         with self.steps.step("ledger"):
@@ -138,6 +173,8 @@ class Pipeline:
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
         self._tell_of_ledger()
+        self.folders.rest()
+        self._guard.rest()
         duration = perf_counter() - began
         states = self._views.states()
         return Snapshot(
@@ -221,11 +258,18 @@ class Pipeline:
     ) -> list[AgentStatus]:
         durations = dict.fromkeys(self.agents, 0.0)
         failed: set[str] = set()
-        listings = self._look(durations, failed)
+        listings = self._look(durations, failed, stopping)
         work = [item for listing in listings.values() for item in listing.work]
         uncounted: set[tuple[str, str]] = set()  # files whose later batches must wait
         with self.steps.step("scan") as reading:
-            for result in read_all(work, self.agents, progress=progress, stopping=stopping):
+            for result in read_all(
+                work,
+                self.agents,
+                progress=progress,
+                stopping=stopping,
+                guard=self._guard,
+                expect=self._expect_projects,
+            ):
                 began = perf_counter()
                 if isinstance(result, Batch):
                     self._record(result, uncounted)
@@ -248,11 +292,8 @@ class Pipeline:
         if file in uncounted:
             return
         with self.steps.step("ledger", batch.agent) as recording:
-            errors = self.ledger.record(
-                batch,
-                price=self.prices.cost,
-                project=project_name,
-            )
+            project = partial(self._project, batch.agent)
+            errors = self.ledger.record(batch, price=self.prices.cost, project=project)
             self._tell_of_errors(batch, errors)
         if recording.failed:
             uncounted.add(file)
@@ -260,30 +301,38 @@ class Pipeline:
             with self.steps.step("ledger"):
                 self.ledger.checkpoint()
 
-    def _look(self, durations: dict[str, float], failed: set[str]) -> dict[str, Listing]:
+    def _look(
+        self, durations: dict[str, float], failed: set[str], stopping: Callable[[], bool]
+    ) -> dict[str, Listing]:
         """Find out what has changed."""
         listings: dict[str, Listing] = {}
         for name in self.agents:
             began = perf_counter()
-            with self.steps.step("scan", name):
-                if name not in self._plans:
-                    self._plans[name] = self._account_plan(self.agents[name])
             with self.steps.step("scan", name) as looking:
-                self._look_at(name, listings, failed)
+                self._look_at(name, listings, failed, stopping)
             if looking.failed:
                 failed.add(name)
                 self.ledger.add(("scan_errors", name), 1)
             durations[name] = perf_counter() - began
         return listings
 
-    def _look_at(self, name: str, listings: dict[str, Listing], failed: set[str]) -> None:
+    def _look_at(
+        self,
+        name: str,
+        listings: dict[str, Listing],
+        failed: set[str],
+        stopping: Callable[[], bool],
+    ) -> None:
+        cursors = self.ledger.cursors.get(name, {})
         try:
-            listing = listings[name] = self._files[name].look(self.ledger.cursors.get(name, {}))
+            listing = listings[name] = self._files[name].look(cursors, stopping=stopping)
         except OSError as error:
-            self._fail(Failure(name, "", str(error)), failed)
+            if not stopping():  # else it was not given the time
+                self._fail(Failure(name, error.filename or "", error.strerror or ""), failed)
             return
         for path, reason in listing.unreadable:
             self._fail(Failure(name, path, reason), failed)
+        self._plans[name] = self._files[name].plan
         self._follow(name, listing)
 
     def _follow(self, agent: str, listing: Listing) -> None:
@@ -295,7 +344,7 @@ class Pipeline:
         ledger.forget_titles(agent, listing.gone)
         for path in listing.gone:
             ledger.forget_cursor(agent, path)
-            ledger.add(("source_resets", agent, "deleted"), 1)
+            ledger.add(("source_resets", agent, DELETED), 1)
 
     def _status(
         self,
@@ -327,7 +376,31 @@ class Pipeline:
             self.steps.note("scan", failure.bug, agent=failure.agent)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
-        self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
+        if (failure.path, failure.reason) not in self._noticed:  # as a trouble with a folder
+            self._tell("cannot read", failure.agent, path=failure.path, reason=failure.reason)
+
+    def _project(self, agent: str, cwd: str) -> str:
+        """Name the project of a working directory: by the path alone where it does not respond."""
+        folder = self.folders.find(cwd)
+        if folder.trouble is not None:
+            self.ledger.add(("scan_errors", agent), 1)
+            self.unreadable[agent][folder.trouble.place] = folder.trouble.reason
+        return folder.project
+
+    def _expect_projects(self, results: Iterable[Batch | Failure]) -> None:
+        """Ask for the projects of new sessions; what was found of them is counted meanwhile."""
+        self.folders.expect(
+            update.cwd
+            for batch in results
+            if isinstance(batch, Batch)
+            for update in batch.sessions
+            if update.cwd and self.ledger.lacks_project(batch.agent, update.session_id)
+        )
+
+    def _log_trouble(self, trouble: Trouble) -> None:
+        if trouble not in self._noticed:
+            self._noticed.add(trouble)
+            log.warning("cannot read folder", path=trouble.place, reason=trouble.reason)
 
     def _tell_of_errors(self, batch: Batch, errors: Iterable[ParseError]) -> None:
         """Add up what could not be used, and say so once a file."""
@@ -369,8 +442,3 @@ class Pipeline:
         elif self._told[event, agent] == TOLD_MAX + 1:
             more = "and in more files; `agtop-exporter doctor` counts them"
             log.warning(event, agent=agent, reason=more)
-
-
-def account_plan(agent: Agent, homes: Sequence[Path], environment: Environment) -> str:
-    """Return the plan that the agent's account has, of the first home that tells one."""
-    return next(filter(None, (agent.plan(home, environment) for home in homes)), "")

@@ -11,15 +11,17 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from time import monotonic
 
 import msgspec
 
 from agtop_exporter.agents import load_agents
+from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.scan import Failure, read_one
@@ -33,6 +35,9 @@ TASKS_OUT = 4  # for each child, of which some wait to be used: results must not
 MAX_CHILDREN = 4
 POLITENESS = 5  # whoever wants an answer meanwhile, such as a scrape, goes first
 POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
+ANSWER_SECONDS = 60.0  # for a task that takes one second on a good disk
+END_SECONDS = 1.0  # for a child that is killed: a call of a dead file system delays that
+NOTHING = msgspec.msgpack.encode([])
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -56,6 +61,7 @@ class Child(msgspec.Struct):
     answers: Connection
     tasks: deque[_Task] = msgspec.field(default_factory=deque)
     unsent: bytes = b""  # the order of the last task, while it has to wait
+    waits_since: float = 0.0  # for the answer to its first task
 
     def give(self, task: _Task) -> None:
         """Let it read something. Raises OSError where it is dead.
@@ -64,6 +70,8 @@ class Child(msgspec.Struct):
         would wait for the other to receive.
         """
         order = msgspec.msgpack.encode(task.work)
+        if not self.tasks:
+            self.waits_since = monotonic()
         if self.tasks and len(order) > ORDER_BYTES:
             self.unsent = order
         else:
@@ -73,14 +81,20 @@ class Child(msgspec.Struct):
     def take(self) -> None:
         """Take the answer to its first task. Raises EOFError or OSError where it is dead."""
         self.tasks.popleft().answer = self.answers.recv_bytes()
+        self.waits_since = monotonic()
         if self.unsent:
             self.orders.send_bytes(self.unsent)
             self.unsent = b""
 
+    @property
+    def is_late(self) -> bool:
+        """Tell whether it has not answered for so long that it never may."""
+        return bool(self.tasks) and monotonic() - self.waits_since > ANSWER_SECONDS
+
     def end(self) -> None:
-        """End it, whatever it is doing."""
-        self.process.terminate()
-        self.process.join()
+        """End it, whatever it is doing; what cannot be killed now ends later."""
+        self.process.kill()
+        self.process.join(END_SECONDS)
         self.orders.close()
         self.answers.close()
 
@@ -89,10 +103,17 @@ _decode_work = msgspec.msgpack.Decoder(list[Work]).decode
 _decode_answer = msgspec.msgpack.Decoder(list[_Read | Failure]).decode
 
 
-def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | Failure]:
+def read(
+    queue: deque[Work],
+    stopping: Callable[[], bool],
+    expect: Callable[[Sequence[Batch | Failure]], None] = lambda _results: None,
+) -> Iterator[Batch | Failure]:
     """Read in child processes until `stopping` says so; results come in the order of the queue.
 
-    Where a child dies, or cannot start, what was not given yet is put back into the queue.
+    `expect` is called with those of each task before they come.
+
+    Where a child dies, or cannot start, what was not given yet is put back into the queue. A child
+    that is late is replaced; the files of its task are Failures.
     """
     children: list[Child] = []
     running: deque[_Task] = deque()  # in the order of the queue
@@ -111,15 +132,49 @@ def read(queue: deque[Work], stopping: Callable[[], bool]) -> Iterator[Batch | F
             for child in children:
                 if child.answers in answered:
                     child.take()
+            yield from _replace_late(children, queue)
             if answer := running[0].answer:
                 running.popleft()
-                for result in _decode_answer(answer):
-                    yield result.batch if isinstance(result, _Read) else result
+                results = [
+                    result.batch if isinstance(result, _Read) else result
+                    for result in _decode_answer(answer)
+                ]
+                expect(results)
+                yield from results
     except (EOFError, OSError):
         queue.extendleft(reversed([item for task in running for item in task.work]))
     finally:
         for child in children:
             child.end()
+
+
+def _replace_late(children: list[Child], queue: deque[Work]) -> Iterator[Failure]:
+    """Replace the children that are late, and give up the tasks that they are at."""
+    for number, child in enumerate(children):
+        if child.is_late:
+            yield from _given_up(child.tasks.popleft(), queue)
+            children[number] = _replacement(child)
+
+
+def _given_up(task: _Task, queue: deque[Work]) -> Iterator[Failure]:
+    """Give up the task of a child that is late, and what is left of its agent."""
+    agents = {item.agent for item in task.work}
+    if len(agents) == 1:
+        others = [item for item in queue if item.agent not in agents]
+        queue.clear()
+        queue.extend(others)
+    for item in task.work:
+        yield Failure(item.agent, item.path, DOES_NOT_RESPOND)
+    task.work, task.answer = [], NOTHING
+
+
+def _replacement(child: Child) -> Child:
+    """Start a child that takes over the other tasks of one that is late, and end that."""
+    other = start_child()
+    for task in child.tasks:
+        other.give(task)
+    child.end()
+    return other
 
 
 def start_child() -> Child:

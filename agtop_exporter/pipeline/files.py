@@ -7,13 +7,15 @@ those that were written to lately are looked at in each.
 import heapq
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
 
@@ -67,19 +69,35 @@ class AgentFiles:
         self._agent = agent
         self._homes = homes
         self._environment = environment
+        self.root = ""
+        """The one that is being looked at, or was last."""
         self._pass: Iterator[Entry] | None = None
         self._seen: set[str] = set()
         self._groups: dict[str, Entry] = {}  # entries that are more than one file
         self._hot: list[str] | None = None  # those that were written to last
         self._first = True
+        self._avoided: AbstractSet[str] = frozenset()  # in the pass at hand
 
-    def look(self, cursors: Mapping[str, Cursor]) -> Listing:
-        """Compare files with their cursors; `cursors` are those of this agent."""
-        roots, unreadable = _usable(self._roots())
+    def look(
+        self,
+        cursors: Mapping[str, Cursor],
+        *,
+        roots: Iterable[Path] | None = None,
+        avoid: AbstractSet[str] = frozenset(),
+        beat: Callable[[], None] = lambda: None,
+    ) -> Listing:
+        """Compare files with their cursors; `cursors` are those of this agent.
+
+        Only the given `roots` are looked at, by default all, and nothing that is at or below a path
+        of `avoid`: what is there counts neither as changed nor as gone. `beat` is called after
+        every file.
+        """
+        roots = self.roots(self._homes) if roots is None else roots
+        usable, unreadable = _usable(self._entered(roots))
         files, self._pass = self._pass, None  # a pass that an exception ends is begun again
-        if files is None:
-            files = (entry for root in roots for entry in self._agent.files(root))
-            self._seen = set()
+        if files is None or self._avoided != avoid:
+            files = self._listed(usable)
+            self._seen, self._avoided = set(), avoid
         changed: dict[str, os.stat_result] = {}
         gone: list[str] = []
         unnamed: list[tuple[str, str]] = []
@@ -91,25 +109,41 @@ class AgentFiles:
                 self._groups[entry.path] = entry
             self._seen.add(entry.path)
             _look_at(entry, cursors, changed)
+            beat()
         following = next(files, None)
         if following is None:
-            gone = [] if unreadable else [path for path in cursors if path not in self._seen]
+            complete = not (unreadable or avoid)
+            gone = [path for path in cursors if path not in self._seen] if complete else []
             self._first = False
         else:
             self._pass = itertools.chain([following], files)
             if self._hot is None:
                 self._hot = _latest(cursors)
             for path in self._hot:
-                _look_at(self._groups.get(path) or _Plain(path), cursors, changed)
+                if not any(is_below(path, place) for place in avoid):
+                    _look_at(self._groups.get(path) or _Plain(path), cursors, changed)
+                    beat()
         if changed or following is None:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
         unusable = (*unreadable, *unnamed)
-        return Listing(bool(roots), unusable, tuple(work), tuple(moved), tuple(gone))
+        return Listing(bool(usable), unusable, tuple(work), tuple(moved), tuple(gone))
 
-    def _roots(self) -> dict[Path, None]:
-        return dict.fromkeys(
-            root for home in self._homes for root in self._agent.roots(home, self._environment)
+    def _entered(self, roots: Iterable[Path]) -> Iterator[Path]:
+        for root in roots:
+            self.root = str(root)
+            yield root
+
+    def _listed(self, roots: Iterable[Path]) -> Iterator[Entry]:
+        for root in self._entered(roots):
+            yield from self._agent.files(root)
+
+    def roots(self, homes: Iterable[Path]) -> tuple[Path, ...]:
+        """Return where the agent may write, existing or not; some agents' settings are read."""
+        return tuple(
+            dict.fromkeys(
+                root for home in homes for root in self._agent.roots(home, self._environment)
+            )
         )
 
     def _compared(

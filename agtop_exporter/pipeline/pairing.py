@@ -1,28 +1,27 @@
-"""Pairs sessions with live processes, and adds up what the process trees use."""
+"""Matches sessions with live processes, and adds up what the process trees use."""
 
-import os
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import Agent, Environment, signatures_of
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import SessionRecord
 from agtop_exporter.model import ProcessMatch, ProcessUsage, Series
+from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import (
     Binding,
     Matches,
     ProcessTable,
-    RegistryEntry,
     SessionFacts,
     SessionKey,
 )
 from agtop_exporter.processes.growth import Spent
 from agtop_exporter.processes.match import match
-from agtop_exporter.processes.registries import read_claude_registry
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.processes.usage import (
     AgentUsage,
@@ -32,8 +31,8 @@ from agtop_exporter.processes.usage import (
     past_usage,
     process_match,
 )
+from agtop_exporter.signature import RegistryEntry
 
-REGISTRIES = {"claude": read_claude_registry}  # what agents say of their own live processes
 SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
 SLACK_SECONDS = 2.0  # a process's start is known to one second only
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
@@ -51,14 +50,22 @@ class Pairing:
         *,
         saved: Mapping[str, bytes],
         steps: Steps,
+        folders: Folders,
+        guard: Guard,
     ) -> None:
         """Begin with what an earlier process `saved`; without a source nothing is paired."""
         self._source = source
         self._steps = steps
-        self._registered_agents = [agent for agent in agents if agent.name in REGISTRIES]
+        self._folders = folders
+        self._guard = guard
+        self._with_registry = [agent for agent in agents if agent.live_registry]
+        self._signatures = signatures_of(agents)
         self._homes = homes
         self._environment = environment
         self._facts: dict[SessionKey, SessionFacts] = {}
+        self._unresolved: set[SessionKey] = set()  # whose `cwd` is not known to be a real path
+        self._unseen: set[SessionKey] = set()  # those of them that are new
+        self._resolved_since = -math.inf  # the others were not active since
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
         self._usage = self._saved = _restored(saved)
@@ -80,11 +87,14 @@ class Pairing:
                 key = SessionKey(record.agent, record.session_id)
                 self._facts[key] = SessionFacts(
                     key=key,
-                    cwd=_real(facts.cwd),
+                    cwd=facts.cwd,
                     started_at=facts.started_at,
                     last_active=facts.last_active,
                     data_path=facts.data_path,
                 )
+                if facts.cwd:
+                    self._unresolved.add(key)
+                    self._unseen.add(key)
 
     def pair(self, now: float) -> set[SessionKey]:
         """Look at the processes as of `now`; return the sessions that have or had one.
@@ -105,7 +115,13 @@ class Pairing:
     def _matched(self, table: ProcessTable) -> Matches:
         before = self._matches
         if table.agents or before.bindings:
-            evidence = gather(table, self._facts, registry=self._registered(table))
+            self._resolve(table)
+            evidence = gather(
+                table,
+                self._facts,
+                signatures=self._signatures,
+                registry=self._registered(table),
+            )
             return match(table, self._facts, evidence, previous=before)
         # There is nothing to match, so thousands of sessions need no look.
         return Matches(ended=before.ended) if table.complete else before
@@ -114,12 +130,37 @@ class Pairing:
         if not table.agents:
             return []
         entries: list[RegistryEntry] = []
-        for agent in self._registered_agents:
+        for agent in self._with_registry:
             with self._steps.step("match", agent.name):
                 for home in self._homes:
-                    for root in agent.roots(home, self._environment):
-                        entries += REGISTRIES[agent.name](root.parent).entries
+                    entries += self._entries(agent, home)
         return entries
+
+    def _entries(self, agent: Agent, home: Path) -> Sequence[RegistryEntry]:
+        """Return what an agent reports about its live processes, if its files respond."""
+        read, environment = agent.live_registry, self._environment
+        places = (home, *agent.roots(home, environment))
+        if read is None or any(self._folders.trouble_with(str(place)) for place in places):
+            return ()
+        try:
+            return self._guard.call(agent.name, lambda _beat: read(home, environment).entries)
+        except NoResponseError:
+            return ()
+
+    def _resolve(self, table: ProcessTable) -> None:
+        """Resolve the working directories of the sessions that a process may be running."""
+        agents, processes = table.agents, table.processes
+        if not agents:
+            return
+        oldest = min(processes[one].started_at for one in agents)
+        for key in tuple(self._unresolved if oldest < self._resolved_since else self._unseen):
+            facts = self._facts[key]
+            if facts.last_active is None or facts.last_active >= oldest - SLACK_SECONDS:
+                real = self._folders.find(facts.cwd).real
+                self._facts[key] = msgspec.structs.replace(facts, cwd=real)
+                self._unresolved.discard(key)
+        self._unseen.clear()
+        self._resolved_since = oldest
 
     @property
     def sees_agents(self) -> bool:
@@ -230,12 +271,3 @@ def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
     except (KeyError, msgspec.MsgspecError):
         return TreeUsage()
     return msgspec.structs.replace(trees, sessions=sessions)
-
-
-@lru_cache(maxsize=4096)
-def _real(cwd: str) -> str:
-    """Return a path without symbolic links; as it is where the system cannot look at it."""
-    try:
-        return os.path.realpath(cwd) if cwd else ""
-    except (OSError, ValueError):
-        return cwd

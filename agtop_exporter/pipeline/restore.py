@@ -5,13 +5,15 @@ counted as new.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from agtop_exporter.agents import Agent
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.counting import Price
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.pipeline.files import Work
-from agtop_exporter.pipeline.scan import read_one
+from agtop_exporter.pipeline.guard import Beat, Guard, NoResponseError
+from agtop_exporter.pipeline.scan import Failure, read_one
 
 BYTES_PER_REFRESH = 64 * 1024 * 1024  # takes about a second
 
@@ -21,6 +23,7 @@ def restore_keys(
     agents: Mapping[str, Agent],
     *,
     price: Price,
+    guard: Guard,
     stopping: Callable[[], bool],
 ) -> None:
     """Read some of the files that the ledger asks for; the rest is left for the next refresh."""
@@ -32,10 +35,18 @@ def restore_keys(
         while more:
             if stopping() or left <= 0:
                 return
-            batch = read_one(Work(agent, path, cursor), agents)
+            work = Work(agent, path, cursor)
+            try:
+                batch = guard.call(agent, partial(_read, work, agents))
+            except NoResponseError:  # reported by the scan
+                break
             if not isinstance(batch, Batch):  # reported by the scan
                 break
             left -= batch.bytes_read
             more = ledger.restore(batch, price=price) and batch.more
             cursor = batch.cursor
     ledger.end_restoring()
+
+
+def _read(work: Work, agents: Mapping[str, Agent], _beat: Beat) -> Batch | Failure:
+    return read_one(work, agents)

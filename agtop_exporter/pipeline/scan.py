@@ -1,20 +1,27 @@
 """Reads the transcripts that changed: a few in this process, many in child processes.
 
-A file that cannot be read is a Failure; it never keeps another from being read.
+A file that cannot be read is a Failure; it never keeps another from being read. Nor does a file
+system that does not respond, though nothing else of that agent is read then.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 
 import msgspec
 
 from agtop_exporter.agents import Agent
+from agtop_exporter.folders import DOES_NOT_RESPOND
 from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
+from agtop_exporter.pipeline.guard import Beat, Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Raised, raised
-from agtop_exporter.tail import NotAFileError
+from agtop_exporter.reading.files import NotAFileError
 
 PARALLEL_BYTES = 24 * 1024 * 1024  # less is read sooner than a child process starts
+GUARDED_BYTES = 1024 * 1024  # are read in one call of the guard
+GUARDED_FILES = 32
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -26,26 +33,41 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
     bug: Raised | None = None
 
 
-def read_all(
+Expect = Callable[[Sequence[Batch | Failure]], None]
+
+
+def read_all(  # noqa: PLR0913 - what goes on beside the reading
     work: Sequence[Work],
     agents: Mapping[str, Agent],
     *,
     progress: Callable[[int, int], None],
     stopping: Callable[[], bool],
+    guard: Guard | None = None,
+    expect: Expect = lambda _results: None,
 ) -> Iterator[Batch | Failure]:
     """Read every file to its end, of an agent the longest unchanged first: originals before copies.
 
     The agents come in the order of their largest files, so that none is left to one child at the
-    end. Once `stopping` says so, the rest is left.
+    end. Once `stopping` says so, the rest is left. First comes what an earlier call gave up on and
+    `guard` has got since. `expect` is called with the results that come next, where they are known.
     """
+    guard = guard or Guard()
+    late = [result for result in _late(guard) if result.agent in agents]
+    known = {result.path for result in late}
     total = sum(item.size for item in work)
     largest: dict[str, int] = {}
     for item in work:
         largest[item.agent] = max(item.size, largest.get(item.agent, 0))
-    queue = deque(sorted(work, key=lambda item: (-largest[item.agent], item.mtime_ns, item.path)))
+    queue = deque(
+        sorted(
+            (item for item in work if item.path not in known),
+            key=lambda item: (-largest[item.agent], item.mtime_ns, item.path),
+        )
+    )
     done = 0
     many = total >= PARALLEL_BYTES
-    for result in _in_children(queue, stopping) if many else _here(queue, agents):
+    here = _here(queue, agents, guard, stopping, expect)
+    for result in chain(late, _in_children(queue, guard, stopping, expect) if many else here):
         yield result
         if stopping():
             return
@@ -55,19 +77,82 @@ def read_all(
             if result.more:
                 queue.appendleft(Work(result.agent, result.path, result.cursor))
     if queue and not stopping():  # the children died: their work is done here
-        yield from _here(queue, agents)
+        yield from here
 
 
-def _in_children(queue: deque[Work], stopping: Callable[[], bool]) -> Iterable[Batch | Failure]:
+def _in_children(
+    queue: deque[Work], guard: Guard, stopping: Callable[[], bool], expect: Expect
+) -> Iterable[Batch | Failure]:
     from agtop_exporter.pipeline import children  # noqa: PLC0415 - takes long to import
 
-    return children.read(queue, stopping)
+    guard.rest()
+    return children.read(queue, stopping, expect)
 
 
-def _here(queue: deque[Work], agents: Mapping[str, Agent]) -> Iterator[Batch | Failure]:
+def _here(
+    queue: deque[Work],
+    agents: Mapping[str, Agent],
+    guard: Guard,
+    stopping: Callable[[], bool],
+    expect: Expect,
+) -> Iterator[Batch | Failure]:
     while queue:
-        item = queue.popleft()
-        yield read_one(item, agents)
+        items = _next_items(queue)
+        agent = items[0].agent
+        results: list[Batch | Failure] = []
+        try:
+            guard.call(
+                agent,
+                partial(_read_each, items, agents, results),
+                place=partial(_next_path, items, results),
+                stopping=stopping,
+            )
+        except NoResponseError as error:
+            taken = len(results)
+            guard.late[agent] = (results, taken)
+            yield from results[:taken]
+            if not stopping():
+                yield Failure(agent, error.filename, DOES_NOT_RESPOND)
+            others = [item for item in queue if item.agent != agent]
+            queue.clear()
+            queue.extend(others)
+        else:
+            expect(results)
+            yield from results
+
+
+def _next_items(queue: deque[Work]) -> list[Work]:
+    """Take some files of one agent: to guard each on its own would take longer than to read it."""
+    items = [queue.popleft()]
+    size = items[0].size
+    while queue and len(items) < GUARDED_FILES and queue[0].agent == items[0].agent:
+        size += queue[0].size
+        if size > GUARDED_BYTES:
+            break
+        items.append(queue.popleft())
+    return items
+
+
+def _read_each(
+    items: Iterable[Work],
+    agents: Mapping[str, Agent],
+    results: list[Batch | Failure],
+    beat: Beat,
+) -> None:
+    for item in items:
+        results.append(read_one(item, agents))
+        beat()
+
+
+def _next_path(items: Sequence[Work], results: Sequence[object]) -> str:
+    return items[min(len(results), len(items) - 1)].path
+
+
+def _late(guard: Guard) -> Iterator[Batch | Failure]:
+    for agent, (results, taken) in tuple(guard.late.items()):
+        if not guard.is_stuck(agent):
+            del guard.late[agent]
+            yield from results[taken:]
 
 
 def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:

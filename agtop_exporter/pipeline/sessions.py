@@ -41,10 +41,12 @@ class SessionViews:
         steps: Steps,
         plans: Mapping[str, str],
         unwanted: AbstractSet[str],
+        covered: AbstractSet[str],
         context_window: Callable[[str], int | None],
     ) -> None:
         """Begin with what the ledger knows from before, but for the unwanted agents.
 
+        `covered` names the agents whose usage the setting `plan` includes: it is not billed.
         `context_window` knows that of a model, for agents that do not tell it.
         """
         self._records = ledger.sessions
@@ -52,6 +54,7 @@ class SessionViews:
         self._steps = steps
         self._plans = plans
         self._unwanted = unwanted
+        self._covered = covered
         self._settings = settings
         self._context_window = context_window
         self._views: dict[Key, Session] = {}
@@ -178,7 +181,6 @@ class SessionViews:
         top, own_key = self._top(record), SessionKey(record.agent, record.session_id)
         signal = said(members)
         process = self._pairing.process(top)
-        plan = self._settings.plan
         return Session(
             agent=record.agent,
             session_id=record.session_id,
@@ -190,7 +192,7 @@ class SessionViews:
             models=models,
             tokens=own.tokens,
             cost=own.cost,
-            included=plan == "included" or (plan == "max" and record.agent == "claude"),
+            included=self._settings.plan == "included" or record.agent in self._covered,
             tree=tree,
             floor_tokens=floor_tokens,
             floor_cost=floor_cost,

@@ -32,7 +32,7 @@ GENAI = "genai-prices"
 log = structlog.get_logger()
 
 _LATEST = 4_102_444_800.0  # 2100-01-01: what claims to be later is priced as if it were then
-_LONG_CONTEXT = "[1m]"  # Claude Code's mark of a session with a context of a million tokens
+_LONG_CONTEXT = "[1m]"  # suffix of a model whose context has a million tokens
 _MAX_WINDOWS = 64  # of one model: a price that changes with the hour has very many
 _MAX_REMEMBERED = 4096  # a bound on hostile transcripts: nobody uses that many models
 

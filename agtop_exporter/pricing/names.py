@@ -13,7 +13,7 @@ _BEDROCK = re.compile(
 
 # (what a change makes of the match, what is replaced, by what); applied one after the other.
 _CHANGES = (
-    ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # Claude Code: claude-opus-4-6[1m]
+    ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
     ("prefix-stripped", re.compile(r"^.*/"), ""),  # .../anthropic/..., a Bedrock ARN
     ("prefix-stripped", _BEDROCK, ""),

@@ -1,6 +1,6 @@
-"""Which process is which session, and what it costs the machine.
+"""Matches processes with sessions, and measures the resources that they use.
 
-`source` reads the system; everything after it is pure: `recognise` (which agent is this),
-`evidence` (what speaks for a session), `match` (one process per session), `usage` (what its
-process tree used). Nothing here ends, signals or starts a process.
+`source` reads the system. The other modules perform no I/O: `identify` finds the agent of a
+process, `evidence` collects evidence for sessions, `match` assigns one process to each session,
+and `usage` adds up what a process tree used. Nothing here ends, signals or starts a process.
 """

@@ -1,4 +1,7 @@
-"""What speaks for a process running a session, without the weighing; pure."""
+"""Collects evidence that a process runs a session. Performs no I/O.
+
+`match` decides between contradictory pieces of evidence.
+"""
 
 import re
 from collections import Counter
@@ -10,23 +13,24 @@ from agtop_exporter.processes.facts import (
     Process,
     ProcessId,
     ProcessTable,
-    RegistryEntry,
     SessionFacts,
     SessionKey,
 )
+from agtop_exporter.signature import UUID, ProcessSignature, RegistryEntry
 
 STRENGTHS = {"registry": 4, "lock_file": 3, "open_file": 3, "argv": 2, "cwd": 1}
-"""Kinds of evidence; the agent's own word is the strongest, a shared folder the weakest."""
+"""Strength of each kind of evidence.
 
-_UUID = re.compile(
-    r"(?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9A-Za-z])"
-)
+The live registry of the agent itself is the strongest, a shared working directory the weakest.
+"""
+
+_UUID = re.compile(rf"(?<![0-9A-Za-z]){UUID}(?![0-9A-Za-z])")
 _REGISTRATION_SECONDS = 120.0  # an agent registers itself within this time of its start
 _CLOCK_SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """One reason to pair a process with a session; `entry` is the registry's word, if it was it."""
+    """One reason to match a process with a session; `entry` is set if `kind` is `registry`."""
 
     process: ProcessId
     session: SessionKey
@@ -35,7 +39,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def strength(self) -> int:
-        """A larger one wins."""
+        """The strength of this kind of evidence: the larger one wins."""
         return STRENGTHS[self.kind]
 
 
@@ -43,12 +47,16 @@ def gather(
     table: ProcessTable,
     sessions: Mapping[SessionKey, SessionFacts],
     *,
+    signatures: Mapping[str, ProcessSignature],
     registry: Iterable[RegistryEntry] = (),
 ) -> tuple[Evidence, ...]:
-    """Return all evidence of registries, open files and arguments, strongest first."""
+    """Return the evidence of registries, open files and arguments, the strongest first.
+
+    `signatures` maps the names of agents to their signatures.
+    """
     found = [
         *_from_registry(table, registry),
-        *_from_open_files(table, sessions),
+        *_from_open_files(table, sessions, signatures),
         *_from_arguments(table, sessions),
     ]
     return tuple(
@@ -57,7 +65,7 @@ def gather(
 
 
 def session_ids_in_path(path: str) -> tuple[str, ...]:
-    """Return the UUIDs that stand in a path as words of their own."""
+    """Return the UUIDs in a path that are not part of a longer word."""
     return tuple(_UUID.findall(path))
 
 
@@ -66,12 +74,12 @@ def _from_registry(table: ProcessTable, entries: Iterable[RegistryEntry]) -> lis
     return [
         Evidence(by_pid[entry.pid].id, SessionKey(entry.agent, entry.session_id), "registry", entry)
         for entry in entries
-        if entry.pid in by_pid and _speaks_of(entry, by_pid[entry.pid], table)
+        if entry.pid in by_pid and _is_about(entry, by_pid[entry.pid], table)
     ]
 
 
-def _speaks_of(entry: RegistryEntry, process: Process, table: ProcessTable) -> bool:
-    """Tell whether an entry means this process, and not an earlier one with the same pid."""
+def _is_about(entry: RegistryEntry, process: Process, table: ProcessTable) -> bool:
+    """Return whether an entry is about this process, not about an earlier one with its pid."""
     recognised = table.agents.get(process.id)
     if recognised is None or recognised.agent != entry.agent or recognised.role == "helper":
         return False
@@ -84,7 +92,9 @@ def _speaks_of(entry: RegistryEntry, process: Process, table: ProcessTable) -> b
 
 
 def _from_open_files(
-    table: ProcessTable, sessions: Mapping[SessionKey, SessionFacts]
+    table: ProcessTable,
+    sessions: Mapping[SessionKey, SessionFacts],
+    signatures: Mapping[str, ProcessSignature],
 ) -> list[Evidence]:
     opened = {path for files in table.open_files.values() for path in files}
     writers = [session for session in sessions.values() if session.data_path in opened]
@@ -92,15 +102,16 @@ def _from_open_files(
     own = {
         (session.key.agent, session.data_path): session.key
         for session in writers
-        if paths[session.data_path] == 1  # a data base that all sessions share names none
+        if paths[session.data_path] == 1  # a database of several sessions identifies none
     }
     found: list[Evidence] = []
     for process, files in table.open_files.items():
         recognised = table.agents.get(process)
         if recognised is None or recognised.role not in {"session", "host"}:
             continue
+        locks = signatures[recognised.agent].lock_suffixes
         for path in files:
-            kind = "lock_file" if path.endswith((".lock", ".hold")) else "open_file"
+            kind = "lock_file" if path.endswith(locks) else "open_file"
             keys = {SessionKey(recognised.agent, word) for word in session_ids_in_path(path)}
             keys.add(own.get((recognised.agent, path), SessionKey("", "")))
             found.extend(Evidence(process, key, kind) for key in keys if key in sessions)

@@ -119,21 +119,6 @@ class ProcessTable(msgspec.Struct, frozen=True):
         return self.complete and not self.isolated and agent not in self.hidden
 
 
-class RegistryEntry(msgspec.Struct, frozen=True, gc=False):
-    """What an agent itself says about one of its live processes."""
-
-    agent: str
-    pid: int
-    session_id: str
-    start_ticks: int | None = None
-    started_at: float | None = None
-    status: str = ""  # busy, idle, waiting; "" where the agent does not say
-    waiting_for: str = ""
-    cwd: str = ""
-    kind: str = ""
-    updated_at: float | None = None
-
-
 class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     """What pairing needs to know of a top-level session; `cwd` is a real path, without symlinks."""
 

@@ -16,12 +16,12 @@ from agtop_exporter.processes.facts import (
     Matches,
     ProcessId,
     ProcessTable,
-    RegistryEntry,
     SessionFacts,
     SessionKey,
 )
 from agtop_exporter.processes.folder import TELLING_SECONDS, pair_folder
 from agtop_exporter.processes.groups import Group, group
+from agtop_exporter.signature import RegistryEntry
 
 _SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
 

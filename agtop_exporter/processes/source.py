@@ -7,17 +7,18 @@ processes costs little per tick.
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, ProcessTable
+from agtop_exporter.processes.identify import identify
 from agtop_exporter.processes.portable import PsutilReader
 from agtop_exporter.processes.procfs import ProcfsReader
-from agtop_exporter.processes.recognise import recognise
 from agtop_exporter.processes.trees import Known, Sampled, find_roots
+from agtop_exporter.signature import ProcessSignature
 
 _YOUNG_SECONDS = 15.0
 """Until this age a process is looked at in every tick: a shell forks first and executes later."""
@@ -55,12 +56,20 @@ class Reader(Protocol):
 
 
 def system_processes(
-    procfs: str = "/proc", *, uids: frozenset[int] | None, platform: str = sys.platform
+    procfs: str = "/proc",
+    *,
+    signatures: Mapping[str, ProcessSignature],
+    uids: frozenset[int] | None,
+    platform: str = sys.platform,
 ) -> ProcessSource:
-    """Return the source for this machine: processes of these users only, None for every user's."""
+    """Return the source for this machine.
+
+    It shows the processes that match one of the `signatures`, which are by agent, and that belong
+    to these users; None stands for all users.
+    """
     if platform == "linux":
-        return ProcessTracker(ProcfsReader(procfs), uids=uids)
-    return ProcessTracker(PsutilReader(), uids=uids)
+        return ProcessTracker(ProcfsReader(procfs), signatures=signatures, uids=uids)
+    return ProcessTracker(PsutilReader(), signatures=signatures, uids=uids)
 
 
 def users_of(homes: Iterable[Path]) -> frozenset[int] | None:
@@ -77,8 +86,15 @@ def users_of(homes: Iterable[Path]) -> frozenset[int] | None:
 class ProcessTracker:
     """Follows the processes that a reader sees from tick to tick."""
 
-    def __init__(self, reader: Reader, *, uids: frozenset[int] | None) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        signatures: Mapping[str, ProcessSignature],
+        uids: frozenset[int] | None,
+    ) -> None:
         self._reader = reader
+        self._signatures = signatures
         self._uids = uids
         self._tick = 0
         self._known: dict[int, Known] = {}
@@ -147,7 +163,7 @@ class ProcessTracker:
             earlier = None
         if process is None:
             return
-        recognised = None if process.ended else recognise(process)
+        recognised = None if process.ended else identify(process, self._signatures)
         reason = self._reason_to_omit(process) if recognised else ""
         if reason:
             self._count(reason, process.id)

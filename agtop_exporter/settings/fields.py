@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticKnownError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agtop_exporter.model import TOKEN_TYPES, Plan
+from agtop_exporter.model import PLANS, TOKEN_TYPES, Plan
 from agtop_exporter.pricing.rates import PriceTableError, picodollars_per_token
 
 DEFAULT_PORT = 10041
@@ -23,17 +23,8 @@ PREFIX = "AGTOP_"
 PLAN_ALIASES: dict[str, Plan] = {
     "default": "retail",
     "api": "retail",
-    "claude-max": "max",
-    "claude_max": "max",
     "enterprise": "included",
     "not-billed": "included",
-}
-AGENT_ALIASES = {
-    "claude-code": "claude",
-    "claudecode": "claude",
-    "open-code": "opencode",
-    "github-copilot": "copilot",
-    "gemini-cli": "gemini",
 }
 
 
@@ -60,16 +51,34 @@ def _as_list(value: object) -> object:
 
 
 def _plan(value: object) -> object:
-    return PLAN_ALIASES.get(value.lower(), value.lower()) if isinstance(value, str) else value
+    """Return a plan in lower case and without aliases."""
+    if not isinstance(value, str):
+        return value
+    plan = PLAN_ALIASES.get(value.lower(), value.lower())
+    return plan if plan in PLANS else _plans_with_agents().get(plan, plan)
+
+
+def _plans_with_agents() -> dict[str, Plan]:
+    """Return each plan that covers one agent, by the agent's name, `-` or `_`, and the plan."""
+    from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
+
+    return {
+        f"{agent.name}{separator}{plan}": plan
+        for agent in load_agents()
+        for plan in agent.plan_covers
+        for separator in "-_"
+    }
 
 
 def _agent(value: str) -> str:
     """Return the name of an agent that exists, in lower case and without aliases."""
     from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
 
-    name = AGENT_ALIASES.get(value.lower(), value.lower())
-    known = sorted(agent.name for agent in load_agents())
-    if name not in known:
+    agents = load_agents()
+    known = sorted(agent.name for agent in agents)
+    names = {alias: agent.name for agent in agents for alias in (agent.name, *agent.aliases)}
+    name = names.get(value.lower())
+    if name is None:
         raise PydanticCustomError("agent", "no such agent", {"known": known})
     return name
 

@@ -20,12 +20,14 @@ import time
 import urllib.request
 from pathlib import Path
 
+from agtop_exporter.agents import load_agents, signatures_of
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Matches, SessionFacts, SessionKey
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance
 
+SIGNATURES = signatures_of(load_agents())
 AGENTS = ("claude", "codex", "opencode", "gemini")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -78,7 +80,11 @@ def start(*words: str | Path, cwd: Path) -> subprocess.Popen[bytes]:
 
 def our_milliseconds(folder: Path, ticks: int) -> tuple[float, float]:
     """Return the CPU time of the first tick and the mean of the later ones."""
-    source, matches, usage = system_processes(uids=users_of(())), Matches(), TreeUsage()
+    source, matches, usage = (
+        system_processes(signatures=SIGNATURES, uids=users_of(())),
+        Matches(),
+        TreeUsage(),
+    )
     now = time.time()
     sessions = {
         SessionKey(AGENTS[number % 4], str(number)): SessionFacts(
@@ -93,7 +99,7 @@ def our_milliseconds(folder: Path, ticks: int) -> tuple[float, float]:
     for _ in range(ticks + 1):
         before = time.process_time()
         table = source.sample(time.time())
-        evidence = gather(table, sessions)
+        evidence = gather(table, sessions, signatures=SIGNATURES)
         matches = match(table, sessions, evidence, previous=matches)
         usage = advance(usage, table, matches=matches).state
         spent.append((time.process_time() - before) * 1000)

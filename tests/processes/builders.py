@@ -1,19 +1,21 @@
 """Processes and sessions as the tests of the matching write them down, relative to one moment."""
 
+from agtop_exporter.agents import load_agents, signatures_of
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import (
     Matches,
     Process,
     ProcessId,
     ProcessTable,
-    RegistryEntry,
     SessionFacts,
     SessionKey,
 )
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessTracker
 from agtop_exporter.processes.static import StaticReader
+from agtop_exporter.signature import RegistryEntry
 
+SIGNATURES = signatures_of(load_agents())
 NOW = 1_800_000_000.0
 BOOT = NOW - 30 * 86_400
 U1 = "11111111-1111-4111-8111-111111111111"
@@ -57,7 +59,7 @@ class Machine:
 
     def __init__(self):
         self.reader = StaticReader()
-        self.tracker = ProcessTracker(self.reader, uids=frozenset({1000}))
+        self.tracker = ProcessTracker(self.reader, signatures=SIGNATURES, uids=frozenset({1000}))
         self.matches = Matches()
         self.table = ProcessTable(sampled_at=NOW)
         self.registry: tuple[RegistryEntry, ...] = ()
@@ -74,7 +76,7 @@ class Machine:
         self.now += seconds
         self.table = self.tracker.sample(self.now)
         facts = {item.key: item for item in sessions}
-        evidence = gather(self.table, facts, registry=self.registry)
+        evidence = gather(self.table, facts, signatures=SIGNATURES, registry=self.registry)
         self.matches = match(self.table, facts, evidence, previous=self.matches)
         return self.live()
 

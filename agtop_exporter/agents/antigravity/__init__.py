@@ -1,7 +1,7 @@
 """Antigravity: `~/.gemini/antigravity*/conversations/*`, and the database of the application.
 
-Not seen with a real Antigravity; its files are not documented, see tests/agents/antigravity/README.
-Says nothing of processes, and reads none of the keys that hold credentials.
+Not seen with a real Antigravity. Its files are not documented; see
+tests/agents/antigravity/README. No key that holds credentials is read.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from agtop_exporter.agents import Agent, Entry, Environment, named_path, walk
 from agtop_exporter.agents.antigravity import conversations, state
-from agtop_exporter.file_group import FileGroup
 from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.signature import ProcessSignature
 
 STATE = "state.vscdb"
 DATA_FOLDERS = ("antigravity", "antigravity-ide", "antigravity-cli")
@@ -51,5 +52,6 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=ProcessSignature(executables=frozenset({"antigravity"})),
     not_in_files="turns, tools and state; tokens of older versions",
 )

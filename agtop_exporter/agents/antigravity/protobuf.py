@@ -1,4 +1,4 @@
-"""Reads protobuf messages without their schema: fields by number, nothing else.
+"""Reads protobuf messages without a schema: the values of fields by number.
 
 Wire format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -14,7 +14,7 @@ Fields = dict[int, list[int | bytes]]
 
 
 def fields(data: bytes) -> Fields:
-    """Return the values of every field: integers and bytes. Raises ValueError if no message."""
+    """Return field number -> values (int or bytes). Raises ValueError if it is no message."""
     found: Fields = {}
     at = 0
     while at < len(data):
@@ -42,7 +42,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follows
+        if byte < 0x80:  # noqa: PLR2004 - the bit that marks a continuation
             return value, at
     raise ValueError("no such number")
 
@@ -56,13 +56,13 @@ def _length(data: bytes, at: int, kind: int) -> tuple[int, int]:
 
 
 def number(message: Fields, field: int) -> int:
-    """Return an integer; 0 where there is none, as protobuf has it."""
+    """Return the integer in a field; 0 if the field is absent, as in protobuf."""
     found = message.get(field, ())
     return next((value for value in found if isinstance(value, int)), 0)
 
 
 def texts(message: Fields, field: int) -> Iterator[str]:
-    """Give the values of a field that are text."""
+    """Yield the values of a field that are text."""
     for value in message.get(field, ()):
         if isinstance(value, bytes):
             try:
@@ -72,12 +72,12 @@ def texts(message: Fields, field: int) -> Iterator[str]:
 
 
 def text(message: Fields, field: int) -> str:
-    """Return the first value of a field that is text; empty where there is none."""
+    """Return the first value of a field that is text; "" if there is none."""
     return next(texts(message, field), "")
 
 
 def messages(message: Fields, field: int) -> Iterator[Fields]:
-    """Give the values of a field that are messages."""
+    """Yield the values of a field that are messages."""
     for value in message.get(field, ()):
         if isinstance(value, bytes) and value:
             try:
@@ -87,12 +87,12 @@ def messages(message: Fields, field: int) -> Iterator[Fields]:
 
 
 def message_at(message: Fields, field: int) -> Fields:
-    """Return the first value of a field that is a message; empty where there is none."""
+    """Return the first value of a field that is a message; {} if there is none."""
     return next(messages(message, field), {})
 
 
 def from_base64(data: bytes) -> bytes:
-    """Return what base64 text says; the data itself where it is none."""
+    """Decode base64; return the data unchanged if it is not base64."""
     try:
         return base64.b64decode(data.strip(), validate=True)
     except (binascii.Error, ValueError):

@@ -1,6 +1,6 @@
-"""Reads Antigravity's list of conversations: titles, times and folders, and no figures.
+"""Reads Antigravity's list of conversations: titles, times and folders, but no tokens.
 
-It is one value of the application's key-value table, of which only two keys are looked at.
+The list is one value in the application's key-value table, of which only two keys are read.
 """
 
 import re
@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 from agtop_exporter.agents.antigravity import protobuf
 from agtop_exporter.agents.antigravity.protobuf import Fields
-from agtop_exporter.decoding import Errors
 from agtop_exporter.model import Batch, Cursor, SessionUpdate
 from agtop_exporter.paths import path_of_uri
-from agtop_exporter.tail_sqlite import Database, TableRow
+from agtop_exporter.reading.databases import Database
+from agtop_exporter.reading.rows import TableRow
+from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
+from agtop_exporter.reading.state import NoState
 
 NAME = "antigravity"
 TABLE = "ItemTable"
@@ -21,7 +23,7 @@ TITLE_RANK = 4
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PLANS = ("pro", "enterprise", "free", "trial", "business")
 FOLDER_DEPTH = 4  # messages within messages
-EARLIEST, LATEST = 1_500_000_000, 10_000_000_000  # what is a time, and no other number
+EARLIEST, LATEST = 1_500_000_000, 10_000_000_000  # a number between them is a time
 NANOSECONDS = 1_000_000_000
 
 
@@ -32,10 +34,10 @@ class Value(TableRow):
 
 
 def conversations(data: bytes) -> dict[str, Fields]:
-    """Return what a list says of every conversation, by its id.
+    """Return the summaries in a list of conversations, by id.
 
-    An entry is an id and a value, which has the summary as base64 or as it is. What is no list at
-    all is searched for ids.
+    An entry has an id and a value with the summary, in base64 or not. Data that is no list is
+    searched for ids, whose summaries are then empty.
     """
     raw = protobuf.from_base64(data)
     try:
@@ -64,20 +66,22 @@ def _summary(entry: Fields) -> Fields:
 
 
 def update(session_id: str, summary: Fields) -> SessionUpdate:
-    """Make a session of a summary: its first text is the title, its messages with one are times."""
+    """Return the session of a summary: field 1 is the title, messages with a time are times."""
     session = SessionUpdate(session_id=session_id)
-    session.entitle(protobuf.text(summary, 1), TITLE_RANK)
+    session.set_title(protobuf.text(summary, 1), TITLE_RANK)
     for number in summary:
         for message in protobuf.messages(summary, number):
             seconds = protobuf.number(message, 1)
             if EARLIEST < seconds < LATEST and set(message) <= {1, 2}:
-                session.seen(seconds + protobuf.number(message, 2) % NANOSECONDS / NANOSECONDS)
+                session.observe_time(
+                    seconds + protobuf.number(message, 2) % NANOSECONDS / NANOSECONDS
+                )
     session.cwd = next(filter(None, _folders(summary, FOLDER_DEPTH)), "")
     return session
 
 
 def _folders(message: Fields, depth: int) -> Iterator[str]:
-    """Give the directories that are named as `file://` anywhere in a message; "" for no path."""
+    """Yield the paths of all `file://` URIs in a message; "" for a URI without a path."""
     for number in sorted(message):
         for value in protobuf.texts(message, number):
             if value.startswith("file://"):
@@ -88,36 +92,33 @@ def _folders(message: Fields, depth: int) -> Iterator[str]:
 
 
 def plan(data: bytes) -> str:
-    """Name the plan that the status speaks of, as a word of its own; empty where it names none."""
-    told = protobuf.from_base64(data).decode("latin-1").lower()
+    """Return the plan that the status contains as a separate word; "" if it contains none."""
+    status = protobuf.from_base64(data).decode("latin-1").lower()
     for name in PLANS:
-        if re.search(rf"(?<![a-z]){name}(?![a-z])", told):
+        if re.search(rf"(?<![a-z]){name}(?![a-z])", status):
             return name.capitalize()
     return ""
 
 
-def read(path: str, cursor: Cursor) -> Batch:
-    """Read the list of conversations. Raises OSError."""
-    errors = Errors(path)
-    with Database(path, cursor, errors=errors) as database:
-        if database.unchanged:
-            return Batch(agent=NAME, path=path, cursor=cursor)
+class SummaryParser(DatabaseParser[NoState]):
+    """The parser of the list of conversations; each conversation counts as a record."""
+
+    state_type = NoState
+
+    def read(self, database: Database) -> None:
+        """Read the list and the plan."""
         subscription = plan(_value(database, STATUS))
-        sessions = []
         for session_id, summary in conversations(_value(database, SUMMARIES)).items():
             session = update(session_id, summary)
             session.subscription = subscription
-            session.data_path = path
-            sessions.append(session)
-    return Batch(
-        agent=NAME,
-        path=path,
-        cursor=database.cursor(b""),
-        sessions=tuple(sessions),
-        errors=errors.all(),
-        records=len(sessions),
-        bytes_read=database.bytes_read,
-    )
+            session.data_path = self.path
+            self.batch.sessions[session_id] = session
+        self.batch.records = len(self.batch.sessions)
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read the list of conversations. Raises OSError."""
+    return read_sqlite(NAME, SummaryParser, path, cursor)
 
 
 def _value(database: Database, key: str) -> bytes:

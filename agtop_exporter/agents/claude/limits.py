@@ -1,32 +1,36 @@
-"""Rate limits that Claude Code keeps in `.claude.json`: what it last asked its server for.
+"""Rate limits of Claude Code: those that it caches in `.claude.json`, and refused requests.
 
-The file also has accounts and keys: only the members named here are decoded. Read in the program
-of 2.1.330, not seen in a file; see tests/agents/claude/README.
+`.claude.json` also has accounts and keys; only the members named here are decoded. They were read
+in the program of 2.1.330 and not seen in a file; see tests/agents/claude/README.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.decoding import Errors, Moment
-from agtop_exporter.file_group import FileGroup
-from agtop_exporter.model import Batch, Cursor, RateLimit
-from agtop_exporter.tail_json import read_document
+from agtop_exporter.model import Batch, Cursor, RateLimit, one_line
+from agtop_exporter.reading.decoding import Moment
+from agtop_exporter.reading.documents import read_document
+from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import NoState
 
 NAME = "claude"
 STATE = ".claude.json"
-FOLDER = ".claude"  # the default one has its state beside it, others in them
+FOLDER = ".claude"  # the default directory has the file beside it, others have it inside
 SOURCE = "usage-cache"
 WEEK_SECONDS = 604_800.0
-WINDOWS = {  # by member: name, seconds
+WINDOWS = {  # member: (name of the window, seconds)
     "five_hour": ("5h", 18_000.0),
     "seven_day": ("weekly", WEEK_SECONDS),
     "seven_day_opus": ("weekly_opus", WEEK_SECONDS),
     "seven_day_sonnet": ("weekly_sonnet", WEEK_SECONDS),
 }
-MAX_PERCENT = 1000.0  # a window may be overdrawn, but not that much
+MAX_PERCENT = 1000.0  # a larger value is an error; a window can be exceeded
 LATEST_MS = 1e14  # the year 5138
+RESET_EPOCH = re.compile(r"\|(\d{10})$")  # "usage limit reached|1755072000"
 
 
 class Window(msgspec.Struct):
@@ -46,20 +50,20 @@ class Utilization(msgspec.Struct):
 
 
 class Usage(msgspec.Struct, rename="camel"):
-    """The last answer, and when it came."""
+    """The last answer of the server, and its time in milliseconds."""
 
     fetched_at_ms: float | None = None
     utilization: Utilization | None = None
 
 
 class State(msgspec.Struct, rename="camel"):
-    """`.claude.json`, of which only this is looked at."""
+    """`.claude.json`; no other member is decoded."""
 
     cached_usage_utilization: Usage | None = None
 
 
 def files(projects: Path) -> Iterator[FileGroup]:
-    """Give the state that belongs to a folder of projects."""
+    """List the files with the rate limits of a folder of projects."""
     configuration = projects.parent
     places = [configuration / STATE]
     if configuration.name == FOLDER:
@@ -70,7 +74,7 @@ def files(projects: Path) -> Iterator[FileGroup]:
 
 
 def rate_limits(usage: Usage) -> Iterator[RateLimit]:
-    """Give the windows of which something is known."""
+    """Yield the windows that have a usable figure."""
     fetched_at = usage.fetched_at_ms or 0.0
     if not 0 < fetched_at < LATEST_MS:
         return
@@ -90,17 +94,32 @@ def rate_limits(usage: Usage) -> Iterator[RateLimit]:
         )
 
 
+def limit_hit(text: str, observed_at: float) -> RateLimit:
+    """Return the limit that a refused request names; some versions state when it is reset."""
+    until = RESET_EPOCH.search(text)
+    return RateLimit(
+        agent=NAME,
+        window="last_hit",
+        used_ratio=None,
+        observed_at=observed_at,
+        resets_at=float(until[1]) if until else None,
+        source="transcript",
+        hint=one_line(text.partition("|")[0]),
+    )
+
+
+class StateParser(RecordParser[State, NoState]):
+    """The parser of `.claude.json`."""
+
+    record = State
+    state_type = NoState
+
+    def feed(self, record: State, offset: int) -> None:  # noqa: ARG002 - of the interface
+        """Add the windows."""
+        if record.cached_usage_utilization is not None:
+            self.batch.rate_limits.extend(rate_limits(record.cached_usage_utilization))
+
+
 def read(path: str, cursor: Cursor) -> Batch:
     """Read the limits if the file has changed. Raises NotAFileError, or OSError."""
-    errors = Errors(path)
-    state, place = read_document(path, cursor, State, errors=errors)
-    usage = state.cached_usage_utilization if state else None
-    return Batch(
-        agent=NAME,
-        path=path,
-        cursor=place,
-        rate_limits=tuple(rate_limits(usage)) if usage else (),
-        errors=errors.all(),
-        records=int(state is not None),
-        bytes_read=place.size,
-    )
+    return read_document(NAME, StateParser, path, cursor)

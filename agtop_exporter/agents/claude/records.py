@@ -1,20 +1,20 @@
-"""The records of a transcript, with the fields that matter, and what their usage means."""
+"""The records of a transcript with the fields that are used, and their token counts."""
 
 import msgspec
 
-from agtop_exporter.decoding import Count, Moment
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.decoding import Count, Moment
 
 
 class CacheCreation(msgspec.Struct, gc=False):
-    """How long the cache writes of a request live."""
+    """Cache writes of a request by their lifetime."""
 
     ephemeral_5m_input_tokens: Count | None = 0
     ephemeral_1h_input_tokens: Count | None = 0
 
 
 class OutputDetails(msgspec.Struct, gc=False):
-    """What the output of a request was."""
+    """A breakdown of the output tokens."""
 
     thinking_tokens: Count | None = 0
 
@@ -31,7 +31,7 @@ class Usage(msgspec.Struct, gc=False):
     speed: str | None = None
 
     def continues(self, other: "Usage") -> bool:
-        """Tell whether this is the same request's usage, with at least as much output."""
+        """Return whether this is the same usage as `other`, with at least as much output."""
         return (
             (self.output_tokens or 0) >= (other.output_tokens or 0)
             and self.output_tokens_details == other.output_tokens_details
@@ -64,7 +64,7 @@ class Message(msgspec.Struct, gc=False):
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line, with the fields that matter; in about the order in which they are written."""
+    """One line. The fields are in about the order in which they are written, to be found faster."""
 
     is_sidechain: bool | None = None
     agent_id: str | None = None
@@ -92,12 +92,12 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def kind(self) -> str:
-        """Its type, of a system record with its subtype, as `KNOWN_TYPES` has them."""
+        """The type as in `KNOWN_TYPES`: for a system record with its subtype."""
         return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Make the counts disjoint; cache writes of unknown lifetime are 5 minutes."""
+    """Return disjoint counts; cache writes of unknown lifetime count as 5 minutes."""
     creation = usage.cache_creation
     written = usage.cache_creation_input_tokens or 0
     one_hour = 0

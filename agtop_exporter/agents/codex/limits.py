@@ -1,15 +1,15 @@
-"""Rate limits that Codex records with its token counts: windows, named by their length."""
+"""Rate limits that Codex records with its token counts, named by the length of the window."""
 
 from agtop_exporter.agents.codex.records import RateLimits, Window
 from agtop_exporter.model import RateLimit
 
 NAME = "codex"
-OWN_LIMITS = (None, "codex")  # others are those of single models
+OWN_LIMITS = (None, "codex")  # limit ids of the account; others are of single models
 WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}  # by minutes
 
 
 def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]:
-    """Return the windows of which something is known."""
+    """Return the windows that have a figure."""
     return tuple(
         rate_limit(window, observed_at)
         for window in (limits.primary, limits.secondary)
@@ -18,7 +18,7 @@ def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]
 
 
 def rate_limit(window: Window, observed_at: float) -> RateLimit:
-    """Return a window as it was told at a time."""
+    """Return a window as it was at a time."""
     resets_at = window.resets_at
     if resets_at is None and window.resets_in_seconds is not None:
         resets_at = observed_at + window.resets_in_seconds
@@ -34,7 +34,7 @@ def rate_limit(window: Window, observed_at: float) -> RateLimit:
 
 
 def window_name(minutes: int | None) -> str:
-    """Name a rate-limit window by its length, never by its place."""
+    """Return the name of a window: by its length, because its position in the record varies."""
     if not minutes:
         return "other"
     return WINDOW_NAMES.get(minutes) or (

@@ -1,8 +1,8 @@
-"""The records of a rollout, with the fields that matter."""
+"""The records of a rollout with the fields that are used."""
 
 import msgspec
 
-from agtop_exporter.decoding import Count, Moment, RunningTotal
+from agtop_exporter.reading.decoding import Count, Moment, RunningTotal
 
 NOTHING = msgspec.Raw()
 
@@ -19,7 +19,7 @@ class TokenUsage(msgspec.Struct, gc=False):
 
 
 class TotalUsage(msgspec.Struct, gc=False):
-    """The same figures, summed over the thread so far."""
+    """The running total of a thread: the same figures, summed over all responses so far."""
 
     input_tokens: RunningTotal | None = 0
     cached_input_tokens: RunningTotal | None = 0
@@ -30,7 +30,7 @@ class TotalUsage(msgspec.Struct, gc=False):
 
 
 class TokenInfo(msgspec.Struct, gc=False):
-    """`info` of a token_count: the thread's running total, and the last response's part."""
+    """`info` of a token_count: the running total, and the usage of the last response."""
 
     total_token_usage: TotalUsage | None = None
     last_token_usage: TokenUsage | None = None
@@ -78,25 +78,25 @@ class ReasoningSettings(msgspec.Struct, gc=False):
 
 
 class CollaborationMode(msgspec.Struct, gc=False):
-    """Where newer versions keep the effort."""
+    """The mode of a turn; newer versions keep the effort in its settings."""
 
     settings: ReasoningSettings | None = None
 
 
 class ThreadSpawn(msgspec.Struct, gc=False):
-    """How a subagent came to be."""
+    """The thread that spawned a subagent."""
 
     parent_thread_id: str | None = None
 
 
 class Subagent(msgspec.Struct, gc=False):
-    """The `subagent` source."""
+    """The source of a subagent's thread."""
 
     thread_spawn: ThreadSpawn | None = None
 
 
 class Source(msgspec.Struct, gc=False):
-    """The source of a thread, where it is an object."""
+    """The source of a thread, if it is an object."""
 
     subagent: Subagent | str | None = None
 
@@ -114,7 +114,7 @@ class Failure(msgspec.Struct, gc=False):
 
 
 class ThreadSettings(msgspec.Struct, gc=False):
-    """Settings that a thread was given."""
+    """Settings of a thread."""
 
     model: str | None = None
     reasoning_effort: str | None = None
@@ -122,7 +122,7 @@ class ThreadSettings(msgspec.Struct, gc=False):
 
 
 class Payload(msgspec.Struct, gc=False):
-    """The fields that matter of all payload types together."""
+    """The fields that are used, of all payload types together."""
 
     type: str = ""
     role: str | None = None
@@ -162,7 +162,7 @@ class Payload(msgspec.Struct, gc=False):
 
 
 class Record(msgspec.Struct, gc=False):
-    """One line, its fields in the order in which they are written: so they are found sooner."""
+    """One line. The fields are in the order in which they are written, to be found faster."""
 
     timestamp: Moment | None = None
     ordinal: Count | None = None
@@ -171,7 +171,7 @@ class Record(msgspec.Struct, gc=False):
 
     @property
     def kind(self) -> str:
-        """Its type, of an event or an item with the payload's, as `KNOWN_TYPES` has them."""
+        """The type as in `KNOWN_TYPES`: for an event or item with the type of its payload."""
         if self.type in ("event_msg", "response_item") and self.payload is not None:
             return f"{self.type}.{self.payload.type}"
         return self.type

@@ -1,16 +1,16 @@
-"""Token figures of Codex: running totals, what they grew by, and their disjoint parts."""
+"""Token figures of Codex: running totals, their growth, and disjoint counts."""
 
 from operator import add
 
 from msgspec.structs import astuple
 
 from agtop_exporter.agents.codex.records import TokenUsage, TotalUsage
-from agtop_exporter.decoding import MAX_COUNT
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.decoding import MAX_COUNT
 
 
 def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
-    """Return the figures of a usage object in the order of its fields; empty for none."""
+    """Return the figures of a usage in the order of its fields; () if there is no usage."""
     figures = astuple(usage) if usage is not None else ()
     return tuple(figure or 0 for figure in figures) if None in figures else figures
 
@@ -21,7 +21,7 @@ def added(total: tuple[int, ...], figures: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
-    """Return what a running total has grown by; all of it where it has fallen."""
+    """Return the growth of a running total; all of it if any figure has fallen."""
     now = vector(total)
     if not now:
         return None
@@ -32,7 +32,7 @@ def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | No
 
 
 def token_counts(usage: TokenUsage) -> TokenCounts:
-    """Make the counts disjoint; a cache write of unknown lifetime is 5 minutes."""
+    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
     cached = usage.cached_input_tokens or 0
     written = usage.cache_write_input_tokens or 0
     return TokenCounts(

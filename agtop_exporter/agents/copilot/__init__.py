@@ -1,7 +1,6 @@
-"""GitHub Copilot: Copilot Chat in VS Code and its kin, and the command line tool.
+"""GitHub Copilot: Copilot Chat in VS Code and similar editors, and the command line tool.
 
-Seen with 1.0.102 of the tool; the formats are not documented, see tests/agents/copilot/README.
-Says nothing of processes, and never looks at credentials.
+Seen with 1.0.102 of the tool. The formats are not documented; see tests/agents/copilot/README.
 """
 
 import os
@@ -9,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
-from agtop_exporter.agents.copilot import chat, cli, otel
+from agtop_exporter.agents.copilot import chat, cli, document, otel, signals
+from agtop_exporter.agents.copilot.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
 
 EDITORS = ("Code", "Code - Insiders", "VSCodium")
@@ -43,7 +43,7 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def folders(directory: Path) -> list[str]:
-    """List the folders in a directory; none where it cannot be read."""
+    """List the folders in a directory; none if it cannot be read."""
     try:
         with os.scandir(directory) as entries:
             return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -52,7 +52,7 @@ def folders(directory: Path) -> list[str]:
 
 
 def chats(directory: Path) -> Iterator[os.DirEntry[str]]:
-    """List the chats of a folder; a log of changes has replaced the document of its name."""
+    """List the chats of a folder; a log of changes replaces the document with the same name."""
     logs = list(walk(directory, suffix=".jsonl", depth=0))
     replaced = {entry.name.removesuffix("l") for entry in logs}
     yield from logs
@@ -77,6 +77,9 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=SIGNATURE,
+    aliases=("github-copilot",),
+    known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
     not_in_files=(
         "VS Code chats before 1.109 have no tokens; premium requests as money, the plan, "
         "rate limits"

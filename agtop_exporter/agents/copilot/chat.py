@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.copilot.document import Change, Chat, Metadata, Replay, Request, Text
+from agtop_exporter.agents.copilot.document import (
+    KNOWN_TYPES,
+    Change,
+    Chat,
+    LogState,
+    Metadata,
+    Replay,
+    Request,
+    Text,
+)
 from agtop_exporter.agents.copilot.workspace import editor_folder
-from agtop_exporter.decoding import Errors
 from agtop_exporter.model import (
     PROMPT_RANK,
     Batch,
@@ -17,8 +23,11 @@ from agtop_exporter.model import (
     TokenCounts,
     UsageEvent,
 )
-from agtop_exporter.tail import LineReader, use_each
-from agtop_exporter.tail_json import read_document
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.documents import read_document
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import NoState
 
 NAME = "copilot"
 CUSTOM_RANK = 5
@@ -28,52 +37,55 @@ CALL = "toolInvocationSerialized"
 
 
 def seconds(milliseconds: float | None) -> float | None:
-    """Return unix seconds; None for what is no time."""
+    """Return a time in unix seconds; None if it is invalid."""
     if milliseconds is None or not 0 < milliseconds < 1e14:  # noqa: PLR2004 - the year 5138
         return None
     return milliseconds / 1000
 
 
 def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
-    """Return what a document says of its session; `changed_at` is all that the oldest tell."""
+    """Return the update of a document's session.
+
+    `changed_at`, the modification time of the file, is used if the document has no times.
+    """
     requests = chat.requests or []
     session = SessionUpdate(
         session_id=session_id_of(chat, path), data_path=path, cwd=editor_folder(path)
     )
     for time in times_of(chat):
-        session.seen(time)
+        session.observe_time(time)
     if session.last_active is None:
-        session.seen(changed_at)
+        session.observe_time(changed_at)
         elapsed = sum(
             seconds(request.result.timings.total_elapsed) or 0.0
             for request in requests
             if request.result and request.result.timings
         )
-        session.seen(changed_at - elapsed)
+        session.observe_time(changed_at - elapsed)
     selected = chat.input_state.selected_model if chat.input_state else None
     models = [request.model_id for request in requests if request.model_id]
     session.model = models[-1] if models else (selected.identifier if selected else None) or ""
     if requests:
-        session.entitle(prompt_text(requests[0]), PROMPT_RANK)
+        session.set_title(prompt_text(requests[0]), PROMPT_RANK)
         session.signal = signal_of(requests[-1])
-    session.entitle(chat.custom_title or "", CUSTOM_RANK)
+    session.set_title(chat.custom_title or "", CUSTOM_RANK)
     return session
 
 
 def times_of(chat: Chat) -> Iterator[float]:
-    """Give the times of everything in a session that has one."""
-    given = [chat.creation_date, chat.last_message_date]
+    """Yield all times in a document, in unix seconds."""
+    times = [chat.creation_date, chat.last_message_date]
     for request in chat.requests or ():
-        given.append(request.timestamp)
-        given.append(request.model_state.completed_at if request.model_state else None)
-    for milliseconds in given:
+        times.append(request.timestamp)
+        times.append(request.model_state.completed_at if request.model_state else None)
+    for milliseconds in times:
         time = seconds(milliseconds)
         if time is not None:
             yield time
 
 
 def session_id_of(chat: Chat, path: str) -> str:
-    """Name a session; the oldest have no name but their file's."""
+    """Return the session id; in the oldest documents it is only in the name of the file."""
     return chat.session_id or path.rpartition("/")[2].rpartition(".")[0]
 
 
@@ -84,10 +96,10 @@ def prompt_text(request: Request) -> str:
 
 
 def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
-    """Give one event for each request; a copied chat keeps their ids.
+    """Yield one event for each request; a copied chat keeps the ids of its requests.
 
-    Its figures count when it has ended, for then the model is known that answered. Without figures
-    there is no request to a model to count: one prompt may have made many.
+    The figures count once the request has ended, because only then the model is known. Without
+    figures no request to a model is counted: one prompt can make many.
     """
     requests = chat.requests or []
     for index, request in enumerate(requests):
@@ -112,27 +124,27 @@ def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
 
 
 def has_ended(request: Request) -> bool:
-    """Tell whether nothing more will be said of a request."""
+    """Return whether a request is complete."""
     state = request.model_state.value if request.model_state else None
     return request.result is not None or state in (CANCELLED, FAILED)
 
 
 def tool_calls(request: Request, metadata: Metadata) -> Iterator[tuple[str, str]]:
-    """Give the tool calls of a request: of its response, else of the rounds in its result."""
+    """Yield (id, name) of the tool calls in a response, otherwise of the rounds in its result."""
     shown = [part for part in request.response or () if part.kind == CALL]
     for index, part in enumerate(shown):
         yield part.tool_call_id or f"part {index}", tool_label(part.tool_id or "")
     if shown:
         return
     for number, round_ in enumerate(metadata.tool_call_rounds or ()):
-        if round_.tool_calls is None:  # a round is there because of a call
+        if round_.tool_calls is None:  # a round exists only because of a call
             yield f"round {number}", tool_label("")
         for index, call in enumerate(round_.tool_calls or ()):
             yield call.id or f"round {number}.{index}", tool_label(call.name or "")
 
 
 def signal_of(request: Request) -> Signal:
-    """Say what a session is doing whose last request this is."""
+    """Return the signal of a session whose last request this is."""
     state = request.model_state.value if request.model_state else None
     detail = f"modelState={state}"
     details = request.result.error_details if request.result else None
@@ -149,52 +161,49 @@ def signal_of(request: Request) -> Signal:
     return Signal("idle" if ended else "running", "", detail)
 
 
-def _said(chat: Chat | None, place: Cursor, batch: Batch) -> Batch:
-    """Return what a document says as a whole: the ledger knows what of it is new."""
-    if chat is None or not chat.requests:
-        return batch
-    session = describe(chat, batch.path, place.mtime_ns / 1e9)
-    return msgspec.structs.replace(
-        batch, events=tuple(usage_events(chat, session.session_id)), sessions=(session,)
-    )
+class DocumentParser(RecordParser[Chat, NoState]):
+    """The parser of a session that is one document."""
+
+    record = Chat
+    state_type = NoState
+
+    def feed(self, record: Chat, offset: int) -> None:  # noqa: ARG002 - of the interface
+        """Use the document."""
+        add_chat(record, self.batch)
+
+
+class LogParser(RecordParser[Change, LogState]):
+    """The parser of a log of changes; it keeps the document that they make."""
+
+    record = Change
+    state_type = LogState
+    known_types = KNOWN_TYPES
+
+    def __init__(self, batch: BatchBuilder, state: LogState) -> None:
+        super().__init__(batch, state)
+        self.replay = Replay(state.chat, batch)
+
+    def feed(self, record: Change, offset: int) -> None:
+        """Make one change."""
+        self.replay.apply(record, offset)
+
+    def finish(self) -> None:
+        """Use the document as a whole; the ledger ignores what it already has."""
+        self.state.chat = self.replay.chat
+        if self.replay.chat is not None:
+            add_chat(self.replay.chat, self.batch)
+
+
+def add_chat(chat: Chat, batch: BatchBuilder) -> None:
+    """Add the session and the requests of a document to a batch."""
+    if chat.requests:
+        session = describe(chat, batch.path, batch.modified_at)
+        batch.sessions[session.session_id] = session
+        batch.events.extend(usage_events(chat, session.session_id))
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one session, if it has changed. Raises NotAFileError, or OSError."""
-    return _read_document(path, cursor) if path.endswith(".json") else _read_log(path, cursor)
-
-
-def _read_document(path: str, cursor: Cursor) -> Batch:
-    errors = Errors(path)
-    chat, place = read_document(path, cursor, Chat, errors=errors)
-    batch = Batch(
-        agent=NAME,
-        path=path,
-        cursor=place,
-        errors=errors.all(),
-        records=1 if chat is not None else 0,
-        bytes_read=place.size,
-    )
-    return _said(chat, place, batch)
-
-
-def _read_log(path: str, cursor: Cursor) -> Batch:
-    errors = Errors(path)
-    with LineReader(path, cursor) as lines:
-        chat = msgspec.msgpack.decode(lines.state, type=Chat | None) if lines.state else None
-        replay = Replay(chat, errors)
-        records = use_each(lines, Change, errors, replay.apply)
-        errors.add("too_large", lines.offset, lines.too_large)
-        place = lines.cursor(msgspec.msgpack.encode(replay.chat))
-        batch = Batch(
-            agent=NAME,
-            path=path,
-            cursor=place,
-            errors=errors.all(),
-            unknown=replay.unknown.all(),
-            records=records,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
-        )
-        return _said(replay.chat, place, batch)
+    """Read one session if it has changed. Raises NotAFileError, or OSError."""
+    if path.endswith(".json"):
+        return read_document(NAME, DocumentParser, path, cursor)
+    return read_jsonl(NAME, LogParser, path, cursor)

@@ -1,25 +1,26 @@
 """A session of Copilot Chat, and the log of changes that makes one.
 
-The log begins with the whole document and goes on with what was set, pushed or deleted in it:
+The log begins with the whole document and continues with what was set, pushed or deleted in it:
 https://github.com/microsoft/vscode/blob/main/src/vs/workbench/contrib/chat/common/model/objectMutationLog.ts
 Nothing here does I/O.
 """
 
 import msgspec
 
-from agtop_exporter.decoding import Count, Errors, decoder
-from agtop_exporter.drift import UnknownTypes
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import Count, decoder
+from agtop_exporter.reading.state import ReaderState
 
 INITIAL, SET, PUSH, DELETE = range(4)  # kinds of changes
 KNOWN_TYPES = frozenset(f"change.{kind}" for kind in (INITIAL, SET, PUSH, DELETE))
 
 
 class Shared(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
-    """Members keep the names that the change log calls them by."""
+    """Base class: members have the names that the change log uses."""
 
 
 class Part(Shared):
-    """One part of a response; most are text, of which nothing is kept."""
+    """One part of a response; text is not kept."""
 
     kind: str | None = None
     tool_call_id: str | None = None
@@ -36,13 +37,13 @@ class ToolCall(Shared):
 
 
 class Round(Shared):
-    """One request of the agent's loop, as told when it ends."""
+    """One request of the agent's loop."""
 
     tool_calls: list[ToolCall] | None = None
 
 
 class Metadata(Shared):
-    """What Copilot adds to a result."""
+    """Copilot's own data in a result."""
 
     prompt_tokens: Count | None = None
     output_tokens: Count | None = None
@@ -51,7 +52,7 @@ class Metadata(Shared):
 
 
 class ErrorDetails(Shared):
-    """Why a request failed."""
+    """The reason why a request failed."""
 
     code: str | None = None
 
@@ -63,7 +64,7 @@ class Timings(Shared):
 
 
 class Result(Shared):
-    """How a request ended."""
+    """The result of a request."""
 
     metadata: Metadata | None = None
     error_details: ErrorDetails | None = None
@@ -77,7 +78,7 @@ class Text(Shared):
 
 
 class ModelState(Shared):
-    """How far a response is."""
+    """The progress of a response."""
 
     value: int | None = None
     completed_at: float | None = None
@@ -99,19 +100,19 @@ class Request(Shared):
 
 
 class SelectedModel(Shared):
-    """The model that was chosen for the next request."""
+    """The model that is selected for the next request."""
 
     identifier: str | None = None
 
 
 class InputState(Shared):
-    """What stands in the input box."""
+    """The content of the input box."""
 
     selected_model: SelectedModel | None = None
 
 
 class Chat(Shared):
-    """A session, of which only what matters is kept."""
+    """A session; only the members that are used are kept."""
 
     session_id: str | None = None
     creation_date: float | None = None
@@ -122,7 +123,7 @@ class Chat(Shared):
 
 
 class Change(msgspec.Struct, gc=False):
-    """One line of the log: `k` is a path, `v` a value, `i` where a list is cut first."""
+    """One line of the log: `k` is a path, `v` a value, `i` the length to which a list is cut."""
 
     kind: int | None = None
     k: list[str | int] | None = None
@@ -130,56 +131,64 @@ class Change(msgspec.Struct, gc=False):
     i: int | None = None
 
 
+class LogState(ReaderState):
+    """What a parser keeps of a log between two reads."""
+
+    chat: Chat | None = None
+
+
 CHAT_FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Chat)}
 REQUEST_FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Request)}
 
 
 class Replay:
-    """The document that a log of changes makes; None before its first record."""
+    """Applies changes to `chat`, the document; it is None before the first change."""
 
-    def __init__(self, chat: Chat | None, errors: Errors) -> None:
+    def __init__(self, chat: Chat | None, batch: BatchBuilder) -> None:
         self.chat = chat
-        self._errors = errors
-        self._as_chat = decoder(Chat, errors)
-        self._as_request = decoder(Request, errors)
-        self.unknown = UnknownTypes(KNOWN_TYPES)
+        self._errors = batch.errors
+        self._as_chat = decoder(Chat, batch.errors)
+        self._as_request = decoder(Request, batch.errors)
+        self._unknown = batch.unknown
 
-    def apply(self, change: Change, at: int) -> None:
-        """Make one change; one that fits nothing is counted as `schema`."""
-        self.unknown.see("" if change.kind is None else f"change.{change.kind}")
+    def apply(self, change: Change, offset: int) -> None:
+        """Make one change; a change that fits nothing is counted as `schema`."""
+        self._unknown.observe("" if change.kind is None else f"change.{change.kind}")
         path = change.k or []
         if change.kind == INITIAL:
-            self.chat = self._as_chat(memoryview(change.v), at)
+            self.chat = self._as_chat(memoryview(change.v), offset)
         elif self.chat is None or not path or change.kind not in (SET, PUSH, DELETE):
-            self._errors.add("schema", at)
+            self._errors.add("schema", offset)
         elif path[0] == "requests" and len(path) > 1:
-            self._change_request(self.chat, path, change, at)
+            self._change_request(self.chat, path, change, offset)
         else:
-            self._change_chat(self.chat, path, change, at)
+            self._change_chat(self.chat, path, change, offset)
 
-    def _change_chat(self, chat: Chat, path: list[str | int], change: Change, at: int) -> None:
+    def _change_chat(self, chat: Chat, path: list[str | int], change: Change, offset: int) -> None:
         name = CHAT_FIELDS.get(str(path[0]))
         if name is None:
-            return  # of no interest
-        given = self._as_chat(nested(path, change.v), at) if len(change.v) else None
+            return  # a member that is not used
+        given = self._as_chat(nested(path, change.v), offset) if len(change.v) else None
         value = getattr(given, name, None)
         if change.kind == PUSH:
             value = [*cut(getattr(chat, name), change.i), *(value or ())]
         setattr(chat, name, value)
 
-    def _change_request(self, chat: Chat, path: list[str | int], change: Change, at: int) -> None:
+    def _change_request(
+        self, chat: Chat, path: list[str | int], change: Change, offset: int
+    ) -> None:
         requests, index = chat.requests or [], path[1]
         if not isinstance(index, int) or not 0 <= index < len(requests):
-            self._errors.add("schema", at)
+            self._errors.add("schema", offset)
             return
         if len(path) == 2:  # noqa: PLR2004 - the request itself
-            new = self._as_request(memoryview(change.v), at) if len(change.v) else None
+            new = self._as_request(memoryview(change.v), offset) if len(change.v) else None
             requests[index] = new or Request()
             return
         name = REQUEST_FIELDS.get(str(path[2]))
         if name is None or (name == "response" and len(path) > 3):  # noqa: PLR2004 - within a part
             return
-        given = self._as_request(nested(path[2:], change.v), at) if len(change.v) else None
+        given = self._as_request(nested(path[2:], change.v), offset) if len(change.v) else None
         value = getattr(given, name, None)
         if change.kind == PUSH:
             value = [*cut(getattr(requests[index], name), change.i), *(value or ())]
@@ -187,13 +196,13 @@ class Replay:
 
 
 def cut(items: object, length: int | None) -> list[object]:
-    """Return the items that stay when others are pushed."""
+    """Return the first `length` items, or all if it is None."""
     kept = items if isinstance(items, list) else []
     return kept if length is None else kept[: max(0, length)]
 
 
 def nested(path: list[str | int], value: msgspec.Raw) -> memoryview:
-    """Return the document that has nothing but a value at a path."""
+    """Return a JSON document with only a value at a path."""
     for step in reversed(path):
         value = msgspec.Raw(b"{%s:%s}" % (msgspec.json.encode(str(step)), bytes(value)))
     return memoryview(value)

@@ -1,7 +1,7 @@
 """The command line tool's OpenTelemetry file: `otel/*.jsonl`, one span or metric a line.
 
-Only spans of the operation `chat` count, one for each request, and only of sessions without an
-event log beside it, which tells of the same requests. Names of attributes:
+Only spans of the operation `chat` count; there is one for each request. Sessions with an event log
+are skipped, because the log has the same requests. Names of attributes:
 https://docs.github.com/copilot/reference/copilot-cli-reference/cli-command-reference.
 """
 
@@ -9,20 +9,22 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.decoding import Count, Errors
-from agtop_exporter.drift import UnknownTypes
-from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
+from agtop_exporter.model import Batch, Cursor, TokenCounts, UsageEvent
 from agtop_exporter.paths import clean_path
-from agtop_exporter.tail import LineReader, use_each
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import Count
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import NoState
 
 NAME = "copilot"
 REQUEST = "chat"
-KNOWN_TYPES = frozenset(  # the operations that the conventions name
+KNOWN_TYPES = frozenset(  # the operations in the conventions
     {REQUEST, "create_agent", "embeddings", "execute_tool", "generate_content", "invoke_agent"}
     | {"invoke_workflow", "retrieval", "text_completion"}
 )
 PREFIX = "gen_ai."
-NAME_BYTES_MAX = 200  # of a session: a file name may have 255
+NAME_BYTES_MAX = 200  # of a session; a file name can have 255
 ATTRIBUTES = {  # by field
     "operation": f"{PREFIX}operation.name",
     "conversation": f"{PREFIX}conversation.id",
@@ -61,8 +63,8 @@ class Span(msgspec.Struct, gc=False, rename="camel"):
     attributes: Attributes | None = None
 
 
-def usage_event(span: Span, at: str) -> UsageEvent | None:
-    """Return the event of a request; None for everything else."""
+def usage_event(span: Span, place: str) -> UsageEvent | None:
+    """Return the event of a request; None for any other span."""
     attributes = span.attributes
     if attributes is None or attributes.operation != REQUEST or not attributes.conversation:
         return None
@@ -78,7 +80,7 @@ def usage_event(span: Span, at: str) -> UsageEvent | None:
         return None
     time = span.end_time or []
     return UsageEvent(
-        key=f"span:{span.trace_id}:{span.span_id or at}",
+        key=f"span:{span.trace_id}:{span.span_id or place}",
         session_id=attributes.conversation,
         time=time[0] if time and 0 < time[0] < 1e11 else 0.0,  # noqa: PLR2004 - the year 5138
         model=attributes.response_model or attributes.request_model or "",
@@ -87,42 +89,38 @@ def usage_event(span: Span, at: str) -> UsageEvent | None:
     )
 
 
-def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one file. Raises OSError."""
-    errors = Errors(path)
-    logs = Path(path).parent.parent / "session-state"
-    events: list[UsageEvent] = []
-    sessions: dict[str, SessionUpdate] = {}
-    unknown = UnknownTypes(KNOWN_TYPES)
+class SpanParser(RecordParser[Span, NoState]):
+    """The parser of one file."""
 
-    def take(span: Span, at: int) -> None:
-        if span.attributes and span.attributes.operation:
-            unknown.see(span.attributes.operation)  # what has none is no span of ours
-        event = usage_event(span, f"{path}:{at}")
-        if event is None or has_log(logs, event.session_id):
+    record = Span
+    state_type = NoState
+    known_types = KNOWN_TYPES
+
+    def __init__(self, batch: BatchBuilder, state: NoState) -> None:
+        super().__init__(batch, state)
+        self.logs = Path(self.path).parent.parent / "session-state"
+
+    def feed(self, record: Span, offset: int) -> None:
+        """Use one line; `offset` is the byte offset after it."""
+        if record.attributes and record.attributes.operation:  # others are no spans of a model
+            self.batch.unknown.observe(record.attributes.operation)
+        event = usage_event(record, f"{self.path}:{offset}")
+        if event is None or has_log(self.logs, event.session_id):
             return
-        events.append(event)
-        session = sessions.setdefault(
-            event.session_id, SessionUpdate(session_id=event.session_id, data_path=path)
-        )
+        self.batch.events.append(event)
+        session = self.batch.session(event.session_id)
         session.model = event.model
         if event.time:
-            session.seen(event.time)
+            session.observe_time(event.time)
 
-    with LineReader(path, cursor) as lines:
-        records = use_each(lines, Span, errors, take)
-        return lines.batch(
-            NAME,
-            errors=errors,
-            records=records,
-            events=events,
-            sessions=sessions.values(),
-            unknown=unknown,
-        )
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one file. Raises OSError."""
+    return read_jsonl(NAME, SpanParser, path, cursor)
 
 
 def has_log(logs: Path, session_id: str) -> bool:
-    """Tell whether a session has an event log; an id that is no name of a folder has none."""
+    """Return whether a session has an event log; an id that cannot be a file name has none."""
     if "/" in session_id or not clean_path(session_id) or len(session_id.encode()) > NAME_BYTES_MAX:
         return False
     return (logs / session_id / "events.jsonl").exists() or (logs / f"{session_id}.jsonl").exists()

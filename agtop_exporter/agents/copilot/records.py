@@ -1,4 +1,4 @@
-"""The records of the command line tool's log, and their figures.
+"""The records of the command line tool's log, and their token counts.
 
 Nothing here does I/O.
 """
@@ -7,19 +7,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agtop_exporter.decoding import Count, Moment
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.decoding import Count, Moment
 
 
 class Accounting(msgspec.Struct, gc=False, rename="camel"):
-    """Where a request was made: a number within a session or subagent."""
+    """The origin of a request: a number within a session or subagent."""
 
     source_session_id: str | None = None
     sequence: int | None = None
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """Tokens of one or several requests; input includes all cached input, output reasoning."""
+    """Tokens of one or several requests; input includes cached input, output includes reasoning."""
 
     model: str | None = None
     input_tokens: Count | None = 0
@@ -27,10 +27,10 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     cache_read_tokens: Count | None = 0
     cache_write_tokens: Count | None = 0
     reasoning_tokens: Count | None = 0
-    input: Count | None = 0  # these three in compactions of older versions
+    input: Count | None = 0  # these three: in compactions of older versions
     output: Count | None = 0
     cached_input: Count | None = 0
-    request_count: Count | None = None  # in compactions: how many requests the figures sum up
+    request_count: Count | None = None  # in compactions: the number of requests in the sum
     api_call_id: str | None = None
     reasoning_effort: str | None = None
     max_prompt_tokens: Count | None = None
@@ -38,26 +38,26 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Requests(msgspec.Struct, gc=False):
-    """How many requests a model had."""
+    """The number of requests to a model."""
 
     count: Count | None = 0
 
 
 class ModelMetrics(msgspec.Struct, gc=False):
-    """What a session used of one model."""
+    """The usage of one model in a session."""
 
     requests: Requests | None = None
     usage: Usage | None = None
 
 
 class Accounts(msgspec.Struct, gc=False, rename="camel"):
-    """What a session has used since its beginning, over all its runs."""
+    """The usage of a session over all its runs so far."""
 
     model_metrics: dict[str, ModelMetrics] | None = None
 
 
 class Place(msgspec.Struct, gc=False):
-    """Where a session works."""
+    """The working directory and branch of a session."""
 
     cwd: str | None = None
     branch: str | None = None
@@ -106,7 +106,7 @@ Totals = dict[str, Figures]
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Make the counts disjoint; a cache write of unknown lifetime is 5 minutes."""
+    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
     read = usage.cache_read_tokens or usage.cached_input or 0
     written = usage.cache_write_tokens or 0
     return TokenCounts(

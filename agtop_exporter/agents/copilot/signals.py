@@ -1,10 +1,10 @@
-"""What the records of the command line tool's log say that a session is doing."""
+"""The signals of the records in the command line tool's log, and the types of records."""
 
 from functools import lru_cache
 
 from agtop_exporter.model import Signal
 
-SIGNALS = {  # of the records that tell no more than their type
+SIGNALS = {  # (state, reason) by type, for records whose type is enough
     "user.message": ("running", ""),
     "assistant.turn_start": ("running", ""),
     "permission.requested": ("waiting", "permission"),
@@ -24,13 +24,13 @@ SIGNALS = {  # of the records that tell no more than their type
     "abort": ("idle", ""),
 }
 
-OTHER_TYPES = {  # by family: those that a log may have beside them, as the tool's SDK lists them
+OTHER_TYPES = {  # by family: further types that a log may have, from the tool's SDK
     "assistant": (
         *("fusion_phase_completed", "fusion_phase_failed", "message", "reasoning", "turn_end"),
     ),
     "external_tool": ("requested",),
     "hook": ("end", "start"),
-    "model": (  # of a compaction, which tells its usage itself
+    "model": (  # of a compaction, whose own record has its usage
         *("message", "messages_snapshot", "model_call_started", "model_call_success", "response"),
         *("turn_ended", "turn_started"),
     ),
@@ -61,5 +61,5 @@ KNOWN_TYPES = frozenset(SIGNALS) | {
 
 @lru_cache(maxsize=256)
 def signal(kind: str, detail: str, reason: str = "") -> Signal:
-    """Return the signal of a record type."""
+    """Return a signal; equal signals are one object."""
     return Signal(kind, reason, detail)

@@ -1,25 +1,25 @@
-"""Where a session works: the small files beside a log of the tool, and beside an editor's chats."""
+"""The working directory of a session, from small files beside a log or an editor's chats."""
 
 import msgspec
 
 from agtop_exporter.paths import path_of_uri
-from agtop_exporter.tail import beginning
+from agtop_exporter.reading.files import read_head
 
 READ_BYTES = 64 * 1024
 WANTED = ("branch:", "cwd:", "name:", "user_named:")
 
 
 class Folder(msgspec.Struct):
-    """`workspace.json`: the URI of what a window has open."""
+    """`workspace.json`: the URI of the folder or workspace that a window has open."""
 
     folder: str | None = None
     workspace: str | None = None
 
 
 def editor_folder(path: str) -> str:
-    """Return the folder that the window of a chat had open; empty where it had none."""
+    """Return the folder that the window of a chat had open; "" if it had none."""
     try:
-        text = beginning(f"{path.rsplit('/', 2)[0]}/workspace.json", READ_BYTES)
+        text = read_head(f"{path.rsplit('/', 2)[0]}/workspace.json", READ_BYTES)
         opened = msgspec.json.decode(text, type=Folder)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
@@ -27,9 +27,9 @@ def editor_folder(path: str) -> str:
 
 
 def tool_workspace(path: str) -> dict[str, str]:
-    """Return what matters of the `workspace.yaml` beside a log; nothing where there is none."""
+    """Return the WANTED members of the `workspace.yaml` beside a log; {} if there is no file."""
     try:
-        text = beginning(f"{path.rpartition('/')[0]}/workspace.yaml", READ_BYTES)
+        text = read_head(f"{path.rpartition('/')[0]}/workspace.yaml", READ_BYTES)
     except OSError:
         return {}
     lines = text.decode("utf-8", "replace").splitlines()

@@ -1,7 +1,7 @@
 """Cursor: `~/.cursor/projects/*/agent-transcripts/**.jsonl`, and the database of the application.
 
-Not seen with a real Cursor; its files are not documented, see tests/agents/cursor/README.
-Says nothing of processes, and reads none of the keys that hold credentials.
+Not seen with a real Cursor. Its files are not documented; see tests/agents/cursor/README. No key
+that holds credentials is read.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.cursor import database, transcripts
-from agtop_exporter.file_group import FileGroup
+from agtop_exporter.agents.cursor.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.file_group import FileGroup
 
 STATE = "state.vscdb"
 
@@ -49,6 +50,8 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=SIGNATURE,
+    known_types=database.KNOWN_TYPES | transcripts.KNOWN_TYPES,
     not_in_files=(
         "tokens of most answers: only the last of a turn has any, and newer versions write none"
     ),

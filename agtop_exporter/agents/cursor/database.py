@@ -1,17 +1,18 @@
 """Reads the tokens that Cursor's application keeps: a key-value table of conversations.
 
-Of the table with the settings only the kind of subscription is looked at: it also has credentials.
+Of the settings only the kind of subscription is read, because they also have credentials.
 """
-
-from collections.abc import Iterator
 
 import msgspec
 
 from agtop_exporter.agents.cursor.transcripts import NAME, seconds
-from agtop_exporter.decoding import Count, Errors, Moment, decoder
-from agtop_exporter.drift import UnknownTypes
-from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
-from agtop_exporter.tail_sqlite import Database, TableRow, Watermark
+from agtop_exporter.model import Batch, Cursor, TokenCounts
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.databases import Database
+from agtop_exporter.reading.decoding import Count, Moment, decoder
+from agtop_exporter.reading.rows import TableRow, Watermark
+from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
+from agtop_exporter.reading.state import ReaderState
 
 TABLE = "cursorDiskKV"
 SETTINGS = "ItemTable"
@@ -31,7 +32,7 @@ SUBSCRIPTIONS = {
 
 
 class Key(TableRow):
-    """The key of a row: most have values that are long and of no use here."""
+    """The key of a row; most values are long and not used."""
 
     key: str = ""
 
@@ -43,13 +44,13 @@ class Value(TableRow):
 
 
 class ModelChoice(msgspec.Struct, rename="camel"):
-    """The model of a conversation, or of one answer."""
+    """The model of a conversation or of one answer."""
 
     model_name: str | None = None
 
 
 class Breakdown(msgspec.Struct, rename="camel"):
-    """What the context holds."""
+    """The tokens in the context."""
 
     total_used_tokens: Count | None = None
 
@@ -67,7 +68,7 @@ class Conversation(msgspec.Struct, rename="camel"):
 
 
 class TokenCount(msgspec.Struct, rename="camel"):
-    """The tokens of an answer; both 0 where Cursor has not told."""
+    """The tokens of an answer; both are 0 if Cursor does not know them."""
 
     input_tokens: Count | None = 0
     output_tokens: Count | None = 0
@@ -82,80 +83,68 @@ class Bubble(msgspec.Struct, rename="camel"):
     token_count: TokenCount | None = None
 
 
-class Memory(msgspec.Struct, array_like=True):
+class DatabaseState(ReaderState):
     """How far the table has been read, and which rows may still change."""
 
     watermark: Watermark = Watermark()
-    open: list[str] = []
+    open: list[str] = msgspec.field(default_factory=list)
 
 
-class _Reader:
-    """Turns rows into events and session updates."""
+class ApplicationParser(DatabaseParser[DatabaseState]):
+    """The parser of the application's database."""
 
-    def __init__(self, database: Database, memory: Memory, errors: Errors) -> None:
-        self.database = database
-        self.memory = memory
-        self.events: list[UsageEvent] = []
-        self.sessions: dict[str, SessionUpdate] = {}
-        self.unknown = UnknownTypes(KNOWN_TYPES)
-        self._conversation = decoder(Conversation, errors)
-        self._bubble = decoder(Bubble, errors)
+    state_type = DatabaseState
+    known_types = KNOWN_TYPES
+
+    def __init__(self, batch: BatchBuilder, state: DatabaseState) -> None:
+        super().__init__(batch, state)
+        self._conversation = decoder(Conversation, batch.errors)
+        self._bubble = decoder(Bubble, batch.errors)
         self._known: dict[str, Conversation] = {}
 
-    def read(self) -> None:
+    def read(self, database: Database) -> None:
         """Read the rows that may have changed, then the new ones."""
-        opened, self.memory.open = self.memory.open, []
+        opened, self.state.open = self.state.open, []
         for key in opened:
-            self._take(key)
-        watermark = self.memory.watermark
+            self._read_row(database, key)
+        watermark = self.state.watermark
         last = None
-        for rowid, row in self.database.after(TABLE, watermark, Key, key="key"):
+        for rowid, row in database.after(TABLE, watermark, Key, key="key"):
             last = (rowid, row.key)
             if row.key not in opened:
-                self._take(row.key)
+                self._read_row(database, row.key)
         if last is not None:
-            base = Watermark() if self.database.reset else watermark
-            self.memory.watermark = base.moved_to(*last)
-        plan = self._subscription()
-        for session in self.sessions.values():
+            base = Watermark() if database.reset else watermark
+            self.state.watermark = base.moved_to(*last)
+        plan = subscription(database) if self.batch.sessions else ""
+        for session in self.batch.sessions.values():
             session.subscription = plan
 
-    def _take(self, key: str) -> None:
+    def _read_row(self, database: Database, key: str) -> None:
         if key.startswith(CONVERSATION):
-            self._describe(key.removeprefix(CONVERSATION))
+            self._describe(database, key.removeprefix(CONVERSATION))
         elif key.startswith(BUBBLE) and key.count(":") == BUBBLE.count(":") + 1:
             _, conversation_id, _ = key.split(":")
-            self._answer(conversation_id, key)
+            self._add_response(database, conversation_id, key)
         else:
             return
-        self.memory.open = [*self.memory.open, key][-REMEMBERED:]
+        self.state.open = [*self.state.open, key][-REMEMBERED:]
 
-    def _value(self, table: str, key: str) -> memoryview | None:
-        rows: Iterator[Value] = self.database.find(
-            table, Value, where="key = ?", values=(key,), limit=1
-        )
-        for row in rows:
-            text = row.value.encode() if isinstance(row.value, str) else row.value
-            return memoryview(text) if isinstance(text, bytes) else None
-        return None
-
-    def _session(self, session_id: str) -> SessionUpdate:
-        update = SessionUpdate(session_id=session_id, data_path=self.database.path)
-        return self.sessions.setdefault(session_id, update)
-
-    def _look_up(self, session_id: str) -> Conversation:
+    def _look_up(self, database: Database, session_id: str) -> Conversation:
         if session_id not in self._known:
-            value = self._value(TABLE, CONVERSATION + session_id)
+            value = value_of(database, TABLE, CONVERSATION + session_id)
             found = self._conversation(value, 0) if value is not None else None
             self._known[session_id] = found or Conversation()
         return self._known[session_id]
 
-    def _describe(self, session_id: str) -> None:
-        conversation, session = self._look_up(session_id), self._session(session_id)
+    def _describe(self, database: Database, session_id: str) -> None:
+        """Use the facts of a conversation."""
+        conversation = self._look_up(database, session_id)
+        session = self.batch.session(session_id)
         for moment in (conversation.created_at, conversation.last_updated_at):
             if time := seconds(moment):
-                session.seen(time)
-        session.entitle(conversation.name or "", NAME_RANK)
+                session.observe_time(time)
+        session.set_title(conversation.name or "", NAME_RANK)
         model, breakdown = conversation.model_config, conversation.prompt_token_breakdown
         used = conversation.context_tokens_used
         used = used or (breakdown.total_used_tokens if breakdown else None) or None
@@ -163,43 +152,47 @@ class _Reader:
         session.context_used_tokens = session.context_peak_tokens = used
         session.context_window_tokens = conversation.context_token_limit or None
 
-    def _answer(self, session_id: str, key: str) -> None:
-        value = self._value(TABLE, key)
+    def _add_response(self, database: Database, session_id: str, key: str) -> None:
+        """Add an answer that has tokens; one without may have been billed, but is unknown."""
+        value = value_of(database, TABLE, key)
         bubble = self._bubble(value, 0) if value is not None else None
         if bubble is None:
             return
         if bubble.type is not None:
-            self.unknown.see(f"bubble.{bubble.type}")
+            self.batch.unknown.observe(f"bubble.{bubble.type}")
         tokens = token_counts(bubble.token_count)
         if not tokens.total:
-            return  # not told is not nothing
-        conversation = self._look_up(session_id)
+            return
+        conversation = self._look_up(database, session_id)
         own, default = bubble.model_info, conversation.model_config
         model = (own.model_name if own else None) or (default.model_name if default else None)
-        told = (bubble.created_at, conversation.last_updated_at, conversation.created_at)
-        time = next(filter(None, map(seconds, told)), 0.0)
-        self.events.append(
-            UsageEvent(
-                key=key,
-                session_id=session_id,
-                time=time,
-                model=model or "",
-                tokens=tokens,
-                requests=1,
-            )
+        times = (bubble.created_at, conversation.last_updated_at, conversation.created_at)
+        time = next(filter(None, map(seconds, times)), 0.0)
+        self.batch.event(
+            key, session_id=session_id, time=time, model=model or "", tokens=tokens, requests=1
         )
-        session = self._session(session_id)
+        session = self.batch.session(session_id)
         if time:
-            session.seen(time)
+            session.observe_time(time)
 
-    def _subscription(self) -> str:
-        value = self._value(SETTINGS, MEMBERSHIP) if self.sessions else None
-        plan = value.tobytes().decode("utf-8", "replace").strip().strip('"') if value else ""
-        return SUBSCRIPTIONS.get(plan.lower(), plan)
+
+def value_of(database: Database, table: str, key: str) -> memoryview | None:
+    """Return the value of a key as bytes; None if there is none, or it is no text."""
+    for row in database.find(table, Value, where="key = ?", values=(key,), limit=1):
+        text = row.value.encode() if isinstance(row.value, str) else row.value
+        return memoryview(text) if isinstance(text, bytes) else None
+    return None
+
+
+def subscription(database: Database) -> str:
+    """Return the name of the subscription; "" if unknown."""
+    value = value_of(database, SETTINGS, MEMBERSHIP)
+    plan = value.tobytes().decode("utf-8", "replace").strip().strip('"') if value else ""
+    return SUBSCRIPTIONS.get(plan.lower(), plan)
 
 
 def token_counts(count: TokenCount | None) -> TokenCounts:
-    """Return the counts; Cursor tells neither cached nor reasoning tokens apart."""
+    """Return the counts; Cursor has no separate figures for cached and reasoning tokens."""
     if count is None:
         return TokenCounts()
     return TokenCounts(input=count.input_tokens or 0, output=count.output_tokens or 0)
@@ -207,23 +200,4 @@ def token_counts(count: TokenCount | None) -> TokenCounts:
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in the database. Raises OSError."""
-    errors = Errors(path)
-    with Database(path, cursor, errors=errors) as database:
-        if database.unchanged:
-            return Batch(agent=NAME, path=path, cursor=cursor)
-        memory = msgspec.msgpack.decode(cursor.state, type=Memory) if cursor.state else Memory()
-        reader = _Reader(database, memory, errors)
-        reader.read()
-    return Batch(
-        agent=NAME,
-        path=path,
-        cursor=database.cursor(msgspec.msgpack.encode(memory)),
-        events=tuple(reader.events),
-        sessions=tuple(reader.sessions.values()),
-        errors=errors.all(),
-        unknown=reader.unknown.all(),
-        records=database.records,
-        bytes_read=database.bytes_read,
-        reset=database.reset,
-        more=database.more,
-    )
+    return read_sqlite(NAME, ApplicationParser, path, cursor)

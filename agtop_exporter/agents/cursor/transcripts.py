@@ -6,31 +6,26 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Unpack
 
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.decoding import Errors, Moment
-from agtop_exporter.drift import UnknownTypes
-from agtop_exporter.model import (
-    PROMPT_RANK,
-    Batch,
-    Cursor,
-    SessionUpdate,
-    Signal,
-    UsageEvent,
-)
-from agtop_exporter.tail import LineReader, use_each
+from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal
+from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.decoding import Moment
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import ReaderState
 
 NAME = "cursor"
 FOLDER = "agent-transcripts"
 SUBAGENTS = "subagents"
 MILLISECONDS = 1000.0
-NANOSECONDS = 1e9
-LATEST = 253_402_300_800.0  # the year 10000: no time is later
+LATEST = 253_402_300_800.0  # the year 10000; no time is later
 KNOWN_TYPES = frozenset({"assistant", "turn_ended", "user"})
 OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
-QUERY_TAGS = ("<user_query>", "</user_query>")  # around what the user typed
+QUERY_TAGS = ("<user_query>", "</user_query>")  # around the text that the user typed
 
 
 class Block(msgspec.Struct, gc=False):
@@ -43,7 +38,7 @@ class Block(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct, gc=False):
-    """What was said."""
+    """The content of a message."""
 
     content: str | list[Block] | None = None
 
@@ -52,73 +47,76 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     """One line."""
 
     role: str = ""
-    type: str = ""  # instead of the role, of what is no message
+    type: str = ""  # instead of the role, if the record is no message
     status: str | None = None
     message: Message | None = None
     created_at: Moment | float | None = None
     model_id: str | None = None
 
 
-class Memory(msgspec.Struct, array_like=True):
-    """What must be remembered of a transcript between two reads."""
+class TranscriptState(ReaderState):
+    """What a parser keeps of a transcript between two reads."""
 
-    latest: float = 0.0
+    latest: float = 0.0  # unix seconds
 
 
-class _Reader:
-    """Turns the records of one transcript into events and one session update."""
+class TranscriptParser(RecordParser[Record, TranscriptState]):
+    """The parser of one transcript, of a session or a subagent."""
 
-    def __init__(self, path: str, memory: Memory) -> None:
-        place = Path(path)
-        *_, above, folder, _name = place.parts
+    record = Record
+    state_type = TranscriptState
+    known_types = KNOWN_TYPES
+
+    def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
+        super().__init__(batch, state)
+        path = Path(self.path)
+        *_, above, folder, _name = path.parts
         self.parent = above if folder == SUBAGENTS else ""
         is_flat = folder == FOLDER
-        self.memory = memory
-        self.events: list[UsageEvent] = []
-        self.unknown = UnknownTypes(KNOWN_TYPES)
-        self.session = SessionUpdate(
-            session_id=place.stem if self.parent or is_flat else folder,
-            data_path=path,
+        self.session_id = path.stem if self.parent or is_flat else folder
+        self.session = batch.session(
+            "",
             parent_session_id=self.parent,
-            last_active=memory.latest or None,
-            cwd=working_directory(place),
+            last_active=state.latest or None,
+            cwd=working_directory(path),
             subagent=bool(self.parent),
         )
 
-    def take(self, record: Record, at: int) -> None:
-        """Use one record, which ends at a byte offset."""
-        self.unknown.see(record.role or record.type)
+    def feed(self, record: Record, offset: int) -> None:
+        """Use one record; `offset` is the byte offset after it."""
+        self.batch.unknown.observe(record.role or record.type)
         session = self.session
+        session.session_id = self.session_id
         time = seconds(record.created_at)
         if time:
-            self.memory.latest = max(self.memory.latest, time)
-            session.seen(time)
+            self.state.latest = max(self.state.latest, time)
+            session.observe_time(time)
         session.model = record.model_id or session.model
         content = record.message.content if record.message else None
         blocks = content if isinstance(content, list) else [Block("text", content or "")]
         if record.role == "user":
-            self._prompt(" ".join(block.text or "" for block in blocks), at)
+            self._handle_prompt(" ".join(block.text or "" for block in blocks), offset)
         elif record.role == "assistant":
-            self._answer(blocks, at)
+            self._handle_answer(blocks, offset)
         elif record.type == "turn_ended":
-            self._end(record.status or "")
+            self._handle_turn_end(record.status or "")
 
-    def _prompt(self, text: str, at: int) -> None:
+    def _handle_prompt(self, text: str, offset: int) -> None:
         self.session.signal = Signal("running", "", "user")
         for tag in QUERY_TAGS:
             text = text.replace(tag, " ")
-        self.session.entitle(text, PROMPT_RANK)
+        self.session.set_title(text, PROMPT_RANK)
         if text.strip() and not self.parent:
-            self._occur(f"prompt:{at}", turns=1)
+            self._add_event(f"prompt:{offset}", turns=1)
 
-    def _answer(self, blocks: list[Block], at: int) -> None:
+    def _handle_answer(self, blocks: list[Block], offset: int) -> None:
         tools = tuple(
-            (block.id or f"{at}:{index}", tool_label(block.name or ""))
+            (block.id or f"{offset}:{index}", tool_label(block.name or ""))
             for index, block in enumerate(blocks)
             if block.type == "tool_use"
         )
         if tools:
-            self._occur(f"calls:{at}", tools=tools)
+            self._add_event(f"calls:{offset}", tools=tools)
         calling = bool(blocks) and blocks[-1].type == "tool_use"
         self.session.signal = (
             Signal("running", "", "assistant.tool_use")
@@ -126,26 +124,27 @@ class _Reader:
             else Signal("idle", "", "assistant")
         )
 
-    def _end(self, status: str) -> None:
-        """Take the end of a turn, which newer versions write: `success`, `aborted` or `error`."""
+    def _handle_turn_end(self, status: str) -> None:
+        """Set the signal after the end of a turn: `success`, `aborted` or `error`."""
         kind, reason = ("error", "turn failed") if status == "error" else ("idle", "")
         self.session.signal = Signal(kind, reason, f"turn_ended.{status}")
 
-    def _occur(self, key: str, *, turns: int = 0, tools: tuple[tuple[str, str], ...] = ()) -> None:
-        session_id = self.session.session_id
-        self.events.append(
-            UsageEvent(
-                key=f"{session_id}:{key}",  # a transcript is only ever added to
-                session_id=session_id,
-                time=self.memory.latest,
-                turns=turns,
-                tools=tools,
-            )
+    def _add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
+        self.batch.event(
+            f"{self.session_id}:{key}",  # the offset in `key` is stable: files are only appended to
+            session_id=self.session_id,
+            time=self.state.latest,
+            **fields,
         )
+
+    def finish(self) -> None:
+        """Use the time of the file if no record has one."""
+        if not self.state.latest:
+            self.session.last_active = self.batch.modified_at
 
 
 def seconds(moment: Moment | float | None) -> float:
-    """Return a time in a record, which may be in milliseconds, as unix seconds; 0 if none."""
+    """Return a time in unix seconds; 0 if it is missing or invalid. A number is milliseconds."""
     if moment is None:
         return 0.0
     time = moment / MILLISECONDS if isinstance(moment, int | float) else moment.timestamp()
@@ -153,7 +152,7 @@ def seconds(moment: Moment | float | None) -> float:
 
 
 def working_directory(path: Path) -> str:
-    """Return the directory of a project; its folder's name where no or several ones have it."""
+    """Return the directory of a project; its folder's name if no or several directories fit."""
     parts = path.parts
     slug = parts[parts.index(FOLDER) - 1] if FOLDER in parts[1:] else ""
     found = list(islice(_directories(slug, "/"), 2)) if "-" in slug else []
@@ -161,9 +160,9 @@ def working_directory(path: Path) -> str:
 
 
 def _directories(slug: str, below: str) -> Iterator[str]:
-    """Give the directories whose path is written so: with `-` for all but letters and digits."""
+    """Yield the directories whose path becomes `slug` when `-` replaces other characters."""
     try:
-        status = os.stat(below)  # noqa: PTH116 - every transcript
+        status = os.stat(below)  # noqa: PTH116 - called for each transcript
         folders = _folders(below, status.st_ctime_ns, status.st_nlink)
     except OSError:
         return
@@ -176,9 +175,10 @@ def _directories(slug: str, below: str) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def _folders(directory: str, _changed_at: int, _links: int) -> list[tuple[str, str]]:
-    """Return the folders in a directory: how their names are written there, and their paths.
+    """Return (name in a slug, path) of the folders in a directory.
 
-    It is asked for by what changes with them; most file systems count folders as links, too.
+    The other arguments change with the folders, and so invalidate the cache. The number of links
+    does so on most file systems, because each folder adds a link.
     """
     with os.scandir(directory) as entries:
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -188,24 +188,4 @@ def _folders(directory: str, _changed_at: int, _links: int) -> list[tuple[str, s
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one transcript. Raises OSError."""
-    errors = Errors(path)
-    with LineReader(path, cursor) as lines:
-        memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
-        records = use_each(lines, Record, errors, reader.take)
-        now = lines.cursor(msgspec.msgpack.encode(memory))
-        if not memory.latest:  # no record has a time: the file has one
-            reader.session.last_active = now.mtime_ns / NANOSECONDS
-        return Batch(
-            agent=NAME,
-            path=path,
-            cursor=now,
-            events=tuple(reader.events),
-            sessions=(reader.session,) if records else (),
-            errors=errors.all(),
-            unknown=reader.unknown.all(),
-            records=records,
-            bytes_read=lines.offset - lines.start,
-            reset=lines.reset,
-            more=lines.more,
-        )
+    return read_jsonl(NAME, TranscriptParser, path, cursor)

@@ -1,11 +1,13 @@
-"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one transcript a session or subagent.
+"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one for a session or subagent.
 
-Seen with 0.61; the format is not documented, see tests/agents/gemini/README. A telemetry file adds
-the requests that no transcript records. Says nothing of processes, and never looks at credentials.
+Seen with 0.61. The format is not documented; see tests/agents/gemini/README. A telemetry file adds
+the requests that no transcript records.
 """
 
 from agtop_exporter.agents import Agent
 from agtop_exporter.agents.gemini import chat, places, telemetry
+from agtop_exporter.agents.gemini.processes import SIGNATURE
+from agtop_exporter.agents.gemini.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 
 
@@ -18,8 +20,12 @@ AGENT = Agent(
     name=chat.NAME,
     title="Gemini CLI",
     roots=places.roots,
+    bases=places.base_directories,
     files=places.files,
     read=read,
+    signature=SIGNATURE,
+    aliases=("gemini-cli",),
+    known_types=KNOWN_TYPES,
     not_in_files=(
         "router and title requests without telemetry, chats that Gemini CLI has deleted, "
         "rate limits"

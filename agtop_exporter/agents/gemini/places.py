@@ -1,4 +1,4 @@
-"""Where Gemini CLI keeps what, and what its files beside the transcripts say of a session."""
+"""The directories and files of Gemini CLI, and session facts from its small files."""
 
 import hashlib
 import os
@@ -10,14 +10,14 @@ import msgspec
 from agtop_exporter.agents import Environment, listed_roots, named_path, walk
 from agtop_exporter.credentials import selected_sign_in
 from agtop_exporter.paths import clean_path
-from agtop_exporter.tail import beginning
+from agtop_exporter.reading.files import read_head
 
 CHATS = "chats"
 CHAT_SUFFIXES = (".jsonl", ".json")
 SETTINGS = "settings.json"
-TELEMETRY = "telemetry.log"  # the usual name; settings and environment may give another
+TELEMETRY = "telemetry.log"  # the default; settings and environment may name another file
 SMALL_FILE_BYTES = 1024 * 1024
-SUBSCRIPTIONS = {  # by kind of authentication, which says nothing of who it is
+SUBSCRIPTIONS = {  # by kind of authentication, which does not identify the user
     "oauth-personal": "Google account",
     "gemini-api-key": "Gemini API key",
     "vertex-ai": "Vertex AI",
@@ -27,28 +27,33 @@ SUBSCRIPTIONS = {  # by kind of authentication, which says nothing of who it is
 
 
 class Telemetry(msgspec.Struct):
-    """The part of the settings that says where telemetry goes."""
+    """The settings of telemetry."""
 
     outfile: str | None = None
 
 
 class Settings(msgspec.Struct):
-    """`settings.json`, of which only this and the kind of authentication are looked at."""
+    """`settings.json`; only this and the kind of authentication are decoded."""
 
     telemetry: Telemetry | None = None
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the data directories, and the telemetry files that lie elsewhere."""
-    user = named_path(environment.get("GEMINI_CLI_HOME") or str(home))
-    bases = listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
+    """Return the data directories, and the telemetry files outside of them."""
+    bases = base_directories(home, environment)
     outfiles = [environment.get("GEMINI_TELEMETRY_OUTFILE")]
     for base in bases:
         telemetry = settings(base).telemetry
         outfiles.append(telemetry.outfile if telemetry else None)
     named = (named_path(name) for name in outfiles if name and clean_path(name))
-    # A relative name starts at the project that the CLI was started in: none of ours to guess.
+    # A relative path is relative to the project in which the CLI was started, which is unknown.
     return tuple(dict.fromkeys((*bases, *(path for path in named if path.is_absolute()))))
+
+
+def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the data directories."""
+    user = named_path(environment.get("GEMINI_CLI_HOME") or str(home))
+    return listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
@@ -73,7 +78,7 @@ def chats(base: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def is_chat(path: str) -> bool:
-    """Say whether a file is a transcript; its place tells, for telemetry may have any name."""
+    """Return whether a file is a transcript, by its folder; telemetry may have any name."""
     return CHATS in path.split("/")[-3:-1]
 
 
@@ -82,26 +87,26 @@ def _named(directory: Path, name: str) -> Iterator[os.DirEntry[str]]:
 
 
 def settings(base: Path) -> Settings:
-    """Return the user's settings; empty where they cannot be read."""
+    """Return the user's settings; empty settings if they cannot be read."""
     try:
-        return msgspec.json.decode(beginning(base / SETTINGS, SMALL_FILE_BYTES), type=Settings)
+        return msgspec.json.decode(read_head(base / SETTINGS, SMALL_FILE_BYTES), type=Settings)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Settings()
 
 
 def subscription(base: str) -> str:
-    """Name what pays for the tokens; empty where it is not said."""
+    """Return what pays for the tokens, by the kind of authentication; "" if unknown."""
     return SUBSCRIPTIONS.get(selected_sign_in(f"{base}/{SETTINGS}"), "")
 
 
 def working_directory(project: str) -> str:
-    """Return the directory that a project folder stands for; empty where nothing says it.
+    """Return the working directory of a project folder; "" if unknown.
 
-    The folder's own `.project_root` says it, else `projects.json` by the folder's name; older
-    versions named the folder by the SHA-256 of the directory.
+    It is in the folder's `.project_root`, or in `projects.json` under the folder's name. In older
+    versions the folder's name is the SHA-256 of the directory.
     """
     try:
-        text = beginning(f"{project}/.project_root", SMALL_FILE_BYTES)
+        text = read_head(f"{project}/.project_root", SMALL_FILE_BYTES)
         if root := clean_path(text.decode().strip()):
             return root
     except (OSError, UnicodeDecodeError):
@@ -114,9 +119,9 @@ def working_directory(project: str) -> str:
 
 
 def _projects(base: str) -> dict[str, object]:
-    """Return directory -> folder name; the map may be the document, or its `projects`."""
+    """Return `projects.json` as directory -> folder name."""
     try:
-        text = beginning(f"{base}/projects.json", SMALL_FILE_BYTES)
+        text = read_head(f"{base}/projects.json", SMALL_FILE_BYTES)
         known = msgspec.json.decode(text, type=dict[str, object])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}

@@ -1,12 +1,12 @@
-"""The records of Gemini CLI's transcripts, and what one message means by itself."""
+"""The records of Gemini CLI's transcripts, their token counts and signals."""
 
 import re
 
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.decoding import Count, Moment
 from agtop_exporter.model import NO_TOKENS, Signal, TokenCounts
+from agtop_exporter.reading.decoding import Count, Moment
 
 AT_WORK = frozenset({"validating", "scheduled", "executing"})  # states of a tool call
 MCP_TOOL = re.compile(r"mcp_([^_]+)_.")  # mcp_<server>_<tool>
@@ -21,7 +21,7 @@ def _wire_name(name: str) -> str:
 
 
 class Anything(msgspec.Struct, gc=False):
-    """An object of which only the presence matters."""
+    """An object whose members are not used."""
 
 
 class Part(msgspec.Struct, gc=False, rename=_wire_name):
@@ -33,7 +33,7 @@ class Part(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Tokens(msgspec.Struct, gc=False):
-    """The API's usage: input contains cached, and neither thoughts nor tool are in another."""
+    """The API's usage: input includes cached; thoughts and tool are in no other figure."""
 
     input: Count | None = 0
     output: Count | None = 0
@@ -44,7 +44,7 @@ class Tokens(msgspec.Struct, gc=False):
 
 
 class ToolCall(msgspec.Struct, gc=False):
-    """One tool call and what became of it."""
+    """One tool call with its status."""
 
     id: str = ""
     name: str = ""
@@ -75,7 +75,7 @@ class Conversation(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Record(Conversation, gc=False, rename=_wire_name):
-    """One line: a Conversation's beginning, a change to it, a rewind, or a message."""
+    """One line: the start of a Conversation, a change to it, a rewind, or a message."""
 
     change: Conversation | None = None
     rewind_to: str | None = None
@@ -89,7 +89,7 @@ class Record(Conversation, gc=False, rename=_wire_name):
 
     @property
     def is_about_session(self) -> bool:
-        """It begins a file, or changes what is said of the session or of its messages."""
+        """Whether the record starts a file or changes the session, and so is no message."""
         return (
             self.session_id is not None
             or self.change is not None
@@ -99,7 +99,7 @@ class Record(Conversation, gc=False, rename=_wire_name):
 
 
 def token_counts(tokens: Tokens | None) -> TokenCounts:
-    """Make the counts disjoint: input without cached, output with thoughts, tool is input."""
+    """Return disjoint counts: input without cached but with tool, output with thoughts."""
     if tokens is None:
         return NO_TOKENS
     cached, thoughts = tokens.cached or 0, tokens.thoughts or 0
@@ -112,26 +112,26 @@ def token_counts(tokens: Tokens | None) -> TokenCounts:
 
 
 def tool_name(name: str) -> str:
-    """Name a tool for a label; the tools of an MCP server are one."""
+    """Return the label of a tool; all tools of an MCP server share one."""
     server = MCP_TOOL.match(name)
     return f"mcp:{server[1]}" if server else tool_label(name)
 
 
 def typed_text(message: Message | Record) -> str:
-    """Return the text of a message; empty for a tool's result."""
+    """Return the text of a message; "" for the result of a tool."""
     content = message.content
     if isinstance(content, str):
         return content.strip()
     parts = content if isinstance(content, list) else [content] if content else []
-    told = [part for part in parts if isinstance(part, Part)]
-    if any(part.function_response is not None for part in told):
+    structured = [part for part in parts if isinstance(part, Part)]
+    if any(part.function_response is not None for part in structured):
         return ""
     texts = [part if isinstance(part, str) else part.text or "" for part in parts]
     return " ".join(texts).strip()
 
 
 def signal_of(message: Message | Record) -> Signal | None:
-    """Say what a session is doing whose last message this is; None where it does not tell."""
+    """Return the signal of a session whose last message this is; None if it has none."""
     match message.type:
         case "user":
             return Signal("running", "", "gemini.user")
@@ -146,9 +146,10 @@ def signal_of(message: Message | Record) -> Signal | None:
 
 
 def _signal_of_answer(message: Message | Record) -> Signal:
-    """Tell a turn's end from a call: calls are written with the message when they have ended.
+    """Return the signal of an answer: idle after the end of a turn, otherwise running or waiting.
 
-    Until then the message has neither text nor calls. A failed call is nothing unusual.
+    Tool calls are written with their message after they have ended. Until then the message has
+    neither text nor calls. A failed call is not an error of the session.
     """
     if message.tool_calls:
         return _signal_of_calls(message.tool_calls)
@@ -165,7 +166,7 @@ def _signal_of_calls(calls: list[ToolCall]) -> Signal:
         return Signal("running", "", "gemini.toolCalls.executing")
     if states == {"cancelled"}:
         return Signal("idle", "", "gemini.toolCalls.cancelled")
-    if states == {"success"} and calls[-1].name == "complete_task":  # how a subagent ends
+    if states == {"success"} and calls[-1].name == "complete_task":  # a subagent has ended
         return Signal("idle", "", "gemini.complete_task")
     failed = [call.name for call in calls if call.status == "error"]
     return Signal("running", "", f"gemini.tool_error:{failed[0]}" if failed else "gemini.toolCalls")

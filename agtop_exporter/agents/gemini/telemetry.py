@@ -1,11 +1,12 @@
 """Reads the telemetry file of Gemini CLI for the requests that no transcript records.
 
-It has every request of a session, transcripts only those of the conversation, and the two share no
-id. So that nothing is ever counted twice, whichever file is read first, a request counts here only
+Telemetry has every request of a session; transcripts have only those of the conversation. The two
+share no id. A request counts here only
 
-* where it says itself that it is of a kind that transcripts never have (a `utility_*` role), or
-* where the transcript of its session was written to after it, and has no tokens at all, as those of
-  old versions: whatever comes before a later record is in a transcript already.
+* if its role (`utility_*`) is one that transcripts never record, or
+* if the transcript of its session has later records but no tokens at all, as in old versions.
+
+So nothing is counted twice, in whatever order the files are read.
 """
 
 import re
@@ -18,23 +19,26 @@ import msgspec
 from agtop_exporter.agents.gemini import chat
 from agtop_exporter.agents.gemini.places import chats
 from agtop_exporter.agents.gemini.records import Tokens, token_counts, tool_name
-from agtop_exporter.decoding import Count, Errors, Moment
-from agtop_exporter.model import Batch, Cursor, SessionUpdate, UsageEvent
-from agtop_exporter.tail import LineReader, use_each
-from agtop_exporter.tail_json import Objects
+from agtop_exporter.model import Batch, Cursor, SessionUpdate
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import Count, Moment
+from agtop_exporter.reading.framing import Objects
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import ReaderState
 
 RESPONSE = "gemini_cli.api_response"
 TOOL_CALL = "gemini_cli.tool_call"
 OBJECTS = Objects(markers=(RESPONSE.encode(), TOOL_CALL.encode()))
-UTILITY = "utility_"  # begins the roles of requests outside the conversation
+UTILITY = "utility_"  # prefix of the roles of requests outside the conversation
 REMEMBERED_SESSIONS = 1000
 NAMED = re.compile(rf"/session-[^/]*-[0-9a-f]{{8}}\.jsonl?$|/{chat.UUID.pattern}\.jsonl?$")
-EARLY_SECONDS = 5.0  # a request may come so long before the transcript begins
+EARLY_SECONDS = 5.0  # a request can be this much earlier than the transcript
 NANOSECONDS = 1_000_000_000
 
 
 class Event(msgspec.Struct, gc=False):
-    """The attributes of an event that matter."""
+    """The attributes of an event that are used."""
 
     event_name: str | None = msgspec.field(default=None, name="event.name")
     event_timestamp: Moment | None = msgspec.field(default=None, name="event.timestamp")
@@ -52,7 +56,7 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def tokens(self) -> Tokens:
-        """The figures as a transcript has them."""
+        """The figures in the form of a transcript."""
         return Tokens(
             input=self.input_token_count,
             output=self.output_token_count,
@@ -64,7 +68,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 class Record(Event, gc=False):
-    """One object of the file: a log record has the event in `attributes`, or is the event."""
+    """One object of the file; the event is in `attributes`, or the object itself is the event."""
 
     attributes: Event | None = None
     name: str | None = None
@@ -73,23 +77,24 @@ class Record(Event, gc=False):
     hr_time: list[int] | None = msgspec.field(default=None, name="hrTime")
 
     def moment(self, event: Event) -> float:
-        """Return when it happened; 0 where it does not say."""
-        told: tuple[datetime | None, ...] = (event.event_timestamp, self.timestamp, self.time)
-        for time in told:
+        """Return the time of an event in unix seconds; 0 if the record has none."""
+        times: tuple[datetime | None, ...] = (event.event_timestamp, self.timestamp, self.time)
+        for time in times:
             if time is not None:
                 return time.timestamp()
         parts = self.hr_time or ()
         return sum(part / unit for part, unit in zip(parts, (1, NANOSECONDS), strict=False))
 
 
-class Memory(msgspec.Struct, array_like=True):
-    """What must be remembered of a telemetry file between two reads."""
+class TelemetryState(ReaderState):
+    """What a parser keeps of a telemetry file between two reads."""
 
-    recorded: list[str] = []  # sessions whose transcripts have tokens: that stays so
+    # Sessions whose transcripts have tokens; later records do not change that.
+    recorded: list[str] = msgspec.field(default_factory=list)
 
 
-class Known(msgspec.Struct):
-    """What the transcripts say of one session."""
+class KnownSession(msgspec.Struct):
+    """What the transcripts contain of one session; times are unix seconds."""
 
     began: float | None = None
     ended: float | None = None
@@ -97,60 +102,61 @@ class Known(msgspec.Struct):
     model: str = ""
 
     def spans(self, time: float) -> bool:
-        """Say whether the session had begun at a time, and was written to after it."""
+        """Return whether the session had begun at a time and has records after it."""
         if self.began is None or self.ended is None:
             return False
         return self.began - EARLY_SECONDS <= time <= self.ended
 
 
 class _Transcripts:
-    """Looks things up in the transcripts beside a telemetry file; reads what it must, once."""
+    """Finds sessions in the transcripts beside a telemetry file; reads each file at most once."""
 
     def __init__(self, base: Path, recorded: list[str]) -> None:
         self._base = base
         self._recorded = recorded
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, KnownSession] = {}
         self._unread: list[str] | None = None
 
-    def without(self, session_id: str, time: float) -> Known | None:
-        """Return what is known of a session whose transcript lacks what was at a time."""
+    def without(self, session_id: str, time: float) -> KnownSession | None:
+        """Return a session whose transcript has no tokens and lacks what happened at a time."""
         if session_id in self._recorded:
             return None
-        known = self._of(session_id)
+        known = self._find(session_id)
         if known is not None and known.has_tokens:
             self._recorded.append(session_id)
             del self._recorded[:-REMEMBERED_SESSIONS]
         return known if known and not known.has_tokens and known.spans(time) else None
 
-    def _of(self, session_id: str) -> Known | None:
-        """Return what is known of a session; a file's name mostly says whose it is."""
+    def _find(self, session_id: str) -> KnownSession | None:
+        """Return a session; most files have its id in their name, others must be read."""
         if session_id not in self._known:
-            self._learn(lambda path: session_id[:8] in path)
+            self._read_files(lambda path: session_id[:8] in path)
         if session_id not in self._known:
-            self._learn(lambda path: not NAMED.search(path))
+            self._read_files(lambda path: not NAMED.search(path))
         return self._known.get(session_id)
 
     def at(self, time: float) -> str:
-        """Name the one session that was open at a time; empty where none or several were."""
-        self._learn(lambda _: True)
-        open_then = [session_id for session_id, known in self._known.items() if known.spans(time)]
-        return open_then[0] if len(open_then) == 1 else ""
+        """Return the id of the only session that was open at a time; "" if none or several were."""
+        self._read_files(lambda _: True)
+        open_ids = [session_id for session_id, known in self._known.items() if known.spans(time)]
+        return open_ids[0] if len(open_ids) == 1 else ""
 
-    def _learn(self, wanted: Callable[[str], bool]) -> None:
+    def _read_files(self, wanted: Callable[[str], bool]) -> None:
         if self._unread is None:
             self._unread = [entry.path for entry in chats(self._base)]
         paths = [path for path in self._unread if wanted(path)]
         self._unread = [path for path in self._unread if path not in paths]
         for path in paths:
             for batch in _batches(path):
-                self._note(batch)
+                self._add(batch)
 
-    def _note(self, batch: Batch) -> None:
+    def _add(self, batch: Batch) -> None:
         for update in batch.sessions:
-            known = self._known.setdefault(update.session_id, Known())
+            known = self._known.setdefault(update.session_id, KnownSession())
             times = (known.began, known.ended, update.started_at, update.last_active)
-            seen = [time for time in times if time is not None]
-            known.began, known.ended = min(seen, default=None), max(seen, default=None)
+            known_times = [time for time in times if time is not None]
+            known.began = min(known_times, default=None)
+            known.ended = max(known_times, default=None)
             known.model = update.model or known.model
             known.has_tokens = known.has_tokens or any(event.requests for event in batch.events)
 
@@ -166,15 +172,17 @@ def _batches(path: str) -> Iterator[Batch]:
         cursor, more = batch.cursor, batch.more
 
 
-class _Reader:
-    """Turns the records of one telemetry file into events and session updates."""
+class TelemetryParser(RecordParser[Record, TelemetryState]):
+    """The parser of one telemetry file."""
 
-    def __init__(self, path: str, memory: Memory) -> None:
-        self.events: list[UsageEvent] = []
-        self.sessions: dict[str, SessionUpdate] = {}
-        self.transcripts = _Transcripts(Path(path).parent, memory.recorded)
+    record = Record
+    state_type = TelemetryState
 
-    def take(self, record: Record) -> None:
+    def __init__(self, batch: BatchBuilder, state: TelemetryState) -> None:
+        super().__init__(batch, state)
+        self.transcripts = _Transcripts(Path(self.path).parent, state.recorded)
+
+    def feed(self, record: Record, offset: int) -> None:  # noqa: ARG002 - of the interface
         """Use one record."""
         event = record.attributes or record
         time = record.moment(event)
@@ -185,60 +193,47 @@ class _Reader:
         if not session_id:
             return
         if (event.role or "").startswith(UTILITY):
-            self._seen(session_id, time)
-            self._respond(event, session_id, time)
+            self._session(session_id, time)
+            self._add_response(event, session_id, time)
         elif known := self.transcripts.without(session_id, time):
             event.model = event.model or known.model
-            self._converse(event, name, self._seen(session_id, time), time)
+            session = self._session(session_id, time)
+            if name == RESPONSE:
+                self._handle_response(event, session, time)
+            else:
+                self._add_call(event, session_id, time)
 
-    def _seen(self, session_id: str, time: float) -> SessionUpdate:
-        update = SessionUpdate(session_id=session_id)
-        session = self.sessions.setdefault(session_id, update)
-        session.seen(time)
+    def _session(self, session_id: str, time: float) -> SessionUpdate:
+        session = self.batch.session(session_id, data_path="")
+        session.observe_time(time)
         return session
 
-    def _converse(self, event: Event, name: str, session: SessionUpdate, time: float) -> None:
-        """Count what else the transcript would tell."""
-        if name == RESPONSE:
-            used = event.total_token_count or token_counts(event.tokens).total
-            session.model = event.model or session.model
-            session.context_used_tokens = used
-            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
-            self._respond(event, session.session_id, time)
-        else:
-            call = (f"{time}:{event.function_name}", tool_name(event.function_name or ""))
-            key = f"telemetry:{session.session_id}:{call[0]}"
-            self.events.append(
-                UsageEvent(key=key, session_id=session.session_id, time=time, tools=(call,))
-            )
+    def _handle_response(self, event: Event, session: SessionUpdate, time: float) -> None:
+        """Add a response of the conversation, which its transcript lacks."""
+        session.model = event.model or session.model
+        used = event.total_token_count or token_counts(event.tokens).total
+        session.context_used_tokens = used
+        session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
+        self._add_response(event, session.session_id, time)
 
-    def _respond(self, event: Event, session_id: str, time: float) -> None:
+    def _add_call(self, event: Event, session_id: str, time: float) -> None:
+        call = (f"{time}:{event.function_name}", tool_name(event.function_name or ""))
+        key = f"telemetry:{session_id}:{call[0]}"
+        self.batch.event(key, session_id=session_id, time=time, tools=(call,))
+
+    def _add_response(self, event: Event, session_id: str, time: float) -> None:
         tokens = token_counts(event.tokens)
         figures = ":".join(map(str, (tokens.input, tokens.cache_read, tokens.output)))
-        self.events.append(
-            UsageEvent(
-                key=f"telemetry:{session_id}:{time}:{event.prompt_id}:{event.model}:{figures}",
-                session_id=session_id,
-                time=time,
-                model=event.model or "",
-                tokens=tokens,
-                requests=1,
-            )
+        self.batch.event(
+            f"telemetry:{session_id}:{time}:{event.prompt_id}:{event.model}:{figures}",
+            session_id=session_id,
+            time=time,
+            model=event.model or "",
+            tokens=tokens,
+            requests=1,
         )
 
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one telemetry file. Raises OSError."""
-    errors = Errors(path)
-    with LineReader(path, cursor, form=OBJECTS) as lines:
-        memory = lines.memory(Memory)
-        reader = _Reader(path, memory)
-        records = use_each(lines, Record, errors, lambda record, _at: reader.take(record))
-        return lines.batch(
-            chat.NAME,
-            errors=errors,
-            records=records,
-            memory=memory,
-            events=reader.events,
-            sessions=reader.sessions.values(),
-        )
+    return read_jsonl(chat.NAME, TelemetryParser, path, cursor, framing=OBJECTS)

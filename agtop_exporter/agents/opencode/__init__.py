@@ -1,7 +1,6 @@
 """OpenCode: `opencode.db` and the databases of other channels, and the JSON files before them.
 
-Seen with 1.18.33 and 1.1.34; the format is not documented, see tests/agents/opencode/README.
-Says nothing of processes. Of credentials only what kind they are is looked at.
+Seen with 1.1.34 and 1.18.33. The format is not documented; see tests/agents/opencode/README.
 """
 
 from collections.abc import Iterator
@@ -10,8 +9,10 @@ from pathlib import Path
 from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.opencode import database, storage
 from agtop_exporter.agents.opencode.events import NAME
-from agtop_exporter.file_group import FileGroup
+from agtop_exporter.agents.opencode.processes import SIGNATURE
+from agtop_exporter.agents.opencode.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.file_group import FileGroup
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
@@ -59,5 +60,8 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    signature=SIGNATURE,
+    aliases=("open-code",),
+    known_types=KNOWN_TYPES,
     not_in_files="title requests, the context window, requests that failed",
 )

@@ -1,4 +1,4 @@
-"""Rate limits that a failed response's headers tell of: OpenCode keeps the headers.
+"""Rate limits in the headers of failed responses, which OpenCode keeps.
 
 Nothing here does I/O.
 """
@@ -10,13 +10,13 @@ from agtop_exporter.agents.opencode.records import Message
 from agtop_exporter.model import RateLimit
 
 HEADER = "anthropic-ratelimit-unified-"
-WINDOWS = {"5h": ("5h", 18_000.0), "7d": ("weekly", 604_800.0)}  # by the header's name
-CLAIMS = {"five_hour": "5h", "seven_day": "weekly", "weekly": "weekly"}  # by their beginnings
+WINDOWS = {"5h": ("5h", 18_000.0), "7d": ("weekly", 604_800.0)}  # by part of the header's name
+CLAIMS = {"five_hour": "5h", "seven_day": "weekly", "weekly": "weekly"}  # by prefix of the claim
 SOURCE = "response-headers"
 
 
 def rate_limits(message: Message) -> tuple[RateLimit, ...]:
-    """Return the windows that a failed response tells of, and whether it ran into one of them."""
+    """Return the windows in the headers of a failed response, and the one that it exceeded."""
     data = message.error.data if message.error else None
     if data is None or not data.response_headers:
         return ()
@@ -44,7 +44,7 @@ def _windows(headers: Mapping[str, str], observed_at: float) -> Iterator[RateLim
 def _hit(
     headers: Mapping[str, str], windows: tuple[RateLimit, ...], observed_at: float
 ) -> Iterator[RateLimit]:
-    """Give the limit that was hit: headers alone do not mean that one was."""
+    """Yield the limit that was exceeded, if any; the headers alone do not mean that one was."""
     rejected = headers.get(f"{HEADER}status") == "rejected"
     if not rejected and all((limit.used_ratio or 0) < 1 for limit in windows):
         return
@@ -63,7 +63,7 @@ def _hit(
 
 
 def number(text: str | None) -> float | None:
-    """Return a figure of a header; None where it is none."""
+    """Return the number in a header; None if it is missing or out of range."""
     try:
         value = float(text or "")
     except ValueError:

@@ -1,11 +1,11 @@
-"""The records of OpenCode, alike in its database and in its JSON files.
+"""The records of OpenCode, which are the same in its database and in its JSON files.
 
 Nothing here does I/O.
 """
 
 import msgspec
 
-from agtop_exporter.decoding import Count
+from agtop_exporter.reading.decoding import Count
 
 KNOWN_TYPES = frozenset(  # of messages by their role, and of parts
     {"agent-switched", "assistant", "compaction", "model-switched", "shell", "synthetic"}
@@ -30,7 +30,7 @@ class Cache(msgspec.Struct, gc=False):
 
 
 class Tokens(msgspec.Struct, gc=False):
-    """Tokens of one response; `total` says whether output contains reasoning."""
+    """Tokens of one response; `total` shows whether output includes reasoning."""
 
     input: Count | None = 0
     output: Count | None = 0
@@ -40,7 +40,7 @@ class Tokens(msgspec.Struct, gc=False):
 
 
 class Times(msgspec.Struct, gc=False):
-    """Milliseconds."""
+    """Times in unix milliseconds."""
 
     created: float | None = None
     updated: float | None = None
@@ -58,13 +58,13 @@ class Model(msgspec.Struct, gc=False, rename=NAMES):
 
 
 class ErrorData(msgspec.Struct, gc=False, rename="camel"):
-    """What the provider answered."""
+    """The answer of the provider."""
 
     response_headers: dict[str, str] | None = None
 
 
 class MessageError(msgspec.Struct, gc=False):
-    """Why a response failed."""
+    """The error of a failed response."""
 
     name: str | None = None
     type: str | None = None  # instead of the name in session_message
@@ -72,15 +72,15 @@ class MessageError(msgspec.Struct, gc=False):
 
 
 class Anything(msgspec.Struct, gc=False):
-    """An object of which only the presence matters."""
+    """An object whose members are not used."""
 
 
 class ToolState(msgspec.Struct, gc=False):
-    """How far a tool call is: pending, running, completed, error."""
+    """The state of a tool call: pending, running, completed or error."""
 
     status: str | None = None
     time: Times | None = None
-    metadata: Anything | None = None  # comes when the tool begins, after any permission
+    metadata: Anything | None = None  # present once the tool runs, after any permission
 
 
 class Part(msgspec.Struct, gc=False, rename=NAMES):
@@ -116,7 +116,7 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
 
     @property
     def created(self) -> float:
-        """Unix seconds; 0 where unknown."""
+        """The creation time in unix seconds; 0 if unknown."""
         return seconds(self.time.created if self.time else None) or 0.0
 
     @property
@@ -131,7 +131,7 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
 
     @property
     def effort(self) -> str:
-        """The variant of the model that a prompt asked for."""
+        """The variant of the model that a prompt selected."""
         variant = self.variant or (self.model.variant if self.model else None) or ""
         return "" if variant == "default" else variant
 
@@ -150,7 +150,7 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
 
     @property
     def open(self) -> bool:
-        """A response that is being generated, or whose process was killed meanwhile."""
+        """Whether the response is incomplete: it is being generated, or its process was killed."""
         completed = self.time.completed if self.time else None
         return (
             self.role == "assistant"
@@ -161,7 +161,7 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
 
 
 def seconds(milliseconds: float | None) -> float | None:
-    """Return unix seconds; None for what is no time."""
+    """Convert milliseconds to unix seconds; None if the value is missing or out of range."""
     if milliseconds is None or not 0 < milliseconds < 1e14:  # noqa: PLR2004 - the year 5138
         return None
     return milliseconds / 1000

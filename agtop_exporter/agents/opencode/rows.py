@@ -1,11 +1,11 @@
-"""The rows of OpenCode's database: the columns that are read, each with a default.
+"""The columns that are read of OpenCode's database.
 
 Nothing here does I/O.
 """
 
 from agtop_exporter.agents.opencode.events import Context
 from agtop_exporter.agents.opencode.records import seconds
-from agtop_exporter.tail_sqlite import TableRow
+from agtop_exporter.reading.rows import TableRow
 
 
 class SessionRow(TableRow):
@@ -42,7 +42,7 @@ class PartRow(TableRow):
 
 
 def as_context(row: SessionRow) -> Context:
-    """Return what the messages of a session are read with."""
+    """Return the facts that are needed to interpret the session's messages."""
     return Context(
         session_id=row.id,
         parent_id=row.parent_id,

@@ -1,7 +1,7 @@
 """OpenCode up to 1.1: `storage/session/*/ses_*.json` with a folder of messages for each session.
 
-A message is `storage/message/<session>/msg_*.json`, a part `storage/part/<message>/prt_*.json`;
-all are rewritten in place. A later version copies them into its database, and leaves them here.
+A message is `storage/message/<session>/msg_*.json`, a part `storage/part/<message>/prt_*.json`. All
+are rewritten in place. Later versions copy them into a database and leave the files.
 """
 
 import os
@@ -17,7 +17,6 @@ from agtop_exporter.agents import walk
 from agtop_exporter.agents.opencode.events import (
     NAME,
     Context,
-    Sightings,
     is_copy,
     prompt_event,
     signal_of,
@@ -35,16 +34,18 @@ from agtop_exporter.agents.opencode.records import (
     Times,
     seconds,
 )
-from agtop_exporter.credentials import opencode_accounts
-from agtop_exporter.decoding import Errors
-from agtop_exporter.drift import UnknownTypes
-from agtop_exporter.file_group import FileGroup, same_place
-from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit, UsageEvent
+from agtop_exporter.agents.opencode.sessions import Sessions
+from agtop_exporter.credentials import provider_accounts
+from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.paths import clean_path
-from agtop_exporter.tail import BATCH_BYTES, NotAFileError
-from agtop_exporter.tail_json import read_document
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.documents import load_document
+from agtop_exporter.reading.file_group import FileGroup, is_same_version
+from agtop_exporter.reading.files import NotAFileError
+from agtop_exporter.reading.lines import BATCH_BYTES
+from agtop_exporter.reading.state import ReaderState, encode_state, restore
 
-NUMBERED = re.compile(r"_(\d+)\.json$")  # msg_2 comes before msg_10
+NUMBERED = re.compile(r"_(\d+)\.json$")  # msg_2 is sorted before msg_10
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -60,14 +61,14 @@ class SessionFile(msgspec.Struct, gc=False, rename=NAMES):
     time: Times | None = None
 
 
-class Memory(msgspec.Struct, array_like=True):
+class SessionState(ReaderState):
     """How far a session's messages have been read."""
 
     mtime_ns: int = 0  # files older than this have been read
     after: str = ""  # the last file of a batch that was full
-    reached_ns: int = 0  # the latest file before it
+    reached_ns: int = 0  # the latest modification time of the files up to there
     effort: str = ""
-    newest: float = 0.0  # when the newest message was made
+    newest: float = 0.0  # the creation time of the newest message, in unix seconds
 
 
 def files(root: Path) -> Iterator[FileGroup]:
@@ -80,7 +81,7 @@ def session_group(path: str) -> FileGroup:
     """Return a session's file with its folder of messages and the newest of them."""
     folder = f"{storage_of(path)}/message/{name_of(path)}"
     try:
-        changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - every refresh
+        changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - called at each refresh
     except OSError:
         return FileGroup(path, (folder,))
     return FileGroup(path, (folder, *newest_file(folder, changed)))
@@ -88,12 +89,12 @@ def session_group(path: str) -> FileGroup:
 
 @lru_cache(maxsize=16_384)
 def newest_file(folder: str, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001 - part of the key
-    """Return the last message of a folder: the one that is rewritten while it is generated."""
+    """Return the path of the last message of a folder, which may still be rewritten."""
     return tuple(path for path, _ in _listed(folder)[-1:])
 
 
 def name_of(path: str) -> str:
-    """Name a session or a message by its file, as their folders are named: no id is trusted."""
+    """Return the id of a session or message from its file name, as folders are named after it."""
     return path.rpartition("/")[2].removesuffix(".json")
 
 
@@ -103,14 +104,14 @@ def storage_of(path: str) -> str:
 
 
 def _listed(folder: str) -> list[tuple[str, int]]:
-    """Return the JSON files of a folder with their times, in their order."""
+    """Return (path, modification time in nanoseconds) of the JSON files of a folder, sorted."""
     found = []
     for entry in walk(folder, suffix=".json", depth=0):
         if not clean_path(entry.name):
             continue  # OpenCode names its files in ASCII
         try:
             found.append((entry.path, entry.stat(follow_symlinks=False).st_mtime_ns))
-        except OSError:  # it vanished since it was listed
+        except OSError:  # it has disappeared since it was listed
             continue
     return sorted(found, key=lambda item: _order(item[0]))
 
@@ -120,20 +121,17 @@ def _order(path: str) -> tuple[bool, int, str]:
     return (numbered is None, int(numbered[1]) if numbered else 0, path)
 
 
-class _Reader:
+class _SessionReader:
     """Turns the files of one session into events and its update."""
 
-    def __init__(self, path: str, memory: Memory, errors: Errors) -> None:
-        self.path = path
-        self.storage = storage_of(path)
-        self.memory = memory
-        self.errors = errors
-        self.sightings = Sightings(path, opencode_accounts(Path(self.storage).parent), errors)
-        self.events: list[UsageEvent] = []
+    def __init__(self, batch: BatchBuilder, state: SessionState) -> None:
+        self.batch = batch
+        self.path = batch.path
+        self.storage = storage_of(self.path)
+        self.state = state
+        self.sessions = Sessions(batch, provider_accounts(Path(self.storage).parent))
         self.limits: dict[str, RateLimit] = {}
-        self.unknown = UnknownTypes(KNOWN_TYPES)
-        self.context = Context(name_of(path), legacy=True)
-        self.records = 0
+        self.context = Context(name_of(self.path), legacy=True)
         self.bytes_read = 0
         self.more = False
 
@@ -142,32 +140,36 @@ class _Reader:
         session = self._load(self.path, SessionFile)
         if session is not None:
             self._describe(session)
-        elif not self.errors.all():
-            return  # half of it, so far: whose subagent it is, and what was copied, is to come
-        memory = self.memory
+        elif not self.batch.errors.all():
+            return  # incomplete: whose subagent it is, and what was copied, is not known yet
+        self._read_messages()
+        self.batch.rate_limits.extend(self.limits.values())
+
+    def _read_messages(self) -> None:
+        state = self.state
         listed = _listed(f"{self.storage}/message/{name_of(self.path)}")
-        begin = _order(memory.after) if memory.after else None
+        begin = _order(state.after) if state.after else None
         for path, mtime_ns in listed:
-            if mtime_ns < memory.mtime_ns or (begin is not None and _order(path) <= begin):
+            if mtime_ns < state.mtime_ns or (begin is not None and _order(path) <= begin):
                 continue
             message = self._load(path, Message)
             if message is not None:
-                self._take(message, path)
-            memory.reached_ns = max(memory.reached_ns, mtime_ns)
+                self._handle_message(message, path)
+            state.reached_ns = max(state.reached_ns, mtime_ns)
             if self.bytes_read >= BATCH_BYTES:
-                self.more, memory.after = True, path
+                self.more, state.after = True, path
                 return
-        memory.after = ""
-        memory.mtime_ns = max(memory.mtime_ns, memory.reached_ns)
+        state.after = ""
+        state.mtime_ns = max(state.mtime_ns, state.reached_ns)
 
     def _load(self, path: str, kind: type[Record]) -> Record | None:
-        """Read a small file whole; None where it vanished, or is unusable, which is counted."""
+        """Read a small file; None if it has disappeared or is unusable, which is counted."""
         try:
-            value, place = read_document(path, Cursor(), kind, errors=self.errors)
+            value, now = load_document(path, Cursor(), kind, errors=self.batch.errors)
         except (FileNotFoundError, NotAFileError):
             return None
-        self.records += 1
-        self.bytes_read += place.size
+        self.batch.records += 1
+        self.bytes_read += now.size
         return value
 
     def _describe(self, session: SessionFile) -> None:
@@ -180,7 +182,7 @@ class _Reader:
             version=session.version or "",
             legacy=True,
         )
-        self.sightings.describe(
+        self.sessions.describe(
             self.context,
             directory=session.directory or "",
             title=session.title or "",
@@ -188,70 +190,63 @@ class _Reader:
             updated=updated,
         )
 
-    def _take(self, message: Message, path: str) -> None:
+    def _handle_message(self, message: Message, path: str) -> None:
         message_id = message.id or name_of(path)
-        self.unknown.see(message.role or "")
-        context, memory = self.context, self.memory
+        self.batch.unknown.observe(message.role or "")
+        context, state = self.context, self.state
         parts = list(self._parts(name_of(path)))
-        session = self.sightings.session(context.session_id)
-        if message.created >= memory.newest:
-            memory.newest = message.created
+        session = self.sessions.session(context.session_id)
+        if message.created >= state.newest:
+            state.newest = message.created
             session.signal = signal_of(message, parts)
             if message.created >= context.created and message.created:
-                session.seen(message.created)
+                session.observe_time(message.created)
         if message.role == "user":
-            self._prompt(message, message_id, parts)
+            self._handle_prompt(message, message_id, parts)
         elif message.role == "assistant":
             counts = token_counts(message, context)
-            self.sightings.answered(message, context, counts)
+            self.sessions.add_answer(message, context, counts)
             event = usage_event(message, context, message_id, counts)
             if event is not None:
-                self.events.append(event)
+                self.batch.events.append(event)
             self.limits.update({limit.window: limit for limit in rate_limits(message)})
         for part in parts:
             call = tool_event(part, context, message_id, message.created)
             if call is not None:
-                self.events.append(call)
+                self.batch.events.append(call)
 
-    def _prompt(self, message: Message, message_id: str, parts: list[Part]) -> None:
-        session, memory = self.sightings.session(self.context.session_id), self.memory
-        memory.effort = memory.effort or message.effort
-        session.model_effort = memory.effort
+    def _handle_prompt(self, message: Message, message_id: str, parts: list[Part]) -> None:
+        session, state = self.sessions.session(self.context.session_id), self.state
+        state.effort = state.effort or message.effort
+        session.model_effort = state.effort
         text = typed_text(parts)
         copied = is_copy(message.created, self.context)
         if text is not None and not self.context.parent_id and not copied:
-            session.entitle(text, PROMPT_RANK)
-            self.events.append(prompt_event(self.context, message_id, message.created))
+            session.set_title(text, PROMPT_RANK)
+            self.batch.events.append(prompt_event(self.context, message_id, message.created))
 
     def _parts(self, message_name: str) -> Iterator[Part]:
         for path, _ in _listed(f"{self.storage}/part/{message_name}"):
             part = self._load(path, Part)
             if part is not None:
-                self.unknown.see(f"part.{part.type}" if part.type else "")
+                self.batch.unknown.observe(f"part.{part.type}" if part.type else "")
                 yield part
 
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new of one session. Raises NotAFileError, or OSError."""
-    place = session_group(path).cursor()
-    if same_place(cursor, place):
+    now = session_group(path).cursor()
+    if is_same_version(cursor, now):
         return Batch(agent=NAME, path=path, cursor=cursor)
-    errors = Errors(path)
-    memory = msgspec.msgpack.decode(cursor.state, type=Memory) if cursor.state else Memory()
-    reader = _Reader(path, memory, errors)
+    state, _, lost_state = restore(cursor, SessionState)
+    batch = BatchBuilder(NAME, path, known_types=KNOWN_TYPES)
+    reader = _SessionReader(batch, state)
     reader.read()
     if reader.more:
-        place = Cursor(device=place.device, inode=place.inode)
-    return Batch(
-        agent=NAME,
-        path=path,
-        cursor=msgspec.structs.replace(place, state=msgspec.msgpack.encode(memory)),
-        events=tuple(reader.events),
-        sessions=tuple(reader.sightings.sessions.values()),
-        rate_limits=tuple(reader.limits.values()),
-        errors=errors.all(),
-        unknown=reader.unknown.all(),
-        records=reader.records,
+        now = Cursor(device=now.device, inode=now.inode)
+    return batch.build(
+        msgspec.structs.replace(now, state=encode_state(state)),
         bytes_read=reader.bytes_read,
+        reset=lost_state,
         more=reader.more,
     )

@@ -1,12 +1,12 @@
-"""The records of Qwen Code's transcripts, their types and their figures.
+"""The records of Qwen Code's transcripts, their types and token counts.
 
 Nothing here does I/O.
 """
 
 import msgspec
 
-from agtop_exporter.decoding import Count, Moment
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.decoding import Count, Moment
 
 RESPONSE = "qwen-code.api_response"
 USER = frozenset(
@@ -51,7 +51,7 @@ class Message(msgspec.Struct, gc=False):
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response; prompt includes cached."""
+    """The usage of a response; the prompt includes cached tokens."""
 
     prompt_token_count: Count | None = 0
     cached_content_token_count: Count | None = 0
@@ -61,7 +61,7 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
 
 
 class UiEvent(msgspec.Struct, gc=False):
-    """The event of a `ui_telemetry` record; of a response, its usage."""
+    """The event of a `ui_telemetry` record; one of a response has its usage."""
 
     name: str | None = msgspec.field(default=None, name="event.name")
     model: str | None = None
@@ -76,14 +76,14 @@ class UiEvent(msgspec.Struct, gc=False):
 
     @property
     def subagent(self) -> str:
-        """The id of the subagent that asked; before 0.24 only its prompts are named after it."""
+        """The id of the subagent that made the request; before 0.24 only its prompts have it."""
         parts = (self.prompt_id or "").split("#")
         of_subagent = self.subagent_name and len(parts) == 3  # noqa: PLR2004 - session, id, number
         return self.subagent_id or (parts[1] if of_subagent else "")
 
     @property
     def usage(self) -> Usage:
-        """The figures as an answer has them."""
+        """The figures in the form of an answer."""
         return Usage(
             prompt_token_count=self.input_token_count,
             cached_content_token_count=self.cached_content_token_count,
@@ -94,7 +94,7 @@ class UiEvent(msgspec.Struct, gc=False):
 
 
 class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
-    """The fields that matter of all payloads of `system` records together."""
+    """The fields that are used, of all payloads of `system` records together."""
 
     ui_event: UiEvent | None = None
     custom_title: str | None = None
@@ -103,7 +103,7 @@ class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
 
 
 class ToolCallResult(msgspec.Struct, gc=False, rename="camel"):
-    """What became of a tool call."""
+    """The result of a tool call."""
 
     call_id: str | None = None
     status: str | None = None
@@ -130,13 +130,13 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def kind(self) -> str:
-        """Its type with its subtype, as `KNOWN_TYPES` has them."""
+        """The type as in `KNOWN_TYPES`: with its subtype."""
         event = self.system_payload.ui_event if self.system_payload else None
         return ".".join(filter(None, (self.type, self.subtype, event.name if event else None)))
 
 
 def figures_of(usage: Usage, model: str) -> Figures:
-    """Return what the two records of one response have in common."""
+    """Return the figures that both records of one response have."""
     return (
         model,
         usage.prompt_token_count or 0,
@@ -147,10 +147,10 @@ def figures_of(usage: Usage, model: str) -> Figures:
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Make the counts disjoint: input without cached, output with its reasoning.
+    """Return disjoint counts: input without cached, output with reasoning.
 
-    Candidates contain the thoughts of models with OpenAI's protocol, not those of Gemini's: there
-    the total is larger by them.
+    With OpenAI's protocol the candidates include thoughts. With Gemini's they do not, and the total
+    is larger by the thoughts.
     """
     prompt, cached = usage.prompt_token_count or 0, usage.cached_content_token_count or 0
     candidates, thoughts = usage.candidates_token_count or 0, usage.thoughts_token_count or 0

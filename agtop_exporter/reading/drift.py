@@ -1,7 +1,7 @@
-"""Counts records of types that a reader does not know: an agent's format may have changed.
+"""Counts records of types that a parser does not know: the agent's format may have changed.
 
-The names come from files that anybody may have written. So few are kept, and only those that look
-like the name of a type: what else stands there may be long, or a secret.
+The names come from files, and anyone may have written those. Only a few names are kept, and only
+those that look like the name of a type: any other text may be long or secret.
 """
 
 import re
@@ -10,29 +10,29 @@ from collections.abc import Collection
 NAMES_MAX = 16
 NAME_CHARACTERS = 48
 OTHER = "other"  # all types whose names are not kept
-UNTYPED = "untyped"  # records that do not say what they are
+UNTYPED = "untyped"  # records without a type
 
 _WORD = r"(?:[A-Z]{0,4}[a-z]{1,24}(?:[A-Z]{1,4}[a-z]{1,24}){0,5}|[A-Z]{1,10})[0-9]{0,2}"
 _NAME = re.compile(rf"\$?{_WORD}(?:[._-](?:{_WORD}|[0-9]{{1,3}}))*")
 
 
 class UnknownTypes:
-    """The record types that are not among the known ones, and how many records have them."""
+    """The number of records of each type that is not among the known ones."""
 
     def __init__(self, known: frozenset[str] = frozenset()) -> None:
         self._known = known
         self._counts: dict[str, int] = {}
 
-    def see(self, kind: str) -> None:
-        """Take note of a record's type; empty where it has none."""
+    def observe(self, kind: str) -> None:
+        """Count a record if its type is unknown; `kind` is empty if it has none."""
         if kind not in self._known:
             self.add(kind or UNTYPED)
 
-    def see_all(self, kinds: Collection[str]) -> None:
-        """Take note of the types of many records, most of which are known."""
+    def observe_all(self, kinds: Collection[str]) -> None:
+        """Count those of many records whose types are unknown."""
         if not self._known.issuperset(kinds):
             for kind in kinds:
-                self.see(kind)
+                self.observe(kind)
 
     def add(self, kind: str, count: int = 1) -> None:
         """Count records of an unknown type."""
@@ -41,10 +41,10 @@ class UnknownTypes:
         self._counts[kind] = self._counts.get(kind, 0) + count
 
     def all(self) -> tuple[tuple[str, int], ...]:
-        """Return the counts by type, in the order in which the types were first seen."""
+        """Return the counts by type, in order of first appearance."""
         return tuple(self._counts.items())
 
 
 def is_name(kind: str) -> bool:
-    """Tell whether a text looks like the name of a type: a few plain words, joined."""
+    """Return whether a text looks like the name of a type: a few plain words, joined."""
     return len(kind) <= NAME_CHARACTERS and _NAME.fullmatch(kind) is not None

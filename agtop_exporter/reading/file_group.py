@@ -1,6 +1,6 @@
-"""A transcript that is more than one file: a database with its journal, a session with its folder.
+"""A source that consists of several files: a database with its journal, a session with a folder.
 
-Nothing is opened here. This module knows no agent.
+Nothing here opens a file.
 """
 
 import os
@@ -9,24 +9,24 @@ import stat
 import msgspec
 
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import NotAFileError
+from agtop_exporter.reading.files import NotAFileError
 
 
 class FileGroup(msgspec.Struct, frozen=True):
-    """A file with its companions, listed and compared as one entry of a directory.
+    """A file with its companions, treated as one directory entry.
 
-    A change of any companion (a file or a folder, existing or not) makes the file worth reading.
+    A companion is a file or a folder, and need not exist. The group has changed if any of them has.
     """
 
     path: str
     companions: tuple[str, ...] = ()
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Return the file's own status, with the sum of all sizes and the latest of all times.
+        """Return the file's status with the sum of all sizes and the latest modification time.
 
-        Raises OSError where the file itself cannot be looked at.
+        Raises OSError if the file itself cannot be examined.
         """
-        own = os.stat(self.path, follow_symlinks=follow_symlinks)  # noqa: PTH116 - every refresh
+        own = os.stat(self.path, follow_symlinks=follow_symlinks)  # noqa: PTH116 - called at each refresh
         size, mtime_ns = own.st_size, own.st_mtime_ns
         for companion in self.companions:
             try:
@@ -41,7 +41,7 @@ class FileGroup(msgspec.Struct, frozen=True):
         return os.stat_result(fields, {"st_mtime_ns": mtime_ns})
 
     def cursor(self) -> Cursor:
-        """Return the cursor of a file that is being read to its end now.
+        """Return the cursor of the group if all of it is read now.
 
         Raises NotAFileError, or OSError.
         """
@@ -57,6 +57,6 @@ class FileGroup(msgspec.Struct, frozen=True):
         )
 
 
-def same_place(one: Cursor, other: Cursor) -> bool:
-    """Tell whether two cursors saw the same bytes, as far as the file system says."""
+def is_same_version(one: Cursor, other: Cursor) -> bool:
+    """Return whether two cursors have the same inode, size and modification time."""
     return (one.inode, one.size, one.mtime_ns) == (other.inode, other.size, other.mtime_ns)

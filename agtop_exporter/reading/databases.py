@@ -1,8 +1,8 @@
-"""What is new in a SQLite database since a watermark: read-only, and bounded in memory.
+"""Reads a SQLite database without changing it. Memory is bounded.
 
-Nothing is ever written beside the database: https://sqlite.org/wal.html tells when a reader needs
-`-shm`, and an ordinary read-only connection makes one where it is missing. This module knows no
-agent; names of tables and columns are constants of its callers.
+No file is ever created beside the database. A read-only connection creates a missing `-shm` file
+(https://sqlite.org/wal.html), so such a database is read in another way. Names of tables and
+columns are constants of the callers.
 """
 
 import contextlib
@@ -14,62 +14,41 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
-from agtop_exporter.decoding import Errors, salvage
-from agtop_exporter.file_group import FileGroup, same_place
+from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
-from agtop_exporter.tail import BATCH_BYTES
+from agtop_exporter.reading.decoding import Errors, usable_fields
+from agtop_exporter.reading.file_group import FileGroup, is_same_version
+from agtop_exporter.reading.lines import BATCH_BYTES
+from agtop_exporter.reading.rows import TableRow, Watermark
 
-BUSY_SECONDS = 0.1  # a refresh waits no longer for a lock: the next one tries again
-VALUE_BYTES = 32 * 1024 * 1024  # of one row: a longer one is stepped over, and counted
-COPY_BYTES = 1024 * 1024 * 1024  # of a database that can only be read from a copy
-BEFORE_ALL = -(2**63)  # a table may number its own rows, from 0 or below
-ANCHORS = 8
-ANCHOR_ROWS = 256  # at least so many rows lie between two anchors
-WAL_FORMAT = 2  # of the header's read version
-READ_VERSION_AT = 19
+BUSY_SECONDS = 0.1  # the longest wait for a lock; the next refresh tries again
+VALUE_BYTES = 32 * 1024 * 1024  # of one row: a longer one is skipped and counted
+COPY_BYTES = 1024 * 1024 * 1024  # the largest database that is copied to be read
+BEFORE_ALL = -(2**63)  # a table may have row ids of 0 and below
+WAL_FORMAT = 2  # a value of the header's read version
+READ_VERSION_AT = 19  # its offset in the header
 
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
 _UNKNOWN_NAME = sqlite3.SQLITE_ERROR  # a column that this version of the agent does not have
 
-
-class DatabaseBusyError(OSError):
-    """The database is locked, or changed while it was read: the next refresh tries again."""
-
-
-class TableRow(msgspec.Struct, array_like=True, gc=False):
-    """The columns that are read of a table, each with what stands for NULL."""
-
-
 Row = TypeVar("Row", bound=TableRow)
 
 
-class Watermark(msgspec.Struct, frozen=True, array_like=True):
-    """How far a table has been read: (rowid, key) of some rows that were seen, the latest first.
-
-    Deleting the last rows of a table makes SQLite give their rowids out again. A row that is no
-    longer what it was tells so, and reading goes on from the latest row that still is.
-    """
-
-    anchors: tuple[tuple[int, str], ...] = ()
-
-    def moved_to(self, rowid: int, key: str) -> "Watermark":
-        """Return the watermark at a later row."""
-        older = self.anchors
-        if len(older) > 1 and older[0][0] - older[1][0] < ANCHOR_ROWS:
-            older = older[1:]
-        return Watermark(((rowid, key), *older)[:ANCHORS])
+class DatabaseBusyError(OSError):
+    """The database is locked, or changed during the read; the next refresh tries again."""
 
 
 class Database:
     """One database, opened for one read; a context manager.
 
-    `unchanged` says that there is nothing to read since the cursor: it was not even opened.
-    Damage is counted in `errors` as `corrupt`, and what can be read before it is. Raises
-    DatabaseBusyError where locked, NotAFileError, or OSError where it cannot be opened.
+    If `unchanged` is true, nothing has changed since the cursor and the database is not opened.
+    Damage is counted in `errors` as `corrupt`; rows before it are read. `reset` is the reason if a
+    table is read from its start again, and `more` is true if the batch ended early. Raises
+    DatabaseBusyError if the database is locked, NotAFileError, or OSError if it cannot be opened.
     """
 
     def __init__(
@@ -77,7 +56,7 @@ class Database:
     ) -> None:
         self.path = path
         self.more = False
-        self.reset = ""
+        self.reset: ResetReason | Literal[""] = ""
         self.records = 0
         self.bytes_read = 0
         self._errors = errors
@@ -85,12 +64,12 @@ class Database:
         self._columns: dict[str, frozenset[str]] = {}
         self._selections: dict[tuple[str, type[TableRow]], str] = {}
         self._group = FileGroup(path, (f"{path}-wal",))
-        self._place = self._group.cursor()
-        self._settled = False  # read without locks: it must not have changed meanwhile
+        self._now = self._group.cursor()
+        self._unlocked = False  # read without locks: the files must not change during the read
         self._broken = False
         self._cleanup = contextlib.ExitStack()
         self._connection: sqlite3.Connection | None = None
-        self.unchanged = same_place(cursor, self._place)
+        self.unchanged = is_same_version(cursor, self._now)
 
     def __enter__(self) -> Self:
         if not self.unchanged:
@@ -108,7 +87,7 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self._cleanup.close()
-        if kind is None and self._settled and not same_place(self._group.cursor(), self._place):
+        if kind is None and self._unlocked and not is_same_version(self._group.cursor(), self._now):
             raise DatabaseBusyError(errno.EAGAIN, "changed while it was read", self.path)
 
     # --- opening ----------------------------------------------------------------------------
@@ -125,40 +104,40 @@ class Database:
             self._cleanup.callback(connection.close)
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
             self._connection = connection
-            connection.execute("BEGIN")  # one consistent view until it is closed
+            connection.execute("BEGIN")  # one consistent view of all tables
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self._fail(error)
 
     def _openable(self) -> tuple[Path, str]:
-        """Choose how to read the database so that nothing is created beside it."""
+        """Return a path and URI options that let SQLite read without creating a file."""
         path, journal = Path(self.path), Path(f"{self.path}-wal")
         if not _size(journal):
             with path.open("rb") as file:
                 header = file.read(READ_VERSION_AT + 1)
             if header[READ_VERSION_AT:] != bytes([WAL_FORMAT]):
                 return path, "mode=ro"
-            self._settled = True  # with an empty journal all is in the database itself
+            self._unlocked = True  # an empty journal: the database is complete
             return path, "immutable=1"
         if Path(f"{self.path}-shm").exists():
             return path, "mode=ro"
         return self._copy(path, journal), "mode=ro"
 
     def _copy(self, path: Path, journal: Path) -> Path:
-        """Copy a database whose journal nobody has open."""
-        if self._place.size > COPY_BYTES:
+        """Copy a database whose journal no process has open; return the path of the copy."""
+        if self._now.size > COPY_BYTES:
             raise OSError(errno.EFBIG, "has a journal without -shm, and is too large", self.path)
         folder = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="agtop-"))
         copy = Path(folder, "copy.db")
         shutil.copyfile(path, copy)
         shutil.copyfile(journal, f"{copy}-wal")
-        self._settled = True
+        self._unlocked = True
         return copy
 
     def _fail(self, error: sqlite3.Error | UnicodeDecodeError) -> None:
-        """Count damage; whatever else goes wrong may be better next time.
+        """Count damage; raise OSError for an error that may be gone at the next refresh.
 
-        A damaged schema can be such that Python cannot even decode what SQLite says of it.
+        If the schema is damaged, Python may fail to decode SQLite's own error message.
         """
         code = getattr(error, "sqlite_errorcode", None)
         primary = code & 0xFF if code is not None else None
@@ -176,7 +155,7 @@ class Database:
     # --- reading ----------------------------------------------------------------------------
 
     def columns(self, table: str) -> frozenset[str]:
-        """Return the names of a table's columns; none where there is no such table."""
+        """Return the names of a table's columns; none if the table does not exist."""
         if table not in self._columns:
             rows = self._execute(f"PRAGMA table_info({table})", ())
             self._columns[table] = frozenset(str(row[1]) for row in rows)
@@ -185,10 +164,11 @@ class Database:
     def after(
         self, table: str, watermark: Watermark, kind: type[Row], *, key: str = "id"
     ) -> Iterator[tuple[int, Row]]:
-        """Give the rows behind a watermark with their rowids, in their order.
+        """Yield (row id, row) of the rows after a watermark, in order of their row ids.
 
-        The columns are the fields of `kind`: one that the table lacks keeps its default. `key`
-        names the rows for the watermark. Ends early, with `more`, where the batch is full.
+        The columns are the fields of `kind`; a column that the table lacks has its default. `key`
+        is the column that identifies a row for the watermark. Ends early if the batch is full, and
+        then sets `more`.
         """
         columns = self._selection(table, kind)
         if not columns or key not in self.columns(table):
@@ -208,7 +188,7 @@ class Database:
                         self.more = True
                         return
             except sqlite3.DataError:
-                # The row before one that is too large is lost with it, unless it comes alone.
+                # The driver drops the row before one that is too large, unless it is read alone.
                 rowid = self._step_over(table, rowid) if at_once == 1 else rowid
                 at_once = 1 if at_once < 0 else -1
             else:
@@ -227,9 +207,10 @@ class Database:
     def find(
         self, table: str, kind: type[Row], *, where: str, values: Sequence[object], limit: int = -1
     ) -> Iterator[Row]:
-        """Give the rows that meet a condition, which may end with an order; -1 is all of them.
+        """Yield the rows that meet a condition, at most `limit` of them (-1: all).
 
-        Nothing where a column of the condition does not exist, which is counted as `schema`.
+        The condition may end with ORDER BY. If it names a column that does not exist, no row is
+        yielded and the error is counted as `schema`.
         """
         columns = self._selection(table, kind)
         if not columns:
@@ -244,7 +225,7 @@ class Database:
             self._errors.add("too_large", 0)
 
     def _selection(self, table: str, kind: type[TableRow]) -> str:
-        """Return what to select for the fields of `kind`; "" where the table has none of them."""
+        """Return the SELECT list for the fields of `kind`; "" if the table has none of them."""
         if (table, kind) not in self._selections:
             known = self.columns(table)
             cells = []
@@ -256,21 +237,21 @@ class Database:
         return self._selections[table, kind]
 
     def is_empty(self, table: str) -> bool:
-        """Tell whether a table has no rows, or is not there."""
+        """Return whether a table has no rows, or does not exist."""
         statement = f"SELECT 1 FROM {table} ORDER BY rowid LIMIT 1"  # noqa: S608 - a constant
         return not (self.columns(table) and self._execute(statement, ()))
 
     def _resume(self, table: str, watermark: Watermark, key: str) -> int:
-        """Return the rowid of the latest row that is still the one that was seen."""
-        for rowid, seen in watermark.anchors:
+        """Return the row id after which to read: the latest anchor that is still the same row."""
+        for rowid, known_key in watermark.anchors:
             rows = self._execute(f"SELECT {key} FROM {table} WHERE rowid = ?", (rowid,))  # noqa: S608 - constants
-            if [str(row[0]) for row in rows] == [seen]:
+            if [str(row[0]) for row in rows] == [known_key]:
                 return rowid
             self.reset = "rewritten"
         return BEFORE_ALL
 
     def _step_over(self, table: str, rowid: int) -> int:
-        """Pass a row that is too large."""
+        """Count a row that is too large; return its row id."""
         self._errors.add("too_large", rowid)
         statement = f"SELECT min(rowid) FROM {table} WHERE rowid > ?"  # noqa: S608 - a constant
         rows = self._execute(statement, (rowid,))
@@ -281,35 +262,38 @@ class Database:
             return msgspec.convert(row, kind)
         except msgspec.ValidationError:
             self._errors.add("schema", at)
-            return salvage(dict(zip(kind.__struct_fields__, row, strict=False)), kind)
+            return usable_fields(dict(zip(kind.__struct_fields__, row, strict=False)), kind)
 
     def _execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         return list(self._rows(statement, values))
 
     def _rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        """Run a query; damage ends it early. Raises sqlite3.DataError at too large a row."""
+        """Run a query; damage ends it early. Raises sqlite3.DataError if a row is too large."""
         connection = self._connection
         if connection is None or self._broken:
             return
-        given = 0
+        count = 0
         try:
             for row in connection.execute(statement, values):
                 yield row
-                given += 1
+                count += 1
         except sqlite3.DataError:
             raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if connection.text_factory is not str or hasattr(error, "sqlite_errorcode"):
                 self._fail(error)
                 return
-            # Some text is no UTF-8: read again what is left, in the way that is slower.
+            # Some text is not UTF-8: read the rest in the slower way.
             connection.text_factory = _text
-            yield from islice(self._rows(statement, values), given, None)
+            yield from islice(self._rows(statement, values), count, None)
 
     def cursor(self, state: bytes) -> Cursor:
-        """Return the place that was read to; half-way it is like no place that a file can have."""
-        place = Cursor(device=self._place.device, inode=self._place.inode) if self.more else None
-        return msgspec.structs.replace(place or self._place, state=state)
+        """Return the cursor after this read.
+
+        If the batch ended early, it has no size: the database then counts as changed.
+        """
+        now = Cursor(device=self._now.device, inode=self._now.inode) if self.more else self._now
+        return msgspec.structs.replace(now, state=state)
 
 
 def _text(data: bytes) -> str:

@@ -1,19 +1,14 @@
-"""Which agent a process is, from its name, program and script; pure.
+"""Identifies the agent of a process from its name, program and script. Performs no I/O.
 
-Other arguments are read for two things only, both at fixed places: the command (`mcp-server`,
-`serve`) and a session id. A prompt changes nothing, whatever it says.
+Other arguments are used for two purposes only, both at fixed places: the command (`mcp-server`,
+`serve`) and a session id. The text of a prompt never changes the result.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 
 from agtop_exporter.processes.facts import Process, Recognised, Role
-from agtop_exporter.processes.signatures import SIGNATURES, ProcessSignature
-
-_SHAPES = {
-    "uuid": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
-    "opencode": re.compile(r"ses_[0-9A-Za-z]{26}"),
-}
+from agtop_exporter.signature import UUID, ProcessSignature
 
 # Node 24 names its main thread MainThread, Node 25 node-MainThread.
 _INTERPRETERS = frozenset({"node", "nodejs", "bun", "deno", "MainThread", "node-MainThread"})
@@ -26,15 +21,16 @@ _LAUNCHER_COMMANDS = frozenset({"exec", "x", "dlx"})
 _LAUNCHER_TITLE = re.compile(r"np(?:m exec|x) ")  # npm sets its title, which replaces argv
 
 
-def is_session_id(text: str, shape: str = "uuid") -> bool:
-    """Tell whether `text` is an id in lower-case UUID form, or OpenCode's `ses_` form."""
-    return _SHAPES[shape].fullmatch(text) is not None
+def is_session_id(text: str, pattern: str = UUID) -> bool:
+    """Return whether the whole of `text` matches the pattern of an agent's session ids."""
+    return re.fullmatch(pattern, text) is not None
 
 
-def recognise(
-    process: Process, signatures: Mapping[str, ProcessSignature] = SIGNATURES
-) -> Recognised | None:
-    """Return the agent of a process and its role, or None for all other processes."""
+def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Recognised | None:
+    """Return the agent of a process and its role; None if the process belongs to no agent.
+
+    `signatures` maps the names of agents to their signatures.
+    """
     if _in_application_bundle(process):
         return None
     package = _launched_package(process)
@@ -50,7 +46,7 @@ def recognise(
     script, arguments = _script(process)
     for agent, signature in signatures.items():
         if _is_native(process, signature):
-            # A script that took the agent's name still has its interpreter in front.
+            # The process of a script may have the agent's name, with the script as argument 1.
             hosted = _name("".join(process.argv[1:2])) in signature.executables
             if not _is_script_of(script, signature):
                 arguments = process.argv[2 if hosted else 1 :]
@@ -63,12 +59,12 @@ def recognise(
 def session_id_in_arguments(
     arguments: tuple[str, ...], signature: ProcessSignature
 ) -> tuple[str, bool]:
-    """Return the session id that the arguments name, "" for none, and whether it is forked."""
+    """Return the session id in the arguments ("" if there is none), and whether it is forked."""
     arguments = _before_separator(arguments)
     forks = not signature.fork_marks.isdisjoint(arguments)
     for name, value in _pairs(arguments):
         wanted = name in signature.resume_options or name in signature.resume_commands
-        if wanted and is_session_id(value, signature.id_shape):
+        if wanted and is_session_id(value, signature.session_id_pattern):
             return value, forks
     return "", False
 
@@ -105,7 +101,10 @@ def _role(signature: ProcessSignature, arguments: tuple[str, ...]) -> Role:
 
 
 def _command(signature: ProcessSignature, arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the arguments from the first one that is neither option, its value nor a prompt."""
+    """Return the first argument that is not an option, an option's value or a prompt.
+
+    The argument after it is returned too, because a command may have two words.
+    """
     skip = False
     for index, argument in enumerate(arguments):
         if skip:
@@ -142,7 +141,10 @@ def _is_script_of(script: str, signature: ProcessSignature) -> bool:
 
 
 def _script(process: Process) -> tuple[str, tuple[str, ...]]:
-    """Return the script that an interpreter runs and the arguments after it; else "" and ()."""
+    """Return the script that an interpreter runs and the arguments after the script.
+
+    Both are empty if the process is not an interpreter or runs no script.
+    """
     if _INTERPRETERS.isdisjoint({process.comm, _name(process.exe), _first_name(process)}):
         return "", ()
     skip = False
@@ -157,7 +159,7 @@ def _script(process: Process) -> tuple[str, tuple[str, ...]]:
 
 
 def _launched_package(process: Process) -> str:
-    """Return the package that npm, npx or one of their kin was asked to run, without version."""
+    """Return the package that npm, npx or a similar launcher runs, without its version."""
     words = process.argv
     if words and _LAUNCHER_TITLE.match(words[0]):
         words = tuple(words[0].split())
@@ -173,7 +175,7 @@ def _launched_package(process: Process) -> str:
 
 
 def _package(specification: str) -> str:
-    """`@openai/codex@0.169.0` is the package `@openai/codex`."""
+    """Return the name of a package without its version: `@scope/name` of `@scope/name@1.0`."""
     scope, at, _version = specification.rpartition("@")
     return scope if at and scope else specification
 
@@ -187,6 +189,9 @@ def _first_name(process: Process) -> str:
 
 
 def _in_application_bundle(process: Process) -> bool:
-    """Tell a desktop application from the command line tool of the same name."""
+    """Return whether the program is part of a desktop application of macOS.
+
+    Such an application may have the same name as a command line tool.
+    """
     paths = (process.exe, *process.argv[:1])
     return any(".app/" in path.replace("\\", "/") for path in paths)

@@ -1,60 +1,63 @@
-"""What is remembered of a log between two reads, and what the totals of a shutdown add to it.
+"""What a parser keeps of a log between two reads, and what the totals of a shutdown add to it.
 
-Versions up to about 1.0.90 write no usage records; all that is known of their requests are the
-totals that a process writes when it shuts down. In some versions those are of the process alone
-(https://github.com/PanAchy/copilot-arewecooked/pull/45), in others of all processes so far, where a
-compaction begins them again (1.0.78: https://github.com/getagentseal/codeburn). Several processes
-may work on one session at a time; each writes the totals that it found and its own (1.0.102).
+Versions up to about 1.0.90 write no usage records. Of their requests only the totals are known that
+a process writes when it shuts down. In some versions these are of the process alone
+(https://github.com/PanAchy/copilot-arewecooked/pull/45). In others they are of all processes so
+far, and start again after a compaction (1.0.78: https://github.com/getagentseal/codeburn). Several
+processes can work on one session at the same time; each writes the totals that it found plus its
+own (1.0.102).
 
 Nothing here does I/O.
 """
 
 from typing import TypeVar
 
-import msgspec
+from msgspec import field
 
 from agtop_exporter.agents.copilot.records import Figures, Totals
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.state import ReaderState
 
-REMEMBERED = 64  # calls whose end, and requests whose compaction, may still come
-RUNS_MAX = 8  # processes that have not shut down; a process that was killed never does
+REMEMBERED = 64  # calls whose end, and requests whose compaction, may still follow
+RUNS_MAX = 8  # processes that have not shut down; a killed process never does
 
 Value = TypeVar("Value", str, bool)
 
 
-class Run(msgspec.Struct, array_like=True):
-    """One process that works on a session; the counts are those of the log when it began."""
+class Run(ReaderState):
+    """One process that works on a session; the counts are those of the log when it started."""
 
-    base: Totals = {}  # the totals of the last shutdown
+    base: Totals = field(default_factory=dict)  # the totals of the last shutdown
     records: int = 0  # usage records
     answers: int = 0  # messages of models without usage records
     compacted: int = 0  # the same, at the latest compaction since
     alone: bool = True  # no other process has worked on the session since
 
 
-class Memory(msgspec.Struct, array_like=True):
-    """What must be remembered of a log between two reads."""
+class LogState(ReaderState):
+    """The state of one log."""
 
     model: str = ""
     cwd: str = ""
-    tools: dict[str, str] = {}  # the latest calls: id -> name
-    requests: dict[str, bool] = {}  # ids of the latest requests
-    answered: dict[str, bool] = {}  # whether the last message asked for no tool, by agent
+    tools: dict[str, str] = field(default_factory=dict)  # the latest calls: id -> name
+    requests: dict[str, bool] = field(default_factory=dict)  # ids of the latest requests
+    # By session id: whether the last message called no tool.
+    answered: dict[str, bool] = field(default_factory=dict)
     recorded: bool = False  # the log has usage records
     records: int = 0  # usage records so far
     answers: int = 0  # messages of models without usage records so far
-    totals: Totals = {}  # at the last shutdown
-    runs: list[Run] = []  # processes that have not shut down, the latest last
+    totals: Totals = field(default_factory=dict)  # at the last shutdown
+    runs: list[Run] = field(default_factory=list)  # processes that have not shut down
 
     def begin_run(self) -> None:
-        """Note that a process has begun to work on the session."""
+        """Add a process that has started to work on the session."""
         for other in self.runs:
             other.alone = False
         run = Run(self.totals, self.records, self.answers, self.answers, not self.runs)
         self.runs = [*self.runs, run][-RUNS_MAX:]
 
-    def take_record(self, call: str) -> None:
-        """Note a usage record, with the id of its request."""
+    def add_record(self, call: str) -> None:
+        """Count a usage record; `call` is the id of its request."""
         if not self.runs:
             self.begin_run()
         self.recorded = True
@@ -62,23 +65,23 @@ class Memory(msgspec.Struct, array_like=True):
         if call:
             remember(self.requests, call, value=True)
 
-    def take_answer(self, call: str) -> None:
-        """Note a message of a model, with the id of its request."""
+    def add_answer(self, call: str) -> None:
+        """Count a message of a model; `call` is the id of its request."""
         if not self.runs:
             self.begin_run()
         if call not in self.requests:
             self.answers += 1
 
     def compact(self) -> None:
-        """Note a compaction, which may begin the totals again."""
+        """Note a compaction, after which the totals may start again."""
         for run in self.runs:
             run.compacted = self.answers
 
     def shut_down(self, totals: Totals, *, over_all_runs: bool | None) -> Totals:
-        """End a process, and return what its totals add to what has been counted, by model.
+        """End a process; return what its totals add to what is already counted, by model.
 
-        A request that has a usage record has been counted. `over_all_runs` is None where the
-        totals do not say what they are of.
+        A request with a usage record is already counted. `over_all_runs` says whether the totals
+        are of all processes so far; None if the log does not say.
         """
         if not self.runs:
             self.begin_run()
@@ -96,10 +99,10 @@ class Memory(msgspec.Struct, array_like=True):
         return {} if has_records else added
 
     def _is_over_all_runs(self, totals: Totals, run: Run) -> bool:
-        """Tell by the number of answers whether totals are of all runs, or of this one alone.
+        """Return whether totals are of all runs or of this one, judged by the number of answers.
 
-        A request may be without an answer, and answers may be those of another process. Totals
-        that do not count requests are taken for those of all runs, so that none counts twice.
+        A request can have no answer, and an answer can be of another process. Totals without a
+        number of requests are taken as of all runs, so that nothing counts twice.
         """
         requests = sum(count for count, _ in totals.values())
         before = sum(count for count, _ in run.base.values())
@@ -113,22 +116,22 @@ class Memory(msgspec.Struct, array_like=True):
 
 
 def _distance(count: int, least: int, most: int) -> int:
-    """Return how far a count lies outside a range."""
+    """Return by how much a count is outside a range."""
     return max(least - count, count - most, 0)
 
 
 def growth(now: Figures, before: Figures | None) -> Figures:
-    """Return what totals have grown by; all of them where they have begun again."""
+    """Return the growth of totals; all of them if they have started again."""
     if before is None or began_again(now, before):
         return now
     return max(0, now[0] - before[0]), (now[1] - before[1]).max(TokenCounts())
 
 
 def began_again(now: Figures, before: Figures | None) -> bool:
-    """Tell whether a figure has fallen, which no running total does.
+    """Return whether any figure has fallen: then the running total has started again.
 
-    Uncached input is left out: it is a difference, and the figures that it is made of may not
-    agree. An absent number of requests says nothing.
+    Uncached input is ignored, because it is a difference of figures that may not agree. So is an
+    absent number of requests.
     """
     if before is None:
         return False
@@ -141,7 +144,7 @@ def _figures(tokens: TokenCounts) -> tuple[int, ...]:
 
 
 def remember(known: dict[str, Value], key: str, *, value: Value) -> None:
-    """Keep a value, and forget the oldest of too many."""
+    """Add a value, and drop the oldest if there are too many."""
     known[key] = value
     if len(known) > REMEMBERED:
         del known[next(iter(known))]

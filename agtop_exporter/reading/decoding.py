@@ -1,6 +1,6 @@
-"""Records of an agent, decoded with types: what cannot be used is counted, what can be is kept.
+"""Decodes records into typed Structs; counts what cannot be used and keeps the rest.
 
-This module knows no agent, and reads no file.
+Nothing here does I/O.
 """
 
 import json
@@ -11,38 +11,39 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import ParseError
 
-MAX_COUNT = 10**9  # no request has more tokens; keeps what it costs inside 64 bits
+MAX_COUNT = 10**9  # no request has more tokens, and its cost still fits into 64 bits
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
-"""Tokens or calls of one request in a record; anything else there is a schema error."""
+"""Tokens or calls of one request in a record; any other value is a schema error."""
 
 RunningTotal = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
-"""Tokens of all requests of a session so far."""
+"""The sum of the tokens of all requests of a session so far."""
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time in a record: without its zone it would mean another moment on every machine."""
+"""A time in a record. It must have a zone: without one it depends on the machine."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises: RecursionError for deep nesting."""
+"""The exceptions that decoding raises; RecursionError means deep nesting."""
 
-decoder_of = cache(msgspec.json.Decoder)  # to make them, and to look up fields, takes long
+decoder_of = cache(msgspec.json.Decoder)  # creating one, or listing fields, is slow
 _fields_of = cache(msgspec.structs.fields)
 
 
 class Errors:
-    """Counts what could not be used, by reason; keeps where the first one was."""
+    """Counts unusable records by reason, with the place of the first one of each."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._counts: dict[str, int] = {}
+        self._counts: dict[ParseErrorReason, int] = {}
         self._first: dict[str, str] = {}
 
-    def add(self, reason: str, at: int, count: int = 1) -> None:
-        """Count records at a byte offset of the file."""
+    def add(self, reason: ParseErrorReason, at: int, count: int = 1) -> None:
+        """Count records, the first of which is at a byte offset of the file."""
         if count:
             self._counts[reason] = self._counts.get(reason, 0) + count
             self._first.setdefault(reason, f"{self._path}:{at}")
@@ -57,37 +58,41 @@ class Errors:
 Text = memoryview | str
 
 Decode = Callable[[Text, int], T | None]
-"""(text, where it is in the file, for what cannot be used): its record, None where it is none."""
+"""A function (text, byte offset in the file) that returns a record, or None if it is unusable."""
 
 
 def decoder(kind: type[T], errors: Errors) -> Decode[T]:
     """Return a function (text, offset) that decodes a record of the given Struct type.
 
-    A record with some unusable fields keeps the others, and is counted as a `schema` error; what
-    is no JSON object at all is counted as `json` or `encoding`, and None.
+    A text that is not JSON is counted as `json`, and the function returns None. A record with bad
+    UTF-8 is decoded with replacement characters and counted as `encoding`. A record with fields of
+    the wrong type keeps its other fields and is counted as `schema`.
     """
     decode: Callable[[Text], T] = decoder_of(kind).decode
-    rescue = rescuer(kind, errors)
+    lenient = decode_lenient(kind, errors)
 
     def read(text: Text, at: int) -> T | None:
         try:
             return decode(text)
         except UNDECODABLE:
-            return rescue(text, at)
+            return lenient(text, at)
 
     return read
 
 
-def rescuer(kind: type[T], errors: Errors) -> Decode[T]:
-    """Return a function (text, offset) that makes the best of a text that cannot be decoded."""
+def decode_lenient(kind: type[T], errors: Errors) -> Decode[T]:
+    """Return a function (text, offset) that decodes what it can of a text that is not valid.
 
-    def rescue(given: Text, at: int) -> T | None:
+    Errors are counted as in `decoder`.
+    """
+
+    def decode(given: Text, at: int) -> T | None:
         text = given.encode() if isinstance(given, str) else given.tobytes()
         if not text.strip():
             return None
         try:
             value = json.loads(text.decode("utf-8", "replace"))
-            if b"\\u" in text:  # only an escape can be half a pair
+            if b"\\u" in text:  # only an escape can be a lone surrogate
                 value = _well_formed(value)
         except (ValueError, RecursionError):
             errors.add("json", at)
@@ -96,15 +101,18 @@ def rescuer(kind: type[T], errors: Errors) -> Decode[T]:
             whole: T = decoder_of(kind).decode(msgspec.json.encode(value))
         except (msgspec.MsgspecError, RecursionError, OverflowError):
             errors.add("schema", at)
-            return salvage(value, kind)
+            return usable_fields(value, kind)
         errors.add("encoding", at)
         return whole
 
-    return rescue
+    return decode
 
 
-def salvage(value: object, kind: type[T]) -> T | None:
-    """Build a Struct from the fields of `value` that have the right type; None if no object."""
+def usable_fields(value: object, kind: type[T]) -> T | None:
+    """Return a Struct with the members of `value` that have the right type.
+
+    None if `value` is not an object, or a required field is missing.
+    """
     if not isinstance(value, dict):
         return None
     fields: dict[str, Any] = {}
@@ -117,33 +125,33 @@ def salvage(value: object, kind: type[T]) -> T | None:
         except (msgspec.ValidationError, RecursionError):
             inner, element = _struct_of(field.type), _element_of(field.type)
             if inner is not None and isinstance(given, dict):
-                fields[field.name] = salvage(given, inner)
+                fields[field.name] = usable_fields(given, inner)
             elif element is not None and isinstance(given, list):
-                fields[field.name] = _salvage_items(given, element)
+                fields[field.name] = _usable_items(given, element)
     try:
         return kind(**fields)
-    except TypeError:  # a field without a default is missing
+    except TypeError:  # a required field is missing
         return None
 
 
 def _converted(given: object, kind: Any) -> Any:  # noqa: ANN401 - a type, and a value of it
-    """Return a value as the given type. Raises ValidationError, or RecursionError."""
+    """Convert a value to a type. Raises ValidationError, or RecursionError."""
     if kind is msgspec.Raw:
         return msgspec.Raw(json.dumps(given, separators=(",", ":")).encode())
     return msgspec.convert(given, kind, strict=False)
 
 
-def _salvage_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN401 - a type
-    """Return the items that have the right type, or that can be salvaged."""
+def _usable_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN401 - a type
+    """Return the items that have the right type, and the usable fields of the others."""
     inner = _struct_of(element)
     kept: list[Any] = []
     for item in items:
         try:
             kept.append(_converted(item, element))
         except (msgspec.ValidationError, RecursionError):
-            rescued = salvage(item, inner) if inner is not None else None
-            if rescued is not None:
-                kept.append(rescued)
+            partial = usable_fields(item, inner) if inner is not None else None
+            if partial is not None:
+                kept.append(partial)
     return kept
 
 

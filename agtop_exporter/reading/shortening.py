@@ -1,8 +1,8 @@
-"""One very long line of JSON, without its long texts: its figures are what matters."""
+"""Removes the long strings from one very long line of JSON, so that its numbers can be decoded."""
 
 import re
 
-LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines lose their long strings while they are read
+LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines are read without their long strings
 LONG_STRING_BYTES = 4096
 ELLIPSIS = "…".encode()
 
@@ -10,21 +10,22 @@ _STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
 class StringShortener:
-    """Copies JSON text piecemeal, with every string longer than LONG_STRING_BYTES replaced.
+    """Copies JSON text piece by piece; replaces each string longer than LONG_STRING_BYTES.
 
-    It becomes an ellipsis, which is still a text: that there was a prompt must not be lost.
+    The replacement is an ellipsis and not an empty string, because a parser must still see that
+    there is a text. `overflow` is true if the line is too long even so; then `line()` is empty.
     """
 
     def __init__(self) -> None:
         self._out: list[bytes] = []
         self._size = 0
-        self._string: list[bytes] | None = None  # the string that is being read
+        self._string: list[bytes] | None = None  # parts of the current string
         self._string_bytes = 0
         self._pending = b""  # a backslash at the end of the last block
         self.overflow = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the line."""
+        """Add the next piece of the line."""
         data, self._pending = self._pending + data, b""
         at = 0
         while at < len(data):
@@ -47,7 +48,7 @@ class StringShortener:
             self._string.append(part)
         if end >= len(data):
             return end
-        if data[end] == ord("\\"):  # half an escape: the next block has the rest
+        if data[end] == ord("\\"):  # half an escape: the rest is in the next piece
             self._pending = data[end:]
             return len(data)
         short = self._string is not None and self._string_bytes <= LONG_STRING_BYTES

@@ -1,0 +1,138 @@
+"""The processes of Claude Code: how they look, and the registry that it keeps of them.
+
+Names were seen in Claude Code 1.0.100 to 2.1.330. The registry `sessions/<pid>.json` exists while
+a process lives (seen in 2.1.197). Its fields are not documented by its maker.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.agents.claude.limits import NAME
+from agtop_exporter.reading.files import read_head
+from agtop_exporter.signature import (
+    MAINTENANCE_COMMANDS,
+    MCP_COMMANDS,
+    ProcessSignature,
+    RegistryEntry,
+    RegistryReading,
+)
+
+MAX_BYTES = 65_536  # of one file; the files that were seen have about 400
+MAX_FILES = 4_096
+
+SIGNATURE = ProcessSignature(
+    executables=frozenset({"claude"}),
+    packages=("@anthropic-ai/claude-code",),
+    version_folders=("claude/versions",),
+    helpers=(
+        *MCP_COMMANDS,
+        *MAINTENANCE_COMMANDS,
+        ("daemon",),
+        ("config",),
+        ("plugin",),
+        ("auth",),
+        ("setup-token",),
+    ),
+    helper_options=frozenset({"--bg-pty-host", "--bg-spare"}),  # beside `claude --bg`
+    value_options=frozenset(
+        {
+            "--model",
+            "--fallback-model",
+            "--settings",
+            "--mcp-config",
+            "--permission-mode",
+            "--append-system-prompt",
+            "--system-prompt",
+            "--output-format",
+            "--input-format",
+            "--session-id",
+            "-r",
+            "--resume",
+            "--agent",
+            "--agents",
+            "--max-turns",
+            "--max-budget-usd",
+            "-n",
+            "--name",
+        }
+    ),
+    prompt_options=frozenset({"-p", "--print"}),
+    resume_options=frozenset({"-r", "--resume", "--session-id"}),
+    fork_marks=frozenset({"--fork-session"}),
+)
+
+
+class _Process(msgspec.Struct, rename="camel"):
+    """One file of the registry."""
+
+    pid: int
+    session_id: str
+    cwd: str = ""
+    started_at: float | None = None  # milliseconds
+    proc_start: str | int | None = None  # clock ticks on Linux
+    kind: str = ""
+    status: str = ""
+    waiting_for: str = ""
+    updated_at: float | None = None  # milliseconds
+
+
+_PROCESS = msgspec.json.Decoder(_Process)
+
+
+def read_registries(folders: Iterable[Path]) -> RegistryReading:
+    """Return the entries of the registries in configuration directories. Never raises OSError."""
+    readings = [read_registry(folder) for folder in dict.fromkeys(folders)]
+    return RegistryReading(
+        tuple(entry for reading in readings for entry in reading.entries),
+        sum(reading.errors for reading in readings),
+    )
+
+
+def read_registry(folder: Path) -> RegistryReading:
+    """Return the entries below one configuration directory (`~/.claude`)."""
+    try:
+        paths = sorted(path for path in (folder / "sessions").iterdir() if path.suffix == ".json")
+    except OSError:
+        return RegistryReading()
+    entries: list[RegistryEntry] = []
+    errors = 0
+    for path in paths[:MAX_FILES]:
+        try:
+            entries.append(_entry(_content(path)))
+        except FileNotFoundError:
+            continue  # the process ended after the listing
+        except (OSError, ValueError):
+            errors += 1
+    return RegistryReading(tuple(entries), errors)
+
+
+def _entry(content: bytes) -> RegistryEntry:
+    """Decode one file. Raises ValueError, which msgspec's errors are, if it is not as expected."""
+    process = _PROCESS.decode(content)
+    ticks = str(process.proc_start)
+    return RegistryEntry(
+        agent=NAME,
+        pid=process.pid,
+        session_id=process.session_id,
+        start_ticks=int(ticks) if ticks.isdecimal() else None,
+        started_at=_seconds(process.started_at),
+        status=process.status,
+        waiting_for=process.waiting_for,
+        cwd=process.cwd,
+        kind=process.kind,
+        updated_at=_seconds(process.updated_at),
+    )
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a regular file. Raises OSError, or ValueError if it is too large."""
+    content = read_head(path, MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError("too large")
+    return content
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

@@ -1,0 +1,27 @@
+"""What a parser keeps of a Codex rollout between two reads."""
+
+from datetime import datetime
+
+from agtop_exporter.reading.state import ReaderState
+
+
+class RolloutState(ReaderState):
+    """The state of one rollout."""
+
+    began: datetime | None = None  # the time of its first record
+    thread_id: str = ""
+    parent_id: str = ""
+    family: str = ""  # the thread whose records a fork repeats
+    own_ordinal: int = 0  # records with a smaller ordinal are copies
+    turn_id: str = ""
+    model: str = ""
+    total: tuple[int, ...] = ()  # the running total up to which responses have been counted
+    has_tasks: bool = False  # records mark the beginning and end of turns
+    inherits: bool = False  # a fork's running total is its origin's until its first response
+    last_active: float | None = None  # unix seconds
+    asked: bool = False  # a call asked for permission, and its result has not been seen
+    speed: str = ""  # service tier that changes the price
+    origin: str = ""  # the thread whose records the start of this one may repeat
+    has_records: bool = False  # each response has its own record; token counts only repeat them
+    falls: int = 0  # how often the running total has started again
+    without_total: int = 0  # token counts without a running total so far

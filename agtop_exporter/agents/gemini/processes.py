@@ -1,0 +1,12 @@
+"""How the processes of Gemini CLI look. Names were seen in version 0.61."""
+
+from agtop_exporter.signature import MCP_COMMANDS, ProcessSignature
+
+SIGNATURE = ProcessSignature(
+    executables=frozenset({"gemini"}),
+    packages=("@google/gemini-cli",),
+    helpers=(*MCP_COMMANDS, ("extensions",), ("extension",), ("skills",), ("hooks",)),
+    value_options=frozenset({"-m", "--model", "--approval-mode", "--include-directories", "-e"}),
+    prompt_options=frozenset({"-p", "--prompt", "-i", "--prompt-interactive"}),
+    resume_options=frozenset({"-r", "--resume", "--session-id"}),
+)

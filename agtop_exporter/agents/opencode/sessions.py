@@ -1,0 +1,57 @@
+"""The session updates of one read of OpenCode's data."""
+
+import re
+from collections.abc import Mapping
+
+from agtop_exporter.agents.opencode.events import Context, provider_of
+from agtop_exporter.agents.opencode.records import Message
+from agtop_exporter.model import SessionUpdate, TokenCounts
+from agtop_exporter.reading.batch import BatchBuilder
+
+TITLE_RANK = 3
+DEFAULT_TITLE = re.compile(r"^(New|Child) session - ")  # until a model has made a better one
+
+
+class Sessions:
+    """Fills in the session updates of a batch; `accounts` are what pays for each provider."""
+
+    def __init__(self, batch: BatchBuilder, accounts: Mapping[str, str]) -> None:
+        self._batch = batch
+        self._accounts = accounts
+        self._newest: dict[str, float] = {}  # time of the latest response with a model, by session
+
+    def session(self, session_id: str) -> SessionUpdate:
+        """Return the update of a session."""
+        return self._batch.session(session_id)
+
+    def add_answer(self, message: Message, context: Context, counts: TokenCounts) -> None:
+        """Use the model, account and context of the latest response, copied or not."""
+        session, created = self.session(context.session_id), message.created
+        if created < self._newest.get(context.session_id, 0.0):
+            return
+        self._newest[context.session_id] = created
+        session.model = message.model_name or session.model
+        account = self._accounts.get(provider_of(message), "")
+        session.subscription = account or session.subscription
+        session.set_context_used(counts.total)
+
+    def describe(
+        self,
+        context: Context,
+        *,
+        directory: str,
+        title: str,
+        created: float | None,
+        updated: float | None,
+    ) -> None:
+        """Use the record of a session; times are unix seconds."""
+        session = self.session(context.session_id)
+        session.parent_session_id = context.parent_id
+        if not session.work_in(directory):
+            self._batch.error("schema", 0)
+        session.agent_version = context.version
+        if not DEFAULT_TITLE.match(title):
+            session.set_title(title, TITLE_RANK)
+        for time in (created, updated):
+            if time is not None:
+                session.observe_time(time)

@@ -1,0 +1,78 @@
+"""pi: `<root>/sessions/<folder>/*.jsonl`, one file for a session.
+
+Seen with 0.73.1 and 1.5.2. The format is documented in
+packages/coding-agent/docs/session-format.md of https://github.com/earendil-works/pi; see also
+tests/agents/pi/README.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents.pi.reader import SessionParser
+from agtop_exporter.agents.pi.records import KNOWN_TYPES
+from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.paths import clean_path
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.signature import ProcessSignature
+
+NAME = "pi"
+
+
+class Settings(msgspec.Struct, rename="camel"):
+    """`settings.json`; no other member is decoded."""
+
+    session_dir: str | None = None
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one session file. Raises OSError."""
+    return read_jsonl(NAME, SessionParser, path, cursor)
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the folders of sessions: the default ones, and those in the settings."""
+    if sessions := environment.get("PI_CODING_AGENT_SESSION_DIR"):
+        return (named_path(sessions),)
+    bases = base_directories(home, environment)
+    named = (named_path(clean_path(settings(base).session_dir or "")) for base in bases)
+    # A relative path is relative to the project in which pi was started, which is unknown.
+    return (*(base / "sessions" for base in bases), *(path for path in named if path.is_absolute()))
+
+
+def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the directories of the user's settings."""
+    return listed_roots(environment, "PI_CODING_AGENT_DIR", home / ".pi" / "agent")
+
+
+def settings(base: Path) -> Settings:
+    """Return the user's settings; empty settings if they cannot be read."""
+    path = base / "settings.json"
+    try:
+        return msgspec.json.decode(path.read_bytes() if path.is_file() else b"{}", type=Settings)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Settings()
+
+
+def files(root: Path) -> Iterator[os.DirEntry[str]]:
+    """List the session files: `<folder>/*.jsonl`."""
+    return walk(root, suffix=".jsonl", depth=1)
+
+
+AGENT = Agent(
+    name=NAME,
+    title="pi",
+    roots=roots,
+    bases=base_directories,
+    files=files,
+    read=read,
+    signature=ProcessSignature(
+        titles=frozenset({"pi"}),  # many other programs have this name too
+        packages=("@earendil-works/pi-coding-agent", "@mariozechner/pi-coding-agent"),
+    ),
+    known_types=KNOWN_TYPES,
+    not_in_files="the version, the context window and rate limits",
+)

@@ -1,0 +1,166 @@
+"""Turns the entries of a pi session file into events and a session update."""
+
+from pathlib import Path
+from typing import Unpack
+
+from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.pi.records import (
+    KNOWN_TYPES,
+    Message,
+    Record,
+    Usage,
+    picodollars,
+    text_of,
+    token_counts,
+)
+from agtop_exporter.credentials import provider_accounts
+from agtop_exporter.model import PROMPT_RANK, Signal
+from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import ReaderState
+
+NAME_RANK = 5
+SIGNALS = {  # by the stop reason of an answer
+    "toolUse": Signal("running", "", "assistant.toolUse"),
+    "error": Signal("error", "error", "assistant.error"),
+    "stop": Signal("idle", "", "assistant.stop"),
+    "length": Signal("idle", "", "assistant.length"),
+    "aborted": Signal("idle", "", "assistant.aborted"),
+    "deferred": Signal("running", "", "assistant.deferred"),
+}
+
+
+class SessionState(ReaderState):
+    """What a parser keeps of a session file between two reads; times are unix seconds."""
+
+    session_id: str = ""
+    began: float = 0.0  # earlier entries are copies from another session
+    latest: float = 0.0
+    model: str = ""
+
+
+class SessionParser(RecordParser[Record, SessionState]):
+    """The parser of one session file."""
+
+    record = Record
+    state_type = SessionState
+    known_types = KNOWN_TYPES
+
+    def __init__(self, batch: BatchBuilder, state: SessionState) -> None:
+        super().__init__(batch, state)
+        self.session = batch.session("", last_active=state.latest or None)
+        self.time = 0.0
+        self.copied = False
+        self.accounts = provider_accounts(self.path.rsplit("/", 3)[0])
+
+    def feed(self, record: Record, offset: int) -> None:
+        """Use one record; `offset` is the byte offset after it."""
+        self._select_session(record)
+        stamp = record.timestamp.isoformat() if record.timestamp else ""
+        key = f"{record.id}:{stamp}" if record.id else f"{self.path}:{offset}:{stamp}"
+        message, session = record.message, self.session
+        self.batch.unknown.observe(record.kind)
+        match record.type:
+            case "session":
+                if not session.work_in(record.cwd):
+                    self.batch.error("schema", offset)
+            case "message" if message is not None:
+                self._handle_message(message, key)
+            case "model_change":
+                self._set_model(record.model_id)
+            case "thinking_level_change":
+                session.model_effort = record.thinking_level or session.model_effort
+            case "session_info":
+                session.set_title(record.name or "", NAME_RANK)
+            case "compaction":
+                self._add_event(f"compaction:{key}", compactions=1)
+                self._add_response(record, key, self.state.model)
+            case (
+                "branch_summary" | "usage"
+            ):  # `usage`: a request of another kind, e.g. cache warming
+                self._add_response(record, key, record.model or self.state.model)
+
+    def _select_session(self, record: Record) -> None:
+        """Set the session, the time, and whether the entry is a copy: older than the header."""
+        state = self.state
+        time = record.timestamp.timestamp() if record.timestamp else 0.0
+        if record.type == "session" and not state.session_id:
+            state.session_id = record.id
+            state.began = time
+        # Without a header, the name of the file has the id.
+        self.session.session_id = state.session_id or Path(self.path).stem.rpartition("_")[2]
+        self.time = time or state.latest
+        self.copied = 0 < self.time < state.began
+        if time and not self.copied:
+            state.latest = max(state.latest, time)
+            self.session.observe_time(time)
+
+    def _handle_message(self, message: Message, key: str) -> None:
+        match message.role:
+            case "assistant":
+                self._handle_answer(message, key)
+            case "user":
+                self._set_signal(Signal("running", "", "user"))
+                self.session.set_title(text_of(message.content), PROMPT_RANK)
+                self._add_event(f"prompt:{key}", turns=1)
+            case "toolResult":
+                self._set_signal(Signal("running", "", "toolResult"))
+                self._add_response(message, f"nested:{key}", "")  # the tool's own requests
+                if message.is_error:
+                    call_id, name = message.tool_call_id or key, message.tool_name or ""
+                    failed = ((call_id, tool_label(name)),)
+                    self._add_event(f"failure:{key}", tool_errors=failed)
+
+    def _set_model(self, model: str | None) -> None:
+        self.state.model = self.session.model = model or self.state.model
+
+    def _handle_answer(self, message: Message, key: str) -> None:
+        session = self.session
+        self._set_model(message.model)
+        session.model_effort = message.thinking_level or session.model_effort
+        session.subscription = self.accounts.get(message.provider or "", session.subscription)
+        self._set_signal(SIGNALS.get(message.stop_reason or "", Signal()))
+        blocks = message.content if isinstance(message.content, list) else ()
+        tools = tuple(
+            (block.id or f"{key}:{index}", tool_label(block.name))
+            for index, block in enumerate(blocks)
+            if block.type == "toolCall"
+        )
+        used = self._add_response(message, key, message.model or "", tools)
+        if not self.copied:
+            session.set_context_used(used)
+
+    def _add_response(
+        self,
+        record: Record | Message,
+        key: str,
+        model: str,
+        tools: tuple[tuple[str, str], ...] = (),
+    ) -> int:
+        """Add the usage of a record, and return its tokens.
+
+        A request that failed before it was answered has no tokens and was not billed.
+        """
+        usage = record.usage or Usage()
+        tokens = token_counts(usage)
+        if tokens.total:
+            self._add_event(
+                key,
+                model=model,
+                tokens=tokens,
+                requests=1,
+                tools=tools,
+                provider=record.provider or "",
+                reported_cost=picodollars(usage.cost),
+            )
+        elif tools:
+            self._add_event(f"calls:{key}", tools=tools)
+        return tokens.total
+
+    def _set_signal(self, signal: Signal) -> None:
+        if not self.copied:
+            self.session.signal = signal
+
+    def _add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
+        session_id = self.session.session_id
+        self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)

@@ -1,0 +1,106 @@
+"""The records of a pi session file with the fields that are used, and their figures."""
+
+import msgspec
+
+from agtop_exporter.model import PICODOLLARS_PER_USD, TokenCounts
+from agtop_exporter.reading.decoding import Count, Moment
+
+ENTRIES = frozenset(
+    {"branch_summary", "compaction", "context_edit", "custom", "custom_message", "label"}
+    | {"message", "model_change", "session", "session_info", "thinking_level_change", "usage"}
+)
+ROLES = frozenset(
+    {"assistant", "bashExecution", "branchSummary", "compactionSummary", "custom"}
+    | {"hookMessage", "system", "toolResult", "user"}
+)
+KNOWN_TYPES = ENTRIES | {f"message.{role}" for role in ROLES}
+MAX_COST_USD = 100_000.0  # no request costs more
+
+
+class Cost(msgspec.Struct, gc=False):
+    """The cost of a response in USD, as pi estimates it."""
+
+    total: float | None = None
+
+
+class Usage(msgspec.Struct, gc=False, rename="camel"):
+    """The usage of a response; `cache_write_1h` is in `cache_write`, `reasoning` in `output`."""
+
+    input: Count | None = 0
+    output: Count | None = 0
+    cache_read: Count | None = 0
+    cache_write: Count | None = 0
+    cache_write_1h: Count | None = msgspec.field(default=0, name="cacheWrite1h")
+    reasoning: Count | None = 0
+    cost: Cost | None = None
+
+
+class Block(msgspec.Struct, gc=False):
+    """One content block."""
+
+    type: str = ""
+    text: str | None = None
+    id: str = ""
+    name: str = ""
+
+
+class Message(msgspec.Struct, gc=False, rename="camel"):
+    """The message of an entry."""
+
+    role: str = ""
+    content: str | list[Block] | None = None
+    provider: str | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    stop_reason: str | None = None
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    is_error: bool | None = None
+    thinking_level: str | None = None
+
+
+class Record(msgspec.Struct, gc=False, rename="camel"):
+    """One line: the header of the session, or an entry."""
+
+    type: str = ""
+    id: str = ""
+    timestamp: Moment | None = None
+    cwd: str | None = None
+    message: Message | None = None
+    provider: str | None = None
+    model: str | None = None
+    model_id: str | None = None
+    usage: Usage | None = None
+    thinking_level: str | None = None
+    name: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The type as in `KNOWN_TYPES`: for a message with its role."""
+        return f"{self.type}.{self.message.role}" if self.message else self.type
+
+
+def token_counts(usage: Usage) -> TokenCounts:
+    """Return disjoint counts; cache writes of unknown lifetime count as 5 minutes."""
+    written, long_lived = usage.cache_write or 0, usage.cache_write_1h or 0
+    return TokenCounts(
+        input=usage.input or 0,
+        cache_read=usage.cache_read or 0,
+        cache_write_5m=max(0, written - long_lived),
+        cache_write_1h=min(written, long_lived),
+        output=usage.output or 0,
+        reasoning=min(usage.output or 0, usage.reasoning or 0),
+    )
+
+
+def picodollars(cost: Cost | None) -> int | None:
+    """Return the cost that pi recorded; None if it is 0, which pi writes for unknown prices."""
+    total = (cost.total if cost else None) or 0.0
+    return round(total * PICODOLLARS_PER_USD) if 0 < total <= MAX_COST_USD else None
+
+
+def text_of(content: str | list[Block] | None) -> str:
+    """Return the text of a prompt, without its images."""
+    if isinstance(content, list):
+        return " ".join(block.text or "" for block in content if block.type == "text")
+    return content or ""

@@ -1,0 +1,218 @@
+"""Turns the records of a Qwen Code transcript into events and session updates."""
+
+from typing import Unpack
+
+from msgspec import field
+
+from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.qwen.records import (
+    KNOWN_TYPES,
+    RESPONSE,
+    Figures,
+    Record,
+    SystemPayload,
+    ToolCallResult,
+    UiEvent,
+    Usage,
+    figures_of,
+    token_counts,
+)
+from agtop_exporter.model import PROMPT_RANK, Signal
+from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import ReaderState
+
+CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
+UNPAIRED_RESPONSES = 32  # responses whose second record may still follow
+ASKING_TOOLS = frozenset({"ask_user_question", "exit_plan_mode"})
+GUARDED_TOOLS = frozenset(
+    {"run_shell_command", "edit", "write_file"}
+)  # they ask first, and then run immediately
+TYPED = (None, "mid_turn_user_message")  # subtypes of records "user" that a user has typed
+
+
+class TranscriptState(ReaderState):
+    """What a parser keeps of a transcript between two reads."""
+
+    session_id: str = ""
+    latest: float = 0.0  # unix seconds
+    model: str = ""
+    # The type of the first record of a response, and its figures.
+    unpaired: list[tuple[str, Figures]] = field(default_factory=list)
+    # Calls whose result may still follow: id -> name.
+    tools: dict[str, str] = field(default_factory=dict)
+
+
+class TranscriptParser(RecordParser[Record, TranscriptState]):
+    """The parser of one transcript, of a session or of a subagent."""
+
+    record = Record
+    state_type = TranscriptState
+    known_types = KNOWN_TYPES
+
+    def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
+        super().__init__(batch, state)
+        *_, above, folder, name = self.path.split("/")
+        self.parent = folder if above == "subagents" else ""
+        self.stem = name.removesuffix(".jsonl") or name
+        self.session = batch.session(
+            "",
+            parent_session_id=self.parent,
+            last_active=state.latest or None,
+            subagent=bool(self.parent),
+        )
+        self.time = 0.0
+        self.copied = False
+
+    def feed(self, record: Record, offset: int) -> None:
+        """Use one record; `offset` is the byte offset after it."""
+        self.batch.unknown.observe(record.kind)
+        self._select_session(record)
+        if not self.session.work_in(record.cwd):
+            self.batch.error("schema", offset)
+        key = record.uuid or f"{self.path}:{offset}"
+        match record.type:
+            case "assistant":
+                self._handle_answer(record, key)
+            case "user":
+                self._handle_user(record, key)
+            case "tool_result":
+                self._handle_tool_result(record, key)
+            case "system" if record.system_payload is not None:
+                self._handle_system(record, record.system_payload, key)
+
+    def _select_session(self, record: Record) -> None:
+        """Set the session, its time, and whether the record is a copy."""
+        state, session = self.state, self.session
+        if not self.parent:  # a subagent's records have the id of its parent
+            state.session_id = record.session_id or state.session_id
+        session.session_id = state.session_id or self.stem
+        self.copied = record.forked_from is not None
+        time = record.timestamp.timestamp() if record.timestamp else 0.0
+        self.time = time or state.latest
+        if time and not self.copied:
+            state.latest = max(state.latest, time)
+            session.observe_time(time)
+            session.git_branch = record.git_branch or session.git_branch
+            session.agent_version = record.version or session.agent_version
+
+    # --- usage ------------------------------------------------------------------------------
+
+    def _add_response(self, record: Record, usage: Usage, model: str, key: str) -> None:
+        """Count a response by the first of its two records, which share only their figures.
+
+        Nothing in a subagent's log counts: the telemetry in its parent's transcript has all of it,
+        each response once.
+        """
+        figures = figures_of(usage, model)
+        for index, (kind, others) in enumerate(self.state.unpaired):
+            if kind != record.type and others == figures:
+                del self.state.unpaired[index]
+                return
+        self.state.unpaired.append((record.type, figures))
+        del self.state.unpaired[:-UNPAIRED_RESPONSES]
+        if self.parent or (self.copied and record.type == "assistant"):
+            return  # its original is counted, and this copy has no telemetry
+        self._add_event(key, model=model, tokens=token_counts(usage), requests=1)
+
+    def _handle_answer(self, record: Record, key: str) -> None:
+        session = self.session
+        self.state.model = session.model = record.model or self.state.model
+        parts = (record.message.parts if record.message else None) or ()
+        calls = [part.function_call for part in parts if part.function_call is not None]
+        tools = tuple((call.id or key, tool_label(call.name or "")) for call in calls)
+        if tools:
+            self._add_event(f"calls:{key}", tools=tools)
+        self.state.tools = dict(tools)
+        if record.usage_metadata is not None:
+            self._add_response(record, record.usage_metadata, session.model, key)
+            if not self.copied:
+                session.set_context_used(record.usage_metadata.total_token_count)
+        session.context_window_tokens = record.context_window_size or session.context_window_tokens
+        self._set_progress(
+            "assistant.call" if tools else "assistant", "running" if tools else "idle"
+        )
+
+    def _set_progress(self, detail: str, kind: str) -> None:
+        """Set the signal to waiting if a call waits for the user, otherwise to `kind`.
+
+        A guarded tool waits for permission until its result follows or a process of it is seen.
+        """
+        for name in self.state.tools.values():
+            if name in ASKING_TOOLS | GUARDED_TOOLS:
+                reason = "input" if name in ASKING_TOOLS else "permission"
+                self._set_signal("waiting", f"tool={name}", reason)
+                return
+        self._set_signal(kind, detail)
+
+    def _handle_system(self, record: Record, payload: SystemPayload, key: str) -> None:
+        session = self.session
+        event = payload.ui_event
+        if event is not None and event.name == RESPONSE:
+            model = event.model or self.state.model
+            if event.subagent:
+                self._add_subagent_response(event, model, key)
+            else:
+                self._add_response(record, event.usage, model, key)
+        elif record.subtype == "custom_title":
+            generated = payload.title_source == "auto"
+            rank = GENERATED_TITLE_RANK if generated else CUSTOM_TITLE_RANK
+            session.set_title(payload.custom_title or "", rank)
+        elif record.subtype == "parent_session":
+            session.parent_session_id = payload.parent_session_id or session.parent_session_id
+        elif record.subtype == "chat_compression":
+            self._add_event(f"compaction:{key}", compactions=1)
+        elif record.subtype == "rewind":
+            self._set_signal("idle", "system.rewind")
+
+    def _add_subagent_response(self, event: UiEvent, model: str, key: str) -> None:
+        """Add a response to the subagent that asked for it; the subagent's log has its id."""
+        name = f"agent-{event.subagent}"
+        if not self.copied:
+            subagent = self.batch.session(
+                name,
+                data_path="",
+                parent_session_id=self.session.session_id,
+                cwd=self.session.cwd,
+                model=model,
+                signal=Signal("idle", "", "telemetry"),  # some subagents have no log
+            )
+            subagent.observe_time(self.time)
+        self._add_event(
+            key, session_id=name, model=model, tokens=token_counts(event.usage), requests=1
+        )
+
+    # --- turns, tools and state -------------------------------------------------------------
+
+    def _handle_user(self, record: Record, key: str) -> None:
+        parts = (record.message.parts if record.message else None) or ()
+        text = " ".join(part.text or "" for part in parts).strip()
+        self._set_signal("running", "user")
+        if not text or record.subtype not in TYPED:
+            return
+        if not self.copied:
+            self.session.set_title(text, PROMPT_RANK)
+        if not self.parent:
+            self._add_event(f"prompt:{key}", turns=1)
+
+    def _handle_tool_result(self, record: Record, key: str) -> None:
+        result = record.tool_call_result or ToolCallResult()
+        call_id = result.call_id or key
+        name = self.state.tools.pop(call_id, "unknown")
+        if result.status == "error":
+            self._add_event(f"failure:{key}", tool_errors=((call_id, name),))
+        cancelled = result.status == "cancelled"
+        self._set_progress(f"tool_result.{result.status}", "idle" if cancelled else "running")
+
+    def _set_signal(self, kind: str, detail: str, reason: str = "") -> None:
+        if not self.copied:
+            self.session.signal = Signal(kind, reason, detail)
+
+    def _add_event(self, key: str, *, session_id: str = "", **fields: Unpack[EventFields]) -> None:
+        self.batch.event(
+            key,
+            session_id=session_id or self.session.session_id,
+            time=self.time,
+            copied=self.copied,
+            **fields,
+        )

@@ -1,0 +1,135 @@
+"""The child process that looks at folders, and those before it that are late.
+
+A child that is late is left alone. What it was looking at is not entered again until the child goes
+on, or until the mount is gone. Not even SIGKILL ends a process inside a call of a dead FUSE file
+system, so there is never a second child in one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from agtop_exporter.folders.mounts import MountTable, mount_of
+
+if TYPE_CHECKING:
+    from agtop_exporter.folders.process import FolderProcess, OtherProcess
+
+PROJECT, PROBE = "project", "probe"  # kinds of questions
+LIMITS = {PROJECT: 2.0, PROBE: 5.0}  # seconds; a file server that is awake needs milliseconds
+START_SECONDS = 10.0  # for an interpreter to start on a busy machine; 0.03 on an idle one
+
+
+class SilentError(Exception):
+    """A path leads to a place that does not respond, which is the argument."""
+
+
+class _Late(NamedTuple):
+    """A child process that is late, and the mount that it entered, where that is known."""
+
+    child: "FolderProcess | OtherProcess"
+    mount: bytes | None
+
+
+class Helper:
+    """Asks a child process, and replaces it where it is late or has ended.
+
+    Raises OSError or EOFError where there is no child process; the next question starts another.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        table: MountTable,
+        *,
+        limits: Mapping[str, float],
+        command: Sequence[str],
+    ) -> None:
+        """Start nothing before the first question."""
+        self._environment = environment
+        self._table = table
+        self._limits = limits
+        self._command = command
+        self._child: FolderProcess | None = None
+        self._looked_for_others = False
+        self._late: dict[str, _Late] = {}  # by place
+        self._ended: list[FolderProcess | OtherProcess] = []
+
+    def count_silent(self) -> int:
+        """Return how many places do not respond."""
+        mounted = {mount.id for mount in self._table.mounts()} if self._late else set()
+        for place, (child, mount) in tuple(self._late.items()):
+            if child.goes_on() or (mount is not None and mount not in mounted):
+                del self._late[place]
+                self._end(child)
+        return len(self._late)
+
+    def send(self, kind: str, paths: Sequence[str]) -> None:
+        """Ask about some paths, after all answers to the last question."""
+        self.count_silent()
+        try:
+            child = self._child or self._start()
+            child.ask((kind, paths, tuple(self._late)))
+        except (OSError, EOFError):
+            self.end()
+            raise
+
+    def receive(self, kind: str, path: str) -> tuple[str, str]:
+        """Return the real path and the project of a path, the first that has no answer yet.
+
+        Raises SilentError.
+        """
+        child = self._child
+        if child is None:
+            raise EOFError
+        try:
+            answer = child.receive(self._limits[kind])
+        except TimeoutError:
+            self._child = None
+            raise SilentError(self._leave(child, child.place() or path)) from None
+        except (OSError, EOFError):
+            self.end()
+            raise
+        if not isinstance(answer, list):
+            raise SilentError(answer)
+        real, project = answer
+        return real, project
+
+    def end(self) -> None:
+        """End the child, unless it is late."""
+        if self._child is not None:
+            self._end(self._child)
+            self._child = None
+        self._ended = [child for child in self._ended if not child.reap()]
+
+    def close(self) -> None:
+        """End all children, as far as they can be."""
+        self.end()
+        for child, _ in self._late.values():
+            child.end()
+
+    def _start(self) -> "FolderProcess":
+        from agtop_exporter.folders import process  # noqa: PLC0415 - when it is needed only
+
+        if not self._looked_for_others:
+            self._looked_for_others = True
+            for other, place in process.others_at(self._limits[PROJECT]):
+                self._leave(other, place)
+        words = tuple(self._command or process.command())
+        child = self._child = process.FolderProcess(words, self._environment)
+        child.receive(START_SECONDS)
+        return child
+
+    def _leave(self, child: "FolderProcess | OtherProcess", place: str) -> str:
+        """Leave a child that is late; return what must not be entered until it goes on.
+
+        That is its mount. A local file system may only be slow: there it is the place itself.
+        """
+        mount = mount_of(self._table.mounts(), place)
+        if mount is None or mount.is_local:
+            self._late[place] = _Late(child, None)
+            return place
+        self._late[mount.point] = _Late(child, mount.id)
+        return mount.point
+
+    def _end(self, child: "FolderProcess | OtherProcess") -> None:
+        child.end()
+        self._ended.append(child)

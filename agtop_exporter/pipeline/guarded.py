@@ -1,0 +1,95 @@
+"""Looks at an agent's files where a file system may not respond: the agent's others are looked at.
+
+File systems that may need a server are asked first, by another process. The look itself runs in a
+thread, for they may stop to respond at any time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.folders import Folders, Trouble
+from agtop_exporter.model import Cursor
+from agtop_exporter.pipeline.files import AgentFiles, Listing
+from agtop_exporter.pipeline.guard import Guard, NoResponseError
+
+
+class Places(msgspec.Struct, frozen=True):
+    """Where an agent may have files."""
+
+    roots: tuple[Path, ...] = ()
+    silent: tuple[str, ...] = ()  # on file systems that do not respond
+
+
+class GuardedFiles:
+    """The files of one agent."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        homes: Sequence[Path],
+        environment: Environment,
+        *,
+        guard: Guard,
+        folders: Folders,
+    ) -> None:
+        """Begin; nothing is looked at yet."""
+        self.plan = ""
+        """Of the agent's account, of the first home that tells one; known after the first look."""
+        self.places = Places()
+        """As of the last look."""
+        self._agent = agent
+        self._homes = tuple(homes)
+        self._environment = environment
+        self._knows_plan = False
+        self._files = AgentFiles(agent, homes, environment)
+        self._guard = guard
+        self._folders = folders
+
+    def look(self, cursors: Mapping[str, Cursor], *, stopping: Callable[[], bool]) -> Listing:
+        """Look as AgentFiles does; what does not respond is unreadable. Raises NoResponseError."""
+        try:
+            return self._look(cursors, stopping)
+        except NoResponseError:
+            self._folders.doubt()
+            raise
+
+    def _look(self, cursors: Mapping[str, Cursor], stopping: Callable[[], bool]) -> Listing:
+        troubles: dict[str, Trouble] = {}
+        call = partial(
+            self._guard.call, self._agent.name, place=lambda: self._files.root, stopping=stopping
+        )
+        homes = self._responding(self._homes, troubles)
+        bases = [base for home in homes for base in self._agent.bases(home, self._environment)]
+        roots: tuple[Path, ...] = ()
+        if len(self._responding(bases, troubles)) == len(bases):
+            find = self._files.roots
+            found = call(lambda _beat: find(homes)) if bases else find(homes)
+            roots = self._responding(found, troubles, below=True)
+        self.places = Places(roots, tuple(troubles))
+        if not troubles and not self._knows_plan:
+            self.plan = call(lambda _beat: self._account_plan())
+            self._knows_plan = True
+        avoid = troubles.keys()
+        listing = call(lambda beat: self._files.look(cursors, roots=roots, avoid=avoid, beat=beat))
+        unreadable = (*listing.unreadable, *dict.fromkeys(troubles.values()))
+        return msgspec.structs.replace(listing, unreadable=unreadable)
+
+    def _account_plan(self) -> str:
+        plans = (self._agent.plan(home, self._environment) for home in self._homes)
+        return next(filter(None, plans), "")
+
+    def _responding(
+        self, paths: Iterable[Path], troubles: dict[str, Trouble], *, below: bool = False
+    ) -> tuple[Path, ...]:
+        """Return the paths that respond, and add the troubles with the others."""
+        responding = []
+        for path in paths:
+            if trouble := self._folders.trouble_with(str(path), below=below):
+                troubles[str(path)] = trouble
+            else:
+                responding.append(path)
+        return tuple(responding)

@@ -1,0 +1,126 @@
+"""Collects what one read of one source finds, and builds the Batch."""
+
+from typing import Literal, TypedDict, Unpack
+
+from agtop_exporter.labels import ParseErrorReason, ResetReason
+from agtop_exporter.model import (
+    Batch,
+    Cursor,
+    RateLimit,
+    SessionUpdate,
+    Signal,
+    TokenCounts,
+    UsageEvent,
+)
+from agtop_exporter.reading.decoding import Errors
+from agtop_exporter.reading.drift import UnknownTypes
+
+
+class EventFields(TypedDict, total=False):
+    """The optional fields of a UsageEvent, as keyword arguments."""
+
+    model: str
+    tokens: TokenCounts
+    requests: int
+    turns: int
+    compactions: int
+    tools: tuple[tuple[str, str], ...]
+    tool_errors: tuple[tuple[str, str], ...]
+    provider: str
+    speed: str
+    reported_cost: int | None
+
+
+class SessionFields(TypedDict, total=False):
+    """The fields with which a SessionUpdate can begin, as keyword arguments."""
+
+    data_path: str
+    parent_session_id: str
+    last_active: float | None
+    cwd: str
+    model: str
+    subagent: bool
+    signal: Signal
+
+
+class BatchBuilder:
+    """The events, sessions, rate limits and errors of one read of one source.
+
+    `path` is the source, `modified_at` its modification time in unix seconds (0 if unknown), and
+    `records` the number of records that were decoded so far.
+    """
+
+    def __init__(
+        self,
+        agent: str,
+        path: str,
+        *,
+        known_types: frozenset[str] = frozenset(),
+        modified_at: float = 0.0,
+    ) -> None:
+        self.agent = agent
+        self.path = path
+        self.modified_at = modified_at
+        self.records = 0
+        self.errors = Errors(path)
+        self.unknown = UnknownTypes(known_types)
+        self.events: list[UsageEvent] = []
+        self.sessions: dict[str, SessionUpdate] = {}
+        self.rate_limits: list[RateLimit] = []
+
+    def event(
+        self,
+        key: str,
+        *,
+        session_id: str,
+        time: float,
+        copied: bool = False,
+        **fields: Unpack[EventFields],
+    ) -> None:
+        """Add a usage event: `key` identifies it within the agent, `time` is in unix seconds."""
+        event = UsageEvent(key=key, session_id=session_id, time=time, copied=copied, **fields)
+        self.events.append(event)
+
+    def session(self, session_id: str, **defaults: Unpack[SessionFields]) -> SessionUpdate:
+        """Return the update of a session; the first call creates it with the given defaults.
+
+        The parser fills it in. Its `data_path` is the source unless `defaults` has another. An
+        update whose `session_id` is still empty in the end is dropped.
+        """
+        update = self.sessions.get(session_id)
+        if update is None:
+            defaults.setdefault("data_path", self.path)
+            update = self.sessions[session_id] = SessionUpdate(session_id, **defaults)
+        return update
+
+    def limit(self, limit: RateLimit) -> None:
+        """Add a rate-limit window."""
+        self.rate_limits.append(limit)
+
+    def error(self, reason: ParseErrorReason, offset: int, count: int = 1) -> None:
+        """Count records that could not be used, the first of which is at a byte offset."""
+        self.errors.add(reason, offset, count)
+
+    def build(
+        self,
+        cursor: Cursor,
+        *,
+        bytes_read: int = 0,
+        reset: ResetReason | Literal[""] = "",
+        more: bool = False,
+    ) -> Batch:
+        """Return the Batch; `cursor` is where the next read continues."""
+        return Batch(
+            agent=self.agent,
+            path=self.path,
+            cursor=cursor,
+            events=tuple(self.events),
+            sessions=tuple(each for each in self.sessions.values() if each.session_id),
+            rate_limits=tuple(self.rate_limits),
+            errors=self.errors.all(),
+            unknown=self.unknown.all(),
+            records=self.records,
+            bytes_read=bytes_read,
+            reset=reset,
+            more=more,
+        )

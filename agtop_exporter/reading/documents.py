@@ -1,0 +1,103 @@
+"""Reads JSON documents, files that are rewritten whole. Memory is bounded."""
+
+import hashlib
+import json
+import os
+
+import msgspec
+
+from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import Errors, decoder
+from agtop_exporter.reading.files import open_regular
+from agtop_exporter.reading.lines import BLOCK_BYTES, NANOSECONDS
+from agtop_exporter.reading.parsers import Record, RecordParser
+from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
+from agtop_exporter.reading.state import NoState
+
+UNFINISHED = "truncated"  # part of msgspec's message about a text that ends too early
+
+_check = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def read_document(
+    agent: str, parser_type: type[RecordParser[Record, NoState]], path: str, cursor: Cursor
+) -> Batch:
+    """Read a document if it has changed since the cursor; its parser gets all of it.
+
+    Raises NotAFileError, or OSError if the file cannot be read.
+    """
+    batch = BatchBuilder(agent, path, known_types=parser_type.known_types)
+    document, now = load_document(path, cursor, parser_type.record, errors=batch.errors)
+    if document is not None:
+        batch.records = 1
+        batch.modified_at = now.mtime_ns / NANOSECONDS
+        parser = parser_type(batch, NoState())
+        parser.feed(document, 0)
+        parser.finish()
+    return batch.build(now, bytes_read=now.size)
+
+
+def load_document(
+    path: str, cursor: Cursor, kind: type[Record], *, errors: Errors
+) -> tuple[Record | None, Cursor]:
+    """Decode a document; None if its content is the same as at the cursor.
+
+    A document that is still being written also gives None: its next change is read. A very long
+    document is decoded without its long strings; if it is too long even so, it is counted as
+    `too_large`. Raises NotAFileError, or OSError if the file cannot be read.
+    """
+    descriptor, status = open_regular(path)
+    try:
+        text, digest = _text(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
+    now = Cursor(
+        device=status.st_dev,
+        inode=status.st_ino,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        offset=status.st_size,
+        fingerprint=cursor.fingerprint,
+    )
+    if text is None:
+        errors.add("too_large", 0)
+        return None, now
+    if digest == cursor.fingerprint or not _is_complete(text):
+        return None, now
+    value = decoder(kind, errors)(memoryview(text), 0)
+    return value, msgspec.structs.replace(now, fingerprint=digest)
+
+
+def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
+    """Return the text, or None if it is too long, and a digest of all of it."""
+    digest = hashlib.blake2b(digest_size=16)
+    shortener = StringShortener() if size > LONG_LINE_BYTES else None
+    blocks: list[bytes] = []
+    while block := os.read(descriptor, BLOCK_BYTES):
+        digest.update(block)
+        if shortener is None:
+            blocks.append(block)
+        else:
+            shortener.feed(block)
+    if shortener is None:
+        return b"".join(blocks), digest.digest()
+    return None if shortener.overflow else shortener.line(), digest.digest()
+
+
+def _is_complete(text: bytes) -> bool:
+    """Return whether the document does not end too early; other errors are left to the decoder."""
+    try:
+        _check(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return UNFINISHED not in str(error) or _is_json(text)
+    return True
+
+
+def _is_json(text: bytes) -> bool:
+    """Ask the standard library's parser, which accepts half of an escaped surrogate pair."""
+    try:
+        json.loads(text.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True

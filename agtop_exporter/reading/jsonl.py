@@ -1,0 +1,110 @@
+"""Reads what is new in a file of JSON Lines, or of concatenated JSON objects."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import (
+    UNDECODABLE,
+    Decode,
+    Errors,
+    decode_lenient,
+    decoder,
+    decoder_of,
+)
+from agtop_exporter.reading.framing import LINES, Lines
+from agtop_exporter.reading.lines import LineReader
+from agtop_exporter.reading.parsers import BlockParser, Record, RecordParser, State
+from agtop_exporter.reading.state import encode_state, restore
+
+NANOSECONDS = 1e9
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def read_jsonl(
+    agent: str,
+    parser_type: type[RecordParser[Record, State]] | type[BlockParser[Record, State]],
+    path: str,
+    cursor: Cursor,
+    *,
+    framing: Lines = LINES,
+) -> Batch:
+    """Read the complete records after a cursor, at most one batch of them.
+
+    An incomplete last record is left for the next read. Raises NotAFileError, or OSError if the
+    file cannot be read.
+    """
+    state, cursor, lost_state = restore(cursor, parser_type.state_type)
+    with LineReader(path, cursor, framing=framing) as lines:
+        if lines.reset:
+            state = parser_type.state_type()
+        batch = BatchBuilder(
+            agent, path, known_types=parser_type.known_types, modified_at=lines.modified_at
+        )
+        parser = parser_type(batch, state)
+        if isinstance(parser, BlockParser):
+            for records in record_blocks(lines, parser.record, batch.errors):
+                batch.records += len(records)
+                parser.feed(records, lines.offset)
+        else:
+            batch.records += feed_each(lines, parser.record, batch.errors, parser.feed)
+        parser.finish()
+        batch.error("too_large", lines.offset, lines.too_large)
+        return batch.build(
+            lines.cursor(encode_state(state)),
+            bytes_read=lines.offset - lines.start,
+            reset=lost_state or lines.reset,
+            more=lines.more,
+        )
+
+
+def feed_each(
+    lines: LineReader, kind: type[T], errors: Errors, feed: Callable[[T, int], object]
+) -> int:
+    """Call `feed` with each record and the offset after it; return the number of records."""
+    decode = decoder(kind, errors)
+    count = 0
+    for text, end in lines.blocks():
+        for line in lines.lines_of(text, end):
+            record = decode(line, lines.offset)
+            if record is not None:
+                count += 1
+                feed(record, lines.offset)
+    return count
+
+
+def record_blocks(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T]]:
+    """Yield the records of many lines at a time.
+
+    Several records on one line are accepted. Records that cannot be decoded are decoded leniently
+    and counted, as `decoder` does it.
+    """
+    decode = decoder_of(kind).decode_lines
+    for text, end in lines.blocks():
+        try:
+            yield decode(memoryview(text)[:end])
+        except UNDECODABLE:
+            lenient = decode_lenient(kind, errors)
+            yield [
+                record
+                for line in lines.lines_of(text, end)
+                for record in _decoded(line, lines.offset, decode, lenient)
+            ]
+
+
+def _decoded(
+    line: memoryview,
+    offset: int,
+    decode: Callable[[memoryview], list[T]],
+    lenient: Decode[T],
+) -> list[T]:
+    """Decode one line of a block in which at least one line is bad."""
+    try:
+        return decode(line)
+    except UNDECODABLE:
+        record = lenient(line, offset)
+        return [] if record is None else [record]

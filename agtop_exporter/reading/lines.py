@@ -1,0 +1,166 @@
+"""Reads the complete records of a growing text file after a cursor.
+
+Memory is bounded whatever the file contains.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Literal, Self
+
+from agtop_exporter.labels import ResetReason
+from agtop_exporter.model import Cursor
+from agtop_exporter.reading.files import open_regular
+from agtop_exporter.reading.framing import LINES, Lines
+from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
+
+BLOCK_BYTES = 256 * 1024
+BATCH_BYTES = 32 * 1024 * 1024  # a batch ends after the record that exceeds this
+FINGERPRINT_BYTES = 512  # of the file's head, and of the bytes before the offset
+NANOSECONDS = 1e9
+
+_spare_buffers: list[bytearray] = []  # reused: allocating a buffer for each file costs time
+
+
+class LineReader:
+    """The complete records of a growing file after a cursor; a context manager and an iterator.
+
+    `reset` is the reason if the file is read from its start again. `offset` is the byte offset
+    after the current record. After the iteration, `cursor()` is where the next read continues, and
+    `more` is true if the file has more complete records. `too_large` counts skipped records. An
+    incomplete last record is left for the next read. Raises NotAFileError, or OSError if the file
+    cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        cursor: Cursor,
+        *,
+        framing: Lines = LINES,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self.path = path
+        self.more = False
+        self.reset: ResetReason | Literal[""] = ""
+        self.too_large = 0
+        self._framing = framing
+        self._batch_bytes = batch_bytes
+        self._fd, self._status = open_regular(path)
+        if cursor.offset:
+            self.reset = self._reset_reason(cursor)
+        self.offset = 0 if self.reset else cursor.offset
+        self.start = self.offset
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+    def _reset_reason(self, cursor: Cursor) -> ResetReason | Literal[""]:
+        """Return why the file must be read from its start; "" if the cursor still holds."""
+        if self._status.st_size < cursor.offset:
+            return "truncated"
+        if self._fingerprint(cursor.offset) == cursor.fingerprint:
+            return ""
+        same_file = (self._status.st_dev, self._status.st_ino) == (cursor.device, cursor.inode)
+        return "rewritten" if same_file else "replaced"
+
+    def _fingerprint(self, offset: int) -> bytes:
+        head = os.pread(self._fd, min(FINGERPRINT_BYTES, offset), 0)
+        tail_at = max(0, offset - FINGERPRINT_BYTES)
+        tail = os.pread(self._fd, offset - tail_at, tail_at)
+        return hashlib.blake2b(head + tail, digest_size=16).digest()
+
+    @property
+    def modified_at(self) -> float:
+        """The file's modification time when it was opened, in unix seconds."""
+        return self._status.st_mtime_ns / NANOSECONDS
+
+    def cursor(self, state: bytes = b"") -> Cursor:
+        """Return the cursor after the last record, with encoded reader state."""
+        return Cursor(
+            device=self._status.st_dev,
+            inode=self._status.st_ino,
+            size=self._status.st_size,
+            mtime_ns=self._status.st_mtime_ns,
+            offset=self.offset,
+            fingerprint=self._fingerprint(self.offset) if self.offset else b"",
+            state=state,
+        )
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for text, end in self.blocks():
+            yield from self.lines_of(text, end)
+
+    def blocks(self) -> Iterator[tuple[bytes | bytearray, int]]:
+        """Yield (text, end): `text[:end]` contains many complete records.
+
+        `offset` is then the byte offset after them in the file. The text is valid until the next
+        block is requested.
+        """
+        buffer = _spare_buffers.pop() if _spare_buffers else bytearray(BLOCK_BYTES)
+        try:
+            yield from self._blocks(buffer)
+        finally:
+            _spare_buffers.append(buffer)
+
+    def _blocks(self, buffer: bytearray) -> Iterator[tuple[bytes | bytearray, int]]:
+        filled = 0
+        os.lseek(self._fd, self.offset, os.SEEK_SET)
+        while not self.more:
+            got = os.readv(self._fd, [memoryview(buffer)[filled : filled + BLOCK_BYTES]])
+            if not got:
+                return
+            filled += got
+            end = self._framing.end(buffer, filled)
+            if end:
+                self.offset += end
+                yield buffer, end
+                filled -= end
+                buffer[:filled] = buffer[end : end + filled]
+            if filled > LONG_LINE_BYTES:
+                line_begin = self.offset
+                yield from self._long_line(bytes(memoryview(buffer)[:filled]))
+                if self.offset == line_begin:
+                    return  # it is still incomplete
+                filled = 0
+            elif filled > len(buffer) // 2:
+                buffer = buffer + bytes(len(buffer))
+            self.more = self.offset - self.start >= self._batch_bytes
+
+    def lines_of(self, text: bytes | bytearray, end: int) -> Iterator[memoryview]:
+        """Yield the records of a block; `offset` is the byte offset after the current one."""
+        block_end = self.offset
+        lines = bytes(memoryview(text)[:end])
+        for line_begin, line_end in self._framing.split(lines):
+            self.offset = block_end - end + line_end + 1
+            yield memoryview(lines)[line_begin:line_end]
+        self.offset = block_end
+
+    def _long_line(self, head: bytes) -> Iterator[tuple[bytes, int]]:
+        """Read the rest of one very long line; yield it without its long strings."""
+        shortener = StringShortener()
+        shortener.feed(head)
+        length = len(head)
+        while block := os.read(self._fd, BLOCK_BYTES):
+            end = block.find(b"\n")
+            shortener.feed(block if end < 0 else block[:end])
+            length += len(block) if end < 0 else end
+            if end < 0:
+                continue
+            self.offset += length + 1
+            os.lseek(self._fd, self.offset, os.SEEK_SET)
+            if shortener.overflow:
+                self.too_large += 1
+            else:
+                line = shortener.line() + b"\n"
+                yield line, len(line)
+            return

@@ -1,0 +1,72 @@
+"""How the processes of an agent look, and what an agent reports about them itself: plain data.
+
+An agent declares these values, and `processes` compares real processes with them. Neither package
+imports the other. This module performs no I/O.
+"""
+
+import msgspec
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+"""Regular expression of a lower-case UUID."""
+
+MCP_COMMANDS = (("mcp",), ("mcp-server",), ("mcp-stdio",))
+"""Commands that most agents have: they serve or manage tools and never run a session."""
+MAINTENANCE_COMMANDS = (
+    ("update",),
+    ("upgrade",),
+    ("install",),
+    ("doctor",),
+    ("completion",),
+    ("login",),
+)
+"""Commands that most agents have: they maintain the installation and never run a session."""
+
+
+class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What identifies the processes of one agent, and how their arguments name a session.
+
+    Names are compared as a whole with the program, with the process title and with the script that
+    an interpreter runs. They are never compared with other arguments, so a prompt that mentions an
+    agent changes nothing. A command is a tuple of words: `("app-server", "daemon")`.
+    """
+
+    executables: frozenset[str] = frozenset()  # names of programs, titles or scripts
+    titles: frozenset[str] = frozenset()  # common words: they count only if an interpreter runs
+    packages: tuple[str, ...] = ()  # npm packages whose scripts are the agent
+    version_folders: tuple[str, ...] = ()  # folders whose programs are named after a version
+    helpers: tuple[tuple[str, ...], ...] = ()  # commands that never run a session
+    helper_options: frozenset[str] = frozenset()  # first arguments of processes without a session
+    hosts: tuple[tuple[str, ...], ...] = ()  # commands that serve many sessions
+    value_options: frozenset[str] = frozenset()  # options before a command that take a value
+    prompt_options: frozenset[str] = frozenset()  # options that a prompt follows, not a command
+    resume_options: frozenset[str] = frozenset()  # options whose value is a session id
+    resume_commands: frozenset[str] = frozenset()  # commands whose first argument is a session id
+    fork_marks: frozenset[str] = frozenset()  # arguments that copy the session that is named
+    session_id_pattern: str = UUID  # regular expression of a whole session id
+    lock_suffixes: tuple[str, ...] = ()  # of files that a process keeps open for one session
+
+
+class RegistryEntry(msgspec.Struct, frozen=True, gc=False):
+    """What an agent itself reports about one of its live processes.
+
+    Times are unix seconds. `start_ticks` is the start of the process in clock ticks since boot.
+    `status` is `busy`, `idle`, `waiting`, or "" if the agent does not report it.
+    """
+
+    agent: str
+    pid: int
+    session_id: str
+    start_ticks: int | None = None
+    started_at: float | None = None
+    status: str = ""
+    waiting_for: str = ""
+    cwd: str = ""
+    kind: str = ""
+    updated_at: float | None = None
+
+
+class RegistryReading(msgspec.Struct, frozen=True):
+    """The entries of a live registry, and the number of its files that could not be used."""
+
+    entries: tuple[RegistryEntry, ...] = ()
+    errors: int = 0

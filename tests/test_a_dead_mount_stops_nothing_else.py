@@ -1,0 +1,329 @@
+"""Whatever call of a file system does not return, the rest of every refresh is as without it."""
+
+import threading
+import time
+
+import msgspec
+import pytest
+from dead_folder import DeadFolder
+from looking import EVENING, Look
+from processes.builders import NOW, process
+from transcripts import Claude, Codex, usage
+
+from agtop_exporter.agents import claude, codex
+from agtop_exporter.pipeline import pairing
+from agtop_exporter.pipeline.guard import Guard
+from agtop_exporter.processes.source import ProcessTracker
+from agtop_exporter.processes.static import StaticReader
+
+NAME = "11111111-1111-4111-8111-1111111111{:02}"
+PATIENCE_SECONDS = 20  # a bound for failures, not a wait
+
+
+class Gate:
+    """Lets calls through, or blocks them."""
+
+    def __init__(self):
+        self._open = threading.Event()
+        self._open.set()
+        self._threads = []
+        self.calls = 0  # that were blocked
+
+    def shut(self):
+        """Block all calls."""
+        self._open.clear()
+
+    def open(self):
+        """Let all through, and wait until their threads have ended."""
+        self._open.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
+
+    def blocking(self, function):
+        """Return a function that does the same, once it may."""
+
+        def blocked(*arguments):
+            if not self._open.is_set():
+                self.calls += 1
+                self._threads.append(threading.current_thread())
+                self._open.wait()
+            return function(*arguments)
+
+        return blocked
+
+
+@pytest.fixture
+def gate():
+    made = Gate()
+    yield made
+    made.open()
+
+
+@pytest.fixture
+def guard():
+    return Guard(limit_seconds=1)
+
+
+def claude_session(home, number, cwd="/home/ada/engine", **more):
+    chat = Claude(home / ".claude/projects/-p", NAME.format(number), **more)
+    chat.assistant(f"m-{number}", usage={"input_tokens": 100, "output_tokens": 0}, cwd=str(cwd))
+    return chat.write()
+
+
+def codex_chat(home, tokens=50):
+    chat = Codex(home / ".codex/sessions/2026/03/02")
+    return chat.turn().count(usage(tokens), usage(tokens))
+
+
+def total(samples, name, *labels):
+    return sum(value for key, value in samples.items() if key[: 1 + len(labels)] == (name, *labels))
+
+
+def warnings(look):
+    return [(event, fields) for _, event, fields in look.told]
+
+
+@pytest.mark.parametrize("call", ["roots", "plan", "files", "read"])
+def test_an_agent_whose_call_does_not_return_is_skipped(tmp_path, gate, guard, call):
+    claude_session(tmp_path, 1)
+    path = codex_chat(tmp_path).write()
+    blocked = {call: gate.blocking(getattr(codex.AGENT, call))}
+    if call == "roots":  # which reads settings
+        blocked["bases"] = lambda home, _environment: (home,)
+    agents = [claude.AGENT, msgspec.structs.replace(codex.AGENT, **blocked)]
+    look = Look(tmp_path, agents=agents, guard=guard)
+    gate.shut()
+    for _ in range(3):
+        samples = look.samples()
+        assert samples["agtop_agent_up", "claude"] == 1
+        assert samples["agtop_sessions_started_total", "claude"] == 1
+        assert samples["agtop_agent_up", "codex"] == 0
+        assert gate.calls == 1  # it is not called again
+    [(event, fields)] = {(event, tuple(fields.items())) for event, fields in warnings(look)}
+    assert event == "cannot read"
+    where = {"files": path.parents[3], "read": path}.get(call, "")
+    assert dict(fields) == {"agent": "codex", "path": str(where), "reason": "does not respond"}
+    gate.open()
+    for _ in range(2):
+        samples = look.samples()
+        assert samples["agtop_agent_up", "codex"] == 1
+        assert samples["agtop_sessions_started_total", "codex"] == 1
+        assert samples["agtop_scan_errors_total", "codex"] == 3
+        assert total(samples, "agtop_tokens_total", "codex") == 50
+        assert total(samples, "agtop_tokens_total", "claude") == 100
+
+
+def test_what_a_slow_read_brings_is_counted_once(tmp_path, gate, guard):
+    """Else a file that is always slow would never be counted."""
+    first, second = (
+        codex_chat(tmp_path),
+        Codex(tmp_path / ".codex/sessions/2026/03/02", thread=NAME),
+    )
+    paths = [first.write(), second.turn().count(usage(7), usage(7)).write()]
+    reads = []
+
+    def read(path, cursor):
+        reads.append(path)
+        return codex.AGENT.read(path, cursor)
+
+    agent = msgspec.structs.replace(codex.AGENT, read=gate.blocking(read))
+    look = Look(tmp_path, agents=[agent], guard=guard)
+    gate.shut()
+    assert total(look.samples(), "agtop_tokens_total") == 0
+    gate.open()
+    for _ in range(2):
+        samples = look.samples()
+        assert total(samples, "agtop_tokens_total", "codex") == 57
+    assert sorted(reads) == sorted(map(str, paths))
+    assert samples["agtop_scan_bytes_total", "codex"] == sum(path.stat().st_size for path in paths)
+
+
+def test_files_that_cannot_be_looked_at_are_not_gone(tmp_path, gate, guard):
+    agent = msgspec.structs.replace(codex.AGENT, files=gate.blocking(codex.AGENT.files))
+    chat = codex_chat(tmp_path)
+    path = chat.write()
+    look = Look(tmp_path, agents=[agent], guard=guard)
+    look.at()
+    gate.shut()
+    look.at()
+    path.rename(tmp_path / "away")
+    (tmp_path / "away").rename(path)
+    chat.count(usage(5), usage(55)).write()
+    gate.open()
+    for _ in range(2):
+        samples = look.samples()
+    assert total(samples, "agtop_source_resets_total") == 0
+    assert total(samples, "agtop_tokens_total", "codex") == 55
+    assert samples["agtop_scan_bytes_total", "codex"] == path.stat().st_size
+
+
+def test_a_program_that_is_to_stop_counts_no_error(tmp_path, gate):
+    agent = msgspec.structs.replace(codex.AGENT, files=gate.blocking(codex.AGENT.files))
+    codex_chat(tmp_path).write()
+    look = Look(tmp_path, agents=[agent], guard=Guard(limit_seconds=3600))
+    gate.shut()
+    look.pipeline.refresh(EVENING, stopping=lambda: True)
+    assert not look.told
+    assert ("scan_errors", "codex") not in look.pipeline.ledger.totals
+
+
+# --- what another process finds out -----------------------------------------------------------
+
+
+@pytest.fixture
+def dead(tmp_path):
+    folder = DeadFolder(tmp_path / "dead")
+    yield folder
+    if folder.gate.exists():
+        folder.revive()
+
+
+def test_sessions_in_a_folder_on_a_dead_mount_are_counted(tmp_path, dead):
+    claude_session(tmp_path, 0, tmp_path / "alive")
+    for number in range(1, 30):
+        claude_session(tmp_path, number, dead.path / f"project{number}")
+    look = Look(tmp_path, agents=[claude.AGENT, codex.AGENT], folders=dead.folders())
+    codex_chat(tmp_path).write()
+    for _ in range(2):
+        samples = look.samples()
+        assert samples["agtop_project_tokens_total", "claude", "alive"] == 100
+        for number in range(1, 30):
+            assert samples["agtop_project_tokens_total", "claude", f"project{number}"] == 100
+        assert samples["agtop_sessions_started_total", "codex"] == 1
+        assert samples["agtop_agent_up", "claude"] == 1  # all its files were read
+        assert samples["agtop_scan_errors_total", "claude"] == 29
+        assert samples["agtop_scan_errors_total", "codex"] == 0
+    trouble = {"path": str(dead.path), "reason": "does not respond"}
+    assert warnings(look) == [("cannot look at a folder", trouble)]
+    assert look.pipeline.unreadable["claude"] == {str(dead.path): "does not respond"}
+    look.pipeline.close()
+
+
+def test_a_project_has_one_name_though_its_folder_responds_later(tmp_path, dead):
+    """A session that changed its project would take from one series what it adds to another."""
+    (dead.path / "copy/.git").mkdir(parents=True)
+    (dead.path / "copy/.git/config").write_text('[remote "origin"]\n\turl = x:ada/engine.git\n')
+    claude_session(tmp_path, 1, dead.path / "copy")
+    look = Look(tmp_path, agents=[claude.AGENT], folders=dead.folders())
+    assert look.samples()["agtop_project_tokens_total", "claude", "copy"] == 100
+    dead.revive()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while look.pipeline.folders.find(str(dead.path / "copy")).trouble:
+        assert time.monotonic() < deadline
+    claude_session(tmp_path, 2, dead.path / "copy")
+    samples = look.samples()
+    assert samples["agtop_project_tokens_total", "claude", "copy"] == 100
+    assert samples["agtop_project_tokens_total", "claude", "engine"] == 100
+
+
+@pytest.mark.parametrize("folder", [".codex", ".codex/sessions", "home"])
+def test_an_agents_folder_on_a_dead_mount_is_skipped(tmp_path, dead, folder):
+    """Also a home: the other is looked at. Nothing that was read from it is gone."""
+    home, other = tmp_path / "home", dead.path / "home"
+    claude_session(home, 1)
+    (home / ".codex").mkdir()
+    codex_chat(other if folder == "home" else dead.path.parent / "away").write()
+    if folder == ".codex":
+        (home / ".codex").rmdir()
+        (home / ".codex").symlink_to(dead.path / "codex")
+    elif folder == ".codex/sessions":
+        (home / ".codex/sessions").symlink_to(dead.path / "sessions")
+    homes = [home, other] if folder == "home" else [home]
+    look = Look(*homes, agents=[claude.AGENT, codex.AGENT], folders=dead.folders())
+    for _ in range(2):
+        samples = look.samples()
+        assert samples["agtop_sessions_started_total", "claude"] == 1
+        assert samples["agtop_agent_up", "codex"] == 0
+    trouble = {"path": str(dead.path), "reason": "does not respond"}
+    assert warnings(look) == [("cannot look at a folder", trouble)]
+    assert look.pipeline.unreadable["codex"] == {str(dead.path): "does not respond"}
+    look.pipeline.close()
+
+
+def test_a_home_that_stops_to_respond_for_a_while_loses_nothing(tmp_path, dead):
+    home, other = tmp_path / "home", dead.path / "home"
+    claude_session(home, 1)
+    dead.gate.unlink()  # it responds
+    chat = codex_chat(other)
+    path = chat.write()
+    look = Look(home, other, agents=[claude.AGENT, codex.AGENT], folders=dead.folders())
+    assert total(look.samples(), "agtop_tokens_total", "codex") == 50
+    dead.shut()
+    samples = look.samples()
+    assert samples["agtop_agent_up", "codex"] == 0
+    assert total(samples, "agtop_tokens_total", "codex") == 50
+    chat.count(usage(5), usage(55)).write()
+    dead.revive()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (samples := look.samples())["agtop_agent_up", "codex"] == 0:
+        assert time.monotonic() < deadline
+    assert total(samples, "agtop_tokens_total", "codex") == 55
+    assert total(samples, "agtop_source_resets_total") == 0
+    assert samples["agtop_scan_bytes_total", "codex"] == path.stat().st_size
+    look.pipeline.close()
+
+
+# --- processes --------------------------------------------------------------------------------
+
+AFTERNOON = NOW + 3 * 3600  # after the sessions of that day, which began after the processes
+
+
+def running(*cwds):
+    """Return a machine with a process of Claude Code in each folder, in the order of pids."""
+    reader = StaticReader()
+    for pid, cwd in enumerate(cwds, start=10):
+        reader.put(process(pid, "claude", cwd=str(cwd)))
+    return ProcessTracker(reader, uids=frozenset({1000}))
+
+
+def pids(look):
+    return {
+        session.session_id[-1]: session.process.pid
+        for session in look.at(AFTERNOON).sessions
+        if session.process
+    }
+
+
+def test_a_session_has_its_process_whatever_its_folder(tmp_path, dead):
+    """A path is compared as it is where no real one is known."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for number, cwd in enumerate([tmp_path / "link", dead.path / "engine", dead.path / "loom"]):
+        claude_session(tmp_path, number, cwd, day="2027-01-15")
+    claude_session(tmp_path, 9, dead.path / "engine", day="2020-01-15")
+    machine = running(dead.path / "engine", tmp_path / "real")
+    look = Look(tmp_path, agents=[claude.AGENT], processes=machine, folders=dead.folders())
+    for _ in range(2):
+        assert pids(look) == {"0": 11, "1": 10}
+    look.pipeline.close()
+
+
+def test_sessions_that_no_process_can_run_are_not_resolved(tmp_path):
+    """A process that is older than any before brings older sessions into question."""
+    for number, day in enumerate(["2027-01-15", "2026-12-15"]):
+        (tmp_path / f"real{number}").mkdir()
+        (tmp_path / f"link{number}").symlink_to(tmp_path / f"real{number}")
+        claude_session(tmp_path, number, tmp_path / f"link{number}", day=day)
+    reader = StaticReader()
+    reader.put(process(10, "claude", cwd=str(tmp_path / "real0")))
+    machine = ProcessTracker(reader, uids=frozenset({1000}))
+    look = Look(tmp_path, agents=[claude.AGENT], processes=machine)
+    assert pids(look) == {"0": 10}
+    unresolved = look.pipeline.pairing._unresolved  # noqa: SLF001
+    assert [key.session_id[-1] for key in unresolved] == ["1"]
+    reader.put(process(11, "claude", start=-60 * 86_400, cwd=str(tmp_path / "real1")))
+    assert pids(look) == {"0": 10, "1": 11}
+    assert not unresolved
+
+
+def test_a_registry_that_does_not_respond_stops_no_refresh(tmp_path, gate, guard, monkeypatch):
+    claude_session(tmp_path, 1, tmp_path, day="2027-01-15")
+    read = gate.blocking(pairing.REGISTRIES["claude"])
+    monkeypatch.setitem(pairing.REGISTRIES, "claude", read)
+    look = Look(tmp_path, agents=[claude.AGENT], processes=running(tmp_path), guard=guard)
+    gate.shut()
+    assert pids(look) == {"1": 10}
+    samples = look.samples(AFTERNOON)
+    assert samples["agtop_agent_up", "claude"] == 0
+    gate.open()
+    assert look.samples(AFTERNOON)["agtop_agent_up", "claude"] == 1

@@ -1,0 +1,116 @@
+"""A call that does not return is given up on after a while, and never made twice at a time."""
+
+import threading
+
+import pytest
+
+from agtop_exporter.pipeline.guard import Guard, NoResponseError
+
+SOON_SECONDS = 0.2
+
+
+@pytest.fixture
+def gate():
+    opened = threading.Event()
+    yield opened
+    opened.set()
+
+
+@pytest.fixture
+def guard():
+    return Guard(limit_seconds=SOON_SECONDS)
+
+
+@pytest.fixture
+def others():
+    """Return a function that gives the threads that a test has started."""
+    before = set(threading.enumerate())
+    return lambda: set(threading.enumerate()) - before
+
+
+def waiting(gate):
+    return lambda _beat: gate.wait()
+
+
+def join(threads):
+    for thread in threads:
+        thread.join(20)
+
+
+def test_what_returns_is_returned(guard):
+    assert guard.call("a", lambda _beat: 7) == 7
+    assert guard.call("a", lambda _beat: threading.current_thread().daemon)
+
+
+def test_what_is_raised_is_raised(guard):
+    def fail(_beat):
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(PermissionError, match="denied"):
+        guard.call("a", fail)
+    assert guard.call("a", lambda _beat: 7) == 7
+
+
+def test_one_that_does_not_return_stops_no_other(guard, gate):
+    with pytest.raises(NoResponseError) as caught:
+        guard.call("a", waiting(gate))
+    assert caught.value.strerror == "does not respond"
+    assert guard.call("b", lambda _beat: 7) == 7
+    calls = []
+    for _ in range(3):
+        with pytest.raises(NoResponseError):
+            guard.call("a", calls.append)
+    assert not calls
+    assert guard.is_stuck("a")
+    assert not guard.is_stuck("b")
+
+
+def test_one_that_returns_late_can_be_called_again(guard, gate, others):
+    with pytest.raises(NoResponseError):
+        guard.call("a", waiting(gate))
+    gate.set()
+    join(others())
+    assert not guard.is_stuck("a")
+    assert guard.call("a", lambda _beat: 7) == 7
+    guard.rest()
+    assert not others()
+
+
+def test_one_that_gets_on_is_waited_for():
+    def long(beat):
+        for _ in range(5):
+            threading.Event().wait(0.3)
+            beat()
+        return 7
+
+    assert Guard(limit_seconds=1).call("a", long) == 7
+
+
+def test_one_that_nobody_waits_for_ends_with_its_next_step(guard, gate, others):
+    steps = []
+
+    def reading(beat):
+        for number in range(3):
+            steps.append(number)
+            gate.wait()
+            beat()
+
+    with pytest.raises(NoResponseError):
+        guard.call("a", reading)
+    gate.set()
+    join(others())
+    assert steps == [0]
+
+
+def test_a_program_that_is_to_stop_does_not_wait_for_long(gate):
+    guard = Guard(limit_seconds=3600)
+    with pytest.raises(NoResponseError):
+        guard.call("a", waiting(gate), stopping=lambda: True)
+
+
+def test_a_program_that_rests_has_one_thread(guard, others):
+    guard.call("a", lambda _beat: None)
+    assert len(others()) == 1
+    guard.rest()
+    guard.rest()
+    assert not others()
