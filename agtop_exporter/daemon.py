@@ -62,7 +62,7 @@ class Daemon:
         self._resume = self._from_ledger()
         self._previous: Snapshot | None = None
         self._reload_succeeded = True
-        self._price_errors = 0
+        pipeline.telemetry.declare("pricing_refresh_errors")
         # A signal handler may interrupt anything, so it may take no lock: a socket wakes the loop.
         self._wake, self._woken = socket.socketpair()
         self._stopping = False
@@ -116,21 +116,16 @@ class Daemon:
                 stopping=lambda: self._stopping,
                 sampled_at=self._clock,
             )
-        with steps.step("prices"):
-            self._refresher.save_memo()
         if not self._stopping:
             self._show(result)
         self._health.ended(steps.errors)
 
     def _settle(self) -> None:
-        """Put into the ledger what has been counted beside it."""
+        """Write what the outputs have counted and kept to the ledger."""
         ledger = self._pipeline.ledger
-        errors = self._refresher.refresh_errors
-        ledger.add(("pricing_refresh_errors",), errors - self._price_errors)
-        self._price_errors = errors
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):
-                outlet.settle(ledger)
+                outlet.save_state(ledger)
 
     def _on_progress(self, done: int, total: int) -> None:
         """Tell the service manager that a long scan gets on; a short one is not worth a word."""
@@ -161,13 +156,12 @@ class Daemon:
         if result is not None and self._previous is not None:
             for outlet in self._outlets:
                 with steps.step("outputs"):
-                    outlet.offer(result)
+                    outlet.publish(result)
 
     def _last_again(self) -> Snapshot:
         """Return the last result with the errors that are counted since, which it makes durable."""
         pipeline = self._pipeline
-        with pipeline.steps.step("ledger"):
-            pipeline.ledger.checkpoint()
+        pipeline.checkpoint()
         if self._previous is None:
             return self._empty_snapshot()
         return repeated(
@@ -202,10 +196,9 @@ class Daemon:
             with steps.step("outputs"):
                 outlet.stop()
             with steps.step("outputs"):
-                outlet.settle(self._pipeline.ledger)
+                outlet.save_state(self._pipeline.ledger)
         if self._outlets:
-            with steps.step("ledger"):
-                self._pipeline.ledger.checkpoint()
+            self._pipeline.checkpoint()
 
     def _empty_snapshot(self) -> Snapshot:
         """Return what is known before the first result."""

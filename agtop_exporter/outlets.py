@@ -1,7 +1,4 @@
-"""The ways out of the daemon beside its pages: what is pushed, and what is written to a file.
-
-Each is imported only if the settings ask for it.
-"""
+"""The outputs of the daemon besides its HTTP pages: the OTLP push and the textfile."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,34 +8,38 @@ import structlog
 
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Snapshot
+from agtop_exporter.push import Pusher
+from agtop_exporter.push.delivery import Delivery
+from agtop_exporter.push.options import push_options, secrets, switched_off
 from agtop_exporter.settings import Settings
+from agtop_exporter.telemetry import Telemetry
+from agtop_exporter.textfile import TextfileWriter
 
 log = structlog.get_logger()
 
 
 class Outlet(Protocol):
-    """Takes every snapshot of the daemon."""
+    """An output that receives every snapshot of the daemon."""
 
-    def offer(self, snapshot: Snapshot) -> None:
-        """Take the snapshot of a refresh, without waiting for a receiver."""
+    def publish(self, snapshot: Snapshot) -> None:
+        """Accept the snapshot of a refresh, without waiting for a receiver."""
 
-    def settle(self, ledger: Ledger) -> None:
-        """Put what has happened since the last call into the ledger."""
+    def save_state(self, ledger: Ledger) -> None:
+        """Write the state that has changed since the last call to the ledger."""
 
     def stop(self) -> None:
-        """Deliver what is not delivered yet, for a few seconds at most, and end."""
+        """Deliver the last snapshot, within a few seconds, and stop."""
 
 
 def make_outlets(
     settings: Settings,
     environment: Mapping[str, str],
     *,
-    facts: Mapping[str, bytes],
+    metadata: Mapping[str, bytes],
     uid: int,
+    telemetry: Telemetry,
 ) -> list[Outlet]:
-    """Return the outlets that the settings ask for.
-
-    `facts` is what the ledger remembers of earlier processes.
+    """Return the outputs that the settings enable. `metadata` is that of the ledger.
 
     Raises:
         SettingsError: An `OTEL_*` variable cannot be used.
@@ -46,16 +47,14 @@ def make_outlets(
     """
     outlets: list[Outlet] = []
     if settings.otlp:
-        from agtop_exporter.push.options import switched_off  # noqa: PLC0415 - on request only
-
         forbidden = switched_off(environment)
         if forbidden:
             log.warning("otlp is off", variable=forbidden)
         else:
-            outlets.append(_pusher(settings, environment, facts=facts, uid=uid))
+            outlets.append(
+                _pusher(settings, environment, metadata=metadata, uid=uid, telemetry=telemetry)
+            )
     if settings.textfile:
-        from agtop_exporter.textfile import TextfileWriter  # noqa: PLC0415 - on request only
-
         path = Path(settings.textfile).expanduser()
         interval = settings.textfile_interval
         outlets.append(TextfileWriter(path, interval_seconds=interval))
@@ -66,18 +65,21 @@ def _pusher(
     settings: Settings,
     environment: Mapping[str, str],
     *,
-    facts: Mapping[str, bytes],
+    metadata: Mapping[str, bytes],
     uid: int,
+    telemetry: Telemetry,
 ) -> Outlet:
-    from agtop_exporter.push import Pusher  # noqa: PLC0415 - OpenTelemetry takes long to import
-    from agtop_exporter.push.delivery import Delivery  # noqa: PLC0415
-    from agtop_exporter.push.options import push_options  # noqa: PLC0415
-
     options = push_options(environment)
-    from agtop_exporter.push.resource import resource  # noqa: PLC0415 - after the mistakes
+    # OpenTelemetry takes 0.15 s and 12 MB to import, so only a daemon that pushes imports it.
+    from agtop_exporter.push.resource import resource  # noqa: PLC0415
     from agtop_exporter.push.sender import OtlpSender  # noqa: PLC0415
 
-    sender = OtlpSender(options, resource(uid, homes=settings.home), genai=settings.otlp_genai)
+    sender = OtlpSender(
+        options,
+        resource(uid, homes=settings.home),
+        genai=settings.otlp_genai,
+        secrets=secrets(environment),
+    )
     log.info(
         "otlp push",
         endpoint=options.endpoint,
@@ -85,4 +87,4 @@ def _pusher(
         interval=options.interval_seconds,
         temporality="delta" if options.delta else "cumulative",
     )
-    return Pusher(Delivery(sender, options, facts=facts))
+    return Pusher(Delivery(sender, options, metadata=metadata, telemetry=telemetry))

@@ -3,6 +3,7 @@
 Reads `.git` files directly and never runs git. A directory that is gone still has a name.
 """
 
+import configparser
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +57,6 @@ def _repository_name(git: Path, enter: Enter) -> str:
 
 def remote_name(config: str) -> str:
     """Return the repository's name in the URL of the remote `origin`; "" without one."""
-    import configparser  # noqa: PLC0415 - for a project that is new only
-
     parser = configparser.RawConfigParser(
         strict=False, allow_no_value=True, inline_comment_prefixes=("#", ";")
     )

@@ -56,7 +56,7 @@ class TextfileWriter:
         self._written: Snapshot | None = None
         self._told = ""
 
-    def offer(self, snapshot: Snapshot) -> None:
+    def publish(self, snapshot: Snapshot) -> None:
         """Write what is to be published of `snapshot`, if it is time."""
         if self._written and 0 <= snapshot.generated_at - self._written.generated_at < (
             self._interval
@@ -71,7 +71,7 @@ class TextfileWriter:
         self._tell("")
         self._publication, self._written = publication, snapshot
 
-    def settle(self, ledger: Ledger) -> None:
+    def save_state(self, ledger: Ledger) -> None:
         """Have nothing for the ledger."""
 
     def stop(self) -> None:

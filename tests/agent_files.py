@@ -24,7 +24,7 @@ def write_document(path, document, *, indent=None):
 
 
 def counted(home, agent):
-    """Return what one refresh counts below a home: session id -> SessionRecord."""
+    """Return what one refresh counts below a home: session id -> SessionState."""
     ledger = Ledger()
     refresh(ledger, Path(home), [agent])
     return {session_id: record for (_, session_id), record in ledger.sessions.items()}

@@ -35,9 +35,9 @@ PARTS = {  # function: its stage, whether agents are down, whether new tokens ar
     "agtop_exporter.pipeline.pairing:Pairing.pair": ("match", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews._view": ("sessions", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews.published": ("refresh", True, False),
-    "agtop_exporter.pricing:PriceRefresher.save_memo": ("prices", False, True),
-    "agtop_exporter.textfile:TextfileWriter.settle": ("outputs", False, True),
-    "agtop_exporter.textfile:TextfileWriter.offer": ("outputs", False, True),
+    "agtop_exporter.pipeline:Pipeline._reprice": ("prices", True, True),
+    "agtop_exporter.textfile:TextfileWriter.save_state": ("outputs", False, True),
+    "agtop_exporter.textfile:TextfileWriter.publish": ("outputs", False, True),
     "agtop_exporter.daemon:render_pages": ("publish", None, None),  # no page is made at all
 }
 
@@ -203,11 +203,6 @@ def test_a_command_that_has_nothing_to_show_says_why(words, tmp_path):
 class Refresher:
     """A price refresher that has nothing to do."""
 
-    refresh_errors = 0
-
-    def save_memo(self):
-        """Keep nothing."""
-
 
 class Outlet:
     """An outlet that remembers what it was offered, and raises when it is broken."""
@@ -215,13 +210,13 @@ class Outlet:
     def __init__(self):
         self.offered, self.broken = [], False
 
-    def offer(self, snapshot):
+    def publish(self, snapshot):
         """Take a snapshot."""
         if self.broken:
             raise KeyError(QUOTED)
         self.offered.append(snapshot)
 
-    def settle(self, ledger):
+    def save_state(self, ledger):
         """Have nothing for the ledger."""
 
 
@@ -342,8 +337,8 @@ def test_a_textfile_of_a_failing_daemon_does_not_look_well(tmp_path):
     path = tmp_path / "agtop.prom"
     writer = TextfileWriter(path, interval_seconds=60)
     good = make_snapshot()
-    writer.offer(good)
-    writer.offer(repeated(good, NOW + 60, errors=(ERROR,), ledger=Ledger()))
+    writer.publish(good)
+    writer.publish(repeated(good, NOW + 60, errors=(ERROR,), ledger=Ledger()))
     samples = samples_of(path.read_text())
     assert samples["agtop_agent_up", (("agent", "claude-code"),)] == 0
     assert samples["agtop_snapshot_timestamp_seconds", ()] == NOW

@@ -48,6 +48,7 @@ def words(text):
         ("agtop -j", "json"),
         ("agtop list --json", "json"),
         ("agtop json --json", "json"),
+        ("agtop json --schema", "schema"),
     ],
 )
 def test_what_is_typed_runs_a_command(typed, module):

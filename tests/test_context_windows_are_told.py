@@ -4,8 +4,6 @@ import pytest
 from looking import Look
 from opencode_homes import OpenCode, write_database
 
-from agtop_exporter.pricing import PriceBook
-
 
 def context(home, used, model):
     """Return the context of a session of OpenCode, which tells of no window."""
@@ -31,16 +29,3 @@ def test_a_window_from_the_table(tmp_path):
 def test_what_nobody_knows_is_absent(tmp_path, used, model):
     told = context(tmp_path, used, model)
     assert (told["window_tokens"], told["used_ratio"]) == (None, None)
-
-
-def test_the_next_process_need_not_look_it_up(monkeypatch):
-    first = PriceBook()
-    models = ("claude-opus-4-1", "nobodys-own")
-    windows = [first.context_window(model) for model in models]
-    memo = first.memo()
-    assert memo is not None
-    second = PriceBook()
-    second.recall(memo)
-    monkeypatch.setattr(second, "_genai", None)
-    assert [second.context_window(model) for model in models] == windows == [200_000, None]
-    assert second.memo() is None

@@ -211,7 +211,7 @@ def test_a_uri_never_raises(text):
 def test_looking_at_a_directory_never_raises(text):
     for cwd in (text, f"/{text}"):
         project_name(cwd).encode()
-        pairing._real(cwd)  # noqa: SLF001 - what a record of an older ledger may be asked with
+        pairing._real_path(cwd)  # noqa: SLF001 - what a record of an older ledger may be asked with
 
 
 def test_a_project_of_nothing_is_none():
@@ -288,10 +288,10 @@ def test_a_failed_refresh_loses_no_session(tmp_path, monkeypatch):
     for number in (2, 3):
         claude_file(tmp_path, number).write_text(claude_turns(number, range(2)))
         with monkeypatch.context() as patched:
-            patched.setattr(pairing, "_real", fail)
+            patched.setattr(look.pipeline.pairing, "learn", fail)
             assert look.at().errors
         assert len(look.sessions()) == number
 
 
-def fail(_cwd):
+def fail(_records):
     raise ValueError("out of order")

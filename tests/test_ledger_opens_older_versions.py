@@ -12,7 +12,7 @@ from places import AGENT_FOLDERS, TESTS
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.ledger.schema import SCHEMA_VERSION, TABLES
+from agtop_exporter.ledger.schema import SCHEMA_VERSION, TABLES, Table
 from agtop_exporter.pricing import PriceBook
 
 LEDGERS = TESTS / "ledgers"
@@ -126,3 +126,25 @@ def test_the_tables_are_readable(state):
         v for s, v in FIGURES["totals"] if s[:2] == ["tokens", "claude"] and s[3] == "output"
     )
     assert rows == (expected,)
+
+
+def test_rows_of_older_versions_get_the_defaults_of_appended_columns():
+    old = Table({"id": "INTEGER NOT NULL"}, ("id",))
+    new = Table(
+        {
+            **old.columns,
+            "branch": "TEXT NOT NULL",
+            "turns": "INTEGER NOT NULL",
+            "digest": "BLOB NOT NULL",
+            "value": "NUMERIC NOT NULL",
+            "seen_at": "REAL",
+        },
+        ("id",),
+    )
+    row = new.complete((1,))
+    assert row == (1, "", 0, b"", 0, None)
+    assert new.complete(row) == row
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(new.create("sessions"))
+        database.execute(new.insert("sessions"), row)
+        assert database.execute("SELECT * FROM sessions").fetchall() == [row]

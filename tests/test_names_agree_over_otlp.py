@@ -7,6 +7,7 @@ from otlp_names import prometheus_name
 from snapshots import make_snapshot
 
 from agtop_exporter.catalogue import CATALOGUE, collect, markdown
+from agtop_exporter.telemetry import COUNTERS
 
 RESERVED_LABELS = {"type", "env", "service", "region", "owner", "job", "instance", "le", "quantile"}
 
@@ -19,6 +20,12 @@ def translate(metric):
         monotonic=metric.kind == "counter",
         gauge=metric.kind in {"gauge", "info"},
     )
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_each_counter_of_the_exporter_is_in_the_catalogue(name):
+    (metric,) = (metric for metric in CATALOGUE if metric.name == f"agtop_{name}_total")
+    assert (metric.kind, metric.labels) == ("counter", COUNTERS[name][1])
 
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)

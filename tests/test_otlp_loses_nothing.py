@@ -15,6 +15,7 @@ from agtop_exporter.model import TokenCounts, Tree
 from agtop_exporter.push.delivery import LONGEST_PAUSE_SECONDS, Delivery, Outcome
 from agtop_exporter.push.delta import _difference
 from agtop_exporter.push.options import PushOptions
+from agtop_exporter.telemetry import Telemetry
 
 DELTA = PushOptions(delta=True)
 
@@ -52,11 +53,12 @@ class Backend:
         self.down = True
 
 
-def deliver(backend, options=None, *, facts=None, jitter=lambda: 1.0):
+def deliver(backend, options=None, *, metadata=None, telemetry=None, jitter=lambda: 1.0):
     return Delivery(
         backend,
         options or PushOptions(),
-        facts=facts or {},
+        metadata=metadata or {},
+        telemetry=telemetry or Telemetry(),
         jitter=jitter,
     )
 
@@ -84,10 +86,10 @@ def tokens_key(model):
 def restart(delivery):
     """Return what the next process finds in the ledger."""
     ledger = Ledger()
-    delivery.settle(ledger)
-    facts = dict(ledger.metadata)
+    delivery.save_state(ledger)
+    metadata = dict(ledger.metadata)
     ledger.close()
-    return facts
+    return metadata
 
 
 STEPS = st.lists(
@@ -107,16 +109,16 @@ def test_the_deltas_add_up_over_failures_and_restarts(steps):
     backend = Backend()
     delivery = deliver(backend, DELTA)
     delivery.push(snapshot(0, tokens={"a": 1_000, "b": 0, "c": 0}, waits=9))  # the history
-    real, facts, waits = {"a": 1_000, "b": 0, "c": 0}, restart(delivery), 9
+    real, metadata, waits = {"a": 1_000, "b": 0, "c": 0}, restart(delivery), 9
     for number, (growth, down, again) in enumerate([*steps, ({}, False, False)], start=1):
         for model, count in growth.items():
             real[model] += count
             waits += 1
         backend.down = down
         if again:
-            delivery = deliver(backend, DELTA, facts=facts)
+            delivery = deliver(backend, DELTA, metadata=metadata)
         delivery.push(snapshot(number, tokens=real, waits=waits))
-        facts |= restart(delivery)
+        metadata |= restart(delivery)
     for model, count in real.items():
         assert backend.rises.get(tokens_key(model), 0) == count - (1_000 if model == "a" else 0)
     assert backend.rises["agtop_waiting_seconds", ("claude",)] == waits - 9
@@ -158,7 +160,7 @@ def test_a_session_that_comes_back_after_a_restart_does_not_count_its_past_again
     key = ("agtop_session_tokens_total", ("old", "claude-code", "input"))
     delivery = deliver(backend, DELTA)
     delivery.push(snapshot(0, sessions=(session("other", 5),)))
-    again = deliver(backend, DELTA, facts=restart(delivery))
+    again = deliver(backend, DELTA, metadata=restart(delivery))
     sessions = (session("old", 1_000), session("new", 300, began=NOW + 5))
     for step in (10, 20):
         again.push(snapshot(step, sessions=sessions))
@@ -173,7 +175,7 @@ def test_starts_stay_over_a_restart_and_a_session_starts_when_it_began():
     delivery = deliver(backend)
     delivery.push(snapshot(0, tokens={"a": 1}, sessions=(old, new)))
     delivery.push(snapshot(1, tokens={"a": 2, "b": 3}, sessions=(old, new)))
-    again = deliver(backend, facts=restart(delivery))
+    again = deliver(backend, metadata=restart(delivery))
     again.push(snapshot(2, tokens={"a": 2, "b": 3}, sessions=(new,)))  # the oldest is gone
     starts = {key: {start for start, _ in points} for key, points in backend.starts.items()}
     assert starts[tokens_key("a")] == starts[tokens_key("b")] == {NOW - 9_000}
@@ -201,16 +203,16 @@ def test_a_delta_is_never_negative():
 
 def test_rubbish_in_the_ledger_begins_anew():
     backend = Backend()
-    facts = {"otlp_since": b"\xff\x00", "otlp_delivered": b"\x93nothing"}
-    delivery = deliver(backend, DELTA, facts=facts)
+    metadata = {"otlp_since": b"\xff\x00", "otlp_delivered": b"\x93nothing"}
+    delivery = deliver(backend, DELTA, metadata=metadata)
     delivery.push(snapshot(0, tokens={"a": 7}))
     delivery.push(snapshot(1, tokens={"a": 9}))
     assert backend.rises[tokens_key("a")] == 2
 
 
 def test_nothing_is_sent_twice_and_failures_are_told_once():
-    backend, told = Backend(), []
-    delivery = deliver(backend)
+    backend, telemetry, told = Backend(), Telemetry(), []
+    delivery = deliver(backend, telemetry=telemetry)
     first = snapshot(0)
     with logged_to(told):
         delivery.push(first)
@@ -226,8 +228,8 @@ def test_nothing_is_sent_twice_and_failures_are_told_once():
         ("info", "otlp push works again", {"failures": 49}),
     ]
     ledger = Ledger()
-    delivery.settle(ledger)
-    delivery.settle(ledger)
+    telemetry.flush(ledger.add)
+    telemetry.flush(ledger.add)
     assert ledger.totals["otlp_exports",] == 51
     assert ledger.totals["otlp_export_errors",] == 49
     ledger.close()

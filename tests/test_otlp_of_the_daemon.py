@@ -140,7 +140,7 @@ def test_a_receiver_that_comes_back_gets_all(home):
 def test_nobody_listens_and_it_says_so_once(home):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    header = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization: Bearer {SECRET}"}
+    header = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer {SECRET}"}
     endpoint = f"http://user:{SECRET}@127.0.0.1:{port}"
     with pushing(home, endpoint, "--no-state", **header) as running:
         running.until(lambda samples: total(samples, "agtop_otlp_export_errors_total") >= 2)

@@ -5,12 +5,14 @@ import socket
 
 import grpc
 import pytest
+import structlog
 from opentelemetry.sdk.resources import Resource
 from otlp_receiver import GrpcReceiver, metrics, points, receiver, resource_of, value_of
 from snapshots import NOW, make_snapshot
 
 from agtop_exporter.catalogue import collect
-from agtop_exporter.push.options import push_options
+from agtop_exporter.push.library_log import LibraryLog, redact
+from agtop_exporter.push.options import push_options, secrets
 from agtop_exporter.push.sender import OtlpSender
 
 SECRET = "aaaSECRETaaa"  # noqa: S105 - nobody's
@@ -31,7 +33,12 @@ def set_variables(monkeypatch):
 
 
 def send(environment, *, genai=False):
-    sender = OtlpSender(push_options(environment), Resource({"service.name": "x"}), genai=genai)
+    sender = OtlpSender(
+        push_options(environment),
+        Resource({"service.name": "x"}),
+        genai=genai,
+        secrets=secrets(environment),
+    )
     try:
         return sender.send(
             collect(make_snapshot()), time=NOW, start_of=lambda _metric, _labels: NOW, delta=False
@@ -127,18 +134,53 @@ def test_nobody_listens(set_variables):
 
 
 def test_no_secret_is_logged(set_variables, capfd, caplog):
-    """The library logs headers that it cannot parse, and addresses with all that is in them."""
+    """The library logs addresses with all that is in them."""
     with receiver() as running, caplog.at_level(logging.DEBUG):
         running.answers.extend([(401, {}), (400, {})])
-        for header in (f"authorization: Bearer {SECRET}", f"x={SECRET}"):
+        for header in (f"authorization=Bearer {SECRET}", f"x={SECRET}"):
             address = running.endpoint.replace("//", f"//user:{SECRET}@")
             variables = set_variables(
                 OTEL_EXPORTER_OTLP_ENDPOINT=address, OTEL_EXPORTER_OTLP_HEADERS=header
             )
             assert SECRET not in repr(send(variables))
             assert SECRET not in push_options(variables).endpoint
+        for protocol in ("grpc", "http/protobuf"):
+            variables = set_variables(
+                OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+                OTEL_EXPORTER_OTLP_ENDPOINT=f"http://user:{SECRET}@127.0.0.1:1/?token={SECRET}",
+                OTEL_EXPORTER_OTLP_TIMEOUT="200",
+            )
+            assert SECRET not in repr(send(variables))
     out, err = capfd.readouterr()
+    assert "otlp library" in out
     assert SECRET not in out + err + caplog.text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"Failed to export to user:{SECRET}@host:4317",
+        f"HTTPConnectionPool(host='h', port=1): Max retries: /v1/metrics?token={SECRET} (caused)",
+        f"connecting to https://{SECRET}@host/path",
+        f"header {SECRET}",
+    ],
+)
+def test_a_message_of_the_library_is_redacted(message):
+    redacted = redact(message, [SECRET])
+    assert SECRET not in redacted
+    assert redacted[:6] == message[:6]
+
+
+def test_a_message_of_the_library_is_logged_once_until_a_delivery():
+    library_log = LibraryLog()
+    logger = logging.getLogger("opentelemetry.exporter.x")
+    with structlog.testing.capture_logs() as logged:
+        for address in (1, 2):
+            logger.error("no route from <object at 0x7f%d>", address)
+        library_log.delivered()
+        logger.error("no route from <object at 0x7f3>")
+        logger.warning("retrying")
+    assert [entry["message"] for entry in logged] == ["no route from <object>"] * 2
 
 
 def test_grpc_delivers_the_same(set_variables):
@@ -154,7 +196,9 @@ def test_grpc_delivers_the_same(set_variables):
         assert running.metadata["authorization"] == SECRET
 
 
-def test_grpc_failures_are_told_by_their_code(set_variables):
+def test_grpc_failures_are_logged_with_their_code(set_variables, monkeypatch):
+    logger = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter")
+    monkeypatch.setattr(logger, "filters", [])  # it drops a message like the last for 20 s
     with GrpcReceiver() as running:
         variables = set_variables(
             OTEL_EXPORTER_OTLP_METRICS_PROTOCOL="grpc",
@@ -162,8 +206,10 @@ def test_grpc_failures_are_told_by_their_code(set_variables):
             OTEL_EXPORTER_OTLP_INSECURE="true",
         )
         running.status = grpc.StatusCode.UNAUTHENTICATED
-        for _ in range(3):  # the library itself logs such a failure once
-            assert send(variables).failure == "gRPC UNAUTHENTICATED"
+        with structlog.testing.capture_logs() as logged:
+            for _ in range(3):
+                assert send(variables).failure == "not delivered"
+        assert "UNAUTHENTICATED" in logged[0]["message"]
 
 
 def test_many_points_go_in_several_requests(set_variables, monkeypatch):

@@ -16,7 +16,8 @@ from snapshots import NOW, make_snapshot
 from agtop_exporter.catalogue import collect
 from agtop_exporter.loopback import is_loopback
 from agtop_exporter.push.options import push_options
-from agtop_exporter.push.sender import OtlpSender, _retry_after, _Session
+from agtop_exporter.push.sender import OtlpSender
+from agtop_exporter.push.transport import OtlpSession, retry_after_seconds
 
 ENTRIES = {
     "machine": "machine {host} login ada password aaaNETRCaaa\n",
@@ -204,7 +205,7 @@ def test_grpc_reaches_a_receiver_on_this_machine_directly(environment):
 
 def test_certificates_of_the_environment_are_used(environment, tmp_path):
     environment(REQUESTS_CA_BUNDLE=str(tmp_path / "ours.pem"))
-    with _Session() as session:
+    with OtlpSession() as session:
         for url in ("https://collector.example", "https://localhost"):
             settings = session.merge_environment_settings(url, {}, None, True, None)  # noqa: FBT003
             assert settings["verify"] == str(tmp_path / "ours.pem")
@@ -262,7 +263,7 @@ def response(**headers):
     ],
 )
 def test_a_receiver_may_ask_for_a_pause_by_seconds_or_date(headers, seconds):
-    assert _retry_after(response(**headers), NOW) == pytest.approx(seconds, abs=1)
+    assert retry_after_seconds(response(**headers), NOW) == pytest.approx(seconds, abs=1)
 
 
 def test_a_date_far_away_leaves_the_receiver_alone(environment):

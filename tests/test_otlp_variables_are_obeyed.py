@@ -1,6 +1,11 @@
 """The standard variables say how to push, and a mistake in one is told before anything starts."""
 
+import logging
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.util.re import parse_env_headers
 from running import run
 
 from agtop_exporter.push.options import PushOptions, push_options, switched_off
@@ -73,11 +78,46 @@ def test_a_variable_says(variables, field, value):
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "both"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"),
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://[nowhere"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization: Bearer x"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api key=x"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=1,b"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", 'api-key="x"'),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=\N{EURO SIGN}"),
     ],
 )
 def test_a_mistake_is_told_by_its_variable(name, value):
     with pytest.raises(SettingsError, match=name):
         push_options({name: value})
+
+
+@given(
+    st.lists(
+        st.text(st.characters(min_codepoint=9, max_codepoint=300), max_size=12)
+        | st.from_regex(r"[a-z-]{1,5}=[ -~]{0,8}", fullmatch=True),
+        max_size=4,
+    ).map(",".join)
+)
+def test_headers_are_mistakes_if_the_library_would_ignore_some(headers):
+    name = "OTEL_EXPORTER_OTLP_HEADERS"
+    try:
+        push_options({name: headers})
+        is_mistake = False
+    except SettingsError as error:
+        is_mistake = name in str(error)
+    ignored = []
+    with pytest.MonkeyPatch.context() as patch:
+        logger = logging.getLogger("opentelemetry.util.re")
+        patch.setattr(logger, "warning", lambda *_arguments: ignored.append(1))
+        parse_env_headers(headers, liberal=True)
+    assert is_mistake == bool(ignored)
+
+
+def test_a_secret_in_a_header_is_not_shown():
+    with pytest.raises(SettingsError) as raised:
+        push_options({"OTEL_EXPORTER_OTLP_HEADERS": "a=1,authorization: Bearer sesame"})
+    assert "header 2 is not NAME=VALUE" in str(raised.value)
+    assert "sesame" not in str(raised.value)
 
 
 def test_a_secret_in_an_address_is_not_told():

@@ -139,7 +139,7 @@ def test_used_prices_are_told_and_unknown_ones_are_not():
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr("agtop_exporter.pricing.book._MAX_REMEMBERED", 10)
+    monkeypatch.setattr("agtop_exporter.pricing.book._MAX_MODELS", 10)
     book = PriceBook()
     for number in range(40):
         assert book.card(f"gpt-5-{20250101 + number}", at=AT) is not None

@@ -2,9 +2,12 @@
 
 import json
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
+import structlog
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
 from agtop_exporter.pricing import PriceBook, PriceRefresher
@@ -89,41 +92,6 @@ def test_files_are_private_and_whole(machine):
     for path in machine.cache_dir.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(machine.cache_dir.stat().st_mode) == 0o700
-
-
-def test_what_was_found_in_large_tables_is_not_looked_up_again(machine):
-    book, refresher = machine.start()
-    found = book.card("claude-opus-4-6", at=AT)
-    assert book.card("nobody-knows", at=AT) is None
-    refresher.save_memo()
-    again, _ = machine.start()
-    assert again.card("claude-opus-4-6", at=AT) == found
-    assert [use.model for use in again.used()] == ["claude-opus-4-6"]
-    assert again.card("nobody-knows", at=AT) is None
-    assert not again._genai.is_read  # noqa: SLF001 - what it is for: that takes 0.3 s
-    assert again.card("claude-opus-4-6", at=AT - 365 * 86400)  # of another time: looked up
-    assert again._genai.is_read  # noqa: SLF001
-
-
-def test_what_was_found_in_other_tables_is_forgotten(machine):
-    book, refresher = machine.start()
-    book.card("claude-opus-4-6", at=AT)
-    refresher.save_memo()
-    refresher.refresh_due()
-    again, _ = machine.start()
-    assert again.card("gpt-98", at=AT)
-    assert again._genai.is_read  # noqa: SLF001
-
-
-@pytest.mark.parametrize("memo", [b"", b"\xc1", b"\x93\x01\x02\x03", b"\x92\xa1x\x90", b"[" * 9999])
-def test_a_damaged_memo_is_no_price(machine, memo):
-    machine.cache_dir.mkdir(parents=True)
-    (machine.cache_dir / "price-memo.msgpack").write_bytes(memo)
-    book, refresher = machine.start()
-    assert book.card("claude-opus-4-6", at=AT)
-    refresher.save_memo()
-    assert (machine.cache_dir / "price-memo.msgpack").read_bytes() != memo
-    assert stat.S_IMODE((machine.cache_dir / "price-memo.msgpack").stat().st_mode) == 0o600
 
 
 def test_failures_back_off_and_are_remembered(machine):
@@ -295,3 +263,45 @@ def test_malformed_seller_in_a_download_is_left_to_the_bundled_table(machine):
     assert refresher.refresh_errors == 0
     assert book.card("gpt-98", at=AT) is not None
     assert book.card("grok-4.5", at=AT) is not None
+
+
+WITHOUT_PRIVATE_FUNCTIONS = """
+import sys
+import genai_prices.types
+for name in [name for name, it in vars(genai_prices.types).items() if callable(it)]:
+    if name.startswith("_") and name.endswith("_raw"):
+        delattr(genai_prices.types, name)
+from agtop_exporter.pricing import PriceBook
+book = PriceBook()
+book.load("genai-prices", sys.stdin.buffer.read(), updated_at=1.0)
+assert book.card("gpt-98", at=1.0)
+"""
+
+
+def test_private_functions_of_genai_prices_are_not_needed():
+    """They may be renamed in any release; an `ImportError` would fail every refresh."""
+    command = [sys.executable, "-c", WITHOUT_PRIVATE_FUNCTIONS]
+    done = subprocess.run(command, input=GENAI, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_download_that_cannot_be_decoded_falls_back_to_the_bundled_table(machine, monkeypatch):
+    """A later genai-prices may have types that do not accept today's table."""
+    machine.start()[1].refresh_due()
+
+    def refuse(*_arguments, **_options):
+        raise AttributeError("no such attribute")
+
+    monkeypatch.setattr("agtop_exporter.pricing.genai.decode_providers", refuse)
+    book, refresher = machine.start()
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(3):
+            assert book.card("claude-opus-4-1", at=AT).source == "genai-prices"
+            assert book.card("gpt-98", at=AT) is None
+    assert refresher.refresh_errors == 1
+    assert [entry["event"] for entry in logged] == ["price refresh failed"]
+    assert book.problems == ("the downloaded table of genai-prices cannot be used: AttributeError",)
+    monkeypatch.undo()
+    refresher.refresh_due(force=True)
+    assert book.problems == ()
+    assert book.card("gpt-98", at=AT) is not None

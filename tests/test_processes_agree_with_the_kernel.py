@@ -8,12 +8,8 @@ import pytest
 from processes.builders import SIGNATURES
 from processes.running import Running, clock, disk_bytes, stat_fields
 
-from agtop_exporter.processes.facts import (
-    Binding,
-    Matches,
-    ProcessId,
-    SessionKey,
-)
+from agtop_exporter.model import SessionKey
+from agtop_exporter.processes.facts import Binding, Matches, ProcessId
 from agtop_exporter.processes.portable import PsutilReader
 from agtop_exporter.processes.procfs import ProcfsReader
 from agtop_exporter.processes.source import system_processes, users_of

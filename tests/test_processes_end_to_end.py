@@ -10,8 +10,9 @@ from processes.running import IDLE, Running, clock, stat_fields
 from programs import find_program
 
 from agtop_exporter.agents.claude.processes import read_registry
+from agtop_exporter.model import SessionKey, SessionState, SessionUpdate
 from agtop_exporter.processes.evidence import gather
-from agtop_exporter.processes.facts import Matches, SessionFacts, SessionKey
+from agtop_exporter.processes.facts import Matches
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance, process_match
@@ -49,12 +50,13 @@ class Watch:
 
 
 def session(agent, session_id, folder, *, start=0.0):
-    return SessionFacts(
-        SessionKey(agent, session_id),
+    facts = SessionUpdate(
+        session_id,
         cwd=os.path.realpath(folder),
         started_at=clock() + start,
         last_active=clock() + 60,
     )
+    return SessionState(0, agent, session_id, facts)
 
 
 def summary(found):

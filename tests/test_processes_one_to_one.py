@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes.builders import MINUTE, NOW, OC1, OC2, U1, U2, Machine, process, session
 
-from agtop_exporter.model import ProcessUsage
+from agtop_exporter.model import ProcessUsage, SessionKey
 from agtop_exporter.processes.assign import assign
 from agtop_exporter.processes.evidence import session_ids_in_path
-from agtop_exporter.processes.facts import SessionKey
 from agtop_exporter.processes.usage import process_match
 
 ELSEWHERE = "/home/user/elsewhere"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes.builders import NOW
 
+from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import (
     Binding,
     Matches,
@@ -15,9 +16,8 @@ from agtop_exporter.processes.facts import (
     ProcessSample,
     ProcessTable,
     Recognised,
-    SessionKey,
 )
-from agtop_exporter.processes.usage import TreeUsage, advance, past_usage, retain
+from agtop_exporter.processes.usage import TreeUsage, advance, past_usage
 
 KEY = SessionKey("claude", "s1")
 OTHER = SessionKey("claude", "s2")
@@ -246,7 +246,8 @@ def test_a_host_and_an_orphan_count_for_their_agent_only():
     turn = advance(TreeUsage(), table(samples, roots=roots), matches=matches)
     assert turn.sessions == {}
     agent = turn.agents["claude"]
-    assert (agent.processes, agent.orphan_processes, agent.user_seconds) == (2, 1, 42e-6)
+    assert (agent.processes, agent.orphan_processes) == (2, 1)
+    assert turn.state.agents["claude"].user_microseconds == 42
     assert (agent.rss_bytes, agent.vms_bytes) == (200, 2000)
 
 
@@ -261,10 +262,10 @@ def test_a_second_process_on_a_session_counts_for_it():
 
 def test_an_agents_totals_outlive_its_sessions_and_processes():
     turn = advance(TreeUsage(), table(one(1, 10)), matches=bound())
-    state = retain(turn.state, [OTHER])
+    state = msgspec.structs.replace(turn.state, sessions={})
     assert past_usage(state, KEY) is None
     turn = advance(state, table({}, NOW + 5), matches=Matches())
-    assert turn.agents["claude"].user_seconds == 10e-6
+    assert turn.state.agents["claude"].user_microseconds == 10
     assert turn.agents["claude"].processes == 0
 
 

@@ -55,7 +55,7 @@ def test_there_is_nothing_that_node_exporter_refuses(tmp_path):
 
 def test_promtool_accepts_it(tmp_path):
     path = tmp_path / "agtop.prom"
-    TextfileWriter(path, interval_seconds=60).offer(make_snapshot())
+    TextfileWriter(path, interval_seconds=60).publish(make_snapshot())
     with path.open("rb") as page:
         command = [find_program("promtool"), "check", "metrics"]
         done = subprocess.run(command, stdin=page, capture_output=True, check=False)
@@ -115,7 +115,7 @@ def test_a_page_stands_as_long_as_readers_need_and_new_series_begin_at_zero(tmp_
         (120, {"a": 8, "b": 90}),
         (-4_000, {"a": 9, "b": 90}),  # the clock was set
     ]:
-        writer.offer(snapshot(seconds, tokens))
+        writer.publish(snapshot(seconds, tokens))
         seen.append(tokens_in(path))
     assert seen == [
         {"a": 5},
@@ -133,8 +133,8 @@ def test_a_daemon_goes_on_where_it_cannot_write_and_says_so_once(tmp_path):
     writer = TextfileWriter(directory / "agtop.prom", interval_seconds=60)
     with logged_to(told):
         for seconds in range(5):
-            writer.offer(snapshot(seconds, {"a": 1}))
+            writer.publish(snapshot(seconds, {"a": 1}))
         directory.mkdir()
-        writer.offer(snapshot(6, {"a": 2}))
+        writer.publish(snapshot(6, {"a": 2}))
     assert tokens_in(directory / "agtop.prom") == {"a": 2}
     assert [level for level, _, _ in told] == ["error", "info"]

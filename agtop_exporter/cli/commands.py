@@ -44,6 +44,7 @@ def _delay(text: str) -> float:
 
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
+SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
 WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
 DELAY = Option(
@@ -122,8 +123,9 @@ AGTOP = Program(
             name="json",
             summary="Print everything that is known as JSON.",
             module="json",
-            options=(JSON,),
+            options=(JSON, SCHEMA),
             settings=READING,
+            instead={"schema": "schema"},
         ),
     ),
 )

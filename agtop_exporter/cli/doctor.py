@@ -34,7 +34,7 @@ def run(options: Namespace) -> None:
         contextlib.closing(Ledger()) as ledger,
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
     ):
-        make_refresher(settings, pipeline.prices)
+        make_refresher(settings, pipeline)
         log_nothing()  # the report has it
         report = doctor.examine(
             pipeline,

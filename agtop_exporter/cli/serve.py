@@ -32,10 +32,16 @@ def run(options: Namespace) -> None:
         Daemon(
             settings,
             pipeline=pipeline,
-            refresher=make_refresher(settings, pipeline.prices),
+            refresher=make_refresher(settings, pipeline),
             reload=lambda: settings_of(options),
             clock=now,
             configure_logging=configure_logging,
-            outlets=make_outlets(settings, environment(), facts=ledger.metadata, uid=os.getuid()),
+            outlets=make_outlets(
+                settings,
+                environment(),
+                metadata=ledger.metadata,
+                uid=os.getuid(),
+                telemetry=pipeline.telemetry,
+            ),
             notifier=notifier(environment(), pid=os.getpid()),
         ).run()

@@ -15,11 +15,10 @@ RATE_SECONDS = 0.25  # between two samples of the processes
 def one_snapshot(settings: Settings) -> Snapshot:
     """Refresh once; if a model has no price, download the price lists and refresh again."""
     with one_shot(settings) as pipeline:
-        refresher = make_refresher(settings, pipeline.prices)
+        refresher = make_refresher(settings, pipeline)
         if settings.refresh_pricing:
             refresher.refresh_once(force=True)
         snapshot = refresh_with_rates(pipeline)
-        refresher.save_memo()
         unpriced = any(session.cost.unpriced_tokens for session in snapshot.sessions)
         if settings.no_pricing_refresh or not unpriced:
             return snapshot

@@ -85,9 +85,11 @@ def cache_directory(settings: Settings) -> Path:
     return Path(given or platformdirs.user_cache_dir(PROGRAM)).expanduser()
 
 
-def make_refresher(settings: Settings, prices: PriceBook) -> PriceRefresher:
+def make_refresher(settings: Settings, pipeline: Pipeline) -> PriceRefresher:
     """Return what downloads price lists; earlier downloads are loaded at once."""
-    refresher = PriceRefresher(prices, cache_directory(settings), clock=now)
+    refresher = PriceRefresher(
+        pipeline.prices, cache_directory(settings), clock=now, telemetry=pipeline.telemetry
+    )
     refresher.load_cache()
     return refresher
 

@@ -134,7 +134,11 @@ def examine(
             for one in pipeline.prices.known_price_disagreements(snapshot.generated_at)
             if one.model in models
         ),
-        problems=(*problems, *(f"an unexpected error in {error}" for error in snapshot.errors)),
+        problems=(
+            *problems,
+            *(f"an unexpected error in {error}" for error in snapshot.errors),
+            *pipeline.prices.problems,
+        ),
     )
 
 

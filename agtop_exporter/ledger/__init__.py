@@ -6,7 +6,7 @@ Nothing here reads a transcript, a price table or the clock.
 
 from agtop_exporter.ledger.counting import Price
 from agtop_exporter.ledger.ledger import WINDOWS_MAX, Ledger
-from agtop_exporter.ledger.records import Entry, SessionRecord
+from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.totals import LABELS_MAX
 
-__all__ = ["LABELS_MAX", "WINDOWS_MAX", "Entry", "Ledger", "Price", "SessionRecord"]
+__all__ = ["LABELS_MAX", "WINDOWS_MAX", "Entry", "Ledger", "Price"]

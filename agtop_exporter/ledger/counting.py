@@ -8,9 +8,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.ledger.changes import Changes
-from agtop_exporter.ledger.records import Entry, SessionRecord
+from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import Batch, Cost, ModelUsage, UsageEvent
+from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEvent
 
 Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
@@ -184,7 +184,7 @@ def _apply_to_sessions(state: LedgerState, changes: Changes) -> None:
             _add_count(record, kind, name, number)
 
 
-def _add_count(record: SessionRecord, kind: str, name: str, number: int) -> None:
+def _add_count(record: SessionState, kind: str, name: str, number: int) -> None:
     if kind == "turns":
         record.turns += number
     elif kind == "compactions":

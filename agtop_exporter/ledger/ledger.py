@@ -6,12 +6,11 @@ from typing import TypeVar
 
 from agtop_exporter.ledger import counting, recovery
 from agtop_exporter.ledger.counting import Price
-from agtop_exporter.ledger.records import SessionRecord
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import DamagedError, Store
-from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series
+from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, SessionState
 
 CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
 CHANGES_MAX = 100  # gather before they are brought into the sums
@@ -64,7 +63,7 @@ class Ledger:
         return self._state.totals.values
 
     @property
-    def sessions(self) -> dict[Key, SessionRecord]:
+    def sessions(self) -> dict[Key, SessionState]:
         """Every session by its agent and id."""
         counting.apply(self._state)
         return self._state.sessions.by_key
@@ -226,12 +225,12 @@ class Ledger:
 
     # --- committing -----------------------------------------------------------------------------
 
-    def commit(self) -> list[SessionRecord]:
+    def commit(self) -> list[SessionState]:
         """End a refresh: make its changes durable, and return the sessions that it changed."""
         self.checkpoint()
         return self.take_changed()
 
-    def take_changed(self) -> list[SessionRecord]:
+    def take_changed(self) -> list[SessionState]:
         """Return the sessions that changed since the last call, whether they are durable or not."""
         counting.apply(self._state)
         sessions = self._state.sessions

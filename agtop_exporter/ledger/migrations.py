@@ -1,8 +1,8 @@
 """Converts the rows of older schema versions into rows of the current one.
 
-A migration copies the rows of an older file into a new file, which so always has the layout that
-its version creates. The repair of a damaged file works in the same way. `LAYOUTS` has an entry for
-each version.
+A migration copies the rows of an older file into a new file. The file therefore always has the
+layout that the current version creates. The repair of a damaged file works in the same way.
+`LAYOUTS` has an entry for each version.
 
 Version 1 (0.1.0) stored MessagePack arrays: the fields of its structs by position.
 """
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from agtop_exporter.ledger import rows
-from agtop_exporter.ledger.records import Entry, SessionRecord
+from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import SalvagedTable
 from agtop_exporter.ledger.schema import SCHEMA_VERSION, TABLES
@@ -23,6 +23,7 @@ from agtop_exporter.model import (
     Cursor,
     ModelUsage,
     RateLimit,
+    SessionState,
     SessionUpdate,
     Signal,
     TokenCounts,
@@ -56,7 +57,7 @@ class _V1Facts(msgspec.Struct, array_like=True):
 
 
 class _V1Session(msgspec.Struct, array_like=True):
-    """`SessionRecord` of version 1."""
+    """`SessionState` of version 1."""
 
     id: int
     agent: str
@@ -106,7 +107,7 @@ def _v1_event(row: Row) -> Iterator[TableRow]:
 def _v1_session(row: Row) -> Iterator[TableRow]:
     old = msgspec.msgpack.decode(row[1], type=_V1Session)
     facts = msgspec.structs.asdict(old.facts) | {"signal": Signal(*old.facts.signal)}
-    record = SessionRecord(
+    record = SessionState(
         id=old.id,
         agent=old.agent,
         session_id=old.session_id,
@@ -148,7 +149,7 @@ def _v1_fact(row: Row) -> Iterator[TableRow]:
 
 
 class _Source(NamedTuple):
-    """A table of some version: its key, and the rows of today that one of its rows makes."""
+    """A table of a version: its key, its conversion into rows of today, and their main table."""
 
     key: tuple[str, ...]
     convert: Callable[[Row], Iterable[TableRow]]
@@ -157,6 +158,10 @@ class _Source(NamedTuple):
 
 def _unchanged(name: str) -> Callable[[Row], Iterable[TableRow]]:
     return lambda row: [(name, row)]
+
+
+def _completed(name: str) -> Callable[[Row], Iterable[TableRow]]:
+    return lambda row: [(name, TABLES[name].complete(row))]
 
 
 LAYOUTS: dict[int, dict[str, _Source]] = {
@@ -168,8 +173,11 @@ LAYOUTS: dict[int, dict[str, _Source]] = {
         "totals": _Source(("series",), _v1_total, "totals"),
         "facts": _Source(("name",), _v1_fact, "metadata"),
     },
-    SCHEMA_VERSION: {
-        name: _Source(table.key, _unchanged(name), name) for name, table in TABLES.items()
+    **{
+        version: {
+            name: _Source(table.key, _completed(name), name) for name, table in TABLES.items()
+        }
+        for version in range(2, SCHEMA_VERSION + 1)  # they differ by appended columns only
     },
 }
 
@@ -203,7 +211,7 @@ def _names_of_sessions(database: sqlite3.Connection) -> Iterator[TableRow]:
     statement = "SELECT id, agent, session_id FROM sessions INDEXED BY sqlite_autoindex_sessions_1"
     try:
         for id_, agent, session_id in database.execute(statement):
-            record = SessionRecord(id_, agent, session_id, SessionUpdate(session_id=session_id))
+            record = SessionState(id_, agent, session_id, SessionUpdate(session_id=session_id))
             yield "sessions", rows.session_rows(record)["sessions"][0]
     except (sqlite3.Error, *rows.BAD_ROW):
         return

@@ -1,69 +1,24 @@
-"""What the ledger remembers of a session and of an event, and how two sightings merge."""
+"""Counted events, and how two sightings of an event or two updates of a session merge."""
 
 import math
 from collections import Counter
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from agtop_exporter.model import (
-    NO_COST,
-    NO_TOKENS,
-    NO_USAGE,
-    PROMPT_RANK,
-    Cost,
-    ModelUsage,
-    SessionUpdate,
-    TokenCounts,
-    UsageEvent,
-)
+from agtop_exporter.model import PROMPT_RANK, Cost, SessionUpdate, TokenCounts, UsageEvent
 
 S = TypeVar("S", int, str)
-"""What names a session: the id of its record, or its own."""
+"""Identifies a session: its number in the ledger, or its session id."""
 
 Calls = tuple[tuple[str, str], ...]
 
 
-class SessionRecord(msgspec.Struct, array_like=True):
-    """All that is known of one session: its own usage, without its subagents'."""
-
-    id: int
-    agent: str
-    session_id: str
-    facts: SessionUpdate
-    project: str = ""
-    models: dict[str, ModelUsage] = {}
-    tools: dict[str, int] = {}
-    tool_errors: dict[str, int] = {}
-    turns: int = 0
-    compactions: int = 0
-    floor_tokens: TokenCounts = NO_TOKENS  # published before a better claim took some away
-    floor_cost: Cost = NO_COST
-
-    def without_title(self) -> "SessionRecord":
-        """Return the same session without its title, which quotes a prompt."""
-        facts = msgspec.structs.replace(self.facts, title="", title_rank=0)
-        return msgspec.structs.replace(self, facts=facts)
-
-    @property
-    def usage_by_model(self) -> dict[str, ModelUsage]:
-        """What was used of each model, never less than nothing.
-
-        Sums that an earlier version stored may be negative; a later sighting corrects them.
-        """
-        return {model: usage.max(NO_USAGE) for model, usage in self.models.items()}
-
-    @property
-    def usage(self) -> ModelUsage:
-        """The sum over all models; most sessions have one."""
-        used = list(self.usage_by_model.values())
-        return used[0] if len(used) == 1 else sum(used, NO_USAGE)
-
-
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One event as it has been counted, so that another sighting adds only what is new."""
+    """A counted event. It is stored so that another sighting adds only the difference."""
 
-    session: int  # id of the session that owns it
+    session: int  # number of the session that owns it
     copied: bool
     time: float
     model: str
@@ -80,7 +35,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def claim(self) -> tuple[bool, float]:
-        """How good the claim to the event is; the least is the best."""
+        """The sort key of a session's claim to the event. The smallest claim wins."""
         return self.copied, self.time or math.inf
 
     def moved_to(self, session: int) -> "Entry":
@@ -88,10 +43,10 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return msgspec.structs.replace(self, session=session)
 
     def merged(self, other: "Entry", *, began_before: bool = False) -> "Entry":
-        """Return both sightings as one, with the larger figures.
+        """Return both sightings as one, with the larger numbers.
 
-        A record that shows no sign of being a copy has the better claim to the event, then the
-        earlier record, then that of the session that began before; of equal claims the first.
+        The event belongs to the session of the record that is not marked as a copy, then to that
+        of the earlier record, then to the session that started first, then to the present owner.
         """
         ours, theirs = self.claim, other.claim
         owner = other if theirs < ours or (theirs == ours and began_before) else self
@@ -110,12 +65,12 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def tally(
-    counts: Counter[tuple[S, str, str]], session: S, said: Entry | UsageEvent, sign: int = 1
+    counts: Counter[tuple[S, str, str]], session: S, event: Entry | UsageEvent, sign: int = 1
 ) -> None:
-    """Add what is seldom said to counts by session, kind and tool name."""
-    counts[session, "turns", ""] += sign * said.turns
-    counts[session, "compactions", ""] += sign * said.compactions
-    for _, name in said.tool_errors:
+    """Add the turns, compactions and failed calls of an event, by session, kind and tool name."""
+    counts[session, "turns", ""] += sign * event.turns
+    counts[session, "compactions", ""] += sign * event.compactions
+    for _, name in event.tool_errors:
         counts[session, "tool_call_errors", name] += sign
 
 
@@ -125,44 +80,82 @@ def unpriced(tokens: TokenCounts) -> Cost:
 
 
 def union(first: Calls, second: Calls) -> Calls:
-    """Return the calls of both, each id once."""
+    """Return the calls of both, with each call id once."""
     return first if first == second else tuple({**dict(second), **dict(first)}.items())
 
 
 def larger(first: int | None, second: int | None) -> int | None:
-    """Return the larger of two figures that may be unknown."""
+    """Return the larger of two numbers. None is unknown."""
     return max(first, second) if first is not None and second is not None else first or second
 
 
+class _Pair(NamedTuple):
+    """Two updates of one session, in the orders that the rules of merging need."""
+
+    known: SessionUpdate  # what the ledger has
+    new: SessionUpdate
+    late: SessionUpdate  # the one with the latest activity
+    early: SessionUpdate
+    first: SessionUpdate  # the one that started first
+    second: SessionUpdate
+    titled: SessionUpdate  # the one with the better title
+
+
+Rule = Callable[[_Pair, str], Any]
+"""Returns the merged value of the field with that name."""
+
+
+def _known(pair: _Pair, name: str) -> object:
+    return getattr(pair.known, name) or getattr(pair.new, name)
+
+
+def _first(pair: _Pair, name: str) -> object:
+    return getattr(pair.first, name) or getattr(pair.second, name)
+
+
+def _latest(pair: _Pair, name: str) -> object:
+    return getattr(pair.late, name) or getattr(pair.early, name)
+
+
+def _titled(pair: _Pair, name: str) -> object:
+    return getattr(pair.titled, name)
+
+
+def _minimum(pair: _Pair, name: str) -> object:
+    known, new = getattr(pair.known, name), getattr(pair.new, name)
+    return known if new is None else new if known is None else min(known, new)
+
+
+def _maximum(pair: _Pair, name: str) -> object:
+    known, new = getattr(pair.known, name), getattr(pair.new, name)
+    return known if new is None else new if known is None else max(known, new)
+
+
+MERGE_RULES: dict[str, Rule] = {
+    "session_id": _known,
+    "parent_session_id": _known,
+    "started_at": _minimum,
+    "last_active": _maximum,
+    "title": _titled,
+    "title_rank": _titled,
+    "cwd": _first,
+    "context_peak_tokens": _maximum,
+    "subagent": _maximum,
+}
+"""How the fields of `SessionUpdate` merge. All other fields take the latest known value."""
+
+_RULES = [(name, MERGE_RULES.get(name, _latest)) for name in SessionUpdate.__struct_fields__]
+
+
 def merge_facts(known: SessionUpdate, new: SessionUpdate) -> SessionUpdate:
-    """Return what is known of a session after an update; the order of updates does not matter."""
+    """Merge two updates of a session by MERGE_RULES. The order of updates does not matter."""
     late, early = (new, known) if _is_newer(new, known) else (known, new)
     first, second = (new, known) if _began_before(new, known) else (known, new)
-    title = late if known.title_rank > PROMPT_RANK else first
+    titled = late if known.title_rank > PROMPT_RANK else first
     if known.title_rank != new.title_rank:
-        title = known if known.title_rank > new.title_rank else new
-    peaks = [u.context_peak_tokens for u in (known, new) if u.context_peak_tokens is not None]
-    starts = [u.started_at for u in (known, new) if u.started_at is not None]
-    return SessionUpdate(
-        session_id=known.session_id,
-        data_path=late.data_path or early.data_path,
-        parent_session_id=known.parent_session_id or new.parent_session_id,
-        started_at=min(starts, default=None),
-        last_active=late.last_active if late.last_active is not None else early.last_active,
-        title=title.title,
-        title_rank=title.title_rank,
-        cwd=first.cwd or second.cwd,
-        git_branch=late.git_branch or early.git_branch,
-        agent_version=late.agent_version or early.agent_version,
-        model=late.model or early.model,
-        model_effort=late.model_effort or early.model_effort,
-        subscription=late.subscription or early.subscription,
-        context_used_tokens=late.context_used_tokens or early.context_used_tokens,
-        context_peak_tokens=max(peaks, default=None),
-        context_window_tokens=late.context_window_tokens or early.context_window_tokens,
-        subagent=known.subagent or new.subagent,
-        signal=late.signal if late.signal.kind != "unknown" else early.signal,
-    )
+        titled = known if known.title_rank > new.title_rank else new
+    pair = _Pair(known, new, late, early, first, second, titled)
+    return SessionUpdate(*[rule(pair, name) for name, rule in _RULES])
 
 
 def _is_newer(new: SessionUpdate, known: SessionUpdate) -> bool:

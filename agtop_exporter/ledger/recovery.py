@@ -8,10 +8,10 @@ from collections import Counter
 
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.counting import Merging, Price, apply, hourly_sums
-from agtop_exporter.ledger.records import Entry, SessionRecord
+from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import Totals
-from agtop_exporter.model import ModelUsage, hour_of
+from agtop_exporter.model import ModelUsage, SessionState, hour_of
 
 OF_SESSIONS = frozenset({"sessions", "session_models", "session_tools"})
 FROM_EVENTS = frozenset(
@@ -86,7 +86,7 @@ def _add_up_sessions(state: LedgerState) -> None:
     state.sessions.unsaved.update(record.id for record in state.sessions.by_id)
 
 
-def _raise_count(record: SessionRecord, kind: str, name: str, number: int) -> None:
+def _raise_count(record: SessionState, kind: str, name: str, number: int) -> None:
     if kind == "turns":
         record.turns = max(record.turns, number)
     elif kind == "compactions":

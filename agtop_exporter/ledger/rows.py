@@ -1,4 +1,4 @@
-"""Conversion between the values of the ledger and the rows of its tables."""
+"""Converts the values of the ledger to rows of its tables, and back."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from agtop_exporter.ledger.records import Calls, Entry, SessionRecord
+from agtop_exporter.ledger.records import Calls, Entry
 from agtop_exporter.ledger.schema import TABLES
 from agtop_exporter.model import (
     MAX_SUM,
@@ -17,8 +17,8 @@ from agtop_exporter.model import (
     ModelUsage,
     RateLimit,
     Series,
+    SessionState,
     SessionUpdate,
-    Signal,
     TokenCounts,
 )
 
@@ -30,7 +30,7 @@ _COST = len(Cost.__struct_fields__)
 _NO_PRICE = (None,) * _COST
 
 BAD_ROW = (ValueError, TypeError, IndexError, msgspec.MsgspecError)
-"""What a conversion raises for a row that no version of this program wrote."""
+"""The exceptions of a conversion, for a row that no version of this program wrote."""
 
 _encode_calls = msgspec.json.Encoder().encode
 _decode_calls = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
@@ -107,40 +107,30 @@ def _calls_of(text: str) -> Calls:
 # --- sessions -----------------------------------------------------------------------------------
 
 
-def session_rows(record: SessionRecord) -> dict[str, list[Row]]:
+SESSION_COLUMNS = tuple(TABLES["sessions"].columns)
+_SIGNAL_COLUMNS = {"signal": "kind", "signal_reason": "reason", "signal_detail": "detail"}
+_FACTS = SessionUpdate.__struct_fields__
+_FIELDS = tuple(  # without the last two, which `session_floors` has
+    name for name in SessionState.__struct_fields__ if name not in ("floor_tokens", "floor_cost")
+)
+
+
+def _attribute(column: str) -> str:
+    """Return the path of the attribute of `SessionState` that a column of `sessions` stores."""
+    if column in _SIGNAL_COLUMNS:
+        return f"facts.signal.{_SIGNAL_COLUMNS[column]}"
+    return column if column in _FIELDS else f"facts.{column}"
+
+
+_session_row = attrgetter(*map(_attribute, SESSION_COLUMNS))
+
+
+def session_rows(record: SessionState) -> dict[str, list[Row]]:
     """Return the rows of a session by table."""
-    facts, signal = record.facts, record.facts.signal
-    row = (
-        record.id,
-        record.agent,
-        record.session_id,
-        facts.parent_session_id,
-        record.project,
-        facts.started_at,
-        facts.last_active,
-        facts.title,
-        facts.title_rank,
-        facts.cwd,
-        facts.git_branch,
-        facts.data_path,
-        facts.agent_version,
-        facts.model,
-        facts.model_effort,
-        facts.subscription,
-        facts.context_used_tokens,
-        facts.context_peak_tokens,
-        facts.context_window_tokens,
-        int(facts.subagent),
-        signal.kind,
-        signal.reason,
-        signal.detail,
-        record.turns,
-        record.compactions,
-    )
     tools = {**dict.fromkeys(record.tools, 0), **dict.fromkeys(record.tool_errors, 0)}
     floor = (*astuple(record.floor_tokens), *astuple(record.floor_cost))
     return {
-        "sessions": [row],
+        "sessions": [_session_row(record)],
         "session_models": [
             (record.id, model, usage.requests, *astuple(usage.tokens), *astuple(usage.cost))
             for model, usage in ((name, usage.bounded()) for name, usage in record.models.items())
@@ -153,53 +143,13 @@ def session_rows(record: SessionRecord) -> dict[str, list[Row]]:
     }
 
 
-class _SessionRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The columns of `sessions`, in their order."""
-
-    id: int
-    agent: str
-    session_id: str
-    parent_session_id: str
-    project: str
-    started_at: float | None
-    last_active: float | None
-    title: str
-    title_rank: int
-    cwd: str
-    git_branch: str
-    data_path: str
-    agent_version: str
-    model: str
-    model_effort: str
-    subscription: str
-    context_used_tokens: int | None
-    context_peak_tokens: int | None
-    context_window_tokens: int | None
-    subagent: int
-    signal: str
-    signal_reason: str
-    signal_detail: str
-    turns: int
-    compactions: int
-
-
-_FACTS = tuple(
-    name for name in SessionUpdate.__struct_fields__ if name not in ("signal", "subagent")
-)
-_fact_values = attrgetter(*_FACTS)
-
-
-def session_of(row: Row) -> SessionRecord:
+def session_of(row: Row) -> SessionState:
     """Return the session of a row, without its models, tools and floor. Raises one of BAD_ROW."""
-    found = msgspec.convert(row, _SessionRow)
-    facts = SessionUpdate(
-        **dict(zip(_FACTS, _fact_values(found), strict=True)),
-        subagent=bool(found.subagent),
-        signal=Signal(found.signal, found.signal_reason, found.signal_detail),
-    )
-    record = SessionRecord(found.id, found.agent, found.session_id, facts, found.project)
-    record.turns, record.compactions = found.turns, found.compactions
-    return record
+    values = dict(zip(SESSION_COLUMNS, row, strict=True))
+    values["signal"] = [values[column] for column in _SIGNAL_COLUMNS]
+    values["facts"] = [values[name] for name in _FACTS]
+    found = [values.get(name, {}) for name in _FIELDS]  # {}: models and tools, which have tables
+    return msgspec.convert(found, SessionState, strict=False)  # not strict: SQLite has no booleans
 
 
 _Usage = tuple[(int, str, int, *(int,) * (_TOKENS + _COST))]  # type: ignore[valid-type,misc]
@@ -301,4 +251,4 @@ READERS: dict[str, Callable[[Row], object]] = {
     "rate_limits": limit_of,
     "metadata": metadata_of,
 }
-"""How each table's rows are read."""
+"""The function that reads a row, by table."""

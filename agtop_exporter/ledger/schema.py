@@ -2,17 +2,22 @@
 
 Times are unix seconds (UTC), hours are unix seconds // 3600, sizes are bytes, costs are picodollars
 (1e-12 USD). `migrations` converts the rows of older versions.
+
+To add a column: append it to its table in TABLES, increase SCHEMA_VERSION, and add a ledger of the
+new version to the tests. Rows of older versions get the default of the column (`Table.complete`).
+A fact of a session has the name of its field in `SessionUpdate`; `rows` and the merging of
+`records` derive the rest from that field. Names and order of stored columns never change.
 """
 
 import sqlite3
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SCHEMA_VERSION = 2
 EMPTY_VERSION = 0  # what SQLite reports for a new file
 
 
 class Table(NamedTuple):
-    """Columns by name, with their SQLite types; `key` is the primary key."""
+    """Columns by name with their SQLite types, and the primary key."""
 
     columns: dict[str, str]
     key: tuple[str, ...]
@@ -27,10 +32,23 @@ class Table(NamedTuple):
             parts.append(self.constraint)
         return f"CREATE TABLE {name} ({', '.join(parts)}) {self.options}".rstrip()
 
+    def complete(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return a row with the defaults of the columns that were appended after it was written."""
+        missing = list(self.columns.values())[len(row) :]
+        return (*row, *map(default_of, missing))
+
     def insert(self, name: str, *, otherwise: str = "REPLACE") -> str:
         """Return the statement that inserts a row; `otherwise` is for a key that exists."""
         marks = ", ".join("?" * len(self.columns))
         return f"INSERT OR {otherwise} INTO {name} VALUES ({marks})"  # noqa: S608 - constants
+
+
+def default_of(column_type: str) -> str | bytes | int | None:
+    """Return the value of an appended column in rows of older versions."""
+    if "NOT NULL" not in column_type:
+        return None
+    defaults: dict[str, str | bytes] = {"TEXT": "", "BLOB": b""}
+    return defaults.get(column_type.partition(" ")[0], 0)
 
 
 TOKENS = {
@@ -103,7 +121,8 @@ TABLES = {
         },
         ("agent", "path"),
     ),
-    # The index of UNIQUE repeats the names, which so survive a damaged page of the table.
+    # The columns of `SessionState` and of its facts (`SessionUpdate`), by the names of the fields.
+    # The index of UNIQUE repeats the names, so that they survive a damaged page of the table.
     "sessions": Table(
         {
             "id": "INTEGER NOT NULL",

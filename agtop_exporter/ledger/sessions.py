@@ -1,55 +1,56 @@
-"""The sessions of the ledger, and which of them have changed."""
+"""The sessions of the ledger in memory, and which of them have changed."""
 
-from agtop_exporter.ledger.records import SessionRecord, merge_facts
-from agtop_exporter.model import ModelUsage, SessionUpdate
+from agtop_exporter.ledger.records import merge_facts
+from agtop_exporter.model import ModelUsage, SessionState, SessionUpdate
 
 Key = tuple[str, str]  # agent, session id
 
 
 class Sessions:
-    """Sessions by name and by number.
+    """Sessions by (agent, session id) and by number.
 
-    `unsaved` has the numbers of those that are not on disk yet, `lost` of those whose names were
-    lost by a damage of the file: their events are known, and go to the session that shows them.
+    `unsaved` has the numbers of the sessions that are not on disk yet. `lost` has the numbers of
+    the sessions whose names a damaged file no longer holds. Their events move to the session in
+    whose transcript they are found.
     """
 
     def __init__(self) -> None:
-        self.by_key: dict[Key, SessionRecord] = {}
-        self.by_id: list[SessionRecord] = []
-        self.created: list[SessionRecord] = []  # since it was last emptied
-        self.before: dict[int, ModelUsage] = {}  # what changed sessions had at the last commit
+        self.by_key: dict[Key, SessionState] = {}
+        self.by_id: list[SessionState] = []
+        self.created: list[SessionState] = []  # since the caller last cleared it
+        self.before: dict[int, ModelUsage] = {}  # usage of changed sessions at the last commit
         self.unsaved: set[int] = set()
         self.lost: set[int] = set()
 
-    def load(self, found: list[SessionRecord], *, count: int) -> None:
-        """Take sessions that were stored; of `count` sessions those that are missing are lost."""
+    def load(self, found: list[SessionState], *, count: int) -> None:
+        """Add the stored sessions. Missing numbers below `count` are lost sessions."""
         by_id = {record.id: record for record in found}
         for number in range(max([count, *(id_ + 1 for id_ in by_id)])):
             record = by_id.get(number)
             if record is None or not record.agent:
-                record = record or SessionRecord(number, "", str(number), SessionUpdate(""))
+                record = record or SessionState(number, "", str(number), SessionUpdate(""))
                 self.lost.add(number)
             else:
                 self.by_key[record.agent, record.session_id] = record
             self.by_id.append(record)
 
-    def find(self, agent: str, session_id: str) -> SessionRecord:
-        """Return a session; one that is not known yet is created."""
+    def find(self, agent: str, session_id: str) -> SessionState:
+        """Return a session. Create it if it does not exist."""
         record = self.by_key.get((agent, session_id))
         if record is None:
             facts = SessionUpdate(session_id=session_id)
-            record = SessionRecord(len(self.by_id), agent, session_id, facts)
+            record = SessionState(len(self.by_id), agent, session_id, facts)
             self.by_key[agent, session_id] = record
             self.by_id.append(record)
             self.created.append(record)
             self.touch(record)
         return record
 
-    def update(self, agent: str, update: SessionUpdate) -> SessionRecord | None:
-        """Merge what a transcript says of a session; return it if that changed something."""
+    def update(self, agent: str, update: SessionUpdate) -> SessionState | None:
+        """Merge the facts of a transcript into a session. Return the session if it changed."""
         record = self.find(agent, update.session_id)
         if update.parent_session_id:
-            self.find(agent, update.parent_session_id)  # its own file may hold nothing
+            self.find(agent, update.parent_session_id)  # the parent may have no records of its own
         facts = merge_facts(record.facts, update)
         if facts == record.facts:
             return None
@@ -57,13 +58,13 @@ class Sessions:
         record.facts = facts
         return record
 
-    def touch(self, record: SessionRecord) -> None:
-        """Note what a session had before this refresh changes it."""
+    def touch(self, record: SessionState) -> None:
+        """Note the usage of a session before this refresh changes it."""
         if record.id not in self.before:
             self.before[record.id] = record.usage.bounded()
 
     def keep_floors(self) -> None:
-        """Remember what was published of sessions of which another session took a part."""
+        """Store the published usage of sessions that lost events to another session."""
         for number, before in self.before.items():
             record = self.by_id[number]
             now = record.usage
@@ -73,7 +74,7 @@ class Sessions:
         self.unsaved.update(self.before)
 
     def replace_by(self, other: "Sessions") -> None:
-        """Take over all sessions of another object; all of them count as changed."""
+        """Replace all sessions by those of another object, and mark all of them as changed."""
         self.by_key.clear()
         self.by_key.update(other.by_key)
         self.by_id[:] = other.by_id

@@ -24,7 +24,7 @@ from agtop_exporter.model import (
     Series,
     Snapshot,
 )
-from agtop_exporter.pipeline.failing import count_error, remember_errors
+from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.files import Listing
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
@@ -37,6 +37,7 @@ from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.reading.drift import UnknownTypes
 from agtop_exporter.settings import Settings
+from agtop_exporter.telemetry import Telemetry
 
 COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
 
@@ -68,7 +69,8 @@ class Pipeline:
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
-        self.steps = Steps(partial(count_error, ledger))
+        self.telemetry = Telemetry()
+        self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self.folders = folders or Folders(environment)
         self.folders.on_trouble = self._log_trouble
         self._guard = guard or Guard()
@@ -161,8 +163,7 @@ class Pipeline:
             )
         with self.steps.step("prices"):
             self._reprice()
-        with self.steps.step("ledger"):
-            self.ledger.checkpoint()
+        self.checkpoint()
         with self.steps.step("ledger"):
             self._views.note(self.ledger.take_changed())
         with self.steps.step("match"):
@@ -175,6 +176,7 @@ class Pipeline:
         self._tell_of_ledger()
         self.folders.rest()
         self._guard.rest()
+        self.telemetry.flush(self.ledger.add)
         duration = perf_counter() - began
         states = self._views.states()
         return Snapshot(
@@ -207,6 +209,12 @@ class Pipeline:
         if days and not 0 <= now - self._rolled_up_at < SECONDS_PER_DAY:
             more = self.ledger.roll_up(now - days * SECONDS_PER_DAY)
             self._rolled_up_at = -math.inf if more else now
+
+    def checkpoint(self) -> None:
+        """Make the ledger durable, with the exporter's own counters."""
+        self.telemetry.flush(self.ledger.add)
+        with self.steps.step("ledger"):
+            self.ledger.checkpoint()
 
     def look_at_processes(self, now: float) -> None:
         """Match the processes as of `now`, so that the next refresh can tell rates."""
@@ -312,7 +320,7 @@ class Pipeline:
                 self._look_at(name, listings, failed, stopping)
             if looking.failed:
                 failed.add(name)
-                self.ledger.add(("scan_errors", name), 1)
+                self.telemetry.count("scan_errors", name)
             durations[name] = perf_counter() - began
         return listings
 
@@ -332,8 +340,15 @@ class Pipeline:
             return
         for path, reason in listing.unreadable:
             self._fail(Failure(name, path, reason), failed)
-        self._plans[name] = self._files[name].plan
         self._follow(name, listing)
+        with self.steps.step("scan", name):
+            self._find_plan(name, failed)
+
+    def _find_plan(self, name: str, failed: set[str]) -> None:
+        try:
+            self._plans[name] = self._files[name].account_plan()
+        except OSError as error:
+            self._fail(Failure(name, error.filename or "", error.strerror or ""), failed)
 
     def _follow(self, agent: str, listing: Listing) -> None:
         """Move the cursors of renamed files, forget those of files that are gone."""
@@ -371,7 +386,7 @@ class Pipeline:
 
     def _fail(self, failure: Failure, failed: set[str]) -> None:
         failed.add(failure.agent)
-        self.ledger.add(("scan_errors", failure.agent), 1)
+        self.telemetry.count("scan_errors", failure.agent)
         if failure.bug is not None:
             self.steps.note("scan", failure.bug, agent=failure.agent)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
@@ -383,7 +398,7 @@ class Pipeline:
         """Name the project of a working directory: by the path alone where it does not respond."""
         folder = self.folders.find(cwd)
         if folder.trouble is not None:
-            self.ledger.add(("scan_errors", agent), 1)
+            self.telemetry.count("scan_errors", agent)
             self.unreadable[agent][folder.trouble.place] = folder.trouble.reason
         return folder.project
 

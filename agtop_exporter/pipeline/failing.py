@@ -3,16 +3,11 @@
 import msgspec
 
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import RefreshError, RefreshStage, Series, Snapshot
+from agtop_exporter.model import RefreshError, Series, Snapshot
 
 TOTAL = "refresh_errors"
 REMEMBERED = "refresh_errors"  # a name in the ledger's metadata
 NONE = msgspec.msgpack.encode(())
-
-
-def count_error(ledger: Ledger, stage: RefreshStage) -> None:
-    """Count an error that ended a part of a refresh."""
-    ledger.add((TOTAL, stage), 1)
 
 
 def error_totals(ledger: Ledger) -> dict[Series, int | float]:

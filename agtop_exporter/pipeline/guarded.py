@@ -37,14 +37,14 @@ class GuardedFiles:
         folders: Folders,
     ) -> None:
         """Begin; nothing is looked at yet."""
-        self.plan = ""
-        """Of the agent's account, of the first home that tells one; known after the first look."""
+        self._plan = ""
         self.places = Places()
         """As of the last look."""
         self._agent = agent
         self._homes = tuple(homes)
         self._environment = environment
         self._knows_plan = False
+        self._responds = False
         self._files = AgentFiles(agent, homes, environment)
         self._guard = guard
         self._folders = folders
@@ -70,15 +70,23 @@ class GuardedFiles:
             found = call(lambda _beat: find(homes)) if bases else find(homes)
             roots = self._responding(found, troubles, below=True)
         self.places = Places(roots, tuple(troubles))
-        if not troubles and not self._knows_plan:
-            self.plan = call(lambda _beat: self._account_plan())
-            self._knows_plan = True
+        self._responds = not troubles
         avoid = troubles.keys()
         listing = call(lambda beat: self._files.look(cursors, roots=roots, avoid=avoid, beat=beat))
         unreadable = (*listing.unreadable, *dict.fromkeys(troubles.values()))
         return msgspec.structs.replace(listing, unreadable=unreadable)
 
-    def _account_plan(self) -> str:
+    def account_plan(self) -> str:
+        """Return the plan of the agent's account, of the first home that has one.
+
+        It is read once, after a look at which everything responded. Raises NoResponseError.
+        """
+        if self._responds and not self._knows_plan:
+            self._plan = self._guard.call(self._agent.name, lambda _beat: self._read_plan())
+            self._knows_plan = True
+        return self._plan
+
+    def _read_plan(self) -> str:
         plans = (self._agent.plan(home, self._environment) for home in self._homes)
         return next(filter(None, plans), "")
 

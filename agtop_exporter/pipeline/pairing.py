@@ -1,6 +1,5 @@
 """Matches sessions with live processes, and adds up what the process trees use."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -8,18 +7,11 @@ import msgspec
 
 from agtop_exporter.agents import Agent, Environment, signatures_of
 from agtop_exporter.folders import Folders
-from agtop_exporter.ledger import SessionRecord
-from agtop_exporter.model import ProcessMatch, ProcessUsage, Series
+from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionKey, SessionState
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
-from agtop_exporter.processes.facts import (
-    Binding,
-    Matches,
-    ProcessTable,
-    SessionFacts,
-    SessionKey,
-)
+from agtop_exporter.processes.facts import Binding, Matches, ProcessTable
 from agtop_exporter.processes.growth import Spent
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessSource
@@ -62,10 +54,7 @@ class Pairing:
         self._signatures = signatures_of(agents)
         self._homes = homes
         self._environment = environment
-        self._facts: dict[SessionKey, SessionFacts] = {}
-        self._unresolved: set[SessionKey] = set()  # whose `cwd` is not known to be a real path
-        self._unseen: set[SessionKey] = set()  # those of them that are new
-        self._resolved_since = -math.inf  # the others were not active since
+        self._known: dict[SessionKey, SessionState] = {}  # top-level sessions
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
         self._usage = self._saved = _restored(saved)
@@ -79,22 +68,11 @@ class Pairing:
             self._usage = added(self._usage, _restored(saved))
             self._saved = TreeUsage()  # all of it is to be saved
 
-    def learn(self, records: Iterable[SessionRecord]) -> None:
-        """Take in sessions that are new or have changed; a subagent has its parent's process."""
+    def learn(self, records: Iterable[SessionState]) -> None:
+        """Add new top-level sessions. A subagent runs in the process of its parent."""
         for record in records:
-            facts = record.facts
-            if not facts.parent_session_id:
-                key = SessionKey(record.agent, record.session_id)
-                self._facts[key] = SessionFacts(
-                    key=key,
-                    cwd=facts.cwd,
-                    started_at=facts.started_at,
-                    last_active=facts.last_active,
-                    data_path=facts.data_path,
-                )
-                if facts.cwd:
-                    self._unresolved.add(key)
-                    self._unseen.add(key)
+            if not record.facts.parent_session_id:
+                self._known[record.key] = record
 
     def pair(self, now: float) -> set[SessionKey]:
         """Look at the processes as of `now`; return the sessions that have or had one.
@@ -115,14 +93,13 @@ class Pairing:
     def _matched(self, table: ProcessTable) -> Matches:
         before = self._matches
         if table.agents or before.bindings:
-            self._resolve(table)
             evidence = gather(
                 table,
-                self._facts,
+                self._known,
                 signatures=self._signatures,
                 registry=self._registered(table),
             )
-            return match(table, self._facts, evidence, previous=before)
+            return match(table, self._known, evidence, previous=before, real_path=self._real_path)
         # There is nothing to match, so thousands of sessions need no look.
         return Matches(ended=before.ended) if table.complete else before
 
@@ -147,20 +124,9 @@ class Pairing:
         except NoResponseError:
             return ()
 
-    def _resolve(self, table: ProcessTable) -> None:
-        """Resolve the working directories of the sessions that a process may be running."""
-        agents, processes = table.agents, table.processes
-        if not agents:
-            return
-        oldest = min(processes[one].started_at for one in agents)
-        for key in tuple(self._unresolved if oldest < self._resolved_since else self._unseen):
-            facts = self._facts[key]
-            if facts.last_active is None or facts.last_active >= oldest - SLACK_SECONDS:
-                real = self._folders.find(facts.cwd).real
-                self._facts[key] = msgspec.structs.replace(facts, cwd=real)
-                self._unresolved.discard(key)
-        self._unseen.clear()
-        self._resolved_since = oldest
+    def _real_path(self, path: str) -> str:
+        """Resolve the symbolic links of a path, within a time limit."""
+        return self._folders.find(path).real if path else ""
 
     @property
     def sees_agents(self) -> bool:

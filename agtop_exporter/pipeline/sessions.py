@@ -1,14 +1,17 @@
-"""Makes the published Session values from the ledger's records, and only those that changed."""
+"""Derives the published `Session` values from the ledger. Unchanged sessions are reused."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Any
 
-from agtop_exporter.ledger import Ledger, SessionRecord
+from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     ModelUsage,
     ProcessMatch,
     Session,
+    SessionKey,
+    SessionState,
     SessionUpdate,
     Signal,
     State,
@@ -17,19 +20,18 @@ from agtop_exporter.model import (
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.waits import Waits
-from agtop_exporter.processes.facts import SessionKey
 from agtop_exporter.settings import Settings
 from agtop_exporter.state import resolve
 
 Key = tuple[str, str]  # agent, session id
-BUSY_PERCENT = 1.0  # of a core: less is a process that waits
+BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
 
 
 class SessionViews:
-    """The sessions as they are published; what has not changed is not made again.
+    """The published sessions. A view is one published `Session`.
 
-    A session that changed is remembered until its view was made, however many refreshes that takes:
-    one whose view cannot be made keeps the view that it has, and delays no other.
+    A changed session is pending until its view has been derived, which may take several refreshes.
+    If deriving fails, the session keeps its previous view and the other sessions are not affected.
     """
 
     def __init__(  # noqa: PLR0913 - all that a view is made of
@@ -44,10 +46,11 @@ class SessionViews:
         covered: AbstractSet[str],
         context_window: Callable[[str], int | None],
     ) -> None:
-        """Begin with what the ledger knows from before, but for the unwanted agents.
+        """Start with the sessions of the ledger, except those of the unwanted agents.
 
         `covered` names the agents whose usage the setting `plan` includes: it is not billed.
-        `context_window` knows that of a model, for agents that do not tell it.
+        `context_window` returns the context window of a model in tokens. It is used for agents
+        that do not record it. `plans` has the subscription of each agent's account.
         """
         self._records = ledger.sessions
         self._pairing = pairing
@@ -59,18 +62,20 @@ class SessionViews:
         self._context_window = context_window
         self._views: dict[Key, Session] = {}
         self._children: dict[Key, list[Key]] = {}
-        self._open: set[Key] = set()  # those that the passing of time can change
-        self._top_level: dict[str, set[str]] = {}  # the sessions of each agent
-        self._changed: dict[Key, SessionRecord] = {}  # not yet matched, or without a place in trees
-        self._stale: set[Key] = set()  # whose views must be made again
+        self._open: set[Key] = set()  # sessions whose state depends on the current time
+        self._top_level: dict[str, set[str]] = {}  # session ids by agent
+        self._changed: dict[
+            Key, SessionState
+        ] = {}  # pending: not yet matched or not yet in the tree of their parent
+        self._stale: set[Key] = set()  # sessions whose views are out of date
         self._all: tuple[Session, ...] = ()
-        self._started = False  # all that the ledger knew is in `_changed`, or was
+        self._started = False  # the sessions of the ledger have been added to `_changed`
         self._updated_at: float | None = None
         self.waits = Waits()
-        self.dropped = 0  # sessions above the limit of published ones, at the last call
+        self.dropped = 0  # sessions above the limit at the last call of `published`
 
-    def note(self, changed: Iterable[SessionRecord]) -> None:
-        """Remember sessions that changed until `update` has processed them."""
+    def note(self, changed: Iterable[SessionState]) -> None:
+        """Add changed sessions to the pending ones. `update` processes them."""
         known = changed if self._started else self._records.values()
         self._changed.update(
             ((record.agent, record.session_id), record)
@@ -80,7 +85,7 @@ class SessionViews:
         self._started = True
 
     def update(self, now: float, *, sampled_at: Callable[[], float]) -> None:
-        """Process the sessions that changed, and let time pass for the others."""
+        """Process the pending sessions, and update the states that depend on the current time."""
         for key, record in tuple(self._changed.items()):
             with self._steps.step("match", record.agent) as learning:
                 self._pairing.learn([record])
@@ -102,8 +107,8 @@ class SessionViews:
             self._all = tuple(self._views.values())
         self._updated_at = now
 
-    def _place(self, key: Key, record: SessionRecord) -> None:
-        """Put a session into the tree of its parent; the views of all its ancestors are stale."""
+    def _place(self, key: Key, record: SessionState) -> None:
+        """Add a session to the tree of its parent, and mark the views of its ancestors as stale."""
         parent = record.facts.parent_session_id
         if parent and key not in (siblings := self._siblings(record.agent, parent)):
             siblings.append(key)
@@ -124,7 +129,7 @@ class SessionViews:
         return self._children.setdefault((agent, parent), [])
 
     def _line(self, key: Key) -> list[Key]:
-        """Return a session and its ancestors, whose trees hold it."""
+        """Return a session and its ancestors."""
         line: list[Key] = []
         while key in self._records and key not in line:
             line.append(key)
@@ -154,7 +159,7 @@ class SessionViews:
         )
 
     def published(self, now: float) -> tuple[Session, ...]:
-        """Return the sessions that get series: live or lately active, the latest first."""
+        """Return the sessions that get series: live or recently active ones, the latest first."""
         views = [self._views[key] for key in self._open if self._is_top(key)]
         shown = [view for view in views if self._is_recent(view, now) or is_live(view)]
         shown.sort(key=lambda view: (-(view.last_active or 0), view.session_id))
@@ -162,7 +167,7 @@ class SessionViews:
         self.dropped = max(0, len(shown) - limit)
         return tuple(shown[:limit])
 
-    def _view(self, record: SessionRecord, now: float) -> Session:
+    def _view(self, record: SessionState, now: float) -> Session:
         facts, models = record.facts, record.usage_by_model
         own = record.usage
         tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
@@ -178,17 +183,19 @@ class SessionViews:
             floor_cost += used.cost.max(member.floor_cost)
             last_active = max(last_active, member.facts.last_active or 0)
             subagents += member.facts.subagent
-        top, own_key = self._top(record), SessionKey(record.agent, record.session_id)
-        signal = said(members)
+        top, own_key = self._top(record), record.key
+        signal = tree_signal(members)
         process = self._pairing.process(top)
+        shared = _shared_facts(facts) | {
+            "last_active": last_active or None,
+            "context_window_tokens": facts.context_window_tokens or self._window(facts),
+            "subscription": facts.subscription or self._plans.get(record.agent) or None,
+            "data_path": facts.data_path,
+        }
         return Session(
+            **shared,
             agent=record.agent,
-            session_id=record.session_id,
-            parent_session_id=facts.parent_session_id or None,
             project=record.project or None,
-            cwd=facts.cwd or None,
-            title=facts.title or None,
-            model=facts.model or None,
             models=models,
             tokens=own.tokens,
             cost=own.cost,
@@ -200,41 +207,31 @@ class SessionViews:
             children=tuple(
                 [child for _, child in self._children.get((record.agent, record.session_id), ())]
             ),
-            started_at=facts.started_at,
-            last_active=last_active or None,
             user_turns=record.turns,
             agent_turns=own.requests,
             tools=dict(record.tools),
             tool_errors=dict(record.tool_errors),
             compactions=record.compactions,
-            context_used_tokens=facts.context_used_tokens,
-            context_peak_tokens=facts.context_peak_tokens,
-            context_window_tokens=facts.context_window_tokens or self._window(facts),
             state=self._state(
                 record, signal, top, now, last_active=last_active or None, process=process
             ),
             state_detail=signal.detail or None,
-            model_effort=facts.model_effort or None,
-            subscription=facts.subscription or self._plans.get(record.agent) or None,
-            agent_version=facts.agent_version or None,
-            git_branch=facts.git_branch or None,
-            data_path=facts.data_path,
             process=process,
             spent=self._pairing.spent(own_key),
         )
 
     def _window(self, facts: SessionUpdate) -> int | None:
-        """Return the context window of a session's model, unless it has held more than that."""
+        """Return the context window of the model. None if the session has used more than that."""
         used = facts.context_peak_tokens or facts.context_used_tokens
         window = self._context_window(facts.model) if used else None
         return window if used and window and used <= window else None
 
-    def _top(self, record: SessionRecord) -> SessionKey:
-        """Return the session whose process runs this one: its eldest ancestor."""
+    def _top(self, record: SessionState) -> SessionKey:
+        """Return the top-level ancestor. Its process runs this session."""
         key = record.agent, record.session_id
         return SessionKey(*(self._line(key)[-1] if record.facts.parent_session_id else key))
 
-    def _tree(self, record: SessionRecord) -> list[SessionRecord]:
+    def _tree(self, record: SessionState) -> list[SessionState]:
         """Return a session and all its subagents, each once."""
         if (record.agent, record.session_id) not in self._children:
             return [record]
@@ -250,7 +247,7 @@ class SessionViews:
 
     def _state(  # noqa: PLR0913 - all that a state comes from
         self,
-        record: SessionRecord,
+        record: SessionState,
         signal: Signal,
         top: SessionKey,
         now: float,
@@ -284,8 +281,22 @@ def _joined(
     return models
 
 
-def said(members: list[SessionRecord]) -> Signal:
-    """Return what a session says that it does; it waits while one of its subagents must ask."""
+_SHARED_FACTS = tuple(
+    name for name in Session.__struct_fields__ if name in SessionUpdate.__struct_fields__
+)
+
+
+def _shared_facts(facts: SessionUpdate) -> dict[str, Any]:
+    """Return the facts that `Session` has by the same name. Unknown text is None."""
+    values = ((name, getattr(facts, name)) for name in _SHARED_FACTS)
+    return {name: None if value == "" else value for name, value in values}
+
+
+def tree_signal(members: list[SessionState]) -> Signal:
+    """Return the signal of a session, given with its subagents.
+
+    A running session waits for permission if one of its subagents does.
+    """
     own, *subagents = (member.facts for member in members)
     if own.signal.kind == "running":
         for facts in subagents:
@@ -296,5 +307,5 @@ def said(members: list[SessionRecord]) -> Signal:
 
 
 def is_live(session: Session) -> bool:
-    """Say whether the session has a live process."""
+    """Return whether the session has a live process."""
     return session.process is not None and session.process.liveness == "live"

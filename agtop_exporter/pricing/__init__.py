@@ -1,7 +1,7 @@
-"""The price of a request at the time it was made, or "unknown"; never a guess, never a silent 0.
+"""The price of a request at the time of the request. A price that is not known is None.
 
-Sources, the first that knows the model wins: the user's overrides, genai-prices (bundled, dated),
-LiteLLM's table (downloaded). Importing this package imports neither genai_prices nor httpx.
+Sources, in this order: the user's overrides, genai-prices (bundled, with dates), LiteLLM's table
+(downloaded). Importing this package imports neither genai_prices nor httpx, which are slow.
 """
 
 from agtop_exporter.pricing.book import Disagreement, PriceBook, PriceUse

@@ -1,15 +1,13 @@
-"""Prices from the genai-prices package: dated, with whole-request tiers; works offline.
+"""Prices from genai-prices: dated, with whole-request tiers, in USD per million tokens.
 
-Its data and its newer download are documented at https://github.com/pydantic/genai-prices
-(`prices/new_data/v2/data.json`; prices in USD per million tokens). Importing this module imports
-that package, which takes 0.3 s: do it on the first model to be priced.
+The package https://github.com/pydantic/genai-prices contains a table, so this works offline.
+Importing this module takes 0.1 to 0.3 s, so import it when the first model is to be priced.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-import msgspec
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import (
     ModelInfo,
@@ -19,23 +17,23 @@ from genai_prices.types import (
     StartDateConstraint,
     TieredPrices,
     TimeOfDateConstraint,
-    _providers_from_raw,
 )
 
-from agtop_exporter.pricing.listings import Found, Sellers, all_prices, is_priced
+from agtop_exporter.pricing.genai_table import decode_providers
 from agtop_exporter.pricing.names import candidates, providers_named_in
+from agtop_exporter.pricing.provider_index import Listing, ProviderIndex, all_prices
 from agtop_exporter.pricing.rates import (
     PriceCard,
+    PricePeriod,
     PriceTableError,
     Tiers,
-    Window,
     make_tiers,
     picodollars_per_token,
 )
 
 SOURCE = "genai-prices"
 
-# Who is asked when the billing provider is unknown or has no price: those that make models.
+# Makers of models, looked up if the billing provider is unknown or has no price.
 _MAKERS = (
     "anthropic",
     "openai",
@@ -51,36 +49,36 @@ _MAKERS = (
     "meta",
     "aws",
 )
-_REQUIRED = {"anthropic", "openai", "google"}  # without them a download is no price table
 
-# What runs there costs nobody's list price.
+# Providers of local models, which have no list price.
 _LOCAL = {"ollama", "oss", "lmstudio", "lm-studio", "llama.cpp", "llamacpp", "vllm", "mlx", "local"}
 
 _PRICE_KEYS = (
     ("input", "input_mtok"),
     ("cache_read", "cache_read_mtok"),
     ("cache_write_5m", "cache_write_mtok"),
-    ("cache_write_5m", "cache_write_5m_mtok"),  # the more specific one wins
+    ("cache_write_5m", "cache_write_5m_mtok"),  # replaces the line above
     ("cache_write_1h", "cache_write_1h_mtok"),
     ("output", "output_mtok"),
 )
-_SPEED_KEYS = ("speed", "service_tier", "processing")  # of the request that a price variant names
+_SPEED_KEYS = ("speed", "service_tier", "processing")  # keys of a price variant's condition
 _PER_TOKENS = 1_000_000
 _DAY_SECONDS = 86400
 
 
 class GenaiPrices:
-    """The bundled table, with a newer download before it if there is one."""
+    """The bundled table and, looked up before it, a newer download if there is one."""
 
     def __init__(self, download: bytes | None = None) -> None:
-        """Read the tables; raises PriceTableError for a download that is not one."""
-        bundled = get_snapshot().providers
-        tables = [bundled] if download is None else [_read(download), bundled]
-        self._tables = [Sellers(table) for table in tables]
-        self._found: dict[tuple[str, str], Found | None] = {}
+        """Load the tables. Raises PriceTableError if the download is not a valid table."""
+        tables = [get_snapshot().providers]
+        if download is not None:
+            tables.insert(0, decode_providers(download, is_valid=_has_valid_prices))
+        self._tables = [ProviderIndex(table) for table in tables]
+        self._found: dict[tuple[str, str], Listing | None] = {}
 
-    def window(self, model: str, *, provider: str, at: float) -> Window | None:
-        """Return the price in force at `at` and its time, None for an unknown model."""
+    def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:
+        """Return the price in force at `at` (unix seconds), or None for an unknown model."""
         found = self.find(model, provider=provider)
         if found is None:
             return None
@@ -90,34 +88,34 @@ class GenaiPrices:
             return None
 
     def context_window(self, model: str) -> int | None:
-        """Return the tokens that the model's context holds, where the table says so."""
+        """Return the size of the model's context window in tokens, or None if unknown."""
         found = self.find(model)
         return found.info.context_window if found else None
 
-    def find(self, model: str, *, provider: str = "") -> Found | None:
-        """Return where the model is listed with a price: at its provider, else at its maker."""
+    def find(self, model: str, *, provider: str = "") -> Listing | None:
+        """Return the priced listing of a model by its provider, else by its maker."""
         key = (model, provider)
         if key not in self._found:
-            if len(self._found) > 4096:  # noqa: PLR2004 - a bound on hostile transcripts, no setting
+            if len(self._found) > 4096:  # noqa: PLR2004 - transcripts may name any number of models
                 self._found.clear()
             self._found[key] = next(self._all(model, provider), None)
         return self._found[key]
 
-    def _all(self, model: str, provider: str) -> Iterator[Found]:
+    def _all(self, model: str, provider: str) -> Iterator[Listing]:
         names = candidates(model)
         hints = tuple(filter(None, (provider, *providers_named_in(model))))
         if not _LOCAL.isdisjoint(hint.lower() for hint in hints):
             return
-        for sellers in self._tables:
+        for table in self._tables:
             for hint in hints:
-                yield from sellers.find(hint, names)
-        for sellers in self._tables:
+                yield from table.find(hint, names)
+        for table in self._tables:
             for maker in _MAKERS:
-                for found in sellers.find(maker, names):
+                for found in table.find(maker, names):
                     yield found._replace(match="maker") if provider else found
 
 
-def _price(found: Found, at: float) -> Window | None:
+def _price(found: Listing, at: float) -> PricePeriod | None:
     when = datetime.fromtimestamp(at, UTC)
     claude = "claude" in found.info.id.lower()
     tiers = _tiers(found.info.get_prices(when), claude=claude)
@@ -131,7 +129,7 @@ def _price(found: Found, at: float) -> Window | None:
         speeds=_speeds(found, when=when, standard=tiers, claude=claude),
         provider=found.provider.id,
     )
-    return Window(*_window(found.info, at), card)
+    return PricePeriod(*_period(found.info, at), card)
 
 
 def _tiers(price: ModelPrice, *, claude: bool) -> Tiers | None:
@@ -151,10 +149,10 @@ def _steps(price: Decimal | TieredPrices) -> list[tuple[int, int]]:
     return [(above, picodollars_per_token(usd, per_tokens=_PER_TOKENS)) for above, usd in steps]
 
 
-def _speeds(found: Found, *, when: datetime, standard: Tiers, claude: bool) -> dict[str, Tiers]:
-    """Return the tiers of the service tiers whose price is another one at that time."""
+def _speeds(found: Listing, *, when: datetime, standard: Tiers, claude: bool) -> dict[str, Tiers]:
+    """Return the prices of the service tiers that differ from `standard` at that time."""
     if not any(found.info is own for own in found.provider.models):
-        return {}  # a lender's service tiers are not the seller's
+        return {}  # a resold model: the service tiers are those of another provider
     variants = found.info.price_variants or ()
     speeds = {v for variant in variants for k, v in variant.when.items() if k in _SPEED_KEYS}
     priced: dict[str, Tiers] = {}
@@ -166,8 +164,8 @@ def _speeds(found: Found, *, when: datetime, standard: Tiers, claude: bool) -> d
     return priced
 
 
-def _window(info: ModelInfo, at: float) -> tuple[float, float]:
-    """Return the time around `at` in which no condition of the model's prices changes."""
+def _period(info: ModelInfo, at: float) -> tuple[float, float]:
+    """Return the start and end (unix seconds) of the period around `at` with the same prices."""
     prices = info.prices if isinstance(info.prices, list) else ()
     edges = {
         edge
@@ -181,6 +179,7 @@ def _window(info: ModelInfo, at: float) -> tuple[float, float]:
 def _edges(
     constraint: StartDateConstraint | TimeOfDateConstraint | None, at: float
 ) -> Iterator[float]:
+    """Yield the times near `at` (unix seconds) at which a price starts or ends to apply."""
     if isinstance(constraint, StartDateConstraint):
         yield datetime.combine(constraint.start_date, time(), UTC).timestamp()
     elif isinstance(constraint, TimeOfDateConstraint):
@@ -192,25 +191,12 @@ def _edges(
                 yield midnight + day + seconds.total_seconds()
 
 
-def _read(data: bytes) -> list[Provider]:
-    """Decode a download; a provider that does not fit is left to the bundled table."""
+def _has_valid_prices(provider: Provider) -> bool:
+    """Return whether all prices of a provider are valid; if not, the bundled ones are used."""
     try:
-        raw = msgspec.json.Decoder(list[dict[str, object]], float_hook=Decimal).decode(data)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise PriceTableError(f"not a genai-prices table: {error}") from error
-    providers = [provider for entry in raw for provider in _provider(entry)]
-    priced = {seller.id for seller in providers if any(map(is_priced, seller.models))}
-    if not priced >= _REQUIRED:
-        raise PriceTableError(f"genai-prices table lacks {', '.join(sorted(_REQUIRED - priced))}")
-    return providers
-
-
-def _provider(entry: dict[str, object]) -> list[Provider]:
-    try:
-        providers = _providers_from_raw([entry])
-        for info in providers[0].models:
+        for info in provider.models:
             for price in all_prices(info):
                 _tiers(price, claude=False)
-    except (PriceTableError, ValueError, TypeError, RecursionError):
-        return []
-    return providers
+    except PriceTableError:
+        return False
+    return True

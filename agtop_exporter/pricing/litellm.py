@@ -1,8 +1,9 @@
-"""Prices from LiteLLM's table, for models that genai-prices does not know; today's prices only.
+"""Prices from LiteLLM's table, for models that genai-prices does not list. They have no dates.
 
-Format: `model_prices_and_context_window.json` of https://github.com/BerriAI/litellm: an object of
-model name to entry, prices in USD per token, `_above_<N>k_tokens` for the long-context tier of the
-whole request, and the service tier (`_priority`, `_flex`, `_batches`) at the end of the key.
+Format: `model_prices_and_context_window.json` of https://github.com/BerriAI/litellm, a JSON object
+of entries by model name. Prices are in USD per token. A key that contains `_above_<N>k_tokens` is
+the price of a whole request with a longer prompt. A key that ends in `_priority`, `_flex` or
+`_batches` is the price of that service tier.
 """
 
 import re
@@ -14,10 +15,10 @@ import msgspec
 from agtop_exporter.pricing.names import candidates
 from agtop_exporter.pricing.rates import (
     PriceCard,
+    PricePeriod,
     PriceTableError,
     Rates,
     Tiers,
-    Window,
     always,
     make_tiers,
     picodollars_per_token,
@@ -59,7 +60,7 @@ MAKERS = {
     "minimax": "minimax",
     "dashscope": "dashscope",
 }
-"""Who makes models: the table's name to that of genai-prices."""
+"""Model makers: LiteLLM's name -> genai-prices' name."""
 
 _REGIONS = ("us", "eu", "apac", "au", "jp", "us-gov")
 
@@ -70,21 +71,21 @@ class _Key(NamedTuple):
 
 
 class LiteLLMPrices:
-    """A decoded table; an entry is read when a model is looked for."""
+    """A decoded table. An entry is decoded when a model is looked up."""
 
     def __init__(self, data: bytes) -> None:
-        """Decode the table; raises PriceTableError when it holds no price at all."""
+        """Decode the table. Raises PriceTableError if it contains no price."""
         try:
             table = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, RecursionError, ValueError) as error:
             raise PriceTableError(f"not a LiteLLM table: {error}") from error
-        table.pop("sample_spec", None)  # the table's own documentation
+        table.pop("sample_spec", None)  # documentation in the form of an entry
         self._table = {key.lower(): entry for key, entry in table.items()}
         if not any(self._tiers(key) for key in self._table):
             raise PriceTableError("LiteLLM table holds no price of a model")
 
-    def window(self, model: str, *, provider: str, at: float) -> Window | None:  # noqa: ARG002 - the table has no dates
-        """Return the price of a model, None for an unknown one."""
+    def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:  # noqa: ARG002 - the table has no dates
+        """Return the price of a model, or None if the model is unknown."""
         found = self._find(model, provider)
         if found is None:
             return None
@@ -102,13 +103,13 @@ class LiteLLMPrices:
         )
 
     def context_window(self, model: str) -> int | None:
-        """Return the tokens that the model's context holds, where the table says so."""
+        """Return the size of the model's context window in tokens, or None if unknown."""
         found = self._find(model, "")
         tokens = self._entry(found.key).get("max_input_tokens") if found else None
         return tokens if isinstance(tokens, int) and tokens > 0 else None
 
     def makers_models(self) -> tuple[tuple[str, str], ...]:
-        """Return (model, maker by its genai-prices name) of the models priced by their makers."""
+        """Return (model, maker) of the models priced by their makers; makers as in genai-prices."""
         return tuple(
             (key.rpartition("/")[2], MAKERS[maker])
             for key in self._table
@@ -142,7 +143,7 @@ class LiteLLMPrices:
             return {}
 
     def _tiers(self, key: str) -> dict[str, Tiers]:
-        """Return the tiers by service tier, the standard one as ""; empty for what has no price."""
+        """Return the tiers by service tier ("" is the standard one); empty without a price."""
         entry = self._entry(key)
         if entry.get("mode") not in _MODES:
             return {}
@@ -161,7 +162,7 @@ class LiteLLMPrices:
 
 
 def _series(entry: dict[str, object]) -> dict[str, dict[str, list[tuple[int, int]]]]:
-    """Return by service tier, then by token type: (prompt tokens above, picodollars)."""
+    """Return the price series (`rates.Series`) of an entry by service tier."""
     series: dict[str, dict[str, list[tuple[int, int]]]] = {}
     for key, value in entry.items():
         found = _KEY.fullmatch(key)
@@ -171,7 +172,7 @@ def _series(entry: dict[str, object]) -> dict[str, dict[str, list[tuple[int, int
             rate = picodollars_per_token(Decimal(value), per_tokens=1)
         except PriceTableError:
             continue
-        if not rate:  # a reseller's zero is not a price
+        if not rate:  # resellers list 0 for an unknown price
             continue
         speed = found["speed"] or ""
         steps = series.setdefault(_SPEEDS.get(speed, speed), {})
@@ -184,7 +185,7 @@ def _series(entry: dict[str, object]) -> dict[str, dict[str, list[tuple[int, int
 
 
 def _fast(entry: dict[str, object]) -> Decimal | None:
-    """Return by how much the provider's fast mode is dearer."""
+    """Return the price of the provider's fast mode as a multiple of the standard price."""
     specific = entry.get("provider_specific_entry")
     factor = specific.get("fast") if isinstance(specific, dict) else None
     if isinstance(factor, int | Decimal) and Decimal(factor).is_finite() and 1 <= factor <= 100:  # noqa: PLR2004 - a sanity bound

@@ -1,17 +1,17 @@
-"""The names under which one model may be listed, and what is only a version of a listed name.
+"""Names under which a price table may list a model, and version suffixes of names.
 
-A prefix is never a match: `gpt-5` says nothing about the price of `gpt-5.9`.
+A common prefix alone is never a match: the price of `gpt-5` is not the price of `gpt-5.9`.
 """
 
 import re
 
-# Bedrock: [region.]maker.model[-v1:0]; a region costs what the region costs, so aws is asked first.
+# Bedrock: [region.]maker.model[-v1:0]. Prices depend on the region, so aws is looked up first.
 _BEDROCK = re.compile(
     r"^(?:(?:us|us-gov|eu|ap|apac|au|jp|ca|sa|global)\.)?"
     r"(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|qwen|moonshotai|zai|minimax)\."
 )
 
-# (what a change makes of the match, what is replaced, by what); applied one after the other.
+# (match kind, pattern, replacement), applied in this order, each to the result of the last.
 _CHANGES = (
     ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
@@ -29,11 +29,11 @@ _VERSION = re.compile(
     r"|latest|default|preview|exp|customtools|thinking)|:\d)*"
 )
 
-LONGEST_NAME = 200  # of any model so far: 80; a transcript may hold anything
+LONGEST_NAME = 200  # the longest known has 80; transcripts may contain any text
 
 
 def candidates(model: str) -> tuple[tuple[str, str], ...]:
-    """Return (name, match kind) of a model, the most exact first; none for what is no name."""
+    """Return (name, match kind) pairs for a model, the most exact first."""
     name = model.strip().lower()
     if not name or len(name) > LONGEST_NAME:
         return ()
@@ -47,16 +47,16 @@ def candidates(model: str) -> tuple[tuple[str, str], ...]:
 
 
 def providers_named_in(model: str) -> tuple[str, ...]:
-    """Return the providers that the name itself gives: `openrouter/anthropic/claude-...`."""
+    """Return the providers in the name: two for `openrouter/anthropic/claude-...`."""
     *prefixes, name = model.strip().lower().split("/")
     return (*prefixes, "aws") if _BEDROCK.match(name) else tuple(prefixes)
 
 
 def is_version_of(name: str, *, end: int) -> bool:
-    """Tell whether `name` is its first `end` characters and then only says which version.
+    """Return whether everything after the first `end` characters of `name` is a version suffix.
 
-    Dates, build numbers, `-latest`, `-preview` and the like; `-mini` or another digit is another
-    model. A digit run or a date that `end` cuts in two counts as a whole.
+    Version suffixes are dates, build numbers, `-latest`, `-preview` and similar words. `-mini` or
+    another digit makes another model. If `end` is inside a number, the suffix starts before it.
     """
     if end < len(name) and name[end].isalnum():
         while end and name[end - 1].isdigit():

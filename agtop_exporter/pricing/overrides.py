@@ -1,7 +1,7 @@
-"""Prices that the user has set: USD per million tokens, by token type; they win over every table.
+"""Prices set by the user, in USD per million tokens by token type. They override every table.
 
-Shape: `{"my-model": {"input": 3, "output": 15, "cache_read": 0.3}}`; a name may be qualified by
-the provider, `"azure/gpt-5"`. What is left out is derived like in the tables (`rates.make_tiers`).
+Example: `{"my-model": {"input": 3, "output": 15, "cache_read": 0.3}}`. A name may start with the
+provider: `"azure/gpt-5"`. Missing rates are derived as in the tables (`rates.make_tiers`).
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from agtop_exporter.model import TOKEN_TYPES
 from agtop_exporter.pricing.names import candidates
 from agtop_exporter.pricing.rates import (
     PriceCard,
+    PricePeriod,
     PriceTableError,
     Rates,
     Tiers,
-    Window,
     always,
     make_tiers,
     picodollars_per_token,
@@ -26,17 +26,17 @@ Override = Rates | Mapping[str, int | float | str | Decimal]
 
 
 class Overrides:
-    """The user's prices, checked."""
+    """The validated prices of the user."""
 
     def __init__(self, prices: Mapping[str, Override]) -> None:
-        """Raise PriceTableError, naming the model, for a price that is none."""
+        """Validate `prices`. Raises PriceTableError with the name of the model."""
         self._tiers = {model.lower(): _tiers(model, price) for model, price in prices.items()}
 
     def __len__(self) -> int:
         return len(self._tiers)
 
-    def window(self, model: str, *, provider: str, at: float) -> Window | None:  # noqa: ARG002 - the user's price has no date
-        """Return the user's price of a model, None where there is none."""
+    def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:  # noqa: ARG002 - the user's price has no date
+        """Return the user's price of a model, or None."""
         if not self._tiers:
             return None
         for name, kind in candidates(model):
@@ -61,7 +61,7 @@ def _tiers(model: str, price: Override) -> Tiers:
 
 
 def _rate(model: str, usd: float | str | Decimal) -> int:
-    try:  # by its shortest text: 0.1 as the user wrote it, not the float next to it
+    try:  # from its text, since the float 0.1 is not exactly 0.1
         return picodollars_per_token(Decimal(str(usd)), per_tokens=1_000_000)
     except (InvalidOperation, PriceTableError) as error:
         raise PriceTableError(f"price of {model}: {usd!r} is not USD per million tokens") from error

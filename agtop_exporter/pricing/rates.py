@@ -1,4 +1,4 @@
-"""What a token costs: rates, whole-request tiers, and the cost of one request. No I/O."""
+"""Token prices: rates by token type, whole-request tiers, and the cost of one request. No I/O."""
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -8,16 +8,16 @@ import msgspec
 
 from agtop_exporter.model import PICODOLLARS_PER_USD, AgtopError, Cost, TokenCounts
 
-# The dearest model ever listed costs 0.0006 USD a token; beyond this a table is broken.
+# The most expensive model ever listed costs 0.0006 USD per token. A higher price is an error.
 _MAX_USD_PER_TOKEN = 1
 
 
 class PriceTableError(AgtopError):
-    """A price, or a whole table, that cannot be meant as one."""
+    """A price or a price table is not valid."""
 
 
-class Rates(msgspec.Struct, frozen=True, gc=False):
-    """Picodollars per token, by token type."""
+class Rates(msgspec.Struct, frozen=True):
+    """Prices in picodollars per token, by token type."""
 
     input: int
     cache_read: int
@@ -26,7 +26,7 @@ class Rates(msgspec.Struct, frozen=True, gc=False):
     output: int
 
     def cost(self, tokens: TokenCounts) -> Cost:
-        """Return what these tokens cost."""
+        """Return the cost of these tokens."""
         return Cost(
             tokens.input * self.input,
             tokens.cache_read * self.cache_read,
@@ -37,32 +37,38 @@ class Rates(msgspec.Struct, frozen=True, gc=False):
 
 
 Tiers = tuple[tuple[int, Rates], ...]
-"""(more prompt tokens than this, rates of the whole request), ascending, the first above 0."""
+"""Pairs of (prompt tokens, rates), ascending; the first has 0 prompt tokens.
+
+A request is charged at the rates of the last pair whose number its prompt tokens exceed.
+"""
 
 Series = Mapping[str, Sequence[tuple[int, int]]]
-"""By token type: (prompt tokens above, picodollars per token), ascending; missing is unknown."""
+"""By token type: (prompt tokens, picodollars per token) as in `Tiers`; a missing one is unknown."""
 
 
 class PriceCard(msgspec.Struct, frozen=True):
-    """The price of one model during one stretch of time, and where it comes from.
+    """The price of one model during one period, and its origin.
 
-    `match` says how the model's name led to it: `exact`; `alias` (a name that the source itself
-    lists); `date-stripped`, `prefix-stripped`, `suffix-stripped` (found under the shorter name);
-    `maker` (the billing provider has no price of its own, the model's maker has); `regional` (a
-    cloud region's price, for lack of a general one).
+    `match` is how the name of the model was found in the source:
+
+    * `exact`: under the same name;
+    * `alias`: under a name that the source lists as another name of the model;
+    * `date-stripped`, `prefix-stripped`, `suffix-stripped`: under the name without that part;
+    * `maker`: the billing provider has no price for it, so the price of the model's maker applies;
+    * `regional`: only a price for a cloud region exists.
     """
 
     source: str  # "override", "genai-prices" or "litellm"
     match: str
-    model: str  # its name in the source
+    model: str  # the name in the source
     tiers: Tiers
-    speeds: dict[str, Tiers] = {}  # where the source says that a service tier costs otherwise
-    provider: str = ""  # whose price it is, where the source says it
+    speeds: dict[str, Tiers] = {}  # by service tier, if its price differs
+    provider: str = ""  # whose price it is; empty if the source does not name it
 
     def cost(self, tokens: TokenCounts, *, speed: str = "") -> Cost:
-        """Return what one request costs, all of it at the rates of the tier its prompt reached.
+        """Return the cost of one request, charged at the rates of the tier of its prompt length.
 
-        A `speed` that the source has no price for costs the standard rates.
+        The standard rates apply to a `speed` (service tier) for which the source has no price.
         """
         tiers = self._tiers(speed)
         rates = tiers[0][1]
@@ -77,24 +83,29 @@ class PriceCard(msgspec.Struct, frozen=True):
         return self.speeds.get(speed, self.tiers) if speed else self.tiers
 
 
-class Window(NamedTuple):
-    """A card and the time in which it is the answer: `start` <= time < `end`, unix seconds."""
+class PricePeriod(NamedTuple):
+    """A price and when it applies: `start` <= time < `end`, in unix seconds.
+
+    `card` is None if the price is unknown during that period.
+    """
 
     start: float
     end: float
     card: PriceCard | None
 
 
-def always(card: PriceCard | None) -> Window:
-    """Return the window of an answer that no date changes."""
-    return Window(float("-inf"), float("inf"), card)
+def always(card: PriceCard | None) -> PricePeriod:
+    """Return the period of a price that does not depend on time."""
+    return PricePeriod(float("-inf"), float("inf"), card)
 
 
 def picodollars_per_token(usd: Decimal, *, per_tokens: int) -> int:
-    """Return `usd` for `per_tokens` tokens as picodollars for one, rounded half to even.
+    """Convert `usd` per `per_tokens` tokens to picodollars per token, rounded half to even.
 
-    Raises PriceTableError for what is no price: negative, not finite, absurdly high, or so small
-    that rounding would make it free.
+    Raises:
+        PriceTableError: The price is negative, not finite, above 1 USD per token, or positive but
+            rounded to zero.
+
     """
     if not usd.is_finite() or not 0 <= usd <= _MAX_USD_PER_TOKEN * per_tokens:
         raise PriceTableError(f"not a price: {usd} USD per {per_tokens} tokens")
@@ -106,12 +117,14 @@ def picodollars_per_token(usd: Decimal, *, per_tokens: int) -> int:
 
 
 def make_tiers(series: Series, *, claude: bool) -> Tiers | None:
-    """Return the tiers that the series of one model make, None without input and output rates.
+    """Return the tiers of one model, or None if an input or output rate is missing.
 
-    What a source leaves out costs, as the providers bill it: cached input the input rate; cache
-    writes of a Claude model 1.25 times (5 minutes) and twice (1 hour) the input rate
-    (https://platform.claude.com/docs/en/build-with-claude/prompt-caching#pricing); those of other
-    models the input rate, one hour like five minutes.
+    A rate that the source does not list has the value that the providers bill:
+
+    * cache reads: the input rate;
+    * cache writes of Claude models: 1.25 times (5 minutes) and 2 times (1 hour) the input rate
+      (https://platform.claude.com/docs/en/build-with-claude/prompt-caching#pricing);
+    * cache writes of other models: the input rate for 5 minutes, and the same for 1 hour.
     """
     starts = sorted({0}.union(*({above for above, _ in steps} for steps in series.values())))
     tiers = tuple((above, _rates(series, above=above, claude=claude)) for above in starts)

@@ -1,6 +1,6 @@
-"""Keeps the price tables fresh: a daily download in the background, kept in a cache directory.
+"""Downloads the price tables once a day, in a background thread, into a cache directory.
 
-Never blocks a caller for longer than it says, and never replaces a good table with a bad one.
+A download that is not valid never replaces a table that is.
 """
 
 import contextlib
@@ -11,30 +11,33 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from agtop_exporter.pricing.book import GENAI, PriceBook, genai_version
+from agtop_exporter.pricing.book import PriceBook
+from agtop_exporter.pricing.lazy_genai import GENAI
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.rates import PriceTableError
+from agtop_exporter.telemetry import Telemetry
 
 log = structlog.get_logger()
 
 Fetch = Callable[[str], bytes]
-"""Download a URL; raises OSError."""
+"""A function that returns the content of a URL, or raises OSError."""
 
 TTL_SECONDS = 24 * 3600.0
 FIRST_RETRY_SECONDS = 300.0
 LAST_RETRY_SECONDS = 6 * 3600.0
-LONGEST_WAIT_SECONDS = 2.0  # that `refresh_once` may hold up its caller
+LONGEST_WAIT_SECONDS = 2.0  # of `refresh_once`
 
 _MAX_BYTES = 32 * 1024 * 1024  # LiteLLM's table is 3 MB, genai-prices' 1.5 MB (November 2026)
 _DOWNLOAD_SECONDS = 60.0
 _STATE_FILE = "price-refresh.json"
-_MEMO_FILE = "price-memo.msgpack"
 
 
 class _Source(NamedTuple):
@@ -58,21 +61,21 @@ _SOURCES = (
 
 
 class _State(msgspec.Struct, frozen=True):
-    """What is remembered of one source across restarts."""
+    """The stored state of one source. Times are unix seconds."""
 
     fetched_at: float | None = None
     next_attempt_at: float = 0.0
     failures: int = 0
-    sha256: str = ""  # of the table that was good enough to use
-    genai_version: str = ""  # of the package; a newer package is newer than an older download
+    sha256: str = ""  # of the last valid table
+    genai_version: str = (
+        ""  # of the installed package at the download; a newer one has newer prices
+    )
 
 
 class PriceRefresher:
-    """Downloads the tables when they are a day old and hands them to the book.
+    """Downloads the tables when they are a day old, and loads them into the book.
 
-    `refresh_errors` counts what failed: downloads, tables that were none, files not written or
-    not readable. `last_success` is the unix time of the last good download, also of an earlier
-    process.
+    `last_success` is the unix time of the last valid download, which may be of an earlier process.
     """
 
     def __init__(  # noqa: PLR0913 - each is one edge, replaceable in a test
@@ -81,12 +84,13 @@ class PriceRefresher:
         cache_dir: Path,
         *,
         clock: Callable[[], float],
+        telemetry: Telemetry | None = None,
         fetch: Fetch | None = None,
         wait: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Take the clock (unix seconds); `wait` sleeps between refreshes, `jitter` is 0 to 1."""
-        self.refresh_errors = 0
+        """Prepare. `clock` returns unix seconds, `wait` sleeps, and `jitter` is from 0 to 1."""
+        self._telemetry = telemetry or Telemetry()
         self.last_success: float | None = None
         self._book = book
         self._cache_dir = cache_dir
@@ -99,8 +103,13 @@ class PriceRefresher:
         self._working = threading.Lock()
         self._states: dict[str, _State] = {}
 
+    @property
+    def refresh_errors(self) -> int:
+        """How many downloads, tables and cache files could not be used or written."""
+        return self._telemetry.value("pricing_refresh_errors")
+
     def load_cache(self) -> None:
-        """Give the book the tables of earlier downloads; call it once, before the first price."""
+        """Load earlier downloads into the book. Call it once, before the first lookup."""
         self._states = self._read_states()
         for source in _SOURCES:
             state = self._state(source)
@@ -109,41 +118,38 @@ class PriceRefresher:
             try:
                 data = _read_table(self._cache_dir / source.file, sha256=state.sha256)
                 if state.genai_version == _package_version(source):
-                    self._book.load(source.name, data, updated_at=state.fetched_at, lazy=True)
+                    self._book.load(
+                        source.name,
+                        data,
+                        updated_at=state.fetched_at,
+                        on_error=partial(self._failed, source),
+                    )
                     continue
             except (OSError, PriceTableError) as error:
                 self._failed(source, error)
-            del self._states[source.name]  # fetch it anew
-        with contextlib.suppress(OSError):  # there is none yet
-            self._book.recall(_read_file(self._cache_dir / _MEMO_FILE))
+            del self._states[source.name]  # download it again
         self.last_success = max(
             (state.fetched_at for state in self._states.values() if state.fetched_at), default=None
         )
 
-    def save_memo(self) -> None:
-        """Keep what the book found, so that the next process finds it sooner."""
-        memo = self._book.memo()
-        if memo is not None:
-            with contextlib.suppress(OSError):  # then it will look for itself
-                _write_file(self._cache_dir / _MEMO_FILE, memo)
-
     def start(self) -> None:
-        """Refresh in a thread of its own until `stop`."""
+        """Start the background thread."""
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="price-refresh", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; a download under way is abandoned."""
+        """Stop the thread. A download in progress is abandoned."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(timeout=1)
             self._thread = None
 
     def refresh_once(self, timeout: float = LONGEST_WAIT_SECONDS, *, force: bool = False) -> bool:
-        """Refresh what is due (all with `force`) and tell whether it was done within `timeout`.
+        """Download the tables that are due, or all with `force`.
 
-        The caller is held up for 2 s at most; a slower download goes on in the background.
+        Returns False if that takes longer than `timeout` seconds (at most 2). The download then
+        continues in the background.
         """
         done = threading.Event()
 
@@ -155,7 +161,7 @@ class PriceRefresher:
         return done.wait(min(timeout, LONGEST_WAIT_SECONDS))
 
     def refresh_due(self, *, force: bool = False) -> float:
-        """Download what is due (all with `force`); return the seconds until more is."""
+        """Download what is due, or all with `force`; return the seconds until the next one."""
         with self._working:
             due = [source for source in _SOURCES if force or self._is_due(source)]
             for source in due:
@@ -174,14 +180,14 @@ class PriceRefresher:
 
     def _is_due(self, source: _Source) -> bool:
         wait = self._state(source).next_attempt_at - self._clock()
-        return wait <= 0 or wait > 2 * TTL_SECONDS  # the latter: the clock went back
+        return wait <= 0 or wait > 2 * TTL_SECONDS  # the latter after the clock was set back
 
     def _refresh(self, source: _Source) -> None:
         now = self._clock()
         try:
             data = self._fetch(source.url)
             self._book.load(source.name, data, updated_at=now)
-        except Exception as error:  # noqa: BLE001 - whatever a download holds, the thread goes on
+        except Exception as error:  # noqa: BLE001 - no download may end the thread
             self._failed(source, error)
             self._states[source.name] = self._after_failure(source, now)
             return
@@ -208,7 +214,7 @@ class PriceRefresher:
         )
 
     def _failed(self, source: _Source, error: Exception) -> None:
-        self.refresh_errors += 1
+        self._telemetry.count("pricing_refresh_errors")
         log.warning("price refresh failed", source=source.name, error=str(error))
 
     def _read_states(self) -> dict[str, _State]:
@@ -222,17 +228,17 @@ class PriceRefresher:
         try:
             _write_file(self._cache_dir / _STATE_FILE, msgspec.json.encode(self._states))
         except OSError as error:
-            self.refresh_errors += 1
+            self._telemetry.count("pricing_refresh_errors")
             log.warning("price refresh state not written", error=str(error))
 
 
 def _package_version(source: _Source) -> str:
-    return genai_version() if source.name == GENAI else ""
+    return version(GENAI) if source.name == GENAI else ""
 
 
 def download(url: str) -> bytes:
-    """Return what `url` holds; raises OSError, also for what is too large or takes too long."""
-    import httpx  # noqa: PLC0415 - takes 0.1 s, and most processes never download
+    """Return the content of `url`. Raises OSError, also if it is too large or too slow."""
+    import httpx  # noqa: PLC0415 - the import takes 0.1 s, and few processes download
 
     deadline = time.monotonic() + _DOWNLOAD_SECONDS
     data = bytearray()
@@ -256,7 +262,7 @@ def _read_table(path: Path, *, sha256: str) -> bytes:
 
 
 def _read_file(path: Path) -> bytes:
-    """Read a regular file of a sane size; raises OSError."""
+    """Read a file of at most `_MAX_BYTES`. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - opened without blocking on a FIFO
         data = file.read(_MAX_BYTES + 1)
@@ -266,7 +272,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _write_file(path: Path, data: bytes) -> None:
-    """Replace a file in one step, readable by its owner only; raises OSError."""
+    """Replace a file atomically, with mode 0600. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600
     try:

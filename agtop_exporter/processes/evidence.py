@@ -9,13 +9,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from agtop_exporter.processes.facts import (
-    Process,
-    ProcessId,
-    ProcessTable,
-    SessionFacts,
-    SessionKey,
-)
+from agtop_exporter.model import SessionKey, SessionState
+from agtop_exporter.processes.facts import Process, ProcessId, ProcessTable
 from agtop_exporter.signature import UUID, ProcessSignature, RegistryEntry
 
 STRENGTHS = {"registry": 4, "lock_file": 3, "open_file": 3, "argv": 2, "cwd": 1}
@@ -45,7 +40,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
 def gather(
     table: ProcessTable,
-    sessions: Mapping[SessionKey, SessionFacts],
+    sessions: Mapping[SessionKey, SessionState],
     *,
     signatures: Mapping[str, ProcessSignature],
     registry: Iterable[RegistryEntry] = (),
@@ -93,16 +88,16 @@ def _is_about(entry: RegistryEntry, process: Process, table: ProcessTable) -> bo
 
 def _from_open_files(
     table: ProcessTable,
-    sessions: Mapping[SessionKey, SessionFacts],
+    sessions: Mapping[SessionKey, SessionState],
     signatures: Mapping[str, ProcessSignature],
 ) -> list[Evidence]:
     opened = {path for files in table.open_files.values() for path in files}
-    writers = [session for session in sessions.values() if session.data_path in opened]
-    paths = Counter(session.data_path for session in writers)
+    writers = [session for session in sessions.values() if session.facts.data_path in opened]
+    paths = Counter(session.facts.data_path for session in writers)
     own = {
-        (session.key.agent, session.data_path): session.key
+        (session.agent, session.facts.data_path): session.key
         for session in writers
-        if paths[session.data_path] == 1  # a database of several sessions identifies none
+        if paths[session.facts.data_path] == 1  # a database of several sessions identifies none
     }
     found: list[Evidence] = []
     for process, files in table.open_files.items():
@@ -119,7 +114,7 @@ def _from_open_files(
 
 
 def _from_arguments(
-    table: ProcessTable, sessions: Mapping[SessionKey, SessionFacts]
+    table: ProcessTable, sessions: Mapping[SessionKey, SessionState]
 ) -> list[Evidence]:
     return [
         Evidence(process, SessionKey(recognised.agent, recognised.session_id), "argv")

@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from agtop_exporter.model import SessionKey
+
 Role = Literal["session", "host", "helper", "wrapper"]
 Confidence = Literal["high", "medium", "low"]
 
@@ -14,13 +16,6 @@ class ProcessId(msgspec.Struct, frozen=True, array_like=True, order=True, gc=Fal
 
     pid: int
     start_ticks: int  # clock ticks since boot: field 22 of /proc/PID/stat
-
-
-class SessionKey(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
-    """One session: ids are unique within an agent only."""
-
-    agent: str
-    session_id: str
 
 
 class Process(msgspec.Struct, frozen=True, gc=False):
@@ -117,16 +112,6 @@ class ProcessTable(msgspec.Struct, frozen=True):
     def shows_all_of(self, agent: str) -> bool:
         """Tell whether an agent can have no other process than those that are listed."""
         return self.complete and not self.isolated and agent not in self.hidden
-
-
-class SessionFacts(msgspec.Struct, frozen=True, gc=False):
-    """What pairing needs to know of a top-level session; `cwd` is a real path, without symlinks."""
-
-    key: SessionKey
-    cwd: str = ""
-    started_at: float | None = None
-    last_active: float | None = None
-    data_path: str = ""
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from agtop_exporter.model import SessionState
 from agtop_exporter.processes.assign import assign
-from agtop_exporter.processes.facts import Confidence, SessionFacts
+from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.processes.groups import Group
 
 TELLING_SECONDS = 30.0
@@ -18,16 +19,16 @@ class FolderPair(msgspec.Struct, frozen=True, gc=False):
     """A process and a session that fit, and how well."""
 
     group: Group
-    session: SessionFacts
+    session: SessionState
     confidence: Confidence
     evidence: tuple[str, ...]
 
 
 def pair_folder(
     groups: Sequence[Group],
-    sessions: Sequence[SessionFacts],
+    sessions: Sequence[SessionState],
     *,
-    may_run: Callable[[Group, SessionFacts], bool],
+    may_run: Callable[[Group, SessionState], bool],
 ) -> list[FolderPair]:
     """Choose the most recent sessions, then the pairs whose starts fit best.
 
@@ -35,7 +36,7 @@ def pair_folder(
     """
     recent = sorted(
         (session for session in sessions if any(may_run(item, session) for item in groups)),
-        key=lambda session: (-(session.last_active or 0.0), session.key),
+        key=lambda session: (-(session.facts.last_active or 0.0), session.key),
     )
     # One rank weighs more than all gaps together, so starts never outvote recency.
     rank_cost = 1 + _milliseconds(_WIDEST_GAP_SECONDS) * len(groups)
@@ -74,13 +75,13 @@ def pair_folder(
 
 def _confidence(
     item: Group,
-    session: SessionFacts,
+    session: SessionState,
     *,
-    pairs: Sequence[tuple[Group, SessionFacts]],
-    may_run: Callable[[Group, SessionFacts], bool],
+    pairs: Sequence[tuple[Group, SessionState]],
+    may_run: Callable[[Group, SessionState], bool],
 ) -> Confidence:
     """Return low where another pair could as well be crossed with this one."""
-    if session.started_at is None and session.last_active is None:
+    if session.facts.started_at is None and session.facts.last_active is None:
         return "low"
     for other, theirs in pairs:
         crossed = _gap(item, theirs) + _gap(other, session)
@@ -95,7 +96,7 @@ def _confidence(
     return "medium"
 
 
-def _evidence(item: Group, session: SessionFacts, *, newest: SessionFacts) -> tuple[str, ...]:
+def _evidence(item: Group, session: SessionState, *, newest: SessionState) -> tuple[str, ...]:
     fresh = _gap(item, session) <= _FRESH_SECONDS
     return (
         "cwd",
@@ -104,11 +105,12 @@ def _evidence(item: Group, session: SessionFacts, *, newest: SessionFacts) -> tu
     )
 
 
-def _gap(item: Group, session: SessionFacts) -> float:
+def _gap(item: Group, session: SessionState) -> float:
     """Return the seconds between a process's start and its session's first record."""
-    if session.started_at is None:
+    started_at = session.facts.started_at
+    if started_at is None:
         return _WIDEST_GAP_SECONDS
-    return min(abs(item.leaf.started_at - session.started_at), _WIDEST_GAP_SECONDS)
+    return min(abs(item.leaf.started_at - started_at), _WIDEST_GAP_SECONDS)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agtop_exporter.processes.facts import Process, ProcessId, ProcessTable, Role, SessionKey
+from agtop_exporter.model import SessionKey
+from agtop_exporter.processes.facts import Process, ProcessId, ProcessTable, Role
 
 _DEEPEST = 64  # ancestors to look at: a table can hold a circle where pids were reused
 

@@ -5,10 +5,11 @@ for the rest the working directory, start and recency, weighed for all of a fold
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from agtop_exporter.model import SessionKey, SessionState
 from agtop_exporter.processes.evidence import Evidence
 from agtop_exporter.processes.facts import (
     Binding,
@@ -16,8 +17,6 @@ from agtop_exporter.processes.facts import (
     Matches,
     ProcessId,
     ProcessTable,
-    SessionFacts,
-    SessionKey,
 )
 from agtop_exporter.processes.folder import TELLING_SECONDS, pair_folder
 from agtop_exporter.processes.groups import Group, group
@@ -28,14 +27,16 @@ _SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
 
 def match(
     table: ProcessTable,
-    sessions: Mapping[SessionKey, SessionFacts],
+    sessions: Mapping[SessionKey, SessionState],
     evidence: Iterable[Evidence],
     *,
     previous: Matches,
+    real_path: Callable[[str], str] = str,
 ) -> Matches:
-    """Pair the agents' processes with their sessions.
+    """Match the processes of agents to top-level sessions.
 
-    A table that could not be read changes nothing.
+    `real_path` resolves the symbolic links of a session's directory; without it, the directory is
+    compared as it is. An incomplete table changes nothing.
     """
     if not table.complete:
         return previous
@@ -49,6 +50,7 @@ def match(
         groups=group(table, named),
         sessions=sessions,
         previous=previous,
+        real_path=real_path,
     )
     matching.bind_claims(claims)
     matching.keep_previous()
@@ -65,9 +67,11 @@ class _Round:
         *,
         table: ProcessTable,
         groups: tuple[Group, ...],
-        sessions: Mapping[SessionKey, SessionFacts],
+        sessions: Mapping[SessionKey, SessionState],
         previous: Matches,
+        real_path: Callable[[str], str],
     ) -> None:
+        self._real_path = real_path
         self._now = table.sampled_at
         self._groups = groups
         self._sessions = sessions
@@ -88,15 +92,16 @@ class _Round:
         self._alive = alive
         self._nearby = self._by_place()
 
-    def _by_place(self) -> dict[tuple[str, str], list[SessionFacts]]:
+    def _by_place(self) -> dict[tuple[str, str], list[SessionState]]:
         """Return the sessions of the processes' folders; thousands of old ones are left out."""
-        places: dict[tuple[str, str], list[SessionFacts]] = {
+        places: dict[tuple[str, str], list[SessionState]] = {
             _place(item): [] for item in self._groups
         }
         oldest = min((item.leaf.started_at for item in self._groups), default=0.0)
         for session in self._sessions.values():
-            if session.last_active is None or session.last_active >= oldest - _SLACK_SECONDS:
-                nearby = places.get((session.key.agent, _folder(session.cwd)))
+            active = session.facts.last_active
+            if active is None or active >= oldest - _SLACK_SECONDS:
+                nearby = places.get((session.agent, self._directory(session)))
                 if nearby is not None:
                     nearby.append(session)
         return places
@@ -122,7 +127,7 @@ class _Round:
         held = self._previous.bindings.get(key)
         return (
             -max(claim.strength for claim in found),
-            -(self._sessions[key].last_active or 0.0),
+            -(self._sessions[key].facts.last_active or 0.0),
             key,
             held is None or held.process != leaf,
             -leaf.start_ticks,
@@ -172,32 +177,31 @@ class _Round:
         A session in its folder began after the last word of this one, or has spoken
         `silence_seconds` later, and no process but this one can have written it.
         """
-        session = self._sessions[key]
-        last_word = session.last_active or 0.0
+        last_word = self._sessions[key].facts.last_active or 0.0
         quiet_since = max(last_word, owner.leaf.started_at) - _SLACK_SECONDS
         return any(
-            (other.last_active or 0.0) > last_word
+            (other.facts.last_active or 0.0) > last_word
             and (
-                (other.started_at is not None and other.started_at >= quiet_since)
-                or (other.last_active or 0.0) >= last_word + silence_seconds
+                (other.facts.started_at is not None and other.facts.started_at >= quiet_since)
+                or (other.facts.last_active or 0.0) >= last_word + silence_seconds
             )
             and not self._has_other_writer(other, owner)
             for other in self._nearby[_place(owner)]
             if other.key != key and self._may_run(owner, other)
         )
 
-    def _has_other_writer(self, session: SessionFacts, owner: Group) -> bool:
+    def _has_other_writer(self, session: SessionState, owner: Group) -> bool:
         return any(
             item.leaf.id != owner.leaf.id and self._free(item) and self._may_run(item, session)
             for item in self._groups
         )
 
-    def _may_run(self, owner: Group, session: SessionFacts) -> bool:
+    def _may_run(self, owner: Group, session: SessionState) -> bool:
         """Tell whether a process can be the one that writes a session: folder and times agree."""
-        key, active = session.key, session.last_active
+        key, active = session.key, session.facts.last_active
         if key in self._bindings or key.agent != owner.agent or owner.role == "wrapper":
             return False
-        if not session.cwd or _folder(session.cwd) != _folder(owner.leaf.cwd):
+        if not session.facts.cwd or self._directory(session) != _folder(owner.leaf.cwd):
             return False
         if active is None:
             return key not in self._ended
@@ -227,11 +231,14 @@ class _Round:
             keys = sorted(
                 session.key
                 for session in self._nearby[_place(item)]
-                if session.last_active is not None and self._may_run(item, session)
+                if session.facts.last_active is not None and self._may_run(item, session)
             )
             for key in keys:
                 confidence: Confidence = "medium" if len(keys) == 1 else "low"
                 self._bind(item, key, confidence=confidence, evidence=("cwd",))
+
+    def _directory(self, session: SessionState) -> str:
+        return _folder(self._real_path(session.facts.cwd))
 
     def _settled(self, owner: Group) -> bool:
         leaf = owner.leaf.id
@@ -279,9 +286,9 @@ class _Round:
             and binding.process not in self._alive
         }
         hosted = {
-            (key.agent, _folder(self._sessions[key].cwd)): key
+            (key.agent, self._directory(self._sessions[key])): key
             for key, binding in sorted(self._bindings.items())
-            if binding.role == "host" and self._sessions[key].cwd
+            if binding.role == "host" and self._sessions[key].facts.cwd
         }
         orphans: list[ProcessId] = []
         for item in self._groups:

@@ -5,14 +5,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from agtop_exporter.model import ProcessMatch, ProcessUsage
-from agtop_exporter.processes.facts import (
-    Matches,
-    ProcessId,
-    ProcessSample,
-    ProcessTable,
-    SessionKey,
-)
+from agtop_exporter.model import ProcessMatch, ProcessUsage, SessionKey
+from agtop_exporter.processes.facts import Matches, ProcessId, ProcessSample, ProcessTable
 from agtop_exporter.processes.growth import NO_DEBT, Debt, Spent, growth, new_debts, plus
 
 _SHORTEST_SECONDS = 0.001  # between two samples that give a rate
@@ -45,8 +39,6 @@ class AgentUsage(msgspec.Struct, frozen=True, gc=False):
     processes: int = 0
     orphan_processes: int = 0
     duplicate_processes: int = 0
-    user_seconds: float | None = None
-    system_seconds: float | None = None
     rss_bytes: int | None = 0
     vms_bytes: int | None = 0
     disk_read_bytes: int | None = None
@@ -98,13 +90,6 @@ def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
     for agent, spent in state.agents.items():
         agents[agent] = agents.get(agent, Spent()) + spent
     return msgspec.structs.replace(state, sessions=sessions, agents=agents)
-
-
-def retain(state: TreeUsage, sessions: Iterable[SessionKey]) -> TreeUsage:
-    """Forget the totals of all sessions but these; the agents' totals stay."""
-    wanted = set(sessions)
-    kept = {key: spent for key, spent in state.sessions.items() if key in wanted}
-    return msgspec.structs.replace(state, sessions=kept)
 
 
 def past_usage(state: TreeUsage, session: SessionKey) -> ProcessUsage | None:
@@ -258,8 +243,6 @@ def _agent_usages(
             processes=usage.processes,
             orphan_processes=sum(table.agents[item].agent == agent for item in matches.orphans),
             duplicate_processes=sum(key.agent == agent for key in matches.duplicates.values()),
-            user_seconds=_ratio(spent.user_microseconds, 1e6),
-            system_seconds=_ratio(spent.system_microseconds, 1e6),
             rss_bytes=usage.rss_bytes if usage.processes else 0,
             vms_bytes=usage.vms_bytes if usage.processes else 0,
             disk_read_bytes=usage.disk_read_bytes,

@@ -1,6 +1,7 @@
-"""The latest snapshot to an OpenTelemetry receiver, from a thread of its own.
+"""Pushes the latest snapshot to an OpenTelemetry receiver, in a separate thread.
 
-Nothing is imported from OpenTelemetry here: only `render.otlp`, `resource` and `sender` do that.
+Importing this package does not import OpenTelemetry. The modules `library_log`, `options` and
+`delivery` do not either.
 """
 
 import threading
@@ -10,32 +11,32 @@ from agtop_exporter.model import Snapshot
 from agtop_exporter.push.delivery import Delivery
 
 FLUSH_SECONDS = 3.0
-"""How long the end of the daemon waits for the last push: all may take 5 s, 2 are for others."""
+"""How long the daemon waits for the last push when it stops. It must stop within 5 s."""
 
 
 class Pusher:
-    """Pushes the latest of the snapshots that it is offered, again and again."""
+    """Pushes the latest snapshot at each interval."""
 
     def __init__(self, delivery: Delivery) -> None:
-        """Prepare to push; the thread begins with the first offer."""
+        """Prepare to push. The thread starts with the first snapshot."""
         self._delivery = delivery
         self._latest: Snapshot | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def offer(self, snapshot: Snapshot) -> None:
-        """Let the next push be of `snapshot`; the first begins at once."""
+    def publish(self, snapshot: Snapshot) -> None:
+        """Make `snapshot` the one of the next push. The first push starts at once."""
         self._latest = snapshot
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="otlp-push", daemon=True)
             self._thread.start()
 
-    def settle(self, ledger: Ledger) -> None:
-        """Put what happened since the last call into the ledger."""
-        self._delivery.settle(ledger)
+    def save_state(self, ledger: Ledger) -> None:
+        """Write the state that has changed since the last call to the ledger."""
+        self._delivery.save_state(ledger)
 
     def stop(self) -> None:
-        """Push what is not delivered yet, for `FLUSH_SECONDS` at most, and end."""
+        """Push the latest snapshot if it is not delivered, and stop within `FLUSH_SECONDS`."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(FLUSH_SECONDS)

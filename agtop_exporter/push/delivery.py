@@ -1,7 +1,6 @@
-"""What a push says, and what follows from how it ended.
+"""The content of each push, and what follows from its outcome. Independent of the protocol.
 
-Nothing is queued: a push says how things are when it is sent, and what one could not deliver the
-next one does. Nothing here knows the protocol.
+There is no queue: a push contains the current values, so the next push replaces one that failed.
 """
 
 import random
@@ -17,11 +16,13 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Snapshot
 from agtop_exporter.push.delta import Delivered, growth
 from agtop_exporter.push.options import PushOptions
+from agtop_exporter.telemetry import Telemetry
 
 LONGEST_PAUSE_SECONDS = 300.0
 """Longest time between two pushes to a receiver that fails."""
 
-SINCE = "otlp_since"  # the ledger's names for what a later process must know
+# Names in the ledger's metadata, for later processes.
+SINCE = "otlp_since"
 DELIVERED = "otlp_delivered"
 
 StartOf = Callable[[Metric, Labels], float]
@@ -30,11 +31,11 @@ log = structlog.get_logger()
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How one push ended: `failure` is empty if it was delivered."""
+    """The outcome of one push. `failure` is empty if it was delivered."""
 
     failure: str = ""
-    retry_after_seconds: float = 0.0  # what the receiver asked for
-    rejected_points: int = 0  # of a delivered push
+    retry_after_seconds: float = 0.0  # requested by the receiver
+    rejected_points: int = 0  # from a delivered push
 
 
 class Sender(Protocol):
@@ -43,17 +44,17 @@ class Sender(Protocol):
     def send(
         self, exposition: Exposition, *, time: float, start_of: StartOf, delta: bool
     ) -> Outcome:
-        """Deliver, with retries, within the time that the options allow."""
+        """Deliver, with retries, within the timeout of the options."""
 
     def close(self) -> None:
-        """Give up a delivery that is under way, and take no other."""
+        """Cancel a delivery in progress, and refuse others."""
 
 
 class Delivery:
-    """Pushes snapshots one after the other, and remembers what was delivered.
+    """Pushes snapshots one after the other, and keeps the one that was delivered last.
 
-    It holds new series back at zero until their start was delivered, as the pages do until a
-    scrape took them, but for itself: other readers see other starts.
+    A new counter series is delivered at its start value first, so that the receiver sees the first
+    increase. Pages do the same for their scrapers, independently of the pushes.
     """
 
     def __init__(
@@ -61,41 +62,39 @@ class Delivery:
         sender: Sender,
         options: PushOptions,
         *,
-        facts: Mapping[str, bytes],
+        metadata: Mapping[str, bytes],
+        telemetry: Telemetry,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Take what the ledger remembers of earlier processes; `jitter` is 0 to 1."""
+        """Prepare. `metadata` is that of the ledger; `jitter` returns a number from 0 to 1."""
+        self._telemetry = telemetry
+        telemetry.declare("otlp_exports")
+        telemetry.declare("otlp_export_errors")
         self._sender = sender
         self._options = options
         self._jitter = jitter
         self._pushed: Snapshot | None = None  # the latest that was delivered
         self._publication: Publication | None = None  # what was delivered of it
-        self._counted_from = _number(facts.get(SINCE))
-        self._before = Delivered.decode(facts.get(DELIVERED)) if options.delta else None
+        self._counted_from = _number(metadata.get(SINCE))
+        self._before = Delivered.decode(metadata.get(DELIVERED)) if options.delta else None
         self._to_remember: dict[str, bytes] = {}
-        self._exports = self._errors = 0
-        self._settled = (0, 0)
         self._failures = 0  # since the last success
         self._asked_pause = 0.0
-        self._told = ""
+        self._logged = ""
         self._closed = threading.Event()
 
-    def settle(self, ledger: Ledger) -> None:
-        """Put what happened since the last call into the ledger, from the ledger's own thread."""
-        exports, errors = self._exports, self._errors
-        ledger.add(("otlp_exports",), exports - self._settled[0])
-        ledger.add(("otlp_export_errors",), errors - self._settled[1])
-        self._settled = (exports, errors)
+    def save_state(self, ledger: Ledger) -> None:
+        """Write the state that has changed since the last call, in the thread of the ledger."""
         while self._to_remember:
             ledger.remember(*self._to_remember.popitem())
 
     def close(self) -> None:
-        """Give up a push that is under way; how it ends no longer counts."""
+        """Cancel a push in progress. Its outcome is not counted."""
         self._closed.set()
         self._sender.close()
 
     def pause_seconds(self) -> float:
-        """Return how long to wait before the next push."""
+        """Return the seconds to wait before the next push."""
         interval = self._options.interval_seconds
         if not self._failures:
             return interval
@@ -105,20 +104,20 @@ class Delivery:
         return max(asked, pause * (0.8 + 0.2 * self._jitter()))
 
     def push(self, snapshot: Snapshot) -> None:
-        """Push what is to be published of `snapshot`, unless it was delivered already."""
+        """Push `snapshot`, unless it was delivered already."""
         if snapshot is self._pushed or self._closed.is_set():
             return
         try:
             publication, outcome = self._send(snapshot)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next push may work
+        except Exception as error:  # noqa: BLE001 - no error may end the thread
             publication, outcome = None, Outcome(failure=type(error).__name__)
         if self._closed.is_set():
             return
-        self._exports += 1
-        self._tell(outcome)
+        self._telemetry.count("otlp_exports")
+        self._log(outcome)
         self._asked_pause = outcome.retry_after_seconds
         if publication is None or outcome.failure:
-            self._errors += 1
+            self._telemetry.count("otlp_export_errors")
             self._failures += 1
             return
         self._failures = 0
@@ -143,10 +142,10 @@ class Delivery:
         return publication, outcome
 
     def _start_of(self, snapshot: Snapshot) -> StartOf:
-        """Return when the totals were zero, which stays the same after a restart.
+        """Return the function that gives the start time of a series.
 
-        Those of a session were when it began. All others were when the first session of all
-        began: their history is in them, and what came later was zero then too.
+        Counters of a session start with the session. All others start with the first session,
+        since they include the history. Both are the same after a restart.
         """
         began = {(s.agent, s.session_id): s.started_at for s in snapshot.sessions if s.started_at}
         if self._counted_from is None:
@@ -161,15 +160,15 @@ class Delivery:
 
         return start_of
 
-    def _tell(self, outcome: Outcome) -> None:
-        """Say what changed, so that a receiver that is away for a day is told of once."""
+    def _log(self, outcome: Outcome) -> None:
+        """Log an outcome if it differs from the last one."""
         points = outcome.rejected_points
-        news = outcome.failure or (f"{points} points rejected" if points else "")
-        if news and news != self._told:
-            log.warning("otlp push", reason=news)
-        elif self._told and not news:
+        problem = outcome.failure or (f"{points} points rejected" if points else "")
+        if problem and problem != self._logged:
+            log.warning("otlp push", reason=problem)
+        elif self._logged and not problem:
             log.info("otlp push works again", failures=self._failures)
-        self._told = news
+        self._logged = problem
 
 
 def _number(data: bytes | None) -> float | None:

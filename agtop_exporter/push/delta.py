@@ -1,4 +1,7 @@
-"""What was added to the counters since the last push that was delivered, across restarts too."""
+"""Increases of the counters since the last delivered push, for delta temporality.
+
+The last delivered values are stored, so that the first push after a restart is a delta too.
+"""
 
 import contextlib
 
@@ -19,9 +22,10 @@ COUNTED = ("counter", "histogram")
 
 
 def growth(now: Exposition, before: Exposition) -> Exposition:
-    """Return `now` with its counters lessened by those of `before`; what is new is left out.
+    """Return `now` with the differences of its counters to those of `before`.
 
-    A series that is new stands at its start (see `zero_first`), so nothing is lost with it.
+    Series that are not in `before` are left out. Nothing is lost, since a new series is published
+    at its start value first (`zero_first`).
     """
     values = {
         (family.metric.name, labels): value for family in before for labels, value in family.samples
@@ -53,11 +57,11 @@ def _difference(now: Value, before: Value) -> Value:
         return Distribution(now.bounds, tuple(counts), max(0.0, now.sum - before.sum))
     if isinstance(now, Distribution) or isinstance(before, Distribution):
         raise TypeError("a number and a histogram")
-    return max(0, now - before)  # a session's figures fall where the ledger began anew
+    return max(0, now - before)  # a session decreases if the ledger was removed
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """The counters of the last push that was delivered, and its time in unix seconds."""
+    """The counters of the last delivered push, and its time in unix seconds."""
 
     time: float
     numbers: list[tuple[str, Labels, int | float]]
@@ -65,7 +69,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, exposition: Exposition, *, time: float) -> "Delivered":
-        """Take the counters out of what was delivered."""
+        """Return the counters of an exposition."""
         numbers, distributions = [], []
         for family in exposition:
             if family.metric.kind in COUNTED:
@@ -78,17 +82,17 @@ class Delivered(msgspec.Struct, frozen=True):
 
     @classmethod
     def decode(cls, data: bytes | None) -> "Delivered | None":
-        """Read what an earlier process wrote, None where there is nothing of use."""
+        """Decode the result of `encode`, or return None if that is not possible."""
         with contextlib.suppress(msgspec.MsgspecError):
             return msgspec.msgpack.decode(data, type=cls) if data else None
         return None
 
     def encode(self) -> bytes:
-        """Return what `decode` reads."""
+        """Return the bytes for `decode`."""
         return msgspec.msgpack.encode(self)
 
     def publication(self) -> Publication:
-        """Return it as what was published last."""
+        """Return the counters as the last publication."""
         metrics = {metric.name: metric for metric in CATALOGUE}
         samples: dict[str, list[tuple[Labels, Value]]] = {}
         for name, labels, value in (*self.numbers, *self.distributions):
@@ -102,10 +106,10 @@ class Delivered(msgspec.Struct, frozen=True):
         )
 
     def known(self, snapshot: Snapshot) -> Snapshot:
-        """Return `snapshot` as it may have been then: the sessions that had begun, unpublished.
+        """Return `snapshot` with only the sessions that had started at the time of the push.
 
-        What an old session had when it was delivered last is not remembered for ever: one that
-        comes back after a restart goes on from what it has now.
+        None of them is published. The delivered values of old sessions are not stored: a session
+        that continues after a restart starts from its current values.
         """
         begun = (s for s in snapshot.sessions if (s.started_at or self.time) <= self.time)
         return msgspec.structs.replace(

@@ -1,12 +1,13 @@
-"""What the standard `OTEL_*` variables say about pushing; the exporter library reads the others.
+"""The push options of the standard `OTEL_*` variables. The exporter library reads the others.
 
-<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>. Times are milliseconds there, also
-the timeout that the Python library takes for seconds.
+Specification: <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>. Its times are in
+milliseconds. The Python library reads the timeout as seconds, so it is passed as an argument.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -23,21 +24,25 @@ DEFAULT_TIMEOUT_MS = 10_000.0
 DEFAULT_EXPORT_TIMEOUT_MS = 30_000.0
 SHORTEST_MS = 100.0
 
+# One header that the library accepts: a token, "=", printable ASCII without quote, ";", backslash.
+_HEADER = re.compile(r"[!#-'*+\-.0-9A-Z^-z|~]+[ \t]*=[ !#-+\--:<-\[\]-~]*")
+
 
 class PushOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to push. Times are seconds."""
+    """How to push. Times are in seconds."""
 
     protocol: Protocol = "http/protobuf"
     interval_seconds: float = DEFAULT_INTERVAL_MS / 1000
-    timeout_seconds: float = DEFAULT_TIMEOUT_MS / 1000  # of one push, with its retries
-    delta: bool = False  # what was added since the last push, instead of totals
-    compressed: bool = True  # unless the library is told by variable
-    endpoint: str = ""  # as it may be shown: without user, password and query
+    timeout_seconds: float = DEFAULT_TIMEOUT_MS / 1000  # of one push including its retries
+    delta: bool = False  # increments since the last push instead of totals
+    compressed: bool = True  # False if a variable sets the compression
+    endpoint: str = ""  # for the log: without user, password and query
 
 
 def push_options(environment: Mapping[str, str]) -> PushOptions:
-    """Read the variables. Raises SettingsError with a line for each mistake."""
+    """Read the variables. Raises SettingsError with one line per mistake."""
     mistakes: list[str] = []
+    _check_headers(environment, mistakes)
     protocol = _protocol(environment, mistakes)
     options = PushOptions(
         protocol=protocol,
@@ -60,7 +65,7 @@ def push_options(environment: Mapping[str, str]) -> PushOptions:
 
 
 def switched_off(environment: Mapping[str, str]) -> str:
-    """Return which variable forbids pushing, whatever the settings say; empty if none does."""
+    """Return the variable that disables the push, or an empty string."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return "OTEL_SDK_DISABLED"
     if environment.get("OTEL_METRICS_EXPORTER", "").strip().lower() == "none":
@@ -68,8 +73,31 @@ def switched_off(environment: Mapping[str, str]) -> str:
     return ""
 
 
+def secrets(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the values of the headers and the password of the endpoint."""
+    for header in environment.get(_name("HEADERS", environment), "").split(","):
+        value = header.partition("=")[2].strip()
+        yield from (value, unquote(value), *unquote(value).split())
+    try:
+        password = urlsplit(environment.get(_name("ENDPOINT", environment), "")).password or ""
+    except ValueError:
+        return
+    yield from (password, unquote(password))
+
+
+def _check_headers(environment: Mapping[str, str], mistakes: list[str]) -> None:
+    """Report headers that the library would ignore. The message contains no part of a header."""
+    name = _name("HEADERS", environment)
+    for number, header in enumerate(environment.get(name, "").split(","), 1):
+        if header.strip() and not _HEADER.fullmatch(header.strip()):
+            mistakes.append(
+                f"{name}: header {number} is not NAME=VALUE; "
+                'write other characters than printable ASCII, and " ; \\, as %XX'
+            )
+
+
 def _name(what: str, environment: Mapping[str, str]) -> str:
-    """Return the variable that says `what`: that for metrics only, where it is set."""
+    """Return the name of the variable for `what`: the one for metrics only, if it is set."""
     special = f"OTEL_EXPORTER_OTLP_METRICS_{what}"
     return special if environment.get(special) else f"OTEL_EXPORTER_OTLP_{what}"
 
@@ -98,9 +126,9 @@ def _seconds(
 
 
 def _is_delta(environment: Mapping[str, str], mistakes: list[str]) -> bool:
-    """Tell which temporality is preferred.
+    """Return whether delta temporality is preferred.
 
-    `lowmemory` is cumulative for totals that are kept anyway, and all of ours are.
+    `lowmemory` means cumulative here: it prefers delta only where totals need extra memory.
     """
     name = _name("TEMPORALITY_PREFERENCE", environment)
     text = environment.get(name, "").strip().lower() or "cumulative"

@@ -1,7 +1,7 @@
-"""Who pushes: the resource of OpenTelemetry, the same after every restart.
+"""The OpenTelemetry resource of the pushes. It is the same after every restart.
 
-`OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` have the last word. There is no process id: a
-backend that makes labels of these would begin every series anew with every restart.
+`OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` override its attributes. There is no process id,
+because backends make labels of attributes: each restart would start new series.
 """
 
 import platform
@@ -15,14 +15,14 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from agtop_exporter import __version__
 
-NAMESPACE = UUID("6f0b2f6e-9a50-5c3d-8c55-6a1f1f1f7b04")  # ours: chosen once, for ever
+NAMESPACE = UUID("6f0b2f6e-9a50-5c3d-8c55-6a1f1f1f7b04")  # chosen at random, must never change
 MACHINE_ID_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm32", "i686": "x86"}
-"""What the kernel says -> `host.arch`, semantic conventions."""
+"""Machine name of the kernel -> `host.arch` of the semantic conventions."""
 
 
 def resource(uid: int, *, homes: Sequence[str] = ()) -> Resource:
-    """Return this machine and user, as they are now. `homes` are those scanned, if not the own."""
+    """Return the resource of this machine and user. `homes` are the `--home` directories."""
     host = socket.gethostname()
     host_id = hashed_host_id(machine_id(MACHINE_ID_FILES) or host)
     own = {
@@ -47,7 +47,7 @@ def _user_name(uid: int) -> str:
 
 
 def machine_id(files: Sequence[Path]) -> str:
-    """Return the id of this installation from the first of `files` that has one, else ""."""
+    """Return the machine id from the first of `files` that contains one, else ""."""
     for file in files:
         try:
             text = file.read_text("ascii").strip()
@@ -59,10 +59,10 @@ def machine_id(files: Sequence[Path]) -> str:
 
 
 def hashed_host_id(machine: str) -> UUID:
-    """Return an id that stands for `machine`: machine-id(5) asks not to publish its own."""
+    """Return a UUID derived from the machine id, which machine-id(5) says not to publish."""
     return uuid5(NAMESPACE, machine)
 
 
 def instance_id(host_id: UUID, uid: int, *, homes: Sequence[str] = ()) -> str:
-    """Return what tells this exporter from all others: its host, its user, what it scans."""
+    """Return the id of this exporter, from its host, its user and the homes that it scans."""
     return str(uuid5(host_id, "\0".join([str(uid), *homes])))

@@ -21,8 +21,9 @@ import urllib.request
 from pathlib import Path
 
 from agtop_exporter.agents import load_agents, signatures_of
+from agtop_exporter.model import SessionKey, SessionState, SessionUpdate
 from agtop_exporter.processes.evidence import gather
-from agtop_exporter.processes.facts import Matches, SessionFacts, SessionKey
+from agtop_exporter.processes.facts import Matches
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance
@@ -87,11 +88,16 @@ def our_milliseconds(folder: Path, ticks: int) -> tuple[float, float]:
     )
     now = time.time()
     sessions = {
-        SessionKey(AGENTS[number % 4], str(number)): SessionFacts(
-            SessionKey(AGENTS[number % 4], str(number)),
-            cwd=str(folder / f"project{number % 20}"),
-            started_at=now,
-            last_active=now + 60,
+        SessionKey(AGENTS[number % 4], str(number)): SessionState(
+            number,
+            AGENTS[number % 4],
+            str(number),
+            SessionUpdate(
+                str(number),
+                cwd=str(folder / f"project{number % 20}"),
+                started_at=now,
+                last_active=now + 60,
+            ),
         )
         for number in range(200)
     }

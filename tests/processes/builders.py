@@ -1,15 +1,9 @@
 """Processes and sessions as the tests of the matching write them down, relative to one moment."""
 
 from agtop_exporter.agents import load_agents, signatures_of
+from agtop_exporter.model import SessionKey, SessionState, SessionUpdate
 from agtop_exporter.processes.evidence import gather
-from agtop_exporter.processes.facts import (
-    Matches,
-    Process,
-    ProcessId,
-    ProcessTable,
-    SessionFacts,
-    SessionKey,
-)
+from agtop_exporter.processes.facts import Matches, Process, ProcessId, ProcessTable
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessTracker
 from agtop_exporter.processes.static import StaticReader
@@ -45,13 +39,14 @@ def process(pid, *argv, start=-3600.0, parent=1, cwd=PROJECT, comm="", exe="", u
 
 def session(agent, session_id, start=None, active=None, *, cwd=PROJECT, path=""):  # noqa: PLR0913 facts
     """Make a session; times are seconds from NOW, None is unknown."""
-    return SessionFacts(
-        key=SessionKey(agent, session_id),
+    facts = SessionUpdate(
+        session_id,
         cwd=cwd,
         started_at=None if start is None else NOW + start,
         last_active=None if active is None else NOW + active,
         data_path=path,
     )
+    return SessionState(0, agent, session_id, facts)
 
 
 class Machine:

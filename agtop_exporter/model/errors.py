@@ -1,0 +1,5 @@
+"""The error of a mistake that the user can correct."""
+
+
+class AgtopError(Exception):
+    """A problem that the user can solve. It is reported in one line, without a traceback."""

@@ -1,0 +1,251 @@
+"""Sessions: the facts of transcripts, the state in the ledger, and the published value."""
+
+from typing import Literal
+
+import msgspec
+
+from agtop_exporter.model.units import is_sane
+from agtop_exporter.model.usage import (
+    NO_COST,
+    NO_TOKENS,
+    NO_USAGE,
+    Cost,
+    ModelUsage,
+    TokenCounts,
+)
+from agtop_exporter.paths import clean_path
+
+StateKind = Literal["running", "waiting", "warning", "error", "idle", "closed"]
+STATE_KINDS: tuple[StateKind, ...] = ("running", "waiting", "warning", "error", "idle", "closed")
+
+WAITING_BOUNDS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Histogram buckets of the time that a session waits for its user."""
+
+TITLE_CHARACTERS = 80
+PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest rank
+
+
+def one_line(text: str) -> str:
+    """Collapse white space, and truncate to TITLE_CHARACTERS."""
+    folded = " ".join(text[: TITLE_CHARACTERS * 20].split())
+    return folded if len(folded) <= TITLE_CHARACTERS else folded[: TITLE_CHARACTERS - 1] + "…"
+
+
+class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The activity that the end of a transcript shows. `state.resolve` turns it into a `State`.
+
+    `kind` is `idle`, `running`, `waiting`, `error` or `unknown`. `reason` qualifies `waiting`
+    (`input`, `permission`) and `error`. `detail` names the record that it was derived from.
+    """
+
+    kind: str = "unknown"
+    reason: str = ""
+    detail: str = ""
+
+    def __bool__(self) -> bool:
+        return self.kind != "unknown"
+
+
+class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
+    """The facts of one session that one transcript shows, except usage. Unknown is "" or None.
+
+    A reader fills it. After that it does not change. The ledger merges the updates of a session
+    (`ledger.records.MERGE_RULES`) and stores each field in the column of the same name
+    (`ledger.schema`). Paths that no system can have are replaced by "" whenever one is created.
+    """
+
+    session_id: str
+    data_path: str = ""  # the transcript
+    parent_session_id: str = ""
+    started_at: float | None = None
+    last_active: float | None = None
+    title: str = ""
+    title_rank: int = 0  # a title of a higher rank replaces one of a lower rank
+    cwd: str = ""
+    git_branch: str = ""
+    agent_version: str = ""
+    model: str = ""
+    model_effort: str = ""
+    subscription: str = ""
+    context_used_tokens: int | None = None
+    context_peak_tokens: int | None = None
+    context_window_tokens: int | None = None
+    subagent: bool = False  # has a transcript of its own below its parent's
+    signal: Signal = Signal()
+
+    def __post_init__(self) -> None:
+        self.cwd = clean_path(self.cwd)
+        self.data_path = clean_path(self.data_path)
+
+    def work_in(self, directory: str | None) -> bool:
+        """Take a working directory: the first one stays. False for what can be no path."""
+        if directory and not self.cwd:
+            self.cwd = clean_path(directory)
+            return bool(self.cwd)
+        return True
+
+    def observe_time(self, time: float) -> None:
+        """Take note of a record of the session's own; a time that no calendar shows is none."""
+        if not is_sane(time):
+            return
+        if self.started_at is None or time < self.started_at:
+            self.started_at = time
+        if self.last_active is None or time > self.last_active:
+            self.last_active = time
+
+    def set_context_used(self, used: int | None) -> None:
+        """Note how many tokens of its context a response used; none says nothing."""
+        if used:
+            self.context_used_tokens = used
+            self.context_peak_tokens = max(used, self.context_peak_tokens or 0)
+
+    def set_title(self, title: str, rank: int) -> None:
+        """Take a title: of equal rank the first prompt stays, of all other kinds the latest."""
+        newer = rank == self.title_rank and rank > PROMPT_RANK
+        if title and not title.isspace() and (newer or rank > self.title_rank):
+            self.title, self.title_rank = one_line(title), rank
+
+
+class SessionKey(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
+    """Identifies a session. A session id is unique within its agent only."""
+
+    agent: str
+    session_id: str
+
+
+class SessionState(msgspec.Struct, array_like=True):
+    """All that the ledger stores of one session, without its subagents.
+
+    The ledger changes it. Matching of processes and the published `Session` read it.
+    """
+
+    id: int  # number of the session in the ledger
+    agent: str
+    session_id: str
+    facts: SessionUpdate  # merged from all updates
+    project: str = ""
+    models: dict[str, ModelUsage] = {}
+    tools: dict[str, int] = {}  # calls by tool name
+    tool_errors: dict[str, int] = {}  # failed calls by tool name
+    turns: int = 0
+    compactions: int = 0
+    floor_tokens: TokenCounts = NO_TOKENS  # published before events moved to another session
+    floor_cost: Cost = NO_COST
+
+    @property
+    def key(self) -> SessionKey:
+        """The identity of the session."""
+        return SessionKey(self.agent, self.session_id)
+
+    def without_title(self) -> "SessionState":
+        """Return the same session without its title, which may quote a prompt."""
+        facts = msgspec.structs.replace(self.facts, title="", title_rank=0)
+        return msgspec.structs.replace(self, facts=facts)
+
+    @property
+    def usage_by_model(self) -> dict[str, ModelUsage]:
+        """The usage of each model, with no figure below zero.
+
+        Version 0.1.0 could store negative sums. A later sighting of the events corrects them.
+        """
+        return {model: usage.max(NO_USAGE) for model, usage in self.models.items()}
+
+    @property
+    def usage(self) -> ModelUsage:
+        """The sum over all models."""
+        used = list(self.usage_by_model.values())
+        return used[0] if len(used) == 1 else sum(used, NO_USAGE)  # most sessions have one model
+
+
+class Tree(msgspec.Struct, frozen=True, gc=False):
+    """The usage of a session with all its subagents."""
+
+    models: dict[str, ModelUsage]
+    tokens: TokenCounts
+    cost: Cost
+
+
+class State(msgspec.Struct, frozen=True, gc=False):
+    """One of `STATE_KINDS`, and the reason for it."""
+
+    kind: StateKind
+    reason: str | None = None
+
+
+class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
+    """The resources of a session's process tree. None where the system does not report them.
+
+    Seconds and total bytes count from the first match of the session with the tree. They never
+    decrease.
+    """
+
+    processes: int = 0
+    cpu_seconds: float | None = None
+    cpu_percent: float | None = None  # of one core
+    rss_bytes: int | None = None
+    vms_bytes: int | None = None
+    disk_read_bytes: int | None = None
+    disk_written_bytes: int | None = None
+    disk_read_bytes_per_second: float | None = None
+    disk_written_bytes_per_second: float | None = None
+
+
+class ProcessMatch(msgspec.Struct, frozen=True, gc=False):
+    """The process that runs a session, and the confidence of the match."""
+
+    pid: int
+    started_at: float
+    liveness: Literal["live", "stopped"]
+    confidence: Literal["high", "medium", "low"]
+    evidence: tuple[str, ...] = ()
+    role: Literal["session", "host"] = "session"  # a host runs several sessions
+    usage: ProcessUsage | None = None
+
+
+class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One session as it is published. It is derived from `SessionState`. Unknown is None.
+
+    Fields with the name of a fact have the value of that fact. `agtop json` has a key for every
+    field (`render.json`).
+    """
+
+    agent: str
+    agent_version: str | None
+    session_id: str
+    parent_session_id: str | None
+    project: str | None
+    cwd: str | None
+    git_branch: str | None
+    title: str | None
+    model: str | None
+    model_effort: str | None
+    subscription: str | None
+    models: dict[str, ModelUsage]
+    tokens: TokenCounts
+    cost: Cost
+    included: bool  # the plan covers it: nothing is billed, and `cost` is the list price
+    tree: Tree
+    floor_tokens: TokenCounts  # published for the tree before a correction lowered it
+    floor_cost: Cost
+    subagent_file_count: int
+    children: tuple[str, ...]  # session ids of its direct subagents
+    started_at: float | None
+    last_active: float | None
+    user_turns: int
+    agent_turns: int
+    tools: dict[str, int]  # calls by tool name
+    tool_errors: dict[str, int]
+    compactions: int
+    context_used_tokens: int | None
+    context_peak_tokens: int | None
+    context_window_tokens: int | None
+    state: State
+    state_detail: str | None
+    process: ProcessMatch | None = None
+    spent: ProcessUsage | None = None  # by all processes that ran it, including ended ones
+    data_path: str
+
+    @property
+    def tool_calls(self) -> int:
+        """The number of tool calls of the session itself."""
+        return sum(self.tools.values())

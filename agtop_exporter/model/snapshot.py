@@ -1,0 +1,87 @@
+"""The published result of one refresh."""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import msgspec
+
+from agtop_exporter.model.batch import RateLimit
+from agtop_exporter.model.session import Session
+from agtop_exporter.model.usage import Series
+
+Plan = Literal["retail", "max", "included"]
+PLANS: tuple[Plan, ...] = ("retail", "max", "included")
+
+
+class AgentStatus(msgspec.Struct, frozen=True, gc=False):
+    """The result of the last scan of one agent's files."""
+
+    agent: str
+    enabled: bool  # selected by the settings, and its data directory exists
+    up: bool | None  # the last scan succeeded; None before the first scan and if not installed
+    files: int = 0
+    scan_duration_seconds: float | None = None
+    last_success: float | None = None
+    states: Mapping[str, int] = {}  # sessions by state
+    processes: int | None = None
+    orphan_processes: int | None = None
+    duplicate_processes: int | None = None
+    rss_bytes: int | None = None  # of all these processes
+    vms_bytes: int | None = None
+
+
+class PriceSource(msgspec.Struct, frozen=True, gc=False):
+    """A price table in use, and the date of its data."""
+
+    source: str
+    version: str
+    updated_at: float | None
+
+
+RefreshStage = Literal[
+    "scan", "ledger", "prices", "match", "sessions", "publish", "outputs", "refresh"
+]
+"""The part of a refresh that ended with an unexpected error.
+
+`scan`: finding and reading the files of an agent. `ledger`: counting what was read, and writing it.
+`prices`: pricing events that had no price. `match`: matching processes to sessions. `sessions`: the
+published value of a session. `publish`: the pages. `outputs`: OTLP push and textfile.
+`refresh`: everything else, which ends the whole refresh.
+"""
+
+REFRESH_STAGES: tuple[RefreshStage, ...] = get_args(RefreshStage)
+
+
+class RefreshError(msgspec.Struct, frozen=True, array_like=True):
+    """An unexpected error that ended one part of a refresh.
+
+    It has no message, because the message of an exception can quote the content of a file.
+    """
+
+    stage: RefreshStage
+    agent: str  # empty if the part concerns all agents
+    error: str  # the type of the exception
+    location: str  # innermost line of this package in the traceback: module:line
+
+    def __str__(self) -> str:
+        """Return one line, such as `sessions (claude): KeyError at agtop_exporter.state:12`."""
+        whose = f" ({self.agent})" if self.agent else ""
+        return f"{self.stage}{whose}: {self.error} at {self.location}"
+
+
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
+    """The published result of one refresh. All outputs are derived from it alone."""
+
+    generated_at: float
+    plan: Plan
+    sessions: tuple[Session, ...]
+    published: tuple[Session, ...]  # the top-level sessions that get series of their own
+    totals: Mapping[Series, int | float]  # counters, which never decrease
+    gauges: Mapping[Series, int | float]  # the exporter's own gauges
+    agents: tuple[AgentStatus, ...]
+    rate_limits: tuple[RateLimit, ...] = ()
+    price_sources: tuple[PriceSource, ...] = ()
+    errors: tuple[RefreshError, ...] = ()  # parts of the refresh that failed
+    result_of: float | None = (
+        None  # time of the earlier refresh that this repeats, if later ones failed
+    )

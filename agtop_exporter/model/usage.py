@@ -1,0 +1,214 @@
+"""Usage: tokens, cost and the events that carry them.
+
+Counts and costs are integers, so that a sum does not depend on the order of its terms.
+"""
+
+import msgspec
+
+from agtop_exporter.model.units import MAX_SUM
+
+TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+"""The disjoint token types. Their sum counts every billed token once."""
+
+Series = tuple[str, ...]
+"""Identifies a counter: the metric name without prefix and suffix, then the label values."""
+
+
+class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Tokens of one or many requests. The first five fields are disjoint.
+
+    `input` is uncached input. `output` includes reasoning; `reasoning` is that part of it.
+    """
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    @property
+    def total(self) -> int:
+        """The sum of the disjoint fields."""
+        return (
+            self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.output
+        )
+
+    @property
+    def prompt(self) -> int:
+        """The tokens of the prompt, which fill the context window before the response."""
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
+
+    def __add__(self, other: "TokenCounts") -> "TokenCounts":
+        return TokenCounts(
+            self.input + other.input,
+            self.cache_read + other.cache_read,
+            self.cache_write_5m + other.cache_write_5m,
+            self.cache_write_1h + other.cache_write_1h,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+        )
+
+    def __sub__(self, other: "TokenCounts") -> "TokenCounts":
+        return TokenCounts(
+            self.input - other.input,
+            self.cache_read - other.cache_read,
+            self.cache_write_5m - other.cache_write_5m,
+            self.cache_write_1h - other.cache_write_1h,
+            self.output - other.output,
+            self.reasoning - other.reasoning,
+        )
+
+    def max(self, other: "TokenCounts") -> "TokenCounts":
+        """Return the larger value of each field, which merges two sightings of a response."""
+        return TokenCounts(
+            max(self.input, other.input),
+            max(self.cache_read, other.cache_read),
+            max(self.cache_write_5m, other.cache_write_5m),
+            max(self.cache_write_1h, other.cache_write_1h),
+            max(self.output, other.output),
+            max(self.reasoning, other.reasoning),
+        )
+
+
+NO_TOKENS = TokenCounts()
+
+
+class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A cost in picodollars by token type.
+
+    `reported` is a cost that the agent recorded itself, which has no token types.
+    `unpriced_tokens` counts tokens without a known price; no other field includes them.
+    """
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    reported: int = 0
+    unpriced_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        """The sum of all priced fields, in picodollars."""
+        return (
+            self.input
+            + self.cache_read
+            + self.cache_write_5m
+            + self.cache_write_1h
+            + self.output
+            + self.reported
+        )
+
+    def known_for(self, tokens: TokenCounts) -> bool:
+        """Return whether any of `tokens` has a price. Otherwise the cost is unknown, not zero."""
+        return self.total > 0 or self.unpriced_tokens == 0 or self.unpriced_tokens < tokens.total
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.input + other.input,
+            self.cache_read + other.cache_read,
+            self.cache_write_5m + other.cache_write_5m,
+            self.cache_write_1h + other.cache_write_1h,
+            self.output + other.output,
+            self.reported + other.reported,
+            self.unpriced_tokens + other.unpriced_tokens,
+        )
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.input - other.input,
+            self.cache_read - other.cache_read,
+            self.cache_write_5m - other.cache_write_5m,
+            self.cache_write_1h - other.cache_write_1h,
+            self.output - other.output,
+            self.reported - other.reported,
+            self.unpriced_tokens - other.unpriced_tokens,
+        )
+
+    def max(self, other: "Cost") -> "Cost":
+        """Return the larger value of each field."""
+        return Cost(
+            max(self.input, other.input),
+            max(self.cache_read, other.cache_read),
+            max(self.cache_write_5m, other.cache_write_5m),
+            max(self.cache_write_1h, other.cache_write_1h),
+            max(self.output, other.output),
+            max(self.reported, other.reported),
+            max(self.unpriced_tokens, other.unpriced_tokens),
+        )
+
+
+NO_COST = Cost()
+
+
+class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An event that is counted once: a billed response, a prompt, a tool call or a compaction.
+
+    `key` uniquely identifies the event within its agent. Another sighting of the event (streamed
+    growth, a copy in a forked transcript, a rewritten file) merges with the first one: by the
+    maximum of each number, and by the ids of tool calls. `copied` is set if the record itself
+    shows that it is a copy. The event then belongs to the session with the original.
+    """
+
+    key: str
+    session_id: str
+    time: float
+    model: str = ""
+    tokens: TokenCounts = NO_TOKENS
+    requests: int = 0  # 1 for a model response
+    turns: int = 0  # 1 for a prompt typed by the user
+    compactions: int = 0  # 1 for a compaction of the context
+    tools: tuple[tuple[str, str], ...] = ()  # (call id, tool name)
+    tool_errors: tuple[tuple[str, str], ...] = ()
+    copied: bool = False
+    provider: str = ""  # billing provider if recorded, e.g. "anthropic"
+    speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
+    reported_cost: int | None = None  # picodollars, if the agent recorded the cost
+
+    @property
+    def least(self) -> int:
+        """The smallest number, at most 0. A negative one is a bug of the reader."""
+        tokens: tuple[int, ...] = msgspec.structs.astuple(self.tokens)
+        return min(0, self.requests, self.turns, self.compactions, self.reported_cost or 0, *tokens)
+
+
+class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The usage of one model in one session."""
+
+    requests: int = 0
+    tokens: TokenCounts = NO_TOKENS
+    cost: Cost = NO_COST
+
+    def __add__(self, other: "ModelUsage") -> "ModelUsage":
+        return ModelUsage(
+            self.requests + other.requests, self.tokens + other.tokens, self.cost + other.cost
+        )
+
+    def __sub__(self, other: "ModelUsage") -> "ModelUsage":
+        return ModelUsage(
+            self.requests - other.requests, self.tokens - other.tokens, self.cost - other.cost
+        )
+
+    def max(self, other: "ModelUsage") -> "ModelUsage":
+        """Return the larger value of each field."""
+        return ModelUsage(
+            max(self.requests, other.requests),
+            self.tokens.max(other.tokens),
+            self.cost.max(other.cost),
+        )
+
+    def bounded(self) -> "ModelUsage":
+        """Return the usage with all sums limited to MAX_SUM, so that SQLite can store them."""
+        tokens, cost = msgspec.structs.astuple(self.tokens), msgspec.structs.astuple(self.cost)
+        if max(self.requests, *tokens, *cost) <= MAX_SUM:
+            return self
+        return ModelUsage(
+            min(self.requests, MAX_SUM),
+            TokenCounts(*(min(count, MAX_SUM) for count in tokens)),
+            Cost(*(min(amount, MAX_SUM) for amount in cost)),
+        )
+
+
+NO_USAGE = ModelUsage()

@@ -1,0 +1,46 @@
+"""The genai-prices tables, imported and decoded at the first lookup.
+
+The import takes 0.1 to 0.3 s of CPU time, and commands such as `check-config` need no price.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agtop_exporter.pricing.genai import GenaiPrices
+
+GENAI = "genai-prices"
+
+
+class LazyGenaiPrices:
+    """The bundled table and a download, if there is one."""
+
+    def __init__(
+        self, download: bytes | None = None, *, on_error: Callable[[Exception], None] | None = None
+    ) -> None:
+        """Keep the download for later. `on_error` is called if `prices` finds it invalid."""
+        self._download = download
+        self._on_error = on_error
+        self._prices: GenaiPrices | None = None
+
+    def read(self) -> "GenaiPrices":
+        """Decode the tables now. Raises PriceTableError if the download is not valid."""
+        from agtop_exporter.pricing.genai import GenaiPrices  # noqa: PLC0415 - see the module
+
+        prices = GenaiPrices(self._download)
+        self._prices, self._download = prices, None
+        return prices
+
+    def prices(self) -> "GenaiPrices":
+        """Return the tables. Without a usable download, these are the bundled ones."""
+        if self._prices is not None:
+            return self._prices
+        try:
+            return self.read()
+        except Exception as error:
+            if self._download is None:
+                raise
+            self._download = None
+            if self._on_error is not None:
+                self._on_error(error)
+            return self.read()

@@ -1,0 +1,122 @@
+"""Lookup of a model in the genai-prices table, with stricter rules than that package applies.
+
+genai-prices matches by prefix: it finds Opus 4.1 for `claude-opus-4-10`, and Gemini 3.8 Flash for
+`gemini-3.8-flash-cyber`. Here a prefix matches only if the rest of the name is a version suffix
+(`names.is_version_of`). Otherwise the model is unknown, and its usage is unpriced.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from genai_prices.data_snapshot import find_provider_by_id
+from genai_prices.types import (
+    ClauseAnd,
+    ClauseContains,
+    ClauseEndsWith,
+    ClauseEquals,
+    ClauseOr,
+    ClauseRegex,
+    ClauseStartsWith,
+    MatchLogic,
+    ModelInfo,
+    ModelPrice,
+    Provider,
+)
+
+from agtop_exporter.pricing.names import candidates, is_version_of
+
+
+class Listing(NamedTuple):
+    """A model in the table: its provider, its entry, and how the name was matched.
+
+    `match` has the values of `rates.PriceCard.match`.
+    """
+
+    provider: Provider
+    info: ModelInfo
+    match: str
+
+
+class ProviderIndex:
+    """One genai-prices table, with the models of each provider by id."""
+
+    def __init__(self, providers: list[Provider]) -> None:
+        self._providers = providers
+        self._models: dict[str, dict[str, ModelInfo]] = {}  # by provider, then by id
+
+    def find(self, provider_name: str, names: Sequence[tuple[str, str]]) -> Iterator[Listing]:
+        """Yield the priced listings of a provider for (name, match kind) pairs, in their order."""
+        provider = find_provider_by_id(self._providers, provider_name)
+        if provider is None:
+            return
+        if provider.id not in self._models:
+            self._models[provider.id] = self._models_by_id(provider)
+        models = self._models[provider.id]
+        for name, kind in names:
+            info = models.get(name) or provider.find_model(name, all_providers=self._providers)
+            if info is not None and is_priced(info) and _lists_exactly(info, name):
+                yield Listing(provider, info, _match(info.id.lower(), name, kind=kind))
+
+    def _models_by_id(self, provider: Provider) -> dict[str, ModelInfo]:
+        """Return the priced models of a provider and of the providers whose models it resells."""
+        resold_from = provider.fallback_model_providers or ()
+        resold = [m for other in self._providers if other.id in resold_from for m in other.models]
+        models = filter(is_priced, (*resold, *reversed(provider.models)))
+        return {info.id.lower(): info for info in models}
+
+
+def all_prices(info: ModelInfo) -> list[ModelPrice]:
+    """Return all prices of a model, of every date and time of day."""
+    return [p.prices for p in info.prices] if isinstance(info.prices, list) else [info.prices]
+
+
+def is_priced(info: ModelInfo) -> bool:
+    """Return whether the model has a price for input and for output tokens."""
+    return any(price.input_mtok and price.output_mtok is not None for price in all_prices(info))
+
+
+def _match(listed: str, name: str, *, kind: str) -> str:
+    if kind != "exact" or name == listed:
+        return kind
+    return "date-stripped" if (listed, "date-stripped") in candidates(name) else "alias"
+
+
+def _lists_exactly(info: ModelInfo, name: str) -> bool:
+    return name == info.id.lower() or _lists(info.match, name)
+
+
+def _lists(clause: MatchLogic, name: str) -> bool:
+    """Return whether the clause matches `name`, or a name of which `name` is a version."""
+    listed = False
+    match clause:
+        case ClauseEquals(equals):
+            listed = name == equals.lower()
+        case ClauseRegex(regex):
+            listed = _searches(regex, name)
+        case ClauseStartsWith(literal):
+            listed = name.startswith(literal.lower()) and is_version_of(name, end=len(literal))
+        case ClauseEndsWith(literal):
+            listed = name.endswith(literal.lower()) and _is_word(name, len(name) - len(literal))
+        case ClauseContains(literal):
+            at = name.find(literal.lower())
+            listed = at >= 0 and _is_word(name, at) and is_version_of(name, end=at + len(literal))
+        case ClauseOr(clauses):
+            listed = any(_lists(part, name) for part in clauses)
+        case ClauseAnd(clauses):
+            literals = [part for part in clauses if not isinstance(part, ClauseRegex)]
+            listed = all(part.is_match(name) for part in clauses) and any(
+                _lists(part, name) for part in literals or clauses
+            )
+    return listed
+
+
+def _searches(regex: str, name: str) -> bool:
+    try:
+        return re.search(regex, name) is not None
+    except re.error:  # the pattern may come from a download
+        return False
+
+
+def _is_word(name: str, at: int) -> bool:
+    return at == 0 or name[at - 1] in "./:@"

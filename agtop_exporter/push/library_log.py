@@ -1,0 +1,58 @@
+"""Passes the errors of the OpenTelemetry exporters on to the log, without secrets.
+
+They are for people only: whether a push was delivered is the result of the export. The libraries
+log URLs with their passwords and whole gRPC endpoints, so every message is redacted.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+
+import structlog
+
+LIBRARIES = ("opentelemetry", "urllib3")
+REDACTED = "[redacted]"
+SHORTEST_SECRET = 4  # characters; to replace shorter ones would make messages illegible
+
+_USER_AND_PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
+_QUERY = re.compile(r"\?[^\s'\")]*")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of a Python object: it differs in each message
+
+log = structlog.get_logger()
+
+
+class LibraryLog(logging.Handler):
+    """A handler that logs each error once, until `delivered` is called."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        """Become the only handler of the libraries. `secrets` are replaced in every message."""
+        super().__init__(logging.ERROR)
+        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._last = ""
+        for name in LIBRARIES:
+            library = logging.getLogger(name)
+            library.handlers = [self]
+            library.propagate = False
+
+    def delivered(self) -> None:
+        """Log the next error even if it is the same as the last one."""
+        self._last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record, without its traceback."""
+        try:
+            message = redact(record.getMessage(), self._secrets)
+            if message != self._last:
+                log.warning("otlp library", message=message)
+            self._last = message
+        except Exception:  # noqa: BLE001 - a message must not end the push
+            self.handleError(record)
+
+
+def redact(message: str, secrets: Iterable[str]) -> str:
+    """Return a message without secrets, user names and passwords in URLs, and URL queries."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            message = message.replace(secret, REDACTED)
+    message = _USER_AND_PASSWORD.sub("", message)
+    return _ADDRESS.sub("", _QUERY.sub("", message))

@@ -1,0 +1,108 @@
+"""The HTTP session of the OTLP exporter: which credentials and proxies it uses, and what it gets.
+
+The exporter retries within its timeout. It follows no redirect, but takes one for a success, and
+it ignores partial success. This session therefore raises at a redirect, and keeps what the last
+response says.
+"""
+
+import contextlib
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceResponse,
+)
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import get_auth_from_url
+
+from agtop_exporter.loopback import is_loopback
+from agtop_exporter.push.delivery import Outcome
+
+
+class OtlpSession(requests.Session):
+    """A session that sends only configured credentials, and to this machine without a proxy.
+
+    It reads the variables for proxies and certificates, but no `~/.netrc`. `outcome` is that of
+    the last request since `begin`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = _ConfiguredCredentials()
+        self.begin(0.0)
+
+    def begin(self, time: float) -> None:
+        """Begin a push at `time` (unix seconds)."""
+        self.outcome = Outcome()
+        self._time = time
+
+    def merge_environment_settings(self, url: Any, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - as there
+        """Return the settings of one request."""
+        settings = super().merge_environment_settings(url, *arguments)
+        if is_loopback(urlsplit(url).hostname or ""):
+            settings["proxies"] = {}
+        return settings
+
+    def request(self, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - as there
+        """Send a request. Raises InvalidURL if the response is a redirect."""
+        try:
+            response = super().request(*args, **options)
+        except requests.RequestException as error:
+            self.outcome = Outcome(failure=type(error).__name__)
+            raise
+        self.outcome = Outcome(
+            failure="" if response.ok else f"HTTP {response.status_code}",
+            retry_after_seconds=retry_after_seconds(response, self._time),
+            rejected_points=self.outcome.rejected_points + _rejected_points(response),
+        )
+        if 300 <= response.status_code < 400:  # noqa: PLR2004 - HTTP
+            failure = f"HTTP {response.status_code}, a redirect"
+            self.outcome = Outcome(failure=failure)
+            raise requests.exceptions.InvalidURL(failure)
+        return response
+
+
+class _ConfiguredCredentials(AuthBase):
+    """The user and password in the URL of the endpoint, if there are any.
+
+    A session without `auth` reads `~/.netrc`, and replaces the configured `Authorization` header
+    by the credentials that it finds there.
+    """
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the credentials to a request."""
+        user, password = get_auth_from_url(request.url or "")
+        return HTTPBasicAuth(user, password)(request) if user or password else request
+
+
+def retry_after_seconds(response: requests.Response, now: float) -> float:
+    """Return the pause that a response asks for, from its `Retry-After` (RFC 9110, 10.2.3).
+
+    A date is relative to the response's `Date`, because the clock of the receiver may be wrong;
+    without one, it is relative to `now` (unix seconds).
+    """
+    text = response.headers.get("Retry-After", "0").strip()
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(text))
+    until, date = _unix_seconds(text), _unix_seconds(response.headers.get("Date", ""))
+    return 0.0 if until is None else max(0.0, until - (now if date is None else date))
+
+
+def _unix_seconds(date: str) -> float | None:
+    """Return the time of an HTTP date, or None if it is not valid."""
+    with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError):
+        return parsedate_to_datetime(date).timestamp()
+    return None
+
+
+def _rejected_points(response: requests.Response) -> int:
+    """Return the number of data points that the receiver rejected from an accepted request."""
+    if not response.ok or "protobuf" not in response.headers.get("Content-Type", ""):
+        return 0
+    with contextlib.suppress(DecodeError):
+        answer = ExportMetricsServiceResponse.FromString(response.content)
+        return int(answer.partial_success.rejected_data_points)
+    return 0

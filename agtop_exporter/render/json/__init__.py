@@ -1,0 +1,160 @@
+"""A snapshot as the JSON document of `agtop json`, version 1, and the JSON Schema of the document.
+
+    {
+      "schema_version": 1,
+      "generated_at": "2026-11-22T21:54:00.000Z",
+      "plan": "retail",
+      "sessions": [...],
+      "totals": {...},
+      ...
+    }
+
+Keys are generated from the fields of the published values. The tables of this package list the
+exceptions: other units, derived values, and fields that the document does not show. Keys are only
+added. An unknown value is null. Times are RFC 3339 text in UTC, and costs are US dollars.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec.structs import astuple
+
+from agtop_exporter.model import (
+    AgentStatus,
+    Cost,
+    Plan,
+    PriceSource,
+    RateLimit,
+    Session,
+    Snapshot,
+    TokenCounts,
+)
+from agtop_exporter.render.json.session import SESSION
+from agtop_exporter.render.json.shape import Key, Shape, key_of, keys_of, list_of
+from agtop_exporter.render.json.usage import COST, HIDDEN, TOKENS_KEY, Bill, known_usd
+
+SCHEMA_VERSION = 1
+
+
+class Sum(NamedTuple):
+    """The sum over all sessions."""
+
+    sessions: int
+    tokens: TokenCounts
+    cost: Bill
+
+
+TOTALS = Shape(
+    "Totals",
+    [
+        key_of("sessions", int),
+        TOKENS_KEY,
+        Key("cost", COST.type, lambda total: COST(total.cost)),
+    ],
+    "The sum over all sessions.",
+)
+
+LIMIT = Shape(
+    "RateLimit",
+    keys_of(
+        RateLimit,
+        {
+            "observed_at": (
+                key_of("window_seconds", float | None),
+                key_of("resets_at", float),
+                key_of("observed_at", float),
+            ),
+            "resets_at": HIDDEN,  # above
+            "window_seconds": HIDDEN,
+            "source": (Key("source", str | None, lambda limit: limit.source or None),),
+            "hint": (Key("hint", str | None, lambda limit: limit.hint or None),),
+        },
+    ),
+    "One rate-limit window, as the agent last recorded it. `used_ratio` 1.0 is exhausted.",
+)
+
+PRICES = Shape("PriceSource", keys_of(PriceSource), "A price table, and the date of its data.")
+
+AGENT = Shape(
+    "Agent",
+    keys_of(AgentStatus, {"states": HIDDEN, "rss_bytes": HIDDEN, "vms_bytes": HIDDEN}),
+    "The result of the last scan of an agent's files.",
+)
+
+DOCUMENT = Shape(
+    "Document",
+    [
+        Key("schema_version", Literal[1], lambda _snapshot: SCHEMA_VERSION),
+        key_of("generated_at", float),
+        key_of("plan", Plan),
+        Key("sessions", list_of(SESSION), lambda snapshot: list(map(SESSION, _newest(snapshot)))),
+        Key("totals", TOTALS.type, lambda snapshot: TOTALS(_total(snapshot.sessions))),
+        Key("rate_limits", list_of(LIMIT), lambda snapshot: list(map(LIMIT, _limits(snapshot)))),
+        Key("price_sources", list_of(PRICES), lambda s: list(map(PRICES, s.price_sources))),
+        Key("agents", list_of(AGENT), lambda snapshot: list(map(AGENT, snapshot.agents))),
+    ],
+    "The output of `agtop json`. Keys are only added. An unknown value is null.",
+)
+
+
+def _newest(snapshot: Snapshot) -> list[Session]:
+    """Return all sessions, the latest active first."""
+    return sorted(snapshot.sessions, key=lambda s: (-(s.last_active or 0), s.session_id))
+
+
+def _limits(snapshot: Snapshot) -> list[RateLimit]:
+    """Return the rate limits. The ratio of a window that has been reset since is unknown."""
+    now = snapshot.generated_at
+    return [
+        msgspec.structs.replace(limit, used_ratio=None) if limit.is_over(now) else limit
+        for limit in snapshot.rate_limits
+    ]
+
+
+def _total(sessions: Sequence[Session]) -> Sum:
+    tokens, cost = _sum(sessions)
+    billable = [session for session in sessions if not session.included]
+    billed_tokens, billed = (tokens, cost) if len(billable) == len(sessions) else _sum(billable)
+    included = bool(sessions) and not billable
+    bill = Bill(cost, known_usd(cost, tokens), known_usd(billed, billed_tokens), included)
+    return Sum(len(sessions), tokens, bill)
+
+
+def _sum(sessions: Sequence[Session]) -> tuple[TokenCounts, Cost]:
+    tokens = zip(*(astuple(session.tokens) for session in sessions), strict=True)
+    costs = zip(*(astuple(session.cost) for session in sessions), strict=True)
+    return TokenCounts(*map(sum, tokens)), Cost(*map(sum, costs))
+
+
+def render(snapshot: Snapshot) -> bytes:
+    """Return the document with an indentation of two spaces and a final newline."""
+    content = document(snapshot)
+    try:
+        encoded = msgspec.json.encode(content)
+    except UnicodeEncodeError:  # file names and transcripts can contain lone surrogates
+        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(content)))
+    return msgspec.json.format(encoded, indent=2) + b"\n"
+
+
+def document(snapshot: Snapshot) -> Any:  # noqa: ANN401 - a value of DOCUMENT.type
+    """Return the document as a struct."""
+    return DOCUMENT(snapshot)
+
+
+def schema() -> bytes:
+    """Return the JSON Schema of the document (draft 2020-12), indented like the document."""
+    generated = msgspec.json.schema(DOCUMENT.type)
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return msgspec.json.format(msgspec.json.encode(dialect | generated), indent=2) + b"\n"
+
+
+def _encodable(value: object) -> object:
+    """Replace lone surrogates in all text by question marks."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value

@@ -1,0 +1,95 @@
+"""Generates JSON objects, and their types, from the fields of structs.
+
+The types describe the document: msgspec encodes their values, and makes the JSON Schema of them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from types import GenericAlias
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+EPOCH = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)  # all times here are UTC
+
+Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+
+TIMES = frozenset(
+    {"generated_at", "last_active", "last_success", "observed_at", "resets_at", "started_at"}
+    | {"updated_at"}
+)
+"""The fields with unix seconds. JSON has RFC 3339 text in their place."""
+
+
+class Key(NamedTuple):
+    """A key of a JSON object: its name, its type, and the function that returns its value."""
+
+    name: str
+    type: Any
+    value: Callable[[Any], Any]
+
+
+class Shape:
+    """A kind of JSON object. Calling it with a source value returns the object."""
+
+    def __init__(self, name: str, keys: Iterable[Key], description: str) -> None:
+        """Create the type. `name` and `description` appear in the JSON Schema."""
+        keys = tuple(keys)
+        self.type: Any = msgspec.defstruct(
+            name,
+            [(key.name, key.type) for key in keys],
+            namespace={"__doc__": description},
+            gc=False,
+        )
+        self._values = [key.value for key in keys]
+
+    def __call__(self, source: object) -> Any:  # noqa: ANN401 - a value of `self.type`
+        """Return the JSON object of a source value."""
+        return self.type(*[value(source) for value in self._values])
+
+
+def keys_of(
+    source: type[msgspec.Struct], instead: Mapping[str, tuple[Key, ...]] | None = None
+) -> list[Key]:
+    """Return a key for each field of a struct, of the same name, type and order.
+
+    `instead` has the keys that replace a field: () hides it. Raises TypeError if it names a field
+    that the struct does not have.
+    """
+    instead = instead or {}
+    if unknown := instead.keys() - set(source.__struct_fields__):
+        raise TypeError(f"{source.__name__} has no fields {sorted(unknown)}")
+    keys: list[Key] = []
+    for field in msgspec.structs.fields(source):
+        keys += instead.get(field.name, (key_of(field.name, field.type),))
+    return keys
+
+
+def key_of(name: str, kind: Any) -> Key:  # noqa: ANN401 - a type
+    """Return the key of a field. A time is converted; other values stay as they are."""
+    value = attrgetter(name)
+    if name in TIMES:
+        return Key(name, Time | None, lambda source: time_text(value(source)))
+    return Key(name, kind, value)
+
+
+def mapping_of(shape: Shape) -> Any:  # noqa: ANN401 - a type
+    """Return the type of a JSON object whose keys are names and whose values have a shape."""
+    return GenericAlias(dict, (str, shape.type))
+
+
+def list_of(shape: Shape) -> Any:  # noqa: ANN401 - a type
+    """Return the type of a JSON array whose items have a shape."""
+    return GenericAlias(list, (shape.type,))
+
+
+def time_text(seconds: float | None) -> str | None:
+    """Return unix seconds as RFC 3339 text in UTC. None if unknown or outside the calendar."""
+    if seconds is None:
+        return None
+    try:
+        moment = EPOCH + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):  # a transcript can contain any number
+        return None
+    return f"{moment.isoformat(timespec='milliseconds')}Z"

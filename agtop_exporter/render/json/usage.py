@@ -1,0 +1,104 @@
+"""The JSON objects of usage: tokens, cost, and the usage by model."""
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import NamedTuple
+
+from agtop_exporter.model import PICODOLLARS_PER_USD, Cost, ModelUsage, Session, TokenCounts
+from agtop_exporter.render.json.shape import Key, Shape, key_of, keys_of, mapping_of
+
+HIDDEN: tuple[Key, ...] = ()
+
+
+class Bill(NamedTuple):
+    """A cost with what is derived from it. US dollars are None where no price is known."""
+
+    cost: Cost
+    total_usd: float | None
+    billed_usd: float | None
+    included: bool
+
+
+class Usage(NamedTuple):
+    """The usage of a session's tree. It has the names of the same fields of `Session`."""
+
+    models: Mapping[str, ModelUsage]
+    tokens: TokenCounts
+    cost: Cost
+    included: bool
+
+
+def known_usd(cost: Cost, tokens: TokenCounts) -> float | None:
+    """Return a cost in US dollars. None if no price is known for any of its tokens."""
+    if cost.unpriced_tokens and not cost.known_for(tokens):
+        return None
+    return cost.total / PICODOLLARS_PER_USD
+
+
+def bill_of(used: Session | Usage) -> Bill:
+    """Return the cost of a session or of its tree. The plan may include it."""
+    usd = known_usd(used.cost, used.tokens)
+    return Bill(used.cost, usd, 0.0 if used.included else usd, used.included)
+
+
+def _usd_key(field: str) -> Key:
+    def usd(bill: Bill) -> float | None:
+        amount: int = getattr(bill.cost, field)
+        return None if bill.total_usd is None else amount / PICODOLLARS_PER_USD
+
+    return Key(f"{field}_usd", float | None, usd)
+
+
+TOKENS = Shape(
+    "Tokens",
+    [*keys_of(TokenCounts), key_of("total", int)],
+    "Token counts. `reasoning` is a part of `output`. `total` is the sum of the others.",
+)
+
+COST = Shape(
+    "Cost",
+    [
+        *(_usd_key(field) for field in Cost.__struct_fields__ if field != "unpriced_tokens"),
+        key_of("total_usd", float | None),
+        key_of("billed_usd", float | None),
+        key_of("included", bool),
+        Key("unpriced_tokens", int, attrgetter("cost.unpriced_tokens")),
+    ],
+    "Cost in US dollars: null where no price is known. `billed_usd` is 0 if the plan includes it.",
+)
+
+TOKENS_KEY = Key("tokens", TOKENS.type, lambda used: TOKENS(used.tokens))
+
+MODEL = Shape(
+    "Model",
+    keys_of(
+        ModelUsage,
+        {
+            "tokens": (TOKENS_KEY,),
+            "cost": (
+                Key("cost_usd", float | None, lambda used: known_usd(used.cost, used.tokens)),
+                Key("unpriced_tokens", int, attrgetter("cost.unpriced_tokens")),
+            ),
+        },
+    ),
+    "The usage of one model.",
+)
+
+USAGE_KEYS = {
+    "models": (
+        Key(
+            "models",
+            mapping_of(MODEL),
+            lambda used: {name: MODEL(usage) for name, usage in used.models.items()},
+        ),
+    ),
+    "tokens": (TOKENS_KEY,),
+    "cost": (Key("cost", COST.type, lambda used: COST(bill_of(used))),),
+    "included": HIDDEN,  # a key of `cost`
+}
+
+TREE = Shape(
+    "Tree",
+    [key for keys in USAGE_KEYS.values() for key in keys],
+    "The usage of a session with all its subagents.",
+)
