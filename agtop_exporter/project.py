@@ -27,6 +27,8 @@ def project_name(cwd: str, *, enter: Enter = lambda _path: None) -> str:
     if not clean_path(cwd):
         return ""
     start = Path(cwd)
+    if not start.is_absolute():  # such as a name only: not to be looked for where this program runs
+        return start.name
     for folder in (start, *start.parents):
         git = folder / ".git"
         enter(str(git))

@@ -13,9 +13,8 @@ import psutil
 import pytest
 from driving import build_databases
 from hypothesis import HealthCheck, settings
+from places import AGENT_FOLDERS
 from without_posix import unix_only
-
-AGENT_FOLDERS = Path(__file__).parent / "agents"
 
 settings.register_profile(
     "suite",

@@ -1,16 +1,18 @@
-"""Programs of others that tests run: missing ones skip a test, except in CI."""
+"""Programs that tests run and a user may lack: the test is skipped then, but fails in CI."""
 
 import os
 import shutil
 
 import pytest
 
+PACKAGES = {"node": "nodejs", "promtool": "prometheus", "systemd-analyze": "systemd"}
+
 
 def find_program(name):
-    """Return the path of a program; skip the test without it, or fail where CI=true."""
+    """Return the path of a program; skip the test without it, or fail it if CI=true."""
     path = shutil.which(name)
-    if path is None and os.environ.get("CI") == "true":
-        pytest.fail(f"{name} is missing, and CI must have it")
     if path is None:
-        pytest.skip(f"{name} is not installed")
+        package = PACKAGES.get(name, name)
+        reason = f"{name} is not installed (Debian: apt-get install {package})"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     return path

@@ -3,23 +3,11 @@
 import re
 from typing import NamedTuple
 
-from agtop_exporter.metrics import CATALOGUE
-
-HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 SELECTOR = re.compile(
     r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\{(?P<matchers>(?:[^}\"]|\"[^\"]*\")*)\}"
     r"(?:\[(?P<range>[^\]]+)\])?"
 )
 FUNCTION = re.compile(r"([a-z_]+)\($")
-
-
-def family_of(name):
-    """Return the catalogue's name of a sample's name, or the name itself where it has none."""
-    families = {metric.name for metric in CATALOGUE if metric.kind == "histogram"}
-    for suffix in HISTOGRAM_SUFFIXES:
-        if name.removesuffix(suffix) in families:
-            return name.removesuffix(suffix)
-    return name
 
 
 class Selector(NamedTuple):

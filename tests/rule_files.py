@@ -1,13 +1,12 @@
 """The rule files as data, and the names of metrics in a PromQL expression."""
 
 import re
-from pathlib import Path
 
 import yaml
+from places import ROOT, TESTS
 
-ROOT = Path(__file__).parent.parent
 RULES = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
-RULE_TESTS = sorted((ROOT / "tests" / "rules").glob("*.test.yml"))
+RULE_TESTS = sorted((TESTS / "rules").glob("*.test.yml"))
 
 
 def rules():

@@ -1,11 +1,15 @@
 """Runs the console scripts as a user would: real processes, real sockets on loopback."""
 
+import atexit
+import functools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -13,16 +17,31 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 SCRIPTS = Path(sys.executable).parent
 PATIENCE_SECONDS = 30  # a bound for failures, not a wait
 
 
+@functools.cache
+def quiet_proc():
+    """Return a /proc that shows no process but this one, as process 1.
+
+    The machine may run agents of its own, and other tests run processes that look like agents.
+    """
+    proc = Path(tempfile.mkdtemp(prefix="agtop-proc-"))
+    atexit.register(shutil.rmtree, proc)
+    if Path("/proc/stat").exists():
+        for name, target in (("stat", "stat"), ("sys", "sys"), ("1", os.getpid())):
+            (proc / name).symlink_to(f"/proc/{target}")
+    return proc
+
+
 def environment(home, **more):
-    """Return the variables of a program whose user has this home, and no others."""
+    """Return the variables of a console script; `AGTOP_PROCFS=/proc` shows it all processes."""
     windows = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
-    homes = {"HOME": str(home), "USERPROFILE": str(home)}
+    homes = {"HOME": str(home), "USERPROFILE": str(home), "AGTOP_PROCFS": str(quiet_proc())}
     return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **windows, **homes, **more}
 
 
@@ -126,11 +145,16 @@ class Daemon:
             assert time.monotonic() < deadline, "".join(self.log)
 
     def end(self, number=signal.SIGTERM):
-        """Send a signal, and return (exit code, seconds until the end)."""
-        began = time.monotonic()
+        """Send a signal, and return (exit code, CPU seconds from the signal until the end)."""
+        import resource  # noqa: PLC0415 - Unix has it only
+
+        before = sum(psutil.Process(self.process.pid).cpu_times()[:4])
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.process.send_signal(number)
         code = self.process.wait(PATIENCE_SECONDS)
-        return code, time.monotonic() - began
+        now = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = now.ru_utime + now.ru_stime - ended.ru_utime - ended.ru_stime
+        return code, used - before
 
 
 @contextmanager

@@ -5,11 +5,11 @@ import re
 import time
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 from faults import QUOTED, Fault
 from looking import EVENING, Look
+from places import SUPPORT
 from running import PATIENCE_SECONDS, daemon, run, samples_of, total
 from small_homes import claude_file, claude_turns
 from snapshots import NOW, make_agent, make_snapshot
@@ -24,7 +24,7 @@ from agtop_exporter.settings import Settings
 from agtop_exporter.textfile import TextfileWriter
 
 NO_PROCESSES = ("--procfs", "/nowhere")  # those of this machine are not the matter here
-RAISING = Path(__file__).parent / "raising"
+RAISING = SUPPORT / "raising"
 AGE = ("agtop_snapshot_timestamp_seconds", ())
 UP = ("agtop_agent_up", (("agent", "claude"),))
 

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import SUPPORT
 from processes.running import Running
 from programs import find_program
 from running import daemon, run, total
 from small_homes import claude_file, claude_turns, session_id
 from transcripts import Codex, usage
 
-SERVER = Path(__file__).with_name("hung_mount.py")
+SERVER = SUPPORT / "hung_mount.py"
 STOP_SECONDS = 10
 
 

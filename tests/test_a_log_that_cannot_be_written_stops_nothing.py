@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from grafana.server import free_port
+from prometheus_server import free_port
 from running import PATIENCE_SECONDS, SCRIPTS, environment, samples_of, total
 from small_homes import claude_file, claude_turns
 

@@ -1,16 +1,25 @@
 """What every agent's reader makes of its golden home is known to the last figure."""
 
 import json
+import os
 
 import msgspec
 import pytest
-from conftest import AGENT_FOLDERS
 from driving import batches, refresh, transcripts
+from looking import Look
+from places import AGENT_FOLDERS
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.metrics import collect
+from agtop_exporter.render import prometheus
 
 AGENTS = load_agents()
+PRICES = {"input": 1, "cache_read": 2, "cache_write_5m": 3, "cache_write_1h": 4, "output": 5}
+YEARS = 10 * 365 * 86_400  # in seconds: every session has series, however old it is
+NOT_OF_AN_AGENT = (  # figures of the exporter, of the machine, and of the bundled price list
+    *("agtop_scan_", "agtop_agent_last_success", "agtop_process_", "agtop_session_context_limit"),
+)
 NOT_SHOWN = frozenset({"id", "floor_tokens", "floor_cost"})  # of the ledger's own
 
 
@@ -61,3 +70,38 @@ def test_sessions(agent, home, golden):
     refresh(ledger, home, [agent])
     records = [plain(ledger.sessions[key]) for key in sorted(ledger.sessions)]
     golden(AGENT_FOLDERS / agent.name / "sessions.jsonl", text(records, home))
+
+
+def page(agent, home):
+    """Return the page of a home one minute after its last event, with the prices of this module.
+
+    HELP lines are left out: they are the same for every agent. The samples of a family are sorted,
+    because their order depends on that of the files.
+    """
+    events = [
+        event
+        for _, path in transcripts(home, [agent])
+        for batch in batches(agent, path)
+        for event in batch.events
+    ]
+    now = max(event.time for event in events) + 60
+    for path in home.rglob("*"):
+        os.utime(path, (now, now))
+    prices = dict.fromkeys({event.model for event in events}, PRICES)
+    look = Look(home, agents=[agent], prices=prices, session_linger=YEARS)
+    families = [
+        family
+        for family in collect(look.at(now))
+        if "agent" in family.metric.labels and not family.metric.name.startswith(NOT_OF_AN_AGENT)
+    ]
+    lines = []
+    for family in families:
+        _, *shown = prometheus.text([family]).decode().splitlines(keepends=True)
+        is_histogram = family.metric.kind == "histogram"  # its buckets have an order
+        lines += shown if is_histogram else shown[:1] + sorted(shown[1:])
+    return "".join(lines).replace(str(home), "~")
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+def test_metrics(agent, home, golden):
+    golden(AGENT_FOLDERS / agent.name / "metrics.txt", page(agent, home))

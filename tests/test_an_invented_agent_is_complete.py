@@ -10,14 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import AGENT_FOLDERS
+from places import TESTS
 from processes.running import IDLE, Running
 from running import PATIENCE_SECONDS, environment, samples_of, total
 
 import agtop_exporter
 from agtop_exporter.agents import Agent, load_agents
 
-TESTS = AGENT_FOLDERS.parent
 MODULE = TESTS / "invented" / "dreamer.py"
 RESUMED = "dream-11111111-1111-4111-8111-111111111111"
 REGISTERED = "dream-22222222-2222-4222-8222-222222222222"

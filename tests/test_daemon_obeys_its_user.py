@@ -5,7 +5,7 @@ import os
 import signal
 import stat
 
-from running import daemon, once, run, total
+from running import PATIENCE_SECONDS, daemon, once, run, total
 from small_homes import claude_answer, claude_file, claude_turns
 
 
@@ -20,24 +20,24 @@ def test_r05_no_agent_installed_is_a_page(tmp_path):
         assert running.get("/nowhere")[0] == 404
 
 
-def test_it_stops_within_two_seconds(tmp_path):
+def test_it_does_not_wait_for_its_next_scan_before_it_stops(tmp_path):
     for number in (signal.SIGTERM, signal.SIGINT):
-        with daemon(tmp_path, "--no-state", interval=60) as running:
+        with daemon(tmp_path, "--no-state", interval=10 * PATIENCE_SECONDS) as running:
             running.until_ready()
-            code, seconds = running.end(number)
+            code, _ = running.end(number)
             assert code == 0
-            assert seconds < 2
 
 
-def test_it_stops_within_two_seconds_of_a_long_first_scan(tmp_path):
+def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
+    """CPU time shows it: the time on the clock depends on what else the machine does."""
     turns = claude_turns(1, range(4000)).encode()
     for number in range(1, 61):
         claude_file(tmp_path, number).write_bytes(turns.replace(b"-1-", b"-%d-" % number))
     with daemon(tmp_path, "--state-dir", tmp_path / "state") as running:
         assert running.get("/-/ready")[0] == 503
-        code, seconds = running.end()
+        code, cpu_seconds = running.end()
         assert code == 0
-        assert seconds < 2
+        assert cpu_seconds < 1
 
 
 def test_a_second_daemon_is_refused(tmp_path):

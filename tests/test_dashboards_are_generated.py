@@ -1,7 +1,7 @@
-"""The committed dashboards are what the builder makes: `pytest --update-golden` writes them."""
+"""The committed dashboards equal what `python grafana/generate.py` writes."""
 
 import pytest
-from grafana.boards import BOARDS, FOLDER, file_of, text_of
+from generator.boards import BOARDS, FOLDER, file_of, text_of
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board["uid"])

@@ -11,10 +11,10 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from grafana.boards import BOARDS, panels_with_queries
-from grafana.corpus import LivingHome, begin, live, now
-from grafana.server import free_port, prometheus
+from generator.boards import BOARDS, panels_with_queries
+from living_home import LivingHome, begin, live, now
 from programs import find_program
+from prometheus_server import free_port, prometheus
 from promql import substituted
 from running import daemon
 
@@ -60,6 +60,7 @@ def run(tmp_path_factory):
     }
     with LivingHome(folder / "home") as home, prometheus(folder / "p", address) as server:
         begin(home)
+        push["AGTOP_PROCFS"] = str(home.proc)
 
         def has_all():
             return tokens_in(server) == dict(home.written)

@@ -9,9 +9,10 @@ import subprocess
 
 import pytest
 import yaml
-from grafana.boards import BOARDS, panels_with_queries
+from generator.boards import BOARDS, panels_with_queries
+from generator.variables import HISTOGRAM_SUFFIXES, family_of
 from programs import find_program
-from promql import HISTOGRAM_SUFFIXES, family_of, selectors, substituted
+from promql import selectors, substituted
 
 from agtop_exporter.metrics import CATALOGUE
 

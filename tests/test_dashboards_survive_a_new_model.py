@@ -3,7 +3,7 @@
 import subprocess
 
 import yaml
-from grafana.boards import BOARDS, panels_with_queries
+from generator.boards import BOARDS, panels_with_queries
 from programs import find_program
 from promql import substituted
 

@@ -3,8 +3,8 @@
 import json
 import shutil
 
-from conftest import AGENT_FOLDERS
 from driving import build_databases
+from places import AGENT_FOLDERS
 from running import run
 
 FLAGS = ("--once", "--json", "--no-state", "--no-pricing-refresh")

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import AGENT_FOLDERS
 from driving import batches, transcripts
+from places import AGENT_FOLDERS
 from running import once, run
 from small_homes import claude_file, claude_turns
 

@@ -4,19 +4,18 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from driving import build_databases, refresh, totals
 from msgspec.structs import astuple
+from places import AGENT_FOLDERS, TESTS
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.schema import SCHEMA_VERSION, TABLES, Table
 from agtop_exporter.pricing import PriceBook
 
-LEDGERS = Path(__file__).parent / "ledgers"
-HOMES = Path(__file__).parent / "agents"
+LEDGERS = TESTS / "ledgers"
 FIGURES = json.loads((LEDGERS / "figures.json").read_text(encoding="utf-8"))
 VERSIONS = sorted(path.name for path in LEDGERS.glob("*.db"))
 
@@ -89,7 +88,7 @@ def test_nothing_is_counted_again(state, tmp_path):
     before = totals(ledger)
     for name in ("claude", "codex", "copilot"):
         home = tmp_path / name / "home"
-        shutil.copytree(HOMES / name / "home", home)
+        shutil.copytree(AGENT_FOLDERS / name / "home", home)
         build_databases(home)
         agents = [agent for agent in load_agents() if agent.name == name]
         refresh(ledger, home, agents, price=PriceBook().cost)

@@ -7,18 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
-from conftest import AGENT_FOLDERS
 from driving import refresh, sessions, totals
 from events import record, response
+from places import AGENT_FOLDERS, SUPPORT
 
 from agtop_exporter.agents import claude, codex
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.schema import TABLES
 
 KILLS = 12
-TESTS = Path(__file__).parent
 AGENTS = [claude.AGENT, codex.AGENT]
 
 
@@ -103,9 +101,9 @@ def test_a_commit_is_whole_or_nothing(tmp_path):
 
 def start(home, state):
     return subprocess.Popen(
-        [sys.executable, str(TESTS / "counting_child.py"), str(home), str(state)],
+        [sys.executable, str(SUPPORT / "counting_child.py"), str(home), str(state)],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT), *sys.path])},
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from processes.builders import U1, U2
 from processes.proc_tree import TICK
 from processes.running import IDLE, Running, disk_bytes, stat_fields
+from programs import find_program
 from running import daemon, once, run, total
 from transcripts import write
 
@@ -239,8 +240,7 @@ def test_a_host_is_no_sessions_cost(running, tmp_path):
 
 
 def test_a_chain_of_wrappers_is_one_process_of_its_session(running, tmp_path):
-    if NODE is None:
-        pytest.skip("node is not installed")
+    node = find_program("node")
     codex_session(tmp_path, U1)
     package = tmp_path / "node_modules/@openai/codex/bin/codex.js"
     package.parent.mkdir(parents=True)
@@ -249,22 +249,22 @@ def test_a_chain_of_wrappers_is_one_process_of_its_session(running, tmp_path):
     code = f"import os; print(os.getpid(), flush=True); {IDLE}"
     package.write_text(start % (json.dumps(native), json.dumps(["-c", code, "resume", U1])))
     npx = tmp_path / "npx"
-    shell = json.dumps(["-c", f'"{NODE}" "{package}"; exit'])
+    shell = json.dumps(["-c", f'"{node}" "{package}"; exit'])
     npx.write_text(start % ('"sh"', shell))
-    outer = running.start(NODE, npx, "@openai/codex")
+    outer = running.start(node, npx, "@openai/codex")
     document = once(tmp_path, "--procfs", running.proc)
     assert shown(document) == (int(outer.word), "live", "high", ["argv"], "session")
     assert document["sessions"][0]["process"]["processes"] == 4
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_gemini_cli_as_it_installs_itself(running, tmp_path):
+    node = find_program("node")
     package = tmp_path / "lib/node_modules/@google/gemini-cli/bundle/gemini.js"
     package.parent.mkdir(parents=True)
     package.write_text("console.log('ready'); process.stdin.on('end', process.exit).resume()")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/gemini").symlink_to(package)
-    gemini = running.start(NODE, tmp_path / "bin/gemini", "-p", "restart the daemon of codex")
+    gemini = running.start(node, tmp_path / "bin/gemini", "-p", "restart the daemon of codex")
     project = tmp_path / ".gemini/tmp/p"
     write(
         project / "chats/session-2026-03-02T10-00-11111111.jsonl",

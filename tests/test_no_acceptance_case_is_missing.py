@@ -8,7 +8,8 @@ import ast
 import re
 from pathlib import Path
 
-TESTS = Path(__file__).parent
+from places import TESTS
+
 LAST = {
     "L": 3,  # listing by all agents
     "S": 13,  # words for sessions and states
@@ -66,7 +67,7 @@ def ids_of(source):
 
 def borne():
     ids = set()
-    for path in TESTS.glob("test_*.py"):
+    for path in TESTS.rglob("test_*.py"):
         if path != Path(__file__):
             found = ids_of(path.read_text(encoding="utf-8"))
             is_other = path.name.startswith("test_processes_")

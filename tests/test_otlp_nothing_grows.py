@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from grafana.server import free_port
 from logged import logged_to
 from opentelemetry.sdk.resources import Resource
 from otlp_receiver import Receiver
+from prometheus_server import free_port
 from snapshots import NOW, make_snapshot, make_totals
 
 from agtop_exporter.push.delivery import Delivery
@@ -107,8 +107,11 @@ def test_of_pushes_that_fail_nothing_is_left(case, monkeypatch):
         finally:
             tracemalloc.stop()
             delivery.close()
+    # All have failed: a success would be logged. gRPC may give two reasons in turn, because its
+    # attempts to connect may or may not end within the timeout.
     events = [event for _, event, _ in told]
-    assert events.count("otlp push") == 1  # all have failed
+    assert "otlp push" in events
+    assert "otlp push works again" not in events
     assert events.count("otlp library") <= 1
     assert after[0] - before[0] < GROWTH_BYTES
     assert after[1] <= before[1]

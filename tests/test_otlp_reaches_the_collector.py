@@ -14,8 +14,8 @@ from shutil import which
 
 import pytest
 import yaml
-from grafana.server import free_port, running_prometheus
 from otlp_backends import ADDED, BEFORE, assert_equal_views, page_after_work, pushing, work
+from prometheus_server import free_port, running_prometheus
 from rule_files import ROOT
 from running import PATIENCE_SECONDS, samples_of, total
 

@@ -6,8 +6,8 @@ import os
 import shutil
 
 import pytest
-from conftest import AGENT_FOLDERS
 from looking import Look
+from places import AGENT_FOLDERS
 from running import once
 
 from agtop_exporter.agents import codex

@@ -12,6 +12,7 @@ from processes.builders import NOW, SIGNATURES, U1, U2, session
 from processes.changing import ChangingReader, FailingReader, change
 from processes.churning import churn
 from processes.running import Running
+from running import PATIENCE_SECONDS
 
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Matches
@@ -148,9 +149,8 @@ def test_a_real_stream_of_short_lived_agents(tmp_path):
     seen, follower = set(), Follower()
     with Running(tmp_path) as running, churn(running, per_second=100, tools=30) as agent:
         source = system_processes(signatures=SIGNATURES, uids=users_of(()))
-        begun = time.monotonic()
-        # A busy machine samples seldom: then it takes longer to see enough of them.
-        while (age := time.monotonic() - begun) < 3 or (len(seen) <= 20 and age < 60):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(seen) <= 20 and time.monotonic() < deadline:
             table = source.sample(time.time())
             assert_consistent(table)
             follower.follow(table)

@@ -2,12 +2,12 @@
 
 import json
 import os
-import shutil
 import sys
 
 import pytest
 from processes.builders import SIGNATURES, U1, U2, U3
 from processes.running import IDLE, Running, clock, stat_fields
+from programs import find_program
 
 from agtop_exporter.agents.claude.processes import read_registry
 from agtop_exporter.model import SessionKey, SessionState, SessionUpdate
@@ -18,7 +18,6 @@ from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.processes.usage import TreeUsage, advance, process_match
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-NODE = shutil.which("node")
 HOLD = "import sys; files = [open(x) for x in sys.argv[1:]]; print(1, flush=True); sys.stdin.read()"
 
 
@@ -116,9 +115,9 @@ def test_two_in_one_folder(running, tmp_path):
     assert {name: pid for name, (pid, *_) in found.items()} == {"ses_1": one.pid, "ses_2": two.pid}
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     """The outer node starts the inner one; `bin/gemini` is a link into the package."""
+    node = find_program("node")
     package = tmp_path / "lib/node_modules/@google/gemini-cli/bundle"
     package.mkdir(parents=True)
     (package / "gemini.js").write_text(
@@ -134,7 +133,7 @@ def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     )
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/gemini").symlink_to(package / "gemini.js")
-    outer = running.start(NODE, tmp_path / "bin/gemini", "--prompt", "restart the daemon codex")
+    outer = running.start(node, tmp_path / "bin/gemini", "--prompt", "restart the daemon codex")
     watch = Watch(running, session("gemini", U1, tmp_path))
     found = watch.refresh()
     assert found[U1].pid == int(outer.word) != outer.pid
@@ -142,9 +141,9 @@ def test_gemini_cli_as_it_installs_itself(running, tmp_path):
     assert watch.matches.orphans == ()
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_a_chain_of_wrappers(running, tmp_path):
     """`npx @openai/codex`: npx, sh, a node script of the package, the native program."""
+    node = find_program("node")
     package = tmp_path / "node_modules/@openai/codex/bin/codex.js"
     package.parent.mkdir(parents=True)
     start = 'require("child_process").spawn(%s, %s, {stdio: "inherit"}).on("exit", process.exit)'
@@ -152,9 +151,9 @@ def test_a_chain_of_wrappers(running, tmp_path):
     code = f"import os; print(os.getpid(), flush=True); {IDLE}"
     package.write_text(start % (json.dumps(native), json.dumps(["-c", code, "resume", U1])))
     npx = tmp_path / "npx"
-    shell = json.dumps(["-c", f'"{NODE}" "{package}"; exit'])  # "; exit" keeps sh from exec
+    shell = json.dumps(["-c", f'"{node}" "{package}"; exit'])  # "; exit" keeps sh from exec
     npx.write_text(start % ('"sh"', shell))
-    outer = running.start(NODE, npx, "@openai/codex")
+    outer = running.start(node, npx, "@openai/codex")
     watch = Watch(running, session("codex", U1, "/"), session("codex", U2, tmp_path))
     found = watch.refresh()
     assert summary(found) == {U1: (int(outer.word), "high", "argv")}

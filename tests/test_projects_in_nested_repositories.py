@@ -51,3 +51,9 @@ def test_a_pointer_that_is_no_path_gives_the_folders_name(text, tmp_path):
     (tmp_path / "engine").mkdir()
     (tmp_path / "engine" / ".git").write_text(text)
     assert project_name(str(tmp_path / "engine")) == "engine"
+
+
+def test_a_name_is_not_looked_for_where_the_program_runs(tmp_path, monkeypatch):
+    """Cursor's transcripts may give no more than the name of a folder."""
+    monkeypatch.chdir(repository(tmp_path / "outer", "gears"))
+    assert project_name("home-ada-src-engine") == "home-ada-src-engine"

@@ -6,16 +6,15 @@ import sys
 import tarfile
 import tomllib
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 import yaml
 from hatchling.builders.sdist import SdistBuilder
+from places import ROOT
 from programs import find_program
 
 from agtop_exporter import __version__
 
-ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
 CATEGORIES = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]

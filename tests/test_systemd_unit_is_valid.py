@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import ROOT
 from programs import find_program
 from running import SCRIPTS, run
 
 from agtop_exporter.service import UNIT_NAME, command_of, install, quoted, unit
 
-COMMITTED = Path(__file__).parent.parent / "systemd" / UNIT_NAME
+COMMITTED = ROOT / "systemd" / UNIT_NAME
 OURS = SCRIPTS / "agtop-exporter"
 BLINDING = (  # each makes a user namespace in a user unit: systemd.exec(5), "Sandboxing"
     *("ProtectHome", "ProtectSystem", "ProtectProc", "ProtectKernelTunables", "ProtectClock"),

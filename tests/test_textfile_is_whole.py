@@ -4,10 +4,10 @@ import os
 import re
 import stat
 import subprocess
-from shutil import which
 
 import pytest
 from logged import logged_to
+from programs import find_program
 from running import daemon, run, samples_of, total
 from small_homes import TOKENS_OF_A_TURN, claude_file, claude_turns
 from snapshots import NOW, make_snapshot
@@ -53,14 +53,12 @@ def test_there_is_nothing_that_node_exporter_refuses(tmp_path):
         assert line.startswith("#") or re.fullmatch(r"agtop_\w+(\{.*\})? \S+", line), line
 
 
-@pytest.mark.skipif(not which("promtool"), reason="promtool is not installed")
 def test_promtool_accepts_it(tmp_path):
     path = tmp_path / "agtop.prom"
     TextfileWriter(path, interval_seconds=60).publish(make_snapshot())
     with path.open("rb") as page:
-        done = subprocess.run(
-            ["promtool", "check", "metrics"], stdin=page, capture_output=True, check=False
-        )
+        command = [find_program("promtool"), "check", "metrics"]
+        done = subprocess.run(command, stdin=page, capture_output=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 

@@ -14,8 +14,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-from grafana.corpus import LivingHome
-from grafana.server import free_port
+from living_home import LivingHome
+from prometheus_server import free_port
 from running import PATIENCE_SECONDS, SCRIPTS, samples_of, total
 
 UNIT = "agtop-exporter"

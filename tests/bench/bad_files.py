@@ -1,6 +1,7 @@
 """Try bad input by the thousand, agent by agent: what the tests try a little of.
 
-usage: bad_files.py [--rounds 20] [--agent NAME] [--cuts 400] [--megabytes 100]
+    PYTHONPATH=tests python tests/bench/bad_files.py [--rounds 20] [--agent NAME]
+        [--cuts 400] [--megabytes 100]
 
 A crash is any exception but an OSError; a loss is a figure of another file that went missing.
 """
@@ -9,18 +10,14 @@ import argparse
 import random
 import resource
 import shutil
-import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
-sys.path.insert(0, str(TESTS))
-
-from driving import build_databases  # noqa: E402
-from mangling import (  # noqa: E402
+from driving import build_databases
+from mangling import (
     damaged_homes,
     paths_of,
     read_all,
@@ -28,8 +25,9 @@ from mangling import (  # noqa: E402
     sums_without,
     unrelated,
 )
+from places import AGENT_FOLDERS
 
-from agtop_exporter.agents import load_agents  # noqa: E402
+from agtop_exporter.agents import load_agents
 
 
 class Campaign:
@@ -102,7 +100,7 @@ def main():
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder, "home")
-            shutil.copytree(TESTS / "agents" / agent.name / "home", home)
+            shutil.copytree(AGENT_FOLDERS / agent.name / "home", home)
             build_databases(home)
             campaign = Campaign(agent, home)
             campaign.damage(options.rounds)

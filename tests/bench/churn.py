@@ -1,6 +1,6 @@
 """Count the refreshes that fail while short-lived agents start and end.
 
-    PYTHONPATH=tests python -m bench.churn [--one-shots 500] [--daemon-seconds 600]
+    PYTHONPATH=tests python tests/bench/churn.py [--one-shots 500] [--daemon-seconds 600]
 
 An agent with idle tools starts children all the time: forks that never execute, tools, other
 agents, zombies and orphans. Meanwhile one-shot commands run one after the other, then a daemon is
@@ -46,7 +46,7 @@ def one_shots(home, count):
     for number in range(count):
         done = subprocess.run(
             [SCRIPTS / COMMANDS[number % 2][0], *COMMANDS[number % 2][1:]],
-            env=environment(home),
+            env=environment(home, AGTOP_PROCFS="/proc"),
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
@@ -68,7 +68,7 @@ def one_shots(home, count):
 def daemon_run(home, seconds):
     """Run a daemon for so long and scrape it; no refresh may fail and no counter may fall."""
     outcome, times, before = Outcome(), set(), {}
-    with daemon(home, interval=INTERVAL_SECONDS) as running:
+    with daemon(home, interval=INTERVAL_SECONDS, AGTOP_PROCFS="/proc") as running:
         running.until_ready()
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -1,6 +1,7 @@
 """Many machines in one Prometheus: series, bytes, processor time, memory, query times.
 
-    PYTHONPATH=tests python tests/bench/fleet.py [--hosts 500] [--seconds 180] [--scrape 15]
+    PYTHONPATH=tests:grafana python tests/bench/fleet.py [--hosts 500] [--seconds 180]
+        [--scrape 15]
 
 One process answers for all machines, each with a page of its own by our renderer: three agents,
 eight models, twelve projects, thirty tools, three live sessions, and figures that grow.
@@ -22,9 +23,9 @@ from pathlib import Path
 import msgspec
 import psutil
 import yaml
-from grafana.boards import BOARDS, panels_with_queries
-from grafana.server import ROOT, Prometheus, free_port, running_prometheus
+from generator.boards import BOARDS, panels_with_queries
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_server import ROOT, Prometheus, free_port, running_prometheus
 from promql import substituted
 from snapshots import make_agent, make_gauges, make_session, make_snapshot, make_totals
 

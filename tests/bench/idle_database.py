@@ -1,6 +1,6 @@
 """CPU time of a tick beside an OpenCode database of 500 MB: idle, and with one new message.
 
-usage: idle_database.py [--megabytes 500] [--ticks 200]
+    PYTHONPATH=tests python tests/bench/idle_database.py [--megabytes 500] [--ticks 200]
 
 The database is open in another connection, with a journal that is not folded in, as OpenCode leaves
 it. Beside it: what SQLite itself takes to open the same file and count its messages.
@@ -15,13 +15,15 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from places import AGENT_FOLDERS
+
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.settings import Settings
 
-SCHEMA = Path(__file__).parents[1] / "agents/opencode/home/.local/share/opencode/opencode.db.sql"
+SCHEMA = AGENT_FOLDERS / "opencode/home/.local/share/opencode/opencode.db.sql"
 PART_BYTES = 16_000
 PARTS_A_MESSAGE = 8
 BEGIN = 1_790_000_000_000

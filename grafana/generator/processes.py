@@ -1,7 +1,7 @@
 """CPU, memory and disk use of the agents' processes."""
 
-from grafana.panels import ORANGE, bars, board, row, stat, steps, timeseries
-from grafana.variables import Selectors
+from generator.panels import ORANGE, bars, board, row, stat, steps, timeseries
+from generator.variables import Selectors
 
 of = Selectors("agent")
 NONE = "No agent is running."

@@ -1,7 +1,7 @@
 """Active and recent sessions."""
 
-from grafana.overview import SESSION_LINK
-from grafana.panels import (
+from generator.overview import SESSION_LINK
+from generator.panels import (
     BLUE,
     ORANGE,
     RED,
@@ -13,7 +13,7 @@ from grafana.panels import (
     table,
     timeseries,
 )
-from grafana.variables import SESSION, Selectors
+from generator.variables import SESSION, Selectors
 
 of = Selectors("agent", "project", "session")
 CONTEXT = f"{of('agtop_session_context_tokens')} / {of('agtop_session_context_limit_tokens')}"

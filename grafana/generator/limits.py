@@ -1,7 +1,7 @@
 """Usage of the providers' rate-limit windows."""
 
-from grafana.panels import BLUE, ORANGE, RED, bars, board, row, steps, table, timeseries
-from grafana.variables import Selectors
+from generator.panels import BLUE, ORANGE, RED, bars, board, row, steps, table, timeseries
+from generator.variables import Selectors
 
 of = Selectors("agent")
 USED = of("agtop_rate_limit_used_ratio")

@@ -1,6 +1,7 @@
 """CPU time of one tick over 1,000 processes of which 20 are agents, beside process-exporter.
 
-    python tests/bench/processes.py [--ticks 20] [--exporter /usr/bin/prometheus-process-exporter]
+    python tests/bench/process_sampling.py [--ticks 20]
+        [--exporter /usr/bin/prometheus-process-exporter]
 
 The second figure is one scrape of Debian's prometheus-process-exporter that is configured for the
 same names, by its own user and system time; it is left out where the program is not installed.

@@ -5,7 +5,7 @@ unpinned install gives the oldest Grafana's types, and sets no ids of panels. Th
 Grafana 11.6 (`schemaVersion` 41); ids and places follow from the order, so diffs stay small.
 """
 
-from grafana.variables import DATASOURCE, variables_of
+from generator.variables import DATASOURCE, variables_of
 
 COLUMNS = 24
 ORANGE, RED, GREEN, BLUE, GREY = "orange", "red", "green", "blue", "text"

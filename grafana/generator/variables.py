@@ -1,11 +1,10 @@
 """The variables of the dashboards, and selectors that use them."""
 
-from promql import family_of
-
 from agtop_exporter.metrics import CATALOGUE
 
 DATASOURCE = {"type": "prometheus", "uid": "$datasource"}
 LABELS = {metric.name: metric.labels for metric in CATALOGUE}
+HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 
 MACHINE = 'job=~"$job", instance=~"$instance"'
 AGENT = f'{MACHINE}, agent=~"$agent"'
@@ -83,6 +82,15 @@ class Selectors:
         """
         known = self.with_project(expression, added="project")
         return f'label_replace({known}, "session", "$1", "session_id", ".*(.{{8}})")'
+
+
+def family_of(name):
+    """Return the metric's name in the catalogue: without the suffix of a histogram's series."""
+    families = {metric.name for metric in CATALOGUE if metric.kind == "histogram"}
+    for suffix in HISTOGRAM_SUFFIXES:
+        if name.removesuffix(suffix) in families:
+            return name.removesuffix(suffix)
+    return name
 
 
 def _matcher(label, value):

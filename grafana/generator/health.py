@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from grafana.panels import GREEN, ORANGE, RED, bars, board, row, stat, steps, table, timeseries
-from grafana.variables import Selectors
+from generator.panels import GREEN, ORANGE, RED, bars, board, row, stat, steps, table, timeseries
+from generator.variables import Selectors
 
 of = Selectors("agent")
 OURS = '{job=~"$job", instance=~"$instance"}'

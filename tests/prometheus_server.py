@@ -8,12 +8,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 
 import yaml
+from places import ROOT
 from programs import find_program
 
-ROOT = Path(__file__).parent.parent.parent
 CONFIGURATION = ROOT / "deploy" / "prometheus" / "prometheus.yml"
 PATIENCE_SECONDS = 30  # a bound for failures, not a wait
 

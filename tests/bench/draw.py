@@ -1,6 +1,6 @@
 """Draw every panel from a real Prometheus over a living home, to look at.
 
-    PYTHONPATH=tests python -m grafana.draw FOLDER [--seconds 90]
+    PYTHONPATH=tests:grafana python tests/bench/draw.py FOLDER [--seconds 90]
 
 Writes a page for each dashboard into the folder, and pictures of them and of the exporter's own
 page where Chromium is installed.
@@ -13,11 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from grafana.boards import BOARDS, panels_with_queries
-from grafana.corpus import LivingHome, begin, live
-from grafana.pictures import BOARD_WIDTH, CELL_HEIGHT, board_page
-from grafana.server import free_port, prometheus
+from generator.boards import BOARDS, panels_with_queries
+from living_home import LivingHome, begin, live
 from otlp_receiver import receiver
+from pictures import BOARD_WIDTH, CELL_HEIGHT, board_page
+from prometheus_server import free_port, prometheus
 from promql import substituted
 from running import daemon
 
@@ -110,12 +110,11 @@ def main():
     ):
         begin(home)
         flags = ["--listen-address", address, "--state-dir", Path(place) / "state", "--otlp"]
-        flags += ["--agent", "claude", "--agent", "codex"]  # not what really runs here
         push = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": backend.endpoint,
             "OTEL_METRIC_EXPORT_INTERVAL": "5000",
         }
-        with daemon(home.home, *flags, interval=0.5, **push):
+        with daemon(home.home, *flags, interval=0.5, AGTOP_PROCFS=str(home.proc), **push):
             start = time.time()
             for turn in range(options.seconds):
                 live_a_turn(home, turn, options.seconds)

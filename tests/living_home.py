@@ -40,6 +40,7 @@ class LivingHome:
         self.waiting = None  # the process of a session that waits for its human
         home.mkdir(parents=True, exist_ok=True)
         self._running = Running(home)
+        self.proc = self._running.proc  # shows the processes of these sessions only
 
     def __enter__(self):
         self._running.__enter__()

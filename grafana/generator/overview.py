@@ -1,7 +1,7 @@
 """Overview: cost, activity and sessions that wait for a human."""
 # ruff: noqa: S106 - a token_type is no password
 
-from grafana.panels import (
+from generator.panels import (
     ORANGE,
     RED,
     STATE_COLOURS,
@@ -14,7 +14,7 @@ from grafana.panels import (
     table,
     timeseries,
 )
-from grafana.variables import Selectors
+from generator.variables import Selectors
 
 of = Selectors("agent")
 WAITED = (

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from grafana import cost, health, limits, overview, processes, sessions
+from generator import cost, health, limits, overview, processes, sessions
 
-FOLDER = Path(__file__).parent.parent.parent / "grafana" / "dashboards"
+FOLDER = Path(__file__).parents[1] / "dashboards"
 BOARDS = [module.BOARD for module in (overview, sessions, cost, limits, processes, health)]
 
 

@@ -1,8 +1,8 @@
 """Cost by model, project and agent, and savings by the prompt cache."""
 # ruff: noqa: S106 - a token_type is no password
 
-from grafana.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries
-from grafana.variables import Selectors
+from generator.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries
+from generator.variables import Selectors
 
 of = Selectors("agent", "model", "project")
 NOTHING = "No cost"

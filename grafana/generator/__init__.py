@@ -1,0 +1,1 @@
+"""Builds the Grafana dashboards; `grafana/generate.py` writes them as JSON."""
