@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the processes a
 
 TURNS = 6  # of each of three parts, a second each
 WITHOUT_DATA = {
-    ("agtop-processes", "Not looked at", "A"): "no process here forbids to be looked at",
-    ("agtop-processes", "Why processes could not be looked at", "A"): "the same",
+    ("agtop-processes", "Not readable", "A"): "every process can be read here",
+    ("agtop-processes", "Unreadable processes by reason", "A"): "every process can be read here",
     ("agtop-exporter", "Refresh errors by stage", "A"): "no refresh fails here",
     ("agtop-exporter", "Price tables", "B"): "the bundled table does not tell its date",
 }

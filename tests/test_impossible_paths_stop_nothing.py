@@ -18,10 +18,10 @@ from small_homes import claude_file, claude_turns
 from agtop_exporter.agents import load_agents, named_path
 from agtop_exporter.agents.antigravity import state as antigravity_state
 from agtop_exporter.agents.claude import AGENT as CLAUDE
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger.records import merge_facts
 from agtop_exporter.model import SessionUpdate
 from agtop_exporter.paths import PATH_BYTES_MAX, clean_path, path_of_uri
-from agtop_exporter.pipeline import pairing
 from agtop_exporter.project import project_name
 
 AGENTS = load_agents()
@@ -207,11 +207,14 @@ def test_a_uri_never_raises(text):
         assert clean_path(path_of_uri(uri)) == path_of_uri(uri)
 
 
+FOLDERS = Folders({})
+
+
 @given(text=texts)
 def test_looking_at_a_directory_never_raises(text):
     for cwd in (text, f"/{text}"):
         project_name(cwd).encode()
-        pairing._real_path(cwd)  # noqa: SLF001 - what a record of an older ledger may be asked with
+        FOLDERS.find(cwd)
 
 
 def test_a_project_of_nothing_is_none():

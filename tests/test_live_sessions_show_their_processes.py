@@ -1,7 +1,6 @@
 """A live session shows its process, its state and its costs on every page the user has."""
 
 import json
-import shutil
 import signal
 import sys
 import time
@@ -16,7 +15,6 @@ from running import daemon, once, run, total
 from transcripts import write
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-NODE = shutil.which("node")
 HOLD = "import sys; files = [open(x) for x in sys.argv[1:]]; print(1, flush=True); sys.stdin.read()"
 WORK = f"""
 import os, sys

@@ -22,6 +22,7 @@ TITLE = re.compile(
 OTHER_MEANINGS = {  # by module or package: words that name something else there
     "pricing": {"claude", "cursor", "gemini", "github-copilot"},  # models and providers
     "render/otlp.py": {"claude", "codex", "gemini"},  # first words of the names of models
+    "model": {"cursor"},  # the struct Cursor
     "credentials.py": {"codex", "github copilot", "github-copilot"},  # providers and accounts
 }
 

@@ -26,7 +26,7 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.files import Listing
-from agtop_exporter.pipeline.guard import Guard
+from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
@@ -344,12 +344,14 @@ class Pipeline:
             self._fail(Failure(name, path, reason), failed)
         self._follow(name, listing)
         with self.steps.step("scan", name):
-            self._find_plan(name, failed)
+            self._find_plan(name, listings, failed)
 
-    def _find_plan(self, name: str, failed: set[str]) -> None:
+    def _find_plan(self, name: str, listings: dict[str, Listing], failed: set[str]) -> None:
         try:
             self._plans[name] = self._files[name].account_plan()
         except OSError as error:
+            if isinstance(error, NoResponseError):
+                del listings[name]  # its files would not respond either
             self._fail(Failure(name, error.filename or "", error.strerror or ""), failed)
 
     def _follow(self, agent: str, listing: Listing) -> None:

@@ -23,7 +23,7 @@ from agtop_exporter.pricing.overrides import Override, Overrides
 from agtop_exporter.pricing.rates import PriceCard, PricePeriod, PriceTableError, Tiers, always
 
 _LATEST = 4_102_444_800.0  # 2100-01-01; a later time has the price of this day
-_LONG_CONTEXT = "[1m]"  # Claude Code appends it to models with a context of a million tokens
+_LONG_CONTEXT = "[1m]"  # an agent appends it to models with a context of a million tokens
 _MAX_PERIODS = 64  # per model; a price that depends on the time of day has one per hour
 _MAX_MODELS = 4096  # transcripts may contain any number of model names
 
