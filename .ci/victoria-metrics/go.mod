@@ -1,4 +1,4 @@
-// What .ci/victoria-metrics/build builds, for tests/test_otlp_reaches_victoriametrics.py.
+// What .ci/victoria-metrics/build builds, for tests/push/test_otlp_reaches_victoriametrics.py.
 module agtop.invalid/victoria-metrics
 
 go 1.24.5

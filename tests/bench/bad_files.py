@@ -1,6 +1,6 @@
 """Try bad input by the thousand, agent by agent: what the tests try a little of.
 
-    PYTHONPATH=tests python tests/bench/bad_files.py [--rounds 20] [--agent NAME]
+    PYTHONPATH=tests/support python tests/bench/bad_files.py [--rounds 20] [--agent NAME]
         [--cuts 400] [--megabytes 100]
 
 A crash is any exception but an OSError; a loss is a figure of another file that went missing.

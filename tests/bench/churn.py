@@ -1,6 +1,6 @@
 """Count the refreshes that fail while short-lived agents start and end.
 
-    PYTHONPATH=tests python tests/bench/churn.py [--one-shots 500] [--daemon-seconds 600]
+    PYTHONPATH=tests/support python tests/bench/churn.py [--one-shots 500] [--daemon-seconds 600]
 
 An agent with idle tools starts children all the time: forks that never execute, tools, other
 agents, zombies and orphans. Meanwhile one-shot commands run one after the other, then a daemon is

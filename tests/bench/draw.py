@@ -1,6 +1,6 @@
 """Draw every panel from a real Prometheus over a living home, to look at.
 
-    PYTHONPATH=tests:grafana python tests/bench/draw.py FOLDER [--seconds 90]
+    PYTHONPATH=tests/support:grafana python tests/bench/draw.py FOLDER [--seconds 90]
 
 Writes a page for each dashboard into the folder, and pictures of them and of the exporter's own
 page where Chromium is installed.

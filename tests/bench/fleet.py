@@ -1,6 +1,6 @@
 """Many machines in one Prometheus: series, bytes, processor time, memory, query times.
 
-    PYTHONPATH=tests:grafana python tests/bench/fleet.py [--hosts 500] [--seconds 180]
+    PYTHONPATH=tests/support:grafana python tests/bench/fleet.py [--hosts 500] [--seconds 180]
         [--scrape 15]
 
 One process answers for all machines, each with a page of its own by our renderer: three agents,

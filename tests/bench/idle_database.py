@@ -1,6 +1,6 @@
 """CPU time of a tick beside an OpenCode database of 500 MB: idle, and with one new message.
 
-    PYTHONPATH=tests python tests/bench/idle_database.py [--megabytes 500] [--ticks 200]
+    PYTHONPATH=tests/support python tests/bench/idle_database.py [--megabytes 500] [--ticks 200]
 
 The database is open in another connection, with a journal that is not folded in, as OpenCode leaves
 it. Beside it: what SQLite itself takes to open the same file and count its messages.

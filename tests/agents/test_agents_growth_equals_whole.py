@@ -1,0 +1,129 @@
+"""A transcript that is read while it grows, at any instants, gives what it gives at once."""
+
+import shutil
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from driving import DATABASES, read_on, sessions, totals, transcripts, used
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agtop_exporter.agents import load_agents
+from agtop_exporter.ledger import Ledger
+
+pytestmark = pytest.mark.slow
+
+AGENTS = load_agents()
+every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+EVERY_PREFIX_BYTES = 6_000
+
+
+def whole(agent, path):
+    ledger = Ledger()
+    read_on(ledger, agent, path)
+    return ledger
+
+
+def lines_of(home, agent):
+    """Return (path, bytes) of the transcripts that grow line by line, and take them away."""
+    found = [
+        (path, Path(path).read_bytes())
+        for _, path in transcripts(home, [agent])
+        if path.endswith(".jsonl")
+    ]
+    for path, _ in found:
+        Path(path).unlink()
+    return found
+
+
+def instants(data):
+    """Return every offset of a small file; of a larger one, those about the ends of its lines."""
+    if len(data) <= EVERY_PREFIX_BYTES:
+        return list(range(1, len(data) + 1))
+    ends = [at for at in range(len(data)) if data[at : at + 1] == b"\n"]
+    return sorted({at + step for at in ends for step in (0, 1, 2)} | {len(data)})
+
+
+@every_agent
+def test_byte_by_byte(agent, home):
+    for path, data in lines_of(home, agent):
+        grown = Ledger()
+        written = 0
+        with open(path, "wb", buffering=0) as file:  # noqa: PTH123 - unbuffered
+            for instant in instants(data):
+                file.write(data[written:instant])
+                written = instant
+                read_on(grown, agent, path)
+                if data[:written].endswith(b"\n"):
+                    once = whole(agent, path)
+                    assert totals(grown) == totals(once)
+                    assert sessions(grown) == sessions(once)
+        assert totals(grown) == totals(whole(agent, path))
+        assert sessions(grown) == sessions(whole(agent, path))
+
+
+def whatever_project(series):
+    """Sum over projects: a commit gives tokens to the one that is known by then."""
+    sums = Counter()
+    for (name, agent, *labels), value in series.items():
+        sums[name, agent, *(() if name in ("project_tokens", "project_cost") else labels)] += value
+    return sums
+
+
+@every_agent
+@given(randomness=st.randoms(use_true_random=False))
+def test_files_that_grow_together(agent, home, tmp_path, randomness):
+    """Totals, and whose the tokens are, do not depend on which file is seen first."""
+    base = tmp_path / "grown"
+    shutil.rmtree(base, ignore_errors=True)
+    shutil.copytree(home, base)
+    once = Ledger()
+    for _, path in transcripts(home, [agent]):
+        read_on(once, agent, path)
+    files = lines_of(base, agent)
+    steps = []
+    for path, data in files:
+        cuts = [*sorted(randomness.sample(range(len(data) + 1), min(4, len(data)))), len(data)]
+        steps += [(path, data[:cut]) for cut in cuts]
+    order = {path: [data for each, data in steps if each == path] for path, _ in files}
+    grown = Ledger()
+    for _, path in transcripts(base, [agent]):  # those that are no lines
+        read_on(grown, agent, path)
+    while order:
+        path = randomness.choice(sorted(order))
+        data = order[path].pop(0)
+        with open(path, "ab") as file:  # noqa: PTH123 - appended to, as an agent does
+            file.write(data[file.tell() :])
+        read_on(grown, agent, path)
+        if not order[path]:
+            del order[path]
+        if randomness.random() < 0.3:
+            grown.commit()
+    assert whatever_project(totals(grown)) == whatever_project(totals(once))
+    assert {key: (record.models, record.tools) for key, record in grown.sessions.items()} == {
+        key: (record.models, record.tools) for key, record in once.sessions.items()
+    }
+
+
+@every_agent
+def test_rows_that_come_one_by_one(agent, home):
+    """A database that is read after each of its statements gives what it gives at the end."""
+    databases = [path for _, path in transcripts(home, [agent]) if path.endswith(DATABASES)]
+    if not databases:
+        pytest.skip(f"{agent.name} writes no database")
+    for path in databases:
+        once = whole(agent, path)
+        with closing(sqlite3.connect(path)) as finished:
+            statements = list(finished.iterdump())
+        Path(path).unlink()
+        grown = Ledger()
+        with closing(sqlite3.connect(path, isolation_level=None)) as growing:
+            for statement in statements:
+                if statement not in ("BEGIN TRANSACTION;", "COMMIT;"):
+                    growing.execute(statement)
+                    read_on(grown, agent, path)
+        assert used(grown) == used(once)
+        assert sessions(grown) == sessions(once)

@@ -1,0 +1,67 @@
+"""The last time that Claude Code ran into a limit, and the plan, are known from local files."""
+
+import json
+
+import pytest
+from looking import Look
+from running import once
+from small_homes import claude_file, claude_turns, line, session_id, stamp
+
+pytestmark = pytest.mark.integration
+
+
+def refusal(second, text):
+    return line(
+        {
+            "type": "assistant",
+            "uuid": f"refusal-{second}",
+            "sessionId": session_id(1),
+            "timestamp": stamp(second),
+            "isApiErrorMessage": True,
+            "error": "rate_limit",
+            "message": {
+                "id": f"id-{second}",
+                "model": "<synthetic>",
+                "role": "assistant",
+                "content": [{"type": "text", "text": text}],
+                "usage": {"input_tokens": 0, "output_tokens": 0},
+            },
+        }
+    )
+
+
+def test_c07_the_last_hit_and_the_plan(tmp_path):
+    claude_file(tmp_path).write_text(
+        claude_turns(1, [0])
+        + refusal(100, "Claude AI usage limit reached|1790009999")
+        + refusal(200, "You've hit your limit, resets 3pm")
+    )
+    credentials = {"claudeAiOauth": {"rateLimitTier": "default_claude_max_5x"}}
+    (tmp_path / ".claude" / ".credentials.json").write_text(json.dumps(credentials))
+    document = once(tmp_path)
+    (limit,) = document["rate_limits"]
+    assert limit["window"] == "last_hit"
+    assert limit["observed_at"] == stamp(200)
+    assert limit["used_ratio"] is limit["resets_at"] is None
+    assert limit["hint"] == "You've hit your limit, resets 3pm"
+    assert document["sessions"][0]["subscription"] == "Claude Max 5x"
+
+
+@pytest.mark.parametrize(
+    ("tier", "plan"), [("default_claude_pro", "Pro"), (None, None)], ids=["C-08", "C-09"]
+)
+def test_without_a_hit_there_is_no_window(tmp_path, tier, plan):
+    claude_file(tmp_path).write_text(claude_turns(1, [0]))
+    if tier:
+        credentials = {"claudeAiOauth": {"rateLimitTier": tier}}
+        (tmp_path / ".claude" / ".credentials.json").write_text(json.dumps(credentials))
+    document = Look(tmp_path).document()
+    assert document["rate_limits"] == []
+    assert [session["subscription"] for session in document["sessions"]] == [plan]
+
+
+def test_a_reset_that_is_told_is_known(tmp_path):
+    claude_file(tmp_path).write_text(refusal(100, "Claude AI usage limit reached|1790009999"))
+    (limit,) = once(tmp_path)["rate_limits"]
+    assert limit["resets_at"] == "2026-09-21T16:59:59.000Z"
+    assert limit["hint"] == "Claude AI usage limit reached"

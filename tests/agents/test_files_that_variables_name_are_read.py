@@ -1,0 +1,38 @@
+"""A file that a variable names lies in no directory of its agent, and counts all the same."""
+
+import json
+import shutil
+
+import pytest
+from driving import build_databases
+from places import AGENT_FOLDERS
+from running import run
+
+pytestmark = pytest.mark.integration
+
+FLAGS = ("--once", "--json", "--no-state", "--no-pricing-refresh")
+
+
+def sessions(home, **environment):
+    done = run("agtop-exporter", *FLAGS, home=home, **environment)
+    return json.loads(done.stdout)["sessions"]
+
+
+def test_of_opencode(tmp_path):
+    script = AGENT_FOLDERS / "opencode/home/.local/share/opencode/opencode.db.sql"
+    shutil.copy(script, tmp_path / "mine.db.sql")
+    build_databases(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    assert sessions(home) == []
+    found = sessions(home, OPENCODE_DB=tmp_path / "mine.db")
+    assert sum(session["tokens"]["total"] for session in found) > 0
+
+
+def test_of_geminis_telemetry(tmp_path):
+    telemetry = tmp_path / "telemetry.txt"
+    shutil.copy(AGENT_FOLDERS / "gemini/home/.gemini/telemetry.log", telemetry)
+    home = tmp_path / "home"
+    home.mkdir()
+    found = sessions(home, GEMINI_TELEMETRY_OUTFILE=telemetry)
+    assert sum(session["tokens"]["total"] for session in found) > 0

@@ -1,0 +1,157 @@
+"""Each command has its own help and options; what it does not understand is one line."""
+
+from argparse import SUPPRESS
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from running import run
+
+from agtop_exporter.cli.arguments import UsageError, parse
+from agtop_exporter.cli.commands import AGTOP, EXPORTER
+from agtop_exporter.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+COMMANDS = [
+    (program, command)
+    for program in (EXPORTER, AGTOP)
+    for command in (program.default, *program.commands)
+]
+NOT_TAKEN = "is not an option of `agtop-exporter"
+
+
+def words(text):
+    return text.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "module"),
+    [
+        ("agtop-exporter", "serve"),
+        ("agtop-exporter --once", "once"),
+        ("agtop-exporter --once --json", "json"),
+        ("agtop-exporter --json --once", "json"),
+        ("agtop-exporter --once --textfile a.prom", "once"),
+        ("agtop-exporter doctor", "doctor"),
+        ("agtop-exporter --json doctor", "doctor"),
+        ("agtop-exporter check-config --interval 3", "check_config"),
+        ("agtop-exporter --interval 3 check-config", "check_config"),
+        ("agtop-exporter catalogue", "catalogue"),
+        ("agtop-exporter --no-state catalogue", "catalogue"),
+        ("agtop-exporter install-service", "install_service"),
+        ("agtop", "table"),
+        ("agtop list", "table"),
+        ("agtop --list", "table"),
+        ("agtop -l -w -d 3", "table"),
+        ("agtop --watch list --delay 3", "table"),
+        ("agtop json", "json"),
+        ("agtop --json", "json"),
+        ("agtop -j", "json"),
+        ("agtop list --json", "json"),
+        ("agtop json --json", "json"),
+        ("agtop json --schema", "schema"),
+    ],
+)
+def test_what_is_typed_runs_a_command(typed, module):
+    name, *rest = words(typed)
+    assert parse({"agtop": AGTOP}.get(name, EXPORTER), rest)[0] == module
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("agtop-exporter fly", "no such command: fly (commands: doctor, check-config,"),
+        ("agtop-exporter doctr", "no such command: doctr; did you mean doctor?"),
+        ("agtop-exporter --intervall 3", "no such option: --intervall; did you mean --interval?"),
+        ("agtop-exporter doctor --agnet pi", "no such option: --agnet; did you mean --agent?"),
+        ("agtop-exporter doctor --x", "no such option: --x; see `agtop-exporter doctor --help`"),
+        ("agtop-exporter doctor now", "unexpected argument: now"),
+        ("agtop-exporter --once doctor", f"--once {NOT_TAKEN} doctor`: see `agtop-exporter doctor"),
+        ("agtop-exporter doctor --once", f"--once {NOT_TAKEN} doctor`: see `agtop-exporter doctor"),
+        ("agtop-exporter catalogue --json", f"--json {NOT_TAKEN} catalogue`"),
+        (
+            "agtop-exporter install-service --interval 30",
+            f"--interval {NOT_TAKEN} install-service`: set it in the configuration file",
+        ),
+        (
+            "agtop-exporter --interval 30 install-service",
+            f"--interval {NOT_TAKEN} install-service`: set it in the configuration file",
+        ),
+        ("agtop-exporter --json", "--json needs --once: type `agtop-exporter --once --json`"),
+        (
+            "agtop-exporter --otlp --once",
+            "--once and --otlp exclude each other: leave one of them out",
+        ),
+        ("agtop-exporter --once --json --textfile a.prom", "--json and --textfile exclude each"),
+        ("agtop-exporter --once=1", "--once: takes no value, got '1'"),
+        ("agtop-exporter --interval", "--interval: expected one argument"),
+        (
+            "agtop list --delay 3",
+            "--delay needs --watch: type `agtop list --watch --delay SECONDS`",
+        ),
+        ("agtop --json --watch", "--json and --watch exclude each other: leave one of them out"),
+        ("agtop --json --list", "--json and --list exclude each other: leave one of them out"),
+        ("agtop json --watch", "--watch is not an option of `agtop json`: see `agtop json --help`"),
+        ("agtop --interval 3", "no such option: --interval; see `agtop --help`"),
+        ("agtop --watch --delay -1", "-d/--delay: expected a number of seconds greater than 0"),
+    ],
+)
+def test_what_is_not_understood(typed, message):
+    name, *rest = words(typed)
+    with pytest.raises(UsageError) as caught:
+        parse({"agtop": AGTOP}.get(name, EXPORTER), rest)
+    assert str(caught.value).startswith(message)
+
+
+def test_options_before_and_after_the_command_are_one_list():
+    _, options = parse(EXPORTER, words("--home a --client pi doctor --home b --agent qwen"))
+    assert (options.home, options.agent) == (["a", "b"], ["pi", "qwen"])
+
+
+def test_every_setting_has_an_option_and_a_line_of_help(tmp_path):
+    page = run("agtop-exporter", "--help", home=tmp_path).stdout
+    for name in set(Settings.model_fields) - {"prices", "store_titles"}:
+        assert f"--{name.replace('_', '-')} " in page
+        assert f"AGTOP_{name.upper()}]" in page
+
+
+@pytest.mark.parametrize(
+    ("program", "command"), COMMANDS, ids=[f"{p.name} {c.name}" for p, c in COMMANDS]
+)
+def test_each_command_has_its_own_help(program, command, tmp_path):
+    arguments = [command.name] if command.name else []
+    page = run(program.name, *arguments, "--help", home=tmp_path).stdout
+    assert page.startswith(f"usage: {command.typed(program.name)} [OPTION]...")
+    known = {option.flag for option in command.all_options() if option.help != SUPPRESS}
+    others = {option.flag for _, other in COMMANDS for option in other.all_options()} - known
+    shown = {word.strip(",[]") for word in page.split() if word.startswith("--")}
+    assert known <= shown
+    assert not others & shown
+
+
+@pytest.mark.parametrize("typed", ["agtop --intervall 3", "agtop-exporter fly", "agtop a\nb"])
+def test_a_mistake_is_one_line_with_status_2(typed, tmp_path):
+    program, *arguments = typed.split(" ")
+    done = run(program, *arguments, home=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+
+
+vocabulary = st.sampled_from(
+    [
+        *(flag for _, command in COMMANDS for o in command.all_options() for flag in o.names),
+        *(command.name for _, command in COMMANDS),
+        *("3", "-1", "pi", "--", "-", "--x", "-x", "a\nb", "--once=1", "--home=/a", ""),
+    ]
+)
+
+
+@given(st.sampled_from([EXPORTER, AGTOP]), st.lists(vocabulary, max_size=5))
+def test_any_words_are_understood_or_one_line(program, typed):
+    modules = {name for _, one in COMMANDS for name in (one.module, *one.instead.values())}
+    try:
+        said = parse(program, typed)[0]
+    except UsageError as error:
+        said = str(error)
+    assert said in modules or (" " in said and said.isprintable())

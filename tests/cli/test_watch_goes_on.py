@@ -1,0 +1,61 @@
+"""`agtop list --watch` shows what is new, ends quietly, and lets the daemon's journal go."""
+
+import signal
+import subprocess
+from contextlib import contextmanager
+from itertools import islice
+
+import pytest
+from events import record, response
+from running import SCRIPTS, environment
+from small_homes import claude_file, claude_turns
+
+from agtop_exporter.ledger import Ledger
+
+pytestmark = pytest.mark.integration
+
+TABLES_MAX = 30  # one a second: a bound for failures
+
+
+@contextmanager
+def watch(home, *flags):
+    running = subprocess.Popen(
+        [SCRIPTS / "agtop", "list", "--watch", "--delay", "1", "--no-pricing-refresh", *flags],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with running:
+        yield running
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate()
+    assert (running.returncode, errors) == (0, "")
+
+
+def totals(running):
+    """Give the last line of every table, of a few at most."""
+    return islice((line for line in running.stdout if " USD" in line), TABLES_MAX)
+
+
+def test_a_session_that_begins_is_shown(tmp_path):
+    with watch(tmp_path, "--no-state") as running:
+        assert next(totals(running)).startswith("0 sessions")
+        claude_file(tmp_path).write_text(claude_turns(1, [0]))
+        assert any(line.startswith("1 session,") for line in totals(running))
+
+
+def test_a_ledger_that_has_grown_is_opened_anew(tmp_path):
+    """Sessions whose transcripts are gone are in the ledger alone."""
+    state = tmp_path / "state"
+    ledger = Ledger(state)
+    record(ledger, response("k", "s1"))
+    with watch(tmp_path, "--state-dir", state) as running:
+        assert next(totals(running)).startswith("1 session,")
+        for part in "ab":  # a view may begin in the middle of the first
+            record(
+                ledger,
+                *(response(f"{part}{n}", "s2", model="long" * 50) for n in range(50_000)),
+            )
+        assert any(line.startswith("2 sessions,") for line in totals(running))
+    ledger.close()

@@ -1,0 +1,126 @@
+"""`doctor` looks everywhere, names what is wrong, and its exit status says whether anything is."""
+
+import hashlib
+import json
+
+import pytest
+from price_tables import litellm_entry, litellm_table
+from running import run, run_unprivileged
+from small_homes import claude_answer, claude_file, claude_turns
+
+pytestmark = pytest.mark.integration
+
+FLAGS = ("--no-state", "--no-pricing-refresh")
+
+
+def doctor(home, *arguments):
+    return run("agtop-exporter", "doctor", *FLAGS, *arguments, home=home, check=False)
+
+
+def claude(home):
+    done = doctor(home, "--json")
+    document = json.loads(done.stdout)
+    assert document["needs_attention"] == bool(done.returncode)
+    return next(finding for finding in document["agents"] if finding["agent"] == "claude")
+
+
+def test_all_is_well_where_nothing_is_installed(tmp_path):
+    done = doctor(tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        "not found    antigravity, claude, codex, copilot, cursor, gemini,"
+    )
+    assert "no agent was found" in done.stdout
+    assert done.stdout.endswith("No problems found.\n")
+    roots = [root["path"] for root in claude(tmp_path)["roots"]]
+    assert roots == [f"{tmp_path}/.claude/projects", f"{tmp_path}/.config/claude/projects"]
+
+
+def test_what_was_found_is_counted(tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, range(3)))
+    finding = claude(tmp_path)
+    assert (finding["files"], finding["sessions"], finding["records"]) == (1, 1, 6)
+    assert doctor(tmp_path).returncode == 0
+
+
+def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
+    claude_file(tmp_path).write_text(
+        claude_turns(1, [0]) + "{broken\n" + claude_answer(1, 1, model="claude-imaginary-9")
+    )
+    finding = claude(tmp_path)
+    assert [(one["reason"], one["count"]) for one in finding["skipped"]] == [("json", 1)]
+    assert finding["unpriced_models"] == {"claude-imaginary-9": 200}
+    done = doctor(tmp_path)
+    assert done.returncode == 1
+    assert "  ! 1 record is not valid JSON, the first at " in done.stdout
+    assert "  ! no price is known for claude-imaginary-9 (200 tokens)\n" in done.stdout
+    assert done.stdout.endswith('\n2 problems found: see the lines marked "!".\n')
+    assert done.stderr == ""  # the report says it all
+
+
+def test_what_may_not_be_read_is_told_and_the_rest_is_counted(tmp_path, close):
+    for number, project in enumerate(["-tmp-open", "-tmp-closed", "-tmp-open"], start=1):
+        claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
+    sessions = tmp_path / ".codex" / "sessions"
+    sessions.mkdir(parents=True)
+    projects = tmp_path / ".claude" / "projects"
+    (secret,) = projects.glob("-tmp-open/*3.jsonl")
+    close(secret, projects / "-tmp-closed", sessions)
+    done = run_unprivileged("agtop-exporter", "doctor", *FLAGS, home=tmp_path)
+    assert done.returncode == 1
+    assert f"claude       1 file, 1 session, 2 records in {projects}\n" in done.stdout
+    for path in (secret, projects / "-tmp-closed", sessions):
+        assert f"  ! cannot read {path}: Permission denied\n" in done.stdout
+
+
+def test_a_closed_folder_of_one_agent_hides_no_other(tmp_path, close):
+    claude_file(tmp_path).write_text(claude_turns(1, [0]))
+    other = tmp_path / ".config" / "claude"
+    other.mkdir(parents=True)
+    close(other)
+    done = run_unprivileged("agtop-exporter", "doctor", *FLAGS, "--agent", "claude", home=tmp_path)
+    assert done.returncode == 1
+    assert "claude       1 file, 1 session, 2 records in " in done.stdout
+    assert f"  ! cannot read {other}/projects: Permission denied\n" in done.stdout
+
+
+def cache_litellm(home, table):
+    """Put a table where a download would have put it today."""
+    cache = home / ".cache" / "agtop-exporter"
+    cache.mkdir(parents=True)
+    (cache / "litellm-prices.json").write_bytes(table)
+    state = {"fetched_at": 1_795_000_000.0, "sha256": hashlib.sha256(table).hexdigest()}
+    (cache / "price-refresh.json").write_text(json.dumps({"litellm": state}))
+
+
+def test_prices_that_two_sources_state_differently_are_told(tmp_path):
+    models = ("claude-sonnet-4-5", "mirror/gpt-99", "claude-sonnet-4-5")
+    claude_file(tmp_path).write_text(
+        "".join(claude_answer(1, turn, model=model) for turn, model in enumerate(models))
+    )
+    sonnet = litellm_entry(4e-06, 15e-06, litellm_provider="anthropic")
+    table = litellm_table(**{"claude-sonnet-4-5": sonnet, "gpt-99": litellm_entry()})
+    cache_litellm(tmp_path, table)
+    done = doctor(tmp_path)
+    assert done.returncode == 0
+    assert "; litellm " in done.stdout
+    assert " of 2026-11-18\n" in done.stdout
+    assert "  - claude-sonnet-4-5 costs $3/$0.3/$15 in genai-prices (used) " in done.stdout
+    assert "and $4/$4/$15 in litellm (input/cached input/output, per million tokens)" in done.stdout
+    document = json.loads(doctor(tmp_path, "--json").stdout)
+    (conflict,) = document["price_conflicts"]
+    assert (conflict["used"]["input_usd"], conflict["other"]["input_usd"]) == (3.0, 4.0)
+    used = {price["model"]: (price["source"], price["match"]) for price in document["prices_used"]}
+    assert used == {
+        "claude-sonnet-4-5": ("genai-prices", "exact"),
+        "mirror/gpt-99": ("litellm", "prefix-stripped"),
+    }
+    assert "  - mirror/gpt-99 has the price of gpt-99 in litellm (prefix-stripped)\n" in done.stdout
+
+
+def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):
+    claude_file(tmp_path).write_text(claude_answer(1, 0, model="gpt\x1b[2J\n"))
+    done = run("agtop-exporter", "doctor", *FLAGS, home=tmp_path, check=False)
+    assert "no price is known for gpt\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER} (" in (
+        done.stdout
+    )

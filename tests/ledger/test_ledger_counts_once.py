@@ -1,0 +1,119 @@
+"""Every event is counted once, with the largest figures that were seen of it."""
+
+import pytest
+from driving import price, project, totals
+from events import batch, record, response, sightings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import NO_TOKENS, ModelUsage
+
+histories = st.lists(st.lists(sightings, max_size=5), max_size=8)
+
+
+def merged(events):
+    """Say what the events are together, the slow way."""
+    best, tools = {}, {}
+    for event in events:
+        best[event.key] = best.get(event.key, NO_TOKENS).max(event.tokens)
+        tools.setdefault(event.key, {}).update(event.tools)
+    return sum(best.values(), NO_TOKENS), len(best), sum(map(len, tools.values()))
+
+
+@given(history=histories)
+def test_totals_are_those_of_the_largest_sightings(history):
+    ledger = Ledger()
+    for events in history:
+        record(ledger, *events)
+    tokens, requests, tools = merged([event for events in history for event in events])
+    known = ledger.totals.get
+    assert known(("requests", "claude", "model-1"), 0) == requests
+    assert known(("tokens", "claude", "model-1", "input"), 0) == tokens.input
+    assert known(("tokens", "claude", "model-1", "cache_read"), 0) == tokens.cache_read
+    assert known(("tokens", "claude", "model-1", "cache_write_5m"), 0) == tokens.cache_write_5m
+    assert known(("tokens", "claude", "model-1", "cache_write_1h"), 0) == tokens.cache_write_1h
+    assert known(("tokens", "claude", "model-1", "output"), 0) == tokens.output
+    assert known(("reasoning_tokens", "claude", "model-1"), 0) == tokens.reasoning
+    assert known(("tool_calls", "claude", "Bash"), 0) == tools
+    assert known(("cost", "claude", "model-1", "output", "estimated"), 0) == (
+        tokens.output * 5_000_000
+    )
+
+
+@given(history=histories)
+def test_sessions_share_the_totals(history):
+    """Whoever owns an event, the sessions together have what the totals say."""
+    ledger = Ledger()
+    for events in history:
+        record(ledger, *events)
+    together = sum((session.usage for session in ledger.sessions.values()), ModelUsage())
+    tokens, requests, tools = merged([event for events in history for event in events])
+    assert (together.requests, together.tokens) == (requests, tokens)
+    assert sum(sum(session.tools.values()) for session in ledger.sessions.values()) == tools
+    for session in ledger.sessions.values():
+        assert all(usage.requests > 0 for usage in session.models.values())
+
+
+@given(history=histories, randomness=st.randoms(use_true_random=False))
+def test_totals_do_not_depend_on_the_order(history, randomness):
+    once, again = Ledger(), Ledger()
+    events = [event for events in history for event in events]
+    record(once, *events)
+    shuffled = randomness.sample(events, len(events))
+    while shuffled:
+        size = randomness.randint(1, 4)
+        record(again, *shuffled[:size])
+        del shuffled[:size]
+    assert {s: v for s, v in totals(again).items() if v} == {
+        s: v for s, v in totals(once).items() if v
+    }
+
+
+@pytest.mark.slow
+@given(history=histories, breaks=st.sets(st.integers(0, 7)))
+def test_restarts_change_nothing(tmp_path_factory, history, breaks):
+    directory = tmp_path_factory.mktemp("state")
+    once, ledger = Ledger(), Ledger(directory)
+    for number, events in enumerate(history):
+        record(once, *events)
+        record(ledger, *events)
+        if number in breaks:
+            ledger.close()
+            ledger = Ledger(directory)
+    ledger.close()
+    ledger = Ledger(directory)
+    assert ledger.warning == ""
+    assert ledger.totals == once.totals
+    assert ledger.sessions == once.sessions
+    assert ledger.cursors == once.cursors
+    ledger.close()
+
+
+def test_agents_have_keys_of_their_own():
+    ledger = Ledger()
+    record(ledger, response("k"), agent="claude")
+    record(ledger, response("k"), agent="codex")
+    assert ledger.totals["requests", "claude", "model-1"] == 1
+    assert ledger.totals["requests", "codex", "model-1"] == 1
+
+
+def test_what_was_not_committed_is_forgotten(tmp_path):
+    """Cursor, key and total are forgotten together, so the next reading counts it."""
+    ledger = Ledger(tmp_path)
+    record(ledger, response("k1"), offset=10)
+    ledger.record(batch(response("k2"), offset=20), price=price, project=project)
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    assert ledger.cursor("claude", "/t.jsonl").offset == 10
+    record(ledger, response("k2"), offset=20)
+    assert ledger.totals["requests", "claude", "model-1"] == 2
+    ledger.close()
+
+
+def test_a_commit_names_the_sessions_that_changed():
+    ledger = Ledger()
+    assert [session.session_id for session in record(ledger, response("k1"))] == ["s1"]
+    assert record(ledger, response("k1")) == []
+    changed = record(ledger, response("k1"), response("k2", "s2"))
+    assert [session.session_id for session in changed] == ["s2"]

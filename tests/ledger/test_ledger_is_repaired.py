@@ -1,0 +1,253 @@
+"""Damage of any page or row of the ledger loses no token and counts none twice.
+
+The transcripts are still there, and are read again where that is needed.
+"""
+
+import random
+import sqlite3
+from contextlib import closing
+
+import pytest
+from driving import price, project
+from events import batch, response
+
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import SessionUpdate
+
+FILES = 40
+RESPONSES = 25
+PAGE_BYTES = 4096
+UNUSED_PAGES = 6  # at most: what they hold does not matter
+TABLES = (
+    "cursors",
+    "events",
+    "hourly",
+    "metadata",
+    "session_models",
+    "session_tools",
+    "sessions",
+    "totals",
+)
+
+
+def transcript(number):
+    """Return the batch of one file, as a read from its start gives it."""
+    events = [
+        response(
+            f"{number}-{index}",
+            f"s{number}",
+            output=index,
+            turns=index % 2,
+            model=f"model-{number % 3}",
+            tools=((f"call-{number}-{index}", "Bash"),),
+        )
+        for index in range(RESPONSES)
+    ]
+    cwd = f"/src/engine-{number % 4}"
+    update = SessionUpdate(session_id=f"s{number}", cwd=cwd, title="x" * 60, title_rank=3)
+    return batch(*events, path=f"/t/{number}.jsonl", offset=1000, sessions=(update,))
+
+
+def scan(ledger, *more):
+    """Read what the ledger does not know yet, as a refresh does."""
+    for number in range(FILES):
+        known = transcript(number)
+        if ledger.cursor("claude", known.path) != known.cursor:
+            ledger.record(known, price=price, project=project)
+    for extra in more:
+        ledger.record(extra, price=price, project=project)
+    for agent, path in ledger.files_to_restore:
+        assert agent == "claude"
+        number = int(path.removeprefix("/t/").removesuffix(".jsonl"))
+        assert ledger.restore(transcript(number), price=price)
+    ledger.end_restoring()
+    ledger.commit()
+
+
+def counted(ledger):
+    """Return all figures: totals, and of each session its own."""
+    totals = {s: v for s, v in ledger.totals.items() if not s[0].startswith("scan_")}
+    sessions = {
+        key: (r.models, r.tools, r.turns, r.project, r.facts.title)
+        for key, r in ledger.sessions.items()
+    }
+    return totals, sessions
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory):
+    """Return the bytes of a closed ledger, and its figures."""
+    directory = tmp_path_factory.mktemp("intact")
+    ledger = Ledger(directory)
+    scan(ledger)
+    ledger.remember("process_usage", b"\x00" * 9000)  # longer than a page
+    ledger.commit()
+    figures = counted(ledger)
+    ledger.close()
+    return (directory / "ledger.db").read_bytes(), figures
+
+
+def assert_same(ledger, figures):
+    """Compare all figures; what differs is shown."""
+    for found, expected in zip(counted(ledger), figures, strict=True):
+        assert {k: v for k, v in found.items() if expected.get(k) != v} == {}
+        assert expected.keys() - found.keys() == set()
+
+
+def assert_recovers(directory, figures):
+    """Start on a damaged file, scan, count on, and start again; return whether it was repaired."""
+    ledger = Ledger(directory)
+    repaired = bool(ledger.take_news())
+    scan(ledger)
+    assert_same(ledger, figures)
+    assert ledger.durable
+    assert ledger.warning == ""
+    ledger.close()
+    ledger = Ledger(directory)
+    assert ledger.take_news() == []
+    assert_same(ledger, figures)
+    growing = transcript(0)
+    more = response("new", "s0", model="model-0", output=7)
+    later = batch(*growing.events, more, path="/t/0.jsonl", offset=1010, sessions=growing.sessions)
+    fork = batch(*transcript(1).events, path="/t/fork.jsonl", sessions=transcript(1).sessions)
+    scan(ledger, later, fork)
+    before, after = figures[0], counted(ledger)[0]
+    assert after["requests", "claude", "model-0"] == before["requests", "claude", "model-0"] + 1
+    assert after["requests", "claude", "model-1"] == before["requests", "claude", "model-1"]
+    ledger.close()
+    return repaired
+
+
+@pytest.mark.slow
+def test_noise_in_any_page(intact, tmp_path):
+    data, figures = intact
+    randomness = random.Random(11)
+    pages = len(data) // PAGE_BYTES
+    assert pages >= 30
+    repaired = 0
+    for page in range(pages):
+        noises = {"noise": randomness.randbytes(PAGE_BYTES), "zeros": bytes(PAGE_BYTES)}
+        for name, noise in noises.items():
+            directory = tmp_path / f"{page}-{name}"
+            directory.mkdir()
+            damaged = data[: page * PAGE_BYTES] + noise + data[(page + 1) * PAGE_BYTES :]
+            (directory / "ledger.db").write_bytes(damaged)
+            repaired += assert_recovers(directory, figures)
+    assert repaired >= 2 * (pages - UNUSED_PAGES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_is_missing(intact, tmp_path, table):
+    (tmp_path / "ledger.db").write_bytes(intact[0])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute(f"DROP TABLE {table}")
+    assert assert_recovers(tmp_path, intact[1])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE totals SET value = 'text' WHERE name = 'requests'",
+        "UPDATE totals SET value = -5 WHERE name = 'requests'",
+        "UPDATE totals SET labels = 'no JSON' WHERE labels LIKE '%0\",\"input%'",
+        "UPDATE sessions SET title = x'ff00' WHERE id = 3",
+        "UPDATE session_models SET output = 'many'",
+        "UPDATE cursors SET offset = 'text'",
+        "UPDATE metadata SET value = 5",
+        "UPDATE sessions SET turns = NULL",
+    ],
+)
+def test_a_value_that_no_version_wrote(intact, tmp_path, statement):
+    (tmp_path / "ledger.db").write_bytes(intact[0])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'"
+        )
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute(statement)
+    assert assert_recovers(tmp_path, intact[1])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM sessions WHERE id = 5",
+        "DELETE FROM sessions WHERE id >= 30",
+        "DELETE FROM sessions",
+        "DELETE FROM session_models WHERE session = 5",
+        "DELETE FROM session_models",
+        "DELETE FROM totals WHERE name = 'tokens'",
+        "DELETE FROM totals",
+        "DELETE FROM cursors",
+    ],
+)
+def test_rows_are_missing(intact, tmp_path, statement):
+    (tmp_path / "ledger.db").write_bytes(intact[0])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute(statement)
+    ledger = Ledger(tmp_path)
+    scan(ledger)
+    assert_same(ledger, intact[1])
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    assert_same(ledger, intact[1])
+    ledger.close()
+
+
+def test_damage_while_it_runs(intact, tmp_path):
+    """A page is overwritten under an open connection, and noticed when it is read."""
+    data, figures = intact
+    path = tmp_path / "ledger.db"
+    path.write_bytes(data)
+    randomness = random.Random(12)
+    ledger = Ledger(tmp_path)
+    for page in range(1, len(data) // PAGE_BYTES):
+        with path.open("r+b") as file:
+            file.seek(page * PAGE_BYTES)
+            file.write(randomness.randbytes(PAGE_BYTES))
+    ledger._state.store.file.database.execute("PRAGMA shrink_memory")  # noqa: SLF001 - no cache
+    again = [batch(*transcript(n).events, path=f"/t/fork-{n}.jsonl") for n in range(5, 9)]
+    scan(ledger, *again)
+    assert "was damaged" in ledger.take_news()[0]
+    assert (
+        counted(ledger)[0]["requests", "claude", "model-0"]
+        >= figures[0]["requests", "claude", "model-0"]
+    )
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    scan(ledger)
+    assert ledger.warning == ""
+    ledger.close()
+
+
+def test_a_file_that_grew_is_restored_after_it_was_read_on(intact, tmp_path):
+    (tmp_path / "ledger.db").write_bytes(intact[0])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute("DROP TABLE events")
+    ledger = Ledger(tmp_path)
+    assert ledger.files_to_restore
+    whole = transcript(0)
+    grown = batch(*whole.events, response("new", "s0"), path="/t/0.jsonl", offset=1010)
+    assert not ledger.restore(grown, price=price)
+    ledger.close()
+
+
+def test_restoring_goes_on_after_a_restart(intact, tmp_path):
+    (tmp_path / "ledger.db").write_bytes(intact[0])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute("DROP TABLE events")
+    ledger = Ledger(tmp_path)
+    waiting = ledger.files_to_restore
+    assert len(waiting) == FILES
+    ledger.commit()
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    assert ledger.files_to_restore == waiting
+    scan(ledger)
+    assert ledger.files_to_restore == []
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    assert ledger.files_to_restore == []
+    assert_same(ledger, intact[1])
+    ledger.close()

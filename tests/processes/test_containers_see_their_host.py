@@ -1,0 +1,112 @@
+"""A container reads the processes of its host where they are mounted, and claims no others."""
+
+import sys
+import time
+
+import pytest
+from processes.builders import U1
+from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc
+from running import daemon, once, total
+from transcripts import write
+
+BOOTED_AGO = 10_000
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.platform != "linux", reason="such files are those of Linux"),
+]
+
+
+@pytest.fixture
+def proc(tmp_path):
+    return make_proc(tmp_path / "host", int(time.time()) - BOOTED_AGO)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """Make a home whose session has been silent for long enough to have no writer."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 20))
+    record = {"sessionId": U1, "cwd": "/elsewhere", "timestamp": stamp, "uuid": "1"}
+    message = {"role": "user", "content": "Go on"}
+    write(
+        tmp_path / ".claude/projects/-p" / f"{U1}.jsonl",
+        {**record, "type": "user", "message": message},
+    )
+    return tmp_path
+
+
+def processes(samples):
+    return {
+        name.removeprefix("agtop_"): value
+        for (name, labels), value in samples.items()
+        if "process" in name and ("agent", "claude") in labels and "errors" not in name
+    }
+
+
+@pytest.mark.parametrize("way", ["variable", "flag"])
+def test_a_session_on_the_host_is_paired(way, proc, home):
+    add_process(proc, 42, "claude", argv=("claude", "-r", U1), start=9_000, io=IO)
+    add_process(proc, 43, "bash", parent=42, start=9_001, io=IO)
+    flags, variables = {
+        "variable": ((), {"AGTOP_PROCFS": str(proc)}),
+        "flag": (("--procfs", proc), {}),
+    }[way]
+    with daemon(home, "--no-state", *flags, **variables) as running:
+        running.until_ready()
+        samples = running.samples()
+    assert processes(samples) == {
+        "processes": 2,
+        "orphan_processes": 0,
+        "duplicate_processes": 0,
+        "session_processes": 2,
+    }
+    expected = {
+        "cpu_seconds_total": 2 * (150 + 25 + 30 + 5) / TICK,
+        "memory_rss_bytes": 2 * 256 * PAGE,
+        "virtual_memory_bytes": 2 << 30,
+        "disk_read_bytes_total": 2 * 8192,
+        "disk_written_bytes_total": 2 * 4096,
+    }
+    for name, value in expected.items():
+        assert total(samples, f"agtop_session_{name}", session_id=U1) == pytest.approx(value), name
+        assert total(samples, f"agtop_agent_{name}", agent="claude") == pytest.approx(value), name
+
+
+def test_an_agent_without_processes_has_none(proc, home):
+    with daemon(home, "--no-state", "--procfs", proc) as running:
+        running.until_ready()
+        samples = running.samples()
+    assert set(processes(samples).values()) == {0}
+    assert total(samples, "agtop_agent_memory_rss_bytes", agent="claude") == 0
+    assert ("agtop_agent_memory_rss_bytes", (("agent", "claude"),)) in samples
+    assert total(samples, "agtop_sessions", agent="claude", state="closed") == 1
+    assert not [key for key in samples if ("agent", "codex") in key[1] and "process" in key[0]]
+
+
+def test_a_container_without_its_host_claims_nothing(tmp_path, home):
+    inside = make_proc(tmp_path / "inside", int(time.time()) - 9, pid_ns="4026532999")
+    with daemon(home, "--no-state", "--procfs", inside) as running:
+        running.until_ready()
+        samples = running.samples()
+    assert processes(samples) == {}
+    assert total(samples, "agtop_sessions", agent="claude", state="running") == 1
+
+
+def test_a_proc_that_is_not_there_claims_nothing(tmp_path, home):
+    document = once(home, "--procfs", tmp_path / "nowhere")
+    (agent,) = (a for a in document["agents"] if a["agent"] == "claude")
+    assert (agent["processes"], agent["orphan_processes"]) == (None, None)
+    with daemon(home, "--no-state", "--procfs", tmp_path / "nowhere") as running:
+        running.until_ready()
+        samples = running.samples()
+    assert processes(samples) == {}
+    assert total(samples, "agtop_process_scan_errors_total", reason="unreadable") == 1
+
+
+def test_what_another_container_runs_is_counted_as_left_out(proc, home):
+    add_process(proc, 42, "claude", argv=("claude", "-r", U1), start=9_000, pid_ns="4026532999")
+    with daemon(home, "--no-state", "--procfs", proc) as running:
+        running.until_ready()
+        samples = running.samples()
+    assert processes(samples) == {}
+    found = total(samples, "agtop_process_scan_errors_total", reason="other_pid_namespace")
+    assert found == 1

@@ -1,0 +1,182 @@
+"""Seconds and bytes are the kernel's, to the tick and to the byte."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import psutil
+import pytest
+from processes.builders import SIGNATURES
+from processes.proc_tree import TICK, add_process, make_proc
+from processes.running import Running, clock, disk_bytes, stat_fields
+
+from agtop_exporter.model import SessionKey
+from agtop_exporter.processes.facts import Binding, Matches, ProcessId
+from agtop_exporter.processes.reader import ProcessReader
+from agtop_exporter.processes.source import ProcessTracker, system_processes, users_of
+from agtop_exporter.processes.usage import TreeUsage, advance
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+
+# Works, writes, waits for a child that does the same, then keeps a second child.
+TREE = """
+import os, subprocess, sys
+work = '''
+import os, sys
+with open(sys.argv[1], "wb") as file:
+    file.write(b"x" * 300_000); file.flush(); os.fsync(file.fileno())
+while sum(os.times()[:2]) < 0.08: pass
+print("ready", flush=True)
+if len(sys.argv) > 2: sys.stdin.read()
+'''
+subprocess.run([PYTHON, "-c", work, "one"], stdout=subprocess.PIPE, check=True)
+kept = subprocess.Popen([PYTHON, "-c", work, "two", "stay"],
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+kept.stdout.readline()
+while sum(os.times()[:2]) < 0.05: pass
+print(kept.pid, flush=True)
+sys.stdin.readline()
+kept.terminate(); kept.wait()
+print("waited", flush=True)
+sys.stdin.read()
+""".replace("PYTHON", repr(sys.executable))  # not sys.executable there: that is named claude
+
+
+@pytest.fixture
+def running(tmp_path):
+    with Running(tmp_path) as started:
+        yield started
+
+
+def matches_for(pid):
+    item = ProcessId(pid, int(stat_fields(pid)[19]))
+    key = SessionKey("claude", "s")
+    return key, Matches(bindings={key: Binding(key, item, 0.0, "high", ())}, leaves={item: item})
+
+
+def ticks(pid):
+    fields = stat_fields(pid)
+    return sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+
+
+def test_a_trees_seconds_and_bytes(running):
+    claude = running.start(running.program("claude"), code=TREE)
+    child = int(claude.word)
+    source = system_processes(signatures=SIGNATURES, uids=users_of(()))
+    key, matches = matches_for(claude.pid)
+    turn = advance(TreeUsage(), source.sample(clock()), matches=matches)
+    usage = turn.sessions[key]
+    own, waited = ticks(claude.pid)
+    expected = own + waited + sum(ticks(child))
+    assert usage.cpu_seconds == expected / TICK
+    assert expected >= 0.2 * TICK  # all three have worked
+    disk = [disk_bytes(pid) for pid in (claude.pid, child)]
+    assert (usage.disk_read_bytes, usage.disk_written_bytes) == tuple(
+        map(sum, zip(*disk, strict=True))
+    )
+    assert usage.disk_written_bytes >= 600_000  # the child that has ended wrote half of it
+    assert usage.processes == 2
+
+    claude.stdin.write("go\n")
+    claude.stdin.flush()
+    assert claude.stdout.readline() == "waited\n"
+    turn = advance(turn.state, source.sample(clock()), matches=matches)
+    usage = turn.sessions[key]
+    own, waited = ticks(claude.pid)
+    assert usage.cpu_seconds == (own + waited) / TICK
+    assert (usage.disk_read_bytes, usage.disk_written_bytes) == disk_bytes(claude.pid)
+    assert usage.processes == 1
+
+
+@pytest.mark.parametrize("linux", [True, False])
+def test_p8_open_files_are_listed_and_unknown_pids_have_none(tmp_path, linux):
+    reader = ProcessReader(linux=linux)
+    with (tmp_path / "held.jsonl").open("w"):
+        assert str(tmp_path / "held.jsonl") in reader.open_files(os.getpid())
+    unknown = 2**22 + 1
+    assert reader.open_files(unknown) == ()
+    assert reader.sample(unknown) is None
+    assert reader.look(unknown) is None
+    assert reader.cwd(unknown) == ""
+
+
+def test_psutil_alone_shows_the_same(running):
+    idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
+    linux, portable = ProcessReader(), ProcessReader(linux=False)
+    one, two = linux.look(idle.pid), portable.look(idle.pid)
+    assert (one.comm, one.exe, one.argv, one.uid, one.parent_pid) == (
+        two.comm,
+        two.exe,
+        two.argv,
+        two.uid,
+        two.parent_pid,
+    )
+    assert abs(one.started_at - two.started_at) <= 1
+    assert linux.cwd(idle.pid) == portable.cwd(idle.pid) == str(running.folder)
+    first, second = linux.sample(idle.pid, full=True), portable.sample(idle.pid, full=True)
+    for figure in ("cpu_seconds", "rss_bytes", "vms_bytes", "read_bytes", "written_bytes"):
+        assert getattr(first, figure) == getattr(second, figure)
+    assert {idle.pid, os.getpid()} <= set(linux.pids()) <= {*portable.pids(), *linux.pids()}
+
+
+@pytest.mark.parametrize("linux", [True, False])
+@pytest.mark.parametrize("question", ["name", "status", "cpu_times", "memory_info", "io_counters"])
+def test_a_process_that_ends_while_psutil_is_asked_is_no_error(monkeypatch, question, linux):
+    def ended(process):
+        raise psutil.NoSuchProcess(process.pid)
+
+    ended.cache_activate = ended.cache_deactivate = lambda _process: None  # as psutil's have
+    reader = ProcessReader(linux=linux)
+    assert reader.look(os.getpid()).zombie is False
+    monkeypatch.setattr(psutil.Process, question, ended)
+    assert reader.sample(os.getpid(), full=True) is None
+
+
+@pytest.mark.parametrize("linux", [True, False])
+def test_a_zombie_is_shown_until_its_parent_has_waited(linux):
+    reader = ProcessReader(linux=linux)
+    child = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    child.stdout.read()  # ends when the child has closed it
+    while not reader.look(child.pid).zombie:
+        pass
+    sample = reader.sample(child.pid, full=True)
+    assert (sample.zombie, sample.denied) == (True, False)
+    assert sample.parent_pid == os.getpid()
+    child.stdout.close()
+    child.wait()
+    assert reader.sample(child.pid) is None
+    assert reader.look(child.pid) is None
+
+
+@pytest.mark.parametrize("linux", [True, False])
+def test_the_clock_changes_no_identity(tmp_path, linux):
+    proc = make_proc(tmp_path, 1_800_000_000)
+    add_process(proc, 42, "claude", start=100, argv=("claude",))
+    reader = ProcessReader(str(proc), linux=linux)
+    before = reader.look(42)
+    stat = proc / "stat"
+    stat.write_text(stat.read_text().replace("1800000000", "1800003600"))  # the clock was set
+    assert reader.sample(42).id == before.id
+    assert ProcessReader(str(proc)).sample(42).id == ProcessId(42, 100 * TICK)
+
+
+def test_a_pid_that_was_reused_is_another_process(tmp_path):
+    proc = make_proc(tmp_path, 1_800_000_000)
+    add_process(proc, 42, "claude", start=100, argv=("claude",))
+    reader = ProcessReader(str(proc))
+    first = reader.look(42)
+    shutil.rmtree(proc / "42")
+    add_process(proc, 42, "claude", start=200, argv=("claude",))
+    assert reader.sample(42) is None
+    assert reader.look(42).id != first.id
+    assert reader.sample(42).id == ProcessId(42, 200 * TICK)
+
+
+def test_psutil_alone_finds_agents_too(running):
+    idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
+    source = ProcessTracker(ProcessReader(linux=False), signatures=SIGNATURES, uids=users_of(()))
+    assert idle.pid in {item.pid for item in source.sample(clock()).roots}

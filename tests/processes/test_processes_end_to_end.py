@@ -1,0 +1,183 @@
+"""Real processes, named and arranged as the agents' own are, are found and paired."""
+
+import json
+import os
+import sys
+
+import pytest
+from processes.builders import SIGNATURES, U1, U2, U3
+from processes.running import IDLE, Running, clock, stat_fields
+from programs import find_program
+
+from agtop_exporter.agents.claude.processes import read_registry
+from agtop_exporter.model import SessionKey, SessionState, SessionUpdate
+from agtop_exporter.processes.evidence import gather
+from agtop_exporter.processes.facts import Matches
+from agtop_exporter.processes.match import match
+from agtop_exporter.processes.source import system_processes, users_of
+from agtop_exporter.processes.usage import TreeUsage, advance, process_match
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+HOLD = "import sys; files = [open(x) for x in sys.argv[1:]]; print(1, flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def running(tmp_path):
+    with Running(tmp_path) as started:
+        yield started
+
+
+class Watch:
+    """What the daemon does with the processes, over real ones."""
+
+    def __init__(self, running, *sessions):
+        self.source = system_processes(str(running.proc), signatures=SIGNATURES, uids=users_of(()))
+        self.sessions = {item.key: item for item in sessions}
+        self.matches, self.usage = Matches(), TreeUsage()
+        self.registry = ()
+
+    def refresh(self):
+        """Return {session id: what is published}."""
+        table = self.source.sample(clock())
+        evidence = gather(table, self.sessions, signatures=SIGNATURES, registry=self.registry)
+        self.matches = match(table, self.sessions, evidence, previous=self.matches)
+        turn = advance(self.usage, table, matches=self.matches)
+        self.usage, self.table = turn.state, table
+        found = {
+            key.session_id: process_match(self.matches, turn.sessions, key) for key in self.sessions
+        }
+        return {name: shown for name, shown in found.items() if shown}
+
+
+def session(agent, session_id, folder, *, start=0.0):
+    facts = SessionUpdate(
+        session_id,
+        cwd=os.path.realpath(folder),
+        started_at=clock() + start,
+        last_active=clock() + 60,
+    )
+    return SessionState(0, agent, session_id, facts)
+
+
+def summary(found):
+    return {name: (shown.pid, shown.confidence, *shown.evidence) for name, shown in found.items()}
+
+
+def test_a_native_claude_with_its_registry(running, tmp_path):
+    claude = running.start(running.program("claude"), code=IDLE)
+    registry = tmp_path / "dot" / "sessions"
+    registry.mkdir(parents=True)
+    said = {"pid": claude.pid, "sessionId": U1, "procStart": stat_fields(claude.pid)[19]}
+    said |= {"status": "waiting", "waitingFor": "permission prompt"}
+    (registry / f"{claude.pid}.json").write_text(json.dumps(said))
+    watch = Watch(running, session("claude", U1, "/"), session("claude", U2, tmp_path))
+    watch.registry = read_registry(registry.parent).entries
+    found = watch.refresh()
+    assert summary(found) == {U1: (claude.pid, "high", "registry")}
+    assert found[U1].usage.rss_bytes > 1_000_000
+    assert watch.matches.bindings[SessionKey("claude", U1)].waiting_for == "permission prompt"
+    running.end(claude)
+    gone = watch.refresh()[U1]
+    assert (gone.pid, gone.liveness, gone.usage) == (claude.pid, "stopped", None)
+    assert watch.refresh() == {}
+
+
+def test_a_process_that_nobody_waits_for_has_ended(running):
+    claude = running.start(running.program("claude"), "-c", IDLE, "--resume", U1)
+    watch = Watch(running, session("claude", U1, "/elsewhere"))
+    assert watch.refresh()[U1].liveness == "live"
+    claude.kill()
+    os.waitid(os.P_PID, claude.pid, os.WEXITED | os.WNOWAIT)
+    assert stat_fields(claude.pid)[0] == "Z"
+    assert watch.refresh()[U1].liveness == "stopped"
+    assert watch.refresh() == {}
+    assert claude.pid not in {process.pid for process in watch.table.roots}
+
+
+def test_a_holder_of_an_open_rollout(running, tmp_path):
+    folder = tmp_path / "sessions/2026/01/02"
+    folder.mkdir(parents=True)
+    rollout = folder / f"rollout-2026-01-02T03-04-05-{U1}.jsonl"
+    rollout.touch()
+    codex = running.start(running.program("codex"), "-c", HOLD, rollout)
+    found = Watch(running, session("codex", U1, "/")).refresh()
+    assert summary(found) == {U1: (codex.pid, "high", "open_file")}
+
+
+def test_two_in_one_folder(running, tmp_path):
+    one = running.start(running.program("opencode"), code=IDLE)
+    watch = Watch(running, session("opencode", "ses_1", tmp_path))
+    assert summary(watch.refresh())["ses_1"][:2] == (one.pid, "medium")
+    two = running.start(running.program("opencode"), code=IDLE)
+    second = session("opencode", "ses_2", tmp_path, start=1)
+    watch.sessions[second.key] = second
+    found = summary(watch.refresh())
+    assert {name: pid for name, (pid, *_) in found.items()} == {"ses_1": one.pid, "ses_2": two.pid}
+
+
+def test_gemini_cli_as_it_installs_itself(running, tmp_path):
+    """The outer node starts the inner one; `bin/gemini` is a link into the package."""
+    node = find_program("node")
+    package = tmp_path / "lib/node_modules/@google/gemini-cli/bundle"
+    package.mkdir(parents=True)
+    (package / "gemini.js").write_text(
+        """const { spawn } = require("child_process");
+        if (!process.env.GEMINI_CLI_NO_RELAUNCH) {
+          spawn(process.execPath, ["--max-old-space-size=1205", ...process.argv.slice(1)],
+            { stdio: "inherit", env: { ...process.env, GEMINI_CLI_NO_RELAUNCH: "true" } })
+            .on("exit", (code) => process.exit(code));
+        } else {
+          console.log(process.pid);
+          process.stdin.on("end", () => process.exit(0)).resume();
+        }"""
+    )
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/gemini").symlink_to(package / "gemini.js")
+    outer = running.start(node, tmp_path / "bin/gemini", "--prompt", "restart the daemon codex")
+    watch = Watch(running, session("gemini", U1, tmp_path))
+    found = watch.refresh()
+    assert found[U1].pid == int(outer.word) != outer.pid
+    assert found[U1].usage.processes == 2
+    assert watch.matches.orphans == ()
+
+
+def test_a_chain_of_wrappers(running, tmp_path):
+    """`npx @openai/codex`: npx, sh, a node script of the package, the native program."""
+    node = find_program("node")
+    package = tmp_path / "node_modules/@openai/codex/bin/codex.js"
+    package.parent.mkdir(parents=True)
+    start = 'require("child_process").spawn(%s, %s, {stdio: "inherit"}).on("exit", process.exit)'
+    native = str(running.program("codex"))
+    code = f"import os; print(os.getpid(), flush=True); {IDLE}"
+    package.write_text(start % (json.dumps(native), json.dumps(["-c", code, "resume", U1])))
+    npx = tmp_path / "npx"
+    shell = json.dumps(["-c", f'"{node}" "{package}"; exit'])  # "; exit" keeps sh from exec
+    npx.write_text(start % ('"sh"', shell))
+    outer = running.start(node, npx, "@openai/codex")
+    watch = Watch(running, session("codex", U1, "/"), session("codex", U2, tmp_path))
+    found = watch.refresh()
+    assert summary(found) == {U1: (int(outer.word), "high", "argv")}
+    assert found[U1].usage.processes == 4
+    assert watch.matches.orphans == ()
+
+
+def test_an_sdk_session_and_a_tool_server(running):
+    sdk = ("--output-format", "stream-json", "--input-format", "stream-json", "--resume", U3)
+    claude = running.start(running.program("claude"), "-c", IDLE, *sdk)
+    helper = running.start(running.program("codex"), "-c", IDLE, "mcp-server")
+    watch = Watch(running, session("claude", U3, "/"))
+    assert summary(watch.refresh()) == {U3: (claude.pid, "high", "argv")}
+    assert helper.pid not in {item.pid for item in watch.table.roots}
+
+
+def test_a_tool_belongs_to_the_session_that_started_it(running, tmp_path):
+    tool = f"""import subprocess, sys
+child = subprocess.Popen([{sys.executable!r}, "-c", {IDLE!r}], stdin=0, stdout=subprocess.PIPE)
+child.stdout.readline(); print(child.pid, flush=True); sys.stdin.read(); child.wait()"""
+    claude = running.start(running.program("claude"), "-c", tool, "--resume", U1)
+    watch = Watch(running, session("claude", U1, tmp_path))
+    assert watch.refresh()[U1].usage.processes == 2
+    assert {item.pid for item in watch.table.roots} >= {claude.pid, int(claude.word)}

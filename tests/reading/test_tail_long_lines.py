@@ -1,0 +1,143 @@
+"""A line of many megabytes is read in bounded memory, and its figures are found."""
+
+import os
+import tracemalloc
+
+import msgspec
+import pytest
+from tailing import append, read
+
+from agtop_exporter.agents import claude
+from agtop_exporter.model import Cursor, TokenCounts
+from agtop_exporter.reading import lines as tail
+from agtop_exporter.reading.decoding import Count, Errors, decoder
+
+MEGABYTE = 1024 * 1024
+
+
+class Record(msgspec.Struct):
+    """What the long lines below are."""
+
+    id: str = ""
+    tokens: Count = 0
+
+
+def long_line(text, *, id="x"):  # noqa: A002 - the field's name
+    return b'{"text":"' + text + b'","id":"' + id.encode() + b'","tokens":42}\n'
+
+
+@pytest.mark.parametrize("megabytes", [1, 7, 9, 20])
+def test_figures_after_the_text(tmp_path, megabytes):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"id":"before"}\n' + long_line(b"x" * megabytes * MEGABYTE))
+    append(path, b'{"id":"after"}\n')
+    lines, cursor, reader = read(path)
+    decode = decoder(Record, Errors("a"))
+    records = [decode(memoryview(line), 0) for line in lines]
+    assert records == [Record("before"), Record("x", 42), Record("after")]
+    assert (cursor.offset, reader.too_large) == (path.stat().st_size, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text", [rb"\"", rb"\\", rb"\\\"", rb"\u005c", b'\\"}\\n{', "é🙂".encode()]
+)
+def test_escapes_wherever_a_block_ends(tmp_path, text):
+    """Blocks end at every place of an escape, as the text begins at every offset."""
+    path = tmp_path / "a.jsonl"
+    decode = decoder(Record, Errors("a"))
+    for shift in range(2):
+        repeated = b"." * shift + text * (17 * MEGABYTE // len(text))
+        path.write_bytes(long_line(repeated))
+        lines, _, _ = read(path)
+        assert [decode(memoryview(line), 0) for line in lines] == [Record("x", 42)]
+        assert len(lines[0]) < MEGABYTE
+
+
+def test_short_strings_of_a_long_line_stay(tmp_path):
+    path = tmp_path / "a.jsonl"
+    name = "n" * 4_000
+    path.write_bytes(long_line(b"x" * 9 * MEGABYTE, id=name))
+    lines, _, _ = read(path)
+    assert msgspec.json.decode(lines[0], type=Record) == Record(name, 42)
+
+
+def test_longer_than_memory(tmp_path):
+    """What is no text cannot be left out: the line is counted, and passed over."""
+    path = tmp_path / "a.jsonl"
+    numbers = b'{"numbers":[' + b"1234567890," * (20 * MEGABYTE // 11) + b"0]}\n"
+    path.write_bytes(b'{"id":"before"}\n' + numbers + b'{"id":"after"}\n')
+    lines, cursor, reader = read(path)
+    assert lines == [b'{"id":"before"}', b'{"id":"after"}']
+    assert (cursor.offset, reader.too_large) == (path.stat().st_size, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("filling", [b"\0", b"x"])
+def test_memory_is_bounded(tmp_path, ended, filling):
+    path = tmp_path / "a.jsonl"
+    with path.open("wb") as file:
+        file.write(b'{"text":"' if filling == b"x" else b"")
+        for _ in range(100):
+            file.write(filling * MEGABYTE)
+        file.write(b'","tokens":42}\n' if ended else b"")
+    tracemalloc.start()
+    with tail.LineReader(str(path), Cursor()) as reader:
+        lines = sum(1 for _ in reader)
+        _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 72 * MEGABYTE
+    assert lines + reader.too_large == ended
+
+
+def test_unfinished_and_then_finished(tmp_path):
+    path = tmp_path / "a.jsonl"
+    line = long_line(b"x" * 12 * MEGABYTE)
+    path.write_bytes(b'{"id":"before"}\n')
+    _, cursor, _ = read(path)
+    for begin in range(0, len(line), 5 * MEGABYTE):
+        lines, cursor, _ = read(path, cursor)
+        assert lines == []
+        append(path, line[begin : begin + 5 * MEGABYTE])
+    append(path, b'{"id":"after"}\n')
+    lines, _, _ = read(path, cursor)
+    assert [msgspec.json.decode(line, type=Record).id for line in lines] == ["x", "after"]
+
+
+def test_written_on_while_it_is_read(tmp_path, monkeypatch):
+    """The file grows at the very moment when its end is met, in the middle of a long line."""
+    path = tmp_path / "a.jsonl"
+    line = long_line(b"x" * 9 * MEGABYTE)
+    path.write_bytes(line[:-100])
+    rest = [line[-100:] + b'{"id":"after"}\n']
+    real = os.read
+
+    def read_then_grow(descriptor, size):
+        data = real(descriptor, size)
+        if not data and rest:
+            append(path, rest.pop())
+        return data
+
+    monkeypatch.setattr(tail.os, "read", read_then_grow)
+    found, cursor, _ = read(path)
+    more, cursor, _ = read(path, cursor)
+    ids = [msgspec.json.decode(each, type=Record).id for each in found + more]
+    assert (ids, rest, cursor.offset) == (["x", "after"], [], path.stat().st_size)
+
+
+def test_usage_of_a_real_record(tmp_path):
+    """An answer of more than 8 MB has its usage behind its text."""
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(
+        b'{"parentUuid":null,"isSidechain":false,"message":{"id":"msg_1","role":"assistant",'
+        b'"model":"claude-opus-4-5","content":[{"type":"text","text":"'
+        + b"a\\n"
+        * (4 * MEGABYTE)
+        + b'"}],"stop_reason":"end_turn","usage":{"input_tokens":7,"output_tokens":4000000}},'
+        b'"requestId":"r","type":"assistant","timestamp":"2026-03-02T10:00:00.000Z",'
+        b'"sessionId":"s"}\n'
+    )
+    batch = claude.AGENT.read(str(path), Cursor())
+    assert [event.tokens for event in batch.events] == [TokenCounts(input=7, output=4_000_000)]
+    assert batch.errors == ()

@@ -1,0 +1,60 @@
+"""A file that may not be read says so, and leaves nothing open."""
+
+import os
+from pathlib import Path
+
+import pytest
+from running import run_unprivileged
+from small_homes import claude_file, claude_turns
+from tailing import read
+
+from agtop_exporter.reading.files import NotAFileError
+
+pytestmark = pytest.mark.integration
+
+NOBODY = 65534
+FLAGS = ("--no-state", "--no-pricing-refresh")
+
+
+@pytest.fixture
+def unprivileged():
+    """Be nobody for a while, where the tests run as root, whom no mode stops."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
+
+
+@pytest.fixture
+def secret(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "a.jsonl"
+    path.write_bytes(b"one\n")
+    path.chmod(0)
+    yield path
+    folder.chmod(0o700)
+
+
+def test_no_permission(secret, request):
+    request.getfixturevalue("unprivileged")
+    before = len(list(Path("/dev/fd").iterdir()))
+    with pytest.raises(PermissionError) as caught:
+        read(secret)
+    assert not isinstance(caught.value, NotAFileError)
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_a_folder_without_permission_is_told_and_hides_no_other(tmp_path, close):
+    for number, project in enumerate(["-tmp-open", "-tmp-closed"], start=1):
+        claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
+    folder = tmp_path / ".claude" / "projects" / "-tmp-closed"
+    close(folder)
+    done = run_unprivileged("agtop-exporter", "--once", *FLAGS, home=tmp_path)
+    assert done.returncode == 0
+    assert str(folder) in done.stderr
+    assert 'agtop_scan_errors_total{agent="claude"} 1\n' in done.stdout
+    assert 'agtop_agent_up{agent="claude"} 0\n' in done.stdout
+    assert 'agtop_sessions_started_total{agent="claude"} 1\n' in done.stdout
