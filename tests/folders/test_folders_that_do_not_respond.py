@@ -144,7 +144,7 @@ def test_a_slow_local_disk_hides_one_folder_only(tmp_path):
 
 def test_places_that_do_not_respond_have_few_processes(tmp_path):
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
-    folders = slow.folders(limits={"project": 0.5, "probe": 0.5})
+    folders = slow.folders(limits={"project": 0.1, "probe": 0.1})
     found = [folders.find(str(slow.path / f"{number}")) for number in range(3 * SILENT_MAX)]
     assert [one.project for one in found] == [str(number) for number in range(3 * SILENT_MAX)]
     places = {one.trouble.place for one in found}

@@ -1,0 +1,18 @@
+"""Keeps the tests of folders that do not respond apart from each other."""
+
+import pytest
+
+from agtop_exporter.folders import process
+
+
+@pytest.fixture(autouse=True)
+def _children_of_this_test(monkeypatch, tmp_path):
+    """Hide the late child processes of other tests, which may run at the same time."""
+    others_at = process.others_at
+
+    def own(seconds):
+        return (
+            (child, place) for child, place in others_at(seconds) if place.startswith(str(tmp_path))
+        )
+
+    monkeypatch.setattr(process, "others_at", own)
