@@ -21,19 +21,11 @@ def count(state: LedgerState, batch: Batch, price: Price) -> int:
 
     Raises DamagedError before anything has changed.
     """
-    sound = [event for event in batch.events if event.least >= 0]
-    _merge(state, batch.agent, sound, price)
-    return len(batch.events) - len(sound)
-
-
-def _merge(state: LedgerState, agent: str, events: Sequence[UsageEvent], price: Price) -> None:
-    keys = state.store.keys(event_keys(agent, events))
-    merging = Merging(state, keys)
-    for key, event in zip(keys, events, strict=True):
-        session = state.sessions.find(agent, event.session_id).id
-        entry = entry_of(event, session, price(event) if event.requests else None)
+    merging, entries = _start(state, batch, price)
+    for key, entry in entries:
         merging.add(key, entry, price)
     merging.finish()
+    return len(batch.events) - len(entries)
 
 
 class Merging:
@@ -102,13 +94,24 @@ class Merging:
 
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
     """Remember the events of a batch that has been counted before. Raises DamagedError."""
+    merging, entries = _start(state, batch, price)
+    for key, entry in entries:
+        merging.restore(key, entry)
+    merging.finish()
+
+
+def _start(
+    state: LedgerState, batch: Batch, price: Price
+) -> tuple[Merging, list[tuple[bytes, Entry]]]:
+    """Look up the events of a batch, and price them; those with a negative figure are left out."""
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_keys(batch.agent, events))
     merging = Merging(state, keys)
+    entries = []
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id).id
-        merging.restore(key, entry_of(event, session, price(event) if event.requests else None))
-    merging.finish()
+        entries.append((key, entry_of(event, session, price(event) if event.requests else None)))
+    return merging, entries
 
 
 def event_keys(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
