@@ -338,7 +338,7 @@ class Pipeline:
             listing = listings[name] = self._files[name].look(cursors, stopping=stopping)
         except OSError as error:
             if not stopping():  # else it was not given the time
-                self._fail(Failure(name, error.filename or "", error.strerror or ""), failed)
+                self._fail(_failure(name, error), failed)
             return
         for path, reason in listing.unreadable:
             self._fail(Failure(name, path, reason), failed)
@@ -352,7 +352,7 @@ class Pipeline:
         except OSError as error:
             if isinstance(error, NoResponseError):
                 del listings[name]  # its files would not respond either
-            self._fail(Failure(name, error.filename or "", error.strerror or ""), failed)
+            self._fail(_failure(name, error), failed)
 
     def _follow(self, agent: str, listing: Listing) -> None:
         """Move the cursors of renamed files, forget those of files that are gone."""
@@ -461,3 +461,7 @@ class Pipeline:
         elif self._told[event, agent] == TOLD_MAX + 1:
             more = "more files; see agtop-exporter doctor"
             log.warning(event, agent=agent, reason=more)
+
+
+def _failure(agent: str, error: OSError) -> Failure:
+    return Failure(agent, error.filename or "", error.strerror or "")

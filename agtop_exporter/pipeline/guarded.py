@@ -37,13 +37,12 @@ class GuardedFiles:
         folders: Folders,
     ) -> None:
         """Begin; nothing is looked at yet."""
-        self._plan = ""
+        self._plan: str | None = None
         self.places = Places()
         """As of the last look."""
         self._agent = agent
         self._homes = tuple(homes)
         self._environment = environment
-        self._knows_plan = False
         self._responds = False
         self._files = AgentFiles(agent, homes, environment)
         self._guard = guard
@@ -81,10 +80,9 @@ class GuardedFiles:
 
         It is read once, after a look at which everything responded. Raises NoResponseError.
         """
-        if self._responds and not self._knows_plan:
+        if self._responds and self._plan is None:
             self._plan = self._guard.call(self._agent.name, lambda _beat: self._read_plan())
-            self._knows_plan = True
-        return self._plan
+        return self._plan or ""
 
     def _read_plan(self) -> str:
         plans = (self._agent.plan(home, self._environment) for home in self._homes)
