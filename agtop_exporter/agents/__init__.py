@@ -56,7 +56,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     known_types: frozenset[str] = frozenset()
     """Record types that the reader knows. All other types are counted as format drift."""
     not_in_files: str = ""
-    """Usage that nobody can count from its files."""
+    """Usage that its files do not contain."""
 
 
 def agent_modules() -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def _call_server(path: str) -> None:
 
 
 def _show(place: str) -> None:
-    """Write what is being looked at, for whoever waits."""
+    """Write which place is being looked at, for the exporter."""
     os.pwrite(PLACE_FILE, os.fsencode(place) + b"\0", 0)
 
 

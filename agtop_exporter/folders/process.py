@@ -1,8 +1,8 @@
 """Starts the child process that looks at folders, and exchanges lines with it.
 
 Not `multiprocessing`: at exit it waits for its children, and a process inside a call of a dead
-file system cannot be killed. The child has no other file open, so whoever reads the output of the
-exporter does not wait for the child either.
+file system cannot be killed. The child has no other file open, so a program that reads the
+exporter's output does not wait for the child either.
 """
 
 import fcntl

@@ -111,7 +111,7 @@ class LedgerFile:
                 self._open_view(copy)
 
     def _open_view(self, path: Path) -> None:
-        # Without a journal nobody writes, and `immutable` keeps SQLite from creating one.
+        # Without a journal no process writes. `immutable` keeps SQLite from creating one.
         mode = "ro" if beside(path, "-wal").exists() else "ro&immutable=1"
         try:
             database = self._connect(path, mode)

@@ -15,7 +15,7 @@ from agtop_exporter.folders import DOES_NOT_RESPOND
 
 T = TypeVar("T")
 Beat = Callable[[], None]
-"""What a guarded function calls whenever it has made progress; it raises where nobody waits."""
+"""A guarded function calls it after each step; it raises once the call is abandoned."""
 
 LIMIT_SECONDS = 10.0  # without progress, which is one file; what comes later is not lost
 STOP_SECONDS = 1.0  # for what is being read when the program is to stop
@@ -30,7 +30,7 @@ class NoResponseError(TimeoutError):
 
 
 class _AbandonedError(Exception):
-    """Nobody waits for the result."""
+    """The caller no longer waits for the result."""
 
 
 class _Call:
