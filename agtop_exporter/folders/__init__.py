@@ -53,8 +53,8 @@ class Folders:
     ) -> None:
         """Start nothing before it is needed.
 
-        `limits` are the seconds that each kind of question may take, `environment` is that of the
-        child process, `command` another one than the usual.
+        `limits` are the seconds that each kind of question may take (LIMITS), `environment` is that
+        of the child process, `command` another one than the usual.
         """
         self.on_trouble: Callable[[Trouble], object] = lambda _trouble: None
         """Called with every trouble that is met."""

@@ -8,13 +8,14 @@ system, so there is never a second child in one.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from agtop_exporter.folders.mounts import MountTable, mount_of
+from agtop_exporter.folders.mounts import Mount, MountTable, mount_of
 
 if TYPE_CHECKING:
     from agtop_exporter.folders.process import FolderProcess, OtherProcess
 
 PROJECT, PROBE = "project", "probe"  # kinds of questions
-LIMITS = {PROJECT: 2.0, PROBE: 5.0}  # seconds; a file server that is awake needs milliseconds
+LOCAL = "local"  # the time that a local file system has besides: it answers, however busy it is
+LIMITS = {PROJECT: 2.0, PROBE: 5.0, LOCAL: 8.0}  # seconds; a file server needs milliseconds
 START_SECONDS = 10.0  # for an interpreter to start on a busy machine; 0.03 on an idle one
 
 
@@ -81,7 +82,7 @@ class Helper:
         if child is None:
             raise EOFError
         try:
-            answer = child.receive(self._limits[kind])
+            answer = self._answer(child, kind, path)
         except TimeoutError:
             self._child = None
             raise SilentError(self._leave(child, child.place() or path)) from None
@@ -92,6 +93,14 @@ class Helper:
             raise SilentError(answer)
         real, project = answer
         return real, project
+
+    def _answer(self, child: "FolderProcess", kind: str, path: str) -> object:
+        try:
+            return child.receive(self._limits[kind])
+        except TimeoutError:
+            if self._remote_mount(child.place() or path):
+                raise
+        return child.receive(self._limits[LOCAL])
 
     def end(self) -> None:
         """End the child, unless it is late."""
@@ -123,12 +132,16 @@ class Helper:
 
         That is its mount. A local file system may only be slow: there it is the place itself.
         """
-        mount = mount_of(self._table.mounts(), place)
-        if mount is None or mount.is_local:
+        mount = self._remote_mount(place)
+        if mount is None:
             self._late[place] = _Late(child, None)
             return place
         self._late[mount.point] = _Late(child, mount.id)
         return mount.point
+
+    def _remote_mount(self, place: str) -> Mount | None:
+        mount = mount_of(self._table.mounts(), place)
+        return None if mount is None or mount.is_local else mount
 
     def _end(self, child: "FolderProcess | OtherProcess") -> None:
         child.end()

@@ -1,6 +1,7 @@
 """A folder on a dead mount costs one time limit; every other folder is looked at as before."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -142,9 +143,21 @@ def test_a_slow_local_disk_hides_one_folder_only(tmp_path):
     folders.close()
 
 
+def test_a_busy_local_disk_has_more_time(tmp_path):
+    """Else a session would have another project whenever the machine is busy."""
+    slow = DeadFolder(tmp_path / "slow", kind="ext4")
+    folders = slow.folders(limits={"project": 0.1, "probe": 0.1, "local": PATIENCE_SECONDS})
+    cwd = repository(slow.path / "copy", "engine")
+    opening = threading.Timer(1, slow.revive)
+    opening.start()
+    assert folders.find(str(cwd)) == (str(cwd), "engine", None)
+    opening.join()
+    folders.close()
+
+
 def test_places_that_do_not_respond_have_few_processes(tmp_path):
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
-    folders = slow.folders(limits={"project": 0.1, "probe": 0.1})
+    folders = slow.folders(limits={"project": 0.1, "probe": 0.1, "local": 0.1})
     found = [folders.find(str(slow.path / f"{number}")) for number in range(3 * SILENT_MAX)]
     assert [one.project for one in found] == [str(number) for number in range(3 * SILENT_MAX)]
     places = {one.trouble.place for one in found}

@@ -8,7 +8,7 @@ import agtop_exporter
 from agtop_exporter.folders import Folders
 from agtop_exporter.folders.mounts import Mount
 
-SOON = {"project": 1.0, "probe": 1.0}  # seconds, by kind of question
+SOON = {"project": 1.0, "probe": 1.0, "local": 1.0}  # seconds, by kind of question
 ROOT = Mount(b"1", "/", "ext4")
 CHILD = """
 import os, sys
