@@ -77,12 +77,7 @@ class Folders:
             if length > QUESTION_CHARACTERS:
                 del new[number:]
                 break
-        if (
-            platforms.LINUX
-            and len(new) > 1
-            and not self._pending
-            and self._helper.count_silent() == 0
-        ):
+        if platforms.LINUX and len(new) > 1 and not self._pending:
             try:
                 self._helper.send(PROJECT, new)
             except (OSError, EOFError):
@@ -135,7 +130,7 @@ class Folders:
 
     def _ask(self, kind: str, path: str) -> Folder:
         self._collect()
-        if kind == PROJECT and self._helper.count_silent() >= SILENT_MAX:
+        if kind == PROJECT and self._helper.count_late() >= SILENT_MAX:
             return _unknown(path, "other folders", f"not looked at: {SILENT_MAX} do not respond")
         try:
             return self._asked(kind, path)

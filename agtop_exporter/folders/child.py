@@ -10,7 +10,6 @@ followed by a zero byte: the exporter reads it where no answer comes.
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 
 from agtop_exporter.folders.helper import PROBE, SilentError
@@ -18,13 +17,13 @@ from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.folders.walker import MAX_PATH, Walker
 from agtop_exporter.project import folder_name, project_name
 
-PLACE_FILE = 2  # standard error
+QUESTIONS, ANSWERS, PLACE_FILE = 0, 1, 2  # the descriptors of the standard streams
 
 
 def main() -> None:
     """Answer until the other side closes."""
     _say("ready")
-    for line in sys.stdin:
+    for line in open(QUESTIONS, "rb", closefd=False):  # noqa: SIM115 - until the end
         kind, paths, silent = json.loads(line)
         for path in paths:
             _say(_answer(kind, path, silent))
@@ -75,4 +74,4 @@ def _show(place: str) -> None:
 
 
 def _say(message: object) -> None:
-    os.write(sys.stdout.fileno(), (json.dumps(message) + "\n").encode())
+    os.write(ANSWERS, (json.dumps(message) + "\n").encode())

@@ -54,18 +54,18 @@ class Helper:
         self._late: dict[str, _Late] = {}  # by place
         self._ended: list[FolderProcess | OtherProcess] = []
 
-    def count_silent(self) -> int:
-        """Return how many places do not respond."""
+    def count_late(self) -> int:
+        """Return how many children of this process are late; forget those that go on."""
         mounted = {mount.id for mount in self._table.mounts()} if self._late else set()
         for place, (child, mount) in tuple(self._late.items()):
             if child.goes_on() or (mount is not None and mount not in mounted):
                 del self._late[place]
                 self._end(child)
-        return len(self._late)
+        return sum(child.is_own for child, _ in self._late.values())
 
     def send(self, kind: str, paths: Sequence[str]) -> None:
         """Ask about some paths, after all answers to the last question."""
-        self.count_silent()
+        self.count_late()
         try:
             child = self._child or self._start()
             child.ask((kind, paths, tuple(self._late)))

@@ -39,6 +39,8 @@ class FolderProcess:
     where it has ended.
     """
 
+    is_own = True
+
     def __init__(self, words: tuple[str, ...], environment: Mapping[str, str]) -> None:
         """Start it; its first message is that it is ready."""
         ours, theirs = socket.socketpair()
@@ -109,6 +111,8 @@ class FolderProcess:
 
 class OtherProcess:
     """A child process that another exporter, or an earlier one, has started."""
+
+    is_own = False
 
     def __init__(self, pid: int) -> None:
         """Name it."""

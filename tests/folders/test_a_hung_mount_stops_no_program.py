@@ -82,8 +82,11 @@ def flags(tmp_path):
         yield ("--procfs", machine.proc, "--no-pricing-refresh", "--no-state")
 
 
-def warning_lines(log):
-    return [line for line in log if "warning" in line]
+def the_warning(log):
+    """Return the only warning of a log."""
+    lines = [line for line in log if "warning" in line]
+    assert len(lines) == 1, log
+    return lines[0]
 
 
 def test_the_daemon_serves_the_others_and_stops(hung, home, flags):
@@ -100,7 +103,7 @@ def test_the_daemon_serves_the_others_and_stops(hung, home, flags):
     assert total(samples, "agtop_scan_errors_total", agent="claude") == 4
     assert code == 0
     assert seconds < STOP_SECONDS
-    [line] = warning_lines(running.log)
+    line = the_warning(running.log)
     assert str(hung.folder) in line
     assert "does not respond" in line
 
@@ -141,7 +144,7 @@ def test_an_agents_folders_and_a_home_there_are_skipped(hung, home, flags):
     assert total(samples, "agtop_agent_up") == 0
     assert code == 0
     assert seconds < STOP_SECONDS
-    [line] = warning_lines(running.log)
+    line = the_warning(running.log)
     assert str(hung.folder) in line
 
 
