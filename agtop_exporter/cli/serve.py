@@ -29,7 +29,7 @@ def run(options: Namespace) -> None:
     configure_logging(settings)
     ledger = Ledger(None if settings.no_state else state_directory(settings))
     with contextlib.closing(ledger):
-        pipeline = make_pipeline(settings, ledger)
+        pipeline = make_pipeline(settings, ledger, keep_closed=False)
         Daemon(
             settings,
             pipeline=pipeline,

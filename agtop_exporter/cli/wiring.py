@@ -97,7 +97,7 @@ def make_refresher(settings: Settings, pipeline: Pipeline) -> PriceRefresher:
     return refresher
 
 
-def make_pipeline(settings: Settings, ledger: Ledger) -> Pipeline:
+def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = True) -> Pipeline:
     """Return a pipeline over the homes and the processes of this machine."""
     agents = load_agents()
     responding = [home for home in homes(settings) if not folders().trouble_with(str(home))]
@@ -114,6 +114,7 @@ def make_pipeline(settings: Settings, ledger: Ledger) -> Pipeline:
             uids=users_of(responding),
         ),
         folders=folders(),
+        keep_closed=keep_closed,
     )
 
 

@@ -109,7 +109,7 @@ def _start(
     merging = Merging(state, keys)
     entries = []
     for key, event in zip(keys, events, strict=True):
-        session = state.sessions.find(batch.agent, event.session_id).id
+        session = state.sessions.find(batch.agent, event.session_id)
         entries.append((key, entry_of(event, session, price(event) if event.requests else None)))
     return merging, entries
 
@@ -141,7 +141,7 @@ def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
 
 
 def _began(state: LedgerState, entry: Entry) -> float:
-    started_at = state.sessions.by_id[entry.session].facts.started_at
+    started_at = state.sessions.numbered(entry.session).facts.started_at
     return math.inf if started_at is None else started_at
 
 
@@ -174,16 +174,14 @@ def apply(state: LedgerState) -> None:
 def _apply_to_sessions(state: LedgerState, changes: Changes) -> None:
     for place, usage in changes.usage.items():
         session, model, _ = place
-        record = state.sessions.by_id[session]
-        state.sessions.touch(record)
+        record = state.sessions.change(session)
         record.models[model] = (record.models.get(model, ModelUsage()) + usage).bounded()
         if record.models[model].requests == 0:
             del record.models[model]  # another session has a better claim to all of it
         state.store.add_hourly(place, hourly_sums(usage))
     for (session, kind, name), number in changes.counts.items():
         if number:
-            record = state.sessions.by_id[session]
-            state.sessions.touch(record)
+            record = state.sessions.change(session)
             _add_count(record, kind, name, number)
 
 
@@ -204,7 +202,7 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
     by_model: dict[tuple[str, str], ModelUsage] = {}
     by_project: dict[tuple[str, str], list[int]] = {}
     for (session, model, _), usage in changes.usage.items():
-        record = state.sessions.by_id[session]
+        record = state.sessions.numbered(session)
         key = record.agent, model
         by_model[key] = by_model.get(key, ModelUsage()) + usage
         spent = by_project.setdefault((record.agent, record.project), [0, 0])
@@ -217,7 +215,7 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
     counts: Counter[tuple[str, str, str]] = Counter()
     for (session, kind, name), number in changes.counts.items():
         if number:
-            counts[kind, state.sessions.by_id[session].agent, name] += number
+            counts[kind, state.sessions.numbered(session).agent, name] += number
     for (kind, agent, name), number in counts.items():
         state.totals.count(kind, agent, name, number)
 

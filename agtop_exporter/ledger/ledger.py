@@ -1,6 +1,6 @@
 """The ledger: what is known in memory, over what is on disk."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,10 +64,10 @@ class Ledger:
         return self._state.totals.values
 
     @property
-    def sessions(self) -> dict[Key, SessionState]:
-        """Every session by its agent and id."""
+    def sessions(self) -> Mapping[Key, SessionState]:
+        """Every session by its agent and id. The caller does not change them."""
         counting.apply(self._state)
-        return self._state.sessions.by_key
+        return self._state.sessions
 
     def folded_labels(self) -> dict[SeriesLimit, int]:
         """Return how many models, tools and projects share the label value `other`."""
@@ -197,23 +197,22 @@ class Ledger:
 
     def lacks_project(self, agent: str, session_id: str) -> bool:
         """Return whether the working directory of a session still needs to get a project."""
-        record = self._state.sessions.by_key.get((agent, session_id))
+        record = self._state.sessions.get((agent, session_id))
         return record is None or not record.project
 
     def forget_titles(self, agent: str, paths: Collection[str]) -> None:
         """Forget the titles of the sessions whose files are gone: they quote what was in them."""
         gone, sessions = set(paths), self._state.sessions
-        for record in sessions.by_key.values() if gone else ():
+        for record in sessions.values() if gone else ():
             if record.agent == agent and record.facts.title and record.facts.data_path in gone:
-                sessions.touch(record)
-                record.facts = record.without_title().facts
+                sessions.change(record.id).facts = record.without_title().facts
                 self._state.store.erases = True
 
     def keep_titles(self, *, wanted: bool) -> None:
         """Say whether titles are stored; if not, those that are stored are erased."""
         state = self._state
         if state.store_titles and not wanted:
-            titled = (r for r in state.sessions.by_key.values() if r.facts.title)
+            titled = (r for r in state.sessions.values() if r.facts.title)
             state.sessions.unsaved.update(record.id for record in titled)
             state.store.erases = True
         state.store_titles = wanted
@@ -231,19 +230,23 @@ class Ledger:
 
     # --- committing -----------------------------------------------------------------------------
 
-    def commit(self) -> list[SessionState]:
+    def commit(self) -> dict[Key, bytes]:
         """End a refresh: make its changes durable, and return the sessions that it changed."""
         self.checkpoint()
         return self.take_changed()
 
-    def take_changed(self) -> list[SessionState]:
-        """Return the sessions that changed since the last call, whether they are durable or not."""
+    def take_changed(self) -> dict[Key, bytes]:
+        """Return the sessions that changed since the last call, whether they are durable or not.
+
+        The values are the states before the change, for `unpacked`; that of a new session is empty.
+        """
         counting.apply(self._state)
-        sessions = self._state.sessions
-        sessions.keep_floors()
-        changed = [sessions.by_id[number] for number in sessions.before]
-        sessions.before.clear()
-        return [record for record in changed if record.id not in sessions.lost]
+        self._state.sessions.keep_floors()
+        return self._state.sessions.take_changed()
+
+    def pack(self, keep: Iterable[Key] = ()) -> None:
+        """Save memory: keep only the sessions of `keep` and the latest changed ones as objects."""
+        self._state.sessions.pack(keep)
 
     def checkpoint(self) -> None:
         """Make all that is known so far durable.

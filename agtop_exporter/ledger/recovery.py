@@ -47,7 +47,7 @@ def after_damage(state: LedgerState, incomplete: set[str]) -> None:
 
 
 def _requests(state: LedgerState) -> dict[int, int]:
-    found = {record.id: record.usage.requests for record in state.sessions.by_id}
+    found = {record.id: record.usage.requests for record in state.sessions.all()}
     return {session: requests for session, requests in found.items() if requests}
 
 
@@ -58,7 +58,7 @@ def _fill_hours(state: LedgerState) -> None:
     for session, model, _, *sums in state.store.hours():
         before = known.setdefault((session, model), [0] * len(sums))
         known[session, model] = [a + b for a, b in zip(before, sums, strict=True)]
-    for record in state.sessions.by_id:
+    for record in state.sessions.all():
         for model, usage in record.models.items():
             whole = hourly_sums(usage)
             have = known.get((record.id, model), [0] * len(whole))
@@ -77,13 +77,12 @@ def _add_up_sessions(state: LedgerState) -> None:
     for (session, model, _), usage in changes.usage.items():
         models[session, model] = models.get((session, model), ModelUsage()) + usage
     for (session, model), usage in models.items():
-        record = state.sessions.by_id[session]
-        if usage.requests >= record.models.get(model, ModelUsage()).requests:
-            state.sessions.touch(record)
-            record.models[model] = usage.bounded()
+        known = state.sessions.numbered(session).models.get(model, ModelUsage())
+        if usage.requests >= known.requests:
+            state.sessions.change(session).models[model] = usage.bounded()
     for (session, kind, name), number in changes.counts.items():
-        _raise_count(state.sessions.by_id[session], kind, name, number)
-    state.sessions.unsaved.update(record.id for record in state.sessions.by_id)
+        _raise_count(state.sessions.change(session), kind, name, number)
+    state.sessions.unsaved.update(state.sessions.numbers())
 
 
 def _raise_count(record: SessionState, kind: str, name: str, number: int) -> None:
@@ -101,7 +100,7 @@ def _totals_of(state: LedgerState) -> Totals:
     least = state.totals.like()
     counts: Counter[tuple[str, str, str]] = Counter()
     models: dict[tuple[str, str], ModelUsage] = {}
-    for record in state.sessions.by_key.values():
+    for record in state.sessions.values():
         usage = record.usage
         for model, used in record.models.items():
             key = record.agent, model
@@ -125,10 +124,10 @@ def _totals_of(state: LedgerState) -> Totals:
 def join(stored: LedgerState, state: LedgerState) -> None:
     """Add to `stored` what was counted in `state` while the file could not be used."""
     numbers: dict[int, int] = {}
-    for record in state.sessions.by_id:
-        numbers[record.id] = stored.sessions.find(record.agent, record.session_id).id
+    for record in state.sessions.all():
+        numbers[record.id] = stored.sessions.find(record.agent, record.session_id)
         stored.sessions.update(record.agent, record.facts)
-        known = stored.sessions.by_id[numbers[record.id]]
+        known = stored.sessions.change(numbers[record.id])
         known.project = known.project or record.project
     entries = state.store.new_entries()
     merging = Merging(stored, [key for key, _ in entries])

@@ -1,13 +1,24 @@
 """The sessions of the ledger in memory, and which of them have changed."""
 
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
 from agtop_exporter.ledger.records import merge_facts
-from agtop_exporter.model import ModelUsage, SessionState, SessionUpdate
+from agtop_exporter.model import NO_USAGE, SessionState, SessionUpdate
 
 Key = tuple[str, str]  # agent, session id
 
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(SessionState).decode
 
-class Sessions:
-    """Sessions by (agent, session id) and by number.
+
+class Sessions(Mapping[Key, SessionState]):
+    """Sessions by (agent, session id), and by number.
+
+    Sessions that are in use are objects. All others are packed: one `bytes` value each, which takes
+    a fifth of the memory. Reading a packed session returns a copy, so a session may only be changed
+    after a call of `change`.
 
     `unsaved` has the numbers of the sessions that are not on disk yet. `lost` has the numbers of
     the sessions whose names a damaged file no longer holds. Their events move to the session in
@@ -15,69 +26,129 @@ class Sessions:
     """
 
     def __init__(self) -> None:
-        self.by_key: dict[Key, SessionState] = {}
-        self.by_id: list[SessionState] = []
+        self._numbers: dict[Key, int] = {}
+        self._packed: list[bytes] = []  # by number; empty for a session that is an object
+        self._objects: dict[int, SessionState] = {}
+        self._before: dict[int, bytes] = {}  # packed states before the first change; new: empty
+        self._in_use: set[int] = set()  # changed since the last call of `pack`
         self.created: list[SessionState] = []  # since the caller last cleared it
-        self.before: dict[int, ModelUsage] = {}  # usage of changed sessions at the last commit
         self.unsaved: set[int] = set()
         self.lost: set[int] = set()
 
-    def load(self, found: list[SessionState], *, count: int) -> None:
-        """Add the stored sessions. Missing numbers below `count` are lost sessions."""
-        by_id = {record.id: record for record in found}
-        for number in range(max([count, *(id_ + 1 for id_ in by_id)])):
-            record = by_id.get(number)
-            if record is None or not record.agent:
-                record = record or SessionState(number, "", str(number), SessionUpdate(""))
-                self.lost.add(number)
-            else:
-                self.by_key[record.agent, record.session_id] = record
-            self.by_id.append(record)
+    # --- reading --------------------------------------------------------------------------------
 
-    def find(self, agent: str, session_id: str) -> SessionState:
-        """Return a session. Create it if it does not exist."""
-        record = self.by_key.get((agent, session_id))
-        if record is None:
-            facts = SessionUpdate(session_id=session_id)
-            record = SessionState(len(self.by_id), agent, session_id, facts)
-            self.by_key[agent, session_id] = record
-            self.by_id.append(record)
+    def __getitem__(self, key: Key) -> SessionState:
+        """Return a session, which the caller does not change. Raises KeyError."""
+        return self.numbered(self._numbers[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._numbers
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def numbered(self, number: int) -> SessionState:
+        """Return the session with a number, which the caller does not change. Lost ones too."""
+        return self._objects.get(number) or _decode(self._packed[number])
+
+    def numbers(self) -> range:
+        """Return the numbers of all sessions, including lost ones."""
+        return range(len(self._packed))
+
+    def all(self) -> Iterator[SessionState]:
+        """Return all sessions by number, including lost ones. The caller does not change them."""
+        return map(self.numbered, self.numbers())
+
+    # --- changing -------------------------------------------------------------------------------
+
+    def load(self, found: Iterable[SessionState]) -> None:
+        """Add stored sessions: their numbers are 0, 1, 2, ... Those without an agent are lost."""
+        for record in found:
+            if record.agent:
+                self._numbers[record.agent, record.session_id] = record.id
+            else:
+                self.lost.add(record.id)
+            self._packed.append(_encode(record))
+
+    def find(self, agent: str, session_id: str) -> int:
+        """Return the number of a session. Create the session if it does not exist."""
+        number = self._numbers.get((agent, session_id))
+        if number is None:
+            number = self._numbers[agent, session_id] = len(self._packed)
+            record = SessionState(number, agent, session_id, SessionUpdate(session_id=session_id))
+            self._packed.append(b"")
+            self._objects[number] = record
+            self._before[number] = b""
+            self._note(number)
             self.created.append(record)
-            self.touch(record)
+        return number
+
+    def change(self, number: int) -> SessionState:
+        """Return a session for a change of it. Its state before that is kept for `take_changed`."""
+        record = self._objects.get(number)
+        if record is None:
+            packed, self._packed[number] = self._packed[number], b""
+            record = self._objects[number] = _decode(packed)
+            self._before.setdefault(number, packed)
+        elif number not in self._before:
+            self._before[number] = _encode(record)
+        self._note(number)
         return record
+
+    def _note(self, number: int) -> None:
+        self.unsaved.add(number)
+        self._in_use.add(number)
 
     def update(self, agent: str, update: SessionUpdate) -> SessionState | None:
         """Merge the facts of a transcript into a session. Return the session if it changed."""
-        record = self.find(agent, update.session_id)
+        number = self.find(agent, update.session_id)
         if update.parent_session_id:
             self.find(agent, update.parent_session_id)  # the parent may have no records of its own
-        facts = merge_facts(record.facts, update)
-        if facts == record.facts:
+        known = self.numbered(number).facts
+        facts = merge_facts(known, update)
+        if facts == known:
             return None
-        self.touch(record)
+        record = self.change(number)
         record.facts = facts
         return record
 
-    def touch(self, record: SessionState) -> None:
-        """Note the usage of a session before this refresh changes it."""
-        if record.id not in self.before:
-            self.before[record.id] = record.usage.bounded()
-
     def keep_floors(self) -> None:
         """Store the published usage of sessions that lost events to another session."""
-        for number, before in self.before.items():
-            record = self.by_id[number]
-            now = record.usage
+        for number, packed in self._before.items():
+            before = _decode(packed).usage.bounded() if packed else NO_USAGE
+            now = self.numbered(number).usage
             if now.tokens.max(before.tokens) != now.tokens:
+                record = self.change(number)
                 record.floor_tokens = record.floor_tokens.max(before.tokens)
                 record.floor_cost = record.floor_cost.max(before.cost)
-        self.unsaved.update(self.before)
+
+    def take_changed(self) -> dict[Key, bytes]:
+        """Return the sessions that changed since the last call, with their states before that.
+
+        A state is packed, for `unpacked`. It is empty for a new session.
+        """
+        changed, self._before = self._before, {}
+        names = ((self.numbered(number), packed) for number, packed in changed.items())
+        return {(r.agent, r.session_id): packed for r, packed in names if r.id not in self.lost}
+
+    def pack(self, keep: Iterable[Key] = ()) -> None:
+        """Pack the sessions that are not in `keep` and were not changed since the last call."""
+        kept = self._in_use.union(self._numbers[key] for key in keep if key in self._numbers)
+        for number in self._objects.keys() - kept:
+            self._packed[number] = _encode(self._objects.pop(number))
+        self._in_use.clear()
 
     def replace_by(self, other: "Sessions") -> None:
         """Replace all sessions by those of another object, and mark all of them as changed."""
-        self.by_key.clear()
-        self.by_key.update(other.by_key)
-        self.by_id[:] = other.by_id
-        self.lost = other.lost
-        for record in self.by_key.values():
-            self.touch(record)
+        self.__dict__.update(other.__dict__)
+        for record in self.all():
+            self._before.setdefault(record.id, _encode(record))
+        self.unsaved.update(self.numbers())
+
+
+def unpacked(packed: bytes) -> SessionState:
+    """Return the session that `take_changed` returned in packed form."""
+    return _decode(packed)

@@ -1,6 +1,8 @@
 """All that the ledger knows, in memory, and what of it is not on disk yet."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import Generic, TypeVar
 
 from agtop_exporter.ledger import rows
 from agtop_exporter.ledger.changes import Changes
@@ -8,12 +10,14 @@ from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.sessions import Sessions
 from agtop_exporter.ledger.store import OF_SESSIONS, Store
 from agtop_exporter.ledger.totals import Totals
-from agtop_exporter.model import Cursor, RateLimit, Series
+from agtop_exporter.model import Cursor, RateLimit, Series, SessionState, SessionUpdate
 
 GENERATION = "generation"  # metadata: the number of the last commit
 RESTORING = "restoring"  # metadata: keys of events were lost, and files are read again for them
 
 Path = tuple[str, str]  # agent, path of a file
+
+T = TypeVar("T")
 
 
 class LedgerState:
@@ -41,16 +45,7 @@ class LedgerState:
     def load(self) -> None:
         """Read the stored rows. Raises DamagedError or one of rows.BAD_ROW."""
         store = self.store
-        found = [rows.session_of(row) for row in store.all("sessions")]
-        self.sessions.load(found, count=store.session_count())
-        by_id = self.sessions.by_id
-        for session, model, usage in map(rows.usage_of, store.all("session_models")):
-            by_id[session].models[model] = usage
-        for session, tool, calls, errors in map(rows.tool_of, store.all("session_tools")):
-            by_id[session].tools.update({tool: calls} if calls else {})
-            by_id[session].tool_errors.update({tool: errors} if errors else {})
-        for session, tokens, cost in map(rows.floor_of, store.all("session_floors")):
-            by_id[session].floor_tokens, by_id[session].floor_cost = tokens, cost
+        self.sessions.load(self._stored_sessions())
         self.totals.load(map(rows.total_of, store.all("totals")))
         for agent, path, cursor in map(rows.cursor_of, store.all("cursors")):
             self.cursors.setdefault(agent, {})[path] = cursor
@@ -60,6 +55,24 @@ class LedgerState:
         self.generation = int(self.metadata.pop(GENERATION, b"0"))
         if self.metadata.get(RESTORING):
             self.restore_keys()
+
+    def _stored_sessions(self) -> Iterator[SessionState]:
+        """Return the stored sessions by number. A missing number is a lost session."""
+        store = self.store
+        sessions = _Table(map(rows.session_of, store.by_session("sessions")), lambda s: s.id)
+        models = _Table(map(rows.usage_of, store.by_session("session_models")), itemgetter(0))
+        tools = _Table(map(rows.tool_of, store.by_session("session_tools")), itemgetter(0))
+        floors = _Table(map(rows.floor_of, store.by_session("session_floors")), itemgetter(0))
+        for number in range(store.session_count()):
+            lost = SessionState(number, "", str(number), SessionUpdate(""))
+            record = next(iter(sessions.of(number)), lost)
+            record.models = {model: usage for _, model, usage in models.of(number)}
+            for _, tool, calls, errors in tools.of(number):
+                record.tools.update({tool: calls} if calls else {})
+                record.tool_errors.update({tool: errors} if errors else {})
+            for _, tokens, cost in floors.of(number):
+                record.floor_tokens, record.floor_cost = tokens, cost
+            yield record
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -107,7 +120,7 @@ class LedgerState:
 
     def mark_all(self) -> None:
         """Let the next flush write all that is in memory."""
-        self.sessions.unsaved.update(range(len(self.sessions.by_id)))
+        self.sessions.unsaved.update(self.sessions.numbers())
         self.totals.changed.update(self.totals.values)
         self.changed_cursors.update(self.files())
         self.changed_metadata.update(self.metadata)
@@ -125,7 +138,7 @@ class LedgerState:
     def _rows(self) -> dict[str, Iterable[Row]]:
         found: dict[str, list[Row]] = {table: [] for table in ("sessions", *OF_SESSIONS)}
         for number in self.sessions.unsaved:
-            record = self.sessions.by_id[number]
+            record = self.sessions.numbered(number)
             if not self.store_titles:
                 record = record.without_title()
             for table, new in rows.session_rows(record).items():
@@ -152,3 +165,19 @@ class LedgerState:
             for agent, path in self.changed_cursors
             if path not in self.cursors.get(agent, {})
         ]
+
+
+class _Table(Generic[T]):
+    """Rows that are sorted by session, read one session after the other."""
+
+    def __init__(self, found: Iterator[T], number_of: Callable[[T], int]) -> None:
+        self._found = found
+        self._number_of = number_of
+        self._next = next(found, None)
+
+    def of(self, number: int) -> Iterator[T]:
+        """Return the rows of a session. Each call has a larger number than the last one."""
+        while (row := self._next) is not None and self._number_of(row) <= number:
+            self._next = next(self._found, None)
+            if self._number_of(row) == number:
+                yield row

@@ -24,6 +24,8 @@ from agtop_exporter.model import AgtopError
 KEY_BYTES = 12
 LOOKUP_KEYS = 500  # of one statement
 OF_SESSIONS = ("session_models", "session_tools", "session_floors")  # written whole
+SESSION_NUMBERS = {"sessions": "id"} | dict.fromkeys((*OF_SESSIONS, "hourly"), "session")
+"""The column with the number of the session, by table."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
@@ -183,12 +185,16 @@ class Store:
         """Return the rows of a table of the file. Raises DamagedError."""
         return self._select(f"SELECT * FROM {table}")  # noqa: S608 - a name of TABLES
 
+    def by_session(self, table: str) -> Iterator[Row]:
+        """Return the rows of a table by the numbers of their sessions. Raises DamagedError."""
+        column = SESSION_NUMBERS[table]
+        return self._select(f"SELECT * FROM {table} ORDER BY {column}")  # noqa: S608 - constants
+
     def session_count(self) -> int:
         """Return how many sessions there have been, by their numbers. Raises DamagedError."""
-        columns = {"sessions": "id", "hourly": "session"} | dict.fromkeys(OF_SESSIONS, "session")
         last = [
             next(self._select(f"SELECT MAX({column}) FROM {table}"), (None,))[0]  # noqa: S608
-            for table, column in columns.items()
+            for table, column in SESSION_NUMBERS.items()
         ]
         return max((number + 1 for number in last if isinstance(number, int)), default=0)
 

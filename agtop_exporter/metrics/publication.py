@@ -77,14 +77,16 @@ def zero_first(
 def starts(previous: Snapshot, now: Snapshot) -> Exposition:
     """Return the baselines of sessions that are published in `now` but not in `previous`.
 
-    The baselines are the values of these sessions in `previous`, if it contains the sessions.
+    The baselines are the values of these sessions in `previous`, or while they were closed. A new
+    session has none.
     """
     shown = {(session.agent, session.session_id) for session in previous.published}
     new = {(session.agent, session.session_id) for session in now.published} - shown
     if not new:
         return ()
-    returning = (s for s in previous.sessions if (s.agent, s.session_id) in new)
-    return expose(SESSION_METRICS, msgspec.structs.replace(previous, published=tuple(returning)))
+    known = {**now.returned, **{(s.agent, s.session_id): s for s in previous.sessions}}
+    returning = tuple(known[key] for key in new if key in known)
+    return expose(SESSION_METRICS, msgspec.structs.replace(previous, published=returning))
 
 
 def _counters(exposition: Exposition) -> dict[SeriesKey, Value]:

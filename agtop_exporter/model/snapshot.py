@@ -74,7 +74,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
 
     generated_at: float
     plan: Plan
-    sessions: tuple[Session, ...]
+    sessions: tuple[Session, ...]  # one-shot commands: all; the daemon: only the open ones
     published: tuple[Session, ...]  # the top-level sessions that get series of their own
     totals: Mapping[Series, int | float]  # counters, which never decrease
     gauges: Mapping[Series, int | float]  # the exporter's own gauges
@@ -82,6 +82,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     rate_limits: tuple[RateLimit, ...] = ()
     price_sources: tuple[PriceSource, ...] = ()
     errors: tuple[RefreshError, ...] = ()  # parts of the refresh that failed
+    returned: Mapping[tuple[str, str], Session] = {}  # open sessions, as they were while closed
+    first_started_at: float | None = None  # when the first of all sessions started
     result_of: float | None = (
         None  # time of the earlier refresh that this repeats, if later ones failed
     )

@@ -64,8 +64,13 @@ class Pipeline:
         processes: ProcessSource | None,
         folders: Folders | None = None,
         guard: Guard | None = None,
+        keep_closed: bool = True,
     ) -> None:
-        """Put the parts together; nothing is read before the first refresh."""
+        """Put the parts together; nothing is read before the first refresh.
+
+        With `keep_closed`, `Snapshot.sessions` has every session, also those closed long ago.
+        """
+        self._keep_closed = keep_closed
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
@@ -119,6 +124,7 @@ class Pipeline:
             unwanted=self._unwanted,
             covered={a.name for a in self._all_agents if settings.plan in a.plan_covers},
             context_window=self.prices.context_window,
+            keep_closed=self._keep_closed,
         )
 
     def places(self, agent: str) -> Places:
@@ -174,6 +180,7 @@ class Pipeline:
         if not stopping():  # else nobody will see it
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
+        self.ledger.pack(self._views.open_keys())
         self._tell_of_ledger()
         self.folders.rest()
         self._guard.rest()
@@ -185,6 +192,8 @@ class Pipeline:
             plan=self.settings.plan,
             sessions=self._views.all(),
             published=self._views.published(now),
+            returned=self._views.returned(),
+            first_started_at=self._views.first_started_at,
             totals={
                 series: value
                 for series, value in (self.ledger.totals | self.pairing.totals()).items()
@@ -221,7 +230,7 @@ class Pipeline:
     def look_at_processes(self, now: float) -> None:
         """Match the processes as of `now`, so that the next refresh can calculate rates."""
         with self.steps.step("match"):
-            self.pairing.pair(now)
+            self.pairing.pair(now, self.ledger.sessions)
 
     def _reprice(self) -> None:
         generation = self.prices.generation
@@ -310,6 +319,7 @@ class Pipeline:
         if self.ledger.wants_checkpoint:
             with self.steps.step("ledger"):
                 self.ledger.checkpoint()
+                self.ledger.pack()
 
     def _look(
         self, durations: dict[str, float], failed: set[str], stopping: Callable[[], bool]

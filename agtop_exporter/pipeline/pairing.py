@@ -1,16 +1,18 @@
 """Matches sessions with live processes, and adds up what the process trees use."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from agtop_exporter.agents import Agent, Environment, signatures_of
 from agtop_exporter.folders import Folders
+from agtop_exporter.ledger import Key
 from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionKey, SessionState
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Steps
-from agtop_exporter.processes.evidence import gather
+from agtop_exporter.processes.evidence import gather, session_ids_in_path
 from agtop_exporter.processes.facts import Binding, Matches, ProcessTable
 from agtop_exporter.processes.growth import ResourceTotals
 from agtop_exporter.processes.match import match
@@ -26,6 +28,7 @@ from agtop_exporter.processes.usage import (
 from agtop_exporter.signature import RegistryEntry
 
 SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
+SESSIONS_OF_FILE = 2  # enough to see that a file has several
 SLACK_SECONDS = 2.0  # a process's start is known to one second only
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
 
@@ -54,7 +57,10 @@ class Pairing:
         self._signatures = signatures_of(agents)
         self._homes = homes
         self._environment = environment
-        self._known: dict[SessionKey, SessionState] = {}  # top-level sessions
+        self._known: dict[SessionKey, SessionState] = {}  # top-level sessions that are compared
+        self._since = math.inf  # start of the oldest agent process
+        self._forgotten = -math.inf  # all sessions active after this time are in `_known`
+        self._of_file: dict[int, tuple[Key, ...]] = {}  # two sessions at most, by the path's hash
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
         self._usage = self._saved = _restored(saved)
@@ -68,36 +74,85 @@ class Pairing:
             self._usage = added(self._usage, _restored(saved))
             self._saved = TreeUsage()  # all of it is to be saved
 
-    def learn(self, records: Iterable[SessionState]) -> None:
-        """Add new top-level sessions. A subagent runs in the process of its parent."""
-        for record in records:
-            if not record.facts.parent_session_id:
-                self._known[record.key] = record
+    def learn(self, record: SessionState) -> None:
+        """Add a new or changed session. A subagent runs in the process of its parent."""
+        if record.facts.parent_session_id:
+            return
+        path, key = hash(record.facts.data_path), (record.agent, record.session_id)
+        known = self._of_file.get(path, ())
+        if len(known) < SESSIONS_OF_FILE and key not in known:
+            self._of_file[path] = (*known, key)
+        if record.key in self._known or not self._is_old(record):
+            self._known[record.key] = record
+        else:
+            self._forgotten = max(self._forgotten, record.facts.last_active or 0.0)
 
-    def pair(self, now: float) -> set[SessionKey]:
+    def _is_old(self, session: SessionState) -> bool:
+        """Return whether a session ended before all running agents started."""
+        active = session.facts.last_active
+        return active is not None and active < self._since
+
+    def forget(self, open_sessions: Collection[Key]) -> None:
+        """Forget the sessions that ended before all running agents started, if they are closed.
+
+        They are compared again if a process names them or has their file open.
+        """
+        for key, session in tuple(self._known.items()):
+            is_open = (key.agent, key.session_id) in open_sessions
+            if not is_open and key not in self._matches.bindings and self._is_old(session):
+                self._forgotten = max(self._forgotten, session.facts.last_active or 0.0)
+                del self._known[key]
+
+    def _recall(self, names: set[Key], sessions: Mapping[Key, SessionState]) -> None:
+        """Compare forgotten sessions again: those of `names`, and those of an older process."""
+        if self._since <= self._forgotten:
+            self._forgotten = self._since
+            names |= {key for key, session in sessions.items() if not self._is_old(session)}
+        for name in names:
+            session = sessions.get(name)
+            if session is not None and not session.facts.parent_session_id:
+                self._known.setdefault(session.key, session)
+
+    def _names(self, table: ProcessTable, registry: Iterable[RegistryEntry]) -> set[Key]:
+        """Return the sessions that processes name in arguments, registries and open files."""
+        names = {(entry.agent, entry.session_id) for entry in registry}
+        for process, recognised in table.agents.items():
+            agent = recognised.agent
+            names.add((agent, recognised.session_id))
+            for path in table.open_files.get(process, ()):
+                names |= {(agent, word) for word in session_ids_in_path(path)}
+                names.update(self._of_file.get(hash(path), ()))
+        return names
+
+    def pair(self, now: float, sessions: Mapping[Key, SessionState]) -> set[SessionKey]:
         """Look at the processes as of `now`; return the sessions that have or had one.
 
-        An exception leaves everything as it was after the last look.
+        `sessions` are those of the ledger. An exception leaves everything as it was after the last
+        look.
         """
         if self._source is None:
             return set()
         before = self._matches
         table = self._source.sample(now)
-        matches = self._matched(table)
+        matches = self._matched(table, sessions)
         turn = advance(self._usage, table, matches=matches)
         # All or nothing: the rest of this class reads all of these as of one table.
         self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
         return {*before.bindings, *matches.bindings}
 
-    def _matched(self, table: ProcessTable) -> Matches:
+    def _matched(self, table: ProcessTable, sessions: Mapping[Key, SessionState]) -> Matches:
         before = self._matches
+        registry = self._registered(table)
+        starts = (table.processes[process].started_at for process in table.agents)
+        self._since = min(starts, default=math.inf) - SLACK_SECONDS
+        self._recall(self._names(table, registry), sessions)
         if table.agents or before.bindings:
             evidence = gather(
                 table,
                 self._known,
                 signatures=self._signatures,
-                registry=self._registered(table),
+                registry=registry,
             )
             return match(table, self._known, evidence, previous=before, real_path=self._real_path)
         # There is nothing to match, so thousands of sessions need no look.

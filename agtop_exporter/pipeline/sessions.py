@@ -1,11 +1,12 @@
 """Derives the published `Session` values from the ledger. Unchanged sessions are reused."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger import Key, Ledger, unpacked
 from agtop_exporter.model import (
     ModelUsage,
     ProcessMatch,
@@ -23,7 +24,8 @@ from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.settings import Settings
 from agtop_exporter.state import resolve
 
-Key = tuple[str, str]  # agent, session id
+NO_KEY = ("", "")
+NEW = b""  # the packed state of a session that did not exist
 BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
 
 
@@ -45,14 +47,18 @@ class SessionViews:
         unwanted: AbstractSet[str],
         covered: AbstractSet[str],
         context_window: Callable[[str], int | None],
+        keep_closed: bool,
     ) -> None:
         """Start with the sessions of the ledger, except those of the unwanted agents.
 
         `covered` names the agents whose usage the setting `plan` includes: it is not billed.
         `context_window` returns the context window of a model in tokens. It is used for agents
-        that do not record it. `plans` has the subscription of each agent's account.
+        that do not record it. `plans` has the subscription of each agent's account. Without
+        `keep_closed`, a session has a view only while it is open: until it has been closed and
+        inactive for the time of the setting `session_linger`.
         """
-        self._records = ledger.sessions
+        self._ledger = ledger
+        self._records: Mapping[Key, SessionState] = {}  # of the ledger
         self._pairing = pairing
         self._steps = steps
         self._plans = plans
@@ -60,98 +66,116 @@ class SessionViews:
         self._covered = covered
         self._settings = settings
         self._context_window = context_window
-        self._views: dict[Key, Session] = {}
+        self._keep_closed = keep_closed
+        self._views: dict[Key, Session] = {}  # of the open sessions
+        self._closed: dict[Key, Session] = {}  # views of the other sessions, if they are kept
+        self._returned: dict[Key, Session] = {}  # of open sessions: the view when they were closed
+        self._parents: dict[Key, Key] = {}
         self._children: dict[Key, list[Key]] = {}
-        self._open: set[Key] = set()  # sessions whose state depends on the current time
         self._top_level: dict[str, set[str]] = {}  # session ids by agent
-        self._changed: dict[
-            Key, SessionState
-        ] = {}  # pending: not yet matched or not yet in the tree of their parent
+        # Pending sessions (not yet matched or not yet in the tree), with their packed states before
+        # the change. A session that did not change, but is new here, has None.
+        self._changed: dict[Key, bytes | None] = {}
+        self._before: dict[Key, bytes] = {}  # the same, of sessions that are no longer pending
         self._stale: set[Key] = set()  # sessions whose views are out of date
-        self._all: tuple[Session, ...] = ()
         self._started = False  # the sessions of the ledger have been added to `_changed`
         self._updated_at: float | None = None
+        self.first_started_at: float | None = None
         self.waits = Waits()
         self.dropped = 0  # sessions above the limit at the last call of `published`
 
-    def note(self, changed: Iterable[SessionState]) -> None:
+    def note(self, changed: Mapping[Key, bytes]) -> None:
         """Add changed sessions to the pending ones. `update` processes them."""
-        known = changed if self._started else self._records.values()
-        self._changed.update(
-            ((record.agent, record.session_id), record)
-            for record in known
-            if record.agent not in self._unwanted
-        )
+        for key in changed if self._started else self._ledger.sessions:
+            if key[0] not in self._unwanted:
+                self._changed.setdefault(key, changed.get(key))
         self._started = True
 
     def update(self, now: float, *, sampled_at: Callable[[], float]) -> None:
         """Process the pending sessions, and update the states that depend on the current time."""
-        for key, record in tuple(self._changed.items()):
-            with self._steps.step("match", record.agent) as learning:
-                self._pairing.learn([record])
-            with self._steps.step("sessions", record.agent) as placing:
-                self._place(key, record)
+        self._records = self._ledger.sessions
+        for key, before in tuple(self._changed.items()):
+            with self._steps.step("match", key[0]) as learning:
+                self._pairing.learn(self._records[key])
+            with self._steps.step("sessions", key[0]) as placing:
+                self._place(key)
             if not (learning.failed or placing.failed):
+                if before is not None:
+                    self._before.setdefault(key, before)
                 del self._changed[key]
         with self._steps.step("match"):
-            for paired in self._pairing.pair(sampled_at()):
-                session = self._records.get((paired.agent, paired.session_id))
-                if session and session.agent not in self._unwanted:
-                    self._stale.update((m.agent, m.session_id) for m in self._tree(session))
-        self._stale |= self._open
-        if stale := tuple(self._stale):
-            for key in stale:
-                with self._steps.step("sessions", key[0]):
-                    self._renew(key, now)
-                    self._stale.discard(key)
-            self._all = tuple(self._views.values())
+            for paired in self._pairing.pair(sampled_at(), self._records):
+                key = (paired.agent, paired.session_id)
+                if key in self._records and key[0] not in self._unwanted:
+                    self._stale.update(self._tree(key))
+        self._stale.update(self._views)
+        for key in tuple(self._stale):
+            with self._steps.step("sessions", key[0]):
+                self._renew(key, now)
+                self._stale.discard(key)
+        if not self._stale:
+            self._before.clear()
+        self._pairing.forget(self._views)
         self._updated_at = now
 
-    def _place(self, key: Key, record: SessionState) -> None:
+    def _place(self, key: Key) -> None:
         """Add a session to the tree of its parent, and mark the views of its ancestors as stale."""
-        parent = record.facts.parent_session_id
-        if parent and key not in (siblings := self._siblings(record.agent, parent)):
-            siblings.append(key)
-        top_level = self._top_level.setdefault(record.agent, set())
-        (top_level.add if self._is_top(key) else top_level.discard)(record.session_id)
+        facts = self._records[key].facts
+        if facts.parent_session_id and key not in self._parents:
+            parent = self._parents[key] = (key[0], facts.parent_session_id)
+            self._children.setdefault(parent, []).append(key)
+        top_level = self._top_level.setdefault(key[0], set())
+        (top_level.add if self._is_top(key) else top_level.discard)(key[1])
+        if facts.started_at is not None:
+            self.first_started_at = min(self.first_started_at or math.inf, facts.started_at)
         self._stale.update(self._line(key))
 
     def _renew(self, key: Key, now: float) -> None:
-        view = self._views[key] = self._view(self._records[key], now)
-        if view.state.kind != "closed" or self._is_recent(view, now):
-            self._open.add(key)
-        else:
-            self._open.discard(key)
+        view = self._view(key, now)
         if self._is_top(key):
             self.waits.observe(view, now, seen_before=self._updated_at)
-
-    def _siblings(self, agent: str, parent: str) -> list[Key]:
-        return self._children.setdefault((agent, parent), [])
+        if view.state.kind == "closed" and not self._is_recent(view, now):
+            self._views.pop(key, None)
+            self._returned.pop(key, None)
+            if self._keep_closed:
+                self._closed[key] = view
+            return
+        if key not in self._views:
+            self._returned.update(self._view_before(key, now))
+        self._views[key] = view
+        self._closed.pop(key, None)
 
     def _line(self, key: Key) -> list[Key]:
         """Return a session and its ancestors."""
         line: list[Key] = []
         while key in self._records and key not in line:
             line.append(key)
-            key = (key[0], self._records[key].facts.parent_session_id)
+            key = self._parents.get(key, NO_KEY)
         return line
 
+    def _is_top(self, key: Key) -> bool:
+        return self._parents.get(key) not in self._records
+
     def all(self) -> tuple[Session, ...]:
-        """Return every session."""
-        return self._all
+        """Return the open sessions, and the closed ones if they are kept."""
+        return (*self._views.values(), *self._closed.values())
+
+    def open_keys(self) -> Iterable[Key]:
+        """Return the keys of the open sessions."""
+        return self._views.keys()
+
+    def returned(self) -> Mapping[Key, Session]:
+        """Return the open sessions that were closed before, as they were when they were closed."""
+        return dict(self._returned)
 
     def states(self) -> dict[str, dict[str, int]]:
         """Count the top-level sessions by agent and state."""
         counts = {agent: Counter(closed=len(known)) for agent, known in self._top_level.items()}
-        for key in self._open:
+        for key, view in self._views.items():
             if self._is_top(key):
                 counts[key[0]]["closed"] -= 1
-                counts[key[0]][self._views[key].state.kind] += 1
+                counts[key[0]][view.state.kind] += 1
         return {agent: dict(states) for agent, states in counts.items()}
-
-    def _is_top(self, key: Key) -> bool:
-        parent = self._records[key].facts.parent_session_id
-        return not parent or (key[0], parent) not in self._records
 
     def _is_recent(self, view: Session, now: float) -> bool:
         return view.last_active is not None and (
@@ -160,21 +184,39 @@ class SessionViews:
 
     def published(self, now: float) -> tuple[Session, ...]:
         """Return the sessions that get series: live or recently active ones, the latest first."""
-        views = [self._views[key] for key in self._open if self._is_top(key)]
+        views = [view for key, view in self._views.items() if self._is_top(key)]
         shown = [view for view in views if self._is_recent(view, now) or is_live(view)]
         shown.sort(key=lambda view: (-(view.last_active or 0), view.session_id))
         limit = self._settings.sessions_max
         self.dropped = max(0, len(shown) - limit)
         return tuple(shown[:limit])
 
-    def _view(self, record: SessionState, now: float) -> Session:
+    def _view_before(self, key: Key, now: float) -> dict[Key, Session]:
+        """Return the view of a session before the changes of this refresh, unless it is new."""
+        members = [m for m in map(self._state_before, self._tree(key, before=True)) if m]
+        return {key: self._view_of(members, now)} if self._before.get(key) != NEW else {}
+
+    def _state_before(self, key: Key) -> SessionState | None:
+        """Return a session before the changes of this refresh; None if it is new."""
+        packed = self._before.get(key)
+        return self._records[key] if packed is None else unpacked(packed) if packed else None
+
+    def _was_subagent(self, key: Key) -> bool:
+        state = self._state_before(key)
+        return state is not None and bool(state.facts.parent_session_id)
+
+    def _view(self, key: Key, now: float) -> Session:
+        return self._view_of([self._records[member] for member in self._tree(key)], now)
+
+    def _view_of(self, members: list[SessionState], now: float) -> Session:
+        """Return the view of the first of `members`. The others are its subagents."""
+        record, *others = members
         facts, models = record.facts, record.usage_by_model
         own = record.usage
         tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
         floor_tokens = own.tokens.max(record.floor_tokens)
         floor_cost = own.cost.max(record.floor_cost)
         last_active, subagents = facts.last_active or 0, 0
-        _, *others = members = self._tree(record)
         for member in others:
             used = member.usage
             joined = _joined(tree.models, member.usage_by_model)
@@ -183,7 +225,7 @@ class SessionViews:
             floor_cost += used.cost.max(member.floor_cost)
             last_active = max(last_active, member.facts.last_active or 0)
             subagents += member.facts.subagent
-        top, own_key = self._top(record), record.key
+        top = SessionKey(*self._line((record.agent, record.session_id))[-1])
         signal = tree_signal(members)
         process = self._pairing.process(top)
         shared = _shared_facts(facts) | {
@@ -217,7 +259,7 @@ class SessionViews:
             ),
             state_detail=signal.detail or None,
             process=process,
-            spent=self._pairing.spent(own_key),
+            spent=self._pairing.spent(record.key),
         )
 
     def _window(self, facts: SessionUpdate) -> int | None:
@@ -226,24 +268,17 @@ class SessionViews:
         window = self._context_window(facts.model) if used else None
         return window if used and window and used <= window else None
 
-    def _top(self, record: SessionState) -> SessionKey:
-        """Return the top-level ancestor. Its process runs this session."""
-        key = record.agent, record.session_id
-        return SessionKey(*(self._line(key)[-1] if record.facts.parent_session_id else key))
-
-    def _tree(self, record: SessionState) -> list[SessionState]:
-        """Return a session and all its subagents, each once."""
-        if (record.agent, record.session_id) not in self._children:
-            return [record]
-        members, waiting = [], [(record.agent, record.session_id)]
-        seen: set[Key] = set()
+    def _tree(self, key: Key, *, before: bool = False) -> list[Key]:
+        """Return a session and all its subagents, each once; or those `before` the changes."""
+        members: dict[Key, None] = {}
+        waiting = [key]
         while waiting:
-            key = waiting.pop()
-            if key not in seen:
-                seen.add(key)
-                members.append(self._records[key])
-                waiting.extend(self._children.get(key, ()))
-        return members
+            member = waiting.pop()
+            if member not in members:
+                members[member] = None
+                children = self._children.get(member, ())
+                waiting.extend(filter(self._was_subagent, children) if before else children)
+        return list(members)
 
     def _state(  # noqa: PLR0913 - all that a state comes from
         self,

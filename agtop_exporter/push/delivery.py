@@ -3,6 +3,7 @@
 There is no queue: a push contains the current values, so the next push replaces one that failed.
 """
 
+import math
 import random
 import threading
 from collections.abc import Callable, Mapping
@@ -149,7 +150,8 @@ class Delivery:
         """
         began = {(s.agent, s.session_id): s.started_at for s in snapshot.sessions if s.started_at}
         if self._counted_from is None:
-            self._counted_from = min([snapshot.generated_at, *began.values()])
+            first = snapshot.first_started_at
+            self._counted_from = min(snapshot.generated_at, math.inf if first is None else first)
             self._to_remember[SINCE] = msgspec.msgpack.encode(self._counted_from)
         since = self._counted_from
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from html import escape
 
-from agtop_exporter.model import NO_COST, NO_TOKENS, ProcessUsage, Session, Snapshot
+from agtop_exporter.model import Cost, ProcessUsage, Session, Snapshot, TokenCounts
 from agtop_exporter.render.table import MISSING, age, compact, money
 
 REFRESH_SECONDS = 10
@@ -124,20 +124,23 @@ def render(snapshot: Snapshot | None, *, version: str, trouble: str = "") -> byt
 
 
 def _summary(snapshot: Snapshot) -> str:
-    tokens, cost = NO_TOKENS, NO_COST
-    for session in snapshot.sessions:
-        tokens += session.tokens
-        cost += session.cost
+    tokens = TokenCounts(input=_total(snapshot, "tokens"))  # only the sums matter here
+    cost = Cost(_total(snapshot, "cost"), unpriced_tokens=_total(snapshot, "unpriced_tokens"))
     states = Counter(session.state.kind for session in snapshot.published)
     figures = {
         "Running": str(states["running"]),
         "Waiting": str(states["waiting"]),
-        "Sessions": compact(len(snapshot.sessions)),
+        "Sessions": compact(sum(sum(agent.states.values()) for agent in snapshot.agents)),
         "Tokens": compact(tokens.total),
         "Cost, USD": money(cost, tokens, decimals=2),
     }
     items = (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
     return f"<dl>{''.join(items)}</dl>\n"
+
+
+def _total(snapshot: Snapshot, family: str) -> int:
+    """Return the sum of the counter series of a family. These include the whole history."""
+    return int(sum(value for series, value in snapshot.totals.items() if series[0] == family))
 
 
 def _sessions(snapshot: Snapshot) -> str:

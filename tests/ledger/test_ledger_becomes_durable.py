@@ -149,7 +149,7 @@ def test_history_that_appears_later(tmp_path):
     assert ledger.totals[REQUESTS] == 5
     assert ledger.totals["scan_bytes", "claude"] == 110
     assert all(ledger.totals[series] >= value for series, value in published.items())
-    assert {r.session_id for r in changed} == {"old", "s1", "s2"}
+    assert {session for _, session in changed} == {"old", "s1", "s2"}
     assert ledger.sessions["claude", "s1"].usage.requests == 3
     assert ledger.take_recovered()["process_usage"] == b"stored"
     assert ledger.take_recovered() == {}

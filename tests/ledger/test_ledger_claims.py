@@ -34,7 +34,7 @@ def test_the_maker_takes_it_back():
     record(ledger, response("k", "fork", copied=True), response("own", "fork"))
     totals = dict(ledger.totals)
     changed = record(ledger, response("k", "maker"))
-    assert {session.session_id for session in changed} == {"maker", "fork"}
+    assert {session for _, session in changed} == {"maker", "fork"}
     assert (owned(ledger, "maker").requests, owned(ledger, "fork").requests) == (1, 1)
     assert {s: v for s, v in ledger.totals.items() if s in totals and v != totals[s]} == {
         ("sessions_started", "claude"): 2

@@ -113,7 +113,7 @@ def test_what_was_not_committed_is_forgotten(tmp_path):
 
 def test_a_commit_names_the_sessions_that_changed():
     ledger = Ledger()
-    assert [session.session_id for session in record(ledger, response("k1"))] == ["s1"]
-    assert record(ledger, response("k1")) == []
+    assert [session for _, session in record(ledger, response("k1"))] == ["s1"]
+    assert record(ledger, response("k1")) == {}
     changed = record(ledger, response("k1"), response("k2", "s2"))
-    assert [session.session_id for session in changed] == ["s2"]
+    assert [session for _, session in changed] == ["s2"]

@@ -29,7 +29,7 @@ def test_waiting_and_then_priced():
     assert ledger.totals[COST] == 10
     assert ledger.totals[UNPRICED] == 15
     assert ledger.sessions["claude", "s1"].usage.cost == Cost(output=10)
-    assert [session.session_id for session in ledger.commit()] == ["s1"]
+    assert [session for _, session in ledger.commit()] == ["s1"]
 
 
 def test_priced_after_a_restart(tmp_path):

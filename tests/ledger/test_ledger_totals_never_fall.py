@@ -68,7 +68,7 @@ def test_a_file_that_is_gone():
     ledger.commit()
     assert ledger.totals == before
     assert ledger.cursors == {"claude": {}}
-    assert record(ledger, response("k")) == []
+    assert record(ledger, response("k")) == {}
     assert ledger.totals == before
 
 

@@ -34,15 +34,15 @@ OF_ONE_AGENT = {  # function: the stage, and whether a call is about Claude Code
     ),
     "agtop_exporter.pipeline.pairing:Pairing.learn": (
         "match",
-        lambda _, records: any(record.agent == "claude" for record in records),
+        lambda _, record: record.agent == "claude",
     ),
     "agtop_exporter.pipeline.sessions:SessionViews._place": (
         "sessions",
-        lambda _, key, _record: key == ("claude", session_id(1)),
+        lambda _, key: key == ("claude", session_id(1)),
     ),
     "agtop_exporter.pipeline.sessions:SessionViews._view": (
         "sessions",
-        lambda _, record, _now: record.session_id == session_id(1),
+        lambda _, key, _now: key[1] == session_id(1),
     ),
 }
 OF_ALL_AGENTS = {

@@ -69,7 +69,8 @@ def snapshot(step, *, tokens=(), sessions=(), waits=0):
         ("waiting_seconds", "claude", "5.0"): waits,
         ("waiting_seconds_sum", "claude"): waits,
     }
-    return make_snapshot(*sessions, totals=totals, generated_at=NOW + step)
+    first = min((each.started_at for each in sessions), default=None)
+    return make_snapshot(*sessions, totals=totals, generated_at=NOW + step, first_started_at=first)
 
 
 def session(name, count, *, began=NOW - 3_600):

@@ -32,6 +32,7 @@ class Look:
         processes=None,
         folders=None,
         guard=None,
+        keep_closed=True,
         **settings,
     ):
         self.told = []  # what a person would be told
@@ -45,6 +46,7 @@ class Look:
             processes=processes,
             folders=folders,
             guard=guard,
+            keep_closed=keep_closed,
         )
 
     def close(self):
