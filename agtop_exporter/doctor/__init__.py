@@ -166,7 +166,7 @@ def _finding(
         for model, usage in session.models.items():
             if usage.cost.unpriced_tokens:
                 unpriced[model] = unpriced.get(model, 0) + usage.cost.unpriced_tokens
-    unreadable = dict(pipeline.unreadable[agent.name])
+    unreadable = dict(pipeline.findings.unreadable[agent.name])
     places = pipeline.places(agent.name)
     for root in places.roots:
         unreadable.update(_closed_folders(root))
@@ -183,9 +183,9 @@ def _finding(
         unreadable=tuple(Unreadable(path, reason) for path, reason in unreadable.items()),
         skipped=tuple(
             Skipped(error.reason, error.count, error.example)
-            for error in pipeline.skipped.get(agent.name, ())
+            for error in pipeline.findings.skipped.get(agent.name, ())
         ),
-        unknown_records=dict(pipeline.unknown_types[agent.name].all()),
+        unknown_records=dict(pipeline.findings.unknown_types[agent.name].all()),
         unpriced_models=unpriced,
         known_types=tuple(sorted(agent.known_types)),
         not_in_files=agent.not_in_files,

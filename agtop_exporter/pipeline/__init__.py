@@ -1,52 +1,39 @@
 """Runs the stages of a refresh (scan, count, price, match) and returns a frozen Snapshot."""
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
 
 import msgspec
-import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
-from agtop_exporter.folders import Folders, Trouble
-from agtop_exporter.labels import ResetReason
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
-    Batch,
-    ParseError,
     PriceSource,
     Series,
     Snapshot,
 )
 from agtop_exporter.pipeline.failing import remember_errors
-from agtop_exporter.pipeline.files import Listing
-from agtop_exporter.pipeline.guard import Guard, NoResponseError
+from agtop_exporter.pipeline.findings import Findings
+from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
-from agtop_exporter.pipeline.scan import Failure, read_all
+from agtop_exporter.pipeline.scanner import Scanner
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
-from agtop_exporter.reading.drift import UnknownTypes
 from agtop_exporter.settings import Settings
 from agtop_exporter.telemetry import Telemetry
 
-COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
-
 SECONDS_PER_DAY = 86_400.0
-DELETED: ResetReason = "deleted"
-UNREADABLE_MAX = 100  # paths of one agent that are remembered
-TOLD_MAX = 10  # files of one agent that are told one by one
-
-log = structlog.get_logger()
 
 
 class Pipeline:
@@ -77,7 +64,8 @@ class Pipeline:
         self.telemetry = Telemetry()
         self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self.folders = folders or Folders(environment)
-        self.folders.on_trouble = self._log_trouble
+        self.findings = Findings(self.steps, self.telemetry)
+        self.folders.on_trouble = self.findings.log_trouble
         self._guard = guard or Guard()
         self._files = {
             agent.name: GuardedFiles(
@@ -85,9 +73,6 @@ class Pipeline:
             )
             for agent in agents
         }
-        self._plans: dict[str, str] = {}  # by agent, of those that were looked at
-        self._noticed: set[tuple[str, ...]] = set()
-        self._told: Counter[tuple[str, str]] = Counter()  # by event and agent
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
         self.pairing = Pairing(
@@ -100,11 +85,16 @@ class Pipeline:
             folders=self.folders,
             guard=self._guard,
         )
-        self.skipped: dict[str, tuple[ParseError, ...]] = {}  # since this process began
-        self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
-        self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
-        self._last_success: dict[str, float] = {}
-        self._warning = ""
+        self._scanner = Scanner(
+            ledger=ledger,
+            prices=prices,
+            files=self._files,
+            folders=self.folders,
+            guard=self._guard,
+            steps=self.steps,
+            telemetry=self.telemetry,
+            findings=self.findings,
+        )
         self._rolled_up_at = -math.inf
         self.reconfigure(settings)
 
@@ -120,7 +110,7 @@ class Pipeline:
             self.pairing,
             settings,
             steps=self.steps,
-            plans=self._plans,
+            plans=self._scanner.plans,
             unwanted=self._unwanted,
             covered={a.name for a in self._all_agents if settings.plan in a.plan_covers},
             context_window=self.prices.context_window,
@@ -158,8 +148,8 @@ class Pipeline:
         self.steps.begin()
         remember_errors(self.ledger, self.steps.before)
         settle()
-        self._tell_of_ledger()  # what opening it has met: writing it may go well
-        statuses = self._scan(now, progress, stopping)
+        self.findings.log_ledger(self.ledger)  # what opening it has met: writing it may go well
+        statuses = self._scanner.scan(self.agents, now, progress=progress, stopping=stopping)
         with self.steps.step("ledger"):
             restore_keys(
                 self.ledger,
@@ -181,7 +171,7 @@ class Pipeline:
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
         self.ledger.pack(self._views.open_keys())
-        self._tell_of_ledger()
+        self.findings.log_ledger(self.ledger)
         self.folders.rest()
         self._guard.rest()
         self.telemetry.flush(self.ledger.add)
@@ -267,211 +257,9 @@ class Pipeline:
         with self.steps.step("ledger"):
             self.ledger.checkpoint()
 
-    # --- scanning ---------------------------------------------------------------------------
-
-    def _scan(
-        self,
-        now: float,
-        progress: Callable[[int, int], None],
-        stopping: Callable[[], bool],
-    ) -> list[AgentStatus]:
-        durations = dict.fromkeys(self.agents, 0.0)
-        failed: set[str] = set()
-        listings = self._look(durations, failed, stopping)
-        work = [item for listing in listings.values() for item in listing.work]
-        uncounted: set[tuple[str, str]] = set()  # files whose later batches must wait
-        with self.steps.step("scan") as reading:
-            for result in read_all(
-                work,
-                self.agents,
-                progress=progress,
-                stopping=stopping,
-                guard=self._guard,
-                expect=self._expect_projects,
-            ):
-                began = perf_counter()
-                if isinstance(result, Batch):
-                    self._record(result, uncounted)
-                elif result.reason:
-                    self._fail(result, failed)
-                durations[result.agent] += perf_counter() - began
-        failed.update(self.agents if reading.failed else (agent for agent, _ in uncounted))
-        return [
-            msgspec.structs.replace(
-                self._status(agent, listings.get(agent.name), failed, now),
-                files=len(self.ledger.cursors.get(agent.name, ())),
-                scan_duration_seconds=durations[agent.name],
-            )
-            for agent in self.agents.values()
-        ]
-
-    def _record(self, batch: Batch, uncounted: set[tuple[str, str]]) -> None:
-        """Count a batch, unless one before it of the same file could not be counted."""
-        file = (batch.agent, batch.path)
-        if file in uncounted:
-            return
-        with self.steps.step("ledger", batch.agent) as recording:
-            project = partial(self._project, batch.agent)
-            errors = self.ledger.record(batch, price=self.prices.cost, project=project)
-            self._tell_of_errors(batch, errors)
-        if recording.failed:
-            uncounted.add(file)
-        if self.ledger.wants_checkpoint:
-            with self.steps.step("ledger"):
-                self.ledger.checkpoint()
-                self.ledger.pack()
-
-    def _look(
-        self, durations: dict[str, float], failed: set[str], stopping: Callable[[], bool]
-    ) -> dict[str, Listing]:
-        """Find out what has changed."""
-        listings: dict[str, Listing] = {}
-        for name in self.agents:
-            began = perf_counter()
-            with self.steps.step("scan", name) as looking:
-                self._look_at(name, listings, failed, stopping)
-            if looking.failed:
-                failed.add(name)
-                self.telemetry.count("scan_errors", name)
-            durations[name] = perf_counter() - began
-        return listings
-
-    def _look_at(
-        self,
-        name: str,
-        listings: dict[str, Listing],
-        failed: set[str],
-        stopping: Callable[[], bool],
-    ) -> None:
-        cursors = self.ledger.cursors.get(name, {})
-        try:
-            listing = listings[name] = self._files[name].look(cursors, stopping=stopping)
-        except OSError as error:
-            if not stopping():  # else it was not given the time
-                self._fail(_failure(name, error), failed)
-            return
-        for path, reason in listing.unreadable:
-            self._fail(Failure(name, path, reason), failed)
-        self._follow(name, listing)
-        with self.steps.step("scan", name):
-            self._find_plan(name, listings, failed)
-
-    def _find_plan(self, name: str, listings: dict[str, Listing], failed: set[str]) -> None:
-        try:
-            self._plans[name] = self._files[name].account_plan()
-        except OSError as error:
-            if isinstance(error, NoResponseError):
-                del listings[name]  # its files would not respond either
-            self._fail(_failure(name, error), failed)
-
-    def _follow(self, agent: str, listing: Listing) -> None:
-        """Move the cursors of renamed files, forget those of files that are gone."""
-        ledger = self.ledger
-        for old, new in listing.moved:
-            ledger.set_cursor(agent, new, ledger.cursor(agent, old))
-            ledger.forget_cursor(agent, old)
-        ledger.forget_titles(agent, listing.gone)
-        for path in listing.gone:
-            ledger.forget_cursor(agent, path)
-            ledger.add(("source_resets", agent, DELETED), 1)
-
-    def _status(
-        self,
-        agent: Agent,
-        listing: Listing | None,
-        failed: Iterable[str],
-        now: float,
-    ) -> AgentStatus:
-        succeeded = agent.name not in failed
-        if listing is None or not listing.present:
-            return AgentStatus(agent=agent.name, enabled=False, up=None if succeeded else False)
-        if succeeded:
-            self._last_success[agent.name] = now
-        for name in COUNTED_BY_AGENT:
-            self.ledger.add((name, agent.name), 0)
-        return AgentStatus(
-            agent=agent.name,
-            enabled=True,
-            up=succeeded,
-            last_success=self._last_success.get(agent.name),
-        )
-
-    # --- telling ----------------------------------------------------------------------------
-
-    def _fail(self, failure: Failure, failed: set[str]) -> None:
-        failed.add(failure.agent)
-        self.telemetry.count("scan_errors", failure.agent)
-        if failure.bug is not None:
-            self.steps.note("scan", failure.bug, agent=failure.agent)
-        if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
-            unreadable[failure.path] = failure.reason
-        if (failure.path, failure.reason) not in self._noticed:  # as a trouble with a folder
-            self._tell("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
-
-    def _project(self, agent: str, cwd: str) -> str:
-        """Name the project of a working directory: by the path alone where it does not respond."""
-        folder = self.folders.find(cwd)
-        if folder.trouble is not None:
-            self.telemetry.count("scan_errors", agent)
-            self.unreadable[agent][folder.trouble.place] = folder.trouble.reason
-        return folder.project
-
-    def _expect_projects(self, results: Iterable[Batch | Failure]) -> None:
-        """Ask for the projects of new sessions; what was found of them is counted meanwhile."""
-        self.folders.expect(
-            update.cwd
-            for batch in results
-            if isinstance(batch, Batch)
-            for update in batch.sessions
-            if update.cwd and self.ledger.lacks_project(batch.agent, update.session_id)
-        )
-
-    def _log_trouble(self, trouble: Trouble) -> None:
-        if trouble not in self._noticed:
-            self._noticed.add(trouble)
-            log.warning("cannot read folder", path=trouble.place, reason=trouble.reason)
-
-    def _tell_of_errors(self, batch: Batch, errors: Iterable[ParseError]) -> None:
-        """Add up what could not be used, and say so once a file."""
-        agent = batch.agent
-        for kind, count in batch.unknown:
-            self.unknown_types[agent].add(kind, count)
-            self.ledger.add(("unknown_records", agent), count)
-        for error in errors:
-            known = {one.reason: one for one in self.skipped.get(agent, ())}
-            first = known.get(error.reason, ParseError(error.reason, 0, error.example))
-            known[error.reason] = ParseError(error.reason, first.count + error.count, first.example)
-            self.skipped[agent] = tuple(known.values())
-            self._tell("skipped records", agent, path=batch.path, reason=error.reason)
-
     def _ledger_gauges(self) -> dict[Series, float]:
         gauges: dict[Series, float] = {("ledger_bytes",): self.ledger.size_bytes()}
         durable = self.ledger.durable
         if durable is not None:
             gauges["ledger_durable",] = int(durable)
         return gauges
-
-    def _tell_of_ledger(self) -> None:
-        for repair in self.ledger.take_news():
-            log.error("ledger repaired", details=repair)
-        warning = self.ledger.warning
-        if warning and warning != self._warning:
-            log.error("ledger not durable", reason=warning)
-        self._warning = warning
-
-    def _tell(self, event: str, agent: str, **details: str) -> None:
-        """Log a message once, and at most TOLD_MAX messages of one event and agent."""
-        key = (event, agent, *details.values())
-        if key in self._noticed:
-            return
-        self._noticed.add(key)
-        self._told[event, agent] += 1
-        if self._told[event, agent] <= TOLD_MAX:
-            log.warning(event, agent=agent, **details)
-        elif self._told[event, agent] == TOLD_MAX + 1:
-            more = "more files; see agtop-exporter doctor"
-            log.warning(event, agent=agent, reason=more)
-
-
-def _failure(agent: str, error: OSError) -> Failure:
-    return Failure(agent, error.filename or "", error.strerror or "")

@@ -20,11 +20,11 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.pipeline.trees import SessionTree
 from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.settings import Settings
 from agtop_exporter.state import resolve
 
-NO_KEY = ("", "")
 NEW = b""  # the packed state of a session that did not exist
 BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
 
@@ -57,8 +57,7 @@ class SessionViews:
         `keep_closed`, a session has a view only while it is open: until it has been closed and
         inactive for the time of the setting `session_linger`.
         """
-        self._ledger = ledger
-        self._records: Mapping[Key, SessionState] = {}  # of the ledger
+        self._records = ledger.sessions
         self._pairing = pairing
         self._steps = steps
         self._plans = plans
@@ -70,9 +69,7 @@ class SessionViews:
         self._views: dict[Key, Session] = {}  # of the open sessions
         self._closed: dict[Key, Session] = {}  # views of the other sessions, if they are kept
         self._returned: dict[Key, Session] = {}  # of open sessions: the view when they were closed
-        self._parents: dict[Key, Key] = {}
-        self._children: dict[Key, list[Key]] = {}
-        self._top_level: dict[str, set[str]] = {}  # session ids by agent
+        self._tree = SessionTree(self._records)
         # Pending sessions (not yet matched or not yet in the tree), with their packed states before
         # the change. A session that did not change, but is new here, has None.
         self._changed: dict[Key, bytes | None] = {}
@@ -86,14 +83,13 @@ class SessionViews:
 
     def note(self, changed: Mapping[Key, bytes]) -> None:
         """Add changed sessions to the pending ones. `update` processes them."""
-        for key in changed if self._started else self._ledger.sessions:
+        for key in changed if self._started else self._records:
             if key[0] not in self._unwanted:
                 self._changed.setdefault(key, changed.get(key))
         self._started = True
 
     def update(self, now: float, *, sampled_at: Callable[[], float]) -> None:
         """Process the pending sessions, and update the states that depend on the current time."""
-        self._records = self._ledger.sessions
         for key, before in tuple(self._changed.items()):
             with self._steps.step("match", key[0]) as learning:
                 self._pairing.learn(self._records[key])
@@ -107,7 +103,7 @@ class SessionViews:
             for paired in self._pairing.pair(sampled_at(), self._records):
                 key = (paired.agent, paired.session_id)
                 if key in self._records and key[0] not in self._unwanted:
-                    self._stale.update(self._tree(key))
+                    self._stale.update(self._tree.members(key))
         self._stale.update(self._views)
         for key in tuple(self._stale):
             with self._steps.step("sessions", key[0]):
@@ -121,18 +117,14 @@ class SessionViews:
     def _place(self, key: Key) -> None:
         """Add a session to the tree of its parent, and mark the views of its ancestors as stale."""
         facts = self._records[key].facts
-        if facts.parent_session_id and key not in self._parents:
-            parent = self._parents[key] = (key[0], facts.parent_session_id)
-            self._children.setdefault(parent, []).append(key)
-        top_level = self._top_level.setdefault(key[0], set())
-        (top_level.add if self._is_top(key) else top_level.discard)(key[1])
+        self._tree.add(key, facts.parent_session_id)
         if facts.started_at is not None:
             self.first_started_at = min(self.first_started_at or math.inf, facts.started_at)
-        self._stale.update(self._line(key))
+        self._stale.update(self._tree.line(key))
 
     def _renew(self, key: Key, now: float) -> None:
         view = self._view(key, now)
-        if self._is_top(key):
+        if self._tree.is_top(key):
             self.waits.observe(view, now, seen_before=self._updated_at)
         if view.state.kind == "closed" and not self._is_recent(view, now):
             self._views.pop(key, None)
@@ -144,17 +136,6 @@ class SessionViews:
             self._returned.update(self._view_before(key, now))
         self._views[key] = view
         self._closed.pop(key, None)
-
-    def _line(self, key: Key) -> list[Key]:
-        """Return a session and its ancestors."""
-        line: list[Key] = []
-        while key in self._records and key not in line:
-            line.append(key)
-            key = self._parents.get(key, NO_KEY)
-        return line
-
-    def _is_top(self, key: Key) -> bool:
-        return self._parents.get(key) not in self._records
 
     def all(self) -> tuple[Session, ...]:
         """Return the open sessions, and the closed ones if they are kept."""
@@ -170,9 +151,9 @@ class SessionViews:
 
     def states(self) -> dict[str, dict[str, int]]:
         """Count the top-level sessions by agent and state."""
-        counts = {agent: Counter(closed=len(known)) for agent, known in self._top_level.items()}
+        counts = {agent: Counter(closed=number) for agent, number in self._tree.top_level().items()}
         for key, view in self._views.items():
-            if self._is_top(key):
+            if self._tree.is_top(key):
                 counts[key[0]]["closed"] -= 1
                 counts[key[0]][view.state.kind] += 1
         return {agent: dict(states) for agent, states in counts.items()}
@@ -184,7 +165,7 @@ class SessionViews:
 
     def published(self, now: float) -> tuple[Session, ...]:
         """Return the sessions that get series: live or recently active ones, the latest first."""
-        views = [view for key, view in self._views.items() if self._is_top(key)]
+        views = [view for key, view in self._views.items() if self._tree.is_top(key)]
         shown = [view for view in views if self._is_recent(view, now) or is_live(view)]
         shown.sort(key=lambda view: (-(view.last_active or 0), view.session_id))
         limit = self._settings.sessions_max
@@ -193,7 +174,9 @@ class SessionViews:
 
     def _view_before(self, key: Key, now: float) -> dict[Key, Session]:
         """Return the view of a session before the changes of this refresh, unless it is new."""
-        members = [m for m in map(self._state_before, self._tree(key, before=True)) if m]
+        members = [
+            m for m in map(self._state_before, self._tree.members(key, self._was_subagent)) if m
+        ]
         return {key: self._view_of(members, now)} if self._before.get(key) != NEW else {}
 
     def _state_before(self, key: Key) -> SessionState | None:
@@ -206,7 +189,7 @@ class SessionViews:
         return state is not None and bool(state.facts.parent_session_id)
 
     def _view(self, key: Key, now: float) -> Session:
-        return self._view_of([self._records[member] for member in self._tree(key)], now)
+        return self._view_of([self._records[member] for member in self._tree.members(key)], now)
 
     def _view_of(self, members: list[SessionState], now: float) -> Session:
         """Return the view of the first of `members`. The others are its subagents."""
@@ -225,7 +208,7 @@ class SessionViews:
             floor_cost += used.cost.max(member.floor_cost)
             last_active = max(last_active, member.facts.last_active or 0)
             subagents += member.facts.subagent
-        top = SessionKey(*self._line((record.agent, record.session_id))[-1])
+        top = SessionKey(*self._tree.line((record.agent, record.session_id))[-1])
         signal = tree_signal(members)
         process = self._pairing.process(top)
         shared = _shared_facts(facts) | {
@@ -246,9 +229,7 @@ class SessionViews:
             floor_tokens=floor_tokens,
             floor_cost=floor_cost,
             subagent_file_count=subagents,
-            children=tuple(
-                [child for _, child in self._children.get((record.agent, record.session_id), ())]
-            ),
+            children=self._tree.children((record.agent, record.session_id)),
             user_turns=record.turns,
             agent_turns=own.requests,
             tools=dict(record.tools),
@@ -267,18 +248,6 @@ class SessionViews:
         used = facts.context_peak_tokens or facts.context_used_tokens
         window = self._context_window(facts.model) if used else None
         return window if used and window and used <= window else None
-
-    def _tree(self, key: Key, *, before: bool = False) -> list[Key]:
-        """Return a session and all its subagents, each once; or those `before` the changes."""
-        members: dict[Key, None] = {}
-        waiting = [key]
-        while waiting:
-            member = waiting.pop()
-            if member not in members:
-                members[member] = None
-                children = self._children.get(member, ())
-                waiting.extend(filter(self._was_subagent, children) if before else children)
-        return list(members)
 
     def _state(  # noqa: PLR0913 - all that a state comes from
         self,

@@ -194,7 +194,7 @@ def test_sessions_in_a_folder_on_a_dead_mount_are_counted(tmp_path, dead):
         assert samples["agtop_scan_errors_total", "codex"] == 0
     trouble = {"path": str(dead.path), "reason": "does not respond"}
     assert warnings(look) == [("cannot read folder", trouble)]
-    assert look.pipeline.unreadable["claude"] == {str(dead.path): "does not respond"}
+    assert look.pipeline.findings.unreadable["claude"] == {str(dead.path): "does not respond"}
     look.pipeline.close()
 
 
@@ -235,7 +235,7 @@ def test_an_agents_folder_on_a_dead_mount_is_skipped(tmp_path, dead, folder):
         assert samples["agtop_agent_up", "codex"] == 0
     trouble = {"path": str(dead.path), "reason": "does not respond"}
     assert warnings(look) == [("cannot read folder", trouble)]
-    assert look.pipeline.unreadable["codex"] == {str(dead.path): "does not respond"}
+    assert look.pipeline.findings.unreadable["codex"] == {str(dead.path): "does not respond"}
     look.pipeline.close()
 
 

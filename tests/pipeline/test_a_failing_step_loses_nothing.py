@@ -46,7 +46,7 @@ OF_ONE_AGENT = {  # function: the stage, and whether a call is about Claude Code
     ),
 }
 OF_ALL_AGENTS = {
-    "agtop_exporter.pipeline:read_all": "scan",
+    "agtop_exporter.pipeline.scanner:read_all": "scan",
     "agtop_exporter.ledger:Ledger.checkpoint": "ledger",
     "agtop_exporter.ledger.store:Store.flush": "ledger",
     "agtop_exporter.ledger:Ledger.take_changed": "ledger",

@@ -1,0 +1,93 @@
+"""What scans could not use, for `doctor` and the log. The log has each message once."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import partial
+
+import structlog
+
+from agtop_exporter.folders import Folder, Trouble
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import Batch, ParseError
+from agtop_exporter.pipeline.scan import Failure
+from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.reading.drift import UnknownTypes
+from agtop_exporter.telemetry import Telemetry
+
+UNREADABLE_MAX = 100  # paths of one agent that are remembered
+LOGGED_MAX = 10  # files of one agent that are logged for one reason
+
+log = structlog.get_logger()
+
+
+class Findings:
+    """The skipped records, the unknown record types and the unreadable paths, by agent.
+
+    They are those that were found since this process started.
+    """
+
+    def __init__(self, steps: Steps, telemetry: Telemetry) -> None:
+        self._steps = steps
+        self._telemetry = telemetry
+        self.skipped: dict[str, tuple[ParseError, ...]] = {}
+        self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
+        self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
+        self._logged: set[tuple[str, ...]] = set()
+        self._logged_count: Counter[tuple[str, str]] = Counter()  # by event and agent
+        self._ledger_warning = ""
+
+    def add_failure(self, failure: Failure) -> None:
+        """Note a file or directory that could not be read."""
+        self._telemetry.count("scan_errors", failure.agent)
+        if failure.bug is not None:
+            self._steps.note("scan", failure.bug, agent=failure.agent)
+        if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
+            unreadable[failure.path] = failure.reason
+        if (failure.path, failure.reason) not in self._logged:  # as a trouble with a folder
+            self._log("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
+
+    def add_batch(self, batch: Batch, errors: Iterable[ParseError]) -> None:
+        """Note the records of a batch that were skipped or have an unknown type."""
+        agent = batch.agent
+        for kind, count in batch.unknown:
+            self.unknown_types[agent].add(kind, count)
+        for error in errors:
+            known = {one.reason: one for one in self.skipped.get(agent, ())}
+            first = known.get(error.reason, ParseError(error.reason, 0, error.example))
+            known[error.reason] = ParseError(error.reason, first.count + error.count, first.example)
+            self.skipped[agent] = tuple(known.values())
+            self._log("skipped records", agent, path=batch.path, reason=error.reason)
+
+    def add_directory(self, agent: str, folder: Folder) -> None:
+        """Note the working directory of a session, if it does not respond."""
+        if folder.trouble is not None:
+            self._telemetry.count("scan_errors", agent)
+            self.unreadable[agent][folder.trouble.place] = folder.trouble.reason
+
+    def log_trouble(self, trouble: Trouble) -> None:
+        """Log that a directory does not respond."""
+        if trouble not in self._logged:
+            self._logged.add(trouble)
+            log.warning("cannot read folder", path=trouble.place, reason=trouble.reason)
+
+    def log_ledger(self, ledger: Ledger) -> None:
+        """Log repairs of the ledger, and why it is not stored on disk."""
+        for repair in ledger.take_news():
+            log.error("ledger repaired", details=repair)
+        warning = ledger.warning
+        if warning and warning != self._ledger_warning:
+            log.error("ledger not durable", reason=warning)
+        self._ledger_warning = warning
+
+    def _log(self, event: str, agent: str, **details: str) -> None:
+        """Log a message once, and at most LOGGED_MAX messages of one event and agent."""
+        key = (event, agent, *details.values())
+        if key in self._logged:
+            return
+        self._logged.add(key)
+        self._logged_count[event, agent] += 1
+        warn = partial(log.warning, event, agent=agent)
+        if self._logged_count[event, agent] <= LOGGED_MAX:
+            warn(**details)
+        elif self._logged_count[event, agent] == LOGGED_MAX + 1:
+            warn(reason="more files; see agtop-exporter doctor")

@@ -1,0 +1,213 @@
+"""Finds the files that changed, reads them, and counts their records in the ledger."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from time import perf_counter
+
+import msgspec
+
+from agtop_exporter.agents import Agent
+from agtop_exporter.folders import Folders
+from agtop_exporter.labels import ResetReason
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import AgentStatus, Batch
+from agtop_exporter.pipeline.files import Listing
+from agtop_exporter.pipeline.findings import Findings
+from agtop_exporter.pipeline.guard import Guard, NoResponseError
+from agtop_exporter.pipeline.guarded import GuardedFiles
+from agtop_exporter.pipeline.scan import Failure, read_all
+from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.pricing import PriceBook
+from agtop_exporter.telemetry import Telemetry
+
+COUNTED_BY_AGENT = ("turns", "sessions_started", "scan_bytes", "scan_records", "scan_errors")
+DELETED: ResetReason = "deleted"
+
+
+class _Run:
+    """What one scan has found so far, by agent."""
+
+    def __init__(self, agents: Mapping[str, Agent], stopping: Callable[[], bool]) -> None:
+        self.agents = agents
+        self.stopping = stopping
+        self.listings: dict[str, Listing] = {}
+        self.seconds = dict.fromkeys(agents, 0.0)
+        self.failed: set[str] = set()
+        self.uncounted: set[tuple[str, str]] = set()  # files whose later batches must wait
+
+
+class Scanner:
+    """Scans the files of agents into a ledger. `plans` has the subscriptions that it found."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
+        self,
+        *,
+        ledger: Ledger,
+        prices: PriceBook,
+        files: Mapping[str, GuardedFiles],
+        folders: Folders,
+        guard: Guard,
+        steps: Steps,
+        telemetry: Telemetry,
+        findings: Findings,
+    ) -> None:
+        """Put the parts together. `files` has the files of each agent."""
+        self._ledger = ledger
+        self._prices = prices
+        self._files = files
+        self._folders = folders
+        self._guard = guard
+        self._steps = steps
+        self._telemetry = telemetry
+        self._findings = findings
+        self._last_success: dict[str, float] = {}
+        self.plans: dict[str, str] = {}  # by agent
+
+    def scan(
+        self,
+        agents: Mapping[str, Agent],
+        now: float,
+        *,
+        progress: Callable[[int, int], None],
+        stopping: Callable[[], bool],
+    ) -> list[AgentStatus]:
+        """Count what is new in the files of `agents`, and return the status of each agent.
+
+        `now` is in unix seconds. `progress` is called with the bytes read so far and the bytes to
+        read. If `stopping` returns True, the rest is left for the next scan.
+        """
+        run = _Run(agents, stopping)
+        for name in agents:
+            began = perf_counter()
+            with self._steps.step("scan", name) as looking:
+                self._look(name, run)
+            if looking.failed:
+                run.failed.add(name)
+                self._telemetry.count("scan_errors", name)
+            run.seconds[name] = perf_counter() - began
+        self._read(run, progress)
+        return [
+            msgspec.structs.replace(
+                self._status(agent, run, now),
+                files=len(self._ledger.cursors.get(agent.name, ())),
+                scan_duration_seconds=run.seconds[agent.name],
+            )
+            for agent in agents.values()
+        ]
+
+    # --- files ----------------------------------------------------------------------------------
+
+    def _look(self, name: str, run: _Run) -> None:
+        """Find out which files of an agent have changed."""
+        cursors = self._ledger.cursors.get(name, {})
+        try:
+            listing = self._files[name].look(cursors, stopping=run.stopping)
+        except OSError as error:
+            if not run.stopping():  # else it was not given the time
+                self._fail(_failure(name, error), run)
+            return
+        run.listings[name] = listing
+        for path, reason in listing.unreadable:
+            self._fail(Failure(name, path, reason), run)
+        self._follow(name, listing)
+        with self._steps.step("scan", name):
+            self._find_plan(name, run)
+
+    def _find_plan(self, name: str, run: _Run) -> None:
+        try:
+            self.plans[name] = self._files[name].account_plan()
+        except OSError as error:
+            if isinstance(error, NoResponseError):
+                del run.listings[name]  # its files would not respond either
+            self._fail(_failure(name, error), run)
+
+    def _follow(self, agent: str, listing: Listing) -> None:
+        """Move the cursors of renamed files, and forget those of deleted files."""
+        ledger = self._ledger
+        for old, new in listing.moved:
+            ledger.set_cursor(agent, new, ledger.cursor(agent, old))
+            ledger.forget_cursor(agent, old)
+        ledger.forget_titles(agent, listing.gone)
+        for path in listing.gone:
+            ledger.forget_cursor(agent, path)
+            ledger.add(("source_resets", agent, DELETED), 1)
+
+    # --- records --------------------------------------------------------------------------------
+
+    def _read(self, run: _Run, progress: Callable[[int, int], None]) -> None:
+        work = [item for listing in run.listings.values() for item in listing.work]
+        with self._steps.step("scan") as reading:
+            for result in read_all(
+                work,
+                run.agents,
+                progress=progress,
+                stopping=run.stopping,
+                guard=self._guard,
+                expect=self._expect_projects,
+            ):
+                began = perf_counter()
+                if isinstance(result, Batch):
+                    self._record(result, run.uncounted)
+                elif result.reason:
+                    self._fail(result, run)
+                run.seconds[result.agent] += perf_counter() - began
+        run.failed.update(run.agents if reading.failed else (agent for agent, _ in run.uncounted))
+
+    def _record(self, batch: Batch, uncounted: set[tuple[str, str]]) -> None:
+        """Count a batch, unless an earlier one of the same file could not be counted."""
+        file = (batch.agent, batch.path)
+        if file in uncounted:
+            return
+        with self._steps.step("ledger", batch.agent) as recording:
+            project = partial(self._project, batch.agent)
+            errors = self._ledger.record(batch, price=self._prices.cost, project=project)
+            self._findings.add_batch(batch, errors)
+            for _, count in batch.unknown:
+                self._ledger.add(("unknown_records", batch.agent), count)
+        if recording.failed:
+            uncounted.add(file)
+        if self._ledger.wants_checkpoint:
+            with self._steps.step("ledger"):
+                self._ledger.checkpoint()
+                self._ledger.pack()
+
+    def _project(self, agent: str, cwd: str) -> str:
+        """Return the project of a working directory: its last component if it does not respond."""
+        folder = self._folders.find(cwd)
+        self._findings.add_directory(agent, folder)
+        return folder.project
+
+    def _expect_projects(self, results: Iterable[Batch | Failure]) -> None:
+        """Request the projects of new sessions. The results are counted in the meantime."""
+        self._folders.expect(
+            update.cwd
+            for batch in results
+            if isinstance(batch, Batch)
+            for update in batch.sessions
+            if update.cwd and self._ledger.lacks_project(batch.agent, update.session_id)
+        )
+
+    # --- result ---------------------------------------------------------------------------------
+
+    def _fail(self, failure: Failure, run: _Run) -> None:
+        run.failed.add(failure.agent)
+        self._findings.add_failure(failure)
+
+    def _status(self, agent: Agent, run: _Run, now: float) -> AgentStatus:
+        listing, succeeded = run.listings.get(agent.name), agent.name not in run.failed
+        if listing is None or not listing.present:
+            return AgentStatus(agent=agent.name, enabled=False, up=None if succeeded else False)
+        if succeeded:
+            self._last_success[agent.name] = now
+        for name in COUNTED_BY_AGENT:
+            self._ledger.add((name, agent.name), 0)
+        return AgentStatus(
+            agent=agent.name,
+            enabled=True,
+            up=succeeded,
+            last_success=self._last_success.get(agent.name),
+        )
+
+
+def _failure(agent: str, error: OSError) -> Failure:
+    return Failure(agent, error.filename or "", error.strerror or "")
