@@ -69,6 +69,11 @@ class Ledger:
         counting.apply(self._state)
         return self._state.sessions
 
+    @property
+    def session_counts(self) -> Mapping[str, int]:
+        """The number of sessions by agent."""
+        return self._state.sessions.count_by_agent
+
     def folded_labels(self) -> dict[SeriesLimit, int]:
         """Return how many models, tools and projects share the label value `other`."""
         counting.apply(self._state)
@@ -76,7 +81,7 @@ class Ledger:
 
     @property
     def cursors(self) -> dict[str, dict[str, Cursor]]:
-        """How far each file has been read, by agent and path."""
+        """How far each file has been read, by agent and path. `cursor` adds the reader's state."""
         return self._state.cursors
 
     @property
@@ -184,8 +189,8 @@ class Ledger:
         self._state.remember(name, data)
 
     def cursor(self, agent: str, path: str) -> Cursor:
-        """Return how far a file has been read: from its start on where it is new."""
-        return self._state.cursors.get(agent, {}).get(path, Cursor())
+        """Return how far a file has been read. Raises OSError if the ledger cannot be read."""
+        return self._mending(lambda: self._state.cursor(agent, path))
 
     def set_cursor(self, agent: str, path: str, cursor: Cursor) -> None:
         """Remember how far a file has been read."""

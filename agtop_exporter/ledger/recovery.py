@@ -140,7 +140,7 @@ def join(stored: LedgerState, state: LedgerState) -> None:
             stored.totals.add(series, value - state.loaded.get(series, 0))
     stored.totals.raise_to(state.totals)  # what was published
     for agent, path in state.files():
-        stored.set_cursor(agent, path, state.cursors[agent][path])
+        stored.set_cursor(agent, path, state.cursor(agent, path))
     for window, limit in state.rate_limits.items():
         known_limit = stored.rate_limits.get(window)
         if known_limit is None or known_limit.observed_at <= limit.observed_at:

@@ -1,6 +1,8 @@
 """The sessions of the ledger in memory, and which of them have changed."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from sys import intern
 
 import msgspec
 
@@ -27,6 +29,7 @@ class Sessions(Mapping[Key, SessionState]):
 
     def __init__(self) -> None:
         self._numbers: dict[Key, int] = {}
+        self.count_by_agent: Counter[str] = Counter()
         self._packed: list[bytes] = []  # by number; empty for a session that is an object
         self._objects: dict[int, SessionState] = {}
         self._before: dict[int, bytes] = {}  # packed states before the first change; new: empty
@@ -68,7 +71,7 @@ class Sessions(Mapping[Key, SessionState]):
         """Add stored sessions: their numbers are 0, 1, 2, ... Those without an agent are lost."""
         for record in found:
             if record.agent:
-                self._numbers[record.agent, record.session_id] = record.id
+                self._add(record)
             else:
                 self.lost.add(record.id)
             self._packed.append(_encode(record))
@@ -77,14 +80,19 @@ class Sessions(Mapping[Key, SessionState]):
         """Return the number of a session. Create the session if it does not exist."""
         number = self._numbers.get((agent, session_id))
         if number is None:
-            number = self._numbers[agent, session_id] = len(self._packed)
+            number = len(self._packed)
             record = SessionState(number, agent, session_id, SessionUpdate(session_id=session_id))
+            self._add(record)
             self._packed.append(b"")
             self._objects[number] = record
             self._before[number] = b""
             self._note(number)
             self.created.append(record)
         return number
+
+    def _add(self, record: SessionState) -> None:
+        self._numbers[intern(record.agent), record.session_id] = record.id
+        self.count_by_agent[record.agent] += 1
 
     def change(self, number: int) -> SessionState:
         """Return a session for a change of it. Its state before that is kept for `take_changed`."""

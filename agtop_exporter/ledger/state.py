@@ -1,8 +1,11 @@
 """All that the ledger knows, in memory, and what of it is not on disk yet."""
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Generic, TypeVar
+
+import msgspec
 
 from agtop_exporter.ledger import rows
 from agtop_exporter.ledger.changes import Changes
@@ -16,6 +19,12 @@ GENERATION = "generation"  # metadata: the number of the last commit
 RESTORING = "restoring"  # metadata: keys of events were lost, and files are read again for them
 
 Path = tuple[str, str]  # agent, path of a file
+
+STORED = b"\xc1"
+"""The state of a cursor in memory whose real state is only on disk. No reader writes it.
+
+The states are a third of what a file takes, and only reading on needs them.
+"""
 
 T = TypeVar("T")
 
@@ -48,7 +57,7 @@ class LedgerState:
         self.sessions.load(self._stored_sessions())
         self.totals.load(map(rows.total_of, store.all("totals")))
         for agent, path, cursor in map(rows.cursor_of, store.all("cursors")):
-            self.cursors.setdefault(agent, {})[path] = cursor
+            self.cursors.setdefault(agent, {})[path] = _without_state(cursor)
         for limit in map(rows.limit_of, store.all("rate_limits")):
             self.rate_limits[limit.agent, limit.window] = limit
         self.metadata.update(map(rows.metadata_of, store.all("metadata")))
@@ -75,6 +84,21 @@ class LedgerState:
             yield record
 
     # --- files ----------------------------------------------------------------------------------
+
+    def cursor(self, agent: str, path: str) -> Cursor:
+        """Return how far a file has been read, with the state of its reader.
+
+        If the stored row is lost, the file is read again from its start. Raises DamagedError, or
+        OSError if nothing of the ledger's file can be read: its events are not known then, so
+        nothing may be read again.
+        """
+        cursor = self.cursors.get(agent, {}).get(path, Cursor())
+        if cursor.state != STORED:
+            return cursor
+        if not self.store.has_rows:
+            raise OSError(errno.EIO, "the ledger cannot be read", path)
+        state = self.store.reader_state(agent, path)
+        return Cursor() if state is None else msgspec.structs.replace(cursor, state=state)
 
     def set_cursor(self, agent: str, path: str, cursor: Cursor) -> None:
         """Remember how far a file has been read."""
@@ -113,10 +137,18 @@ class LedgerState:
             self.generation += 1
             self.sessions.unsaved.clear()
             self.totals.changed.clear()
+            if self.store.has_rows:
+                self._drop_reader_states()
             self.changed_cursors.clear()
             self.changed_metadata.clear()
             self.changed_limits = False
         return written
+
+    def _drop_reader_states(self) -> None:
+        for agent, path in self.changed_cursors:
+            cursor = self.cursors.get(agent, {}).get(path)
+            if cursor is not None:
+                self.cursors[agent][path] = _without_state(cursor)
 
     def mark_all(self) -> None:
         """Let the next flush write all that is in memory."""
@@ -147,11 +179,11 @@ class LedgerState:
         return {
             **found,
             "totals": [rows.total_row(s, self.totals.values[s]) for s in self.totals.changed],
-            "cursors": [
-                rows.cursor_row(agent, path, cursor)
+            "cursors": (  # lazy: without a file, their states cannot be read
+                rows.cursor_row(agent, path, self.cursor(agent, path))
                 for agent, path in self.changed_cursors
-                if (cursor := self.cursors.get(agent, {}).get(path)) is not None
-            ],
+                if path in self.cursors.get(agent, {})
+            ),
             "rate_limits": [rows.limit_row(limit) for limit in self.rate_limits.values()],
             "metadata": [
                 (GENERATION, generation),
@@ -165,6 +197,10 @@ class LedgerState:
             for agent, path in self.changed_cursors
             if path not in self.cursors.get(agent, {})
         ]
+
+
+def _without_state(cursor: Cursor) -> Cursor:
+    return msgspec.structs.replace(cursor, state=STORED) if cursor.state else cursor
 
 
 class _Table(Generic[T]):

@@ -198,6 +198,13 @@ class Store:
         ]
         return max((number + 1 for number in last if isinstance(number, int)), default=0)
 
+    def reader_state(self, agent: str, path: str) -> bytes | None:
+        """Return the stored state of a cursor, None without a row. Raises DamagedError."""
+        statement = "SELECT reader_state FROM cursors WHERE agent = ? AND path = ?"
+        for (state,) in self._select(statement, (agent, path)):
+            return bytes(state) if isinstance(state, bytes) else None
+        return None
+
     def hours(self) -> Iterator[Row]:
         """Return the sums by session, model and hour, with those that are not on disk yet."""
         yield from self.all("hourly")

@@ -35,7 +35,7 @@ class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
     example: str = ""  # a location, never the content
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True):
+class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The position up to which one file has been counted: everything before `offset`.
 
     `fingerprint` is a digest of the first bytes of the file and of those just before `offset`.

@@ -74,11 +74,11 @@ class Pairing:
             self._usage = added(self._usage, _restored(saved))
             self._saved = TreeUsage()  # all of it is to be saved
 
-    def learn(self, record: SessionState) -> None:
+    def learn(self, key: Key, record: SessionState) -> None:
         """Add a new or changed session. A subagent runs in the process of its parent."""
         if record.facts.parent_session_id:
             return
-        path, key = hash(record.facts.data_path), (record.agent, record.session_id)
+        path = hash(record.facts.data_path)
         known = self._of_file.get(path, ())
         if len(known) < SESSIONS_OF_FILE and key not in known:
             self._of_file[path] = (*known, key)

@@ -11,7 +11,7 @@ from agtop_exporter.folders import Folders
 from agtop_exporter.labels import ResetReason
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import AgentStatus, Batch
-from agtop_exporter.pipeline.files import Listing
+from agtop_exporter.pipeline.files import Listing, Work
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.guarded import GuardedFiles
@@ -135,7 +135,8 @@ class Scanner:
     # --- records --------------------------------------------------------------------------------
 
     def _read(self, run: _Run, progress: Callable[[int, int], None]) -> None:
-        work = [item for listing in run.listings.values() for item in listing.work]
+        items = (item for listing in run.listings.values() for item in listing.work)
+        work = [item for item in map(partial(self._with_state, run), items) if item]
         with self._steps.step("scan") as reading:
             for result in read_all(
                 work,
@@ -152,6 +153,15 @@ class Scanner:
                     self._fail(result, run)
                 run.seconds[result.agent] += perf_counter() - began
         run.failed.update(run.agents if reading.failed else (agent for agent, _ in run.uncounted))
+
+    def _with_state(self, run: _Run, work: Work) -> Work | None:
+        """Add the state of the reader, which is only in the ledger."""
+        try:
+            cursor = self._ledger.cursor(work.agent, work.path)
+        except OSError as error:
+            self._fail(_failure(work.agent, error), run)
+            return None
+        return msgspec.structs.replace(work, cursor=cursor)
 
     def _record(self, batch: Batch, uncounted: set[tuple[str, str]]) -> None:
         """Count a batch, unless an earlier one of the same file could not be counted."""

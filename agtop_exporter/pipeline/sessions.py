@@ -57,6 +57,7 @@ class SessionViews:
         `keep_closed`, a session has a view only while it is open: until it has been closed and
         inactive for the time of the setting `session_linger`.
         """
+        self._ledger = ledger
         self._records = ledger.sessions
         self._pairing = pairing
         self._steps = steps
@@ -92,7 +93,7 @@ class SessionViews:
         """Process the pending sessions, and update the states that depend on the current time."""
         for key, before in tuple(self._changed.items()):
             with self._steps.step("match", key[0]) as learning:
-                self._pairing.learn(self._records[key])
+                self._pairing.learn(key, self._records[key])
             with self._steps.step("sessions", key[0]) as placing:
                 self._place(key)
             if not (learning.failed or placing.failed):
@@ -111,6 +112,9 @@ class SessionViews:
                 self._stale.discard(key)
         if not self._stale:
             self._before.clear()
+            self._stale = set()  # a set that was large stays large
+        if not self._changed:
+            self._changed = {}
         self._pairing.forget(self._views)
         self._updated_at = now
 
@@ -151,7 +155,11 @@ class SessionViews:
 
     def states(self) -> dict[str, dict[str, int]]:
         """Count the top-level sessions by agent and state."""
-        counts = {agent: Counter(closed=number) for agent, number in self._tree.top_level().items()}
+        counts = {
+            agent: Counter(closed=number - self._tree.subagents[agent])
+            for agent, number in self._ledger.session_counts.items()
+            if agent not in self._unwanted
+        }
         for key, view in self._views.items():
             if self._tree.is_top(key):
                 counts[key[0]]["closed"] -= 1

@@ -1,6 +1,7 @@
 """Which sessions are subagents of which others."""
 
-from collections.abc import Callable, Container, Mapping
+from collections import Counter
+from collections.abc import Callable, Container
 
 from agtop_exporter.ledger import Key
 
@@ -14,16 +15,14 @@ class SessionTree:
         self._known = known
         self._parents: dict[Key, Key] = {}
         self._children: dict[Key, list[Key]] = {}
-        self._top_level: dict[str, set[str]] = {}  # session ids by agent
+        self.subagents: Counter[str] = Counter()  # sessions with a parent, by agent
 
     def add(self, key: Key, parent_session_id: str) -> None:
-        """Add a session, or the parent of a session that was added without one."""
-        agent, session_id = key
+        """Add a session that may have a parent."""
         if parent_session_id and key not in self._parents:
-            parent = self._parents[key] = (agent, parent_session_id)
+            parent = self._parents[key] = (key[0], parent_session_id)
             self._children.setdefault(parent, []).append(key)
-        top_level = self._top_level.setdefault(agent, set())
-        (top_level.add if self.is_top(key) else top_level.discard)(session_id)
+            self.subagents[key[0]] += parent in self._known
 
     def is_top(self, key: Key) -> bool:
         """Return whether a session has no parent."""
@@ -51,7 +50,3 @@ class SessionTree:
     def children(self, key: Key) -> tuple[str, ...]:
         """Return the session ids of the direct subagents of a session."""
         return tuple([session_id for _, session_id in self._children.get(key, ())])
-
-    def top_level(self) -> Mapping[str, int]:
-        """Return the number of top-level sessions by agent."""
-        return {agent: len(known) for agent, known in self._top_level.items()}

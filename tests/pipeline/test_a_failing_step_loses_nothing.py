@@ -34,7 +34,7 @@ OF_ONE_AGENT = {  # function: the stage, and whether a call is about Claude Code
     ),
     "agtop_exporter.pipeline.pairing:Pairing.learn": (
         "match",
-        lambda _, record: record.agent == "claude",
+        lambda _, key, _record: key[0] == "claude",
     ),
     "agtop_exporter.pipeline.sessions:SessionViews._place": (
         "sessions",
