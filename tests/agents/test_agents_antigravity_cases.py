@@ -7,7 +7,7 @@ from contextlib import closing
 
 import msgspec
 import pytest
-from agent_files import counted
+from agent_files import counted, write_lines
 from driving import read_on, transcripts
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,6 +158,28 @@ def test_an_encrypted_conversation_is_known_by_its_date(tmp_path):
     record = counted(tmp_path, AGENT)[ID]
     assert (record.facts.last_active, record.facts.started_at) == (1_775_120_400, None)
     assert record.models == {}
+
+
+@pytest.mark.parametrize("workspace", ["/src/the engine", "file:///src/the%20engine"])
+def test_an_encrypted_conversation_has_its_place_in_the_history(tmp_path, workspace):
+    path = tmp_path / f".gemini/antigravity-cli/conversations/{ID}.pb"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(range(256)))
+    os.utime(path, (NOON, NOON))
+    prompt = {"display": CANARY, "workspace": workspace, "timestamp": (NOON - 60) * 1000}
+    write_lines(
+        tmp_path / ".gemini/antigravity-cli/history.jsonl",
+        prompt | {"workspace": "/elsewhere"},
+        "torn",
+        prompt | {"conversationId": ID},
+        prompt | {"conversationId": ID, "workspace": "/later", "timestamp": NOON * 1000},
+        prompt | {"conversationId": OTHER, "workspace": 7},
+    )
+    sessions = counted(tmp_path, AGENT)
+    facts = sessions[ID].facts
+    assert (facts.cwd, facts.started_at) == ("/src/the engine", NOON - 60)
+    assert list(sessions) == [ID]
+    assert CANARY not in repr(sessions)
 
 
 def test_responses_count_once_though_they_are_written_again(tmp_path):

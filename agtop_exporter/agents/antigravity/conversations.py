@@ -1,6 +1,7 @@
 """Reads Antigravity's conversations. In newer versions these are databases with all tokens.
 
-Those of older versions (`.pb`) are encrypted; only their existence and modification time are known.
+Those of older versions (`.pb`) are encrypted; only their existence and their modification time are
+known, and for the command line tool their place and the time of their first prompt.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.antigravity import messages, protobuf, steps
+from agtop_exporter.agents.antigravity import history, messages, protobuf, steps
 from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, NANOSECONDS, Response, Step
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.agents.antigravity.state import NAME
@@ -265,5 +266,8 @@ def _read_time(path: str) -> Batch:
     """Return the session of an encrypted conversation, with the time when it was last written."""
     now = FileGroup(path).cursor()
     batch = BatchBuilder(NAME, path)
-    batch.session(Path(path).stem.lower(), last_active=now.mtime_ns / NANOSECONDS)
+    session = batch.session(Path(path).stem.lower(), last_active=now.mtime_ns / NANOSECONDS)
+    place = history.place(Path(path))
+    session.work_in(place.folder)
+    _observe_time(session, place.began)
     return batch.build(now)
