@@ -11,7 +11,7 @@ from agtop_exporter.agents import Agent, Entry, Environment, named_path, walk
 from agtop_exporter.agents.antigravity import conversations, state
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup
-from agtop_exporter.signature import ProcessSignature
+from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 
 STATE = "state.vscdb"
 DATA_FOLDERS = ("antigravity", "antigravity-ide", "antigravity-cli", "antigravity-backup")
@@ -54,6 +54,7 @@ AGENT = Agent(
     read=read,
     signature=ProcessSignature(
         executables=frozenset({"agy", "antigravity"}),
+        helpers=(*MCP_COMMANDS, *MAINTENANCE_COMMANDS),
         prompt_options=frozenset({"-p", "--print"}),
         resume_options=frozenset({"--conversation"}),
     ),
