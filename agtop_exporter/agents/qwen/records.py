@@ -12,6 +12,8 @@ RESPONSE = "qwen-code.api_response"
 USER = frozenset(
     {"cron", "goal_runtime", "mid_turn_user_message", "notification", "realtime_message"}
 )
+TYPED = (None, "mid_turn_user_message")  # subtypes of records "user" that a user has typed
+GENERATED = frozenset({"goal_control", "goal_runtime", "system"})  # provenance of the others
 SYSTEM = frozenset(
     {"agent_bootstrap", "agent_launch_prompt", "at_command", "attribution_snapshot"}
     | {"chat_compression", "custom_title", "file_history_snapshot", "goal_state", "parent_session"}
@@ -116,6 +118,7 @@ class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
     ui_event: UiEvent | None = None
     custom_title: str | None = None
     title_source: str | None = None
+    display_text: str | None = None  # of a prompt: without what hooks have added
     parent_session_id: str | None = None
 
 
@@ -134,6 +137,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     timestamp: Moment | None = None
     type: str = ""
     subtype: str | None = None
+    provenance: str | None = None
     cwd: str | None = None
     version: str | None = None
     git_branch: str | None = None
@@ -144,6 +148,11 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     tool_call_result: ToolCallResult | None = None
     system_payload: SystemPayload | None = None
     forked_from: object = None
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether a record "user" has what a user typed; newer versions record its provenance."""
+        return self.subtype in TYPED and self.provenance not in GENERATED
 
     @property
     def kind(self) -> str:
