@@ -280,6 +280,19 @@ def test_telemetry_never_repeats_a_transcript_in_any_order(tmp_path):
         assert tokens_of(ledger.sessions["gemini", SESSION]) == TokenCounts(input=207, output=21)
 
 
+def test_checks_of_tool_calls_are_in_no_transcript(tmp_path):
+    write_lines(tmp_path / CHATS / "session-1.jsonl", header(), answer(1, "10:01"))
+    check = {"session.id": SESSION, "role": "subagent"}
+    write_telemetry(
+        tmp_path,
+        api_response("10:00", (70, 9, 0, 0, 0), prompt_id="conseca-policy-generation", **check),
+        api_response("10:00", (50, 3, 0, 0, 0), prompt_id="conseca-policy-enforcement", **check),
+        api_response("10:01", (40, 2, 0, 0, 0), prompt_id=f"{SESSION}#agent#0", **check),
+    )
+    (record,) = counted(tmp_path, AGENT).values()
+    assert (tokens_of(record).total, record.usage.requests) == (110 + 79 + 53, 3)
+
+
 def test_g15_telemetry_may_lie_elsewhere(tmp_path):
     outfile, other = tmp_path / "logs/gemini.log", tmp_path / "logs/other.log"
     write_document(tmp_path / ".gemini/settings.json", {"telemetry": {"outfile": str(outfile)}})

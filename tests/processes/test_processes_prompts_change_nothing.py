@@ -229,6 +229,11 @@ def test_a5_opencode_names_its_session():
         assert not named("opencode", "run", *options)
 
 
+def test_antigravitys_tool_names_its_session():
+    assert named("agy", "--conversation", U1, "-p", "oil the engine") == U1
+    assert not named("agy", "-p", f"--conversation {U1}")
+
+
 @pytest.mark.parametrize("agent", ["copilot", "cursor", "antigravity"])
 def test_a6_some_agents_never_name_theirs(agent):
     assert not named(agent, "--resume", U1)

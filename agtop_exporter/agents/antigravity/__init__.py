@@ -1,7 +1,7 @@
 """Antigravity: `~/.gemini/antigravity*/conversations/*`, and the database of the application.
 
-Not seen with a real Antigravity. Its files are not documented; see
-tests/agents/antigravity/README. No key that holds credentials is read.
+Not seen with a real Antigravity. Its files are not documented, but its programs contain descriptors
+of the messages in them; see tests/agents/antigravity/README. No key that holds credentials is read.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from agtop_exporter.agents import Agent, Entry, Environment, named_path, walk
 from agtop_exporter.agents.antigravity import conversations, state
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup
-from agtop_exporter.signature import ProcessSignature
+from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 
 STATE = "state.vscdb"
-DATA_FOLDERS = ("antigravity", "antigravity-ide", "antigravity-cli")
+DATA_FOLDERS = ("antigravity", "antigravity-ide", "antigravity-cli", "antigravity-backup")
 APPLICATIONS = ("Antigravity", "Antigravity IDE")
 
 
@@ -52,6 +52,14 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
-    signature=ProcessSignature(executables=frozenset({"antigravity"})),
-    not_in_files="turns, tools and state; tokens of older versions",
+    signature=ProcessSignature(
+        executables=frozenset({"agy", "antigravity"}),
+        helpers=(*MCP_COMMANDS, *MAINTENANCE_COMMANDS),
+        prompt_options=frozenset({"-p", "--print"}),
+        resume_options=frozenset({"--conversation"}),
+    ),
+    not_in_files=(
+        "requests that failed and were repeated, completions in the editor; in older versions "
+        "tokens, turns and state"
+    ),
 )

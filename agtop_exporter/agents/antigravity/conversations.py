@@ -1,54 +1,69 @@
 """Reads Antigravity's conversations. In newer versions these are databases with all tokens.
 
-Those of older versions (`.pb`) are encrypted; only their existence and modification time are known.
+Those of older versions (`.pb`) are encrypted; only their existence and their modification time are
+known, and for the command line tool their place and the time of their first prompt.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from agtop_exporter.agents.antigravity import protobuf
+from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.antigravity import history, messages, protobuf, steps
+from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, NANOSECONDS, Response, Step
 from agtop_exporter.agents.antigravity.protobuf import Fields
-from agtop_exporter.agents.antigravity.state import EARLIEST, LATEST, NAME, NANOSECONDS
-from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts
+from agtop_exporter.agents.antigravity.state import NAME
+from agtop_exporter.agents.antigravity.steps import StepRow
+from agtop_exporter.model import NO_TOKENS, Batch, Cursor, SessionUpdate, TokenCounts
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.decoding import MAX_COUNT
 from agtop_exporter.reading.file_group import FileGroup
 from agtop_exporter.reading.rows import TableRow, Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
 
-TABLE = "gen_metadata"
-REOPENED = 8  # the latest rows, which may still be changed in place
-# A row has the chat model. The chat model has the usage, the generation (with its time) and the
-# names of the model, the most exact first.
-CHAT_MODEL, USAGE, GENERATION, TIME = 1, 4, 9, 4
-MODEL_NAMES = (19, 21, 3)
-# Fields of the usage.
-SYSTEM_INPUT, INPUT, OUTPUT, CACHE_READ, TEXT, THINKING, RESPONSE_ID = 1, 2, 3, 5, 9, 10, 11
+RESPONSES, STEPS = "gen_metadata", "steps"
+IDENTITY, METADATA = "trajectory_meta", "trajectory_metadata_blob"
+REOPENED = 8  # the latest rows of a table, which may still be changed in place
+MODELS_MAX = 64
+NO_STEP = -1
+
+Row = TypeVar("Row", bound=TableRow)
 
 
-class Row(TableRow):
+class ResponseRow(TableRow):
     """One response."""
 
     idx: int = 0
     data: object = None
 
 
-class Identity(TableRow):
+class IdentityRow(TableRow):
     """The id of the conversation."""
 
     cascade_id: str = ""
 
 
-class ConversationState(ReaderState):
-    """How far the table has been read, and which rows may still change."""
+class MetadataRow(TableRow):
+    """Where the conversation takes place."""
 
-    watermark: Watermark = Watermark()
-    open: list[int] = msgspec.field(default_factory=list)
+    data: object = None
+
+
+class ConversationState(ReaderState):
+    """How far the tables have been read, and which rows may still change."""
+
+    responses: Watermark = Watermark()
+    steps: Watermark = Watermark()
+    open_responses: list[int] = msgspec.field(default_factory=list)
+    open_steps: list[int] = msgspec.field(default_factory=list)
+    last_step: int = NO_STEP  # the last step that a response names as its own
     model: str = ""
-    latest: float = 0.0  # unix seconds
+    models: dict[int, str] = msgspec.field(default_factory=dict)  # by number
+    latest: float = 0.0  # of the responses, in unix seconds
+    failed: list[str] = msgspec.field(default_factory=list)  # rows whose error is counted
 
 
 class ConversationParser(DatabaseParser[ConversationState]):
@@ -56,94 +71,188 @@ class ConversationParser(DatabaseParser[ConversationState]):
 
     state_type = ConversationState
 
+    def __init__(self, batch: BatchBuilder, state: ConversationState) -> None:
+        super().__init__(batch, state)
+        self.created = 0.0  # unix seconds, 0 if unknown
+
     def read(self, database: Database) -> None:
-        """Read the session id, the rows that may have changed, and the new ones."""
-        state = self.state
-        session_id = Path(self.path).stem
-        for identity in database.find("trajectory_meta", Identity, where="1", values=(), limit=1):
-            session_id = identity.cascade_id or session_id
-        session = self.batch.session(session_id)
-        if opened := state.open:
-            marks = ",".join("?" * len(opened))
-            for row in database.find(TABLE, Row, where=f"idx IN ({marks})", values=opened):
-                self._read_row(row, session)
-        last = None
-        for rowid, row in database.after(TABLE, state.watermark, Row, key="idx"):
-            last = (rowid, str(row.idx))
-            self._read_row(row, session)
-            state.open = [*state.open, row.idx][-REOPENED:]
-        if last is not None:
-            base = Watermark() if database.reset else state.watermark
-            state.watermark = base.moved_to(*last)
-        if not state.open:  # a conversation without rows is no session
+        """Read the facts of the session, the rows that may have changed, and the new ones."""
+        state, session = self.state, self._session(database)
+        read_steps = []
+        if not database.is_empty(METADATA):  # they tell whether the user typed the prompts
+            read_steps = [(row, self._step(row)) for row in self._step_rows(database)]
+        for step_row, step in read_steps:
+            self._add_step(step_row, step, session)
+        for response_row in self._response_rows(database):
+            self._add_response(response_row, session, database)
+        for step_row, step in read_steps:
+            self._add_unclaimed(step_row, step, session)
+        last = database.find(STEPS, StepRow, where="1 ORDER BY idx DESC", values=(), limit=1)
+        session.signal = next(map(steps.signal, last), session.signal)
+        if not (state.responses.anchors or state.steps.anchors):  # it is empty: no session
             self.batch.sessions.clear()
 
-    def _read_row(self, row: Row, session: SessionUpdate) -> None:
-        if not isinstance(row.data, bytes):
-            return
+    def _session(self, database: Database) -> SessionUpdate:
+        """Return the session, with what its metadata say."""
+        session_id = Path(self.path).stem
+        for identity in database.find(IDENTITY, IdentityRow, where="1", values=(), limit=1):
+            session_id = identity.cascade_id or session_id
+        session = self.batch.session(session_id)
+        for row in database.find(METADATA, MetadataRow, where="1", values=(), limit=1):
+            place = messages.workspace(self._fields(row.data, f"{METADATA}:0"))
+            _observe_time(session, place.created)
+            self.created = place.created
+            session.work_in(place.folder)
+            session.git_branch = place.branch
+            if place.parent and place.parent != session_id:
+                session.parent_session_id, session.subagent = place.parent, True
+        return session
+
+    def _fields(self, data: object, place: str) -> Fields:
+        """Decode the message in a row; {} if there is none, or if it is broken."""
+        if not isinstance(data, bytes):
+            return {}
         try:
-            fields = protobuf.fields(row.data)
+            return protobuf.fields(data)
         except ValueError:
-            self.batch.error("schema", row.idx)
+            self._add_error(place)
+            return {}
+
+    def _add_error(self, place: str) -> None:
+        """Count an unusable row once, although it may be read again."""
+        failed = self.state.failed
+        if place not in failed:
+            self.batch.error("schema", int(place.partition(":")[2]))
+            self.state.failed = [*failed, place][-2 * REOPENED :]
+
+    def _step(self, row: StepRow) -> Step:
+        return messages.step(self._fields(row.metadata, f"{STEPS}:{row.idx}"))
+
+    # --- rows -------------------------------------------------------------------------------
+
+    def _step_rows(self, database: Database) -> Iterator[StepRow]:
+        state = self.state
+        yield from _reopened(database, STEPS, StepRow, state.open_steps)
+        last = None
+        for rowid, row in database.after(STEPS, state.steps, StepRow, key="idx"):
+            last = (rowid, str(row.idx))
+            state.open_steps = [*state.open_steps, row.idx][-REOPENED:]
+            yield row
+        if last is not None:
+            state.steps = state.steps.moved_to(*last)
+
+    def _response_rows(self, database: Database) -> Iterator[ResponseRow]:
+        state = self.state
+        yield from _reopened(database, RESPONSES, ResponseRow, state.open_responses)
+        last = None
+        for rowid, row in database.after(RESPONSES, state.responses, ResponseRow, key="idx"):
+            last = (rowid, str(row.idx))
+            state.open_responses = [*state.open_responses, row.idx][-REOPENED:]
+            yield row
+        if last is not None:
+            state.responses = state.responses.moved_to(*last)
+
+    # --- usage ------------------------------------------------------------------------------
+
+    def _add_response(self, row: ResponseRow, session: SessionUpdate, database: Database) -> None:
+        state = self.state
+        place = f"{RESPONSES}:{row.idx}"
+        fields = self._fields(row.data, place)
+        if not fields:
             return
         if CHAT_MODEL not in fields:
-            self.batch.unknown.observe(f"field.{min(fields)}" if fields else "")
-        chat_model = protobuf.message_at(fields, CHAT_MODEL)
-        names = (protobuf.text(chat_model, field).strip() for field in MODEL_NAMES)
-        self.state.model = next(filter(None, names), self.state.model)
-        usage = protobuf.message_at(chat_model, USAGE)
-        tokens = token_counts(usage)
-        if tokens is None:
-            self.batch.error("schema", row.idx)
-        elif tokens.total:
-            response = protobuf.text(usage, RESPONSE_ID) or str(row.idx)
-            self._add_response(session, response, moment(chat_model), tokens)
-
-    def _add_response(
-        self, session: SessionUpdate, response: str, time: float, tokens: TokenCounts
-    ) -> None:
-        state = self.state
-        state.latest = max(state.latest, time)
-        if state.latest:
-            session.observe_time(time or state.latest)
+            self.batch.unknown.observe(f"field.{min(fields)}")
+        response = messages.response(fields)
+        state.model = self._model(response)
+        state.last_step = max(state.last_step, *response.steps, NO_STEP)
+        if response.tokens is None:
+            self._add_error(place)
+            return
+        if not response.tokens.total:  # cancelled before it was answered
+            return
         session.model = state.model
-        session.context_used_tokens = tokens.total
-        session.context_peak_tokens = max(tokens.total, session.context_peak_tokens or 0)
+        session.context_window_tokens = (
+            response.context_window_tokens or session.context_window_tokens
+        )
+        time = response.time or self._time_of_steps(response, database)
+        state.latest = max(state.latest, time, self.created)
+        key = response.response_id or str(row.idx)
+        self._add_usage(session, key, time or state.latest, response.tokens, model=state.model)
+
+    def _model(self, response: Response) -> str:
+        """Return the name of the model; some responses have only its number or its label."""
+        models, number = self.state.models, response.number
+        if response.model:
+            if number and len(models) < MODELS_MAX:
+                models[number] = response.model
+            return response.model
+        return models.get(number) or response.label or self.state.model
+
+    def _time_of_steps(self, response: Response, database: Database) -> float:
+        """Return when the first of a response's steps was created; 0 if that is unknown."""
+        first = response.steps[:1]
+        for row in database.find(STEPS, StepRow, where="idx = ?", values=first or (NO_STEP,)):
+            return self._step(row).time
+        return 0.0
+
+    def _add_usage(
+        self, session: SessionUpdate, key: str, time: float, tokens: TokenCounts, *, model: str
+    ) -> None:
+        _observe_time(session, time)
+        session.set_context_used(tokens.total)
         self.batch.event(
-            f"{session.session_id}:{response}",
+            f"{session.session_id}:{key}",
             session_id=session.session_id,
-            time=time or state.latest,
-            model=state.model,
+            time=time,
+            model=model,
             tokens=tokens,
             requests=1,
         )
 
+    def _add_unclaimed(self, row: StepRow, step: Step, session: SessionUpdate) -> None:
+        """Add the usage of a step whose response has not been written yet.
 
-def token_counts(usage: Fields) -> TokenCounts | None:
-    """Return disjoint counts; the fields are disjoint except for thinking, which is output.
+        Both have the id of the response, so it counts once. Steps cannot be told apart from those
+        of known responses if these do not name their steps.
+        """
+        state, tokens = self.state, step.tokens or NO_TOKENS
+        model = state.models.get(step.number)
+        is_later = state.last_step != NO_STEP and row.idx > state.last_step
+        if model and step.response_id and tokens.total and is_later:
+            time = step.time or self.created
+            self._add_usage(session, step.response_id, time, tokens, model=model)
 
-    None if the output is not the sum of its parts, because the fields then mean something else.
-    """
-    wanted = (SYSTEM_INPUT, INPUT, OUTPUT, CACHE_READ, TEXT, THINKING)
-    counts = {field: protobuf.number(usage, field) for field in wanted}
-    parts = counts[TEXT] + counts[THINKING]
-    if max(counts.values()) > MAX_COUNT or (parts and counts[OUTPUT] not in (0, parts)):
-        return None
-    return TokenCounts(
-        input=counts[SYSTEM_INPUT] + counts[INPUT],
-        cache_read=counts[CACHE_READ],
-        output=counts[OUTPUT] or parts,
-        reasoning=counts[THINKING],
+    # --- turns and tools --------------------------------------------------------------------
+
+    def _add_step(self, row: StepRow, step: Step, session: SessionUpdate) -> None:
+        _observe_time(session, step.time)
+        key = f"{session.session_id}:step:{row.idx}"
+        calls = ((step.tool[0] or key, tool_label(step.tool[1])),) if step.tool else ()
+        is_prompt = row.step_type == steps.USER_INPUT and not session.subagent
+        is_checkpoint = row.step_type == steps.CHECKPOINT
+        if not (calls or is_prompt or is_checkpoint):
+            return
+        self.batch.event(
+            key,
+            session_id=session.session_id,
+            time=step.time or self.created,
+            turns=int(is_prompt),
+            compactions=int(is_checkpoint),
+            tools=calls,
+            tool_errors=calls if row.status == steps.ERROR else (),
+        )
+
+
+def _observe_time(session: SessionUpdate, time: float) -> None:
+    if time:
+        session.observe_time(time)
+
+
+def _reopened(database: Database, table: str, kind: type[Row], indices: list[int]) -> Iterator[Row]:
+    marks = ",".join("?" * len(indices))
+    yield from database.find(
+        table, kind, where=f"idx IN ({marks}) ORDER BY idx", values=tuple(indices)
     )
-
-
-def moment(chat_model: Fields) -> float:
-    """Return the time of a response in unix seconds; 0 if it has none."""
-    time = protobuf.message_at(protobuf.message_at(chat_model, GENERATION), TIME)
-    seconds = protobuf.number(time, 1)
-    if not EARLIEST < seconds < LATEST:
-        return 0.0
-    return seconds + protobuf.number(time, 2) % NANOSECONDS / NANOSECONDS
 
 
 def read(path: str, cursor: Cursor) -> Batch:
@@ -157,5 +266,8 @@ def _read_time(path: str) -> Batch:
     """Return the session of an encrypted conversation, with the time when it was last written."""
     now = FileGroup(path).cursor()
     batch = BatchBuilder(NAME, path)
-    batch.session(Path(path).stem.lower(), last_active=now.mtime_ns / NANOSECONDS)
+    session = batch.session(Path(path).stem.lower(), last_active=now.mtime_ns / NANOSECONDS)
+    place = history.place(Path(path))
+    session.work_in(place.folder)
+    _observe_time(session, place.began)
     return batch.build(now)

@@ -61,6 +61,26 @@ def number(message: Fields, field: int) -> int:
     return next((value for value in found if isinstance(value, int)), 0)
 
 
+def numbers(message: Fields, field: int) -> Iterator[int]:
+    """Yield the integers in a repeated field, packed or not; of a broken packed field, none."""
+    for value in message.get(field, ()):
+        if isinstance(value, int):
+            yield value
+        else:
+            yield from _packed(value)
+
+
+def _packed(data: bytes) -> list[int]:
+    found, at = [], 0
+    try:
+        while at < len(data):
+            value, at = _varint(data, at)
+            found.append(value)
+    except ValueError:
+        return []
+    return found
+
+
 def texts(message: Fields, field: int) -> Iterator[str]:
     """Yield the values of a field that are text."""
     for value in message.get(field, ()):

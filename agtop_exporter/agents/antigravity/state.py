@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from agtop_exporter.agents.antigravity import protobuf
+from agtop_exporter.agents.antigravity.messages import EARLIEST, LATEST, NANOSECONDS
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.model import Batch, Cursor, SessionUpdate
 from agtop_exporter.paths import path_of_uri
@@ -23,8 +24,6 @@ TITLE_RANK = 4
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PLANS = ("pro", "enterprise", "free", "trial", "business")
 FOLDER_DEPTH = 4  # messages within messages
-EARLIEST, LATEST = 1_500_000_000, 10_000_000_000  # a number between them is a time
-NANOSECONDS = 1_000_000_000
 
 
 class Value(TableRow):

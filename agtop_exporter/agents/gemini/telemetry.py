@@ -3,7 +3,8 @@
 Telemetry has every request of a session; transcripts have only those of the conversation. The two
 share no id. A request counts here only
 
-* if its role (`utility_*`) is one that transcripts never record, or
+* if its role (`utility_*`) or its prompt (`conseca-*`, a check of tool calls) is one that
+  transcripts never record, or
 * if the transcript of its session has later records but no tokens at all, as in old versions.
 
 So nothing is counted twice, in whatever order the files are read.
@@ -31,6 +32,7 @@ RESPONSE = "gemini_cli.api_response"
 TOOL_CALL = "gemini_cli.tool_call"
 OBJECTS = Objects(markers=(RESPONSE.encode(), TOOL_CALL.encode()))
 UTILITY = "utility_"  # prefix of the roles of requests outside the conversation
+CHECK = "conseca-"  # prefix of the prompt ids of such requests that have the role of a subagent
 REMEMBERED_SESSIONS = 1000
 NAMED = re.compile(rf"/session-[^/]*-[0-9a-f]{{8}}\.jsonl?$|/{chat.UUID.pattern}\.jsonl?$")
 EARLY_SECONDS = 5.0  # a request can be this much earlier than the transcript
@@ -53,6 +55,11 @@ class Event(msgspec.Struct, gc=False):
     thoughts_token_count: Count | None = 0
     tool_token_count: Count | None = 0
     total_token_count: Count | None = 0
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether the request is outside the conversation, so that no transcript records it."""
+        return (self.role or "").startswith(UTILITY) or (self.prompt_id or "").startswith(CHECK)
 
     @property
     def tokens(self) -> Tokens:
@@ -192,7 +199,7 @@ class TelemetryParser(RecordParser[Record, TelemetryState]):
         session_id = event.session_id or self.transcripts.at(time)
         if not session_id:
             return
-        if (event.role or "").startswith(UTILITY):
+        if event.is_outside:
             self._session(session_id, time)
             self._add_response(event, session_id, time)
         elif known := self.transcripts.without(session_id, time):

@@ -116,7 +116,7 @@ class SessionParser(RecordParser[Record, SessionState]):
 
     def _handle_answer(self, message: Message, key: str) -> None:
         session = self.session
-        self._set_model(message.model)
+        self._set_model(message.served_model)
         session.model_effort = message.thinking_level or session.model_effort
         session.subscription = self.accounts.get(message.provider or "", session.subscription)
         self._set_signal(SIGNALS.get(message.stop_reason or "", Signal()))
@@ -126,7 +126,7 @@ class SessionParser(RecordParser[Record, SessionState]):
             for index, block in enumerate(blocks)
             if block.type == "toolCall"
         )
-        used = self._add_response(message, key, message.model or "", tools)
+        used = self._add_response(message, key, message.served_model, tools)
         if not self.copied:
             session.set_context_used(used)
 

@@ -15,6 +15,7 @@ ROLES = frozenset(
 )
 KNOWN_TYPES = ENTRIES | {f"message.{role}" for role in ROLES}
 MAX_COST_USD = 100_000.0  # no request costs more
+ROUTERS = frozenset({"auto"})  # last parts of names: a router chooses the model
 
 
 class Cost(msgspec.Struct, gc=False):
@@ -51,12 +52,20 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
     content: str | list[Block] | None = None
     provider: str | None = None
     model: str | None = None
+    response_model: str | None = None
     usage: Usage | None = None
     stop_reason: str | None = None
     tool_call_id: str | None = None
     tool_name: str | None = None
     is_error: bool | None = None
     thinking_level: str | None = None
+
+    @property
+    def served_model(self) -> str:
+        """The model that answered: if a router was asked, the one that it chose."""
+        model = self.model or ""
+        is_router = model.rpartition("/")[2] in ROUTERS
+        return (self.response_model if is_router else "") or model
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):

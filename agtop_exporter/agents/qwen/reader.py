@@ -28,7 +28,6 @@ ASKING_TOOLS = frozenset({"ask_user_question", "exit_plan_mode"})
 GUARDED_TOOLS = frozenset(
     {"run_shell_command", "edit", "write_file"}
 )  # they ask first, and then run immediately
-TYPED = (None, "mid_turn_user_message")  # subtypes of records "user" that a user has typed
 
 
 class TranscriptState(ReaderState):
@@ -188,10 +187,11 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         parts = (record.message.parts if record.message else None) or ()
         text = " ".join(part.text or "" for part in parts).strip()
         self._set_signal("running", "user")
-        if not text or record.subtype not in TYPED:
+        if not text or not record.is_typed:
             return
         if not self.copied:
-            self.session.set_title(text, PROMPT_RANK)
+            shown = record.system_payload.display_text if record.system_payload else None
+            self.session.set_title(shown or text, PROMPT_RANK)
         if not self.parent:
             self._add_event(f"prompt:{key}", turns=1)
 

@@ -12,12 +12,17 @@ RESPONSE = "qwen-code.api_response"
 USER = frozenset(
     {"cron", "goal_runtime", "mid_turn_user_message", "notification", "realtime_message"}
 )
+TYPED = (None, "mid_turn_user_message")  # subtypes of records "user" that a user has typed
+GENERATED = frozenset({"goal_control", "goal_runtime", "system"})  # provenance of the others
 SYSTEM = frozenset(
     {"agent_bootstrap", "agent_launch_prompt", "at_command", "attribution_snapshot"}
     | {"chat_compression", "custom_title", "file_history_snapshot", "goal_state", "parent_session"}
     | {"rewind", "session_artifact_event", "session_artifact_snapshot", "session_source"}
-    | {"slash_command", "user_text_elements"}
+    | {"slash_command", "user_text_elements", "agent_retry", "agent_session_ready"}
+    | {"branch_checkpoint", "goal_turn_end", "session_approval_mode", "session_execution_engine"}
+    | {"session_model", "session_notes", "session_sources_snapshot", "turn_result"}
 )
+GEMINI_PROTOCOLS = frozenset({"gemini", "vertex-ai"})  # kinds of authentication
 TELEMETRY = frozenset({RESPONSE, "qwen-code.api_error", "qwen-code.tool_call"})
 KNOWN_TYPES = (
     frozenset({"assistant", "tool_result", "user"})
@@ -51,9 +56,10 @@ class Message(msgspec.Struct, gc=False):
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response; the prompt includes cached tokens."""
+    """The usage of a response; the prompt includes cached tokens, but not those of tool use."""
 
     prompt_token_count: Count | None = 0
+    tool_use_prompt_token_count: Count | None = 0
     cached_content_token_count: Count | None = 0
     candidates_token_count: Count | None = 0
     thoughts_token_count: Count | None = 0
@@ -72,7 +78,9 @@ class UiEvent(msgspec.Struct, gc=False):
     cached_content_token_count: Count | None = 0
     output_token_count: Count | None = 0
     thoughts_token_count: Count | None = 0
+    tool_token_count: Count | None = None  # only older versions write it
     total_token_count: Count | None = 0
+    auth_type: str | None = None
 
     @property
     def subagent(self) -> str:
@@ -86,11 +94,22 @@ class UiEvent(msgspec.Struct, gc=False):
         """The figures in the form of an answer."""
         return Usage(
             prompt_token_count=self.input_token_count,
+            tool_use_prompt_token_count=self._tool_use(),
             cached_content_token_count=self.cached_content_token_count,
             candidates_token_count=self.output_token_count,
             thoughts_token_count=self.thoughts_token_count,
             total_token_count=self.total_token_count,
         )
+
+    def _tool_use(self) -> int:
+        """Return the prompt tokens of tool use, which only Gemini's protocol has.
+
+        Its total is the sum of all figures, so they are what the others leave.
+        """
+        if self.tool_token_count is not None or self.auth_type not in GEMINI_PROTOCOLS:
+            return self.tool_token_count or 0
+        others = (self.input_token_count, self.output_token_count, self.thoughts_token_count)
+        return max(0, (self.total_token_count or 0) - sum(count or 0 for count in others))
 
 
 class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
@@ -99,6 +118,7 @@ class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
     ui_event: UiEvent | None = None
     custom_title: str | None = None
     title_source: str | None = None
+    display_text: str | None = None  # of a prompt: without what hooks have added
     parent_session_id: str | None = None
 
 
@@ -117,6 +137,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     timestamp: Moment | None = None
     type: str = ""
     subtype: str | None = None
+    provenance: str | None = None
     cwd: str | None = None
     version: str | None = None
     git_branch: str | None = None
@@ -127,6 +148,11 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     tool_call_result: ToolCallResult | None = None
     system_payload: SystemPayload | None = None
     forked_from: object = None
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether a record "user" has what a user typed; newer versions record its provenance."""
+        return self.subtype in TYPED and self.provenance not in GENERATED
 
     @property
     def kind(self) -> str:
@@ -147,7 +173,7 @@ def figures_of(usage: Usage, model: str) -> Figures:
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Return disjoint counts: input without cached, output with reasoning.
+    """Return disjoint counts: input without cached but with tool use, output with reasoning.
 
     With OpenAI's protocol the candidates include thoughts. With Gemini's they do not, and the total
     is larger by the thoughts.
@@ -156,7 +182,7 @@ def token_counts(usage: Usage) -> TokenCounts:
     candidates, thoughts = usage.candidates_token_count or 0, usage.thoughts_token_count or 0
     outside = (usage.total_token_count or 0) >= prompt + candidates + thoughts
     return TokenCounts(
-        input=max(0, prompt - cached),
+        input=max(0, prompt - cached) + (usage.tool_use_prompt_token_count or 0),
         cache_read=cached,
         output=candidates + thoughts if outside else max(candidates, thoughts),
         reasoning=thoughts,

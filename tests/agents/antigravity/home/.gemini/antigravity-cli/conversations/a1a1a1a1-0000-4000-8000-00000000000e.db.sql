@@ -1,0 +1,10 @@
+CREATE TABLE trajectory_meta (trajectory_id text, cascade_id text, trajectory_type integer, source integer, PRIMARY KEY (trajectory_id));
+CREATE TABLE steps (idx integer, step_type integer NOT NULL DEFAULT 0, status integer NOT NULL DEFAULT 0, has_subtrajectory numeric NOT NULL DEFAULT false, metadata blob, error_details blob, permissions blob, task_details blob, render_info blob, step_payload blob, step_format integer NOT NULL DEFAULT 0, PRIMARY KEY (idx));
+CREATE TABLE gen_metadata (idx integer, data blob, size integer NOT NULL DEFAULT 0, PRIMARY KEY (idx));
+CREATE TABLE trajectory_metadata_blob (id text DEFAULT "main", data blob, PRIMARY KEY (id));
+INSERT INTO trajectory_meta VALUES ('t','a1a1a1a1-0000-4000-8000-00000000000e',4,1);
+INSERT INTO trajectory_metadata_blob VALUES ('main',x'120608c4e8c9ce062a2461316131613161312d303030302d343030302d383030302d303030303030303030303064322461316131613161312d303030302d343030302d383030302d3030303030303030303030643a2166696c653a2f2f2f686f6d652f6164612f7372632f746865253230656e67696e65');
+INSERT INTO steps (idx,step_type,status,metadata,permissions) VALUES (0,14,3,x'0a0608c4e8c9ce06',NULL);
+INSERT INTO steps (idx,step_type,status,metadata,permissions) VALUES (1,15,3,x'0a0608c6e8c9ce06',NULL);
+INSERT INTO gen_metadata (idx,data,size) VALUES (0,x'0a36221008b80210bc051819203c50195a0274314a0e220608c5e8c9ce06520420c09a0cb20111636c617564652d736f6e6e65742d342d3612010122026531',63);
+INSERT INTO gen_metadata (idx,data,size) VALUES (1,x'0a2d220d1028180928f80550095a0274324a08220608c7e8c9ce06b20111636c617564652d736f6e6e65742d342d3622026531',51);
