@@ -4,6 +4,8 @@
 the program together. The module of a command is imported when it runs.
 """
 
+import agtop_exporter.cli.lean  # noqa: F401, I001 - before the modules that import structlog
+
 import signal
 import sys
 from collections.abc import Sequence
