@@ -10,12 +10,12 @@ from agtop_exporter.ledger.counting import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState
-from agtop_exporter.ledger.store import DamagedError, Store
+from agtop_exporter.ledger.store import Store
+from agtop_exporter.ledger.stored import DamagedError
 from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, SessionState
 
 CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
 CHANGES_MAX = 100  # gather before they are brought into the sums
-WINDOWS_MAX = 8  # rate-limit windows of one agent
 
 T = TypeVar("T")
 
@@ -158,7 +158,7 @@ class Ledger:
                 self.add(("sessions_started", created.agent), 1)
         state.sessions.created.clear()
         for limit in batch.rate_limits:
-            self._take_limit(agent, limit)
+            state.add_limit(limit)
         self.add(("scan_bytes", agent), batch.bytes_read)
         self.add(("scan_records", agent), batch.records)
         for error in errors:
@@ -167,18 +167,6 @@ class Ledger:
             self.add(("source_resets", agent, batch.reset), 1)
         self.set_cursor(agent, batch.path, batch.cursor)
         return errors
-
-    def _take_limit(self, agent: str, limit: RateLimit) -> None:
-        """Keep the latest record of a window, of the few windows that were recorded last."""
-        limits = self._state.rate_limits
-        known = limits.get((agent, limit.window))
-        if known is not None and limit.observed_at < known.observed_at:
-            return
-        limits[agent, limit.window] = limit
-        windows = [key for key in limits if key[0] == agent]
-        if len(windows) > WINDOWS_MAX:
-            del limits[min(windows, key=lambda key: limits[key].observed_at)]
-        self._state.changed_limits = True
 
     def add(self, series: Series, amount: float) -> None:
         """Increase a total; a negative amount is ignored, since totals never decrease."""
@@ -207,17 +195,14 @@ class Ledger:
 
     def forget_titles(self, agent: str, paths: Collection[str]) -> None:
         """Forget the titles of the sessions whose files are gone: they quote what was in them."""
-        gone, sessions = set(paths), self._state.sessions
-        for record in sessions.values() if gone else ():
-            if record.agent == agent and record.facts.title and record.facts.data_path in gone:
-                sessions.change(record.id).facts = record.without_title().facts
-                self._state.store.erases = True
+        if self._state.sessions.forget_titles(agent, set(paths)):
+            self._state.store.erases = True
 
     def keep_titles(self, *, wanted: bool) -> None:
         """Say whether titles are stored; if not, those that are stored are erased."""
         state = self._state
         if state.store_titles and not wanted:
-            titled = (r for r in state.sessions.values() if r.facts.title)
+            titled = (record for record in state.sessions.values() if record.facts.title)
             state.sessions.unsaved.update(record.id for record in titled)
             state.store.erases = True
         state.store_titles = wanted

@@ -123,6 +123,17 @@ class Sessions(Mapping[Key, SessionState]):
         record.facts = facts
         return record
 
+    def forget_titles(self, agent: str, paths: set[str]) -> bool:
+        """Forget the titles of the sessions of some files; return whether there were any."""
+        found = [
+            record
+            for record in (self.values() if paths else ())
+            if record.agent == agent and record.facts.title and record.facts.data_path in paths
+        ]
+        for record in found:
+            self.change(record.id).facts = record.without_title().facts
+        return bool(found)
+
     def keep_floors(self) -> None:
         """Store the published usage of sessions that lost events to another session."""
         for number, packed in self._before.items():

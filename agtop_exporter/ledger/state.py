@@ -11,12 +11,15 @@ from agtop_exporter.ledger import rows
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.sessions import Sessions
-from agtop_exporter.ledger.store import OF_SESSIONS, Store
+from agtop_exporter.ledger.store import Store
+from agtop_exporter.ledger.stored import OF_SESSIONS
 from agtop_exporter.ledger.totals import Totals
 from agtop_exporter.model import Cursor, RateLimit, Series, SessionState, SessionUpdate
 
 GENERATION = "generation"  # metadata: the number of the last commit
 RESTORING = "restoring"  # metadata: keys of events were lost, and files are read again for them
+
+WINDOWS_MAX = 8  # rate-limit windows of one agent
 
 Path = tuple[str, str]  # agent, path of a file
 
@@ -119,6 +122,18 @@ class LedgerState:
         """Let every file be read again for keys of events that were lost."""
         self.to_restore.update(self.files())
         self.remember(RESTORING, b"1")
+
+    def add_limit(self, limit: RateLimit) -> None:
+        """Keep the latest record of a rate-limit window, of the WINDOWS_MAX latest windows."""
+        limits, agent = self.rate_limits, limit.agent
+        known = limits.get((agent, limit.window))
+        if known is not None and limit.observed_at < known.observed_at:
+            return
+        limits[agent, limit.window] = limit
+        windows = [key for key in limits if key[0] == agent]
+        if len(windows) > WINDOWS_MAX:
+            del limits[min(windows, key=lambda key: limits[key].observed_at)]
+        self.changed_limits = True
 
     def remember(self, name: str, data: bytes) -> None:
         """Keep metadata under a name."""

@@ -6,7 +6,6 @@ read-only start loses and doubles nothing.
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -19,23 +18,14 @@ from agtop_exporter.ledger.replacement import transaction
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
+from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
 from agtop_exporter.model import AgtopError
-
-KEY_BYTES = 12
-LOOKUP_KEYS = 500  # of one statement
-OF_SESSIONS = ("session_models", "session_tools", "session_floors")  # written whole
-SESSION_NUMBERS = {"sessions": "id"} | dict.fromkeys((*OF_SESSIONS, "hourly"), "session")
-"""The column with the number of the session, by table."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
-class DamagedError(Exception):
-    """A part of the file cannot be read: `Store.repair` mends it."""
-
-
-class Store:
+class Store(StoredRows):
     """Rows in memory over rows in a file. `warning` says why a wanted file is not in use."""
 
     def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
@@ -43,14 +33,13 @@ class Store:
 
         Raises AgtopError where another daemon already writes there.
         """
+        super().__init__(LedgerFile(directory) if directory else None)
         self.warning = ""
         self.read_only = read_only
-        self.file = LedgerFile(directory) if directory else None
         self._directory = directory
         self._events: dict[bytes, bytes] = {}
         self._unpriced: set[bytes] = set()
         self._hourly: dict[Place, list[int]] = {}
-        self._has_old_keys: bool | None = None  # not known yet
         self.erases = False  # the next flush removes what its journal would still show
         if self.file is not None:
             self._open(self.file)
@@ -161,85 +150,19 @@ class Store:
         if self.file is not None:
             self.file.close()
 
-    # --- reading --------------------------------------------------------------------------------
-
-    @property
-    def _database(self) -> sqlite3.Connection | None:
-        return self.file.database if self.file else None
-
-    def _select(self, statement: str, values: Sequence[object] = ()) -> Iterator[Row]:
-        """Run a query of the file; without a file nothing is found. Raises DamagedError."""
-        if self._database is None:
-            return
-        try:
-            for row in self._database.execute(statement, values):  # noqa: UP028 - the cursor of a generator that is left may outlive its connection
-                yield row
-        except UnicodeDecodeError as error:
-            raise DamagedError(str(error)) from error
-        except sqlite3.Error as error:
-            if is_damage(error):
-                raise DamagedError(str(error)) from error
-            raise
-
-    def all(self, table: str) -> Iterator[Row]:
-        """Return the rows of a table of the file. Raises DamagedError."""
-        return self._select(f"SELECT * FROM {table}")  # noqa: S608 - a name of TABLES
-
-    def by_session(self, table: str) -> Iterator[Row]:
-        """Return the rows of a table by the numbers of their sessions. Raises DamagedError."""
-        column = SESSION_NUMBERS[table]
-        return self._select(f"SELECT * FROM {table} ORDER BY {column}")  # noqa: S608 - constants
-
-    def session_count(self) -> int:
-        """Return how many sessions there have been, by their numbers. Raises DamagedError."""
-        last = [
-            next(self._select(f"SELECT MAX({column}) FROM {table}"), (None,))[0]  # noqa: S608
-            for table, column in SESSION_NUMBERS.items()
-        ]
-        return max((number + 1 for number in last if isinstance(number, int)), default=0)
-
-    def reader_state(self, agent: str, path: str) -> bytes | None:
-        """Return the stored state of a cursor, None without a row. Raises DamagedError."""
-        statement = "SELECT reader_state FROM cursors WHERE agent = ? AND path = ?"
-        for (state,) in self._select(statement, (agent, path)):
-            return bytes(state) if isinstance(state, bytes) else None
-        return None
-
     def hours(self) -> Iterator[Row]:
         """Return the sums by session, model and hour, with those that are not on disk yet."""
         yield from self.all("hourly")
         for place, sums in self._hourly.items():
             yield (*place, *sums)
 
-    def requests_by_session(self) -> dict[int, int]:
-        """Return how many requests `hourly` has of each session. Raises DamagedError."""
-        statement = "SELECT session, SUM(requests) FROM hourly GROUP BY session"
-        return {session: requests for session, requests in self._select(statement) if requests}
-
-    def keys(self, names: Iterable[bytes]) -> list[bytes]:
-        """Return the keys of events by their names: for a file short ones."""
-        if self.file is None:
-            return list(names)
-        return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
-
     def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
         """Return those events of `keys` that are known. Raises DamagedError."""
         found = {key: _decode(self._events[key]) for key in keys if key in self._events}
         wanted = [key for key in keys if key not in found] if self._database else []
-        for part in _parts(wanted):
+        for part in parts(wanted):
             marks = ",".join("?" * len(part))
             found.update(self._stored(f"WHERE key IN ({marks})", part))
-        return found
-
-    def old_keys(self, keys: Collection[bytes]) -> set[bytes]:
-        """Return those of `keys` of which nothing but the key is left. Raises DamagedError."""
-        if self._has_old_keys is None:
-            self._has_old_keys = any(True for _ in self._select("SELECT 1 FROM old_keys LIMIT 1"))
-        found: set[bytes] = set()
-        for part in _parts(keys) if self._has_old_keys else ():
-            marks = ",".join("?" * len(part))
-            statement = f"SELECT key FROM old_keys WHERE key IN ({marks})"  # noqa: S608 - marks
-            found.update(key for (key,) in self._select(statement, part))
         return found
 
     def unpriced(self) -> dict[bytes, Entry]:
@@ -260,20 +183,6 @@ class Store:
     def new_entries(self) -> list[tuple[bytes, Entry]]:
         """Return the events that are not on disk yet."""
         return [(key, _decode(data)) for key, data in self._events.items()]
-
-    def _stored(self, where: str, values: Sequence[object] = ()) -> Iterator[tuple[bytes, Entry]]:
-        for row in self._select(f"SELECT * FROM events {where}", values):  # noqa: S608 - constants
-            try:
-                yield rows.event_of(row)
-            except rows.BAD_ROW as error:
-                raise DamagedError(f"a row of events: {error}") from error
-
-    def size_bytes(self) -> int:
-        """Return the size of the file with its journal; 0 in memory."""
-        if self._database is None or self.file is None:
-            return 0
-        parts = (self.file.path, self.file.path.with_name(self.file.path.name + "-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists())
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -382,13 +291,6 @@ class Store:
                 raise DamagedError(str(error)) from error
             return False
         return more
-
-
-def _parts(keys: Collection[bytes]) -> Iterator[list[bytes]]:
-    """Split keys into lists that are short enough for one statement."""
-    wanted = list(keys)
-    for start in range(0, len(wanted), LOOKUP_KEYS):
-        yield wanted[start : start + LOOKUP_KEYS]
 
 
 def _text(error: Exception) -> str:

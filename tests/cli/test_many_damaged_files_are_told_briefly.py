@@ -3,7 +3,7 @@
 from looking import Look
 from small_homes import claude_file, claude_turns
 
-from agtop_exporter.pipeline import TOLD_MAX
+from agtop_exporter.pipeline.findings import LOGGED_MAX
 
 DAMAGED = 30
 
@@ -16,7 +16,7 @@ def test_many_damaged_files_are_told_briefly(tmp_path):
     assert samples["agtop_parse_errors_total", "claude", "json"] == DAMAGED
     assert samples["agtop_requests_total", "claude", "claude-sonnet-4-5-20250929"] == DAMAGED
     *told, (_, event, fields) = look.told
-    assert len({each["path"] for _, _, each in told}) == TOLD_MAX
+    assert len({each["path"] for _, _, each in told}) == LOGGED_MAX
     assert (event, fields["agent"]) == ("skipped records", "claude")
     assert "doctor" in fields["reason"]
 

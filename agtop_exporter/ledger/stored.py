@@ -1,0 +1,114 @@
+"""The rows of the ledger's file."""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import blake2b
+
+from agtop_exporter.ledger import rows
+from agtop_exporter.ledger.file import LedgerFile
+from agtop_exporter.ledger.records import Entry
+from agtop_exporter.ledger.rows import Row
+from agtop_exporter.ledger.salvage import is_damage
+
+KEY_BYTES = 12
+LOOKUP_KEYS = 500  # of one statement
+OF_SESSIONS = ("session_models", "session_tools", "session_floors")  # written whole
+SESSION_NUMBERS = {"sessions": "id"} | dict.fromkeys((*OF_SESSIONS, "hourly"), "session")
+"""The column with the number of the session, by table."""
+
+
+class DamagedError(Exception):
+    """A part of the file cannot be read: `Store.repair` mends it."""
+
+
+class StoredRows:
+    """Queries of the file of a ledger. Without a file, nothing is found."""
+
+    def __init__(self, file: LedgerFile | None = None) -> None:
+        self.file = file
+        self._has_old_keys: bool | None = None  # not known yet
+
+    @property
+    def _database(self) -> sqlite3.Connection | None:
+        return self.file.database if self.file else None
+
+    def _select(self, statement: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        """Run a query of the file; without a file nothing is found. Raises DamagedError."""
+        if self._database is None:
+            return
+        try:
+            for row in self._database.execute(statement, values):  # noqa: UP028 - the cursor of a generator that is left may outlive its connection
+                yield row
+        except UnicodeDecodeError as error:
+            raise DamagedError(str(error)) from error
+        except sqlite3.Error as error:
+            if is_damage(error):
+                raise DamagedError(str(error)) from error
+            raise
+
+    def all(self, table: str) -> Iterator[Row]:
+        """Return the rows of a table of the file. Raises DamagedError."""
+        return self._select(f"SELECT * FROM {table}")  # noqa: S608 - a name of TABLES
+
+    def by_session(self, table: str) -> Iterator[Row]:
+        """Return the rows of a table by the numbers of their sessions. Raises DamagedError."""
+        column = SESSION_NUMBERS[table]
+        return self._select(f"SELECT * FROM {table} ORDER BY {column}")  # noqa: S608 - constants
+
+    def session_count(self) -> int:
+        """Return how many sessions there have been, by their numbers. Raises DamagedError."""
+        last = [
+            next(self._select(f"SELECT MAX({column}) FROM {table}"), (None,))[0]  # noqa: S608
+            for table, column in SESSION_NUMBERS.items()
+        ]
+        return max((number + 1 for number in last if isinstance(number, int)), default=0)
+
+    def reader_state(self, agent: str, path: str) -> bytes | None:
+        """Return the stored state of a cursor, None without a row. Raises DamagedError."""
+        statement = "SELECT reader_state FROM cursors WHERE agent = ? AND path = ?"
+        for (state,) in self._select(statement, (agent, path)):
+            return bytes(state) if isinstance(state, bytes) else None
+        return None
+
+    def size_bytes(self) -> int:
+        """Return the size of the file with its journal; 0 in memory."""
+        if self._database is None or self.file is None:
+            return 0
+        parts = (self.file.path, self.file.path.with_name(self.file.path.name + "-wal"))
+        return sum(part.stat().st_size for part in parts if part.exists())
+
+    def requests_by_session(self) -> dict[int, int]:
+        """Return how many requests `hourly` has of each session. Raises DamagedError."""
+        statement = "SELECT session, SUM(requests) FROM hourly GROUP BY session"
+        return {session: requests for session, requests in self._select(statement) if requests}
+
+    def keys(self, names: Iterable[bytes]) -> list[bytes]:
+        """Return the keys of events by their names: for a file short ones."""
+        if self.file is None:
+            return list(names)
+        return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
+
+    def old_keys(self, keys: Collection[bytes]) -> set[bytes]:
+        """Return those of `keys` of which nothing but the key is left. Raises DamagedError."""
+        if self._has_old_keys is None:
+            self._has_old_keys = any(True for _ in self._select("SELECT 1 FROM old_keys LIMIT 1"))
+        found: set[bytes] = set()
+        for part in parts(keys) if self._has_old_keys else ():
+            marks = ",".join("?" * len(part))
+            statement = f"SELECT key FROM old_keys WHERE key IN ({marks})"  # noqa: S608 - marks
+            found.update(key for (key,) in self._select(statement, part))
+        return found
+
+    def _stored(self, where: str, values: Sequence[object] = ()) -> Iterator[tuple[bytes, Entry]]:
+        for row in self._select(f"SELECT * FROM events {where}", values):  # noqa: S608 - constants
+            try:
+                yield rows.event_of(row)
+            except rows.BAD_ROW as error:
+                raise DamagedError(f"a row of events: {error}") from error
+
+
+def parts(keys: Collection[bytes]) -> Iterator[list[bytes]]:
+    """Split keys into lists that are short enough for one statement."""
+    wanted = list(keys)
+    for start in range(0, len(wanted), LOOKUP_KEYS):
+        yield wanted[start : start + LOOKUP_KEYS]
