@@ -61,8 +61,15 @@ def test_a_document_that_was_only_touched_says_nothing_new(tmp_path):
     ("text", "reason", "count"),
     [
         (b"garbage", "json", None),
-        (b'{"count": 3}}', "json", None),
-        (b'{"count": 3}\0\0', "json", None),
+        (b'{"count": 3}}', "json", 3),
+        (b'{"count": 3}\0\0', "json", 3),
+        (b'\0\0{"count": 3}', "json", 3),
+        (b'{"count": 3}{"count": 4}', "json", 3),
+        (b'{"count": 3}": 1}', "json", 3),
+        (b'{"count": 1, "text": "ha{"count": 3}', "json", 3),
+        (b"\0" * 4096, "json", None),
+        (b'{"count": 3, "te\0\0\0', "json", None),
+        (b'{"count": 3, "text": "\x1b[1m"}', "encoding", 3),
         (b'{"count": 3, "text": "\\ud800"}', "encoding", 3),
         (b'{"count": 3, "text": "\xff"}', "encoding", 3),
         (b'{"count": 3, "text": 4, "items": [1, "two", 3]}', "schema", 3),
@@ -77,6 +84,19 @@ def test_a_bad_document_is_counted_and_its_good_fields_kept(tmp_path, text, reas
     assert (value.count if value else None) == count
     if reason == "schema":
         assert value.items == [1, 3]
+
+
+@pytest.mark.parametrize("text", ['\ufeff{"count": 3}', '\ufeff \r\n{"count": 3}\r\n\ufeff'])
+def test_a_byte_order_mark_is_no_part_of_a_document(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_text(text, encoding="utf-8")
+    assert read(path)[::2] == (Document(3), {})
+
+
+def test_half_a_document_after_a_byte_order_mark_says_nothing(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('\ufeff{"count": 3', encoding="utf-8")
+    assert read(path)[::2] == (None, {})
 
 
 def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
