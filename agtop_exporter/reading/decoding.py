@@ -5,6 +5,7 @@ Nothing here does I/O.
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar
@@ -13,7 +14,12 @@ import msgspec
 
 from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import ParseError
-from agtop_exporter.reading.recovery import find_records, without_marks
+from agtop_exporter.reading.recovery import (
+    BYTE_ORDER_MARK,
+    SPACE,
+    find_records,
+    without_marks,
+)
 
 VALUES_MAX = 300_000  # in a record that is not valid; a million of them take 100 MB
 MAX_COUNT = 10**9  # no request has more tokens, and its cost still fits into 64 bits
@@ -98,24 +104,23 @@ def recoverer(kind: type[T], errors: Errors) -> Recover[T]:
 
     def recover(given: Text, at: int) -> list[tuple[T, int]]:
         text = given.encode() if isinstance(given, str) else given.tobytes()
-        if b"{" not in text or b"}" not in text:
-            lenient(text, at)
+        if b"}" not in text and b"{" in text:
+            errors.add("json", at)  # half a record, without a look at it
             return []
-        record, is_json = lenient(text, at, only_json=True)
-        if is_json:
-            return [] if record is None else [(record, len(text.rstrip()))]
+        record, is_usable = lenient(text, at, damaged=True)
+        if is_usable:
+            return [] if record is None else [(record, len(text.rstrip(SPACE + BYTE_ORDER_MARK)))]
         records, begin = [], 0
-        spans = find_records(text)
-        if not spans:
-            errors.add("json", at)
-            return []
-        for found_at, end in spans:
+        for found_at, end in find_records(text):
             lenient(text[begin:found_at], at)
             record, _ = lenient(text[found_at:end], at)
             if record is not None:
                 records.append((record, end))
             begin = end
-        lenient(text[begin:], at)
+        if begin:
+            lenient(text[begin:], at)
+        else:
+            errors.add("json", at)
         return records
 
     return recover
@@ -125,25 +130,23 @@ def _lenient(kind: type[T], errors: Errors) -> Callable[..., tuple[T | None, boo
     """Return a function (text, offset) that decodes what it can of one JSON value.
 
     It returns the record, or None, and whether the text is JSON, or blank. A text that is not JSON
-    is counted unless `only_json` is true.
+    is counted, unless it may be `damaged`: then the caller searches it for records.
     """
     decode: Callable[[bytes], T] = decoder_of(kind).decode
 
-    def read(given: bytes, at: int, *, only_json: bool = False) -> tuple[T | None, bool]:
+    def read(given: bytes, at: int, *, damaged: bool = False) -> tuple[T | None, bool]:
         text = without_marks(given)
         if not text:
             return None, True
-        try:
+        with suppress(*UNDECODABLE):
             return decode(text), True
-        except UNDECODABLE:
-            pass
-        if _is_dense(text):
-            errors.add("too_large", at)
-            return None, True
         try:
             value = _value(text)
+        except _DenseError:
+            errors.add("too_large", at, not damaged)
+            return None, False
         except (ValueError, RecursionError):
-            errors.add("json", at, not only_json)
+            errors.add("json", at, not damaged)
             return None, False
         try:
             whole = decode(msgspec.json.encode(value))
@@ -156,16 +159,18 @@ def _lenient(kind: type[T], errors: Errors) -> Callable[..., tuple[T | None, boo
     return read
 
 
-def _is_dense(text: bytes) -> bool:
-    """Return whether the values of a text may take too much memory if all of them are decoded."""
-    return text.count(b",") > VALUES_MAX or text.count(b"[") + text.count(b"{") > VALUES_MAX
+class _DenseError(ValueError):
+    """A text has so many values that they may take too much memory if all of them are decoded."""
 
 
 def _value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Parse JSON with bad UTF-8, lone surrogates, or control characters in its strings.
 
-    NUL bytes are not accepted: where they are, text was lost. Raises ValueError or RecursionError.
+    NUL bytes are not accepted: where they are, text was lost. Raises _DenseError, ValueError or
+    RecursionError.
     """
+    if text.count(b",") > VALUES_MAX or text.count(b"[") + text.count(b"{") > VALUES_MAX:
+        raise _DenseError
     if b"\0" in text:
         raise ValueError("NUL bytes")
     value = json.loads(text.decode("utf-8", "replace"), strict=False)

@@ -86,8 +86,12 @@ class StringShortener:
             self._out += data
 
     def line(self) -> bytes:
-        """Return the shortened line."""
-        return bytes(self._out)
+        """Return the shortened line, which may end within a string."""
+        short = self._string_bytes <= LONG_STRING_BYTES
+        rest = (
+            (bytes(self._string) if short else _ellipsis(b"")) if self._string is not None else b""
+        )
+        return b"" if self.overflow else bytes(self._out) + rest + self._pending
 
 
 def _ellipsis(end: bytes) -> bytes:
