@@ -1,5 +1,6 @@
 """Where one record ends and the next begins in a text file."""
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -27,7 +28,8 @@ LINES = Lines()
 class Objects(Lines, frozen=True):
     """Concatenated JSON objects, each on one line or indented over several lines.
 
-    An indented object begins with a line that is only `{` and ends with a line that is only `}`.
+    An indented object begins with a line that is only `{` and ends with a line that is only `}`. In
+    damaged files other text may precede the `{` on its line.
     Objects that contain none of the `markers` are skipped, except the last one if no object with a
     marker follows it: it moves the cursor forward.
     """
@@ -37,20 +39,18 @@ class Objects(Lines, frozen=True):
     def end(self, buffer: bytearray, filled: int) -> int:
         """Return the offset after the last complete object in `buffer[:filled]`; 0 if none is."""
         end = super().end(buffer, filled)
-        begin = max(buffer.rfind(opening, 0, end) for opening in _OPENINGS) + 1
-        if not begin and not buffer.startswith(b"{\n"):
-            return end
-        is_complete = buffer.find(b"\n}\n", begin, end) >= 0
-        return end if is_complete else begin
+        closed = buffer.rfind(_CLOSING, 0, end) + 1
+        begun = _BEGINNING.search(buffer, closed + len("}\n") if closed else 0, end)
+        return begun.start() if begun else end
 
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
         """Yield (begin, end) of each object with a marker, in a text of complete objects."""
         find = text.find
-        opening, closing = _Needle(text, b"\n{\n"), _Needle(text, b"\n}\n")
+        opening, closing = _Needle(text, b"\n{\n"), _Needle(text, _CLOSING)
         skipped = None
         begin = 0
         while (end := find(b"\n", begin)) >= 0:
-            if text[end - 1 : end] == b"{" and not text[begin : end - 1].strip(_PADDING):
+            if text[end - 1 : end] == b"{" and text[begin] not in _INDENT:
                 end = _end_of_object(opening.after(end), closing.after(end), end)
             if any(find(marker, begin, end) >= 0 for marker in self.markers):
                 skipped = None
@@ -62,8 +62,9 @@ class Objects(Lines, frozen=True):
             yield skipped
 
 
-_PADDING = b"\0\xef\xbb\xbf"  # NUL bytes and byte order marks, before an object
-_OPENINGS = (b"\n{\n", b"\0{\n", b"\xbf{\n")
+_INDENT = b" \t"
+_CLOSING = b"\n}\n"
+_BEGINNING = re.compile(rb"^(?![ \t}]).*\{$", re.MULTILINE)  # also after half an object, or NULs
 
 
 class _Needle:

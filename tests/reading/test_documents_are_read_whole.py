@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import time
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from agtop_exporter.reading.decoding import Errors
 from agtop_exporter.reading.documents import load_document
 from agtop_exporter.reading.files import NotAFileError
 from agtop_exporter.reading.framing import Objects
+from agtop_exporter.reading.jsonl import feed_each
 from agtop_exporter.reading.lines import LineReader
 
 
@@ -21,6 +23,12 @@ class Document(msgspec.Struct):
     count: int = 0
     text: str = ""
     items: list[int] | None = None
+
+
+class Marked(msgspec.Struct):
+    """An object of a log."""
+
+    mark: int = -1
 
 
 def read(path, cursor=None):
@@ -135,6 +143,59 @@ def test_objects_without_a_mark_are_passed_over(tmp_path):
         given = [json.loads(bytes(line))["name"] for line in lines]
         assert given == ["wanted", "other"]  # the last one moves the cursor to the end
         assert lines.offset == path.stat().st_size
+
+
+@pytest.mark.parametrize("text", ["{\n" * 300_000, "{\n}\n" * 100_000, "x{\n" * 200_000])
+def test_lines_of_braces_take_linear_time(tmp_path, text):
+    path = tmp_path / "a.log"
+    path.write_text(text + '{\n  "mark": 1\n}\n')
+    began, found, cursor, more = time.process_time(), [], Cursor(), True
+    while more:
+        with LineReader(str(path), cursor, framing=Objects(markers=(b"mark",))) as lines:
+            found += [b'"mark": 1' in bytes(line) for line in lines]
+            cursor, more = lines.cursor(), lines.more
+    assert any(found)
+    assert time.process_time() - began < 5  # it took minutes
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    ("before", "is_lossy"),
+    [
+        *(("", False), ("\ufeff", False), ("\0" * 5_000, True)),
+        *(('{\n  "mark": 1,\n  "pad": "x', True), ('{"mark": 1', True)),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", ""])
+def test_the_good_objects_of_a_damaged_log_count(tmp_path, indent, before, is_lossy, newline):
+    path = tmp_path / "a.log"
+    objects = [json.dumps({"mark": i, "in": {"n": i}}, indent=indent) for i in range(4)]
+    text = "\n".join([*objects[:2], before + objects[2], objects[3]]) + newline
+    path.write_text(text, encoding="utf-8")
+    errors = Errors("file")
+    found = []
+    with LineReader(str(path), Cursor(), framing=Objects(markers=(b"mark",))) as lines:
+        feed_each(lines, Marked, errors, lambda record, _: found.append(record.mark))
+        assert lines.offset >= path.stat().st_size - 1  # a newline may be left
+    assert found == [0, 1, 2, 3]
+    assert bool(errors.all()) == is_lossy
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_log_that_grows_byte_by_byte(tmp_path, indent):
+    path = tmp_path / "a.log"
+    objects = [json.dumps({"mark": i, "in": {"n": [i]}}, indent=indent) + "\n" for i in range(4)]
+    text = "".join(objects).encode()
+    found, cursor = [], Cursor()
+    for at in range(len(text) + 1):
+        path.write_bytes(text[:at])
+        with LineReader(str(path), cursor, framing=Objects(markers=(b"mark",))) as lines:
+            feed_each(lines, Marked, Errors("file"), lambda *each: found.append(each))
+            cursor = lines.cursor()
+        whole = [number for number in range(4) if at >= len("".join(objects[: number + 1])) - 1]
+        assert [record.mark for record, _ in found] == whole
+    ends = [len("".join(objects[: number + 1])) for number in range(4)]
+    assert [end for _, end in found] == ends
 
 
 @pytest.mark.parametrize("begun", ["{\n", '{\n  "mark": 1,\n', "{\n{\n", "}\n", "{\n\n"])
