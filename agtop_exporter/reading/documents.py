@@ -42,7 +42,8 @@ def load_document(
 ) -> tuple[Record | None, Cursor]:
     """Decode a document; None if its content is the same as at the cursor.
 
-    A document that is still being written also gives None: its next change is read. A very long
+    A document that is still being written also gives None, with the offset 0: its next change is
+    read. A very long
     document is decoded without its long strings; if it is too long even so, it is counted as
     `too_large`. What precedes or follows the document in its file, other than space and byte order
     marks, is counted as `json`. Raises NotAFileError, or OSError if the file cannot be read.
@@ -63,8 +64,10 @@ def load_document(
     if text is None:
         errors.add("too_large", 0)
         return None, now
-    if digest == cursor.fingerprint or not _is_complete(without_marks(text)):
+    if digest == cursor.fingerprint:
         return None, now
+    if not _is_complete(without_marks(text)):
+        return None, msgspec.structs.replace(now, offset=0)
     value = decoder(kind, errors)(memoryview(text), 0)
     return value, msgspec.structs.replace(now, fingerprint=digest)
 

@@ -44,10 +44,10 @@ def test_half_a_document_says_nothing_until_it_is_whole(tmp_path):
     for end in range(len(data)):
         path.write_bytes(data[:end])
         value, cursor, errors = read(path, cursor)
-        assert (value, errors) == (None, {})
+        assert (value, errors, cursor.offset) == (None, {}, 0)
     path.write_bytes(data)
     value, cursor, errors = read(path, cursor)
-    assert (value, errors) == (Document(3, "…", [1, 2]), {})
+    assert (value, errors, cursor.offset) == (Document(3, "…", [1, 2]), {}, len(data))
     path.write_bytes(data[:-1])
     value, cursor, errors = read(path, cursor)
     assert (value, errors) == (None, {})
