@@ -15,7 +15,7 @@ from agtop_exporter.reading.decoding import (
     recoverer,
 )
 from agtop_exporter.reading.framing import LINES, Lines
-from agtop_exporter.reading.lines import LineReader
+from agtop_exporter.reading.lines import LineReader, count_lines
 from agtop_exporter.reading.parsers import BlockParser, Record, RecordParser, State
 from agtop_exporter.reading.state import encode_state, restore
 
@@ -100,7 +100,10 @@ def record_blocks(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[
             records = decode(memoryview(text)[:end])
         except UNDECODABLE:
             records = []
-        if len(records) != lines.lines_in_block:
+        expected = count_lines(text, end)
+        if len(records) == expected:
+            lines.lines += expected
+        else:
             records = [
                 record
                 for line in lines.lines_of(text, end)

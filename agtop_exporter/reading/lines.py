@@ -33,6 +33,7 @@ class LineReader:
     after the current record. After the iteration, `cursor()` is where the next read continues, and
     `more` is true if the file has more complete records. `too_large` counts skipped records. A last
     record without its newline is read if it is complete, and left for the next read if it is not.
+    `lines` counts lines: a batch ends after BATCH_LINES.
     Raises NotAFileError, or OSError if the file cannot be read.
     """
 
@@ -48,7 +49,7 @@ class LineReader:
         self.more = False
         self.reset: ResetReason | Literal[""] = ""
         self.too_large = 0
-        self.lines_in_block = 0
+        self.lines = 0
         self._framing = framing
         self._batch_bytes = batch_bytes
         self._fd, self._status = open_regular(path)
@@ -107,19 +108,12 @@ class LineReader:
     def blocks(self) -> Iterator[tuple[bytes | bytearray, int]]:
         """Yield (text, end): `text[:end]` contains many complete records, and ends with a newline.
 
-        `offset` is then the byte offset after them in the file, and `lines_in_block` the number of
-        lines. The text is valid until the next block is requested.
+        `offset` is then the byte offset after them in the file. The text is valid until the next
+        block is requested. Whoever uses it adds the number of its lines to `lines`.
         """
         buffer = _spare_buffers.pop() if _spare_buffers else bytearray(BLOCK_BYTES)
         try:
-            lines = 0
-            for text, end in self._blocks(buffer):
-                self.lines_in_block = _count_lines(text, end)
-                lines += self.lines_in_block
-                yield text, end
-                if lines >= BATCH_LINES:
-                    self.more = True
-                    return
+            yield from self._blocks(buffer)
         finally:
             _spare_buffers.append(buffer)
 
@@ -129,7 +123,8 @@ class LineReader:
         while not self.more:
             got = platforms.read_into(self._fd, memoryview(buffer)[filled : filled + BLOCK_BYTES])
             if not got:
-                yield from self._last(bytes(memoryview(buffer)[:filled]))
+                if filled:
+                    yield from self._last(bytes(memoryview(buffer)[:filled]))
                 return
             filled += got
             end = self._framing.end(buffer, filled)
@@ -146,7 +141,8 @@ class LineReader:
                 filled = 0
             elif filled > len(buffer) // 2:
                 buffer = buffer + bytes(len(buffer))
-            self.more = self.offset - self.start >= self._batch_bytes
+            is_long = self.offset - self.start >= self._batch_bytes
+            self.more = is_long or self.lines >= BATCH_LINES
 
     def _last(self, text: bytes) -> Iterator[tuple[bytes, int]]:
         """Yield the complete records in the text after the last newline of the file."""
@@ -168,6 +164,7 @@ class LineReader:
         block_end = self.offset
         lines = bytes(memoryview(text)[:end])
         for line_begin, line_end in self._framing.split(lines):
+            self.lines += 1
             last = line_end
             while last > line_begin and lines[last - 1] in SPACE:
                 last -= 1
@@ -201,8 +198,8 @@ class LineReader:
             yield from self._without_newline(line, length)
 
 
-def _count_lines(text: bytes | bytearray, end: int) -> int:
-    """Return the number of newlines; bytes.count takes six times as long."""
+def count_lines(text: bytes | bytearray, end: int) -> int:
+    """Return the number of newlines in `text[:end]`; bytes.count takes six times as long."""
     find, count, at = text.find, 0, 0
     while at := find(b"\n", at, end) + 1:
         count += 1
