@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents import Agent
+from agtop_exporter.doctor.unfinished import unfinished_records
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
     AgentStatus,
@@ -170,6 +171,8 @@ def _finding(
     places = pipeline.places(agent.name)
     for root in places.roots:
         unreadable.update(_closed_folders(root))
+    cursors = pipeline.ledger.cursors.get(agent.name, {})
+    unfinished = unfinished_records(cursors, now=snapshot.generated_at)
     return Finding(
         agent=agent.name,
         title=agent.title,
@@ -181,9 +184,12 @@ def _finding(
         sessions=len(sessions),
         records=int(snapshot.totals.get(("scan_records", agent.name), 0)),
         unreadable=tuple(Unreadable(path, reason) for path, reason in unreadable.items()),
-        skipped=tuple(
-            Skipped(error.reason, error.count, error.example)
-            for error in pipeline.findings.skipped.get(agent.name, ())
+        skipped=(
+            *(
+                Skipped(error.reason, error.count, error.example)
+                for error in pipeline.findings.skipped.get(agent.name, ())
+            ),
+            *([Skipped("unfinished", len(unfinished), unfinished[0])] if unfinished else ()),
         ),
         unknown_records=dict(pipeline.findings.unknown_types[agent.name].all()),
         unpriced_models=unpriced,

@@ -33,6 +33,10 @@ WHAT_IS_WRONG = {  # reason of a ParseError -> singular, plural
         "records have text that is not valid UTF-8 (they are counted)",
     ),
     "too_large": ("record is too long", "records are too long"),
+    "unfinished": (
+        "record at the end of a file is not complete",
+        "records at the ends of files are not complete",
+    ),
     "corrupt": ("database is damaged", "databases are damaged"),
     "negative": (
         "event has a negative figure, a bug in this program (it is not counted)",

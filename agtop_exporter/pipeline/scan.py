@@ -73,9 +73,9 @@ def read_all(  # noqa: PLR0913 - what goes on beside the reading
             return
         if isinstance(result, Batch):
             done += result.bytes_read
-            progress(done, total)
             if result.more:
                 queue.appendleft(Work(result.agent, result.path, result.cursor))
+        progress(done, total)  # also after a failure, which may have taken a minute
     if queue and not stopping():  # the children died: their work is done here
         yield from here
 

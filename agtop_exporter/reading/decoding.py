@@ -5,6 +5,7 @@ Nothing here does I/O.
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar
@@ -13,7 +14,14 @@ import msgspec
 
 from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import ParseError
+from agtop_exporter.reading.recovery import (
+    BYTE_ORDER_MARK,
+    SPACE,
+    find_records,
+    without_marks,
+)
 
+VALUES_MAX = 300_000  # in a record that is not valid; a million of them take 100 MB
 MAX_COUNT = 10**9  # no request has more tokens, and its cost still fits into 64 bits
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
@@ -60,52 +68,113 @@ Text = memoryview | str
 Decode = Callable[[Text, int], T | None]
 """A function (text, byte offset in the file) that returns a record, or None if it is unusable."""
 
+Recover = Callable[[Text, int], list[tuple[T, int]]]
+"""A function (text, byte offset in the file) that returns (record, where it ends in the text)."""
+
 
 def decoder(kind: type[T], errors: Errors) -> Decode[T]:
-    """Return a function (text, offset) that decodes a record of the given Struct type.
+    """Return a function (text, offset) that decodes the only record of a text.
 
-    A text that is not JSON is counted as `json`, and the function returns None. A record with bad
-    UTF-8 is decoded with replacement characters and counted as `encoding`. A record with fields of
-    the wrong type keeps its other fields and is counted as `schema`.
+    Damaged text is handled as `recoverer` does it. All records after the first are counted as
+    `json`, together.
     """
     decode: Callable[[Text], T] = decoder_of(kind).decode
-    lenient = decode_lenient(kind, errors)
+    recover = recoverer(kind, errors)
 
     def read(text: Text, at: int) -> T | None:
         try:
             return decode(text)
         except UNDECODABLE:
-            return lenient(text, at)
+            records = recover(text, at)
+        errors.add("json", at, len(records) > 1)
+        return records[0][0] if records else None
 
     return read
 
 
-def decode_lenient(kind: type[T], errors: Errors) -> Decode[T]:
-    """Return a function (text, offset) that decodes what it can of a text that is not valid.
+def recoverer(kind: type[T], errors: Errors) -> Recover[T]:
+    """Return a function (text, offset) that decodes all records in a text that is not one record.
 
-    Errors are counted as in `decoder`.
+    A record with bad UTF-8 is decoded with replacement characters and counted as `encoding`. A
+    record with fields of the wrong type keeps its other fields and is counted as `schema`. What is
+    no record, before, between and after the complete ones, is lost and counted as `json`, or as
+    `schema` if it is another JSON value. Space and byte order marks are ignored.
     """
+    lenient = _lenient(kind, errors)
 
-    def decode(given: Text, at: int) -> T | None:
+    def recover(given: Text, at: int) -> list[tuple[T, int]]:
         text = given.encode() if isinstance(given, str) else given.tobytes()
-        if not text.strip():
-            return None
-        try:
-            value = json.loads(text.decode("utf-8", "replace"))
-            if b"\\u" in text:  # only an escape can be a lone surrogate
-                value = _well_formed(value)
-        except (ValueError, RecursionError):
+        if b"}" not in text and b"{" in text:
+            errors.add("json", at)  # half a record, without a look at it
+            return []
+        record, is_usable = lenient(text, at, damaged=True)
+        if is_usable:
+            return [] if record is None else [(record, len(text.rstrip(SPACE + BYTE_ORDER_MARK)))]
+        records, begin = [], 0
+        for found_at, end in find_records(text):
+            lenient(text[begin:found_at], at)
+            record, _ = lenient(text[found_at:end], at)
+            if record is not None:
+                records.append((record, end))
+            begin = end
+        if begin:
+            lenient(text[begin:], at)
+        else:
             errors.add("json", at)
-            return None
+        return records
+
+    return recover
+
+
+def _lenient(kind: type[T], errors: Errors) -> Callable[..., tuple[T | None, bool]]:
+    """Return a function (text, offset) that decodes what it can of one JSON value.
+
+    It returns the record, or None, and whether the text is JSON, or blank. A text that is not JSON
+    is counted, unless it may be `damaged`: then the caller searches it for records.
+    """
+    decode: Callable[[bytes], T] = decoder_of(kind).decode
+
+    def read(given: bytes, at: int, *, damaged: bool = False) -> tuple[T | None, bool]:
+        text = without_marks(given)
+        if not text:
+            return None, True
+        with suppress(*UNDECODABLE):
+            return decode(text), True
         try:
-            whole: T = decoder_of(kind).decode(msgspec.json.encode(value))
+            value = _value(text)
+        except _DenseError:
+            errors.add("too_large", at, not damaged)
+            return None, False
+        except (ValueError, RecursionError):
+            errors.add("json", at, not damaged)
+            return None, False
+        try:
+            whole = decode(msgspec.json.encode(value))
         except (msgspec.MsgspecError, RecursionError, OverflowError):
             errors.add("schema", at)
-            return usable_fields(value, kind)
+            return usable_fields(value, kind), True
         errors.add("encoding", at)
-        return whole
+        return whole, True
 
-    return decode
+    return read
+
+
+class _DenseError(ValueError):
+    """A text has so many values that they may take too much memory if all of them are decoded."""
+
+
+def _value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Parse JSON with bad UTF-8, lone surrogates, or control characters in its strings.
+
+    NUL bytes are not accepted: where they are, text was lost. Raises _DenseError, ValueError or
+    RecursionError.
+    """
+    if text.count(b",") > VALUES_MAX or text.count(b"[") + text.count(b"{") > VALUES_MAX:
+        raise _DenseError
+    if b"\0" in text:
+        raise ValueError("NUL bytes")
+    value = json.loads(text.decode("utf-8", "replace"), strict=False)
+    return _well_formed(value) if b"\\u" in text else value  # only an escape can be half a pair
 
 
 def usable_fields(value: object, kind: type[T]) -> T | None:

@@ -12,10 +12,9 @@ from agtop_exporter.reading.decoding import Errors, decoder
 from agtop_exporter.reading.files import open_regular
 from agtop_exporter.reading.lines import BLOCK_BYTES, NANOSECONDS
 from agtop_exporter.reading.parsers import Record, RecordParser
+from agtop_exporter.reading.recovery import TRUNCATED, without_marks
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
 from agtop_exporter.reading.state import NoState
-
-UNFINISHED = "truncated"  # part of msgspec's message about a text that ends too early
 
 _check = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -43,9 +42,11 @@ def load_document(
 ) -> tuple[Record | None, Cursor]:
     """Decode a document; None if its content is the same as at the cursor.
 
-    A document that is still being written also gives None: its next change is read. A very long
+    A document that is still being written also gives None, with the offset 0: its next change is
+    read. A very long
     document is decoded without its long strings; if it is too long even so, it is counted as
-    `too_large`. Raises NotAFileError, or OSError if the file cannot be read.
+    `too_large`. What precedes or follows the document in its file, other than space and byte order
+    marks, is counted as `json`. Raises NotAFileError, or OSError if the file cannot be read.
     """
     descriptor, status = open_regular(path)
     try:
@@ -63,8 +64,10 @@ def load_document(
     if text is None:
         errors.add("too_large", 0)
         return None, now
-    if digest == cursor.fingerprint or not _is_complete(text):
+    if digest == cursor.fingerprint:
         return None, now
+    if not _is_complete(without_marks(text)):
+        return None, msgspec.structs.replace(now, offset=0)
     value = decoder(kind, errors)(memoryview(text), 0)
     return value, msgspec.structs.replace(now, fingerprint=digest)
 
@@ -90,7 +93,7 @@ def _is_complete(text: bytes) -> bool:
     try:
         _check(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        return UNFINISHED not in str(error) or _is_json(text)
+        return TRUNCATED not in str(error) or _is_json(text)
     return True
 
 

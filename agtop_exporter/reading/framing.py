@@ -1,5 +1,6 @@
 """Where one record ends and the next begins in a text file."""
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -27,7 +28,8 @@ LINES = Lines()
 class Objects(Lines, frozen=True):
     """Concatenated JSON objects, each on one line or indented over several lines.
 
-    An indented object begins with a line that is only `{` and ends with a line that is only `}`.
+    An indented object begins with a line that is only `{` and ends with a line that is only `}`. In
+    damaged files other text may precede the `{` on its line.
     Objects that contain none of the `markers` are skipped, except the last one if no object with a
     marker follows it: it moves the cursor forward.
     """
@@ -37,20 +39,19 @@ class Objects(Lines, frozen=True):
     def end(self, buffer: bytearray, filled: int) -> int:
         """Return the offset after the last complete object in `buffer[:filled]`; 0 if none is."""
         end = super().end(buffer, filled)
-        begin = 0 if buffer.startswith(b"{\n") else -1
-        last = buffer.rfind(b"\n{\n", 0, end)
-        begin = begin if last < 0 else last + 1
-        is_complete = begin < 0 or buffer.find(b"\n}\n", begin, end) >= 0
-        return end if is_complete else begin
+        closed = buffer.rfind(_CLOSING, 0, end) + 1
+        begun = _BEGINNING.search(buffer, closed + len("}\n") if closed else 0, end)
+        return begun.start() if begun else end
 
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
         """Yield (begin, end) of each object with a marker, in a text of complete objects."""
         find = text.find
+        opening, closing = _Needle(text, b"\n{\n"), _Needle(text, _CLOSING)
         skipped = None
         begin = 0
         while (end := find(b"\n", begin)) >= 0:
-            if text[begin:end] == b"{":
-                end = _end_of_object(text, end)
+            if text[end - 1 : end] == b"{" and text[begin] not in _INDENT:
+                end = _end_of_object(opening.after(end), closing.after(end), end)
             if any(find(marker, begin, end) >= 0 for marker in self.markers):
                 skipped = None
                 yield begin, end
@@ -61,9 +62,30 @@ class Objects(Lines, frozen=True):
             yield skipped
 
 
-def _end_of_object(text: bytes, begin: int) -> int:
+_INDENT = b" \t"
+_CLOSING = b"\n}\n"
+_BEGINNING = re.compile(rb"^(?![ \t}]).*\{$", re.MULTILINE)  # also after half an object, or NULs
+
+
+class _Needle:
+    """Finds a text in another one, from places that only increase, in linear time."""
+
+    def __init__(self, text: bytes, needle: bytes) -> None:
+        self._text = text
+        self._needle = needle
+        self._found = -1
+        self._ended = False
+
+    def after(self, place: int) -> int:
+        """Return the first occurrence at or after a place; -1 if there is none."""
+        if self._found < place and not self._ended:
+            self._found = self._text.find(self._needle, place)
+            self._ended = self._found < 0
+        return self._found
+
+
+def _end_of_object(following: int, end: int, line_end: int) -> int:
     """Return where an indented object ends; one without an end stops before the next object."""
-    end, following = text.find(b"\n}\n", begin), text.find(b"\n{\n", begin)
     if end >= 0 and (following < 0 or end < following):
         return end + len(b"\n}")
-    return following if following >= 0 else begin
+    return following if following >= 0 else line_end

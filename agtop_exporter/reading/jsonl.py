@@ -9,14 +9,13 @@ from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import (
     UNDECODABLE,
-    Decode,
     Errors,
-    decode_lenient,
-    decoder,
+    Recover,
     decoder_of,
+    recoverer,
 )
 from agtop_exporter.reading.framing import LINES, Lines
-from agtop_exporter.reading.lines import LineReader
+from agtop_exporter.reading.lines import LineReader, count_lines
 from agtop_exporter.reading.parsers import BlockParser, Record, RecordParser, State
 from agtop_exporter.reading.state import encode_state, restore
 
@@ -35,7 +34,8 @@ def read_jsonl(
 ) -> Batch:
     """Read the complete records after a cursor, at most one batch of them.
 
-    An incomplete last record is left for the next read. Raises NotAFileError, or OSError if the
+    A complete last record is read even without its newline; an incomplete one is left for the next
+    read. Raises NotAFileError, or OSError if the
     file cannot be read.
     """
     state, cursor, lost_state = restore(cursor, parser_type.state_type)
@@ -65,46 +65,61 @@ def read_jsonl(
 def feed_each(
     lines: LineReader, kind: type[T], errors: Errors, feed: Callable[[T, int], object]
 ) -> int:
-    """Call `feed` with each record and the offset after it; return the number of records."""
-    decode = decoder(kind, errors)
+    """Call `feed` with each record and the offset after it; return the number of records.
+
+    The offset identifies a record in its file: it is that of the byte after the record and one
+    more, which is its newline in all undamaged files.
+    """
+    decode, recover = decoder_of(kind).decode, recoverer(kind, errors)
     count = 0
     for text, end in lines.blocks():
         for line in lines.lines_of(text, end):
-            record = decode(line, lines.offset)
-            if record is not None:
-                count += 1
-                feed(record, lines.offset)
+            try:
+                record = decode(line)
+            except UNDECODABLE:
+                begin = lines.offset - len(line)
+                for recovered, record_end in recover(line, lines.offset):
+                    count += 1
+                    feed(recovered, begin + record_end)
+                continue
+            count += 1
+            feed(record, lines.offset)
     return count
 
 
 def record_blocks(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T]]:
-    """Yield the records of many lines at a time.
+    """Yield the records of many lines at a time; those of damaged lines as `recoverer` does it.
 
-    Several records on one line are accepted. Records that cannot be decoded are decoded leniently
-    and counted, as `decoder` does it.
+    Decoding many lines with one call accepts a record over several lines. Where the number of
+    records is not that of lines, each line is decoded on its own, as if it was read alone.
     """
     decode = decoder_of(kind).decode_lines
+    recover = recoverer(kind, errors)
     for text, end in lines.blocks():
         try:
-            yield decode(memoryview(text)[:end])
+            records = decode(memoryview(text)[:end])
         except UNDECODABLE:
-            lenient = decode_lenient(kind, errors)
-            yield [
+            records = []
+        expected = count_lines(text, end)
+        if len(records) == expected:
+            lines.lines += expected
+        else:
+            records = [
                 record
                 for line in lines.lines_of(text, end)
-                for record in _decoded(line, lines.offset, decode, lenient)
+                for record in _decoded(line, lines.offset, decode, recover)
             ]
+        yield records
 
 
 def _decoded(
     line: memoryview,
     offset: int,
     decode: Callable[[memoryview], list[T]],
-    lenient: Decode[T],
+    recover: Recover[T],
 ) -> list[T]:
     """Decode one line of a block in which at least one line is bad."""
     try:
         return decode(line)
     except UNDECODABLE:
-        record = lenient(line, offset)
-        return [] if record is None else [record]
+        return [record for record, _ in recover(line, offset)]

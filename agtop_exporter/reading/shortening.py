@@ -4,39 +4,57 @@ import re
 
 LONG_LINE_BYTES = 8 * 1024 * 1024  # longer lines are read without their long strings
 LONG_STRING_BYTES = 4096
+PIECE_BYTES = 256 * 1024
 ELLIPSIS = "…".encode()
 
-_STRING_PART = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_NULS = re.compile(rb"\0\0+")
+_STRING_PART = re.compile(rb'[^"\\\0]*+(?:\\[^\0][^"\\\0]*+)*+', re.DOTALL)
+_SHORT_STRINGS = re.compile(  # with all that is between them; longest: 4096 + 32 * 66 bytes
+    rb'(?:[^"]*+"[^"\\\0]{0,4096}+(?:\\[^\0][^"\\\0]{0,64}+){0,32}+")*+[^"]*+', re.DOTALL
+)
 
 
 class StringShortener:
     """Copies JSON text piece by piece; replaces each string longer than LONG_STRING_BYTES.
 
     The replacement is an ellipsis and not an empty string, because a parser must still see that
-    there is a text. `overflow` is true if the line is too long even so; then `line()` is empty.
+    there is a text. A run of NUL bytes becomes one NUL byte, and ends a string: something was lost
+    there. `overflow` is true if the line is too long even so; then `line()` is empty, and further
+    pieces are ignored.
+
+    A string of up to 6208 bytes may be kept: that makes it possible to copy many at once.
     """
 
     def __init__(self) -> None:
-        self._out: list[bytes] = []
-        self._size = 0
-        self._string: list[bytes] | None = None  # parts of the current string
+        self._out = bytearray()
+        self._string: bytearray | None = None  # the beginning of the current string
         self._string_bytes = 0
         self._pending = b""  # a backslash at the end of the last block
         self.overflow = False
 
     def feed(self, data: bytes) -> None:
         """Add the next piece of the line."""
+        for begin in range(0, len(data), PIECE_BYTES):
+            if self.overflow:
+                return
+            self._feed(data[begin : begin + PIECE_BYTES])
+
+    def _feed(self, data: bytes) -> None:
         data, self._pending = self._pending + data, b""
+        if b"\0" in data:
+            data = _NULS.sub(b"\0", data)
         at = 0
         while at < len(data):
             at = self._outside(data, at) if self._string is None else self._inside(data, at)
 
     def _outside(self, data: bytes, at: int) -> int:
-        quote = data.find(b'"', at)
-        end = len(data) if quote < 0 else quote + 1
+        """Copy everything up to the next string that is long, or not complete in this piece."""
+        matched = _SHORT_STRINGS.match(data, at)
+        end = matched.end() if matched else at
+        if end < len(data):  # at the quote
+            end += 1
+            self._string, self._string_bytes = bytearray(), 0
         self._emit(data[at:end])
-        if quote >= 0:
-            self._string, self._string_bytes = [], 0
         return end
 
     def _inside(self, data: bytes, at: int) -> int:
@@ -45,26 +63,37 @@ class StringShortener:
         part = data[at:end]
         self._string_bytes += len(part)
         if self._string is not None and self._string_bytes <= LONG_STRING_BYTES:
-            self._string.append(part)
+            self._string += part
         if end >= len(data):
             return end
-        if data[end] == ord("\\"):  # half an escape: the rest is in the next piece
+        if data[end] == ord("\\") and end + 1 >= len(data):  # the rest is in the next piece
             self._pending = data[end:]
             return len(data)
         short = self._string is not None and self._string_bytes <= LONG_STRING_BYTES
-        self._emit(b"".join(self._string or ()) if short else ELLIPSIS)
-        self._emit(b'"')
+        self._emit(bytes(self._string or b"") if short else _ellipsis(part))
         self._string = None
-        return end + 1
+        end += data[end] == ord("\\")  # before a NUL
+        if data[end] != 0:
+            self._emit(b'"')
+            end += 1
+        return end
 
     def _emit(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > LONG_LINE_BYTES:
+        if len(self._out) + len(data) > LONG_LINE_BYTES:
             self.overflow = True
             self._out.clear()
-        if not self.overflow:
-            self._out.append(data)
+        elif not self.overflow:
+            self._out += data
 
     def line(self) -> bytes:
-        """Return the shortened line."""
-        return b"".join(self._out)
+        """Return the shortened line, which may end within a string."""
+        short = self._string_bytes <= LONG_STRING_BYTES
+        rest = (
+            (bytes(self._string) if short else _ellipsis(b"")) if self._string is not None else b""
+        )
+        return b"" if self.overflow else bytes(self._out) + rest + self._pending
+
+
+def _ellipsis(end: bytes) -> bytes:
+    """Return what replaces a string with this end: where a record was torn, `{` begins the next."""
+    return ELLIPSIS + b"{" if end.endswith(b"{") else ELLIPSIS

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import time
 
 import pytest
 from price_tables import litellm_entry, litellm_table
@@ -56,6 +58,30 @@ def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
     assert "  ! no price is known for claude-imaginary-9 (200 tokens)\n" in done.stdout
     assert done.stdout.endswith('\n2 problems found: see the lines marked "!".\n')
     assert done.stderr == ""  # the report says it all
+
+
+def test_half_a_record_at_the_end_of_a_quiet_file_needs_attention(tmp_path):
+    path = claude_file(tmp_path)
+    path.write_text(claude_turns(1, [0]) + claude_answer(1, 1)[:-9])
+    assert doctor(tmp_path).returncode == 0  # it may still be written
+    os.utime(path, (0, time.time() - 7200))
+    (skipped,) = claude(tmp_path)["skipped"]
+    at = len(claude_turns(1, [0]))
+    assert skipped == {"reason": "unfinished", "count": 1, "first": f"{path}:{at}"}
+    line = f"  ! 1 record at the end of a file is not complete, the first at {path}:{at}\n"
+    assert line in doctor(tmp_path).stdout
+    path.write_text(claude_turns(1, [0]) + claude_answer(1, 1).rstrip())
+    os.utime(path, (0, time.time() - 7200))
+    assert doctor(tmp_path).returncode == 0  # a complete record has been read
+
+
+def test_damaged_lines_are_counted_by_agent(tmp_path):
+    path = claude_file(tmp_path)
+    text = claude_answer(1, 0)[:-9] + claude_answer(1, 1) + "\0" * 5_000 + claude_answer(1, 2)
+    path.write_text("\ufeff" + claude_answer(1, 3) + text, encoding="utf-8")
+    finding = claude(tmp_path)
+    assert [(one["reason"], one["count"]) for one in finding["skipped"]] == [("json", 2)]
+    assert finding["records"] == 3
 
 
 def test_what_may_not_be_read_is_told_and_the_rest_is_counted(tmp_path, close):

@@ -33,7 +33,11 @@ def pieces(randomness):
             for copy in range(3):  # the same ids in other files: nothing new
                 place = path.relative_to(given)
                 place = place.with_name(f"{copy}-{path.name}") if copy else place
-                cuts = sorted(randomness.sample(range(len(data) + 1), min(4, len(data))))
+                cuts = randomness.sample(range(len(data) + 1), min(3, len(data)))
+                whole = [
+                    data.rfind(b"\n", 0, cut) for cut in cuts
+                ]  # before the newline of a record
+                cuts = sorted({*cuts, *whole, len(data) - 1} - {-1})
                 parts = zip([0, *cuts], [*cuts, len(data)], strict=True)
                 writing.append([(place, data[begin:end]) for begin, end in parts])
     order = [number for number, parts in enumerate(writing) for _ in parts]

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import time
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from agtop_exporter.reading.decoding import Errors
 from agtop_exporter.reading.documents import load_document
 from agtop_exporter.reading.files import NotAFileError
 from agtop_exporter.reading.framing import Objects
+from agtop_exporter.reading.jsonl import feed_each
 from agtop_exporter.reading.lines import LineReader
 
 
@@ -21,6 +23,12 @@ class Document(msgspec.Struct):
     count: int = 0
     text: str = ""
     items: list[int] | None = None
+
+
+class Marked(msgspec.Struct):
+    """An object of a log."""
+
+    mark: int = -1
 
 
 def read(path, cursor=None):
@@ -36,10 +44,10 @@ def test_half_a_document_says_nothing_until_it_is_whole(tmp_path):
     for end in range(len(data)):
         path.write_bytes(data[:end])
         value, cursor, errors = read(path, cursor)
-        assert (value, errors) == (None, {})
+        assert (value, errors, cursor.offset) == (None, {}, 0)
     path.write_bytes(data)
     value, cursor, errors = read(path, cursor)
-    assert (value, errors) == (Document(3, "…", [1, 2]), {})
+    assert (value, errors, cursor.offset) == (Document(3, "…", [1, 2]), {}, len(data))
     path.write_bytes(data[:-1])
     value, cursor, errors = read(path, cursor)
     assert (value, errors) == (None, {})
@@ -61,8 +69,15 @@ def test_a_document_that_was_only_touched_says_nothing_new(tmp_path):
     ("text", "reason", "count"),
     [
         (b"garbage", "json", None),
-        (b'{"count": 3}}', "json", None),
-        (b'{"count": 3}\0\0', "json", None),
+        (b'{"count": 3}}', "json", 3),
+        (b'{"count": 3}\0\0', "json", 3),
+        (b'\0\0{"count": 3}', "json", 3),
+        (b'{"count": 3}{"count": 4}', "json", 3),
+        (b'{"count": 3}": 1}', "json", 3),
+        (b'{"count": 1, "text": "ha{"count": 3}', "json", 3),
+        (b"\0" * 4096, "json", None),
+        (b'{"count": 3, "te\0\0\0', "json", None),
+        (b'{"count": 3, "text": "\x1b[1m"}', "encoding", 3),
         (b'{"count": 3, "text": "\\ud800"}', "encoding", 3),
         (b'{"count": 3, "text": "\xff"}', "encoding", 3),
         (b'{"count": 3, "text": 4, "items": [1, "two", 3]}', "schema", 3),
@@ -77,6 +92,19 @@ def test_a_bad_document_is_counted_and_its_good_fields_kept(tmp_path, text, reas
     assert (value.count if value else None) == count
     if reason == "schema":
         assert value.items == [1, 3]
+
+
+@pytest.mark.parametrize("text", ['\ufeff{"count": 3}', '\ufeff \r\n{"count": 3}\r\n\ufeff'])
+def test_a_byte_order_mark_is_no_part_of_a_document(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_text(text, encoding="utf-8")
+    assert read(path)[::2] == (Document(3), {})
+
+
+def test_half_a_document_after_a_byte_order_mark_says_nothing(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('\ufeff{"count": 3', encoding="utf-8")
+    assert read(path)[::2] == (None, {})
 
 
 def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
@@ -115,6 +143,59 @@ def test_objects_without_a_mark_are_passed_over(tmp_path):
         given = [json.loads(bytes(line))["name"] for line in lines]
         assert given == ["wanted", "other"]  # the last one moves the cursor to the end
         assert lines.offset == path.stat().st_size
+
+
+@pytest.mark.parametrize("text", ["{\n" * 300_000, "{\n}\n" * 100_000, "x{\n" * 200_000])
+def test_lines_of_braces_take_linear_time(tmp_path, text):
+    path = tmp_path / "a.log"
+    path.write_text(text + '{\n  "mark": 1\n}\n')
+    began, found, cursor, more = time.process_time(), [], Cursor(), True
+    while more:
+        with LineReader(str(path), cursor, framing=Objects(markers=(b"mark",))) as lines:
+            found += [b'"mark": 1' in bytes(line) for line in lines]
+            cursor, more = lines.cursor(), lines.more
+    assert any(found)
+    assert time.process_time() - began < 5  # it took minutes
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    ("before", "is_lossy"),
+    [
+        *(("", False), ("\ufeff", False), ("\0" * 5_000, True)),
+        *(('{\n  "mark": 1,\n  "pad": "x', True), ('{"mark": 1', True)),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", ""])
+def test_the_good_objects_of_a_damaged_log_count(tmp_path, indent, before, is_lossy, newline):
+    path = tmp_path / "a.log"
+    objects = [json.dumps({"mark": i, "in": {"n": i}}, indent=indent) for i in range(4)]
+    text = "\n".join([*objects[:2], before + objects[2], objects[3]]) + newline
+    path.write_text(text, encoding="utf-8")
+    errors = Errors("file")
+    found = []
+    with LineReader(str(path), Cursor(), framing=Objects(markers=(b"mark",))) as lines:
+        feed_each(lines, Marked, errors, lambda record, _: found.append(record.mark))
+        assert lines.offset >= path.stat().st_size - 1  # a newline may be left
+    assert found == [0, 1, 2, 3]
+    assert bool(errors.all()) == is_lossy
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_log_that_grows_byte_by_byte(tmp_path, indent):
+    path = tmp_path / "a.log"
+    objects = [json.dumps({"mark": i, "in": {"n": [i]}}, indent=indent) + "\n" for i in range(4)]
+    text = "".join(objects).encode()
+    found, cursor = [], Cursor()
+    for at in range(len(text) + 1):
+        path.write_bytes(text[:at])
+        with LineReader(str(path), cursor, framing=Objects(markers=(b"mark",))) as lines:
+            feed_each(lines, Marked, Errors("file"), lambda *each: found.append(each))
+            cursor = lines.cursor()
+        whole = [number for number in range(4) if at >= len("".join(objects[: number + 1])) - 1]
+        assert [record.mark for record, _ in found] == whole
+    ends = [len("".join(objects[: number + 1])) for number in range(4)]
+    assert [end for _, end in found] == ends
 
 
 @pytest.mark.parametrize("begun", ["{\n", '{\n  "mark": 1,\n', "{\n{\n", "}\n", "{\n\n"])

@@ -1,12 +1,15 @@
 """Lines that are decoded together give what each gives on its own, under the same offsets."""
 
+from collections import Counter
+
 import msgspec
 import pytest
+from tailing import append
 
 from agtop_exporter.model import Cursor
-from agtop_exporter.reading.decoding import Errors, decoder
+from agtop_exporter.reading.decoding import Errors
 from agtop_exporter.reading.files import read_head
-from agtop_exporter.reading.jsonl import feed_each
+from agtop_exporter.reading.jsonl import feed_each, record_blocks
 from agtop_exporter.reading.lines import LineReader
 
 
@@ -28,37 +31,78 @@ OTHERS = {
     "no object": b"[]\n",
     "wrong type": b'{"id":1}\n',
     "half": b'{"id":"a\n',
+    "half, and a record": b'{"id":"a{"id":"b"}\n',
+    "half of a character, and a record": b'{"id":"\xe6\x87{"id":"b"}\n',
+    "half, where a value is expected": b'{"id":{"id":"b"}\n',
+    "half, in an array": b'{"id":[{"id":"b"}\n',
+    "the end of a record": b'd":{"id":"a"},"text":"b"}\n',
+    "the end of a record, and a record": b'd","in":{"id":"a"}}{"id":"b"}\n',
+    "spliced": b'{"text":"some {"id":"b","text":"x"}words","id":"a"}\n',
+    "NULs before": b'\0\0\0{"id":"b"}\n',
+    "NULs after": b'{"id":"b"}\0\0\0\n',
+    "NULs within": b'{"id":"b","in":{"id":\0\0\0:{"id":"c"},"text":"d"}\n',
+    "NULs within a text": b'{"id":"b","text":"\0\0\0","number":1}\n',
+    "NULs alone": b"\0\0\0\n",
+    "NULs after half": b'{"id":"b\0\0\0{"id":"c"}\n',
+    "BOM": b'\xef\xbb\xbf{"id":"b"}\n',
+    "BOM alone": b"\xef\xbb\xbf\n",
+    "BOM between": b'{"id":"a"}\xef\xbb\xbf{"id":"b"}\n',
+    "BOM in a text": b'{"id":"a","text":"\xef\xbb\xbf{"}\n',
+    "line separators": '{"id":"a","text":"\u2028\u2029\x85"}\n'.encode(),
+    "half of a pair": b'{"id":"a\\ud83d"}{"id":"b"}\n',
+    "empty objects": b"{}{}\n",
+    "a number after": b'{"id":"a"}12\n',
 }
 
 
-def read(path, each):
+def read(path, each, cursor=None):
     errors = Errors("file")
-    with LineReader(str(path), Cursor()) as lines:
+    with LineReader(str(path), cursor or Cursor()) as lines:
         found = list(each(lines, errors))
-        return found, errors.all(), lines.cursor()
+        counts = {error.reason: error.count for error in errors.all()}
+        return found, counts, msgspec.structs.replace(lines.cursor(), mtime_ns=0)
 
 
-def together(lines, errors):
+def one_by_one(lines, errors):
     found = []
     count = feed_each(lines, Record, errors, lambda record, at: found.append((record, at)))
     assert count == len(found)
     return found
 
 
-def alone(lines, errors):
-    decode = decoder(Record, errors)
-    for line in lines:
-        record = decode(line, lines.offset)
-        if record is not None:
-            yield record, lines.offset
+def in_blocks(lines, errors):
+    return [record for records in record_blocks(lines, Record, errors) for record in records]
+
+
+def grown(path, each):
+    """Read a file while it grows byte by byte."""
+    data, cursor, found, counts = path.read_bytes(), Cursor(), [], Counter()
+    path.write_bytes(b"")
+    for at in range(len(data)):
+        append(path, data[at : at + 1])
+        new, errors, cursor = read(path, each, cursor)
+        found += new
+        counts += errors
+    return found, dict(counts), cursor
+
+
+@pytest.mark.parametrize("each", [one_by_one, in_blocks])
+@pytest.mark.parametrize("other", [b"", *OTHERS.values()], ids=["none", *OTHERS])
+def test_the_same_as_byte_by_byte(tmp_path, other, each):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(LINE % at + other * (at == 2) for at in range(5)))
+    assert read(path, each) == grown(path, each)
 
 
 @pytest.mark.parametrize("line", [LINE, LONG])
 @pytest.mark.parametrize("other", [b"", *OTHERS.values()], ids=["none", *OTHERS])
-def test_the_same_as_each_alone(tmp_path, line, other):
+def test_the_same_in_blocks_as_one_by_one(tmp_path, line, other):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"".join(line % at + other * (at == 2) for at in range(5)))
-    assert read(path, together) == read(path, alone)
+    (found, *rest), blocks = read(path, one_by_one), read(path, in_blocks)
+    assert ([record for record, _ in found], *rest) == blocks
+    places = [at for _, at in found]
+    assert len({*places}) == len(places)  # an offset identifies a record
 
 
 def test_the_beginning_of_a_file(tmp_path):

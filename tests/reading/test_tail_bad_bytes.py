@@ -43,7 +43,9 @@ GOOD = Record("a", 5)
         (b"\0\0\0\0", None, {"json": 1}),
         (b"\xff\xfe{", None, {"json": 1}),
         (b'{"id":"a","tokens":5', None, {"json": 1}),
-        (b'{"id":"a"}{"id":"b"}', None, {"json": 1}),
+        (b'{"id":"a","tokens":5}{"id":"b"}', GOOD, {"json": 1}),
+        (b'\xef\xbb\xbf{"id":"a","tokens":5}', GOOD, {}),
+        (b'{"id":"a","tokens":5,"text":"a\ttab"}', GOOD, {"encoding": 1}),
         (b"[]", None, {"schema": 1}),
         (b"null", None, {"schema": 1}),
         (b"   \t ", None, {}),
@@ -51,7 +53,7 @@ GOOD = Record("a", 5)
         (b"[" * 100_000 + b"]" * 100_000, None, {"json": 1}),
         (b'{"id":"a","tokens":' + b"9" * 5_000 + b"}", None, {"json": 1}),
     ],
-    ids=range(17),
+    ids=range(19),
 )
 def test_reasons(line, record, reasons):
     found, counted = decode(line)

@@ -1,5 +1,9 @@
-"""Half a line is never used, and never lost: it is read when its end has come."""
+"""Half a line is never used, and never lost: it is read when its end has come.
 
+A JSON object is whole as soon as its last brace is there: it is read without its newline.
+"""
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tailing import append, read
@@ -15,6 +19,63 @@ def test_half_a_line_waits(tmp_path):
     append(path, b"\nthree\n")
     lines, cursor, reader = read(path, cursor)
     assert (lines, cursor.offset, reader.reset) == ([b"two", b"three"], 14, "")
+
+
+@pytest.mark.parametrize("after", [b"\n", b"\r\n", b" \n", b"\n\n", b'{"b":2}\n', b"\0\0\n", b""])
+def test_a_whole_object_does_not_wait_for_its_newline(tmp_path, after):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"a":0}\n{"a":1}')
+    lines, cursor, reader = read(path)
+    assert (lines, cursor.offset, reader.more) == ([b'{"a":0}', b'{"a":1}'], 15, False)
+    append(path, after)
+    lines, cursor, reader = read(path, cursor)
+    assert b'{"a":1}' not in lines
+    assert (cursor.offset, reader.reset) == (15 + len(after), "")
+    append(path, b'{"c":3}\n')
+    assert read(path, cursor)[0] == [b'{"c":3}']
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"12", b"true", b'"text"', b"[1]", b"{", b'{"a":1', b'{"a":{"b":1}', b"\0\0\0"),
+        *(b'{"a":"}', b'{"a":"\\"}', b'{"a":1e', b'{"a":tru', b'\xef\xbb\xbf{"a":1'),
+        *(b'{"a":[{"a":1}', b'{"a":{"a":1}'),  # more may follow within the array or object
+    ],
+)
+def test_what_may_still_grow_waits(tmp_path, text):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"a":0}\n' + text)
+    lines, cursor, _ = read(path)
+    assert (lines, cursor.offset) == ([b'{"a":0}'], 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        (b'{"a":1{"b":2}', 13),
+        (b'{"a":"text{"b":2}', 17),
+        (b'\0\0\0{"b":2}', 10),
+        (b'\xef\xbb\xbf{"b":2}', 10),
+        (b'{"b":2}{"a":', 7),
+        (b'{"b":2}\0\0\0', 7),
+        (b'{"b":"\\ud800"}', 14),
+    ],
+)
+def test_a_whole_object_in_a_damaged_line_does_not_wait(tmp_path, text, end):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(text)
+    assert read(path)[1].offset == end
+
+
+def test_a_whole_object_of_a_very_long_line_does_not_wait(tmp_path):
+    path = tmp_path / "a.jsonl"
+    line = b'{"text":"' + b"x" * 9_000_000 + b'","id":1}'
+    path.write_bytes(line)
+    lines, cursor, _ = read(path)
+    assert (lines, cursor.offset) == ([b'{"text":"\xe2\x80\xa6","id":1}'], len(line))
+    append(path, b"\n")
+    assert read(path, cursor)[0] == []
 
 
 def test_nothing_new(tmp_path):
@@ -55,7 +116,7 @@ def test_any_growth(tmp_path, lines, cuts):
         new, cursor, reader = read(path, cursor)
         assert reader.reset == ""
         found += new
-    assert found == lines
+    assert found == [text for line in lines if (text := line.rstrip(b" \t\r"))]
 
 
 @given(sizes=st.lists(st.sampled_from([1, 100, 131_071, 131_072, 262_143, 262_144, 600_000])))

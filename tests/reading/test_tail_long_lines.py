@@ -1,6 +1,7 @@
 """A line of many megabytes is read in bounded memory, and its figures are found."""
 
 import os
+import time
 import tracemalloc
 
 import msgspec
@@ -11,6 +12,7 @@ from agtop_exporter.agents import claude
 from agtop_exporter.model import Cursor, TokenCounts
 from agtop_exporter.reading import lines as tail
 from agtop_exporter.reading.decoding import Count, Errors, decoder
+from agtop_exporter.reading.jsonl import feed_each
 
 MEGABYTE = 1024 * 1024
 
@@ -89,6 +91,91 @@ def test_memory_is_bounded(tmp_path, ended, filling):
     tracemalloc.stop()
     assert peak < 72 * MEGABYTE
     assert lines + reader.too_large == ended
+
+
+MANY = {
+    "short strings": b'"ab",',
+    "escapes": b'"' + rb"\n" * 100 + b'",',
+    "quotes": rb'"\"",',
+    "medium strings": b'"' + b"y" * 500 + b'",',
+    "long strings": b'"' + b"y" * 5_000 + b'",',
+    "empty arrays": b"[],",
+}
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("part", MANY.values(), ids=MANY)
+def test_many_strings_take_little_time_and_memory(tmp_path, part, ended):
+    path = tmp_path / "a.jsonl"
+    parts = part * (30 * MEGABYTE // len(part))
+    path.write_bytes(b'{"texts":[' + parts + b'""],"id":"x"}' + b"\n" * ended)
+    tracemalloc.start()
+    began = time.process_time()
+    with tail.LineReader(str(path), Cursor()) as reader:
+        lines = sum(1 for _ in reader)
+        taken = time.process_time() - began
+        _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 5  # it took up to 0.7 seconds a megabyte, and 170 MB
+    assert peak < 72 * MEGABYTE
+    assert lines + reader.too_large <= 1
+    assert lines == (part == MANY["long strings"])
+
+
+HARD = {
+    "torn records": b'{"id":1',
+    "torn strings": b'{"',
+    "nested": b'{"id":',
+    "records in a torn one": b'{"id":[' + b'{"id":1},' * 100,
+    "half pairs": rb'{"id":"\ud800"x',
+    "records and commas": b'{"id":"a"}x,',
+}
+
+
+@pytest.mark.parametrize("part", HARD.values(), ids=HARD)
+def test_damage_without_end_takes_little_time(tmp_path, part):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(part * (6 * MEGABYTE // len(part)) + b"}\n")
+    began = time.process_time()
+    errors = Errors("file")
+    with tail.LineReader(str(path), Cursor()) as reader:
+        feed_each(reader, Record, errors, lambda _record, _offset: None)
+    assert time.process_time() - began < 12
+    assert errors.all()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        bytes(20 * MEGABYTE),
+        b'{"id":"torn","text":"' + b"x" * 9 * MEGABYTE,
+        b'{"id":"torn","text":"' + b"x" * 9 * MEGABYTE + bytes(MEGABYTE),
+        b'{"id":"torn","text":"' + bytes(9 * MEGABYTE),
+        rb'{"id":"torn","text":"' + rb"\n" * 5 * MEGABYTE + b"\\",
+    ],
+    ids=["NULs", "torn", "torn, then NULs", "NULs in a text", "torn in an escape"],
+)
+def test_the_good_record_of_a_very_long_line_counts(tmp_path, before):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(before + b'{"id":"x","tokens":42,"text":"a \\"word\\""}\n{"id":"after"}\n')
+    errors, found = Errors("file"), []
+    with tail.LineReader(str(path), Cursor()) as reader:
+        feed_each(reader, Record, errors, lambda record, _: found.append(record))
+    assert found == [Record("x", 42), Record("after")]
+    assert [error.count for error in errors.all()] == [1]
+
+
+def test_very_many_lines_are_read_in_several_batches(tmp_path):
+    """So that the watchdog is pinged between them."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"{}\n" * 450_000)
+    cursor, counts, more = None, [], True
+    while more:
+        lines, cursor, reader = read(path, cursor)
+        counts.append(len(lines))
+        more = reader.more
+    assert sum(counts) == 450_000
+    assert max(counts) < tail.BATCH_LINES + tail.BLOCK_BYTES // 3
 
 
 def test_unfinished_and_then_finished(tmp_path):
