@@ -14,32 +14,28 @@ from agtop_exporter.agents.opencode.events import (
     NAME,
     UNSETTLED,
     Context,
-    compaction_event,
     is_copy,
     prompt_event,
     signal_of,
-    token_counts,
     tool_event,
     typed_text,
     unnamed_call,
-    usage_event,
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
 from agtop_exporter.agents.opencode.queries import SESSIONS, Queries
-from agtop_exporter.agents.opencode.records import (
-    KNOWN_TYPES,
-    Message,
-    Model,
-    Part,
-    seconds,
-)
+from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part, seconds
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.agents.opencode.sessions import Sessions
+from agtop_exporter.agents.opencode.usage import (
+    STEP_END,
+    compaction_event,
+    requests_of,
+    usage_events,
+)
 from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.decoding import decoder
 from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
@@ -74,7 +70,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         super().__init__(batch, state)
         self.sessions = Sessions(batch, provider_accounts(Path(self.path).parent))
         self.limits: dict[str, RateLimit] = {}
-        self._decode_model = decoder(Model, batch.errors)
+        self._answered: set[str] = set()  # ids of messages whose requests are in the batch
 
     def read(self, database: Database) -> None:
         """Read all tables, as far as the batch goes."""
@@ -160,10 +156,10 @@ class TableParser(DatabaseParser[DatabaseState]):
             created=seconds(row.time_created),
             updated=updated,
         )
-        model = self._decode_model(row.model, 0) if row.model[:1] == "{" else None
+        model = self.queries.model(row.model)
         if model is not None:
             session = self.sessions.session(row.id)
-            session.model = model.id or model.model_id or ""
+            session.model = model.name
             session.model_effort = "" if model.variant == "default" else model.variant or ""
 
     # --- messages and parts -----------------------------------------------------------------
@@ -176,20 +172,26 @@ class TableParser(DatabaseParser[DatabaseState]):
         if message.role == "user":
             self._handle_prompt(row, message, context, table)
         elif message.role == "compaction":
-            self.batch.events.append(compaction_event(context, row.id, message.created))
+            self._handle_compaction(row, message, context, table)
         elif message.role == "assistant":
             self._handle_answer(row, message, context, table)
+
+    def _handle_compaction(
+        self, row: MessageRow, message: Message, context: Context, table: str
+    ) -> None:
+        model = self.queries.model_at(row.session_id, row.seq)
+        event = compaction_event(message, context, row.id, model)
+        if event is not None:
+            self.batch.events.append(event)
+        else:
+            self._remember(table, row.id)
 
     def _handle_answer(
         self, row: MessageRow, message: Message, context: Context, table: str
     ) -> None:
         if message.open:
             self._remember(table, row.id)
-        counts = token_counts(message, context)
-        self.sessions.add_answer(message, context, counts)
-        event = usage_event(message, context, row.id, counts)
-        if event is not None:
-            self.batch.events.append(event)
+        self._add_requests(row, message, context)
         if message.content is not None or self.database.columns("part"):
             for part in message.content or ():
                 self._add_call(part, context, row.id, message.created)
@@ -200,6 +202,13 @@ class TableParser(DatabaseParser[DatabaseState]):
             if known is None or limit.observed_at >= known.observed_at:
                 self.limits[limit.window] = limit
 
+    def _add_requests(self, row: MessageRow, message: Message, context: Context) -> None:
+        self._answered.add(row.id)
+        parts = self.queries.steps(row.id) if message.content is None else ()
+        requests = requests_of(message, parts)
+        self.sessions.add_answer(message, context, requests)
+        self.batch.events.extend(usage_events(message, context, row.id, requests))
+
     def _handle_prompt(
         self, row: MessageRow, message: Message, context: Context, table: str
     ) -> None:
@@ -207,7 +216,7 @@ class TableParser(DatabaseParser[DatabaseState]):
             return
         text = message.text
         if text is None:
-            parts = list(self.queries.parts(row.id))
+            parts = self.queries.parts(row.id)
             if not parts and self.database.columns("part") and self.queries.is_newest(row):
                 self._remember(table, row.id)  # the parts are written after their message
                 return
@@ -221,6 +230,8 @@ class TableParser(DatabaseParser[DatabaseState]):
         if part is None:
             return
         self.batch.unknown.observe(f"part.{part.type}" if part.type else "")
+        if part.type == STEP_END and row.message_id not in self._answered:
+            self._handle_step(row.message_id)
         if part.type != "tool" or not row.session_id:
             return
         context = self._select_session("part", row.id, row.session_id)
@@ -230,6 +241,13 @@ class TableParser(DatabaseParser[DatabaseState]):
             self._remember("part", row.id)
         created = seconds(row.time_created) or 0.0
         self._add_call(part, context, row.message_id or row.id, created)
+
+    def _handle_step(self, message_id: str) -> None:
+        """Count a step that ended after its message was read."""
+        found = self.queries.message_of("message", message_id)
+        context = self.queries.context(found[0].session_id) if found else None
+        if found is not None and context is not None:
+            self._add_requests(*found, context)
 
     def _add_call(self, part: Part, context: Context, message_id: str, time: float) -> None:
         event = tool_event(part, context, message_id, time)

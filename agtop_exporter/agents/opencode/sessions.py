@@ -1,11 +1,12 @@
 """The session updates of one read of OpenCode's data."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agtop_exporter.agents.opencode.events import Context, provider_of
 from agtop_exporter.agents.opencode.records import Message
-from agtop_exporter.model import SessionUpdate, TokenCounts
+from agtop_exporter.agents.opencode.usage import Request, token_counts
+from agtop_exporter.model import SessionUpdate
 from agtop_exporter.reading.batch import BatchBuilder
 
 TITLE_RANK = 3
@@ -24,8 +25,11 @@ class Sessions:
         """Return the update of a session."""
         return self._batch.session(session_id)
 
-    def add_answer(self, message: Message, context: Context, counts: TokenCounts) -> None:
-        """Use the model, account and context of the latest response, copied or not."""
+    def add_answer(self, message: Message, context: Context, requests: Sequence[Request]) -> None:
+        """Use the model, account and context of the latest response, copied or not.
+
+        The context is that of its last request.
+        """
         session, created = self.session(context.session_id), message.created
         if created < self._newest.get(context.session_id, 0.0):
             return
@@ -33,7 +37,8 @@ class Sessions:
         session.model = message.model_name or session.model
         account = self._accounts.get(provider_of(message), "")
         session.subscription = account or session.subscription
-        session.set_context_used(counts.total)
+        if requests:
+            session.set_context_used(token_counts(requests[-1].tokens, context).total)
 
     def describe(
         self,

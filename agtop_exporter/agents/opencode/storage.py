@@ -20,10 +20,8 @@ from agtop_exporter.agents.opencode.events import (
     is_copy,
     prompt_event,
     signal_of,
-    token_counts,
     tool_event,
     typed_text,
-    usage_event,
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
 from agtop_exporter.agents.opencode.records import (
@@ -35,6 +33,7 @@ from agtop_exporter.agents.opencode.records import (
     seconds,
 )
 from agtop_exporter.agents.opencode.sessions import Sessions
+from agtop_exporter.agents.opencode.usage import requests_of, usage_events
 from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.paths import clean_path
@@ -204,11 +203,9 @@ class _SessionReader:
         if message.role == "user":
             self._handle_prompt(message, message_id, parts)
         elif message.role == "assistant":
-            counts = token_counts(message, context)
-            self.sessions.add_answer(message, context, counts)
-            event = usage_event(message, context, message_id, counts)
-            if event is not None:
-                self.batch.events.append(event)
+            requests = requests_of(message, parts)
+            self.sessions.add_answer(message, context, requests)
+            self.batch.events.extend(usage_events(message, context, message_id, requests))
             self.limits.update({limit.window: limit for limit in rate_limits(message)})
         for part in parts:
             call = tool_event(part, context, message_id, message.created)
