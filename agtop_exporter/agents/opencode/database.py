@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from agtop_exporter.agents.opencode.conclusion import conclude
 from agtop_exporter.agents.opencode.events import (
     CALLED,
     NAME,
@@ -16,12 +17,12 @@ from agtop_exporter.agents.opencode.events import (
     Context,
     is_copy,
     prompt_event,
-    signal_of,
     tool_event,
     typed_text,
     unnamed_call,
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
+from agtop_exporter.agents.opencode.log import UsageLog
 from agtop_exporter.agents.opencode.queries import SESSIONS, Queries
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part, seconds
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
@@ -43,7 +44,6 @@ from agtop_exporter.reading.state import ReaderState
 MESSAGES = ("message", "session_message")
 REMEMBERED = 256  # rows that may still change
 WAITING = 64  # rows without a session
-FIRST_MESSAGES = 20  # one of them is the prompt with the effort
 LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')  # not used
 
 
@@ -58,6 +58,9 @@ class DatabaseState(ReaderState):
     open: dict[str, list[str]] = msgspec.field(default_factory=dict)  # row ids by table
     # Row ids by table, of rows whose session has not been found yet.
     waiting: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    # The last row id of `part` before the first message was read. Up to there, the steps of a
+    # message were read together with it.
+    first_parts: int = 0
 
 
 class TableParser(DatabaseParser[DatabaseState]):
@@ -79,32 +82,40 @@ class TableParser(DatabaseParser[DatabaseState]):
         if not any(map(database.columns, MESSAGES)) and not self.batch.errors.all():
             self.batch.unknown.observe("no-message-table")
         self._read_sessions()
+        if "message" not in self.state.rows:
+            self.state.first_parts = (database.newest("part") or (0, ""))[0]
         for table in MESSAGES:
-            for row in self._rows(table, MessageRow):
+            for _, row in self._rows(table, MessageRow):
                 message = self.queries.message(row)
                 if message is not None and row.session_id:
                     self._handle_message(row, message, table)
-        for part in self._rows("part", PartRow):
+        for rowid, part in self._rows("part", PartRow):
             if not part.data.startswith(LONG_PARTS):
-                self._handle_part(part)
+                self._handle_part(part, is_late=rowid > self.state.first_parts)
+        self._read_log()
         filled = [table for table in MESSAGES if not database.is_empty(table)]
-        for session_id in tuple(self.batch.sessions):
-            self._conclude(session_id, filled)
+        for session_id, session in self.batch.sessions.items():
+            context = self.queries.context(session_id) or Context(session_id)
+            conclude(session, context, self.queries, filled)
         self.batch.rate_limits.extend(self.limits.values())
 
-    def _rows(self, table: str, kind: type[Row]) -> Iterator[Row]:
-        """Yield the rows that were incomplete or had no session, then the new ones."""
+    def _rows(self, table: str, kind: type[Row]) -> Iterator[tuple[int, Row]]:
+        """Yield the rows that were incomplete or had no session, then the new ones.
+
+        Each comes with its row id, which is 0 for those that have been read before.
+        """
         ids = [*self.state.open.pop(table, ()), *self.state.waiting.pop(table, ())]
         marks = ",".join("?" * len(ids))
         if ids:
-            yield from self.database.find(table, kind, where=f"id IN ({marks})", values=ids)
+            for row in self.database.find(table, kind, where=f"id IN ({marks})", values=ids):
+                yield 0, row
         if self.database.more:
             return
         watermark = self.state.rows.get(table, Watermark())
         last = (0, "")
         for rowid, row in self.database.after(table, watermark, kind):
             last = (rowid, row.id)
-            yield row
+            yield rowid, row
         if self.database.reset:
             watermark = Watermark()
         if last[0]:
@@ -133,7 +144,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         since = self.state.updated
         for table in SESSIONS:
             known = table in self.state.rows
-            for row in self._rows(table, SessionRow):
+            for _, row in self._rows(table, SessionRow):
                 self._describe(row)
             if known or self.database.more:  # otherwise all of them are new
                 timed = "time_updated" in self.database.columns(table)
@@ -225,12 +236,13 @@ class TableParser(DatabaseParser[DatabaseState]):
             self.sessions.session(row.session_id).set_title(text, PROMPT_RANK)
             self.batch.events.append(prompt_event(context, row.id, message.created))
 
-    def _handle_part(self, row: PartRow) -> None:
+    def _handle_part(self, row: PartRow, *, is_late: bool) -> None:
+        """Use a part; `is_late` is true if its message may have been read before it."""
         part = self.queries.part(row)
         if part is None:
             return
         self.batch.unknown.observe(f"part.{part.type}" if part.type else "")
-        if part.type == STEP_END and row.message_id not in self._answered:
+        if part.type == STEP_END and is_late and row.message_id not in self._answered:
             self._handle_step(row.message_id)
         if part.type != "tool" or not row.session_id:
             return
@@ -254,33 +266,12 @@ class TableParser(DatabaseParser[DatabaseState]):
         if event is not None:
             self.batch.events.append(event)
 
-    # --- what a session is doing ------------------------------------------------------------
-
-    def _conclude(self, session_id: str, tables: list[str]) -> None:
-        """Set the signal from a session's newest message, and the effort from its first ones."""
-        session = self.sessions.session(session_id)
-        context = self.queries.context(session_id) or Context(session_id)
-        newest = [
-            (message, row)
-            for table in tables
-            for row, message in self.queries.ordered(table, session_id, "DESC", limit=1)
-        ]
-        if newest:
-            message, row = max(newest, key=lambda pair: pair[0].created)
-            parts = message.content if message.content is not None else self.queries.parts(row.id)
-            session.signal = signal_of(message, parts)
-            completed = seconds(message.time.completed if message.time else None) or 0.0
-            time = max(message.created, completed)
-            if time >= context.created and time:
-                session.observe_time(time)
-        for table in tables:
-            first = self.queries.ordered(
-                table, session_id, "ASC", limit=FIRST_MESSAGES, containing='"variant"'
-            )
-            for _, message in first:
-                if message.role == "user" and message.effort:
-                    session.model_effort = message.effort
-                    return
+    def _read_log(self) -> None:
+        if not self.database.more:
+            log = UsageLog(self.database, self.queries, self.batch)
+            watermark = log.read(self.state.rows.get("event"))
+            if watermark is not None:
+                self.state.rows["event"] = watermark
 
 
 def read(path: str, cursor: Cursor) -> Batch:

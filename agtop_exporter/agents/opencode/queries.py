@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agtop_exporter.agents.opencode.events import Context
-from agtop_exporter.agents.opencode.records import Message, Model, Part, Times
+from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, Tokens, Vector
 from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import Errors, decoder
@@ -65,13 +65,11 @@ class Queries:
 
     def steps(self, message_id: str) -> Iterator[Part]:
         """Yield the parts of a message that end its steps, in their order."""
-        where = "message_id = ? AND instr(data, '\"step-finish\"') ORDER BY id"
+        where = "message_id = ? AND data GLOB '*\"step-finish\"*' ORDER BY id"
         return self._find_parts(where, message_id, MESSAGE_STEPS)
 
     def _find_parts(self, where: str, message_id: str, limit: int) -> Iterator[Part]:
-        rows = self._database.find(
-            "part", PartRow, where=where, values=(message_id,), limit=limit
-        )
+        rows = self._database.find("part", PartRow, where=where, values=(message_id,), limit=limit)
         for row in rows:
             part = self.part(row)
             if part is not None:
@@ -81,19 +79,24 @@ class Queries:
         """Return a message by its id; None if it has been deleted or is unusable."""
         return self._first(table, "id = ?", (message_id,))
 
-    def compaction_at(self, session_id: str, number: int) -> tuple[MessageRow, Message] | None:
-        """Return the compaction that was in progress at a place in a session; None if unknown."""
-        if not self._numbered:
-            return None
-        where = "session_id = ? AND type = 'compaction' AND seq {} ? ORDER BY seq {}"
-        values = (session_id, number)
-        before = self._first(V2_MESSAGES, where.format("<=", "DESC"), values)
-        return before or self._first(V2_MESSAGES, where.format(">", "ASC"), values)
+    def compaction_at(
+        self, session_id: str, number: int, vector: Vector
+    ) -> tuple[MessageRow, Message] | None:
+        """Return the compaction of a request, by its figures or else its place in the session.
+
+        None if it has been deleted.
+        """
+        where = "session_id = ? AND type = 'compaction' ORDER BY rowid"
+        rows = self._database.find(V2_MESSAGES, MessageRow, where=where, values=(session_id,))
+        found = [(row, message) for row in rows if (message := self.message(row)) is not None]
+        same = [pair for pair in found if (pair[1].tokens or Tokens()).vector == vector]
+        before = [pair for pair in found if (pair[0].seq or 0) <= number]
+        return next(iter((*same, *before[-1:], *found)), None)
 
     def model_at(self, session_id: str, number: int | None) -> Model | None:
         """Return the model of a session at one of its records, which does not name it."""
         where = "session_id = ? AND type = 'assistant' AND seq {} ? ORDER BY seq {}"
-        if number is not None and self._numbered:
+        if number is not None:
             for condition in (where.format("<", "DESC"), where.format(">", "ASC")):
                 found = self._first(V2_MESSAGES, condition, (session_id, number))
                 if found is not None and found[1].model is not None:
@@ -104,10 +107,6 @@ class Queries:
             ):
                 return self.model(row.model)
         return None
-
-    @property
-    def _numbered(self) -> bool:
-        return {"seq", "type"} <= self._database.columns(V2_MESSAGES)
 
     def _first(
         self, table: str, where: str, values: tuple[object, ...]

@@ -154,6 +154,25 @@ def _compaction(  # noqa: PLR0913 - the facts of one event
     )
 
 
+def side_event(
+    context: Context, entry_id: str, model: Model | None, request: Request
+) -> UsageEvent:
+    """Return the event of a request without a message, such as one for a title.
+
+    Its record has no time: use that of the session, whose title is requested first.
+    """
+    return UsageEvent(
+        key=f"usage:{entry_id}",
+        session_id=context.session_id,
+        time=context.created,
+        model=model.name if model else "",
+        tokens=token_counts(request.tokens, context),
+        requests=1,
+        provider=(model.provider_id or "") if model else "",
+        reported_cost=picodollars(request.cost_usd),
+    )
+
+
 def figures(vector: Vector) -> str:
     """Return the figures of a request as a part of a key."""
     return ":".join(map(str, vector))

@@ -1,0 +1,119 @@
+"""OpenCode 2's log of events: requests that no message shows.
+
+The log has the usage of title requests, which have no message, of compactions, which have figures
+in their message only since 2.0.8, and of each attempt of a step, of which the message shows the
+last one (https://github.com/anomalyco/opencode, `packages/core/src/session/projector.ts`).
+"""
+
+import msgspec
+
+from agtop_exporter.agents.opencode.events import Context
+from agtop_exporter.agents.opencode.queries import V2_MESSAGES, Queries
+from agtop_exporter.agents.opencode.records import NAMES, Tokens
+from agtop_exporter.agents.opencode.rows import LogRow
+from agtop_exporter.agents.opencode.usage import (
+    Request,
+    compaction_usage,
+    side_event,
+    usage_events,
+)
+from agtop_exporter.model import UsageEvent
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.databases import Database
+from agtop_exporter.reading.decoding import decoder
+from agtop_exporter.reading.rows import Watermark
+
+TABLE = "event"
+COLUMNS = frozenset({"id", "seq", "type", "data"})
+RECORDED, ENDED, FAILED = "session.usage.recorded", "session.step.ended", "session.step.failed"
+BILLED = f"(type GLOB '{RECORDED}*' OR type GLOB '{ENDED}*' OR type GLOB '{FAILED}*')"
+ATTEMPTS = 1024  # steps of which a further attempt is noticed in the first read
+
+
+class Entry(
+    msgspec.Struct,
+    gc=False,
+    rename=NAMES | {"session_id": "sessionID", "message_id": "assistantMessageID"},
+):
+    """The data of a log entry that has the usage of a request."""
+
+    session_id: str = ""
+    message_id: str = ""
+    source: str = ""  # title or compaction, if it is no step
+    tokens: Tokens | None = None
+    cost: float | None = None
+
+
+class UsageLog:
+    """Adds the requests of the log to a batch; those of messages have the same keys there."""
+
+    def __init__(self, database: Database, queries: Queries, batch: BatchBuilder) -> None:
+        self._database = database
+        self._queries = queries
+        self._batch = batch
+        self._decode = decoder(Entry, batch.errors)
+        self._attempts: dict[str, Entry] = {}
+
+    def read(self, watermark: Watermark | None) -> Watermark | None:
+        """Read the entries after a watermark; return the next one, None if there is no log.
+
+        In the first read, only steps with several attempts are looked up: all others have the
+        figures that their messages had when they were read before.
+        """
+        database = self._database
+        if not database.columns(TABLE) >= COLUMNS or database.is_empty(V2_MESSAGES):
+            return watermark
+        is_first, last = watermark is None, (0, "")
+        begin = watermark or Watermark()
+        for rowid, row in database.after(TABLE, begin, LogRow, matching=BILLED):
+            last = (rowid, row.id)
+            entry = self._decode(row.data, 0)
+            context = self._queries.context(entry.session_id) if entry else None
+            if entry is None or entry.tokens is None or context is None:
+                continue
+            if row.type.startswith(RECORDED):
+                self._add_side_request(row, entry, context)
+            elif not is_first or row.type.startswith(FAILED):
+                self._add_attempt(entry, context)
+            else:
+                self._notice_attempt(entry, context)
+        newest = last if database.more else database.newest(TABLE)
+        return begin.moved_to(*newest) if newest else begin
+
+    def _add_side_request(self, row: LogRow, entry: Entry, context: Context) -> None:
+        """Add a request for a title or a summary. Its model is not recorded: use the session's."""
+        request = Request(entry.tokens or Tokens(), entry.cost)
+        number = row.seq or 0
+        compaction = (
+            self._queries.compaction_at(context.session_id, number, request.tokens.vector)
+            if entry.source == "compaction"
+            else None
+        )
+        if compaction is None:
+            model = self._queries.model_at(context.session_id, number)
+            self._append(side_event(context, row.id, model, request))
+            return
+        place, message = compaction
+        model = self._queries.model_at(context.session_id, place.seq)
+        self._append(compaction_usage(message, context, place.id, model, request))
+
+    def _notice_attempt(self, entry: Entry, context: Context) -> None:
+        earlier = self._attempts.pop(entry.message_id, None)
+        if earlier is not None:
+            self._add_attempt(earlier, context)
+            self._add_attempt(entry, context)
+        self._attempts[entry.message_id] = entry
+        if len(self._attempts) > ATTEMPTS:
+            del self._attempts[next(iter(self._attempts))]
+
+    def _add_attempt(self, entry: Entry, context: Context) -> None:
+        """Add an attempt of a step. A message that was reverted has no key to count it under."""
+        found = self._queries.message_of(V2_MESSAGES, entry.message_id)
+        if found is not None and entry.tokens is not None:
+            request = Request(entry.tokens, entry.cost)
+            for event in usage_events(found[1], context, found[0].id, [request]):
+                self._append(event)
+
+    def _append(self, event: UsageEvent) -> None:
+        self._batch.session(event.session_id)
+        self._batch.events.append(event)
