@@ -231,10 +231,13 @@ class Database:
         """Return the row id after which to read: the latest anchor that is still valid."""
         for rowid, known_key in watermark.anchors:
             rows = self._execute(f"SELECT {key} FROM {table} WHERE rowid = ?", (rowid,))  # noqa: S608 - constants
-            if [str(row[0]) for row in rows] == [known_key]:
+            if rows and str(rows[0][0]) == known_key:
                 return rowid
-            if not rows and self._was_replaced(table, key, known_key, rowid):
+            if rows:  # another row has its row id
+                self.reset = "rewritten"
+            elif self._was_replaced(table, key, known_key, rowid):
                 return rowid
+        if watermark.anchors:
             self.reset = "rewritten"
         return BEFORE_ALL
 
