@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from agtop_exporter.agents.opencode import log
 from agtop_exporter.agents.opencode.conclusion import conclude
 from agtop_exporter.agents.opencode.events import (
     CALLED,
@@ -22,10 +23,9 @@ from agtop_exporter.agents.opencode.events import (
     unnamed_call,
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
-from agtop_exporter.agents.opencode.log import UsageLog
-from agtop_exporter.agents.opencode.queries import SESSIONS, Queries
+from agtop_exporter.agents.opencode.queries import SESSIONS, V2_MESSAGES, Queries
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part, seconds
-from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
+from agtop_exporter.agents.opencode.rows import LogRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.agents.opencode.sessions import Sessions
 from agtop_exporter.agents.opencode.usage import (
     STEP_END,
@@ -47,7 +47,7 @@ WAITING = 64  # rows without a session
 LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')  # not used
 
 
-Row = TypeVar("Row", SessionRow, MessageRow, PartRow)
+Row = TypeVar("Row", SessionRow, MessageRow, PartRow, LogRow)
 
 
 class DatabaseState(ReaderState):
@@ -99,25 +99,31 @@ class TableParser(DatabaseParser[DatabaseState]):
             conclude(session, context, self.queries, filled)
         self.batch.rate_limits.extend(self.limits.values())
 
-    def _rows(self, table: str, kind: type[Row]) -> Iterator[tuple[int, Row]]:
+    def _rows(
+        self, table: str, kind: type[Row], *, matching: str = ""
+    ) -> Iterator[tuple[int, Row]]:
         """Yield the rows that were incomplete or had no session, then the new ones.
 
-        Each comes with its row id, which is 0 for those that have been read before.
+        Each comes with its row id, which is 0 for those that have been read before. If there is a
+        condition `matching`, new rows that do not meet it are skipped.
         """
         ids = [*self.state.open.pop(table, ()), *self.state.waiting.pop(table, ())]
         marks = ",".join("?" * len(ids))
         if ids:
-            for row in self.database.find(table, kind, where=f"id IN ({marks})", values=ids):
+            where = f"id IN ({marks}) ORDER BY rowid"
+            for row in self.database.find(table, kind, where=where, values=ids):
                 yield 0, row
         if self.database.more:
             return
         watermark = self.state.rows.get(table, Watermark())
         last = (0, "")
-        for rowid, row in self.database.after(table, watermark, kind):
+        for rowid, row in self.database.after(table, watermark, kind, matching=matching or "1"):
             last = (rowid, row.id)
             yield rowid, row
         if self.database.reset:
             watermark = Watermark()
+        if matching and not self.database.more:
+            last = self.database.newest(table) or last
         if last[0]:
             self.state.rows[table] = watermark.moved_to(*last)
 
@@ -267,11 +273,17 @@ class TableParser(DatabaseParser[DatabaseState]):
             self.batch.events.append(event)
 
     def _read_log(self) -> None:
-        if not self.database.more:
-            log = UsageLog(self.database, self.queries, self.batch)
-            watermark = log.read(self.state.rows.get("event"))
-            if watermark is not None:
-                self.state.rows["event"] = watermark
+        database, table = self.database, log.TABLE
+        if not database.columns(table) >= log.COLUMNS or database.is_empty(V2_MESSAGES):
+            return
+        is_first_read = table not in self.state.rows
+        waiting: list[str] = []
+        usage = log.UsageLog(self.queries, self.batch)
+        for _, row in self._rows(table, LogRow, matching=log.BILLED):
+            if not usage.add(row, is_first_read=is_first_read) and len(waiting) < WAITING:
+                waiting.append(row.id)
+        if waiting:
+            self.state.waiting[table] = waiting
 
 
 def read(path: str, cursor: Cursor) -> Batch:

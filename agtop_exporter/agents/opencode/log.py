@@ -19,9 +19,7 @@ from agtop_exporter.agents.opencode.usage import (
 )
 from agtop_exporter.model import UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
-from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import decoder
-from agtop_exporter.reading.rows import Watermark
 
 TABLE = "event"
 COLUMNS = frozenset({"id", "seq", "type", "data"})
@@ -47,38 +45,31 @@ class Entry(
 class UsageLog:
     """Adds the requests of the log to a batch; those of messages have the same keys there."""
 
-    def __init__(self, database: Database, queries: Queries, batch: BatchBuilder) -> None:
-        self._database = database
+    def __init__(self, queries: Queries, batch: BatchBuilder) -> None:
         self._queries = queries
         self._batch = batch
         self._decode = decoder(Entry, batch.errors)
         self._attempts: dict[str, Entry] = {}
 
-    def read(self, watermark: Watermark | None) -> Watermark | None:
-        """Read the entries after a watermark; return the next one, None if there is no log.
+    def add(self, row: LogRow, *, is_first_read: bool) -> bool:
+        """Add the request of an entry; return false if its session is not in the database yet.
 
         In the first read, only steps with several attempts are looked up: all others have the
         figures that their messages had when they were read before.
         """
-        database = self._database
-        if not database.columns(TABLE) >= COLUMNS or database.is_empty(V2_MESSAGES):
-            return watermark
-        is_first, last = watermark is None, (0, "")
-        begin = watermark or Watermark()
-        for rowid, row in database.after(TABLE, begin, LogRow, matching=BILLED):
-            last = (rowid, row.id)
-            entry = self._decode(row.data, 0)
-            context = self._queries.context(entry.session_id) if entry else None
-            if entry is None or entry.tokens is None or context is None:
-                continue
-            if row.type.startswith(RECORDED):
-                self._add_side_request(row, entry, context)
-            elif not is_first or row.type.startswith(FAILED):
-                self._add_attempt(entry, context)
-            else:
-                self._notice_attempt(entry, context)
-        newest = last if database.more else database.newest(TABLE)
-        return begin.moved_to(*newest) if newest else begin
+        entry = self._decode(row.data, 0)
+        if entry is None or entry.tokens is None:
+            return True
+        context = self._queries.context(entry.session_id)
+        if context is None:
+            return False
+        if row.type.startswith(RECORDED):
+            self._add_side_request(row, entry, context)
+        elif row.type.startswith(FAILED) or not is_first_read:
+            self._add_attempt(entry, context)
+        else:
+            self._notice_attempt(entry, context)
+        return True
 
     def _add_side_request(self, row: LogRow, entry: Entry, context: Context) -> None:
         """Add a request for a title or a summary. Its model is not recorded: use the session's."""

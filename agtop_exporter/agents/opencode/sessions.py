@@ -31,14 +31,16 @@ class Sessions:
         The context is that of its last request.
         """
         session, created = self.session(context.session_id), message.created
+        used = token_counts(requests[-1].tokens, context).total if requests else 0
+        if used:
+            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
         if created < self._newest.get(context.session_id, 0.0):
             return
         self._newest[context.session_id] = created
         session.model = message.model_name or session.model
         account = self._accounts.get(provider_of(message), "")
         session.subscription = account or session.subscription
-        if requests:
-            session.set_context_used(token_counts(requests[-1].tokens, context).total)
+        session.set_context_used(used)
 
     def describe(
         self,
