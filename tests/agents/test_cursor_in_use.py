@@ -155,3 +155,13 @@ def test_a_batch_ends_when_its_values_are_many(path, database, monkeypatch):
     ledger = Ledger()
     read_on(ledger, AGENT, path)
     assert used(ledger) == (100, 10_000)
+
+
+def test_an_answer_of_an_older_version_has_the_time_of_its_request(path, database):
+    """Its message has no date; that of the conversation is a later one."""
+    put(database, f"composerData:{ID}", lastUpdatedAt=1_775_120_999_000)
+    timing = {"clientRpcSendTime": 1_775_120_400_000, "clientStartTime": 7.5}
+    counts = {"inputTokens": 100, "outputTokens": 10}
+    put(database, f"bubbleId:{ID}:b1", type=2, tokenCount=counts, timingInfo=timing)
+    [event] = AGENT.read(path, Cursor()).events
+    assert event.time == 1_775_120_400

@@ -149,3 +149,51 @@ def test_a_log_without_a_session_waits(database):
     read_on(ledger, AGENT, database.path)
     database.session(SESSION, BEGIN)
     assert database.used(ledger) == (2, 1300, 0)
+
+
+V1_TABLES = """
+CREATE TABLE session (id TEXT PRIMARY KEY, parent_id TEXT, directory TEXT, title TEXT,
+  version TEXT, time_created INTEGER, time_updated INTEGER);
+CREATE TABLE message (id TEXT PRIMARY KEY, session_id TEXT, time_created INTEGER, data TEXT);
+CREATE TABLE part (id TEXT PRIMARY KEY, message_id TEXT, session_id TEXT, time_created INTEGER,
+  data TEXT);
+"""
+
+
+def test_a_migrated_session_counts_once(database):
+    """OpenCode 2 copies the messages of version 1 under their ids, without their steps."""
+    execute = database.connection.execute
+    database.connection.executescript(V1_TABLES)
+    execute("INSERT INTO session VALUES (?, NULL, '/a', 'Old', '1.1.34', ?, ?)", (SESSION, 1, 2))
+    own = {"time": {"created": BEGIN + 3}, "modelID": "gpt-5.5", "providerID": "openai"}
+    own |= {"role": "assistant", "finish": "stop", "tokens": tokens(40, 4), "cost": 0.3}
+    message = (f"{SESSION}_3", SESSION, BEGIN + 3)
+    execute("INSERT INTO message VALUES (?, ?, ?, ?)", (*message, json.dumps(own)))
+    call = {"status": "completed", "input": {}, "time": {"start": BEGIN + 3, "end": BEGIN + 4}}
+    for number, part in enumerate(
+        (
+            {"type": "step-finish", "tokens": tokens(70, 7), "cost": 0.2},
+            {"type": "tool", "tool": "bash", "callID": "call_1", "state": call},
+            {"type": "step-finish", "tokens": tokens(40, 4), "cost": 0.1},
+        )
+    ):
+        row = (f"prt_{number}", f"{SESSION}_3", SESSION, BEGIN + 3, json.dumps(part))
+        execute("INSERT INTO part VALUES (?, ?, ?, ?, ?)", row)
+    content = [{"type": "tool", "id": "call_1", "name": "bash", "state": {"status": "completed"}}]
+    database.message(3, "assistant", tokens=tokens(40, 4), cost=0.3)
+    execute(
+        "UPDATE session_message SET data = json_set(data, '$.content', json(?)) WHERE seq = 3",
+        (json.dumps(content),),
+    )
+    ledger = Ledger()
+    assert database.used(ledger) == (3, 1110, 0)
+    assert ledger.sessions["opencode", SESSION].tools == {"bash": 1}
+
+
+def test_reasoning_is_outside_of_output_in_version_two(database):
+    """Whatever version created the session."""
+    database.connection.execute("ALTER TABLE session_v2 ADD COLUMN version TEXT DEFAULT '1.1.34'")
+    database.message(3, "assistant", tokens=tokens(40, 4) | {"reasoning": 3})
+    ledger = Ledger()
+    database.used(ledger)
+    assert ledger.sessions["opencode", SESSION].usage.tokens.output == 37

@@ -175,7 +175,7 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         conversation = self._look_up(composer_id)
         own, default = bubble.model_info, conversation.model_config
         model = (own.model_name if own else None) or (default.model_name if default else None)
-        times = (bubble.created_at, conversation.last_updated_at, conversation.created_at)
+        times = (bubble.time, conversation.last_updated_at, conversation.created_at)
         time = next(filter(None, map(seconds, times)), 0.0)
         self.batch.event(
             key, session_id=session_id, time=time, model=model or "", tokens=tokens, requests=1

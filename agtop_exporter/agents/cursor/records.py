@@ -99,14 +99,28 @@ class ToolCall(msgspec.Struct, rename="camel"):
     tool_call_id: str | None = None
 
 
+class Timing(msgspec.Struct, rename="camel"):
+    """The times of an answer, in older versions."""
+
+    client_rpc_send_time: Moment | float | None = None  # of its request
+
+
 class Bubble(msgspec.Struct, rename="camel"):
     """The value of `bubbleId:<conversation>:<bubble>`: one message."""
 
     type: int | None = None
     created_at: Moment | float | None = None
+    timing_info: Timing | None = None
     model_info: ModelChoice | None = None
     token_count: TokenCount | None = None
     tool_former_data: ToolCall | None = None
+
+    @property
+    def time(self) -> Moment | float | None:
+        """When the message was created, or else when its answer was requested."""
+        return self.created_at or (
+            self.timing_info.client_rpc_send_time if self.timing_info else None
+        )
 
     @property
     def task(self) -> str:

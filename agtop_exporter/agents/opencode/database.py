@@ -16,6 +16,7 @@ from agtop_exporter.agents.opencode.events import (
     NAME,
     UNSETTLED,
     Context,
+    in_version_two,
     is_copy,
     prompt_event,
     tool_event,
@@ -23,7 +24,7 @@ from agtop_exporter.agents.opencode.events import (
     unnamed_call,
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
-from agtop_exporter.agents.opencode.queries import SESSIONS, V2_MESSAGES, Queries
+from agtop_exporter.agents.opencode.queries import SESSIONS, V1_MESSAGES, V2_MESSAGES, Queries
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part, seconds
 from agtop_exporter.agents.opencode.rows import LogRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.agents.opencode.sessions import Sessions
@@ -41,7 +42,7 @@ from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
 
-MESSAGES = ("message", "session_message")
+MESSAGES = (V1_MESSAGES, V2_MESSAGES)
 REMEMBERED = 256  # rows that may still change
 WAITING = 64  # rows without a session
 LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')  # not used
@@ -185,6 +186,10 @@ class TableParser(DatabaseParser[DatabaseState]):
         context = self._select_session(table, row.id, row.session_id)
         if context is None:
             return
+        if table == V2_MESSAGES:
+            if self.queries.is_migrated(row.id):
+                return
+            context = in_version_two(context)
         self.batch.unknown.observe(message.role or "")
         if message.role == "user":
             self._handle_prompt(row, message, context, table)

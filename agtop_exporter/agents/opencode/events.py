@@ -39,6 +39,14 @@ class Context(msgspec.Struct, frozen=True):
         return self.legacy or bool(REASONING_INSIDE.match(self.version))
 
 
+def in_version_two(context: Context) -> Context:
+    """Return the context for a message of OpenCode 2, whose output never includes reasoning.
+
+    The session may have been created by an earlier version.
+    """
+    return msgspec.structs.replace(context, version="")
+
+
 def is_copy(time: float, context: Context) -> bool:
     """Return whether a record is older than its session, which happens only in a fork."""
     return 0 < time < context.created

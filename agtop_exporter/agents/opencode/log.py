@@ -7,7 +7,7 @@ last one (https://github.com/anomalyco/opencode, `packages/core/src/session/proj
 
 import msgspec
 
-from agtop_exporter.agents.opencode.events import Context
+from agtop_exporter.agents.opencode.events import Context, in_version_two
 from agtop_exporter.agents.opencode.queries import V2_MESSAGES, Queries
 from agtop_exporter.agents.opencode.records import NAMES, Tokens
 from agtop_exporter.agents.opencode.rows import LogRow
@@ -63,6 +63,7 @@ class UsageLog:
         context = self._queries.context(entry.session_id)
         if context is None:
             return False
+        context = in_version_two(context)
         if row.type.startswith(RECORDED):
             self._add_side_request(row, entry, context)
         elif row.type.startswith(FAILED) or not is_first_read:

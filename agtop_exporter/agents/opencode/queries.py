@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from agtop_exporter.agents.opencode.events import Context
 from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, Tokens, Vector
-from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
+from agtop_exporter.agents.opencode.rows import IdRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import Errors, decoder
 
 SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed the table
 MESSAGE_PARTS = 64  # the most parts of a message that are read, besides those of its steps
 MESSAGE_STEPS = 10_000
+V1_MESSAGES = "message"
 V2_MESSAGES = "session_message"  # the table that numbers the records of a session
 
 
@@ -78,6 +79,16 @@ class Queries:
     def message_of(self, table: str, message_id: str) -> tuple[MessageRow, Message] | None:
         """Return a message by its id; None if it has been deleted or is unusable."""
         return self._first(table, "id = ?", (message_id,))
+
+    def is_migrated(self, message_id: str) -> bool:
+        """Return whether a message of OpenCode 2 is one of OpenCode 1 under the same id.
+
+        OpenCode 2 copies the messages of earlier versions and leaves their tables.
+        """
+        found = self._database.find(
+            V1_MESSAGES, IdRow, where="id = ?", values=(message_id,), limit=1
+        )
+        return any(found)
 
     def compaction_at(
         self, session_id: str, number: int, vector: Vector

@@ -32,6 +32,12 @@ class MessageRow(TableRow):
     data: str = ""
 
 
+class IdRow(TableRow):
+    """The id of a row of any table."""
+
+    id: str = ""
+
+
 class PartRow(TableRow):
     """A row of `part`."""
 
