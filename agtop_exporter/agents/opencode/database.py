@@ -1,6 +1,7 @@
 """OpenCode from 1.2 on: `opencode.db`, a SQLite database of all sessions.
 
-No table of accounts, credentials or shares is read, nor the event log, which repeats messages.
+No table of accounts, credentials or shares is read. Of the event log only the usage is read that
+no message of version 2 has; the log of version 1 repeats messages.
 """
 
 from collections.abc import Iterator

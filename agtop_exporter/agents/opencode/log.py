@@ -1,7 +1,7 @@
 """OpenCode 2's log of events: requests that no message shows.
 
-The log has the usage of title requests, which have no message, of compactions, which have figures
-in their message only since 2.0.8, and of each attempt of a step, of which the message shows the
+The log has the usage of title requests, which have no message, of compactions, whose messages have
+no figures in the first versions, and of each attempt of a step, of which the message shows the
 last one (https://github.com/anomalyco/opencode, `packages/core/src/session/projector.ts`).
 """
 

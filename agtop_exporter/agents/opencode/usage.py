@@ -103,7 +103,7 @@ def compaction_event(
 ) -> UsageEvent | None:
     """Return the event of a compaction that has its own record; None while it runs.
 
-    `model` is that of the session at the time. Records before OpenCode 2.0.8 have no figures. A
+    `model` is that of the session at the time. Records of the first versions have no figures. A
     failed compaction was billed as well, but compacted nothing.
     """
     if message.status == RUNNING:
