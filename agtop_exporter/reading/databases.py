@@ -1,15 +1,11 @@
 """Reads a SQLite database without changing it. Memory is bounded.
 
-No file is ever created beside the database. A read-only connection creates a missing `-shm` file
-(https://sqlite.org/wal.html), so such a database is read in another way. Names of tables and
-columns are constants of the callers.
+Names of tables and columns are constants of the callers.
 """
 
 import contextlib
 import errno
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +16,7 @@ import msgspec
 
 from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
+from agtop_exporter.reading.database_files import openable
 from agtop_exporter.reading.decoding import Errors, usable_fields
 from agtop_exporter.reading.file_group import FileGroup, is_same_version
 from agtop_exporter.reading.lines import BATCH_BYTES
@@ -27,10 +24,7 @@ from agtop_exporter.reading.rows import TableRow, Watermark
 
 BUSY_SECONDS = 0.1  # the longest wait for a lock; the next refresh tries again
 VALUE_BYTES = 32 * 1024 * 1024  # of one row: a longer one is skipped and counted
-COPY_BYTES = 1024 * 1024 * 1024  # the largest database that is copied to be read
 BEFORE_ALL = -(2**63)  # a table may have row ids of 0 and below
-WAL_FORMAT = 2  # a value of the header's read version
-READ_VERSION_AT = 19  # its offset in the header
 
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
 _UNKNOWN_NAME = sqlite3.SQLITE_ERROR  # a column that this version of the agent does not have
@@ -65,7 +59,7 @@ class Database:
         self._selections: dict[tuple[str, type[TableRow]], str] = {}
         self._group = FileGroup(path, (f"{path}-wal",))
         self._now = self._group.cursor()
-        self._unlocked = False  # read without locks: the files must not change during the read
+        self._unlocked = False  # the files must not change during the read
         self._broken = False
         self._cleanup = contextlib.ExitStack()
         self._connection: sqlite3.Connection | None = None
@@ -94,9 +88,10 @@ class Database:
 
     def _open(self) -> None:
         try:
-            path, options = self._openable()
+            found = openable(Path(self.path), size=self._now.size, cleanup=self._cleanup)
+            self._unlocked = found.unlocked
             connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?{options}",
+                f"{found.path.absolute().as_uri()}?{found.options}",
                 uri=True,
                 timeout=BUSY_SECONDS,
                 isolation_level=None,
@@ -108,31 +103,6 @@ class Database:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self._fail(error)
-
-    def _openable(self) -> tuple[Path, str]:
-        """Return a path and URI options that let SQLite read without creating a file."""
-        path, journal = Path(self.path), Path(f"{self.path}-wal")
-        if not _size(journal):
-            with path.open("rb") as file:
-                header = file.read(READ_VERSION_AT + 1)
-            if header[READ_VERSION_AT:] != bytes([WAL_FORMAT]):
-                return path, "mode=ro"
-            self._unlocked = True  # an empty journal: the database is complete
-            return path, "immutable=1"
-        if Path(f"{self.path}-shm").exists():
-            return path, "mode=ro"
-        return self._copy(path, journal), "mode=ro"
-
-    def _copy(self, path: Path, journal: Path) -> Path:
-        """Copy a database whose journal no process has open; return the path of the copy."""
-        if self._now.size > COPY_BYTES:
-            raise OSError(errno.EFBIG, "has a journal without -shm, and is too large", self.path)
-        folder = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="agtop-"))
-        copy = Path(folder, "copy.db")
-        shutil.copyfile(path, copy)
-        shutil.copyfile(journal, f"{copy}-wal")
-        self._unlocked = True
-        return copy
 
     def _fail(self, error: sqlite3.Error | UnicodeDecodeError) -> None:
         """Count damage; raise OSError for an error that may be gone at the next refresh.
@@ -162,19 +132,28 @@ class Database:
         return self._columns[table]
 
     def after(
-        self, table: str, watermark: Watermark, kind: type[Row], *, key: str = "id"
+        self,
+        table: str,
+        watermark: Watermark,
+        kind: type[Row],
+        *,
+        key: str = "id",
+        matching: str = "1",
     ) -> Iterator[tuple[int, Row]]:
         """Yield (row id, row) of the rows after a watermark, in order of their row ids.
 
         The columns are the fields of `kind`; a column that the table lacks has its default. `key`
-        is the column that identifies a row for the watermark. Ends early if the batch is full, and
-        then sets `more`.
+        is the column that identifies a row for the watermark. Rows that do not meet the condition
+        `matching` are left out. Ends early if the batch is full, and then sets `more`.
         """
         columns = self._selection(table, kind)
         if not columns or key not in self.columns(table):
             return
         rowid, at_once = self._resume(table, watermark, key), -1
-        statement = f"SELECT {columns}, rowid FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608 - constants
+        statement = (
+            f"SELECT {columns}, rowid FROM {table} WHERE rowid > ? AND {matching} "  # noqa: S608 - constants
+            "ORDER BY rowid LIMIT ?"
+        )
         while True:
             before = rowid
             try:
@@ -241,14 +220,35 @@ class Database:
         statement = f"SELECT 1 FROM {table} ORDER BY rowid LIMIT 1"  # noqa: S608 - a constant
         return not (self.columns(table) and self._execute(statement, ()))
 
+    def newest(self, table: str, *, key: str = "id") -> tuple[int, str] | None:
+        """Return (row id, key) of the last row of a table; None if it has no rows."""
+        if key not in self.columns(table):
+            return None
+        rows = self._execute(f"SELECT rowid, {key} FROM {table} ORDER BY rowid DESC LIMIT 1", ())  # noqa: S608 - constants
+        return (int(rows[0][0]), str(rows[0][1])) if rows else None
+
     def _resume(self, table: str, watermark: Watermark, key: str) -> int:
-        """Return the row id after which to read: the latest anchor that is still the same row."""
+        """Return the row id after which to read: the latest anchor that is still valid."""
         for rowid, known_key in watermark.anchors:
             rows = self._execute(f"SELECT {key} FROM {table} WHERE rowid = ?", (rowid,))  # noqa: S608 - constants
-            if [str(row[0]) for row in rows] == [known_key]:
+            if rows and str(rows[0][0]) == known_key:
                 return rowid
+            if rows:  # another row has its row id
+                self.reset = "rewritten"
+            elif self._was_replaced(table, key, known_key, rowid):
+                return rowid
+        if watermark.anchors:
             self.reset = "rewritten"
         return BEFORE_ALL
+
+    def _was_replaced(self, table: str, key: str, known_key: str, rowid: int) -> bool:
+        """Return whether a row has a later row id than before.
+
+        SQLite replaces a row by deleting it and adding another one at the end of the table. So the
+        rows before it are the same as before, and all later ones are new.
+        """
+        statement = f"SELECT 1 FROM {table} WHERE {key} = ? AND rowid > ?"  # noqa: S608 - constants
+        return bool(self._execute(statement, (known_key, rowid)))
 
     def _step_over(self, table: str, rowid: int) -> int:
         """Count a row that is too large; return its row id."""
@@ -298,10 +298,3 @@ class Database:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

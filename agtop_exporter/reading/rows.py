@@ -2,8 +2,7 @@
 
 import msgspec
 
-ANCHORS = 8
-ANCHOR_ROWS = 256  # the least distance between two anchors, in row ids
+ANCHORS = 24
 
 
 class TableRow(msgspec.Struct, array_like=True, gc=False):
@@ -20,8 +19,14 @@ class Watermark(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     anchors: tuple[tuple[int, str], ...] = ()
 
     def moved_to(self, rowid: int, key: str) -> "Watermark":
-        """Return the watermark at a later row."""
-        older = self.anchors
-        if len(older) > 1 and older[0][0] - older[1][0] < ANCHOR_ROWS:
-            older = older[1:]
+        """Return the watermark at a later row.
+
+        Its anchors are dense near that row and sparse far from it: one for each power of two of
+        the distance. So little is read again, whether few or many of the last rows are deleted.
+        """
+        by_distance: dict[int, tuple[int, str]] = {}
+        for anchor in self.anchors:
+            if anchor[0] < rowid:
+                by_distance[(rowid - anchor[0]).bit_length()] = anchor  # the farthest one stays
+        older = sorted(by_distance.values(), reverse=True)
         return Watermark(((rowid, key), *older)[:ANCHORS])

@@ -3,13 +3,23 @@
 Of the settings only the kind of subscription is read, because they also have credentials.
 """
 
+from collections import deque
+
 import msgspec
 
+from agtop_exporter.agents.cursor.records import (
+    BUBBLE,
+    CONVERSATION,
+    Bubble,
+    Conversation,
+    session_id_of,
+    token_counts,
+)
 from agtop_exporter.agents.cursor.transcripts import NAME, seconds
-from agtop_exporter.model import Batch, Cursor, TokenCounts
+from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.decoding import Count, Moment, decoder
+from agtop_exporter.reading.decoding import decoder
 from agtop_exporter.reading.rows import TableRow, Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
@@ -17,10 +27,11 @@ from agtop_exporter.reading.state import ReaderState
 TABLE = "cursorDiskKV"
 SETTINGS = "ItemTable"
 MEMBERSHIP = "cursorAuth/stripeMembershipType"
-CONVERSATION, BUBBLE = "composerData:", "bubbleId:"
 NAME_RANK = 5
 KNOWN_TYPES = frozenset({"bubble.1", "bubble.2"})  # of the user, of the model
 REMEMBERED = 128  # rows that may still be changed in place
+REREAD_BYTES = 1024 * 1024  # of such rows, in one read
+LAST_ROWS = 8  # that the watermark has: Cursor deletes and replaces many of its last rows
 SUBSCRIPTIONS = {
     "free": "Free",
     "free_trial": "Free Trial",
@@ -41,46 +52,6 @@ class Value(TableRow):
     """The value of a row: text, or its bytes."""
 
     value: object = None
-
-
-class ModelChoice(msgspec.Struct, rename="camel"):
-    """The model of a conversation or of one answer."""
-
-    model_name: str | None = None
-
-
-class Breakdown(msgspec.Struct, rename="camel"):
-    """The tokens in the context."""
-
-    total_used_tokens: Count | None = None
-
-
-class Conversation(msgspec.Struct, rename="camel"):
-    """The value of `composerData:<id>`."""
-
-    name: str | None = None
-    created_at: Moment | float | None = None
-    last_updated_at: Moment | float | None = None
-    model_config: ModelChoice | None = None
-    context_tokens_used: Count | None = None
-    context_token_limit: Count | None = None
-    prompt_token_breakdown: Breakdown | None = None
-
-
-class TokenCount(msgspec.Struct, rename="camel"):
-    """The tokens of an answer; both are 0 if Cursor does not know them."""
-
-    input_tokens: Count | None = 0
-    output_tokens: Count | None = 0
-
-
-class Bubble(msgspec.Struct, rename="camel"):
-    """The value of `bubbleId:<conversation>:<bubble>`: one message."""
-
-    type: int | None = None
-    created_at: Moment | float | None = None
-    model_info: ModelChoice | None = None
-    token_count: TokenCount | None = None
 
 
 class DatabaseState(ReaderState):
@@ -104,42 +75,58 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
 
     def read(self, database: Database) -> None:
         """Read the rows that may have changed, then the new ones."""
-        opened, self.state.open = self.state.open, []
-        for key in opened:
-            self._read_row(database, key)
-        watermark = self.state.watermark
-        last = None
-        for rowid, row in database.after(TABLE, watermark, Key, key="key"):
-            last = (rowid, row.key)
-            if row.key not in opened:
-                self._read_row(database, row.key)
-        if last is not None:
-            base = Watermark() if database.reset else watermark
-            self.state.watermark = base.moved_to(*last)
+        self.database = database
+        known = self._read_again()
+        last: deque[tuple[int, str]] = deque(maxlen=LAST_ROWS)
+        for rowid, row in database.after(TABLE, self.state.watermark, Key, key="key"):
+            last.append((rowid, row.key))
+            if row.key not in known:
+                self._read_row(row.key)
+        for rowid, key in last:
+            self.state.watermark = self.state.watermark.moved_to(rowid, key)
         plan = subscription(database) if self.batch.sessions else ""
         for session in self.batch.sessions.values():
             session.subscription = plan
 
-    def _read_row(self, database: Database, key: str) -> None:
+    def _read_again(self) -> set[str]:
+        """Read the latest rows again, up to a number of bytes; return their keys."""
+        opened, self.state.open = self.state.open, []
+        end = self.database.bytes_read + REREAD_BYTES
+        for key in reversed(opened):
+            if self.database.bytes_read >= end:
+                break
+            self._read_row(key)
+        self.state.open.reverse()
+        return set(self.state.open)
+
+    def _read_row(self, key: str) -> None:
         if key.startswith(CONVERSATION):
-            self._describe(database, key.removeprefix(CONVERSATION))
+            self._describe(key.removeprefix(CONVERSATION))
         elif key.startswith(BUBBLE) and key.count(":") == BUBBLE.count(":") + 1:
-            _, conversation_id, _ = key.split(":")
-            self._add_response(database, conversation_id, key)
+            _, composer_id, _ = key.split(":")
+            self._add_response(composer_id, key)
         else:
             return
         self.state.open = [*self.state.open, key][-REMEMBERED:]
 
-    def _look_up(self, database: Database, session_id: str) -> Conversation:
-        if session_id not in self._known:
-            value = value_of(database, TABLE, CONVERSATION + session_id)
-            found = self._conversation(value, 0) if value is not None else None
-            self._known[session_id] = found or Conversation()
-        return self._known[session_id]
+    def _value(self, key: str) -> memoryview | None:
+        value = value_of(self.database, TABLE, key)
+        self.database.bytes_read += len(value) if value is not None else 0
+        return value
 
-    def _describe(self, database: Database, session_id: str) -> None:
+    def _look_up(self, composer_id: str) -> Conversation:
+        if composer_id not in self._known:
+            value = self._value(CONVERSATION + composer_id)
+            found = self._conversation(value, 0) if value is not None else None
+            self._known[composer_id] = found or Conversation()
+        return self._known[composer_id]
+
+    def _describe(self, composer_id: str) -> None:
         """Use the facts of a conversation."""
-        conversation = self._look_up(database, session_id)
+        conversation = self._look_up(composer_id)
+        session_id = session_id_of(composer_id)
+        if not session_id:
+            return
         session = self.batch.session(session_id)
         for moment in (conversation.created_at, conversation.last_updated_at):
             if time := seconds(moment):
@@ -151,22 +138,44 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         session.model = (model.model_name if model else None) or session.model
         session.context_used_tokens = session.context_peak_tokens = used
         session.context_window_tokens = conversation.context_token_limit or None
+        workspace, branch = conversation.workspace_identifier, conversation.active_branch
+        session.work_in(workspace.directory if workspace else "")
+        session.git_branch = (branch.branch_name if branch else None) or session.git_branch
+        parent = conversation.subagent_info
+        self._relate(composer_id, (parent.parent_composer_id if parent else None) or "")
+        for child in conversation.children:
+            self._relate(child, composer_id)
 
-    def _add_response(self, database: Database, session_id: str, key: str) -> None:
+    def _relate(self, child: str, parent: str) -> None:
+        """Note which conversation started another one, if both are in the database."""
+        own, above = session_id_of(child), session_id_of(parent)
+        if not own or not above or own == above or not self._exists(child):
+            return
+        session = self.batch.session(own)
+        session.parent_session_id = session.parent_session_id or above
+
+    def _exists(self, composer_id: str) -> bool:
+        values = (CONVERSATION + composer_id,)
+        return any(self.database.find(TABLE, Key, where="key = ?", values=values, limit=1))
+
+    def _add_response(self, composer_id: str, key: str) -> None:
         """Add an answer that has tokens; one without may have been billed, but is unknown."""
-        value = value_of(database, TABLE, key)
+        value = self._value(key)
         bubble = self._bubble(value, 0) if value is not None else None
-        if bubble is None:
+        session_id = session_id_of(composer_id)
+        if bubble is None or not session_id:
             return
         if bubble.type is not None:
             self.batch.unknown.observe(f"bubble.{bubble.type}")
+        if bubble.task:
+            self._relate(bubble.task, composer_id)
         tokens = token_counts(bubble.token_count)
         if not tokens.total:
             return
-        conversation = self._look_up(database, session_id)
+        conversation = self._look_up(composer_id)
         own, default = bubble.model_info, conversation.model_config
         model = (own.model_name if own else None) or (default.model_name if default else None)
-        times = (bubble.created_at, conversation.last_updated_at, conversation.created_at)
+        times = (bubble.time, conversation.last_updated_at, conversation.created_at)
         time = next(filter(None, map(seconds, times)), 0.0)
         self.batch.event(
             key, session_id=session_id, time=time, model=model or "", tokens=tokens, requests=1
@@ -189,13 +198,6 @@ def subscription(database: Database) -> str:
     value = value_of(database, SETTINGS, MEMBERSHIP)
     plan = value.tobytes().decode("utf-8", "replace").strip().strip('"') if value else ""
     return SUBSCRIPTIONS.get(plan.lower(), plan)
-
-
-def token_counts(count: TokenCount | None) -> TokenCounts:
-    """Return the counts; Cursor has no separate figures for cached and reasoning tokens."""
-    if count is None:
-        return TokenCounts()
-    return TokenCounts(input=count.input_tokens or 0, output=count.output_tokens or 0)
 
 
 def read(path: str, cursor: Cursor) -> Batch:

@@ -63,5 +63,5 @@ AGENT = Agent(
     signature=SIGNATURE,
     aliases=("open-code",),
     known_types=KNOWN_TYPES,
-    not_in_files="title requests, the context window, requests that failed",
+    not_in_files="title requests before version 2, the context window, requests that failed",
 )

@@ -1,6 +1,7 @@
 """OpenCode from 1.2 on: `opencode.db`, a SQLite database of all sessions.
 
-No table of accounts, credentials or shares is read, nor the event log, which repeats messages.
+No table of accounts, credentials or shares is read. Of the event log only the usage is read that
+no message of version 2 has; the log of version 1 repeats messages.
 """
 
 from collections.abc import Iterator
@@ -9,49 +10,46 @@ from typing import TypeVar
 
 import msgspec
 
+from agtop_exporter.agents.opencode import log
+from agtop_exporter.agents.opencode.conclusion import conclude
 from agtop_exporter.agents.opencode.events import (
     CALLED,
     NAME,
     UNSETTLED,
     Context,
-    compaction_event,
+    in_version_two,
     is_copy,
     prompt_event,
-    signal_of,
-    token_counts,
     tool_event,
     typed_text,
     unnamed_call,
-    usage_event,
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
-from agtop_exporter.agents.opencode.queries import SESSIONS, Queries
-from agtop_exporter.agents.opencode.records import (
-    KNOWN_TYPES,
-    Message,
-    Model,
-    Part,
-    seconds,
-)
-from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
+from agtop_exporter.agents.opencode.queries import SESSIONS, V1_MESSAGES, V2_MESSAGES, Queries
+from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part, seconds
+from agtop_exporter.agents.opencode.rows import LogRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.agents.opencode.sessions import Sessions
+from agtop_exporter.agents.opencode.usage import (
+    STEP_END,
+    compaction_event,
+    requests_of,
+    usage_events,
+)
 from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.decoding import decoder
 from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
 
-MESSAGES = ("message", "session_message")
+MESSAGES = (V1_MESSAGES, V2_MESSAGES)
 REMEMBERED = 256  # rows that may still change
 WAITING = 64  # rows without a session
-FIRST_MESSAGES = 20  # one of them is the prompt with the effort
 LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')  # not used
 
 
-Row = TypeVar("Row", SessionRow, MessageRow, PartRow)
+Row = TypeVar("Row", SessionRow, MessageRow, PartRow, LogRow)
 
 
 class DatabaseState(ReaderState):
@@ -62,6 +60,9 @@ class DatabaseState(ReaderState):
     open: dict[str, list[str]] = msgspec.field(default_factory=dict)  # row ids by table
     # Row ids by table, of rows whose session has not been found yet.
     waiting: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    # The last row id of `part` before the first message was read. Up to there, the steps of a
+    # message were read together with it.
+    first_parts: int = 0
 
 
 class TableParser(DatabaseParser[DatabaseState]):
@@ -74,7 +75,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         super().__init__(batch, state)
         self.sessions = Sessions(batch, provider_accounts(Path(self.path).parent))
         self.limits: dict[str, RateLimit] = {}
-        self._decode_model = decoder(Model, batch.errors)
+        self._answered: set[str] = set()  # ids of messages whose requests are in the batch
 
     def read(self, database: Database) -> None:
         """Read all tables, as far as the batch goes."""
@@ -83,34 +84,48 @@ class TableParser(DatabaseParser[DatabaseState]):
         if not any(map(database.columns, MESSAGES)) and not self.batch.errors.all():
             self.batch.unknown.observe("no-message-table")
         self._read_sessions()
+        if "message" not in self.state.rows:
+            self.state.first_parts = (database.newest("part") or (0, ""))[0]
         for table in MESSAGES:
-            for row in self._rows(table, MessageRow):
+            for _, row in self._rows(table, MessageRow):
                 message = self.queries.message(row)
                 if message is not None and row.session_id:
                     self._handle_message(row, message, table)
-        for part in self._rows("part", PartRow):
+        for rowid, part in self._rows("part", PartRow):
             if not part.data.startswith(LONG_PARTS):
-                self._handle_part(part)
+                self._handle_part(part, is_late=rowid > self.state.first_parts)
+        self._read_log()
         filled = [table for table in MESSAGES if not database.is_empty(table)]
-        for session_id in tuple(self.batch.sessions):
-            self._conclude(session_id, filled)
+        for session_id, session in self.batch.sessions.items():
+            context = self.queries.context(session_id) or Context(session_id)
+            conclude(session, context, self.queries, filled)
         self.batch.rate_limits.extend(self.limits.values())
 
-    def _rows(self, table: str, kind: type[Row]) -> Iterator[Row]:
-        """Yield the rows that were incomplete or had no session, then the new ones."""
+    def _rows(
+        self, table: str, kind: type[Row], *, matching: str = ""
+    ) -> Iterator[tuple[int, Row]]:
+        """Yield the rows that were incomplete or had no session, then the new ones.
+
+        Each comes with its row id, which is 0 for those that have been read before. If there is a
+        condition `matching`, new rows that do not meet it are skipped.
+        """
         ids = [*self.state.open.pop(table, ()), *self.state.waiting.pop(table, ())]
         marks = ",".join("?" * len(ids))
         if ids:
-            yield from self.database.find(table, kind, where=f"id IN ({marks})", values=ids)
+            where = f"id IN ({marks}) ORDER BY rowid"
+            for row in self.database.find(table, kind, where=where, values=ids):
+                yield 0, row
         if self.database.more:
             return
         watermark = self.state.rows.get(table, Watermark())
         last = (0, "")
-        for rowid, row in self.database.after(table, watermark, kind):
+        for rowid, row in self.database.after(table, watermark, kind, matching=matching or "1"):
             last = (rowid, row.id)
-            yield row
+            yield rowid, row
         if self.database.reset:
             watermark = Watermark()
+        if matching and not self.database.more:
+            last = self.database.newest(table) or last
         if last[0]:
             self.state.rows[table] = watermark.moved_to(*last)
 
@@ -137,7 +152,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         since = self.state.updated
         for table in SESSIONS:
             known = table in self.state.rows
-            for row in self._rows(table, SessionRow):
+            for _, row in self._rows(table, SessionRow):
                 self._describe(row)
             if known or self.database.more:  # otherwise all of them are new
                 timed = "time_updated" in self.database.columns(table)
@@ -160,10 +175,10 @@ class TableParser(DatabaseParser[DatabaseState]):
             created=seconds(row.time_created),
             updated=updated,
         )
-        model = self._decode_model(row.model, 0) if row.model[:1] == "{" else None
+        model = self.queries.model(row.model)
         if model is not None:
             session = self.sessions.session(row.id)
-            session.model = model.id or model.model_id or ""
+            session.model = model.name
             session.model_effort = "" if model.variant == "default" else model.variant or ""
 
     # --- messages and parts -----------------------------------------------------------------
@@ -172,24 +187,34 @@ class TableParser(DatabaseParser[DatabaseState]):
         context = self._select_session(table, row.id, row.session_id)
         if context is None:
             return
+        if table == V2_MESSAGES:
+            if self.queries.is_migrated(row.id):
+                return
+            context = in_version_two(context)
         self.batch.unknown.observe(message.role or "")
         if message.role == "user":
             self._handle_prompt(row, message, context, table)
         elif message.role == "compaction":
-            self.batch.events.append(compaction_event(context, row.id, message.created))
+            self._handle_compaction(row, message, context, table)
         elif message.role == "assistant":
             self._handle_answer(row, message, context, table)
+
+    def _handle_compaction(
+        self, row: MessageRow, message: Message, context: Context, table: str
+    ) -> None:
+        model = self.queries.model_at(row.session_id, row.seq)
+        event = compaction_event(message, context, row.id, model)
+        if event is not None:
+            self.batch.events.append(event)
+        else:
+            self._remember(table, row.id)
 
     def _handle_answer(
         self, row: MessageRow, message: Message, context: Context, table: str
     ) -> None:
         if message.open:
             self._remember(table, row.id)
-        counts = token_counts(message, context)
-        self.sessions.add_answer(message, context, counts)
-        event = usage_event(message, context, row.id, counts)
-        if event is not None:
-            self.batch.events.append(event)
+        self._add_requests(row, message, context)
         if message.content is not None or self.database.columns("part"):
             for part in message.content or ():
                 self._add_call(part, context, row.id, message.created)
@@ -200,6 +225,13 @@ class TableParser(DatabaseParser[DatabaseState]):
             if known is None or limit.observed_at >= known.observed_at:
                 self.limits[limit.window] = limit
 
+    def _add_requests(self, row: MessageRow, message: Message, context: Context) -> None:
+        self._answered.add(row.id)
+        parts = self.queries.steps(row.id) if message.content is None else ()
+        requests = requests_of(message, parts)
+        self.sessions.add_answer(message, context, requests)
+        self.batch.events.extend(usage_events(message, context, row.id, requests))
+
     def _handle_prompt(
         self, row: MessageRow, message: Message, context: Context, table: str
     ) -> None:
@@ -207,7 +239,7 @@ class TableParser(DatabaseParser[DatabaseState]):
             return
         text = message.text
         if text is None:
-            parts = list(self.queries.parts(row.id))
+            parts = self.queries.parts(row.id)
             if not parts and self.database.columns("part") and self.queries.is_newest(row):
                 self._remember(table, row.id)  # the parts are written after their message
                 return
@@ -216,11 +248,14 @@ class TableParser(DatabaseParser[DatabaseState]):
             self.sessions.session(row.session_id).set_title(text, PROMPT_RANK)
             self.batch.events.append(prompt_event(context, row.id, message.created))
 
-    def _handle_part(self, row: PartRow) -> None:
+    def _handle_part(self, row: PartRow, *, is_late: bool) -> None:
+        """Use a part; `is_late` is true if its message may have been read before it."""
         part = self.queries.part(row)
         if part is None:
             return
         self.batch.unknown.observe(f"part.{part.type}" if part.type else "")
+        if part.type == STEP_END and is_late and row.message_id not in self._answered:
+            self._handle_step(row.message_id)
         if part.type != "tool" or not row.session_id:
             return
         context = self._select_session("part", row.id, row.session_id)
@@ -231,38 +266,30 @@ class TableParser(DatabaseParser[DatabaseState]):
         created = seconds(row.time_created) or 0.0
         self._add_call(part, context, row.message_id or row.id, created)
 
+    def _handle_step(self, message_id: str) -> None:
+        """Count a step that ended after its message was read."""
+        found = self.queries.message_of("message", message_id)
+        context = self.queries.context(found[0].session_id) if found else None
+        if found is not None and context is not None:
+            self._add_requests(*found, context)
+
     def _add_call(self, part: Part, context: Context, message_id: str, time: float) -> None:
         event = tool_event(part, context, message_id, time)
         if event is not None:
             self.batch.events.append(event)
 
-    # --- what a session is doing ------------------------------------------------------------
-
-    def _conclude(self, session_id: str, tables: list[str]) -> None:
-        """Set the signal from a session's newest message, and the effort from its first ones."""
-        session = self.sessions.session(session_id)
-        context = self.queries.context(session_id) or Context(session_id)
-        newest = [
-            (message, row)
-            for table in tables
-            for row, message in self.queries.ordered(table, session_id, "DESC", limit=1)
-        ]
-        if newest:
-            message, row = max(newest, key=lambda pair: pair[0].created)
-            parts = message.content if message.content is not None else self.queries.parts(row.id)
-            session.signal = signal_of(message, parts)
-            completed = seconds(message.time.completed if message.time else None) or 0.0
-            time = max(message.created, completed)
-            if time >= context.created and time:
-                session.observe_time(time)
-        for table in tables:
-            first = self.queries.ordered(
-                table, session_id, "ASC", limit=FIRST_MESSAGES, containing='"variant"'
-            )
-            for _, message in first:
-                if message.role == "user" and message.effort:
-                    session.model_effort = message.effort
-                    return
+    def _read_log(self) -> None:
+        database, table = self.database, log.TABLE
+        if not database.columns(table) >= log.COLUMNS or database.is_empty(V2_MESSAGES):
+            return
+        is_first_read = table not in self.state.rows
+        waiting: list[str] = []
+        usage = log.UsageLog(self.queries, self.batch)
+        for _, row in self._rows(table, LogRow, matching=log.BILLED):
+            if not usage.add(row, is_first_read=is_first_read) and len(waiting) < WAITING:
+                waiting.append(row.id)
+        if waiting:
+            self.state.waiting[table] = waiting
 
 
 def read(path: str, cursor: Cursor) -> Batch:

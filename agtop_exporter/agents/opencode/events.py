@@ -1,4 +1,4 @@
-"""The usage events and signals of OpenCode's records.
+"""Prompts, tool calls and signals of OpenCode's records; `usage` has the responses.
 
 Nothing here does I/O.
 """
@@ -10,15 +10,11 @@ import msgspec
 
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.opencode.records import Message, Part, seconds
-from agtop_exporter.model import (
-    PICODOLLARS_PER_USD,
-    Signal,
-    TokenCounts,
-    UsageEvent,
-)
+from agtop_exporter.model import Signal, UsageEvent
 
 NAME = "opencode"
-REASONING_INSIDE = re.compile(r"^(0|1\.[01])\.")  # versions whose output includes reasoning
+# Versions whose output includes reasoning. Preview builds of any age are 0.0.0.
+REASONING_INSIDE = re.compile(r"^(?!0\.0\.0-)(0|1\.[01])\.")
 ASKING_TOOLS = frozenset({"question", "plan_exit"})
 GUARDED_TOOLS = frozenset(
     {"bash", "edit", "write", "apply_patch"}
@@ -26,8 +22,6 @@ GUARDED_TOOLS = frozenset(
 UNSETTLED = frozenset({"pending", "running"})
 CALLED = "tool-calls"  # finish reason of a response that calls tools
 PROVIDER_PREFIX = re.compile(r"(anthropic|openai|github-copilot|amazon-bedrock|opencode)[/.]")
-COMPACTED = msgspec.Raw(b"true")
-MAX_COST_USD = 1e6  # of one response; a larger value is an error
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -45,33 +39,12 @@ class Context(msgspec.Struct, frozen=True):
         return self.legacy or bool(REASONING_INSIDE.match(self.version))
 
 
-def usage_event(
-    message: Message, context: Context, message_id: str, counts: TokenCounts
-) -> UsageEvent | None:
-    """Return the event of a response; None if it is incomplete or was never billed.
+def in_version_two(context: Context) -> Context:
+    """Return the context for a message of OpenCode 2, whose output never includes reasoning.
 
-    A fork copies messages under new ids, so the event's key has the properties that a copy keeps.
+    The session may have been created by an earlier version.
     """
-    vector = message.vector
-    if message.role != "assistant" or not (any(vector) or message.finish):
-        return None
-    created, model, provider = message.created, message.model_name, message.provider
-    figures = ":".join(map(str, vector))
-    origin = f"{created:.3f}:{provider}" if created else message_id
-    # If output includes reasoning, OpenCode's cost has the reasoning twice.
-    charged_twice = counts.reasoning and counts.output == vector[1]
-    return UsageEvent(
-        key=f"response:{origin}:{model}:{figures}",
-        session_id=context.session_id,
-        time=created,
-        model=model,
-        tokens=counts,
-        requests=1,
-        compactions=1 if message.summary == COMPACTED else 0,
-        copied=is_copy(created, context),
-        provider=provider,
-        reported_cost=None if charged_twice else picodollars(message.cost),
-    )
+    return msgspec.structs.replace(context, version="")
 
 
 def is_copy(time: float, context: Context) -> bool:
@@ -79,53 +52,9 @@ def is_copy(time: float, context: Context) -> bool:
     return 0 < time < context.created
 
 
-def token_counts(message: Message, context: Context) -> TokenCounts:
-    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
-    uncached, output, reasoning, read, write = message.vector
-    if reasoning and not holds_reasoning(message, context):
-        output += reasoning
-    return TokenCounts(
-        input=uncached,
-        cache_read=read,
-        cache_write_5m=write,
-        output=output,
-        reasoning=reasoning,
-    )
-
-
-def holds_reasoning(message: Message, context: Context) -> bool:
-    """Return whether output includes reasoning, by the message's total or else the version."""
-    values = message.vector
-    total = message.tokens.total if message.tokens else None
-    reasoning, everything = values[2], sum(values)
-    if total == everything:
-        return False
-    if total == everything - reasoning:
-        return True
-    return context.reasoning_inside and reasoning <= values[1]
-
-
-def picodollars(cost_usd: float | None) -> int | None:
-    """Return the cost that OpenCode recorded; None if it has none."""
-    if cost_usd is None or not 0 < cost_usd < MAX_COST_USD:
-        return None
-    return round(cost_usd * PICODOLLARS_PER_USD)
-
-
 def prompt_event(context: Context, message_id: str, time: float) -> UsageEvent:
     """Return the event of a prompt that a user typed."""
     return UsageEvent(key=f"prompt:{message_id}", session_id=context.session_id, time=time, turns=1)
-
-
-def compaction_event(context: Context, message_id: str, time: float) -> UsageEvent:
-    """Return the event of a compaction that has its own record."""
-    return UsageEvent(
-        key=f"compaction:{message_id}",
-        session_id=context.session_id,
-        time=time,
-        compactions=1,
-        copied=is_copy(time, context),
-    )
 
 
 def tool_event(part: Part, context: Context, message_id: str, time: float) -> UsageEvent | None:
@@ -184,6 +113,8 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
     """Return the signal of a session whose newest message this is."""
     if message.role == "user":
         return Signal("running", "", "user.message")
+    if message.role == "compaction" and message.status == "running":
+        return Signal("running", "", "compaction")
     if message.error is not None:
         name = message.error.name or message.error.type or "error"
         if "abort" in name.lower():

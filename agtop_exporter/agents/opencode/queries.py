@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 
 from agtop_exporter.agents.opencode.events import Context
-from agtop_exporter.agents.opencode.records import Message, Part, Times
-from agtop_exporter.agents.opencode.rows import MessageRow, PartRow, SessionRow, as_context
+from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, Tokens, Vector
+from agtop_exporter.agents.opencode.rows import IdRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import Errors, decoder
 
 SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed the table
-MESSAGE_PARTS = 64  # the most parts of a message that are read
+MESSAGE_PARTS = 64  # the most parts of a message that are read, besides those of its steps
+MESSAGE_STEPS = 10_000
+V1_MESSAGES = "message"
+V2_MESSAGES = "session_message"  # the table that numbers the records of a session
 
 
 class Queries:
@@ -22,6 +25,7 @@ class Queries:
         self._database = database
         self._decode_message = decoder(Message, errors)
         self._decode_part = decoder(Part, errors)
+        self._decode_model = decoder(Model, errors)
         self.contexts: dict[str, Context | None] = {}
 
     def context(self, session_id: str) -> Context | None:
@@ -51,15 +55,78 @@ class Queries:
         """Return the part in a row; None if it is unusable."""
         return self._decode_part(row.data, 0)
 
-    def parts(self, message_id: str) -> Iterator[Part]:
-        """Yield the parts of a message."""
-        rows = self._database.find(
-            "part", PartRow, where="message_id = ?", values=(message_id,), limit=MESSAGE_PARTS
-        )
+    def model(self, text: str) -> Model | None:
+        """Return the model in the row of a session; None if it has none."""
+        return self._decode_model(text, 0) if text[:1] == "{" else None
+
+    def parts(self, message_id: str) -> list[Part]:
+        """Return the last parts of a message, in their order."""
+        newest = self._find_parts("message_id = ? ORDER BY id DESC", message_id, MESSAGE_PARTS)
+        return list(newest)[::-1]
+
+    def steps(self, message_id: str) -> Iterator[Part]:
+        """Yield the parts of a message that end its steps, in their order."""
+        where = "message_id = ? AND data GLOB '*\"step-finish\"*' ORDER BY id"
+        return self._find_parts(where, message_id, MESSAGE_STEPS)
+
+    def _find_parts(self, where: str, message_id: str, limit: int) -> Iterator[Part]:
+        rows = self._database.find("part", PartRow, where=where, values=(message_id,), limit=limit)
         for row in rows:
             part = self.part(row)
             if part is not None:
                 yield part
+
+    def message_of(self, table: str, message_id: str) -> tuple[MessageRow, Message] | None:
+        """Return a message by its id; None if it has been deleted or is unusable."""
+        return self._first(table, "id = ?", (message_id,))
+
+    def is_migrated(self, message_id: str) -> bool:
+        """Return whether a message of OpenCode 2 is one of OpenCode 1 under the same id.
+
+        OpenCode 2 copies the messages of earlier versions and leaves their tables.
+        """
+        found = self._database.find(
+            V1_MESSAGES, IdRow, where="id = ?", values=(message_id,), limit=1
+        )
+        return any(found)
+
+    def compaction_at(
+        self, session_id: str, number: int, vector: Vector
+    ) -> tuple[MessageRow, Message] | None:
+        """Return the compaction of a request, by its figures or else its place in the session.
+
+        None if it has been deleted.
+        """
+        where = "session_id = ? AND type = 'compaction' ORDER BY rowid"
+        rows = self._database.find(V2_MESSAGES, MessageRow, where=where, values=(session_id,))
+        found = [(row, message) for row in rows if (message := self.message(row)) is not None]
+        same = [pair for pair in found if (pair[1].tokens or Tokens()).vector == vector]
+        before = [pair for pair in found if (pair[0].seq or 0) <= number]
+        return next(iter((*same, *before[-1:], *found)), None)
+
+    def model_at(self, session_id: str, number: int | None) -> Model | None:
+        """Return the model of a session at one of its records, which does not name it."""
+        where = "session_id = ? AND type = 'assistant' AND seq {} ? ORDER BY seq {}"
+        if number is not None:
+            for condition in (where.format("<", "DESC"), where.format(">", "ASC")):
+                found = self._first(V2_MESSAGES, condition, (session_id, number))
+                if found is not None and found[1].model is not None:
+                    return found[1].model
+        for table in SESSIONS:
+            for row in self._database.find(
+                table, SessionRow, where="id = ?", values=(session_id,), limit=1
+            ):
+                return self.model(row.model)
+        return None
+
+    def _first(
+        self, table: str, where: str, values: tuple[object, ...]
+    ) -> tuple[MessageRow, Message] | None:
+        for row in self._database.find(table, MessageRow, where=where, values=values, limit=1):
+            message = self.message(row)
+            if message is not None:
+                return row, message
+        return None
 
     def is_newest(self, row: MessageRow) -> bool:
         """Return whether a message is the newest of its session."""

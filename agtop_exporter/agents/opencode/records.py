@@ -8,8 +8,8 @@ import msgspec
 from agtop_exporter.reading.decoding import Count
 
 KNOWN_TYPES = frozenset(  # of messages by their role, and of parts
-    {"agent-switched", "assistant", "compaction", "model-switched", "shell", "synthetic"}
-    | {"system", "user"}
+    {"agent-switched", "assistant", "compaction", "idle", "model-switched", "shell", "skill"}
+    | {"synthetic", "system", "user"}
     | {"part.agent", "part.compaction", "part.file", "part.patch", "part.reasoning", "part.retry"}
     | {"part.snapshot", "part.step-finish", "part.step-start", "part.subtask", "part.text"}
     | {"part.tool"}
@@ -20,6 +20,10 @@ NAMES = {
     "call_id": "callID",
     "parent_id": "parentID",
 }
+
+
+Vector = tuple[int, ...]
+"""The figures of a request as recorded: input, output, reasoning, cache read and write."""
 
 
 class Cache(msgspec.Struct, gc=False):
@@ -38,6 +42,18 @@ class Tokens(msgspec.Struct, gc=False):
     total: Count | None = None
     cache: Cache | None = None
 
+    @property
+    def vector(self) -> Vector:
+        """The figures as recorded."""
+        cache = self.cache or Cache()
+        return (
+            self.input or 0,
+            self.output or 0,
+            self.reasoning or 0,
+            cache.read or 0,
+            cache.write or 0,
+        )
+
 
 class Times(msgspec.Struct, gc=False):
     """Times in unix milliseconds."""
@@ -55,6 +71,11 @@ class Model(msgspec.Struct, gc=False, rename=NAMES):
     model_id: str | None = None
     provider_id: str | None = None
     variant: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The model, without its provider."""
+        return self.id or self.model_id or ""
 
 
 class ErrorData(msgspec.Struct, gc=False, rename="camel"):
@@ -94,10 +115,15 @@ class Part(msgspec.Struct, gc=False, rename=NAMES):
     call_id: str | None = None
     id: str | None = None
     state: ToolState | None = None
+    tokens: Tokens | None = None  # of a step that has ended
+    cost: float | None = None
 
 
 class Message(msgspec.Struct, gc=False, rename=NAMES):
-    """One prompt or one response, which is one request to a model."""
+    """One prompt, one answer, or another record of a session.
+
+    An answer can consist of several steps, each of which is a request to a model.
+    """
 
     id: str | None = None
     role: str | None = None
@@ -106,6 +132,7 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
     provider_id: str | None = None
     model: Model | None = None
     variant: str | None = None
+    status: str | None = None  # of a compaction: running, completed or failed
     summary: msgspec.Raw = msgspec.Raw()  # true: a compaction; an object: the files of a turn
     cost: float | None = None
     tokens: Tokens | None = None
@@ -122,7 +149,7 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
     @property
     def model_name(self) -> str:
         """The model, without its provider."""
-        return self.model_id or (self.model.id or self.model.model_id if self.model else "") or ""
+        return self.model_id or (self.model.name if self.model else "")
 
     @property
     def provider(self) -> str:
@@ -134,19 +161,6 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
         """The variant of the model that a prompt selected."""
         variant = self.variant or (self.model.variant if self.model else None) or ""
         return "" if variant == "default" else variant
-
-    @property
-    def vector(self) -> tuple[int, ...]:
-        """The figures as recorded: input, output, reasoning, cache read and write."""
-        tokens = self.tokens or Tokens()
-        cache = tokens.cache or Cache()
-        return (
-            tokens.input or 0,
-            tokens.output or 0,
-            tokens.reasoning or 0,
-            cache.read or 0,
-            cache.write or 0,
-        )
 
     @property
     def open(self) -> bool:

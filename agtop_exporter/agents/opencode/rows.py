@@ -22,13 +22,20 @@ class SessionRow(TableRow):
 
 
 class MessageRow(TableRow):
-    """A row of `message` or `session_message`; only the latter has a type."""
+    """A row of `message` or `session_message`; only the latter has a type and a number."""
 
     id: str = ""
     session_id: str = ""
     type: str = ""
+    seq: int | None = None  # its place in the session; a copy in a fork keeps it
     time_created: float | None = None
     data: str = ""
+
+
+class IdRow(TableRow):
+    """The id of a row of any table."""
+
+    id: str = ""
 
 
 class PartRow(TableRow):
@@ -38,6 +45,15 @@ class PartRow(TableRow):
     message_id: str = ""
     session_id: str = ""
     time_created: float | None = None
+    data: str = ""
+
+
+class LogRow(TableRow):
+    """A row of `event`: what happened in a session, in the order of `seq`."""
+
+    id: str = ""
+    seq: int | None = None
+    type: str = ""
     data: str = ""
 
 

@@ -1,11 +1,12 @@
 """The session updates of one read of OpenCode's data."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agtop_exporter.agents.opencode.events import Context, provider_of
 from agtop_exporter.agents.opencode.records import Message
-from agtop_exporter.model import SessionUpdate, TokenCounts
+from agtop_exporter.agents.opencode.usage import Request, token_counts
+from agtop_exporter.model import SessionUpdate
 from agtop_exporter.reading.batch import BatchBuilder
 
 TITLE_RANK = 3
@@ -24,16 +25,22 @@ class Sessions:
         """Return the update of a session."""
         return self._batch.session(session_id)
 
-    def add_answer(self, message: Message, context: Context, counts: TokenCounts) -> None:
-        """Use the model, account and context of the latest response, copied or not."""
+    def add_answer(self, message: Message, context: Context, requests: Sequence[Request]) -> None:
+        """Use the model, account and context of the latest response, copied or not.
+
+        The context is that of its last request.
+        """
         session, created = self.session(context.session_id), message.created
+        used = token_counts(requests[-1].tokens, context).total if requests else 0
+        if used:
+            session.context_peak_tokens = max(used, session.context_peak_tokens or 0)
         if created < self._newest.get(context.session_id, 0.0):
             return
         self._newest[context.session_id] = created
         session.model = message.model_name or session.model
         account = self._accounts.get(provider_of(message), "")
         session.subscription = account or session.subscription
-        session.set_context_used(counts.total)
+        session.set_context_used(used)
 
     def describe(
         self,

@@ -20,10 +20,8 @@ from agtop_exporter.agents.opencode.events import (
     is_copy,
     prompt_event,
     signal_of,
-    token_counts,
     tool_event,
     typed_text,
-    usage_event,
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
 from agtop_exporter.agents.opencode.records import (
@@ -35,6 +33,7 @@ from agtop_exporter.agents.opencode.records import (
     seconds,
 )
 from agtop_exporter.agents.opencode.sessions import Sessions
+from agtop_exporter.agents.opencode.usage import requests_of, usage_events
 from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.paths import clean_path
@@ -45,7 +44,7 @@ from agtop_exporter.reading.files import NotAFileError
 from agtop_exporter.reading.lines import BATCH_BYTES
 from agtop_exporter.reading.state import ReaderState, encode_state, restore
 
-NUMBERED = re.compile(r"_(\d+)\.json$")  # msg_2 is sorted before msg_10
+NUMBERED = re.compile(r"_(\d{1,9})\.json$")  # msg_2 is sorted before msg_10
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -78,7 +77,7 @@ def files(root: Path) -> Iterator[FileGroup]:
 
 
 def session_group(path: str) -> FileGroup:
-    """Return a session's file with its folder of messages and the newest of them."""
+    """Return a session's file with its folder of messages, the newest of them and its parts."""
     folder = f"{storage_of(path)}/message/{name_of(path)}"
     try:
         changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - called at each refresh
@@ -89,8 +88,8 @@ def session_group(path: str) -> FileGroup:
 
 @lru_cache(maxsize=16_384)
 def newest_file(folder: str, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001 - part of the key
-    """Return the path of the last message of a folder, which may still be rewritten."""
-    return tuple(path for path, _ in _listed(folder)[-1:])
+    """Return the paths of the last message of a folder and of its parts, which may change."""
+    return tuple(each for path, _ in _listed(folder)[-1:] for each in (path, parts_of(path)))
 
 
 def name_of(path: str) -> str:
@@ -98,8 +97,13 @@ def name_of(path: str) -> str:
     return path.rpartition("/")[2].removesuffix(".json")
 
 
+def parts_of(path: str) -> str:
+    """Return the folder with the parts of a message, whose file is at `path`."""
+    return f"{storage_of(path)}/part/{name_of(path)}"
+
+
 def storage_of(path: str) -> str:
-    """Return the storage folder of a session's file: two levels up."""
+    """Return the storage folder of a session's or message's file: two levels up."""
     return path.rsplit("/", 3)[0]
 
 
@@ -114,6 +118,14 @@ def _listed(folder: str) -> list[tuple[str, int]]:
         except OSError:  # it has disappeared since it was listed
             continue
     return sorted(found, key=lambda item: _order(item[0]))
+
+
+def _changed_at(folder: str) -> int:
+    """Return the modification time of a folder in nanoseconds; 0 if it does not exist."""
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - called for each message
+    except (OSError, ValueError):
+        return 0
 
 
 def _order(path: str) -> tuple[bool, int, str]:
@@ -150,12 +162,13 @@ class _SessionReader:
         listed = _listed(f"{self.storage}/message/{name_of(self.path)}")
         begin = _order(state.after) if state.after else None
         for path, mtime_ns in listed:
-            if mtime_ns < state.mtime_ns or (begin is not None and _order(path) <= begin):
+            changed_ns = max(mtime_ns, _changed_at(parts_of(path)))
+            if changed_ns < state.mtime_ns or (begin is not None and _order(path) <= begin):
                 continue
             message = self._load(path, Message)
             if message is not None:
                 self._handle_message(message, path)
-            state.reached_ns = max(state.reached_ns, mtime_ns)
+            state.reached_ns = max(state.reached_ns, changed_ns)
             if self.bytes_read >= BATCH_BYTES:
                 self.more, state.after = True, path
                 return
@@ -194,7 +207,7 @@ class _SessionReader:
         message_id = message.id or name_of(path)
         self.batch.unknown.observe(message.role or "")
         context, state = self.context, self.state
-        parts = list(self._parts(name_of(path)))
+        parts = list(self._parts(path))
         session = self.sessions.session(context.session_id)
         if message.created >= state.newest:
             state.newest = message.created
@@ -204,11 +217,9 @@ class _SessionReader:
         if message.role == "user":
             self._handle_prompt(message, message_id, parts)
         elif message.role == "assistant":
-            counts = token_counts(message, context)
-            self.sessions.add_answer(message, context, counts)
-            event = usage_event(message, context, message_id, counts)
-            if event is not None:
-                self.batch.events.append(event)
+            requests = requests_of(message, parts)
+            self.sessions.add_answer(message, context, requests)
+            self.batch.events.extend(usage_events(message, context, message_id, requests))
             self.limits.update({limit.window: limit for limit in rate_limits(message)})
         for part in parts:
             call = tool_event(part, context, message_id, message.created)
@@ -225,8 +236,8 @@ class _SessionReader:
             session.set_title(text, PROMPT_RANK)
             self.batch.events.append(prompt_event(self.context, message_id, message.created))
 
-    def _parts(self, message_name: str) -> Iterator[Part]:
-        for path, _ in _listed(f"{self.storage}/part/{message_name}"):
+    def _parts(self, message_path: str) -> Iterator[Part]:
+        for path, _ in _listed(parts_of(message_path)):
             part = self._load(path, Part)
             if part is not None:
                 self.batch.unknown.observe(f"part.{part.type}" if part.type else "")

@@ -1,0 +1,147 @@
+"""The records of Cursor's key-value table.
+
+Nothing here does I/O.
+"""
+
+import re
+
+import msgspec
+
+from agtop_exporter.model import TokenCounts
+from agtop_exporter.paths import clean_path, path_of_uri
+from agtop_exporter.reading.decoding import Count, Moment
+
+CONVERSATION, BUBBLE = "composerData:", "bubbleId:"
+TASK = "task-"  # begins the id of a subagent's conversation, followed by that of the tool call
+TASK_TOOL = "task"  # begins the name of the tool that starts a subagent
+DRIVE = re.compile(r"^/[A-Za-z]:/")  # a path of Windows in a URI
+
+
+class ModelChoice(msgspec.Struct, rename="camel"):
+    """The model of a conversation or of one answer."""
+
+    model_name: str | None = None
+
+
+class Breakdown(msgspec.Struct, rename="camel"):
+    """The tokens in the context."""
+
+    total_used_tokens: Count | None = None
+
+
+class FolderUri(msgspec.Struct, rename="camel"):
+    """The address of a folder."""
+
+    fs_path: str | None = None
+    path: str | None = None
+
+
+class Workspace(msgspec.Struct):
+    """The folder that was open in the window; "" or an id only if none was."""
+
+    uri: FolderUri | str | None = None
+
+    @property
+    def directory(self) -> str:
+        """The path of the folder; "" if unknown."""
+        uri = self.uri
+        path = path_of_uri(uri) if isinstance(uri, str) else ""
+        if isinstance(uri, FolderUri):
+            path = clean_path(uri.fs_path or uri.path or "")
+        return path[1:] if DRIVE.match(path) else path
+
+
+class Parent(msgspec.Struct, rename="camel"):
+    """What started the conversation of a subagent."""
+
+    parent_composer_id: str | None = None
+
+
+class Branch(msgspec.Struct, rename="camel"):
+    """The branch of the folder."""
+
+    branch_name: str | None = None
+
+
+class Conversation(msgspec.Struct, rename="camel"):
+    """The value of `composerData:<id>`."""
+
+    name: str | None = None
+    created_at: Moment | float | None = None
+    last_updated_at: Moment | float | None = None
+    model_config: ModelChoice | None = None
+    context_tokens_used: Count | None = None
+    context_token_limit: Count | None = None
+    prompt_token_breakdown: Breakdown | None = None
+    workspace_identifier: Workspace | None = None
+    active_branch: Branch | None = None
+    subagent_info: Parent | None = None
+    subagent_composer_ids: list[str] | None = None
+    sub_composer_ids: list[str] | None = None  # attempts at one task by several models
+
+    @property
+    def children(self) -> list[str]:
+        """The ids of the conversations that this one started, as recorded."""
+        return [*(self.subagent_composer_ids or ()), *(self.sub_composer_ids or ())]
+
+
+class TokenCount(msgspec.Struct, rename="camel"):
+    """The tokens of an answer; both are 0 if Cursor does not know them."""
+
+    input_tokens: Count | None = 0
+    output_tokens: Count | None = 0
+
+
+class ToolCall(msgspec.Struct, rename="camel"):
+    """The tool call of a message."""
+
+    name: str | None = None
+    tool_call_id: str | None = None
+
+
+class Timing(msgspec.Struct, rename="camel"):
+    """The times of an answer, in older versions."""
+
+    client_rpc_send_time: Moment | float | None = None  # of its request
+
+
+class Bubble(msgspec.Struct, rename="camel"):
+    """The value of `bubbleId:<conversation>:<bubble>`: one message."""
+
+    type: int | None = None
+    created_at: Moment | float | None = None
+    timing_info: Timing | None = None
+    model_info: ModelChoice | None = None
+    token_count: TokenCount | None = None
+    tool_former_data: ToolCall | None = None
+
+    @property
+    def time(self) -> Moment | float | None:
+        """When the message was created, or else when its answer was requested."""
+        return self.created_at or (
+            self.timing_info.client_rpc_send_time if self.timing_info else None
+        )
+
+    @property
+    def task(self) -> str:
+        """The recorded id of the conversation that this message started; "" if none."""
+        call = self.tool_former_data
+        if call is None or not (call.name or "").startswith(TASK_TOOL):
+            return ""
+        return f"{TASK}{call.tool_call_id}" if call.tool_call_id else ""
+
+
+def session_id_of(composer_id: str) -> str:
+    """Return the session id of a conversation.
+
+    That of a subagent is `task-` with the id of its tool call. With some models, that id has a
+    second line, which names the output item of the provider and is left out.
+    """
+    return composer_id.partition("\n")[0].strip()
+
+
+def token_counts(count: TokenCount | None) -> TokenCounts:
+    """Return the counts; Cursor has no separate figures for cached and reasoning tokens."""
+    if count is None:
+        return TokenCounts()
+    return TokenCounts(input=count.input_tokens or 0, output=count.output_tokens or 0)

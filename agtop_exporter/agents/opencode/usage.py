@@ -1,0 +1,210 @@
+"""The billed responses of OpenCode's messages: their steps, and compactions.
+
+A step is one request to a model. OpenCode writes a `step-finish` part with the figures of each.
+The message has the sum of their costs, but only the tokens of the last step
+(https://github.com/anomalyco/opencode/issues/42324). Nothing here does I/O.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+import msgspec
+
+from agtop_exporter.agents.opencode.events import Context, is_copy
+from agtop_exporter.agents.opencode.records import Message, Model, Part, Tokens, Vector
+from agtop_exporter.model import PICODOLLARS_PER_USD, TokenCounts, UsageEvent
+
+COMPACTED = msgspec.Raw(b"true")
+STEP_END = "step-finish"
+RUNNING = "running"  # status of a compaction whose request has not ended
+FAILED = "failed"
+MAX_COST_USD = 1e6  # of one response; a larger value is an error
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The figures of one request: `cost_usd` is None if OpenCode recorded none."""
+
+    tokens: Tokens
+    cost_usd: float | None = None
+
+
+def requests_of(message: Message, parts: Iterable[Part]) -> list[Request]:
+    """Return the requests of a message, the latest last; none if it was never billed.
+
+    They are the steps among its parts. The message itself counts if it has figures that no step
+    explains, because steps were deleted or were never written.
+    """
+    if message.role != "assistant":
+        return []
+    steps = [
+        Request(part.tokens, part.cost)
+        for part in parts
+        if part.type == STEP_END and part.tokens is not None
+    ]
+    if len(steps) == 1 and steps[0].cost_usd is None:
+        steps = [Request(steps[0].tokens, message.cost)]
+    own = message.tokens or Tokens()
+    if not steps:
+        billed = any(own.vector) or message.finish
+        return [Request(own, message.cost)] if billed else []
+    if not any(own.vector) or _is_explained(own.vector, [step.tokens.vector for step in steps]):
+        return steps
+    remaining = (message.cost or 0.0) - sum(step.cost_usd or 0.0 for step in steps)
+    return [*steps, Request(own, remaining)]
+
+
+def _is_explained(own: Vector, steps: Sequence[Vector]) -> bool:
+    """Return whether a message's figures follow from its first steps, or from all of them.
+
+    Each figure is that of the latest step or the sum of the steps: versions differ.
+    """
+    sums = accumulate(steps, lambda total, step: tuple(map(sum, zip(total, step, strict=True))))
+    return any(
+        all(figure in pair for figure, *pair in zip(own, step, total, strict=True))
+        for step, total in zip(steps, sums, strict=True)
+    )
+
+
+def usage_events(
+    message: Message, context: Context, message_id: str, requests: Sequence[Request]
+) -> Iterator[UsageEvent]:
+    """Yield the events of a message's requests.
+
+    A fork copies messages and parts under new ids, so the key of an event has the properties that
+    a copy keeps. Requests of one message with equal figures are numbered.
+    """
+    created, model, provider = message.created, message.model_name, message.provider
+    origin = f"{created:.3f}:{provider}" if created else message_id
+    seen: Counter[Vector] = Counter()
+    for number, request in enumerate(requests):
+        vector = request.tokens.vector
+        seen[vector] += 1
+        repetition = f":{seen[vector]}" if seen[vector] > 1 else ""
+        counts = token_counts(request.tokens, context)
+        # If output includes reasoning, OpenCode's cost has the reasoning twice.
+        charged_twice = counts.reasoning and counts.output == vector[1]
+        yield UsageEvent(
+            key=f"response:{origin}:{model}:{figures(vector)}{repetition}",
+            session_id=context.session_id,
+            time=created,
+            model=model,
+            tokens=counts,
+            requests=1,
+            compactions=1 if message.summary == COMPACTED and not number else 0,
+            copied=is_copy(created, context),
+            provider=provider,
+            reported_cost=None if charged_twice else picodollars(request.cost_usd),
+        )
+
+
+def compaction_event(
+    message: Message, context: Context, message_id: str, model: Model | None
+) -> UsageEvent | None:
+    """Return the event of a compaction that has its own record; None while it runs.
+
+    `model` is that of the session at the time. Records of the first versions have no figures. A
+    failed compaction was billed as well, but compacted nothing.
+    """
+    if message.status == RUNNING:
+        return None
+    return _compaction(
+        message,
+        context,
+        message_id,
+        model,
+        request=Request(message.tokens or Tokens(), message.cost),
+        compactions=0 if message.status == FAILED else 1,
+    )
+
+
+def compaction_usage(
+    message: Message, context: Context, message_id: str, model: Model | None, request: Request
+) -> UsageEvent:
+    """Return the event of a compaction's request that has a record of its own.
+
+    If the compaction repeats the figures, its event has the same key.
+    """
+    return _compaction(message, context, message_id, model, request=request, compactions=0)
+
+
+def _compaction(  # noqa: PLR0913 - the facts of one event
+    message: Message,
+    context: Context,
+    message_id: str,
+    model: Model | None,
+    *,
+    request: Request,
+    compactions: int,
+) -> UsageEvent:
+    created, vector = message.created, request.tokens.vector
+    billed = any(vector)
+    origin = f"{created:.3f}" if created else message_id
+    return UsageEvent(
+        key=f"compaction:{origin}:{figures(vector)}",
+        session_id=context.session_id,
+        time=created,
+        model=model.name if model and billed else "",
+        tokens=token_counts(request.tokens, context),
+        requests=1 if billed else 0,
+        compactions=compactions,
+        copied=is_copy(created, context),
+        provider=(model.provider_id or "") if model and billed else "",
+        reported_cost=picodollars(request.cost_usd) if billed else None,
+    )
+
+
+def side_event(
+    context: Context, entry_id: str, model: Model | None, request: Request
+) -> UsageEvent:
+    """Return the event of a request without a message, such as one for a title.
+
+    Its record has no time: use that of the session, whose title is requested first.
+    """
+    return UsageEvent(
+        key=f"usage:{entry_id}",
+        session_id=context.session_id,
+        time=context.created,
+        model=model.name if model else "",
+        tokens=token_counts(request.tokens, context),
+        requests=1,
+        provider=(model.provider_id or "") if model else "",
+        reported_cost=picodollars(request.cost_usd),
+    )
+
+
+def figures(vector: Vector) -> str:
+    """Return the figures of a request as a part of a key."""
+    return ":".join(map(str, vector))
+
+
+def token_counts(tokens: Tokens, context: Context) -> TokenCounts:
+    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
+    uncached, output, reasoning, read, write = tokens.vector
+    if reasoning and not holds_reasoning(tokens, context):
+        output += reasoning
+    return TokenCounts(
+        input=uncached,
+        cache_read=read,
+        cache_write_5m=write,
+        output=output,
+        reasoning=reasoning,
+    )
+
+
+def holds_reasoning(tokens: Tokens, context: Context) -> bool:
+    """Return whether output includes reasoning, by the recorded total or else the version."""
+    values = tokens.vector
+    reasoning, everything = values[2], sum(values)
+    if tokens.total == everything:
+        return False
+    if tokens.total == everything - reasoning:
+        return True
+    return context.reasoning_inside and reasoning <= values[1]
+
+
+def picodollars(cost_usd: float | None) -> int | None:
+    """Return the cost that OpenCode recorded; None if it has none."""
+    if cost_usd is None or not 0 < cost_usd < MAX_COST_USD:
+        return None
+    return round(cost_usd * PICODOLLARS_PER_USD)
