@@ -17,6 +17,9 @@ from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.signature import RegistryReading
 
+FOLDER_DEPTH = 12  # below the folder of projects; workflows of 2.1 need 5
+JOURNAL = "journal.jsonl"
+
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one transcript, or in the file with the limits. Raises OSError."""
@@ -39,9 +42,13 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 def files(root: Path) -> Iterator[Entry]:
     """List the transcripts of a folder of projects, and the file with its rate limits.
 
-    Transcripts are `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`.
+    Transcripts are `<project>/*.jsonl`, `<project>/<session>/subagents/agent-*.jsonl`, and for the
+    agents of a workflow `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`. The journal
+    of a workflow is none.
     """
-    yield from walk(root, suffix=".jsonl", depth=4)
+    for entry in walk(root, suffix=".jsonl", depth=FOLDER_DEPTH):
+        if entry.name != JOURNAL:
+            yield entry
     yield from limits.files(root)
 
 
