@@ -5,11 +5,13 @@ have them on request, which the transcript does not show before more than 200,00
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from agtop_exporter.agents.claude.iterations import context_tokens
-from agtop_exporter.agents.claude.responses import Response, SessionRead
+from agtop_exporter.agents.claude.responses import SessionRead
 from agtop_exporter.agents.claude.state import TranscriptState
+from agtop_exporter.model import TokenCounts
 
 CONTEXT_TOKENS = 200_000
 LONG_CONTEXT_TOKENS = 1_000_000
@@ -42,38 +44,33 @@ def context_window(model: str) -> int | None:
     return LONG_CONTEXT_TOKENS if version >= LONG_CONTEXT_SINCE[name[1]] else CONTEXT_TOKENS
 
 
-def observe_context(session: SessionRead, state: TranscriptState) -> None:
+def observe_context(
+    session: SessionRead, totals: Sequence[TokenCounts], state: TranscriptState
+) -> None:
     """Set how much of its context a session uses, by its responses of this read.
 
-    Responses of subagents in the transcript of their parent have a context of their own.
+    `totals` are the tokens of the responses. Subagents in the transcript of their parent have a
+    context of their own.
     """
-    peak, window = 0, None
-    for response in session.responses:
+    update, latest, peak = session.update, session.latest, 0
+    for response, total in zip(session.responses, totals, strict=True):
         if not response.main_chain:
             continue
-        used = _used(response)
+        used = total.total
+        if response.usage.iterations:
+            used = context_tokens(response.usage, response.model, total)
         peak = max(peak, used)
-        model_window = context_window(response.model)
-        if (
-            model_window is not None
-            and used > model_window
-            and response.model not in state.wide_models
-        ):
+        if used > CONTEXT_TOKENS and _may_be_wide(response.model, state):
             state.wide_models = [*state.wide_models, response.model][-WIDE_MODELS:]
-    latest = session.latest
-    if latest is not None:
-        session.update.context_used_tokens = _used(latest)
-        window = context_window(latest.model)
-        if window is not None and latest.model in state.wide_models:
-            window = LONG_CONTEXT_TOKENS
+        if response is latest:
+            update.context_used_tokens = used
+            update.context_window_tokens = context_window(response.model)
+    if latest is not None and update.context_window_tokens and latest.model in state.wide_models:
+        update.context_window_tokens = LONG_CONTEXT_TOKENS
+    update.context_peak_tokens = peak or None
     if session.compacted_to is not None:
-        session.update.context_used_tokens = session.compacted_to
-    session.update.context_peak_tokens = peak or None
-    session.update.context_window_tokens = window
+        update.context_used_tokens = session.compacted_to
 
 
-def _used(response: Response) -> int:
-    total = response.all_tokens()
-    if not response.usage.iterations:
-        return total.total
-    return context_tokens(response.usage, response.model, total)
+def _may_be_wide(model: str, state: TranscriptState) -> bool:
+    return context_window(model) == CONTEXT_TOKENS and model not in state.wide_models

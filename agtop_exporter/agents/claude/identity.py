@@ -24,11 +24,14 @@ OPEN_RESPONSES = 4  # without a unique id, whose next line may still follow
 REMEMBERED_REQUESTS = 4  # the latest message ids, with the request id of their first line
 NEW_TIME = "1."  # versions that give copies a new time, and remove their request id
 
+_OF_THE_API = re.compile(r"(?:msg|req)_(?:bdrk_|vrtx_)?01[0-9A-Za-z]{22}")
 _RUNS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
 
 
 def is_random(identifier: str) -> bool:
     """Return whether an id looks random, so that no other response has it."""
+    if _OF_THE_API.fullmatch(identifier):
+        return True
     return len(_RUNS.findall(identifier)) >= RANDOM_RUNS
 
 
@@ -36,47 +39,51 @@ class Responses:
     """The responses of one transcript, to which lines are added.
 
     A response without a unique id ends when the order of lines shows it. The state keeps those
-    that have not ended, so that the next read can continue them.
+    that have not ended, so that the next read can continue them. `main_chain` is as in the parser.
     """
 
     def __init__(self, state: TranscriptState) -> None:
+        self.main_chain = True
         self._open = OrderedDict(state.open)
-        self._requests = OrderedDict(state.requests)
+        self._requests: OrderedDict[str, str] = OrderedDict()
+        self._restored = dict(state.requests)
 
     def save(self, state: TranscriptState) -> None:
         """Store what the next read needs."""
         for response in self._open.values():
             response.listed = False
-        state.open, state.requests = dict(self._open), dict(self._requests)
+        state.open = dict(self._open)
+        requests = [*self._restored.items()]
+        requests += [(_number(ids[0]), _number(ids[1])) for ids in self._requests.items()]
+        state.requests = dict(requests[-REMEMBERED_REQUESTS:])
 
-    def note_user(self, session: SessionRead, *, main_chain: bool, is_result: bool) -> None:
+    def note_user(self, session: SessionRead, *, is_result: bool) -> None:
         """Note a tool result or a prompt: it ends a response, or may have ended it."""
         for response in self._open.values():
             same_session = response.session_id == session.update.session_id
-            if same_session and response.main_chain == main_chain:
+            if same_session and response.main_chain == self.main_chain:
                 response.answered = response.answered or is_result
                 response.prompted = response.prompted or not is_result
 
     def find(
-        self,
-        session: SessionRead,
-        record: Record,
-        message: Message,
-        usage: Usage,
-        *,
-        main_chain: bool,
+        self, session: SessionRead, record: Record, message: Message, usage: Usage
     ) -> Response | None:
         """Return the response that a line continues; None if it is the first line of one."""
-        name = message.id or record.request_id or ""
+        request_id = record.request_id
+        name = message.id or request_id or ""
         response = session.by_id.get(name)
         if response is not None:
-            return response if response.may_have(record.request_id) else None
+            same = response.request_id == request_id or response.may_have(request_id)
+            return response if same else None
         if not self._open:
             return None
-        response = self._open.get(_open_name(session, name, main_chain=main_chain))
-        if response is None or not response.goes_on(record.request_id, usage, has_id=bool(name)):
+        response = self._open.get(self._open_name(session, name))
+        if response is None or not response.goes_on(request_id, usage, has_id=bool(name)):
             return None
         response.answered = False
+        if not response.listed:
+            response.listed = True
+            session.responses.append(response)
         return response
 
     def add(
@@ -85,7 +92,8 @@ class Responses:
         """Add a response by its first line, and set its key."""
         message_id, request_id = message.id or "", record.request_id or ""
         name = message_id or request_id
-        response.request_id = request_id
+        response.listed = True
+        session.responses.append(response)
         if is_random(message_id):
             response.key = self._key(message_id, request_id)
             session.by_id[name] = response
@@ -100,11 +108,14 @@ class Responses:
             self._open_response(session, name, response)
 
     def _open_response(self, session: SessionRead, name: str, response: Response) -> None:
-        place = _open_name(session, name, main_chain=response.main_chain)
+        place = self._open_name(session, name)
         self._open[place] = response
         self._open.move_to_end(place)
         if len(self._open) > OPEN_RESPONSES:
             self._open.popitem(last=False)
+
+    def _open_name(self, session: SessionRead, name: str) -> str:
+        return f"{session.update.session_id}\0{self.main_chain:d}\0{name}"
 
     def _key(self, message_id: str, request_id: str) -> str:
         """Return the key for a unique message id: with the request id if that is another one.
@@ -113,15 +124,19 @@ class Responses:
         """
         if not request_id:
             return message_id
-        message, request = _number(message_id), _number(request_id)
-        known = self._requests.setdefault(message, request)
-        if len(self._requests) > REMEMBERED_REQUESTS:
+        if self._restored and (known := self._restored.get(_number(message_id))) is not None:
+            same = known == _number(request_id)
+        else:
+            same = self._requests.setdefault(message_id, request_id) == request_id
+            if len(self._requests) + len(self._restored) > REMEMBERED_REQUESTS:
+                self._forget_request()
+        return message_id if same else f"{message_id}:{request_id}"
+
+    def _forget_request(self) -> None:
+        if self._restored:
+            del self._restored[next(iter(self._restored))]
+        else:
             self._requests.popitem(last=False)
-        return message_id if known == request else f"{message_id}:{request_id}"
-
-
-def _open_name(session: SessionRead, name: str, *, main_chain: bool) -> str:
-    return f"{session.update.session_id}\0{main_chain:d}\0{name}"
 
 
 def _older_key(session: SessionRead, record: Record, message: Message, usage: Usage) -> str:

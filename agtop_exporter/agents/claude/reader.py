@@ -102,6 +102,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         self.session_id = record.session_id or record.parent_session_id or self.session_id
         agent_id = (record.agent_id if record.is_sidechain else None) or self.agent_id
         self.main_chain = not record.is_sidechain or bool(agent_id)
+        self.responses.main_chain = self.main_chain
         own_id = f"agent-{agent_id}" if agent_id else self.session_id
         self.session = self.sessions.get(own_id) or self._new_session(own_id)
         if own_id != self.session_id and not self.session.update.parent_session_id:
@@ -173,10 +174,10 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         return block.id, name
 
     def _add_response(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
-        session, main_chain = self.session, self.main_chain
+        session = self.session
         asked_elsewhere = record.request_session_id not in (None, self.session_id)
         copied = self.copied or asked_elsewhere or not record.request_id
-        response = self.responses.find(session, record, message, usage, main_chain=main_chain)
+        response = self.responses.find(session, record, message, usage)
         if response is None:
             response = Response(
                 session.update.session_id,
@@ -184,8 +185,9 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 message.model or "",
                 usage,
                 copied,
-                main_chain,
+                self.main_chain,
                 tools,
+                record.request_id or "",
             )
             self.responses.add(session, record, message, response)
         else:
@@ -198,10 +200,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if usage.iterations:
             response.advisor = record.advisor_model or response.advisor
             self.batch.unknown.observe_all(unknown_types(usage))
-        if not response.listed:
-            response.listed = True
-            session.responses.append(response)
-        if main_chain:
+        if self.main_chain:
             session.latest = response
             session.compacted_to = None
 
@@ -217,7 +216,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                         call_id = block.tool_use_id
                         failed = ((call_id, self.calls.get(call_id, "unknown")),)
                         self._add_event(record, f"failure:{call_id}", tool_errors=failed)
-        self.responses.note_user(self.session, main_chain=self.main_chain, is_result=is_result)
+        self.responses.note_user(self.session, is_result=is_result)
         if not is_result:
             self._handle_prompt(record, message)
         elif self.main_chain:
@@ -277,9 +276,13 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         update, events = session.update, self.batch.events
         update.signal, update.model = session.signal, session.model
         update.model_effort = session.effort
-        for response in session.responses:
-            events.extend(response.events())
-        observe_context(session, self.state)
+        totals = [response.all_tokens() for response in session.responses]
+        for response, total in zip(session.responses, totals, strict=True):
+            if response.usage.iterations:
+                events.extend(response.events(total))
+            else:
+                events.append(response.event(total))
+        observe_context(session, totals, self.state)
         if session.first is not None and session.last is not None:
             update.observe_time(session.first.timestamp())
             update.observe_time(session.last.timestamp())

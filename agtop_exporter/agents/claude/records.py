@@ -57,7 +57,9 @@ class Usage(Figures, gc=False):
         return (
             (self.output_tokens or 0) >= (other.output_tokens or 0)
             and self.output_tokens_details == other.output_tokens_details
-            and self.prompt == other.prompt
+            and self.input_tokens == other.input_tokens
+            and self.cache_read_input_tokens == other.cache_read_input_tokens
+            and self.cache_creation_input_tokens == other.cache_creation_input_tokens
             and self.cache_creation == other.cache_creation
         )
 

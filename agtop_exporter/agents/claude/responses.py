@@ -71,12 +71,12 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
             return all(new >= old for new, old in zip(usage.prompt, known, strict=True))
         return True
 
-    def events(self) -> Iterator[UsageEvent]:
-        """Yield an event for each billed response: mostly one, more if there are iterations."""
-        total = self.all_tokens()
-        if not self.usage.iterations:
-            yield self._event(self.key, self.model, total, self.usage.speed, first=True)
-            return
+    def event(self, total: TokenCounts) -> UsageEvent:
+        """Return the event of a response without iterations; `total` are all its tokens."""
+        return self._event(self.key, self.model, total, self.usage.speed, first=True)
+
+    def events(self, total: TokenCounts) -> Iterator[UsageEvent]:
+        """Yield an event for each billed response among the iterations."""
         first, *more = own_parts(self.usage, self.model, total)
         yield self._event(self.key, first.model, first.tokens, first.speed, first=True)
         for part in (*more, *other_parts(self.usage, self.model, self.advisor)):
