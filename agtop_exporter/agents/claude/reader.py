@@ -11,6 +11,7 @@ from agtop_exporter.agents.claude.iterations import unknown_types
 from agtop_exporter.agents.claude.limits import limit_hit
 from agtop_exporter.agents.claude.records import Block, Message, Record, Usage
 from agtop_exporter.agents.claude.responses import NO_CALLS, Calls, Response, SessionRead
+from agtop_exporter.agents.claude.sessions import Sessions
 from agtop_exporter.agents.claude.signals import (
     API_ERROR,
     ASKING_TOOLS,
@@ -35,7 +36,6 @@ from agtop_exporter.model import (
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
-SUBAGENTS = "subagents"  # the folder of a session's subagents
 REMEMBERED_TOOLS = 64  # calls whose result may still follow
 SYNTHETIC_MODEL = "<synthetic>"  # of messages that Claude Code writes itself, such as API errors
 TITLE_RANKS = {"custom-title": 5, "ai-title": 4, "summary": 3}
@@ -54,14 +54,10 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
         super().__init__(batch, state)
-        *folders, name = self.path.split("/")
-        stem = name.removesuffix(".jsonl")
         self.offset = 0
         self.calls = OrderedDict(state.tools)
         self.responses = Responses(state)
-        self.sessions: dict[str, SessionRead] = {}
-        self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
-        self.session_id = state.session_id or (parent_of(folders) if self.agent_id else stem)
+        self.sessions = Sessions(self.path, state)
         self.selected_by = Record()  # the record by which the current session was selected
         self.session = SessionRead(SessionUpdate(session_id=""))
         self.limit_hit: RateLimit | None = None  # the latest
@@ -99,24 +95,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _select_session(self, record: Record) -> None:
         """Make the record's session the current one."""
-        self.session_id = record.session_id or record.parent_session_id or self.session_id
-        agent_id = (record.agent_id if record.is_sidechain else None) or self.agent_id
-        self.main_chain = not record.is_sidechain or bool(agent_id)
-        self.responses.main_chain = self.main_chain
-        own_id = f"agent-{agent_id}" if agent_id else self.session_id
-        self.session = self.sessions.get(own_id) or self._new_session(own_id)
-        if own_id != self.session_id and not self.session.update.parent_session_id:
-            self.session.update.parent_session_id = self.session_id
-
-    def _new_session(self, session_id: str) -> SessionRead:
-        update = SessionUpdate(
-            session_id=session_id,
-            data_path=self.path,
-            last_active=self.state.last_active.get(session_id),
-            subagent=bool(self.agent_id),
-        )
-        session = self.sessions[session_id] = SessionRead(update)
-        return session
+        self.session = self.sessions.select(record)
+        self.main_chain = self.responses.main_chain = self.sessions.main_chain
 
     def _observe(self, record: Record, time: datetime) -> None:
         """Use the time, branch and version of a record, unless it is a copy."""
@@ -175,7 +155,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _add_response(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
         session = self.session
-        asked_elsewhere = record.request_session_id not in (None, self.session_id)
+        asked_elsewhere = record.request_session_id not in (None, self.sessions.main_id)
         copied = self.copied or asked_elsewhere or not record.request_id
         response = self.responses.find(session, record, message, usage)
         if response is None:
@@ -259,7 +239,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         """Add the responses and the sessions to the batch, and update the state."""
         batch, state = self.batch, self.state
         others, batch.events = batch.events, []  # responses come first
-        for session_id, session in self.sessions.items():
+        for session_id, session in self.sessions.by_id.items():
             self._complete(session)
             if self.is_transcript:
                 batch.sessions[session_id] = session.update
@@ -267,7 +247,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         state.tools = dict(self.calls)
         self.responses.save(state)
         if self.is_transcript:
-            state.session_id = self.session_id
+            state.session_id = self.sessions.main_id
         if self.limit_hit is not None:
             batch.limit(self.limit_hit)
 
@@ -288,16 +268,6 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             update.observe_time(session.last.timestamp())
         if update.last_active is not None:
             self.state.last_active[update.session_id] = update.last_active
-
-
-def parent_of(folders: list[str]) -> str:
-    """Return the session of a subagent, by the folders of `<session>/subagents/**/agent-*.jsonl`.
-
-    It is "" if the path does not show it, as in versions before 2.1: then the records do.
-    """
-    if SUBAGENTS not in folders[1:]:
-        return ""
-    return folders[folders.index(SUBAGENTS, 1) - 1]
 
 
 def seconds(record: Record) -> float:
