@@ -4,6 +4,8 @@ import json
 
 import pytest
 from driving import price, project, read_on, sessions, totals
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from transcripts import SESSION, Claude, Told, tool, write
 
@@ -228,6 +230,48 @@ def record_as_before(ledger, event):
     before = replace(event, key=event.older_key, older_key="")
     batch = Batch("claude", "/gone.jsonl", Cursor(), events=(before,))
     ledger.record(batch, price=price, project=project)
+
+
+REQUESTS = ("req_011CSHoEeqs5C35K2UUqR7Fy", "req_011CTWZe8p2VhNkmv6nJh3Qa")
+UNIQUE = [(API_ID, REQUESTS[0]), (API_ID, REQUESTS[1]), (None, REQUESTS[0])]
+RECURRING = [
+    *[
+        (message, request)
+        for message in (None, "", "relay", "msg_1")
+        for request in (None, "req_1")
+    ],
+    *[("relay", "req_2"), ("relay", REQUESTS[1])],
+]
+turns = st.lists(
+    st.tuples(st.sampled_from(UNIQUE + RECURRING), st.integers(1, 3), st.booleans()),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(turns=turns, cuts=st.sets(st.integers(0, 40)))
+def test_any_ids_in_any_order(tmp_path_factory, turns, cuts):
+    """A line with a unique id is of the response that has it; any other id may recur."""
+    chat = Claude(tmp_path_factory.mktemp("home"))
+    for number, ((message, request), count, by_prompt) in enumerate(turns):
+        _ = chat.user("Go") if by_prompt else chat.result(f"toolu_{number}")
+        for _ in range(count):
+            chat.assistant(message, usage=used(1000 + number, 7), requestId=request)
+    requests = [ids for ids, _, _ in turns]
+    expected = len(set(requests) & set(UNIQUE)) + sum(ids in RECURRING for ids in requests)
+    path = chat.write()
+    lines = path.read_bytes().splitlines(keepends=True)
+    once = Told(claude.AGENT, path)
+    path.write_bytes(b"")
+    ledger = Ledger()
+    for number, line in enumerate(lines):
+        with path.open("ab") as file:
+            file.write(line)
+        if number in cuts:
+            read_on(ledger, claude.AGENT, str(path))
+    read_on(ledger, claude.AGENT, str(path))
+    assert totals(ledger) == totals(once.ledger)
+    assert once.session(SESSION).usage.requests == expected
 
 
 # --- transcripts without their head -------------------------------------------------------------

@@ -94,17 +94,17 @@ class Responses:
         name = message_id or request_id
         response.listed = True
         session.responses.append(response)
-        if is_random(message_id):
-            response.key = self._key(message_id, request_id)
+        if is_random(name):
             session.by_id[name] = response
-        elif is_random(request_id) and not _gets_new_time(record):
-            response.key = f"{message_id}:{request_id}" if message_id else request_id
-            response.older_key = _older_key(session, record, message, response.usage)
-            session.by_id[name] = response
+            if message_id:
+                response.key = self._key(message_id, request_id)
+            else:
+                response.key, response.older_key = request_id, record.uuid or ""
         else:
-            response.older_key = _older_key(session, record, message, response.usage)
+            older_key = _older_key(session, record, message, response.usage)
             digest = _first_line_digest(record, message_id, response.usage)
-            response.key = f"{name or response.older_key}:{digest}"
+            response.key = f"{name or older_key}:{digest}"
+            response.older_key = older_key
             self._open_response(session, name, response)
 
     def _open_response(self, session: SessionRead, name: str, response: Response) -> None:
@@ -141,8 +141,9 @@ class Responses:
 
 def _older_key(session: SessionRead, record: Record, message: Message, usage: Usage) -> str:
     """Return the key under which version 0.2 counted a response."""
-    without_id = f"{session.update.session_id}:{record.timestamp}:{token_counts(usage)}"
-    return message.id or record.uuid or without_id
+    if message.id or record.uuid:
+        return message.id or record.uuid or ""
+    return f"{session.update.session_id}:{record.timestamp}:{token_counts(usage)}"
 
 
 def _first_line_digest(record: Record, message_id: str, usage: Usage) -> str:

@@ -59,16 +59,13 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         """Return whether a line is one of this response, although other responses may have its ids.
 
         The lines of one response follow each other. Only results of its tools come between them,
-        and then its figures do not change, or grow if the request id is the same. `has_id` is
-        false for a line without any id.
+        and its input figures do not change then. `has_id` is false for a line without any id.
         """
         if self.prompted or not self.may_have(request_id):
             return False
-        if not has_id or (self.answered and not request_id):
-            return usage.continues(self.usage)
-        if self.answered:
-            known = self.usage.prompt
-            return all(new >= old for new, old in zip(usage.prompt, known, strict=True))
+        if self.answered or not has_id:
+            same_prompt = usage.prompt == self.usage.prompt
+            return same_prompt and (usage.output_tokens or 0) >= (self.usage.output_tokens or 0)
         return True
 
     def event(self, total: TokenCounts) -> UsageEvent:
