@@ -140,7 +140,7 @@ class Responses:
 
 
 def _older_key(session: SessionRead, record: Record, message: Message, usage: Usage) -> str:
-    """Return the key under which version 0.2 counted a response."""
+    """Return the key under which earlier versions of this program counted a response."""
     if message.id or record.uuid:
         return message.id or record.uuid or ""
     return f"{session.update.session_id}:{record.timestamp}:{token_counts(usage)}"

@@ -28,7 +28,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     request_id: str = ""
     advisor: str = ""  # the model of the advisor
     key: str = ""
-    older_key: str = ""  # under which version 0.2 counted it, if that differs
+    older_key: str = ""  # under which earlier versions counted it, if that differs
     tokens: TokenCounts = NO_TOKENS  # of earlier lines whose figures are not those of `usage`
     answered: bool = False  # a tool result was written since its latest line
     prompted: bool = False  # a prompt was written since its latest line
