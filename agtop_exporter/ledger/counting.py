@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from msgspec.structs import astuple
@@ -15,6 +16,7 @@ from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEve
 Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
 
+NO_KEYS: Mapping[bytes, bytes] = MappingProxyType({})
 SAME_EVENT_SECONDS = 600.0  # a response takes less from its first line to its last
 
 
@@ -37,7 +39,10 @@ class Merging:
     """
 
     def __init__(
-        self, state: LedgerState, keys: Sequence[bytes], older_keys: Mapping[bytes, bytes]
+        self,
+        state: LedgerState,
+        keys: Sequence[bytes],
+        older_keys: Mapping[bytes, bytes] = NO_KEYS,
     ) -> None:
         """Look up the events with these keys. Raises DamagedError.
 
@@ -181,9 +186,11 @@ def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
     )
 
 
-def _began(state: LedgerState, entry: Entry) -> float:
-    started_at = state.sessions.by_id[entry.session].facts.started_at
-    return math.inf if started_at is None else started_at
+def _began(state: LedgerState, entry: Entry) -> tuple[float, bool]:
+    """Return when the session of an event started; a parent precedes a subagent that copies it."""
+    facts = state.sessions.by_id[entry.session].facts
+    started_at = math.inf if facts.started_at is None else facts.started_at
+    return started_at, bool(facts.parent_session_id)
 
 
 def reprice(state: LedgerState, price: Price) -> int:

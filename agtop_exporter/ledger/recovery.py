@@ -131,7 +131,7 @@ def join(stored: LedgerState, state: LedgerState) -> None:
         known = stored.sessions.by_id[numbers[record.id]]
         known.project = known.project or record.project
     entries = state.store.new_entries()
-    merging = Merging(stored, [key for key, _ in entries], {})
+    merging = Merging(stored, [key for key, _ in entries])
     for key, entry in entries:
         merging.add(key, entry.moved_to(numbers[entry.session]), _price_of(entry))
     merging.finish()

@@ -144,6 +144,21 @@ def test_results_come_between_the_lines_of_one_response(chat, request_id):
     assert requests_and_output(chat.told(), SESSION) == (1, 40)
 
 
+@pytest.mark.parametrize("subagent_first", [False, True])
+def test_a_subagent_that_begins_with_a_copy_of_its_parent(tmp_path, chat, subagent_first):
+    """Whichever is read first, the parent has what it made (anthropics/claude-code 45660)."""
+    chat.user("Go").assistant("m1").assistant(API_ID)
+    aside = Claude(tmp_path / SESSION / "subagents", "agent-aside_question-1f2e")
+    aside.session, marks = SESSION, {"isSidechain": True, "agentId": "aside_question-1f2e"}
+    aside.records = [{**record, **marks} for record in chat.records]
+    aside.seconds = chat.seconds
+    aside.assistant("m2", **marks)
+    paths = [chat.write(), aside.write()]
+    told = Told(claude.AGENT, *(reversed(paths) if subagent_first else paths))
+    assert told.session(SESSION).usage.requests == 2
+    assert told.session("agent-aside_question-1f2e").usage.requests == 1
+
+
 def test_another_request_id_is_another_response(chat):
     """A gateway may answer from its store."""
     chat.user("Go")
