@@ -1,9 +1,10 @@
 """Claude Code: whatever ids a router writes, every response counts once, and copies add nothing."""
 
 import json
+from pathlib import Path
 
 import pytest
-from driving import price, project, read_on, sessions, totals
+from driving import batches, price, project, read_on, sessions, totals
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -343,8 +344,13 @@ def test_subagents_at_any_depth(tmp_path, folder):
     child.user("Go", isSidechain=True, agentId="aaaa")
     child.assistant("m1", isSidechain=True, agentId="aaaa").write()
     write(path / "journal.jsonl", {"type": "started", "key": "v2:1", "agentId": "aaaa"})
-    listed = [entry.path for entry in claude.AGENT.files(root)]
-    assert listed == [str(child.path)]
-    told = Told(claude.AGENT, child.path)
+    paths = [Path(entry.path) for entry in claude.AGENT.files(root)]
+    assert sorted(path.name for path in paths) == ["agent-aaaa.jsonl", "journal.jsonl"]
+    assert [batch.unknown for path in paths for batch in batches(claude.AGENT, str(path))] == [
+        (),
+        (),
+    ]
+    told = Told(claude.AGENT, *paths)
+    assert {session for _, session in told.ledger.sessions} == {SESSION, "agent-aaaa"}
     assert told.facts("agent-aaaa").parent_session_id == SESSION
     assert told.facts("agent-aaaa").subagent

@@ -9,6 +9,7 @@ from pathlib import Path
 from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, walk
 from agtop_exporter.agents.claude import limits
 from agtop_exporter.agents.claude.account import account_plan
+from agtop_exporter.agents.claude.journal import JOURNAL, JournalParser
 from agtop_exporter.agents.claude.limits import NAME
 from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.reader import TranscriptParser
@@ -18,13 +19,14 @@ from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.signature import RegistryReading
 
 FOLDER_DEPTH = 12  # below the folder of projects; workflows of 2.1 need 5
-JOURNAL = "journal.jsonl"
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript, or in the file with the limits. Raises OSError."""
+    """Read what is new in one transcript, journal or file with the limits. Raises OSError."""
     if path.endswith(limits.STATE):
         return limits.read(path, cursor)
+    if Path(path).name == JOURNAL:
+        return read_jsonl(NAME, JournalParser, path, cursor)
     return read_jsonl(NAME, TranscriptParser, path, cursor)
 
 
@@ -43,12 +45,10 @@ def files(root: Path) -> Iterator[Entry]:
     """List the transcripts of a folder of projects, and the file with its rate limits.
 
     Transcripts are `<project>/*.jsonl`, `<project>/<session>/subagents/agent-*.jsonl`, and for the
-    agents of a workflow `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`. The journal
-    of a workflow is none.
+    agents of a workflow `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`, with a
+    journal beside them.
     """
-    for entry in walk(root, suffix=".jsonl", depth=FOLDER_DEPTH):
-        if entry.name != JOURNAL:
-            yield entry
+    yield from walk(root, suffix=".jsonl", depth=FOLDER_DEPTH)
     yield from limits.files(root)
 
 
