@@ -327,11 +327,11 @@ def test_a_continued_file_is_of_the_session_that_its_records_name(tmp_path):
     """Its first records name none, and its name is that of another session."""
     chat = Claude(tmp_path, OTHER)
     chat.session = SESSION
-    chat.untimed("summary", summary="Old work")
+    chat.untimed("file-history-snapshot", messageId="x")
     del chat.records[0]["sessionId"]
-    told = chat.assistant("m1").told()
-    assert [session for _, session in told.ledger.sessions] == [SESSION]
-    assert told.facts(SESSION).title == "Old work"
+    path = chat.assistant("m1").write()
+    for ledger in (Told(claude.AGENT, path).ledger, grown(path)):
+        assert [session for _, session in ledger.sessions] == [SESSION]
 
 
 @pytest.mark.parametrize("folder", ["workflows/wf_1", "workflows/wf_1/deeper/still", "other"])

@@ -3,8 +3,8 @@
 The API gives every response a random id. All lines of the response have it, and so do the copies
 in forked and continued sessions, with or without the request id. Routers and gateways also write
 other ids: the same one for all responses, or numbers that start again in every session. Such a
-response is identified by its first line: by its ids, its time and its figures. A copy of that line
-has the same.
+response is identified by its first line: by its ids, its time, and its figures if it has no
+request id. A copy of that line has the same.
 
 Sources: ccusage/ccusage 1635 and 1661, eltmon/overdeck 696 (repeated ids), pingdotgg/t3code 5619
 (no message id), junhoyeo/tokscale 563 (no request id), ccusage/ccusage 1762 (copies).
@@ -147,12 +147,18 @@ def _older_key(session: SessionRead, record: Record, message: Message, usage: Us
 
 
 def _first_line_digest(record: Record, message_id: str, usage: Usage) -> str:
-    """Return a digest of what the first line of a response and its copies have in common."""
-    parts: list[object] = [message_id, token_counts(usage)]
+    """Return a digest of what the first line of a response and its copies have in common.
+
+    Figures are part of it only where there is no request id: a line may be written again with
+    larger ones.
+    """
+    parts: list[object] = [message_id]
     if _gets_new_time(record):
-        parts.append(record.uuid)
+        parts += [record.uuid, token_counts(usage)]
+    elif record.request_id:
+        parts += [record.timestamp, record.request_id]
     else:
-        parts += [record.request_id or "", record.timestamp]
+        parts += [record.timestamp, token_counts(usage)]
     return blake2b(repr(parts).encode(errors="replace"), digest_size=6).hexdigest()
 
 

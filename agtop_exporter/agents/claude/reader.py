@@ -241,13 +241,13 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         others, batch.events = batch.events, []  # responses come first
         for session_id, session in self.sessions.by_id.items():
             self._complete(session)
-            if self.is_transcript:
+            if self.is_transcript and self.sessions.is_known(session_id):
                 batch.sessions[session_id] = session.update
         batch.events.extend(others)
         state.tools = dict(self.calls)
         self.responses.save(state)
         if self.is_transcript:
-            state.session_id = self.sessions.main_id
+            state.session_id = self.sessions.named_id
         if self.limit_hit is not None:
             batch.limit(self.limit_hit)
 

@@ -23,14 +23,16 @@ class Sessions:
         self._path = path
         self._last_active = state.last_active
         self._agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
+        self._file_id = "" if self._agent_id else stem
+        self._named = {state.session_id}
         self.main_id = state.session_id or (parent_of(folders) if self._agent_id else stem)
-        self._named_by_file = not (state.session_id or self._agent_id)
 
     def select(self, record: Record) -> SessionRead:
         """Return the session of a record."""
         main_id = record.session_id or record.parent_session_id
         if main_id:
-            self._set_main(main_id)
+            self.main_id = main_id
+            self._named.add(main_id)
         agent_id = (record.agent_id if record.is_sidechain else None) or self._agent_id
         self.main_chain = not record.is_sidechain or bool(agent_id)
         own_id = f"agent-{agent_id}" if agent_id else self.main_id
@@ -39,12 +41,19 @@ class Sessions:
             session.update.parent_session_id = self.main_id
         return session
 
-    def _set_main(self, main_id: str) -> None:
-        """Set the id of the main session. What the name of the file said was a guess until now."""
-        if self._named_by_file and main_id != self.main_id and self.main_id in self.by_id:
-            session = self.by_id[main_id] = self.by_id.pop(self.main_id)
-            session.update.session_id = main_id
-        self.main_id, self._named_by_file = main_id, False
+    def is_known(self, session_id: str) -> bool:
+        """Return whether anything but the name of the file shows that there is this session.
+
+        The first records of a renamed or continued file may have no session id.
+        """
+        session = self.by_id[session_id]
+        has_facts = session.responses or session.first or session.update.title
+        return session_id != self._file_id or session_id in self._named or bool(has_facts)
+
+    @property
+    def named_id(self) -> str:
+        """The id of the main session if a record has it, else ""."""
+        return self.main_id if self.main_id in self._named else ""
 
     def _add(self, session_id: str) -> SessionRead:
         update = SessionUpdate(
