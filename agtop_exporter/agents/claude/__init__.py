@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, walk
-from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude import cowork, limits
 from agtop_exporter.agents.claude.account import account_plan
 from agtop_exporter.agents.claude.journal import JOURNAL, JournalParser
 from agtop_exporter.agents.claude.limits import NAME
@@ -31,7 +31,11 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the project folders of every configuration directory."""
+    """Return the project folders of every configuration directory, and the sessions of Cowork."""
+    return (*_configured(home, environment), *cowork.roots(home))
+
+
+def _configured(home: Path, environment: Environment) -> tuple[Path, ...]:
     return listed_roots(
         environment,
         "CLAUDE_CONFIG_DIR",
@@ -48,19 +52,23 @@ def files(root: Path) -> Iterator[Entry]:
     agents of a workflow `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`, with a
     journal beside them.
     """
+    if root.name == cowork.SESSIONS:
+        for projects in root.glob(cowork.PROJECTS):
+            yield from walk(projects, suffix=".jsonl", depth=FOLDER_DEPTH)
+        return
     yield from walk(root, suffix=".jsonl", depth=FOLDER_DEPTH)
     yield from limits.files(root)
 
 
 def plan(home: Path, environment: Environment) -> str:
     """Return the plan of the account, from the first configuration directory that has it."""
-    folders = (root.parent for root in roots(home, environment))
+    folders = (root.parent for root in _configured(home, environment))
     return next(filter(None, map(account_plan, folders)), "")
 
 
 def live_registry(home: Path, environment: Environment) -> RegistryReading:
     """Return what Claude Code reports about its live processes. Never raises OSError."""
-    return read_registries(root.parent for root in roots(home, environment))
+    return read_registries(root.parent for root in _configured(home, environment))
 
 
 AGENT = Agent(
