@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from msgspec.structs import astuple
@@ -14,6 +15,9 @@ from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEve
 
 Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
+
+NO_KEYS: Mapping[bytes, bytes] = MappingProxyType({})
+SAME_EVENT_SECONDS = 600.0  # a response takes less from its first line to its last
 
 
 def count(state: LedgerState, batch: Batch, price: Price) -> int:
@@ -34,10 +38,19 @@ class Merging:
     So an exception in the middle of a batch counts none of it.
     """
 
-    def __init__(self, state: LedgerState, keys: Sequence[bytes]) -> None:
-        """Look up the events with these keys. Raises DamagedError."""
+    def __init__(
+        self,
+        state: LedgerState,
+        keys: Sequence[bytes],
+        older_keys: Mapping[bytes, bytes] = NO_KEYS,
+    ) -> None:
+        """Look up the events with these keys. Raises DamagedError.
+
+        `older_keys` has the keys that earlier versions of the program gave some of them.
+        """
         self._state = state
-        self._known = state.store.entries(keys)
+        self._known = state.store.entries([*keys, *older_keys.values()])
+        self._older_keys = older_keys
         self._old = state.store.old_keys([key for key in keys if key not in self._known])
         self._merged: dict[bytes, Entry] = {}
         self._changes = Changes()
@@ -45,6 +58,7 @@ class Merging:
 
     def add(self, key: bytes, entry: Entry, price: Price) -> None:
         """Count what an event adds to what was known of it."""
+        key = self._counted_as(key, entry)
         before = self._known.get(key)
         if key in self._old:
             return
@@ -63,11 +77,28 @@ class Merging:
 
     def restore(self, key: bytes, entry: Entry) -> None:
         """Remember an event that has been counted."""
+        key = self._counted_as(key, entry)
         before = self._known.get(key)
         if before is not None and before.session in self._state.sessions.lost:
             self._adopt(key, before, entry.session)
         elif key not in self._old:
             self._put(key, entry if before is None else self._merge(before, entry))
+
+    def _counted_as(self, key: bytes, entry: Entry) -> bytes:
+        """Return the key under which an event is known: its older key if it was counted under that.
+
+        Several events may share an older key. It belongs to the one whose time it has, and to
+        copies, which may have another time.
+        """
+        older = self._older_keys.get(key)
+        if older is None or key in self._known or key in self._old:
+            return key
+        before = self._known.get(older)
+        if before is None:
+            return key
+        is_copy = entry.copied != before.copied
+        same_time = abs(entry.time - before.time) <= SAME_EVENT_SECONDS
+        return older if is_copy or same_time else key
 
     def _merge(self, before: Entry, entry: Entry) -> Entry:
         began_before = _began(self._state, entry) < _began(self._state, before)
@@ -106,7 +137,7 @@ def _start(
     """Look up the events of a batch, and price them; those with a negative figure are left out."""
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_keys(batch.agent, events))
-    merging = Merging(state, keys)
+    merging = Merging(state, keys, _older_keys(state, batch.agent, events, keys))
     entries = []
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id)
@@ -116,8 +147,23 @@ def _start(
 
 def event_keys(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
     """Return the names of events, unique over all agents."""
+    return _names(agent, [event.key for event in events])
+
+
+def _older_keys(
+    state: LedgerState, agent: str, events: Sequence[UsageEvent], keys: Sequence[bytes]
+) -> dict[bytes, bytes]:
+    """Return the older keys of the events that have one, by their keys."""
+    older = [
+        (key, event.older_key) for key, event in zip(keys, events, strict=True) if event.older_key
+    ]
+    names = state.store.keys(_names(agent, [name for _, name in older]))
+    return dict(zip((key for key, _ in older), names, strict=True))
+
+
+def _names(agent: str, keys: Sequence[str]) -> list[bytes]:
     prefix = f"{agent}\0"
-    return [(prefix + event.key).encode() for event in events]
+    return [(prefix + key).encode() for key in keys]
 
 
 def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
@@ -140,9 +186,11 @@ def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
     )
 
 
-def _began(state: LedgerState, entry: Entry) -> float:
-    started_at = state.sessions.numbered(entry.session).facts.started_at
-    return math.inf if started_at is None else started_at
+def _began(state: LedgerState, entry: Entry) -> tuple[float, bool]:
+    """Return when the session of an event started; a parent precedes a subagent that copies it."""
+    facts = state.sessions.numbered(entry.session).facts
+    started_at = math.inf if facts.started_at is None else facts.started_at
+    return started_at, bool(facts.parent_session_id)
 
 
 def reprice(state: LedgerState, price: Price) -> int:

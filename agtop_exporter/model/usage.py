@@ -149,7 +149,8 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `key` uniquely identifies the event within its agent. Another sighting of the event (streamed
     growth, a copy in a forked transcript, a rewritten file) merges with the first one: by the
     maximum of each number, and by the ids of tool calls. `copied` is set if the record itself
-    shows that it is a copy. The event then belongs to the session with the original.
+    shows that it is a copy. The event then belongs to the session with the original. An event that
+    an earlier version has counted under `older_key` is not counted again.
     """
 
     key: str
@@ -166,6 +167,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     provider: str = ""  # billing provider if recorded, e.g. "anthropic"
     speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
     reported_cost: int | None = None  # picodollars, if the agent recorded the cost
+    older_key: str = ""  # the key that earlier versions gave this event, if it was another one
 
     @property
     def least(self) -> int:

@@ -167,6 +167,7 @@ def test_c20_ids_in_two_files_count_once(tmp_path, chat, fork_first):
 @pytest.mark.parametrize("copy_first", [False, True])
 def test_c20_continued_by_1_0(tmp_path, chat, copy_first):
     """Copies keep message and uuid, lose requestId, and have the time of their making."""
+    chat.version = "1.0.100"
     chat.user("Go").assistant("m1", tool("Bash"), stop="tool_use").result("toolu_1")
     chat.assistant("m2")
     copy = Claude(tmp_path, OTHER, day="2026-03-03")
@@ -231,8 +232,10 @@ def test_a_line_that_does_not_split_its_cache_writes_adds_none(chat, lines):
 
 
 def test_of_two_equal_claims_the_earlier_stays(tmp_path, chat):
-    chat.user("Go").assistant("m1").assistant("m2")
-    other = Claude(tmp_path, OTHER, day="2026-03-03").user("Go").assistant("m1").assistant("m3")
+    """An id of the API is unique: a later line with it is of the same response."""
+    message = "msg_01XFDUDYJgAACzvnptvVoYEL"
+    chat.user("Go").assistant(message).assistant("m2")
+    other = Claude(tmp_path, OTHER, day="2026-03-03").user("Go").assistant(message).assistant("m3")
     for paths in ([chat.write(), other.write()], [other.write(), chat.write()]):
         told = Told(claude.AGENT, *paths)
         assert told.session(SESSION).usage.requests == 2
@@ -242,6 +245,7 @@ def test_of_two_equal_claims_the_earlier_stays(tmp_path, chat):
 @pytest.mark.parametrize("version", ["2.1", "1.0"])
 def test_without_the_original_the_earliest_copy_has_it(tmp_path, chat, version):
     """Claude Code deletes the original after 30 days; its copies were made one after the other."""
+    chat.version = "1.0.100" if version == "1.0" else ""
     chat.user("Go").assistant("m1").assistant("m2")
     first = Claude(tmp_path, OTHER, day="2026-03-03")
     second = Claude(tmp_path, "33333333-3333-4333-8333-333333333333", day="2026-03-04")
@@ -250,7 +254,8 @@ def test_without_the_original_the_earliest_copy_has_it(tmp_path, chat, version):
             if version == "2.1":
                 copy.records += [{**record, "sessionId": copy.session}]
             else:
-                copy.add(record["type"], message=record["message"])
+                kept = {name: record[name] for name in ("message", "uuid", "version")}
+                copy.add(record["type"], **kept)
         if version == "2.1":
             copy.add("queue-operation")
             copy.records.insert(0, copy.records.pop())
@@ -263,7 +268,9 @@ def test_without_the_original_the_earliest_copy_has_it(tmp_path, chat, version):
 
 
 def test_no_ids_at_all(chat):
-    chat.assistant("", uuid="u1").assistant("", uuid="u2")
+    usage = {"input_tokens": 12, "output_tokens": 5}
+    chat.assistant("", uuid="u1", requestId=None)
+    chat.assistant("", uuid="u2", requestId=None, usage=usage)
     for record in chat.records:
         record["message"]["id"] = None
     assert chat.told().session(SESSION).usage.requests == 2

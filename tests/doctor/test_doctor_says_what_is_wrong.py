@@ -35,7 +35,8 @@ def test_all_is_well_where_nothing_is_installed(tmp_path):
     assert "no agent was found" in done.stdout
     assert done.stdout.endswith("No problems found.\n")
     roots = [root["path"] for root in claude(tmp_path)["roots"]]
-    assert roots == [f"{tmp_path}/.claude/projects", f"{tmp_path}/.config/claude/projects"]
+    assert roots[:2] == [f"{tmp_path}/.claude/projects", f"{tmp_path}/.config/claude/projects"]
+    assert {root.rpartition("/")[2] for root in roots[2:]} == {"local-agent-mode-sessions"}
 
 
 def test_what_was_found_is_counted(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 from driving import price, project, totals
-from events import batch, record, response, sightings
+from events import NOON, batch, record, response, sightings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,3 +117,26 @@ def test_a_commit_names_the_sessions_that_changed():
     assert record(ledger, response("k1")) == {}
     changed = record(ledger, response("k1"), response("k2", "s2"))
     assert [session for _, session in changed] == ["s2"]
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_an_event_that_was_counted_under_an_older_key(tmp_path, copied):
+    """Its time tells which of the events with that key it is; a copy may have another time."""
+    ledger = Ledger(tmp_path)
+    record(ledger, response("old", output=5))
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    time = NOON + 4_000 if copied else NOON
+    sighting = response("new", output=9, time=time, copied=copied, older_key="old")
+    for _ in range(2):
+        record(ledger, sighting, response("other", time=NOON + 4_000, older_key="old"))
+        assert ledger.totals["requests", "claude", "model-1"] == 2
+        assert ledger.totals["tokens", "claude", "model-1", "output"] == 9 + 5
+    ledger.close()
+
+
+def test_an_older_key_that_is_not_known():
+    ledger = Ledger()
+    record(ledger, response("new", older_key="old"), response("newer", older_key="old"))
+    record(ledger, response("new", older_key="old"))
+    assert ledger.totals["requests", "claude", "model-1"] == 2

@@ -55,6 +55,7 @@ class Claude:
         self.path = folder / f"{session}.jsonl"
         self.session, self.day, self.model = session, day, model
         self.seconds = 0
+        self.version = ""
         self.records = []
 
     def add(self, kind, **fields):
@@ -70,6 +71,8 @@ class Claude:
             "sessionId": self.session,
             "cwd": "/home/ada/engine",
         }
+        if self.version:
+            own["version"] = self.version
         self.records.append({**own, **fields})
         return self
 

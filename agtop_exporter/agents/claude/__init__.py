@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, walk
-from agtop_exporter.agents.claude import limits
+from agtop_exporter.agents.claude import cowork, limits
 from agtop_exporter.agents.claude.account import account_plan
+from agtop_exporter.agents.claude.journal import JOURNAL, JournalParser
 from agtop_exporter.agents.claude.limits import NAME
 from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.reader import TranscriptParser
@@ -17,16 +18,24 @@ from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.signature import RegistryReading
 
+FOLDER_DEPTH = 12  # below the folder of projects; workflows of 2.1 need 5
+
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript, or in the file with the limits. Raises OSError."""
+    """Read what is new in one transcript, journal or file with the limits. Raises OSError."""
     if path.endswith(limits.STATE):
         return limits.read(path, cursor)
+    if Path(path).name == JOURNAL:
+        return read_jsonl(NAME, JournalParser, path, cursor)
     return read_jsonl(NAME, TranscriptParser, path, cursor)
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the project folders of every configuration directory."""
+    """Return the project folders of every configuration directory, and the sessions of Cowork."""
+    return (*_configured(home, environment), *cowork.roots(home))
+
+
+def _configured(home: Path, environment: Environment) -> tuple[Path, ...]:
     return listed_roots(
         environment,
         "CLAUDE_CONFIG_DIR",
@@ -39,21 +48,27 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 def files(root: Path) -> Iterator[Entry]:
     """List the transcripts of a folder of projects, and the file with its rate limits.
 
-    Transcripts are `<project>/*.jsonl` and `<project>/<session>/subagents/*.jsonl`.
+    Transcripts are `<project>/*.jsonl`, `<project>/<session>/subagents/agent-*.jsonl`, and for the
+    agents of a workflow `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`, with a
+    journal beside them.
     """
-    yield from walk(root, suffix=".jsonl", depth=4)
+    if root.name == cowork.SESSIONS:
+        for projects in root.glob(cowork.PROJECTS):
+            yield from walk(projects, suffix=".jsonl", depth=FOLDER_DEPTH)
+        return
+    yield from walk(root, suffix=".jsonl", depth=FOLDER_DEPTH)
     yield from limits.files(root)
 
 
 def plan(home: Path, environment: Environment) -> str:
     """Return the plan of the account, from the first configuration directory that has it."""
-    folders = (root.parent for root in roots(home, environment))
+    folders = (root.parent for root in _configured(home, environment))
     return next(filter(None, map(account_plan, folders)), "")
 
 
 def live_registry(home: Path, environment: Environment) -> RegistryReading:
     """Return what Claude Code reports about its live processes. Never raises OSError."""
-    return read_registries(root.parent for root in roots(home, environment))
+    return read_registries(root.parent for root in _configured(home, environment))
 
 
 AGENT = Agent(

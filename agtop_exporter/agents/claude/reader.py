@@ -5,19 +5,13 @@ from datetime import datetime
 from typing import Unpack
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.claude.context import observe_context
+from agtop_exporter.agents.claude.identity import Responses
+from agtop_exporter.agents.claude.iterations import unknown_types
 from agtop_exporter.agents.claude.limits import limit_hit
 from agtop_exporter.agents.claude.records import Block, Message, Record, Usage
-from agtop_exporter.agents.claude.responses import (
-    CONTEXT_TOKENS,
-    LONG_CONTEXT_TOKENS,
-    NO_CALLS,
-    Calls,
-    Response,
-    SessionRead,
-    context_window,
-    each_once,
-    key_without_id,
-)
+from agtop_exporter.agents.claude.responses import NO_CALLS, Calls, Response, SessionRead
+from agtop_exporter.agents.claude.sessions import Sessions
 from agtop_exporter.agents.claude.signals import (
     API_ERROR,
     ASKING_TOOLS,
@@ -37,7 +31,6 @@ from agtop_exporter.model import (
     PROMPT_RANK,
     RateLimit,
     SessionUpdate,
-    UsageEvent,
     is_sane,
 )
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
@@ -61,13 +54,10 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
         super().__init__(batch, state)
-        *_, parent_folder, _, name = f"///{self.path}".split("/")  # <session>/subagents/agent-*
-        stem = name.removesuffix(".jsonl")
         self.offset = 0
         self.calls = OrderedDict(state.tools)
-        self.sessions: dict[str, SessionRead] = {}
-        self.agent_id = stem.removeprefix("agent-") if stem.startswith("agent-") else ""
-        self.session_id = state.session_id or (parent_folder if self.agent_id else stem)
+        self.responses = Responses(state)
+        self.sessions = Sessions(self.path, state)
         self.selected_by = Record()  # the record by which the current session was selected
         self.session = SessionRead(SessionUpdate(session_id=""))
         self.limit_hit: RateLimit | None = None  # the latest
@@ -105,23 +95,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _select_session(self, record: Record) -> None:
         """Make the record's session the current one."""
-        self.session_id = record.session_id or record.parent_session_id or self.session_id
-        agent_id = (record.agent_id if record.is_sidechain else None) or self.agent_id
-        self.main_chain = not record.is_sidechain or bool(agent_id)
-        own_id = f"agent-{agent_id}" if agent_id else self.session_id
-        self.session = self.sessions.get(own_id) or self._new_session(own_id)
-
-    def _new_session(self, session_id: str) -> SessionRead:
-        is_subagent = session_id != self.session_id
-        update = SessionUpdate(
-            session_id=session_id,
-            data_path=self.path,
-            parent_session_id=self.session_id if is_subagent else "",
-            last_active=self.state.last_active.get(session_id),
-            subagent=bool(self.agent_id),
-        )
-        session = self.sessions[session_id] = SessionRead(update)
-        return session
+        self.session = self.sessions.select(record)
+        self.main_chain = self.responses.main_chain = self.sessions.main_chain
 
     def _observe(self, record: Record, time: datetime) -> None:
         """Use the time, branch and version of a record, unless it is a copy."""
@@ -180,23 +155,34 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _add_response(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
         session = self.session
-        key = message.id or record.uuid
-        key = key or key_without_id(session.update.session_id, record, usage)
-        asked_elsewhere = record.request_session_id not in (None, self.session_id)
+        asked_elsewhere = record.request_session_id not in (None, self.sessions.main_id)
         copied = self.copied or asked_elsewhere or not record.request_id
-        response = session.responses.get(key)
+        response = self.responses.find(session, record, message, usage)
         if response is None:
-            session.responses[key] = Response(
-                seconds(record), message.model or "", usage, copied, self.main_chain, tools
+            response = Response(
+                session.update.session_id,
+                seconds(record),
+                message.model or "",
+                usage,
+                copied,
+                self.main_chain,
+                tools,
+                record.request_id or "",
             )
+            self.responses.add(session, record, message, response)
         else:
             response.copied &= copied
+            response.model = response.model or message.model or ""
             if tools:
                 response.tools += tools
             if usage != response.usage:
                 response.grow(usage)
+        if usage.iterations:
+            response.advisor = record.advisor_model or response.advisor
+            self.batch.unknown.observe_all(unknown_types(usage))
         if self.main_chain:
-            session.latest = key
+            session.latest = response
+            session.compacted_to = None
 
     # --- prompts, results and metadata ------------------------------------------------------
 
@@ -210,6 +196,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                         call_id = block.tool_use_id
                         failed = ((call_id, self.calls.get(call_id, "unknown")),)
                         self._add_event(record, f"failure:{call_id}", tool_errors=failed)
+        self.responses.note_user(self.session, is_result=is_result)
         if not is_result:
             self._handle_prompt(record, message)
         elif self.main_chain:
@@ -234,6 +221,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             self.session.signal = TURN_END
         elif record.subtype == "compact_boundary":
             self._add_event(record, f"compaction:{record.uuid or seconds(record)}", compactions=1)
+            if self.main_chain and record.compact_metadata is not None:
+                self.session.compacted_to = record.compact_metadata.post_tokens
 
     def _add_event(self, record: Record, key: str, **fields: Unpack[EventFields]) -> None:
         self.batch.event(
@@ -250,60 +239,35 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         """Add the responses and the sessions to the batch, and update the state."""
         batch, state = self.batch, self.state
         others, batch.events = batch.events, []  # responses come first
-        for session_id, session in self.sessions.items():
+        for session_id, session in self.sessions.by_id.items():
             self._complete(session)
-            if self.is_transcript:
+            if self.is_transcript and self.sessions.is_known(session_id):
                 batch.sessions[session_id] = session.update
         batch.events.extend(others)
         state.tools = dict(self.calls)
+        self.responses.save(state)
         if self.is_transcript:
-            state.session_id = self.session_id
+            state.session_id = self.sessions.named_id
         if self.limit_hit is not None:
             batch.limit(self.limit_hit)
 
     def _complete(self, session: SessionRead) -> None:
         """Add the responses of a session to the batch, and complete its update."""
-        update, events, used, models = session.update, self.batch.events, 0, [""]
+        update, events = session.update, self.batch.events
         update.signal, update.model = session.signal, session.model
         update.model_effort = session.effort
-        for key, response in session.responses.items():
-            tokens = response.all_tokens()
-            if response.main_chain:
-                used = max(used, tokens.total)
-                if response.model != models[-1]:
-                    models.append(response.model)
-            events.append(
-                UsageEvent(
-                    key,
-                    update.session_id,
-                    response.time,
-                    response.model,
-                    tokens,
-                    requests=1,
-                    tools=each_once(response.tools),
-                    copied=response.copied,
-                    speed=response.usage.speed or "",
-                )
-            )
-        if session.latest:
-            update.context_used_tokens = session.responses[session.latest].all_tokens().total
-        self._set_context(update, models, used)
+        totals = [response.all_tokens() for response in session.responses]
+        for response, total in zip(session.responses, totals, strict=True):
+            if response.usage.iterations:
+                events.extend(response.events(total))
+            else:
+                events.append(response.event(total))
+        observe_context(session, totals, self.state)
         if session.first is not None and session.last is not None:
             update.observe_time(session.first.timestamp())
             update.observe_time(session.last.timestamp())
         if update.last_active is not None:
             self.state.last_active[update.session_id] = update.last_active
-
-    def _set_context(self, update: SessionUpdate, models: list[str], used: int) -> None:
-        """Set the context window, and the most tokens of it that a response used."""
-        update.context_peak_tokens = used or None
-        windows = [window for model in models if (window := context_window(model)) is not None]
-        if used > CONTEXT_TOKENS or LONG_CONTEXT_TOKENS in windows:
-            self.state.wide_context = True
-        if windows:
-            update.context_window_tokens = (
-                LONG_CONTEXT_TOKENS if self.state.wide_context else windows[-1]
-            )
 
 
 def seconds(record: Record) -> float:

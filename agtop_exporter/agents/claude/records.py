@@ -19,16 +19,38 @@ class OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: Count | None = 0
 
 
-class Usage(msgspec.Struct, gc=False):
-    """The API's usage object; input excludes all cached tokens, output includes thinking."""
+class Figures(msgspec.Struct, gc=False):
+    """Tokens as the API counts them: input excludes all cached tokens, output includes thinking."""
 
-    input_tokens: Count | None = 0
-    cache_creation_input_tokens: Count | None = 0
-    cache_read_input_tokens: Count | None = 0
+    input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
     cache_creation: CacheCreation | None = None
-    output_tokens: Count | None = 0
+    output_tokens: Count | None = None
     output_tokens_details: OutputDetails | None = None
     speed: str | None = None
+
+    @property
+    def prompt(self) -> tuple[int, int, int]:
+        """The input figures, which stay the same while a response is streamed."""
+        return (
+            self.input_tokens or 0,
+            self.cache_read_input_tokens or 0,
+            self.cache_creation_input_tokens or 0,
+        )
+
+
+class Iteration(Figures, gc=False):
+    """One of several model responses that a record holds, in `usage.iterations`."""
+
+    type: str = ""
+    model: str | None = None
+
+
+class Usage(Figures, gc=False):
+    """The API's usage object."""
+
+    iterations: list[Iteration] | None = None
 
     def continues(self, other: "Usage") -> bool:
         """Return whether this is the same usage as `other`, with at least as much output."""
@@ -63,6 +85,12 @@ class Message(msgspec.Struct, gc=False):
     usage: Usage | None = None
 
 
+class CompactMetadata(msgspec.Struct, gc=False, rename="camel"):
+    """What a compaction did to the context."""
+
+    post_tokens: Count | None = None
+
+
 class Record(msgspec.Struct, gc=False, rename="camel"):
     """One line. The fields are in about the order in which they are written, to be found faster."""
 
@@ -89,6 +117,8 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     ai_title: str | None = None
     custom_title: str | None = None
     summary: str | None = None
+    advisor_model: str | None = None
+    compact_metadata: CompactMetadata | None = None
 
     @property
     def kind(self) -> str:
@@ -96,7 +126,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
         return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
 
 
-def token_counts(usage: Usage) -> TokenCounts:
+def token_counts(usage: Figures) -> TokenCounts:
     """Return disjoint counts; cache writes of unknown lifetime count as 5 minutes."""
     creation = usage.cache_creation
     written = usage.cache_creation_input_tokens or 0

@@ -1,32 +1,38 @@
 """Model responses of Claude Code: each is built from several lines that repeat its usage."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 
 import msgspec
 
-from agtop_exporter.agents.claude.records import Record, Usage, token_counts
-from agtop_exporter.model import NO_TOKENS, SessionUpdate, Signal, TokenCounts
-
-CONTEXT_TOKENS = 200_000
-LONG_CONTEXT_TOKENS = 1_000_000  # if the model's name ends with [1m], or so many are in use
+from agtop_exporter.agents.claude.iterations import other_parts, own_parts
+from agtop_exporter.agents.claude.records import Usage, token_counts
+from agtop_exporter.model import NO_TOKENS, SessionUpdate, Signal, TokenCounts, UsageEvent
 
 Calls = tuple[tuple[str, str], ...]  # (call id, tool name)
 NO_CALLS: Calls = ()
 NO_SIGNAL = Signal()
 
 
-class Response(msgspec.Struct, gc=False):
+class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """A response as far as its lines have been read."""
 
+    session_id: str
     time: float
     model: str
     usage: Usage  # of the latest line
     copied: bool
     main_chain: bool
-    tools: Calls
+    tools: Calls = NO_CALLS
+    request_id: str = ""
+    advisor: str = ""  # the model of the advisor
+    key: str = ""
+    older_key: str = ""  # under which earlier versions counted it, if that differs
     tokens: TokenCounts = NO_TOKENS  # of earlier lines whose figures are not those of `usage`
+    answered: bool = False  # a tool result was written since its latest line
+    prompted: bool = False  # a prompt was written since its latest line
+    listed: bool = False  # in `SessionRead.responses` of this read
 
     def grow(self, usage: Usage) -> None:
         """Merge the usage of one more line of the response."""
@@ -37,12 +43,63 @@ class Response(msgspec.Struct, gc=False):
         if not usage.continues(self.usage):
             self.tokens = self.all_tokens()
         usage.speed = self.usage.speed or usage.speed
+        usage.iterations = usage.iterations or self.usage.iterations
         self.usage = usage
 
     def all_tokens(self) -> TokenCounts:
         """Return the largest figures of all lines."""
         tokens = token_counts(self.usage)
-        return tokens if self.tokens is NO_TOKENS else tokens.max(self.tokens)
+        return tokens if self.tokens == NO_TOKENS else tokens.max(self.tokens)
+
+    def may_have(self, request_id: str | None) -> bool:
+        """Return whether a line with this request id may be one of this response."""
+        return not request_id or not self.request_id or request_id == self.request_id
+
+    def goes_on(self, request_id: str | None, usage: Usage, *, has_id: bool) -> bool:
+        """Return whether a line is one of this response, although other responses may have its ids.
+
+        The lines of one response follow each other. Only results of its tools come between them,
+        and its input figures do not change then. `has_id` is false for a line without any id.
+        """
+        if self.prompted or not self.may_have(request_id):
+            return False
+        if self.answered or not has_id:
+            same_prompt = usage.prompt == self.usage.prompt
+            return same_prompt and (usage.output_tokens or 0) >= (self.usage.output_tokens or 0)
+        return True
+
+    def event(self, total: TokenCounts) -> UsageEvent:
+        """Return the event of a response without iterations; `total` are all its tokens."""
+        return self._event(self.key, self.model, total, self.usage.speed, first=True)
+
+    def events(self, total: TokenCounts) -> Iterator[UsageEvent]:
+        """Yield an event for each billed response among the iterations."""
+        first, *more = own_parts(self.usage, self.model, total)
+        yield self._event(self.key, first.model, first.tokens, first.speed, first=True)
+        for part in (*more, *other_parts(self.usage, self.model, self.advisor)):
+            yield self._event(f"{self.key}#{part.place}", part.model, part.tokens, part.speed)
+
+    def _event(
+        self,
+        key: str,
+        model: str,
+        tokens: TokenCounts,
+        speed: str | None,
+        *,
+        first: bool = False,
+    ) -> UsageEvent:
+        return UsageEvent(
+            key,
+            self.session_id,
+            self.time,
+            model,
+            tokens,
+            requests=1,
+            tools=each_once(self.tools) if first else NO_CALLS,
+            copied=self.copied,
+            speed=speed or "",
+            older_key=self.older_key if first else "",
+        )
 
 
 @dataclass(slots=True)
@@ -56,8 +113,10 @@ class SessionRead:
     signal: Signal = NO_SIGNAL
     model: str = ""
     effort: str = ""
-    responses: dict[str, Response] = field(default_factory=dict)  # by key, in order of their start
-    latest: str = ""  # the key of the latest response of the main chain
+    responses: list[Response] = field(default_factory=list)  # in order of their start
+    by_id: dict[str, Response] = field(default_factory=dict)  # those with a unique id, the latest
+    latest: Response | None = None  # of the main chain
+    compacted_to: int | None = None  # the size of the context, if a compaction followed
     first: datetime | None = None  # the earliest and the latest record that is no copy
     last: datetime | None = None
 
@@ -65,16 +124,3 @@ class SessionRead:
 def each_once(calls: Calls) -> Calls:
     """Return every call once, although several lines repeat it."""
     return calls if len(calls) < 2 else tuple(dict(calls).items())  # noqa: PLR2004 - two
-
-
-def key_without_id(session_id: str, record: Record, usage: Usage) -> str:
-    """Return the key of a response that has no id."""
-    return f"{session_id}:{record.timestamp}:{token_counts(usage)}"
-
-
-@lru_cache(maxsize=64)
-def context_window(model: str) -> int | None:
-    """Return the context window of a model, by its name; None for models of other makers."""
-    if not model.startswith("claude"):
-        return None
-    return LONG_CONTEXT_TOKENS if "[1m]" in model else CONTEXT_TOKENS

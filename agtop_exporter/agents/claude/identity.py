@@ -1,0 +1,171 @@
+"""Which response a line belongs to, and the key under which the response is counted.
+
+The API gives every response a random id. All lines of the response have it, and so do the copies
+in forked and continued sessions, with or without the request id. Routers and gateways also write
+other ids: the same one for all responses, or numbers that start again in every session. Such a
+response is identified by its first line: by its ids, its time, and its figures if it has no
+request id. A copy of that line has the same.
+
+Sources: ccusage/ccusage 1635 and 1661, eltmon/overdeck 696 (repeated ids), pingdotgg/t3code 5619
+(no message id), junhoyeo/tokscale 563 (no request id), ccusage/ccusage 1762 (copies).
+"""
+
+import re
+from collections import OrderedDict
+from hashlib import blake2b
+from zlib import crc32
+
+from agtop_exporter.agents.claude.records import Message, Record, Usage, token_counts
+from agtop_exporter.agents.claude.responses import Response, SessionRead
+from agtop_exporter.agents.claude.state import TranscriptState
+
+RANDOM_RUNS = 8  # a random id has at least so many runs of digits, capitals or small letters
+OPEN_RESPONSES = 4  # without a unique id, whose next line may still follow
+REMEMBERED_REQUESTS = 4  # the latest message ids, with the request id of their first line
+NEW_TIME = "1."  # versions that give copies a new time, and remove their request id
+
+_OF_THE_API = re.compile(r"(?:msg|req)_(?:bdrk_|vrtx_)?01[0-9A-Za-z]{22}")
+_RUNS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
+
+
+def is_random(identifier: str) -> bool:
+    """Return whether an id looks random, so that no other response has it."""
+    if _OF_THE_API.fullmatch(identifier):
+        return True
+    return len(_RUNS.findall(identifier)) >= RANDOM_RUNS
+
+
+class Responses:
+    """The responses of one transcript, to which lines are added.
+
+    A response without a unique id ends when the order of lines shows it. The state keeps those
+    that have not ended, so that the next read can continue them. `main_chain` is as in the parser.
+    """
+
+    def __init__(self, state: TranscriptState) -> None:
+        self.main_chain = True
+        self._open = OrderedDict(state.open)
+        self._requests: OrderedDict[str, str] = OrderedDict()
+        self._restored = dict(state.requests)
+
+    def save(self, state: TranscriptState) -> None:
+        """Store what the next read needs."""
+        for response in self._open.values():
+            response.listed = False
+        state.open = dict(self._open)
+        requests = [*self._restored.items()]
+        requests += [(_number(ids[0]), _number(ids[1])) for ids in self._requests.items()]
+        state.requests = dict(requests[-REMEMBERED_REQUESTS:])
+
+    def note_user(self, session: SessionRead, *, is_result: bool) -> None:
+        """Note a tool result or a prompt: it ends a response, or may have ended it."""
+        for response in self._open.values():
+            same_session = response.session_id == session.update.session_id
+            if same_session and response.main_chain == self.main_chain:
+                response.answered = response.answered or is_result
+                response.prompted = response.prompted or not is_result
+
+    def find(
+        self, session: SessionRead, record: Record, message: Message, usage: Usage
+    ) -> Response | None:
+        """Return the response that a line continues; None if it is the first line of one."""
+        request_id = record.request_id
+        name = message.id or request_id or ""
+        response = session.by_id.get(name)
+        if response is not None:
+            same = response.request_id == request_id or response.may_have(request_id)
+            return response if same else None
+        if not self._open:
+            return None
+        response = self._open.get(self._open_name(session, name))
+        if response is None or not response.goes_on(request_id, usage, has_id=bool(name)):
+            return None
+        response.answered = False
+        if not response.listed:
+            response.listed = True
+            session.responses.append(response)
+        return response
+
+    def add(
+        self, session: SessionRead, record: Record, message: Message, response: Response
+    ) -> None:
+        """Add a response by its first line, and set its key."""
+        message_id, request_id = message.id or "", record.request_id or ""
+        name = message_id or request_id
+        response.listed = True
+        session.responses.append(response)
+        if is_random(name):
+            session.by_id[name] = response
+            if message_id:
+                response.key = self._key(message_id, request_id)
+            else:
+                response.key, response.older_key = request_id, record.uuid or ""
+        else:
+            older_key = _older_key(session, record, message, response.usage)
+            digest = _first_line_digest(record, message_id, response.usage)
+            response.key = f"{name or older_key}:{digest}"
+            response.older_key = older_key
+            self._open_response(session, name, response)
+
+    def _open_response(self, session: SessionRead, name: str, response: Response) -> None:
+        place = self._open_name(session, name)
+        self._open[place] = response
+        self._open.move_to_end(place)
+        if len(self._open) > OPEN_RESPONSES:
+            self._open.popitem(last=False)
+
+    def _open_name(self, session: SessionRead, name: str) -> str:
+        return f"{session.update.session_id}\0{self.main_chain:d}\0{name}"
+
+    def _key(self, message_id: str, request_id: str) -> str:
+        """Return the key for a unique message id: with the request id if that is another one.
+
+        A gateway may answer two requests with the same stored response.
+        """
+        if not request_id:
+            return message_id
+        if self._restored and (known := self._restored.get(_number(message_id))) is not None:
+            same = known == _number(request_id)
+        else:
+            same = self._requests.setdefault(message_id, request_id) == request_id
+            if len(self._requests) + len(self._restored) > REMEMBERED_REQUESTS:
+                self._forget_request()
+        return message_id if same else f"{message_id}:{request_id}"
+
+    def _forget_request(self) -> None:
+        if self._restored:
+            del self._restored[next(iter(self._restored))]
+        else:
+            self._requests.popitem(last=False)
+
+
+def _older_key(session: SessionRead, record: Record, message: Message, usage: Usage) -> str:
+    """Return the key under which earlier versions of this program counted a response."""
+    if message.id or record.uuid:
+        return message.id or record.uuid or ""
+    return f"{session.update.session_id}:{record.timestamp}:{token_counts(usage)}"
+
+
+def _first_line_digest(record: Record, message_id: str, usage: Usage) -> str:
+    """Return a digest of what the first line of a response and its copies have in common.
+
+    Figures are part of it only where there is no request id: a line may be written again with
+    larger ones.
+    """
+    parts: list[object] = [message_id]
+    if _gets_new_time(record):
+        parts += [record.uuid, token_counts(usage)]
+    elif record.request_id:
+        parts += [record.timestamp, record.request_id]
+    else:
+        parts += [record.timestamp, token_counts(usage)]
+    return blake2b(repr(parts).encode(errors="replace"), digest_size=6).hexdigest()
+
+
+def _gets_new_time(record: Record) -> bool:
+    return (record.version or "").startswith(NEW_TIME)
+
+
+def _number(identifier: str) -> int:
+    """Return a short number for an id, for the state."""
+    return crc32(identifier.encode(errors="replace"))

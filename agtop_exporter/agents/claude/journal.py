@@ -1,0 +1,25 @@
+"""The journal of a workflow, `<session>/subagents/workflows/<run>/journal.jsonl` (2.1).
+
+It lists the subagents of a run with their results, and has neither usage nor times.
+"""
+
+import msgspec
+
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import NoState
+
+JOURNAL = "journal.jsonl"
+
+
+class Line(msgspec.Struct):
+    """A line, of which nothing is used."""
+
+
+class JournalParser(RecordParser[Line, NoState]):
+    """A parser that uses nothing: a journal is read, so that it is not reported as unread."""
+
+    record = Line
+    state_type = NoState
+
+    def feed(self, record: Line, offset: int) -> None:
+        """Use nothing."""
