@@ -17,7 +17,7 @@ class Changes:
 
     def add(self, entry: Entry) -> None:
         """Add what an entry says."""
-        if entry.requests:
+        if _is_usage(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
         self._count(entry, 1)
@@ -30,7 +30,7 @@ class Changes:
 
     def take(self, entry: Entry) -> None:
         """Take away what an entry said."""
-        if entry.requests:
+        if _is_usage(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
         self._count(entry, -1)
@@ -40,6 +40,11 @@ class Changes:
             self.counts[entry.session, "tool_calls", name] += sign
         if entry.turns or entry.compactions or entry.tool_errors:
             tally(self.counts, entry.session, entry, sign)
+
+
+def _is_usage(entry: Entry) -> bool:
+    """Return whether an entry counts requests, or tokens of requests that another one counts."""
+    return entry.requests > 0 or entry.tokens.total > 0
 
 
 def _place(entry: Entry) -> Place:

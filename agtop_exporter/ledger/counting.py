@@ -10,10 +10,22 @@ from msgspec.structs import astuple
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEvent
+from agtop_exporter.model import (
+    NO_TOKENS,
+    NO_USAGE,
+    Batch,
+    Cost,
+    ModelUsage,
+    SessionState,
+    TokenCounts,
+    UsageEvent,
+)
 
 Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
+
+RunningTotal = tuple[int, TokenCounts]
+"""Requests and tokens that a source has shown so far of a session and model."""
 
 
 def count(state: LedgerState, batch: Batch, price: Price) -> int:
@@ -21,9 +33,11 @@ def count(state: LedgerState, batch: Batch, price: Price) -> int:
 
     Raises DamagedError before anything has changed.
     """
+    if any(event.running_total is not None for event in batch.events):
+        apply(state)  # the sums of the sessions are compared with the running totals
     merging, entries = _start(state, batch, price)
-    for key, entry in entries:
-        merging.add(key, entry, price)
+    for key, entry, running_total in entries:
+        merging.add(key, entry, price, running_total=running_total)
     merging.finish()
     return len(batch.events) - len(entries)
 
@@ -42,24 +56,61 @@ class Merging:
         self._merged: dict[bytes, Entry] = {}
         self._changes = Changes()
         self._adopted = Changes()
+        self._noted: dict[tuple[int, str], ModelUsage] = {}  # by session and model
 
-    def add(self, key: bytes, entry: Entry, price: Price) -> None:
+    def add(
+        self, key: bytes, entry: Entry, price: Price, *, running_total: RunningTotal | None = None
+    ) -> None:
         """Count what an event adds to what was known of it."""
         before = self._known.get(key)
         if key in self._old:
             return
-        if before is None:
-            self._put(key, entry)
-            self._changes.add(entry)
-            return
-        if before.session in self._state.sessions.lost:
+        if before is not None and before.session in self._state.sessions.lost:
             before = self._adopt(key, before, entry.session)
-        merged = self._merge(before, entry)
-        if merged != before:
+        if running_total is not None:
+            entry = self._lacking(entry, before, running_total, price)
+        if before is None:
+            merged = entry
+        else:
+            merged = self._merge(before, entry)
+            if merged == before:
+                return
             merged = _priced(merged, before, price)
-            self._put(key, merged)
             self._changes.take(before)
-            self._changes.add(merged)
+        self._put(key, merged)
+        self._changes.add(merged)
+        if running_total is not None:
+            self._note(before, merged)
+
+    def _lacking(
+        self, entry: Entry, before: Entry | None, running_total: RunningTotal, price: Price
+    ) -> Entry:
+        """Return the part of an event that the sums of its session and model lack.
+
+        `before` is what an earlier sighting of the event has counted.
+        """
+        place = entry.session, entry.model
+        known = self._state.sessions.by_id[entry.session].models.get(entry.model, NO_USAGE)
+        counted = known + self._noted.get(place, NO_USAGE)
+        if before is not None and (before.session, before.model) == place:
+            counted -= ModelUsage(before.requests, before.tokens)
+        requests = min(max(running_total[0] - counted.requests, 0), entry.requests)
+        tokens = (running_total[1] - counted.tokens).max(NO_TOKENS).min(entry.tokens)
+        if (requests, tokens) == (entry.requests, entry.tokens):
+            return entry
+        part = msgspec.structs.replace(entry, requests=requests, tokens=tokens)
+        return msgspec.structs.replace(part, cost=price(_as_event(part)))
+
+    def _note(self, before: Entry | None, merged: Entry) -> None:
+        """Note what an event with a running total changes in the sums, which `finish` changes."""
+        for entry, sign in ((before, -1), (merged, 1)):
+            if entry is not None:
+                place, usage = (
+                    (entry.session, entry.model),
+                    ModelUsage(entry.requests, entry.tokens),
+                )
+                noted = self._noted.get(place, NO_USAGE)
+                self._noted[place] = noted + usage if sign > 0 else noted - usage
 
     def restore(self, key: bytes, entry: Entry) -> None:
         """Remember an event that has been counted."""
@@ -95,14 +146,17 @@ class Merging:
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
     """Remember the events of a batch that has been counted before. Raises DamagedError."""
     merging, entries = _start(state, batch, price)
-    for key, entry in entries:
-        merging.restore(key, entry)
+    for key, entry, running_total in entries:
+        if running_total is None:
+            merging.restore(key, entry)
+        else:  # the sums have what was counted of it
+            merging.add(key, entry, price, running_total=running_total)
     merging.finish()
 
 
 def _start(
     state: LedgerState, batch: Batch, price: Price
-) -> tuple[Merging, list[tuple[bytes, Entry]]]:
+) -> tuple[Merging, list[tuple[bytes, Entry, RunningTotal | None]]]:
     """Look up the events of a batch, and price them; those with a negative figure are left out."""
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_keys(batch.agent, events))
@@ -110,7 +164,8 @@ def _start(
     entries = []
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id).id
-        entries.append((key, entry_of(event, session, price(event) if event.requests else None)))
+        entry = entry_of(event, session, price(event) if event.requests else None)
+        entries.append((key, entry, event.running_total))
     return merging, entries
 
 

@@ -70,6 +70,17 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
             max(self.reasoning, other.reasoning),
         )
 
+    def min(self, other: "TokenCounts") -> "TokenCounts":
+        """Return the smaller value of each field."""
+        return TokenCounts(
+            min(self.input, other.input),
+            min(self.cache_read, other.cache_read),
+            min(self.cache_write_5m, other.cache_write_5m),
+            min(self.cache_write_1h, other.cache_write_1h),
+            min(self.output, other.output),
+            min(self.reasoning, other.reasoning),
+        )
+
 
 NO_TOKENS = TokenCounts()
 
@@ -150,6 +161,11 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     growth, a copy in a forked transcript, a rewritten file) merges with the first one: by the
     maximum of each number, and by the ids of tool calls. `copied` is set if the record itself
     shows that it is a copy. The event then belongs to the session with the original.
+
+    `running_total` is set if two sources record the same usage under different keys. It is what one
+    source has shown so far of this session and model, this event included. The event then counts
+    only what the session lacks of it, so that the session has the larger account of each figure,
+    whichever source is read first.
     """
 
     key: str
@@ -166,6 +182,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     provider: str = ""  # billing provider if recorded, e.g. "anthropic"
     speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
     reported_cost: int | None = None  # picodollars, if the agent recorded the cost
+    running_total: tuple[int, TokenCounts] | None = None  # requests and tokens
 
     @property
     def least(self) -> int:

@@ -69,6 +69,8 @@ class Data(msgspec.Struct, gc=False, rename="camel"):
     copilot_version: str | None = None
     selected_model: str | None = None
     new_model: str | None = None
+    model: str | None = None  # of a message or a tool call
+    output_tokens: Count | None = None  # of a message
     reasoning_effort: str | None = None
     context: Place | None = None
     content: str | None = None
@@ -100,6 +102,8 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
 Figures = tuple[int, TokenCounts]
 """Requests and tokens."""
+
+NOTHING: Figures = (0, TokenCounts())
 
 Totals = dict[str, Figures]
 """What was used so far, by model."""
