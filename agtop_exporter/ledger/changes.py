@@ -3,7 +3,7 @@
 from collections import Counter
 
 from agtop_exporter.ledger.records import Entry, tally, unpriced
-from agtop_exporter.model import ModelUsage, hour_of
+from agtop_exporter.model import NO_TOKENS, ModelUsage, hour_of
 
 Place = tuple[int, str, int]  # session, model, hour
 
@@ -17,7 +17,7 @@ class Changes:
 
     def add(self, entry: Entry) -> None:
         """Add what an entry says."""
-        if _is_usage(entry):
+        if entry.requests or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
         self._count(entry, 1)
@@ -30,7 +30,7 @@ class Changes:
 
     def take(self, entry: Entry) -> None:
         """Take away what an entry said."""
-        if _is_usage(entry):
+        if entry.requests or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
         self._count(entry, -1)
@@ -42,9 +42,9 @@ class Changes:
             tally(self.counts, entry.session, entry, sign)
 
 
-def _is_usage(entry: Entry) -> bool:
-    """Return whether an entry counts requests, or tokens of requests that another one counts."""
-    return entry.requests > 0 or entry.tokens.total > 0
+def _has_tokens(entry: Entry) -> bool:
+    """Return whether an entry has tokens, which may be of requests that another one counts."""
+    return entry.tokens is not NO_TOKENS and entry.tokens.total > 0
 
 
 def _place(entry: Entry) -> Place:

@@ -7,25 +7,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import astuple
 
+from agtop_exporter.ledger.accounts import Accounts, RunningTotal
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import (
-    NO_TOKENS,
-    NO_USAGE,
-    Batch,
-    Cost,
-    ModelUsage,
-    SessionState,
-    TokenCounts,
-    UsageEvent,
-)
+from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEvent
 
 Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
-
-RunningTotal = tuple[int, TokenCounts]
-"""Requests and tokens that a source has shown so far of a session and model."""
 
 
 def count(state: LedgerState, batch: Batch, price: Price) -> int:
@@ -33,11 +22,11 @@ def count(state: LedgerState, batch: Batch, price: Price) -> int:
 
     Raises DamagedError before anything has changed.
     """
-    if any(event.running_total is not None for event in batch.events):
+    if any(event.running_total for event in batch.events):
         apply(state)  # the sums of the sessions are compared with the running totals
     merging, entries = _start(state, batch, price)
-    for key, entry, running_total in entries:
-        merging.add(key, entry, price, running_total=running_total)
+    for key, entry, total in entries:
+        merging.add(key, entry, price, total)
     merging.finish()
     return len(batch.events) - len(entries)
 
@@ -56,61 +45,33 @@ class Merging:
         self._merged: dict[bytes, Entry] = {}
         self._changes = Changes()
         self._adopted = Changes()
-        self._noted: dict[tuple[int, str], ModelUsage] = {}  # by session and model
+        self._accounts = Accounts(state)
 
     def add(
-        self, key: bytes, entry: Entry, price: Price, *, running_total: RunningTotal | None = None
+        self, key: bytes, entry: Entry, price: Price, total: RunningTotal | None = None
     ) -> None:
-        """Count what an event adds to what was known of it."""
+        """Count what an event adds to what was known of it, and to its running total."""
         before = self._known.get(key)
         if key in self._old:
             return
         if before is not None and before.session in self._state.sessions.lost:
             before = self._adopt(key, before, entry.session)
-        if running_total is not None:
-            entry = self._lacking(entry, before, running_total, price)
+        if total is not None:
+            entry = _with_price(self._accounts.lacking(entry, before, total), price)
         if before is None:
-            merged = entry
-        else:
-            merged = self._merge(before, entry)
-            if merged == before:
-                return
+            self._put(key, entry)
+            self._changes.add(entry)
+            if total is not None:
+                self._accounts.replace(None, entry)
+            return
+        merged = self._merge(before, entry)
+        if merged != before:
             merged = _priced(merged, before, price)
+            self._put(key, merged)
             self._changes.take(before)
-        self._put(key, merged)
-        self._changes.add(merged)
-        if running_total is not None:
-            self._note(before, merged)
-
-    def _lacking(
-        self, entry: Entry, before: Entry | None, running_total: RunningTotal, price: Price
-    ) -> Entry:
-        """Return the part of an event that the sums of its session and model lack.
-
-        `before` is what an earlier sighting of the event has counted.
-        """
-        place = entry.session, entry.model
-        known = self._state.sessions.by_id[entry.session].models.get(entry.model, NO_USAGE)
-        counted = known + self._noted.get(place, NO_USAGE)
-        if before is not None and (before.session, before.model) == place:
-            counted -= ModelUsage(before.requests, before.tokens)
-        requests = min(max(running_total[0] - counted.requests, 0), entry.requests)
-        tokens = (running_total[1] - counted.tokens).max(NO_TOKENS).min(entry.tokens)
-        if (requests, tokens) == (entry.requests, entry.tokens):
-            return entry
-        part = msgspec.structs.replace(entry, requests=requests, tokens=tokens)
-        return msgspec.structs.replace(part, cost=price(_as_event(part)))
-
-    def _note(self, before: Entry | None, merged: Entry) -> None:
-        """Note what an event with a running total changes in the sums, which `finish` changes."""
-        for entry, sign in ((before, -1), (merged, 1)):
-            if entry is not None:
-                place, usage = (
-                    (entry.session, entry.model),
-                    ModelUsage(entry.requests, entry.tokens),
-                )
-                noted = self._noted.get(place, NO_USAGE)
-                self._noted[place] = noted + usage if sign > 0 else noted - usage
+            self._changes.add(merged)
+            if total is not None:
+                self._accounts.replace(before, merged)
 
     def restore(self, key: bytes, entry: Entry) -> None:
         """Remember an event that has been counted."""
@@ -146,11 +107,11 @@ class Merging:
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
     """Remember the events of a batch that has been counted before. Raises DamagedError."""
     merging, entries = _start(state, batch, price)
-    for key, entry, running_total in entries:
-        if running_total is None:
+    for key, entry, total in entries:
+        if total is None:
             merging.restore(key, entry)
         else:  # the sums have what was counted of it
-            merging.add(key, entry, price, running_total=running_total)
+            merging.add(key, entry, price, total)
     merging.finish()
 
 
@@ -295,6 +256,13 @@ def _as_event(entry: Entry) -> UsageEvent:
         speed=entry.speed,
         reported_cost=entry.reported_cost,
     )
+
+
+def _with_price(part: Entry, price: Price) -> Entry:
+    """Price an event of which only a part counts."""
+    if part.cost is not None or not part.tokens.total:
+        return part
+    return msgspec.structs.replace(part, cost=price(_as_event(part)))
 
 
 def _priced(merged: Entry, before: Entry, price: Price) -> Entry:

@@ -6,12 +6,12 @@ each answer, which counts until the totals are there. `store.py` reads the same 
 database. Events therefore have running totals, unless a log has lost its first records.
 """
 
-import re
 from typing import Unpack
 
 import msgspec
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.copilot.logs import LOG, session_id_of, writes_records
 from agtop_exporter.agents.copilot.records import Data, Figures, Record, token_counts, totals_of
 from agtop_exporter.agents.copilot.signals import KNOWN_TYPES, SIGNALS, signal
 from agtop_exporter.agents.copilot.state import Answer, LogState, remember
@@ -23,12 +23,10 @@ from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import UNDECODABLE_STATE
 
 NAME = "copilot"
-LOG = "events.jsonl"
 NAMED_RANK = 5  # a name that the user gave
 TITLE_RANK = 3
 AUTO = "auto"  # the tool selects the model
-VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
-FIRST_WITH_RECORDS = (1, 0, 90)
+STARTS = frozenset({"session.start", "session.resume"})  # of a process
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
 
 
@@ -284,22 +282,10 @@ class RewrittenLogParser(LogParser):
         state.rewritten = True
 
 
-def writes_records(version: str) -> bool:
-    """Return whether a version of the tool writes usage records."""
-    found = VERSION.match(version)
-    return found is not None and tuple(map(int, found.groups())) >= FIRST_WITH_RECORDS
-
-
 def tool_name(name: str, server: str) -> str:
     """Return the label of a tool; all tools of an MCP server (`server/tool`) have one label."""
     server = server or name.rpartition("/")[0]
     return f"mcp:{server}" if server else tool_label(name)
-
-
-def session_id_of(path: str) -> str:
-    """Return the session id: the log's folder, or its own name in the oldest versions."""
-    folder, _, name = path.rpartition("/")
-    return folder.rpartition("/")[2] if name == LOG else name.removesuffix(".jsonl")
 
 
 def read(path: str, cursor: Cursor) -> Batch:

@@ -1,7 +1,8 @@
 """The command line tool's OpenTelemetry file: `otel/*.jsonl`, one span or metric a line.
 
 Only spans of the operation `chat` count; there is one for each request. Sessions with an event log
-are skipped, because the log has the same requests. Names of attributes:
+or with rows in the session store are skipped, because these have the same requests. Names of
+attributes:
 https://docs.github.com/copilot/reference/copilot-cli-reference/cli-command-reference.
 """
 
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.agents.copilot.logs import find_log
+from agtop_exporter.agents.copilot.store import STORE, has_rows
 from agtop_exporter.model import Batch, Cursor, TokenCounts, UsageEvent
-from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Count
 from agtop_exporter.reading.jsonl import read_jsonl
@@ -24,7 +26,6 @@ KNOWN_TYPES = frozenset(  # the operations in the conventions
     | {"invoke_workflow", "retrieval", "text_completion"}
 )
 PREFIX = "gen_ai."
-NAME_BYTES_MAX = 200  # of a session; a file name can have 255
 ATTRIBUTES = {  # by field
     "operation": f"{PREFIX}operation.name",
     "conversation": f"{PREFIX}conversation.id",
@@ -98,14 +99,15 @@ class SpanParser(RecordParser[Span, NoState]):
 
     def __init__(self, batch: BatchBuilder, state: NoState) -> None:
         super().__init__(batch, state)
-        self.logs = Path(self.path).parent.parent / "session-state"
+        self.home = Path(self.path).parent.parent
+        self.read_elsewhere: dict[str, bool] = {}  # by session id
 
     def feed(self, record: Span, offset: int) -> None:
         """Use one line; `offset` is the byte offset after it."""
         if record.attributes and record.attributes.operation:  # others are no spans of a model
             self.batch.unknown.observe(record.attributes.operation)
         event = usage_event(record, f"{self.path}:{offset}")
-        if event is None or has_log(self.logs, event.session_id):
+        if event is None or self._is_read_elsewhere(event.session_id):
             return
         self.batch.events.append(event)
         session = self.batch.session(event.session_id)
@@ -113,14 +115,14 @@ class SpanParser(RecordParser[Span, NoState]):
         if event.time:
             session.observe_time(event.time)
 
+    def _is_read_elsewhere(self, session_id: str) -> bool:
+        if session_id not in self.read_elsewhere:
+            self.read_elsewhere[session_id] = find_log(self.home, session_id) is not None or (
+                has_rows(str(self.home / STORE), session_id)
+            )
+        return self.read_elsewhere[session_id]
+
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one file. Raises OSError."""
     return read_jsonl(NAME, SpanParser, path, cursor)
-
-
-def has_log(logs: Path, session_id: str) -> bool:
-    """Return whether a session has an event log; an id that cannot be a file name has none."""
-    if "/" in session_id or not clean_path(session_id) or len(session_id.encode()) > NAME_BYTES_MAX:
-        return False
-    return (logs / session_id / "events.jsonl").exists() or (logs / f"{session_id}.jsonl").exists()

@@ -154,10 +154,17 @@ class LogState(ReaderState):
         """Return what the log shows so far of a session and model; None if it cannot know."""
         if not self.knows_all:
             return None
-        total = self.settled.get(session_id, {}).get(model, NOTHING)
-        for run in () if session_id else self.runs:
-            total = plus(run.shown.get(model), total)
-        return total
+        if session_id:
+            return self.settled.get(session_id, {}).get(model, NOTHING)
+        return self.sums().get(model, NOTHING)
+
+    def sums(self) -> Totals:
+        """Return what the log shows so far of the main session."""
+        sums = dict(self.settled.get("", {}))
+        for run in self.runs:
+            for model, figures in run.shown.items():
+                sums[model] = plus(sums.get(model), figures)
+        return sums
 
     def _is_over_all_runs(self, totals: Totals, run: Run) -> bool:
         """Return whether totals are of all runs or of this one, judged by the number of answers.
