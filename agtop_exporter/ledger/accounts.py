@@ -8,7 +8,7 @@ import msgspec
 
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import NO_TOKENS, NO_USAGE, ModelUsage, TokenCounts
+from agtop_exporter.model import NO_TOKENS, NO_USAGE, UNKNOWN_TOTAL, ModelUsage, TokenCounts
 
 RunningTotal = tuple[int, TokenCounts]
 """Requests and tokens that a source has shown so far of a session and model."""
@@ -29,6 +29,8 @@ class Accounts:
 
         `before` is what an earlier sighting of the event has counted. The part has no price yet.
         """
+        if total == UNKNOWN_TOTAL:
+            return entry if before is None else _as_counted(entry, before)
         place = entry.session, entry.model
         sums = self._state.sessions.by_id[entry.session].models.get(entry.model, NO_USAGE)
         sums += self._changed.get(place, NO_USAGE)
@@ -50,3 +52,9 @@ class Accounts:
                 )
                 known = self._changed.get(place, NO_USAGE)
                 self._changed[place] = known + usage if sign > 0 else known - usage
+
+
+def _as_counted(entry: Entry, before: Entry) -> Entry:
+    return msgspec.structs.replace(
+        entry, requests=before.requests, tokens=before.tokens, cost=before.cost
+    )

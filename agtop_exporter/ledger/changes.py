@@ -44,7 +44,7 @@ class Changes:
 
 def _has_tokens(entry: Entry) -> bool:
     """Return whether an entry has tokens, which may be of requests that another one counts."""
-    return entry.tokens is not NO_TOKENS and entry.tokens.total > 0
+    return entry.tokens is not NO_TOKENS and entry.tokens != NO_TOKENS
 
 
 def _place(entry: Entry) -> Place:

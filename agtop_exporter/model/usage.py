@@ -83,6 +83,8 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 NO_TOKENS = TokenCounts()
+UNKNOWN_TOTAL = (-1, NO_TOKENS)
+"""The running total of a source that has lost records."""
 
 
 class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -165,7 +167,8 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `running_total` is set if two sources record the same usage under different keys. It is what one
     source has shown so far of this session and model, this event included. The event then counts
     only what the session lacks of it, so that the session has the larger account of each figure,
-    whichever source is read first.
+    whichever source is read first. A source that has lost records has UNKNOWN_TOTAL. Its event
+    counts in full, unless it has been counted before.
     """
 
     key: str

@@ -11,6 +11,7 @@ from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, named
 from agtop_exporter.agents.copilot import chat, cli, document, otel, signals, store
 from agtop_exporter.agents.copilot.logs import FOLDER, LOG
 from agtop_exporter.agents.copilot.processes import SIGNATURE
+from agtop_exporter.agents.copilot.rows import STORE
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup
 
@@ -38,8 +39,8 @@ def files(root: Path) -> Iterator[Entry]:
     logs = root / FOLDER  # where the oldest versions kept `<id>.jsonl`
     yield from walk(logs, suffix=".jsonl", depth=0)
     yield from (entry for entry in walk(logs, suffix=LOG, depth=1) if entry.name == LOG)
-    for entry in walk(root, suffix=store.STORE, depth=0):
-        if entry.name == store.STORE:
+    for entry in walk(root, suffix=STORE, depth=0):
+        if entry.name == STORE:
             yield FileGroup(entry.path, (f"{entry.path}-wal",))
     yield from walk(root / "otel", suffix=".jsonl", depth=0)
     for folder in folders(root / "workspaceStorage"):
@@ -73,7 +74,7 @@ def read(path: str, cursor: Cursor) -> Batch:
         return chat.read(path, cursor)
     if folder == "otel":
         return otel.read(path, cursor)
-    if path.endswith(store.STORE):
+    if path.endswith(STORE):
         return store.read(path, cursor)
     return cli.read(path, cursor)
 

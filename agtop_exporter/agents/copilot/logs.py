@@ -17,6 +17,7 @@ VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
 
 _VERSION_IN_HEAD = re.compile(rb'"copilotVersion":\s*"([^"]{1,40})"')
 _MODEL_IN_HEAD = re.compile(rb'"selectedModel":\s*"([^"]{1,200})"')
+_ORIGIN_IN_HEAD = re.compile(rb'"sourceSessionId":\s*"([^"]{1,200})"')
 _RECORD = b'"session.usage_record"'
 
 
@@ -25,6 +26,7 @@ class Log(msgspec.Struct, frozen=True):
 
     path: str
     has_records: bool = False  # its version writes a usage record for each request
+    forked: bool = False  # it begins with copies of records of another session
     model: str = ""  # selected at the start
 
 
@@ -38,6 +40,11 @@ def writes_records(version: str) -> bool:
     """Return whether a version of the tool writes usage records."""
     found = VERSION.match(version)
     return found is not None and tuple(map(int, found.groups())) >= FIRST_WITH_RECORDS
+
+
+def home_of(path: str) -> Path:
+    """Return the home of the tool, in which a log is."""
+    return Path(path.partition(f"/{FOLDER}/")[0])
 
 
 def find_log(home: Path, session_id: str) -> Path | None:
@@ -60,10 +67,12 @@ def look_at_log(home: Path, session_id: str) -> Log | None:
         head = read_head(path, HEAD_BYTES)
     except OSError:
         return Log(str(path))
+    origin = _ORIGIN_IN_HEAD.search(head)
     version, model = _VERSION_IN_HEAD.search(head), _MODEL_IN_HEAD.search(head)
     return Log(
         path=str(path),
         has_records=_RECORD in head
         or (version is not None and writes_records(version[1].decode("utf-8", "replace"))),
+        forked=origin is not None and origin[1] != session_id.encode(),
         model=model[1].decode("utf-8", "replace") if model else "",
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from agtop_exporter.agents.copilot.logs import find_log
-from agtop_exporter.agents.copilot.store import STORE, has_rows
+from agtop_exporter.agents.copilot.rows import STORE, has_rows
 from agtop_exporter.model import Batch, Cursor, TokenCounts, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Count

@@ -61,6 +61,7 @@ class LogState(ReaderState):
     answered: dict[str, bool] = field(default_factory=dict)
     complete: bool = False  # the log has all of the session, from the first record on
     rewritten: bool = False  # the log had other records before
+    forked: bool = False  # the log has copies of records of another session
     writes_records: bool = False  # the version in use writes usage records
     recorded: bool = False  # the log has usage records
     record_count: int = 0  # usage records so far
@@ -73,7 +74,7 @@ class LogState(ReaderState):
     @property
     def knows_all(self) -> bool:
         """Whether the sums of this log are those of the session."""
-        return self.complete and not self.rewritten
+        return self.complete and not (self.rewritten or self.forked)
 
     def begin_run(self) -> None:
         """Add a process that has started to work on the session."""
@@ -150,10 +151,8 @@ class LogState(ReaderState):
         shown = self.runs[-1].shown
         shown[model] = plus(shown.get(model), figures)
 
-    def running_total(self, session_id: str, model: str) -> Figures | None:
-        """Return what the log shows so far of a session and model; None if it cannot know."""
-        if not self.knows_all:
-            return None
+    def running_total(self, session_id: str, model: str) -> Figures:
+        """Return what the log shows so far of a session and model."""
         if session_id:
             return self.settled.get(session_id, {}).get(model, NOTHING)
         return self.sums().get(model, NOTHING)

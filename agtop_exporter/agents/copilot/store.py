@@ -5,10 +5,10 @@ no id is in both. Events therefore have running totals: of each session and mode
 larger account, that of the rows or that of the log. The rows alone have the requests of the
 application, of a process that was killed, and of the time before a compaction.
 
-A log with usage records is complete, so that the rows of its session are not used.
+A log that begins with copies of another session has requests that may count for either of both. The
+rows of its session are not used, so that nothing counts twice.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import field
@@ -16,52 +16,29 @@ from msgspec import field
 from agtop_exporter.agents.copilot.earlier import usage_before
 from agtop_exporter.agents.copilot.logs import Log, look_at_log
 from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals
+from agtop_exporter.agents.copilot.rows import (
+    SESSIONS,
+    TABLE,
+    SessionRow,
+    UsageRow,
+    seconds,
+    token_counts,
+)
 from agtop_exporter.agents.copilot.state import plus
-from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts
+from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.decoding import Count, Errors
-from agtop_exporter.reading.files import NotAFileError
-from agtop_exporter.reading.rows import TableRow, Watermark
+from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
 
 NAME = "copilot"
-STORE = "session-store.db"
-TABLE, SESSIONS = "assistant_usage_events", "sessions"
 KNOWN_TYPES = frozenset({"usage-columns"})
 FIGURES = frozenset({"session_id", "input_tokens", "output_tokens"})  # columns without which none
 COMPACTION = "compaction"  # an initiator
 SUMMARY_RANK = 3
+UNDESCRIBED_MAX = 64
 ACCOUNTS_MAX = 128  # sessions that are still in use
-
-
-class UsageRow(TableRow):
-    """One request; input includes cached input, output includes reasoning."""
-
-    id: int = 0
-    session_id: str = ""
-    agent_id: str = ""
-    model: str = ""
-    copilot_usage_model: str = ""
-    input_tokens: Count = 0
-    output_tokens: Count = 0
-    cache_read_tokens: Count = 0
-    cache_write_tokens: Count = 0
-    reasoning_tokens: Count = 0
-    initiator: str = ""
-    reasoning_effort: str = ""
-    created_at: str = ""
-
-
-class SessionRow(TableRow):
-    """One session."""
-
-    id: str = ""
-    cwd: str = ""
-    branch: str = ""
-    summary: str = ""
-    created_at: str = ""
 
 
 class Account(ReaderState):
@@ -78,6 +55,8 @@ class StoreState(ReaderState):
     rows: Watermark = Watermark()
     accounts: dict[str, Account] = field(default_factory=dict)  # by session id
     again: bool = False  # rows before the latest of their session have been added up already
+    # Session ids, by the ids of those that the store does not describe yet, and their subagents.
+    undescribed: dict[str, str] = field(default_factory=dict)
 
 
 class StoreParser(DatabaseParser[StoreState]):
@@ -108,6 +87,8 @@ class StoreParser(DatabaseParser[StoreState]):
         if last is not None:
             self.state.rows = self.state.rows.moved_to(*last)
         self.state.again = self.state.again and database.more
+        for session_id, main_id in tuple(self.state.undescribed.items()):
+            self._describe_by_store(session_id, main_id)
 
     def _handle_row(self, row: UsageRow, rowid: int) -> None:
         log = self._log(row.session_id)
@@ -122,7 +103,7 @@ class StoreParser(DatabaseParser[StoreState]):
         if not self.state.again or time > account.latest:
             add(account, model, figures)
         account.latest = max(account.latest, time)
-        if not figures[1].total or (log is not None and log.has_records):
+        if not figures[1].total or (log is not None and log.forked):
             return
         self.batch.event(
             f"row:{row.session_id}:{row.id}:{row.created_at}:{row.input_tokens}:{row.output_tokens}",
@@ -209,57 +190,32 @@ class StoreParser(DatabaseParser[StoreState]):
         if row.initiator != COMPACTION and (session_id == row.agent_id or not row.agent_id):
             session.set_context_used(row.input_tokens + row.output_tokens)
         if new and log is None:
-            self._describe_by_store(session, row.session_id)
+            self.state.undescribed[session_id] = row.session_id
+            if len(self.state.undescribed) > UNDESCRIBED_MAX:
+                del self.state.undescribed[next(iter(self.state.undescribed))]
 
-    def _describe_by_store(self, session: SessionUpdate, session_id: str) -> None:
-        known = self._session_row(session_id)
+    def _describe_by_store(self, session_id: str, main_id: str) -> None:
+        """Use the row of a session without a log, once there is one."""
+        known = self._session_row(main_id)
         if known is None:
             return
+        del self.state.undescribed[session_id]
+        session = self.batch.session(
+            session_id, parent_session_id="" if session_id == main_id else main_id
+        )
         session.work_in(known.cwd)
         session.git_branch = known.branch
-        if session.session_id == session_id:
+        if session_id == main_id:
             session.set_title(known.summary, SUMMARY_RANK)
             created = seconds(known.created_at)
             if created:
                 session.observe_time(created)
 
 
-def token_counts(row: UsageRow) -> TokenCounts:
-    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
-    read, written = row.cache_read_tokens, row.cache_write_tokens
-    return TokenCounts(
-        input=max(0, row.input_tokens - read - written),
-        cache_read=read,
-        cache_write_5m=written,
-        output=row.output_tokens,
-        reasoning=min(row.reasoning_tokens, row.output_tokens),
-    )
-
-
 def add(account: Account, model: str, figures: Figures) -> None:
     """Add a row to the sums of its session; a row without tokens is no request."""
     if figures[1].total:
         account.totals[model] = plus(account.totals.get(model, NOTHING), figures)
-
-
-def seconds(text: str) -> float:
-    """Return a time of the store in unix seconds, UTC without a zone; 0 if it is none."""
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
-
-
-def has_rows(path: str, session_id: str) -> bool:
-    """Return whether a store has requests of a session. Raises OSError if it cannot be read."""
-    try:
-        with Database(path, Cursor(), errors=Errors(path)) as database:
-            where, values = "session_id = ?", (session_id,)
-            rows = database.find(TABLE, UsageRow, where=where, values=values, limit=1)
-            return next(rows, None) is not None
-    except (FileNotFoundError, NotAFileError):
-        return False
 
 
 def read(path: str, cursor: Cursor) -> Batch:
