@@ -178,6 +178,55 @@ def test_a_compacted_log_counts_no_more(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("more", "tokens"),
+    [
+        ({"result": {"usage": {"promptTokens": 100, "completionTokens": 10}}}, (100, 10)),
+        ({"result": {"promptTokens": 100, "outputTokens": 10}}, (100, 10)),
+        ({"result": {"metadata": {"promptTokens": 100, "outputTokens": 10}}}, (100, 10)),
+        (
+            {
+                "completionTokens": 49,
+                "result": {"metadata": {"promptTokens": 9, "outputTokens": 6}},
+            },
+            (9, 49),
+        ),
+        ({"promptTokens": 100, "completionTokens": 10, "modelState": {"value": 1}}, (100, 10)),
+    ],
+)
+def test_the_largest_figures_of_a_prompt_count(tmp_path, more, tokens):
+    record = told(chat_file(tmp_path, {"requests": [request(**more)]}))
+    counts = record.models["gpt-4.1"].tokens
+    assert (counts.input, counts.output) == tokens
+
+
+def test_a_change_within_a_result_keeps_the_rest(tmp_path):
+    metadata = {"promptTokens": 100, "outputTokens": 10, "resolvedModel": "gpt-4.1-2025"}
+    place = ["requests", 0, "result", "metadata"]
+    lines = [
+        initial(request(result={"metadata": metadata})),
+        {"kind": 1, "k": [*place, "outputTokens"], "v": 88},
+        {"kind": 1, "k": [*place, "toolCallRounds"], "v": [{"toolCalls": []}, {"id": "b"}]},
+        {
+            "kind": 2,
+            "k": [*place, "toolCallRounds", 0, "toolCalls"],
+            "v": [{"id": "c", "name": "x"}],
+        },
+        {"kind": 1, "k": [*place, "toolCallRounds", 1], "v": {"toolCalls": [{"name": "y"}]}},
+        {"kind": 3, "k": [*place, "toolCallRounds", 0, "thinking"]},
+    ]
+    record = told(chat_log(tmp_path, lines))
+    counts = record.models["gpt-4.1-2025"].tokens
+    assert (counts.input, counts.output) == (100, 88)
+    assert record.tools == {"x": 1, "y": 1}
+
+
+def test_the_model_that_the_editor_selected(tmp_path):
+    rounds = {"promptTokens": 100, "toolCallRounds": [{"modelId": "gpt-4.1"}]}
+    chosen = request(modelId="copilot/auto", result={"metadata": rounds})
+    assert list(told(chat_file(tmp_path, {"requests": [chosen]})).models) == ["gpt-4.1"]
+
+
+@pytest.mark.parametrize(
     ("opened", "cwd"),
     [
         ({"folder": "file:///home/ada/src/a%20b"}, "/home/ada/src/a b"),

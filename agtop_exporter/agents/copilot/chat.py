@@ -71,6 +71,8 @@ def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
     if requests:
         session.set_title(prompt_text(requests[0]), PROMPT_RANK)
         session.signal = signal_of(requests[-1])
+    for request in requests:  # the figures of a prompt are those of its last request to a model
+        session.set_context_used(token_counts(request).input)
     session.set_title(chat.custom_title or "", CUSTOM_RANK)
     return session
 
