@@ -381,6 +381,31 @@ def test_telemetry_of_a_known_session_is_passed_over(tmp_path):
     assert ledger.sessions["copilot", SESSION].models["gpt-5.1"].requests == 1
 
 
+@pytest.mark.parametrize(
+    ("read", "write_", "reasoning"),
+    [
+        ("cache_read.input_tokens", "cache_creation.input_tokens", "reasoning.output_tokens"),
+        ("cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_tokens"),
+    ],
+)
+def test_telemetry_of_either_convention(tmp_path, read, write_, reasoning):
+    """1.0.62 had other names for cached tokens (tokscale 716)."""
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.conversation.id": SESSION,
+        "gen_ai.response.model": "gpt-5.1",
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 20,
+        f"gen_ai.usage.{read}": 60,
+        f"gen_ai.usage.{write_}": 30,
+        f"gen_ai.usage.{reasoning}": 5,
+    }
+    path = tmp_path / ".copilot" / "otel" / "a.jsonl"
+    counts = told(write(path, [{"spanId": "a", "attributes": attributes}])).models["gpt-5.1"].tokens
+    assert (counts.input, counts.cache_read, counts.cache_write_5m) == (10, 60, 30)
+    assert (counts.output, counts.reasoning) == (20, 5)
+
+
 def test_roots(tmp_path):
     roots = AGENT.roots(tmp_path, {"COPILOT_HOME": "/elsewhere", "XDG_CONFIG_HOME": "/settings"})
     assert roots[0].as_posix() == "/elsewhere"

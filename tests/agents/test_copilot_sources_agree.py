@@ -302,6 +302,42 @@ def test_answers_of_an_unknown_model_get_it_later(tmp_path):
     assert "" not in home.ledger.sessions["copilot", SESSION].models
 
 
+def test_a_tool_call_tells_the_model_of_answers(tmp_path):
+    """The start names it only if it was chosen; the tool may select one (multica 6373)."""
+    home = Home(tmp_path)
+    opening = record("session.start", 0, copilotVersion="1.0.78", selectedModel="auto")
+    home.write_log(
+        *(
+            opening,
+            answer(1),
+            record("tool.execution_complete", 2, model="other", parentToolCallId="a"),
+        ),
+        *(record("tool.execution_complete", 3, model=MODEL), answer(4)),
+    )
+    home.read()
+    assert home.used() == (2, 0, 0, 20)
+    assert list(home.ledger.sessions["copilot", SESSION].models) == [MODEL]
+
+
+def test_totals_by_type_of_token_alone(tmp_path):
+    """A shutdown without figures of its models (ai-driven-dev/framework 697)."""
+    details = {"input": 10, "cache_read": 5, "cache_write": 70, "output": 42}
+    details = {name: {"tokenCount": count} for name, count in details.items()}
+    home = Home(tmp_path)
+    home.write_log(start(), record("session.shutdown", 9, currentModel=MODEL, tokenDetails=details))
+    home.read()
+    assert home.used() == (1, 10, 5, 42)
+
+
+def test_requests_without_tokens_are_requests(tmp_path):
+    """As in a shutdown whose models have no usage (ccusage 1676)."""
+    home = Home(tmp_path)
+    metrics = {MODEL: {"requests": {"count": 3}}}
+    home.write_log(start(), record("session.shutdown", 9, modelMetrics=metrics))
+    home.read()
+    assert home.used() == (3, 0, 0, 0)
+
+
 def test_totals_tell_the_model_of_answers(tmp_path):
     home = Home(tmp_path)
     home.write_log(record("session.start", 0), answer(1), answer(2), shutdown(9, 2))

@@ -13,7 +13,7 @@ from agtop_exporter.agents.copilot.logs import LOG, writes_records
 from agtop_exporter.agents.copilot.records import Data, Record
 from agtop_exporter.agents.copilot.signals import KNOWN_TYPES, SIGNALS, signal
 from agtop_exporter.agents.copilot.state import LogState, remember
-from agtop_exporter.agents.copilot.usage import UsageParser
+from agtop_exporter.agents.copilot.usage import AUTO, UsageParser
 from agtop_exporter.agents.copilot.workspace import tool_workspace
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
@@ -24,6 +24,7 @@ NAME = "copilot"
 NAMED_RANK = 5  # a name that the user gave
 TITLE_RANK = 3
 STARTS = frozenset({"session.start", "session.resume"})  # of a process
+WITH_MODEL = frozenset({"assistant.message", "tool.execution_start", "tool.execution_complete"})
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
 
 
@@ -39,6 +40,8 @@ class LogParser(UsageParser):
         self._select_session(record)
         key = record.id or f"{self.main_id}:{offset}"
         self._handle_metadata(data, offset)
+        if record.type in WITH_MODEL and self.main and not data.parent_tool_call_id:
+            self._handle_model_in_use(data.model or "")
         match record.type:
             case "session.start" | "session.resume":
                 self._begin_run(record.type, data)
@@ -84,6 +87,12 @@ class LogParser(UsageParser):
                 self.batch.error("schema", offset)
             self.state.main_cwd = self.state.main_cwd or session.cwd
             session.git_branch = data.context.branch or session.git_branch
+
+    def _handle_model_in_use(self, model: str) -> None:
+        """Use the model of a message or a tool call, where nothing else shows it."""
+        if model and self.state.main_model in ("", AUTO):
+            self.session.model = self.state.main_model = model
+            self.name_answers(model)
 
     def _begin_run(self, kind: str, data: Data) -> None:
         state = self.state

@@ -37,6 +37,9 @@ ATTRIBUTES = {  # by field
     "cache_read": f"{PREFIX}usage.cache_read.input_tokens",
     "cache_write": f"{PREFIX}usage.cache_creation.input_tokens",
     "reasoning": f"{PREFIX}usage.reasoning.output_tokens",
+    "older_cache_read": f"{PREFIX}usage.cache_read_input_tokens",  # as in 1.0.62
+    "older_cache_write": f"{PREFIX}usage.cache_creation_input_tokens",
+    "older_reasoning": f"{PREFIX}usage.reasoning_tokens",
 }
 
 
@@ -53,6 +56,9 @@ class Attributes(msgspec.Struct, gc=False, rename=ATTRIBUTES):
     cache_read: Count | None = 0
     cache_write: Count | None = 0
     reasoning: Count | None = 0
+    older_cache_read: Count | None = 0
+    older_cache_write: Count | None = 0
+    older_reasoning: Count | None = 0
 
 
 class Span(msgspec.Struct, gc=False, rename="camel"):
@@ -69,13 +75,14 @@ def usage_event(span: Span, place: str) -> UsageEvent | None:
     attributes = span.attributes
     if attributes is None or attributes.operation != REQUEST or not attributes.conversation:
         return None
-    read, written = attributes.cache_read or 0, attributes.cache_write or 0
+    read = attributes.cache_read or attributes.older_cache_read or 0
+    written = attributes.cache_write or attributes.older_cache_write or 0
     tokens = TokenCounts(
         input=max(0, (attributes.input or 0) - read - written),
         cache_read=read,
         cache_write_5m=written,
         output=attributes.output or 0,
-        reasoning=attributes.reasoning or 0,
+        reasoning=attributes.reasoning or attributes.older_reasoning or 0,
     )
     if not tokens.total:
         return None

@@ -10,7 +10,14 @@ the session store has it.
 from typing import Unpack
 
 from agtop_exporter.agents.copilot.logs import home_of, session_id_of
-from agtop_exporter.agents.copilot.records import Data, Figures, Record, token_counts, totals_of
+from agtop_exporter.agents.copilot.records import (
+    Data,
+    Figures,
+    Record,
+    details_of,
+    token_counts,
+    totals_of,
+)
 from agtop_exporter.agents.copilot.rows import STORE, has_rows
 from agtop_exporter.agents.copilot.state import Answer, LogState, remember
 from agtop_exporter.model import UNKNOWN_TOTAL, SessionUpdate, TokenCounts
@@ -53,7 +60,7 @@ class UsageParser(RecordParser[Record, LogState]):
         origin = (made.source_session_id if made else None) or ""
         if call and made is not None and origin:
             key = f"{origin}:{made.sequence}:{call}"
-        self._name_answers(session.model)
+        self.name_answers(session.model)
         self.state.add_record(call or "")
         # A subagent has its own origin; in the main chain another origin means a copy.
         copied = self.main and origin not in ("", self.main_id)
@@ -84,11 +91,14 @@ class UsageParser(RecordParser[Record, LogState]):
         metrics = snapshot.model_metrics if snapshot is not None else data.model_metrics
         over_all_runs = None if snapshot is None else True
         totals = totals_of(metrics or {})
+        if not any(counts.total for _, counts in totals.values()):
+            model = data.current_model or self.state.main_model
+            totals |= details_of(data.token_details or {}, model)
         if totals:
-            self._name_answers(max(totals, key=lambda model: totals[model][1].output))
+            self.name_answers(max(totals, key=lambda model: totals[model][1].output))
         added = self.state.shut_down(totals, over_all_runs=over_all_runs)
         for model, (requests, counts) in added.items():
-            if counts.total:
+            if requests or counts.total:
                 self._settle(f"shutdown:{key}:{model}", model, (max(1, requests), counts))
 
     def handle_answer(self, data: Data, key: str) -> None:
@@ -105,10 +115,10 @@ class UsageParser(RecordParser[Record, LogState]):
             self.state.unnamed.append(answer)
             self._add_answer(answer, "")
         else:
-            self._name_answers(model)
+            self.name_answers(model)
             self._add_answer(answer, model)
 
-    def _name_answers(self, model: str) -> None:
+    def name_answers(self, model: str) -> None:
         """Give the answers of an unknown model their model."""
         answers, self.state.unnamed = self.state.unnamed, []
         for answer in answers:
