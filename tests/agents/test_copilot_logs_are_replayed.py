@@ -381,6 +381,19 @@ def test_telemetry_of_a_known_session_is_passed_over(tmp_path):
     assert ledger.sessions["copilot", SESSION].models["gpt-5.1"].requests == 1
 
 
+def test_telemetry_that_names_no_session(tmp_path):
+    """It counts in its trace if nothing else can have it; a record of a log is no span."""
+    attributes = {"gen_ai.request.model": "gpt-5.1", "gen_ai.usage.input_tokens": 50}
+    span = {"traceId": "trace", "spanId": "a", "name": "chat gpt-5.1", "attributes": attributes}
+    details = {"attributes": {**attributes, "gen_ai.operation.name": "chat"}, "spanContext": {}}
+    path = write(tmp_path / ".copilot" / "otel" / "a.jsonl", [span, details])
+    assert told(path).session_id == "trace"
+    log(tmp_path, event("user.message", 1, content="go"))
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path))
+    assert ledger.sessions == {}
+
+
 @pytest.mark.parametrize(
     ("read", "write_", "reasoning"),
     [

@@ -17,8 +17,9 @@ from agtop_exporter.model import NO_USAGE
 SESSION = "99999999-9999-4999-8999-999999999999"
 MODEL = "claude-sonnet-4.6"
 COLUMNS = (
-    "session_id TEXT, agent_id TEXT, model TEXT NOT NULL, input_tokens INTEGER, "
-    "output_tokens INTEGER, cache_read_tokens INTEGER, cache_write_tokens INTEGER, created_at TEXT"
+    "session_id TEXT, agent_id TEXT, model TEXT NOT NULL, copilot_usage_model TEXT, "
+    "input_tokens INTEGER, output_tokens INTEGER, cache_read_tokens INTEGER, "
+    "cache_write_tokens INTEGER, created_at TEXT"
 )
 
 
@@ -54,8 +55,9 @@ def usage_record(second, output=10):
 
 def row(second, output=10, **fields):
     """Return the values of COLUMNS; `fields` may have others."""
-    known = {"session": SESSION, "agent": None, "model": MODEL, "time": moment(second), **fields}
-    return known["session"], known["agent"], known["model"], 1000, output, 600, 0, known["time"]
+    known = {"session": SESSION, "agent": None, "model": MODEL, "chosen": None, **fields}
+    names = [known[name] for name in ("session", "agent", "model", "chosen")]
+    return (*names, 1000, output, 600, 0, fields.get("time", moment(second)))
 
 
 class Home:
@@ -327,6 +329,27 @@ def test_totals_by_type_of_token_alone(tmp_path):
     home.write_log(start(), record("session.shutdown", 9, currentModel=MODEL, tokenDetails=details))
     home.read()
     assert home.used() == (1, 10, 5, 42)
+
+
+def test_a_model_that_the_tool_selected(tmp_path):
+    """Totals and rows may have "auto" instead of the model (tokscale, copilot_desktop.rs)."""
+    totals = shutdown(9, 2)
+    totals["data"]["modelMetrics"]["auto"] = totals["data"]["modelMetrics"].pop(MODEL)
+    totals["data"]["currentModel"] = MODEL
+    home = Home(tmp_path)
+    home.write_log(record("session.start", 0, selectedModel="auto"), answer(1), answer(2), totals)
+    home.add_rows(row(1, model="auto", chosen=MODEL), row(2, model="auto", chosen=MODEL))
+    home.read()
+    assert home.used() == (2, 800, 1200, 20)
+    assert list(home.ledger.sessions["copilot", SESSION].models) == [MODEL]
+
+
+def test_two_shutdowns_of_one_process(tmp_path):
+    """After an error, and at the end: the second one contains the first."""
+    home = Home(tmp_path)
+    home.write_log(start(), answer(1), shutdown(2, 1), answer(3), shutdown(4, 2), shutdown(4, 2))
+    home.read()
+    assert home.used() == (2, 800, 1200, 20)
 
 
 def test_requests_without_tokens_are_requests(tmp_path):

@@ -15,6 +15,7 @@ from agtop_exporter.agents.copilot.document import (
     ResultUsage,
     Text,
 )
+from agtop_exporter.agents.copilot.rows import AUTO
 from agtop_exporter.agents.copilot.workspace import editor_folder
 from agtop_exporter.model import (
     PROMPT_RANK,
@@ -36,7 +37,6 @@ CUSTOM_RANK = 5
 PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)  # VS Code's ResponseModelState
 QUESTION = "questionCarousel"
 CALL = "toolInvocationSerialized"
-AUTO = "auto"  # the editor selects the model
 
 
 def seconds(milliseconds: float | None) -> float | None:

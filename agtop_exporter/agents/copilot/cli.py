@@ -11,9 +11,10 @@ import msgspec
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.copilot.logs import LOG, writes_records
 from agtop_exporter.agents.copilot.records import Data, Record
+from agtop_exporter.agents.copilot.rows import AUTO
 from agtop_exporter.agents.copilot.signals import KNOWN_TYPES, SIGNALS, signal
 from agtop_exporter.agents.copilot.state import LogState, remember
-from agtop_exporter.agents.copilot.usage import AUTO, UsageParser
+from agtop_exporter.agents.copilot.usage import UsageParser
 from agtop_exporter.agents.copilot.workspace import tool_workspace
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder

@@ -12,6 +12,7 @@ from agtop_exporter.reading.files import NotAFileError
 from agtop_exporter.reading.rows import TableRow
 
 STORE = "session-store.db"
+AUTO = "auto"  # the tool selects the model
 TABLE, SESSIONS = "assistant_usage_events", "sessions"
 
 
@@ -41,6 +42,12 @@ class SessionRow(TableRow):
     branch: str = ""
     summary: str = ""
     created_at: str = ""
+
+
+def model_of(row: UsageRow) -> str:
+    """Return the model of a row, the one that the tool selected for "auto"; "" if unknown."""
+    selected = row.copilot_usage_model if row.model in ("", AUTO) else row.model
+    return "" if selected == AUTO else selected
 
 
 def token_counts(row: UsageRow) -> TokenCounts:

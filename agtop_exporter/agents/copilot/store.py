@@ -21,6 +21,7 @@ from agtop_exporter.agents.copilot.rows import (
     TABLE,
     SessionRow,
     UsageRow,
+    model_of,
     seconds,
     token_counts,
 )
@@ -98,7 +99,7 @@ class StoreParser(DatabaseParser[StoreState]):
         account = self._account(session_id, row, rowid, log)
         time = seconds(row.created_at) or account.latest or self._created(row.session_id)
         figures = 1, token_counts(row)
-        model = row.model or row.copilot_usage_model or account.model or (log.model if log else "")
+        model = model_of(row) or account.model or (log.model if log else "")
         account.model = model
         if not self.state.again or time > account.latest:
             add(account, model, figures)
@@ -141,7 +142,7 @@ class StoreParser(DatabaseParser[StoreState]):
         for earlier in found:
             begin = begin or earlier.created_at
             if session_id in (earlier.agent_id, earlier.session_id):
-                account.model = earlier.model or account.model
+                account.model = model_of(earlier) or account.model
                 account.latest = seconds(earlier.created_at) or account.latest
                 add(account, account.model, (1, token_counts(earlier)))
         if log is not None and not log.has_records:
