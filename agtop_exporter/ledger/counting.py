@@ -260,7 +260,7 @@ def _as_event(entry: Entry) -> UsageEvent:
 
 def _with_price(part: Entry, price: Price) -> Entry:
     """Price an event of which only a part counts."""
-    if part.cost is not None or not part.tokens.total:
+    if part.cost is not None or not (part.requests or part.tokens.total):
         return part
     return msgspec.structs.replace(part, cost=price(_as_event(part)))
 

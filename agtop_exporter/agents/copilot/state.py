@@ -153,9 +153,11 @@ class LogState(ReaderState):
 
     def running_total(self, session_id: str, model: str) -> Figures:
         """Return what the log shows so far of a session and model."""
-        if session_id:
-            return self.settled.get(session_id, {}).get(model, NOTHING)
-        return self.sums().get(model, NOTHING)
+        total = self.settled.get(session_id, {}).get(model, NOTHING)
+        for run in () if session_id else self.runs:
+            if model in run.shown:
+                total = plus(run.shown[model], total)
+        return total
 
     def sums(self) -> Totals:
         """Return what the log shows so far of the main session."""
