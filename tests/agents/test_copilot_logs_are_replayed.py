@@ -220,6 +220,29 @@ def test_a_change_within_a_result_keeps_the_rest(tmp_path):
     assert record.tools == {"x": 1, "y": 1}
 
 
+def test_a_log_of_changes_without_its_first_line(tmp_path):
+    """It counts under the name of its file; an item may be set after the last one."""
+    figures = {"promptTokens": 100, "completionTokens": 10, "result": {}}
+    lines = [
+        {"kind": 2, "k": ["requests"], "v": [request("r1", **figures)]},
+        {"kind": 1, "k": ["requests", 1], "v": request("r2", **figures)},
+        {"kind": 1, "k": ["requests", 3], "v": request("r3", **figures)},
+    ]
+    record = told(chat_log(tmp_path, lines))
+    assert (record.session_id, record.turns) == (SESSION, 2)
+    assert record.models["gpt-4.1"].tokens.input == 200
+
+
+def test_ids_that_are_unique_within_a_chat(tmp_path):
+    figures = {"promptTokens": 100, "completionTokens": 10, "result": {}}
+    ledger = Ledger()
+    for name in ("a", "b"):
+        for path in (request("r1", **figures), request("request_1", **figures)):
+            document = {"sessionId": name, "requests": [path]}
+            read_on(ledger, AGENT, str(chat_file(tmp_path, document, name)))
+    assert ledger.totals["requests", "copilot", "gpt-4.1"] == 3
+
+
 def test_the_model_that_the_editor_selected(tmp_path):
     rounds = {"promptTokens": 100, "toolCallRounds": [{"modelId": "gpt-4.1"}]}
     chosen = request(modelId="copilot/auto", result={"metadata": rounds})

@@ -1,5 +1,6 @@
 """Copilot Chat in VS Code: `chatSessions/<id>.json`, or the log of its changes, `<id>.jsonl`."""
 
+import re
 from collections.abc import Iterator
 
 from agtop_exporter.agents import tool_label
@@ -35,6 +36,7 @@ from agtop_exporter.reading.state import NoState
 NAME = "copilot"
 CUSTOM_RANK = 5
 PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)  # VS Code's ResponseModelState
+UNIQUE_ID = re.compile(r"^request_|[0-9a-f]{8}-[0-9a-f]{4}-")
 QUESTION = "questionCarousel"
 CALL = "toolInvocationSerialized"
 
@@ -101,7 +103,7 @@ def prompt_text(request: Request) -> str:
 
 
 def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
-    """Yield one event for each request; a copied chat keeps the ids of its requests.
+    """Yield one event for each request.
 
     The figures count once the request has ended, because only then the model is known. Without
     figures no request to a model is counted: one prompt can make many.
@@ -114,7 +116,7 @@ def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
         counted = ended and tokens.total > 0
         model = model_of(request, metadata)
         yield UsageEvent(
-            key=f"chat:{request.request_id or f'{session_id}:{index}'}",
+            key=f"chat:{key_of(request, session_id, index)}",
             session_id=session_id,
             time=seconds(request.timestamp) or seconds(chat.creation_date) or 0.0,
             model=model if counted else "",
@@ -123,6 +125,13 @@ def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
             turns=1,
             tools=tuple(tool_calls(request, metadata)),
         )
+
+
+def key_of(request: Request, session_id: str, index: int) -> str:
+    """Return the identity of a request; a copied chat keeps the ids that VS Code makes."""
+    if request.request_id and UNIQUE_ID.search(request.request_id):
+        return request.request_id
+    return f"{session_id}:{request.request_id or index}"
 
 
 def token_counts(request: Request) -> TokenCounts:

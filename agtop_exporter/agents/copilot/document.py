@@ -171,9 +171,10 @@ class Replay:
         path = change.k or []
         if change.kind == INITIAL:
             self.chat = self._decoded(Chat, memoryview(change.v), offset)
-        elif self.chat is None or not path or change.kind not in (SET, PUSH, DELETE):
+        elif not path or change.kind not in (SET, PUSH, DELETE):
             self._errors.add("schema", offset)
         else:
+            self.chat = self.chat or Chat()  # the log has lost its first line
             self._change(self.chat, path, change, offset)
 
     def _decoded(self, kind: type[S], text: memoryview, offset: int) -> S | None:
@@ -209,13 +210,17 @@ class Replay:
     ) -> None:
         """Make a change in a list; `path` begins with the name of the list and an index."""
         name, index = path[0], path[1]
-        if not isinstance(index, int) or not 0 <= index < len(items):
+        if not isinstance(index, int) or not 0 <= index <= len(items):
             self._errors.add("schema", offset)
+        elif index == len(items):
+            if change.kind == SET and len(path) == 2:  # noqa: PLR2004 - an item after the last
+                self._change(owner, [name], Change(PUSH, v=in_list(change.v)), offset)
+            else:
+                self._errors.add("schema", offset)
         elif len(path) > 2:  # noqa: PLR2004 - within the item
             self._change(items[index], path[2:], change, offset)
         else:
-            item = msgspec.Raw(b"[%s]" % (bytes(change.v) or b"{}"))
-            given = self._decoded(type(owner), nested([name], item), offset)
+            given = self._decoded(type(owner), nested([name], in_list(change.v)), offset)
             new = getattr(given, fields_of(type(owner))[str(name)], None)
             if new:
                 items[index] = new[0]
@@ -225,6 +230,11 @@ class Replay:
 def fields_of(kind: type[Shared]) -> dict[str, str]:
     """Return the names of the fields of a Struct, by their names in a document."""
     return {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+
+
+def in_list(value: msgspec.Raw) -> msgspec.Raw:
+    """Return a list of one value; of an empty object if the value has been removed."""
+    return msgspec.Raw(b"[%s]" % (bytes(value) or b"{}"))
 
 
 def cut(items: object, length: int | None) -> list[object]:
