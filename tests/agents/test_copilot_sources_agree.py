@@ -321,6 +321,15 @@ def test_a_tool_call_tells_the_model_of_answers(tmp_path):
     assert list(home.ledger.sessions["copilot", SESSION].models) == [MODEL]
 
 
+def test_a_shutdown_without_totals(tmp_path):
+    """What the answers show stays counted beside that of the next process (agentsview 1625)."""
+    home = Home(tmp_path)
+    resumed = start(10, kind="session.resume")
+    home.write_log(start(), answer(1), shutdown(2, 0), resumed, answer(11), shutdown(12, 0))
+    home.read()
+    assert home.used() == (2, 0, 0, 20)
+
+
 def test_totals_by_type_of_token_alone(tmp_path):
     """A shutdown without figures of its models (ai-driven-dev/framework 697)."""
     details = {"input": 10, "cache_read": 5, "cache_write": 70, "output": 42}

@@ -123,6 +123,9 @@ class LogState(ReaderState):
         if not self.runs:
             self.begin_run()
         run = self.runs.pop()
+        if not any(count or tokens.total for count, tokens in totals.values()):
+            for model, figures in run.shown.items():  # nothing else will show it
+                self.settle("", model, figures)
         made = self.answer_count - run.answers
         if over_all_runs is None:
             over_all_runs = self._is_over_all_runs(totals, run)

@@ -34,7 +34,6 @@ from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
 
 NAME = "copilot"
-KNOWN_TYPES = frozenset({"usage-columns"})
 FIGURES = frozenset({"session_id", "input_tokens", "output_tokens"})  # columns without which none
 COMPACTION = "compaction"  # an initiator
 SUMMARY_RANK = 3
@@ -64,7 +63,6 @@ class StoreParser(DatabaseParser[StoreState]):
     """The parser of one store."""
 
     state_type = StoreState
-    known_types = KNOWN_TYPES
 
     def __init__(self, batch: BatchBuilder, state: StoreState) -> None:
         super().__init__(batch, state)
