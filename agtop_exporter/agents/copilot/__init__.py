@@ -87,7 +87,7 @@ AGENT = Agent(
     read=read,
     signature=SIGNATURE,
     aliases=("github-copilot",),
-    known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES | store.KNOWN_TYPES,
+    known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
     not_in_files=(
         "VS Code chats before 1.109 have no tokens, and later ones none of subagents; premium "
         "requests as money, the plan, rate limits"
