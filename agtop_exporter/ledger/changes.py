@@ -3,7 +3,7 @@
 from collections import Counter
 
 from agtop_exporter.ledger.records import Entry, tally, unpriced
-from agtop_exporter.model import ModelUsage, hour_of
+from agtop_exporter.model import NO_TOKENS, ModelUsage, hour_of
 
 Place = tuple[int, str, int]  # session, model, hour
 
@@ -17,7 +17,7 @@ class Changes:
 
     def add(self, entry: Entry) -> None:
         """Add what an entry says."""
-        if entry.requests:
+        if entry.requests or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
         self._count(entry, 1)
@@ -30,7 +30,7 @@ class Changes:
 
     def take(self, entry: Entry) -> None:
         """Take away what an entry said."""
-        if entry.requests:
+        if entry.requests or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
         self._count(entry, -1)
@@ -40,6 +40,11 @@ class Changes:
             self.counts[entry.session, "tool_calls", name] += sign
         if entry.turns or entry.compactions or entry.tool_errors:
             tally(self.counts, entry.session, entry, sign)
+
+
+def _has_tokens(entry: Entry) -> bool:
+    """Return whether an entry has tokens, which may be of requests that another one counts."""
+    return entry.tokens is not NO_TOKENS and entry.tokens != NO_TOKENS
 
 
 def _place(entry: Entry) -> Place:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec.structs import astuple
 
+from agtop_exporter.ledger.accounts import Accounts, RunningTotal
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
@@ -25,9 +26,11 @@ def count(state: LedgerState, batch: Batch, price: Price) -> int:
 
     Raises DamagedError before anything has changed.
     """
+    if any(event.running_total for event in batch.events):
+        apply(state)  # the sums of the sessions are compared with the running totals
     merging, entries = _start(state, batch, price)
-    for key, entry in entries:
-        merging.add(key, entry, price)
+    for key, entry, total in entries:
+        merging.add(key, entry, price, total)
     merging.finish()
     return len(batch.events) - len(entries)
 
@@ -55,25 +58,34 @@ class Merging:
         self._merged: dict[bytes, Entry] = {}
         self._changes = Changes()
         self._adopted = Changes()
+        self._accounts = Accounts(state)
 
-    def add(self, key: bytes, entry: Entry, price: Price) -> None:
-        """Count what an event adds to what was known of it."""
+    def add(
+        self, key: bytes, entry: Entry, price: Price, total: RunningTotal | None = None
+    ) -> None:
+        """Count what an event adds to what was known of it, and to its running total."""
         key = self._counted_as(key, entry)
         before = self._known.get(key)
         if key in self._old:
             return
+        if before is not None and before.session in self._state.sessions.lost:
+            before = self._adopt(key, before, entry.session)
+        if total is not None:
+            entry = _with_price(self._accounts.lacking(entry, before, total), price)
         if before is None:
             self._put(key, entry)
             self._changes.add(entry)
+            if total is not None:
+                self._accounts.replace(None, entry)
             return
-        if before.session in self._state.sessions.lost:
-            before = self._adopt(key, before, entry.session)
         merged = self._merge(before, entry)
         if merged != before:
             merged = _priced(merged, before, price)
             self._put(key, merged)
             self._changes.take(before)
             self._changes.add(merged)
+            if total is not None:
+                self._accounts.replace(before, merged)
 
     def restore(self, key: bytes, entry: Entry) -> None:
         """Remember an event that has been counted."""
@@ -126,14 +138,17 @@ class Merging:
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
     """Remember the events of a batch that has been counted before. Raises DamagedError."""
     merging, entries = _start(state, batch, price)
-    for key, entry in entries:
-        merging.restore(key, entry)
+    for key, entry, total in entries:
+        if total is None:
+            merging.restore(key, entry)
+        else:  # the sums have what was counted of it
+            merging.add(key, entry, price, total)
     merging.finish()
 
 
 def _start(
     state: LedgerState, batch: Batch, price: Price
-) -> tuple[Merging, list[tuple[bytes, Entry]]]:
+) -> tuple[Merging, list[tuple[bytes, Entry, RunningTotal | None]]]:
     """Look up the events of a batch, and price them; those with a negative figure are left out."""
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_keys(batch.agent, events))
@@ -141,7 +156,8 @@ def _start(
     entries = []
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id)
-        entries.append((key, entry_of(event, session, price(event) if event.requests else None)))
+        entry = entry_of(event, session, price(event) if event.requests else None)
+        entries.append((key, entry, event.running_total))
     return merging, entries
 
 
@@ -286,6 +302,13 @@ def _as_event(entry: Entry) -> UsageEvent:
         speed=entry.speed,
         reported_cost=entry.reported_cost,
     )
+
+
+def _with_price(part: Entry, price: Price) -> Entry:
+    """Price an event of which only a part counts."""
+    if part.cost is not None or not (part.requests or part.tokens.total):
+        return part
+    return msgspec.structs.replace(part, cost=price(_as_event(part)))
 
 
 def _priced(merged: Entry, before: Entry, price: Price) -> Entry:

@@ -70,8 +70,21 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
             max(self.reasoning, other.reasoning),
         )
 
+    def min(self, other: "TokenCounts") -> "TokenCounts":
+        """Return the smaller value of each field."""
+        return TokenCounts(
+            min(self.input, other.input),
+            min(self.cache_read, other.cache_read),
+            min(self.cache_write_5m, other.cache_write_5m),
+            min(self.cache_write_1h, other.cache_write_1h),
+            min(self.output, other.output),
+            min(self.reasoning, other.reasoning),
+        )
+
 
 NO_TOKENS = TokenCounts()
+UNKNOWN_TOTAL = (-1, NO_TOKENS)
+"""The running total of a source that has lost records."""
 
 
 class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -151,6 +164,12 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     maximum of each number, and by the ids of tool calls. `copied` is set if the record itself
     shows that it is a copy. The event then belongs to the session with the original. An event that
     an earlier version has counted under `older_key` is not counted again.
+
+    `running_total` is set if two sources record the same usage under different keys. It is what one
+    source has shown so far of this session and model, this event included. The event then counts
+    only what the session lacks of it, so that the session has the larger account of each figure,
+    whichever source is read first. A source that has lost records has UNKNOWN_TOTAL. Its event
+    counts in full, unless it has been counted before.
     """
 
     key: str
@@ -168,6 +187,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
     reported_cost: int | None = None  # picodollars, if the agent recorded the cost
     older_key: str = ""  # the key that earlier versions gave this event, if it was another one
+    running_total: tuple[int, TokenCounts] | None = None  # requests and tokens
 
     @property
     def least(self) -> int:

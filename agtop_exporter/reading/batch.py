@@ -29,6 +29,7 @@ class EventFields(TypedDict, total=False):
     provider: str
     speed: str
     reported_cost: int | None
+    running_total: tuple[int, TokenCounts] | None
 
 
 class SessionFields(TypedDict, total=False):

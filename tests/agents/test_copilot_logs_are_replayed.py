@@ -178,6 +178,78 @@ def test_a_compacted_log_counts_no_more(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("more", "tokens"),
+    [
+        ({"result": {"usage": {"promptTokens": 100, "completionTokens": 10}}}, (100, 10)),
+        ({"result": {"promptTokens": 100, "outputTokens": 10}}, (100, 10)),
+        ({"result": {"metadata": {"promptTokens": 100, "outputTokens": 10}}}, (100, 10)),
+        (
+            {
+                "completionTokens": 49,
+                "result": {"metadata": {"promptTokens": 9, "outputTokens": 6}},
+            },
+            (9, 49),
+        ),
+        ({"promptTokens": 100, "completionTokens": 10, "modelState": {"value": 1}}, (100, 10)),
+    ],
+)
+def test_the_largest_figures_of_a_prompt_count(tmp_path, more, tokens):
+    record = told(chat_file(tmp_path, {"requests": [request(**more)]}))
+    counts = record.models["gpt-4.1"].tokens
+    assert (counts.input, counts.output) == tokens
+
+
+def test_a_change_within_a_result_keeps_the_rest(tmp_path):
+    metadata = {"promptTokens": 100, "outputTokens": 10, "resolvedModel": "gpt-4.1-2025"}
+    place = ["requests", 0, "result", "metadata"]
+    lines = [
+        initial(request(result={"metadata": metadata})),
+        {"kind": 1, "k": [*place, "outputTokens"], "v": 88},
+        {"kind": 1, "k": [*place, "toolCallRounds"], "v": [{"toolCalls": []}, {"id": "b"}]},
+        {
+            "kind": 2,
+            "k": [*place, "toolCallRounds", 0, "toolCalls"],
+            "v": [{"id": "c", "name": "x"}],
+        },
+        {"kind": 1, "k": [*place, "toolCallRounds", 1], "v": {"toolCalls": [{"name": "y"}]}},
+        {"kind": 3, "k": [*place, "toolCallRounds", 0, "thinking"]},
+    ]
+    record = told(chat_log(tmp_path, lines))
+    counts = record.models["gpt-4.1-2025"].tokens
+    assert (counts.input, counts.output) == (100, 88)
+    assert record.tools == {"x": 1, "y": 1}
+
+
+def test_a_log_of_changes_without_its_first_line(tmp_path):
+    """It counts under the name of its file; an item may be set after the last one."""
+    figures = {"promptTokens": 100, "completionTokens": 10, "result": {}}
+    lines = [
+        {"kind": 2, "k": ["requests"], "v": [request("r1", **figures)]},
+        {"kind": 1, "k": ["requests", 1], "v": request("r2", **figures)},
+        {"kind": 1, "k": ["requests", 3], "v": request("r3", **figures)},
+    ]
+    record = told(chat_log(tmp_path, lines))
+    assert (record.session_id, record.turns) == (SESSION, 2)
+    assert record.models["gpt-4.1"].tokens.input == 200
+
+
+def test_ids_that_are_unique_within_a_chat(tmp_path):
+    figures = {"promptTokens": 100, "completionTokens": 10, "result": {}}
+    ledger = Ledger()
+    for name in ("a", "b"):
+        for path in (request("r1", **figures), request("request_1", **figures)):
+            document = {"sessionId": name, "requests": [path]}
+            read_on(ledger, AGENT, str(chat_file(tmp_path, document, name)))
+    assert ledger.totals["requests", "copilot", "gpt-4.1"] == 3
+
+
+def test_the_model_that_the_editor_selected(tmp_path):
+    rounds = {"promptTokens": 100, "toolCallRounds": [{"modelId": "gpt-4.1"}]}
+    chosen = request(modelId="copilot/auto", result={"metadata": rounds})
+    assert list(told(chat_file(tmp_path, {"requests": [chosen]})).models) == ["gpt-4.1"]
+
+
+@pytest.mark.parametrize(
     ("opened", "cwd"),
     [
         ({"folder": "file:///home/ada/src/a%20b"}, "/home/ada/src/a b"),
@@ -330,6 +402,44 @@ def test_telemetry_of_a_known_session_is_passed_over(tmp_path):
     refresh(ledger, tmp_path, [AGENT])
     assert ledger.totals["requests", "copilot", "gpt-5.1"] == 5
     assert ledger.sessions["copilot", SESSION].models["gpt-5.1"].requests == 1
+
+
+def test_telemetry_that_names_no_session(tmp_path):
+    """It counts in its trace if nothing else can have it; a record of a log is no span."""
+    attributes = {"gen_ai.request.model": "gpt-5.1", "gen_ai.usage.input_tokens": 50}
+    span = {"traceId": "trace", "spanId": "a", "name": "chat gpt-5.1", "attributes": attributes}
+    details = {"attributes": {**attributes, "gen_ai.operation.name": "chat"}, "spanContext": {}}
+    path = write(tmp_path / ".copilot" / "otel" / "a.jsonl", [span, details])
+    assert told(path).session_id == "trace"
+    log(tmp_path, event("user.message", 1, content="go"))
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path))
+    assert ledger.sessions == {}
+
+
+@pytest.mark.parametrize(
+    ("read", "write_", "reasoning"),
+    [
+        ("cache_read.input_tokens", "cache_creation.input_tokens", "reasoning.output_tokens"),
+        ("cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_tokens"),
+    ],
+)
+def test_telemetry_of_either_convention(tmp_path, read, write_, reasoning):
+    """1.0.62 had other names for cached tokens (tokscale 716)."""
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.conversation.id": SESSION,
+        "gen_ai.response.model": "gpt-5.1",
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 20,
+        f"gen_ai.usage.{read}": 60,
+        f"gen_ai.usage.{write_}": 30,
+        f"gen_ai.usage.{reasoning}": 5,
+    }
+    path = tmp_path / ".copilot" / "otel" / "a.jsonl"
+    counts = told(write(path, [{"spanId": "a", "attributes": attributes}])).models["gpt-5.1"].tokens
+    assert (counts.input, counts.cache_read, counts.cache_write_5m) == (10, 60, 30)
+    assert (counts.output, counts.reasoning) == (20, 5)
 
 
 def test_roots(tmp_path):

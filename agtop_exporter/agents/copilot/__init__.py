@@ -7,10 +7,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
-from agtop_exporter.agents.copilot import chat, cli, document, otel, signals
+from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents.copilot import chat, cli, document, otel, signals, store
+from agtop_exporter.agents.copilot.logs import FOLDER, LOG
 from agtop_exporter.agents.copilot.processes import SIGNATURE
+from agtop_exporter.agents.copilot.rows import STORE
 from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.file_group import FileGroup
 
 EDITORS = ("Code", "Code - Insiders", "VSCodium")
 SERVERS = (".vscode-server", ".vscode-server-insiders", ".vscodium-server")
@@ -31,11 +34,14 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     return tuple(dict.fromkeys((*tool, *editors, *servers)))
 
 
-def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the logs and telemetry of the tool, or the chats of an editor."""
-    logs = root / "session-state"  # where the oldest versions kept `<id>.jsonl`
+def files(root: Path) -> Iterator[Entry]:
+    """List the logs, store and telemetry of the tool, or the chats of an editor."""
+    logs = root / FOLDER  # where the oldest versions kept `<id>.jsonl`
     yield from walk(logs, suffix=".jsonl", depth=0)
-    yield from (entry for entry in walk(logs, suffix=cli.LOG, depth=1) if entry.name == cli.LOG)
+    yield from (entry for entry in walk(logs, suffix=LOG, depth=1) if entry.name == LOG)
+    for entry in walk(root, suffix=STORE, depth=0):
+        if entry.name == STORE:
+            yield FileGroup(entry.path, (f"{entry.path}-wal",))
     yield from walk(root / "otel", suffix=".jsonl", depth=0)
     for folder in folders(root / "workspaceStorage"):
         yield from chats(Path(folder, "chatSessions"))
@@ -68,6 +74,8 @@ def read(path: str, cursor: Cursor) -> Batch:
         return chat.read(path, cursor)
     if folder == "otel":
         return otel.read(path, cursor)
+    if path.endswith(STORE):
+        return store.read(path, cursor)
     return cli.read(path, cursor)
 
 
@@ -81,7 +89,7 @@ AGENT = Agent(
     aliases=("github-copilot",),
     known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
     not_in_files=(
-        "VS Code chats before 1.109 have no tokens; premium requests as money, the plan, "
-        "rate limits"
+        "VS Code chats before 1.109 have no tokens, and later ones none of subagents; premium "
+        "requests as money, the plan, rate limits"
     ),
 )

@@ -1,5 +1,6 @@
 """Copilot Chat in VS Code: `chatSessions/<id>.json`, or the log of its changes, `<id>.jsonl`."""
 
+import re
 from collections.abc import Iterator
 
 from agtop_exporter.agents import tool_label
@@ -11,8 +12,11 @@ from agtop_exporter.agents.copilot.document import (
     Metadata,
     Replay,
     Request,
+    Result,
+    ResultUsage,
     Text,
 )
+from agtop_exporter.agents.copilot.rows import AUTO
 from agtop_exporter.agents.copilot.workspace import editor_folder
 from agtop_exporter.model import (
     PROMPT_RANK,
@@ -32,6 +36,7 @@ from agtop_exporter.reading.state import NoState
 NAME = "copilot"
 CUSTOM_RANK = 5
 PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)  # VS Code's ResponseModelState
+UNIQUE_ID = re.compile(r"^request_|[0-9a-f]{8}-[0-9a-f]{4}-")
 QUESTION = "questionCarousel"
 CALL = "toolInvocationSerialized"
 
@@ -68,6 +73,8 @@ def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
     if requests:
         session.set_title(prompt_text(requests[0]), PROMPT_RANK)
         session.signal = signal_of(requests[-1])
+    for request in requests:  # the figures of a prompt are those of its last request to a model
+        session.set_context_used(token_counts(request).input)
     session.set_title(chat.custom_title or "", CUSTOM_RANK)
     return session
 
@@ -96,7 +103,7 @@ def prompt_text(request: Request) -> str:
 
 
 def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
-    """Yield one event for each request; a copied chat keeps the ids of its requests.
+    """Yield one event for each request.
 
     The figures count once the request has ended, because only then the model is known. Without
     figures no request to a model is counted: one prompt can make many.
@@ -105,14 +112,11 @@ def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
     for index, request in enumerate(requests):
         metadata = (request.result.metadata if request.result else None) or Metadata()
         ended = index + 1 < len(requests) or has_ended(request)
-        tokens = TokenCounts(
-            input=request.prompt_tokens or metadata.prompt_tokens or 0,
-            output=request.completion_tokens or metadata.output_tokens or 0,
-        )
+        tokens = token_counts(request)
         counted = ended and tokens.total > 0
-        model = metadata.resolved_model or (request.model_id or "").removeprefix("copilot/")
+        model = model_of(request, metadata)
         yield UsageEvent(
-            key=f"chat:{request.request_id or f'{session_id}:{index}'}",
+            key=f"chat:{key_of(request, session_id, index)}",
             session_id=session_id,
             time=seconds(request.timestamp) or seconds(chat.creation_date) or 0.0,
             model=model if counted else "",
@@ -123,10 +127,37 @@ def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
         )
 
 
+def key_of(request: Request, session_id: str, index: int) -> str:
+    """Return the identity of a request; a copied chat keeps the ids that VS Code makes."""
+    if request.request_id and UNIQUE_ID.search(request.request_id):
+        return request.request_id
+    return f"{session_id}:{request.request_id or index}"
+
+
+def token_counts(request: Request) -> TokenCounts:
+    """Return the largest figures of a prompt: some are those of its last request to a model."""
+    result = request.result or Result()
+    metadata, usage = result.metadata or Metadata(), result.usage or ResultUsage()
+    prompts = request.prompt_tokens, metadata.prompt_tokens, result.prompt_tokens
+    outputs = request.completion_tokens, metadata.output_tokens, result.output_tokens
+    return TokenCounts(
+        input=max(tokens or 0 for tokens in (*prompts, usage.prompt_tokens)),
+        output=max(tokens or 0 for tokens in (*outputs, usage.completion_tokens)),
+    )
+
+
+def model_of(request: Request, metadata: Metadata) -> str:
+    """Return the model of a response; where the editor selects it, that of the last round."""
+    selected = (request.model_id or "").removeprefix("copilot/")
+    rounds = [each.model_id for each in metadata.tool_call_rounds or () if each.model_id]
+    used = rounds[-1] if rounds and selected in ("", AUTO) else ""
+    return metadata.resolved_model or used or selected
+
+
 def has_ended(request: Request) -> bool:
     """Return whether a request is complete."""
     state = request.model_state.value if request.model_state else None
-    return request.result is not None or state in (CANCELLED, FAILED)
+    return request.result is not None or state in (COMPLETE, CANCELLED, FAILED)
 
 
 def tool_calls(request: Request, metadata: Metadata) -> Iterator[tuple[str, str]]:
@@ -181,7 +212,7 @@ class LogParser(RecordParser[Change, LogState]):
 
     def __init__(self, batch: BatchBuilder, state: LogState) -> None:
         super().__init__(batch, state)
-        self.replay = Replay(state.chat, batch)
+        self.replay = Replay(state.document, batch)
 
     def feed(self, record: Change, offset: int) -> None:
         """Make one change."""
@@ -189,7 +220,7 @@ class LogParser(RecordParser[Change, LogState]):
 
     def finish(self) -> None:
         """Use the document as a whole; the ledger ignores what it already has."""
-        self.state.chat = self.replay.chat
+        self.state.document = self.replay.chat
         if self.replay.chat is not None:
             add_chat(self.replay.chat, self.batch)
 

@@ -5,10 +5,13 @@ https://github.com/microsoft/vscode/blob/main/src/vs/workbench/contrib/chat/comm
 Nothing here does I/O.
 """
 
+from functools import cache
+from typing import TypeVar, cast
+
 import msgspec
 
 from agtop_exporter.reading.batch import BatchBuilder
-from agtop_exporter.reading.decoding import Count, decoder
+from agtop_exporter.reading.decoding import Count, Decode, decoder
 from agtop_exporter.reading.state import ReaderState
 
 INITIAL, SET, PUSH, DELETE = range(4)  # kinds of changes
@@ -17,6 +20,11 @@ KNOWN_TYPES = frozenset(f"change.{kind}" for kind in (INITIAL, SET, PUSH, DELETE
 
 class Shared(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
     """Base class: members have the names that the change log uses."""
+
+
+S = TypeVar("S", bound=Shared)
+Path = list[str | int]
+"""The names and indexes on the way from a document to a value."""
 
 
 class Part(Shared):
@@ -40,6 +48,7 @@ class Round(Shared):
     """One request of the agent's loop."""
 
     tool_calls: list[ToolCall] | None = None
+    model_id: str | None = None
 
 
 class Metadata(Shared):
@@ -63,10 +72,20 @@ class Timings(Shared):
     total_elapsed: float | None = None
 
 
+class ResultUsage(Shared):
+    """The tokens of a request, in versions before February 2026."""
+
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+
+
 class Result(Shared):
     """The result of a request."""
 
     metadata: Metadata | None = None
+    usage: ResultUsage | None = None
+    prompt_tokens: Count | None = None
+    output_tokens: Count | None = None
     error_details: ErrorDetails | None = None
     timings: Timings | None = None
 
@@ -126,7 +145,7 @@ class Change(msgspec.Struct, gc=False):
     """One line of the log: `k` is a path, `v` a value, `i` the length to which a list is cut."""
 
     kind: int | None = None
-    k: list[str | int] | None = None
+    k: Path | None = None
     v: msgspec.Raw = msgspec.Raw()
     i: int | None = None
 
@@ -134,11 +153,7 @@ class Change(msgspec.Struct, gc=False):
 class LogState(ReaderState):
     """What a parser keeps of a log between two reads."""
 
-    chat: Chat | None = None
-
-
-CHAT_FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Chat)}
-REQUEST_FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Request)}
+    document: Chat | None = None
 
 
 class Replay:
@@ -147,8 +162,7 @@ class Replay:
     def __init__(self, chat: Chat | None, batch: BatchBuilder) -> None:
         self.chat = chat
         self._errors = batch.errors
-        self._as_chat = decoder(Chat, batch.errors)
-        self._as_request = decoder(Request, batch.errors)
+        self._decoders: dict[type[Shared], Decode[Shared]] = {}
         self._unknown = batch.unknown
 
     def apply(self, change: Change, offset: int) -> None:
@@ -156,43 +170,71 @@ class Replay:
         self._unknown.observe("" if change.kind is None else f"change.{change.kind}")
         path = change.k or []
         if change.kind == INITIAL:
-            self.chat = self._as_chat(memoryview(change.v), offset)
-        elif self.chat is None or not path or change.kind not in (SET, PUSH, DELETE):
+            self.chat = self._decoded(Chat, memoryview(change.v), offset)
+        elif not path or change.kind not in (SET, PUSH, DELETE):
             self._errors.add("schema", offset)
-        elif path[0] == "requests" and len(path) > 1:
-            self._change_request(self.chat, path, change, offset)
         else:
-            self._change_chat(self.chat, path, change, offset)
+            self.chat = self.chat or Chat()  # the log has lost its first line
+            self._change(self.chat, path, change, offset)
 
-    def _change_chat(self, chat: Chat, path: list[str | int], change: Change, offset: int) -> None:
-        name = CHAT_FIELDS.get(str(path[0]))
+    def _decoded(self, kind: type[S], text: memoryview, offset: int) -> S | None:
+        if kind not in self._decoders:
+            self._decoders[kind] = decoder(kind, self._errors)
+        return cast("S | None", self._decoders[kind](text, offset))
+
+    def _change(self, owner: Shared, path: Path, change: Change, offset: int) -> None:
+        """Make a change at a path below `owner`; a member that is not used is ignored."""
+        name = fields_of(type(owner)).get(str(path[0]))
         if name is None:
-            return  # a member that is not used
-        given = self._as_chat(nested(path, change.v), offset) if len(change.v) else None
-        value = getattr(given, name, None)
-        if change.kind == PUSH:
-            value = [*cut(getattr(chat, name), change.i), *(value or ())]
-        setattr(chat, name, value)
+            return
+        value = getattr(owner, name)
+        if len(path) > 1 and isinstance(value, list):
+            self._change_item(owner, value, path, change, offset)
+        elif len(path) > 1 and isinstance(value, Shared):
+            self._change(value, path[1:], change, offset)
+        else:
+            new = self._new_value(owner, name, path, change, offset)
+            if change.kind == PUSH:
+                new = [*cut(value, change.i), *(new if isinstance(new, list) else ())]
+            setattr(owner, name, new)
 
-    def _change_request(
-        self, chat: Chat, path: list[str | int], change: Change, offset: int
+    def _new_value(
+        self, owner: Shared, name: str, path: Path, change: Change, offset: int
+    ) -> object:
+        """Return the value of a member of `owner` that a change sets; None if it removes it."""
+        text = nested(path, change.v) if len(change.v) else memoryview(b"{}")
+        return getattr(self._decoded(type(owner), text, offset), name, None)
+
+    def _change_item(
+        self, owner: Shared, items: list[Shared], path: Path, change: Change, offset: int
     ) -> None:
-        requests, index = chat.requests or [], path[1]
-        if not isinstance(index, int) or not 0 <= index < len(requests):
+        """Make a change in a list; `path` begins with the name of the list and an index."""
+        name, index = path[0], path[1]
+        if not isinstance(index, int) or not 0 <= index <= len(items):
             self._errors.add("schema", offset)
-            return
-        if len(path) == 2:  # noqa: PLR2004 - the request itself
-            new = self._as_request(memoryview(change.v), offset) if len(change.v) else None
-            requests[index] = new or Request()
-            return
-        name = REQUEST_FIELDS.get(str(path[2]))
-        if name is None or (name == "response" and len(path) > 3):  # noqa: PLR2004 - within a part
-            return
-        given = self._as_request(nested(path[2:], change.v), offset) if len(change.v) else None
-        value = getattr(given, name, None)
-        if change.kind == PUSH:
-            value = [*cut(getattr(requests[index], name), change.i), *(value or ())]
-        setattr(requests[index], name, value)
+        elif index == len(items):
+            if change.kind == SET and len(path) == 2:  # noqa: PLR2004 - an item after the last
+                self._change(owner, [name], Change(PUSH, v=in_list(change.v)), offset)
+            else:
+                self._errors.add("schema", offset)
+        elif len(path) > 2:  # noqa: PLR2004 - within the item
+            self._change(items[index], path[2:], change, offset)
+        else:
+            given = self._decoded(type(owner), nested([name], in_list(change.v)), offset)
+            new = getattr(given, fields_of(type(owner))[str(name)], None)
+            if new:
+                items[index] = new[0]
+
+
+@cache
+def fields_of(kind: type[Shared]) -> dict[str, str]:
+    """Return the names of the fields of a Struct, by their names in a document."""
+    return {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+
+
+def in_list(value: msgspec.Raw) -> msgspec.Raw:
+    """Return a list of one value; of an empty object if the value has been removed."""
+    return msgspec.Raw(b"[%s]" % (bytes(value) or b"{}"))
 
 
 def cut(items: object, length: int | None) -> list[object]:
@@ -201,7 +243,7 @@ def cut(items: object, length: int | None) -> list[object]:
     return kept if length is None else kept[: max(0, length)]
 
 
-def nested(path: list[str | int], value: msgspec.Raw) -> memoryview:
+def nested(path: Path, value: msgspec.Raw) -> memoryview:
     """Return a JSON document with only a value at a path."""
     for step in reversed(path):
         value = msgspec.Raw(b"{%s:%s}" % (msgspec.json.encode(str(step)), bytes(value)))

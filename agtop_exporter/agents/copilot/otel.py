@@ -1,7 +1,8 @@
 """The command line tool's OpenTelemetry file: `otel/*.jsonl`, one span or metric a line.
 
 Only spans of the operation `chat` count; there is one for each request. Sessions with an event log
-are skipped, because the log has the same requests. Names of attributes:
+or with rows in the session store are skipped, because these have the same requests. A span that
+names no session is skipped if there is any log or store. Names of attributes:
 https://docs.github.com/copilot/reference/copilot-cli-reference/cli-command-reference.
 """
 
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.agents.copilot.logs import FOLDER, find_log
+from agtop_exporter.agents.copilot.rows import STORE, has_rows
 from agtop_exporter.model import Batch, Cursor, TokenCounts, UsageEvent
-from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Count
 from agtop_exporter.reading.jsonl import read_jsonl
@@ -24,10 +26,12 @@ KNOWN_TYPES = frozenset(  # the operations in the conventions
     | {"invoke_workflow", "retrieval", "text_completion"}
 )
 PREFIX = "gen_ai."
-NAME_BYTES_MAX = 200  # of a session; a file name can have 255
 ATTRIBUTES = {  # by field
     "operation": f"{PREFIX}operation.name",
     "conversation": f"{PREFIX}conversation.id",
+    "session": "session.id",  # the next two: of VS Code
+    "chat": "copilot_chat.session_id",
+    "chat_session": "copilot_chat.chat_session_id",
     "response": f"{PREFIX}response.id",
     "response_model": f"{PREFIX}response.model",
     "request_model": f"{PREFIX}request.model",
@@ -36,6 +40,10 @@ ATTRIBUTES = {  # by field
     "cache_read": f"{PREFIX}usage.cache_read.input_tokens",
     "cache_write": f"{PREFIX}usage.cache_creation.input_tokens",
     "reasoning": f"{PREFIX}usage.reasoning.output_tokens",
+    "newer_cache_write": f"{PREFIX}usage.cache_write.input_tokens",
+    "older_cache_read": f"{PREFIX}usage.cache_read_input_tokens",  # as in 1.0.62
+    "older_cache_write": f"{PREFIX}usage.cache_creation_input_tokens",
+    "older_reasoning": f"{PREFIX}usage.reasoning_tokens",
 }
 
 
@@ -44,6 +52,9 @@ class Attributes(msgspec.Struct, gc=False, rename=ATTRIBUTES):
 
     operation: str | None = None
     conversation: str | None = None
+    session: str | None = None
+    chat: str | None = None
+    chat_session: str | None = None
     response: str | None = None
     response_model: str | None = None
     request_model: str | None = None
@@ -52,6 +63,15 @@ class Attributes(msgspec.Struct, gc=False, rename=ATTRIBUTES):
     cache_read: Count | None = 0
     cache_write: Count | None = 0
     reasoning: Count | None = 0
+    newer_cache_write: Count | None = 0
+    older_cache_read: Count | None = 0
+    older_cache_write: Count | None = 0
+    older_reasoning: Count | None = 0
+
+    @property
+    def session_id(self) -> str:
+        """The session, under any of its names; "" if there is none."""
+        return self.conversation or self.chat or self.chat_session or self.session or ""
 
 
 class Span(msgspec.Struct, gc=False, rename="camel"):
@@ -59,29 +79,38 @@ class Span(msgspec.Struct, gc=False, rename="camel"):
 
     span_id: str | None = None
     trace_id: str | None = None
+    name: str | None = None
     end_time: list[float] | None = None
     attributes: Attributes | None = None
 
 
+def is_request(span: Span, attributes: Attributes) -> bool:
+    """Return whether a line is the span of a request; a record of a log has its ids elsewhere."""
+    operation = attributes.operation or (span.name or "").partition(" ")[0]
+    return operation == REQUEST and bool(span.span_id or span.trace_id or attributes.session_id)
+
+
 def usage_event(span: Span, place: str) -> UsageEvent | None:
-    """Return the event of a request; None for any other span."""
+    """Return the event of a request, in the trace if its session is unknown; None if not one."""
     attributes = span.attributes
-    if attributes is None or attributes.operation != REQUEST or not attributes.conversation:
+    if attributes is None or not is_request(span, attributes):
         return None
-    read, written = attributes.cache_read or 0, attributes.cache_write or 0
+    read = attributes.cache_read or attributes.older_cache_read or 0
+    written = attributes.cache_write or attributes.newer_cache_write or 0
+    written = written or attributes.older_cache_write or 0
     tokens = TokenCounts(
         input=max(0, (attributes.input or 0) - read - written),
         cache_read=read,
         cache_write_5m=written,
         output=attributes.output or 0,
-        reasoning=attributes.reasoning or 0,
+        reasoning=attributes.reasoning or attributes.older_reasoning or 0,
     )
     if not tokens.total:
         return None
     time = span.end_time or []
     return UsageEvent(
         key=f"span:{span.trace_id}:{span.span_id or place}",
-        session_id=attributes.conversation,
+        session_id=attributes.session_id or span.trace_id or "",
         time=time[0] if time and 0 < time[0] < 1e11 else 0.0,  # noqa: PLR2004 - the year 5138
         model=attributes.response_model or attributes.request_model or "",
         tokens=tokens,
@@ -98,14 +127,15 @@ class SpanParser(RecordParser[Span, NoState]):
 
     def __init__(self, batch: BatchBuilder, state: NoState) -> None:
         super().__init__(batch, state)
-        self.logs = Path(self.path).parent.parent / "session-state"
+        self.home = Path(self.path).parent.parent
+        self.read_elsewhere: dict[str, bool] = {}  # by session id
 
     def feed(self, record: Span, offset: int) -> None:
         """Use one line; `offset` is the byte offset after it."""
         if record.attributes and record.attributes.operation:  # others are no spans of a model
             self.batch.unknown.observe(record.attributes.operation)
         event = usage_event(record, f"{self.path}:{offset}")
-        if event is None or has_log(self.logs, event.session_id):
+        if event is None or not event.session_id or self._is_read_elsewhere(record, event):
             return
         self.batch.events.append(event)
         session = self.batch.session(event.session_id)
@@ -113,14 +143,18 @@ class SpanParser(RecordParser[Span, NoState]):
         if event.time:
             session.observe_time(event.time)
 
+    def _is_read_elsewhere(self, span: Span, event: UsageEvent) -> bool:
+        """Return whether the log or the store has a request, or may have it."""
+        if span.attributes is None or not span.attributes.session_id:
+            return (self.home / FOLDER).exists() or (self.home / STORE).exists()
+        session_id = event.session_id
+        if session_id not in self.read_elsewhere:
+            self.read_elsewhere[session_id] = find_log(self.home, session_id) is not None or (
+                has_rows(str(self.home / STORE), session_id)
+            )
+        return self.read_elsewhere[session_id]
+
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one file. Raises OSError."""
     return read_jsonl(NAME, SpanParser, path, cursor)
-
-
-def has_log(logs: Path, session_id: str) -> bool:
-    """Return whether a session has an event log; an id that cannot be a file name has none."""
-    if "/" in session_id or not clean_path(session_id) or len(session_id.encode()) > NAME_BYTES_MAX:
-        return False
-    return (logs / session_id / "events.jsonl").exists() or (logs / f"{session_id}.jsonl").exists()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from agtop_exporter.model import TokenCounts
-from agtop_exporter.reading.decoding import Count, Moment
+from agtop_exporter.reading.decoding import Count, Moment, RunningTotal
 
 
 class Accounting(msgspec.Struct, gc=False, rename="camel"):
@@ -56,6 +56,12 @@ class Accounts(msgspec.Struct, gc=False, rename="camel"):
     model_metrics: dict[str, ModelMetrics] | None = None
 
 
+class TokenDetail(msgspec.Struct, gc=False, rename="camel"):
+    """The tokens of one type in all requests of a process."""
+
+    token_count: RunningTotal | None = None
+
+
 class Place(msgspec.Struct, gc=False):
     """The working directory and branch of a session."""
 
@@ -69,6 +75,8 @@ class Data(msgspec.Struct, gc=False, rename="camel"):
     copilot_version: str | None = None
     selected_model: str | None = None
     new_model: str | None = None
+    model: str | None = None  # of a message or a tool call
+    output_tokens: Count | None = None  # of a message
     reasoning_effort: str | None = None
     context: Place | None = None
     content: str | None = None
@@ -85,6 +93,9 @@ class Data(msgspec.Struct, gc=False, rename="camel"):
     compaction_tokens_used: Usage | None = None
     accounting_snapshot: Accounts | None = None
     model_metrics: dict[str, ModelMetrics] | None = None
+    token_details: dict[str, TokenDetail] | None = None  # types as in `details_of`
+    current_model: str | None = None
+    parent_tool_call_id: str | None = None  # in records of a subagent
     agent_display_name: str | None = None
 
 
@@ -100,6 +111,8 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
 Figures = tuple[int, TokenCounts]
 """Requests and tokens."""
+
+NOTHING: Figures = (0, TokenCounts())
 
 Totals = dict[str, Figures]
 """What was used so far, by model."""
@@ -127,3 +140,15 @@ def totals_of(metrics: Mapping[str, ModelMetrics]) -> Totals:
         )
         for model, figures in metrics.items()
     }
+
+
+def details_of(details: Mapping[str, TokenDetail], model: str) -> Totals:
+    """Return the sums by type of token as those of one model; the types are disjoint."""
+    counts = {name: detail.token_count or 0 for name, detail in details.items()}
+    tokens = TokenCounts(
+        input=counts.get("input", 0),
+        cache_read=counts.get("cache_read", 0),
+        cache_write_5m=counts.get("cache_write", 0),
+        output=counts.get("output", 0),
+    )
+    return {model: (0, tokens)} if tokens.total else {}

@@ -1,7 +1,8 @@
 """What a parser keeps of a log between two reads, and what the totals of a shutdown add to it.
 
-Versions up to about 1.0.90 write no usage records. Of their requests only the totals are known that
-a process writes when it shuts down. In some versions these are of the process alone
+Versions up to about 1.0.90 write no usage records. Of their requests a log has the output tokens of
+each answer, and the totals that a process writes when it shuts down, unless it is killed. In some
+versions the totals are of the process alone
 (https://github.com/PanAchy/copilot-arewecooked/pull/45). In others they are of all processes so
 far, and start again after a compaction (1.0.78: https://github.com/getagentseal/codeburn). Several
 processes can work on one session at the same time; each writes the totals that it found plus its
@@ -14,14 +15,23 @@ from typing import TypeVar
 
 from msgspec import field
 
-from agtop_exporter.agents.copilot.records import Figures, Totals
+from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.state import ReaderState
 
 REMEMBERED = 64  # calls whose end, and requests whose compaction, may still follow
+SESSIONS_MAX = 1024  # sessions with sums: the main one and subagents
 RUNS_MAX = 8  # processes that have not shut down; a killed process never does
 
 Value = TypeVar("Value", str, bool)
+
+
+class Answer(ReaderState):
+    """An answer of a model that is not known yet; it is counted without a model."""
+
+    key: str = ""
+    time: float = 0.0
+    output: int = 0
 
 
 class Run(ReaderState):
@@ -32,50 +42,77 @@ class Run(ReaderState):
     answers: int = 0  # messages of models without usage records
     compacted: int = 0  # the same, at the latest compaction since
     alone: bool = True  # no other process has worked on the session since
+    # What its answers and compactions show, until a record or its totals show all of it.
+    shown: Totals = field(default_factory=dict)
 
 
 class LogState(ReaderState):
-    """The state of one log."""
+    """The state of one log. A session id is "" for the main session.
 
-    model: str = ""
-    cwd: str = ""
-    tools: dict[str, str] = field(default_factory=dict)  # the latest calls: id -> name
-    requests: dict[str, bool] = field(default_factory=dict)  # ids of the latest requests
+    The names of the fields differ from those of version 0.1, which kept no sums: a log that it has
+    read is read again.
+    """
+
+    main_model: str = ""
+    main_cwd: str = ""
+    calls: dict[str, str] = field(default_factory=dict)  # the latest tool calls: id -> name
+    latest_requests: dict[str, bool] = field(default_factory=dict)  # their ids
     # By session id: whether the last message called no tool.
     answered: dict[str, bool] = field(default_factory=dict)
+    complete: bool = False  # the log has all of the session, from the first record on
+    rewritten: bool = False  # the log had other records before
+    forked: bool = False  # the log has copies of records of another session
+    writes_records: bool = False  # the version in use writes usage records
     recorded: bool = False  # the log has usage records
-    records: int = 0  # usage records so far
-    answers: int = 0  # messages of models without usage records so far
-    totals: Totals = field(default_factory=dict)  # at the last shutdown
+    record_count: int = 0  # usage records so far
+    answer_count: int = 0  # messages of models without usage records so far
+    last_totals: Totals = field(default_factory=dict)  # at the last shutdown
     runs: list[Run] = field(default_factory=list)  # processes that have not shut down
+    settled: dict[str, Totals] = field(default_factory=dict)  # by session id; without Run.shown
+    unnamed: list[Answer] = field(default_factory=list)
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether the sums of this log are those of the session."""
+        return self.complete and not (self.rewritten or self.forked)
 
     def begin_run(self) -> None:
         """Add a process that has started to work on the session."""
         for other in self.runs:
             other.alone = False
-        run = Run(self.totals, self.records, self.answers, self.answers, not self.runs)
-        self.runs = [*self.runs, run][-RUNS_MAX:]
+        answers = self.answer_count
+        run = Run(self.last_totals, self.record_count, answers, answers, not self.runs)
+        self.runs.append(run)
+        if len(self.runs) > RUNS_MAX:
+            for model, figures in self.runs.pop(0).shown.items():
+                self.settle("", model, figures)
 
     def add_record(self, call: str) -> None:
         """Count a usage record; `call` is the id of its request."""
         if not self.runs:
             self.begin_run()
-        self.recorded = True
-        self.records += 1
+        self.runs[-1].shown = {}
+        self.recorded = self.writes_records = True
+        self.record_count += 1
         if call:
-            remember(self.requests, call, value=True)
+            remember(self.latest_requests, call, value=True)
 
-    def add_answer(self, call: str) -> None:
-        """Count a message of a model; `call` is the id of its request."""
+    def add_answer(self, call: str) -> bool:
+        """Count a message of a model; return whether only the message shows its request.
+
+        `call` is the id of the request.
+        """
         if not self.runs:
             self.begin_run()
-        if call not in self.requests:
-            self.answers += 1
+        if call in self.latest_requests:
+            return False
+        self.answer_count += 1
+        return self.knows_all and not self.writes_records
 
     def compact(self) -> None:
         """Note a compaction, after which the totals may start again."""
         for run in self.runs:
-            run.compacted = self.answers
+            run.compacted = self.answer_count
 
     def shut_down(self, totals: Totals, *, over_all_runs: bool | None) -> Totals:
         """End a process; return what its totals add to what is already counted, by model.
@@ -86,7 +123,10 @@ class LogState(ReaderState):
         if not self.runs:
             self.begin_run()
         run = self.runs.pop()
-        made = self.answers - run.answers
+        if not any(count or tokens.total for count, tokens in totals.values()):
+            for model, figures in run.shown.items():  # nothing else will show it
+                self.settle("", model, figures)
+        made = self.answer_count - run.answers
         if over_all_runs is None:
             over_all_runs = self._is_over_all_runs(totals, run)
         added = totals
@@ -94,9 +134,41 @@ class LogState(ReaderState):
             added = {model: growth(now, run.base.get(model)) for model, now in totals.items()}
             again = any(began_again(now, run.base.get(model)) for model, now in totals.items())
             totals = totals if again else run.base | totals
-        self.totals = totals
-        has_records = self.records > run.records or (self.recorded and not made)
+        self.last_totals = totals
+        has_records = self.record_count > run.records or (self.recorded and not made)
         return {} if has_records else added
+
+    # --- sums -------------------------------------------------------------------------------
+
+    def settle(self, session_id: str, model: str, figures: Figures) -> None:
+        """Add usage that stays as it is."""
+        sums = self.settled.setdefault(session_id, {})
+        sums[model] = plus(sums.get(model), figures)
+        if len(self.settled) > SESSIONS_MAX:
+            del self.settled[next(key for key in self.settled if key)]
+
+    def show(self, model: str, figures: Figures) -> None:
+        """Add usage of the main session that the totals of its process will contain."""
+        if not self.runs:
+            self.begin_run()
+        shown = self.runs[-1].shown
+        shown[model] = plus(shown.get(model), figures)
+
+    def running_total(self, session_id: str, model: str) -> Figures:
+        """Return what the log shows so far of a session and model."""
+        total = self.settled.get(session_id, {}).get(model, NOTHING)
+        for run in () if session_id else self.runs:
+            if model in run.shown:
+                total = plus(run.shown[model], total)
+        return total
+
+    def sums(self) -> Totals:
+        """Return what the log shows so far of the main session."""
+        sums = dict(self.settled.get("", {}))
+        for run in self.runs:
+            for model, figures in run.shown.items():
+                sums[model] = plus(sums.get(model), figures)
+        return sums
 
     def _is_over_all_runs(self, totals: Totals, run: Run) -> bool:
         """Return whether totals are of all runs or of this one, judged by the number of answers.
@@ -106,7 +178,7 @@ class LogState(ReaderState):
         """
         requests = sum(count for count, _ in totals.values())
         before = sum(count for count, _ in run.base.values())
-        made, since = self.answers - run.answers, self.answers - run.compacted
+        made, since = self.answer_count - run.answers, self.answer_count - run.compacted
         of_all = _distance(requests, before + (made if run.alone else 0), before + made)
         of_this = min(
             _distance(requests, made if run.alone else 0, made),
@@ -118,6 +190,11 @@ class LogState(ReaderState):
 def _distance(count: int, least: int, most: int) -> int:
     """Return by how much a count is outside a range."""
     return max(least - count, count - most, 0)
+
+
+def plus(one: Figures | None, other: Figures) -> Figures:
+    """Return the sum of two figures."""
+    return other if one is None else (one[0] + other[0], one[1] + other[1])
 
 
 def growth(now: Figures, before: Figures | None) -> Figures:

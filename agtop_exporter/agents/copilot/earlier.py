@@ -1,0 +1,47 @@
+"""What a log shows of the processes before the session store has rows of its session."""
+
+from msgspec import field
+
+from agtop_exporter.agents.copilot.cli import NAME, STARTS, LogParser
+from agtop_exporter.agents.copilot.records import Record, Totals
+from agtop_exporter.agents.copilot.state import LogState
+from agtop_exporter.model import Cursor
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.state import encode_state, restore
+
+
+class EarlierState(LogState):
+    """The state of a log with the sums at the latest start of a process until a time."""
+
+    until: float = 0.0  # unix seconds
+    started_at: float = 0.0
+    earlier: Totals = field(default_factory=dict)
+
+
+class EarlierParser(LogParser):
+    """The parser of a log that remembers its sums when a process starts."""
+
+    state_type = EarlierState
+    state: EarlierState
+
+    def feed(self, record: Record, offset: int) -> None:
+        """Use one record; `offset` is the byte offset after it."""
+        time = record.timestamp.timestamp() if record.timestamp else 0.0
+        if record.type in STARTS and time <= self.state.until:
+            self.state.started_at = time
+            self.state.earlier = self.state.sums() if self.state.knows_all else {}
+        super().feed(record, offset)
+
+
+def usage_before(path: str, time: float) -> tuple[Totals, float]:
+    """Return the usage in a log before the process that was running at a time, and its start.
+
+    Times are in unix seconds. A log that has lost its first records shows nothing. Raises OSError.
+    """
+    state = EarlierState(until=time)
+    cursor, more = Cursor(state=encode_state(state)), True
+    while more:
+        batch = read_jsonl(NAME, EarlierParser, path, cursor)
+        cursor, more = batch.cursor, batch.more
+        state, _, _ = restore(cursor, EarlierState)
+    return state.earlier, state.started_at

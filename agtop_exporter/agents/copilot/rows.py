@@ -1,0 +1,82 @@
+"""The rows of the session store.
+
+Nothing but `has_rows` does I/O.
+"""
+
+from datetime import UTC, datetime
+
+from agtop_exporter.model import Cursor, TokenCounts
+from agtop_exporter.reading.databases import Database
+from agtop_exporter.reading.decoding import Count, Errors
+from agtop_exporter.reading.files import NotAFileError
+from agtop_exporter.reading.rows import TableRow
+
+STORE = "session-store.db"
+AUTO = "auto"  # the tool selects the model
+TABLE, SESSIONS = "assistant_usage_events", "sessions"
+
+
+class UsageRow(TableRow):
+    """One request; input includes cached input, output includes reasoning."""
+
+    id: int = 0
+    session_id: str = ""
+    agent_id: str = ""
+    model: str = ""
+    copilot_usage_model: str = ""
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_read_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    reasoning_tokens: Count = 0
+    initiator: str = ""
+    reasoning_effort: str = ""
+    created_at: str = ""
+
+
+class SessionRow(TableRow):
+    """One session."""
+
+    id: str = ""
+    cwd: str = ""
+    branch: str = ""
+    summary: str = ""
+    created_at: str = ""
+
+
+def model_of(row: UsageRow) -> str:
+    """Return the model of a row, the one that the tool selected for "auto"; "" if unknown."""
+    selected = row.copilot_usage_model if row.model in ("", AUTO) else row.model
+    return "" if selected == AUTO else selected
+
+
+def token_counts(row: UsageRow) -> TokenCounts:
+    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
+    read, written = row.cache_read_tokens, row.cache_write_tokens
+    return TokenCounts(
+        input=max(0, row.input_tokens - read - written),
+        cache_read=read,
+        cache_write_5m=written,
+        output=row.output_tokens,
+        reasoning=min(row.reasoning_tokens, row.output_tokens),
+    )
+
+
+def seconds(text: str) -> float:
+    """Return a time of the store in unix seconds, UTC without a zone; 0 if it is none."""
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def has_rows(path: str, session_id: str) -> bool:
+    """Return whether a store has requests of a session. Raises OSError if it cannot be read."""
+    try:
+        with Database(path, Cursor(), errors=Errors(path)) as database:
+            where, values = "session_id = ?", (session_id,)
+            rows = database.find(TABLE, UsageRow, where=where, values=values, limit=1)
+            return next(rows, None) is not None
+    except (FileNotFoundError, NotAFileError):
+        return False

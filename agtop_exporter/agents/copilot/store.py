@@ -1,0 +1,222 @@
+"""The tool's `session-store.db`, which the desktop application writes, too: a row for each request.
+
+Since about 1.0.70, table `assistant_usage_events`. A log has the same requests in another form, and
+no id is in both. Events therefore have running totals: of each session and model the ledger has the
+larger account, that of the rows or that of the log. The rows alone have the requests of the
+application, of a process that was killed, and of the time before a compaction.
+
+A log that begins with copies of another session has requests that may count for either of both. The
+rows of its session are not used, so that nothing counts twice.
+"""
+
+from pathlib import Path
+
+from msgspec import field
+
+from agtop_exporter.agents.copilot.earlier import usage_before
+from agtop_exporter.agents.copilot.logs import Log, look_at_log
+from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals
+from agtop_exporter.agents.copilot.rows import (
+    SESSIONS,
+    TABLE,
+    SessionRow,
+    UsageRow,
+    model_of,
+    seconds,
+    token_counts,
+)
+from agtop_exporter.agents.copilot.state import plus
+from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.databases import Database
+from agtop_exporter.reading.rows import Watermark
+from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
+from agtop_exporter.reading.state import ReaderState
+
+NAME = "copilot"
+FIGURES = frozenset({"session_id", "input_tokens", "output_tokens"})  # columns without which none
+COMPACTION = "compaction"  # an initiator
+SUMMARY_RANK = 3
+UNDESCRIBED_MAX = 64
+ACCOUNTS_MAX = 128  # sessions that are still in use
+
+
+class Account(ReaderState):
+    """What the rows of a session or subagent have shown so far."""
+
+    totals: Totals = field(default_factory=dict)
+    latest: float = 0.0  # time of the latest row
+    model: str = ""  # of the latest row
+
+
+class StoreState(ReaderState):
+    """How far the table has been read, and the sums of the sessions whose rows came last."""
+
+    rows: Watermark = Watermark()
+    accounts: dict[str, Account] = field(default_factory=dict)  # by session id
+    again: bool = False  # rows before the latest of their session have been added up already
+    # Session ids, by the ids of those that the store does not describe yet, and their subagents.
+    undescribed: dict[str, str] = field(default_factory=dict)
+
+
+class StoreParser(DatabaseParser[StoreState]):
+    """The parser of one store."""
+
+    state_type = StoreState
+
+    def __init__(self, batch: BatchBuilder, state: StoreState) -> None:
+        super().__init__(batch, state)
+        self.home = Path(self.path).parent
+        self.logs: dict[str, Log | None] = {}
+
+    def read(self, database: Database) -> None:
+        """Read the new rows, as far as the batch goes."""
+        self.database = database
+        columns = database.columns(TABLE)
+        if columns and not columns >= FIGURES:
+            self.batch.unknown.observe("no-usage-columns")
+        last: tuple[int, str] | None = None
+        for rowid, row in database.after(TABLE, self.state.rows, UsageRow):
+            self.state.again = self.state.again or bool(database.reset)
+            last = (rowid, str(row.id))
+            if row.session_id:
+                self._handle_row(row, rowid)
+        if database.reset:
+            self.state.rows = Watermark()
+        if last is not None:
+            self.state.rows = self.state.rows.moved_to(*last)
+        self.state.again = self.state.again and database.more
+        for session_id, main_id in tuple(self.state.undescribed.items()):
+            self._describe_by_store(session_id, main_id)
+
+    def _handle_row(self, row: UsageRow, rowid: int) -> None:
+        log = self._log(row.session_id)
+        # The totals in a log without usage records are of the session with its subagents.
+        apart = row.agent_id and (log is None or log.has_records)
+        session_id = row.agent_id if apart else row.session_id
+        account = self._account(session_id, row, rowid, log)
+        time = seconds(row.created_at) or account.latest or self._created(row.session_id)
+        figures = 1, token_counts(row)
+        model = model_of(row) or account.model or (log.model if log else "")
+        account.model = model
+        if not self.state.again or time > account.latest:
+            add(account, model, figures)
+        account.latest = max(account.latest, time)
+        if not figures[1].total or (log is not None and log.forked):
+            return
+        self.batch.event(
+            f"row:{row.session_id}:{row.id}:{row.created_at}:{row.input_tokens}:{row.output_tokens}",
+            session_id=session_id,
+            time=time,
+            model=model,
+            requests=1,
+            tokens=figures[1],
+            running_total=account.totals[model],
+        )
+        self._describe(session_id, row, log, time=time, model=model)
+
+    def _log(self, session_id: str) -> Log | None:
+        if session_id not in self.logs:
+            self.logs[session_id] = look_at_log(self.home, session_id)
+        return self.logs[session_id]
+
+    def _account(self, session_id: str, row: UsageRow, rowid: int, log: Log | None) -> Account:
+        """Return the sums of a session before a row."""
+        accounts = self.state.accounts
+        account = accounts.pop(session_id, None)
+        if account is None:
+            account = self._added_up(session_id, row, rowid, log)
+        accounts[session_id] = account
+        if len(accounts) > ACCOUNTS_MAX:
+            del accounts[next(iter(accounts))]
+        return account
+
+    def _added_up(self, session_id: str, row: UsageRow, rowid: int, log: Log | None) -> Account:
+        """Add up what the log has before the first row, and the rows before this one."""
+        account = Account()
+        where = "session_id = ? AND rowid < ? ORDER BY rowid"
+        found = self.database.find(TABLE, UsageRow, where=where, values=(row.session_id, rowid))
+        begin = ""
+        for earlier in found:
+            begin = begin or earlier.created_at
+            if session_id in (earlier.agent_id, earlier.session_id):
+                account.model = model_of(earlier) or account.model
+                account.latest = seconds(earlier.created_at) or account.latest
+                add(account, account.model, (1, token_counts(earlier)))
+        if log is not None and not log.has_records:
+            self._add_earlier(account, session_id, log, seconds(begin or row.created_at))
+        return account
+
+    def _add_earlier(self, account: Account, session_id: str, log: Log, time: float) -> None:
+        """Add what the processes before the first row used, whose version wrote no rows."""
+        earlier, started_at = usage_before(log.path, time)
+        for model, figures in earlier.items():
+            add(account, model, figures)
+            self.batch.event(
+                f"earlier:{session_id}:{model}",
+                session_id=session_id,
+                time=started_at,
+                model=model,
+                requests=figures[0],
+                tokens=figures[1],
+                running_total=figures,
+            )
+
+    def _created(self, session_id: str) -> float:
+        """Return when a session was created; 0 if unknown."""
+        row = self._session_row(session_id)
+        return seconds(row.created_at) if row is not None else 0.0
+
+    def _session_row(self, session_id: str) -> SessionRow | None:
+        where, values = "id = ?", (session_id,)
+        rows = self.database.find(SESSIONS, SessionRow, where=where, values=values, limit=1)
+        return next(rows, None)
+
+    def _describe(
+        self, session_id: str, row: UsageRow, log: Log | None, *, time: float, model: str
+    ) -> None:
+        """Describe the session of a row; what has a log is described by it for the most part."""
+        new = session_id not in self.batch.sessions
+        session = self.batch.session(
+            session_id,
+            data_path=log.path if log else self.path,
+            parent_session_id="" if session_id == row.session_id else row.session_id,
+        )
+        if time:
+            session.observe_time(time)
+        session.model = model or session.model
+        session.model_effort = row.reasoning_effort or session.model_effort
+        if row.initiator != COMPACTION and (session_id == row.agent_id or not row.agent_id):
+            session.set_context_used(row.input_tokens + row.output_tokens)
+        if new and log is None:
+            self.state.undescribed[session_id] = row.session_id
+            if len(self.state.undescribed) > UNDESCRIBED_MAX:
+                del self.state.undescribed[next(iter(self.state.undescribed))]
+
+    def _describe_by_store(self, session_id: str, main_id: str) -> None:
+        """Use the row of a session without a log, once there is one."""
+        known = self._session_row(main_id)
+        if known is None:
+            return
+        del self.state.undescribed[session_id]
+        session = self.batch.session(
+            session_id, parent_session_id="" if session_id == main_id else main_id
+        )
+        session.work_in(known.cwd)
+        session.git_branch = known.branch
+        if session_id == main_id:
+            session.set_title(known.summary, SUMMARY_RANK)
+            created = seconds(known.created_at)
+            if created:
+                session.observe_time(created)
+
+
+def add(account: Account, model: str, figures: Figures) -> None:
+    """Add a row to the sums of its session; a row without tokens is no request."""
+    if figures[1].total:
+        account.totals[model] = plus(account.totals.get(model, NOTHING), figures)
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read what is new in one store. Raises OSError."""
+    return read_sqlite(NAME, StoreParser, path, cursor)
