@@ -119,7 +119,7 @@ class RolloutParser(BlockParser[Record, RolloutState]):
     def _thread_id(self) -> str:
         """Return the thread's id; before its first record, from the name of the file."""
         if not self.session.session_id:
-            stem = self.path.rpartition("/")[2].removesuffix(".jsonl")
+            stem = self.path.rpartition("/")[2].partition(".jsonl")[0]
             self.state.thread_id = self.session.session_id = stem[-36:]
         return self.session.session_id
 
