@@ -147,6 +147,7 @@ class Payload(msgspec.Struct, gc=False):
     collaboration_mode: CollaborationMode | None = None
     thread_settings: ThreadSettings | None = None
     turn_id: str | None = None
+    started_at: msgspec.Raw = NOTHING  # unix seconds in a task_started
     thread_id: str | None = None
     response_id: str | None = None
     usage: TokenUsage | None = None

@@ -20,8 +20,15 @@ class RolloutState(ReaderState):
     inherits: bool = False  # a fork's running total is its origin's until its first response
     last_active: float | None = None  # unix seconds
     asked: bool = False  # a call asked for permission, and its result has not been seen
-    speed: str = ""  # service tier that changes the price
+    speed: str = ""  # service tier, if it is not the standard one
     origin: str = ""  # the thread whose records the start of this one may repeat
     has_records: bool = False  # each response has its own record; token counts only repeat them
     falls: int = 0  # how often the running total has started again
     without_total: int = 0  # token counts without a running total so far
+    has_meta: bool = False  # the thread's own first record has been used
+    created: float = 0.0  # when the thread was created, in unix seconds; 0 if unknown
+    is_own: bool = False  # the records from here on are no copies
+    keeps_times: bool = False  # copies have the times of their originals
+    has_dated_turns: bool = False  # ids of turns have times
+    previous: datetime | None = None  # the time of the last record that may be a copy
+    version: int = 0  # of the fields above: 1, or 0 in a state that has none of them
