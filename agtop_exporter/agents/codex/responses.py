@@ -48,8 +48,7 @@ class ResponseHandlers(Rollout):
 
     def _use_limits(self, limits: RateLimits) -> None:
         """Keep the plan and the limits; those of a copy may have another time than the original."""
-        if limits.plan_type:
-            self.session.subscription = f"ChatGPT {limits.plan_type.capitalize()}"
+        self.plan_type = limits.plan_type or self.plan_type
         if not self.copied:
             self.limits, self.limits_at = limits, self.moment
 
@@ -77,6 +76,8 @@ class ResponseHandlers(Rollout):
     def finish(self) -> None:
         """Add the latest rate limits to the batch, and update the state."""
         limits, limits_at = self.limits, self.limits_at
+        if self.plan_type:
+            self.session.subscription = f"ChatGPT {self.plan_type.capitalize()}"
         if limits is not None:
             observed_at = limits_at.timestamp() if limits_at is not None else 0.0
             self.batch.rate_limits.extend(rate_limits(limits, observed_at))

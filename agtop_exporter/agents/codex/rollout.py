@@ -29,6 +29,7 @@ class Rollout(BlockParser[Record, RolloutState]):
         self.offset = 0
         self.limits: RateLimits | None = None  # the latest, and their time
         self.limits_at: datetime | None = None
+        self.plan_type = ""  # of the account, as last recorded
         self.session = batch.session(
             state.thread_id,
             parent_session_id=state.parent_id,
