@@ -15,7 +15,7 @@ from agtop_exporter.reading.state import ReaderState
 Record = TypeVar("Record", bound=msgspec.Struct)
 State = TypeVar("State", bound=ReaderState)
 
-UNNAMED_MAX = 500  # responses of one source that wait for their model
+UNNAMED_MAX = 2000  # responses of one source that wait for their model
 
 
 class Parser(Generic[State]):

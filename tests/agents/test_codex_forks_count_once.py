@@ -24,7 +24,7 @@ def uuid7(moment, number=1):
     return f"{stamp[:8]}-{stamp[8:]}-7000-8000-{number:012x}"
 
 
-ORIGIN, FORK, OTHER = (uuid7(TEN + n * MINUTE, n + 1) for n in (-60, 0, 1))
+ORIGIN, FORK, OTHER = (uuid7(TEN + n * MINUTE, n + 61) for n in (-60, 0, 1))
 OLD_TURN, OWN_TURN = uuid7(TEN - 30 * MINUTE, 7), uuid7(TEN, 8)
 
 
@@ -211,3 +211,31 @@ def test_a_review_without_a_parent_belongs_to_its_root(tmp_path):
     known = told(chat)
     assert known.facts(FORK).parent_session_id == ORIGIN
     assert known.session(FORK).usage.requests == 1
+
+
+@both_orders
+def test_a_later_part_of_a_thread_goes_on_with_its_total(tmp_path, backwards):
+    """farion1231/cc-switch#6905."""
+    source = origin(tmp_path, {"turn_id": OLD_TURN, "started_at": 1})
+    base = {"thread_id": ORIGIN, "end_ordinal_exclusive": 9, "end_byte_offset": 900}
+    part = Codex(tmp_path, ORIGIN, day=DAY, history_base=base)
+    part.path = tmp_path / f"rollout-2026-09-14T10-00-00-{ORIGIN}_{FORK}.jsonl"
+    part.event("task_started", turn_id=OWN_TURN)
+    part.turn(turn_id=OWN_TURN).count(usage(2000, 900, 70), usage(3000, 900, 120))
+    part.answer("Went on.").count(usage(400, 100, 40), TOTAL).count(usage(400, 100, 40), TOTAL)
+    known = told(source, part, backwards=backwards)
+    assert known.session(ORIGIN).usage.requests == 3
+    assert known.session(ORIGIN).usage.tokens.input == 1000 + 1100 + 300
+
+
+def test_a_later_part_without_its_head_has_the_id_of_its_thread(tmp_path):
+    part = Codex(tmp_path, begun=False).turn().count(usage(10), usage(10))
+    part.path = tmp_path / f"rollout-2026-09-14T10-00-00-{ORIGIN}_{FORK}.jsonl"
+    assert told(part).session(ORIGIN).usage.requests == 1
+
+
+def test_a_subagent_that_is_called_a_fork_and_begins_at_zero(tmp_path):
+    """steipete/CodexBar#2193."""
+    chat = fork(tmp_path, [], meta={"forked_from_id": ORIGIN, "parent_thread_id": ORIGIN})
+    own = {"turn": {"turn_id": OWN_TURN}, "total": usage(400, 100, 40), "started": True}
+    assert_own(told(work(chat, 0.1, **own)))

@@ -68,7 +68,8 @@ class RolloutParser(TurnHandlers):
         parent = parent_of(payload)
         state.thread_id = session.session_id = thread_id
         state.parent_id = session.parent_session_id = parent
-        state.inherits = bool(payload.forked_from_id)
+        continues = bytes(payload.history_base).startswith(b"{")
+        state.inherits = continues or bool(payload.forked_from_id)
         state.origin = payload.forked_from_id or parent
         state.own_ordinal = payload.subagent_history_start_ordinal or 0
         state.created = created_at(thread_id, payload.timestamp or self.moment)

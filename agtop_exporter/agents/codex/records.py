@@ -139,6 +139,7 @@ class Payload(msgspec.Struct, gc=False):
     cli_version: str | None = None
     source: str | Source | None = None
     forked_from_id: str | None = None
+    history_base: msgspec.Raw = NOTHING  # an object if another rollout has the records before
     parent_thread_id: str | None = None
     subagent_history_start_ordinal: Count | None = None
     git: Git | None = None

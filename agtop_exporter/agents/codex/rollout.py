@@ -10,7 +10,7 @@ from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
-ID_CHARACTERS = 36  # of a thread's id, which ends the name of its file
+ID_CHARACTERS = 36  # of a thread's id
 
 
 class Rollout(BlockParser[Record, RolloutState]):
@@ -49,11 +49,13 @@ class Rollout(BlockParser[Record, RolloutState]):
     def thread_id(self, payload: Payload | None = None) -> str:
         """Return the thread's id.
 
-        Before a record tells it, it is the end of the file's name; if that is no id, the thread
-        that `payload` names.
+        Before a record tells it, it is in the file's name: `rollout-<time>-<thread>.jsonl`, or
+        `rollout-<time>-<thread>_<rollout>.jsonl` for a later part of the thread. If that is no id,
+        it is the thread that `payload` names.
         """
         if not self.session.session_id:
-            name = self.path.rpartition("/")[2].partition(".jsonl")[0][-ID_CHARACTERS:]
+            stem = self.path.rpartition("/")[2].partition(".jsonl")[0]
+            name = stem.partition("_")[0][-ID_CHARACTERS:]
             named = (payload.thread_id if payload is not None else None) or ""
             self.state.thread_id = named if named and not _is_id(name) else name
             self.session.session_id = self.state.thread_id

@@ -17,7 +17,7 @@ class RolloutState(ReaderState):
     model: str = ""
     total: tuple[int, ...] = ()  # the running total up to which responses have been counted
     has_tasks: bool = False  # records mark the beginning and end of turns
-    inherits: bool = False  # a fork's running total is its origin's until its first response
+    inherits: bool = False  # the running total began in another rollout, until the first response
     last_active: float | None = None  # unix seconds
     asked: bool = False  # a call asked for permission, and its result has not been seen
     speed: str = ""  # service tier, if it is not the standard one
