@@ -19,7 +19,7 @@ else:
     from backports import zstd
 
 WINDOW_LOG_MAX = 24  # 16 MiB of memory; the levels 1 to 19 need at most 8 MiB
-TEXT_BYTES = 64 * 1024 * 1024  # the length of the text that any file may have,
+TEXT_BYTES = 32 * 1024 * 1024  # the length of the text that any file may have,
 TEXT_RATIO = 64  # and in addition for each byte of the file; transcripts have 5 to 10
 DISCARD_BYTES = 1024 * 1024
 
