@@ -82,6 +82,7 @@ def assert_own(known, thread=FORK, *, turns=1):
     assert session.usage.tokens == OWN
     assert session.usage.requests == 1
     assert session.turns == turns
+    assert session.facts.context_peak_tokens == 440
     assert known.signal(thread).kind == "idle"
 
 

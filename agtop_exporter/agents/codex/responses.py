@@ -23,8 +23,10 @@ class ResponseHandlers(Rollout):
         usage = usage_of_record(payload, self.state)
         if usage is not None:
             foreign = payload.thread_id not in (None, self.thread_id(payload))
-            self._add_response(record_key(payload), usage, copied=self.copied or foreign)
-            self.session.set_context_used(usage.total_tokens)
+            copied = self.copied or foreign
+            self._add_response(record_key(payload), usage, copied=copied)
+            if not copied:
+                self.session.set_context_used(usage.total_tokens)
 
     def handle_token_count(self, payload: Payload) -> None:
         """Count a response by the growth of the running total, and keep the rate limits."""
@@ -32,7 +34,7 @@ class ResponseHandlers(Rollout):
             self._use_limits(payload.rate_limits)
         info = payload.info
         if info is not None:
-            if info.last_token_usage is not None:
+            if info.last_token_usage is not None and not self.copied:
                 self.session.set_context_used(info.last_token_usage.total_tokens)
             self.session.context_window_tokens = (
                 info.model_context_window or self.session.context_window_tokens
