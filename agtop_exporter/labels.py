@@ -10,8 +10,9 @@ ParseErrorReason = Literal["json", "schema", "encoding", "too_large", "corrupt",
 """Why a record was not used, or only in part.
 
 `json`: the record is not valid JSON. `schema`: fields have unexpected types or values. `encoding`:
-the text is not valid UTF-8. `too_large`: the record exceeds the size limit. `corrupt`: the database
-is damaged. `negative`: a figure of the event is below zero.
+the text is not valid UTF-8. `too_large`: the record, or the text of a compressed file, exceeds the
+size limit. `corrupt`: the database or the compressed file is damaged. `negative`: a figure of the
+event is below zero.
 """
 
 ResetReason = Literal["truncated", "rewritten", "replaced", "state", "deleted"]

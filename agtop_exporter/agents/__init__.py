@@ -74,9 +74,12 @@ def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
     return {agent.name: agent.signature for agent in agents}
 
 
-def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
-    """List the files with a suffix, at most `depth` directories below; symbolic links are ignored.
+def walk(
+    directory: Path | str, *, suffix: str | tuple[str, ...], depth: int
+) -> Iterator[os.DirEntry[str]]:
+    """List the files with a suffix, at most `depth` directories below.
 
+    Symbolic links are ignored. Several suffixes can be given.
     A directory without read permission is listed itself, so that the error is reported. One that
     disappears during the walk is skipped.
     """

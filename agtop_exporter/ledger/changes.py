@@ -3,7 +3,7 @@
 from collections import Counter
 
 from agtop_exporter.ledger.records import Entry, tally, unpriced
-from agtop_exporter.model import NO_TOKENS, ModelUsage, hour_of
+from agtop_exporter.model import NO_TOKENS, NO_USAGE, ModelUsage, hour_of
 
 Place = tuple[int, str, int]  # session, model, hour
 
@@ -34,6 +34,13 @@ class Changes:
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
         self._count(entry, -1)
+
+    def net(self) -> "Changes":
+        """Return the changes without the places where nothing changed in the end."""
+        net = Changes()
+        net.usage = {place: usage for place, usage in self.usage.items() if usage != NO_USAGE}
+        net.counts = self.counts
+        return net
 
     def _count(self, entry: Entry, sign: int) -> None:
         for _, name in entry.tools:

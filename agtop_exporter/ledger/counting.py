@@ -10,6 +10,7 @@ from msgspec.structs import astuple
 
 from agtop_exporter.ledger.accounts import Accounts, RunningTotal
 from agtop_exporter.ledger.changes import Changes
+from agtop_exporter.ledger.moves import without_moved
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEvent
@@ -228,8 +229,8 @@ def reprice(state: LedgerState, price: Price) -> int:
 
 def apply(state: LedgerState) -> None:
     """Bring the changes into the sums of sessions, hours and totals."""
-    changes, state.changes = state.changes, Changes()
-    adopted, state.adopted = state.adopted, Changes()
+    changes, state.changes = state.changes.net(), Changes()
+    adopted, state.adopted = state.adopted.net(), Changes()
     _apply_to_sessions(state, adopted)
     _apply_to_sessions(state, changes)
     _apply_to_totals(state, changes)
@@ -272,7 +273,7 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
         spent = by_project.setdefault((record.agent, record.project), [0, 0])
         spent[0] += usage.tokens.total
         spent[1] += usage.cost.total
-    for (agent, model), net in by_model.items():
+    for (agent, model), net in without_moved(by_model).items():
         state.totals.add_usage(agent, model, net)
     for (agent, project), (tokens, cost) in by_project.items():
         state.totals.add_project(agent, project, tokens=tokens, cost=cost)

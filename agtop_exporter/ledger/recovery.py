@@ -8,6 +8,7 @@ from collections import Counter
 
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.counting import Merging, Price, apply, hourly_sums
+from agtop_exporter.ledger.moves import lack
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import Totals
@@ -30,7 +31,7 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
     if incomplete & OF_SESSIONS:
         _add_up_sessions(state)
     least = _totals_of(state)
-    if "totals" in incomplete or state.totals.is_below(least, {"requests", "tokens"}):
+    if "totals" in incomplete or lack(state.totals, least):
         state.totals.raise_to(least)
     after_damage(state, incomplete)
     if "sessions" in incomplete:  # only the transcripts have what was known of them

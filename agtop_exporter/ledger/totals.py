@@ -54,11 +54,6 @@ class Totals:
             self.values[series] = min(MAX_SUM, self.values.get(series, 0) + max(0, amount))
             self.changed.add(series)
 
-    def is_below(self, least: "Totals", families: set[str]) -> bool:
-        """Return whether a total of some families is lower than in `least`."""
-        values = least.values.items()
-        return any(s[0] in families and self.values.get(s, 0) < value for s, value in values)
-
     def raise_to(self, least: "Totals") -> None:
         """Increase each total to at least its value in `least`."""
         for series, value in least.values.items():

@@ -54,6 +54,8 @@ def read_jsonl(
             batch.records += feed_each(lines, parser.record, batch.errors, parser.feed)
         parser.finish()
         batch.error("too_large", lines.offset, lines.too_large)
+        if lines.problem:
+            batch.error(lines.problem, lines.offset)
         return batch.build(
             lines.cursor(encode_state(state)),
             bytes_read=lines.offset - lines.start,

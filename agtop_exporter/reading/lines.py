@@ -3,24 +3,20 @@
 Memory is bounded whatever the file contains.
 """
 
-import hashlib
-import os
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, Self
 
-from agtop_exporter import platforms
-from agtop_exporter.labels import ResetReason
+from agtop_exporter.labels import ParseErrorReason, ResetReason
 from agtop_exporter.model import Cursor
-from agtop_exporter.reading.files import open_regular
 from agtop_exporter.reading.framing import LINES, Lines
 from agtop_exporter.reading.recovery import SPACE, complete_end
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
+from agtop_exporter.reading.sources import open_source
 
 BLOCK_BYTES = 256 * 1024
 BATCH_BYTES = 32 * 1024 * 1024  # a batch ends after the record that exceeds this
 BATCH_LINES = 100_000  # or after about so many lines: very short ones take more time
-FINGERPRINT_BYTES = 512  # of the file's head, and of the bytes before the offset
 NANOSECONDS = 1e9
 
 _spare_buffers: list[bytearray] = []  # reused: allocating a buffer for each file costs time
@@ -52,9 +48,10 @@ class LineReader:
         self.lines = 0
         self._framing = framing
         self._batch_bytes = batch_bytes
-        self._fd, self._status = open_regular(path)
+        self._file = open_source(path)
+        self._status = self._file.status
         if cursor.offset:
-            self.reset = self._reset_reason(cursor)
+            self.reset = self._file.reset_reason(cursor)
         self.offset = 0 if self.reset else cursor.offset
         self.start = self.offset
 
@@ -67,27 +64,17 @@ class LineReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._fd)
-
-    def _reset_reason(self, cursor: Cursor) -> ResetReason | Literal[""]:
-        """Return why the file must be read from its start; "" if the cursor still holds."""
-        if self._status.st_size < cursor.offset:
-            return "truncated"
-        if self._fingerprint(cursor.offset) == cursor.fingerprint:
-            return ""
-        same_file = (self._status.st_dev, self._status.st_ino) == (cursor.device, cursor.inode)
-        return "rewritten" if same_file else "replaced"
-
-    def _fingerprint(self, offset: int) -> bytes:
-        head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, offset), 0)
-        tail_at = max(0, offset - FINGERPRINT_BYTES)
-        tail = platforms.read_at(self._fd, offset - tail_at, tail_at)
-        return hashlib.blake2b(head + tail, digest_size=16).digest()
+        self._file.close()
 
     @property
     def modified_at(self) -> float:
         """The file's modification time when it was opened, in unix seconds."""
         return self._status.st_mtime_ns / NANOSECONDS
+
+    @property
+    def problem(self) -> ParseErrorReason | Literal[""]:
+        """Why the rest of the file cannot be read; "" if it can."""
+        return self._file.problem
 
     def cursor(self, state: bytes = b"") -> Cursor:
         """Return the cursor after the last record, with encoded reader state."""
@@ -97,7 +84,7 @@ class LineReader:
             size=self._status.st_size,
             mtime_ns=self._status.st_mtime_ns,
             offset=self.offset,
-            fingerprint=self._fingerprint(self.offset) if self.offset else b"",
+            fingerprint=self._file.fingerprint(self.offset) if self.offset else b"",
             state=state,
         )
 
@@ -119,9 +106,9 @@ class LineReader:
 
     def _blocks(self, buffer: bytearray) -> Iterator[tuple[bytes | bytearray, int]]:
         filled = 0
-        os.lseek(self._fd, self.offset, os.SEEK_SET)
+        self._file.seek(self.offset)
         while not self.more:
-            got = platforms.read_into(self._fd, memoryview(buffer)[filled : filled + BLOCK_BYTES])
+            got = self._file.read_into(memoryview(buffer)[filled : filled + BLOCK_BYTES])
             if not got:
                 if filled:
                     yield from self._last(bytes(memoryview(buffer)[:filled]))
@@ -179,14 +166,14 @@ class LineReader:
         shortener.feed(head)
         length = len(head)
         del head
-        while block := os.read(self._fd, BLOCK_BYTES):
+        while block := self._file.read(BLOCK_BYTES):
             end = block.find(b"\n")
             shortener.feed(block if end < 0 else block[:end])
             length += len(block) if end < 0 else end
             if end < 0:
                 continue
             self.offset += length + 1
-            os.lseek(self._fd, self.offset, os.SEEK_SET)
+            self._file.seek(self.offset)
             if shortener.overflow:
                 self.too_large += 1
             else:

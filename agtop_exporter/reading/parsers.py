@@ -8,11 +8,14 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from agtop_exporter.model import UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.state import ReaderState
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 State = TypeVar("State", bound=ReaderState)
+
+UNNAMED_MAX = 2000  # responses of one source that wait for their model
 
 
 class Parser(Generic[State]):
@@ -25,6 +28,25 @@ class Parser(Generic[State]):
         self.batch = batch
         self.path = batch.path
         self.state = state
+
+    def add_response(self, event: UsageEvent) -> None:
+        """Add a response. One without a model gets the next one that `name_model` is called with.
+
+        It counts meanwhile: as soon as the model is known, the same event is added once more.
+        """
+        self.batch.events.append(event)
+        if not event.model and len(self.state.unnamed) < UNNAMED_MAX:
+            self.state.unnamed.append(event)
+
+    def name_model(self, session_id: str, model: str) -> None:
+        """Use a model for the responses of a session so far that have none."""
+        if not self.state.unnamed:
+            return
+        mine = [event for event in self.state.unnamed if event.session_id == session_id]
+        self.batch.events += [msgspec.structs.replace(event, model=model) for event in mine]
+        self.state.unnamed = [
+            event for event in self.state.unnamed if event.session_id != session_id
+        ]
 
     def finish(self) -> None:
         """Complete the batch and the state after the last record of this read."""

@@ -10,18 +10,21 @@ from typing import Literal, TypeVar
 import msgspec
 
 from agtop_exporter.labels import ResetReason
-from agtop_exporter.model import Cursor
+from agtop_exporter.model import Cursor, UsageEvent
 
 State = TypeVar("State", bound=msgspec.Struct)
 
 UNDECODABLE_STATE: ResetReason = "state"
 
 
-class ReaderState(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+class ReaderState(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """Base class of the state that a parser keeps between two reads. All fields have defaults.
 
     State with a field that this version does not know, or no longer knows, cannot be decoded.
     """
+
+    unnamed: list[UsageEvent] = []
+    """Responses whose model the source has not named yet; see `Parser.name_model`."""
 
 
 class NoState(ReaderState):

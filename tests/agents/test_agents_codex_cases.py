@@ -463,3 +463,69 @@ def test_roots(tmp_path):
         "/b/archived_sessions",
     ]
     assert codex.AGENT.roots(tmp_path, {})[0] == tmp_path / ".codex" / "sessions"
+
+
+def test_a_rollout_without_its_head_is_that_of_its_name(tmp_path):
+    """Codex makes a deleted rollout again, from the next record on."""
+    chat = Codex(tmp_path, begun=False).turn(cwd="/home/ada/engine").count(usage(10), usage(10))
+    told = chat.told()
+    assert told.session(THREAD).usage.requests == 1
+    assert told.facts(THREAD).cwd == "/home/ada/engine"
+
+
+def test_a_renamed_rollout_without_its_head_has_the_id_of_its_records(tmp_path):
+    chat = Codex(tmp_path, begun=False).turn()
+    chat.path = tmp_path / "saved.jsonl"
+    record(chat, "r1", usage(10), thread_id=THREAD).count(usage(10), usage(10))
+    told = chat.told()
+    assert told.session(THREAD).usage.requests == 1
+
+
+def test_a_first_record_that_comes_late_is_used(tmp_path):
+    chat = Codex(tmp_path, begun=False).turn().count(usage(10), usage(10))
+    chat.add("session_meta", id=THREAD, cwd="/home/ada/engine", cli_version="0.80.0")
+    facts = chat.told().facts(THREAD)
+    assert (facts.cwd, facts.agent_version) == ("/home/ada/engine", "0.80.0")
+
+
+def test_counts_before_the_model_are_those_of_the_first_one_that_is_named(chat):
+    """junhoyeo/tokscale#490: a continued thread writes counts before it names its model."""
+    chat.count(usage(10), usage(10)).count(usage(20), usage(30))
+    chat.turn("gpt-5").turn("gpt-5-mini").count(usage(5), usage(35))
+    models = chat.told().session(THREAD).models
+    assert {name: used.tokens.input for name, used in models.items()} == {
+        "gpt-5": 30,
+        "gpt-5-mini": 5,
+    }
+
+
+def test_a_model_that_is_named_in_a_later_read(chat):
+    told = chat.count(usage(10), usage(10)).told()
+    assert list(told.session(THREAD).models) == [""]
+    chat.turn("gpt-5").count(usage(20), usage(30)).write()
+    read_on(told.ledger, codex.AGENT, str(chat.path))
+    assert list(told.session(THREAD).models) == ["gpt-5"]
+    assert told.total("tokens", "unknown", "input") == 10
+    assert told.total("tokens", "gpt-5", "input") == 20
+
+
+def test_a_rollout_that_never_names_a_model_is_of_an_unknown_one(chat):
+    told = chat.count(usage(10), usage(10)).told()
+    assert told.session(THREAD).models[""].requests == 1
+
+
+@pytest.mark.parametrize(
+    ("tier", "speed"),
+    [
+        ("fast", "priority"),
+        ("priority", "priority"),
+        ("flex", "flex"),
+        ("UltraFast", "ultrafast"),
+        *((standard, "") for standard in ("default", "auto", None)),
+    ],
+)
+def test_the_service_tier_is_that_of_the_settings(chat, tier, speed):
+    chat.event("thread_settings_applied", thread_settings={"model": "gpt-5", "service_tier": tier})
+    chat.count(usage(10), usage(10))
+    batch = codex.AGENT.read(str(chat.write()), Cursor())
+    assert [event.speed for event in batch.events if event.model] == [speed]

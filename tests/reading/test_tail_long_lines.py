@@ -206,7 +206,7 @@ def test_written_on_while_it_is_read(tmp_path, monkeypatch):
             append(path, rest.pop())
         return data
 
-    monkeypatch.setattr(tail.os, "read", read_then_grow)
+    monkeypatch.setattr(os, "read", read_then_grow)
     found, cursor, _ = read(path)
     more, cursor, _ = read(path, cursor)
     ids = [msgspec.json.decode(each, type=Record).id for each in found + more]

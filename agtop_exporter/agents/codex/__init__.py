@@ -1,6 +1,8 @@
 """Codex CLI: `<root>/sessions/**/rollout-*.jsonl` and `archived_sessions`, one rollout a thread.
 
-Seen with 0.80 and 0.169. The format is not documented; see tests/agents/codex/README.
+Seen with 0.80 and 0.169. The format is not documented; see tests/agents/codex/README. Since 0.137,
+Codex compresses a rollout to `.jsonl.zst` after a week without use, and unpacks it to continue the
+thread (https://github.com/openai/codex/blob/main/codex-rs/rollout/src/compression.rs).
 """
 
 import os
@@ -16,6 +18,8 @@ from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
 
+PLAIN, COMPRESSED = ".jsonl", ".jsonl.zst"
+
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read what is new in one rollout. Raises OSError."""
@@ -29,8 +33,21 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the rollouts: `YYYY/MM/DD/*.jsonl`, or flat where archived."""
-    return walk(root, suffix=".jsonl", depth=4)
+    """List the rollouts: `YYYY/MM/DD/*.jsonl`, or flat where archived; compressed ones come last.
+
+    A compressed rollout beside its plain text is left out, as Codex does it.
+    """
+    plain: set[str] = set()
+    compressed: list[os.DirEntry[str]] = []
+    for entry in walk(root, suffix=(PLAIN, COMPRESSED), depth=4):
+        if entry.name.endswith(COMPRESSED):
+            compressed.append(entry)
+        else:
+            plain.add(entry.path)
+            yield entry
+    for entry in compressed:
+        if entry.path.removesuffix(COMPRESSED) + PLAIN not in plain:
+            yield entry
 
 
 def plan(home: Path, environment: Environment) -> str:

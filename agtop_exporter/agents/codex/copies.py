@@ -1,37 +1,120 @@
-"""Which records of a Codex rollout are copies from the thread that it was forked from."""
+"""Which records of a Codex rollout are copies from the thread that it was forked from.
 
-from datetime import datetime, timedelta
+A fork or a subagent can begin with a replay: the records of its origin. Versions differ in what
+they replay and whether the copies have new times. What tells the end of a replay, the best first:
+
+* ordinals: newer rollouts of subagents name the first record of their own;
+* ids of turns, which newer versions make as UUIDs of version 7 and which have a time
+  (RFC 9562, 5.7): those of the origin are older than the thread;
+* the start of a turn in `task_started`;
+* the thread's own `session_meta` once more;
+* a pause: a replay is written at once, and the first response of a model takes longer.
+"""
+
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
 
 from agtop_exporter.agents.codex.records import Payload, Record, Source, Subagent
 from agtop_exporter.agents.codex.state import RolloutState
 
-REPLAY = timedelta(seconds=1)  # older forks copy their parent's records within this time
+PAUSE_SECONDS = 3.0
+ID_SKEW_SECONDS = 3600.0  # an id whose time is further off has another meaning
+UUID_WITH_TIME = 7
+TURN_BEGINNINGS = frozenset({"task_started", "turn_started"})
 
 
 def parent_of(payload: Payload) -> str:
     """Return the id of the thread that spawned a subagent; "" if none did."""
-    source = payload.source.subagent if isinstance(payload.source, Source) else None
+    if not isinstance(payload.source, Source):
+        return payload.parent_thread_id or ""
+    source = payload.source.subagent
     spawn = source.thread_spawn if isinstance(source, Subagent) else None
-    return payload.parent_thread_id or (spawn.parent_thread_id if spawn else None) or ""
+    parent = payload.parent_thread_id or (spawn.parent_thread_id if spawn else None)
+    if parent or source is None or payload.id is None:
+        return parent or ""
+    root = payload.session_id or ""  # a review has no other link to its thread
+    return root if root != payload.id else ""
+
+
+def may_replay(state: RolloutState) -> bool:
+    """Return whether the next record can be a copy, so that each must be looked at."""
+    return not state.is_own and bool(state.own_ordinal or state.family or state.origin)
 
 
 def is_copy(record: Record, state: RolloutState) -> bool:
-    """Return whether a record is a copy: by its ordinal, otherwise by its time."""
-    if record.ordinal is not None and state.own_ordinal:
-        return record.ordinal < state.own_ordinal
+    """Return whether a record is a copy; note in `state` when the replay ends."""
     moment, began = record.timestamp, state.began
-    if began is None:
+    if began is None or not may_replay(state):
         return False
-    if state.origin and moment is not None and moment < began:
+    if record.ordinal is not None and state.own_ordinal:
+        state.is_own = record.ordinal >= state.own_ordinal
+        return not state.is_own
+    if moment is not None and moment < began:
+        state.keeps_times = state.keeps_times or record.type != "session_meta"
         return True
-    return bool(state.family) and (moment is None or moment < began + REPLAY)
+    if _is_own(record, state):
+        state.is_own = True
+        state.inherits = state.inherits and not state.total
+        return False
+    state.previous = moment or state.previous
+    return bool(state.family)
 
 
-def may_be_repeated(moment: datetime | None, state: RolloutState) -> bool:
+def may_be_repeated(state: RolloutState) -> bool:
     """Return whether a token count may repeat one of the thread that this one began from."""
-    return bool(
-        state.origin
-        and not state.own_ordinal
-        and state.began
-        and (moment is None or moment < state.began + REPLAY)
-    )
+    return bool(state.origin and not state.own_ordinal and not state.is_own)
+
+
+def _is_own(record: Record, state: RolloutState) -> bool:
+    """Return whether a record that is not older than the thread shows that the replay has ended."""
+    payload, moment = record.payload, record.timestamp
+    if payload is None or moment is None:
+        return False
+    begun = _turn_begun_at(payload, moment)
+    if begun is not None and state.created:
+        state.has_dated_turns = True
+        return begun >= state.created
+    if record.type == "session_meta":
+        return bool(state.family) and payload.id == state.thread_id
+    if state.has_dated_turns or state.began is None:
+        return False
+    pause = moment - (state.previous or state.began)
+    return state.keeps_times or pause.total_seconds() >= PAUSE_SECONDS
+
+
+def _turn_begun_at(payload: Payload, moment: datetime) -> float | None:
+    """Return when the turn of a record began, in unix seconds; None if the record does not tell.
+
+    A turn whose start is recorded in full seconds began at the end of that second at the latest.
+    """
+    made = time_of_id(payload.turn_id, moment) if payload.turn_id else None
+    if made is None and payload.type in TURN_BEGINNINGS and bytes(payload.started_at).isdigit():
+        made = int(bytes(payload.started_at)) + 1.0
+    return made
+
+
+def created_at(thread_id: str, moment: datetime | None) -> float:
+    """Return when a thread was created, in unix seconds: from its id, or as recorded; or 0."""
+    if moment is None:
+        return 0.0
+    made = time_of_id(thread_id, moment)
+    recorded = moment.timestamp()
+    return made if made is not None and made > recorded - ID_SKEW_SECONDS else recorded
+
+
+def time_of_id(name: str, seen: datetime) -> float | None:
+    """Return the time in an id, in unix seconds; None if it has none, or one after it was seen."""
+    made = _uuid_time(name)
+    if made is None or made > seen.timestamp() + ID_SKEW_SECONDS:
+        return None
+    return made
+
+
+@lru_cache(maxsize=64)
+def _uuid_time(name: str) -> float | None:
+    try:
+        uuid = UUID(name)
+    except ValueError:
+        return None
+    return (uuid.int >> 80) / 1000 if uuid.version == UUID_WITH_TIME else None

@@ -69,7 +69,7 @@ class LogState(ReaderState):
     last_totals: Totals = field(default_factory=dict)  # at the last shutdown
     runs: list[Run] = field(default_factory=list)  # processes that have not shut down
     settled: dict[str, Totals] = field(default_factory=dict)  # by session id; without Run.shown
-    unnamed: list[Answer] = field(default_factory=list)
+    unnamed_answers: list[Answer] = field(default_factory=list)
 
     @property
     def knows_all(self) -> bool:

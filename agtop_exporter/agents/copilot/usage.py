@@ -120,7 +120,7 @@ class UsageParser(RecordParser[Record, LogState]):
         model = data.model or (self.state.main_model if self.main else "")
         answer = Answer(f"answer:{key}", self.time, data.output_tokens)
         if model in ("", AUTO):
-            self.state.unnamed.append(answer)
+            self.state.unnamed_answers.append(answer)
             self._add_answer(answer, "")
         else:
             self.name_answers(model)
@@ -128,7 +128,7 @@ class UsageParser(RecordParser[Record, LogState]):
 
     def name_answers(self, model: str) -> None:
         """Give the answers of an unknown model their model."""
-        answers, self.state.unnamed = self.state.unnamed, []
+        answers, self.state.unnamed_answers = self.state.unnamed_answers, []
         for answer in answers:
             self._add_answer(answer, model)
 

@@ -1,0 +1,86 @@
+"""Handles the records of a rollout that have token figures and rate limits."""
+
+from agtop_exporter.agents.codex.copies import may_be_repeated
+from agtop_exporter.agents.codex.counting import (
+    count_key,
+    record_key,
+    usage_of_count,
+    usage_of_record,
+)
+from agtop_exporter.agents.codex.limits import OWN_LIMITS, rate_limits
+from agtop_exporter.agents.codex.records import Payload, RateLimits, TokenUsage
+from agtop_exporter.agents.codex.rollout import Rollout
+from agtop_exporter.agents.codex.signals import signal
+from agtop_exporter.agents.codex.usage import token_counts
+from agtop_exporter.model import UsageEvent
+
+
+class ResponseHandlers(Rollout):
+    """The handlers of usage records and token counts."""
+
+    def handle_usage_record(self, payload: Payload) -> None:
+        """Count a response by its own record."""
+        usage = usage_of_record(payload, self.state)
+        if usage is not None:
+            foreign = payload.thread_id not in (None, self.thread_id(payload))
+            copied = self.copied or foreign
+            self._add_response(record_key(payload), usage, copied=copied)
+            if not copied:
+                self.session.set_context_used(usage.total_tokens)
+
+    def handle_token_count(self, payload: Payload) -> None:
+        """Count a response by the growth of the running total, and keep the rate limits."""
+        if payload.rate_limits is not None and payload.rate_limits.limit_id in OWN_LIMITS:
+            self._use_limits(payload.rate_limits)
+        info = payload.info
+        if info is not None:
+            if info.last_token_usage is not None and not self.copied:
+                self.session.set_context_used(info.last_token_usage.total_tokens)
+            self.session.context_window_tokens = (
+                info.model_context_window or self.session.context_window_tokens
+            )
+            usage = usage_of_count(info, self.state)
+            if usage is not None:
+                state = self.state
+                copied = self.copied or may_be_repeated(state)
+                owner = state.turn_id or ((state.family or state.origin) if copied else "")
+                key = count_key(usage, owner or self.thread_id(), state)
+                self._add_response(key, usage, copied=copied)
+        self.end_question()
+
+    def _use_limits(self, limits: RateLimits) -> None:
+        """Keep the plan and the limits; those of a copy may have another time than the original."""
+        self.plan_type = limits.plan_type or self.plan_type
+        if not self.copied:
+            self.limits, self.limits_at = limits, self.moment
+
+    def _add_response(self, key: str, usage: TokenUsage, *, copied: bool) -> None:
+        state = self.state
+        self.add_response(
+            UsageEvent(
+                key,
+                self.thread_id(),
+                self.time,
+                state.model,
+                token_counts(usage),
+                requests=1,
+                copied=copied,
+                speed=state.speed,
+            )
+        )
+
+    def end_question(self) -> None:
+        """End a wait for permission: the call was made, or its response was counted (0.169)."""
+        if self.state.asked and not self.copied:
+            self.state.asked = False
+            self.session.signal = signal("running", "function_call")
+
+    def finish(self) -> None:
+        """Add the latest rate limits to the batch, and update the state."""
+        limits, limits_at = self.limits, self.limits_at
+        if self.plan_type:
+            self.session.subscription = f"ChatGPT {self.plan_type.capitalize()}"
+        if limits is not None:
+            observed_at = limits_at.timestamp() if limits_at is not None else 0.0
+            self.batch.rate_limits.extend(rate_limits(limits, observed_at))
+        self.state.last_active = self.session.last_active

@@ -1,0 +1,150 @@
+"""Handles the records of a rollout that tell what a thread does: turns, prompts and tool calls."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.codex.records import Payload
+from agtop_exporter.agents.codex.responses import ResponseHandlers
+from agtop_exporter.agents.codex.signals import (
+    TURN_SIGNALS,
+    asks_permission,
+    final_answer,
+    signal,
+    turn_end,
+)
+from agtop_exporter.model import PROMPT_RANK, UsageEvent
+
+THREAD_NAME_RANK = 5
+TOOL_CALLS = frozenset(
+    {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
+)
+STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
+TIER_NAMES = {"fast": "priority"}  # the name in the settings, and that in the request
+
+
+def speed_of(service_tier: str | None) -> str:
+    """Return the service tier as price lists name it; "" for the standard one."""
+    tier = (service_tier or "").strip().lower()
+    return "" if tier in STANDARD_TIERS else TIER_NAMES.get(tier, tier)
+
+
+class TurnHandlers(ResponseHandlers):
+    """The handlers of events and of the items of the conversation."""
+
+    def handle_event(self, payload: Payload) -> None:
+        """Use an event by its type."""
+        handler = self.event_handlers.get(payload.type, TurnHandlers._handle_other_event)
+        handler(self, payload)
+
+    def _handle_other_event(self, payload: Payload) -> None:
+        """Use the settings of a thread, or the turn's progress unless the record is a copy."""
+        settings, session = payload.thread_settings, self.session
+        if settings is not None:
+            self.use_model(settings.model)
+            self.state.speed = speed_of(settings.service_tier)
+            session.model_effort = settings.reasoning_effort or session.model_effort
+        elif not self.copied:
+            self.state.asked = False
+            session.signal = TURN_SIGNALS.get(payload.type, session.signal)
+
+    def use_model(self, model: str | None) -> None:
+        """Use a model from here on, and for the responses before the first one that was named."""
+        if model and self.state.unnamed:
+            self.name_model(self.thread_id(), model)
+        self.state.model = model or self.state.model
+
+    def _handle_turn_begin(self, payload: Payload) -> None:
+        if payload.thread_settings is not None or self.copied:
+            self._handle_other_event(payload)
+            return
+        state, session = self.state, self.session
+        state.asked = False
+        state.turn_id = payload.turn_id or state.turn_id
+        state.has_tasks = True
+        session.context_window_tokens = (
+            payload.model_context_window or session.context_window_tokens
+        )
+        session.signal = signal("running", payload.type)
+
+    def _handle_turn_end(self, payload: Payload) -> None:
+        self._handle_other_event(payload)
+        if payload.thread_settings is None and not self.copied:
+            self.session.signal = turn_end(payload)
+
+    def _handle_thread_name(self, payload: Payload) -> None:
+        self.session.set_title(payload.thread_name or "", THREAD_NAME_RANK)
+
+    def handle_compaction(self, _payload: Payload) -> None:
+        """Count a compaction of the context."""
+        if not self.copied:
+            self.add_event(f"compaction:{self.thread_id()}:{self.time}", compactions=1)
+
+    # --- prompts ----------------------------------------------------------------------------
+
+    def _handle_completed_item(self, payload: Payload) -> None:
+        item = payload.item
+        if item is None:
+            self._handle_other_event(payload)
+        elif item.type == "UserMessage":
+            text = " ".join(part.text or "" for part in item.content or ())
+            self._add_prompt(f"prompt:{item.id or self.time}", text)
+        elif item.type == "CommandExecution":
+            self.end_question()
+            if item.status == "failed" or item.exit_code:
+                failed = ((item.id, "exec_command"),)
+                self.add_event(f"failure:{item.id}", tool_errors=failed)
+
+    def _handle_user_message(self, payload: Payload) -> None:
+        self._add_prompt(f"prompt:{self.thread_id()}:{self.time}", payload.message or "")
+
+    def _add_prompt(self, key: str, text: str) -> None:
+        if not text.lstrip().startswith("<"):
+            self.session.set_title(text, PROMPT_RANK)
+        if not self.copied:
+            self.session.signal = signal("running", "user_message")
+            self.add_event(key, turns=1)
+
+    # --- items of the conversation ----------------------------------------------------------
+
+    def handle_item(self, payload: Payload) -> None:
+        """Use a tool call or an answer."""
+        is_call = payload.type in TOOL_CALLS
+        if not is_call and payload.role != "assistant":
+            return
+        if not self.copied:
+            self.state.inherits = False  # from here on, a fork's records are its own
+        if is_call:
+            self._handle_call(payload)
+        elif (
+            payload.type == "message"
+            and not (self.copied or self.state.has_tasks)
+            and payload.phase in (None, "final_answer")
+        ):
+            self.session.signal = final_answer(payload)
+
+    def _handle_call(self, payload: Payload) -> None:
+        thread_id, time = self.thread_id(), self.time
+        call_id = payload.call_id or payload.id or f"{thread_id}:{time}"
+        call = (call_id, tool_label(payload.name or payload.type.removesuffix("_call")))
+        self.batch.events.append(
+            UsageEvent(f"call:{call_id}", thread_id, time, tools=(call,), copied=self.copied)
+        )
+        if self.copied:
+            return
+        if asks_permission(payload):
+            self.state.asked = True
+            self.session.signal = signal("waiting", payload.type, "permission")
+        else:
+            self.session.signal = signal("running", payload.type)
+
+    event_handlers: ClassVar[dict[str, Callable[["TurnHandlers", Payload], None]]] = {  # by type
+        "item_completed": _handle_completed_item,
+        "task_complete": _handle_turn_end,
+        "task_started": _handle_turn_begin,
+        "thread_name_updated": _handle_thread_name,
+        "token_count": ResponseHandlers.handle_token_count,
+        "turn_complete": _handle_turn_end,
+        "turn_started": _handle_turn_begin,
+        "user_message": _handle_user_message,
+    }

@@ -1,0 +1,108 @@
+"""The text of a file that is compressed with Zstandard (RFC 8878), without unpacking it to disk.
+
+Offsets are those of the text. Such a file does not grow: it is written once and then replaced, so a
+cursor holds as long as the file is the same. A small file can hold an enormous text; therefore the
+memory for decompression and the length of the text are limited.
+"""
+
+import hashlib
+import sys
+from typing import Literal
+
+from agtop_exporter import platforms
+from agtop_exporter.model import Cursor
+from agtop_exporter.reading.sources import FINGERPRINT_BYTES, PlainFile
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+WINDOW_LOG_MAX = 24  # 16 MiB of memory; the levels 1 to 19 need at most 8 MiB
+TEXT_BYTES = 32 * 1024 * 1024  # the length of the text that any file may have,
+TEXT_RATIO = 64  # and in addition for each byte of the file; transcripts have 5 to 10
+DISCARD_BYTES = 1024 * 1024
+
+
+class CompressedFile(PlainFile):
+    """A compressed regular file that is open for reading; its frames are read as one text.
+
+    `problem` is `corrupt` if the file is damaged or its end is missing, and `too_large` if the text
+    exceeds the limit. The text before that can be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Open a file. Raises NotAFileError, or OSError."""
+        super().__init__(path)
+        self.limit = TEXT_BYTES + TEXT_RATIO * self.status.st_size
+        self._position = 0  # in the text
+        self._last = b""  # the text that `read` returned last
+        self._given_back = b""  # text after the position that is already decompressed
+        self._file = open(self._fd, "rb", closefd=False)  # noqa: SIM115 - closed by `close`
+        options = {int(zstd.DecompressionParameter.window_log_max): WINDOW_LOG_MAX}
+        self._text = zstd.ZstdFile(self._file, options=options)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._text.close()
+        self._file.close()
+        super().close()
+
+    def seek(self, offset: int) -> None:
+        """Continue reading at an offset of the text.
+
+        Text before the offset is decompressed and dropped, unless the last `read` returned it.
+        """
+        back = self._position - offset
+        if 0 < back <= len(self._last):
+            self._given_back, self._position = self._last[-back:], offset
+        elif back > 0:
+            self._text.seek(0)
+            self._given_back, self._position = b"", 0
+        self._last = b""
+        scratch = memoryview(bytearray(min(DISCARD_BYTES, max(0, offset - self._position))))
+        while self._position < offset:
+            if not self.read_into(scratch[: offset - self._position]):
+                return
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Read text into a buffer; return the number of bytes, 0 at the end. Raises OSError."""
+        got = self._take_back(buffer) if self._given_back else self._decompress(buffer)
+        self._position += got
+        return got
+
+    def _take_back(self, buffer: memoryview) -> int:
+        text, self._given_back = self._given_back[: len(buffer)], self._given_back[len(buffer) :]
+        buffer[: len(text)] = text
+        return len(text)
+
+    def _decompress(self, buffer: memoryview) -> int:
+        wanted = min(len(buffer), self.limit - self._position)
+        try:
+            return self._text.readinto1(buffer[:wanted]) if wanted else self._excess()
+        except (zstd.ZstdError, EOFError):
+            self.problem = "corrupt"
+            return 0
+
+    def _excess(self) -> Literal[0]:
+        """Note whether there is text after the limit."""
+        if self._text.read1(1):
+            self.problem = "too_large"
+        return 0
+
+    def read(self, count: int) -> bytes:
+        """Return at most `count` bytes of text; b"" at the end. Raises OSError."""
+        buffer = bytearray(count)
+        self._last = bytes(buffer[: self.read_into(memoryview(buffer))])
+        return self._last
+
+    def _is_shorter(self, _cursor: Cursor) -> bool:
+        return False  # the sizes of the file and of the text do not compare
+
+    def fingerprint(self, _offset: int) -> bytes:
+        """Return a digest of the size, the head and the tail of the compressed file."""
+        size = self.status.st_size
+        head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, size), 0)
+        tail_at = max(0, size - FINGERPRINT_BYTES)
+        tail = platforms.read_at(self._fd, size - tail_at, tail_at)
+        return hashlib.blake2b(b"%d:" % size + head + tail, digest_size=16).digest()

@@ -1,0 +1,76 @@
+"""The bytes of a file that grows: where the reading of lines gets its text from."""
+
+import errno
+import hashlib
+import os
+from typing import Literal
+
+from agtop_exporter import platforms
+from agtop_exporter.labels import ParseErrorReason, ResetReason
+from agtop_exporter.model import Cursor
+from agtop_exporter.reading.files import open_regular
+
+FINGERPRINT_BYTES = 512  # of the file's head, and of the bytes before the offset
+COMPRESSED_SUFFIX = ".zst"
+
+
+class PlainFile:
+    """A regular file that is open for reading.
+
+    `problem` is the reason why the text after the current position cannot be read; "" if it can.
+    """
+
+    problem: ParseErrorReason | Literal[""] = ""
+
+    def __init__(self, path: str) -> None:
+        """Open a file. Raises NotAFileError, or OSError."""
+        self._fd, self.status = open_regular(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def seek(self, offset: int) -> None:
+        """Continue reading at a byte offset of the text."""
+        os.lseek(self._fd, offset, os.SEEK_SET)
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Read text into a buffer; return the number of bytes, 0 at the end. Raises OSError."""
+        return platforms.read_into(self._fd, buffer)
+
+    def read(self, count: int) -> bytes:
+        """Return at most `count` bytes of text; b"" at the end. Raises OSError."""
+        return os.read(self._fd, count)
+
+    def reset_reason(self, cursor: Cursor) -> ResetReason | Literal[""]:
+        """Return why the file must be read from its start; "" if the cursor still holds."""
+        if self._is_shorter(cursor):
+            return "truncated"
+        if self.fingerprint(cursor.offset) == cursor.fingerprint:
+            return ""
+        same_file = (self.status.st_dev, self.status.st_ino) == (cursor.device, cursor.inode)
+        return "rewritten" if same_file else "replaced"
+
+    def _is_shorter(self, cursor: Cursor) -> bool:
+        return self.status.st_size < cursor.offset
+
+    def fingerprint(self, offset: int) -> bytes:
+        """Return a digest that changes if the text before an offset does."""
+        head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, offset), 0)
+        tail_at = max(0, offset - FINGERPRINT_BYTES)
+        tail = platforms.read_at(self._fd, offset - tail_at, tail_at)
+        return hashlib.blake2b(head + tail, digest_size=16).digest()
+
+
+def open_source(path: str) -> PlainFile:
+    """Open a file by its name: one that ends in `.zst` is decompressed while it is read.
+
+    Raises NotAFileError, or OSError.
+    """
+    if not path.endswith(COMPRESSED_SUFFIX):
+        return PlainFile(path)
+    try:
+        from agtop_exporter.reading.compressed import CompressedFile  # noqa: PLC0415 - seldom needed
+    except ImportError as error:  # an optional part of Python 3.14
+        raise OSError(errno.ENOTSUP, "this Python has no zstd module", path) from error
+    return CompressedFile(path)
