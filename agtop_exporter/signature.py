@@ -34,6 +34,7 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     titles: frozenset[str] = frozenset()  # common words: they count only if an interpreter runs
     packages: tuple[str, ...] = ()  # npm packages whose scripts are the agent
     version_folders: tuple[str, ...] = ()  # folders whose programs are named after a version
+    tools: frozenset[str] = frozenset()  # names (argv[0]) under which the program is only a tool
     helpers: tuple[tuple[str, ...], ...] = ()  # commands that never run a session
     helper_options: frozenset[str] = frozenset()  # first arguments of processes without a session
     hosts: tuple[tuple[str, ...], ...] = ()  # commands that serve many sessions

@@ -45,7 +45,7 @@ def gather(
     signatures: Mapping[str, ProcessSignature],
     registry: Iterable[RegistryEntry] = (),
 ) -> tuple[Evidence, ...]:
-    """Return the evidence of registries, open files and arguments, the strongest first.
+    """Return the evidence of registries, files open for writing and arguments, strongest first.
 
     `signatures` maps the names of agents to their signatures.
     """

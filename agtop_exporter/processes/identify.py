@@ -45,6 +45,8 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
         )
     script, arguments = _script(process)
     for agent, signature in signatures.items():
+        if _first_name(process) in signature.tools:
+            return None
         if _is_native(process, signature):
             # The process of a script may have the agent's name, with the script as argument 1.
             hosted = _name("".join(process.argv[1:2])) in signature.executables

@@ -8,6 +8,7 @@ proc_sys_kernel(5).
 import os
 
 _READ_LIMIT = 65_536  # bytes of one file: an argument can be a whole script
+_DEVICES = ("/dev/", "/proc/", "/sys/")  # no transcripts; a terminal is open several times
 _DELETED = " (deleted)"  # what the kernel appends to the path of a file that was removed
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in the kernel's proc_ns.h
 
@@ -45,8 +46,8 @@ class Procfs:
             return ()
         return tuple(words) if words != [""] else ()
 
-    def open_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths of the files that a process has open; () if unknown.
+    def written_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths of the files that a process has open for writing; () if unknown.
 
         psutil returns only files that exist for the observer. In a container, the files of the host
         do not.
@@ -55,8 +56,30 @@ class Procfs:
             names = os.listdir(f"{self._root}/{pid}/fd")
         except OSError:
             return ()
-        paths = {self._link(f"{pid}/fd/{name}").removesuffix(_DELETED) for name in names}
-        return tuple(sorted(path for path in paths if path.startswith("/")))
+        paths = {name: self._link(f"{pid}/fd/{name}").removesuffix(_DELETED) for name in names}
+        return tuple(
+            sorted(
+                {
+                    path
+                    for name, path in paths.items()
+                    if path.startswith("/")
+                    and not path.startswith(_DEVICES)
+                    and self._is_written(f"{pid}/fdinfo/{name}")
+                }
+            )
+        )
+
+    def _is_written(self, path: str) -> bool:
+        """Return whether a descriptor was opened for writing; False if unknown."""
+        try:
+            lines = self._read(path).split(b"\n")
+        except OSError:
+            return False
+        flags = next((line[6:].strip() for line in lines if line.startswith(b"flags:")), b"")
+        try:
+            return int(flags, base=8) & os.O_ACCMODE != os.O_RDONLY
+        except ValueError:
+            return False
 
     def namespace_mismatch(self, pid: int) -> str:
         """Return which namespace separates a process from the observed machine, "" if none does.

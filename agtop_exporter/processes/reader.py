@@ -86,15 +86,19 @@ class ProcessReader:
             self._handles.pop(pid, None)
             return None
 
-    def open_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths of the files that a process has open, () if unknown."""
+    def written_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths of the files that a process has open for writing, () if unknown.
+
+        macOS and Windows do not show whether a file is open for writing. There, all open files are
+        returned.
+        """
         if self._procfs:
-            return self._procfs.open_files(pid)
+            return self._procfs.written_files(pid)
         try:
             files = self._ask(self._handle(pid), "open_files")
         except self._errors:
             return ()
-        return tuple(sorted(file.path for file in files or ()))
+        return tuple(sorted(file.path for file in files or () if getattr(file, "mode", "") != "r"))
 
     def namespace_mismatch(self, pid: int) -> str:
         """Return which namespace separates a process from this machine, "" if none does."""

@@ -48,7 +48,7 @@ class Reader(Protocol):
     def look(self, pid: int) -> Process | None: ...  # noqa: D102
     def cwd(self, pid: int) -> str: ...  # noqa: D102
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None: ...  # noqa: D102
-    def open_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
+    def written_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
     def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
     def in_container(self) -> bool: ...  # noqa: D102
 
@@ -202,7 +202,7 @@ class ProcessTracker:
         known = self._known.get(pid)
         if known is None:
             return None
-        files = self._reader.open_files(pid) if known.is_root else ()
+        files = self._reader.written_files(pid) if known.is_root else ()
         sample = self._reader.sample(pid, full=True)
         if sample is None or not _agree(sample, known.process):
             self._examine(pid)

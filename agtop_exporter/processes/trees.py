@@ -31,7 +31,7 @@ class Sampled(msgspec.Struct, frozen=True, gc=False):
 
     known: Known
     sample: ProcessSample
-    open_files: tuple[str, ...] = ()  # of a root
+    open_files: tuple[str, ...] = ()  # of a root, for writing
 
 
 def find_roots(

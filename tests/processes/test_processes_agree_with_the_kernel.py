@@ -93,12 +93,16 @@ def test_a_trees_seconds_and_bytes(running):
 
 
 @pytest.mark.parametrize("linux", [True, False])
-def test_p8_open_files_are_listed_and_unknown_pids_have_none(tmp_path, linux):
+def test_p8_files_open_for_writing_are_listed_and_unknown_pids_have_none(tmp_path, linux):
     reader = ProcessReader(linux=linux)
-    with (tmp_path / "held.jsonl").open("w"):
-        assert str(tmp_path / "held.jsonl") in reader.open_files(os.getpid())
+    read, written, appended = (tmp_path / name for name in ("r.jsonl", "w.jsonl", "a.jsonl"))
+    read.touch()
+    with read.open(), written.open("w"), appended.open("a+"):
+        found = reader.written_files(os.getpid())
+    assert {str(written), str(appended)} <= set(found)
+    assert str(read) not in found
     unknown = 2**22 + 1
-    assert reader.open_files(unknown) == ()
+    assert reader.written_files(unknown) == ()
     assert reader.sample(unknown) is None
     assert reader.look(unknown) is None
     assert reader.cwd(unknown) == ""

@@ -6,8 +6,8 @@ import sys
 
 import psutil
 import pytest
-from processes.builders import SIGNATURES, U1
-from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc
+from processes.builders import SIGNATURES, U1, U2, U3
+from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc, open_file
 
 from agtop_exporter import platforms
 from agtop_exporter.processes.facts import ProcessId
@@ -33,16 +33,18 @@ def sample(proc, uids=OWN):
 
 def test_a_hosts_agents_are_read(proc):
     folder = add_process(proc, 42, "claude", argv=("claude", "-r", U1), io=IO)
-    (folder / "fd/0").symlink_to("/dev/null")
-    (folder / "fd/1").symlink_to("socket:[123]")
-    (folder / "fd/2").symlink_to(f"/home/u/{U1}.jsonl")
+    open_file(folder, 0, "/dev/null")
+    open_file(folder, 1, "socket:[123]")
+    open_file(folder, 2, f"/home/u/{U1}.jsonl", flags=os.O_WRONLY | os.O_APPEND)
+    open_file(folder, 3, f"/home/u/{U2}.jsonl", flags=os.O_RDONLY)
+    (folder / "fd/4").symlink_to(f"/home/u/{U3}.jsonl")  # closed meanwhile
     add_process(proc, 43, "weird) S (name", parent=42, start=101, io=IO)
     table = sample(proc)
     claude, tool = ProcessId(42, 100 * TICK), ProcessId(43, 101 * TICK)
     assert table.boot_id == "0d1e"
     assert dict(table.roots) == {claude: claude, tool: claude}
     assert table.agents[claude].session_id == U1
-    assert table.open_files[claude] == ("/dev/null", f"/home/u/{U1}.jsonl")
+    assert table.open_files[claude] == (f"/home/u/{U1}.jsonl",)
     process, used = table.processes[claude], table.samples[claude]
     assert (process.started_at, process.cwd) == (BOOTED + 100, "/home/user/proj")
     assert used.cpu_seconds == 175 / TICK

@@ -56,6 +56,17 @@ def test_the_processes_behind_a_background_session_are_helpers():
     assert named(*session, exe=claude) == U1
 
 
+@pytest.mark.parametrize(
+    "name", ["codex-linux-sandbox", "codex-execve-wrapper", "apply_patch", "applypatch"]
+)
+def test_the_program_of_an_agent_that_runs_as_a_tool_is_a_tool(name):
+    """Codex links to itself in ~/.codex/tmp/arg0; the name of the link selects the task."""
+    program = {"comm": "codex", "exe": "/opt/codex/bin/codex"}
+    assert role(f"/home/u/.codex/tmp/arg0/codex-arg0Ab/{name}", "--", "make", **program) is None
+    assert role(name, "resume", U1, **program) is None
+    assert role("codex", "--codex-run-as-apply-patch", "*** Begin", **program)[1] == "helper"
+
+
 def test_p4_servers_that_users_face_are_hosts():
     assert role("opencode", "serve", "--port", "39241") == ("opencode", "host")
     assert role("codex", "app-server", "--analytics") == ("codex", "host")

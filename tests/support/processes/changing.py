@@ -200,7 +200,7 @@ class ChangingReader:
             zombie=task.ended,
         )
 
-    def open_files(self, pid):
+    def written_files(self, pid):
         """Return the file that its program has opened."""
         task = self._task(pid)
         return task.files if task and not task.ended else ()

@@ -29,6 +29,7 @@ def add_process(  # noqa: PLR0913 the files
     """Add a process that started so many seconds after the boot, by default one of this user."""
     folder = root / str(pid)
     (folder / "fd").mkdir(parents=True)
+    (folder / "fdinfo").mkdir()
     (folder / "ns").mkdir()
     fields = ["S", parent, 1, 1, 0, -1, 4194304, 9, 9, 0, 0]
     fields += [150, 25, 30, 5, 20, 0, 3, 0, start * TICK, 1, 1, "18446744073709551615"]
@@ -45,3 +46,9 @@ def add_process(  # noqa: PLR0913 the files
     (folder / "cwd").symlink_to("/home/user/proj")
     (folder / "exe").symlink_to(f"/usr/bin/{argv[0] if argv else comm}")
     return folder
+
+
+def open_file(folder, number, path, *, flags=os.O_RDWR):
+    """Add an open file to a process, of which `add_process` returned the folder."""
+    (folder / f"fd/{number}").symlink_to(path)
+    (folder / f"fdinfo/{number}").write_text(f"pos:\t0\nflags:\t0{flags:o}\nmnt_id:\t24\n")

@@ -52,8 +52,8 @@ class StaticReader:
         del full
         return self._processes[pid][1] if pid in self._processes else None
 
-    def open_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths that it holds open."""
+    def written_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths that it holds open for writing."""
         return self._processes[pid][2]
 
     def namespace_mismatch(self, pid: int) -> str:
