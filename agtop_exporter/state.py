@@ -15,6 +15,9 @@ RUNNING_GRACE_SECONDS = 30.0
 record."""
 REST_GRACE_SECONDS = 300.0
 """The same for a session that is idle, waiting or in error."""
+FUTURE_SECONDS = 60.0
+"""A record that is further ahead of the clock was written under a wrong clock. Its age is unknown.
+"""
 
 
 def resolve(  # noqa: PLR0913 - the facts of the decision
@@ -28,6 +31,7 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     acting: bool = False,
     registry_status: str = "",
     waiting_for: str = "",
+    prompted: bool = True,
     stall_seconds: float = STALL_SECONDS,
 ) -> State:
     """Return the state of a session.
@@ -36,19 +40,22 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
         signal: The activity that the end of the transcript shows.
         liveness: Whether the session's process runs; None without a known process.
         scanned: Processes were scanned and none of them can belong to the session.
-        last_active: Time of the latest record, in unix seconds.
+        last_active: Time of the latest record, in unix seconds; None if unknown.
         now: Current time, in unix seconds.
         busy: The process tree uses CPU or disk.
         acting: A tool process has started since the last record, so no permission is pending.
         registry_status: The status in the agent's own registry of live processes, or "". It takes
             precedence over the transcript.
         waiting_for: What the session waits for according to the registry, or "".
+        prompted: The session has got a prompt. Without one it is idle, unless it says otherwise.
         stall_seconds: Time without a record after which a working session counts as stalled.
 
     For a subagent, pass the liveness of its parent and no registry status.
 
     """
-    age = None if last_active is None else now - last_active
+    age = None if last_active is None or is_ahead(last_active, now) else now - last_active
+    if not (signal or prompted):
+        signal = Signal("idle", detail="no prompt")
     if liveness == "live":
         if registry_status:
             signal = _from_registry(signal, registry_status, waiting_for=waiting_for)
@@ -61,6 +68,11 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     return _unseen(signal, age=float("inf") if age is None else age)
 
 
+def is_ahead(time: float, now: float) -> bool:
+    """Return whether a time is so far in the future that only a wrong clock explains it."""
+    return time > now + FUTURE_SECONDS
+
+
 def _live(signal: Signal, *, stalled: bool) -> State:
     match signal.kind:
         case "idle":
@@ -69,12 +81,14 @@ def _live(signal: Signal, *, stalled: bool) -> State:
             return State("waiting", signal.reason or "input")
         case "error":
             return State("error", signal.reason or None)
+        case "ended":
+            return State("closed")
         case _:
             return State("warning", "stalled") if stalled else State("running")
 
 
 def _unseen(signal: Signal, *, age: float) -> State:
-    at_work = signal.kind not in {"idle", "waiting", "error"}
+    at_work = signal.kind not in {"idle", "waiting", "error", "ended"}
     if age < (RUNNING_GRACE_SECONDS if at_work else REST_GRACE_SECONDS):
         return _live(signal, stalled=False)
     return State("closed", signal.reason or None if signal.kind == "error" else None)

@@ -27,6 +27,7 @@ from agtop_exporter.signature import RegistryEntry
 
 SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
 SLACK_SECONDS = 2.0  # a process's start is known to one second only
+ACTED_SECONDS = 30.0  # between the end of a tool process and the record of its result
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
 
 
@@ -61,6 +62,8 @@ class Pairing:
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
         self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
+        # by session: the last record after which a tool process started, and when it was last seen
+        self._acted: dict[SessionKey, tuple[float, float]] = {}
 
     def add_history(self, saved: Mapping[str, bytes]) -> None:
         """Add what an earlier process saved, where that could not be read at the start."""
@@ -88,6 +91,8 @@ class Pairing:
         # All or nothing: the rest of this class reads all of these as of one table.
         self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
+        for session in self._acted.keys() - matches.bindings.keys():
+            del self._acted[session]
         return {*before.bindings, *matches.bindings}
 
     def _matched(self, table: ProcessTable) -> Matches:
@@ -146,16 +151,26 @@ class Pairing:
         return past_usage(self._usage, session)
 
     def acts_since(self, session: SessionKey, time: float) -> bool:
-        """Say that a session has a process that started after `time`, beside its agent's own."""
+        """Return whether a tool process of a session has started since its last record at `time`.
+
+        This remains so for ACTED_SECONDS after the tool has ended: the agent records its result a
+        little later.
+        """
         binding = self._matches.bindings.get(session)
         if binding is None or binding.role == "host":
             return False
         leaves, processes = self._matches.leaves, self._table.processes
-        return any(
-            leaves.get(root) == binding.process
-            and member not in self._table.agents
-            and processes[member].started_at >= time - SLACK_SECONDS
+        starts = [
+            processes[member].started_at
             for member, root in self._table.roots.items()
+            if leaves.get(root) == binding.process and member not in self._table.agents
+        ]
+        now = self._table.sampled_at
+        if any(start >= time for start in starts):
+            self._acted[session] = time, now
+        acted_after, seen_at = self._acted.get(session, (None, 0.0))
+        return any(start >= time - SLACK_SECONDS for start in starts) or (
+            acted_after == time and now - seen_at <= ACTED_SECONDS
         )
 
     def looked_for(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:

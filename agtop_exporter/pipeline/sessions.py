@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from agtop_exporter.ledger import Ledger
@@ -19,6 +20,7 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.pipeline.times import certain_time, dated, last_active_of, written_at
 from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.settings import Settings
 from agtop_exporter.state import resolve
@@ -53,6 +55,7 @@ class SessionViews:
         that do not record it. `plans` has the subscription of each agent's account.
         """
         self._records = ledger.sessions
+        self._written_at = partial(written_at, ledger.cursors)
         self._pairing = pairing
         self._steps = steps
         self._plans = plans
@@ -88,7 +91,7 @@ class SessionViews:
         """Process the pending sessions, and update the states that depend on the current time."""
         for key, record in tuple(self._changed.items()):
             with self._steps.step("match", record.agent) as learning:
-                self._pairing.learn([record])
+                self._pairing.learn([dated(record, now, self._written_at)])
             with self._steps.step("sessions", record.agent) as placing:
                 self._place(key, record)
             if not (learning.failed or placing.failed):
@@ -162,32 +165,39 @@ class SessionViews:
         """Return the sessions that get series: live or recently active ones, the latest first."""
         views = [self._views[key] for key in self._open if self._is_top(key)]
         shown = [view for view in views if self._is_recent(view, now) or is_live(view)]
-        shown.sort(key=lambda view: (-(view.last_active or 0), view.session_id))
+        shown.sort(
+            key=lambda view: (
+                view.state.kind == "closed",
+                -(view.last_active or 0),
+                view.session_id,
+            )
+        )
         limit = self._settings.sessions_max
         self.dropped = max(0, len(shown) - limit)
         return tuple(shown[:limit])
 
     def _view(self, record: SessionState, now: float) -> Session:
-        facts, models = record.facts, record.usage_by_model
+        facts, models = dated(record, now, self._written_at).facts, record.usage_by_model
         own = record.usage
         tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
         floor_tokens = own.tokens.max(record.floor_tokens)
         floor_cost = own.cost.max(record.floor_cost)
-        last_active, subagents = facts.last_active or 0, 0
+        subagents = 0
         _, *others = members = self._tree(record)
+        times = [last_active_of(member, now, self._written_at) for member in members]
+        last_active = max((time for time in times if time is not None), default=None)
         for member in others:
             used = member.usage
             joined = _joined(tree.models, member.usage_by_model)
             tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
             floor_tokens += used.tokens.max(member.floor_tokens)
             floor_cost += used.cost.max(member.floor_cost)
-            last_active = max(last_active, member.facts.last_active or 0)
             subagents += member.facts.subagent
         top, own_key = self._top(record), record.key
         signal = tree_signal(members)
         process = self._pairing.process(top)
         shared = _shared_facts(facts) | {
-            "last_active": last_active or None,
+            "last_active": last_active,
             "context_window_tokens": facts.context_window_tokens or self._window(facts),
             "subscription": facts.subscription or self._plans.get(record.agent) or None,
             "data_path": facts.data_path,
@@ -213,7 +223,7 @@ class SessionViews:
             tool_errors=dict(record.tool_errors),
             compactions=record.compactions,
             state=self._state(
-                record, signal, top, now, last_active=last_active or None, process=process
+                record, signal, top, now, last_active=certain_time(members, now), process=process
             ),
             state_detail=signal.detail or None,
             process=process,
@@ -268,6 +278,7 @@ class SessionViews:
             now=now,
             registry_status=binding.status if binding and own else "",
             waiting_for=binding.waiting_for if binding and own else "",
+            prompted=bool(record.turns or record.usage.requests or not own),
         )
 
 

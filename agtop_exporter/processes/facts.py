@@ -82,10 +82,10 @@ class ProcessTable(msgspec.Struct, frozen=True):
 
     `roots` maps each member of a process tree to the agent process at its root; the members of a
     tree are ordered parents first. `open_files` contains the files that a root has open for
-    writing: an agent also reads the transcripts of other sessions. `skipped` counts, by reason, the processes that are left out or
-    partly unreadable; a process is counted once. `hidden` contains the agents that have processes
-    in other namespaces. `in_container` means that the observer is in a container and sees only its
-    processes.
+    writing: an agent also reads the transcripts of other sessions. `skipped` counts, by reason, the
+    processes that are left out or partly unreadable; a process is counted once. `hidden` contains
+    the agents that have processes in other namespaces. `in_container` means that the observer is in
+    a container and sees only its processes.
 
     The following holds for every table of a `ProcessSource`:
 
