@@ -25,7 +25,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     """
 
     id: ProcessId
-    started_at: float  # unix seconds; exact to one second, as the kernel's boot time is
+    started_at: float  # unix seconds, by the clock as it is set now; up to one second too early
     parent_pid: int = 0
     uid: int = -1
     comm: str = ""
@@ -38,8 +38,9 @@ class Process(msgspec.Struct, frozen=True, gc=False):
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The resources that one process has used until now; None means unreadable.
 
-    `reaped_*` is the CPU time of its ended children, and of theirs, that have been waited for. If
-    `disk_includes_reaped`, as on Linux, its disk bytes include theirs.
+    `written_bytes` is without those that never reached the disk, so it can fall when a file is
+    deleted. `reaped_*` is the CPU time of its ended children, and of theirs, that have been waited
+    for. If `disk_includes_reaped`, as on Linux, its disk bytes include theirs.
     """
 
     id: ProcessId
@@ -56,6 +57,7 @@ class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     disk_includes_reaped: bool = False
     denied: bool = False  # the system refused some of these figures
     zombie: bool = False  # it has ended, and its parent has not waited for it
+    written_characters: int | None = None  # bytes passed to write calls, those to a terminal too
 
     @property
     def cpu_seconds(self) -> float | None:

@@ -86,7 +86,10 @@ class _Round:
         self._barred: set[ProcessId] = set()
         # Roots only: an agent that has ended can be a member of another agent's tree.
         alive = set(table.roots.values())
-        self._ended = {key: when for key, when in previous.ended.items() if key in sessions} | {
+        # A time ahead of the clock was noticed before the clock was set back.
+        self._ended = {
+            key: min(when, self._now) for key, when in previous.ended.items() if key in sessions
+        } | {
             key: self._now
             for key, binding in previous.bindings.items()
             if key in sessions and binding.liveness == "live" and binding.process not in alive

@@ -44,6 +44,7 @@ class Reader(Protocol):
     """
 
     def boot_id(self) -> str: ...  # noqa: D102 see ProcessReader
+    def clock_step(self) -> float: ...  # noqa: D102
     def pids(self) -> Iterable[int]: ...  # noqa: D102
     def look(self, pid: int) -> Process | None: ...  # noqa: D102
     def cwd(self, pid: int) -> str: ...  # noqa: D102
@@ -106,6 +107,7 @@ class ProcessTracker:
         self._tick += 1
         try:
             boot_id, in_container = self._reader.boot_id(), self._reader.in_container()
+            self._follow_clock(self._reader.clock_step())
             self._look(set(self._reader.pids()), now)
             members = find_roots(self._known, self._roots)
             sampled = self._sampled(members)
@@ -130,6 +132,14 @@ class ProcessTracker:
             hidden=frozenset(item.hidden_agent for item in self._known.values()) - {""},
             in_container=in_container,
         )
+
+    def _follow_clock(self, step: float) -> None:
+        """Correct the starts of all known processes after the clock was set."""
+        if step:
+            for pid, known in self._known.items():
+                started_at = known.process.started_at + step
+                process = msgspec.structs.replace(known.process, started_at=started_at)
+                self._known[pid] = msgspec.structs.replace(known, process=process)
 
     def _look(self, pids: set[int], now: float) -> None:
         """Update what is known about all processes; `pids` are all that exist."""

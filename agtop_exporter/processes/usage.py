@@ -75,7 +75,7 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
     state = TreeUsage(
         boot_id=table.boot_id,
         sampled_at=table.sampled_at,
-        last=dict(table.samples),
+        last=_highest(previous, table),
         gone=_remember(previous, table),
         owed=owed,
         pending=pending,
@@ -183,6 +183,23 @@ def _credit(
             earlier = sessions.get(key, ResourceTotals()) + pending.pop(root, ResourceTotals())
             sessions[key] = earlier + spent[process]
     return sessions, agents, pending
+
+
+def _highest(previous: TreeUsage, table: ProcessTable) -> dict[ProcessId, ProcessSample]:
+    """Return the samples with the largest number of written bytes that each process ever had.
+
+    The number falls if a file is deleted before it reached the disk. What a process then writes
+    counts only above the number that was counted already.
+    """
+    samples = dict(table.samples)
+    for process, sample in table.samples.items():
+        before = previous.last.get(process) or previous.gone.get(process)
+        counted = before.written_bytes if before else None
+        if counted is not None and sample.written_bytes is not None:
+            written = max(counted, sample.written_bytes)
+            if written != sample.written_bytes:
+                samples[process] = msgspec.structs.replace(sample, written_bytes=written)
+    return samples
 
 
 def _remember(previous: TreeUsage, table: ProcessTable) -> dict[ProcessId, ProcessSample]:

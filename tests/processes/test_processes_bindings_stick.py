@@ -114,6 +114,27 @@ def test_a_session_whose_process_has_ended_goes_to_no_other_process():
     assert machine.pair(one, resumed, seconds=10) == {OC2: (42, "medium")}
 
 
+def test_a_clock_that_was_ahead_does_not_hide_a_live_session_for_ever():
+    """field-2 64: after the clock is set back, starts and ends are no longer in the future."""
+    machine = Machine().run(process(42, "opencode", start=3600 - 600))
+    one = session("opencode", OC1, -590, 0)
+    assert machine.pair(one) == {}  # its process seems to start after its last record
+    machine.reader.step_seconds = -3600.0
+    assert machine.pair(one, seconds=5) == {OC1: (42, "medium")}
+
+
+def test_a_session_that_ended_before_the_clock_was_set_back_can_be_resumed():
+    machine = Machine().run(process(42, "claude", "-r", U1, start=-60))
+    machine.pair(session("claude", U1, -50, -5))
+    machine.reader.end(42)
+    assert machine.pair(session("claude", U1, -50, -5), seconds=5) == {}
+    machine.run(process(43, "claude", start=-3500))
+    resumed = session("claude", U1, -3700, -3490)
+    machine.pair(resumed, seconds=-3490)
+    later = session("claude", U1, -3700, -3480)
+    assert machine.pair(later, seconds=10) == {U1: (43, "medium")}
+
+
 def test_an_agent_that_another_agent_has_not_waited_for_has_ended():
     inner = process(43, "claude", "-r", U1, parent=42)
     machine = Machine().run(process(42, "codex"), inner)

@@ -157,6 +157,11 @@ class ChangingReader:
         self._change()
         return False
 
+    def clock_step(self):
+        """Return 0: nobody sets the clock."""
+        self._change()
+        return 0.0
+
     def pids(self) -> Iterator[int]:
         """Return the pids of all processes, zombies included."""
         self._change()

@@ -9,6 +9,7 @@ class StaticReader:
     def __init__(self, boot_id: str = "boot") -> None:
         self._boot_id = boot_id
         self.is_contained = False
+        self.step_seconds = 0.0
         self._processes: dict[int, tuple[Process, ProcessSample, tuple[str, ...], str]] = {}
         self.looks: list[int] = []  # the pids that were looked at, in order
 
@@ -33,6 +34,11 @@ class StaticReader:
     def boot_id(self) -> str:
         """Return the id that was given."""
         return self._boot_id
+
+    def clock_step(self) -> float:
+        """Return what the test has set, once."""
+        step, self.step_seconds = self.step_seconds, 0.0
+        return step
 
     def pids(self) -> list[int]:
         """Return the pids of all processes."""
