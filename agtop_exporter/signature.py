@@ -45,6 +45,7 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fork_marks: frozenset[str] = frozenset()  # arguments that copy the session that is named
     session_id_pattern: str = UUID  # regular expression of a whole session id
     lock_suffixes: tuple[str, ...] = ()  # of files that a process keeps open for one session
+    transcript_names: str = ""  # regular expression of transcripts that a process keeps open
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, gc=False):

@@ -47,6 +47,7 @@ def gather(
 ) -> tuple[Evidence, ...]:
     """Return the evidence of registries, files open for writing and arguments, strongest first.
 
+    A process with a transcript that belongs to no known session has evidence for that session.
     `signatures` maps the names of agents to their signatures.
     """
     found = [
@@ -104,12 +105,17 @@ def _from_open_files(
         recognised = table.agents.get(process)
         if recognised is None or recognised.role not in {"session", "host"}:
             continue
-        locks = signatures[recognised.agent].lock_suffixes
+        signature = signatures[recognised.agent]
+        known: list[Evidence] = []
+        unknown: list[Evidence] = []
         for path in files:
-            kind = "lock_file" if path.endswith(locks) else "open_file"
+            kind = "lock_file" if path.endswith(signature.lock_suffixes) else "open_file"
             keys = {SessionKey(recognised.agent, word) for word in session_ids_in_path(path)}
             keys.add(own.get((recognised.agent, path), SessionKey("", "")))
-            found.extend(Evidence(process, key, kind) for key in keys if key in sessions)
+            known.extend(Evidence(process, key, kind) for key in keys if key in sessions)
+            if re.fullmatch(signature.transcript_names, path.rpartition("/")[2]):
+                unknown.extend(Evidence(process, key, "open_file") for key in keys if key.agent)
+        found += known or unknown
     return found
 
 

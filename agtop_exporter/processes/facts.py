@@ -131,13 +131,27 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     waiting_for: str = ""
 
 
+class Written(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a process has written until now, in bytes; None if unknown.
+
+    `characters` includes writes to terminals, pipes and sockets. `disk_bytes` are whole blocks of
+    files.
+    """
+
+    characters: int | None = None
+    disk_bytes: int | None = None
+
+
 class Matches(msgspec.Struct, frozen=True):
     """The result of one round of pairing, and an input of the next.
 
     `leaves` maps each agent process to the one that does its work; a wrapper differs from it.
     `duplicates` run a session that is bound to another process. `clients` belong to a session that
     a host runs. `orphans` have no session. `ended` maps each session whose process has ended to
-    the time, in unix seconds, at which that was noticed.
+    the time, in unix seconds, at which that was noticed. `former_wrappers` maps each wrapper whose
+    agent process has ended to the time at which that was noticed. `contested` contains new sessions
+    without a process that each of several processes can have written. `written` is what each leaf
+    has written at `sampled_at`.
     """
 
     bindings: Mapping[SessionKey, Binding] = {}
@@ -146,3 +160,7 @@ class Matches(msgspec.Struct, frozen=True):
     clients: Mapping[ProcessId, SessionKey] = {}
     orphans: tuple[ProcessId, ...] = ()
     ended: Mapping[SessionKey, float] = {}
+    former_wrappers: Mapping[ProcessId, float] = {}
+    contested: Mapping[SessionKey, frozenset[ProcessId]] = {}
+    written: Mapping[ProcessId, Written] = {}
+    sampled_at: float = 0.0

@@ -148,6 +148,49 @@ def test_an_agent_that_another_agent_has_not_waited_for_has_ended():
     assert inner.id in machine.table.roots  # of the other agent's tree
 
 
+def test_a_wrapper_does_not_get_the_session_of_its_child_that_was_killed():
+    """live-2: the node wrapper of Copilot lives for a second longer."""
+    machine = Machine().run(
+        process(42, "claude", "--resume", U1, start=-600),
+        process(43, "claude", "--resume", U1, start=-599, parent=42),
+    )
+    one = session("claude", U1, -590, -5)
+    earlier = session("claude", U2, -595, -593)  # before `/new`
+    assert machine.pair(one, earlier) == {U1: (43, "high")}
+    machine.reader.end(43)
+    for _ in range(3):
+        assert machine.pair(one, earlier, seconds=1) == {}
+    again = session("claude", U1, -590, 4)
+    assert machine.pair(again, earlier, seconds=1) == {U1: (42, "high")}  # it writes: no wrapper
+
+
+def test_a_duplicate_gets_the_session_when_the_other_process_ends():
+    machine = Machine().run(process(42, "claude", "-r", U1), process(43, "claude", "-r", U1))
+    one = session("claude", U1, -590, -5)
+    (held,) = {pid for pid, _ in machine.pair(one).values()}
+    machine.reader.end(held)
+    assert machine.pair(one, seconds=5) == {U1: ({42, 43}.difference({held}).pop(), "high")}
+
+
+def test_a_process_that_writes_an_unknown_transcript_gets_no_other():
+    """live-2: a one-shot of Codex with another CODEX_HOME, in the directory of one that ended."""
+    machine = Machine().run(
+        process(43, "codex", start=-60),
+        files=[f"/other/sessions/2026/11/30/rollout-2026-11-30T03-04-05-{U2}.jsonl"],
+    )
+    ended = session("codex", U1, -90, -58)
+    assert machine.pair(ended) == {}
+    assert machine.orphans() == [43]
+    assert machine.pair(ended, session("codex", U2, -59, -58)) == {U2: (43, "high")}
+
+
+def test_a_process_does_not_get_a_session_whose_last_record_is_older():
+    """live-2: the one-shot started two seconds after the other had ended."""
+    machine = Machine().run(process(43, "codex", start=-60))
+    assert machine.pair(session("codex", U1, -90, -61)) == {}
+    assert machine.pair(session("codex", U1, -90, -60)) == {U1: (43, "medium")}
+
+
 def test_a_reused_pid_is_another_process():
     machine = Machine().run(process(42, "claude", "-r", U1, start=-600))
     one = session("claude", U1, -590, -500)

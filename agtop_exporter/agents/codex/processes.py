@@ -4,7 +4,12 @@ One program has several tasks. `~/.codex/tmp/arg0/` has links to it whose names 
 sandbox in which it runs a command, or a tool that applies a patch.
 """
 
-from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
+from agtop_exporter.signature import (
+    MAINTENANCE_COMMANDS,
+    MCP_COMMANDS,
+    UUID,
+    ProcessSignature,
+)
 
 SIGNATURE = ProcessSignature(
     executables=frozenset({"codex"}),
@@ -51,4 +56,5 @@ SIGNATURE = ProcessSignature(
     resume_commands=frozenset({"resume", "fork"}),
     fork_marks=frozenset({"fork"}),
     lock_suffixes=(".lock",),  # thread-writer-locks/<thread id>.lock
+    transcript_names=rf"rollout-.*-{UUID}\.jsonl",
 )
