@@ -15,6 +15,9 @@ RUNNING_GRACE_SECONDS = 30.0
 record."""
 REST_GRACE_SECONDS = 300.0
 """The same for a session that is idle, waiting or in error."""
+REPORTED_SECONDS = 3600.0
+"""The registry of an agent is believed for this time after the last record if its process cannot be
+seen: the process may have been killed, which leaves its entry."""
 FUTURE_SECONDS = 60.0
 """A record that is further ahead of the clock was written under a wrong clock. Its age is unknown.
 """
@@ -23,7 +26,7 @@ FUTURE_SECONDS = 60.0
 def resolve(  # noqa: PLR0913 - the facts of the decision
     signal: Signal,
     *,
-    liveness: Literal["live", "stopped"] | None,
+    liveness: Literal["live", "stopped", "reported"] | None,
     scanned: bool,
     last_active: float | None,
     now: float,
@@ -38,7 +41,8 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
 
     Args:
         signal: The activity that the end of the transcript shows.
-        liveness: Whether the session's process runs; None without a known process.
+        liveness: Whether the session's process runs; None without a known process. `reported`:
+            the agent's registry names a process that cannot be seen from here.
         scanned: Processes were scanned and none of them can belong to the session.
         last_active: Time of the latest record, in unix seconds; None if unknown.
         now: Current time, in unix seconds.
@@ -56,7 +60,8 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     age = None if last_active is None or is_ahead(last_active, now) else now - last_active
     if not (signal or prompted):
         signal = Signal("idle", detail="no prompt")
-    if liveness == "live":
+    reported = liveness == "reported" and not scanned
+    if liveness == "live" or (reported and age is not None and age < REPORTED_SECONDS):
         if registry_status:
             signal = _from_registry(signal, registry_status, waiting_for=waiting_for)
             busy = busy or registry_status == "busy"

@@ -65,6 +65,8 @@ class Finding(msgspec.Struct, frozen=True):
     unpriced_models: dict[str, int]  # model -> tokens
     known_types: tuple[str, ...]  # record types that the reader knows; all others are unknown
     not_in_files: str
+    processes_in_containers: int  # whose sessions are unknown
+    processes_of_others: bool  # another user runs it in a container
 
     @property
     def is_present(self) -> bool:
@@ -189,6 +191,8 @@ def _finding(
         unpriced_models=unpriced,
         known_types=tuple(sorted(agent.known_types)),
         not_in_files=agent.not_in_files,
+        processes_in_containers=pipeline.pairing.strangers(agent.name),
+        processes_of_others=pipeline.pairing.hides(agent.name),
     )
 
 

@@ -11,7 +11,7 @@ from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionKey,
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
-from agtop_exporter.processes.facts import Binding, Matches, ProcessTable
+from agtop_exporter.processes.facts import Binding, Matches, ProcessId, ProcessTable
 from agtop_exporter.processes.growth import ResourceTotals
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessSource
@@ -62,6 +62,9 @@ class Pairing:
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
         self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
+        self._left_out: set[ProcessId] = set()  # the strangers that were counted
+        self._strangers: dict[str, int] = {}  # their number by the namespace that separates them
+        self._reported: dict[SessionKey, RegistryEntry] = {}
         # by session: the last record after which a tool process started, and when it was last seen
         self._acted: dict[SessionKey, tuple[float, float]] = {}
 
@@ -86,33 +89,40 @@ class Pairing:
             return set()
         before = self._matches
         table = self._source.sample(now)
-        matches = self._matched(table)
+        registry = self._registered(table)
+        matches = self._matched(table, registry)
         turn = advance(self._usage, table, matches=matches)
         # All or nothing: the rest of this class reads all of these as of one table.
         self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
+        self._reported = {
+            key: entry
+            for entry in registry
+            if entry.status and not table.shows_all_of(entry.agent)
+            if (key := SessionKey(entry.agent, entry.session_id)) not in matches.bindings
+        }
         for session in self._acted.keys() - matches.bindings.keys():
             del self._acted[session]
-        return {*before.bindings, *matches.bindings}
+        return {*before.bindings, *matches.bindings, *(self._reported.keys() & self._known.keys())}
 
-    def _matched(self, table: ProcessTable) -> Matches:
+    def _matched(self, table: ProcessTable, registry: Iterable[RegistryEntry]) -> Matches:
         before = self._matches
         if table.agents or before.bindings:
             evidence = gather(
                 table,
                 self._known,
                 signatures=self._signatures,
-                registry=self._registered(table),
+                registry=registry,
             )
             return match(table, self._known, evidence, previous=before, real_path=self._real_path)
         # There is nothing to match, so thousands of sessions need no look.
         return Matches(ended=before.ended) if table.complete else before
 
     def _registered(self, table: ProcessTable) -> list[RegistryEntry]:
-        if not table.agents:
-            return []
         entries: list[RegistryEntry] = []
         for agent in self._with_registry:
+            if not table.agents and table.shows_all_of(agent.name):
+                continue  # no process can have an entry
             with self._steps.step("match", agent.name):
                 for home in self._homes:
                     entries += self._entries(agent, home)
@@ -141,6 +151,10 @@ class Pairing:
     def binding(self, session: SessionKey) -> Binding | None:
         """Return what a session is bound to."""
         return self._matches.bindings.get(session)
+
+    def reported(self, session: SessionKey) -> RegistryEntry | None:
+        """Return what a registry says about a session whose process cannot be seen from here."""
+        return self._reported.get(session)
 
     def process(self, session: SessionKey) -> ProcessMatch | None:
         """Return the process of a top-level session, as it is published."""
@@ -188,7 +202,7 @@ class Pairing:
         return not any(
             self._table.agents[process].agent == session.agent
             and self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
-            for process in self._matches.orphans
+            for process in (*self._matches.orphans, *self._matches.strangers)
         )
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
@@ -196,16 +210,36 @@ class Pairing:
 
         An agent that is not `installed` is known by its processes only.
         """
-        none_now = AgentUsage() if installed and self._table.shows_all_of(name) else None
-        return self._agents.get(name, none_now)
+        hidden = self.strangers(name) or not self._table.shows_all_of(name)
+        usage = self._agents.get(name)
+        if hidden and (usage is None or not usage.processes):
+            return None
+        return usage or (AgentUsage() if installed else None)
+
+    def hides(self, agent: str) -> bool:
+        """Return whether another user has processes of an agent in a container."""
+        return agent in self._table.hidden
+
+    def strangers(self, agent: str) -> int:
+        """Return the number of an agent's processes in containers whose sessions are unknown."""
+        return sum(self._table.agents[root].agent == agent for root in self._matches.strangers)
 
     def skipped(self) -> dict[Series, int]:
-        """Return by how much the counts of unreadable processes have grown since the last call."""
+        """Return by how much the counts of processes that are left out or unreadable have grown.
+
+        That is since the last call.
+        """
+        left_out = set(self._matches.strangers)
+        for process in left_out - self._left_out:
+            reason = self._table.processes[process].container
+            self._strangers[reason] = self._strangers.get(reason, 0) + 1
+        self._left_out = left_out
+        counts = dict(self._table.skipped) | self._strangers
         grown: dict[Series, int] = {
             ("process_scan_errors", reason): count - self._skipped.get(reason, 0)
-            for reason, count in self._table.skipped.items()
+            for reason, count in counts.items()
         }
-        self._skipped = dict(self._table.skipped)
+        self._skipped = counts
         return grown
 
     def totals(self) -> dict[Series, float]:

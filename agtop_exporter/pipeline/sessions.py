@@ -23,7 +23,7 @@ from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.times import certain_time, dated, last_active_of, written_at
 from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.settings import Settings
-from agtop_exporter.state import resolve
+from agtop_exporter.state import is_ahead, resolve
 
 Key = tuple[str, str]  # agent, session id
 BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
@@ -266,18 +266,22 @@ class SessionViews:
         process: ProcessMatch | None,
     ) -> State:
         binding = self._pairing.binding(top)
+        entry = None if binding else self._pairing.reported(top)
+        if entry and entry.updated_at is not None and not is_ahead(entry.updated_at, now):
+            last_active = max(last_active or 0.0, entry.updated_at)
+        told = binding or entry
         own = top.session_id == record.session_id
         usage = process.usage if process else None
         return resolve(
             signal,
-            liveness=binding.liveness if binding else None,
+            liveness=binding.liveness if binding else "reported" if entry else None,
             scanned=self._pairing.looked_for(top, now, last_active=last_active),
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
             acting=self._pairing.acts_since(top, last_active or now),
             last_active=last_active,
             now=now,
-            registry_status=binding.status if binding and own else "",
-            waiting_for=binding.waiting_for if binding and own else "",
+            registry_status=told.status if told and own else "",
+            waiting_for=told.waiting_for if told and own else "",
             prompted=bool(record.turns or record.usage.requests or not own),
         )
 

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -66,11 +66,15 @@ def session_ids_in_path(path: str) -> tuple[str, ...]:
 
 
 def _from_registry(table: ProcessTable, entries: Iterable[RegistryEntry]) -> list[Evidence]:
-    by_pid = {process.id.pid: process for process in table.processes.values()}
+    by_pid: dict[int, list[Process]] = defaultdict(list)
+    for process in table.processes.values():
+        # An agent in a container knows only its pid in there.
+        by_pid[process.inner_pid or process.id.pid].append(process)
     return [
-        Evidence(by_pid[entry.pid].id, SessionKey(entry.agent, entry.session_id), "registry", entry)
+        Evidence(process.id, SessionKey(entry.agent, entry.session_id), "registry", entry)
         for entry in entries
-        if entry.pid in by_pid and _is_about(entry, by_pid[entry.pid], table)
+        for process in by_pid.get(entry.pid, ())
+        if _is_about(entry, process, table)
     ]
 
 

@@ -33,6 +33,8 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     argv: tuple[str, ...] = ()
     cwd: str = ""
     zombie: bool = False  # it has ended, and its parent has not waited for it
+    container: str = ""  # the namespace that separates it from this machine: `other_pid_namespace`
+    inner_pid: int = 0  # its pid in that namespace; 0 if unknown, or if it is not in a container
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -86,8 +88,8 @@ class ProcessTable(msgspec.Struct, frozen=True):
     tree are ordered parents first. `open_files` contains the files that a root has open for
     writing: an agent also reads the transcripts of other sessions. `skipped` counts, by reason, the
     processes that are left out or partly unreadable; a process is counted once. `hidden` contains
-    the agents that have processes in other namespaces. `in_container` means that the observer is in
-    a container and sees only its processes.
+    the agents that have processes in containers of other users. `in_container` means that the
+    observer is in a container and sees only its processes.
 
     The following holds for every table of a `ProcessSource`:
 
@@ -113,7 +115,10 @@ class ProcessTable(msgspec.Struct, frozen=True):
     complete: bool = True  # False: the processes could not be listed
 
     def shows_all_of(self, agent: str) -> bool:
-        """Return whether this table contains every process of an agent on this machine."""
+        """Return whether this table contains every process of an agent on this machine.
+
+        Virtual machines, in which some systems run their containers, are other machines.
+        """
         return self.complete and not self.in_container and agent not in self.hidden
 
 
@@ -147,11 +152,13 @@ class Matches(msgspec.Struct, frozen=True):
 
     `leaves` maps each agent process to the one that does its work; a wrapper differs from it.
     `duplicates` run a session that is bound to another process. `clients` belong to a session that
-    a host runs. `orphans` have no session. `ended` maps each session whose process has ended to
-    the time, in unix seconds, at which that was noticed. `former_wrappers` maps each wrapper whose
-    agent process has ended to the time at which that was noticed. `contested` contains new sessions
-    without a process that each of several processes can have written. `written` is what each leaf
-    has written at `sampled_at`.
+    a host runs. `orphans` have no session. `strangers` have none either, but are in a container:
+    their sessions may be in a home that is not read.
+
+    `ended` maps each session whose process has ended, and `former_wrappers` each wrapper whose
+    agent process has ended, to the time, in unix seconds, at which that was noticed. `contested`
+    contains new sessions without a process that each of several processes can have written.
+    `written` is what each leaf has written at `sampled_at`.
     """
 
     bindings: Mapping[SessionKey, Binding] = {}
@@ -159,6 +166,7 @@ class Matches(msgspec.Struct, frozen=True):
     duplicates: Mapping[ProcessId, SessionKey] = {}
     clients: Mapping[ProcessId, SessionKey] = {}
     orphans: tuple[ProcessId, ...] = ()
+    strangers: tuple[ProcessId, ...] = ()
     ended: Mapping[SessionKey, float] = {}
     former_wrappers: Mapping[ProcessId, float] = {}
     contested: Mapping[SessionKey, frozenset[ProcessId]] = {}

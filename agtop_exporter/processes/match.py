@@ -271,11 +271,15 @@ def _outcome(this: Round) -> Matches:
         for key, binding in sorted(this.bindings.items())
         if binding.role == "host" and this.sessions[key].facts.cwd
     }
+    running = {binding.process for binding in this.bindings.values()}
     orphans: list[ProcessId] = []
+    strangers: list[ProcessId] = []
     for item in this.groups:
-        if item.role != "session" or this.settled(item):
+        if item.leaf.container and item.leaf.id not in running and not this.settled(item):
+            strangers += item.members
+        elif item.role != "session" or this.settled(item):
             continue
-        if item.place in hosted:
+        elif item.place in hosted:
             this.clients[item.leaf.id] = hosted[item.place]
         else:
             orphans.append(item.leaf.id)
@@ -286,6 +290,7 @@ def _outcome(this: Round) -> Matches:
         duplicates=this.duplicates,
         clients=this.clients,
         orphans=tuple(orphans),
+        strangers=tuple(strangers),
         ended=this.ended,
         former_wrappers=this.former_wrappers,
         contested=this.contested,

@@ -136,6 +136,18 @@ class Procfs:
             return "" if os.path.samestat(ours, theirs) else "other_mount_namespace"
         return ""
 
+    def inner_pid(self, pid: int) -> int:
+        """Return the pid of a process in its own pid namespace; 0 if that is the observed one.
+
+        psutil does not return it. Other users' processes show it too.
+        """
+        try:
+            lines = self._read(f"{pid}/status").split(b"\n")
+        except OSError:
+            return 0
+        pids = next((line.split()[1:] for line in lines if line.startswith(b"NSpid:")), [])
+        return int(pids[-1]) if len(pids) > 1 and pids[-1].isdigit() else 0
+
     def in_container(self) -> bool:
         """Return whether these are the processes of one container, not of the whole machine."""
         namespace = self._link(f"{self._reference}/ns/pid")

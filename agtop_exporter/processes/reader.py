@@ -130,6 +130,10 @@ class ProcessReader:
         """Return which namespace separates a process from this machine, "" if none does."""
         return self._procfs.namespace_mismatch(pid) if self._procfs else ""
 
+    def inner_pid(self, pid: int) -> int:
+        """Return the pid of a process in its own pid namespace; 0 if that is the observed one."""
+        return self._procfs.inner_pid(pid) if self._procfs else 0
+
     def in_container(self) -> bool:
         """Return whether only the processes of one container are visible."""
         return self._procfs.in_container() if self._procfs else False

@@ -118,7 +118,8 @@ class Round:
             return False
         if not session.facts.cwd or self.directory(session) != owner.place[1]:
             return False
-        if self.only_waits(owner, session):
+        # A directory in a container has nothing to do with the one of that name outside.
+        if owner.leaf.container or self.only_waits(owner, session):
             return False
         if active is None:
             return key not in self.ended

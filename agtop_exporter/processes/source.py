@@ -22,7 +22,7 @@ _YOUNG_SECONDS = 15.0
 """Until this age a process is read in every tick: a shell forks first and executes later."""
 _CHECK_TICKS = 16
 """Each known process is checked once in so many ticks: it may have executed another program."""
-_OTHER_USER = "other_user"  # beside the reasons that `namespace_mismatch` returns
+_OTHER_USER = "other_user"
 
 
 class ProcessSource(Protocol):
@@ -51,6 +51,7 @@ class Reader(Protocol):
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None: ...  # noqa: D102
     def written_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
     def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
+    def inner_pid(self, pid: int) -> int: ...  # noqa: D102
     def in_container(self) -> bool: ...  # noqa: D102
 
 
@@ -168,26 +169,31 @@ class ProcessTracker:
         if process is None:
             return
         recognised = None if process.zombie else identify(process, self._signatures)
-        reason = self._reason_to_omit(process) if recognised else ""
-        if reason:
-            self._count(reason, process.id)
+        foreign = recognised is not None and self._is_foreign(process)
         partial = not (process.zombie or (process.argv and process.exe))
-        if recognised and not reason:
-            process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
+        if recognised and not foreign:
+            process = msgspec.structs.replace(
+                process,
+                cwd=self._reader.cwd(pid),
+                container=self._reader.namespace_mismatch(pid),
+                inner_pid=self._reader.inner_pid(pid),
+            )
         else:
             process = msgspec.structs.replace(process, argv=())  # they are private
+        if foreign:
+            self._count(_OTHER_USER, process.id)
         self._known[pid] = Known(
             process,
-            recognised=None if reason else recognised,
-            hidden_agent=recognised.agent if recognised and reason not in {"", _OTHER_USER} else "",
+            recognised=None if foreign else recognised,
+            hidden_agent=(
+                recognised.agent if recognised and foreign and self._reader.inner_pid(pid) else ""
+            ),
             # Kernel threads and processes of other users never show all: two reads are enough.
             incomplete=partial and not (earlier and earlier.incomplete),
         )
 
-    def _reason_to_omit(self, process: Process) -> str:
-        if self._uids is not None and process.uid not in self._uids:
-            return _OTHER_USER
-        return self._reader.namespace_mismatch(process.id.pid)
+    def _is_foreign(self, process: Process) -> bool:
+        return self._uids is not None and process.uid not in self._uids
 
     def _sampled(self, members: Iterable[ProcessId]) -> dict[int, Sampled]:
         """Return the samples of the members by pid.

@@ -191,6 +191,38 @@ def test_a_process_does_not_get_a_session_whose_last_record_is_older():
     assert machine.pair(session("codex", U1, -90, -60)) == {U1: (43, "medium")}
 
 
+def test_a_container_is_matched_by_ids_only():
+    machine = Machine().run(
+        process(42, "codex", start=-60),
+        namespace_mismatch="other_pid_namespace",
+        inner_pid=7,
+    )
+    one = session("codex", U1, -50, -5)
+    assert machine.pair(one) == {}
+    assert (machine.orphans(), [item.pid for item in machine.matches.strangers]) == ([], [42])
+    rollout = f"/x/sessions/2026/01/02/rollout-2026-01-02T03-04-05-{U1}.jsonl"
+    machine.run(
+        process(42, "codex", start=-60),
+        files=[rollout],
+        namespace_mismatch="other_pid_namespace",
+        inner_pid=7,
+    )
+    assert machine.pair(one, seconds=5) == {U1: (42, "high")}
+    assert machine.matches.strangers == ()
+
+
+def test_a_registry_in_a_container_is_not_about_a_process_of_the_host():
+    host = process(7, "claude", start=-600)
+    inside = process(42, "claude", start=-60)
+    machine = Machine().run(host)
+    machine.run(inside, namespace_mismatch="other_pid_namespace", inner_pid=7)
+    machine.registry = (replace(registered(inside, U1), pid=7),)
+    assert machine.pair(session("claude", U1, -50, -5)) == {U1: (42, "high")}
+    machine.registry = (replace(registered(host, U2), pid=7),)
+    found = machine.pair(session("claude", U1, -50, -5), session("claude", U2, -50, -5))
+    assert found == {U1: (42, "high"), U2: (7, "high")}
+
+
 def test_a_reused_pid_is_another_process():
     machine = Machine().run(process(42, "claude", "-r", U1, start=-600))
     one = session("claude", U1, -590, -500)

@@ -31,6 +31,10 @@ def sample(proc, uids=OWN):
     return source.sample(NOW)
 
 
+def read(proc):
+    return sample(proc).processes.values()
+
+
 def test_a_hosts_agents_are_read(proc):
     folder = add_process(proc, 42, "claude", argv=("claude", "-r", U1), io=IO)
     open_file(folder, 0, "/dev/null")
@@ -55,14 +59,19 @@ def test_a_hosts_agents_are_read(proc):
     assert table.skipped == {}
 
 
-def test_another_container_is_left_out_and_counted(proc, tmp_path):
-    add_process(proc, 42, "claude", argv=("claude",), io=IO, pid_ns="4026532999")
+def test_agents_in_containers_are_marked(proc, tmp_path):
+    container = {"pid_ns": "4026532999", "inner_pid": 7}
+    add_process(proc, 42, "claude", argv=("claude",), io=IO, **container)
     elsewhere = tmp_path / "overlay"
     elsewhere.mkdir()
     add_process(proc, 43, "codex", argv=("codex",), io=IO, fs=elsewhere)
-    table = sample(proc)
-    assert table.roots == {}
-    assert table.skipped == {"other_pid_namespace": 1, "other_mount_namespace": 1}
+    add_process(proc, 44, "codex", argv=("codex",), io=IO)
+    found = {item.id.pid: (item.container, item.inner_pid) for item in read(proc)}
+    assert found == {
+        42: ("other_pid_namespace", 7),
+        43: ("other_mount_namespace", 0),
+        44: ("", 0),
+    }
 
 
 def test_a_sandboxed_service_with_the_same_root_is_no_container(proc):
@@ -140,8 +149,11 @@ def test_a_container_that_sees_itself_alone_says_so(tmp_path):
     assert not sample(make_proc(tmp_path / "host", BOOTED)).in_container
 
 
-def test_an_agent_in_a_container_is_hidden_until_it_ends(proc):
-    folder = add_process(proc, 42, "claude", argv=("claude",), pid_ns="4026532999")
+def test_an_agent_in_a_container_of_root_is_hidden_until_it_ends(proc):
+    """Its namespace cannot be read, but its pids can."""
+    container = {"pid_ns": "4026532999", "inner_pid": 7, "uid": os.getuid() + 1}
+    folder = add_process(proc, 42, "claude", argv=("claude",), **container)
+    (folder / "ns/pid").unlink()
     source = system_processes(str(proc), signatures=SIGNATURES, uids=OWN)
     assert source.sample(NOW).hidden == {"claude"}
     assert not source.sample(NOW).shows_all_of("claude")

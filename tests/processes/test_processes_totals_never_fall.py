@@ -297,3 +297,31 @@ def test_bytes_that_were_deleted_again_are_counted_once(written):
         state = advance(state, table, matches=matches).state
         totals.append(past_usage(state, KEY).disk_written_bytes)
     assert totals == [max(written[: n + 1]) for n in range(len(written))]
+
+
+def test_an_agent_in_a_container_counts_from_its_first_session_on():
+    """Before that, its home may be that of another machine."""
+
+    def table(second):
+        return ProcessTable(
+            sampled_at=NOW + second,
+            boot_id="b",
+            processes={ALONE: Process(ALONE, NOW, container="other_pid_namespace")},
+            agents={ALONE: Recognised("claude")},
+            roots={ALONE: ALONE},
+            samples={
+                ALONE: ProcessSample(
+                    ALONE, user_microseconds=10 * (second + 1), system_microseconds=0, rss_bytes=5
+                )
+            },
+        )
+
+    stranger = Matches(leaves={ALONE: ALONE}, strangers=(ALONE,))
+    turn = advance(TreeUsage(), table(0), matches=stranger)
+    assert turn.agents == {}
+    known = Matches(bindings={KEY: Binding(KEY, ALONE, NOW, "high", ())}, leaves={ALONE: ALONE})
+    turn = advance(turn.state, table(1), matches=known)
+    turn = advance(turn.state, table(2), matches=known)
+    assert turn.state.agents["claude"].cpu_microseconds == 30
+    assert turn.state.sessions[KEY].cpu_microseconds == 30
+    assert turn.agents["claude"].processes == 1

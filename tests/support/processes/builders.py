@@ -62,10 +62,10 @@ class Machine:
         self.registry: tuple[RegistryEntry, ...] = ()
         self.now = NOW
 
-    def run(self, *processes, files=()):
-        """Add processes that hold the same files open; return the machine."""
+    def run(self, *processes, files=(), **container):
+        """Add processes that write the same files; return the machine."""
         for item in processes:
-            self.reader.put(item, open_files=tuple(files))
+            self.reader.put(item, open_files=tuple(files), **container)
         return self
 
     def write(self, pid, characters, disk_bytes=0):

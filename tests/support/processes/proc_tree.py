@@ -25,7 +25,18 @@ def make_proc(folder, booted, *, pid_ns=MACHINE):
 
 
 def add_process(  # noqa: PLR0913 the files
-    root, pid, comm, *, argv=(), start=100, parent=1, io="", pid_ns=MACHINE, fs=None, uid=None
+    root,
+    pid,
+    comm,
+    *,
+    argv=(),
+    start=100,
+    parent=1,
+    io="",
+    pid_ns=MACHINE,
+    fs=None,
+    uid=None,
+    inner_pid=0,
 ):
     """Add a process that started so many seconds after the boot, by default one of this user."""
     folder = root / str(pid)
@@ -36,7 +47,8 @@ def add_process(  # noqa: PLR0913 the files
     fields += [150, 25, 30, 5, 20, 0, 3, 0, start * TICK, 1, 1, "18446744073709551615"]
     (folder / "stat").write_text(f"{pid} ({comm}) " + " ".join(map(str, [*fields, *[0] * 28])))
     ids = "\t".join([str(os.getuid() if uid is None else uid)] * 4)
-    (folder / "status").write_text(f"Name:\t{comm}\nUid:\t{ids}\nGid:\t{ids}\n")
+    pids = f"{pid}\t{inner_pid}" if inner_pid else str(pid)
+    (folder / "status").write_text(f"Name:\t{comm}\nUid:\t{ids}\nGid:\t{ids}\nNSpid:\t{pids}\n")
     (folder / "statm").write_text(f"{(1 << 30) // PAGE} 256 9 9 0 9 0\n")
     (folder / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in argv))
     if io:

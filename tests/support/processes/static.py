@@ -10,7 +10,7 @@ class StaticReader:
         self._boot_id = boot_id
         self.is_contained = False
         self.step_seconds = 0.0
-        self._processes: dict[int, tuple[Process, ProcessSample, tuple[str, ...], str]] = {}
+        self._processes: dict[int, tuple[Process, ProcessSample, tuple[str, ...], str, int]] = {}
         self.looks: list[int] = []  # the pids that were looked at, in order
 
     def put(
@@ -20,11 +20,18 @@ class StaticReader:
         *,
         open_files: tuple[str, ...] = (),
         namespace_mismatch: str = "",
+        inner_pid: int = 0,
     ) -> ProcessId:
         """Add a process, or replace the one that has its pid."""
         if sample is None:
             sample = ProcessSample(process.id, process.parent_pid, process.comm)
-        self._processes[process.id.pid] = (process, sample, open_files, namespace_mismatch)
+        self._processes[process.id.pid] = (
+            process,
+            sample,
+            open_files,
+            namespace_mismatch,
+            inner_pid,
+        )
         return process.id
 
     def end(self, pid: int) -> None:
@@ -65,6 +72,10 @@ class StaticReader:
     def namespace_mismatch(self, pid: int) -> str:
         """Return the namespace that separates it from the machine."""
         return self._processes[pid][3]
+
+    def inner_pid(self, pid: int) -> int:
+        """Return its pid in its own namespace."""
+        return self._processes[pid][4]
 
     def in_container(self) -> bool:
         """Return what the test says."""
