@@ -38,6 +38,7 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     helpers: tuple[tuple[str, ...], ...] = ()  # commands that never run a session
     helper_options: frozenset[str] = frozenset()  # first arguments of processes without a session
     hosts: tuple[tuple[str, ...], ...] = ()  # commands that serve many sessions
+    host_options: frozenset[str] = frozenset()  # the same, if the agent has options for that
     value_options: frozenset[str] = frozenset()  # options before a command that take a value
     prompt_options: frozenset[str] = frozenset()  # options that a prompt follows, not a command
     resume_options: frozenset[str] = frozenset()  # options whose value is a session id

@@ -99,6 +99,9 @@ def _about(finding: Finding) -> Iterator[str]:
         yield f"  ! no price is known for {models}"
     if finding.not_in_files:
         yield f"  - not in its files: {finding.not_in_files}"
+    if finding.sessions_ahead:
+        sessions = _counted(finding.sessions_ahead, "session")
+        yield f"  - with a last record later than the clock: {sessions}"
     if finding.processes_in_containers:
         processes = _counted(finding.processes_in_containers, "process")
         yield f"  - in containers, with unknown sessions: {processes} (see --home)"
