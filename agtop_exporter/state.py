@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from agtop_exporter.model import Signal, State
+from agtop_exporter.model import Signal, State, is_ahead
 
 STALL_SECONDS = 300.0
 """A session with a live process that should be working is stalled after this time without a
@@ -18,9 +18,6 @@ REST_GRACE_SECONDS = 300.0
 REPORTED_SECONDS = 3600.0
 """The registry of an agent is believed for this time after the last record if its process cannot be
 seen: the process may have been killed, which leaves its entry."""
-FUTURE_SECONDS = 60.0
-"""A record that is further ahead of the clock was written under a wrong clock. Its age is unknown.
-"""
 
 
 def resolve(  # noqa: PLR0913 - the facts of the decision
@@ -71,11 +68,6 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     if liveness == "stopped" or scanned:
         return State("closed", signal.reason or None if signal.kind == "error" else None)
     return _unseen(signal, age=float("inf") if age is None else age)
-
-
-def is_ahead(time: float, now: float) -> bool:
-    """Return whether a time is so far in the future that only a wrong clock explains it."""
-    return time > now + FUTURE_SECONDS
 
 
 def _live(signal: Signal, *, stalled: bool) -> State:

@@ -17,10 +17,10 @@ from agtop_exporter.model import (
     PriceSource,
     RefreshError,
     Snapshot,
+    is_ahead,
 )
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
-from agtop_exporter.state import is_ahead
 
 FOLDER_DEPTH = 4  # below a root; no agent writes deeper
 TOKENS_PER_PRICE = 1_000_000

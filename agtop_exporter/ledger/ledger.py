@@ -15,6 +15,7 @@ from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, S
 
 CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
 CHANGES_MAX = 100  # gather before they are brought into the sums
+LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # of a rate limit
 WINDOWS_MAX = 8  # rate-limit windows of one agent
 
 T = TypeVar("T")
@@ -162,6 +163,14 @@ class Ledger:
             self.add(("source_resets", agent, batch.reset), 1)
         self.set_cursor(agent, batch.path, batch.cursor)
         return errors
+
+    def forget_future_limits(self, now: float) -> None:
+        """Forget records from a distant future: each would hide all that follow until its time."""
+        limits = self._state.rate_limits
+        for key, limit in tuple(limits.items()):
+            if limit.observed_at > now + LONGEST_WINDOW_SECONDS:
+                del limits[key]
+                self._state.changed_limits = True
 
     def _take_limit(self, agent: str, limit: RateLimit) -> None:
         """Keep the latest record of a window, of the few windows that were recorded last."""

@@ -154,6 +154,7 @@ class Pipeline:
         settle()
         self._tell_of_ledger()  # what opening it has met: writing it may go well
         statuses = self._scan(now, progress, stopping)
+        self.ledger.forget_future_limits(now)
         with self.steps.step("ledger"):
             restore_keys(
                 self.ledger,

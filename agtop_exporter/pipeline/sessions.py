@@ -17,13 +17,14 @@ from agtop_exporter.model import (
     Signal,
     State,
     Tree,
+    is_ahead,
 )
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.times import certain_time, dated, last_active_of, written_at
 from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.settings import Settings
-from agtop_exporter.state import is_ahead, resolve
+from agtop_exporter.state import resolve
 
 Key = tuple[str, str]  # agent, session id
 BUSY_PERCENT = 1.0  # of one core; a process below it is waiting

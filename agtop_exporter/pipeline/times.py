@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from agtop_exporter.model import Cursor, SessionState
-from agtop_exporter.state import is_ahead
-
-NANOSECONDS = 1_000_000_000
+from agtop_exporter.model import NANOSECONDS, Cursor, SessionState, is_ahead
 
 WrittenAt = Callable[[SessionState], float | None]
 """Returns when the transcript of a session was last written, in unix seconds; None if unknown."""
