@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from agtop_exporter.agents import Agent, Environment, signatures_of
 from agtop_exporter.folders import Folders
 from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionKey, SessionState
-from agtop_exporter.pipeline.guard import Guard, NoResponseError
+from agtop_exporter.pipeline import saved_usage
+from agtop_exporter.pipeline.guard import Guard
+from agtop_exporter.pipeline.registries import Registries
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Binding, Matches, ProcessId, ProcessTable
-from agtop_exporter.processes.growth import ResourceTotals
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.processes.usage import (
@@ -25,7 +24,6 @@ from agtop_exporter.processes.usage import (
 )
 from agtop_exporter.signature import RegistryEntry
 
-SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
 SLACK_SECONDS = 2.0  # a process's start is known to one second only
 ACTED_SECONDS = 30.0  # between the end of a tool process and the record of its result
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
@@ -48,17 +46,15 @@ class Pairing:
     ) -> None:
         """Begin with what an earlier process `saved`; without a source nothing is paired."""
         self._source = source
-        self._steps = steps
         self._folders = folders
-        self._guard = guard
-        self._with_registry = [agent for agent in agents if agent.live_registry]
+        self._registries = Registries(
+            agents, homes, environment, steps=steps, folders=folders, guard=guard
+        )
         self._signatures = signatures_of(agents)
-        self._homes = homes
-        self._environment = environment
         self._known: dict[SessionKey, SessionState] = {}  # top-level sessions
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
-        self._usage = self._saved = _restored(saved)
+        self._usage = self._saved = saved_usage.restored(saved)
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
         self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
@@ -70,8 +66,8 @@ class Pairing:
 
     def add_history(self, saved: Mapping[str, bytes]) -> None:
         """Add what an earlier process saved, where that could not be read at the start."""
-        if SAVED in saved:
-            self._usage = added(self._usage, _restored(saved))
+        if saved_usage.NAME in saved:
+            self._usage = added(self._usage, saved_usage.restored(saved))
             self._saved = TreeUsage()  # all of it is to be saved
 
     def learn(self, records: Iterable[SessionState]) -> None:
@@ -89,7 +85,7 @@ class Pairing:
             return set()
         before = self._matches
         table = self._source.sample(now)
-        registry = self._registered(table)
+        registry = self._registries.read(table)
         matches = self._matched(table, registry)
         turn = advance(self._usage, table, matches=matches)
         # All or nothing: the rest of this class reads all of these as of one table.
@@ -117,27 +113,6 @@ class Pairing:
             return match(table, self._known, evidence, previous=before, real_path=self._real_path)
         # There is nothing to match, so thousands of sessions need no look.
         return Matches(ended=before.ended) if table.complete else before
-
-    def _registered(self, table: ProcessTable) -> list[RegistryEntry]:
-        entries: list[RegistryEntry] = []
-        for agent in self._with_registry:
-            if not table.agents and table.shows_all_of(agent.name):
-                continue  # no process can have an entry
-            with self._steps.step("match", agent.name):
-                for home in self._homes:
-                    entries += self._entries(agent, home)
-        return entries
-
-    def _entries(self, agent: Agent, home: Path) -> Sequence[RegistryEntry]:
-        """Return what an agent reports about its live processes, if its files respond."""
-        read, environment = agent.live_registry, self._environment
-        places = (home, *agent.roots(home, environment))
-        if read is None or any(self._folders.trouble_with(str(place)) for place in places):
-            return ()
-        try:
-            return self._guard.call(agent.name, lambda _beat: read(home, environment).entries)
-        except NoResponseError:
-            return ()
 
     def _real_path(self, path: str) -> str:
         """Resolve the symbolic links of a path, within a time limit."""
@@ -256,33 +231,7 @@ class Pairing:
 
     def to_save(self) -> dict[str, bytes]:
         """Return what has changed since the last call and must outlive this process, by name."""
-        now, before = self._usage, self._saved
-        if now is before or (not now.last and not before.last):
-            return {}
-        changed = {
-            _name(key): msgspec.msgpack.encode(spent)
-            for key, spent in now.sessions.items()
-            if before.sessions.get(key) != spent
-        }
-        trees = msgspec.structs.replace(now, gone={}, sessions={})
-        data = {SAVED: msgspec.msgpack.encode(trees)} | changed
-        self._saved = now
+        data = saved_usage.changes(self._saved, self._usage)
+        if data:
+            self._saved = self._usage
         return data
-
-
-def _name(session: SessionKey) -> str:
-    return f"{SAVED}/{session.agent}/{session.session_id}"
-
-
-def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
-    """Return what `to_save` gave, as far as it can be read: another version may have written it."""
-    try:
-        trees = msgspec.msgpack.decode(saved[SAVED], type=TreeUsage)
-        sessions = {
-            SessionKey(*name.split("/", 2)[1:]): msgspec.msgpack.decode(data, type=ResourceTotals)
-            for name, data in saved.items()
-            if name.startswith(f"{SAVED}/")
-        }
-    except (KeyError, msgspec.MsgspecError):
-        return TreeUsage()
-    return msgspec.structs.replace(trees, sessions=sessions)
