@@ -29,8 +29,8 @@ ProcessScanErrorReason = Literal[
 """Why a process was left out or read in part.
 
 `access_denied`: some figures of the process cannot be read. `other_mount_namespace` and
-`other_pid_namespace`: the process runs in a container. `other_user`: another user owns the process.
-`unreadable`: the system does not list its processes.
+`other_pid_namespace`: the process runs in a container, and its session is unknown. `other_user`:
+another user owns the process. `unreadable`: the system does not list its processes.
 """
 
 SeriesLimit = Literal["sessions", "models", "tools", "projects"]

@@ -34,9 +34,11 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     titles: frozenset[str] = frozenset()  # common words: they count only if an interpreter runs
     packages: tuple[str, ...] = ()  # npm packages whose scripts are the agent
     version_folders: tuple[str, ...] = ()  # folders whose programs are named after a version
+    tools: frozenset[str] = frozenset()  # names (argv[0]) under which the program is only a tool
     helpers: tuple[tuple[str, ...], ...] = ()  # commands that never run a session
     helper_options: frozenset[str] = frozenset()  # first arguments of processes without a session
     hosts: tuple[tuple[str, ...], ...] = ()  # commands that serve many sessions
+    host_options: frozenset[str] = frozenset()  # the same, if the agent has options for that
     value_options: frozenset[str] = frozenset()  # options before a command that take a value
     prompt_options: frozenset[str] = frozenset()  # options that a prompt follows, not a command
     resume_options: frozenset[str] = frozenset()  # options whose value is a session id
@@ -44,6 +46,7 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fork_marks: frozenset[str] = frozenset()  # arguments that copy the session that is named
     session_id_pattern: str = UUID  # regular expression of a whole session id
     lock_suffixes: tuple[str, ...] = ()  # of files that a process keeps open for one session
+    transcript_names: str = ""  # regular expression of transcripts that a process keeps open
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, gc=False):

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from agtop_exporter.model import Signal, State
+from agtop_exporter.model import Signal, State, is_ahead
 
 STALL_SECONDS = 300.0
 """A session with a live process that should be working is stalled after this time without a
@@ -15,12 +15,15 @@ RUNNING_GRACE_SECONDS = 30.0
 record."""
 REST_GRACE_SECONDS = 300.0
 """The same for a session that is idle, waiting or in error."""
+REPORTED_SECONDS = 3600.0
+"""The registry of an agent is believed for this time after the last record if its process cannot be
+seen: the process may have been killed, which leaves its entry."""
 
 
 def resolve(  # noqa: PLR0913 - the facts of the decision
     signal: Signal,
     *,
-    liveness: Literal["live", "stopped"] | None,
+    liveness: Literal["live", "stopped", "reported"] | None,
     scanned: bool,
     last_active: float | None,
     now: float,
@@ -28,28 +31,34 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     acting: bool = False,
     registry_status: str = "",
     waiting_for: str = "",
+    prompted: bool = True,
     stall_seconds: float = STALL_SECONDS,
 ) -> State:
     """Return the state of a session.
 
     Args:
         signal: The activity that the end of the transcript shows.
-        liveness: Whether the session's process runs; None without a known process.
+        liveness: Whether the session's process runs; None without a known process. `reported`:
+            the agent's registry names a process that cannot be seen from here.
         scanned: Processes were scanned and none of them can belong to the session.
-        last_active: Time of the latest record, in unix seconds.
+        last_active: Time of the latest record, in unix seconds; None if unknown.
         now: Current time, in unix seconds.
         busy: The process tree uses CPU or disk.
         acting: A tool process has started since the last record, so no permission is pending.
         registry_status: The status in the agent's own registry of live processes, or "". It takes
             precedence over the transcript.
         waiting_for: What the session waits for according to the registry, or "".
+        prompted: The session has got a prompt. Without one it is idle, unless it says otherwise.
         stall_seconds: Time without a record after which a working session counts as stalled.
 
     For a subagent, pass the liveness of its parent and no registry status.
 
     """
-    age = None if last_active is None else now - last_active
-    if liveness == "live":
+    age = None if last_active is None or is_ahead(last_active, now) else now - last_active
+    if not (signal or prompted):
+        signal = Signal("idle", detail="no prompt")
+    reported = liveness == "reported" and not scanned
+    if liveness == "live" or (reported and age is not None and age < REPORTED_SECONDS):
         if registry_status:
             signal = _from_registry(signal, registry_status, waiting_for=waiting_for)
             busy = busy or registry_status == "busy"
@@ -69,12 +78,14 @@ def _live(signal: Signal, *, stalled: bool) -> State:
             return State("waiting", signal.reason or "input")
         case "error":
             return State("error", signal.reason or None)
+        case "ended":
+            return State("closed")
         case _:
             return State("warning", "stalled") if stalled else State("running")
 
 
 def _unseen(signal: Signal, *, age: float) -> State:
-    at_work = signal.kind not in {"idle", "waiting", "error"}
+    at_work = signal.kind not in {"idle", "waiting", "error", "ended"}
     if age < (RUNNING_GRACE_SECONDS if at_work else REST_GRACE_SECONDS):
         return _live(signal, stalled=False)
     return State("closed", signal.reason or None if signal.kind == "error" else None)

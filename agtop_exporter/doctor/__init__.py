@@ -18,6 +18,7 @@ from agtop_exporter.model import (
     PriceSource,
     RefreshError,
     Snapshot,
+    is_ahead,
 )
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
@@ -66,6 +67,9 @@ class Finding(msgspec.Struct, frozen=True):
     unpriced_models: dict[str, int]  # model -> tokens
     known_types: tuple[str, ...]  # record types that the reader knows; all others are unknown
     not_in_files: str
+    sessions_ahead: int  # whose last record is later than the clock
+    processes_in_containers: int  # whose sessions are unknown
+    processes_of_others: bool  # another user runs it in a container
 
     @property
     def is_present(self) -> bool:
@@ -195,6 +199,14 @@ def _finding(
         unpriced_models=unpriced,
         known_types=tuple(sorted(agent.known_types)),
         not_in_files=agent.not_in_files,
+        sessions_ahead=sum(
+            session.agent == agent.name
+            and session.facts.last_active is not None
+            and is_ahead(session.facts.last_active, snapshot.generated_at)
+            for session in pipeline.ledger.sessions.values()
+        ),
+        processes_in_containers=pipeline.pairing.strangers(agent.name),
+        processes_of_others=pipeline.pairing.hides(agent.name),
     )
 
 

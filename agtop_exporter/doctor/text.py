@@ -79,7 +79,8 @@ def _row(name: str, text: str) -> str:
 
 
 def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 def _about(finding: Finding) -> Iterator[str]:
@@ -102,6 +103,14 @@ def _about(finding: Finding) -> Iterator[str]:
         yield f"  ! no price is known for {models}"
     if finding.not_in_files:
         yield f"  - not in its files: {finding.not_in_files}"
+    if finding.sessions_ahead:
+        sessions = _counted(finding.sessions_ahead, "session")
+        yield f"  - with a last record later than the clock: {sessions}"
+    if finding.processes_in_containers:
+        processes = _counted(finding.processes_in_containers, "process")
+        yield f"  - in containers, with unknown sessions: {processes} (see --home)"
+    if finding.processes_of_others:
+        yield "  - another user runs it in a container: its processes are not read"
 
 
 def _about_skipped(skipped: Skipped) -> str:

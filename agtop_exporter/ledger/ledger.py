@@ -168,6 +168,10 @@ class Ledger:
         self.set_cursor(agent, batch.path, batch.cursor)
         return errors
 
+    def forget_future_limits(self, now: float) -> None:
+        """Forget rate limits from a distant future. Each would hide all later ones."""
+        self._state.forget_future_limits(now)
+
     def add(self, series: Series, amount: float) -> None:
         """Increase a total; a negative amount is ignored, since totals never decrease."""
         self._state.totals.add(series, amount)

@@ -19,6 +19,7 @@ from agtop_exporter.model import Cursor, RateLimit, Series, SessionState, Sessio
 GENERATION = "generation"  # metadata: the number of the last commit
 RESTORING = "restoring"  # metadata: keys of events were lost, and files are read again for them
 
+LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # of a rate limit
 WINDOWS_MAX = 8  # rate-limit windows of one agent
 
 Path = tuple[str, str]  # agent, path of a file
@@ -134,6 +135,13 @@ class LedgerState:
         if len(windows) > WINDOWS_MAX:
             del limits[min(windows, key=lambda key: limits[key].observed_at)]
         self.changed_limits = True
+
+    def forget_future_limits(self, now: float) -> None:
+        """Forget rate limits that were recorded more than LONGEST_WINDOW_SECONDS after `now`."""
+        for key, limit in tuple(self.rate_limits.items()):
+            if limit.observed_at > now + LONGEST_WINDOW_SECONDS:
+                del self.rate_limits[key]
+                self.changed_limits = True
 
     def remember(self, name: str, data: bytes) -> None:
         """Keep metadata under a name."""

@@ -43,9 +43,11 @@ from agtop_exporter.model.snapshot import (
 from agtop_exporter.model.units import (
     END_OF_TIME,
     MAX_SUM,
+    NANOSECONDS,
     PICODOLLARS_PER_USD,
     SECONDS_PER_HOUR,
     hour_of,
+    is_ahead,
     is_sane,
 )
 from agtop_exporter.model.usage import (
@@ -64,6 +66,7 @@ from agtop_exporter.model.usage import (
 __all__ = [
     "END_OF_TIME",
     "MAX_SUM",
+    "NANOSECONDS",
     "NO_COST",
     "NO_TOKENS",
     "NO_USAGE",
@@ -104,6 +107,7 @@ __all__ = [
     "Tree",
     "UsageEvent",
     "hour_of",
+    "is_ahead",
     "is_sane",
     "one_line",
 ]

@@ -34,7 +34,8 @@ def one_line(text: str) -> str:
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The activity that the end of a transcript shows. `state.resolve` turns it into a `State`.
 
-    `kind` is `idle`, `running`, `waiting`, `error` or `unknown`. `reason` qualifies `waiting`
+    `kind` is `idle`, `running`, `waiting`, `error`, `ended` (the agent recorded the end of the
+    session) or `unknown`. `reason` qualifies `waiting`
     (`input`, `permission`) and `error`. `detail` names the record that it was derived from.
     """
 

@@ -150,6 +150,7 @@ class Pipeline:
         settle()
         self.findings.log_ledger(self.ledger)  # what opening it has met: writing it may go well
         statuses = self._scanner.scan(self.agents, now, progress=progress, stopping=stopping)
+        self.ledger.forget_future_limits(now)
         with self.steps.step("ledger"):
             restore_keys(
                 self.ledger,

@@ -1,20 +1,19 @@
 """Matches sessions with live processes, and adds up what the process trees use."""
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-
-import msgspec
 
 from agtop_exporter.agents import Agent, Environment, signatures_of
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Key
 from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionKey, SessionState
-from agtop_exporter.pipeline.guard import Guard, NoResponseError
+from agtop_exporter.pipeline import saved_usage
+from agtop_exporter.pipeline.candidates import SLACK_SECONDS, Candidates, Dated
+from agtop_exporter.pipeline.guard import Guard
+from agtop_exporter.pipeline.registries import Registries
 from agtop_exporter.pipeline.steps import Steps
-from agtop_exporter.processes.evidence import gather, session_ids_in_path
-from agtop_exporter.processes.facts import Binding, Matches, ProcessTable
-from agtop_exporter.processes.growth import ResourceTotals
+from agtop_exporter.processes.evidence import gather
+from agtop_exporter.processes.facts import Binding, Matches, ProcessId, ProcessTable
 from agtop_exporter.processes.match import match
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.processes.usage import (
@@ -27,9 +26,7 @@ from agtop_exporter.processes.usage import (
 )
 from agtop_exporter.signature import RegistryEntry
 
-SAVED = "process_usage"  # what process trees used, in the ledger; a session's is below it
-SESSIONS_OF_FILE = 2  # enough to see that a file has several
-SLACK_SECONDS = 2.0  # a process's start is known to one second only
+ACTED_SECONDS = 30.0  # between the end of a tool process and the record of its result
 WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
 
 
@@ -50,134 +47,89 @@ class Pairing:
     ) -> None:
         """Begin with what an earlier process `saved`; without a source nothing is paired."""
         self._source = source
-        self._steps = steps
         self._folders = folders
-        self._guard = guard
-        self._with_registry = [agent for agent in agents if agent.live_registry]
+        self._registries = Registries(
+            agents, homes, environment, steps=steps, folders=folders, guard=guard
+        )
         self._signatures = signatures_of(agents)
-        self._homes = homes
-        self._environment = environment
-        self._known: dict[SessionKey, SessionState] = {}  # top-level sessions that are compared
-        self._since = math.inf  # start of the oldest agent process
-        self._forgotten = -math.inf  # all sessions active after this time are in `_known`
-        self._of_file: dict[int, tuple[Key, ...]] = {}  # two sessions at most, by the path's hash
+        self._candidates = Candidates()
         self._table = ProcessTable(sampled_at=0.0, complete=False)
         self._matches = Matches()
-        self._usage = self._saved = _restored(saved)
+        self._usage = self._saved = saved_usage.restored(saved)
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
         self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
+        self._left_out: set[ProcessId] = set()  # the strangers that were counted
+        self._strangers: dict[str, int] = {}  # their number by the namespace that separates them
+        self._reported: dict[SessionKey, RegistryEntry] = {}
+        # by session: the last record after which a tool process started, and when it was last seen
+        self._acted: dict[SessionKey, tuple[float, float]] = {}
 
     def add_history(self, saved: Mapping[str, bytes]) -> None:
         """Add what an earlier process saved, where that could not be read at the start."""
-        if SAVED in saved:
-            self._usage = added(self._usage, _restored(saved))
+        if saved_usage.NAME in saved:
+            self._usage = added(self._usage, saved_usage.restored(saved))
             self._saved = TreeUsage()  # all of it is to be saved
 
     def learn(self, key: Key, record: SessionState) -> None:
-        """Add a new or changed session. A subagent runs in the process of its parent."""
-        if record.facts.parent_session_id:
-            return
-        path = hash(record.facts.data_path)
-        known = self._of_file.get(path, ())
-        if len(known) < SESSIONS_OF_FILE and key not in known:
-            self._of_file[path] = (*known, key)
-        if record.key in self._known or not self._is_old(record):
-            self._known[record.key] = record
-        else:
-            self._forgotten = max(self._forgotten, record.facts.last_active or 0.0)
-
-    def _is_old(self, session: SessionState) -> bool:
-        """Return whether a session ended before all running agents started."""
-        active = session.facts.last_active
-        return active is not None and active < self._since
+        """Add a new or changed session."""
+        self._candidates.learn(key, record)
 
     def forget(self, open_sessions: Collection[Key]) -> None:
-        """Forget the sessions that ended before all running agents started, if they are closed.
+        """Forget the closed sessions that no process is likely to run."""
+        self._candidates.forget(open_sessions, self._matches.bindings)
 
-        They are compared again if a process names them or has their file open.
-        """
-        for key, session in tuple(self._known.items()):
-            is_open = (key.agent, key.session_id) in open_sessions
-            if not is_open and key not in self._matches.bindings and self._is_old(session):
-                self._forgotten = max(self._forgotten, session.facts.last_active or 0.0)
-                del self._known[key]
-
-    def _recall(self, names: set[Key], sessions: Mapping[Key, SessionState]) -> None:
-        """Compare forgotten sessions again: those of `names`, and those of an older process."""
-        if self._since <= self._forgotten:
-            self._forgotten = self._since
-            names |= {key for key, session in sessions.items() if not self._is_old(session)}
-        for name in names:
-            session = sessions.get(name)
-            if session is not None and not session.facts.parent_session_id:
-                self._known.setdefault(session.key, session)
-
-    def _names(self, table: ProcessTable, registry: Iterable[RegistryEntry]) -> set[Key]:
-        """Return the sessions that processes name in arguments, registries and open files."""
-        names = {(entry.agent, entry.session_id) for entry in registry}
-        for process, recognised in table.agents.items():
-            agent = recognised.agent
-            names.add((agent, recognised.session_id))
-            for path in table.open_files.get(process, ()):
-                names |= {(agent, word) for word in session_ids_in_path(path)}
-                names.update(self._of_file.get(hash(path), ()))
-        return names
-
-    def pair(self, now: float, sessions: Mapping[Key, SessionState]) -> set[SessionKey]:
+    def pair(
+        self,
+        now: float,
+        sessions: Mapping[Key, SessionState],
+        *,
+        dated: Dated = lambda session: session,
+    ) -> set[SessionKey]:
         """Look at the processes as of `now`; return the sessions that have or had one.
 
-        `sessions` are those of the ledger. An exception leaves everything as it was after the last
-        look.
+        `sessions` are those of the ledger, and `dated` removes times in the future from them. An
+        exception leaves everything as it was after the last look.
         """
         if self._source is None:
             return set()
         before = self._matches
         table = self._source.sample(now)
-        matches = self._matched(table, sessions)
+        registry = self._registries.read(table)
+        self._candidates.recall(table, registry, sessions, dated)
+        matches = self._matched(table, registry)
         turn = advance(self._usage, table, matches=matches)
         # All or nothing: the rest of this class reads all of these as of one table.
         self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
-        return {*before.bindings, *matches.bindings}
+        self._reported = {
+            key: entry
+            for entry in registry
+            if entry.status and not table.shows_all_of(entry.agent)
+            if (key := SessionKey(entry.agent, entry.session_id)) not in matches.bindings
+        }
+        for session in self._acted.keys() - matches.bindings.keys():
+            del self._acted[session]
+        return {
+            *before.bindings,
+            *matches.bindings,
+            *(self._reported.keys() & self._candidates.known.keys()),
+        }
 
-    def _matched(self, table: ProcessTable, sessions: Mapping[Key, SessionState]) -> Matches:
+    def _matched(self, table: ProcessTable, registry: Iterable[RegistryEntry]) -> Matches:
         before = self._matches
-        registry = self._registered(table)
-        starts = (table.processes[process].started_at for process in table.agents)
-        self._since = min(starts, default=math.inf) - SLACK_SECONDS
-        self._recall(self._names(table, registry), sessions)
         if table.agents or before.bindings:
             evidence = gather(
                 table,
-                self._known,
+                self._candidates.known,
                 signatures=self._signatures,
                 registry=registry,
             )
-            return match(table, self._known, evidence, previous=before, real_path=self._real_path)
+            return match(
+                table, self._candidates.known, evidence, previous=before, real_path=self._real_path
+            )
         # There is nothing to match, so thousands of sessions need no look.
         return Matches(ended=before.ended) if table.complete else before
-
-    def _registered(self, table: ProcessTable) -> list[RegistryEntry]:
-        if not table.agents:
-            return []
-        entries: list[RegistryEntry] = []
-        for agent in self._with_registry:
-            with self._steps.step("match", agent.name):
-                for home in self._homes:
-                    entries += self._entries(agent, home)
-        return entries
-
-    def _entries(self, agent: Agent, home: Path) -> Sequence[RegistryEntry]:
-        """Return what an agent reports about its live processes, if its files respond."""
-        read, environment = agent.live_registry, self._environment
-        places = (home, *agent.roots(home, environment))
-        if read is None or any(self._folders.trouble_with(str(place)) for place in places):
-            return ()
-        try:
-            return self._guard.call(agent.name, lambda _beat: read(home, environment).entries)
-        except NoResponseError:
-            return ()
 
     def _real_path(self, path: str) -> str:
         """Resolve the symbolic links of a path, within a time limit."""
@@ -192,6 +144,10 @@ class Pairing:
         """Return what a session is bound to."""
         return self._matches.bindings.get(session)
 
+    def reported(self, session: SessionKey) -> RegistryEntry | None:
+        """Return what a registry says about a session whose process cannot be seen from here."""
+        return self._reported.get(session)
+
     def process(self, session: SessionKey) -> ProcessMatch | None:
         """Return the process of a top-level session, as it is published."""
         return process_match(self._matches, self._sessions, session)
@@ -201,16 +157,26 @@ class Pairing:
         return past_usage(self._usage, session)
 
     def acts_since(self, session: SessionKey, time: float) -> bool:
-        """Say that a session has a process that started after `time`, beside its agent's own."""
+        """Return whether a tool process of a session has started since its last record at `time`.
+
+        This remains so for ACTED_SECONDS after the tool has ended: the agent records its result a
+        little later.
+        """
         binding = self._matches.bindings.get(session)
         if binding is None or binding.role == "host":
             return False
         leaves, processes = self._matches.leaves, self._table.processes
-        return any(
-            leaves.get(root) == binding.process
-            and member not in self._table.agents
-            and processes[member].started_at >= time - SLACK_SECONDS
+        starts = [
+            processes[member].started_at
             for member, root in self._table.roots.items()
+            if leaves.get(root) == binding.process and member not in self._table.agents
+        ]
+        now = self._table.sampled_at
+        if any(start >= time for start in starts):
+            self._acted[session] = time, now
+        acted_after, seen_at = self._acted.get(session, (None, 0.0))
+        return any(start >= time - SLACK_SECONDS for start in starts) or (
+            acted_after == time and now - seen_at <= ACTED_SECONDS
         )
 
     def looked_for(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
@@ -228,7 +194,7 @@ class Pairing:
         return not any(
             self._table.agents[process].agent == session.agent
             and self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
-            for process in self._matches.orphans
+            for process in (*self._matches.orphans, *self._matches.strangers)
         )
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
@@ -236,16 +202,36 @@ class Pairing:
 
         An agent that is not `installed` is known by its processes only.
         """
-        none_now = AgentUsage() if installed and self._table.shows_all_of(name) else None
-        return self._agents.get(name, none_now)
+        hidden = self.strangers(name) or not self._table.shows_all_of(name)
+        usage = self._agents.get(name)
+        if hidden and (usage is None or not usage.processes):
+            return None
+        return usage or (AgentUsage() if installed else None)
+
+    def hides(self, agent: str) -> bool:
+        """Return whether another user has processes of an agent in a container."""
+        return agent in self._table.hidden
+
+    def strangers(self, agent: str) -> int:
+        """Return the number of an agent's processes in containers whose sessions are unknown."""
+        return sum(self._table.agents[root].agent == agent for root in self._matches.strangers)
 
     def skipped(self) -> dict[Series, int]:
-        """Return by how much the counts of unreadable processes have grown since the last call."""
+        """Return by how much the counts of processes that are left out or unreadable have grown.
+
+        That is since the last call.
+        """
+        left_out = set(self._matches.strangers)
+        for process in left_out - self._left_out:
+            reason = self._table.processes[process].container
+            self._strangers[reason] = self._strangers.get(reason, 0) + 1
+        self._left_out = left_out
+        counts = dict(self._table.skipped) | self._strangers
         grown: dict[Series, int] = {
             ("process_scan_errors", reason): count - self._skipped.get(reason, 0)
-            for reason, count in self._table.skipped.items()
+            for reason, count in counts.items()
         }
-        self._skipped = dict(self._table.skipped)
+        self._skipped = counts
         return grown
 
     def totals(self) -> dict[Series, float]:
@@ -262,33 +248,7 @@ class Pairing:
 
     def to_save(self) -> dict[str, bytes]:
         """Return what has changed since the last call and must outlive this process, by name."""
-        now, before = self._usage, self._saved
-        if now is before or (not now.last and not before.last):
-            return {}
-        changed = {
-            _name(key): msgspec.msgpack.encode(spent)
-            for key, spent in now.sessions.items()
-            if before.sessions.get(key) != spent
-        }
-        trees = msgspec.structs.replace(now, gone={}, sessions={})
-        data = {SAVED: msgspec.msgpack.encode(trees)} | changed
-        self._saved = now
+        data = saved_usage.changes(self._saved, self._usage)
+        if data:
+            self._saved = self._usage
         return data
-
-
-def _name(session: SessionKey) -> str:
-    return f"{SAVED}/{session.agent}/{session.session_id}"
-
-
-def _restored(saved: Mapping[str, bytes]) -> TreeUsage:
-    """Return what `to_save` gave, as far as it can be read: another version may have written it."""
-    try:
-        trees = msgspec.msgpack.decode(saved[SAVED], type=TreeUsage)
-        sessions = {
-            SessionKey(*name.split("/", 2)[1:]): msgspec.msgpack.decode(data, type=ResourceTotals)
-            for name, data in saved.items()
-            if name.startswith(f"{SAVED}/")
-        }
-    except (KeyError, msgspec.MsgspecError):
-        return TreeUsage()
-    return msgspec.structs.replace(trees, sessions=sessions)

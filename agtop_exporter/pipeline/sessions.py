@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from agtop_exporter.ledger import Key, Ledger, unpacked
@@ -17,9 +18,11 @@ from agtop_exporter.model import (
     Signal,
     State,
     Tree,
+    is_ahead,
 )
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.pipeline.times import certain_time, dated, last_active_of, written_at
 from agtop_exporter.pipeline.trees import SessionTree
 from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.settings import Settings
@@ -59,6 +62,7 @@ class SessionViews:
         """
         self._ledger = ledger
         self._records = ledger.sessions
+        self._written_at = partial(written_at, ledger.cursors)
         self._pairing = pairing
         self._steps = steps
         self._plans = plans
@@ -93,7 +97,7 @@ class SessionViews:
         """Process the pending sessions, and update the states that depend on the current time."""
         for key, before in tuple(self._changed.items()):
             with self._steps.step("match", key[0]) as learning:
-                self._pairing.learn(key, self._records[key])
+                self._pairing.learn(key, dated(self._records[key], now, self._written_at))
             with self._steps.step("sessions", key[0]) as placing:
                 self._place(key)
             if not (learning.failed or placing.failed):
@@ -101,7 +105,9 @@ class SessionViews:
                     self._before.setdefault(key, before)
                 del self._changed[key]
         with self._steps.step("match"):
-            for paired in self._pairing.pair(sampled_at(), self._records):
+            for paired in self._pairing.pair(
+                sampled_at(), self._records, dated=lambda s: dated(s, now, self._written_at)
+            ):
                 key = (paired.agent, paired.session_id)
                 if key in self._records and key[0] not in self._unwanted:
                     self._stale.update(self._tree.members(key))
@@ -175,7 +181,13 @@ class SessionViews:
         """Return the sessions that get series: live or recently active ones, the latest first."""
         views = [view for key, view in self._views.items() if self._tree.is_top(key)]
         shown = [view for view in views if self._is_recent(view, now) or is_live(view)]
-        shown.sort(key=lambda view: (-(view.last_active or 0), view.session_id))
+        shown.sort(
+            key=lambda view: (
+                view.state.kind == "closed",
+                -(view.last_active or 0),
+                view.session_id,
+            )
+        )
         limit = self._settings.sessions_max
         self.dropped = max(0, len(shown) - limit)
         return tuple(shown[:limit])
@@ -202,25 +214,26 @@ class SessionViews:
     def _view_of(self, members: list[SessionState], now: float) -> Session:
         """Return the view of the first of `members`. The others are its subagents."""
         record, *others = members
-        facts, models = record.facts, record.usage_by_model
+        facts, models = dated(record, now, self._written_at).facts, record.usage_by_model
         own = record.usage
         tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
         floor_tokens = own.tokens.max(record.floor_tokens)
         floor_cost = own.cost.max(record.floor_cost)
-        last_active, subagents = facts.last_active or 0, 0
+        subagents = 0
+        times = [last_active_of(member, now, self._written_at) for member in members]
+        last_active = max((time for time in times if time is not None), default=None)
         for member in others:
             used = member.usage
             joined = _joined(tree.models, member.usage_by_model)
             tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
             floor_tokens += used.tokens.max(member.floor_tokens)
             floor_cost += used.cost.max(member.floor_cost)
-            last_active = max(last_active, member.facts.last_active or 0)
             subagents += member.facts.subagent
         top = SessionKey(*self._tree.line((record.agent, record.session_id))[-1])
         signal = tree_signal(members)
         process = self._pairing.process(top)
         shared = _shared_facts(facts) | {
-            "last_active": last_active or None,
+            "last_active": last_active,
             "context_window_tokens": facts.context_window_tokens or self._window(facts),
             "subscription": facts.subscription or self._plans.get(record.agent) or None,
             "data_path": facts.data_path,
@@ -244,7 +257,7 @@ class SessionViews:
             tool_errors=dict(record.tool_errors),
             compactions=record.compactions,
             state=self._state(
-                record, signal, top, now, last_active=last_active or None, process=process
+                record, signal, top, now, last_active=certain_time(members, now), process=process
             ),
             state_detail=signal.detail or None,
             process=process,
@@ -268,18 +281,23 @@ class SessionViews:
         process: ProcessMatch | None,
     ) -> State:
         binding = self._pairing.binding(top)
+        entry = None if binding else self._pairing.reported(top)
+        if entry and entry.updated_at is not None and not is_ahead(entry.updated_at, now):
+            last_active = max(last_active or 0.0, entry.updated_at)
+        told = binding or entry
         own = top.session_id == record.session_id
         usage = process.usage if process else None
         return resolve(
             signal,
-            liveness=binding.liveness if binding else None,
+            liveness=binding.liveness if binding else "reported" if entry else None,
             scanned=self._pairing.looked_for(top, now, last_active=last_active),
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
             acting=self._pairing.acts_since(top, last_active or now),
             last_active=last_active,
             now=now,
-            registry_status=binding.status if binding and own else "",
-            waiting_for=binding.waiting_for if binding and own else "",
+            registry_status=told.status if told and own else "",
+            waiting_for=told.waiting_for if told and own else "",
+            prompted=bool(record.turns or record.usage.requests or not own),
         )
 
 

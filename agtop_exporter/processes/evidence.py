@@ -4,7 +4,7 @@
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -45,8 +45,9 @@ def gather(
     signatures: Mapping[str, ProcessSignature],
     registry: Iterable[RegistryEntry] = (),
 ) -> tuple[Evidence, ...]:
-    """Return the evidence of registries, open files and arguments, the strongest first.
+    """Return the evidence of registries, files open for writing and arguments, strongest first.
 
+    A process with a transcript that belongs to no known session has evidence for that session.
     `signatures` maps the names of agents to their signatures.
     """
     found = [
@@ -65,11 +66,15 @@ def session_ids_in_path(path: str) -> tuple[str, ...]:
 
 
 def _from_registry(table: ProcessTable, entries: Iterable[RegistryEntry]) -> list[Evidence]:
-    by_pid = {process.id.pid: process for process in table.processes.values()}
+    by_pid: dict[int, list[Process]] = defaultdict(list)
+    for process in table.processes.values():
+        # An agent in a container knows only its pid in there.
+        by_pid[process.inner_pid or process.id.pid].append(process)
     return [
-        Evidence(by_pid[entry.pid].id, SessionKey(entry.agent, entry.session_id), "registry", entry)
+        Evidence(process.id, SessionKey(entry.agent, entry.session_id), "registry", entry)
         for entry in entries
-        if entry.pid in by_pid and _is_about(entry, by_pid[entry.pid], table)
+        for process in by_pid.get(entry.pid, ())
+        if _is_about(entry, process, table)
     ]
 
 
@@ -104,12 +109,17 @@ def _from_open_files(
         recognised = table.agents.get(process)
         if recognised is None or recognised.role not in {"session", "host"}:
             continue
-        locks = signatures[recognised.agent].lock_suffixes
+        signature = signatures[recognised.agent]
+        known: list[Evidence] = []
+        unknown: list[Evidence] = []
         for path in files:
-            kind = "lock_file" if path.endswith(locks) else "open_file"
+            kind = "lock_file" if path.endswith(signature.lock_suffixes) else "open_file"
             keys = {SessionKey(recognised.agent, word) for word in session_ids_in_path(path)}
             keys.add(own.get((recognised.agent, path), SessionKey("", "")))
-            found.extend(Evidence(process, key, kind) for key in keys if key in sessions)
+            known.extend(Evidence(process, key, kind) for key in keys if key in sessions)
+            if re.fullmatch(signature.transcript_names, path.rpartition("/")[2]):
+                unknown.extend(Evidence(process, key, "open_file") for key in keys if key.agent)
+        found += known or unknown
     return found
 
 

@@ -25,7 +25,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     """
 
     id: ProcessId
-    started_at: float  # unix seconds; exact to one second, as the kernel's boot time is
+    started_at: float  # unix seconds, by the clock as it is set now; up to one second too early
     parent_pid: int = 0
     uid: int = -1
     comm: str = ""
@@ -33,13 +33,16 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     argv: tuple[str, ...] = ()
     cwd: str = ""
     zombie: bool = False  # it has ended, and its parent has not waited for it
+    container: str = ""  # the namespace that separates it from this machine: `other_pid_namespace`
+    inner_pid: int = 0  # its pid in that namespace; 0 if unknown, or if it is not in a container
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The resources that one process has used until now; None means unreadable.
 
-    `reaped_*` is the CPU time of its ended children, and of theirs, that have been waited for. If
-    `disk_includes_reaped`, as on Linux, its disk bytes include theirs.
+    `written_bytes` is without those that never reached the disk, so it can fall when a file is
+    deleted. `reaped_*` is the CPU time of its ended children, and of theirs, that have been waited
+    for. If `disk_includes_reaped`, as on Linux, its disk bytes include theirs.
     """
 
     id: ProcessId
@@ -56,6 +59,7 @@ class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     disk_includes_reaped: bool = False
     denied: bool = False  # the system refused some of these figures
     zombie: bool = False  # it has ended, and its parent has not waited for it
+    written_characters: int | None = None  # bytes passed to write calls, those to a terminal too
 
     @property
     def cpu_seconds(self) -> float | None:
@@ -81,10 +85,11 @@ class ProcessTable(msgspec.Struct, frozen=True):
     """One sample of the machine: the agents' processes and their descendants.
 
     `roots` maps each member of a process tree to the agent process at its root; the members of a
-    tree are ordered parents first. `skipped` counts, by reason, the processes that are left out or
-    partly unreadable; a process is counted once. `hidden` contains the agents that have processes
-    in other namespaces. `in_container` means that the observer is in a container and sees only its
-    processes.
+    tree are ordered parents first. `open_files` contains the files that a root has open for
+    writing: an agent also reads the transcripts of other sessions. `skipped` counts, by reason, the
+    processes that are left out or partly unreadable; a process is counted once. `hidden` contains
+    the agents that have processes in containers of other users. `in_container` means that the
+    observer is in a container and sees only its processes.
 
     The following holds for every table of a `ProcessSource`:
 
@@ -110,7 +115,10 @@ class ProcessTable(msgspec.Struct, frozen=True):
     complete: bool = True  # False: the processes could not be listed
 
     def shows_all_of(self, agent: str) -> bool:
-        """Return whether this table contains every process of an agent on this machine."""
+        """Return whether this table contains every process of an agent on this machine.
+
+        Virtual machines, in which some systems run their containers, are other machines.
+        """
         return self.complete and not self.in_container and agent not in self.hidden
 
 
@@ -128,13 +136,29 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     waiting_for: str = ""
 
 
+class Written(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a process has written until now, in bytes; None if unknown.
+
+    `characters` includes writes to terminals, pipes and sockets. `disk_bytes` are whole blocks of
+    files.
+    """
+
+    characters: int | None = None
+    disk_bytes: int | None = None
+
+
 class Matches(msgspec.Struct, frozen=True):
     """The result of one round of pairing, and an input of the next.
 
     `leaves` maps each agent process to the one that does its work; a wrapper differs from it.
     `duplicates` run a session that is bound to another process. `clients` belong to a session that
-    a host runs. `orphans` have no session. `ended` maps each session whose process has ended to
-    the time, in unix seconds, at which that was noticed.
+    a host runs. `orphans` have no session. `strangers` have none either, but are in a container:
+    their sessions may be in a home that is not read.
+
+    `ended` maps each session whose process has ended, and `former_wrappers` each wrapper whose
+    agent process has ended, to the time, in unix seconds, at which that was noticed. `contested`
+    contains new sessions without a process that each of several processes can have written.
+    `written` is what each leaf has written at `sampled_at`.
     """
 
     bindings: Mapping[SessionKey, Binding] = {}
@@ -142,4 +166,9 @@ class Matches(msgspec.Struct, frozen=True):
     duplicates: Mapping[ProcessId, SessionKey] = {}
     clients: Mapping[ProcessId, SessionKey] = {}
     orphans: tuple[ProcessId, ...] = ()
+    strangers: tuple[ProcessId, ...] = ()
     ended: Mapping[SessionKey, float] = {}
+    former_wrappers: Mapping[ProcessId, float] = {}
+    contested: Mapping[SessionKey, frozenset[ProcessId]] = {}
+    written: Mapping[ProcessId, Written] = {}
+    sampled_at: float = 0.0

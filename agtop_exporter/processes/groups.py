@@ -19,6 +19,11 @@ class Group(msgspec.Struct, frozen=True, gc=False):
     role: Role
     members: tuple[ProcessId, ...]  # roots of process trees; the last one is the leaf
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The agent and the working directory, without a separator at its end."""
+        return self.agent, self.leaf.cwd.rstrip("/\\") or self.leaf.cwd
+
 
 def group(
     table: ProcessTable, named: Mapping[ProcessId, frozenset[SessionKey]]

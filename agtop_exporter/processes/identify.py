@@ -45,6 +45,8 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
         )
     script, arguments = _script(process)
     for agent, signature in signatures.items():
+        if _first_name(process) in signature.tools:
+            return None
         if _is_native(process, signature):
             # The process of a script may have the agent's name, with the script as argument 1.
             hosted = _name("".join(process.argv[1:2])) in signature.executables
@@ -88,16 +90,33 @@ def _describe(agent: str, signature: ProcessSignature, arguments: tuple[str, ...
 
 
 def _role(signature: ProcessSignature, arguments: tuple[str, ...]) -> Role:
-    if not signature.helper_options.isdisjoint(arguments[:1]):
+    first = arguments[0].partition("=")[0] if arguments else ""
+    if first in signature.helper_options:
         return "helper"
     if any(argument.startswith("--type=") for argument in arguments):
         return "helper"  # Electron's renderers, zygotes and GPU processes
+    if not signature.host_options.isdisjoint(_options(signature, arguments)):
+        return "host"
     words = _command(signature, arguments)
     if any(words[: len(helper)] == helper for helper in signature.helpers):
         return "helper"
     if any(words[: len(host)] == host for host in signature.hosts):
         return "host"
     return "session"
+
+
+def _options(signature: ProcessSignature, arguments: tuple[str, ...]) -> Iterator[str]:
+    """Yield the options before a command or a prompt, without their values."""
+    skip = False
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if skip:
+            skip = False
+        elif not argument.startswith("-") or argument == "--" or name in signature.prompt_options:
+            return
+        else:
+            yield name
+            skip = argument in signature.value_options
 
 
 def _command(signature: ProcessSignature, arguments: tuple[str, ...]) -> tuple[str, ...]:

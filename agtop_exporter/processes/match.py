@@ -1,29 +1,22 @@
 """Assigns one process to each session by the strongest evidence; no I/O.
 
-In this order: the registries of the agents, open files, arguments, the binding of the last round.
-The remaining processes are assigned by working directory, start time and recency, all processes of
-a directory at once.
+In this order: the registries of the agents, open files, arguments, what the processes wrote since
+the last round, the binding of the last round. The remaining processes are assigned by working
+directory, start time and recency, all processes of a directory at once.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
 from agtop_exporter.model import SessionKey, SessionState
 from agtop_exporter.processes.evidence import Evidence
-from agtop_exporter.processes.facts import (
-    Binding,
-    Confidence,
-    Matches,
-    ProcessId,
-    ProcessTable,
-)
+from agtop_exporter.processes.facts import Confidence, Matches, ProcessId, ProcessTable
 from agtop_exporter.processes.groups import Group, group
 from agtop_exporter.processes.match_by_cwd import TELLING_SECONDS, pair_folder
-from agtop_exporter.signature import RegistryEntry
-
-_SLACK_SECONDS = 2.0  # the boot time is exact to one second only
+from agtop_exporter.processes.round import START_SLACK_SECONDS, Round
+from agtop_exporter.processes.writers import growth, writer
 
 
 def match(
@@ -46,273 +39,260 @@ def match(
     for claim in claims:
         if claim.kind != "argv":
             named[claim.process] |= {claim.session}
-    matching = _Round(
+    this = Round(
         table=table,
         groups=group(table, named),
         sessions=sessions,
         previous=previous,
         real_path=real_path,
     )
-    matching.bind_claims(claims)
-    matching.keep_previous()
-    matching.bind_by_folder()
-    matching.bind_hosts_by_folder()
-    return matching.outcome()
+    _bind_claims(this, claims)
+    _bind_writers(this)
+    _keep_previous(this)
+    _bind_by_folder(this)
+    _bind_hosts_by_folder(this)
+    return _outcome(this)
 
 
-class _Round:
-    """The state of one round of pairing."""
+# --- by evidence ----------------------------------------------------------------------------
 
-    def __init__(
-        self,
-        *,
-        table: ProcessTable,
-        groups: tuple[Group, ...],
-        sessions: Mapping[SessionKey, SessionState],
-        previous: Matches,
-        real_path: Callable[[str], str],
-    ) -> None:
-        self._real_path = real_path
-        self._now = table.sampled_at
-        self._groups = groups
-        self._sessions = sessions
-        self._previous = previous
-        self._group_of = {member: item for item in groups for member in item.members}
-        self._bindings: dict[SessionKey, Binding] = {}
-        self._taken: dict[ProcessId, SessionKey] = {}  # by leaf, without hosts
-        self._duplicates: dict[ProcessId, SessionKey] = {}
-        self._clients: dict[ProcessId, SessionKey] = {}
-        # The registry names a session of theirs that has no transcript yet.
-        self._barred: set[ProcessId] = set()
-        # Roots only: an agent that has ended can be a member of another agent's tree.
-        alive = set(table.roots.values())
-        self._ended = {key: when for key, when in previous.ended.items() if key in sessions} | {
-            key: self._now
-            for key, binding in previous.bindings.items()
-            if key in sessions and binding.liveness == "live" and binding.process not in alive
-        }
-        self._alive = alive
-        self._nearby = self._by_place()
 
-    def _by_place(self) -> dict[tuple[str, str], list[SessionState]]:
-        """Return the sessions in the processes' directories, except those that are too old."""
-        places: dict[tuple[str, str], list[SessionState]] = {
-            _place(item): [] for item in self._groups
-        }
-        oldest = min((item.leaf.started_at for item in self._groups), default=0.0)
-        for session in self._sessions.values():
-            active = session.facts.last_active
-            if active is None or active >= oldest - _SLACK_SECONDS:
-                nearby = places.get((session.agent, self._directory(session)))
-                if nearby is not None:
-                    nearby.append(session)
-        return places
+def _bind_claims(this: Round, claims: tuple[Evidence, ...]) -> None:
+    """Bind the sessions for which there is evidence, the strongest first."""
+    kinds: dict[tuple[ProcessId, SessionKey], list[Evidence]] = defaultdict(list)
+    for claim in claims:
+        owner = this.group_of.get(claim.process)
+        if owner is None:
+            continue
+        if claim.session in this.sessions:
+            kinds[owner.leaf.id, claim.session].append(claim)
+        elif claim.kind in {"registry", "open_file"}:
+            this.barred.add(owner.leaf.id)
 
-    def bind_claims(self, claims: tuple[Evidence, ...]) -> None:
-        """Bind the sessions for which there is evidence, the strongest first."""
-        kinds: dict[tuple[ProcessId, SessionKey], list[Evidence]] = defaultdict(list)
-        for claim in claims:
-            owner = self._group_of.get(claim.process)
-            if owner is None:
-                continue
-            if claim.session in self._sessions:
-                kinds[owner.leaf.id, claim.session].append(claim)
-            elif claim.kind == "registry":
-                self._barred.add(owner.leaf.id)
-        for (leaf, key), found in sorted(kinds.items(), key=self._precedence):
-            self._bind_claim(self._group_of[leaf], key, found=found)
-
-    def _precedence(
-        self, item: tuple[tuple[ProcessId, SessionKey], list[Evidence]]
+    def precedence(
+        item: tuple[tuple[ProcessId, SessionKey], list[Evidence]],
     ) -> tuple[object, ...]:
         (leaf, key), found = item
-        held = self._previous.bindings.get(key)
+        held = this.previous.bindings.get(key)
         return (
             -max(claim.strength for claim in found),
-            -(self._sessions[key].facts.last_active or 0.0),
+            -(this.sessions[key].facts.last_active or 0.0),
             key,
             held is None or held.process != leaf,
             -leaf.start_ticks,
             leaf.pid,
         )
 
-    def _bind_claim(self, owner: Group, key: SessionKey, *, found: list[Evidence]) -> None:
-        leaf = owner.leaf.id
-        kinds = tuple(dict.fromkeys(claim.kind for claim in found))
-        if self._settled(owner) or (leaf in self._barred and "registry" not in kinds):
-            return
-        if kinds == ("argv",) and self._superseded(owner, key):
-            return
-        holder = self._bindings.get(key)
-        if holder is not None and owner.role != "host":
-            (self._clients if holder.role == "host" else self._duplicates)[leaf] = key
-        elif holder is None:
-            entry = next((claim.entry for claim in found if claim.entry), None)
-            self._bind(
+    for (leaf, key), found in sorted(kinds.items(), key=precedence):
+        _bind_claim(this, this.group_of[leaf], key, found=found)
+
+
+def _bind_claim(this: Round, owner: Group, key: SessionKey, *, found: list[Evidence]) -> None:
+    leaf = owner.leaf.id
+    kinds = tuple(dict.fromkeys(claim.kind for claim in found))
+    if this.settled(owner) or (leaf in this.barred and "registry" not in kinds):
+        return
+    if kinds == ("argv",) and (
+        this.only_waits(owner, this.sessions[key]) or _superseded(this, owner, key)
+    ):
+        return
+    holder = this.bindings.get(key)
+    if holder is not None and owner.role != "host":
+        (this.clients if holder.role == "host" else this.duplicates)[leaf] = key
+    elif holder is None:
+        entry = next((claim.entry for claim in found if claim.entry), None)
+        this.bind(owner, key, confidence="high", evidence=kinds, entry=entry)
+
+
+def _bind_writers(this: Round) -> None:
+    """Bind a session to the only process of its directory that can have written its last record."""
+    written = growth(this.previous.written, this.written)
+    recent = [
+        session
+        for sessions in this.nearby.values()
+        for session in sessions
+        if (session.facts.last_active or 0.0) > this.previous.sampled_at
+    ]
+    # The latest first: a process can have written two.
+    for session in sorted(recent, key=lambda item: (-(item.facts.last_active or 0.0), item.key)):
+        able = {
+            item.leaf.id: item
+            for item in this.groups
+            if (this.free(item) or item.role == "host") and this.may_run(item, session)
+        }
+        found = writer(session, able.keys(), written, since=this.previous.sampled_at)
+        if found is None or able[found].role == "host":
+            continue
+        held = this.previous.bindings.get(session.key)
+        if held is None or held.process != found:
+            this.bind(able[found], session.key, confidence="medium", evidence=("cwd", "writes"))
+        else:
+            this.bind(
+                able[found],
+                session.key,
+                confidence="high" if held.confidence == "high" else "medium",
+                evidence=dict.fromkeys((*held.evidence, "writes")),
+            )
+
+
+# --- by the last round ----------------------------------------------------------------------
+
+
+def _keep_previous(this: Round) -> None:
+    """Keep the bindings of the last round, unless there is evidence against them.
+
+    A new session that several of their processes can have written proves nothing against any of
+    them. It stays without a process, and their bindings have low confidence from then on. A process
+    whose own session has a record after the start of the new one has not written the new one.
+    """
+    kept = [
+        (key, binding, owner)
+        for key, binding in sorted(this.previous.bindings.items())
+        if (owner := this.group_of.get(binding.process)) is not None
+        and binding.liveness == "live"
+        and binding.role == owner.role == "session"
+        and this.free(owner)
+        and key in this.sessions
+        and key not in this.bindings
+    ]
+    own_record = {
+        owner.leaf.id: this.sessions[key].facts.last_active or 0.0 for key, _, owner in kept
+    }
+    held = {key for key, _, _ in kept}
+    moves: set[SessionKey] = set()
+    doubtful: set[ProcessId] = set()
+    for key, _, owner in kept:
+        for other in _successors(this, owner, key, silence_seconds=TELLING_SECONDS):
+            if other.key in held:
+                continue
+            began = other.facts.started_at or other.facts.last_active or 0.0
+            rivals = frozenset(
+                item.leaf.id
+                for item in _rivals(this, other, owner)
+                if own_record.get(item.leaf.id, 0.0) <= began
+            )
+            if not rivals:
+                moves.add(key)
+            elif rivals <= own_record.keys():
+                this.contested[other.key] = rivals | {owner.leaf.id}
+                doubtful |= this.contested[other.key]
+    for key, binding, owner in kept:
+        if key not in moves:
+            unsure = owner.leaf.id in doubtful
+            this.bind(
                 owner,
                 key,
-                confidence="high",
-                evidence=kinds,
-                entry=entry,
+                confidence="low" if unsure else binding.confidence,
+                evidence=binding.evidence,
             )
 
-    def keep_previous(self) -> None:
-        """Keep the bindings of the last round, unless there is evidence against them."""
-        for key, binding in sorted(self._previous.bindings.items()):
-            owner = self._group_of.get(binding.process)
-            if (
-                owner is not None
-                and binding.liveness == "live"
-                and binding.role == owner.role == "session"
-                and self._free(owner)
-                and key in self._sessions
-                and key not in self._bindings
-                and not self._superseded(owner, key, silence_seconds=TELLING_SECONDS)
-            ):
-                self._bind(owner, key, confidence=binding.confidence, evidence=binding.evidence)
 
-    def _superseded(
-        self, owner: Group, key: SessionKey, *, silence_seconds: float = float("inf")
-    ) -> bool:
-        """Return whether the process runs another session now (after `/clear`, `/resume`, a fork).
+def _superseded(this: Round, owner: Group, key: SessionKey) -> bool:
+    """Return whether the process runs another session now, which no other process can run."""
+    return any(not any(_rivals(this, other, owner)) for other in _successors(this, owner, key))
 
-        It does if a session in its directory started after the last record of this one, or has a
-        record that is `silence_seconds` newer, and no other process can have written that session.
-        """
-        last_record = self._sessions[key].facts.last_active or 0.0
-        quiet_since = max(last_record, owner.leaf.started_at) - _SLACK_SECONDS
-        return any(
-            (other.facts.last_active or 0.0) > last_record
-            and (
-                (other.facts.started_at is not None and other.facts.started_at >= quiet_since)
-                or (other.facts.last_active or 0.0) >= last_record + silence_seconds
+
+def _successors(
+    this: Round, owner: Group, key: SessionKey, *, silence_seconds: float = float("inf")
+) -> Iterator[SessionState]:
+    """Yield the sessions that the process may run now (after `/clear`, `/resume`, a fork).
+
+    Those are the sessions in its directory that started after the last record of this one, or that
+    have a record that is `silence_seconds` newer.
+    """
+    last_record = this.sessions[key].facts.last_active or 0.0
+    quiet_since = max(last_record, owner.leaf.started_at) - START_SLACK_SECONDS
+    for other in this.nearby[owner.place]:
+        active, started = other.facts.last_active or 0.0, other.facts.started_at
+        later = (started is not None and started >= quiet_since) or (
+            active >= last_record + silence_seconds
+        )
+        if other.key != key and active > last_record and later and this.may_run(owner, other):
+            yield other
+
+
+def _rivals(this: Round, session: SessionState, owner: Group) -> Iterator[Group]:
+    """Yield the other processes that can have written a session."""
+    for item in this.groups:
+        if item.leaf.id != owner.leaf.id and this.free(item) and this.may_run(item, session):
+            yield item
+
+
+# --- by working directory -------------------------------------------------------------------
+
+
+def _bind_by_folder(this: Round) -> None:
+    """Bind the remaining processes by working directory, start time and recency."""
+    folders: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for item in this.groups:
+        if item.leaf.cwd and this.free(item):
+            folders[item.place].append(item)
+    for place, owners in sorted(folders.items()):
+        sessions = [item for item in this.nearby[place] if item.key not in this.contested]
+        for pair in pair_folder(owners, sessions, may_run=this.may_run):
+            this.bind(
+                pair.group,
+                pair.session.key,
+                confidence=pair.confidence,
+                evidence=pair.evidence,
             )
-            and not self._has_other_writer(other, owner)
-            for other in self._nearby[_place(owner)]
-            if other.key != key and self._may_run(owner, other)
+
+
+def _bind_hosts_by_folder(this: Round) -> None:
+    """Bind a host to the sessions in its directory that no other process runs."""
+    for item in this.groups:
+        if item.role != "host":
+            continue
+        keys = sorted(
+            session.key
+            for session in this.nearby[item.place]
+            if session.facts.last_active is not None and this.may_run(item, session)
         )
-
-    def _has_other_writer(self, session: SessionState, owner: Group) -> bool:
-        return any(
-            item.leaf.id != owner.leaf.id and self._free(item) and self._may_run(item, session)
-            for item in self._groups
-        )
-
-    def _may_run(self, owner: Group, session: SessionState) -> bool:
-        """Return whether a process can write a session: the directory and the times agree."""
-        key, active = session.key, session.facts.last_active
-        if key in self._bindings or key.agent != owner.agent or owner.role == "wrapper":
-            return False
-        if not session.facts.cwd or self._directory(session) != _folder(owner.leaf.cwd):
-            return False
-        if active is None:
-            return key not in self._ended
-        since_end = active > self._ended.get(key, 0.0)
-        return since_end and active >= owner.leaf.started_at - _SLACK_SECONDS
-
-    def bind_by_folder(self) -> None:
-        """Bind the remaining processes by working directory, start time and recency."""
-        folders: dict[tuple[str, str], list[Group]] = defaultdict(list)
-        for item in self._groups:
-            if item.leaf.cwd and self._free(item):
-                folders[_place(item)].append(item)
-        for place, owners in sorted(folders.items()):
-            for pair in pair_folder(owners, self._nearby[place], may_run=self._may_run):
-                self._bind(
-                    pair.group,
-                    pair.session.key,
-                    confidence=pair.confidence,
-                    evidence=pair.evidence,
-                )
-
-    def bind_hosts_by_folder(self) -> None:
-        """Bind a host to the sessions in its directory that no other process runs."""
-        for item in self._groups:
-            if item.role != "host":
-                continue
-            keys = sorted(
-                session.key
-                for session in self._nearby[_place(item)]
-                if session.facts.last_active is not None and self._may_run(item, session)
-            )
-            for key in keys:
-                confidence: Confidence = "medium" if len(keys) == 1 else "low"
-                self._bind(item, key, confidence=confidence, evidence=("cwd",))
-
-    def _directory(self, session: SessionState) -> str:
-        return _folder(self._real_path(session.facts.cwd))
-
-    def _settled(self, owner: Group) -> bool:
-        leaf = owner.leaf.id
-        return leaf in self._taken or leaf in self._duplicates or leaf in self._clients
-
-    def _free(self, owner: Group) -> bool:
-        return (
-            owner.role == "session"
-            and owner.leaf.id not in self._barred
-            and not self._settled(owner)
-        )
-
-    def _bind(
-        self,
-        owner: Group,
-        key: SessionKey,
-        *,
-        confidence: Confidence,
-        evidence: tuple[str, ...],
-        entry: RegistryEntry | None = None,
-    ) -> None:
-        leaf = owner.leaf
-        if owner.role != "host":
-            self._taken[leaf.id] = key
-        self._ended.pop(key, None)
-        self._bindings[key] = Binding(
-            session=key,
-            process=leaf.id,
-            started_at=leaf.started_at,
-            confidence=confidence,
-            evidence=evidence,
-            role="host" if owner.role == "host" else "session",
-            status=entry.status if entry else "",
-            waiting_for=entry.waiting_for if entry else "",
-        )
-
-    def outcome(self) -> Matches:
-        """Return the bindings. One whose process has ended is `stopped`, for this round only."""
-        stopped = {
-            key: msgspec.structs.replace(binding, liveness="stopped", status="", waiting_for="")
-            for key, binding in self._previous.bindings.items()
-            if binding.liveness == "live"
-            and key in self._sessions
-            and key not in self._bindings
-            and binding.process not in self._alive
-        }
-        hosted = {
-            (key.agent, self._directory(self._sessions[key])): key
-            for key, binding in sorted(self._bindings.items())
-            if binding.role == "host" and self._sessions[key].facts.cwd
-        }
-        orphans: list[ProcessId] = []
-        for item in self._groups:
-            if item.role != "session" or self._settled(item):
-                continue
-            if _place(item) in hosted:
-                self._clients[item.leaf.id] = hosted[_place(item)]
-            else:
-                orphans.append(item.leaf.id)
-        return Matches(
-            bindings=self._bindings | stopped,
-            leaves={member: item.leaf.id for item in self._groups for member in item.members},
-            duplicates=self._duplicates,
-            clients=self._clients,
-            orphans=tuple(orphans),
-            ended=self._ended,
-        )
+        for key in keys:
+            confidence: Confidence = "medium" if len(keys) == 1 else "low"
+            this.bind(item, key, confidence=confidence, evidence=("cwd",))
 
 
-def _place(item: Group) -> tuple[str, str]:
-    return item.agent, _folder(item.leaf.cwd)
+# --- the result -----------------------------------------------------------------------------
 
 
-def _folder(path: str) -> str:
-    return path.rstrip("/\\") or path
+def _outcome(this: Round) -> Matches:
+    """Return the bindings. One whose process has ended is `stopped`, for this round only."""
+    stopped = {
+        key: msgspec.structs.replace(binding, liveness="stopped", status="", waiting_for="")
+        for key, binding in this.previous.bindings.items()
+        if binding.liveness == "live"
+        and key in this.sessions
+        and key not in this.bindings
+        and binding.process not in this.alive
+    }
+    hosted = {
+        (key.agent, this.directory(this.sessions[key])): key
+        for key, binding in sorted(this.bindings.items())
+        if binding.role == "host" and this.sessions[key].facts.cwd
+    }
+    running = {binding.process for binding in this.bindings.values()}
+    orphans: list[ProcessId] = []
+    strangers: list[ProcessId] = []
+    for item in this.groups:
+        if item.leaf.container and item.leaf.id not in running and not this.settled(item):
+            strangers += item.members
+        elif item.role != "session" or this.settled(item):
+            continue
+        elif item.place in hosted:
+            this.clients[item.leaf.id] = hosted[item.place]
+        else:
+            orphans.append(item.leaf.id)
+    return Matches(
+        sampled_at=this.now,
+        bindings=this.bindings | stopped,
+        leaves={member: item.leaf.id for item in this.groups for member in item.members},
+        duplicates=this.duplicates,
+        clients=this.clients,
+        orphans=tuple(orphans),
+        strangers=tuple(strangers),
+        ended=this.ended,
+        former_wrappers=this.former_wrappers,
+        contested=this.contested,
+        written=this.written,
+    )

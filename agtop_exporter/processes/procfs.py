@@ -6,8 +6,11 @@ proc_sys_kernel(5).
 # ruff: noqa: PTH115, PTH116, PTH208  (making a Path costs more than most of these reads)
 
 import os
+import time
 
 _READ_LIMIT = 65_536  # bytes of one file: an argument can be a whole script
+_WHOLE = 1 << 20  # `stat` has lines for every processor and interrupt
+_DEVICES = ("/dev/", "/proc/", "/sys/")  # no transcripts; a terminal is open several times
 _DELETED = " (deleted)"  # what the kernel appends to the path of a file that was removed
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in the kernel's proc_ns.h
 
@@ -24,6 +27,40 @@ class Procfs:
     def boot_id(self) -> str:
         """Return an id that changes with every boot. Raises OSError."""
         return self._read("sys/kernel/random/boot_id").decode(errors="replace").strip()
+
+    def boot_time(self) -> float | None:
+        """Return the time of the boot in unix seconds, by the clock as it is set now.
+
+        None if unknown. psutil returns whole seconds, and some versions always return the first
+        answer.
+        """
+        try:
+            uptime = float(self._read("uptime").split()[0])
+        except (OSError, IndexError, ValueError):
+            return self._boot_second()
+        return time.time() - uptime  # noqa: TID251 - at the moment of the uptime
+
+    def _boot_second(self) -> float | None:
+        """Return the boot time as the kernel shows it: whole seconds, rounded down."""
+        try:
+            lines = self._read("stat", limit=_WHOLE).split(b"\n")
+            return next(float(line.split()[1]) for line in lines if line.startswith(b"btime "))
+        except (OSError, IndexError, ValueError, StopIteration):
+            return None
+
+    def cancelled_bytes(self, pid: int) -> int:
+        """Return the bytes that a process wrote and that never reached the disk; 0 if unknown.
+
+        They belong to files that were truncated or deleted before the kernel wrote them. psutil
+        counts them as written.
+        """
+        try:
+            lines = self._read(f"{pid}/io").split(b"\n")
+        except OSError:
+            return 0
+        figures = dict(line.split(b": ", 1) for line in lines if b": " in line)
+        cancelled = figures.get(b"cancelled_write_bytes", b"")
+        return int(cancelled) if cancelled.isdigit() else 0
 
     def parent_and_start(self, pid: int) -> tuple[int, int]:
         """Return a parent's pid, and when the process started in clock ticks since boot.
@@ -45,8 +82,8 @@ class Procfs:
             return ()
         return tuple(words) if words != [""] else ()
 
-    def open_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths of the files that a process has open; () if unknown.
+    def written_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths of the files that a process has open for writing; () if unknown.
 
         psutil returns only files that exist for the observer. In a container, the files of the host
         do not.
@@ -55,8 +92,30 @@ class Procfs:
             names = os.listdir(f"{self._root}/{pid}/fd")
         except OSError:
             return ()
-        paths = {self._link(f"{pid}/fd/{name}").removesuffix(_DELETED) for name in names}
-        return tuple(sorted(path for path in paths if path.startswith("/")))
+        paths = {name: self._link(f"{pid}/fd/{name}").removesuffix(_DELETED) for name in names}
+        return tuple(
+            sorted(
+                {
+                    path
+                    for name, path in paths.items()
+                    if path.startswith("/")
+                    and not path.startswith(_DEVICES)
+                    and self._is_written(f"{pid}/fdinfo/{name}")
+                }
+            )
+        )
+
+    def _is_written(self, path: str) -> bool:
+        """Return whether a descriptor was opened for writing; False if unknown."""
+        try:
+            lines = self._read(path).split(b"\n")
+        except OSError:
+            return False
+        flags = next((line[6:].strip() for line in lines if line.startswith(b"flags:")), b"")
+        try:
+            return int(flags, base=8) & os.O_ACCMODE != os.O_RDONLY
+        except ValueError:
+            return False
 
     def namespace_mismatch(self, pid: int) -> str:
         """Return which namespace separates a process from the observed machine, "" if none does.
@@ -77,6 +136,18 @@ class Procfs:
             return "" if os.path.samestat(ours, theirs) else "other_mount_namespace"
         return ""
 
+    def inner_pid(self, pid: int) -> int:
+        """Return the pid of a process in its own pid namespace; 0 if that is the observed one.
+
+        psutil does not return it. Other users' processes show it too.
+        """
+        try:
+            lines = self._read(f"{pid}/status").split(b"\n")
+        except OSError:
+            return 0
+        pids = next((line.split()[1:] for line in lines if line.startswith(b"NSpid:")), [])
+        return int(pids[-1]) if len(pids) > 1 and pids[-1].isdigit() else 0
+
     def in_container(self) -> bool:
         """Return whether these are the processes of one container, not of the whole machine."""
         namespace = self._link(f"{self._reference}/ns/pid")
@@ -93,9 +164,9 @@ class Procfs:
         except OSError:
             return ""
 
-    def _read(self, path: str) -> bytes:
+    def _read(self, path: str, *, limit: int = _READ_LIMIT) -> bytes:
         descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.read(descriptor, _READ_LIMIT)
+            return os.read(descriptor, limit)
         finally:
             os.close(descriptor)

@@ -10,6 +10,7 @@ from agtop_exporter import platforms
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
 from agtop_exporter.processes.procfs import Procfs
 
+_SMALLEST_STEP_SECONDS = 0.5  # smaller differences are those between two readings
 _TICKS_PER_SECOND = 100  # of `start_ticks` on systems that do not count ticks
 
 Handle = Any
@@ -33,7 +34,8 @@ class ProcessReader:
         self._psutil = import_module("psutil")
         self._psutil.PROCFS_PATH = procfs
         self._procfs = Procfs(procfs) if linux else None
-        self._boot_time: float | None = None  # is not asked again: the clock may be set
+        self._booted_at = 0.0  # unix seconds, by the clock at the last call of `clock_step`
+        self._fallback_boot_id = ""
         self._handles: dict[int, tuple[ProcessId, Handle]] = {}
         self._counts_disk_bytes = hasattr(self._psutil.Process, "io_counters")  # not macOS
         self._zombie_states = {self._psutil.STATUS_ZOMBIE, self._psutil.STATUS_DEAD}
@@ -47,7 +49,31 @@ class ProcessReader:
                 return self._procfs.boot_id()
             except OSError:
                 pass  # a proc file system may be mounted without `sys`
-        return str(self._booted_at())
+        if not self._fallback_boot_id:  # is not asked again: the clock may be set
+            try:
+                self._fallback_boot_id = str(float(self._psutil.boot_time()))
+            except self._errors as error:
+                raise OSError(f"cannot read the boot time: {error}") from error
+        return self._fallback_boot_id
+
+    def clock_step(self) -> float:
+        """Return by how many seconds the clock was set since the last call; mostly 0.
+
+        Linux stores the start of a process in ticks since boot. Where the clock is set, after sleep
+        or by NTP, the same ticks are another time. Other systems store the time itself.
+
+        Raises OSError if the system refuses.
+        """
+        if not self._procfs:
+            return 0.0
+        booted_at = self._procfs.boot_time()
+        if booted_at is None:
+            raise OSError("cannot read the boot time")
+        step = booted_at - self._booted_at
+        if abs(step) < _SMALLEST_STEP_SECONDS:
+            return 0.0
+        self._booted_at = booted_at
+        return step
 
     def pids(self) -> list[int]:
         """Return all visible pids. Raises OSError if the system refuses."""
@@ -86,19 +112,27 @@ class ProcessReader:
             self._handles.pop(pid, None)
             return None
 
-    def open_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths of the files that a process has open, () if unknown."""
+    def written_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths of the files that a process has open for writing, () if unknown.
+
+        macOS and Windows do not show whether a file is open for writing. There, all open files are
+        returned.
+        """
         if self._procfs:
-            return self._procfs.open_files(pid)
+            return self._procfs.written_files(pid)
         try:
             files = self._ask(self._handle(pid), "open_files")
         except self._errors:
             return ()
-        return tuple(sorted(file.path for file in files or ()))
+        return tuple(sorted(file.path for file in files or () if getattr(file, "mode", "") != "r"))
 
     def namespace_mismatch(self, pid: int) -> str:
         """Return which namespace separates a process from this machine, "" if none does."""
         return self._procfs.namespace_mismatch(pid) if self._procfs else ""
+
+    def inner_pid(self, pid: int) -> int:
+        """Return the pid of a process in its own pid namespace; 0 if that is the observed one."""
+        return self._procfs.inner_pid(pid) if self._procfs else 0
 
     def in_container(self) -> bool:
         """Return whether only the processes of one container are visible."""
@@ -109,7 +143,9 @@ class ProcessReader:
             name, zombie = self._name(handle), self._is_zombie(handle)
             uids = self._ask(handle, "uids")
         if self._procfs:
-            started_at = self._booted_at() + identity.start_ticks / self._procfs.ticks_per_second
+            if not self._booted_at:
+                self.clock_step()
+            started_at = self._booted_at + identity.start_ticks / self._procfs.ticks_per_second
             arguments = self._procfs.arguments(identity.pid)
         else:
             started_at, arguments = handle.create_time(), self._ask(handle, "cmdline")
@@ -130,6 +166,7 @@ class ProcessReader:
             times = self._ask(handle, "cpu_times")
         memory = self._ask(handle, "memory_info") if full else None
         disk = self._ask(handle, "io_counters") if full and self._counts_disk_bytes else None
+        cancelled = self._procfs.cancelled_bytes(handle.pid) if disk and self._procfs else 0
         identity, parent_pid = self._identify(handle)
         if identity != self._handles[handle.pid][0]:
             raise ProcessLookupError(f"pid {handle.pid} was reused")
@@ -145,7 +182,8 @@ class ProcessReader:
             rss_bytes=memory.rss if memory else None,
             vms_bytes=memory.vms if memory else None,
             read_bytes=disk.read_bytes if disk else None,
-            written_bytes=disk.write_bytes if disk else None,
+            written_bytes=max(0, disk.write_bytes - cancelled) if disk else None,
+            written_characters=getattr(disk, "write_chars", None),
             disk_includes_reaped=self._procfs is not None,
             denied=incomplete and not self._is_zombie(handle),
             zombie=zombie,
@@ -201,15 +239,6 @@ class ProcessReader:
 
     def _is_zombie(self, handle: Handle) -> bool:
         return self._ask(handle, "status") in self._zombie_states
-
-    def _booted_at(self) -> float:
-        """Return the time of the boot in unix seconds. Raises OSError."""
-        if self._boot_time is None:
-            try:
-                self._boot_time = float(self._psutil.boot_time())
-            except self._errors as error:
-                raise OSError(f"cannot read the boot time: {error}") from error
-        return self._boot_time
 
 
 def _microseconds(times: Any, field: str) -> int | None:  # noqa: ANN401 psutil has no types

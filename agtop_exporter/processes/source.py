@@ -22,7 +22,7 @@ _YOUNG_SECONDS = 15.0
 """Until this age a process is read in every tick: a shell forks first and executes later."""
 _CHECK_TICKS = 16
 """Each known process is checked once in so many ticks: it may have executed another program."""
-_OTHER_USER = "other_user"  # beside the reasons that `namespace_mismatch` returns
+_OTHER_USER = "other_user"
 
 
 class ProcessSource(Protocol):
@@ -44,12 +44,14 @@ class Reader(Protocol):
     """
 
     def boot_id(self) -> str: ...  # noqa: D102 see ProcessReader
+    def clock_step(self) -> float: ...  # noqa: D102
     def pids(self) -> Iterable[int]: ...  # noqa: D102
     def look(self, pid: int) -> Process | None: ...  # noqa: D102
     def cwd(self, pid: int) -> str: ...  # noqa: D102
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None: ...  # noqa: D102
-    def open_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
+    def written_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
     def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
+    def inner_pid(self, pid: int) -> int: ...  # noqa: D102
     def in_container(self) -> bool: ...  # noqa: D102
 
 
@@ -106,6 +108,7 @@ class ProcessTracker:
         self._tick += 1
         try:
             boot_id, in_container = self._reader.boot_id(), self._reader.in_container()
+            self._follow_clock(self._reader.clock_step())
             self._look(set(self._reader.pids()), now)
             members = find_roots(self._known, self._roots)
             sampled = self._sampled(members)
@@ -130,6 +133,14 @@ class ProcessTracker:
             hidden=frozenset(item.hidden_agent for item in self._known.values()) - {""},
             in_container=in_container,
         )
+
+    def _follow_clock(self, step: float) -> None:
+        """Correct the starts of all known processes after the clock was set."""
+        if step:
+            for pid, known in self._known.items():
+                started_at = known.process.started_at + step
+                process = msgspec.structs.replace(known.process, started_at=started_at)
+                self._known[pid] = msgspec.structs.replace(known, process=process)
 
     def _look(self, pids: set[int], now: float) -> None:
         """Update what is known about all processes; `pids` are all that exist."""
@@ -158,26 +169,31 @@ class ProcessTracker:
         if process is None:
             return
         recognised = None if process.zombie else identify(process, self._signatures)
-        reason = self._reason_to_omit(process) if recognised else ""
-        if reason:
-            self._count(reason, process.id)
+        foreign = recognised is not None and self._is_foreign(process)
         partial = not (process.zombie or (process.argv and process.exe))
-        if recognised and not reason:
-            process = msgspec.structs.replace(process, cwd=self._reader.cwd(pid))
+        if recognised and not foreign:
+            process = msgspec.structs.replace(
+                process,
+                cwd=self._reader.cwd(pid),
+                container=self._reader.namespace_mismatch(pid),
+                inner_pid=self._reader.inner_pid(pid),
+            )
         else:
             process = msgspec.structs.replace(process, argv=())  # they are private
+        if foreign:
+            self._count(_OTHER_USER, process.id)
         self._known[pid] = Known(
             process,
-            recognised=None if reason else recognised,
-            hidden_agent=recognised.agent if recognised and reason not in {"", _OTHER_USER} else "",
+            recognised=None if foreign else recognised,
+            hidden_agent=(
+                recognised.agent if recognised and foreign and self._reader.inner_pid(pid) else ""
+            ),
             # Kernel threads and processes of other users never show all: two reads are enough.
             incomplete=partial and not (earlier and earlier.incomplete),
         )
 
-    def _reason_to_omit(self, process: Process) -> str:
-        if self._uids is not None and process.uid not in self._uids:
-            return _OTHER_USER
-        return self._reader.namespace_mismatch(process.id.pid)
+    def _is_foreign(self, process: Process) -> bool:
+        return self._uids is not None and process.uid not in self._uids
 
     def _sampled(self, members: Iterable[ProcessId]) -> dict[int, Sampled]:
         """Return the samples of the members by pid.
@@ -202,7 +218,7 @@ class ProcessTracker:
         known = self._known.get(pid)
         if known is None:
             return None
-        files = self._reader.open_files(pid) if known.is_root else ()
+        files = self._reader.written_files(pid) if known.is_root else ()
         sample = self._reader.sample(pid, full=True)
         if sample is None or not _agree(sample, known.process):
             self._examine(pid)

@@ -12,7 +12,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     """A process as it was when it was last read in full.
 
     `recognised` is None if the process is not an agent's or is left out. `hidden_agent` is the
-    agent of a process that is left out because it runs in another namespace.
+    agent of a process that is left out because another user owns it, and that is in a container.
     """
 
     process: Process
@@ -31,7 +31,7 @@ class Sampled(msgspec.Struct, frozen=True, gc=False):
 
     known: Known
     sample: ProcessSample
-    open_files: tuple[str, ...] = ()  # of a root
+    open_files: tuple[str, ...] = ()  # of a root, for writing
 
 
 def find_roots(

@@ -1,7 +1,7 @@
 """Resources used by the process trees of sessions and agents, as totals that never fall; no I/O."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -71,11 +71,13 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
         previous = TreeUsage(sessions=previous.sessions, agents=previous.agents)
     spent, owed = _spent(previous, table)
     owners = _owners(matches)
-    sessions, agents, pending = _credit(previous, table, spent=spent, owners=owners)
+    sessions, agents, pending = _credit(
+        previous, table, spent=spent, owners=owners, strangers=frozenset(matches.strangers)
+    )
     state = TreeUsage(
         boot_id=table.boot_id,
         sampled_at=table.sampled_at,
-        last=dict(table.samples),
+        last=_highest(previous, table),
         gone=_remember(previous, table),
         owed=owed,
         pending=pending,
@@ -167,22 +169,46 @@ def _credit(
     *,
     spent: Mapping[ProcessId, ResourceTotals],
     owners: Mapping[ProcessId, SessionKey],
+    strangers: Collection[ProcessId],
 ) -> tuple[
     dict[SessionKey, ResourceTotals], dict[str, ResourceTotals], dict[ProcessId, ResourceTotals]
 ]:
-    """Return the totals of sessions, of agents, and of trees without a session."""
+    """Return the totals of sessions, of agents, and of trees without a session.
+
+    A tree in a container counts for its agent from the first match with a session on.
+    """
     sessions, agents = dict(previous.sessions), dict(previous.agents)
     pending = {root: item for root, item in previous.pending.items() if root in table.samples}
     for process, root in table.roots.items():
-        agent = table.agents[root].agent
-        agents[agent] = agents.get(agent, ResourceTotals()) + spent[process]
-        key = owners.get(root)
+        agent, key = table.agents[root].agent, owners.get(root)
+        if root not in strangers:
+            counted = spent[process]
+            if key is not None and table.processes[root].container:
+                counted += pending.get(root, ResourceTotals())
+            agents[agent] = agents.get(agent, ResourceTotals()) + counted
         if key is None:
             pending[root] = pending.get(root, ResourceTotals()) + spent[process]
         else:
             earlier = sessions.get(key, ResourceTotals()) + pending.pop(root, ResourceTotals())
             sessions[key] = earlier + spent[process]
     return sessions, agents, pending
+
+
+def _highest(previous: TreeUsage, table: ProcessTable) -> dict[ProcessId, ProcessSample]:
+    """Return the samples with the largest number of written bytes that each process ever had.
+
+    The number falls if a file is deleted before it reached the disk. What a process then writes
+    counts only above the number that was counted already.
+    """
+    samples = dict(table.samples)
+    for process, sample in table.samples.items():
+        before = previous.last.get(process) or previous.gone.get(process)
+        counted = before.written_bytes if before else None
+        if counted is not None and sample.written_bytes is not None:
+            written = max(counted, sample.written_bytes)
+            if written != sample.written_bytes:
+                samples[process] = msgspec.structs.replace(sample, written_bytes=written)
+    return samples
 
 
 def _remember(previous: TreeUsage, table: ProcessTable) -> dict[ProcessId, ProcessSample]:
@@ -243,7 +269,8 @@ def _agent_usages(
 ) -> dict[str, AgentUsage]:
     samples: dict[str, list[ProcessSample]] = defaultdict(list)
     for process, root in table.roots.items():
-        samples[table.agents[root].agent].append(table.samples[process])
+        if root not in matches.strangers:
+            samples[table.agents[root].agent].append(table.samples[process])
     usages: dict[str, AgentUsage] = {}
     for agent in sorted(samples.keys() | state.agents.keys()):
         spent = state.agents.get(agent, ResourceTotals())

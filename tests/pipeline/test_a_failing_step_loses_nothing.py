@@ -6,9 +6,9 @@ import json
 import msgspec
 import pytest
 from faults import QUOTED, Fault
-from looking import EVENING, Look
+from looking import Look
 from processes.builders import Machine, process
-from small_homes import claude_answer, claude_file, claude_turns, session_id
+from small_homes import BEGIN, claude_answer, claude_file, claude_turns, session_id
 from transcripts import Codex, usage
 
 from agtop_exporter.agents import claude, codex
@@ -89,7 +89,7 @@ class Home:
         self.folder = folder
         processes = Machine().run(process(10, "codex")).tracker
         self.look = Look(folder, agents=agents, processes=processes, ledger=ledger)
-        self.now = EVENING
+        self.now = BEGIN + 200
 
     def refresh(self):
         """Refresh, and return the snapshot."""

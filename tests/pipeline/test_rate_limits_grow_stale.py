@@ -56,3 +56,14 @@ def test_of_very_many_windows_the_latest_stay():
         ledger.record(record, price=lambda _agent, _event: None, project=str)
     windows = {window for _, window in ledger.rate_limits}
     assert windows == {f"{number}m" for number in range(2 * WINDOWS_MAX, 3 * WINDOWS_MAX)}
+
+
+def test_a_record_from_the_future_does_not_hide_those_that_follow():
+    """The clock was wrong when it was written."""
+    now, ledger = 2_000.0, Ledger()
+    for observed_at, used in ((5_000_000.0, 0.9), (now - 10, 0.1)):
+        limit = msgspec.structs.replace(LIMIT, observed_at=observed_at, used_ratio=used)
+        batch = Batch("codex", "/x.jsonl", Cursor(), rate_limits=(limit,))
+        ledger.record(batch, price=lambda _event: None, project=str)
+        ledger.forget_future_limits(now)
+    assert ledger.rate_limits["codex", "5h"].used_ratio == 0.1

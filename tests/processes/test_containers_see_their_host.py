@@ -1,12 +1,14 @@
 """A container reads the processes of its host where they are mounted, and claims no others."""
 
+import json
+import os
 import sys
 import time
 
 import pytest
 from processes.builders import U1
-from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc
-from running import daemon, once, total
+from processes.proc_tree import IO, PAGE, TICK, WRITTEN, add_process, make_proc
+from running import daemon, once, run, total
 from transcripts import write
 
 BOOTED_AGO = 10_000
@@ -64,7 +66,7 @@ def test_a_session_on_the_host_is_paired(way, proc, home):
         "memory_rss_bytes": 2 * 256 * PAGE,
         "virtual_memory_bytes": 2 << 30,
         "disk_read_bytes_total": 2 * 8192,
-        "disk_written_bytes_total": 2 * 4096,
+        "disk_written_bytes_total": 2 * WRITTEN,
     }
     for name, value in expected.items():
         assert total(samples, f"agtop_session_{name}", session_id=U1) == pytest.approx(value), name
@@ -102,11 +104,81 @@ def test_a_proc_that_is_not_there_claims_nothing(tmp_path, home):
     assert total(samples, "agtop_process_scan_errors_total", reason="unreadable") == 1
 
 
+CONTAINER = {"pid_ns": "4026532999", "inner_pid": 7}
+TICKS_AT_START = 9_000
+
+
+def register(home, status, *, pid=7, ticks=TICKS_AT_START * TICK):
+    """Write what Claude Code in a container says about itself into the home that is shared."""
+    entry = {"pid": pid, "sessionId": U1, "procStart": str(ticks), "status": status}
+    folder = home / ".claude/sessions"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{pid}.json").write_text(json.dumps(entry))
+
+
 def test_what_another_container_runs_is_counted_as_left_out(proc, home):
-    add_process(proc, 42, "claude", argv=("claude", "-r", U1), start=9_000, pid_ns="4026532999")
+    """Its home may be another one; a directory of the same name is no evidence."""
+    folder = add_process(proc, 42, "claude", argv=("claude",), start=9_000, **CONTAINER)
+    (folder / "cwd").unlink()
+    (folder / "cwd").symlink_to("/elsewhere")
     with daemon(home, "--no-state", "--procfs", proc) as running:
         running.until_ready()
         samples = running.samples()
     assert processes(samples) == {}
     found = total(samples, "agtop_process_scan_errors_total", reason="other_pid_namespace")
     assert found == 1
+
+
+@pytest.mark.parametrize(
+    ("other_user", "expected"),
+    [
+        (False, "  - in containers, with unknown sessions: 1 process (see --home)"),
+        (
+            True,
+            "  - another user runs it in a container: its processes are not read",
+        ),
+    ],
+)
+def test_doctor_names_agents_in_containers(proc, home, other_user, expected):
+    uid = os.getuid() + 1 if other_user else None
+    add_process(proc, 42, "claude", argv=("claude",), start=9_000, uid=uid, **CONTAINER)
+    flags = ("--no-state", "--no-pricing-refresh", "--procfs", proc)
+    report = run("agtop-exporter", "doctor", *flags, home=home, check=False).stdout
+    assert expected in report.splitlines()
+
+
+def test_a_session_in_a_container_is_found_by_its_pid_in_there(proc, home):
+    """field-2 67: a dev container that shares ~/.claude with its host."""
+    add_process(proc, 7, "claude", argv=("claude",), start=8_000, io=IO)  # of the host
+    add_process(proc, 42, "claude", argv=("claude",), start=TICKS_AT_START, io=IO, **CONTAINER)
+    register(home, "busy")
+    document = once(home, "--procfs", proc)
+    (session,) = document["sessions"]
+    assert (session["pid"], session["match_evidence"]) == (42, ["registry"])
+    assert session["state"]["kind"] == "running"
+    (agent,) = (a for a in document["agents"] if a["agent"] == "claude")
+    assert (agent["processes"], agent["orphan_processes"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "ago", "state"),
+    [("busy", 600, "running"), ("idle", 600, "idle"), ("busy", 4000, "closed")],
+)
+def test_a_registry_counts_where_its_process_cannot_be_seen(proc, home, status, ago, state):
+    """The container belongs to root, whose processes are not read."""
+    other = os.getuid() + 1
+    add_process(proc, 42, "claude", argv=("claude",), start=TICKS_AT_START, uid=other, **CONTAINER)
+    transcript = home / ".claude/projects/-p" / f"{U1}.jsonl"
+    record = json.loads(transcript.read_text())
+    record["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - ago))
+    write(transcript, record)
+    register(home, status)
+    (session,) = once(home, "--procfs", proc)["sessions"]
+    assert (session["pid"], session["state"]["kind"]) == (None, state)
+
+
+def test_the_registry_of_a_process_that_is_gone_counts_for_nothing(proc, home):
+    """Nothing is hidden here: the process was killed."""
+    register(home, "busy", pid=42)
+    (session,) = once(home, "--procfs", proc)["sessions"]
+    assert (session["pid"], session["state"]["kind"]) == (None, "closed")

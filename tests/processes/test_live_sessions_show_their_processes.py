@@ -18,7 +18,8 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
-HOLD = "import sys; files = [open(x) for x in sys.argv[1:]]; print(1, flush=True); sys.stdin.read()"
+HOLD = """import sys; files = [open(x, "a") for x in sys.argv[1:]]; print(1, flush=True)
+sys.stdin.read()"""
 WORK = f"""
 import os, sys
 with open("written", "wb") as file:
@@ -26,7 +27,7 @@ with open("written", "wb") as file:
 while sum(os.times()[:2]) < 0.1: pass
 {IDLE}"""
 
-HOST = f"import sys; files = [open(x) for x in sys.argv[2:]]\n{WORK}"
+HOST = f"import sys; files = [open(x, 'a') for x in sys.argv[2:]]\n{WORK}"
 
 
 @pytest.fixture

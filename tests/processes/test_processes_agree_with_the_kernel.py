@@ -93,12 +93,16 @@ def test_a_trees_seconds_and_bytes(running):
 
 
 @pytest.mark.parametrize("linux", [True, False])
-def test_p8_open_files_are_listed_and_unknown_pids_have_none(tmp_path, linux):
+def test_p8_files_open_for_writing_are_listed_and_unknown_pids_have_none(tmp_path, linux):
     reader = ProcessReader(linux=linux)
-    with (tmp_path / "held.jsonl").open("w"):
-        assert str(tmp_path / "held.jsonl") in reader.open_files(os.getpid())
+    read, written, appended = (tmp_path / name for name in ("r.jsonl", "w.jsonl", "a.jsonl"))
+    read.touch()
+    with read.open(), written.open("w"), appended.open("a+"):
+        found = reader.written_files(os.getpid())
+    assert {str(written), str(appended)} <= set(found)
+    assert str(read) not in found
     unknown = 2**22 + 1
-    assert reader.open_files(unknown) == ()
+    assert reader.written_files(unknown) == ()
     assert reader.sample(unknown) is None
     assert reader.look(unknown) is None
     assert reader.cwd(unknown) == ""
@@ -162,6 +166,46 @@ def test_the_clock_changes_no_identity(tmp_path, linux):
     stat.write_text(stat.read_text().replace("1800000000", "1800003600"))  # the clock was set
     assert reader.sample(42).id == before.id
     assert ProcessReader(str(proc)).sample(42).id == ProcessId(42, 100 * TICK)
+
+
+def test_a_process_started_when_the_clock_says_now(tmp_path):
+    """field-2 64: the clock is set after the exporter has started."""
+    proc = make_proc(tmp_path, 1_800_000_000)
+    add_process(proc, 42, "claude", start=100, argv=("claude",))
+    source = system_processes(str(proc), signatures=SIGNATURES, uids=users_of(()))
+    first = source.sample(1_800_000_500.0)
+    stat = proc / "stat"
+    stat.write_text(stat.read_text().replace("btime 1800000000", "btime 1800003600"))
+    add_process(proc, 43, "codex", start=200, argv=("codex",))
+    second = source.sample(1_800_004_100.0)
+    assert [item.started_at for item in first.processes.values()] == [1_800_000_100]
+    starts = {item.id.pid: item.started_at for item in second.processes.values()}
+    assert starts == {42: 1_800_003_700, 43: 1_800_003_800}
+    assert second.boot_id == first.boot_id
+
+
+def test_a_start_is_exact_where_the_uptime_is_known(running):
+    before = clock()
+    idle = running.start(running.program("claude"), code="print(1, flush=True); input()")
+    source = system_processes(str(running.proc), signatures=SIGNATURES, uids=users_of(()))
+    found = {item.id.pid: item.started_at for item in source.sample(clock()).processes.values()}
+    assert before - 0.1 <= found[idle.pid] <= clock() + 0.1
+
+
+def test_what_was_deleted_before_it_reached_the_disk_is_not_written(running):
+    """live-2: five times as much was shown as the disk ever got."""
+    code = """import os, sys
+for n in range(20):
+    with open("short", "wb") as file:
+        file.write(b"x" * 100_000)
+    os.remove("short")
+print(1, flush=True); sys.stdin.read()"""
+    claude = running.start(running.program("claude"), code=code)
+    source = system_processes(signatures=SIGNATURES, uids=users_of(()))
+    (sample,) = (s for s in source.sample(clock()).samples.values() if s.id.pid == claude.pid)
+    assert sample.written_bytes == max(0, disk_bytes(claude.pid)[1])
+    assert sample.written_bytes < 1_000_000
+    assert sample.written_characters >= 2_000_000
 
 
 def test_a_pid_that_was_reused_is_another_process(tmp_path):

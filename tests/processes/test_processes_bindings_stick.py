@@ -114,6 +114,27 @@ def test_a_session_whose_process_has_ended_goes_to_no_other_process():
     assert machine.pair(one, resumed, seconds=10) == {OC2: (42, "medium")}
 
 
+def test_a_clock_that_was_ahead_does_not_hide_a_live_session_for_ever():
+    """field-2 64: after the clock is set back, starts and ends are no longer in the future."""
+    machine = Machine().run(process(42, "opencode", start=3600 - 600))
+    one = session("opencode", OC1, -590, 0)
+    assert machine.pair(one) == {}  # its process seems to start after its last record
+    machine.reader.step_seconds = -3600.0
+    assert machine.pair(one, seconds=5) == {OC1: (42, "medium")}
+
+
+def test_a_session_that_ended_before_the_clock_was_set_back_can_be_resumed():
+    machine = Machine().run(process(42, "claude", "-r", U1, start=-60))
+    machine.pair(session("claude", U1, -50, -5))
+    machine.reader.end(42)
+    assert machine.pair(session("claude", U1, -50, -5), seconds=5) == {}
+    machine.run(process(43, "claude", start=-3500))
+    resumed = session("claude", U1, -3700, -3490)
+    machine.pair(resumed, seconds=-3490)
+    later = session("claude", U1, -3700, -3480)
+    assert machine.pair(later, seconds=10) == {U1: (43, "medium")}
+
+
 def test_an_agent_that_another_agent_has_not_waited_for_has_ended():
     inner = process(43, "claude", "-r", U1, parent=42)
     machine = Machine().run(process(42, "codex"), inner)
@@ -125,6 +146,81 @@ def test_an_agent_that_another_agent_has_not_waited_for_has_ended():
     assert machine.binding("claude", U1).liveness == "stopped"
     assert machine.matches.ended == {one.key: machine.now}
     assert inner.id in machine.table.roots  # of the other agent's tree
+
+
+def test_a_wrapper_does_not_get_the_session_of_its_child_that_was_killed():
+    """live-2: the node wrapper of Copilot lives for a second longer."""
+    machine = Machine().run(
+        process(42, "claude", "--resume", U1, start=-600),
+        process(43, "claude", "--resume", U1, start=-599, parent=42),
+    )
+    one = session("claude", U1, -590, -5)
+    earlier = session("claude", U2, -595, -593)  # before `/new`
+    assert machine.pair(one, earlier) == {U1: (43, "high")}
+    machine.reader.end(43)
+    for _ in range(3):
+        assert machine.pair(one, earlier, seconds=1) == {}
+    again = session("claude", U1, -590, 4)
+    assert machine.pair(again, earlier, seconds=1) == {U1: (42, "high")}  # it writes: no wrapper
+
+
+def test_a_duplicate_gets_the_session_when_the_other_process_ends():
+    machine = Machine().run(process(42, "claude", "-r", U1), process(43, "claude", "-r", U1))
+    one = session("claude", U1, -590, -5)
+    (held,) = {pid for pid, _ in machine.pair(one).values()}
+    machine.reader.end(held)
+    assert machine.pair(one, seconds=5) == {U1: ({42, 43}.difference({held}).pop(), "high")}
+
+
+def test_a_process_that_writes_an_unknown_transcript_gets_no_other():
+    """live-2: a one-shot of Codex with another CODEX_HOME, in the directory of one that ended."""
+    machine = Machine().run(
+        process(43, "codex", start=-60),
+        files=[f"/other/sessions/2026/11/30/rollout-2026-11-30T03-04-05-{U2}.jsonl"],
+    )
+    ended = session("codex", U1, -90, -58)
+    assert machine.pair(ended) == {}
+    assert machine.orphans() == [43]
+    assert machine.pair(ended, session("codex", U2, -59, -58)) == {U2: (43, "high")}
+
+
+def test_a_process_does_not_get_a_session_whose_last_record_is_older():
+    """live-2: the one-shot started two seconds after the other had ended."""
+    machine = Machine().run(process(43, "codex", start=-60))
+    assert machine.pair(session("codex", U1, -90, -61)) == {}
+    assert machine.pair(session("codex", U1, -90, -60)) == {U1: (43, "medium")}
+
+
+def test_a_container_is_matched_by_ids_only():
+    machine = Machine().run(
+        process(42, "codex", start=-60),
+        namespace_mismatch="other_pid_namespace",
+        inner_pid=7,
+    )
+    one = session("codex", U1, -50, -5)
+    assert machine.pair(one) == {}
+    assert (machine.orphans(), [item.pid for item in machine.matches.strangers]) == ([], [42])
+    rollout = f"/x/sessions/2026/01/02/rollout-2026-01-02T03-04-05-{U1}.jsonl"
+    machine.run(
+        process(42, "codex", start=-60),
+        files=[rollout],
+        namespace_mismatch="other_pid_namespace",
+        inner_pid=7,
+    )
+    assert machine.pair(one, seconds=5) == {U1: (42, "high")}
+    assert machine.matches.strangers == ()
+
+
+def test_a_registry_in_a_container_is_not_about_a_process_of_the_host():
+    host = process(7, "claude", start=-600)
+    inside = process(42, "claude", start=-60)
+    machine = Machine().run(host)
+    machine.run(inside, namespace_mismatch="other_pid_namespace", inner_pid=7)
+    machine.registry = (replace(registered(inside, U1), pid=7),)
+    assert machine.pair(session("claude", U1, -50, -5)) == {U1: (42, "high")}
+    machine.registry = (replace(registered(host, U2), pid=7),)
+    found = machine.pair(session("claude", U1, -50, -5), session("claude", U2, -50, -5))
+    assert found == {U1: (42, "high"), U2: (7, "high")}
 
 
 def test_a_reused_pid_is_another_process():

@@ -21,7 +21,8 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
-HOLD = "import sys; files = [open(x) for x in sys.argv[1:]]; print(1, flush=True); sys.stdin.read()"
+HOLD = """import sys; files = [open(x, "a") for x in sys.argv[1:]]; print(1, flush=True)
+sys.stdin.read()"""
 
 
 @pytest.fixture
@@ -105,6 +106,20 @@ def test_a_holder_of_an_open_rollout(running, tmp_path):
     codex = running.start(running.program("codex"), "-c", HOLD, rollout)
     found = Watch(running, session("codex", U1, "/")).refresh()
     assert summary(found) == {U1: (codex.pid, "high", "open_file")}
+
+
+def test_a_newcomer_that_only_reads_the_transcripts_has_none_of_them(running, tmp_path):
+    """Gemini CLI reads every transcript of the project while it starts."""
+    transcript = tmp_path / f"{U1}.jsonl"
+    transcript.touch()
+    writer = running.start(running.program("gemini"), "-c", HOLD, transcript)
+    read = HOLD.replace('"a"', '"r"')
+    newcomer = running.start(running.program("gemini"), "-c", read, transcript)
+    watch = Watch(running, session("gemini", U1, "/"))
+    assert summary(watch.refresh()) == {U1: (writer.pid, "high", "open_file")}
+    newcomer.kill()
+    newcomer.wait()
+    assert watch.refresh()[U1].liveness == "live"
 
 
 def test_two_in_one_folder(running, tmp_path):

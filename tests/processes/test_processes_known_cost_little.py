@@ -93,18 +93,14 @@ def test_a_reused_pid_is_not_taken_for_a_member():
     assert members(tracker.sample(NOW + 100)) == {10: 10, 11: 11}
 
 
-def test_other_users_and_namespaces_are_counted_once_and_left_out():
+def test_other_users_are_counted_once_and_left_out():
     reader, tracker = tracked(process(10, "claude", uid=1001), process(11, "bash", uid=1001))
-    reader.put(process(12, "codex"), namespace_mismatch="other_pid_namespace")
-    reader.put(process(13, "codex"), namespace_mismatch="other_mount_namespace")
+    reader.put(process(12, "codex", uid=1001), inner_pid=7)
     for tick in range(40):
         table = tracker.sample(NOW + tick * 5)
     assert table.roots == {}
-    assert table.skipped == {
-        "other_user": 1,
-        "other_pid_namespace": 1,
-        "other_mount_namespace": 1,
-    }
+    assert table.skipped == {"other_user": 2}
+    assert table.hidden == {"codex"}  # its container may share the home
 
 
 def test_every_user_can_be_asked_for():

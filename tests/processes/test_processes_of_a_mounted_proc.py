@@ -6,8 +6,8 @@ import sys
 
 import psutil
 import pytest
-from processes.builders import SIGNATURES, U1
-from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc
+from processes.builders import SIGNATURES, U1, U2, U3
+from processes.proc_tree import IO, PAGE, TICK, WRITTEN, add_process, make_proc, open_file
 
 from agtop_exporter import platforms
 from agtop_exporter.processes.facts import ProcessId
@@ -31,36 +31,47 @@ def sample(proc, uids=OWN):
     return source.sample(NOW)
 
 
+def read(proc):
+    return sample(proc).processes.values()
+
+
 def test_a_hosts_agents_are_read(proc):
     folder = add_process(proc, 42, "claude", argv=("claude", "-r", U1), io=IO)
-    (folder / "fd/0").symlink_to("/dev/null")
-    (folder / "fd/1").symlink_to("socket:[123]")
-    (folder / "fd/2").symlink_to(f"/home/u/{U1}.jsonl")
+    open_file(folder, 0, "/dev/null")
+    open_file(folder, 1, "socket:[123]")
+    open_file(folder, 2, f"/home/u/{U1}.jsonl", flags=os.O_WRONLY | os.O_APPEND)
+    open_file(folder, 3, f"/home/u/{U2}.jsonl", flags=os.O_RDONLY)
+    (folder / "fd/4").symlink_to(f"/home/u/{U3}.jsonl")  # closed meanwhile
     add_process(proc, 43, "weird) S (name", parent=42, start=101, io=IO)
     table = sample(proc)
     claude, tool = ProcessId(42, 100 * TICK), ProcessId(43, 101 * TICK)
     assert table.boot_id == "0d1e"
     assert dict(table.roots) == {claude: claude, tool: claude}
     assert table.agents[claude].session_id == U1
-    assert table.open_files[claude] == ("/dev/null", f"/home/u/{U1}.jsonl")
+    assert table.open_files[claude] == (f"/home/u/{U1}.jsonl",)
     process, used = table.processes[claude], table.samples[claude]
     assert (process.started_at, process.cwd) == (BOOTED + 100, "/home/user/proj")
     assert used.cpu_seconds == 175 / TICK
     assert used.reaped_user_microseconds == 30 * 1_000_000 // TICK
     assert (used.vms_bytes, used.rss_bytes) == (1 << 30, 256 * PAGE)
-    assert (used.read_bytes, used.written_bytes) == (8192, 4096)
+    assert (used.read_bytes, used.written_bytes) == (8192, WRITTEN)
     assert table.processes[tool].comm == "weird) S (name"
     assert table.skipped == {}
 
 
-def test_another_container_is_left_out_and_counted(proc, tmp_path):
-    add_process(proc, 42, "claude", argv=("claude",), io=IO, pid_ns="4026532999")
+def test_agents_in_containers_are_marked(proc, tmp_path):
+    container = {"pid_ns": "4026532999", "inner_pid": 7}
+    add_process(proc, 42, "claude", argv=("claude",), io=IO, **container)
     elsewhere = tmp_path / "overlay"
     elsewhere.mkdir()
     add_process(proc, 43, "codex", argv=("codex",), io=IO, fs=elsewhere)
-    table = sample(proc)
-    assert table.roots == {}
-    assert table.skipped == {"other_pid_namespace": 1, "other_mount_namespace": 1}
+    add_process(proc, 44, "codex", argv=("codex",), io=IO)
+    found = {item.id.pid: (item.container, item.inner_pid) for item in read(proc)}
+    assert found == {
+        42: ("other_pid_namespace", 7),
+        43: ("other_mount_namespace", 0),
+        44: ("", 0),
+    }
 
 
 def test_a_sandboxed_service_with_the_same_root_is_no_container(proc):
@@ -138,8 +149,11 @@ def test_a_container_that_sees_itself_alone_says_so(tmp_path):
     assert not sample(make_proc(tmp_path / "host", BOOTED)).in_container
 
 
-def test_an_agent_in_a_container_is_hidden_until_it_ends(proc):
-    folder = add_process(proc, 42, "claude", argv=("claude",), pid_ns="4026532999")
+def test_an_agent_in_a_container_of_root_is_hidden_until_it_ends(proc):
+    """Its namespace cannot be read, but its pids can."""
+    container = {"pid_ns": "4026532999", "inner_pid": 7, "uid": os.getuid() + 1}
+    folder = add_process(proc, 42, "claude", argv=("claude",), **container)
+    (folder / "ns/pid").unlink()
     source = system_processes(str(proc), signatures=SIGNATURES, uids=OWN)
     assert source.sample(NOW).hidden == {"claude"}
     assert not source.sample(NOW).shows_all_of("claude")

@@ -56,6 +56,51 @@ def test_the_processes_behind_a_background_session_are_helpers():
     assert named(*session, exe=claude) == U1
 
 
+@pytest.mark.parametrize(
+    "name", ["codex-linux-sandbox", "codex-execve-wrapper", "apply_patch", "applypatch"]
+)
+def test_the_program_of_an_agent_that_runs_as_a_tool_is_a_tool(name):
+    """Codex links to itself in ~/.codex/tmp/arg0; the name of the link selects the task."""
+    program = {"comm": "codex", "exe": "/opt/codex/bin/codex"}
+    assert role(f"/home/u/.codex/tmp/arg0/codex-arg0Ab/{name}", "--", "make", **program) is None
+    assert role(name, "resume", U1, **program) is None
+    assert role("codex", "--codex-run-as-apply-patch", "*** Begin", **program)[1] == "helper"
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--claude-in-chrome-mcp",
+        "--chrome-native-host",
+        "--computer-use-mcp",
+        "--ripgrep",
+        "--daemon-worker=bridge",
+        "remote-control",
+    ],
+)
+def test_what_claude_code_starts_of_itself_beside_a_session_is_no_session(argument):
+    """nbramia/LifeOS pull request 171: a helper of the browser was taken for a session."""
+    assert role("claude", argument, "--name", "x") == ("claude", "helper")
+    assert role("claude", "-p", argument) == ("claude", "session")
+
+
+@pytest.mark.parametrize(
+    ("agent", "option"),
+    [
+        ("gemini", "--acp"),
+        ("gemini", "--experimental-acp"),
+        ("qwen", "--acp"),
+        ("copilot", "--acp"),
+    ],
+)
+def test_an_agent_behind_an_editor_serves_several_sessions(agent, option):
+    """hAcKlyc/MyAgents issue 532: `gemini --acp` is started by an editor and has no terminal."""
+    assert role(agent, option) == (agent, "host")
+    assert role(agent, "--model", "m", option) == (agent, "host")
+    for argv in (("-p", option), ("--", option), ("--model", option), ("explain", option)):
+        assert role(agent, *argv) == (agent, "session")
+
+
 def test_p4_servers_that_users_face_are_hosts():
     assert role("opencode", "serve", "--port", "39241") == ("opencode", "host")
     assert role("codex", "app-server", "--analytics") == ("codex", "host")

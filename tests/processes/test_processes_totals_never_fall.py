@@ -20,6 +20,7 @@ from agtop_exporter.processes.facts import (
 from agtop_exporter.processes.usage import TreeUsage, advance, past_usage
 
 KEY = SessionKey("claude", "s1")
+ALONE = ProcessId(42, 100)
 OTHER = SessionKey("claude", "s2")
 
 
@@ -277,3 +278,50 @@ def test_the_state_stays_small():
     assert len(state.gone) <= 1024
     assert len(state.last) == 2
     assert len(state.owed) <= 1
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=12))
+def test_bytes_that_were_deleted_again_are_counted_once(written):
+    """The bytes of a process fall when a file is deleted before the kernel wrote it."""
+    matches = Matches(bindings={KEY: Binding(KEY, ALONE, NOW, "high", ())}, leaves={ALONE: ALONE})
+    state, totals = TreeUsage(), []
+    for second, count in enumerate(written):
+        table = ProcessTable(
+            sampled_at=NOW + second,
+            boot_id="b",
+            processes={ALONE: Process(ALONE, NOW)},
+            agents={ALONE: Recognised("claude")},
+            roots={ALONE: ALONE},
+            samples={ALONE: ProcessSample(ALONE, written_bytes=count, disk_includes_reaped=True)},
+        )
+        state = advance(state, table, matches=matches).state
+        totals.append(past_usage(state, KEY).disk_written_bytes)
+    assert totals == [max(written[: n + 1]) for n in range(len(written))]
+
+
+def test_an_agent_in_a_container_counts_from_its_first_session_on():
+    """Before that, its home may be that of another machine."""
+
+    def table(second):
+        return ProcessTable(
+            sampled_at=NOW + second,
+            boot_id="b",
+            processes={ALONE: Process(ALONE, NOW, container="other_pid_namespace")},
+            agents={ALONE: Recognised("claude")},
+            roots={ALONE: ALONE},
+            samples={
+                ALONE: ProcessSample(
+                    ALONE, user_microseconds=10 * (second + 1), system_microseconds=0, rss_bytes=5
+                )
+            },
+        )
+
+    stranger = Matches(leaves={ALONE: ALONE}, strangers=(ALONE,))
+    turn = advance(TreeUsage(), table(0), matches=stranger)
+    assert turn.agents == {}
+    known = Matches(bindings={KEY: Binding(KEY, ALONE, NOW, "high", ())}, leaves={ALONE: ALONE})
+    turn = advance(turn.state, table(1), matches=known)
+    turn = advance(turn.state, table(2), matches=known)
+    assert turn.state.agents["claude"].cpu_microseconds == 30
+    assert turn.state.sessions[KEY].cpu_microseconds == 30
+    assert turn.agents["claude"].processes == 1

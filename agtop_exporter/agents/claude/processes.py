@@ -34,8 +34,21 @@ SIGNATURE = ProcessSignature(
         ("plugin",),
         ("auth",),
         ("setup-token",),
+        ("remote-control",),  # starts a process for each session
+        ("agents",),
     ),
-    helper_options=frozenset({"--bg-pty-host", "--bg-spare"}),  # beside `claude --bg`
+    helper_options=frozenset(
+        {
+            "--bg-pty-host",  # beside `claude --bg`
+            "--bg-spare",
+            "--chrome-native-host",  # started by the browser
+            "--claude-in-chrome-mcp",
+            "--computer-use-mcp",
+            "--mcp-cli",
+            "--ripgrep",
+            "--daemon-worker",
+        }
+    ),
     value_options=frozenset(
         {
             "--model",

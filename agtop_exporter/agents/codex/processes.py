@@ -1,10 +1,20 @@
-"""How the processes of Codex look. Names were seen in versions 0.80 and 0.169."""
+"""How the processes of Codex look. Names were seen in versions 0.80 to 0.171.
 
-from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
+One program has several tasks. `~/.codex/tmp/arg0/` has links to it whose names select the task: a
+sandbox in which it runs a command, or a tool that applies a patch.
+"""
+
+from agtop_exporter.signature import (
+    MAINTENANCE_COMMANDS,
+    MCP_COMMANDS,
+    UUID,
+    ProcessSignature,
+)
 
 SIGNATURE = ProcessSignature(
     executables=frozenset({"codex"}),
     packages=("@openai/codex",),
+    tools=frozenset({"codex-linux-sandbox", "codex-execve-wrapper", "apply_patch", "applypatch"}),
     helpers=(
         *MCP_COMMANDS,
         *MAINTENANCE_COMMANDS,
@@ -15,6 +25,9 @@ SIGNATURE = ProcessSignature(
         ("debug",),
         ("features",),
         ("execpolicy",),
+    ),
+    helper_options=frozenset(
+        {"--codex-run-as-apply-patch", "--codex-run-as-fs-helper", "--codex-run-as-fs-ops"}
     ),
     hosts=(("app-server",), ("exec-server",)),
     value_options=frozenset(
@@ -43,4 +56,5 @@ SIGNATURE = ProcessSignature(
     resume_commands=frozenset({"resume", "fork"}),
     fork_marks=frozenset({"fork"}),
     lock_suffixes=(".lock",),  # thread-writer-locks/<thread id>.lock
+    transcript_names=rf"rollout-.*-{UUID}\.jsonl",
 )

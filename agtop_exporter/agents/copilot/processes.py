@@ -6,6 +6,7 @@ SIGNATURE = ProcessSignature(
     executables=frozenset({"copilot", "gh-copilot"}),
     packages=("@github/copilot",),
     helpers=(*MCP_COMMANDS, *MAINTENANCE_COMMANDS, ("help",), ("plugin",)),
+    host_options=frozenset({"--acp"}),  # of an editor
     prompt_options=frozenset({"-p", "--prompt", "-i", "--interactive"}),
     value_options=frozenset({"--model", "--add-dir", "--allow-tool", "--deny-tool"}),
     lock_suffixes=(".lock", ".hold"),  # session-state/<session id>/inuse.<pid>.hold

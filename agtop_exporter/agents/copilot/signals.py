@@ -16,7 +16,7 @@ SIGNALS = {  # (state, reason) by type, for records whose type is enough
     "session.start": ("idle", ""),
     "session.resume": ("idle", ""),
     "session.idle": ("idle", ""),
-    "session.shutdown": ("idle", ""),
+    "session.shutdown": ("ended", ""),
     "session.error": ("error", "session error"),
     "subagent.started": ("running", ""),
     "subagent.completed": ("idle", ""),

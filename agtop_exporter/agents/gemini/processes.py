@@ -6,6 +6,7 @@ SIGNATURE = ProcessSignature(
     executables=frozenset({"gemini"}),
     packages=("@google/gemini-cli",),
     helpers=(*MCP_COMMANDS, ("extensions",), ("extension",), ("skills",), ("hooks",)),
+    host_options=frozenset({"--acp", "--experimental-acp"}),  # of an editor
     value_options=frozenset({"-m", "--model", "--approval-mode", "--include-directories", "-e"}),
     prompt_options=frozenset({"-p", "--prompt", "-i", "--prompt-interactive"}),
     resume_options=frozenset({"-r", "--resume", "--session-id"}),

@@ -6,6 +6,7 @@ SIGNATURE = ProcessSignature(
     executables=frozenset({"qwen"}),
     packages=("@qwen-code/qwen-code",),
     helpers=(*MCP_COMMANDS, ("extensions",)),
+    host_options=frozenset({"--acp", "--experimental-acp"}),  # of an editor
     value_options=frozenset({"-m", "--model", "--approval-mode", "--include-directories", "-e"}),
     prompt_options=frozenset({"-p", "--prompt", "-i", "--prompt-interactive"}),
     resume_options=frozenset({"-r", "--resume", "--session-id"}),

@@ -1,5 +1,6 @@
 """Processes and sessions as the tests of the matching write them down, relative to one moment."""
 
+from msgspec.structs import replace
 from processes.static import StaticReader
 
 from agtop_exporter.agents import load_agents, signatures_of
@@ -61,11 +62,17 @@ class Machine:
         self.registry: tuple[RegistryEntry, ...] = ()
         self.now = NOW
 
-    def run(self, *processes, files=()):
-        """Add processes that hold the same files open; return the machine."""
+    def run(self, *processes, files=(), **container):
+        """Add processes that write the same files; return the machine."""
         for item in processes:
-            self.reader.put(item, open_files=tuple(files))
+            self.reader.put(item, open_files=tuple(files), **container)
         return self
+
+    def write(self, pid, characters, disk_bytes=0):
+        """Let a process have written so much in all."""
+        known, sample = self.reader.look(pid), self.reader.sample(pid)
+        sample = replace(sample, written_characters=characters, written_bytes=disk_bytes)
+        self.reader.put(known, sample)
 
     def pair(self, *sessions, seconds=0.0):
         """Let time pass, sample, pair; return {session id: (pid, confidence)}."""

@@ -157,6 +157,11 @@ class ChangingReader:
         self._change()
         return False
 
+    def clock_step(self):
+        """Return 0: nobody sets the clock."""
+        self._change()
+        return 0.0
+
     def pids(self) -> Iterator[int]:
         """Return the pids of all processes, zombies included."""
         self._change()
@@ -200,10 +205,15 @@ class ChangingReader:
             zombie=task.ended,
         )
 
-    def open_files(self, pid):
+    def written_files(self, pid):
         """Return the file that its program has opened."""
         task = self._task(pid)
         return task.files if task and not task.ended else ()
+
+    def inner_pid(self, pid):
+        """Return 0: none is set apart."""
+        self._task(pid)
+        return 0
 
     def namespace_mismatch(self, pid):
         """Return "": none is set apart."""

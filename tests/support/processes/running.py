@@ -23,7 +23,7 @@ class Running:
         self.proc = folder / "proc"
         self._stack = ExitStack()
         self.proc.mkdir()
-        for name in ("stat", "sys"):
+        for name in ("stat", "sys", "uptime"):
             (self.proc / name).symlink_to(f"/proc/{name}")
         (self.proc / "1").symlink_to(f"/proc/{os.getpid()}")  # stands for the machine's first
 
@@ -94,4 +94,5 @@ def disk_bytes(pid):
     """Read /proc/PID/io independently of the code under test."""
     lines = Path(f"/proc/{pid}/io").read_text().splitlines()
     figures = dict(line.split(": ") for line in lines)
-    return int(figures["read_bytes"]), int(figures["write_bytes"])
+    written = int(figures["write_bytes"]) - int(figures["cancelled_write_bytes"])
+    return int(figures["read_bytes"]), written

@@ -9,7 +9,8 @@ class StaticReader:
     def __init__(self, boot_id: str = "boot") -> None:
         self._boot_id = boot_id
         self.is_contained = False
-        self._processes: dict[int, tuple[Process, ProcessSample, tuple[str, ...], str]] = {}
+        self.step_seconds = 0.0
+        self._processes: dict[int, tuple[Process, ProcessSample, tuple[str, ...], str, int]] = {}
         self.looks: list[int] = []  # the pids that were looked at, in order
 
     def put(
@@ -19,11 +20,18 @@ class StaticReader:
         *,
         open_files: tuple[str, ...] = (),
         namespace_mismatch: str = "",
+        inner_pid: int = 0,
     ) -> ProcessId:
         """Add a process, or replace the one that has its pid."""
         if sample is None:
             sample = ProcessSample(process.id, process.parent_pid, process.comm)
-        self._processes[process.id.pid] = (process, sample, open_files, namespace_mismatch)
+        self._processes[process.id.pid] = (
+            process,
+            sample,
+            open_files,
+            namespace_mismatch,
+            inner_pid,
+        )
         return process.id
 
     def end(self, pid: int) -> None:
@@ -33,6 +41,11 @@ class StaticReader:
     def boot_id(self) -> str:
         """Return the id that was given."""
         return self._boot_id
+
+    def clock_step(self) -> float:
+        """Return what the test has set, once."""
+        step, self.step_seconds = self.step_seconds, 0.0
+        return step
 
     def pids(self) -> list[int]:
         """Return the pids of all processes."""
@@ -52,13 +65,17 @@ class StaticReader:
         del full
         return self._processes[pid][1] if pid in self._processes else None
 
-    def open_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths that it holds open."""
+    def written_files(self, pid: int) -> tuple[str, ...]:
+        """Return the paths that it holds open for writing."""
         return self._processes[pid][2]
 
     def namespace_mismatch(self, pid: int) -> str:
         """Return the namespace that separates it from the machine."""
         return self._processes[pid][3]
+
+    def inner_pid(self, pid: int) -> int:
+        """Return its pid in its own namespace."""
+        return self._processes[pid][4]
 
     def in_container(self) -> bool:
         """Return what the test says."""

@@ -1,0 +1,88 @@
+"""The sessions that are compared with the running processes.
+
+Sessions that were closed before the oldest agent process started are left out, because there may be
+very many of them. They are compared again if a process names them or has their file open.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from agtop_exporter.ledger import Key
+from agtop_exporter.model import SessionKey, SessionState
+from agtop_exporter.processes.evidence import session_ids_in_path
+from agtop_exporter.processes.facts import ProcessTable
+from agtop_exporter.signature import RegistryEntry
+
+SESSIONS_OF_FILE = 2  # enough to see that a file has several
+SLACK_SECONDS = 2.0  # a process's start is known to one second only
+
+Dated = Callable[[SessionState], SessionState]
+"""Returns a session without times in the future."""
+
+
+class Candidates:
+    """The top-level sessions in `known`, and what is needed to add those that were left out."""
+
+    def __init__(self) -> None:
+        self.known: dict[SessionKey, SessionState] = {}
+        self._oldest_start = math.inf  # of the agent processes
+        self._latest_left_out = -math.inf  # the last activity of the sessions that were left out
+        self._of_file: dict[int, tuple[Key, ...]] = {}  # by the hash of the path
+
+    def learn(self, key: Key, record: SessionState) -> None:
+        """Add a new or changed session. A subagent runs in the process of its parent."""
+        if record.facts.parent_session_id:
+            return
+        path = hash(record.facts.data_path)
+        known = self._of_file.get(path, ())
+        if len(known) < SESSIONS_OF_FILE and key not in known:
+            self._of_file[path] = (*known, key)
+        if record.key in self.known or not self._is_old(record):
+            self.known[record.key] = record
+        else:
+            self._leave_out(record)
+
+    def forget(self, open_sessions: Collection[Key], bound: Collection[SessionKey]) -> None:
+        """Leave out the old sessions that are neither open nor bound to a process."""
+        for key, session in tuple(self.known.items()):
+            is_open = (key.agent, key.session_id) in open_sessions
+            if not is_open and key not in bound and self._is_old(session):
+                self._leave_out(session)
+                del self.known[key]
+
+    def recall(
+        self,
+        table: ProcessTable,
+        registry: Iterable[RegistryEntry],
+        sessions: Mapping[Key, SessionState],
+        dated: Dated,
+    ) -> None:
+        """Add the sessions of `sessions` that a process of the table may run."""
+        starts = (table.processes[process].started_at for process in table.agents)
+        self._oldest_start = min(starts, default=math.inf) - SLACK_SECONDS
+        names = self._names(table, registry)
+        if self._oldest_start <= self._latest_left_out:
+            self._latest_left_out = self._oldest_start
+            names |= {key for key, each in sessions.items() if not self._is_old(dated(each))}
+        for name in names:
+            session = sessions.get(name)
+            if session is not None and not session.facts.parent_session_id:
+                self.known.setdefault(session.key, dated(session))
+
+    def _names(self, table: ProcessTable, registry: Iterable[RegistryEntry]) -> set[Key]:
+        """Return the sessions that processes name in arguments, registries and open files."""
+        names = {(entry.agent, entry.session_id) for entry in registry}
+        for process, recognised in table.agents.items():
+            agent = recognised.agent
+            names.add((agent, recognised.session_id))
+            for path in table.open_files.get(process, ()):
+                names |= {(agent, word) for word in session_ids_in_path(path)}
+                names.update(self._of_file.get(hash(path), ()))
+        return names
+
+    def _is_old(self, session: SessionState) -> bool:
+        active = session.facts.last_active
+        return active is not None and active < self._oldest_start
+
+    def _leave_out(self, session: SessionState) -> None:
+        self._latest_left_out = max(self._latest_left_out, session.facts.last_active or 0.0)

@@ -1,0 +1,54 @@
+"""Reads what agents report about their live processes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.folders import Folders
+from agtop_exporter.pipeline.guard import Guard, NoResponseError
+from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.processes.facts import ProcessTable
+from agtop_exporter.signature import RegistryEntry
+
+
+class Registries:
+    """The live registries of all agents that have one."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
+        self,
+        agents: Sequence[Agent],
+        homes: Sequence[Path],
+        environment: Environment,
+        *,
+        steps: Steps,
+        folders: Folders,
+        guard: Guard,
+    ) -> None:
+        self._agents = [agent for agent in agents if agent.live_registry]
+        self._homes = homes
+        self._environment = environment
+        self._steps = steps
+        self._folders = folders
+        self._guard = guard
+
+    def read(self, table: ProcessTable) -> list[RegistryEntry]:
+        """Return all entries. A registry is not read if no process can have an entry."""
+        entries: list[RegistryEntry] = []
+        for agent in self._agents:
+            if not table.agents and table.shows_all_of(agent.name):
+                continue
+            with self._steps.step("match", agent.name):
+                for home in self._homes:
+                    entries += self._entries(agent, home)
+        return entries
+
+    def _entries(self, agent: Agent, home: Path) -> Sequence[RegistryEntry]:
+        """Return the entries of one agent and home, if its files respond."""
+        read, environment = agent.live_registry, self._environment
+        places = (home, *agent.roots(home, environment))
+        if read is None or any(self._folders.trouble_with(str(place)) for place in places):
+            return ()
+        try:
+            return self._guard.call(agent.name, lambda _beat: read(home, environment).entries)
+        except NoResponseError:
+            return ()

@@ -1,0 +1,165 @@
+"""The state of one round of matching: which processes and sessions are already matched. No I/O."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from agtop_exporter.model import SessionKey, SessionState
+from agtop_exporter.processes.facts import (
+    Binding,
+    Confidence,
+    Matches,
+    ProcessId,
+    ProcessTable,
+    Written,
+)
+from agtop_exporter.processes.groups import Group
+from agtop_exporter.signature import RegistryEntry
+
+START_SLACK_SECONDS = 0.5  # between the start of a process and its time as it was calculated
+
+Place = tuple[str, str]  # agent, working directory
+
+
+class Round:
+    """The processes and the sessions, and the bindings that were found until now.
+
+    `bound` has the session of each settled process by its leaf, without hosts. `barred` processes
+    are known to run a session without a transcript. `ended` has the sessions whose process has
+    ended since their last record, and when that was noticed.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: ProcessTable,
+        groups: tuple[Group, ...],
+        sessions: Mapping[SessionKey, SessionState],
+        previous: Matches,
+        real_path: Callable[[str], str],
+    ) -> None:
+        self._real_path = real_path
+        self.now = table.sampled_at
+        self.groups = groups
+        self.sessions = sessions
+        self.previous = previous
+        self.group_of = {member: item for item in groups for member in item.members}
+        self.bindings: dict[SessionKey, Binding] = {}
+        self.bound: dict[ProcessId, SessionKey] = {}
+        self.duplicates: dict[ProcessId, SessionKey] = {}
+        self.clients: dict[ProcessId, SessionKey] = {}
+        self.contested: dict[SessionKey, frozenset[ProcessId]] = {}
+        self.barred: set[ProcessId] = set()
+        # Roots only: an agent that has ended can be a member of another agent's tree.
+        self.alive = set(table.roots.values())
+        self.ended = self._all_ended()
+        self.former_wrappers = self._all_former_wrappers()
+        self.nearby = self._by_place()
+        self.written = {
+            item.leaf.id: Written(sample.written_characters, sample.written_bytes)
+            for item in groups
+            if (sample := table.samples.get(item.leaf.id))
+        }
+
+    def _all_ended(self) -> dict[SessionKey, float]:
+        # A time ahead of the clock was noticed before the clock was set back.
+        ended = {key: min(when, self.now) for key, when in self.previous.ended.items()}
+        for key, binding in self.previous.bindings.items():
+            if binding.liveness == "live" and binding.process not in self.alive:
+                ended[key] = self.now
+        for key, contestants in self.previous.contested.items():
+            if not contestants <= self.alive:  # perhaps the one that has ended ran this session
+                ended[key] = self.now
+        return {key: when for key, when in ended.items() if key in self.sessions}
+
+    def _all_former_wrappers(self) -> dict[ProcessId, float]:
+        """Return the wrappers whose agent process has ended, and when that was noticed."""
+        ended = {
+            process: self.now
+            for process, leaf in self.previous.leaves.items()
+            if process != leaf and leaf not in self.alive
+        }
+        wrappers = ended | dict(self.previous.former_wrappers)
+        return {
+            process: min(when, self.now)
+            for process, when in wrappers.items()
+            if process in self.alive
+        }
+
+    def _by_place(self) -> dict[Place, list[SessionState]]:
+        """Return the sessions in the processes' directories, except those that are too old."""
+        places: dict[Place, list[SessionState]] = {item.place: [] for item in self.groups}
+        oldest = min((item.leaf.started_at for item in self.groups), default=0.0)
+        for session in self.sessions.values():
+            active = session.facts.last_active
+            if active is None or active >= oldest - START_SLACK_SECONDS:
+                nearby = places.get((session.agent, self.directory(session)))
+                if nearby is not None:
+                    nearby.append(session)
+        return places
+
+    def directory(self, session: SessionState) -> str:
+        """Return the real path of a session's directory."""
+        return folder(self._real_path(session.facts.cwd))
+
+    def settled(self, owner: Group) -> bool:
+        """Return whether the session of a process is known."""
+        leaf = owner.leaf.id
+        return leaf in self.bound or leaf in self.duplicates or leaf in self.clients
+
+    def free(self, owner: Group) -> bool:
+        """Return whether a process may still get a session."""
+        return (
+            owner.role == "session" and owner.leaf.id not in self.barred and not self.settled(owner)
+        )
+
+    def may_run(self, owner: Group, session: SessionState) -> bool:
+        """Return whether a process can write a session: the directory and the times agree."""
+        key, active = session.key, session.facts.last_active
+        if key in self.bindings or key.agent != owner.agent or owner.role == "wrapper":
+            return False
+        if not session.facts.cwd or self.directory(session) != owner.place[1]:
+            return False
+        # A directory in a container has nothing to do with the one of that name outside.
+        if owner.leaf.container or self.only_waits(owner, session):
+            return False
+        if active is None:
+            return key not in self.ended
+        since_end = active > self.ended.get(key, 0.0)
+        return since_end and active >= owner.leaf.started_at - START_SLACK_SECONDS
+
+    def only_waits(self, owner: Group, session: SessionState) -> bool:
+        """Return whether a process is a wrapper, and its child has ended since the last record.
+
+        Such a process ends soon after its child. It did not write the session.
+        """
+        ended = self.former_wrappers.get(owner.leaf.id)
+        return ended is not None and (session.facts.last_active or 0.0) <= ended
+
+    def bind(
+        self,
+        owner: Group,
+        key: SessionKey,
+        *,
+        confidence: Confidence,
+        evidence: Iterable[str],
+        entry: RegistryEntry | None = None,
+    ) -> None:
+        """Match a process with a session."""
+        leaf = owner.leaf
+        if owner.role != "host":
+            self.bound[leaf.id] = key
+        self.ended.pop(key, None)
+        self.bindings[key] = Binding(
+            session=key,
+            process=leaf.id,
+            started_at=leaf.started_at,
+            confidence=confidence,
+            evidence=tuple(evidence),
+            role="host" if owner.role == "host" else "session",
+            status=entry.status if entry else "",
+            waiting_for=entry.waiting_for if entry else "",
+        )
+
+
+def folder(path: str) -> str:
+    """Return a directory without a separator at its end."""
+    return path.rstrip("/\\") or path

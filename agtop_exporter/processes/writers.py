@@ -1,0 +1,64 @@
+"""Finds which of several processes wrote the latest record of a session. Performs no I/O.
+
+Two processes of an agent in one directory look alike, and an agent may begin a new session without
+a new process (`/new`). What each process wrote since the last round distinguishes them: only a
+process that wrote something can have written the record.
+"""
+
+from collections.abc import Collection, Mapping
+
+from agtop_exporter.model import SessionState
+from agtop_exporter.processes.facts import ProcessId, Written
+
+LEAST_RECORD_BYTES = 100
+"""No record of a session is smaller.
+
+A process that waits writes a few bytes to wake its threads.
+"""
+_MARGIN_SECONDS = 0.5  # a round reads its processes during this time
+
+Growth = Mapping[ProcessId, Written]
+"""What each process wrote since the last round."""
+
+
+def growth(before: Mapping[ProcessId, Written], now: Mapping[ProcessId, Written]) -> Growth:
+    """Return what the processes of both rounds wrote between them."""
+    return {
+        process: Written(
+            _difference(before[process].characters, written.characters),
+            _difference(before[process].disk_bytes, written.disk_bytes),
+        )
+        for process, written in now.items()
+        if process in before
+    }
+
+
+def writer(
+    session: SessionState,
+    candidates: Collection[ProcessId],
+    written: Growth,
+    *,
+    since: float,
+) -> ProcessId | None:
+    """Return the only candidate that can have written the latest record of a session.
+
+    `written` is what the candidates wrote since the last round, which was at `since`, unix seconds.
+    None if the record is older, or if several candidates can have written it. A candidate whose
+    writes are unknown can have written it.
+    """
+    active, started = session.facts.last_active, session.facts.started_at
+    if active is None or active <= since + _MARGIN_SECONDS or not written.keys() >= set(candidates):
+        return None
+    able = [process for process in candidates if _wrote_record(written[process])]
+    if len(able) > 1 and started is not None and started > since + _MARGIN_SECONDS:
+        # The first record of a file changes a block of the disk; a terminal has none.
+        able = [process for process in able if written[process].disk_bytes != 0] or able
+    return able[0] if len(able) == 1 else None
+
+
+def _wrote_record(written: Written) -> bool:
+    return written.characters is None or written.characters >= LEAST_RECORD_BYTES
+
+
+def _difference(before: int | None, now: int | None) -> int | None:
+    return None if before is None or now is None else max(0, now - before)

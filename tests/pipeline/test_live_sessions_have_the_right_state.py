@@ -1,0 +1,80 @@
+"""The state of a session whose process runs, where the transcript alone would be wrong."""
+
+import pytest
+from looking import Look
+from processes.builders import NOW, U1, Machine, process
+from staged import StagedAgent
+
+from agtop_exporter.agents import copilot, qwen
+
+
+class Stage:
+    """A session of an agent with its process and tools."""
+
+    def __init__(self, agent, folder, *argv):
+        self.staged = StagedAgent(agent, folder)
+        self.machine = Machine().run(process(42, *argv, start=-600))
+        self.look = Look(folder, agents=[self.staged.agent], processes=self.machine.tracker)
+
+    def state(self, seconds):
+        """Return the state so many seconds after NOW: kind and reason."""
+        state = self.look.sessions(NOW + seconds)[U1]["state"]
+        return state["kind"], state["reason"]
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return Stage(qwen.AGENT, tmp_path, "qwen", "--resume", U1)
+
+
+def test_a_session_without_a_prompt_is_idle(stage):
+    """live-2: Gemini CLI and Codex record the start of a session before its first prompt."""
+    stage.staged.write(U1, active=NOW, prompts=0)
+    assert [stage.state(seconds) for seconds in (1, 30, 900)] == [("idle", None)] * 3
+    stage.staged.write(U1, active=NOW + 901)
+    assert stage.state(902) == ("running", None)
+
+
+def test_a_session_without_a_prompt_and_without_a_process_closes(stage):
+    stage.machine.reader.end(42)
+    stage.staged.write(U1, active=NOW, prompts=0)
+    assert stage.state(1) == ("idle", None)
+    assert stage.state(301) == ("closed", None)
+
+
+def test_a_call_whose_tool_has_ended_does_not_wait_for_permission_again(stage):
+    """live-2: Qwen Code records the result of a tool some seconds after its end."""
+    stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
+    assert stage.state(1) == ("waiting", "permission")
+    stage.machine.run(process(43, "bash", parent=42, start=2))
+    assert stage.state(3) == ("running", None)
+    stage.machine.reader.end(43)
+    assert [stage.state(seconds) for seconds in (4, 6, 30)] == [("running", None)] * 3
+    stage.staged.write(U1, active=NOW + 31, kind="waiting", reason="permission")
+    assert stage.state(32) == ("waiting", "permission")  # the next call
+
+
+def test_a_call_whose_hook_has_ended_waits_for_permission_in_the_end(stage):
+    """A hook that tells a person about the prompt looks like a tool."""
+    stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
+    stage.machine.run(process(43, "notify-send", parent=42, start=1))
+    assert stage.state(1) == ("running", None)
+    stage.machine.reader.end(43)
+    assert stage.state(32) == ("waiting", "permission")
+
+
+def test_an_older_tool_permits_nothing(stage):
+    stage.machine.run(process(43, "bash", parent=42, start=-0.5))
+    stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
+    stage.state(0.5)
+    stage.machine.reader.end(43)
+    assert stage.state(1) == ("waiting", "permission")
+
+
+def test_a_session_that_was_shut_down_is_closed_before_its_process_ends(tmp_path):
+    """live-2: a Copilot process lives for up to ten seconds after the shutdown."""
+    stage = Stage(copilot.AGENT, tmp_path, "copilot", "--resume", U1)
+    stage.staged.write(U1, active=NOW, kind="ended")
+    assert stage.state(1) == ("closed", None)
+    stage.staged.write(U1, active=NOW + 5, kind="idle")  # resumed
+    assert stage.state(6) == ("idle", None)
