@@ -14,7 +14,8 @@ from agtop_exporter import platforms
 from agtop_exporter.folders.helper import LIMITS, PROBE, PROJECT, Helper, SilentError
 from agtop_exporter.folders.mounts import Mount, MountTable, is_below, mount_of
 from agtop_exporter.folders.walker import Walker
-from agtop_exporter.project import folder_name, project_name
+from agtop_exporter.path_names import folder_name
+from agtop_exporter.project import project_name
 
 FOLDERS_MAX = 4096  # whose answers are kept
 SILENT_MAX = 8  # places that do not respond: each holds a child process
@@ -58,6 +59,8 @@ class Folders:
         """
         self.on_trouble: Callable[[Trouble], object] = lambda _trouble: None
         """Called with every trouble that is met."""
+        self.homes: tuple[str, ...] = ()
+        """Home directories: a repository at one of them does not name the folders below it."""
         self._table = table or MountTable()
         self._helper = Helper(environment, self._table, limits=limits, command=command)
         self._known: dict[str, Folder] = {}
@@ -84,7 +87,7 @@ class Folders:
             and self._helper.count_silent() == 0
         ):
             try:
-                self._helper.send(PROJECT, new)
+                self._helper.send(PROJECT, new, self.homes)
             except (OSError, EOFError):
                 return
             self._pending.extend(new)
@@ -149,8 +152,9 @@ class Folders:
 
     def _asked(self, kind: str, path: str) -> Folder:
         if not platforms.LINUX:  # which alone tells where a child process is stuck
-            return self._keep(path, Folder(os.path.realpath(path), project_name(path)))
-        self._helper.send(kind, [path])
+            name = project_name(path, homes=self.homes)
+            return self._keep(path, Folder(os.path.realpath(path), name))
+        self._helper.send(kind, [path], self.homes)
         return self._received(kind, path)
 
     def _received(self, kind: str, path: str) -> Folder:

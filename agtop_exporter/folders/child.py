@@ -3,9 +3,9 @@
 It imports the standard library only: it is started often, and is to be ready soon.
 
 Standard input and output carry lines of JSON. A question is `[kind, paths, places not to be
-entered]`. Each path has an answer: `[real path, project]`, or the place that must not be entered
-where the path leads there. Standard error is a file that holds the place that is being looked at,
-followed by a zero byte: the exporter reads it where no answer comes.
+entered, home directories]`. Each path has an answer: `[real path, project]`, or the place that must
+not be entered where the path leads there. Standard error is a file that holds the place that is
+being looked at, followed by a zero byte: the exporter reads it where no answer comes.
 """
 
 import json
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from agtop_exporter.folders.helper import PROBE, SilentError
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.folders.walker import MAX_PATH, Walker
-from agtop_exporter.project import folder_name, project_name
+from agtop_exporter.path_names import folder_name
+from agtop_exporter.project import project_name
 
 PLACE_FILE = 2  # standard error
 
@@ -25,13 +26,15 @@ def main() -> None:
     """Answer until the other side closes."""
     _say("ready")
     for line in sys.stdin:
-        kind, paths, silent = json.loads(line)
+        kind, paths, silent, homes = json.loads(line)
         for path in paths:
-            _say(_answer(kind, path, silent))
+            _say(_answer(kind, path, silent, homes))
         _show("")
 
 
-def _answer(kind: str, path: str, silent: Sequence[str]) -> tuple[str, str] | str:
+def _answer(
+    kind: str, path: str, silent: Sequence[str], homes: Sequence[str]
+) -> tuple[str, str] | str:
     """Return the answer to one question."""
 
     def enter(place: str) -> None:
@@ -49,7 +52,7 @@ def _answer(kind: str, path: str, silent: Sequence[str]) -> tuple[str, str] | st
         if kind == PROBE:
             _call_server(real)
             return real, ""
-        return real, project_name(path, enter=walker.real)
+        return real, project_name(path, homes=homes, enter=walker.real)
     except SilentError as error:
         return str(error)
     except Exception:  # noqa: BLE001 - whatever the path is, the next one is looked at

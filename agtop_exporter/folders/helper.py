@@ -62,12 +62,12 @@ class Helper:
                 self._end(child)
         return len(self._late)
 
-    def send(self, kind: str, paths: Sequence[str]) -> None:
+    def send(self, kind: str, paths: Sequence[str], homes: Sequence[str]) -> None:
         """Ask about some paths, after all answers to the last question."""
         self.count_silent()
         try:
             child = self._child or self._start()
-            child.ask((kind, paths, tuple(self._late)))
+            child.ask((kind, paths, tuple(self._late), homes))
         except (OSError, EOFError):
             self.end()
             raise

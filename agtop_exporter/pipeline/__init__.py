@@ -73,6 +73,9 @@ class Pipeline:
         self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self.folders = folders or Folders(environment)
         self.folders.on_trouble = self._log_trouble
+        self.folders.homes = tuple(
+            dict.fromkeys(filter(None, (*map(str, homes), environment.get("HOME"))))
+        )
         self._guard = guard or Guard()
         self._files = {
             agent.name: GuardedFiles(

@@ -1,0 +1,126 @@
+"""Names the project of a path by its text alone, for directories that cannot be looked at.
+
+The directory may be a worktree that was removed, or be on another machine. Layouts of worktrees
+that are known, with the program that makes them:
+
+* `<repository>/.claude/worktrees/<name>`, `.codex`, `.gemini`, `.qwen`, ...: Claude Code and others
+* `<home>/.codex/worktrees/<id>/<repository>`: Codex (openai/codex 38326, kenn-io/agentsview 414)
+* `<home>/.cursor/worktrees/<repository>/<id>`: Cursor, and likewise `.superset`
+* `<folder>/worktrees/<id>/<repository>`, `<repository>/worktrees/<name>`: made by hand
+* `<repository>/.worktrees/<name>`, `<repository>.worktrees/<name>`: made by hand, VS Code
+* `<home>/conductor/workspaces/<repository>/<name>`, `<repository>/.conductor/<name>`: Conductor
+* `<repository>.git/<name>`, `<repository>/.bare`: worktrees beside or in a bare repository
+"""
+
+import re
+from collections.abc import Sequence
+
+from agtop_exporter.paths import components
+
+WORKTREES = frozenset({"worktrees", "worktree"})
+BESIDE = re.compile(r"(.+)[._-]worktrees?", re.IGNORECASE)  # a folder of worktrees by its suffix
+ID = re.compile(r"(?=.*\d)[0-9a-f]{4,}(?:-[0-9a-f-]+)?|\d+", re.IGNORECASE)
+RANDOM = re.compile(  # names that mkdtemp(3), mktemp(1) and Python make
+    r"(?i:tmp|temp)[._-]?(?=[a-z]*[A-Z0-9_])[A-Za-z0-9_]{6,12}|tmp\.[A-Za-z0-9]{6,12}"
+)
+TEMPORARY = ("tmp", "temp", "T")
+HOMES = frozenset({"home", "users"})
+FOLDERS_OF_REPOSITORIES = frozenset(
+    {"code", "dev", "development", "documents", "git", "github", "github.com", "projects"}
+    | {"repos", "repositories", "source", "sources", "src", "work", "workspace", "workspaces"}
+)
+FOLDERS_IN_REPOSITORIES = frozenset(
+    {"app", "apps", "backend", "client", "cmd", "docs", "frontend", "internal", "lib", "libs"}
+    | {"packages", "scripts", "server", "services", "src", "target", "test", "tests", "tools"}
+    | {"web"}
+)
+WORKSPACE_SUFFIX = ".code-workspace"
+ID_FIRST = frozenset({".codex"})  # whose own folders are `<id>/<repository>`, whatever the id
+
+
+def folder_name(path: str) -> str:
+    """Return the name of the project of a directory; "" if its path gives none."""
+    return name_of(components(path))
+
+
+def name_of(parts: Sequence[str]) -> str:
+    """Return the name of the project of a directory, by the components of its path."""
+    name = repository_name(parts) or _clone_name(parts)
+    if name is None:
+        name = parts[-1] if parts else ""
+    return "" if name.startswith("~") else name.removesuffix(WORKSPACE_SUFFIX)
+
+
+def repository_name(parts: Sequence[str]) -> str:
+    """Return the name of the repository that a path shows to be one, or a worktree of one; else "".
+
+    The last sign in the path decides: a worktree may be in another worktree.
+    """
+    for index in range(len(parts) - 1, -1, -1):
+        if name := _repository_at(parts, index):
+            return name
+    return ""
+
+
+def _repository_at(parts: Sequence[str], index: int) -> str:
+    """Return what the component at an index says of the repository; "" if nothing."""
+    part, base, below = parts[index], parts[:index], parts[index + 1 :]
+    if part in (".git", ".bare"):
+        return below[-1] if "modules" in below else name_of(base)
+    if part.endswith(".git"):
+        return part.removesuffix(".git")
+    return _folder_of_worktrees(base, part, below) if below else ""
+
+
+def _folder_of_worktrees(base: Sequence[str], part: str, below: Sequence[str]) -> str:
+    """Return the repository of `<base>/<part>/<below>` if `part` is a folder of worktrees."""
+    if part in WORKTREES:
+        return _worktree_name(base, below)
+    in_repository = bool(base) and not is_home(base)
+    if part in (".worktrees", ".conductor") and in_repository:
+        return name_of(base)
+    if part == ".worktrees" or (part == "workspaces" and base[-1:] == ("conductor",)):
+        return below[0]
+    beside = BESIDE.fullmatch(part)
+    return beside[1] if beside else ""
+
+
+def _worktree_name(base: Sequence[str], below: Sequence[str]) -> str:
+    """Return the repository of `<base>/worktrees/<below>`."""
+    first, second = below[0], below[1] if len(below) > 1 else ""
+    hidden = max((index for index, part in enumerate(base) if part.startswith(".")), default=None)
+    if hidden is not None:
+        repository, tool = base[:hidden], base[hidden]
+        id_first = bool(second) and (tool in ID_FIRST or ID.fullmatch(first) is not None)
+        if repository and not is_home(repository):
+            is_id = id_first and ID.fullmatch(first) is not None and tool in ID_FIRST
+            return second if is_id else name_of(repository)
+        return second if id_first else first
+    if second and (ID.fullmatch(first) or _holds_repositories(base)):
+        return second
+    if len(below) == 2 and second.lower() not in FOLDERS_IN_REPOSITORIES:  # noqa: PLR2004 - <id>/<repository>
+        return second
+    return first if _holds_repositories(base) else name_of(base)
+
+
+def _holds_repositories(parts: Sequence[str]) -> bool:
+    """Return whether a folder is likely to hold repositories, and is none itself."""
+    return not parts or is_home(parts) or parts[-1].lower() in FOLDERS_OF_REPOSITORIES
+
+
+def _clone_name(parts: Sequence[str]) -> str | None:
+    """Return the repository in a temporary folder with a random name; "" for that folder itself.
+
+    It is None for any other path.
+    """
+    for index, part in enumerate(parts[1:], 1):
+        if parts[index - 1] in TEMPORARY and (RANDOM.fullmatch(part) or ID.fullmatch(part)):
+            return parts[index + 1] if index + 1 < len(parts) else ""
+    return None
+
+
+def is_home(parts: Sequence[str]) -> bool:
+    """Return whether the components of a path look like those of a home directory."""
+    if tuple(parts) in (("root",), ("~",)):
+        return True
+    return len(parts) > 1 and parts[-2].lower() in HOMES
