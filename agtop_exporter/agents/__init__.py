@@ -8,6 +8,7 @@ import importlib
 import os
 import pkgutil
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -75,27 +76,81 @@ def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
 
 
 def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
-    """List the files with a suffix, at most `depth` directories below; symbolic links are ignored.
+    """List the regular files with a suffix, at most `depth` directories below.
+
+    Symbolic links to files and directories are followed. All that is not below a link comes first.
+    A link to a directory that holds the link or `directory`, or to one that another link has led
+    to, is not followed, so every loop ends. A file with two paths may be listed twice.
 
     A directory without read permission is listed itself, so that the error is reported. One that
     disappears during the walk is skipped.
     """
-    pending: list[tuple[str, int, os.DirEntry[str] | None]] = [(str(directory), depth, None)]
-    for path, depth_left, itself in pending:
-        try:
-            entries = list(os.scandir(path))
-        except PermissionError:
-            if itself is not None:
-                yield itself
-            continue
-        except OSError:
-            continue
-        for entry in entries:
+    pending: deque[tuple[str, int, os.DirEntry[str] | None]] = deque(
+        [(str(directory), depth, None)]
+    )
+    linked: deque[tuple[str, int, os.DirEntry[str] | None]] = deque()
+    visited: set[tuple[int, int]] = set()
+    while pending or linked:
+        path, depth_left, itself = (pending or linked).popleft()
+        entries = _entries(path)
+        if entries is None and itself is not None:
+            yield itself
+        for entry in entries or ():
             if entry.name.endswith(suffix):
-                if entry.is_file(follow_symlinks=False):
+                if is_file(entry):
                     yield entry
-            elif depth_left and entry.is_dir(follow_symlinks=False):
-                pending.append((entry.path, depth_left - 1, entry))
+            elif depth_left and is_folder(entry):
+                if not entry.is_symlink():
+                    pending.append((entry.path, depth_left - 1, entry))
+                elif _is_new(entry, str(directory), visited):
+                    linked.append((entry.path, depth_left - 1, entry))
+
+
+def _entries(path: str) -> list[os.DirEntry[str]] | None:
+    """Return the entries of a directory, or None without permission to read it."""
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except PermissionError:
+        return None
+    except OSError:
+        return []
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a regular file or a link to one."""
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself, or to a directory that may not be entered
+        return False
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a directory or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # see above
+        return False
+
+
+def _is_new(link: os.DirEntry[str], top: str, visited: set[tuple[int, int]]) -> bool:
+    """Return whether a link to a directory leads to files that a walk from `top` does not list yet.
+
+    `visited` are the devices and inodes of the directories that links have led to; this one is
+    added.
+    """
+    status = link.stat()
+    target = (status.st_dev, status.st_ino)
+    if target in visited:
+        return False
+    visited.add(target)
+    real = os.path.realpath(link.path)
+    return not any(_holds(real, place) for place in (top, os.path.dirname(link.path)))  # noqa: PTH120 - as above
+
+
+def _holds(folder: str, place: str) -> bool:
+    """Return whether a path is a folder, or is in it, once its links are resolved."""
+    return (os.path.realpath(place) + os.sep).startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def named_path(name: str) -> Path:

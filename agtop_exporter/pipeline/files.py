@@ -7,6 +7,8 @@ those that were written to lately are looked at in each.
 import heapq
 import itertools
 import os
+import stat
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -29,7 +31,7 @@ class Entry(Protocol):
     @property
     def path(self) -> str: ...  # noqa: D102 - as of os.DirEntry
 
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result: ...  # noqa: D102
+    def stat(self) -> os.stat_result: ...  # noqa: D102 - symbolic links are followed
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True):
@@ -57,8 +59,8 @@ class _Plain(msgspec.Struct, frozen=True):
 
     path: str
 
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        return os.stat(self.path, follow_symlinks=follow_symlinks)  # noqa: PTH116 - hot path
+    def stat(self) -> os.stat_result:
+        return os.stat(self.path)  # noqa: PTH116 - hot path
 
 
 class AgentFiles:
@@ -71,6 +73,8 @@ class AgentFiles:
         self._environment = environment
         self.root = ""
         """The one that is being looked at, or was last."""
+        self.aliases: dict[str, str] = {}
+        """Other paths of files that are read: path -> the path that is read."""
         self._pass: Iterator[Entry] | None = None
         self._seen: set[str] = set()
         self._groups: dict[str, Entry] = {}  # entries that are more than one file
@@ -108,7 +112,7 @@ class AgentFiles:
             if not isinstance(entry, os.DirEntry):
                 self._groups[entry.path] = entry
             self._seen.add(entry.path)
-            _look_at(entry, cursors, changed)
+            self._look_at(entry, cursors, changed)
             beat()
         following = next(files, None)
         if following is None:
@@ -121,13 +125,34 @@ class AgentFiles:
                 self._hot = _latest(cursors)
             for path in self._hot:
                 if not any(is_below(path, place) for place in avoid):
-                    _look_at(self._groups.get(path) or _Plain(path), cursors, changed)
+                    self._look_at(self._groups.get(path) or _Plain(path), cursors, changed)
                     beat()
         if changed or following is None:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
         unusable = (*unreadable, *unnamed)
         return Listing(bool(usable), unusable, tuple(work), tuple(moved), tuple(gone))
+
+    def _look_at(
+        self, entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]
+    ) -> None:
+        """Add a file to `changed` if it differs from its cursor."""
+        try:
+            status = entry.stat()
+        except OSError:  # it vanished since it was listed
+            return
+        cursor = cursors.get(entry.path)
+        if cursor is None and entry.path in self.aliases:
+            if _is_same(self.aliases[entry.path], status):
+                return
+            del self.aliases[entry.path]
+        if (
+            cursor is None
+            or cursor.mtime_ns != status.st_mtime_ns
+            or cursor.size != status.st_size
+            or cursor.inode != status.st_ino
+        ):
+            changed[entry.path] = status
 
     def _entered(self, roots: Iterable[Path]) -> Iterator[Path]:
         for root in roots:
@@ -152,34 +177,55 @@ class AgentFiles:
         changed: Mapping[str, os.stat_result],
         gone: list[str],
     ) -> tuple[list[Work], list[tuple[str, str]]]:
-        """Return what is to be read, and what was renamed, which is then not `gone`."""
+        """Return what is to be read, and what was renamed, which is then not `gone`.
+
+        Of several new paths of one file one is read, whichever was found first.
+        """
         work, moved = [], []
         places: dict[tuple[int, int], str] = {}
-        if any(path not in cursors for path in changed):
-            places = {(cursor.device, cursor.inode): path for path, cursor in cursors.items()}
+        new_paths: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
         for path, status in changed.items():
-            cursor = cursors.get(path, Cursor())
-            old = places.get((status.st_dev, status.st_ino)) if path not in cursors else None
-            if old is not None and not os.path.lexists(old):
+            if path not in cursors:
+                new_paths[status.st_dev, status.st_ino].append(path)
+        if new_paths:
+            places = {(cursor.device, cursor.inode): path for path, cursor in cursors.items()}
+        ranked = (path for paths in new_paths.values() for path in _ranked(paths))
+        for path in (*(path for path in changed if path in cursors), *ranked):
+            status, cursor = changed[path], cursors.get(path, Cursor())
+            file = (status.st_dev, status.st_ino)
+            old = places.get(file, "") if path not in cursors else ""
+            if old and _is_same(old, status):
+                self.aliases[path] = old
+                continue
+            if old in cursors and not Path(old).exists():
                 moved.append((old, path))
                 cursor = cursors[old]
                 if old in gone:
                     gone.remove(old)
+            places[file] = path
             new = _new_bytes(cursor, status.st_size)
             work.append(Work(self._agent.name, path, cursor, new, status.st_mtime_ns))
         return work, moved
 
 
 def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
-    """Return the roots that exist, and those that may not be looked into, with the reason."""
-    usable, unreadable = [], []
+    """Return the roots that exist, and those that may not be looked into, with the reason.
+
+    Of several paths of one root, such as a linked one, the first is used.
+    """
+    usable, unreadable, seen = [], [], set()
     for root in roots:
         try:
-            if root.is_dir():
+            status = root.stat()
+            if stat.S_ISDIR(status.st_mode):
                 with os.scandir(root):
-                    usable.append(root)
-            elif root.exists():
+                    pass
+            file = (status.st_dev, status.st_ino)
+            if file not in seen or not status.st_ino:
+                seen.add(file)
                 usable.append(root)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            continue
         except OSError as error:
             reason = error.strerror or type(error).__name__
             unreadable.append((_as_text(str(root)), reason))
@@ -205,18 +251,16 @@ def _latest(cursors: Mapping[str, Cursor]) -> list[str]:
     return heapq.nlargest(HOT_FILES, cursors, key=lambda path: cursors[path].mtime_ns)
 
 
-def _look_at(
-    entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]
-) -> None:
+def _ranked(paths: list[str]) -> list[str]:
+    """Return the paths of one file, those with links last."""
+    if len(paths) == 1:
+        return paths
+    return sorted(paths, key=lambda path: (os.path.realpath(path) != path, path))
+
+
+def _is_same(path: str, status: os.stat_result) -> bool:
+    """Return whether a path still leads to the file with this status."""
     try:
-        status = entry.stat(follow_symlinks=False)
-    except OSError:  # it vanished since it was listed
-        return
-    cursor = cursors.get(entry.path)
-    if (
-        cursor is None
-        or cursor.mtime_ns != status.st_mtime_ns
-        or cursor.size != status.st_size
-        or cursor.inode != status.st_ino
-    ):
-        changed[entry.path] = status
+        return os.path.samestat(os.stat(path), status)  # noqa: PTH116 - hot path
+    except OSError:
+        return False

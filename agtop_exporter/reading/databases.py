@@ -7,6 +7,7 @@ columns are constants of the callers.
 
 import contextlib
 import errno
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -111,7 +112,8 @@ class Database:
 
     def _openable(self) -> tuple[Path, str]:
         """Return a path and URI options that let SQLite read without creating a file."""
-        path, journal = Path(self.path), Path(f"{self.path}-wal")
+        real = os.path.realpath(self.path)  # SQLite keeps the journal beside the file itself
+        path, journal = Path(real), Path(f"{real}-wal")
         if not _size(journal):
             with path.open("rb") as file:
                 header = file.read(READ_VERSION_AT + 1)
@@ -119,7 +121,7 @@ class Database:
                 return path, "mode=ro"
             self._unlocked = True  # an empty journal: the database is complete
             return path, "immutable=1"
-        if Path(f"{self.path}-shm").exists():
+        if Path(f"{real}-shm").exists():
             return path, "mode=ro"
         return self._copy(path, journal), "mode=ro"
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents import Agent, Environment, is_folder, listed_roots, named_path, walk
 from agtop_exporter.agents.copilot import chat, cli, document, otel, signals
 from agtop_exporter.agents.copilot.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
@@ -46,7 +46,7 @@ def folders(directory: Path) -> list[str]:
     """List the folders in a directory; none if it cannot be read."""
     try:
         with os.scandir(directory) as entries:
-            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [entry.path for entry in entries if is_folder(entry)]
     except OSError:
         return []
 

@@ -38,7 +38,7 @@ def files(root: Path) -> Iterator[FileGroup]:
             if entry.name.startswith("opencode"):
                 yield database_group(entry.path)
         yield from storage.files(root)
-    elif root.is_file() and not root.is_symlink():
+    elif root.is_file():
         yield database_group(str(root))
 
 
