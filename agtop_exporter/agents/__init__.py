@@ -22,6 +22,7 @@ from agtop_exporter.signature import ProcessSignature, RegistryReading
 Environment = Mapping[str, str]
 Entry = os.DirEntry[str] | FileGroup
 
+MAX_DEPTH = 12  # directories below a root: sessions of subagents may be in each other's folders
 MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 

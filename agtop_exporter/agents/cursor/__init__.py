@@ -7,7 +7,15 @@ that holds credentials is read.
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents import (
+    MAX_DEPTH,
+    Agent,
+    Entry,
+    Environment,
+    listed_roots,
+    named_path,
+    walk,
+)
 from agtop_exporter.agents.cursor import database, transcripts
 from agtop_exporter.agents.cursor.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
@@ -33,7 +41,7 @@ def files(root: Path) -> Iterator[Entry]:
             if entry.name == STATE:
                 yield FileGroup(entry.path, (f"{entry.path}-wal",))
     else:
-        for entry in walk(root, suffix=".jsonl", depth=4):
+        for entry in walk(root, suffix=".jsonl", depth=MAX_DEPTH):
             if transcripts.FOLDER in Path(entry.path).parts:
                 yield entry
 
