@@ -59,6 +59,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Record types that the reader knows. All other types are counted as format drift."""
     not_in_files: str = ""
     """Usage that its files do not contain."""
+    unread: tuple[tuple[str, str], ...] = ()
+    """Places that may hold usage and are not read: (pattern of a path below the home, reason)."""
 
 
 def agent_modules() -> tuple[str, ...]:
@@ -160,6 +162,20 @@ def named_path(name: str) -> Path:
         return Path(name).expanduser()
     except RuntimeError:  # there is no such user
         return Path(name)
+
+
+def application_folders(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return where applications keep their settings: on Linux, on macOS and on Windows.
+
+    The home may be of another system, such as a home of Windows that is seen from WSL.
+    """
+    shared = environment.get("XDG_CONFIG_HOME")
+    return (
+        *((named_path(shared),) if shared else ()),
+        home / ".config",
+        home / "Library" / "Application Support",
+        home / "AppData" / "Roaming",
+    )
 
 
 def listed_roots(

@@ -12,8 +12,8 @@ from agtop_exporter.agents import (
     Agent,
     Entry,
     Environment,
+    application_folders,
     listed_roots,
-    named_path,
     walk,
 )
 from agtop_exporter.agents.cursor import database, transcripts
@@ -26,8 +26,7 @@ STATE = "state.vscdb"
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folder of projects, and those of the application's database."""
-    configuration = named_path(environment.get("XDG_CONFIG_HOME") or str(home / ".config"))
-    applications = (configuration, home / "Library" / "Application Support")
+    applications = application_folders(home, environment)
     return (
         *listed_roots(environment, "CURSOR_DATA_DIR", home / ".cursor", below="projects"),
         *(base / "Cursor" / "User" / "globalStorage" for base in applications),
@@ -59,6 +58,10 @@ AGENT = Agent(
     files=files,
     read=read,
     signature=SIGNATURE,
+    unread=(
+        (".cursor/chats", "chats of the command line tool"),
+        (".config/cursor/chats", "chats of the command line tool"),
+    ),
     known_types=database.KNOWN_TYPES | transcripts.KNOWN_TYPES,
     not_in_files=(
         "tokens of most answers: only the last of a turn has any, and newer versions write none"

@@ -62,6 +62,7 @@ AGENT = Agent(
     read=read,
     signature=SIGNATURE,
     aliases=("open-code",),
+    unread=((".local/share/opencode/project", "sessions of versions before 1.0"),),
     known_types=KNOWN_TYPES,
     not_in_files="title requests, the context window, requests that failed",
 )

@@ -73,6 +73,7 @@ AGENT = Agent(
         titles=frozenset({"pi"}),  # many other programs have this name too
         packages=("@earendil-works/pi-coding-agent", "@mariozechner/pi-coding-agent"),
     ),
+    unread=((".omp/agent/sessions", "sessions of oh-my-pi"),),
     known_types=KNOWN_TYPES,
     not_in_files="the version, the context window and rate limits",
 )

@@ -63,6 +63,7 @@ AGENT = Agent(
     plan=plan,
     signature=SIGNATURE,
     aliases=("qwen-code",),
+    unread=((".qwen/tmp/*/chats", "chats of older versions"),),
     known_types=KNOWN_TYPES,
     not_in_files=(
         "suggestions of what to type next, requests that failed, cache writes, rate limits; before "
