@@ -8,10 +8,11 @@ not found    codex, gemini (--json lists the searched directories)
 2 problems found: see the lines marked "!".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, Skipped
+from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.model import PriceSource
 
 NAME_WIDTH = 12
@@ -45,12 +46,12 @@ def render(report: Report) -> str:
     """Return the report as lines. `!` marks a problem and `-` a remark."""
     lines: list[str] = []
     for finding in report.agents:
-        if finding.is_present or finding.needs_attention:
+        if finding.is_present or finding.needs_attention or finding.elsewhere:
             lines += _about(finding)
     missing = [
         finding.agent
         for finding in report.agents
-        if not (finding.is_present or finding.needs_attention)
+        if not (finding.is_present or finding.needs_attention or finding.elsewhere)
     ]
     if missing:
         names = ", ".join(missing)
@@ -61,12 +62,16 @@ def render(report: Report) -> str:
     lines.append(_row("prices", sources))
     lines += [f"  - {line}" for line in _about_prices(report)]
     lines += [f"  ! {problem}" for problem in report.problems]
-    return "\n".join([*lines, _verdict(sum(line.startswith("  ! ") for line in lines)), ""])
+    verdict = _verdict(
+        sum(line.startswith("  ! ") for line in lines),
+        all_read=not any(finding.elsewhere for finding in report.agents),
+    )
+    return "\n".join([*lines, verdict, ""])
 
 
-def _verdict(problems: int) -> str:
+def _verdict(problems: int, *, all_read: bool) -> str:
     if not problems:
-        return "No problems found."
+        return "No problems found." if all_read else "No problems found in what was read."
     return f'{_counted(problems, "problem")} found: see the line{"s" * (problems > 1)} marked "!".'
 
 
@@ -96,8 +101,38 @@ def _about(finding: Finding) -> Iterator[str]:
     if finding.unpriced_models:
         models = _listed(finding.unpriced_models, unit=" tokens")
         yield f"  ! no price is known for {models}"
+    yield from _about_records(finding)
+    yield from (f"  - not read: {line}" for line in _about_not_read(finding.not_read))
+    yield from (f"  - found and not read: {line}" for line in _about_not_read(finding.elsewhere))
     if finding.not_in_files:
         yield f"  - not in its files: {finding.not_in_files}"
+
+
+def _about_records(finding: Finding) -> Iterator[str]:
+    """Yield remarks about what the records lack."""
+    responses = finding.responses
+    facts = (
+        (responses.repeated, "recorded again (streams, copies); each is counted once"),
+        (responses.without_model, "recorded without a model"),
+        (responses.without_time, "recorded without a time"),
+        (responses.time_of_file, "recorded without a time; that of the file is used"),
+    )
+    for count, fact in facts:
+        if count:
+            yield f"  - {_counted(count, 'response')} {fact}"
+    if finding.sessions_without_directory:
+        count = finding.sessions_without_directory
+        yield f"  - {_counted(count, 'session')} without a directory; the project is unknown"
+
+
+def _about_not_read(found: Iterable[NotRead]) -> Iterator[str]:
+    """Yield a line for each reason, with the first path."""
+    paths: dict[str, list[str]] = {}
+    for one in found:
+        paths.setdefault(one.reason, []).append(one.path)
+    for reason, places in paths.items():
+        more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
+        yield f"{_plain(places[0])}{more} ({reason})"
 
 
 def _about_skipped(skipped: Skipped) -> str:

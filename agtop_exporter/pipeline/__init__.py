@@ -69,6 +69,9 @@ class Pipeline:
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
+        self.homes = tuple(homes)
+        self.on_batch: Callable[[Batch], object] = lambda _batch: None
+        """Called with every batch that was counted."""
         self.telemetry = Telemetry()
         self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self.folders = folders or Folders(environment)
@@ -308,6 +311,7 @@ class Pipeline:
             project = partial(self._project, batch.agent)
             errors = self.ledger.record(batch, price=self.prices.cost, project=project)
             self._tell_of_errors(batch, errors)
+            self.on_batch(batch)
         if recording.failed:
             uncounted.add(file)
         if self.ledger.wants_checkpoint:

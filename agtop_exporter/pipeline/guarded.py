@@ -22,6 +22,7 @@ class Places(msgspec.Struct, frozen=True):
 
     roots: tuple[Path, ...] = ()
     silent: tuple[str, ...] = ()  # on file systems that do not respond
+    aliases: Mapping[str, str] = {}  # other paths of files -> the paths that are read
 
 
 class GuardedFiles:
@@ -68,7 +69,7 @@ class GuardedFiles:
             find = self._files.roots
             found = call(lambda _beat: find(homes)) if bases else find(homes)
             roots = self._responding(found, troubles, below=True)
-        self.places = Places(roots, tuple(troubles))
+        self.places = Places(roots, tuple(troubles), self._files.aliases)
         self._responds = not troubles
         avoid = troubles.keys()
         listing = call(lambda beat: self._files.look(cursors, roots=roots, avoid=avoid, beat=beat))
