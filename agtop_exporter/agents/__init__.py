@@ -10,6 +10,7 @@ import pkgutil
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +24,8 @@ Environment = Mapping[str, str]
 Entry = os.DirEntry[str] | FileGroup
 
 MAX_DEPTH = 12  # directories below a root: sessions of subagents may be in each other's folders
+MAY_FOLLOW: ContextVar[Callable[[str], bool]] = ContextVar("may_follow", default=lambda _path: True)
+"""Whether a symbolic link may be followed: its file system may not respond. Listings ask it."""
 MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 
@@ -121,19 +124,23 @@ def _entries(path: str) -> list[os.DirEntry[str]] | None:
 
 
 def is_file(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a regular file or a link to one."""
+    """Return whether an entry is a regular file or a link to one that may be followed."""
     try:
-        return entry.is_file()
+        return _may_look(entry) and entry.is_file()
     except OSError:  # a link to itself, or to a directory that may not be entered
         return False
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a directory or a link to one."""
+    """Return whether an entry is a directory or a link to one that may be followed."""
     try:
-        return entry.is_dir()
+        return _may_look(entry) and entry.is_dir()
     except OSError:  # see above
         return False
+
+
+def _may_look(entry: os.DirEntry[str]) -> bool:
+    return not entry.is_symlink() or MAY_FOLLOW.get()(entry.path)
 
 
 def _is_new(link: os.DirEntry[str], top: str, visited: set[tuple[int, int]]) -> bool:

@@ -171,7 +171,8 @@ def _finding(
             if usage.cost.unpriced_tokens:
                 unpriced[model] = unpriced.get(model, 0) + usage.cost.unpriced_tokens
     places = pipeline.places(agent.name)
-    inventory = Inventory(pipeline.ledger.cursors.get(agent.name, {}), places.aliases)
+    read = pipeline.ledger.cursors.get(agent.name, {})
+    inventory = Inventory(read, places.aliases, pipeline.folders)
     for root in places.roots:
         inventory.look(root)
     unreadable = pipeline.unreadable[agent.name] | inventory.unreadable

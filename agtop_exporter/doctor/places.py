@@ -31,14 +31,16 @@ class NotRead(msgspec.Struct, frozen=True):
 class Inventory:
     """What is below an agent's roots: `unreadable` directories, and what is `not_read`.
 
-    `read` are the paths that were read, and `aliases` other paths of such files.
+    `read` are the paths that were read, `aliases` other paths of such files, and `folders` knows
+    which links lead to a file system that does not respond.
     """
 
-    def __init__(self, read: Collection[str], aliases: Mapping[str, str]) -> None:
+    def __init__(self, read: Collection[str], aliases: Mapping[str, str], folders: Folders) -> None:
         self.unreadable: dict[str, str] = {}
         self.not_read: dict[str, str] = {}
         self._read = read
         self._aliases = aliases
+        self._places = folders
         self._folders: set[tuple[int, int]] = set()
 
     def look(self, root: Path) -> None:
@@ -74,6 +76,8 @@ class Inventory:
 
     def _is_folder(self, entry: os.DirEntry[str]) -> bool:
         """Return whether an entry is a directory to look at; note what is not read."""
+        if entry.is_symlink() and self._places.trouble_with(entry.path):
+            return False  # it is reported
         try:
             status = entry.stat()
         except OSError as error:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import MAY_FOLLOW, Agent, Environment
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
@@ -52,6 +52,7 @@ class Listing(msgspec.Struct, frozen=True):
     work: tuple[Work, ...]  # files that changed since their cursors
     moved: tuple[tuple[str, str], ...]  # old path, new path
     gone: tuple[str, ...]
+    not_followed: tuple[str, ...] = ()  # symbolic links that were met
 
 
 class _Plain(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ class AgentFiles:
         self._groups: dict[str, Entry] = {}  # entries that are more than one file
         self._hot: list[str] | None = None  # those that were written to last
         self._first = True
+        self._not_followed: set[str] = set()  # in the pass at hand
         self._avoided: AbstractSet[str] = frozenset()  # in the pass at hand
 
     def look(
@@ -88,20 +90,47 @@ class AgentFiles:
         *,
         roots: Iterable[Path] | None = None,
         avoid: AbstractSet[str] = frozenset(),
+        may_follow: Callable[[str], bool] = lambda _link: True,
         beat: Callable[[], None] = lambda: None,
     ) -> Listing:
         """Compare files with their cursors; `cursors` are those of this agent.
 
         Only the given `roots` are looked at, by default all, and nothing that is at or below a path
-        of `avoid`: what is there counts neither as changed nor as gone. `beat` is called after
-        every file.
+        of `avoid`: what is there counts neither as changed nor as gone. `may_follow` is asked for
+        every symbolic link below a root; behind one that is not followed, nothing is gone either.
+        `beat` is called after every file.
         """
+
+        def asked(link: str) -> bool:
+            if followed := may_follow(link):
+                return followed
+            self._not_followed.add(link)
+            return False
+
+        token = MAY_FOLLOW.set(asked)
+        try:
+            return self._look(cursors, roots, avoid, beat)
+        finally:
+            MAY_FOLLOW.reset(token)
+
+    def look_again(self) -> None:
+        """Let the next look be at everything, as the first is."""
+        self._first, self._pass = True, None
+
+    def _look(
+        self,
+        cursors: Mapping[str, Cursor],
+        roots: Iterable[Path] | None,
+        avoid: AbstractSet[str],
+        beat: Callable[[], None],
+    ) -> Listing:
         roots = self.roots(self._homes) if roots is None else roots
         usable, unreadable = _usable(self._entered(roots))
         files, self._pass = self._pass, None  # a pass that an exception ends is begun again
         if files is None or self._avoided != avoid:
             files = self._listed(usable)
             self._seen, self._avoided = set(), avoid
+            self._not_followed.clear()
         changed: dict[str, os.stat_result] = {}
         gone: list[str] = []
         unnamed: list[tuple[str, str]] = []
@@ -116,7 +145,7 @@ class AgentFiles:
             beat()
         following = next(files, None)
         if following is None:
-            complete = not (unreadable or avoid)
+            complete = not (unreadable or avoid or self._not_followed)
             gone = [path for path in cursors if path not in self._seen] if complete else []
             self._first = False
         else:
@@ -131,7 +160,14 @@ class AgentFiles:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
         unusable = (*unreadable, *unnamed)
-        return Listing(bool(usable), unusable, tuple(work), tuple(moved), tuple(gone))
+        return Listing(
+            present=bool(usable),
+            unreadable=unusable,
+            work=tuple(work),
+            moved=tuple(moved),
+            gone=tuple(gone),
+            not_followed=tuple(self._not_followed),
+        )
 
     def _look_at(
         self, entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import MAX_DEPTH, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents import MAX_DEPTH, Environment, is_folder, listed_roots, named_path, walk
 from agtop_exporter.credentials import selected_sign_in
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import read_head
@@ -74,7 +74,7 @@ def chats(base: Path) -> Iterator[os.DirEntry[str]]:
     except OSError:
         return
     with projects:
-        for project in projects:
+        for project in filter(is_folder, projects):
             for suffix in CHAT_SUFFIXES:
                 yield from walk(f"{project.path}/{CHATS}", suffix=suffix, depth=MAX_DEPTH)
 
