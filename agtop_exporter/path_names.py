@@ -5,7 +5,9 @@ that are known, with the program that makes them:
 
 * `<repository>/.claude/worktrees/<name>`, `.codex`, `.gemini`, `.qwen`, ...: Claude Code and others
 * `<home>/.codex/worktrees/<id>/<repository>`: Codex (openai/codex 38326, kenn-io/agentsview 414)
-* `<home>/.cursor/worktrees/<repository>/<id>`: Cursor, and likewise `.superset`
+* `<home>/.cursor/worktrees/<repository>/<id>`: Cursor, and likewise Superset and T3 Code
+  (yiliangs/agent-usage-stat 64)
+* `<folder>/copilot-worktrees/<repository>/<name>`: Copilot (github/copilot-cli 4383)
 * `<folder>/worktrees/<id>/<repository>`, `<repository>/worktrees/<name>`: made by hand
 * `<repository>/.worktrees/<name>`, `<repository>.worktrees/<name>`: made by hand, VS Code
 * `<home>/conductor/workspaces/<repository>/<name>`, `<repository>/.conductor/<name>`: Conductor
@@ -20,6 +22,7 @@ from agtop_exporter.paths import components
 WORKTREES = frozenset({"worktrees", "worktree"})
 BESIDE = re.compile(r"(.+)[._-]worktrees?", re.IGNORECASE)  # a folder of worktrees by its suffix
 ID = re.compile(r"(?=.*\d)[0-9a-f]{4,}(?:-[0-9a-f-]+)?|\d+", re.IGNORECASE)
+GENERATED = re.compile(rf".+-(?=[0-9a-f]*\d)[0-9a-f]{{6,}}|{ID.pattern}", re.IGNORECASE)
 RANDOM = re.compile(  # names that mkdtemp(3), mktemp(1) and Python make
     r"(?i:tmp|temp)[._-]?(?=[a-z]*[A-Z0-9_])[A-Za-z0-9_]{6,12}|tmp\.[A-Za-z0-9]{6,12}"
 )
@@ -35,7 +38,9 @@ FOLDERS_IN_REPOSITORIES = frozenset(
     | {"web"}
 )
 WORKSPACE_SUFFIX = ".code-workspace"
-ID_FIRST = frozenset({".codex"})  # whose own folders are `<id>/<repository>`, whatever the id
+ID_FIRST = frozenset({".codex"})  # whose worktrees are `<id>/<repository>`; some ids are words
+REPOSITORY_FIRST = frozenset({".cursor", ".superset", ".t3"})  # and of these `<repository>/<id>`
+STORES = frozenset({".worktrees", "copilot-worktrees"})  # with `<repository>/<id>`
 
 
 def folder_name(path: str) -> str:
@@ -77,30 +82,52 @@ def _folder_of_worktrees(base: Sequence[str], part: str, below: Sequence[str]) -
     if part in WORKTREES:
         return _worktree_name(base, below)
     in_repository = bool(base) and not is_home(base)
-    if part in (".worktrees", ".conductor") and in_repository:
-        return name_of(base)
-    if part == ".worktrees" or (part == "workspaces" and base[-1:] == ("conductor",)):
-        return below[0]
     beside = BESIDE.fullmatch(part)
+    if in_repository and (part in (".worktrees", ".conductor") or (beside and part[0] == ".")):
+        return name_of(base)
+    is_store = part in STORES or (part == "workspaces" and base[-1:] == ("conductor",))
+    if is_store:
+        return below[0]
     return beside[1] if beside else ""
 
 
 def _worktree_name(base: Sequence[str], below: Sequence[str]) -> str:
     """Return the repository of `<base>/worktrees/<below>`."""
-    first, second = below[0], below[1] if len(below) > 1 else ""
     hidden = max((index for index, part in enumerate(base) if part.startswith(".")), default=None)
     if hidden is not None:
-        repository, tool = base[:hidden], base[hidden]
-        id_first = bool(second) and (tool in ID_FIRST or ID.fullmatch(first) is not None)
-        if repository and not is_home(repository):
-            is_id = id_first and ID.fullmatch(first) is not None and tool in ID_FIRST
-            return second if is_id else name_of(repository)
-        return second if id_first else first
-    if second and (ID.fullmatch(first) or _holds_repositories(base)):
+        return _name_in_program(base[:hidden], base[hidden], below)
+    if len(below) == 1:
+        return below[0] if _holds_repositories(base) else name_of(base)
+    first, second = below[:2]
+    if ID.fullmatch(first):
         return second
-    if len(below) == 2 and second.lower() not in FOLDERS_IN_REPOSITORIES:  # noqa: PLR2004 - <id>/<repository>
+    if GENERATED.fullmatch(second):
+        return first
+    if _holds_repositories(base) or _is_pair(below):
         return second
-    return first if _holds_repositories(base) else name_of(base)
+    return name_of(base)
+
+
+def _name_in_program(base: Sequence[str], program: str, below: Sequence[str]) -> str:
+    """Return the repository of `<base>/<program>/worktrees/<below>`; the program is hidden."""
+    in_store = not base or is_home(base)
+    if len(below) == 1:
+        return below[0] if in_store else name_of(base)
+    first, second = below[:2]
+    if program in REPOSITORY_FIRST:
+        return first
+    if program in ID_FIRST and ID.fullmatch(first):
+        return second
+    if program in ID_FIRST and (in_store or _is_pair(below)):
+        return first if GENERATED.fullmatch(second) else second
+    if not in_store:
+        return name_of(base)
+    return second if ID.fullmatch(first) else first
+
+
+def _is_pair(below: Sequence[str]) -> bool:
+    """Return whether a path is `<id>/<repository>`, and not a folder in a worktree."""
+    return len(below) == 2 and below[1].lower() not in FOLDERS_IN_REPOSITORIES  # noqa: PLR2004 - a pair
 
 
 def _holds_repositories(parts: Sequence[str]) -> bool:
