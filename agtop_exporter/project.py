@@ -17,6 +17,7 @@ from agtop_exporter.paths import PATH_BYTES_MAX, clean_path, components, without
 from agtop_exporter.reading.files import read_head
 
 MAX_CONFIG_BYTES = 256 * 1024
+BESIDE_MAX = 4  # shorter names beside a removed folder that are looked at
 REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
 
 Enter = Callable[[str], object]
@@ -49,7 +50,33 @@ def project_name(cwd: str, *, homes: Sequence[str] = (), enter: Enter = lambda _
         except OSError:
             break
         return clean_path(_repository_name(git, enter)) or folder_name(str(folder))
-    return folder_name(cwd)
+    return _name_beside(start, enter) or folder_name(cwd)
+
+
+def _name_beside(start: Path, enter: Enter) -> str:
+    """Return the name of the repository beside a removed worktree; "" if there is none.
+
+    A worktree is often `<repository>-<name>`. Its repository knows it until git prunes it.
+    """
+    try:
+        removed = None
+        for folder in (start, *start.parents):
+            enter(str(folder))
+            if folder.exists():
+                break
+            removed = folder
+        name = removed.name if removed else ""
+        for _ in range(BESIDE_MAX):
+            name, dash, _rest = name.rpartition("-")
+            if not (removed and name and dash):
+                break
+            git = removed.with_name(name) / ".git"
+            enter(str(git))
+            if (git / "worktrees" / removed.name).exists():
+                return clean_path(_repository_name(git, enter))
+    except (OSError, ValueError):
+        pass
+    return ""
 
 
 def _is_home(folder: Path, homes: Sequence[str], enter: Enter) -> bool:

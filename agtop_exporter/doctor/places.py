@@ -13,8 +13,8 @@ from agtop_exporter.folders import Folders
 from agtop_exporter.pipeline import Pipeline
 
 ENTRIES_MAX = 200_000  # of a root that are looked at
-TRANSCRIPT = ".jsonl"
-DATA_SUFFIXES = (TRANSCRIPT, ".json", ".db", ".vscdb", ".zst")
+TRANSCRIPTS = (".jsonl", ".jsonl.zst", ".jsonl.gz")
+DATA_SUFFIXES = (*TRANSCRIPTS, ".json", ".db", ".vscdb")
 DRIVES = Path("/mnt")  # where WSL mounts the drives of Windows
 NO_HOMES = frozenset({"All Users", "Default", "Default User", "Public"})  # in `Users` of Windows
 
@@ -95,7 +95,7 @@ class Inventory:
         elif not stat.S_ISREG(status.st_mode):
             if entry.name.endswith(DATA_SUFFIXES):
                 self.not_read[entry.path] = "not a regular file"
-        elif entry.name.endswith(TRANSCRIPT) and entry.path not in self._read:
+        elif entry.name.endswith(TRANSCRIPTS) and entry.path not in self._read:
             self.not_read[entry.path] = "no transcript that the reader knows"
         return False
 

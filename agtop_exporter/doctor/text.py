@@ -3,6 +3,9 @@
 claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
   ! 3 records are not valid JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
   ! no price is known for claude-imaginary-9 (12,000 tokens)
+  - 6 responses recorded again (streams, copies); each is counted once
+  - not read: /home/ada/.claude/projects/beta/7d1f.jsonl (a link to nothing)
+  - found and not read: /home/ada/.config/Claude/local-agent-mode-sessions (sessions of Cowork)
   - not in its files: title, compaction and safety requests, streams that were cut
 not found    codex, gemini (--json lists the searched directories)
 2 problems found: see the lines marked "!".

@@ -1,7 +1,7 @@
 """Symbolic links below an agent's directories change no figure, and each file counts once.
 
 People link a home, a project folder, a transcript or a database: with GNU Stow, to another disk, or
-to share it between accounts.
+to share it between accounts (anthropics/claude-code 46342, 51488, 59393, 60965, 71473).
 """
 
 import os

@@ -201,3 +201,14 @@ def test_a_remote_has_the_name_that_people_read(url, name, tmp_path):
     root = remote(tmp_path / "copy-7", "")
     (root / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {url}\n')
     assert project_name(str(root)) == name
+
+
+@pytest.mark.parametrize("below", ["", "src/deep"])
+def test_a_removed_worktree_beside_its_repository_belongs_to_it(below, tmp_path):
+    """As NousResearch/hermes-agent 71665 has it; a folder that was none keeps its name."""
+    root = remote(tmp_path / "copy", "engine")
+    (root / ".git/worktrees/copy-fix-41").mkdir(parents=True)
+    assert project_name(str(tmp_path / "copy-fix-41" / below)) == "engine"
+    assert project_name(str(tmp_path / "copy-other")) == "copy-other"
+    (tmp_path / "copy-fix-41").mkdir()  # again, by other means
+    assert project_name(str(tmp_path / "copy-fix-41")) == "copy-fix-41"
