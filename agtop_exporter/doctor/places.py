@@ -96,7 +96,7 @@ class Inventory:
             if entry.name.endswith(DATA_SUFFIXES):
                 self.not_read[entry.path] = "not a regular file"
         elif entry.name.endswith(TRANSCRIPTS) and entry.path not in self._read:
-            self.not_read[entry.path] = "no transcript that the reader knows"
+            self.not_read[entry.path] = "not a transcript that the reader knows"
         return False
 
 

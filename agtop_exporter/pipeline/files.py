@@ -8,7 +8,6 @@ import heapq
 import itertools
 import os
 import stat
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -20,6 +19,7 @@ from agtop_exporter.agents import MAY_FOLLOW, Agent, Environment
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
+from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, places_of
 
 LOOKS_PER_REFRESH = 1000  # some 10 ms
 HOT_FILES = 256
@@ -179,7 +179,7 @@ class AgentFiles:
             return
         cursor = cursors.get(entry.path)
         if cursor is None and entry.path in self.aliases:
-            if _is_same(self.aliases[entry.path], status):
+            if is_same_file(self.aliases[entry.path], status):
                 return
             del self.aliases[entry.path]
         if (
@@ -218,27 +218,23 @@ class AgentFiles:
         Of several new paths of one file one is read, whichever was found first.
         """
         work, moved = [], []
-        places: dict[tuple[int, int], str] = {}
-        new_paths: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        chosen = chosen_paths(cursors, changed)
+        places = places_of(cursors) if chosen else {}
         for path, status in changed.items():
-            if path not in cursors:
-                new_paths[status.st_dev, status.st_ino].append(path)
-        if new_paths:
-            places = {(cursor.device, cursor.inode): path for path, cursor in cursors.items()}
-        ranked = (path for paths in new_paths.values() for path in _ranked(paths))
-        for path in (*(path for path in changed if path in cursors), *ranked):
-            status, cursor = changed[path], cursors.get(path, Cursor())
-            file = (status.st_dev, status.st_ino)
-            old = places.get(file, "") if path not in cursors else ""
-            if old and _is_same(old, status):
-                self.aliases[path] = old
-                continue
-            if old in cursors and not Path(old).exists():
-                moved.append((old, path))
-                cursor = cursors[old]
-                if old in gone:
-                    gone.remove(old)
-            places[file] = path
+            cursor = cursors.get(path)
+            if cursor is None:
+                file = (status.st_dev, status.st_ino)
+                old = places.get(file, "")
+                read = old if old and is_same_file(old, status) else chosen.get(file, path)
+                if read != path:
+                    self.aliases[path] = read
+                    continue
+                cursor = Cursor()
+                if old and not Path(old).exists():
+                    moved.append((old, path))
+                    cursor = cursors[old]
+                    if old in gone:
+                        gone.remove(old)
             new = _new_bytes(cursor, status.st_size)
             work.append(Work(self._agent.name, path, cursor, new, status.st_mtime_ns))
         return work, moved
@@ -285,18 +281,3 @@ def _new_bytes(cursor: Cursor, size: int) -> int:
 def _latest(cursors: Mapping[str, Cursor]) -> list[str]:
     """Return the files that were written to last."""
     return heapq.nlargest(HOT_FILES, cursors, key=lambda path: cursors[path].mtime_ns)
-
-
-def _ranked(paths: list[str]) -> list[str]:
-    """Return the paths of one file, those with links last."""
-    if len(paths) == 1:
-        return paths
-    return sorted(paths, key=lambda path: (os.path.realpath(path) != path, path))
-
-
-def _is_same(path: str, status: os.stat_result) -> bool:
-    """Return whether a path still leads to the file with this status."""
-    try:
-        return os.path.samestat(os.stat(path), status)  # noqa: PTH116 - hot path
-    except OSError:
-        return False

@@ -161,7 +161,7 @@ def test_transcripts_that_no_reader_knows_are_reported(tmp_path):
     for number in range(3):
         (chats / f"log{number}.jsonl").write_text("{}\n")
     done = doctor(tmp_path, "--agent", "gemini")
-    line = f"  - not read: {chats}/log0.jsonl and 2 more (no transcript that the reader knows)\n"
+    line = f"  - not read: {chats}/log0.jsonl and 2 more (not a transcript that the reader knows)\n"
     assert line in done.stdout
 
 
