@@ -8,11 +8,12 @@ import configparser
 import errno
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from agtop_exporter.path_names import folder_name, repository_name
+from agtop_exporter.path_names import PathNames
 from agtop_exporter.paths import PATH_BYTES_MAX, clean_path, components, without_prefix
 from agtop_exporter.reading.files import read_head
 
@@ -23,37 +24,57 @@ REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
 Enter = Callable[[str], object]
 
 
-def project_name(cwd: str, *, homes: Sequence[str] = (), enter: Enter = lambda _path: None) -> str:
+class Rules(NamedTuple):
+    """What the name of a project depends on, beside its directory.
+
+    A repository at one of the `homes` does not name the folders below it. `worktrees` are folders
+    of worktrees (see PathNames).
+    """
+
+    homes: Sequence[str] = ()
+    worktrees: Mapping[str, int] = {}
+
+
+NO_RULES = Rules()
+
+
+def project_name(cwd: str, rules: Rules = NO_RULES, *, enter: Enter = lambda _path: None) -> str:
     """Return the project's name; "" for a directory without one, such as the root.
 
     A path that is not absolute on this system is not looked up: relative to the directory in which
-    this program runs it would name another project. A repository at one of the `homes` does not
-    name the folders below it.
+    this program runs it would name another project.
 
     `enter` is called with every path before the file system is asked about it, because it may be on
     another file system than `cwd`. An exception of `enter` is passed on; nothing else is raised,
     whatever the directory and its files are.
     """
+    names = PathNames(rules.worktrees)
     if not clean_path(cwd):
         return ""
     start = Path(os.path.normpath(without_prefix(cwd)))
     if not start.is_absolute():
-        return folder_name(cwd)
+        return names.folder_name(cwd)
     for folder in (start, *start.parents):
         git = folder / ".git"
         enter(str(git))
         try:
             if not git.exists():
                 continue
-            if folder != start and _is_home(folder, homes, enter):
+            if folder != start and _is_home(folder, rules.homes, enter):
                 break
         except OSError:
             break
-        return clean_path(_repository_name(git, enter)) or folder_name(str(folder))
-    return _name_beside(start, enter) or folder_name(cwd)
+        name = clean_path(_repository_name(git, names, enter))
+        return name or names.folder_name(str(folder))
+    return _name_beside(start, names, enter) or names.folder_name(cwd)
 
 
-def _name_beside(start: Path, enter: Enter) -> str:
+def folder_name(cwd: str, rules: Rules = NO_RULES) -> str:
+    """Return the project's name by its path alone, without looking at it."""
+    return PathNames(rules.worktrees).folder_name(cwd)
+
+
+def _name_beside(start: Path, names: PathNames, enter: Enter) -> str:
     """Return the name of the repository beside a removed worktree; "" if there is none.
 
     A worktree is often `<repository>-<name>`. Its repository knows it until git prunes it.
@@ -73,7 +94,7 @@ def _name_beside(start: Path, enter: Enter) -> str:
             git = removed.with_name(name) / ".git"
             enter(str(git))
             if (git / "worktrees" / removed.name).exists():
-                return clean_path(_repository_name(git, enter))
+                return clean_path(_repository_name(git, names, enter))
     except (OSError, ValueError):
         pass
     return ""
@@ -90,7 +111,7 @@ def _is_home(folder: Path, homes: Sequence[str], enter: Enter) -> bool:
     return False
 
 
-def _repository_name(git: Path, enter: Enter) -> str:
+def _repository_name(git: Path, names: PathNames, enter: Enter) -> str:
     """Return the name in the remote's URL, else the main repository's; "" if none is known."""
     try:
         common = _common_directory(git, enter)
@@ -105,7 +126,7 @@ def _repository_name(git: Path, enter: Enter) -> str:
         name = ""  # it is removed, or on another system
     except (ValueError, RuntimeError):
         return ""
-    return name or repository_name(components(str(common)))
+    return name or names.repository_name(components(str(common)))
 
 
 def remote_name(config: str) -> str:

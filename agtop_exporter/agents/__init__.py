@@ -62,6 +62,9 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Record types that the reader knows. All other types are counted as format drift."""
     not_in_files: str = ""
     """Usage that its files do not contain."""
+    worktrees: Mapping[str, int] = {}
+    """Folders with its worktrees of many repositories, for the names of projects: name of the
+    folder, and the place of the repository in the path below its `worktrees` (see PathNames)."""
     unread: tuple[tuple[str, str], ...] = ()
     """Places that may hold usage and are not read: (pattern of a path below the home, reason)."""
 
@@ -81,7 +84,9 @@ def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
     return {agent.name: agent.signature for agent in agents}
 
 
-def walk(directory: Path | str, *, suffix: str, depth: int) -> Iterator[os.DirEntry[str]]:
+def walk(
+    directory: Path | str, *, suffix: str | tuple[str, ...], depth: int
+) -> Iterator[os.DirEntry[str]]:
     """List the regular files with a suffix, at most `depth` directories below.
 
     Symbolic links to files and directories are followed. All that is not below a link comes first.

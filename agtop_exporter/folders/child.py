@@ -3,7 +3,7 @@
 It imports the standard library only: it is started often, and is to be ready soon.
 
 Standard input and output carry lines of JSON. A question is `[kind, paths, places not to be
-entered, home directories]`. Each path has an answer: `[real path, project]`, or the place that must
+entered, rules for names]`. Each path has an answer: `[real path, project]`, or the place that must
 not be entered where the path leads there. Standard error is a file that holds the place that is
 being looked at, followed by a zero byte: the exporter reads it where no answer comes.
 """
@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from agtop_exporter.folders.helper import PROBE, SilentError
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.folders.walker import MAX_PATH, Walker
-from agtop_exporter.path_names import folder_name
-from agtop_exporter.project import project_name
+from agtop_exporter.project import Rules, folder_name, project_name
 
 PLACE_FILE = 2  # standard error
 
@@ -26,15 +25,13 @@ def main() -> None:
     """Answer until the other side closes."""
     _say("ready")
     for line in sys.stdin:
-        kind, paths, silent, homes = json.loads(line)
+        kind, paths, silent, rules = json.loads(line)
         for path in paths:
-            _say(_answer(kind, path, silent, homes))
+            _say(_answer(kind, path, silent, Rules(*rules)))
         _show("")
 
 
-def _answer(
-    kind: str, path: str, silent: Sequence[str], homes: Sequence[str]
-) -> tuple[str, str] | str:
+def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[str, str] | str:
     """Return the answer to one question."""
 
     def enter(place: str) -> None:
@@ -44,7 +41,7 @@ def _answer(
         _show(place)
 
     if len(path) >= MAX_PATH:  # nothing can be there
-        return path, folder_name(path)
+        return path, folder_name(path, rules)
     walker = Walker(enter)
     try:
         enter(path)
@@ -52,11 +49,11 @@ def _answer(
         if kind == PROBE:
             _call_server(real)
             return real, ""
-        return real, project_name(path, homes=homes, enter=walker.real)
+        return real, project_name(path, rules, enter=walker.real)
     except SilentError as error:
         return str(error)
     except Exception:  # noqa: BLE001 - whatever the path is, the next one is looked at
-        return path, folder_name(path)
+        return path, folder_name(path, rules)
 
 
 def _call_server(path: str) -> None:

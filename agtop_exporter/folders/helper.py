@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtop_exporter.folders.mounts import MountTable, mount_of
+from agtop_exporter.project import Rules
 
 if TYPE_CHECKING:
     from agtop_exporter.folders.process import FolderProcess, OtherProcess
@@ -62,12 +63,12 @@ class Helper:
                 self._end(child)
         return len(self._late)
 
-    def send(self, kind: str, paths: Sequence[str], homes: Sequence[str]) -> None:
+    def send(self, kind: str, paths: Sequence[str], rules: Rules) -> None:
         """Ask about some paths, after all answers to the last question."""
         self.count_silent()
         try:
             child = self._child or self._start()
-            child.ask((kind, paths, tuple(self._late), homes))
+            child.ask((kind, paths, tuple(self._late), rules))
         except (OSError, EOFError):
             self.end()
             raise

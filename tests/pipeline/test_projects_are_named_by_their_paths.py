@@ -4,9 +4,12 @@ import os
 
 import pytest
 
+from agtop_exporter.agents import load_agents
 from agtop_exporter.folders import Folders
-from agtop_exporter.path_names import folder_name
-from agtop_exporter.project import project_name
+from agtop_exporter.project import Rules, folder_name, project_name
+
+WORKTREES = {name: at for agent in load_agents() for name, at in agent.worktrees.items()}
+RULES = Rules(worktrees=WORKTREES)
 
 ENGINE = [
     "/srv/gone/engine",
@@ -110,8 +113,8 @@ def remote(folder, name):
 @pytest.mark.usefixtures("started_in")
 @pytest.mark.parametrize("cwd", ENGINE)
 def test_a_path_names_its_project(cwd):
-    assert project_name(cwd) == "engine"
-    assert folder_name(cwd) == "engine"
+    assert project_name(cwd, RULES) == "engine"
+    assert folder_name(cwd, RULES) == "engine"
 
 
 @pytest.mark.usefixtures("started_in")
@@ -128,6 +131,7 @@ def test_an_ordinary_folder_keeps_its_name(cwd):
 @pytest.mark.usefixtures("started_in")
 def test_the_child_process_gives_the_same_names():
     folders = Folders(dict(os.environ))
+    folders.rules = RULES
     try:
         assert {folders.find(cwd).project for cwd in ENGINE} == {"engine"}
         assert {folders.find(cwd).project for cwd in NOTHING if "\0" not in cwd} == {""}
@@ -179,13 +183,13 @@ def test_a_repository_at_the_home_does_not_name_every_project(linked, tmp_path):
     home = remote(tmp_path / "ada", "dotfiles")
     (home / "src" / "engine").mkdir(parents=True)
     (tmp_path / "link").symlink_to(home)
-    homes = [str(tmp_path / "link" if linked else home)]
-    assert project_name(str(home / "src" / "engine"), homes=homes) == "engine"
-    assert project_name(str(home / "gone" / ".worktrees" / "x"), homes=homes) == "gone"
-    assert project_name(str(home), homes=homes) == "dotfiles"
+    rules = Rules(homes=[str(tmp_path / "link" if linked else home)])
+    assert project_name(str(home / "src" / "engine"), rules) == "engine"
+    assert project_name(str(home / "gone" / ".worktrees" / "x"), rules) == "gone"
+    assert project_name(str(home), rules) == "dotfiles"
     assert project_name(str(home / "src" / "engine")) == "dotfiles"  # it is nobody's home
     remote(home / "src" / "engine", "loom")
-    assert project_name(str(home / "src" / "engine" / "deep"), homes=homes) == "loom"
+    assert project_name(str(home / "src" / "engine" / "deep"), rules) == "loom"
 
 
 @pytest.mark.parametrize(

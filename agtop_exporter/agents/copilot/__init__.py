@@ -110,6 +110,7 @@ AGENT = Agent(
     read=read,
     signature=SIGNATURE,
     aliases=("github-copilot",),
+    worktrees={"copilot-worktrees": 0},  # <folder>/copilot-worktrees/<repository>/<name>
     unread=UNREAD,
     known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
     not_in_files=(

@@ -58,6 +58,7 @@ AGENT = Agent(
     files=files,
     read=read,
     signature=SIGNATURE,
+    worktrees={".cursor": 0},  # ~/.cursor/worktrees/<repository>/<id>
     unread=(
         (".cursor/chats", "chats of the command line tool"),
         (".config/cursor/chats", "chats of the command line tool"),
