@@ -10,6 +10,7 @@ import msgspec
 
 from agtop_exporter.agents import MAX_DEPTH, Agent
 from agtop_exporter.folders import Folders
+from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.pipeline import Pipeline
 
 ENTRIES_MAX = 200_000  # of a root that are looked at
@@ -115,19 +116,23 @@ def places_not_read(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[
     those in the homes of Windows that WSL shows below `drives`.
     """
     places = pipeline.places(agent.name)
-    roots = frozenset((*places.roots, *map(Path, places.silent)))
+    roots = (*map(str, places.roots), *places.silent)
+    for place, reason in _candidates(agent, pipeline, drives):
+        if not any(is_below(str(place), root) for root in roots):
+            yield str(place), reason
+
+
+def _candidates(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[tuple[Path, str]]:
     for home in pipeline.homes:
         if pipeline.folders.trouble_with(str(home), below=True):
             continue
         for pattern, reason in agent.unread:
-            yield from ((str(path), reason) for path in _matches(home, pattern))
-        for root in agent.roots(home, {}):
-            if root not in roots and _exists(root):
-                yield str(root), "variables of the environment name other directories"
+            yield from ((place, reason) for place in _matches(home, pattern))
+        for root in filter(_exists, agent.roots(home, {})):
+            yield root, "variables of the environment name other directories"
     for home in _windows_homes(drives, pipeline.homes, pipeline.folders):
-        for root in agent.roots(home, {}):
-            if root not in roots and _exists(root):
-                yield str(root), f"a home of Windows: add --home {home}"
+        for root in filter(_exists, agent.roots(home, {})):
+            yield root, f"a home of Windows: add --home {home}"
 
 
 def _windows_homes(drives: Path, homes: Sequence[Path], folders: Folders) -> Iterator[Path]:

@@ -209,3 +209,28 @@ def test_what_records_lack_is_counted(tmp_path):
     assert responses["without_time"] + responses["time_of_file"] == 1
     done = doctor(tmp_path)
     assert "  - 3 responses recorded again (streams, copies); each is counted once\n" in done.stdout
+
+
+def test_places_that_are_read_are_not_reported(tmp_path):
+    """Also not those that a variable names: they match a pattern of places that are not read."""
+    claude_file(tmp_path / "x").write_text(claude_turns(1, range(3)))
+    (tmp_path / "x/.claude").rename(tmp_path / ".claude-work")
+    (tmp_path / ".claude-other/projects").mkdir(parents=True)
+    variables = {"CLAUDE_CONFIG_DIR": str(tmp_path / ".claude-work")}
+    done = run("agtop-exporter", "doctor", *FLAGS, home=tmp_path, **variables)
+    assert f"found and not read: {tmp_path}/.claude-other/projects (" in done.stdout
+    assert "1 file, 1 session, 6 records in " in done.stdout
+    assert ".claude-work/projects (" not in done.stdout
+
+
+def test_chats_of_an_unknown_editor_are_reported(tmp_path):
+    for editor in ("Code", "Another Editor"):
+        chats = tmp_path / f".config/{editor}/User/workspaceStorage/12ab/chatSessions"
+        chats.mkdir(parents=True)
+        (chats.parent / "GitHub.copilot-chat/transcripts").mkdir(parents=True)
+        (chats.parent / "GitHub.copilot-chat/transcripts/1.jsonl").write_text("{}\n")
+    done = doctor(tmp_path)
+    beside = ".config/Code/User/workspaceStorage/12ab/GitHub.copilot-chat/transcripts/1.jsonl"
+    assert f"  - not read: {tmp_path}/{beside} (not a transcript" in done.stdout
+    assert f"  - found and not read: {chats} (chats of an unknown editor)\n" in done.stdout
+    assert done.stdout.count("found and not read") == 1

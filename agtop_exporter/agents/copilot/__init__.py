@@ -40,9 +40,8 @@ UNREAD = (
     (".copilot/history-session-state", "sessions of older versions of the tool"),
     (".config/github-copilot/*/chat*-sessions", "chats of JetBrains editors"),
     *(
-        (f"{settings}/*/User/workspaceStorage/*/GitHub.copilot-chat/{name}", f"{name} of VS Code")
+        (f"{settings}/*/User/workspaceStorage/*/chatSessions", "chats of an unknown editor")
         for settings in (".config", "Library/Application Support", "AppData/Roaming")
-        for name in ("transcripts", "debug-logs")
     ),
 )
 CHAT_FOLDERS = ("chatSessions", "emptyWindowChatSessions")
