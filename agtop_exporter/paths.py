@@ -1,8 +1,17 @@
-"""Validates paths from files of other programs. It does no I/O."""
+"""Validates and splits paths from files of other programs. It does no I/O.
 
+The other program may run on another system than this one: its paths may have backslashes, a drive
+or the name of a server.
+"""
+
+import re
 from urllib.parse import unquote, urlsplit
 
 PATH_BYTES_MAX = 4096  # PATH_MAX of Linux: longer paths cannot be opened
+SEPARATORS = re.compile(r"[/\\]+")
+DRIVE = re.compile(r"[A-Za-z]:")
+DRIVE_PATH = re.compile(r"(?:^|/)([A-Za-z]:[/\\].*)", re.DOTALL)
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a drive has one letter
 
 
 def clean_path(text: str) -> str:
@@ -20,8 +29,45 @@ def clean_path(text: str) -> str:
 
 
 def path_of_uri(uri: str) -> str:
-    """Return the path of a URI, or "" if the URI or its path is invalid."""
+    """Return the path of a URI, or "" if the URI or its path is invalid.
+
+    The path of a URI with a drive, such as `file:///c%3A/src`, begins with the drive.
+    """
     try:
-        return clean_path(unquote(urlsplit(uri).path))
+        path = clean_path(unquote(urlsplit(uri).path))
     except ValueError:  # incomplete IPv6 address
         return ""
+    return path[1:] if DRIVE_PATH.match(path) and path.startswith("/") else path
+
+
+def without_prefix(text: str) -> str:
+    r"""Return a path as the other system has it: from its drive on, if it has one.
+
+    A program that resolves `C:\src` on Linux makes it `/its/directory/C:\src`. A URI becomes its
+    path.
+    """
+    path = path_of_uri(text) if URI.match(text) else text.strip()
+    drive = DRIVE_PATH.search(path)
+    return drive[1] if drive else path
+
+
+def components(text: str) -> tuple[str, ...]:
+    r"""Return the components of a path of any system, without root, drive, server and share.
+
+    `.` and `..` are resolved as far as the text allows. A leading `~` is a component.
+    """
+    path = without_prefix(text)
+    parts = [part for part in SEPARATORS.split(path) if part not in ("", ".", "?")]
+    if path.startswith("\\\\?\\UNC\\"):
+        parts = parts[3:]
+    elif path.startswith(("\\\\", "//wsl")) and not path.startswith("\\\\?\\"):
+        parts = parts[2:]  # \\server\share
+    if parts and DRIVE.fullmatch(parts[0]):
+        parts = parts[1:]
+    resolved: list[str] = []
+    for part in parts:
+        if part != "..":
+            resolved.append(part)
+        elif resolved:
+            resolved.pop()
+    return tuple(resolved)

@@ -1,58 +1,132 @@
 """Names the project of a working directory: its repository's remote name, else its folder's.
 
-Reads `.git` files directly and never runs git. A directory that is gone still has a name.
+Reads `.git` files directly and never runs git. A directory that is gone, or that is on another
+system, has the name that its path gives.
 """
 
 import configparser
+import errno
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
 
-from agtop_exporter.paths import PATH_BYTES_MAX, clean_path
+from agtop_exporter.path_names import PathNames
+from agtop_exporter.paths import PATH_BYTES_MAX, clean_path, components, without_prefix
 from agtop_exporter.reading.files import read_head
 
 MAX_CONFIG_BYTES = 256 * 1024
+BESIDE_MAX = 4  # shorter names beside a removed folder that are looked at
 REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
 
 Enter = Callable[[str], object]
 
 
-def project_name(cwd: str, *, enter: Enter = lambda _path: None) -> str:
+class Rules(NamedTuple):
+    """What the name of a project depends on, beside its directory.
+
+    A repository at one of the `homes` does not name the folders below it. `worktrees` are folders
+    of worktrees (see PathNames).
+    """
+
+    homes: Sequence[str] = ()
+    worktrees: Mapping[str, int] = {}
+
+
+NO_RULES = Rules()
+
+
+def project_name(cwd: str, rules: Rules = NO_RULES, *, enter: Enter = lambda _path: None) -> str:
     """Return the project's name; "" for a directory without one, such as the root.
+
+    A path that is not absolute on this system is not looked up: relative to the directory in which
+    this program runs it would name another project.
 
     `enter` is called with every path before the file system is asked about it, because it may be on
     another file system than `cwd`. An exception of `enter` is passed on; nothing else is raised,
     whatever the directory and its files are.
     """
+    names = PathNames(rules.worktrees)
     if not clean_path(cwd):
         return ""
-    start = Path(cwd)
-    if not start.is_absolute():  # such as a name only: not to be looked for where this program runs
-        return start.name
+    start = Path(os.path.normpath(without_prefix(cwd)))
+    if not start.is_absolute():
+        return names.folder_name(cwd)
     for folder in (start, *start.parents):
         git = folder / ".git"
         enter(str(git))
         try:
             if not git.exists():
                 continue
+            if folder != start and _is_home(folder, rules.homes, enter):
+                break
         except OSError:
             break
-        return clean_path(_repository_name(git, enter)) or folder.name
-    return folder_name(cwd)
+        name = clean_path(_repository_name(git, names, enter))
+        return name or names.folder_name(str(folder))
+    return _name_beside(start, names, enter) or names.folder_name(cwd)
 
 
-def folder_name(cwd: str) -> str:
-    """Return the last component of a path: the project's name if nothing can be looked at."""
-    return Path(cwd).name
+def folder_name(cwd: str, rules: Rules = NO_RULES) -> str:
+    """Return the project's name by its path alone, without looking at it."""
+    return PathNames(rules.worktrees).folder_name(cwd)
 
 
-def _repository_name(git: Path, enter: Enter) -> str:
+def _name_beside(start: Path, names: PathNames, enter: Enter) -> str:
+    """Return the name of the repository beside a removed worktree; "" if there is none.
+
+    A worktree is often `<repository>-<name>`. Its repository knows it until git prunes it.
+    """
+    try:
+        removed = None
+        for folder in (start, *start.parents):
+            enter(str(folder))
+            if folder.exists():
+                break
+            removed = folder
+        name = removed.name if removed else ""
+        for _ in range(BESIDE_MAX):
+            name, dash, _rest = name.rpartition("-")
+            if not (removed and name and dash):
+                break
+            git = removed.with_name(name) / ".git"
+            enter(str(git))
+            if (git / "worktrees" / removed.name).exists():
+                return clean_path(_repository_name(git, names, enter))
+    except (OSError, ValueError):
+        pass
+    return ""
+
+
+def _is_home(folder: Path, homes: Sequence[str], enter: Enter) -> bool:
+    """Return whether a folder is the root or one of the homes. Raises OSError."""
+    if folder == folder.parent:
+        return True
+    for home in homes:
+        enter(home)
+        if str(folder) == home or (Path(home).exists() and folder.samefile(home)):
+            return True
+    return False
+
+
+def _repository_name(git: Path, names: PathNames, enter: Enter) -> str:
     """Return the name in the remote's URL, else the main repository's; "" if none is known."""
     try:
         common = _common_directory(git, enter)
-        return remote_name(_config(common)) or _worktree_name(common)
     except (OSError, ValueError, RuntimeError):  # no path, or a loop of symbolic links
         return ""
+    try:
+        name = remote_name(_config(common))
+        common = common.resolve()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return ""
+        name = ""  # it is removed, or on another system
+    except (ValueError, RuntimeError):
+        return ""
+    return name or names.repository_name(components(str(common)))
 
 
 def remote_name(config: str) -> str:
@@ -65,8 +139,10 @@ def remote_name(config: str) -> str:
         url = parser.get('remote "origin"', "url", fallback="") or ""
     except configparser.Error:
         return ""
-    found = REMOTE_NAME.search(url.strip().strip('"'))
-    return found[1] if found else ""
+    url = url.strip().strip('"')
+    found = REMOTE_NAME.search(url)
+    name = found[1] if found else ""
+    return "" if name in (".", "..") else unquote(name) if "://" in url else name
 
 
 def _config(common: Path) -> str:
@@ -87,12 +163,6 @@ def _common_directory(git: Path, enter: Enter) -> Path:
     common = target / _first_line(shared)
     enter(str(common))
     return common
-
-
-def _worktree_name(common: Path) -> str:
-    """Return the folder of the main repository, which has the directory `common`."""
-    common = common.resolve()
-    return common.parent.name if common.name == ".git" else ""
 
 
 def _first_line(path: Path) -> str:

@@ -15,6 +15,7 @@ from agtop_exporter.cli.wiring import (
     state_directory,
 )
 from agtop_exporter.doctor import text
+from agtop_exporter.doctor.records import RecordCounts
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.logs import log_for_people, log_nothing
 from agtop_exporter.pipeline.failing import remembered_errors
@@ -36,11 +37,10 @@ def run(options: Namespace) -> None:
     ):
         make_refresher(settings, pipeline)
         log_nothing()  # the report has it
-        report = doctor.examine(
-            pipeline,
-            refresh(pipeline, now()),
-            problems=problems,
-        )
+        records = RecordCounts()
+        pipeline.findings.on_batch = records.add
+        snapshot = refresh(pipeline, now())
+        report = doctor.examine(pipeline, snapshot, problems=problems, records=records)
     write(doctor.as_json(report) if options.json else text.render(report))
     if report.needs_attention:
         sys.exit(1)

@@ -5,16 +5,17 @@ without problems and 1 with problems.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from agtop_exporter.agents import Agent
+from agtop_exporter.doctor.places import DRIVES, Inventory, NotRead, places_not_read
+from agtop_exporter.doctor.records import RecordCounts, Records
 from agtop_exporter.doctor.unfinished import unfinished_records
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
-    AgentStatus,
     PriceSource,
     RefreshError,
     Snapshot,
@@ -23,7 +24,6 @@ from agtop_exporter.model import (
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
 
-FOLDER_DEPTH = 4  # below a root; no agent writes deeper
 TOKENS_PER_PRICE = 1_000_000
 
 
@@ -62,6 +62,10 @@ class Finding(msgspec.Struct, frozen=True):
     sessions: int
     records: int
     unreadable: tuple[Unreadable, ...]
+    not_read: tuple[NotRead, ...]  # in its roots
+    elsewhere: tuple[NotRead, ...]  # in places that are not looked at
+    responses: Records
+    sessions_without_directory: int
     skipped: tuple[Skipped, ...]
     unknown_records: dict[str, int]  # record types that the reader does not know
     unpriced_models: dict[str, int]  # model -> tokens
@@ -126,17 +130,19 @@ def examine(
     snapshot: Snapshot,
     *,
     problems: Sequence[str],
+    records: RecordCounts,
+    drives: Path = DRIVES,
 ) -> Report:
     """Return the report on a refresh that read all files.
 
-    `problems` were found before the refresh. `homes` and `environment` determine the roots.
+    `problems` were found before the refresh, and `records` are those of the refresh. `drives` is
+    where drives of Windows are mounted.
     """
-    statuses = {status.agent: status for status in snapshot.agents}
     used = pipeline.prices.used()
     models = {use.model for use in used}
     return Report(
         agents=tuple(
-            _finding(agent, statuses[name], pipeline, snapshot)
+            _finding(agent, pipeline, snapshot, records.of(name), drives)
             for name, agent in pipeline.agents.items()
         ),
         price_sources=snapshot.price_sources,
@@ -160,23 +166,23 @@ def daemon_problems(errors: Iterable[RefreshError]) -> list[str]:
 
 
 def _finding(
-    agent: Agent,
-    status: AgentStatus,
-    pipeline: Pipeline,
-    snapshot: Snapshot,
+    agent: Agent, pipeline: Pipeline, snapshot: Snapshot, records: Records, drives: Path
 ) -> Finding:
+    (status,) = (status for status in snapshot.agents if status.agent == agent.name)
     sessions = [session for session in snapshot.sessions if session.agent == agent.name]
     unpriced: dict[str, int] = {}
     for session in sessions:
         for model, usage in session.models.items():
             if usage.cost.unpriced_tokens:
                 unpriced[model] = unpriced.get(model, 0) + usage.cost.unpriced_tokens
-    unreadable = dict(pipeline.findings.unreadable[agent.name])
     places = pipeline.places(agent.name)
+    read = pipeline.ledger.cursors.get(agent.name, {})
+    inventory = Inventory(read, places.aliases, pipeline.folders)
     for root in places.roots:
-        unreadable.update(_closed_folders(root))
-    cursors = pipeline.ledger.cursors.get(agent.name, {})
-    unfinished = unfinished_records(cursors, now=snapshot.generated_at)
+        inventory.look(root)
+    unreadable = pipeline.findings.unreadable[agent.name] | inventory.unreadable
+    elsewhere = dict(places_not_read(agent, pipeline, drives))
+    unfinished = unfinished_records(read, now=snapshot.generated_at)
     return Finding(
         agent=agent.name,
         title=agent.title,
@@ -188,6 +194,14 @@ def _finding(
         sessions=len(sessions),
         records=int(snapshot.totals.get(("scan_records", agent.name), 0)),
         unreadable=tuple(Unreadable(path, reason) for path, reason in unreadable.items()),
+        not_read=tuple(
+            NotRead(path, reason)
+            for path, reason in inventory.not_read.items()
+            if path not in unreadable
+        ),
+        elsewhere=tuple(NotRead(path, reason) for path, reason in elsewhere.items()),
+        responses=records,
+        sessions_without_directory=sum(not session.cwd for session in sessions),
         skipped=(
             *(
                 Skipped(error.reason, error.count, error.example)
@@ -208,22 +222,6 @@ def _finding(
         processes_in_containers=pipeline.pairing.strangers(agent.name),
         processes_of_others=pipeline.pairing.hides(agent.name),
     )
-
-
-def _closed_folders(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield the directories below a root that cannot be listed: (path, reason)."""
-    waiting = [(str(root), FOLDER_DEPTH)]
-    for path, depth_left in waiting:
-        try:
-            with os.scandir(path) as entries:
-                folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            yield path, error.strerror or type(error).__name__
-            continue
-        if depth_left:
-            waiting += [(folder, depth_left - 1) for folder in folders]
 
 
 def _conflict(one: Disagreement) -> PriceConflict:

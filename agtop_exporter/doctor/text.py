@@ -3,15 +3,19 @@
 claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
   ! 3 records are not valid JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
   ! no price is known for claude-imaginary-9 (12,000 tokens)
+  - 6 responses recorded again (streams, copies); each is counted once
+  - not read: /home/ada/.claude/projects/beta/7d1f.jsonl (a link to nothing)
+  - found and not read: /home/ada/.config/Claude/local-agent-mode-sessions (sessions of Cowork)
   - not in its files: title, compaction and safety requests, streams that were cut
 not found    codex, gemini (--json lists the searched directories)
 2 problems found: see the lines marked "!".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, Skipped
+from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.model import PriceSource
 
 NAME_WIDTH = 12
@@ -49,12 +53,12 @@ def render(report: Report) -> str:
     """Return the report as lines. `!` marks a problem and `-` a remark."""
     lines: list[str] = []
     for finding in report.agents:
-        if finding.is_present or finding.needs_attention:
+        if finding.is_present or finding.needs_attention or finding.elsewhere:
             lines += _about(finding)
     missing = [
         finding.agent
         for finding in report.agents
-        if not (finding.is_present or finding.needs_attention)
+        if not (finding.is_present or finding.needs_attention or finding.elsewhere)
     ]
     if missing:
         names = ", ".join(missing)
@@ -65,12 +69,16 @@ def render(report: Report) -> str:
     lines.append(_row("prices", sources))
     lines += [f"  - {line}" for line in _about_prices(report)]
     lines += [f"  ! {problem}" for problem in report.problems]
-    return "\n".join([*lines, _verdict(sum(line.startswith("  ! ") for line in lines)), ""])
+    verdict = _verdict(
+        sum(line.startswith("  ! ") for line in lines),
+        all_read=not any(finding.elsewhere for finding in report.agents),
+    )
+    return "\n".join([*lines, verdict, ""])
 
 
-def _verdict(problems: int) -> str:
+def _verdict(problems: int, *, all_read: bool) -> str:
     if not problems:
-        return "No problems found."
+        return "No problems found." if all_read else "No problems found in what was read."
     return f'{_counted(problems, "problem")} found: see the line{"s" * (problems > 1)} marked "!".'
 
 
@@ -101,6 +109,9 @@ def _about(finding: Finding) -> Iterator[str]:
     if finding.unpriced_models:
         models = _listed(finding.unpriced_models, unit=" tokens")
         yield f"  ! no price is known for {models}"
+    yield from _about_records(finding)
+    yield from (f"  - not read: {line}" for line in _about_not_read(finding.not_read))
+    yield from (f"  - found and not read: {line}" for line in _about_not_read(finding.elsewhere))
     if finding.not_in_files:
         yield f"  - not in its files: {finding.not_in_files}"
     if finding.sessions_ahead:
@@ -111,6 +122,33 @@ def _about(finding: Finding) -> Iterator[str]:
         yield f"  - in containers, with unknown sessions: {processes} (see --home)"
     if finding.processes_of_others:
         yield "  - another user runs it in a container: its processes are not read"
+
+
+def _about_records(finding: Finding) -> Iterator[str]:
+    """Yield remarks about what the records lack."""
+    responses = finding.responses
+    facts = (
+        (responses.repeated, "recorded again (streams, copies); each is counted once"),
+        (responses.without_model, "recorded without a model"),
+        (responses.without_time, "recorded without a time"),
+        (responses.time_of_file, "recorded without a time; that of the file is used"),
+    )
+    for count, fact in facts:
+        if count:
+            yield f"  - {_counted(count, 'response')} {fact}"
+    if finding.sessions_without_directory:
+        count = finding.sessions_without_directory
+        yield f"  - {_counted(count, 'session')} without a directory; the project is unknown"
+
+
+def _about_not_read(found: Iterable[NotRead]) -> Iterator[str]:
+    """Yield a line for each reason, with the first path."""
+    paths: dict[str, list[str]] = {}
+    for one in found:
+        paths.setdefault(one.reason, []).append(one.path)
+    for reason, places in paths.items():
+        more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
+        yield f"{_plain(places[0])}{more} ({reason})"
 
 
 def _about_skipped(skipped: Skipped) -> str:

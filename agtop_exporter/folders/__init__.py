@@ -14,7 +14,7 @@ from agtop_exporter import platforms
 from agtop_exporter.folders.helper import LIMITS, PROBE, PROJECT, Helper, SilentError
 from agtop_exporter.folders.mounts import Mount, MountTable, is_below, mount_of
 from agtop_exporter.folders.walker import Walker
-from agtop_exporter.project import folder_name, project_name
+from agtop_exporter.project import NO_RULES, folder_name, project_name
 
 FOLDERS_MAX = 4096  # whose answers are kept
 SILENT_MAX = 8  # places that do not respond: each holds a child process
@@ -58,6 +58,8 @@ class Folders:
         """
         self.on_trouble: Callable[[Trouble], object] = lambda _trouble: None
         """Called with every trouble that is met."""
+        self.rules = NO_RULES
+        """For the names of projects; for the folders that are asked for next."""
         self._table = table or MountTable()
         self._helper = Helper(environment, self._table, limits=limits, command=command)
         self._known: dict[str, Folder] = {}
@@ -79,7 +81,7 @@ class Folders:
                 break
         if platforms.LINUX and len(new) > 1 and not self._pending:
             try:
-                self._helper.send(PROJECT, new)
+                self._helper.send(PROJECT, new, self.rules)
             except (OSError, EOFError):
                 return
             self._pending.extend(new)
@@ -131,7 +133,9 @@ class Folders:
     def _ask(self, kind: str, path: str) -> Folder:
         self._collect()
         if kind == PROJECT and self._helper.count_late() >= SILENT_MAX:
-            return _unknown(path, "other folders", f"not looked at: {SILENT_MAX} do not respond")
+            return self._unknown(
+                path, "other folders", f"not looked at: {SILENT_MAX} do not respond"
+            )
         try:
             return self._asked(kind, path)
         except (OSError, EOFError):  # somebody has ended the child
@@ -140,12 +144,13 @@ class Folders:
             return self._asked(kind, path)
         except (OSError, EOFError) as error:
             reason = f"no child process to look at them: {str(error) or type(error).__name__}"
-            return _unknown(path, "project folders", reason)
+            return self._unknown(path, "project folders", reason)
 
     def _asked(self, kind: str, path: str) -> Folder:
         if not platforms.LINUX:  # which alone tells where a child process is stuck
-            return self._keep(path, Folder(os.path.realpath(path), project_name(path)))
-        self._helper.send(kind, [path])
+            name = project_name(path, self.rules)
+            return self._keep(path, Folder(os.path.realpath(path), name))
+        self._helper.send(kind, [path], self.rules)
         return self._received(kind, path)
 
     def _received(self, kind: str, path: str) -> Folder:
@@ -153,7 +158,7 @@ class Folders:
         try:
             folder = Folder(*self._helper.receive(kind, path))
         except SilentError as error:
-            return _unknown(path, str(error), DOES_NOT_RESPOND)
+            return self._unknown(path, str(error), DOES_NOT_RESPOND)
         return self._keep(path, folder) if kind == PROJECT else folder
 
     def _keep(self, path: str, folder: Folder) -> Folder:
@@ -161,6 +166,9 @@ class Folders:
             self._known.clear()
         self._known[path] = folder
         return folder
+
+    def _unknown(self, path: str, place: str, reason: str) -> Folder:
+        return Folder(path, folder_name(path, self.rules), Trouble(place, reason))
 
     def _collect(self, *, until: str = "") -> None:
         """Take the answers that were expected: all, or those up to one folder's."""
@@ -223,10 +231,6 @@ class Folders:
         elif folder.trouble.reason == DOES_NOT_RESPOND:
             return folder.trouble
         return None
-
-
-def _unknown(path: str, place: str, reason: str) -> Folder:
-    return Folder(path, folder_name(path), Trouble(place, reason))
 
 
 class _NotLocalError(Exception):

@@ -3,9 +3,9 @@
 It imports the standard library only: it is started often, and is to be ready soon.
 
 Standard input and output carry lines of JSON. A question is `[kind, paths, places not to be
-entered]`. Each path has an answer: `[real path, project]`, or the place that must not be entered
-where the path leads there. Standard error is a file that holds the place that is being looked at,
-followed by a zero byte: the exporter reads it where no answer comes.
+entered, rules for names]`. Each path has an answer: `[real path, project]`, or the place that must
+not be entered where the path leads there. Standard error is a file that holds the place that is
+being looked at, followed by a zero byte: the exporter reads it where no answer comes.
 """
 
 import json
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from agtop_exporter.folders.helper import PROBE, SilentError
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.folders.walker import MAX_PATH, Walker
-from agtop_exporter.project import folder_name, project_name
+from agtop_exporter.project import Rules, folder_name, project_name
 
 QUESTIONS, ANSWERS, PLACE_FILE = 0, 1, 2  # the descriptors of the standard streams
 
@@ -24,13 +24,13 @@ def main() -> None:
     """Answer until the other side closes."""
     _say("ready")
     for line in open(QUESTIONS, "rb", closefd=False):  # noqa: SIM115 - until the end
-        kind, paths, silent = json.loads(line)
+        kind, paths, silent, rules = json.loads(line)
         for path in paths:
-            _say(_answer(kind, path, silent))
+            _say(_answer(kind, path, silent, Rules(*rules)))
         _show("")
 
 
-def _answer(kind: str, path: str, silent: Sequence[str]) -> tuple[str, str] | str:
+def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[str, str] | str:
     """Return the answer to one question."""
 
     def enter(place: str) -> None:
@@ -40,7 +40,7 @@ def _answer(kind: str, path: str, silent: Sequence[str]) -> tuple[str, str] | st
         _show(place)
 
     if len(path) >= MAX_PATH:  # nothing can be there
-        return path, folder_name(path)
+        return path, folder_name(path, rules)
     walker = Walker(enter)
     try:
         enter(path)
@@ -48,11 +48,11 @@ def _answer(kind: str, path: str, silent: Sequence[str]) -> tuple[str, str] | st
         if kind == PROBE:
             _call_server(real)
             return real, ""
-        return real, project_name(path, enter=walker.real)
+        return real, project_name(path, rules, enter=walker.real)
     except SilentError as error:
         return str(error)
     except Exception:  # noqa: BLE001 - whatever the path is, the next one is looked at
-        return path, folder_name(path)
+        return path, folder_name(path, rules)
 
 
 def _call_server(path: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtop_exporter.folders.mounts import Mount, MountTable, mount_of
+from agtop_exporter.project import Rules
 
 if TYPE_CHECKING:
     from agtop_exporter.folders.process import FolderProcess, OtherProcess
@@ -63,12 +64,12 @@ class Helper:
                 self._end(child)
         return sum(child.is_own for child, _ in self._late.values())
 
-    def send(self, kind: str, paths: Sequence[str]) -> None:
+    def send(self, kind: str, paths: Sequence[str], rules: Rules) -> None:
         """Ask about some paths, after all answers to the last question."""
         self.count_late()
         try:
             child = self._child or self._start()
-            child.ask((kind, paths, tuple(self._late)))
+            child.ask((kind, paths, tuple(self._late), rules))
         except (OSError, EOFError):
             self.end()
             raise

@@ -30,6 +30,7 @@ from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
+from agtop_exporter.project import Rules
 from agtop_exporter.settings import Settings
 from agtop_exporter.telemetry import Telemetry
 
@@ -61,11 +62,16 @@ class Pipeline:
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
+        self.homes = tuple(homes)
         self.telemetry = Telemetry()
         self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self.folders = folders or Folders(environment)
         self.findings = Findings(self.steps, self.telemetry)
         self.folders.on_trouble = self.findings.log_trouble
+        self.folders.rules = Rules(
+            homes=tuple(dict.fromkeys(filter(None, (*map(str, homes), environment.get("HOME"))))),
+            worktrees={name: place for agent in agents for name, place in agent.worktrees.items()},
+        )
         self._guard = guard or Guard()
         self._files = {
             agent.name: GuardedFiles(

@@ -7,6 +7,7 @@ those that were written to lately are looked at in each.
 import heapq
 import itertools
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import Protocol
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import MAY_FOLLOW, Agent, Environment
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
+from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, places_of
 
 LOOKS_PER_REFRESH = 1000  # some 10 ms
 HOT_FILES = 256
@@ -29,7 +31,7 @@ class Entry(Protocol):
     @property
     def path(self) -> str: ...  # noqa: D102 - as of os.DirEntry
 
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result: ...  # noqa: D102
+    def stat(self) -> os.stat_result: ...  # noqa: D102 - symbolic links are followed
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +52,7 @@ class Listing(msgspec.Struct, frozen=True):
     work: tuple[Work, ...]  # files that changed since their cursors
     moved: tuple[tuple[str, str], ...]  # old path, new path
     gone: tuple[str, ...]
+    not_followed: tuple[str, ...] = ()  # symbolic links that were met
 
 
 class _Plain(msgspec.Struct, frozen=True):
@@ -57,8 +60,8 @@ class _Plain(msgspec.Struct, frozen=True):
 
     path: str
 
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        return os.stat(self.path, follow_symlinks=follow_symlinks)  # noqa: PTH116 - hot path
+    def stat(self) -> os.stat_result:
+        return os.stat(self.path)  # noqa: PTH116 - hot path
 
 
 class AgentFiles:
@@ -71,11 +74,14 @@ class AgentFiles:
         self._environment = environment
         self.root = ""
         """The one that is being looked at, or was last."""
+        self.aliases: dict[str, str] = {}
+        """Other paths of files that are read: path -> the path that is read."""
         self._pass: Iterator[Entry] | None = None
         self._seen: set[str] = set()
         self._groups: dict[str, Entry] = {}  # entries that are more than one file
         self._hot: list[str] | None = None  # those that were written to last
         self._first = True
+        self._not_followed: set[str] = set()  # in the pass at hand
         self._avoided: AbstractSet[str] = frozenset()  # in the pass at hand
 
     def look(
@@ -84,20 +90,47 @@ class AgentFiles:
         *,
         roots: Iterable[Path] | None = None,
         avoid: AbstractSet[str] = frozenset(),
+        may_follow: Callable[[str], bool] = lambda _link: True,
         beat: Callable[[], None] = lambda: None,
     ) -> Listing:
         """Compare files with their cursors; `cursors` are those of this agent.
 
         Only the given `roots` are looked at, by default all, and nothing that is at or below a path
-        of `avoid`: what is there counts neither as changed nor as gone. `beat` is called after
-        every file.
+        of `avoid`: what is there counts neither as changed nor as gone. `may_follow` is asked for
+        every symbolic link below a root; behind one that is not followed, nothing is gone either.
+        `beat` is called after every file.
         """
+
+        def asked(link: str) -> bool:
+            if followed := may_follow(link):
+                return followed
+            self._not_followed.add(link)
+            return False
+
+        token = MAY_FOLLOW.set(asked)
+        try:
+            return self._look(cursors, roots, avoid, beat)
+        finally:
+            MAY_FOLLOW.reset(token)
+
+    def look_again(self) -> None:
+        """Let the next look be at everything, as the first is."""
+        self._first, self._pass = True, None
+
+    def _look(
+        self,
+        cursors: Mapping[str, Cursor],
+        roots: Iterable[Path] | None,
+        avoid: AbstractSet[str],
+        beat: Callable[[], None],
+    ) -> Listing:
         roots = self.roots(self._homes) if roots is None else roots
         usable, unreadable = _usable(self._entered(roots))
         files, self._pass = self._pass, None  # a pass that an exception ends is begun again
         if files is None or self._avoided != avoid:
             files = self._listed(usable)
             self._seen, self._avoided = set(), avoid
+            self._not_followed.clear()
         changed: dict[str, os.stat_result] = {}
         gone: list[str] = []
         unnamed: list[tuple[str, str]] = []
@@ -108,11 +141,11 @@ class AgentFiles:
             if not isinstance(entry, os.DirEntry):
                 self._groups[entry.path] = entry
             self._seen.add(entry.path)
-            _look_at(entry, cursors, changed)
+            self._look_at(entry, cursors, changed)
             beat()
         following = next(files, None)
         if following is None:
-            complete = not (unreadable or avoid)
+            complete = not (unreadable or avoid or self._not_followed)
             gone = [path for path in cursors if path not in self._seen] if complete else []
             self._first = False
         else:
@@ -121,13 +154,41 @@ class AgentFiles:
                 self._hot = _latest(cursors)
             for path in self._hot:
                 if not any(is_below(path, place) for place in avoid):
-                    _look_at(self._groups.get(path) or _Plain(path), cursors, changed)
+                    self._look_at(self._groups.get(path) or _Plain(path), cursors, changed)
                     beat()
         if changed or following is None:
             self._hot = None
         work, moved = self._compared(cursors, changed, gone)
         unusable = (*unreadable, *unnamed)
-        return Listing(bool(usable), unusable, tuple(work), tuple(moved), tuple(gone))
+        return Listing(
+            present=bool(usable),
+            unreadable=unusable,
+            work=tuple(work),
+            moved=tuple(moved),
+            gone=tuple(gone),
+            not_followed=tuple(self._not_followed),
+        )
+
+    def _look_at(
+        self, entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]
+    ) -> None:
+        """Add a file to `changed` if it differs from its cursor."""
+        try:
+            status = entry.stat()
+        except OSError:  # it vanished since it was listed
+            return
+        cursor = cursors.get(entry.path)
+        if cursor is None and entry.path in self.aliases:
+            if is_same_file(self.aliases[entry.path], status):
+                return
+            del self.aliases[entry.path]
+        if (
+            cursor is None
+            or cursor.mtime_ns != status.st_mtime_ns
+            or cursor.size != status.st_size
+            or cursor.inode != status.st_ino
+        ):
+            changed[entry.path] = status
 
     def _entered(self, roots: Iterable[Path]) -> Iterator[Path]:
         for root in roots:
@@ -152,34 +213,51 @@ class AgentFiles:
         changed: Mapping[str, os.stat_result],
         gone: list[str],
     ) -> tuple[list[Work], list[tuple[str, str]]]:
-        """Return what is to be read, and what was renamed, which is then not `gone`."""
+        """Return what is to be read, and what was renamed, which is then not `gone`.
+
+        Of several new paths of one file one is read, whichever was found first.
+        """
         work, moved = [], []
-        places: dict[tuple[int, int], str] = {}
-        if any(path not in cursors for path in changed):
-            places = {(cursor.device, cursor.inode): path for path, cursor in cursors.items()}
+        chosen = chosen_paths(cursors, changed)
+        places = places_of(cursors) if chosen else {}
         for path, status in changed.items():
-            cursor = cursors.get(path, Cursor())
-            old = places.get((status.st_dev, status.st_ino)) if path not in cursors else None
-            if old is not None and not os.path.lexists(old):
-                moved.append((old, path))
-                cursor = cursors[old]
-                if old in gone:
-                    gone.remove(old)
+            cursor = cursors.get(path)
+            if cursor is None:
+                file = (status.st_dev, status.st_ino)
+                old = places.get(file, "")
+                read = old if old and is_same_file(old, status) else chosen.get(file, path)
+                if read != path:
+                    self.aliases[path] = read
+                    continue
+                cursor = Cursor()
+                if old and not Path(old).exists():
+                    moved.append((old, path))
+                    cursor = cursors[old]
+                    if old in gone:
+                        gone.remove(old)
             new = _new_bytes(cursor, status.st_size)
             work.append(Work(self._agent.name, path, cursor, new, status.st_mtime_ns))
         return work, moved
 
 
 def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
-    """Return the roots that exist, and those that may not be looked into, with the reason."""
-    usable, unreadable = [], []
+    """Return the roots that exist, and those that may not be looked into, with the reason.
+
+    Of several paths of one root, such as a linked one, the first is used.
+    """
+    usable, unreadable, seen = [], [], set()
     for root in roots:
         try:
-            if root.is_dir():
+            status = root.stat()
+            if stat.S_ISDIR(status.st_mode):
                 with os.scandir(root):
-                    usable.append(root)
-            elif root.exists():
+                    pass
+            file = (status.st_dev, status.st_ino)
+            if file not in seen or not status.st_ino:
+                seen.add(file)
                 usable.append(root)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            continue
         except OSError as error:
             reason = error.strerror or type(error).__name__
             unreadable.append((_as_text(str(root)), reason))
@@ -203,20 +281,3 @@ def _new_bytes(cursor: Cursor, size: int) -> int:
 def _latest(cursors: Mapping[str, Cursor]) -> list[str]:
     """Return the files that were written to last."""
     return heapq.nlargest(HOT_FILES, cursors, key=lambda path: cursors[path].mtime_ns)
-
-
-def _look_at(
-    entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]
-) -> None:
-    try:
-        status = entry.stat(follow_symlinks=False)
-    except OSError:  # it vanished since it was listed
-        return
-    cursor = cursors.get(entry.path)
-    if (
-        cursor is None
-        or cursor.mtime_ns != status.st_mtime_ns
-        or cursor.size != status.st_size
-        or cursor.inode != status.st_ino
-    ):
-        changed[entry.path] = status

@@ -1,7 +1,7 @@
 """What scans could not use, for `doctor` and the log. The log has each message once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import structlog
@@ -32,6 +32,8 @@ class Findings:
         self.skipped: dict[str, tuple[ParseError, ...]] = {}
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
+        self.on_batch: Callable[[Batch], object] = lambda _batch: None
+        """Called with every batch that was counted."""
         self._logged: set[tuple[str, ...]] = set()
         self._logged_count: Counter[tuple[str, str]] = Counter()  # by event and agent
         self._ledger_warning = ""
@@ -48,6 +50,7 @@ class Findings:
 
     def add_batch(self, batch: Batch, errors: Iterable[ParseError]) -> None:
         """Note the records of a batch that were skipped or have an unknown type."""
+        self.on_batch(batch)
         agent = batch.agent
         for kind, count in batch.unknown:
             self.unknown_types[agent].add(kind, count)

@@ -7,6 +7,7 @@ thread, for they may stop to respond at any time.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -16,12 +17,15 @@ from agtop_exporter.model import Cursor
 from agtop_exporter.pipeline.files import AgentFiles, Listing
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
 
+AnyPath = TypeVar("AnyPath", Path, str)
+
 
 class Places(msgspec.Struct, frozen=True):
     """Where an agent may have files."""
 
     roots: tuple[Path, ...] = ()
     silent: tuple[str, ...] = ()  # on file systems that do not respond
+    aliases: Mapping[str, str] = {}  # other paths of files -> the paths that are read
 
 
 class GuardedFiles:
@@ -45,6 +49,7 @@ class GuardedFiles:
         self._environment = environment
         self._responds = False
         self._files = AgentFiles(agent, homes, environment)
+        self._links: set[str] = set()  # below the roots, that were met
         self._guard = guard
         self._folders = folders
 
@@ -68,10 +73,23 @@ class GuardedFiles:
             find = self._files.roots
             found = call(lambda _beat: find(homes)) if bases else find(homes)
             roots = self._responding(found, troubles, below=True)
-        self.places = Places(roots, tuple(troubles))
+        self.places = Places(roots, tuple(troubles), self._files.aliases)
         self._responds = not troubles
-        avoid = troubles.keys()
-        listing = call(lambda beat: self._files.look(cursors, roots=roots, avoid=avoid, beat=beat))
+        links = set(self._responding(self._links, troubles))
+        avoid = frozenset(troubles)
+        while True:
+            listing = call(
+                lambda beat: self._files.look(
+                    cursors, roots=roots, avoid=avoid, may_follow=links.__contains__, beat=beat
+                )
+            )
+            new = [link for link in listing.not_followed if link not in self._links]
+            self._links.update(new)
+            followed = self._responding(new, troubles)
+            if not followed:
+                break
+            links.update(followed)
+            self._files.look_again()
         unreadable = (*listing.unreadable, *dict.fromkeys(troubles.values()))
         return msgspec.structs.replace(listing, unreadable=unreadable)
 
@@ -89,8 +107,8 @@ class GuardedFiles:
         return next(filter(None, plans), "")
 
     def _responding(
-        self, paths: Iterable[Path], troubles: dict[str, Trouble], *, below: bool = False
-    ) -> tuple[Path, ...]:
+        self, paths: Iterable[AnyPath], troubles: dict[str, Trouble], *, below: bool = False
+    ) -> tuple[AnyPath, ...]:
         """Return the paths that respond, and add the troubles with the others."""
         responding = []
         for path in paths:

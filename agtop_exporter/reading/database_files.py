@@ -33,6 +33,7 @@ def openable(path: Path, *, size: int, cleanup: contextlib.ExitStack) -> Openabl
 
     A temporary copy is removed by `cleanup`. Raises OSError.
     """
+    path = path.resolve()  # SQLite keeps the journal beside the file itself
     journal = Path(f"{path}-wal")
     if not _size(journal):
         with path.open("rb") as file:

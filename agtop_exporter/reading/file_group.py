@@ -21,16 +21,16 @@ class FileGroup(msgspec.Struct, frozen=True):
     path: str
     companions: tuple[str, ...] = ()
 
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+    def stat(self) -> os.stat_result:
         """Return the file's status with the sum of all sizes and the latest modification time.
 
-        Raises OSError if the file itself cannot be examined.
+        Symbolic links are followed. Raises OSError if the file itself cannot be examined.
         """
-        own = os.stat(self.path, follow_symlinks=follow_symlinks)  # noqa: PTH116 - called at each refresh
+        own = os.stat(self.path)  # noqa: PTH116 - called at each refresh
         size, mtime_ns = own.st_size, own.st_mtime_ns
         for companion in self.companions:
             try:
-                other = os.stat(companion, follow_symlinks=follow_symlinks)  # noqa: PTH116 - see above
+                other = self._status_of(companion)
             except OSError:
                 continue
             size += other.st_size
@@ -40,12 +40,21 @@ class FileGroup(msgspec.Struct, frozen=True):
         fields[stat.ST_MTIME] = mtime_ns // 1_000_000_000
         return os.stat_result(fields, {"st_mtime_ns": mtime_ns})
 
+    def _status_of(self, companion: str) -> os.stat_result:
+        """Return the status of a companion; the journal of a linked database is at its target."""
+        try:
+            return os.stat(companion)  # noqa: PTH116 - called at each refresh
+        except OSError:
+            if not (companion.startswith(self.path) and os.path.islink(self.path)):  # noqa: PTH114 - see above
+                raise
+            return os.stat(os.path.realpath(self.path) + companion[len(self.path) :])  # noqa: PTH116
+
     def cursor(self) -> Cursor:
         """Return the cursor of the group if all of it is read now.
 
         Raises NotAFileError, or OSError.
         """
-        status = self.stat(follow_symlinks=False)
+        status = self.stat()
         if not stat.S_ISREG(status.st_mode):
             raise NotAFileError("not a regular file")
         return Cursor(

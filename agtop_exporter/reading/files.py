@@ -8,19 +8,17 @@ from agtop_exporter import platforms
 
 
 class NotAFileError(OSError):
-    """The path is a directory, FIFO, socket or symbolic link, and therefore no transcript."""
+    """The path is a directory, FIFO, socket, device or loop of links, and therefore no file."""
 
 
-def open_regular(
-    path: str | os.PathLike[str], *, follow: bool = False
-) -> tuple[int, os.stat_result]:
+def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
     """Open a regular file for reading; return its descriptor and status.
 
-    A symbolic link is an error unless `follow` is true. Opening never blocks, not even on a FIFO.
-    Raises NotAFileError if the path is not a regular file, or OSError.
+    Symbolic links are followed. Opening never blocks, not even on a FIFO. Raises NotAFileError if
+    the path is not a regular file, or OSError.
     """
     try:
-        descriptor = platforms.open_for_reading(path, follow=follow)
+        descriptor = platforms.open_for_reading(path)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise NotAFileError(error.errno, "not a regular file", path) from error
@@ -37,7 +35,7 @@ def read_head(path: str | os.PathLike[str], limit: int) -> bytes:
 
     Symbolic links are followed. Raises NotAFileError, or OSError.
     """
-    descriptor, status = open_regular(path, follow=True)
+    descriptor, status = open_regular(path)
     try:
         return os.read(descriptor, min(limit, status.st_size))
     finally:

@@ -4,11 +4,16 @@ import hashlib
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
+from looking import Look
 from price_tables import litellm_entry, litellm_table
 from running import run, run_unprivileged
 from small_homes import claude_answer, claude_file, claude_turns
+
+from agtop_exporter.doctor import examine
+from agtop_exporter.doctor.records import RecordCounts
 
 pytestmark = pytest.mark.integration
 
@@ -151,3 +156,107 @@ def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):
     assert "no price is known for gpt\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER} (" in (
         done.stdout
     )
+
+
+def test_what_links_lead_to_is_reported(tmp_path):
+    path = claude_file(tmp_path)
+    path.write_text(claude_turns(1, range(3)))
+    projects = tmp_path / ".claude" / "projects"
+    path.with_name("copy.jsonl").symlink_to(path)
+    path.with_name("gone.jsonl").symlink_to("nowhere")
+    path.with_name("itself.jsonl").symlink_to("itself.jsonl")
+    (projects / "loop").symlink_to(projects)
+    os.mkfifo(path.with_name("fifo.jsonl"))
+    finding = claude(tmp_path)
+    assert (finding["files"], finding["unreadable"]) == (1, [])
+    assert {Path(one["path"]).name: one["reason"] for one in finding["not_read"]} == {
+        "copy.jsonl": "another path of a file that is read",
+        "gone.jsonl": "a link to nothing",
+        "itself.jsonl": "a link to itself",
+        "loop": "a link to a folder that has another path",
+        "fifo.jsonl": "not a regular file",
+    }
+    done = doctor(tmp_path)
+    assert done.returncode == 0
+    assert f"  - not read: {path.parent}/gone.jsonl (a link to nothing)\n" in done.stdout
+
+
+def test_transcripts_that_no_reader_knows_are_reported(tmp_path):
+    chats = tmp_path / ".gemini" / "tmp" / "engine"
+    chats.mkdir(parents=True)
+    for number in range(3):
+        (chats / f"log{number}.jsonl").write_text("{}\n")
+    done = doctor(tmp_path, "--agent", "gemini")
+    line = f"  - not read: {chats}/log0.jsonl and 2 more (not a transcript that the reader knows)\n"
+    assert line in done.stdout
+
+
+def test_places_beside_the_directories_are_reported(tmp_path):
+    cowork = tmp_path / ".config/Claude/local-agent-mode-sessions"
+    cowork.mkdir(parents=True)
+    assert claude(tmp_path)["elsewhere"] == [{"path": str(cowork), "reason": "sessions of Cowork"}]
+    done = doctor(tmp_path)
+    assert done.returncode == 0
+    assert f"  - found and not read: {cowork} (sessions of Cowork)\n" in done.stdout
+    assert done.stdout.endswith("No problems found in what was read.\n")
+
+
+def test_directories_that_a_variable_hides_are_reported(tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, range(3)))
+    done = run(
+        "agtop-exporter", "doctor", *FLAGS, home=tmp_path, CLAUDE_CONFIG_DIR=str(tmp_path / "work")
+    )
+    reason = "variables of the environment name other directories"
+    assert f"  - found and not read: {tmp_path}/.claude/projects ({reason})\n" in done.stdout
+
+
+def test_homes_of_windows_are_reported(tmp_path):
+    home, drives = tmp_path / "home", tmp_path / "mnt"
+    for user in ("ada", "Public"):
+        claude_file(drives / "c" / "Users" / user).write_text(claude_turns(1, range(3)))
+    look = Look(home)
+    report = examine(look.pipeline, look.at(), problems=(), records=RecordCounts(), drives=drives)
+    (finding,) = (finding for finding in report.agents if finding.agent == "claude")
+    (place,) = finding.elsewhere
+    assert place.path == f"{drives}/c/Users/ada/.claude/projects"
+    assert place.reason == f"a home of Windows: add --home {drives}/c/Users/ada"
+
+
+def test_what_records_lack_is_counted(tmp_path):
+    path = claude_file(tmp_path)
+    answers = claude_turns(1, range(3))
+    path.write_text(answers)
+    path.with_name("copy.jsonl").write_text(answers + claude_answer(1, 9, model=""))
+    timeless = claude_answer(1, 10).replace('"timestamp"', '"when"')
+    path.with_name("timeless.jsonl").write_text(timeless)
+    responses = claude(tmp_path)["responses"]
+    assert (responses["responses"], responses["repeated"]) == (8, 3)
+    assert responses["without_model"] == 1
+    assert responses["without_time"] + responses["time_of_file"] == 1
+    done = doctor(tmp_path)
+    assert "  - 3 responses recorded again (streams, copies); each is counted once\n" in done.stdout
+
+
+def test_places_that_are_read_are_not_reported(tmp_path):
+    """Also not those that a variable names: they match a pattern of places that are not read."""
+    claude_file(tmp_path / "x").write_text(claude_turns(1, range(3)))
+    (tmp_path / "x/.claude").rename(tmp_path / ".claude-work")
+    (tmp_path / ".claude-other/projects").mkdir(parents=True)
+    variables = {"CLAUDE_CONFIG_DIR": str(tmp_path / ".claude-work")}
+    done = run("agtop-exporter", "doctor", *FLAGS, home=tmp_path, **variables)
+    assert f"found and not read: {tmp_path}/.claude-other/projects (" in done.stdout
+    assert "1 file, 1 session, 6 records in " in done.stdout
+    assert ".claude-work/projects (" not in done.stdout
+
+
+def test_chats_of_an_unknown_editor_are_reported(tmp_path):
+    for editor in ("Code", "Another Editor"):
+        chats = tmp_path / f".config/{editor}/User/workspaceStorage/12ab/chatSessions"
+        chats.mkdir(parents=True)
+        (chats.parent / "GitHub.copilot-chat/transcripts").mkdir(parents=True)
+        (chats.parent / "GitHub.copilot-chat/transcripts/1.jsonl").write_text("{}\n")
+    done = doctor(tmp_path)
+    beside = ".config/Code/User/workspaceStorage/12ab/GitHub.copilot-chat/transcripts/1.jsonl"
+    assert f"  - not read: {tmp_path}/{beside} (not a transcript" in done.stdout
+    assert f"  - found and not read: {chats} (chats of an unknown editor)\n" in done.stdout
+    assert done.stdout.count("found and not read") == 1

@@ -239,6 +239,35 @@ def test_an_agents_folder_on_a_dead_mount_is_skipped(tmp_path, dead, folder):
     look.pipeline.close()
 
 
+@pytest.mark.parametrize("linked", ["folder", "file"])
+def test_a_link_to_a_dead_mount_hides_only_what_is_behind_it(tmp_path, dead, linked):
+    """It is read once it responds; when it stops to respond again, nothing is gone."""
+    home = tmp_path / "home"
+    claude_session(home, 1)
+    claude_session(dead.path / "disk", 2)
+    (away,) = (dead.path / "disk").rglob("*.jsonl")
+    projects = home / ".claude" / "projects"
+    target = away if linked == "file" else away.parent
+    (projects / "-shop").mkdir()
+    (projects / "-shop" / target.name).symlink_to(target)
+    look = Look(home, agents=[claude.AGENT], folders=dead.folders())
+    for _ in range(2):
+        samples = look.samples()
+        assert samples["agtop_sessions_started_total", "claude"] == 1
+        assert samples["agtop_agent_up", "claude"] == 0
+    dead.revive()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while look.samples()["agtop_sessions_started_total", "claude"] == 1:
+        assert time.monotonic() < deadline
+    assert look.samples()["agtop_agent_up", "claude"] == 1
+    dead.shut()
+    samples = look.samples()
+    assert samples["agtop_agent_up", "claude"] == 0
+    assert samples["agtop_sessions_started_total", "claude"] == 2
+    assert total(samples, "agtop_source_resets_total") == 0
+    look.pipeline.close()
+
+
 def test_a_home_that_stops_to_respond_for_a_while_loses_nothing(tmp_path, dead):
     home, other = tmp_path / "home", dead.path / "home"
     claude_session(home, 1)

@@ -118,7 +118,7 @@ def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
 def test_only_regular_files_are_opened(tmp_path):
     (tmp_path / "folder.json").mkdir()
     os.mkfifo(tmp_path / "fifo.json")
-    (tmp_path / "link.json").symlink_to(tmp_path / "a.json")
+    (tmp_path / "link.json").symlink_to(tmp_path / "fifo.json")
     for name in ("folder.json", "fifo.json", "link.json"):
         with pytest.raises(NotAFileError):
             read(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Only regular files are opened: nothing else is followed, and nothing waits for a writer."""
+"""Only regular files are opened, and nothing waits for a writer."""
 
 import os
 import socket
@@ -19,10 +19,13 @@ def fifo(path):
     os.mkfifo(path)
 
 
-def link(path):
-    target = path.with_name("target")
-    target.write_bytes(b"secret\n")
-    path.symlink_to(target)
+def link_to_a_fifo(path):
+    os.mkfifo(path.with_name("target"))
+    path.symlink_to(path.with_name("target"))
+
+
+def link_to_a_device(path):
+    path.symlink_to("/dev/zero")
 
 
 def broken_link(path):
@@ -39,7 +42,15 @@ def unix_socket(path):
         listener.bind(path.name)
 
 
-KINDS = (directory, fifo, link, broken_link, link_to_itself, unix_socket)
+KINDS = (
+    directory,
+    fifo,
+    link_to_a_fifo,
+    link_to_a_device,
+    broken_link,
+    link_to_itself,
+    unix_socket,
+)
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
@@ -56,7 +67,7 @@ def open_files():
 
 def test_it_is_not_read(odd):
     before = open_files()
-    with pytest.raises(NotAFileError):
+    with pytest.raises((NotAFileError, FileNotFoundError)):
         read(odd)
     assert open_files() == before
 
@@ -85,15 +96,46 @@ def test_no_agent_lists_it(agent, odd, tmp_path):
         (root / odd.name).rename(odd)
 
 
-def test_no_directory_link_is_followed(tmp_path):
-    inside = tmp_path / "inside"
-    inside.mkdir()
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "a.jsonl").touch()
+def test_links_are_followed(tmp_path):
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    (inside / "folder").mkdir(parents=True)
+    (outside / "deep").mkdir(parents=True)
+    for path in (inside / "folder/a.jsonl", outside / "b.jsonl", outside / "deep/c.jsonl"):
+        path.touch()
     (inside / "link").symlink_to(outside)
-    (inside / "loop").symlink_to(inside)
-    assert list(walk(inside, suffix=".jsonl", depth=9)) == []
+    (inside / "folder/b.jsonl").symlink_to(outside / "b.jsonl")
+    found = [str(Path(entry.path).relative_to(inside)) for entry in _walk(inside)]
+    assert sorted(found[:2]) == ["folder/a.jsonl", "folder/b.jsonl"]
+    assert sorted(found[2:]) == ["link/b.jsonl", "link/deep/c.jsonl"]
+
+
+def test_a_loop_of_links_ends(tmp_path):
+    """Each folder has two ways back: with depth 40 there would be 2^40 paths."""
+    inside = tmp_path / "inside"
+    for number in range(3):
+        folder = inside / f"folder{number}"
+        folder.mkdir(parents=True)
+        (folder / "a.jsonl").touch()
+        (folder / "up").symlink_to(tmp_path)
+        (folder / "next").symlink_to(inside / f"folder{(number + 1) % 3}")
+        (folder / "itself").symlink_to(folder)
+        (folder / "loop").symlink_to(folder / "loop")
+    found = [entry.path for entry in _walk(inside)]
+    assert {str(inside / f"folder{number}/a.jsonl") for number in range(3)} <= set(found)
+    assert len(found) <= 6
+
+
+def test_a_link_does_not_lead_deeper_than_a_folder(tmp_path):
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "outside/1/2").mkdir(parents=True)
+    for folder in ("outside", "outside/1", "outside/1/2"):
+        (tmp_path / folder / "a.jsonl").touch()
+    (tmp_path / "inside/link").symlink_to(tmp_path / "outside")
+    assert len(list(walk(tmp_path / "inside", suffix=".jsonl", depth=2))) == 2
+
+
+def _walk(folder):
+    return walk(folder, suffix=".jsonl", depth=40)
 
 
 def test_directories_too_deep(tmp_path):

@@ -39,6 +39,7 @@ def transcripts(home, agents):
         (agent, entry.path)
         for agent in agents
         for root in agent.roots(Path(home), {})
+        if root.exists()  # as the pipeline does
         for entry in agent.files(root)
     ]
     return sorted(found, key=lambda each: each[1])

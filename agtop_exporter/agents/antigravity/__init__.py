@@ -7,7 +7,7 @@ of the messages in them; see tests/agents/antigravity/README. No key that holds 
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, named_path, walk
+from agtop_exporter.agents import Agent, Entry, Environment, application_folders, walk
 from agtop_exporter.agents.antigravity import conversations, state
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup
@@ -20,8 +20,7 @@ APPLICATIONS = ("Antigravity", "Antigravity IDE")
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of conversations, and those of the application's database."""
-    configuration = named_path(environment.get("XDG_CONFIG_HOME") or str(home / ".config"))
-    applications = (configuration, home / "Library" / "Application Support")
+    applications = application_folders(home, environment)
     return (
         *(home / ".gemini" / name / "conversations" for name in DATA_FOLDERS),
         *(base / name / "User" / "globalStorage" for base in applications for name in APPLICATIONS),
@@ -59,7 +58,7 @@ AGENT = Agent(
         resume_options=frozenset({"--conversation"}),
     ),
     not_in_files=(
-        "requests that failed and were repeated, completions in the editor; in older versions "
-        "tokens, turns and state"
+        "requests that failed and were repeated; in older versions tokens, turns and state"
     ),
+    unread=((".gemini/antigravity*/implicit", "completions in the editor"),),
 )

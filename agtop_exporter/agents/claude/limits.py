@@ -69,7 +69,7 @@ def files(projects: Path) -> Iterator[FileGroup]:
     if configuration.name == FOLDER:
         places.append(configuration.parent / STATE)
     for path in places:
-        if path.is_file() and not path.is_symlink():
+        if path.is_file():
             yield FileGroup(str(path))
 
 

@@ -7,7 +7,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents import (
+    Agent,
+    Entry,
+    Environment,
+    application_folders,
+    is_folder,
+    listed_roots,
+    named_path,
+    walk,
+)
 from agtop_exporter.agents.copilot import chat, cli, document, otel, signals, store
 from agtop_exporter.agents.copilot.logs import FOLDER, LOG
 from agtop_exporter.agents.copilot.processes import SIGNATURE
@@ -15,23 +24,45 @@ from agtop_exporter.agents.copilot.rows import STORE
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup
 
-EDITORS = ("Code", "Code - Insiders", "VSCodium")
-SERVERS = (".vscode-server", ".vscode-server-insiders", ".vscodium-server")
+EDITORS = ("Code", "Code - Insiders", "Code - OSS", "VSCodium", "VSCodium - Insiders")
+PACKAGES = (  # settings of editors from Flatpak and Snap
+    ".var/app/com.visualstudio.code/config/Code",
+    ".var/app/com.visualstudio.code-oss/config/Code - OSS",
+    ".var/app/com.vscodium.codium/config/VSCodium",
+    ".var/app/com.vscodium.codium-insiders/config/VSCodium - Insiders",
+    "snap/code/current/.config/Code",
+    "snap/code/common/.config/Code",
+    "snap/codium/current/.config/VSCodium",
+    "snap/codium/common/.config/VSCodium",
+)
+SERVERS = (
+    *(".vscode-server", ".vscode-server-insiders", ".vscode-server-oss", ".vscode-remote"),
+    *(".vscodium-server", ".vscodium-server-insiders", ".openvscode-server"),
+)
+CODE_SERVER = "code-server"
+UNREAD = (
+    (".copilot/history-session-state", "sessions of older versions of the tool"),
+    (".config/github-copilot/*/chat*-sessions", "chats of JetBrains editors"),
+    *(
+        (f"{settings}/*/User/workspaceStorage/*/chatSessions", "chats of an unknown editor")
+        for settings in (".config", "Library/Application Support", "AppData/Roaming")
+    ),
+)
 CHAT_FOLDERS = ("chatSessions", "emptyWindowChatSessions")
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the tool's home, and the user folders of the editors."""
-    shared = environment.get("XDG_CONFIG_HOME")
-    settings = (
-        *((named_path(shared),) if shared else ()),
-        home / ".config",
-        home / "Library" / "Application Support",
+    settings = application_folders(home, environment)
+    data = named_path(environment.get("XDG_DATA_HOME") or str(home / ".local" / "share"))
+    editors = (
+        *(folder / editor for folder in settings for editor in EDITORS),
+        *(home / package for package in PACKAGES),
+        *(home / server / "data" for server in SERVERS),
+        data / CODE_SERVER,
     )
-    editors = (folder / editor / "User" for folder in settings for editor in EDITORS)
-    servers = (home / server / "data" / "User" for server in SERVERS)
     tool = listed_roots(environment, "COPILOT_HOME", home / ".copilot")
-    return tuple(dict.fromkeys((*tool, *editors, *servers)))
+    return tuple(dict.fromkeys((*tool, *(editor / "User" for editor in editors))))
 
 
 def files(root: Path) -> Iterator[Entry]:
@@ -52,7 +83,7 @@ def folders(directory: Path) -> list[str]:
     """List the folders in a directory; none if it cannot be read."""
     try:
         with os.scandir(directory) as entries:
-            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [entry.path for entry in entries if is_folder(entry)]
     except OSError:
         return []
 
@@ -87,6 +118,8 @@ AGENT = Agent(
     read=read,
     signature=SIGNATURE,
     aliases=("github-copilot",),
+    worktrees={"copilot-worktrees": 0},  # <folder>/copilot-worktrees/<repository>/<name>
+    unread=UNREAD,
     known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
     not_in_files=(
         "VS Code chats before 1.109 have no tokens, and later ones none of subagents; premium "

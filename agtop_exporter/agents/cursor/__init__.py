@@ -7,7 +7,15 @@ that holds credentials is read.
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents import (
+    MAX_DEPTH,
+    Agent,
+    Entry,
+    Environment,
+    application_folders,
+    listed_roots,
+    walk,
+)
 from agtop_exporter.agents.cursor import database, transcripts
 from agtop_exporter.agents.cursor.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
@@ -18,8 +26,7 @@ STATE = "state.vscdb"
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folder of projects, and those of the application's database."""
-    configuration = named_path(environment.get("XDG_CONFIG_HOME") or str(home / ".config"))
-    applications = (configuration, home / "Library" / "Application Support")
+    applications = application_folders(home, environment)
     return (
         *listed_roots(environment, "CURSOR_DATA_DIR", home / ".cursor", below="projects"),
         *(base / "Cursor" / "User" / "globalStorage" for base in applications),
@@ -33,7 +40,7 @@ def files(root: Path) -> Iterator[Entry]:
             if entry.name == STATE:
                 yield FileGroup(entry.path, (f"{entry.path}-wal",))
     else:
-        for entry in walk(root, suffix=".jsonl", depth=4):
+        for entry in walk(root, suffix=".jsonl", depth=MAX_DEPTH):
             if transcripts.FOLDER in Path(entry.path).parts:
                 yield entry
 
@@ -51,6 +58,11 @@ AGENT = Agent(
     files=files,
     read=read,
     signature=SIGNATURE,
+    worktrees={".cursor": 0},  # ~/.cursor/worktrees/<repository>/<id>
+    unread=(
+        (".cursor/chats", "chats of the command line tool"),
+        (".config/cursor/chats", "chats of the command line tool"),
+    ),
     known_types=database.KNOWN_TYPES | transcripts.KNOWN_TYPES,
     not_in_files=(
         "tokens of most answers: only the last of a turn has any, and newer versions write none"

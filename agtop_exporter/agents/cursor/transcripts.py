@@ -70,8 +70,9 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
     def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
         super().__init__(batch, state)
         path = Path(self.path)
-        *_, above, folder, _name = path.parts
-        self.parent = above if folder == SUBAGENTS else ""
+        *above, folder, _name = path.parts
+        below = path.parts[path.parts.index(FOLDER) + 1 :] if FOLDER in above else ()
+        self.parent = below[0] if SUBAGENTS in below else ""
         is_flat = folder == FOLDER
         self.session_id = path.stem if self.parent or is_flat else folder
         self.session = batch.session(

@@ -11,7 +11,12 @@ from typing import Unpack
 
 import msgspec
 
-from agtop_exporter.agents.gemini.places import CHATS, subscription, working_directory
+from agtop_exporter.agents.gemini.places import (
+    parent_of,
+    project_folder,
+    subscription,
+    working_directory,
+)
 from agtop_exporter.agents.gemini.records import (
     KNOWN_TYPES,
     Conversation,
@@ -61,8 +66,7 @@ class ChatReader:
         self.batch = batch
         self.path = batch.path
         self.state = state
-        folder = self.path.split("/")[-2]
-        self.parent = "" if folder == CHATS else folder
+        self.parent = parent_of(self.path)
         self.responses: dict[str, UsageEvent] = {}  # by the key of their message
         self.session = batch.session(
             "",
@@ -172,7 +176,7 @@ class ChatReader:
         """Name the events and the session, whose id the last record may have given."""
         batch, session = self.batch, self.session
         session_id = session.session_id = self.state.session_id or id_from_file(self.path)
-        project = self.path.rsplit("/", 3 if self.parent else 2)[0]
+        project = project_folder(self.path)
         session.cwd = working_directory(project) or session.cwd
         session.subscription = subscription(project.rsplit("/", 2)[0])
         batch.events = [

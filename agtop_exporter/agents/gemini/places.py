@@ -2,17 +2,19 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Environment, listed_roots, named_path, walk
+from agtop_exporter.agents import MAX_DEPTH, Environment, is_folder, listed_roots, named_path, walk
 from agtop_exporter.credentials import selected_sign_in
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import read_head
 
-CHATS = "chats"
+PROJECTS, CHATS = "tmp", "chats"
+IN_CHATS = re.compile(rf"(/{PROJECTS}/[^/]+)/{CHATS}/(?:([^/]+)/)?")
 CHAT_SUFFIXES = (".jsonl", ".json")
 SETTINGS = "settings.json"
 TELEMETRY = "telemetry.log"  # the default; settings and environment may name another file
@@ -66,20 +68,35 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def chats(base: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts: `tmp/<project>/chats/*` and those of subagents one folder below."""
+    """List the transcripts: `tmp/<project>/chats/*`, and those of subagents in deeper folders."""
     try:
-        projects = os.scandir(base / "tmp")
+        projects = os.scandir(base / PROJECTS)
     except OSError:
         return
     with projects:
-        for project in projects:
+        for project in filter(is_folder, projects):
             for suffix in CHAT_SUFFIXES:
-                yield from walk(f"{project.path}/{CHATS}", suffix=suffix, depth=1)
+                yield from walk(f"{project.path}/{CHATS}", suffix=suffix, depth=MAX_DEPTH)
 
 
 def is_chat(path: str) -> bool:
     """Return whether a file is a transcript, by its folder; telemetry may have any name."""
-    return CHATS in path.split("/")[-3:-1]
+    return IN_CHATS.search(path) is not None
+
+
+def project_folder(path: str) -> str:
+    """Return the folder of the project that a transcript is of."""
+    found = IN_CHATS.search(path)
+    return path[: found.end(1)] if found else path.rsplit("/", 2)[0]
+
+
+def parent_of(path: str) -> str:
+    """Return the id of the session whose subagent a transcript is of; "" if it is of none.
+
+    Subagents of subagents may be in deeper folders; the session is the first of these.
+    """
+    found = IN_CHATS.search(path)
+    return (found[2] or "") if found else ""
 
 
 def _named(directory: Path, name: str) -> Iterator[os.DirEntry[str]]:

@@ -38,7 +38,7 @@ def files(root: Path) -> Iterator[FileGroup]:
             if entry.name.startswith("opencode"):
                 yield database_group(entry.path)
         yield from storage.files(root)
-    elif root.is_file() and not root.is_symlink():
+    elif root.is_file():
         yield database_group(str(root))
 
 
@@ -62,6 +62,7 @@ AGENT = Agent(
     read=read,
     signature=SIGNATURE,
     aliases=("open-code",),
+    unread=((".local/share/opencode/project", "sessions of versions before 1.0"),),
     known_types=KNOWN_TYPES,
     not_in_files="title requests before version 2, the context window, requests that failed",
 )

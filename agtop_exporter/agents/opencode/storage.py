@@ -114,7 +114,7 @@ def _listed(folder: str) -> list[tuple[str, int]]:
         if not clean_path(entry.name):
             continue  # OpenCode names its files in ASCII
         try:
-            found.append((entry.path, entry.stat(follow_symlinks=False).st_mtime_ns))
+            found.append((entry.path, entry.stat().st_mtime_ns))
         except OSError:  # it has disappeared since it was listed
             continue
     return sorted(found, key=lambda item: _order(item[0]))

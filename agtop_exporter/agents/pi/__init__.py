@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents import MAX_DEPTH, Agent, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.pi.reader import SessionParser
 from agtop_exporter.agents.pi.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
@@ -58,8 +58,8 @@ def settings(base: Path) -> Settings:
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the session files: `<folder>/*.jsonl`."""
-    return walk(root, suffix=".jsonl", depth=1)
+    """List the session files: `<folder>/*.jsonl`, and those of subagents in deeper folders."""
+    return walk(root, suffix=".jsonl", depth=MAX_DEPTH)
 
 
 AGENT = Agent(
@@ -73,6 +73,7 @@ AGENT = Agent(
         titles=frozenset({"pi"}),  # many other programs have this name too
         packages=("@earendil-works/pi-coding-agent", "@mariozechner/pi-coding-agent"),
     ),
+    unread=((".omp/agent/sessions", "sessions of oh-my-pi"),),
     known_types=KNOWN_TYPES,
     not_in_files="the version, the context window and rate limits",
 )

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, named_path, walk
+from agtop_exporter.agents import MAX_DEPTH, Agent, Environment, listed_roots, named_path, walk
 from agtop_exporter.agents.qwen.processes import SIGNATURE
 from agtop_exporter.agents.qwen.reader import TranscriptParser
 from agtop_exporter.agents.qwen.records import KNOWN_TYPES
@@ -50,8 +50,8 @@ def plan(home: Path, environment: Environment) -> str:
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts: `<project>/chats/*` and `<project>/subagents/<session>/*`."""
-    return walk(root, suffix=".jsonl", depth=3)
+    """List the transcripts: `<project>/chats/*` and `<project>/subagents/<session>/**`."""
+    return walk(root, suffix=".jsonl", depth=MAX_DEPTH)
 
 
 AGENT = Agent(
@@ -63,6 +63,7 @@ AGENT = Agent(
     plan=plan,
     signature=SIGNATURE,
     aliases=("qwen-code",),
+    unread=((".qwen/tmp/*/chats", "chats of older versions"),),
     known_types=KNOWN_TYPES,
     not_in_files=(
         "suggestions of what to type next, requests that failed, cache writes, rate limits; before "

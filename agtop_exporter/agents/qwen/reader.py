@@ -51,8 +51,9 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
 
     def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
         super().__init__(batch, state)
-        *_, above, folder, name = self.path.split("/")
-        self.parent = folder if above == "subagents" else ""
+        *above, folder, name = self.path.split("/")
+        *_, below = self.path.rpartition("/subagents/")
+        self.parent = below.partition("/")[0] if folder != "chats" and "subagents" in above else ""
         self.stem = name.removesuffix(".jsonl") or name
         self.session = batch.session(
             "",

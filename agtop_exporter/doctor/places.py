@@ -1,0 +1,155 @@
+"""Finds what exists in or beside an agent's directories and is not read, with the reason."""
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.agents import MAX_DEPTH, Agent
+from agtop_exporter.folders import Folders
+from agtop_exporter.folders.mounts import is_below
+from agtop_exporter.pipeline import Pipeline
+
+ENTRIES_MAX = 200_000  # of a root that are looked at
+TRANSCRIPTS = (".jsonl", ".jsonl.zst", ".jsonl.gz")
+DATA_SUFFIXES = (*TRANSCRIPTS, ".json", ".db", ".vscdb")
+DRIVES = Path("/mnt")  # where WSL mounts the drives of Windows
+NO_HOMES = frozenset({"All Users", "Default", "Default User", "Public"})  # in `Users` of Windows
+
+Found = tuple[str, str]  # path, reason
+
+
+class NotRead(msgspec.Struct, frozen=True):
+    """A file, directory or link that exists and is not read."""
+
+    path: str
+    reason: str
+
+
+class Inventory:
+    """What is below an agent's roots: `unreadable` directories, and what is `not_read`.
+
+    `read` are the paths that were read, `aliases` other paths of such files, and `folders` knows
+    which links lead to a file system that does not respond.
+    """
+
+    def __init__(self, read: Collection[str], aliases: Mapping[str, str], folders: Folders) -> None:
+        self.unreadable: dict[str, str] = {}
+        self.not_read: dict[str, str] = {}
+        self._read = read
+        self._aliases = aliases
+        self._places = folders
+        self._folders: set[tuple[int, int]] = set()
+
+    def look(self, root: Path) -> None:
+        """Look at everything below a root."""
+        waiting = [(str(root), 0)]
+        left = ENTRIES_MAX
+        for path, depth in waiting:
+            for entry in self._entries(path):
+                left -= 1
+                if self._is_folder(entry):
+                    if depth < MAX_DEPTH:
+                        waiting.append((entry.path, depth + 1))
+                    else:
+                        self.not_read[entry.path] = f"more than {MAX_DEPTH} folders deep"
+            if left <= 0:
+                self.not_read[path] = f"doctor looks at the first {ENTRIES_MAX:,} files only"
+                return
+
+    def _entries(self, path: str) -> list[os.DirEntry[str]]:
+        try:
+            status = os.stat(path)  # noqa: PTH116 - of many directories
+            folder = (status.st_dev, status.st_ino)
+            if folder in self._folders and status.st_ino:
+                return []
+            self._folders.add(folder)
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            self.unreadable[path] = error.strerror or type(error).__name__
+            return []
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        """Return whether an entry is a directory to look at; note what is not read."""
+        if entry.is_symlink() and self._places.trouble_with(entry.path):
+            return False  # it is reported
+        try:
+            status = entry.stat()
+        except OSError as error:
+            if entry.is_symlink():
+                self.not_read[entry.path] = _about_link(error)
+            return False
+        if stat.S_ISDIR(status.st_mode):
+            again = entry.is_symlink() and os.stat(entry.path)  # noqa: PTH116 - as above
+            if again and (again.st_dev, again.st_ino) in self._folders:
+                self.not_read[entry.path] = "a link to a folder that has another path"
+                return False
+            return True
+        if entry.path in self._aliases:
+            self.not_read[entry.path] = "another path of a file that is read"
+        elif not stat.S_ISREG(status.st_mode):
+            if entry.name.endswith(DATA_SUFFIXES):
+                self.not_read[entry.path] = "not a regular file"
+        elif entry.name.endswith(TRANSCRIPTS) and entry.path not in self._read:
+            self.not_read[entry.path] = "not a transcript that the reader knows"
+        return False
+
+
+def _about_link(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "a link to itself"
+    if isinstance(error, FileNotFoundError):
+        return "a link to nothing"
+    return f"a link to what cannot be read: {error.strerror or type(error).__name__}"
+
+
+def places_not_read(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[Found]:
+    """Yield the places outside of an agent's roots that exist and may hold its files.
+
+    These are places that its module names, its usual directories if variables name others, and
+    those in the homes of Windows that WSL shows below `drives`.
+    """
+    places = pipeline.places(agent.name)
+    roots = (*map(str, places.roots), *places.silent)
+    for place, reason in _candidates(agent, pipeline, drives):
+        if not any(is_below(str(place), root) for root in roots):
+            yield str(place), reason
+
+
+def _candidates(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[tuple[Path, str]]:
+    for home in pipeline.homes:
+        if pipeline.folders.trouble_with(str(home), below=True):
+            continue
+        for pattern, reason in agent.unread:
+            yield from ((place, reason) for place in _matches(home, pattern))
+        for root in filter(_exists, agent.roots(home, {})):
+            yield root, "variables of the environment name other directories"
+    for home in _windows_homes(drives, pipeline.homes, pipeline.folders):
+        for root in filter(_exists, agent.roots(home, {})):
+            yield root, f"a home of Windows: add --home {home}"
+
+
+def _windows_homes(drives: Path, homes: Sequence[Path], folders: Folders) -> Iterator[Path]:
+    for home in _matches(drives, "?/Users/*"):
+        if home.name not in NO_HOMES and home not in homes and not folders.trouble_with(str(home)):
+            yield home
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False

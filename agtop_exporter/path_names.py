@@ -1,0 +1,156 @@
+"""Names the project of a path by its text alone, for directories that cannot be looked at.
+
+The directory may be a worktree that was removed, or be on another machine. Layouts of worktrees:
+
+* `<repository>/.<program>/worktrees/<name>` of most programs
+* `<home>/.<program>/worktrees/<repository>/<id>` or `<id>/<repository>`, by the program (for `.t3`:
+  yiliangs/agent-usage-stat 64)
+* `<folder>/worktrees/<id>/<repository>`, `<repository>/worktrees/<name>`
+* `<repository>/.worktrees/<name>`, `<repository>.worktrees/<name>`
+* `<home>/conductor/workspaces/<repository>/<name>`, `<repository>/.conductor/<name>`: Conductor
+* `<repository>.git/<name>`, `<repository>/.bare`: beside or in a bare repository
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from agtop_exporter.paths import components
+
+WORKTREES = frozenset({"worktrees", "worktree"})
+BESIDE = re.compile(r"(.+)[._-]worktrees?", re.IGNORECASE)  # a folder of worktrees by its suffix
+ID = re.compile(r"(?=.*\d)[0-9a-f]{4,}(?:-[0-9a-f-]+)?|\d+", re.IGNORECASE)
+GENERATED = re.compile(rf".+-(?=[0-9a-f]*\d)[0-9a-f]{{6,}}|{ID.pattern}", re.IGNORECASE)
+RANDOM = re.compile(  # names that mkdtemp(3), mktemp(1) and Python make
+    r"(?i:tmp|temp)[._-]?(?=[a-z]*[A-Z0-9_])[A-Za-z0-9_]{6,12}|tmp\.[A-Za-z0-9]{6,12}"
+)
+TEMPORARY = ("tmp", "temp", "T")
+HOMES = frozenset({"home", "users"})
+FOLDERS_OF_REPOSITORIES = frozenset(
+    {"code", "dev", "development", "documents", "git", "github", "github.com", "projects"}
+    | {"repos", "repositories", "source", "sources", "src", "work", "workspace", "workspaces"}
+)
+FOLDERS_IN_REPOSITORIES = frozenset(
+    {"app", "apps", "backend", "client", "cmd", "docs", "frontend", "internal", "lib", "libs"}
+    | {"packages", "scripts", "server", "services", "src", "target", "test", "tests", "tools"}
+    | {"web"}
+)
+WORKSPACE_SUFFIX = ".code-workspace"
+STORES = {".superset": 0, ".t3": 0, ".worktrees": 0}
+"""Folders of worktrees of other programs."""
+
+
+class PathNames:
+    """Names projects by their paths.
+
+    `worktrees` has the folders in which programs keep worktrees of many repositories, such as
+    `.t3` for `~/.t3/worktrees/<repository>/<id>`: the value is the place of the repository in the
+    path below, 0 or 1. At 1 the id comes first.
+    """
+
+    def __init__(self, worktrees: Mapping[str, int]) -> None:
+        self._worktrees = {**STORES, **worktrees}
+
+    def folder_name(self, path: str) -> str:
+        """Return the name of the project of a directory; "" if its path gives none."""
+        return self.name_of(components(path))
+
+    def name_of(self, parts: Sequence[str]) -> str:
+        """Return the name of the project of a directory, by the components of its path."""
+        name = self.repository_name(parts) or _clone_name(parts)
+        if name is None:
+            name = parts[-1] if parts else ""
+        return "" if name.startswith("~") else name.removesuffix(WORKSPACE_SUFFIX)
+
+    def repository_name(self, parts: Sequence[str]) -> str:
+        """Return the name of the repository that a path shows to be one, or a worktree of one.
+
+        It is "" if the path shows none. The last sign in it decides: a worktree may be in another
+        worktree.
+        """
+        for index in range(len(parts) - 1, -1, -1):
+            if name := self._repository_at(parts, index):
+                return name
+        return ""
+
+    def _repository_at(self, parts: Sequence[str], index: int) -> str:
+        """Return what the component at an index says of the repository; "" if nothing."""
+        part, base, below = parts[index], parts[:index], parts[index + 1 :]
+        if part in (".git", ".bare"):
+            return below[-1] if "modules" in below else self.name_of(base)
+        if part.endswith(".git"):
+            return part.removesuffix(".git")
+        return self._folder_of_worktrees(base, part, below) if below else ""
+
+    def _folder_of_worktrees(self, base: Sequence[str], part: str, below: Sequence[str]) -> str:
+        """Return the repository of `<base>/<part>/<below>` if `part` is a folder of worktrees."""
+        if part in WORKTREES:
+            return self._worktree_name(base, below)
+        in_repository = bool(base) and not is_home(base)
+        beside = BESIDE.fullmatch(part)
+        if in_repository and (part in (".worktrees", ".conductor") or (beside and part[0] == ".")):
+            return self.name_of(base)
+        is_store = part in self._worktrees and (part == ".worktrees" or beside)
+        if is_store or (part == "workspaces" and base[-1:] == ("conductor",)):
+            return below[0]
+        return beside[1] if beside else ""
+
+    def _worktree_name(self, base: Sequence[str], below: Sequence[str]) -> str:
+        """Return the repository of `<base>/worktrees/<below>`."""
+        hidden = max((at for at, part in enumerate(base) if part.startswith(".")), default=None)
+        if hidden is not None:
+            return self._name_in_program(base[:hidden], base[hidden], below)
+        if len(below) == 1:
+            return below[0] if _holds_repositories(base) else self.name_of(base)
+        first, second = below[:2]
+        if ID.fullmatch(first):
+            return second
+        if GENERATED.fullmatch(second):
+            return first
+        if _holds_repositories(base) or _is_pair(below):
+            return second
+        return self.name_of(base)
+
+    def _name_in_program(self, base: Sequence[str], program: str, below: Sequence[str]) -> str:
+        """Return the repository of `<base>/<program>/worktrees/<below>`; the program is hidden."""
+        in_store = not base or is_home(base)
+        if len(below) == 1:
+            return below[0] if in_store else self.name_of(base)
+        first, second = below[:2]
+        place = self._worktrees.get(program)
+        if place == 0:
+            return first
+        if place == 1 and ID.fullmatch(first):
+            return second
+        if place == 1 and (in_store or _is_pair(below)):  # some ids are words
+            return first if GENERATED.fullmatch(second) else second
+        if not in_store:
+            return self.name_of(base)
+        return second if ID.fullmatch(first) else first
+
+
+def _is_pair(below: Sequence[str]) -> bool:
+    """Return whether a path is `<id>/<repository>`, and not a folder in a worktree."""
+    return len(below) == 2 and below[1].lower() not in FOLDERS_IN_REPOSITORIES  # noqa: PLR2004 - a pair
+
+
+def _holds_repositories(parts: Sequence[str]) -> bool:
+    """Return whether a folder is likely to hold repositories, and is none itself."""
+    return not parts or is_home(parts) or parts[-1].lower() in FOLDERS_OF_REPOSITORIES
+
+
+def _clone_name(parts: Sequence[str]) -> str | None:
+    """Return the repository in a temporary folder with a random name; "" for that folder itself.
+
+    It is None for any other path.
+    """
+    for index, part in enumerate(parts[1:], 1):
+        if parts[index - 1] in TEMPORARY and (RANDOM.fullmatch(part) or ID.fullmatch(part)):
+            return parts[index + 1] if index + 1 < len(parts) else ""
+    return None
+
+
+def is_home(parts: Sequence[str]) -> bool:
+    """Return whether the components of a path look like those of a home directory."""
+    if tuple(parts) in (("root",), ("~",)):
+        return True
+    return len(parts) > 1 and parts[-2].lower() in HOMES

@@ -1,0 +1,50 @@
+"""An editor writes the same files wherever its edition or its system keeps them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from driving import build_databases
+from looking import Look
+
+from agtop_exporter.agents import load_agents
+
+AGENTS = {agent.name: agent for agent in load_agents()}
+HOMES = Path(__file__).parent
+CODE, CURSOR, ANTIGRAVITY = ".config/Code/User", ".config/Cursor/User", ".config/Antigravity/User"
+CASES = [
+    ("copilot", CODE, ".config/Code - OSS/User"),
+    ("copilot", CODE, ".config/VSCodium - Insiders/User"),
+    ("copilot", CODE, ".var/app/com.visualstudio.code/config/Code/User"),
+    ("copilot", CODE, ".var/app/com.visualstudio.code-oss/config/Code - OSS/User"),
+    ("copilot", CODE, ".var/app/com.vscodium.codium/config/VSCodium/User"),
+    ("copilot", CODE, "snap/code/current/.config/Code/User"),
+    ("copilot", CODE, ".local/share/code-server/User"),
+    ("copilot", CODE, ".openvscode-server/data/User"),
+    ("copilot", CODE, ".vscode-remote/data/User"),
+    ("copilot", CODE, ".vscodium-server-insiders/data/User"),
+    ("copilot", CODE, "AppData/Roaming/Code/User"),  # a home of Windows that WSL shows
+    ("cursor", CURSOR, "AppData/Roaming/Cursor/User"),
+    ("cursor", CURSOR, "Library/Application Support/Cursor/User"),
+    ("antigravity", ANTIGRAVITY, "AppData/Roaming/Antigravity/User"),
+]
+
+
+@pytest.mark.parametrize(("name", "usual", "place"), CASES)
+def test_it_is_read(name, usual, place, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(HOMES / name / "home", home)
+    build_databases(home)
+    expected = models(home, name)
+    (home / place).parent.mkdir(parents=True)
+    (home / usual).rename(home / place)
+    assert models(home, name) == expected
+    (home / place).rename(home / "unknown")
+    assert models(home, name) != expected
+
+
+def models(home, name):
+    look = Look(home, agents=[AGENTS[name]])
+    sessions = look.sessions()
+    look.close()
+    return {key: (one["models"], one["project"]) for key, one in sessions.items()}
