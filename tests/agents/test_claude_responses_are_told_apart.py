@@ -163,6 +163,16 @@ def test_a_subagent_that_begins_with_a_copy_of_its_parent(tmp_path, chat, subage
     assert told.session("agent-aside_question-1f2e").usage.requests == 1
 
 
+@pytest.mark.parametrize("request_id", [None, "req-1"])
+def test_lines_of_one_response_may_be_a_moment_out_of_order(chat, request_id):
+    chat.user("Go")
+    for number in range(2):
+        chat.assistant("relay", tool("Bash", f"t{number}"), requestId=request_id)
+    first, second = chat.records[-2:]
+    first["timestamp"], second["timestamp"] = second["timestamp"], first["timestamp"]
+    assert requests_and_output(chat.told(), SESSION) == (1, 5)
+
+
 def test_another_request_id_is_another_response(chat):
     """A gateway may answer from its store."""
     chat.user("Go")

@@ -82,9 +82,9 @@ class Responses:
         if not self._open:
             return None
         response = self._open.get(self._open_name(session, name))
-        if response is None or response.is_after(record.seconds):
+        if response is None or not response.goes_on(request_id, usage, has_id=bool(name)):
             return None
-        if not response.goes_on(request_id, usage, has_id=bool(name)):
+        if response.is_after(record.seconds) and usage.prompt != response.usage.prompt:
             return None
         response.answered = False
         self._remember_line(record, usage)
@@ -116,8 +116,8 @@ class Responses:
             self._remember_line(record, response.usage)
 
     def is_repeated(self, record: Record, message: Message, usage: Usage) -> bool:
-        """Return whether the line of a response that has ended is here once more."""
-        if not self._lines or is_random(message.id or record.request_id or ""):
+        """Return whether a line of a response without a unique id has been written again."""
+        if not self._lines or not record.uuid or is_random(message.id or record.request_id or ""):
             return False
         return _line_number(record, usage) in self._lines
 

@@ -155,12 +155,12 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _add_response(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
         session = self.session
+        if self.responses.is_repeated(record, message, usage):
+            return
         asked_elsewhere = record.request_session_id not in (None, self.sessions.main_id)
         copied = self.copied or asked_elsewhere or not record.request_id
         response = self.responses.find(session, record, message, usage)
         if response is None:
-            if self.responses.is_repeated(record, message, usage):
-                return
             response = Response(
                 session.update.session_id,
                 record.seconds,
