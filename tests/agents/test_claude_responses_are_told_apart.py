@@ -1,13 +1,16 @@
 """Claude Code: whatever ids a router writes, every response counts once, and copies add nothing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from driving import batches, price, project, read_on, sessions, totals
+from driving import batches, price, project, read_on, refresh, sessions, totals
+from driving import used as what_was_used
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from places import AGENT_FOLDERS
 from transcripts import SESSION, Claude, Told, tool, write
 
 from agtop_exporter.agents import claude
@@ -160,6 +163,16 @@ def test_a_subagent_that_begins_with_a_copy_of_its_parent(tmp_path, chat, subage
     assert told.session("agent-aside_question-1f2e").usage.requests == 1
 
 
+@pytest.mark.parametrize("request_id", [None, "req-1"])
+def test_lines_of_one_response_may_be_a_moment_out_of_order(chat, request_id):
+    chat.user("Go")
+    for number in range(2):
+        chat.assistant("relay", tool("Bash", f"t{number}"), requestId=request_id)
+    first, second = chat.records[-2:]
+    first["timestamp"], second["timestamp"] = second["timestamp"], first["timestamp"]
+    assert requests_and_output(chat.told(), SESSION) == (1, 5)
+
+
 def test_another_request_id_is_another_response(chat):
     """A gateway may answer from its store."""
     chat.user("Go")
@@ -288,6 +301,25 @@ def test_any_ids_in_any_order(tmp_path_factory, turns, cuts):
     read_on(ledger, claude.AGENT, str(path))
     assert totals(ledger) == totals(once.ledger)
     assert once.session(SESSION).usage.requests == expected
+
+
+@given(place=st.integers(0, 10**6), distance=st.integers(0, 30), number=st.integers(1, 3))
+def test_a_line_that_is_written_again(tmp_path_factory, place, distance, number):
+    """Whatever ids it has, it adds nothing, neither at once nor later."""
+    home = tmp_path_factory.mktemp("again") / "home"
+    shutil.copytree(AGENT_FOLDERS / "claude" / "home", home)
+    once = Ledger()
+    refresh(once, home, [claude.AGENT])
+    paths = sorted((home / ".claude" / "projects" / "-home-ada-src-router").glob("*.jsonl"))
+    path = paths[place % len(paths)]
+    lines = path.read_bytes().splitlines(keepends=True)
+    first = place // len(paths) % len(lines)
+    again = lines[first : first + number]
+    lines[first + number + distance : first + number + distance] = again
+    path.write_bytes(b"".join(lines))
+    ledger = Ledger()
+    refresh(ledger, home, [claude.AGENT])
+    assert what_was_used(ledger) == what_was_used(once)
 
 
 # --- transcripts without their head -------------------------------------------------------------

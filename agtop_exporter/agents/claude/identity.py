@@ -21,6 +21,7 @@ from agtop_exporter.agents.claude.state import TranscriptState
 
 RANDOM_RUNS = 8  # a random id has at least so many runs of digits, capitals or small letters
 OPEN_RESPONSES = 4  # without a unique id, whose next line may still follow
+REMEMBERED_LINES = 64  # the latest lines of responses without a unique id
 REMEMBERED_REQUESTS = 4  # the latest message ids, with the request id of their first line
 NEW_TIME = "1."  # versions that give copies a new time, and remove their request id
 
@@ -47,21 +48,24 @@ class Responses:
         self._open = OrderedDict(state.open)
         self._requests: OrderedDict[str, str] = OrderedDict()
         self._restored = dict(state.requests)
+        self._lines: OrderedDict[int, None] = OrderedDict.fromkeys(state.lines)
 
     def save(self, state: TranscriptState) -> None:
         """Store what the next read needs."""
         for response in self._open.values():
             response.listed = False
         state.open = dict(self._open)
+        state.lines = list(self._lines)
         requests = [*self._restored.items()]
         requests += [(_number(ids[0]), _number(ids[1])) for ids in self._requests.items()]
         state.requests = dict(requests[-REMEMBERED_REQUESTS:])
 
-    def note_user(self, session: SessionRead, *, is_result: bool) -> None:
+    def note_user(self, session: SessionRead, record: Record, *, is_result: bool) -> None:
         """Note a tool result or a prompt: it ends a response, or may have ended it."""
         for response in self._open.values():
             same_session = response.session_id == session.update.session_id
-            if same_session and response.main_chain == self.main_chain:
+            same_chain = same_session and response.main_chain == self.main_chain
+            if same_chain and not response.is_after(record.seconds):
                 response.answered = response.answered or is_result
                 response.prompted = response.prompted or not is_result
 
@@ -80,7 +84,10 @@ class Responses:
         response = self._open.get(self._open_name(session, name))
         if response is None or not response.goes_on(request_id, usage, has_id=bool(name)):
             return None
+        if response.is_after(record.seconds) and usage.prompt != response.usage.prompt:
+            return None
         response.answered = False
+        self._remember_line(record, usage)
         if not response.listed:
             response.listed = True
             session.responses.append(response)
@@ -106,6 +113,18 @@ class Responses:
             response.key = f"{name or older_key}:{digest}"
             response.older_key = older_key
             self._open_response(session, name, response)
+            self._remember_line(record, response.usage)
+
+    def is_repeated(self, record: Record, message: Message, usage: Usage) -> bool:
+        """Return whether a line of a response without a unique id has been written again."""
+        if not self._lines or not record.uuid or is_random(message.id or record.request_id or ""):
+            return False
+        return _line_number(record, usage) in self._lines
+
+    def _remember_line(self, record: Record, usage: Usage) -> None:
+        self._lines[_line_number(record, usage)] = None
+        if len(self._lines) > REMEMBERED_LINES:
+            self._lines.popitem(last=False)
 
     def _open_response(self, session: SessionRead, name: str, response: Response) -> None:
         place = self._open_name(session, name)
@@ -164,6 +183,10 @@ def _first_line_digest(record: Record, message_id: str, usage: Usage) -> str:
 
 def _gets_new_time(record: Record) -> bool:
     return (record.version or "").startswith(NEW_TIME)
+
+
+def _line_number(record: Record, usage: Usage) -> int:
+    return _number(f"{record.uuid}{record.timestamp}{token_counts(usage)}")
 
 
 def _number(identifier: str) -> int:

@@ -130,7 +130,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             if self.main_chain and record.is_api_error_message:
                 session.signal = API_ERROR
             if record.error == "rate_limit" and record.timestamp is not None:
-                self.limit_hit = limit_hit(prompt_text(message.content), seconds(record))
+                self.limit_hit = limit_hit(prompt_text(message.content), record.seconds)
             return
         asks, tools = False, NO_CALLS
         if isinstance(message.content, list):
@@ -155,13 +155,15 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
 
     def _add_response(self, record: Record, message: Message, usage: Usage, tools: Calls) -> None:
         session = self.session
+        if self.responses.is_repeated(record, message, usage):
+            return
         asked_elsewhere = record.request_session_id not in (None, self.sessions.main_id)
         copied = self.copied or asked_elsewhere or not record.request_id
         response = self.responses.find(session, record, message, usage)
         if response is None:
             response = Response(
                 session.update.session_id,
-                seconds(record),
+                record.seconds,
                 message.model or "",
                 usage,
                 copied,
@@ -172,7 +174,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             self.responses.add(session, record, message, response)
         else:
             response.copied &= copied
-            response.model = response.model or message.model or ""
+            if message.model and (usage.iterations or not response.model):
+                response.model = message.model  # another one may go on after a refusal
             if tools:
                 response.tools += tools
             if usage != response.usage:
@@ -196,7 +199,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                         call_id = block.tool_use_id
                         failed = ((call_id, self.calls.get(call_id, "unknown")),)
                         self._add_event(record, f"failure:{call_id}", tool_errors=failed)
-        self.responses.note_user(self.session, is_result=is_result)
+        self.responses.note_user(self.session, record, is_result=is_result)
         if not is_result:
             self._handle_prompt(record, message)
         elif self.main_chain:
@@ -210,7 +213,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         if typed and not text.startswith(INJECTED_PROMPTS):
             session.update.set_title(text, PROMPT_RANK)
             session.signal = PROMPT
-            self._add_event(record, f"prompt:{record.uuid or seconds(record)}", turns=1)
+            self._add_event(record, f"prompt:{record.uuid or record.seconds}", turns=1)
 
     def _handle_metadata(self, record: Record) -> None:
         """Use a record without a message: a title, the end of a turn, or a compaction."""
@@ -220,7 +223,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         elif record.subtype == "turn_duration":
             self.session.signal = TURN_END
         elif record.subtype == "compact_boundary":
-            self._add_event(record, f"compaction:{record.uuid or seconds(record)}", compactions=1)
+            self._add_event(record, f"compaction:{record.uuid or record.seconds}", compactions=1)
             if self.main_chain and record.compact_metadata is not None:
                 self.session.compacted_to = record.compact_metadata.post_tokens
 
@@ -228,7 +231,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         self.batch.event(
             key,
             session_id=self.session.update.session_id,
-            time=seconds(record),
+            time=record.seconds,
             copied=self.copied,
             **fields,
         )
@@ -268,8 +271,3 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             update.observe_time(session.last.timestamp())
         if update.last_active is not None:
             self.state.last_active[update.session_id] = update.last_active
-
-
-def seconds(record: Record) -> float:
-    """Return the time of a record in unix seconds; 0 if it has none."""
-    return record.timestamp.timestamp() if record.timestamp is not None else 0.0

@@ -125,6 +125,11 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
         """The type as in `KNOWN_TYPES`: for a system record with its subtype."""
         return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
 
+    @property
+    def seconds(self) -> float:
+        """The time in unix seconds; 0 if there is none."""
+        return self.timestamp.timestamp() if self.timestamp is not None else 0.0
+
 
 def token_counts(usage: Figures) -> TokenCounts:
     """Return disjoint counts; cache writes of unknown lifetime count as 5 minutes."""

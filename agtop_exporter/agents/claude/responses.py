@@ -55,6 +55,10 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         """Return whether a line with this request id may be one of this response."""
         return not request_id or not self.request_id or request_id == self.request_id
 
+    def is_after(self, time: float) -> bool:
+        """Return whether this response began after a record, which is then out of order."""
+        return 0 < time < self.time
+
     def goes_on(self, request_id: str | None, usage: Usage, *, has_id: bool) -> bool:
         """Return whether a line is one of this response, although other responses may have its ids.
 

@@ -20,4 +20,5 @@ class TranscriptState(ReaderState):
     # Unix seconds by session id: a record without a time keeps the time of the one before.
     last_active: dict[str, float] = field(default_factory=dict)
     open: dict[str, Response] = field(default_factory=dict)  # responses without a unique id
+    lines: list[int] = field(default_factory=list)  # the latest lines of such responses
     requests: dict[int, int] = field(default_factory=dict)  # latest message ids -> request ids
