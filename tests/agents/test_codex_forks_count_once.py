@@ -240,3 +240,37 @@ def test_a_subagent_that_is_called_a_fork_and_begins_at_zero(tmp_path):
     chat = fork(tmp_path, [], meta={"forked_from_id": ORIGIN, "parent_thread_id": ORIGIN})
     own = {"turn": {"turn_id": OWN_TURN}, "total": usage(400, 100, 40), "started": True}
     assert_own(told(work(chat, 0.1, **own)))
+
+
+@both_orders
+@pytest.mark.parametrize("gap", [None, 0.01])
+def test_a_subagent_repeats_the_counts_of_a_parent_that_has_records(tmp_path, gap, backwards):
+    """getagentseal/codeburn#1383: the records are not copied, the counts are."""
+    spawn = {"subagent": {"thread_spawn": {"parent_thread_id": ORIGIN}}}
+    source = origin(tmp_path, {"turn_id": OLD_TURN, "started_at": 1})
+    copies = source.records[2:]
+    record = {"response_id": "r1", "turn_id": OLD_TURN, "thread_id": ORIGIN}
+    figures = {"usage": usage(1000, 0, 50), "thread_token_usage": usage(1000, 0, 50)}
+    payload = {"timestamp": at(-3590), "type": "token_usage_record", "payload": record | figures}
+    source.records.insert(5, payload)
+    again = {"usage": usage(2000, 900, 70), "thread_token_usage": usage(3000, 900, 120)}
+    payload = {**payload, "payload": record | again | {"response_id": "r2"}}
+    source.records.insert(8, payload)
+    child = fork(tmp_path, copies, gap=gap, meta={"source": spawn})
+    own = {"turn": {"turn_id": OWN_TURN}, "total": usage(400, 100, 40), "started": True}
+    known = told(source, work(child, 0.3, **own), backwards=backwards)
+    assert_own(known)
+    assert known.session(ORIGIN).usage.requests == 2
+    assert known.total("requests", "gpt-5-codex") == 3
+
+
+@pytest.mark.parametrize("gap", [None, 0.01])
+def test_a_fork_that_does_nothing_has_no_usage(tmp_path, gap):
+    """farion1231/cc-switch#5433: settings between the copied counts end no replay."""
+    source = origin(tmp_path)
+    settings = {"model": "gpt-5-codex", "service_tier": "default"}
+    source.event("thread_settings_applied", thread_settings=settings)
+    source.records.insert(-4, {**source.records.pop(), "timestamp": at(-3595)})
+    known = told(source, fork(tmp_path, source.records, gap=gap))
+    assert not known.session(FORK).usage.requests
+    assert known.session(ORIGIN).usage.requests == 2

@@ -58,7 +58,14 @@ def is_copy(record: Record, state: RolloutState) -> bool:
         state.inherits = state.inherits and not state.total
         return False
     state.previous = moment or state.previous
-    return bool(state.family)
+    return bool(state.family or state.has_dated_turns)
+
+
+def is_certain(record: Record, state: RolloutState) -> bool:
+    """Return whether a record that `is_copy` calls a copy can be nothing else."""
+    moment, began = record.timestamp, state.began
+    is_older = moment is not None and began is not None and moment < began
+    return bool(state.own_ordinal or state.has_dated_turns or is_older)
 
 
 def may_be_repeated(state: RolloutState) -> bool:
