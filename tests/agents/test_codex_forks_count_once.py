@@ -5,7 +5,9 @@ Each test names the report that it was made from.
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
+from driving import read_on
 from transcripts import Codex, Told, usage
 
 from agtop_exporter.agents import codex
@@ -274,3 +276,23 @@ def test_a_fork_that_does_nothing_has_no_usage(tmp_path, gap):
     known = told(source, fork(tmp_path, source.records, gap=gap))
     assert not known.session(FORK).usage.requests
     assert known.session(ORIGIN).usage.requests == 2
+
+
+def test_a_fork_that_an_older_version_began_to_read_goes_on(tmp_path):
+    """Its state has none of the newer fields: its first record is used, and its replay is over."""
+    source = origin(tmp_path)
+    replayed = work(fork(tmp_path, source.records, gap=0.001), 60)
+    known = told(source, replayed)
+    path = str(replayed.path)
+    cursor = known.ledger.cursor("codex", path)
+    state = msgspec.msgpack.decode(cursor.state)
+    for field in ("version", "has_meta", "created", "is_own", "keeps_times", "previous"):
+        state.pop(field, None)
+    old = msgspec.structs.replace(cursor, state=msgspec.msgpack.encode(state))
+    known.ledger.set_cursor("codex", path, old)
+    replayed.records.append({**replayed.records[0], "timestamp": at(90)})
+    replayed.seconds = 100
+    replayed.count(usage(5, 0, 1), usage(3405, 1000, 161)).write()
+    read_on(known.ledger, codex.AGENT, path)
+    assert known.session(FORK).usage.requests == 2
+    assert known.signal(FORK).kind == "idle"
