@@ -165,6 +165,15 @@ def test_a_subagent_that_repeats_its_parents_first_record_only(tmp_path):
     assert known.facts(FORK).parent_session_id == ORIGIN
 
 
+def test_ids_that_only_look_as_if_they_had_a_time_tell_nothing(tmp_path):
+    """Of a fork that repeats its origin's first record; the ids of its turns seem to be older."""
+    source = origin(tmp_path, {"turn_id": OLD_TURN})
+    thread = uuid7(TEN - 24 * 60 * MINUTE, 9)
+    chat = fork(tmp_path, source.records, thread=thread, gap=0.01)
+    known = told(source, work(chat, 60, turn={"turn_id": uuid7(TEN - 24 * 60 * MINUTE, 8)}))
+    assert_own(known, thread)
+
+
 @both_orders
 @pytest.mark.parametrize("gap", [None, 0.1])
 def test_a_fork_of_a_fork(tmp_path, gap, backwards):
@@ -250,7 +259,7 @@ def test_a_subagent_repeats_the_counts_of_a_parent_that_has_records(tmp_path, ga
     """getagentseal/codeburn#1383: the records are not copied, the counts are."""
     spawn = {"subagent": {"thread_spawn": {"parent_thread_id": ORIGIN}}}
     source = origin(tmp_path, {"turn_id": OLD_TURN, "started_at": 1})
-    copies = source.records[2:]
+    copies = [source.records[0], *source.records[2:]]
     record = {"response_id": "r1", "turn_id": OLD_TURN, "thread_id": ORIGIN}
     figures = {"usage": usage(1000, 0, 50), "thread_token_usage": usage(1000, 0, 50)}
     payload = {"timestamp": at(-3590), "type": "token_usage_record", "payload": record | figures}

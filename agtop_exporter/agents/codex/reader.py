@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from agtop_exporter.agents.codex.copies import (
-    created_at,
     is_certain,
     is_copy,
     may_replay,
+    note_creation,
     parent_of,
 )
 from agtop_exporter.agents.codex.records import Payload, Record
@@ -79,7 +79,7 @@ class RolloutParser(TurnHandlers):
         state.inherits = continues or bool(payload.forked_from_id)
         state.origin = payload.forked_from_id or parent
         state.own_ordinal = payload.subagent_history_start_ordinal or 0
-        state.created = created_at(thread_id, payload.timestamp or self.moment)
+        note_creation(thread_id, payload.timestamp or self.moment, state)
         session.subagent = bool(parent)
         if not session.work_in(payload.cwd):
             self.batch.error("schema", self.offset)
