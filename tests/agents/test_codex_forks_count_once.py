@@ -5,7 +5,9 @@ Each test names the report that it was made from.
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
+from driving import read_on
 from transcripts import Codex, Told, usage
 
 from agtop_exporter.agents import codex
@@ -163,6 +165,15 @@ def test_a_subagent_that_repeats_its_parents_first_record_only(tmp_path):
     assert known.facts(FORK).parent_session_id == ORIGIN
 
 
+def test_ids_that_only_look_as_if_they_had_a_time_tell_nothing(tmp_path):
+    """Of a fork that repeats its origin's first record; the ids of its turns seem to be older."""
+    source = origin(tmp_path, {"turn_id": OLD_TURN})
+    thread = uuid7(TEN - 24 * 60 * MINUTE, 9)
+    chat = fork(tmp_path, source.records, thread=thread, gap=0.01)
+    known = told(source, work(chat, 60, turn={"turn_id": uuid7(TEN - 24 * 60 * MINUTE, 8)}))
+    assert_own(known, thread)
+
+
 @both_orders
 @pytest.mark.parametrize("gap", [None, 0.1])
 def test_a_fork_of_a_fork(tmp_path, gap, backwards):
@@ -240,3 +251,57 @@ def test_a_subagent_that_is_called_a_fork_and_begins_at_zero(tmp_path):
     chat = fork(tmp_path, [], meta={"forked_from_id": ORIGIN, "parent_thread_id": ORIGIN})
     own = {"turn": {"turn_id": OWN_TURN}, "total": usage(400, 100, 40), "started": True}
     assert_own(told(work(chat, 0.1, **own)))
+
+
+@both_orders
+@pytest.mark.parametrize("gap", [None, 0.01])
+def test_a_subagent_repeats_the_counts_of_a_parent_that_has_records(tmp_path, gap, backwards):
+    """getagentseal/codeburn#1383: the records are not copied, the counts are."""
+    spawn = {"subagent": {"thread_spawn": {"parent_thread_id": ORIGIN}}}
+    source = origin(tmp_path, {"turn_id": OLD_TURN, "started_at": 1})
+    copies = [source.records[0], *source.records[2:]]
+    record = {"response_id": "r1", "turn_id": OLD_TURN, "thread_id": ORIGIN}
+    figures = {"usage": usage(1000, 0, 50), "thread_token_usage": usage(1000, 0, 50)}
+    payload = {"timestamp": at(-3590), "type": "token_usage_record", "payload": record | figures}
+    source.records.insert(5, payload)
+    again = {"usage": usage(2000, 900, 70), "thread_token_usage": usage(3000, 900, 120)}
+    payload = {**payload, "payload": record | again | {"response_id": "r2"}}
+    source.records.insert(8, payload)
+    child = fork(tmp_path, copies, gap=gap, meta={"source": spawn})
+    own = {"turn": {"turn_id": OWN_TURN}, "total": usage(400, 100, 40), "started": True}
+    known = told(source, work(child, 0.3, **own), backwards=backwards)
+    assert_own(known)
+    assert known.session(ORIGIN).usage.requests == 2
+    assert known.total("requests", "gpt-5-codex") == 3
+
+
+@pytest.mark.parametrize("gap", [None, 0.01])
+def test_a_fork_that_does_nothing_has_no_usage(tmp_path, gap):
+    """farion1231/cc-switch#5433: settings between the copied counts end no replay."""
+    source = origin(tmp_path)
+    settings = {"model": "gpt-5-codex", "service_tier": "default"}
+    source.event("thread_settings_applied", thread_settings=settings)
+    source.records.insert(-4, {**source.records.pop(), "timestamp": at(-3595)})
+    known = told(source, fork(tmp_path, source.records, gap=gap))
+    assert not known.session(FORK).usage.requests
+    assert known.session(ORIGIN).usage.requests == 2
+
+
+def test_a_fork_that_an_older_version_began_to_read_goes_on(tmp_path):
+    """Its state has none of the newer fields: its first record is used, and its replay is over."""
+    source = origin(tmp_path)
+    replayed = work(fork(tmp_path, source.records, gap=0.001), 60)
+    known = told(source, replayed)
+    path = str(replayed.path)
+    cursor = known.ledger.cursor("codex", path)
+    state = msgspec.msgpack.decode(cursor.state)
+    for field in ("version", "has_meta", "created", "is_own", "keeps_times", "previous"):
+        state.pop(field, None)
+    old = msgspec.structs.replace(cursor, state=msgspec.msgpack.encode(state))
+    known.ledger.set_cursor("codex", path, old)
+    replayed.records.append({**replayed.records[0], "timestamp": at(90)})
+    replayed.seconds = 100
+    replayed.count(usage(5, 0, 1), usage(3405, 1000, 161)).write()
+    read_on(known.ledger, codex.AGENT, path)
+    assert known.session(FORK).usage.requests == 2
+    assert known.signal(FORK).kind == "idle"

@@ -37,17 +37,17 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
     A compressed rollout beside its plain text is left out, as Codex does it.
     """
-    plain: set[str] = set()
+    plain: list[os.DirEntry[str]] = []
     compressed: list[os.DirEntry[str]] = []
     for entry in walk(root, suffix=(PLAIN, COMPRESSED), depth=4):
         if entry.name.endswith(COMPRESSED):
             compressed.append(entry)
         else:
-            plain.add(entry.path)
+            plain.append(entry)
             yield entry
-    for entry in compressed:
-        if entry.path.removesuffix(COMPRESSED) + PLAIN not in plain:
-            yield entry
+    if compressed:
+        unpacked = {entry.path.removesuffix(PLAIN) for entry in plain}
+        yield from (e for e in compressed if e.path.removesuffix(COMPRESSED) not in unpacked)
 
 
 def plan(home: Path, environment: Environment) -> str:

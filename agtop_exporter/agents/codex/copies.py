@@ -61,6 +61,13 @@ def is_copy(record: Record, state: RolloutState) -> bool:
     return bool(state.family)
 
 
+def is_certain(record: Record, state: RolloutState) -> bool:
+    """Return whether a record that `is_copy` calls a copy can be nothing else."""
+    moment, began = record.timestamp, state.began
+    is_older = moment is not None and began is not None and moment < began
+    return bool(state.own_ordinal or state.has_dated_turns or is_older)
+
+
 def may_be_repeated(state: RolloutState) -> bool:
     """Return whether a token count may repeat one of the thread that this one began from."""
     return bool(state.origin and not state.own_ordinal and not state.is_own)
@@ -71,7 +78,7 @@ def _is_own(record: Record, state: RolloutState) -> bool:
     payload, moment = record.payload, record.timestamp
     if payload is None or moment is None:
         return False
-    begun = _turn_begun_at(payload, moment)
+    begun = _turn_begun_at(payload, moment, state)
     if begun is not None and state.created:
         state.has_dated_turns = True
         return begun >= state.created
@@ -83,36 +90,35 @@ def _is_own(record: Record, state: RolloutState) -> bool:
     return state.keeps_times or pause.total_seconds() >= PAUSE_SECONDS
 
 
-def _turn_begun_at(payload: Payload, moment: datetime) -> float | None:
+def _turn_begun_at(payload: Payload, moment: datetime, state: RolloutState) -> float | None:
     """Return when the turn of a record began, in unix seconds; None if the record does not tell.
 
     A turn whose start is recorded in full seconds began at the end of that second at the latest.
     """
-    made = time_of_id(payload.turn_id, moment) if payload.turn_id else None
+    made = None
+    if payload.turn_id and state.has_dated_ids:
+        made = _uuid_time(payload.turn_id)
+        if made is not None and made > moment.timestamp() + ID_SKEW_SECONDS:
+            made = None
     if made is None and payload.type in TURN_BEGINNINGS and bytes(payload.started_at).isdigit():
         made = int(bytes(payload.started_at)) + 1.0
     return made
 
 
-def created_at(thread_id: str, moment: datetime | None) -> float:
-    """Return when a thread was created, in unix seconds: from its id, or as recorded; or 0."""
-    if moment is None:
-        return 0.0
-    made = time_of_id(thread_id, moment)
-    recorded = moment.timestamp()
-    return made if made is not None and made > recorded - ID_SKEW_SECONDS else recorded
+def note_creation(thread_id: str, moment: datetime | None, state: RolloutState) -> None:
+    """Note when a thread was created, by its id; by its record if the two do not agree.
 
-
-def time_of_id(name: str, seen: datetime) -> float | None:
-    """Return the time in an id, in unix seconds; None if it has none, or one after it was seen."""
-    made = _uuid_time(name)
-    if made is None or made > seen.timestamp() + ID_SKEW_SECONDS:
-        return None
-    return made
+    Ids of turns tell times only if the thread's own id does.
+    """
+    if moment is not None:
+        made, recorded = _uuid_time(thread_id), moment.timestamp()
+        state.has_dated_ids = made is not None and abs(made - recorded) < ID_SKEW_SECONDS
+        state.created = made if made is not None and state.has_dated_ids else recorded
 
 
 @lru_cache(maxsize=64)
 def _uuid_time(name: str) -> float | None:
+    """Return the time in a UUID of version 7, in unix seconds; None for any other name."""
     try:
         uuid = UUID(name)
     except ValueError:

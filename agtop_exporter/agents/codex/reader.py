@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-from agtop_exporter.agents.codex.copies import created_at, is_copy, may_replay, parent_of
+from agtop_exporter.agents.codex.copies import (
+    is_certain,
+    is_copy,
+    may_replay,
+    note_creation,
+    parent_of,
+)
 from agtop_exporter.agents.codex.records import Payload, Record
 from agtop_exporter.agents.codex.responses import ResponseHandlers
 from agtop_exporter.agents.codex.turns import TOOL_CALLS, TurnHandlers
@@ -43,6 +49,7 @@ class RolloutParser(TurnHandlers):
         sane = (time for time in times if is_sane(time.timestamp()))
         self.state.began = self.state.began or next(sane, None)
         self.copied = bool(run) and is_copy(run[0], self.state)
+        self.surely_copied = self.copied and is_certain(run[0], self.state)
         if times and not self.copied:
             self.session.observe_time(min(times).timestamp())
             self.session.observe_time(max(times).timestamp())
@@ -72,7 +79,7 @@ class RolloutParser(TurnHandlers):
         state.inherits = continues or bool(payload.forked_from_id)
         state.origin = payload.forked_from_id or parent
         state.own_ordinal = payload.subagent_history_start_ordinal or 0
-        state.created = created_at(thread_id, payload.timestamp or self.moment)
+        note_creation(thread_id, payload.timestamp or self.moment, state)
         session.subagent = bool(parent)
         if not session.work_in(payload.cwd):
             self.batch.error("schema", self.offset)

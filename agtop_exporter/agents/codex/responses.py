@@ -40,7 +40,8 @@ class ResponseHandlers(Rollout):
                 info.model_context_window or self.session.context_window_tokens
             )
             usage = usage_of_count(info, self.state)
-            if usage is not None:
+            # The origin may count by its records, whose keys a copied count does not have.
+            if usage is not None and not self.surely_copied:
                 state = self.state
                 copied = self.copied or may_be_repeated(state)
                 owner = state.turn_id or ((state.family or state.origin) if copied else "")

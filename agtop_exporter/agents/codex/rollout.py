@@ -16,8 +16,8 @@ ID_CHARACTERS = 36  # of a thread's id
 class Rollout(BlockParser[Record, RolloutState]):
     """One rollout, which is one thread, and its record that is being used.
 
-    `moment` is the time of that record, and `copied` is true if it is a copy of a record of another
-    thread.
+    `moment` is the time of that record. `copied` is true if it is a copy of a record of another
+    thread, as far as this rollout shows, and `surely_copied` if it can be nothing else.
     """
 
     record = Record
@@ -37,6 +37,7 @@ class Rollout(BlockParser[Record, RolloutState]):
         )
         self.moment: datetime | None = None
         self.copied = False
+        self.surely_copied = False
         if state.version == 0 and state.thread_id:  # it is that of an older version
             state.is_own = state.has_meta = True
         state.version = 1

@@ -29,6 +29,7 @@ class RolloutState(ReaderState):
     created: float = 0.0  # when the thread was created, in unix seconds; 0 if unknown
     is_own: bool = False  # the records from here on are no copies
     keeps_times: bool = False  # copies have the times of their originals
-    has_dated_turns: bool = False  # ids of turns have times
+    has_dated_ids: bool = False  # the ids of the thread and of its turns have times
+    has_dated_turns: bool = False  # a turn whose beginning is known has been seen
     previous: datetime | None = None  # the time of the last record that may be a copy
     version: int = 0  # of the fields above: 1, or 0 in a state that has none of them
