@@ -1,6 +1,7 @@
 """A message of OpenCode has several steps: each is a request with its own figures and cost."""
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -185,3 +186,26 @@ def test_a_question_after_many_parts_waits(tmp_path):
     ledger = Ledger()
     read_on(ledger, AGENT, str(path), price=as_recorded)
     assert ledger.sessions["opencode", SESSION].facts.signal.kind == "waiting"
+
+
+def test_databases_of_two_channels_count_once(tmp_path):
+    """A channel has a database of its own, into which it imports the sessions of before."""
+    session = session_of(3)
+    path = write_database(tmp_path, session)
+    shutil.copy(path, path.with_name("opencode-local.db"))
+    write_files(tmp_path, session)
+    ledger = Ledger()
+    refresh(ledger, tmp_path, [AGENT], price=as_recorded)
+    assert requests(ledger) == (3, 750, 310, 0.0154)
+
+
+def test_a_negative_input_takes_nothing_away(tmp_path):
+    """Some providers report an input without cached tokens, which OpenCode still subtracts."""
+    session = OpenCode().user().assistant((-423, 60, 0, 84_160, 0))
+    session.part(step((-423, 60, 0, 84_160, 0), -0.01))
+    path = write_database(tmp_path, session)
+    ledger = Ledger()
+    read_on(ledger, AGENT, str(path), price=as_recorded)
+    usage = ledger.sessions["opencode", SESSION].usage
+    assert (usage.requests, usage.tokens.input, usage.tokens.cache_read) == (1, 0, 84_160)
+    assert ledger.totals["parse_errors", "opencode", "schema"] > 0

@@ -58,7 +58,7 @@ class DatabaseState(ReaderState):
     updated: float = 0.0  # the latest change of a session, in unix milliseconds
     rows: dict[str, Watermark] = msgspec.field(default_factory=dict)
     open: dict[str, list[str]] = msgspec.field(default_factory=dict)  # row ids by table
-    # Row ids by table, of rows whose session has not been found yet.
+    # Row ids by table, of rows whose session or message has not been found yet.
     waiting: dict[str, list[str]] = msgspec.field(default_factory=dict)
     # The last row id of `part` before the first message was read. Up to there, the steps of a
     # message were read together with it.

@@ -5,6 +5,8 @@ no figures in the first versions, and of each attempt of a step, of which the me
 last one (https://github.com/anomalyco/opencode, `packages/core/src/session/projector.ts`).
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from agtop_exporter.agents.opencode.events import Context, in_version_two
@@ -25,6 +27,7 @@ TABLE = "event"
 COLUMNS = frozenset({"id", "seq", "type", "data"})
 RECORDED, ENDED, FAILED = "session.usage.recorded", "session.step.ended", "session.step.failed"
 BILLED = f"(type GLOB '{RECORDED}*' OR type GLOB '{ENDED}*' OR type GLOB '{FAILED}*')"
+COMPACTION = "compaction"  # source of a request; the other one is "title"
 ATTEMPTS = 1024  # steps of which a further attempt is noticed in the first read
 
 
@@ -49,13 +52,14 @@ class UsageLog:
         self._queries = queries
         self._batch = batch
         self._decode = decoder(Entry, batch.errors)
-        self._attempts: dict[str, Entry] = {}
+        self._attempts: dict[str, Request] = {}
 
     def add(self, row: LogRow, *, is_first_read: bool) -> bool:
-        """Add the request of an entry; return false if its session is not in the database yet.
+        """Add the request of an entry; return false if the entry waits.
 
-        In the first read, only steps with several attempts are looked up: all others have the
-        figures that their messages had when they were read before.
+        It waits while its session or message is not in the database, which is also the case after
+        a message was reverted. In the first read, only steps with several attempts are looked up:
+        all others have the figures that their messages had when they were read before.
         """
         entry = self._decode(row.data, 0)
         if entry is None or entry.tokens is None:
@@ -64,47 +68,49 @@ class UsageLog:
         if context is None:
             return False
         context = in_version_two(context)
+        request = Request(entry.tokens, entry.cost)
         if row.type.startswith(RECORDED):
-            self._add_side_request(row, entry, context)
-        elif row.type.startswith(FAILED) or not is_first_read:
-            self._add_attempt(entry, context)
-        else:
-            self._notice_attempt(entry, context)
+            return self._add_side_request(row, entry, context, request)
+        attempts = [request]
+        if is_first_read and not row.type.startswith(FAILED):
+            earlier = self._attempts.pop(entry.message_id, None)
+            self._remember(entry.message_id, request)
+            if earlier is None:
+                return True
+            attempts = [earlier, request]
+        return self._add_attempts(entry.message_id, context, attempts)
+
+    def _add_side_request(
+        self, row: LogRow, entry: Entry, context: Context, request: Request
+    ) -> bool:
+        """Add a request for a title or a summary. Its model is not recorded: use the session's."""
+        session_id, number = context.session_id, row.seq or 0
+        if entry.source != COMPACTION:
+            model = self._queries.model_at(session_id, number)
+            self._append(side_event(context, row.id, model, request))
+            return True
+        found = self._queries.compaction_at(session_id, number, request.tokens.vector)
+        if found is None:
+            return False
+        place, message = found
+        model = self._queries.model_at(session_id, place.seq)
+        self._append(compaction_usage(message, context, place.id, model, request))
         return True
 
-    def _add_side_request(self, row: LogRow, entry: Entry, context: Context) -> None:
-        """Add a request for a title or a summary. Its model is not recorded: use the session's."""
-        request = Request(entry.tokens or Tokens(), entry.cost)
-        number = row.seq or 0
-        compaction = (
-            self._queries.compaction_at(context.session_id, number, request.tokens.vector)
-            if entry.source == "compaction"
-            else None
-        )
-        if compaction is None:
-            model = self._queries.model_at(context.session_id, number)
-            self._append(side_event(context, row.id, model, request))
-            return
-        place, message = compaction
-        model = self._queries.model_at(context.session_id, place.seq)
-        self._append(compaction_usage(message, context, place.id, model, request))
-
-    def _notice_attempt(self, entry: Entry, context: Context) -> None:
-        earlier = self._attempts.pop(entry.message_id, None)
-        if earlier is not None:
-            self._add_attempt(earlier, context)
-            self._add_attempt(entry, context)
-        self._attempts[entry.message_id] = entry
+    def _remember(self, message_id: str, request: Request) -> None:
+        self._attempts[message_id] = request
         if len(self._attempts) > ATTEMPTS:
             del self._attempts[next(iter(self._attempts))]
 
-    def _add_attempt(self, entry: Entry, context: Context) -> None:
-        """Add an attempt of a step. A message that was reverted has no key to count it under."""
-        found = self._queries.message_of(V2_MESSAGES, entry.message_id)
-        if found is not None and entry.tokens is not None:
-            request = Request(entry.tokens, entry.cost)
-            for event in usage_events(found[1], context, found[0].id, [request]):
+    def _add_attempts(self, message_id: str, context: Context, attempts: Sequence[Request]) -> bool:
+        """Add attempts of a step, under the keys of its message."""
+        found = self._queries.message_of(V2_MESSAGES, message_id)
+        if found is None:
+            return False
+        for attempt in attempts:
+            for event in usage_events(found[1], context, found[0].id, [attempt]):
                 self._append(event)
+        return True
 
     def _append(self, event: UsageEvent) -> None:
         self._batch.session(event.session_id)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agtop_exporter.agents.opencode.events import Context
-from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, Tokens, Vector
+from agtop_exporter.agents.opencode.records import Message, Model, Part, Times, Vector
 from agtop_exporter.agents.opencode.rows import IdRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import Errors, decoder
@@ -93,16 +93,19 @@ class Queries:
     def compaction_at(
         self, session_id: str, number: int, vector: Vector
     ) -> tuple[MessageRow, Message] | None:
-        """Return the compaction of a request, by its figures or else its place in the session.
+        """Return the compaction with a request's figures, or the latest one if it has none.
 
-        None if it has been deleted.
+        None if the session has no such compaction before that place.
         """
-        where = "session_id = ? AND type = 'compaction' ORDER BY rowid"
+        where = "session_id = ? AND type = 'compaction'"
         rows = self._database.find(V2_MESSAGES, MessageRow, where=where, values=(session_id,))
         found = [(row, message) for row in rows if (message := self.message(row)) is not None]
-        same = [pair for pair in found if (pair[1].tokens or Tokens()).vector == vector]
+        same = [pair for pair in found if pair[1].vector == vector]
+        if same:
+            return same[0]
         before = [pair for pair in found if (pair[0].seq or 0) <= number]
-        return next(iter((*same, *before[-1:], *found)), None)
+        latest = max(before, key=lambda pair: pair[0].seq or 0, default=None)
+        return None if latest is None or any(latest[1].vector) else latest
 
     def model_at(self, session_id: str, number: int | None) -> Model | None:
         """Return the model of a session at one of its records, which does not name it."""

@@ -25,6 +25,8 @@ NAMES = {
 Vector = tuple[int, ...]
 """The figures of a request as recorded: input, output, reasoning, cache read and write."""
 
+NO_FIGURES: Vector = (0, 0, 0, 0, 0)
+
 
 class Cache(msgspec.Struct, gc=False):
     """Cached input tokens; they are not in `input`."""
@@ -161,6 +163,11 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
         """The variant of the model that a prompt selected."""
         variant = self.variant or (self.model.variant if self.model else None) or ""
         return "" if variant == "default" else variant
+
+    @property
+    def vector(self) -> Vector:
+        """The figures as recorded."""
+        return self.tokens.vector if self.tokens else NO_FIGURES
 
     @property
     def open(self) -> bool:

@@ -44,11 +44,10 @@ def requests_of(message: Message, parts: Iterable[Part]) -> list[Request]:
     ]
     if len(steps) == 1 and steps[0].cost_usd is None:
         steps = [Request(steps[0].tokens, message.cost)]
-    own = message.tokens or Tokens()
+    own, vector = message.tokens or Tokens(), message.vector
     if not steps:
-        billed = any(own.vector) or message.finish
-        return [Request(own, message.cost)] if billed else []
-    if not any(own.vector) or _is_explained(own.vector, [step.tokens.vector for step in steps]):
+        return [Request(own, message.cost)] if any(vector) or message.finish else []
+    if not any(vector) or _is_explained(vector, [step.tokens.vector for step in steps]):
         return steps
     remaining = (message.cost or 0.0) - sum(step.cost_usd or 0.0 for step in steps)
     return [*steps, Request(own, remaining)]
