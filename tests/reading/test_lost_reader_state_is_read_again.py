@@ -26,7 +26,7 @@ PROJECT_TOTALS = ("project_tokens", "project_cost")
 def positional(state):
     """Return state as version 1 stored it: without names, or a chat that is not wrapped."""
     fields = msgspec.msgpack.decode(state)
-    old = fields["chat"] if list(fields) == ["chat"] else list(fields.values())
+    old = fields["document"] if list(fields) == ["document"] else list(fields.values())
     return msgspec.msgpack.encode(old)
 
 

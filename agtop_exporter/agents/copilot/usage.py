@@ -14,13 +14,12 @@ from agtop_exporter.agents.copilot.records import (
     Data,
     Figures,
     Record,
-    Totals,
     details_of,
     token_counts,
     totals_of,
 )
 from agtop_exporter.agents.copilot.rows import AUTO, STORE, has_rows
-from agtop_exporter.agents.copilot.state import Answer, LogState, plus, remember
+from agtop_exporter.agents.copilot.state import Answer, LogState, remember
 from agtop_exporter.model import UNKNOWN_TOTAL, SessionUpdate, TokenCounts
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import RecordParser
@@ -89,25 +88,19 @@ class UsageParser(RecordParser[Record, LogState]):
         snapshot = data.accounting_snapshot
         metrics = snapshot.model_metrics if snapshot is not None else data.model_metrics
         over_all_runs = None if snapshot is None else True
-        totals = self._named(totals_of(metrics or {}), data.current_model or "")
+        totals = totals_of(metrics or {})
         if not any(counts.total for _, counts in totals.values()):
-            model = data.current_model or self.state.main_model
-            totals |= details_of(data.token_details or {}, model)
+            totals |= details_of(data.token_details or {}, AUTO)
+        in_use = data.current_model if data.current_model not in (None, "", AUTO) else ""
+        in_use = in_use or self.state.main_model or AUTO
         if totals:
-            self.name_answers(max(totals, key=lambda model: totals[model][1].output))
+            largest = max(totals, key=lambda name: totals[name][1].output)
+            self.name_answers(in_use if largest == AUTO else largest)
         added = self.state.shut_down(totals, over_all_runs=over_all_runs)
-        for model, (requests, counts) in added.items():
+        for name, (requests, counts) in added.items():
             if requests or counts.total:
-                self._settle(f"shutdown:{key}:{model}", model, (max(1, requests), counts))
-
-    def _named(self, totals: Totals, current: str) -> Totals:
-        """Give the totals of a model that the tool selected the name of that model."""
-        model = current if current not in ("", AUTO) else self.state.main_model
-        if AUTO not in totals or model in ("", AUTO):
-            return totals
-        named = {name: figures for name, figures in totals.items() if name != AUTO}
-        named[model] = plus(named.get(model), totals[AUTO])
-        return named
+                model = in_use if name == AUTO else name
+                self._settle(f"shutdown:{key}:{name}", model, (max(1, requests), counts))
 
     def handle_answer(self, data: Data, key: str) -> None:
         """Add the output of an answer, if only its message shows it."""
