@@ -1,6 +1,7 @@
 """Matches processes with sessions, and measures the resources that they use.
 
 `source` reads the system. The other modules perform no I/O: `identify` finds the agent of a
-process, `evidence` collects evidence for sessions, `match` assigns one process to each session,
-and `usage` adds up what a process tree used. Nothing here ends, signals or starts a process.
+process, `evidence` collects evidence for sessions, `match` assigns one process to each session
+(with `round`, `writers`, `match_by_cwd` and `outcome`), and `usage` adds up what a process tree
+used. Nothing here ends, signals or starts a process.
 """

@@ -158,7 +158,9 @@ class Matches(msgspec.Struct, frozen=True):
     `ended` maps each session whose process has ended, and `former_wrappers` each wrapper whose
     agent process has ended, to the time, in unix seconds, at which that was noticed. `contested`
     contains new sessions without a process that each of several processes can have written.
-    `written` is what each leaf has written at `sampled_at`.
+    `seen` has the times of the last records of the sessions in the processes' directories.
+    `written` is what each leaf has written at `sampled_at`, and `written_before` the same of the
+    round before.
     """
 
     bindings: Mapping[SessionKey, Binding] = {}
@@ -170,5 +172,7 @@ class Matches(msgspec.Struct, frozen=True):
     ended: Mapping[SessionKey, float] = {}
     former_wrappers: Mapping[ProcessId, float] = {}
     contested: Mapping[SessionKey, frozenset[ProcessId]] = {}
+    seen: Mapping[SessionKey, float | None] = {}
     written: Mapping[ProcessId, Written] = {}
+    written_before: Mapping[ProcessId, Written] = {}
     sampled_at: float = 0.0

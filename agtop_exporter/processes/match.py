@@ -8,15 +8,18 @@ directory, start time and recency, all processes of a directory at once.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-import msgspec
-
 from agtop_exporter.model import SessionKey, SessionState
 from agtop_exporter.processes.evidence import Evidence
 from agtop_exporter.processes.facts import Confidence, Matches, ProcessId, ProcessTable
 from agtop_exporter.processes.groups import Group, group
 from agtop_exporter.processes.match_by_cwd import TELLING_SECONDS, pair_folder
+from agtop_exporter.processes.outcome import outcome
 from agtop_exporter.processes.round import START_SLACK_SECONDS, Round
 from agtop_exporter.processes.writers import growth, writer
+
+ROUND_SECONDS = 0.5  # a round reads its processes within this time
+RECORD_DELAY_SECONDS = 600.0
+"""A record can have the time at which a response began, and be written when it has ended."""
 
 
 def match(
@@ -51,7 +54,7 @@ def match(
     _keep_previous(this)
     _bind_by_folder(this)
     _bind_hosts_by_folder(this)
-    return _outcome(this)
+    return outcome(this)
 
 
 # --- by evidence ----------------------------------------------------------------------------
@@ -105,13 +108,22 @@ def _bind_claim(this: Round, owner: Group, key: SessionKey, *, found: list[Evide
 
 
 def _bind_writers(this: Round) -> None:
-    """Bind a session to the only process of its directory that can have written its last record."""
-    written = growth(this.previous.written, this.written)
+    """Bind a session to the only process of its directory that can have written its last record.
+
+    Only records count that the last round did not show. Transcripts are read before processes, so
+    the bytes of a record can be in the figures of the last round already, except those of a record
+    that is later than that round. A record that is much older was not written just now: its file
+    was copied, for example.
+    """
+    after = this.previous.sampled_at + ROUND_SECONDS
+    latest = growth(this.previous.written, this.written)
+    earlier = growth(this.previous.written_before, this.written)
     recent = [
         session
         for sessions in this.nearby.values()
         for session in sessions
-        if (session.facts.last_active or 0.0) > this.previous.sampled_at
+        if (session.facts.last_active or 0.0) > this.now - RECORD_DELAY_SECONDS
+        and session.facts.last_active != this.previous.seen.get(session.key)
     ]
     # The latest first: a process can have written two.
     for session in sorted(recent, key=lambda item: (-(item.facts.last_active or 0.0), item.key)):
@@ -120,7 +132,9 @@ def _bind_writers(this: Round) -> None:
             for item in this.groups
             if (this.free(item) or item.role == "host") and this.may_run(item, session)
         }
-        found = writer(session, able.keys(), written, since=this.previous.sampled_at)
+        new = session.key not in this.previous.seen
+        later = (session.facts.last_active or 0.0) > after
+        found = writer(able.keys(), latest if later else earlier, new=new)
         if found is None or able[found].role == "host":
             continue
         held = this.previous.bindings.get(session.key)
@@ -251,48 +265,3 @@ def _bind_hosts_by_folder(this: Round) -> None:
         for key in keys:
             confidence: Confidence = "medium" if len(keys) == 1 else "low"
             this.bind(item, key, confidence=confidence, evidence=("cwd",))
-
-
-# --- the result -----------------------------------------------------------------------------
-
-
-def _outcome(this: Round) -> Matches:
-    """Return the bindings. One whose process has ended is `stopped`, for this round only."""
-    stopped = {
-        key: msgspec.structs.replace(binding, liveness="stopped", status="", waiting_for="")
-        for key, binding in this.previous.bindings.items()
-        if binding.liveness == "live"
-        and key in this.sessions
-        and key not in this.bindings
-        and binding.process not in this.alive
-    }
-    hosted = {
-        (key.agent, this.directory(this.sessions[key])): key
-        for key, binding in sorted(this.bindings.items())
-        if binding.role == "host" and this.sessions[key].facts.cwd
-    }
-    running = {binding.process for binding in this.bindings.values()}
-    orphans: list[ProcessId] = []
-    strangers: list[ProcessId] = []
-    for item in this.groups:
-        if item.leaf.container and item.leaf.id not in running and not this.settled(item):
-            strangers += item.members
-        elif item.role != "session" or this.settled(item):
-            continue
-        elif item.place in hosted:
-            this.clients[item.leaf.id] = hosted[item.place]
-        else:
-            orphans.append(item.leaf.id)
-    return Matches(
-        sampled_at=this.now,
-        bindings=this.bindings | stopped,
-        leaves={member: item.leaf.id for item in this.groups for member in item.members},
-        duplicates=this.duplicates,
-        clients=this.clients,
-        orphans=tuple(orphans),
-        strangers=tuple(strangers),
-        ended=this.ended,
-        former_wrappers=this.former_wrappers,
-        contested=this.contested,
-        written=this.written,
-    )

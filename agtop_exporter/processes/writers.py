@@ -7,7 +7,6 @@ process that wrote something can have written the record.
 
 from collections.abc import Collection, Mapping
 
-from agtop_exporter.model import SessionState
 from agtop_exporter.processes.facts import ProcessId, Written
 
 LEAST_RECORD_BYTES = 100
@@ -15,10 +14,9 @@ LEAST_RECORD_BYTES = 100
 
 A process that waits writes a few bytes to wake its threads.
 """
-_MARGIN_SECONDS = 0.5  # a round reads its processes during this time
 
 Growth = Mapping[ProcessId, Written]
-"""What each process wrote since the last round."""
+"""What each process wrote since an earlier round."""
 
 
 def growth(before: Mapping[ProcessId, Written], now: Mapping[ProcessId, Written]) -> Growth:
@@ -33,24 +31,16 @@ def growth(before: Mapping[ProcessId, Written], now: Mapping[ProcessId, Written]
     }
 
 
-def writer(
-    session: SessionState,
-    candidates: Collection[ProcessId],
-    written: Growth,
-    *,
-    since: float,
-) -> ProcessId | None:
-    """Return the only candidate that can have written the latest record of a session.
+def writer(candidates: Collection[ProcessId], written: Growth, *, new: bool) -> ProcessId | None:
+    """Return the only candidate that can have written a record; None if several can have.
 
-    `written` is what the candidates wrote since the last round, which was at `since`, unix seconds.
-    None if the record is older, or if several candidates can have written it. A candidate whose
-    writes are unknown can have written it.
+    `written` is what the candidates wrote since a time before the record was written. A candidate
+    whose writes are unknown can have written it. The record is the first of its session if `new`.
     """
-    active, started = session.facts.last_active, session.facts.started_at
-    if active is None or active <= since + _MARGIN_SECONDS or not written.keys() >= set(candidates):
+    if not written.keys() >= set(candidates):
         return None
     able = [process for process in candidates if _wrote_record(written[process])]
-    if len(able) > 1 and started is not None and started > since + _MARGIN_SECONDS:
+    if len(able) > 1 and new:
         # The first record of a file changes a block of the disk; a terminal has none.
         able = [process for process in able if written[process].disk_bytes != 0] or able
     return able[0] if len(able) == 1 else None

@@ -24,7 +24,8 @@ class Two:
         self.characters = dict.fromkeys((first, second), 10_000)
         self.disk = dict.fromkeys((first, second), 0)
         self.shown = shown
-        self.pair()
+        for _ in range(3):
+            self.pair()
 
     def wrote(self, pid, characters, disk=0):
         """Let a process write before the next look."""
@@ -75,6 +76,22 @@ def test_the_first_record_of_a_new_session_is_on_the_disk(two):
     two.wrote(two.second, 90_000)
     two.active[OC3] = (two.now + 3, two.now + 4)
     assert two.pair()[OC3] == (two.first, "medium")
+
+
+def test_a_record_can_have_the_time_at_which_its_response_began(two):
+    """The assistant of pi 0.74 took three seconds to answer, then the file was written."""
+    two.pair(seconds=60)
+    two.wrote(two.second, 5_000)
+    two.active[OC3] = (two.now - 40, two.now - 30)
+    assert two.pair()[OC3] == (two.second, "medium")
+
+
+def test_an_old_file_that_was_copied_says_nothing(two):
+    two.pair(seconds=900)
+    two.pair()
+    two.wrote(two.second, 5_000)
+    two.active[OC3] = (two.now - 900, two.now - 890)
+    assert OC3 not in two.pair()
 
 
 def both_write(two):
@@ -140,9 +157,11 @@ def test_sessions_that_were_matched_the_wrong_way_round_are_put_right():
 
 
 def test_a_record_from_before_the_last_look_proves_nothing(two):
-    """Its bytes were counted at that look already."""
+    """The transcripts are read before the processes: its bytes were counted at that look."""
+    two.wrote(two.first, 5_000)
+    two.pair()
     two.wrote(two.second, 5_000)
-    two.active[OC1] = (-590, two.now - 1)
+    two.active[OC1] = (-590, two.now - 0.1)
     assert two.pair() == {OC1: (two.first, "medium"), OC2: (two.second, "medium")}
 
 
