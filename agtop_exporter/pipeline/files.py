@@ -77,7 +77,7 @@ class AgentFiles:
         self.aliases: dict[str, str] = {}
         """Other paths of files that are read: path -> the path that is read."""
         self._pass: Iterator[Entry] | None = None
-        self._seen: set[str] = set()
+        self._unseen: set[str] = set()  # files that the pass at hand has not met
         self._groups: dict[str, Entry] = {}  # entries that are more than one file
         self._hot: list[str] | None = None  # those that were written to last
         self._first = True
@@ -129,7 +129,7 @@ class AgentFiles:
         files, self._pass = self._pass, None  # a pass that an exception ends is begun again
         if files is None or self._avoided != avoid:
             files = self._listed(usable)
-            self._seen, self._avoided = set(), avoid
+            self._unseen, self._avoided = set(cursors), avoid
             self._not_followed.clear()
         changed: dict[str, os.stat_result] = {}
         gone: list[str] = []
@@ -140,14 +140,14 @@ class AgentFiles:
                 continue
             if not isinstance(entry, os.DirEntry):
                 self._groups[entry.path] = entry
-            self._seen.add(entry.path)
+            self._unseen.discard(entry.path)
             self._look_at(entry, cursors, changed)
             beat()
         following = next(files, None)
         if following is None:
             complete = not (unreadable or avoid or self._not_followed)
-            gone = [path for path in cursors if path not in self._seen] if complete else []
-            self._first = False
+            gone = [path for path in cursors if path in self._unseen] if complete else []
+            self._first, self._unseen = False, set()
         else:
             self._pass = itertools.chain([following], files)
             if self._hot is None:
