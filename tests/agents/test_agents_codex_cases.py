@@ -529,3 +529,11 @@ def test_the_service_tier_is_that_of_the_settings(chat, tier, speed):
     chat.count(usage(10), usage(10))
     batch = codex.AGENT.read(str(chat.write()), Cursor())
     assert [event.speed for event in batch.events if event.model] == [speed]
+
+
+def test_a_model_that_is_selected_without_a_turn_is_the_sessions(chat):
+    chat.turn("gpt-5").count(usage(10), usage(10))
+    chat.event("thread_settings_applied", thread_settings={"model": "gpt-5-mini"})
+    told = chat.told()
+    assert told.facts(THREAD).model == "gpt-5-mini"
+    assert list(told.session(THREAD).models) == ["gpt-5"]

@@ -42,6 +42,7 @@ class TurnHandlers(ResponseHandlers):
         settings, session = payload.thread_settings, self.session
         if settings is not None:
             self.use_model(settings.model)
+            session.model = settings.model or session.model
             self.state.speed = speed_of(settings.service_tier)
             session.model_effort = settings.reasoning_effort or session.model_effort
         elif not self.copied:
