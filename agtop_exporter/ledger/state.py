@@ -24,7 +24,7 @@ WINDOWS_MAX = 8  # rate-limit windows of one agent
 
 Path = tuple[str, str]  # agent, path of a file
 
-STORED = b"\xc1"
+STORED = b"\xc1 on disk"
 """The state of a cursor in memory whose real state is only on disk. No reader writes it.
 
 The states are a third of what a file takes, and only reading on needs them.
