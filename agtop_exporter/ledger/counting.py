@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 
 import msgspec
@@ -18,7 +19,7 @@ from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEve
 Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
 
-NO_KEYS: Mapping[bytes, bytes] = MappingProxyType({})
+NO_KEYS: Mapping[bytes, Sequence[bytes]] = MappingProxyType({})
 SAME_EVENT_SECONDS = 600.0  # a response takes less from its first line to its last
 
 
@@ -46,15 +47,15 @@ class Merging:
         self,
         state: LedgerState,
         keys: Sequence[bytes],
-        older_keys: Mapping[bytes, bytes] = NO_KEYS,
+        other_keys: Mapping[bytes, Sequence[bytes]] = NO_KEYS,
     ) -> None:
         """Look up the events with these keys. Raises DamagedError.
 
-        `older_keys` has the keys that earlier versions of the program gave some of them.
+        `other_keys` has more keys under which some of them may have been counted.
         """
         self._state = state
-        self._known = state.store.entries([*keys, *older_keys.values()])
-        self._older_keys = older_keys
+        self._known = state.store.entries([*keys, *chain(*other_keys.values())])
+        self._other_keys = other_keys
         self._old = state.store.old_keys([key for key in keys if key not in self._known])
         self._merged: dict[bytes, Entry] = {}
         self._changes = Changes()
@@ -98,20 +99,21 @@ class Merging:
             self._put(key, entry if before is None else self._merge(before, entry))
 
     def _counted_as(self, key: bytes, entry: Entry) -> bytes:
-        """Return the key under which an event is known: its older key if it was counted under that.
+        """Return the key under which an event is known; its own key if it is not.
 
-        Several events may share an older key. It belongs to the one whose time it has, and to
+        Several events may share another key. It belongs to the one whose time it has, and to
         copies, which may have another time.
         """
-        older = self._older_keys.get(key)
-        if older is None or key in self._known or key in self._old:
+        others = self._other_keys.get(key)
+        if others is None or key in self._known or key in self._old:
             return key
-        before = self._known.get(older)
-        if before is None:
-            return key
-        is_copy = entry.copied != before.copied
-        same_time = abs(entry.time - before.time) <= SAME_EVENT_SECONDS
-        return older if is_copy or same_time else key
+        for other in others:
+            before = self._known.get(other)
+            if before is not None:
+                is_copy = entry.copied != before.copied
+                if is_copy or abs(entry.time - before.time) <= SAME_EVENT_SECONDS:
+                    return other
+        return key
 
     def _merge(self, before: Entry, entry: Entry) -> Entry:
         began_before = _began(self._state, entry) < _began(self._state, before)
@@ -153,7 +155,7 @@ def _start(
     """Look up the events of a batch, and price them; those with a negative figure are left out."""
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_keys(batch.agent, events))
-    merging = Merging(state, keys, _older_keys(state, batch.agent, events, keys))
+    merging = Merging(state, keys, _other_keys(state, batch.agent, events, keys))
     entries = []
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id)
@@ -167,15 +169,15 @@ def event_keys(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
     return _names(agent, [event.key for event in events])
 
 
-def _older_keys(
+def _other_keys(
     state: LedgerState, agent: str, events: Sequence[UsageEvent], keys: Sequence[bytes]
-) -> dict[bytes, bytes]:
-    """Return the older keys of the events that have one, by their keys."""
-    older = [
-        (key, event.older_key) for key, event in zip(keys, events, strict=True) if event.older_key
-    ]
-    names = state.store.keys(_names(agent, [name for _, name in older]))
-    return dict(zip((key for key, _ in older), names, strict=True))
+) -> dict[bytes, list[bytes]]:
+    """Return the other keys of the events that have some, by their keys."""
+    return {
+        key: state.store.keys(_names(agent, event.other_keys))
+        for key, event in zip(keys, events, strict=True)
+        if event.other_keys
+    }
 
 
 def _names(agent: str, keys: Sequence[str]) -> list[bytes]:

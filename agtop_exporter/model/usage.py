@@ -163,7 +163,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     growth, a copy in a forked transcript, a rewritten file) merges with the first one: by the
     maximum of each number, and by the ids of tool calls. `copied` is set if the record itself
     shows that it is a copy. The event then belongs to the session with the original. An event that
-    an earlier version has counted under `older_key` is not counted again.
+    has been counted under one of `other_keys` is not counted again.
 
     `running_total` is set if two sources record the same usage under different keys. It is what one
     source has shown so far of this session and model, this event included. The event then counts
@@ -186,7 +186,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     provider: str = ""  # billing provider if recorded, e.g. "anthropic"
     speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
     reported_cost: int | None = None  # picodollars, if the agent recorded the cost
-    older_key: str = ""  # the key that earlier versions gave this event, if it was another one
+    other_keys: tuple[str, ...] = ()  # of other sightings, and of earlier versions
     running_total: tuple[int, TokenCounts] | None = None  # requests and tokens
 
     @property

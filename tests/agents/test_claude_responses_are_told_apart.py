@@ -113,10 +113,11 @@ def test_ids_that_begin_at_one_again_in_a_session(chat):
 
 
 @pytest.mark.parametrize("fork_first", [False, True])
-@pytest.mark.parametrize("without", [(), ("uuid",)])
-def test_a_fork_of_a_relayed_session_adds_nothing(tmp_path, fork_first, without):
+@pytest.mark.parametrize("without", [(), ("uuid",), ("requestId",)])
+@pytest.mark.parametrize("request_id", [None, "req-1"])
+def test_a_fork_of_a_relayed_session_adds_nothing(tmp_path, fork_first, without, request_id):
     """Public reports disagree whether copies keep their uuid; it does not matter."""
-    chat = relay(tmp_path, SESSION, (100, 200, 50))
+    chat = relay(tmp_path, SESSION, (100, 200, 50), request=request_id)
     fork = forked(chat, OTHER, without=without)
     fork.assistant("relay", usage=used(2000, 1), requestId=None)
     paths = [chat.write(), fork.write()]
@@ -189,7 +190,7 @@ def test_an_id_of_the_api_keeps_its_key(chat):
     """Copies lose the request id, or get new times: the id alone has always been the key."""
     chat.assistant(API_ID, requestId="req_011CSHoEeqs5C35K2UUqR7Fy")
     (event,) = claude.AGENT.read(str(chat.write()), Cursor()).events
-    assert (event.key, event.older_key) == (API_ID, "")
+    assert (event.key, event.other_keys) == (API_ID, ())
 
 
 @pytest.mark.parametrize("message_id", [None, ""])
@@ -245,7 +246,7 @@ def test_what_an_earlier_version_counted_is_not_counted_again(tmp_path):
     """It knew a response by its message id alone, and took all of a relay for one."""
     chat = Claude(tmp_path).user("Go").assistant("msg_1", usage=used(10, 5))
     (event,) = claude.AGENT.read(str(chat.write()), Cursor()).events[:1]
-    assert event.older_key == "msg_1"
+    assert event.other_keys[-1] == "msg_1"
     ledger = Ledger()
     record_as_before(ledger, event)
     read_on(ledger, claude.AGENT, str(chat.path))
@@ -256,7 +257,7 @@ def test_what_an_earlier_version_counted_is_not_counted_again(tmp_path):
 
 
 def record_as_before(ledger, event):
-    before = replace(event, key=event.older_key, older_key="")
+    before = replace(event, key="msg_1", other_keys=())
     batch = Batch("claude", "/gone.jsonl", Cursor(), events=(before,))
     ledger.record(batch, price=price, project=project)
 

@@ -127,9 +127,9 @@ def test_an_event_that_was_counted_under_an_older_key(tmp_path, copied):
     ledger.close()
     ledger = Ledger(tmp_path)
     time = NOON + 4_000 if copied else NOON
-    sighting = response("new", output=9, time=time, copied=copied, older_key="old")
+    sighting = response("new", output=9, time=time, copied=copied, other_keys=("never", "old"))
     for _ in range(2):
-        record(ledger, sighting, response("other", time=NOON + 4_000, older_key="old"))
+        record(ledger, sighting, response("other", time=NOON + 4_000, other_keys=("never", "old")))
         assert ledger.totals["requests", "claude", "model-1"] == 2
         assert ledger.totals["tokens", "claude", "model-1", "output"] == 9 + 5
     ledger.close()
@@ -137,6 +137,10 @@ def test_an_event_that_was_counted_under_an_older_key(tmp_path, copied):
 
 def test_an_older_key_that_is_not_known():
     ledger = Ledger()
-    record(ledger, response("new", older_key="old"), response("newer", older_key="old"))
-    record(ledger, response("new", older_key="old"))
+    record(
+        ledger,
+        response("new", other_keys=("never", "old")),
+        response("newer", other_keys=("never", "old")),
+    )
+    record(ledger, response("new", other_keys=("never", "old")))
     assert ledger.totals["requests", "claude", "model-1"] == 2

@@ -106,12 +106,13 @@ class Responses:
             if message_id:
                 response.key = self._key(message_id, request_id)
             else:
-                response.key, response.older_key = request_id, record.uuid or ""
+                response.key = request_id
+                response.other_keys = (record.uuid,) if record.uuid else ()
         else:
             older_key = _older_key(session, record, message, response.usage)
-            digest = _first_line_digest(record, message_id, response.usage)
-            response.key = f"{name or older_key}:{digest}"
-            response.older_key = older_key
+            key, *others = _first_line_digests(record, message_id, response.usage)
+            response.key = f"{name or older_key}:{key}"
+            response.other_keys = (*(f"{name}:{other}" for other in others), older_key)
             self._open_response(session, name, response)
             self._remember_line(record, response.usage)
 
@@ -165,19 +166,22 @@ def _older_key(session: SessionRead, record: Record, message: Message, usage: Us
     return f"{session.update.session_id}:{record.timestamp}:{token_counts(usage)}"
 
 
-def _first_line_digest(record: Record, message_id: str, usage: Usage) -> str:
-    """Return a digest of what the first line of a response and its copies have in common.
+def _first_line_digests(record: Record, message_id: str, usage: Usage) -> list[str]:
+    """Return digests of what the first line of a response and its copies have in common.
 
-    Figures are part of it only where there is no request id: a line may be written again with
-    larger ones.
+    The first one identifies the response; a copy with or without its request id has another one
+    first. Figures identify a response only if there is no request id: a line may be written again
+    with larger ones.
     """
-    parts: list[object] = [message_id]
+    figures = token_counts(usage)
     if _gets_new_time(record):
-        parts += [record.uuid, token_counts(usage)]
-    elif record.request_id:
-        parts += [record.timestamp, record.request_id]
-    else:
-        parts += [record.timestamp, token_counts(usage)]
+        return [_digest(message_id, record.uuid, figures)]
+    by_time = _digest(message_id, record.timestamp)
+    by_figures = _digest(message_id, record.timestamp, figures)
+    return [by_time, by_figures] if record.request_id else [by_figures, by_time]
+
+
+def _digest(*parts: object) -> str:
     return blake2b(repr(parts).encode(errors="replace"), digest_size=6).hexdigest()
 
 

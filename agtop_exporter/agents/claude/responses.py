@@ -28,7 +28,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     request_id: str = ""
     advisor: str = ""  # the model of the advisor
     key: str = ""
-    older_key: str = ""  # under which earlier versions counted it, if that differs
+    other_keys: tuple[str, ...] = ()  # under which it may have been counted as well
     tokens: TokenCounts = NO_TOKENS  # of earlier lines whose figures are not those of `usage`
     answered: bool = False  # a tool result was written since its latest line
     prompted: bool = False  # a prompt was written since its latest line
@@ -102,7 +102,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
             tools=each_once(self.tools) if first else NO_CALLS,
             copied=self.copied,
             speed=speed or "",
-            older_key=self.older_key if first else "",
+            other_keys=self.other_keys if first else (),
         )
 
 
