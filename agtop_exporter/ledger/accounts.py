@@ -27,7 +27,7 @@ class Accounts:
     def lacking(self, entry: Entry, before: Entry | None, total: RunningTotal) -> Entry:
         """Return the part of an event that the sums of its session and model lack.
 
-        `before` is what an earlier sighting of the event has counted, to which this one adds nothing.
+        `before` is what an earlier sighting of the event has counted; this one adds nothing to it.
         A part has no price yet.
         """
         if before is not None:
