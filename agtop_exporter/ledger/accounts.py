@@ -27,13 +27,14 @@ class Accounts:
     def lacking(self, entry: Entry, before: Entry | None, total: RunningTotal) -> Entry:
         """Return the part of an event that the sums of its session and model lack.
 
-        `before` is what an earlier sighting of the event has counted. A part has no price yet.
+        `before` is what an earlier sighting of the event has counted; this one adds nothing to it.
+        A part has no price yet.
         """
+        if before is not None:
+            return _as_counted(entry, before)
         if total == UNKNOWN_TOTAL:
-            return entry if before is None else _as_counted(entry, before)
+            return entry
         requests, tokens = self._sums_of(entry)
-        if before is not None and (before.session, before.model) == (entry.session, entry.model):
-            requests, tokens = requests - before.requests, tokens - before.tokens
         if requests + entry.requests == total[0] and tokens + entry.tokens == total[1]:
             return entry  # as of a single source
         return msgspec.structs.replace(

@@ -168,8 +168,8 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `running_total` is set if two sources record the same usage under different keys. It is what one
     source has shown so far of this session and model, this event included. The event then counts
     only what the session lacks of it, so that the session has the larger account of each figure,
-    whichever source is read first. A source that has lost records has UNKNOWN_TOTAL. Its event
-    counts in full, unless it has been counted before.
+    whichever source is read first. Another sighting of the event adds no tokens. A source that has
+    lost records has UNKNOWN_TOTAL: an event that is new then counts in full.
     """
 
     key: str

@@ -202,6 +202,13 @@ def test_an_older_version_wrote_no_rows(tmp_path, order):
     assert home.used() == (4, 1600, 2400, 55)
 
 
+def test_a_log_that_is_written_twice_counts_once(tmp_path):
+    """Its copy begins at the time of the first row, and after the totals of all requests."""
+    records = [start(), answer(1), answer(2), shutdown(3, 2)]
+    home = count(tmp_path, [*records, *records], [row(1), row(2)], "log first")
+    assert home.used() == (2, 800, 1200, 20)
+
+
 def test_requests_count_as_they_happen(tmp_path):
     home = Home(tmp_path)
     home.write_log(start())

@@ -14,6 +14,7 @@ class EarlierState(LogState):
     """The state of a log with the sums at the latest start of a process until a time."""
 
     until: float = 0.0  # unix seconds
+    passed: bool = False  # a record after that time was found: what follows may be a copy
     started_at: float = 0.0
     earlier: Totals = field(default_factory=dict)
 
@@ -27,7 +28,8 @@ class EarlierParser(LogParser):
     def feed(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""
         time = record.timestamp.timestamp() if record.timestamp else 0.0
-        if record.type in STARTS and time <= self.state.until:
+        self.state.passed = self.state.passed or time > self.state.until
+        if record.type in STARTS and not self.state.passed:
             self.state.started_at = time
             self.state.earlier = self.state.sums() if self.state.knows_all else {}
         super().feed(record, offset)

@@ -44,7 +44,7 @@ def writes_records(version: str) -> bool:
 
 def home_of(path: str) -> Path:
     """Return the home of the tool, in which a log is."""
-    return Path(path.partition(f"/{FOLDER}/")[0])
+    return Path(path.rpartition(f"/{FOLDER}/")[0])
 
 
 def find_log(home: Path, session_id: str) -> Path | None:
