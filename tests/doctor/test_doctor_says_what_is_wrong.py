@@ -192,12 +192,13 @@ def test_transcripts_that_no_reader_knows_are_reported(tmp_path):
 
 
 def test_places_beside_the_directories_are_reported(tmp_path):
-    cowork = tmp_path / ".config/Claude/local-agent-mode-sessions"
-    cowork.mkdir(parents=True)
-    assert claude(tmp_path)["elsewhere"] == [{"path": str(cowork), "reason": "sessions of Cowork"}]
+    other = tmp_path / ".claude-work/projects"
+    other.mkdir(parents=True)
+    reason = "CLAUDE_CONFIG_DIR does not name it"
+    assert claude(tmp_path)["elsewhere"] == [{"path": str(other), "reason": reason}]
     done = doctor(tmp_path)
     assert done.returncode == 0
-    assert f"  - found and not read: {cowork} (sessions of Cowork)\n" in done.stdout
+    assert f"  - found and not read: {other} ({reason})\n" in done.stdout
     assert done.stdout.endswith("No problems found in what was read.\n")
 
 

@@ -82,13 +82,7 @@ AGENT = Agent(
     signature=SIGNATURE,
     live_registry=live_registry,
     aliases=("claude-code", "claudecode"),
-    unread=(
-        *(
-            (f"{folder}/Claude/local-agent-mode-sessions", "sessions of Cowork")
-            for folder in (".config", "Library/Application Support", "AppData/Roaming")
-        ),
-        (".claude-*/projects", "CLAUDE_CONFIG_DIR does not name it"),
-    ),
+    unread=((".claude-*/projects", "CLAUDE_CONFIG_DIR does not name it"),),
     known_types=KNOWN_TYPES,
     not_in_files="title, compaction and safety requests, streams that were cut or retried",
 )

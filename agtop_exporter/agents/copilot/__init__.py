@@ -40,12 +40,19 @@ SERVERS = (
     *(".vscodium-server", ".vscodium-server-insiders", ".openvscode-server"),
 )
 CODE_SERVER = "code-server"
+TRACES = "globalStorage/github.copilot-chat"
 UNREAD = (
     (".copilot/history-session-state", "sessions of older versions of the tool"),
     (".config/github-copilot/*/chat*-sessions", "chats of JetBrains editors"),
+    (".copilot/data.db", "sums of the desktop app, which name one model only"),
     *(
-        (f"{settings}/*/User/workspaceStorage/*/chatSessions", "chats of an unknown editor")
+        (f"{settings}/*/User/{place}", reason)
         for settings in (".config", "Library/Application Support", "AppData/Roaming")
+        for place, reason in (
+            ("workspaceStorage/*/chatSessions", "chats of an unknown editor"),
+            (f"{TRACES}/agent-traces.db", "traces whose ids no chat has"),
+            (f"{TRACES}/agent-host-traces.db", "traces whose ids no chat has"),
+        )
     ),
 )
 CHAT_FOLDERS = ("chatSessions", "emptyWindowChatSessions")
