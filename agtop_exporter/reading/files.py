@@ -6,6 +6,8 @@ import stat
 
 from agtop_exporter import platforms
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors begin a text in UTF-8 with it
+
 
 class NotAFileError(OSError):
     """The path is a directory, FIFO, socket or symbolic link, and therefore no transcript."""
@@ -35,10 +37,11 @@ def open_regular(
 def read_head(path: str | os.PathLike[str], limit: int) -> bytes:
     """Return the first `limit` bytes of a regular file, or all of a shorter one.
 
-    Symbolic links are followed. Raises NotAFileError, or OSError.
+    A byte order mark at its beginning is left out. Symbolic links are followed. Raises
+    NotAFileError, or OSError.
     """
     descriptor, status = open_regular(path, follow=True)
     try:
-        return os.read(descriptor, min(limit, status.st_size))
+        return os.read(descriptor, min(limit, status.st_size)).removeprefix(BYTE_ORDER_MARK)
     finally:
         os.close(descriptor)
