@@ -134,6 +134,7 @@ class AgentFiles:
         changed: dict[str, os.stat_result] = {}
         gone: list[str] = []
         unnamed: list[tuple[str, str]] = []
+        known = _finished(cursors) if self._first else cursors
         for entry in itertools.islice(files, None if self._first else LOOKS_PER_REFRESH):
             if not clean_path(entry.path):
                 unnamed.append((_as_text(entry.path), "its path is not UTF-8"))
@@ -141,7 +142,7 @@ class AgentFiles:
             if not isinstance(entry, os.DirEntry):
                 self._groups[entry.path] = entry
             self._unseen.discard(entry.path)
-            self._look_at(entry, cursors, changed)
+            self._look_at(entry, known, changed)
             beat()
         following = next(files, None)
         if following is None:
@@ -276,6 +277,14 @@ def _new_bytes(cursor: Cursor, size: int) -> int:
     """
     growth = size - cursor.offset
     return growth if growth >= 0 else size
+
+
+def _finished(cursors: Mapping[str, Cursor]) -> dict[str, Cursor]:
+    """Return the cursors of files that were read to their end.
+
+    The rest of the others is read again once after a start: this version may be able to use it.
+    """
+    return {path: cursor for path, cursor in cursors.items() if cursor.offset >= cursor.size}
 
 
 def _latest(cursors: Mapping[str, Cursor]) -> list[str]:

@@ -14,12 +14,8 @@ import msgspec
 
 from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import ParseError
-from agtop_exporter.reading.recovery import (
-    BYTE_ORDER_MARK,
-    SPACE,
-    find_records,
-    without_marks,
-)
+from agtop_exporter.reading.files import BYTE_ORDER_MARK
+from agtop_exporter.reading.recovery import SPACE, find_records, without_marks
 
 VALUES_MAX = 300_000  # in a record that is not valid; a million of them take 100 MB
 MAX_COUNT = 10**9  # no request has more tokens, and its cost still fits into 64 bits

@@ -6,6 +6,8 @@ import stat
 
 from agtop_exporter import platforms
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors begin a text in UTF-8 with it
+
 
 class NotAFileError(OSError):
     """The path is a directory, FIFO, socket, device or loop of links, and therefore no file."""
@@ -33,10 +35,11 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
 def read_head(path: str | os.PathLike[str], limit: int) -> bytes:
     """Return the first `limit` bytes of a regular file, or all of a shorter one.
 
-    Symbolic links are followed. Raises NotAFileError, or OSError.
+    A byte order mark at its beginning is left out. Symbolic links are followed. Raises
+    NotAFileError, or OSError.
     """
     descriptor, status = open_regular(path)
     try:
-        return os.read(descriptor, min(limit, status.st_size))
+        return os.read(descriptor, min(limit, status.st_size)).removeprefix(BYTE_ORDER_MARK)
     finally:
         os.close(descriptor)

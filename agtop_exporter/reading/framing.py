@@ -1,6 +1,5 @@
 """Where one record ends and the next begins in a text file."""
 
-import re
 from collections.abc import Iterator
 
 import msgspec
@@ -39,9 +38,14 @@ class Objects(Lines, frozen=True):
     def end(self, buffer: bytearray, filled: int) -> int:
         """Return the offset after the last complete object in `buffer[:filled]`; 0 if none is."""
         end = super().end(buffer, filled)
-        closed = buffer.rfind(_CLOSING, 0, end) + 1
-        begun = _BEGINNING.search(buffer, closed + len("}\n") if closed else 0, end)
-        return begun.start() if begun else end
+        closed = buffer.rfind(_CLOSING, 0, end)
+        at = closed + len(_CLOSING) if closed >= 0 else 0
+        while (brace := buffer.find(b"{\n", at, end)) >= 0:
+            begin = buffer.rfind(b"\n", at, brace) + 1 or at
+            if buffer[begin] not in _WITHIN:
+                return begin
+            at = brace + len(b"{\n")
+        return end
 
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
         """Yield (begin, end) of each object with a marker, in a text of complete objects."""
@@ -50,7 +54,7 @@ class Objects(Lines, frozen=True):
         skipped = None
         begin = 0
         while (end := find(b"\n", begin)) >= 0:
-            if text[end - 1 : end] == b"{" and text[begin] not in _INDENT:
+            if text[end - 1 : end] == b"{" and text[begin] not in _WITHIN:
                 end = _end_of_object(opening.after(end), closing.after(end), end)
             if any(find(marker, begin, end) >= 0 for marker in self.markers):
                 skipped = None
@@ -62,9 +66,8 @@ class Objects(Lines, frozen=True):
             yield skipped
 
 
-_INDENT = b" \t"
+_WITHIN = b" \t}"  # how lines within an indented object begin
 _CLOSING = b"\n}\n"
-_BEGINNING = re.compile(rb"^(?![ \t}]).*\{$", re.MULTILINE)  # also after half an object, or NULs
 
 
 class _Needle:

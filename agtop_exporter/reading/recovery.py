@@ -21,8 +21,9 @@ import re
 
 import msgspec
 
+from agtop_exporter.reading.files import BYTE_ORDER_MARK
+
 SPACE = b" \t\r\n"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NUL = 0
 TRUNCATED = "truncated"  # part of msgspec's message about a text that ends too early
 TRAILING = "trailing"  # part of its message about a text that goes on after the first value

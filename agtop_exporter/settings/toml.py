@@ -22,7 +22,7 @@ class TomlError(ValueError):
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     """Return the content of a file, parsed and as text. Raises TomlError."""
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin it with a byte order mark
     except OSError as error:
         raise TomlError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

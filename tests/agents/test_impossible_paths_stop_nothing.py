@@ -267,6 +267,21 @@ def test_settings_may_name_anything(name, tmp_path):
     assert look.told == []
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("agent", "place", "document"),
+    [
+        ("gemini", ".gemini/settings.json", {"telemetry": {"outfile": "/tmp/elsewhere/x.log"}}),
+        ("pi", ".pi/agent/settings.json", {"sessionDir": "/tmp/elsewhere"}),
+    ],
+)
+def test_settings_may_begin_with_a_byte_order_mark(tmp_path, agent, place, document, mark):
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text(mark + json.dumps(document), encoding="utf-8")
+    (found,) = [one for one in load_agents() if one.name == agent]
+    assert any(str(root).startswith("/tmp/elsewhere") for root in found.roots(tmp_path, {}))
+
+
 def test_a_name_that_is_no_text_is_told(tmp_path):
     """Neither the ledger nor any page can hold it; the others' files are read."""
     claude_file(tmp_path).write_text(claude_turns(1, range(2)))

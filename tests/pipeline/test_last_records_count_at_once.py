@@ -7,6 +7,7 @@ from small_homes import claude_answer, claude_file, claude_prompt, claude_turns
 from agtop_exporter.agents import claude
 from agtop_exporter.model import Cursor
 from agtop_exporter.pipeline import scan
+from agtop_exporter.reading import lines
 
 
 def figures(samples):
@@ -44,6 +45,19 @@ def test_half_a_record_waits(tmp_path):
     assert figures(look.samples()) == [1, 200, 0]
     path.write_text(claude_turns(1, [0]) + text[:-1])
     assert figures(look.samples()) == [2, 400, 0]
+
+
+def test_an_older_version_left_the_last_record(tmp_path, monkeypatch):
+    home, state = tmp_path / "home", tmp_path / "state"
+    claude_file(home).write_text(claude_turns(1, [0]) + claude_answer(1, 1).rstrip("\n"))
+    with monkeypatch.context() as older:
+        older.setattr(lines, "complete_end", lambda _text: 0)
+        look = Look(home, agents=[claude.AGENT], state=state)
+        assert figures(look.samples()) == [1, 200, 0]
+        look.close()
+    look = Look(home, agents=[claude.AGENT], state=state)
+    assert figures(look.samples()) == [2, 400, 0]
+    look.close()
 
 
 def test_files_that_cannot_be_read_report_progress_too(tmp_path):

@@ -109,5 +109,7 @@ def test_the_beginning_of_a_file(tmp_path):
     path = tmp_path / "a.json"
     path.write_bytes(b"12345")
     assert (read_head(path, 3), read_head(path, 9)) == (b"123", b"12345")
+    path.write_bytes(b"\xef\xbb\xbf{}")
+    assert read_head(path, 9) == b"{}"
     with pytest.raises(OSError, match="not a regular file"):
         read_head(tmp_path, 9)

@@ -40,6 +40,11 @@ def test_precedence(config):
     assert settings.plan == "retail"
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(config):
+    config.write_text("\ufeffinterval = 1\n", encoding="utf-8")
+    assert load_settings({}, {}, config=config).interval == 1
+
+
 def test_a_value_that_equals_its_default_still_wins(config):
     config.write_text("interval = 1\notlp = true\n")
     variables = {"AGTOP_INTERVAL": "5", "AGTOP_OTLP": "0"}

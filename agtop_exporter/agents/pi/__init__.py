@@ -16,6 +16,7 @@ from agtop_exporter.agents.pi.reader import SessionParser
 from agtop_exporter.agents.pi.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.paths import clean_path
+from agtop_exporter.reading.files import BYTE_ORDER_MARK
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.signature import ProcessSignature
 
@@ -52,7 +53,8 @@ def settings(base: Path) -> Settings:
     """Return the user's settings; empty settings if they cannot be read."""
     path = base / "settings.json"
     try:
-        return msgspec.json.decode(path.read_bytes() if path.is_file() else b"{}", type=Settings)
+        text = path.read_bytes() if path.is_file() else b"{}"
+        return msgspec.json.decode(text.removeprefix(BYTE_ORDER_MARK), type=Settings)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Settings()
 
