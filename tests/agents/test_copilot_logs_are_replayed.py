@@ -366,7 +366,7 @@ def test_older_names_of_what_a_compaction_used(tmp_path):
         (event("permission.completed", 9), "running", ""),
         (event("tool.execution_start", 9, toolName="ask_user"), "waiting", "input"),
         (event("assistant.turn_end", 9), "running", ""),
-        (event("session.shutdown", 9), "idle", ""),
+        (event("session.shutdown", 9), "ended", ""),
         (event("session.error", 9), "error", "session error"),
         (event("assistant.turn_end", 9, agent="sub"), "running", ""),
         (event("something.new", 9), "running", ""),

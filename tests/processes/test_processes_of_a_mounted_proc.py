@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 from processes.builders import SIGNATURES, U1, U2, U3
-from processes.proc_tree import IO, PAGE, TICK, WRITTEN, add_process, make_proc, open_file
+from processes.proc_tree import IO, PAGE, TICK, add_process, make_proc, open_file
 
 from agtop_exporter import platforms
 from agtop_exporter.processes.facts import ProcessId
@@ -54,7 +54,7 @@ def test_a_hosts_agents_are_read(proc):
     assert used.cpu_seconds == 175 / TICK
     assert used.reaped_user_microseconds == 30 * 1_000_000 // TICK
     assert (used.vms_bytes, used.rss_bytes) == (1 << 30, 256 * PAGE)
-    assert (used.read_bytes, used.written_bytes) == (8192, WRITTEN)
+    assert (used.read_bytes, used.written_bytes) == (8192, 4096)
     assert table.processes[tool].comm == "weird) S (name"
     assert table.skipped == {}
 
@@ -85,6 +85,14 @@ def test_another_user_is_left_out_and_counted(proc):
     add_process(proc, 42, "claude", argv=("claude",), io=IO, uid=os.getuid() + 1)
     assert sample(proc).skipped == {"other_user": 1}
     assert [item.pid for item in sample(proc, uids=None).roots] == [42]
+
+
+@pytest.mark.parametrize(("cancelled", "written"), [("1024", 3072), ("9999", 0)])
+def test_writes_that_never_reached_the_disk_do_not_count(proc, cancelled, written):
+    io = IO.replace("cancelled_write_bytes: 0", f"cancelled_write_bytes: {cancelled}")
+    add_process(proc, 42, "claude", argv=("claude",), io=io)
+    (used,) = sample(proc).samples.values()
+    assert (used.written_bytes, used.written_characters) == (written, 2)
 
 
 def test_unreadable_disk_figures_are_unknown(proc):
