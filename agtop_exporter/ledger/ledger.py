@@ -14,7 +14,7 @@ from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
 from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, SessionState
 
-CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
+CHECKPOINT_EVENTS = 2_000  # so few that writing them delays no scrape and takes little memory
 CHANGES_MAX = 100  # gather before they are brought into the sums
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from sys import intern
 import msgspec
 
 from agtop_exporter.ledger.records import merge_facts
-from agtop_exporter.model import NO_USAGE, SessionState, SessionUpdate
+from agtop_exporter.model import SessionState, SessionUpdate
 
 Key = tuple[str, str]  # agent, session id
 
@@ -136,8 +136,9 @@ class Sessions(Mapping[Key, SessionState]):
 
     def keep_floors(self) -> None:
         """Store the published usage of sessions that lost events to another session."""
-        for number, packed in self._before.items():
-            before = _decode(packed).usage.bounded() if packed else NO_USAGE
+        published = {number: packed for number, packed in self._before.items() if packed}
+        for number, packed in published.items():
+            before = _decode(packed).usage.bounded()
             now = self.numbered(number).usage
             if now.tokens.max(before.tokens) != now.tokens:
                 record = self.change(number)
