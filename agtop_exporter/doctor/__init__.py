@@ -154,7 +154,7 @@ def examine(
         ),
         problems=(
             *problems,
-            *(f"unexpected error: {error}" for error in snapshot.errors),
+            *(f"unexpected error: {error}" for error in pipeline.steps.errors),
             *pipeline.prices.problems,
         ),
     )
@@ -181,7 +181,9 @@ def _finding(
     for root in places.roots:
         inventory.look(root)
     unreadable = pipeline.findings.unreadable[agent.name] | inventory.unreadable
-    elsewhere = dict(places_not_read(agent, pipeline, drives))
+    elsewhere: dict[str, str] = {}
+    with pipeline.steps.step("scan", agent.name):
+        elsewhere.update(places_not_read(agent, pipeline, drives))
     unfinished = unfinished_records(read, now=snapshot.generated_at)
     return Finding(
         agent=agent.name,

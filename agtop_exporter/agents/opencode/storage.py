@@ -207,7 +207,7 @@ class _SessionReader:
         message_id = message.id or name_of(path)
         self.batch.unknown.observe(message.role or "")
         context, state = self.context, self.state
-        parts = list(self._parts(path))
+        parts = list(self._parts(f"{storage_of(path)}/part/{message_id}"))
         session = self.sessions.session(context.session_id)
         if message.created >= state.newest:
             state.newest = message.created
@@ -236,10 +236,13 @@ class _SessionReader:
             session.set_title(text, PROMPT_RANK)
             self.batch.events.append(prompt_event(self.context, message_id, message.created))
 
-    def _parts(self, message_path: str) -> Iterator[Part]:
-        for path, _ in _listed(parts_of(message_path)):
+    def _parts(self, folder: str) -> Iterator[Part]:
+        """Load the parts of a message. A part that has several files is loaded once."""
+        seen: set[str] = set()
+        for path, _ in _listed(folder):
             part = self._load(path, Part)
-            if part is not None:
+            if part is not None and (part.id is None or part.id not in seen):
+                seen.update([part.id] if part.id else ())
                 self.batch.unknown.observe(f"part.{part.type}" if part.type else "")
                 yield part
 
