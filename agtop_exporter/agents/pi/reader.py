@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Unpack
 
+import msgspec
+
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.pi.records import (
     KNOWN_TYPES,
@@ -17,6 +19,7 @@ from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Signal
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.seen import SeenIds
 from agtop_exporter.reading.state import ReaderState
 
 NAME_RANK = 5
@@ -37,6 +40,7 @@ class SessionState(ReaderState):
     began: float = 0.0  # earlier entries are copies from another session
     latest: float = 0.0
     model: str = ""
+    selections: SeenIds = msgspec.field(default_factory=SeenIds)  # entries that set the model
 
 
 class SessionParser(RecordParser[Record, SessionState]):
@@ -67,7 +71,7 @@ class SessionParser(RecordParser[Record, SessionState]):
             case "message" if message is not None:
                 self._handle_message(message, key)
             case "model_change":
-                self._set_model(record.model_id)
+                self._set_model(record.model_id, key)
             case "thinking_level_change":
                 session.model_effort = record.thinking_level or session.model_effort
             case "session_info":
@@ -111,12 +115,15 @@ class SessionParser(RecordParser[Record, SessionState]):
                     failed = ((call_id, tool_label(name)),)
                     self._add_event(f"failure:{key}", tool_errors=failed)
 
-    def _set_model(self, model: str | None) -> None:
-        self.state.model = self.session.model = model or self.state.model
+    def _set_model(self, model: str | None, key: str) -> None:
+        """Use a model from now on, unless it is set by a second copy of an entry."""
+        if self.state.selections.add(key):
+            self.state.model = model or self.state.model
+        self.session.model = self.state.model
 
     def _handle_answer(self, message: Message, key: str) -> None:
         session = self.session
-        self._set_model(message.served_model)
+        self._set_model(message.served_model, key)
         session.model_effort = message.thinking_level or session.model_effort
         session.subscription = self.accounts.get(message.provider or "", session.subscription)
         self._set_signal(SIGNALS.get(message.stop_reason or "", Signal()))

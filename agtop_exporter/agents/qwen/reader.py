@@ -3,12 +3,13 @@
 from typing import Unpack
 
 from msgspec import field
+from msgspec.structs import replace
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.qwen.pairs import Pairs
 from agtop_exporter.agents.qwen.records import (
     KNOWN_TYPES,
     RESPONSE,
-    Figures,
     Record,
     SystemPayload,
     ToolCallResult,
@@ -23,7 +24,6 @@ from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import ReaderState
 
 CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
-UNPAIRED_RESPONSES = 32  # responses whose second record may still follow
 ASKING_TOOLS = frozenset({"ask_user_question", "exit_plan_mode"})
 GUARDED_TOOLS = frozenset(
     {"run_shell_command", "edit", "write_file"}
@@ -36,8 +36,7 @@ class TranscriptState(ReaderState):
     session_id: str = ""
     latest: float = 0.0  # unix seconds
     model: str = ""
-    # The type of the first record of a response, and its figures.
-    unpaired: list[tuple[str, Figures]] = field(default_factory=list)
+    pairs: Pairs = field(default_factory=Pairs)
     # Calls whose result may still follow: id -> name.
     tools: dict[str, str] = field(default_factory=dict)
 
@@ -63,6 +62,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         )
         self.time = 0.0
         self.copied = False
+        self.answers: dict[str, int] = {}  # answers so far without telemetry: key -> index of event
 
     def feed(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""
@@ -99,21 +99,29 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
     # --- usage ------------------------------------------------------------------------------
 
     def _add_response(self, record: Record, usage: Usage, model: str, key: str) -> None:
-        """Count a response by the first of its two records, which share only their figures.
+        """Count a response once, although it has two records that share only their figures.
 
-        Nothing in a subagent's log counts: the telemetry in its parent's transcript has all of it,
-        each response once.
+        Its key is that of its telemetry, in whatever order the two are, so that copies of either
+        order count once. Nothing in a subagent's log counts: the telemetry in its parent's
+        transcript has all of it, each response once.
         """
-        figures = figures_of(usage, model)
-        for index, (kind, others) in enumerate(self.state.unpaired):
-            if kind != record.type and others == figures:
-                del self.state.unpaired[index]
-                return
-        self.state.unpaired.append((record.type, figures))
-        del self.state.unpaired[:-UNPAIRED_RESPONSES]
-        if self.parent or (self.copied and record.type == "assistant"):
-            return  # its original is counted, and this copy has no telemetry
-        self._add_event(key, model=model, tokens=token_counts(usage), requests=1)
+        if self.state.pairs.is_repeated(record):
+            return
+        is_answer = record.type == "assistant"
+        first = self.state.pairs.first_of(record, figures_of(usage, model), key)
+        if self.parent:
+            return
+        if first is not None and first.key in self.answers:
+            index = self.answers.pop(first.key)
+            event = self.batch.events[index]
+            self.batch.events[index] = replace(event, key=key, other_keys=(first.key,))
+            return
+        # A copy without telemetry adds nothing: its original is counted.
+        is_counted = is_answer if self.copied else first is not None
+        if not is_counted:
+            if is_answer:
+                self.answers[key] = len(self.batch.events)
+            self._add_event(key, model=model, tokens=token_counts(usage), requests=1)
 
     def _handle_answer(self, record: Record, key: str) -> None:
         session = self.session
