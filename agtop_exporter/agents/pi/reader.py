@@ -16,13 +16,14 @@ from agtop_exporter.agents.pi.records import (
     token_counts,
 )
 from agtop_exporter.credentials import provider_accounts
-from agtop_exporter.model import PROMPT_RANK, Signal
+from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.seen import SeenIds
 from agtop_exporter.reading.state import ReaderState
 
 NAME_RANK = 5
+RESULT = "toolResult"
 SIGNALS = {  # by the stop reason of an answer
     "toolUse": Signal("running", "", "assistant.toolUse"),
     "error": Signal("error", "error", "assistant.error"),
@@ -107,7 +108,7 @@ class SessionParser(RecordParser[Record, SessionState]):
                 self._set_signal(Signal("running", "", "user"))
                 self.session.set_title(text_of(message.content), PROMPT_RANK)
                 self._add_event(f"prompt:{key}", turns=1)
-            case "toolResult":
+            case role if role == RESULT:
                 self._set_signal(Signal("running", "", "toolResult"))
                 self._add_response(message, f"nested:{key}", "")  # the tool's own requests
                 if message.is_error:
@@ -120,6 +121,8 @@ class SessionParser(RecordParser[Record, SessionState]):
         if self.state.selections.add(key):
             self.state.model = model or self.state.model
         self.session.model = self.state.model
+        if model:
+            self.name_model(self.session.session_id, model)
 
     def _handle_answer(self, message: Message, key: str) -> None:
         session = self.session
@@ -151,8 +154,11 @@ class SessionParser(RecordParser[Record, SessionState]):
         usage = record.usage or Usage()
         tokens = token_counts(usage)
         if tokens.total:
-            self._add_event(
-                key,
+            event = UsageEvent(
+                key=key,
+                session_id=self.session.session_id,
+                time=self.time,
+                copied=self.copied,
                 model=model,
                 tokens=tokens,
                 requests=1,
@@ -160,6 +166,10 @@ class SessionParser(RecordParser[Record, SessionState]):
                 provider=record.provider or "",
                 reported_cost=picodollars(usage.cost),
             )
+            if isinstance(record, Message) and record.role == RESULT:
+                self.batch.events.append(event)  # nothing shows the model of a tool's requests
+            else:
+                self.add_response(event)
         elif tools:
             self._add_event(f"calls:{key}", tools=tools)
         return tokens.total

@@ -33,8 +33,13 @@ class Pairs(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     def first_of(self, record: Record, figures: Figures, key: str) -> Unpaired | None:
         """Return the first record of the response; None if `record` is the first one itself."""
         for index, first in enumerate(self.unpaired):
-            if first.kind != record.type and first.figures == figures:
+            if first.kind != record.type and _are_of_one(first.figures, figures):
                 return self.unpaired.pop(index)
         self.unpaired.append(Unpaired(record.type, figures, key))
         del self.unpaired[:-UNPAIRED_MAX]
         return None
+
+
+def _are_of_one(first: Figures, second: Figures) -> bool:
+    """Return whether two records can be of one response; either may lack its model."""
+    return first[1:] == second[1:] and (first[0] == second[0] or not (first[0] and second[0]))

@@ -18,7 +18,7 @@ from agtop_exporter.agents.qwen.records import (
     figures_of,
     token_counts,
 )
-from agtop_exporter.model import PROMPT_RANK, Signal
+from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import ReaderState
@@ -96,6 +96,12 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             session.git_branch = record.git_branch or session.git_branch
             session.agent_version = record.version or session.agent_version
 
+    def _use_model(self, model: str | None) -> None:
+        """Use a model from here on, and for the responses so far that have none."""
+        self.state.model = self.session.model = model or self.state.model
+        if model:
+            self.name_model(self.session.session_id, model)
+
     # --- usage ------------------------------------------------------------------------------
 
     def _add_response(self, record: Record, usage: Usage, model: str, key: str) -> None:
@@ -112,9 +118,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         if self.parent:
             return
         if first is not None and first.key in self.answers:
-            index = self.answers.pop(first.key)
-            event = self.batch.events[index]
-            self.batch.events[index] = replace(event, key=key, other_keys=(first.key,))
+            self._rename(first.key, key)
             return
         # A copy without telemetry adds nothing: its original is counted.
         is_counted = is_answer if self.copied else first is not None
@@ -123,9 +127,23 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
                 self.answers[key] = len(self.batch.events)
             self._add_event(key, model=model, tokens=token_counts(usage), requests=1)
 
+    def _rename(self, old_key: str, key: str) -> None:
+        """Change the key of an answer that this read has added."""
+        events = self.batch.events
+        unnamed = self.state.unnamed
+        for kept, begin in ((events, self.answers.pop(old_key)), (unnamed, 0)):
+            for index, event in enumerate(kept[begin:], begin):
+                if event.key == old_key:
+                    kept[index] = replace(event, key=key, other_keys=(old_key,))
+
+    def finish(self) -> None:
+        """Add the directory to the subagents that were seen before it."""
+        for subagent in self.batch.sessions.values():
+            subagent.work_in(self.session.cwd)
+
     def _handle_answer(self, record: Record, key: str) -> None:
         session = self.session
-        self.state.model = session.model = record.model or self.state.model
+        self._use_model(record.model)
         parts = (record.message.parts if record.message else None) or ()
         calls = [part.function_call for part in parts if part.function_call is not None]
         tools = tuple((call.id or key, tool_label(call.name or "")) for call in calls)
@@ -157,6 +175,8 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         session = self.session
         event = payload.ui_event
         if event is not None and event.name == RESPONSE:
+            if event.model and not event.subagent:
+                self.name_model(session.session_id, event.model)
             model = event.model or self.state.model
             if event.subagent:
                 self._add_subagent_response(event, model, key)
@@ -218,10 +238,14 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             self.session.signal = Signal(kind, reason, detail)
 
     def _add_event(self, key: str, *, session_id: str = "", **fields: Unpack[EventFields]) -> None:
-        self.batch.event(
-            key,
+        event = UsageEvent(
+            key=key,
             session_id=session_id or self.session.session_id,
             time=self.time,
             copied=self.copied,
             **fields,
         )
+        if event.requests:
+            self.add_response(event)
+        else:
+            self.batch.events.append(event)
