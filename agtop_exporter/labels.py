@@ -6,13 +6,16 @@ limits and help texts from the tuples.
 
 from typing import Literal, get_args
 
-ParseErrorReason = Literal["json", "schema", "encoding", "too_large", "corrupt", "negative"]
-"""Why a record was not used, or only in part.
+ParseErrorReason = Literal[
+    "json", "schema", "encoding", "too_large", "corrupt", "negative", "ambiguous"
+]
+"""Why a record was not used, was used only in part, or may be counted wrongly.
 
 `json`: the record is not valid JSON. `schema`: fields have unexpected types or values. `encoding`:
 the text is not valid UTF-8. `too_large`: the record, or the text of a compressed file, exceeds the
 size limit. `corrupt`: the database or the compressed file is damaged. `negative`: a figure of the
-event is below zero.
+event is below zero. `ambiguous`: the record is counted, but may be a copy of an earlier one: it has
+neither an id nor a time.
 """
 
 ResetReason = Literal["truncated", "rewritten", "replaced", "state", "deleted"]

@@ -42,6 +42,10 @@ WHAT_IS_WRONG = {  # reason of a ParseError -> singular, plural
         "records at the ends of files are not complete",
     ),
     "corrupt": ("database is damaged", "databases are damaged"),
+    "ambiguous": (
+        "record may be a copy of an earlier one (it is counted)",
+        "records may be copies of earlier ones (they are counted)",
+    ),
     "negative": (
         "event has a negative figure, a bug in this program (it is not counted)",
         "events have negative figures, a bug in this program (they are not counted)",

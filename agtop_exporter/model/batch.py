@@ -24,10 +24,11 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Records of one file that were skipped for one reason.
+    """Records of one file that were skipped, or may be counted wrongly, for one reason.
 
-    Reasons: `json`, `schema`, `encoding`, `too_large`, `corrupt` (a damaged database) and
-    `negative` (an event with a number below zero, which is a bug of the reader).
+    Reasons: `json`, `schema`, `encoding`, `too_large`, `corrupt` (a damaged database), `negative`
+    (an event with a number below zero, which is a bug of the reader) and `ambiguous` (a record
+    that is counted, but may be a copy of an earlier one).
     """
 
     reason: str

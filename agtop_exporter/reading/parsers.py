@@ -32,11 +32,14 @@ class Parser(Generic[State]):
     def add_response(self, event: UsageEvent) -> None:
         """Add a response. One without a model gets the next one that `name_model` is called with.
 
-        It counts meanwhile: as soon as the model is known, the same event is added once more.
+        It counts meanwhile: as soon as the model is known, the same event is added once more. An
+        event that is added again, because its row was read again, waits once.
         """
         self.batch.events.append(event)
-        if not event.model and len(self.state.unnamed) < UNNAMED_MAX:
-            self.state.unnamed.append(event)
+        unnamed = self.state.unnamed
+        waits = not event.model and len(unnamed) < UNNAMED_MAX
+        if waits and all(event.key != other.key for other in unnamed):
+            unnamed.append(event)
 
     def name_model(self, session_id: str, model: str) -> None:
         """Use a model for the responses of a session so far that have none."""

@@ -192,3 +192,41 @@ def test_damage_that_cannot_be_spelt_is_counted(tmp_path):
         path.write_bytes(data.replace(b"CREATE TABLE", broken))
         batch = AGENT.read(str(path), Cursor())
         assert [error.reason for error in batch.errors] == ["corrupt"]
+
+
+def doubts(path):
+    return {error.reason: error.count for error in AGENT.read(str(path), Cursor()).errors}
+
+
+@pytest.mark.parametrize(
+    ("order", "count"),
+    [
+        ("pcat", None),
+        ("pcatcp", None),  # the same prompt, and the same call, again
+        ("ppcat", 1),
+        ("pccat", 1),
+        ("pcatpcat", 1),
+        ("pp", 1),
+    ],
+)
+def test_a_record_without_time_that_may_be_a_copy_is_reported(tmp_path, order, count):
+    records = {
+        "p": say("user", text("Continue")),
+        "c": say("assistant", call()),
+        "a": say("assistant", text("Done.")),
+        "t": {"type": "turn_ended", "status": "success"},
+    }
+    path = write_lines(tmp_path / FOLDER / f"{ID}.jsonl", *[records[name] for name in order])
+    assert doubts(path) == ({"ambiguous": count} if count else {})
+    session = counted(tmp_path, AGENT)[ID]
+    assert (session.turns, sum(session.tools.values())) == (order.count("p"), order.count("c"))
+
+
+def test_a_record_with_a_time_or_the_id_of_its_call_counts_once(tmp_path):
+    timed = say("user", text(), createdAt="2026-04-04T09:00:00Z")
+    named = say("assistant", {**call(), "id": "call_0"})
+    again = say("assistant", {**call(), "id": "call_0", "input": {"path": "b"}})
+    records = [timed, named, timed, again, named, timed]
+    path = write_lines(tmp_path / FOLDER / f"{ID}.jsonl", *records)
+    session = counted(tmp_path, AGENT)[ID]
+    assert (session.turns, session.tools, doubts(path)) == (1, {"read_file": 2}, {})

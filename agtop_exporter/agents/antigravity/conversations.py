@@ -16,7 +16,7 @@ from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, NANOSECONDS, 
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.agents.antigravity.state import NAME
 from agtop_exporter.agents.antigravity.steps import StepRow
-from agtop_exporter.model import NO_TOKENS, Batch, Cursor, SessionUpdate, TokenCounts
+from agtop_exporter.model import NO_TOKENS, Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.file_group import FileGroup
@@ -200,13 +200,13 @@ class ConversationParser(DatabaseParser[ConversationState]):
     ) -> None:
         _observe_time(session, time)
         session.set_context_used(tokens.total)
-        self.batch.event(
-            f"{session.session_id}:{key}",
-            session_id=session.session_id,
-            time=time,
-            model=model,
-            tokens=tokens,
-            requests=1,
+        session_id = session.session_id
+        if model:
+            self.name_model(session_id, model)
+        self.add_response(
+            UsageEvent(
+                f"{session_id}:{key}", session_id, time, model=model, tokens=tokens, requests=1
+            )
         )
 
     def _add_unclaimed(self, row: StepRow, step: Step, session: SessionUpdate) -> None:

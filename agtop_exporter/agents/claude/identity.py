@@ -67,7 +67,8 @@ class Responses:
             same_chain = same_session and response.main_chain == self.main_chain
             if same_chain and not response.is_after(record.seconds):
                 response.answered = response.answered or is_result
-                response.prompted = response.prompted or not is_result
+                if not (is_result or response.prompted):
+                    response.prompted, response.prompted_at = True, record.seconds
 
     def find(
         self, session: SessionRead, record: Record, message: Message, usage: Usage
@@ -82,10 +83,17 @@ class Responses:
         if not self._open:
             return None
         response = self._open.get(self._open_name(session, name))
-        if response is None or not response.goes_on(request_id, usage, has_id=bool(name)):
+        if response is None or not response.goes_on(
+            request_id, usage, record.seconds, has_id=bool(name)
+        ):
             return None
-        if response.is_after(record.seconds) and usage.prompt != response.usage.prompt:
-            return None
+        if response.is_after(record.seconds):
+            if usage.prompt != response.usage.prompt:
+                return None
+            counted_as = response.key
+            self._name_by_first_line(session, record, message, response, usage)
+            response.time = record.seconds
+            response.other_keys += (counted_as,)
         response.answered = False
         self._remember_line(record, usage)
         if not response.listed:
@@ -109,12 +117,25 @@ class Responses:
                 response.key = request_id
                 response.other_keys = (record.uuid,) if record.uuid else ()
         else:
-            older_key = _older_key(session, record, message, response.usage)
-            key, *others = _first_line_digests(record, message_id, response.usage)
-            response.key = f"{name or older_key}:{key}"
-            response.other_keys = (*(f"{name}:{other}" for other in others), older_key)
+            self._name_by_first_line(session, record, message, response, response.usage)
             self._open_response(session, name, response)
             self._remember_line(record, response.usage)
+
+    def _name_by_first_line(
+        self,
+        session: SessionRead,
+        record: Record,
+        message: Message,
+        response: Response,
+        usage: Usage,
+    ) -> None:
+        """Set the keys of a response without a unique id by its first line, the oldest one."""
+        message_id = message.id or ""
+        name = message_id or record.request_id or ""
+        older_key = _older_key(session, record, message, usage)
+        key, *others = _first_line_digests(record, message_id, usage)
+        response.key = f"{name or older_key}:{key}"
+        response.other_keys = (*(f"{name}:{other}" for other in others), older_key)
 
     def is_repeated(self, record: Record, message: Message, usage: Usage) -> bool:
         """Return whether a line of a response without a unique id has been written again."""

@@ -32,6 +32,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     tokens: TokenCounts = NO_TOKENS  # of earlier lines whose figures are not those of `usage`
     answered: bool = False  # a tool result was written since its latest line
     prompted: bool = False  # a prompt was written since its latest line
+    prompted_at: float = 0.0  # the time of that prompt, in unix seconds
     listed: bool = False  # in `SessionRead.responses` of this read
 
     def grow(self, usage: Usage) -> None:
@@ -59,15 +60,17 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         """Return whether this response began after a record, which is then out of order."""
         return 0 < time < self.time
 
-    def goes_on(self, request_id: str | None, usage: Usage, *, has_id: bool) -> bool:
+    def goes_on(self, request_id: str | None, usage: Usage, time: float, *, has_id: bool) -> bool:
         """Return whether a line is one of this response, although other responses may have its ids.
 
         The lines of one response follow each other. Only results of its tools come between them,
-        and its input figures do not change then. `has_id` is false for a line without any id.
+        and its input figures do not change then. A prompt ends it, unless the line is older than
+        the prompt and so out of order. `has_id` is false for a line without any id.
         """
-        if self.prompted or not self.may_have(request_id):
+        is_late = self.prompted and 0 < time < self.prompted_at
+        if (self.prompted and not is_late) or not self.may_have(request_id):
             return False
-        if self.answered or not has_id:
+        if self.answered or is_late or not has_id:
             same_prompt = usage.prompt == self.usage.prompt
             return same_prompt and (usage.output_tokens or 0) >= (self.usage.output_tokens or 0)
         return True

@@ -92,7 +92,7 @@ class RolloutParser(TurnHandlers):
         self.state.turn_id = payload.turn_id or self.state.turn_id
         self.use_model(payload.model)
         self.session.model = payload.model or self.session.model
-        if not (self.copied or self.state.has_meta):
+        if not self.copied:
             self.session.work_in(payload.cwd)
         mode = payload.collaboration_mode
         effort = payload.effort or (

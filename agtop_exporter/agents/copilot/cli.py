@@ -136,8 +136,10 @@ class LogParser(UsageParser):
     # --- the end ----------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Add what only the workspace file beside the log has."""
+        """Add what only the workspace file beside the log has; subagents work in its directory."""
         session = self.batch.sessions.get(self.main_id)
+        for each in self.batch.sessions.values():
+            each.work_in(self.state.main_cwd)
         if session is None or not self.path.endswith(LOG):
             return
         known = tool_workspace(self.path)

@@ -16,7 +16,7 @@ from agtop_exporter.agents.cursor.records import (
     token_counts,
 )
 from agtop_exporter.agents.cursor.transcripts import NAME, seconds
-from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.model import Batch, Cursor, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import decoder
@@ -136,6 +136,8 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         used = conversation.context_tokens_used
         used = used or (breakdown.total_used_tokens if breakdown else None) or None
         session.model = (model.model_name if model else None) or session.model
+        if session.model:
+            self.name_model(session_id, session.model)
         session.context_used_tokens = session.context_peak_tokens = used
         session.context_window_tokens = conversation.context_token_limit or None
         workspace, branch = conversation.workspace_identifier, conversation.active_branch
@@ -177,8 +179,8 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         model = (own.model_name if own else None) or (default.model_name if default else None)
         times = (bubble.time, conversation.last_updated_at, conversation.created_at)
         time = next(filter(None, map(seconds, times)), 0.0)
-        self.batch.event(
-            key, session_id=session_id, time=time, model=model or "", tokens=tokens, requests=1
+        self.add_response(
+            UsageEvent(key, session_id, time, model=model or "", tokens=tokens, requests=1)
         )
         session = self.batch.session(session_id)
         if time:

@@ -1,9 +1,15 @@
-"""Reads Cursor's transcripts: prompts and tool calls, without figures and mostly without times."""
+"""Reads Cursor's transcripts: prompts and tool calls, without figures and mostly without times.
+
+Records have no ids, and only some tool calls do. A record that has been written twice is recognised
+by its time or by the id of its call. Without them the copy counts too. It is reported as
+`ambiguous` if it follows the record that it equals, or if the file seems to begin once more.
+"""
 
 import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Unpack
@@ -11,7 +17,7 @@ from typing import Unpack
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal
+from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.decoding import Moment
 from agtop_exporter.reading.jsonl import read_jsonl
@@ -35,6 +41,7 @@ class Block(msgspec.Struct, gc=False):
     text: str | None = None
     id: str | None = None
     name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()  # of a tool
 
 
 class Message(msgspec.Struct, gc=False):
@@ -58,6 +65,8 @@ class TranscriptState(ReaderState):
     """What a parser keeps of a transcript between two reads."""
 
     latest: float = 0.0  # unix seconds
+    beginning: list[str] = msgspec.field(default_factory=list)  # digests of the first two records
+    previous: str = ""  # digest of the record before; here, all records are without a time
 
 
 class TranscriptParser(RecordParser[Record, TranscriptState]):
@@ -82,42 +91,60 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             cwd=working_directory(path),
             subagent=bool(self.parent),
         )
+        self.offset = 0
+        self.time = 0.0
+        self.digest = ""
 
     def feed(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""
         self.batch.unknown.observe(record.role or record.type)
         session = self.session
         session.session_id = self.session_id
-        time = seconds(record.created_at)
-        if time:
-            self.state.latest = max(self.state.latest, time)
-            session.observe_time(time)
+        self.offset, self.time = offset, seconds(record.created_at)
+        self.digest = digest_of(record)
+        if not self.time and self._may_be_copy():
+            self.batch.error("ambiguous", offset)
+        if self.time:
+            self.state.latest = max(self.state.latest, self.time)
+            session.observe_time(self.time)
         session.model = record.model_id or session.model
         content = record.message.content if record.message else None
         blocks = content if isinstance(content, list) else [Block("text", content or "")]
         if record.role == "user":
-            self._handle_prompt(" ".join(block.text or "" for block in blocks), offset)
+            self._handle_prompt(" ".join(block.text or "" for block in blocks))
         elif record.role == "assistant":
-            self._handle_answer(blocks, offset)
+            self._handle_answer(blocks)
         elif record.type == "turn_ended":
             self._handle_turn_end(record.status or "")
 
-    def _handle_prompt(self, text: str, offset: int) -> None:
+    def _may_be_copy(self) -> bool:
+        """Return whether a record equals the one before, or the file seems to begin once more.
+
+        Only records without a time are looked at.
+        """
+        state = self.state
+        pair = [state.previous, self.digest]
+        state.previous = self.digest
+        if len(state.beginning) < len(pair):
+            state.beginning.append(self.digest)
+            return len(state.beginning) == len(pair) and pair[0] == pair[1]
+        return pair[0] == pair[1] or pair == state.beginning
+
+    def _handle_prompt(self, text: str) -> None:
         self.session.signal = Signal("running", "", "user")
         for tag in QUERY_TAGS:
             text = text.replace(tag, " ")
         self.session.set_title(text, PROMPT_RANK)
         if text.strip() and not self.parent:
-            self._add_event(f"prompt:{offset}", turns=1)
+            self._add_event("prompt", turns=1)
 
-    def _handle_answer(self, blocks: list[Block], offset: int) -> None:
+    def _handle_answer(self, blocks: list[Block]) -> None:
+        calls = [(block.id or "", block.name or "") for block in blocks if block.type == "tool_use"]
         tools = tuple(
-            (block.id or f"{offset}:{index}", tool_label(block.name or ""))
-            for index, block in enumerate(blocks)
-            if block.type == "tool_use"
+            (call_id or str(index), tool_label(name)) for index, (call_id, name) in enumerate(calls)
         )
         if tools:
-            self._add_event(f"calls:{offset}", tools=tools)
+            self._add_event("calls", calls[0][0], tools=tools)
         calling = bool(blocks) and blocks[-1].type == "tool_use"
         self.session.signal = (
             Signal("running", "", "assistant.tool_use")
@@ -130,18 +157,31 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         kind, reason = ("error", "turn failed") if status == "error" else ("idle", "")
         self.session.signal = Signal(kind, reason, f"turn_ended.{status}")
 
-    def _add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
-        self.batch.event(
-            f"{self.session_id}:{key}",  # the offset in `key` is stable: files are only appended to
+    def _add_event(self, kind: str, call_id: str = "", **fields: Unpack[EventFields]) -> None:
+        """Add an event of the current record, which is known again by an id, or by its time.
+
+        A record without both is known by its offset only, so that a copy of it counts again.
+        """
+        by_offset = f"{self.session_id}:{kind}:{self.offset}"  # as in earlier versions
+        name = f"{call_id}:{self.time}:{self.digest}" if call_id or self.time else ""
+        event = UsageEvent(
+            key=f"{self.session_id}:{kind}:{name}" if name else by_offset,
             session_id=self.session_id,
-            time=self.state.latest,
+            time=self.time or self.state.latest,
+            other_keys=(by_offset,) if name else (),
             **fields,
         )
+        self.batch.events.append(event)
 
     def finish(self) -> None:
         """Use the time of the file if no record has one."""
         if not self.state.latest:
             self.session.last_active = self.batch.modified_at
+
+
+def digest_of(record: Record) -> str:
+    """Return a digest of what a record says; that of an identical line is the same."""
+    return blake2b(msgspec.msgpack.encode(record), digest_size=8).hexdigest()
 
 
 def seconds(moment: Moment | float | None) -> float:

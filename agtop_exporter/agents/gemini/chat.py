@@ -32,7 +32,7 @@ from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.documents import read_document
 from agtop_exporter.reading.jsonl import read_jsonl
-from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.parsers import UNNAMED_MAX, RecordParser
 from agtop_exporter.reading.state import NoState, ReaderState
 
 NAME = "gemini"
@@ -68,6 +68,7 @@ class ChatReader:
         self.state = state
         self.parent = parent_of(self.path)
         self.responses: dict[str, UsageEvent] = {}  # by the key of their message
+        self.first_model = ""  # the first one that this read has found
         self.session = batch.session(
             "",
             parent_session_id=self.parent,
@@ -119,6 +120,7 @@ class ChatReader:
         ]
         if message.model:
             self.state.model = self.session.model = message.model
+            self.first_model = self.first_model or message.model
         if message.tokens is not None:
             self._set_context(message.tokens)
         if message.tokens is not None or calls:
@@ -183,6 +185,16 @@ class ChatReader:
             msgspec.structs.replace(event, key=scoped(event.key, session_id), session_id=session_id)
             for event in (*self.responses.values(), *batch.events)
         ]
+        self._name_model()
+
+    def _name_model(self) -> None:
+        """Use the first model of a session for the responses before it, also of earlier reads."""
+        state, batch, model = self.state, self.batch, self.first_model
+        batch.events += state.unnamed
+        unnamed = [event for event in batch.events if event.requests and not event.model]
+        state.unnamed = [] if model else unnamed[:UNNAMED_MAX]
+        if model:
+            batch.events += [msgspec.structs.replace(event, model=model) for event in unnamed]
 
 
 class LineParser(RecordParser[Record, ChatState]):

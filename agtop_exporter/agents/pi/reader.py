@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Unpack
 
+import msgspec
+
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.pi.records import (
     KNOWN_TYPES,
@@ -14,12 +16,14 @@ from agtop_exporter.agents.pi.records import (
     token_counts,
 )
 from agtop_exporter.credentials import provider_accounts
-from agtop_exporter.model import PROMPT_RANK, Signal
+from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.seen import SeenIds
 from agtop_exporter.reading.state import ReaderState
 
 NAME_RANK = 5
+RESULT = "toolResult"
 SIGNALS = {  # by the stop reason of an answer
     "toolUse": Signal("running", "", "assistant.toolUse"),
     "error": Signal("error", "error", "assistant.error"),
@@ -37,6 +41,7 @@ class SessionState(ReaderState):
     began: float = 0.0  # earlier entries are copies from another session
     latest: float = 0.0
     model: str = ""
+    selections: SeenIds = msgspec.field(default_factory=SeenIds)  # entries that set the model
 
 
 class SessionParser(RecordParser[Record, SessionState]):
@@ -67,7 +72,7 @@ class SessionParser(RecordParser[Record, SessionState]):
             case "message" if message is not None:
                 self._handle_message(message, key)
             case "model_change":
-                self._set_model(record.model_id)
+                self._set_model(record.model_id, key)
             case "thinking_level_change":
                 session.model_effort = record.thinking_level or session.model_effort
             case "session_info":
@@ -103,7 +108,7 @@ class SessionParser(RecordParser[Record, SessionState]):
                 self._set_signal(Signal("running", "", "user"))
                 self.session.set_title(text_of(message.content), PROMPT_RANK)
                 self._add_event(f"prompt:{key}", turns=1)
-            case "toolResult":
+            case role if role == RESULT:
                 self._set_signal(Signal("running", "", "toolResult"))
                 self._add_response(message, f"nested:{key}", "")  # the tool's own requests
                 if message.is_error:
@@ -111,12 +116,17 @@ class SessionParser(RecordParser[Record, SessionState]):
                     failed = ((call_id, tool_label(name)),)
                     self._add_event(f"failure:{key}", tool_errors=failed)
 
-    def _set_model(self, model: str | None) -> None:
-        self.state.model = self.session.model = model or self.state.model
+    def _set_model(self, model: str | None, key: str) -> None:
+        """Use a model from now on, unless it is set by a second copy of an entry."""
+        if self.state.selections.add(key):
+            self.state.model = model or self.state.model
+        self.session.model = self.state.model
+        if model:
+            self.name_model(self.session.session_id, model)
 
     def _handle_answer(self, message: Message, key: str) -> None:
         session = self.session
-        self._set_model(message.served_model)
+        self._set_model(message.served_model, key)
         session.model_effort = message.thinking_level or session.model_effort
         session.subscription = self.accounts.get(message.provider or "", session.subscription)
         self._set_signal(SIGNALS.get(message.stop_reason or "", Signal()))
@@ -144,8 +154,11 @@ class SessionParser(RecordParser[Record, SessionState]):
         usage = record.usage or Usage()
         tokens = token_counts(usage)
         if tokens.total:
-            self._add_event(
-                key,
+            event = UsageEvent(
+                key=key,
+                session_id=self.session.session_id,
+                time=self.time,
+                copied=self.copied,
                 model=model,
                 tokens=tokens,
                 requests=1,
@@ -153,6 +166,10 @@ class SessionParser(RecordParser[Record, SessionState]):
                 provider=record.provider or "",
                 reported_cost=picodollars(usage.cost),
             )
+            if isinstance(record, Message) and record.role == RESULT:
+                self.batch.events.append(event)  # nothing shows the model of a tool's requests
+            else:
+                self.add_response(event)
         elif tools:
             self._add_event(f"calls:{key}", tools=tools)
         return tokens.total

@@ -3,12 +3,13 @@
 from typing import Unpack
 
 from msgspec import field
+from msgspec.structs import replace
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.qwen.pairs import Pairs
 from agtop_exporter.agents.qwen.records import (
     KNOWN_TYPES,
     RESPONSE,
-    Figures,
     Record,
     SystemPayload,
     ToolCallResult,
@@ -17,13 +18,12 @@ from agtop_exporter.agents.qwen.records import (
     figures_of,
     token_counts,
 )
-from agtop_exporter.model import PROMPT_RANK, Signal
+from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import ReaderState
 
 CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
-UNPAIRED_RESPONSES = 32  # responses whose second record may still follow
 ASKING_TOOLS = frozenset({"ask_user_question", "exit_plan_mode"})
 GUARDED_TOOLS = frozenset(
     {"run_shell_command", "edit", "write_file"}
@@ -36,8 +36,7 @@ class TranscriptState(ReaderState):
     session_id: str = ""
     latest: float = 0.0  # unix seconds
     model: str = ""
-    # The type of the first record of a response, and its figures.
-    unpaired: list[tuple[str, Figures]] = field(default_factory=list)
+    pairs: Pairs = field(default_factory=Pairs)
     # Calls whose result may still follow: id -> name.
     tools: dict[str, str] = field(default_factory=dict)
 
@@ -63,6 +62,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         )
         self.time = 0.0
         self.copied = False
+        self.answers: dict[str, int] = {}  # answers so far without telemetry: key -> index of event
 
     def feed(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""
@@ -96,28 +96,54 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             session.git_branch = record.git_branch or session.git_branch
             session.agent_version = record.version or session.agent_version
 
+    def _use_model(self, model: str | None) -> None:
+        """Use a model from here on, and for the responses so far that have none."""
+        self.state.model = self.session.model = model or self.state.model
+        if model:
+            self.name_model(self.session.session_id, model)
+
     # --- usage ------------------------------------------------------------------------------
 
     def _add_response(self, record: Record, usage: Usage, model: str, key: str) -> None:
-        """Count a response by the first of its two records, which share only their figures.
+        """Count a response once, although it has two records that share only their figures.
 
-        Nothing in a subagent's log counts: the telemetry in its parent's transcript has all of it,
-        each response once.
+        Its key is that of its telemetry, in whatever order the two are, so that copies of either
+        order count once. Nothing in a subagent's log counts: the telemetry in its parent's
+        transcript has all of it, each response once.
         """
-        figures = figures_of(usage, model)
-        for index, (kind, others) in enumerate(self.state.unpaired):
-            if kind != record.type and others == figures:
-                del self.state.unpaired[index]
-                return
-        self.state.unpaired.append((record.type, figures))
-        del self.state.unpaired[:-UNPAIRED_RESPONSES]
-        if self.parent or (self.copied and record.type == "assistant"):
-            return  # its original is counted, and this copy has no telemetry
-        self._add_event(key, model=model, tokens=token_counts(usage), requests=1)
+        if self.state.pairs.is_repeated(record):
+            return
+        is_answer = record.type == "assistant"
+        first = self.state.pairs.first_of(record, figures_of(usage, model), key)
+        if self.parent:
+            return
+        if first is not None and first.key in self.answers:
+            self._rename(first.key, key)
+            return
+        # A copy without telemetry adds nothing: its original is counted.
+        is_counted = is_answer if self.copied else first is not None
+        if not is_counted:
+            if is_answer:
+                self.answers[key] = len(self.batch.events)
+            self._add_event(key, model=model, tokens=token_counts(usage), requests=1)
+
+    def _rename(self, old_key: str, key: str) -> None:
+        """Change the key of an answer that this read has added."""
+        events = self.batch.events
+        unnamed = self.state.unnamed
+        for kept, begin in ((events, self.answers.pop(old_key)), (unnamed, 0)):
+            for index, event in enumerate(kept[begin:], begin):
+                if event.key == old_key:
+                    kept[index] = replace(event, key=key, other_keys=(old_key,))
+
+    def finish(self) -> None:
+        """Add the directory to the subagents that were seen before it."""
+        for subagent in self.batch.sessions.values():
+            subagent.work_in(self.session.cwd)
 
     def _handle_answer(self, record: Record, key: str) -> None:
         session = self.session
-        self.state.model = session.model = record.model or self.state.model
+        self._use_model(record.model)
         parts = (record.message.parts if record.message else None) or ()
         calls = [part.function_call for part in parts if part.function_call is not None]
         tools = tuple((call.id or key, tool_label(call.name or "")) for call in calls)
@@ -149,6 +175,8 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         session = self.session
         event = payload.ui_event
         if event is not None and event.name == RESPONSE:
+            if event.model and not event.subagent:
+                self.name_model(session.session_id, event.model)
             model = event.model or self.state.model
             if event.subagent:
                 self._add_subagent_response(event, model, key)
@@ -210,10 +238,14 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             self.session.signal = Signal(kind, reason, detail)
 
     def _add_event(self, key: str, *, session_id: str = "", **fields: Unpack[EventFields]) -> None:
-        self.batch.event(
-            key,
+        event = UsageEvent(
+            key=key,
             session_id=session_id or self.session.session_id,
             time=self.time,
             copied=self.copied,
             **fields,
         )
+        if event.requests:
+            self.add_response(event)
+        else:
+            self.batch.events.append(event)

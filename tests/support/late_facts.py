@@ -1,0 +1,202 @@
+"""Homes in which a session's usage comes before its model, or before its working directory.
+
+Each writer gets a home and how much of it is there: `late` is false while the fact is still
+missing. All have 110 tokens in the end. The order is invented.
+"""
+
+import json
+import sqlite3
+from contextlib import closing
+
+from agent_files import write_lines
+
+ID = "5a5a5a5a-0000-4000-8000-00000000000a"
+DIRECTORY = "/srv/gone/engine"
+MODEL = "model-1"
+DAY = "2026-03-02"
+CALL = {"name": "shell", "id": "call_1"}
+
+
+def stamp(second):
+    return f"{DAY}T10:00:{second:02}.000Z"
+
+
+def claude(home, *, late):
+    def record(second, kind, **fields):
+        own = {"type": kind, "uuid": f"u{second}", "sessionId": ID, "timestamp": stamp(second)}
+        return own | fields
+
+    usage = {"input_tokens": 100, "output_tokens": 10}
+    message = {"id": "msg_1", "model": MODEL, "role": "assistant", "content": [], "usage": usage}
+    records = [record(1, "assistant", message=message, requestId="req_1")]
+    if late:
+        prompt = {"role": "user", "content": "Go on"}
+        records.append(record(2, "user", message=prompt, cwd=DIRECTORY))
+    write_lines(home / f".claude/projects/-unknown/{ID}.jsonl", *records)
+
+
+def codex(home, *, late):
+    figures = {"input_tokens": 100, "cached_input_tokens": 0, "output_tokens": 10}
+    figures |= {"total_tokens": 110}
+    info = {"last_token_usage": figures, "total_token_usage": figures}
+    payloads = [
+        ("session_meta", {"id": ID, "timestamp": stamp(0)}),
+        ("event_msg", {"type": "token_count", "info": info}),
+    ]
+    if late:
+        payloads.append(("turn_context", {"model": MODEL, "cwd": DIRECTORY}))
+    records = [
+        {"timestamp": stamp(second), "type": kind, "payload": payload}
+        for second, (kind, payload) in enumerate(payloads)
+    ]
+    folder = home / ".codex/sessions/2026/03/02"
+    write_lines(folder / f"rollout-{DAY}T10-00-00-{ID}.jsonl", *records)
+
+
+def copilot(home, *, late):
+    usage = {"inputTokens": 100, "outputTokens": 10, "model": MODEL, "apiCallId": "msg_1"}
+    records = [
+        ("session.start", {"sessionId": ID, "copilotVersion": "1.0.102"}),
+        ("session.usage_record", {"usage": usage}),
+    ]
+    if late:
+        records.append(("session.resume", {"context": {"cwd": DIRECTORY}}))
+    lines = [
+        {"type": kind, "data": data, "id": f"r{second}", "timestamp": stamp(second)}
+        for second, (kind, data) in enumerate(records)
+    ]
+    write_lines(home / f".copilot/session-state/{ID}/events.jsonl", *lines)
+
+
+def cursor(home, *, late):
+    conversation = {"name": "Oil", "createdAt": 1_772_445_600_000}
+    if late:
+        conversation["modelConfig"] = {"modelName": MODEL}
+        conversation["workspaceIdentifier"] = {"uri": {"fsPath": DIRECTORY}}
+    counts = {"inputTokens": 100, "outputTokens": 10}
+    bubble = {"type": 2, "createdAt": 1_772_445_601_000, "tokenCount": counts}
+    rows = [(f"bubbleId:{ID}:b1", json.dumps(bubble))]
+    rows.append((f"composerData:{ID}", json.dumps(conversation)))
+    path = home / ".config/Cursor/User/globalStorage/state.vscdb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        for table in ("ItemTable", "cursorDiskKV"):
+            columns = "key TEXT UNIQUE ON CONFLICT REPLACE, value BLOB"
+            database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        database.executemany("INSERT INTO cursorDiskKV VALUES (?, ?)", rows)
+        database.commit()
+
+
+def gemini(home, *, late):
+    project = home / ".gemini/tmp/unknown"
+    project.mkdir(parents=True, exist_ok=True)
+    tokens = {"input": 100, "output": 10, "cached": 0, "thoughts": 0, "tool": 0, "total": 110}
+    own = {"type": "gemini", "content": "Done."}
+    records = [
+        {"sessionId": ID, "startTime": stamp(0)},
+        {**own, "id": "m1", "timestamp": stamp(1), "tokens": tokens},
+    ]
+    if late:
+        records.append({**own, "id": "m2", "timestamp": stamp(2), "model": MODEL})
+        (project / ".project_root").write_text(DIRECTORY)
+    write_lines(project / f"chats/session-{DAY}T10-00-5a5a5a5a.jsonl", *records)
+
+
+def opencode(home, *, late):
+    path = home / ".local/share/opencode/opencode.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokens = {"input": 100, "output": 10, "reasoning": 0, "cache": {"read": 0, "write": 0}}
+    begin = 1_772_445_600_000
+    time = {"created": begin, "completed": begin + 900}
+    answer = {"role": "assistant", "time": time, "modelID": MODEL, "providerID": "p", "cost": 0}
+    answer |= {"tokens": tokens, "finish": "stop"}
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """CREATE TABLE IF NOT EXISTS session (id TEXT PRIMARY KEY, project_id TEXT,
+            parent_id TEXT, directory TEXT, title TEXT, version TEXT, time_created INTEGER,
+            time_updated INTEGER);
+            CREATE TABLE IF NOT EXISTS message (id TEXT PRIMARY KEY, session_id TEXT,
+            time_created INTEGER, time_updated INTEGER, data TEXT);"""
+        )
+        session = (ID, "p1", None, DIRECTORY if late else "", "Oil", "1.18.33", begin)
+        database.execute(
+            "REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*session, begin + late)
+        )
+        database.execute(
+            "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?)",
+            ("msg_1", ID, begin, begin, json.dumps(answer)),
+        )
+        if late:
+            prompt = {"role": "user", "time": {"created": begin + 2000}}
+            database.execute(
+                "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?)",
+                ("msg_2", ID, begin + 2000, begin + 2000, json.dumps(prompt)),
+            )
+        database.commit()
+
+
+def pi(home, *, late):
+    usage = {"input": 100, "output": 10, "cacheRead": 0, "cacheWrite": 0}
+    records = [{"type": "compaction", "id": "e1", "timestamp": stamp(1), "usage": usage}]
+    if late:
+        header = {"type": "session", "id": ID, "timestamp": stamp(2), "cwd": DIRECTORY}
+        change = {"type": "model_change", "id": "e2", "timestamp": stamp(3), "modelId": MODEL}
+        records += [header, change]
+    folder = home / ".pi/agent/sessions/--unknown--"
+    write_lines(folder / f"{DAY}T10-00-00-000Z_{ID}.jsonl", *records)
+
+
+def qwen(home, *, late):
+    def record(second, kind, **fields):
+        own = {"uuid": f"u{second}", "sessionId": ID, "timestamp": stamp(second), "type": kind}
+        return own | fields
+
+    usage = {"promptTokenCount": 100, "candidatesTokenCount": 10, "totalTokenCount": 110}
+    message = {"role": "model", "parts": [{"text": "Done."}]}
+    records = [record(1, "assistant", message=message, usageMetadata=usage)]
+    if late:
+        records.append(record(2, "assistant", message=message, model=MODEL, cwd=DIRECTORY))
+    write_lines(home / f".qwen/projects/-unknown/chats/{ID}.jsonl", *records)
+
+
+def varint(number):
+    low, number = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(number) if number else bytes([low])
+
+
+def message(values):
+    """Return a message of Protocol Buffers; a value is a number, a text, or another message."""
+    data = b""
+    for number, value in values.items():
+        if isinstance(value, int):
+            data += varint(number << 3) + varint(value)
+        else:
+            inner = message(value) if isinstance(value, dict) else value.encode()
+            data += varint(number << 3 | 2) + varint(len(inner)) + inner
+    return data
+
+
+def antigravity(home, *, late):
+    began = {4: {1: 1_772_445_600}}
+    rows = [(0, message({1: {4: {2: 60, 3: 4}, 9: began}}))]
+    if late:
+        rows.append((1, message({1: {4: {2: 40, 3: 6}, 9: began, 19: MODEL}})))
+    path = home / f".gemini/antigravity-cli/conversations/{ID}.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """CREATE TABLE IF NOT EXISTS gen_metadata (idx INTEGER PRIMARY KEY, data);
+            CREATE TABLE IF NOT EXISTS trajectory_metadata_blob (id TEXT PRIMARY KEY, data);
+            CREATE TABLE IF NOT EXISTS steps (idx INTEGER PRIMARY KEY, step_type INTEGER,
+            status INTEGER, metadata BLOB, permissions BLOB);"""
+        )
+        database.executemany("REPLACE INTO gen_metadata VALUES (?, ?)", rows)
+        place = message({7: f"file://{DIRECTORY}"}) if late else b""
+        database.execute("REPLACE INTO trajectory_metadata_blob VALUES ('m', ?)", [place])
+        database.commit()
+
+
+WRITERS = {
+    each.__name__: each
+    for each in (antigravity, claude, codex, copilot, cursor, gemini, opencode, pi, qwen)
+}
