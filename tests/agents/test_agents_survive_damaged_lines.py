@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 WITHOUT_LINES = ("antigravity", "opencode")
 AGENTS = [agent for agent in load_agents() if agent.name not in WITHOUT_LINES]
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
-WITHOUT_IDS = ("codex", "cursor")  # some of their records say nothing that a copy does not
+WITHOUT_IDS = ("cursor",)  # some of their records say nothing that a copy does not
 IN_PAIRS = ("qwen",)  # two records of one response have only their figures in common
 IN_RUNS = ("copilot",)  # a start that is written twice begins another run, with its own totals
 

@@ -4,7 +4,7 @@ A `token_count` has the thread's running total and is often repeated. Newer vers
 `token_usage_record` for each response; the token counts then add nothing.
 """
 
-from operator import lt
+from operator import gt, lt
 
 from agtop_exporter.agents.codex.records import Payload, TokenInfo, TokenUsage
 from agtop_exporter.agents.codex.state import RolloutState
@@ -13,8 +13,11 @@ from agtop_exporter.agents.codex.usage import added, growth, vector
 FIGURES = "%d:%d:%d:%d:%d:%d"  # of a usage, in the order of its fields
 
 
-def usage_of_record(payload: Payload, state: RolloutState) -> TokenUsage | None:
-    """Return the usage of a token_usage_record; None if a token_count has already counted it."""
+def usage_of_record(payload: Payload, state: RolloutState, time: float) -> TokenUsage | None:
+    """Return the usage of a token_usage_record; None if it has been counted.
+
+    `time` is in unix seconds.
+    """
     usage = payload.usage
     if usage is None:
         return None
@@ -22,31 +25,58 @@ def usage_of_record(payload: Payload, state: RolloutState) -> TokenUsage | None:
     state.has_records = True
     if total and total == state.total:
         return None
-    state.total = total or added(state.total, vector(usage))
+    if state.seen.repeats(hash((time, *total, *vector(usage))), time, sum(total)):
+        return None
+    if not _is_behind(total, state, time):
+        state.total = total or added(state.total, vector(usage))
     return usage
 
 
-def usage_of_count(info: TokenInfo, state: RolloutState) -> TokenUsage | None:
-    """Return the usage by which a token_count has grown; None if it shows no new response."""
-    total = vector(info.total_token_usage)
-    if _is_repeated(total, state):
+def usage_of_count(
+    info: TokenInfo, state: RolloutState, time: float
+) -> tuple[TokenUsage, tuple[int, ...]] | None:
+    """Return the usage by which a token_count has grown, and the running total; () if it has none.
+
+    None if it shows no new response. `time` is in unix seconds.
+    """
+    total, last = vector(info.total_token_usage), info.last_token_usage
+    if _is_repeated(total, vector(last), state, time):
         return None
-    usage = info.last_token_usage or growth(info.total_token_usage, state.total)
-    state.total = total
+    usage = last or growth(info.total_token_usage, state.total)
+    if _is_behind(total, state, time):
+        usage = last  # without one, the growth that was counted contains it
+    else:
+        _continue_from(total, state)
     if usage is None or not any(vector(usage)) or state.inherits:
         return None
-    return usage
+    return usage, total
 
 
-def _is_repeated(total: tuple[int, ...], state: RolloutState) -> bool:
-    """Return whether a running total shows nothing new; note if it has started again."""
-    if not total or total == state.total:
-        return bool(total)
-    if any(map(lt, total, state.total)):
-        if state.has_records:
-            return True  # the records are ahead of it
+def _is_repeated(
+    total: tuple[int, ...], last: tuple[int, ...], state: RolloutState, time: float
+) -> bool:
+    """Return whether a token count shows nothing new."""
+    if total and total == state.total:
+        return True
+    has_fallen = bool(total) and any(map(lt, total, state.total))
+    if has_fallen and state.has_records:
+        return True  # the records are ahead of it
+    mark = hash(total + last) if total else hash((time, *last))
+    # Several processes that write one rollout repeat their counts; a new run begins with its first.
+    is_known = has_fallen and bool(last) and total != last and mark in state.seen.marks
+    return is_known or state.seen.repeats(mark, time, sum(total))
+
+
+def _is_behind(total: tuple[int, ...], state: RolloutState, time: float) -> bool:
+    """Return whether a running total is of an earlier record that comes late."""
+    return bool(total) and state.seen.is_late(time) and not any(map(gt, total, state.total))
+
+
+def _continue_from(total: tuple[int, ...], state: RolloutState) -> None:
+    """Continue from a running total; note if it has started again."""
+    if total and any(map(lt, total, state.total)):
         state.falls += 1
-    return False
+    state.total = total
 
 
 def record_key(payload: Payload) -> str:
@@ -55,13 +85,13 @@ def record_key(payload: Payload) -> str:
     return f"response:{payload.response_id or f'{payload.turn_id}:{total}'}"
 
 
-def count_key(usage: TokenUsage, owner: str, state: RolloutState) -> str:
+def count_key(usage: TokenUsage, total: tuple[int, ...], owner: str, state: RolloutState) -> str:
     """Return the event key of the response that `usage_of_count` has just found.
 
     It has the figures, and a number where several responses can have the same figures.
     """
-    figures = FIGURES % (state.total or vector(usage))
-    if not state.total:
+    figures = FIGURES % (total or vector(usage))
+    if not total:
         state.without_total += 1
         figures += f":#{state.without_total}"
     elif state.falls:

@@ -20,32 +20,32 @@ class ResponseHandlers(Rollout):
 
     def handle_usage_record(self, payload: Payload) -> None:
         """Count a response by its own record."""
-        usage = usage_of_record(payload, self.state)
+        usage = usage_of_record(payload, self.state, self.time)
         if usage is not None:
             foreign = payload.thread_id not in (None, self.thread_id(payload))
             copied = self.copied or foreign
             self._add_response(record_key(payload), usage, copied=copied)
-            if not copied:
+            if not (copied or self.is_late):
                 self.session.set_context_used(usage.total_tokens)
 
     def handle_token_count(self, payload: Payload) -> None:
         """Count a response by the growth of the running total, and keep the rate limits."""
-        if payload.rate_limits is not None and payload.rate_limits.limit_id in OWN_LIMITS:
-            self._use_limits(payload.rate_limits)
-        info = payload.info
+        limits, info, is_late = payload.rate_limits, payload.info, self.is_late
+        if limits is not None and limits.limit_id in OWN_LIMITS and not is_late:
+            self._use_limits(limits)
         if info is not None:
-            if info.last_token_usage is not None and not self.copied:
+            if info.last_token_usage is not None and not (self.copied or is_late):
                 self.session.set_context_used(info.last_token_usage.total_tokens)
             self.session.context_window_tokens = (
                 info.model_context_window or self.session.context_window_tokens
             )
-            usage = usage_of_count(info, self.state)
+            found = usage_of_count(info, self.state, self.time)
             # The origin may count by its records, whose keys a copied count does not have.
-            if usage is not None and not self.surely_copied:
-                state = self.state
+            if found is not None and not self.surely_copied:
+                state, (usage, total) = self.state, found
                 copied = self.copied or may_be_repeated(state)
                 owner = state.turn_id or ((state.family or state.origin) if copied else "")
-                key = count_key(usage, owner or self.thread_id(), state)
+                key = count_key(usage, total, owner or self.thread_id(), state)
                 self._add_response(key, usage, copied=copied)
         self.end_question()
 
