@@ -1,26 +1,29 @@
 """Recognizes records that a file has twice, by their times and contents.
 
 Tools that synchronize files, and agents that resume, may append a record again, or the whole file.
-An agent appends records in the order of their times. So only a record that is not newer than the
-newest one can be a repetition.
+An agent appends records in the order of their times, as long as its clock is not set back.
 
 Nothing here does I/O.
 """
 
+from itertools import islice
+
 from msgspec import Struct, field
 
-REMEMBERED = 512  # records of one source
+REMEMBERED = 256  # records of one source at least, and at most twice as many
 
 
 class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """The latest records of a source that change the state of its reader.
 
-    A mark is a number for the contents of a record that is the same in each process. Records that
-    have been dropped because there are too many are taken for repeated, unless their size, which
-    grows in the source, is larger than that of all dropped ones.
+    A mark is a number for the contents of a record that is the same in each process. A record that
+    is older than the one before it is taken for repeated if a record with its contents is
+    remembered, or if it is as old as the records that are remembered no more, because there are too
+    many. The latter does not hold if its size, which grows in the source, is larger than all
+    theirs.
     """
 
-    newest: float = 0.0  # unix seconds
+    latest: float = 0.0  # the time of the last record that was no repetition, in unix seconds
     marks: dict[int, tuple[float, int]] = field(default_factory=dict)  # mark -> (time, size)
     dropped_at: float = 0.0  # the time of the record that was dropped last, in unix seconds
     dropped_size: int = -1  # the largest size of a dropped record
@@ -32,17 +35,32 @@ class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
         """
         if not time:
             return False
-        if time <= self.newest:
-            if mark in self.marks or (time <= self.dropped_at and size <= self.dropped_size):
+        marks, known = self.marks, self.marks.get(mark)
+        if known is not None:
+            if known[0] == time or time < self.latest:
                 return True
-        else:
-            self.newest = time
-        self.marks[mark] = (time, size)
-        if len(self.marks) > REMEMBERED:
-            self.dropped_at, size = self.marks.pop(next(iter(self.marks)))
-            self.dropped_size = max(self.dropped_size, size)
+            del marks[mark]
+        elif time < self.latest and time <= self.dropped_at and size <= self.dropped_size:
+            return True
+        self.latest = time
+        marks[mark] = (time, size)
+        if len(marks) > 2 * REMEMBERED:
+            self._drop()
         return False
 
+    def _drop(self) -> None:
+        """Forget the oldest records."""
+        dropped = list(islice(self.marks.items(), len(self.marks) - REMEMBERED))
+        for mark, _ in dropped:
+            del self.marks[mark]
+        self.dropped_at = dropped[-1][1][0]
+        self.dropped_size = max(self.dropped_size, *(size for _, (_, size) in dropped))
+
+    def has(self, mark: int, since: float) -> bool:
+        """Return whether a record is remembered from a time on, in unix seconds."""
+        known = self.marks.get(mark)
+        return known is not None and known[0] >= since
+
     def is_late(self, time: float) -> bool:
-        """Return whether a record is older than the newest one."""
-        return 0 < time < self.newest
+        """Return whether a record is older than the last one that was no repetition."""
+        return 0 < time < self.latest

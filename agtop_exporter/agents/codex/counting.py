@@ -25,9 +25,11 @@ def usage_of_record(payload: Payload, state: RolloutState, time: float) -> Token
     state.has_records = True
     if total and total == state.total:
         return None
-    if state.seen.repeats(hash((time, *total, *vector(usage))), time, sum(total)):
+    is_late = state.seen.is_late(time)
+    mark = hash((time, *total, *vector(usage)))
+    if state.seen.repeats(mark, time, total[0] if total else 0):
         return None
-    if not _is_behind(total, state, time):
+    if not (is_late and _is_behind(total, state)):
         state.total = total or added(state.total, vector(usage))
     return usage
 
@@ -40,43 +42,43 @@ def usage_of_count(
     None if it shows no new response. `time` is in unix seconds.
     """
     total, last = vector(info.total_token_usage), info.last_token_usage
-    if _is_repeated(total, vector(last), state, time):
+    if total and total == state.total:
+        return None
+    has_fallen = bool(total) and any(map(lt, total, state.total))
+    if has_fallen and state.has_records:
+        return None  # the records are ahead of it
+    is_late = has_fallen and state.seen.is_late(time)
+    if _is_known(total, last, state, time):
         return None
     usage = last or growth(info.total_token_usage, state.total)
-    if _is_behind(total, state, time):
+    if is_late and _is_behind(total, state):
         usage = last  # without one, the growth that was counted contains it
     else:
-        _continue_from(total, state)
+        if has_fallen:
+            state.falls += 1
+            state.run_began = time if total == vector(last) else state.run_began
+        state.total = total
     if usage is None or not any(vector(usage)) or state.inherits:
         return None
     return usage, total
 
 
-def _is_repeated(
-    total: tuple[int, ...], last: tuple[int, ...], state: RolloutState, time: float
+def _is_known(
+    total: tuple[int, ...], last: TokenUsage | None, state: RolloutState, time: float
 ) -> bool:
-    """Return whether a token count shows nothing new."""
-    if total and total == state.total:
+    """Return whether a token count has been seen; remember it if not."""
+    mark = hash(total or (time, *vector(last)))
+    # If several processes write one rollout, one repeats its count after those of another. But the
+    # first count of a run can have the same figures as that of another run.
+    may_be_of_other = bool(state.falls and total and last)
+    if may_be_of_other and state.seen.has(mark, state.run_began) and total != vector(last):
         return True
-    has_fallen = bool(total) and any(map(lt, total, state.total))
-    if has_fallen and state.has_records:
-        return True  # the records are ahead of it
-    mark = hash(total + last) if total else hash((time, *last))
-    # Several processes that write one rollout repeat their counts; a new run begins with its first.
-    is_known = has_fallen and bool(last) and total != last and mark in state.seen.marks
-    return is_known or state.seen.repeats(mark, time, sum(total))
+    return state.seen.repeats(mark, time, total[0] if total else 0)
 
 
-def _is_behind(total: tuple[int, ...], state: RolloutState, time: float) -> bool:
-    """Return whether a running total is of an earlier record that comes late."""
-    return bool(total) and state.seen.is_late(time) and not any(map(gt, total, state.total))
-
-
-def _continue_from(total: tuple[int, ...], state: RolloutState) -> None:
-    """Continue from a running total; note if it has started again."""
-    if total and any(map(lt, total, state.total)):
-        state.falls += 1
-    state.total = total
+def _is_behind(total: tuple[int, ...], state: RolloutState) -> bool:
+    """Return whether a running total contains nothing that the present one does not."""
+    return bool(total) and not any(map(gt, total, state.total))
 
 
 def record_key(payload: Payload) -> str:

@@ -25,12 +25,13 @@ class ResponseHandlers(Rollout):
             foreign = payload.thread_id not in (None, self.thread_id(payload))
             copied = self.copied or foreign
             self._add_response(record_key(payload), usage, copied=copied)
-            if not (copied or self.is_late):
+            if not copied:
                 self.session.set_context_used(usage.total_tokens)
 
     def handle_token_count(self, payload: Payload) -> None:
         """Count a response by the growth of the running total, and keep the rate limits."""
-        limits, info, is_late = payload.rate_limits, payload.info, self.is_late
+        time, limits, info = self.time, payload.rate_limits, payload.info
+        is_late = self.state.seen.is_late(time)
         if limits is not None and limits.limit_id in OWN_LIMITS and not is_late:
             self._use_limits(limits)
         if info is not None:
@@ -39,7 +40,7 @@ class ResponseHandlers(Rollout):
             self.session.context_window_tokens = (
                 info.model_context_window or self.session.context_window_tokens
             )
-            found = usage_of_count(info, self.state, self.time)
+            found = usage_of_count(info, self.state, time)
             # The origin may count by its records, whose keys a copied count does not have.
             if found is not None and not self.surely_copied:
                 state, (usage, total) = self.state, found

@@ -48,11 +48,6 @@ class Rollout(BlockParser[Record, RolloutState]):
         """The time of the current record in unix seconds; 0 if it has none."""
         return self.moment.timestamp() if self.moment is not None else 0.0
 
-    @property
-    def is_late(self) -> bool:
-        """Whether a newer record has been used before the current one."""
-        return self.state.seen.is_late(self.time)
-
     def repeats(self, *contents: str | None) -> bool:
         """Return whether a record of a turn, with these contents, has been used before."""
         mark = crc32(f"{self.time}:{contents}".encode())
