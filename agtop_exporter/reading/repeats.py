@@ -20,7 +20,7 @@ class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
     is older than the one before it is taken for repeated if a record with its contents is
     remembered, or if it is as old as the records that are remembered no more, because there are too
     many. The latter does not hold if its size, which grows in the source, is larger than all
-    theirs.
+    theirs, or if it has no size.
     """
 
     latest: float = 0.0  # the time of the last record that was no repetition, in unix seconds
@@ -28,7 +28,7 @@ class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
     dropped_at: float = 0.0  # the time of the record that was dropped last, in unix seconds
     dropped_size: int = -1  # the largest size of a dropped record
 
-    def repeats(self, mark: int, time: float, size: int = 0) -> bool:
+    def repeats(self, mark: int, time: float, size: int | None = None) -> bool:
         """Return whether a record has been seen; remember it if not.
 
         `time` is in unix seconds. A record without a time (0) is never recognized.
@@ -40,13 +40,16 @@ class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
             if known[0] == time or time < self.latest:
                 return True
             del marks[mark]
-        elif time < self.latest and time <= self.dropped_at and size <= self.dropped_size:
+        elif size is not None and time < self.latest and self._is_dropped(time, size):
             return True
         self.latest = time
-        marks[mark] = (time, size)
+        marks[mark] = (time, size or 0)
         if len(marks) > 2 * REMEMBERED:
             self._drop()
         return False
+
+    def _is_dropped(self, time: float, size: int) -> bool:
+        return time <= self.dropped_at and size <= self.dropped_size
 
     def _drop(self) -> None:
         """Forget the oldest records."""

@@ -21,7 +21,6 @@ AGENTS = [agent for agent in load_agents() if agent.name not in WITHOUT_LINES]
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 WITHOUT_IDS = ("cursor",)  # some of their records say nothing that a copy does not
 IN_PAIRS = ("qwen",)  # two records of one response have only their figures in common
-IN_RUNS = ("copilot",)  # a start that is written twice begins another run, with its own totals
 
 
 def agents_but(*names):
@@ -174,7 +173,7 @@ def test_records_that_lost_their_newline_count(agent, home, data):
     assert errors(damaged) == errors(once)
 
 
-@agents_but(*WITHOUT_IDS, *IN_PAIRS, *IN_RUNS)
+@agents_but(*WITHOUT_IDS, *IN_PAIRS)
 @given(data=st.data(), between=st.sampled_from([b"", b"\n", b"\0\n", BOM]))
 def test_a_record_that_is_written_twice_counts_once(agent, home, data, between):
     once, damaged, _ = Damaged(agent, home, data).read(

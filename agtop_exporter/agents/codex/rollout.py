@@ -51,7 +51,7 @@ class Rollout(BlockParser[Record, RolloutState]):
     def repeats(self, *contents: str | None) -> bool:
         """Return whether a record of a turn, with these contents, has been used before."""
         mark = crc32(f"{self.time}:{contents}".encode())
-        return self.state.seen.repeats(mark, self.time)
+        return self.state.seen.repeats(mark, self.time, 0)
 
     def thread_id(self, payload: Payload | None = None) -> str:
         """Return the thread's id.

@@ -6,6 +6,8 @@ each answer, which counts until the totals are there. `store.py` reads the same 
 database; `usage.py` reconciles both.
 """
 
+from zlib import crc32
+
 import msgspec
 
 from agtop_exporter.agents import tool_label
@@ -25,6 +27,8 @@ NAME = "copilot"
 NAMED_RANK = 5  # a name that the user gave
 TITLE_RANK = 3
 STARTS = frozenset({"session.start", "session.resume"})  # of a process
+RUNS = STARTS | {"session.shutdown"}
+REQUESTS = frozenset({"session.usage_record", "session.compaction_complete", "assistant.message"})
 WITH_MODEL = frozenset({"assistant.message", "tool.execution_start", "tool.execution_complete"})
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
 
@@ -35,9 +39,26 @@ class LogParser(UsageParser):
     known_types = KNOWN_TYPES
 
     def feed(self, record: Record, offset: int) -> None:
+        """Use one record unless the log has it again; `offset` is the byte offset after it."""
+        self.batch.unknown.observe(record.type)
+        if not self._repeats(record):
+            self.use(record, offset)
+
+    def _repeats(self, record: Record) -> bool:
+        """Return whether a record that changes the sums has been used; its id shows it."""
+        if record.id is None or record.timestamp is None:
+            return False
+        if record.type in RUNS:
+            seen, size = self.state.seen_runs, 0
+        elif record.type in REQUESTS:
+            seen, size = self.state.seen_requests, None
+        else:
+            return False
+        return seen.repeats(crc32(record.id.encode()), record.timestamp.timestamp(), size)
+
+    def use(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""
         data = record.data or Data()
-        self.batch.unknown.observe(record.type)
         self._select_session(record)
         key = record.id or f"{self.main_id}:{offset}"
         self._handle_metadata(data, offset)
