@@ -27,8 +27,8 @@ NAME = "copilot"
 NAMED_RANK = 5  # a name that the user gave
 TITLE_RANK = 3
 STARTS = frozenset({"session.start", "session.resume"})  # of a process
-RUNS = STARTS | {"session.shutdown"}
-REQUESTS = frozenset({"session.usage_record", "session.compaction_complete", "assistant.message"})
+RUNS = STARTS | {"session.shutdown", "session.compaction_complete"}  # few in a session
+REQUESTS = frozenset({"session.usage_record", "assistant.message"})
 WITH_MODEL = frozenset({"assistant.message", "tool.execution_start", "tool.execution_complete"})
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
 
@@ -49,11 +49,14 @@ class LogParser(UsageParser):
         if record.id is None or record.timestamp is None:
             return False
         if record.type in RUNS:
-            seen, size = self.state.seen_runs, 0
+            seen = self.state.seen_runs
         elif record.type in REQUESTS:
-            seen, size = self.state.seen_requests, None
+            seen = self.state.seen_requests
         else:
             return False
+        # If the clock was set back, a record that looks forgotten can be new. The totals of its
+        # process contain it, except for a usage record; the ledger knows that by its key.
+        size = None if record.type == "session.usage_record" else 0
         return seen.repeats(crc32(record.id.encode()), record.timestamp.timestamp(), size)
 
     def use(self, record: Record, offset: int) -> None:

@@ -70,7 +70,7 @@ class LogState(ReaderState):
     last_totals: Totals = field(default_factory=dict)  # at the last shutdown
     runs: list[Run] = field(default_factory=list)  # processes that have not shut down
     settled: dict[str, Totals] = field(default_factory=dict)  # by session id; without Run.shown
-    seen_runs: Remembered = field(default_factory=Remembered)  # starts and shutdowns
+    seen_runs: Remembered = field(default_factory=Remembered)  # also compactions
     seen_requests: Remembered = field(default_factory=Remembered)
     unnamed_answers: list[Answer] = field(default_factory=list)
 
