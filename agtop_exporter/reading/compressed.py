@@ -2,7 +2,8 @@
 
 Offsets are those of the text. Such a file does not grow: it is written once and then replaced, so a
 cursor holds as long as the file is the same. A small file can hold an enormous text; therefore the
-memory for decompression and the length of the text are limited.
+memory for decompression and the length of the text are limited, and a text of very short lines is
+not read to its end.
 """
 
 import hashlib

@@ -27,7 +27,7 @@ class RolloutState(ReaderState):
     origin: str = ""  # the thread whose records the start of this one may repeat
     has_records: bool = False  # each response has its own record; token counts only repeat them
     falls: int = 0  # how often the running total has started again
-    run_began: float = 0.0  # when it has started again from zero, in unix seconds
+    run_began: float = 0.0  # when the running total last started from zero again, in unix seconds
     without_total: int = 0  # token counts without a running total so far
     has_meta: bool = False  # the thread's own first record has been used
     created: float = 0.0  # when the thread was created, in unix seconds; 0 if unknown
