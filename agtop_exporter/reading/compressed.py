@@ -2,7 +2,8 @@
 
 Offsets are those of the text. Such a file does not grow: it is written once and then replaced, so a
 cursor holds as long as the file is the same. A small file can hold an enormous text; therefore the
-memory for decompression and the length of the text are limited.
+memory for decompression and the length of the text are limited, and a text of very short lines is
+not read to its end.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ else:
 WINDOW_LOG_MAX = 24  # 16 MiB of memory; the levels 1 to 19 need at most 8 MiB
 TEXT_BYTES = 32 * 1024 * 1024  # the length of the text that any file may have,
 TEXT_RATIO = 64  # and in addition for each byte of the file; transcripts have 5 to 10
+LINE_BYTES = 100  # a batch full of shorter lines, on average, is no part of a transcript
 DISCARD_BYTES = 1024 * 1024
 
 
@@ -89,6 +91,15 @@ class CompressedFile(PlainFile):
         if self._text.read1(1):
             self.problem = "too_large"
         return 0
+
+    def is_excessive(self, length: int, lines: int) -> bool:
+        """Return whether a full batch has more lines than one of a transcript can have.
+
+        A small file can hold millions of lines that are no records, and each takes time.
+        """
+        if length < lines * LINE_BYTES:
+            self.problem = "too_large"
+        return bool(self.problem)
 
     def read(self, count: int) -> bytes:
         """Return at most `count` bytes of text; b"" at the end. Raises OSError."""

@@ -18,6 +18,7 @@ from agtop_exporter.reading.files import BYTE_ORDER_MARK
 from agtop_exporter.reading.recovery import SPACE, find_records, without_marks
 
 VALUES_MAX = 300_000  # in a record that is not valid; a million of them take 100 MB
+VALUE_BEGINS = (b"", *(bytes([byte]) for byte in b'"[-0123456789tfnNI\xef'))  # or a mark, or none
 MAX_COUNT = 10**9  # no request has more tokens, and its cost still fits into 64 bits
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
@@ -100,8 +101,9 @@ def recoverer(kind: type[T], errors: Errors) -> Recover[T]:
 
     def recover(given: Text, at: int) -> list[tuple[T, int]]:
         text = given.encode() if isinstance(given, str) else given.tobytes()
-        if b"}" not in text and b"{" in text:
-            errors.add("json", at)  # half a record, without a look at it
+        is_half = b"}" not in text and b"{" in text
+        if is_half or (b"{" not in text and text.lstrip(SPACE)[:1] not in VALUE_BEGINS):
+            errors.add("json", at)  # without a look at it: such lines can be many
             return []
         record, is_usable = lenient(text, at, damaged=True)
         if is_usable:

@@ -1,8 +1,11 @@
 """Where one record ends and the next begins in a text file."""
 
+import re
 from collections.abc import Iterator
 
 import msgspec
+
+_NOT_BLANK = re.compile(rb"[^\n]")
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -18,7 +21,11 @@ class Lines(msgspec.Struct, frozen=True):
         while (end := text.find(b"\n", begin)) >= 0:
             if end > begin:
                 yield begin, end
-            begin = end + 1
+                begin = end + 1
+            elif following := _NOT_BLANK.search(text, end):  # there can be millions of newlines
+                begin = following.start()
+            else:
+                return
 
 
 LINES = Lines()

@@ -15,7 +15,7 @@ from agtop_exporter.reading.decoding import (
     recoverer,
 )
 from agtop_exporter.reading.framing import LINES, Lines
-from agtop_exporter.reading.lines import LineReader, count_lines
+from agtop_exporter.reading.lines import LineReader, has_lines
 from agtop_exporter.reading.parsers import BlockParser, Record, RecordParser, State
 from agtop_exporter.reading.state import encode_state, restore
 
@@ -102,9 +102,8 @@ def record_blocks(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[
             records = decode(memoryview(text)[:end])
         except UNDECODABLE:
             records = []
-        expected = count_lines(text, end)
-        if len(records) == expected:
-            lines.lines += expected
+        if has_lines(text, end, len(records)):
+            lines.lines += len(records)
         else:
             records = [
                 record

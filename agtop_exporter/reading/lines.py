@@ -128,8 +128,11 @@ class LineReader:
                 filled = 0
             elif filled > len(buffer) // 2:
                 buffer = buffer + bytes(len(buffer))
-            is_long = self.offset - self.start >= self._batch_bytes
-            self.more = is_long or self.lines >= BATCH_LINES
+            length = self.offset - self.start
+            is_full = self.lines >= BATCH_LINES
+            if is_full and self._file.is_excessive(length, self.lines):
+                return
+            self.more = is_full or length >= self._batch_bytes
 
     def _last(self, text: bytes) -> Iterator[tuple[bytes, int]]:
         """Yield the complete records in the text after the last newline of the file."""
@@ -185,9 +188,11 @@ class LineReader:
             yield from self._without_newline(line, length)
 
 
-def count_lines(text: bytes | bytearray, end: int) -> int:
-    """Return the number of newlines in `text[:end]`; bytes.count takes six times as long."""
-    find, count, at = text.find, 0, 0
-    while at := find(b"\n", at, end) + 1:
-        count += 1
-    return count
+def has_lines(text: bytes | bytearray, end: int, number: int) -> bool:
+    """Return whether `text[:end]` has so many newlines; bytes.count takes six times as long."""
+    find, at = text.find, 0
+    for _ in range(number):
+        at = find(b"\n", at, end) + 1
+        if not at:
+            return False
+    return find(b"\n", at, end) < 0

@@ -42,6 +42,14 @@ class PlainFile:
         """Return at most `count` bytes of text; b"" at the end. Raises OSError."""
         return os.read(self._fd, count)
 
+    def is_excessive(self, _length: int, _lines: int) -> bool:
+        """Return whether a batch of so many bytes and lines shows that the text is no transcript.
+
+        If so, it is a `problem`. The lines of a file that is not compressed take as much space on
+        disk as in the text, and are all read.
+        """
+        return False
+
     def reset_reason(self, cursor: Cursor) -> ResetReason | Literal[""]:
         """Return why the file must be read from its start; "" if the cursor still holds."""
         if self._is_shorter(cursor):

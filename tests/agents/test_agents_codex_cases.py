@@ -285,9 +285,11 @@ def test_a_total_that_begins_again_may_come_by_the_same_figures(chat):
 
 
 def test_counts_without_a_total_in_the_same_moment(chat):
-    chat.turn().count(usage(100, 0, 10)).count(usage(100, 0, 10))
-    chat.records[-1]["timestamp"] = chat.records[-2]["timestamp"]
-    assert chat.told().session(THREAD).usage.requests == 2
+    """Equal figures are another response at another time; an equal record is the same response."""
+    chat.turn().count(usage(100, 0, 10)).count(usage(200, 0, 10)).count(usage(200, 0, 10))
+    chat.records[-2]["timestamp"] = chat.records[-3]["timestamp"]
+    chat.records.append(chat.records[-1])
+    assert chat.told().session(THREAD).usage.requests == 3
 
 
 SPAWNED = {"subagent": {"thread_spawn": {"parent_thread_id": THREAD}}}

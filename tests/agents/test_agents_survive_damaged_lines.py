@@ -15,13 +15,6 @@ from agtop_exporter.ledger import Ledger
 pytestmark = pytest.mark.slow
 
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
-WITHOUT_IDS = ("codex",)  # some of its records say nothing that a copy does not
-IN_RUNS = ("copilot",)  # a start that is written twice begins another run, with its own totals
-
-
-def agents_but(*names):
-    given = [agent for agent in AGENTS if agent.name not in names]
-    return pytest.mark.parametrize("agent", given, ids=lambda agent: agent.name)
 
 
 BOM = b"\xef\xbb\xbf"
@@ -151,7 +144,7 @@ def test_records_that_lost_their_newline_count(agent, home, data):
     assert errors(damaged) == errors(once)
 
 
-@agents_but(*WITHOUT_IDS, *IN_RUNS)
+@every_agent
 @given(data=st.data(), between=st.sampled_from([b"", b"\n", b"\0\n", BOM]))
 def test_a_record_that_is_written_twice_counts_once(agent, home, data, between):
     once, damaged, _ = Damaged(agent, home, data).read(
@@ -160,7 +153,7 @@ def test_a_record_that_is_written_twice_counts_once(agent, home, data, between):
     assert_once(damaged, once)
 
 
-@agents_but(*WITHOUT_IDS)
+@every_agent
 @pytest.mark.parametrize("glue", [b"", b"\0" * 600, BOM])
 def test_a_file_that_is_written_twice_counts_once(agent, home, glue):
     """Its copy follows the last record at once, without a newline."""

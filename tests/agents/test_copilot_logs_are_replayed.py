@@ -220,6 +220,36 @@ def test_a_change_within_a_result_keeps_the_rest(tmp_path):
     assert record.tools == {"x": 1, "y": 1}
 
 
+FIGURES = {"promptTokens": 100, "completionTokens": 10, "result": {}}
+FIRST = initial(request("request_1", **FIGURES))
+SECOND = {"kind": 2, "k": ["requests"], "v": [request("request_2", **FIGURES)]}
+
+
+@pytest.mark.parametrize(
+    "removal",
+    [
+        {"kind": 2, "k": ["requests"], "i": 1},
+        {"kind": 2, "k": ["requests"], "i": 0, "v": [request("request_3", **FIGURES)]},
+        {"kind": 1, "k": ["requests"], "v": [request("request_3", **FIGURES)]},
+        {"kind": 3, "k": ["requests"]},
+        {"kind": 1, "k": ["requests", 1], "v": request("request_3", **FIGURES)},
+        {"kind": 0, "v": {"sessionId": SESSION, "requests": [request("request_3", **FIGURES)]}},
+    ],
+)
+def test_a_request_that_is_removed_was_made(tmp_path, removal):
+    """An edit of a prompt removes the requests after it; they were billed."""
+    added = 1 if "request_3" in json.dumps(removal) else 0
+    path = chat_log(tmp_path, [FIRST, SECOND, removal, {"kind": 1, "k": ["x"], "v": 1}])
+    assert told(path).models["gpt-4.1"].requests == told(path).turns == 2 + added
+
+
+@pytest.mark.parametrize("again", [[FIRST], [SECOND], [FIRST, SECOND]])
+def test_changes_that_come_again(tmp_path, again):
+    more = {"kind": 1, "k": ["requests", 2], "v": request("request_3", **FIGURES)}
+    record = told(chat_log(tmp_path, [FIRST, SECOND, *again, more]))
+    assert record.models["gpt-4.1"].requests == record.turns == 3
+
+
 def test_a_log_of_changes_without_its_first_line(tmp_path):
     """It counts under the name of its file; an item may be set after the last one."""
     figures = {"promptTokens": 100, "completionTokens": 10, "result": {}}

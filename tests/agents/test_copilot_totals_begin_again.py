@@ -81,10 +81,13 @@ def log(home):
     return path
 
 
-def requests_of(home, *steps):
-    """Return the requests that a log counts, by model; every token of theirs is counted, too."""
+def requests_of(home, *steps, change="".join):
+    """Return the requests that a log counts, by model; every token of theirs is counted, too.
+
+    `change` makes the text of the log from its lines.
+    """
     path = log(home)
-    path.write_text("".join(lines([record for step in steps for record in step])))
+    path.write_text(change(lines([record for step in steps for record in step])))
     ledger = Ledger()
     read_on(ledger, AGENT, str(path))
     usage = ledger.sessions["copilot", SESSION].models
@@ -202,6 +205,33 @@ CASES = {
 @pytest.mark.parametrize(("records", "counted"), CASES.values(), ids=CASES)
 def test_every_request_counts_once(tmp_path, records, counted):
     assert requests_of(tmp_path, records) == counted
+
+
+CHANGES = {
+    "the log follows itself": lambda texts: "".join(texts) * 2,
+    "each record twice": lambda texts: "".join(text * 2 for text in texts),
+    "two copies, one behind": lambda texts: "".join(
+        a + b for a, b in zip([*texts, "", ""], ["", "", *texts], strict=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(("records", "counted"), CASES.values(), ids=CASES)
+def test_every_record_counts_once(tmp_path, records, counted, change):
+    assert requests_of(tmp_path, records, change=change) == counted
+
+
+def test_a_long_log_that_follows_itself(tmp_path):
+    """It has more records than are remembered, and then it goes on."""
+    runs = [[*answers(300), *shutdown(300 * number), *RESUME] for number in (1, 2, 3)]
+    records = [*START, *(record for run in runs for record in run), *answers(5)]
+    texts = lines([*records, *answers(5), *shutdown(910)])
+    path, ledger = log(tmp_path), Ledger()
+    path.write_text("".join(texts[: len(records)] * 2 + texts[len(records) :]))
+    read_on(ledger, AGENT, str(path))
+    usage = ledger.sessions["copilot", SESSION].models[SONNET]
+    assert (usage.requests, usage.tokens.output) == (910, 9100)
 
 
 def test_totals_without_requests(tmp_path):

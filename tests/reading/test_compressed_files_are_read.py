@@ -83,6 +83,31 @@ def test_an_enormous_text_ends_at_the_limit(tmp_path, monkeypatch):
     assert read(path) == ([b'{"n":1}'], "too_large")
 
 
+@pytest.mark.parametrize("line", [b"x\n", b"{\n", b"{}\n", b'{x}"\n', b" \n", b'{"a":[]}x\n'])
+def test_millions_of_tiny_lines_are_not_read(tmp_path, line):
+    """The time that one small file takes is that of one batch, and what is left out is counted."""
+    path = tmp_path / "rollout-2026-03-02T10-00-00-t.jsonl.zst"
+    path.write_bytes(zstd.compress(line * 3_000_000))
+    batch = codex.read(str(path), Cursor())
+    assert not batch.more
+    assert batch.bytes_read < 3 * lines.BATCH_LINES * len(line)
+    assert "too_large" in [error.reason for error in batch.errors]
+
+
+def test_many_records_of_usual_length_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "BATCH_LINES", 100)
+    line = b'{"text":"%s"}' % (b"x" * compressed.LINE_BYTES)
+    path = tmp_path / "t.jsonl.zst"
+    path.write_bytes(zstd.compress((line + b"\n") * 30_000))
+    assert read(path) == ([line] * 30_000, "")
+
+
+def test_blank_lines_are_no_records(tmp_path):
+    path = tmp_path / "t.jsonl.zst"
+    path.write_bytes(zstd.compress(b"\n" * 3_000_000 + b'{"n":1}\n\n\n{"n":2}\n\n'))
+    assert read(path) == ([b'{"n":1}', b'{"n":2}'], "")
+
+
 def test_a_text_of_exactly_the_limit_is_read(tmp_path, monkeypatch):
     path = tmp_path / "t.jsonl.zst"
     path.write_bytes(zstd.compress(b"x" * 999 + b"\n"))

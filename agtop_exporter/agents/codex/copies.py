@@ -45,24 +45,48 @@ def may_replay(state: RolloutState) -> bool:
 def is_copy(record: Record, state: RolloutState) -> bool:
     """Return whether a record is a copy; note in `state` when the replay ends."""
     moment, began = record.timestamp, state.began
+    if state.is_own:
+        return _is_late_copy(record, state)
     if began is None or not may_replay(state):
         return False
     if record.ordinal is not None and state.own_ordinal:
-        state.is_own = record.ordinal >= state.own_ordinal
+        if record.ordinal >= state.own_ordinal:
+            _end_replay(record, state)
         return not state.is_own
     if moment is not None and moment < began:
         state.keeps_times = state.keeps_times or record.type != "session_meta"
         return True
     if _is_own(record, state):
-        state.is_own = True
+        _end_replay(record, state)
         state.inherits = state.inherits and not state.total
         return False
-    state.previous = moment or state.previous
+    if moment is not None and (state.previous is None or moment > state.previous):
+        state.previous = moment
     return bool(state.family)
+
+
+def _end_replay(record: Record, state: RolloutState) -> None:
+    """Note that from this record on, all are the thread's own, except copies that come again."""
+    state.is_own = True
+    state.own_since = record.timestamp.timestamp() if record.timestamp else 0.0
+
+
+def _is_late_copy(record: Record, state: RolloutState) -> bool:
+    """Return whether a record after the replay is one of the replay that was written again."""
+    if record.ordinal is not None and state.own_ordinal:
+        return record.ordinal < state.own_ordinal
+    return record.timestamp is not None and record.timestamp.timestamp() < state.own_since
+
+
+def has_late_copies(records: list[Record], state: RolloutState) -> bool:
+    """Return whether any of several records after the replay is a copy."""
+    return bool(state.own_since) and any(_is_late_copy(record, state) for record in records)
 
 
 def is_certain(record: Record, state: RolloutState) -> bool:
     """Return whether a record that `is_copy` calls a copy can be nothing else."""
+    if state.is_own:
+        return False  # the clock may have been set back
     moment, began = record.timestamp, state.began
     is_older = moment is not None and began is not None and moment < began
     return bool(state.own_ordinal or state.has_dated_turns or is_older)
@@ -83,7 +107,8 @@ def _is_own(record: Record, state: RolloutState) -> bool:
         state.has_dated_turns = True
         return begun >= state.created
     if record.type == "session_meta":
-        return bool(state.family) and payload.id == state.thread_id
+        is_later = state.began is not None and moment > state.began  # no copy of the first record
+        return is_later and bool(state.family) and payload.id == state.thread_id
     if state.has_dated_turns or state.began is None:
         return False
     pause = moment - (state.previous or state.began)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from agtop_exporter.agents.codex.copies import (
+    has_late_copies,
     is_certain,
     is_copy,
     may_replay,
@@ -41,7 +42,12 @@ class RolloutParser(TurnHandlers):
         while used < len(records) and (used < begin or may_replay(self.state)):
             self._use([records[used]])
             used += 1
-        self._use(records[used:])
+        rest = records[used:]
+        if has_late_copies(rest, self.state):
+            for record in rest:
+                self._use([record])
+        else:
+            self._use(rest)
 
     def _use(self, run: list[Record]) -> None:
         """Use records that are all copies, or all no copies."""
@@ -89,6 +95,8 @@ class RolloutParser(TurnHandlers):
             session.observe_time(payload.timestamp.timestamp())
 
     def _handle_turn_context(self, payload: Payload) -> None:
+        if self.repeats("turn_context", payload.turn_id, payload.model):
+            return
         self.state.turn_id = payload.turn_id or self.state.turn_id
         self.use_model(payload.model)
         self.session.model = payload.model or self.session.model

@@ -20,7 +20,7 @@ class ResponseHandlers(Rollout):
 
     def handle_usage_record(self, payload: Payload) -> None:
         """Count a response by its own record."""
-        usage = usage_of_record(payload, self.state)
+        usage = usage_of_record(payload, self.state, self.time)
         if usage is not None:
             foreign = payload.thread_id not in (None, self.thread_id(payload))
             copied = self.copied or foreign
@@ -30,22 +30,23 @@ class ResponseHandlers(Rollout):
 
     def handle_token_count(self, payload: Payload) -> None:
         """Count a response by the growth of the running total, and keep the rate limits."""
-        if payload.rate_limits is not None and payload.rate_limits.limit_id in OWN_LIMITS:
-            self._use_limits(payload.rate_limits)
-        info = payload.info
+        time, limits, info = self.time, payload.rate_limits, payload.info
+        is_late = self.state.seen.is_late(time)
+        if limits is not None and limits.limit_id in OWN_LIMITS and not is_late:
+            self._use_limits(limits)
         if info is not None:
-            if info.last_token_usage is not None and not self.copied:
+            if info.last_token_usage is not None and not (self.copied or is_late):
                 self.session.set_context_used(info.last_token_usage.total_tokens)
             self.session.context_window_tokens = (
                 info.model_context_window or self.session.context_window_tokens
             )
-            usage = usage_of_count(info, self.state)
+            found = usage_of_count(info, self.state, time)
             # The origin may count by its records, whose keys a copied count does not have.
-            if usage is not None and not self.surely_copied:
-                state = self.state
+            if found is not None and not self.surely_copied:
+                state, (usage, total) = self.state, found
                 copied = self.copied or may_be_repeated(state)
                 owner = state.turn_id or ((state.family or state.origin) if copied else "")
-                key = count_key(usage, owner or self.thread_id(), state)
+                key = count_key(usage, total, owner or self.thread_id(), state)
                 self._add_response(key, usage, copied=copied)
         self.end_question()
 

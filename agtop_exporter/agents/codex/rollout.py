@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Unpack
 from uuid import UUID
+from zlib import crc32
 
 from agtop_exporter.agents.codex.records import Payload, RateLimits, Record
 from agtop_exporter.agents.codex.state import RolloutState
@@ -46,6 +47,11 @@ class Rollout(BlockParser[Record, RolloutState]):
     def time(self) -> float:
         """The time of the current record in unix seconds; 0 if it has none."""
         return self.moment.timestamp() if self.moment is not None else 0.0
+
+    def repeats(self, *contents: str | None) -> bool:
+        """Return whether a record of a turn, with these contents, has been used before."""
+        mark = crc32(f"{self.time}:{contents}".encode())
+        return self.state.seen.repeats(mark, self.time, 0)
 
     def thread_id(self, payload: Payload | None = None) -> str:
         """Return the thread's id.

@@ -2,6 +2,9 @@
 
 from datetime import datetime
 
+from msgspec import field
+
+from agtop_exporter.reading.repeats import Remembered
 from agtop_exporter.reading.state import ReaderState
 
 
@@ -24,10 +27,13 @@ class RolloutState(ReaderState):
     origin: str = ""  # the thread whose records the start of this one may repeat
     has_records: bool = False  # each response has its own record; token counts only repeat them
     falls: int = 0  # how often the running total has started again
+    run_began: float = 0.0  # when the running total last started from zero again, in unix seconds
     without_total: int = 0  # token counts without a running total so far
     has_meta: bool = False  # the thread's own first record has been used
     created: float = 0.0  # when the thread was created, in unix seconds; 0 if unknown
     is_own: bool = False  # the records from here on are no copies
+    own_since: float = 0.0  # the time of the first record after the copies, in unix seconds
+    seen: Remembered = field(default_factory=Remembered)  # counts, and records of turns
     keeps_times: bool = False  # copies have the times of their originals
     has_dated_ids: bool = False  # the ids of the thread and of its turns have times
     has_dated_turns: bool = False  # a turn whose beginning is known has been seen

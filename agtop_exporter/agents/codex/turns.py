@@ -41,6 +41,8 @@ class TurnHandlers(ResponseHandlers):
         """Use the settings of a thread, or the turn's progress unless the record is a copy."""
         settings, session = payload.thread_settings, self.session
         if settings is not None:
+            if self.repeats(payload.type, settings.model, settings.service_tier):
+                return
             self.use_model(settings.model)
             session.model = settings.model or session.model
             self.state.speed = speed_of(settings.service_tier)
@@ -58,6 +60,8 @@ class TurnHandlers(ResponseHandlers):
     def _handle_turn_begin(self, payload: Payload) -> None:
         if payload.thread_settings is not None or self.copied:
             self._handle_other_event(payload)
+            return
+        if self.repeats(payload.type, payload.turn_id):
             return
         state, session = self.state, self.session
         state.asked = False

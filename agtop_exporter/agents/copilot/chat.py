@@ -37,6 +37,7 @@ NAME = "copilot"
 CUSTOM_RANK = 5
 PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)  # VS Code's ResponseModelState
 UNIQUE_ID = re.compile(r"^request_|[0-9a-f]{8}-[0-9a-f]{4}-")
+MARKS_MAX = 255
 QUESTION = "questionCarousel"
 CALL = "toolInvocationSerialized"
 
@@ -102,29 +103,29 @@ def prompt_text(request: Request) -> str:
     return (message.text or "") if isinstance(message, Text) else message or ""
 
 
-def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
-    """Yield one event for each request.
+def usage_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
+    """Return the event of a request.
 
     The figures count once the request has ended, because only then the model is known. Without
     figures no request to a model is counted: one prompt can make many.
     """
     requests = chat.requests or []
-    for index, request in enumerate(requests):
-        metadata = (request.result.metadata if request.result else None) or Metadata()
-        ended = index + 1 < len(requests) or has_ended(request)
-        tokens = token_counts(request)
-        counted = ended and tokens.total > 0
-        model = model_of(request, metadata)
-        yield UsageEvent(
-            key=f"chat:{key_of(request, session_id, index)}",
-            session_id=session_id,
-            time=seconds(request.timestamp) or seconds(chat.creation_date) or 0.0,
-            model=model if counted else "",
-            tokens=tokens if counted else TokenCounts(),
-            requests=1 if counted else 0,
-            turns=1,
-            tools=tuple(tool_calls(request, metadata)),
-        )
+    request = requests[index]
+    metadata = (request.result.metadata if request.result else None) or Metadata()
+    ended = index + 1 < len(requests) or has_ended(request)
+    tokens = token_counts(request)
+    counted = ended and tokens.total > 0
+    model = model_of(request, metadata)
+    return UsageEvent(
+        key=f"chat:{key_of(request, session_id, index)}",
+        session_id=session_id,
+        time=seconds(request.timestamp) or seconds(chat.creation_date) or 0.0,
+        model=model if counted else "",
+        tokens=tokens if counted else TokenCounts(),
+        requests=1 if counted else 0,
+        turns=1,
+        tools=tuple(dict(tool_calls(request, metadata)).items()),
+    )
 
 
 def key_of(request: Request, session_id: str, index: int) -> str:
@@ -215,7 +216,17 @@ class LogParser(RecordParser[Change, LogState]):
         self.replay = Replay(state.document, batch)
 
     def feed(self, record: Change, offset: int) -> None:
-        """Make one change."""
+        """Make one change, unless the log has it again; requests that it removes have been made."""
+        mark, marks = record.mark, self.state.marks
+        if mark and mark in marks:
+            return
+        if mark:
+            self.state.marks = [*marks[-MARKS_MAX:], mark]
+        chat = self.replay.chat
+        if chat is not None:
+            replaced = record.replaced_requests(len(chat.requests or ()))
+            session_id = session_id_of(chat, self.path)
+            self.batch.events.extend(usage_of(chat, session_id, index) for index in replaced)
         self.replay.apply(record, offset)
 
     def finish(self) -> None:
@@ -230,7 +241,8 @@ def add_chat(chat: Chat, batch: BatchBuilder) -> None:
     if chat.requests:
         session = describe(chat, batch.path, batch.modified_at)
         batch.sessions[session.session_id] = session
-        batch.events.extend(usage_events(chat, session.session_id))
+        indexes = range(len(chat.requests))
+        batch.events.extend(usage_of(chat, session.session_id, index) for index in indexes)
 
 
 def read(path: str, cursor: Cursor) -> Batch:

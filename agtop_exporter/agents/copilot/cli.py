@@ -6,6 +6,8 @@ each answer, which counts until the totals are there. `store.py` reads the same 
 database; `usage.py` reconciles both.
 """
 
+from zlib import crc32
+
 import msgspec
 
 from agtop_exporter.agents import tool_label
@@ -25,6 +27,8 @@ NAME = "copilot"
 NAMED_RANK = 5  # a name that the user gave
 TITLE_RANK = 3
 STARTS = frozenset({"session.start", "session.resume"})  # of a process
+RUNS = STARTS | {"session.shutdown", "session.compaction_complete"}  # few in a session
+REQUESTS = frozenset({"session.usage_record", "assistant.message"})
 WITH_MODEL = frozenset({"assistant.message", "tool.execution_start", "tool.execution_complete"})
 ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
 
@@ -35,9 +39,29 @@ class LogParser(UsageParser):
     known_types = KNOWN_TYPES
 
     def feed(self, record: Record, offset: int) -> None:
+        """Use one record unless the log has it again; `offset` is the byte offset after it."""
+        self.batch.unknown.observe(record.type)
+        if not self._repeats(record):
+            self.use(record, offset)
+
+    def _repeats(self, record: Record) -> bool:
+        """Return whether a record that changes the sums has been used; its id shows it."""
+        if record.id is None or record.timestamp is None:
+            return False
+        if record.type in RUNS:
+            seen = self.state.seen_runs
+        elif record.type in REQUESTS:
+            seen = self.state.seen_requests
+        else:
+            return False
+        # If the clock was set back, a record that looks forgotten can be new. The totals of its
+        # process contain it, except for a usage record; the ledger knows that by its key.
+        size = None if record.type == "session.usage_record" else 0
+        return seen.repeats(crc32(record.id.encode()), record.timestamp.timestamp(), size)
+
+    def use(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""
         data = record.data or Data()
-        self.batch.unknown.observe(record.type)
         self._select_session(record)
         key = record.id or f"{self.main_id}:{offset}"
         self._handle_metadata(data, offset)

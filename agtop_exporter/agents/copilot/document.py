@@ -7,6 +7,7 @@ Nothing here does I/O.
 
 from functools import cache
 from typing import TypeVar, cast
+from zlib import crc32
 
 import msgspec
 
@@ -15,6 +16,7 @@ from agtop_exporter.reading.decoding import Count, Decode, decoder
 from agtop_exporter.reading.state import ReaderState
 
 INITIAL, SET, PUSH, DELETE = range(4)  # kinds of changes
+REQUEST_DEPTH = 2  # the length of the path of one request
 KNOWN_TYPES = frozenset(f"change.{kind}" for kind in (INITIAL, SET, PUSH, DELETE))
 
 
@@ -149,11 +151,35 @@ class Change(msgspec.Struct, gc=False):
     v: msgspec.Raw = msgspec.Raw()
     i: int | None = None
 
+    def replaced_requests(self, count: int) -> range:
+        """Return which of `count` requests this change may remove, or replace by others."""
+        path = self.k or []
+        if self.kind == INITIAL:
+            return range(count)
+        if path == ["requests"]:
+            kept = count if self.i is None else max(0, self.i)
+            return range(kept if self.kind == PUSH else 0, count)
+        if len(path) == REQUEST_DEPTH and path[0] == "requests" and isinstance(path[1], int):
+            return range(max(0, path[1]), min(count, path[1] + 1))
+        return range(0)
+
+    @property
+    def mark(self) -> int:
+        """A number for the contents of a change that adds requests, or 0.
+
+        No two of them are equal, because requests have ids.
+        """
+        adds = self.kind == INITIAL or (self.kind == PUSH and self.k == ["requests"])
+        return crc32(msgspec.json.encode(self)) if adds and len(self.v) else 0
+
 
 class LogState(ReaderState):
     """What a parser keeps of a log between two reads."""
 
     document: Chat | None = None
+    marks: list[int] = msgspec.field(
+        default_factory=list
+    )  # of the latest changes that added requests
 
 
 class Replay:

@@ -25,14 +25,14 @@ class EarlierParser(LogParser):
     state_type = EarlierState
     state: EarlierState
 
-    def feed(self, record: Record, offset: int) -> None:
+    def use(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""
         time = record.timestamp.timestamp() if record.timestamp else 0.0
         self.state.passed = self.state.passed or time > self.state.until
         if record.type in STARTS and not self.state.passed:
             self.state.started_at = time
             self.state.earlier = self.state.sums() if self.state.knows_all else {}
-        super().feed(record, offset)
+        super().use(record, offset)
 
 
 def usage_before(path: str, time: float) -> tuple[Totals, float]:

@@ -17,6 +17,7 @@ from msgspec import field
 
 from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals
 from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.repeats import Remembered
 from agtop_exporter.reading.state import ReaderState
 
 REMEMBERED = 64  # calls whose end, and requests whose compaction, may still follow
@@ -69,6 +70,8 @@ class LogState(ReaderState):
     last_totals: Totals = field(default_factory=dict)  # at the last shutdown
     runs: list[Run] = field(default_factory=list)  # processes that have not shut down
     settled: dict[str, Totals] = field(default_factory=dict)  # by session id; without Run.shown
+    seen_runs: Remembered = field(default_factory=Remembered)  # also compactions
+    seen_requests: Remembered = field(default_factory=Remembered)
     unnamed_answers: list[Answer] = field(default_factory=list)
 
     @property
