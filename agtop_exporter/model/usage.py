@@ -10,6 +10,9 @@ from agtop_exporter.model.units import MAX_SUM
 TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 """The disjoint token types. Their sum counts every billed token once."""
 
+COST_TYPES = (*TOKEN_TYPES, "web_search")
+"""What a cost that is not reported consists of: the token types, and the fees for web searches."""
+
 Series = tuple[str, ...]
 """Identifies a counter: the metric name without prefix and suffix, then the label values."""
 
@@ -77,7 +80,8 @@ NO_TOKENS = TokenCounts()
 class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A cost in picodollars by token type.
 
-    `reported` is a cost that the agent recorded itself, which has no token types.
+    `web_search` is the fees for web searches, which are no tokens. `reported` is a cost that the
+    agent recorded itself, which has no token types.
     `unpriced_tokens` counts tokens without a known price; no other field includes them.
     """
 
@@ -88,6 +92,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
     output: int = 0
     reported: int = 0
     unpriced_tokens: int = 0
+    web_search: int = 0
 
     @property
     def total(self) -> int:
@@ -99,6 +104,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             + self.cache_write_1h
             + self.output
             + self.reported
+            + self.web_search
         )
 
     def known_for(self, tokens: TokenCounts) -> bool:
@@ -114,6 +120,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             self.output + other.output,
             self.reported + other.reported,
             self.unpriced_tokens + other.unpriced_tokens,
+            self.web_search + other.web_search,
         )
 
     def __sub__(self, other: "Cost") -> "Cost":
@@ -125,6 +132,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             self.output - other.output,
             self.reported - other.reported,
             self.unpriced_tokens - other.unpriced_tokens,
+            self.web_search - other.web_search,
         )
 
     def max(self, other: "Cost") -> "Cost":
@@ -137,6 +145,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             max(self.output, other.output),
             max(self.reported, other.reported),
             max(self.unpriced_tokens, other.unpriced_tokens),
+            max(self.web_search, other.web_search),
         )
 
 
@@ -166,12 +175,20 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     provider: str = ""  # billing provider if recorded, e.g. "anthropic"
     speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
     reported_cost: int | None = None  # picodollars, if the agent recorded the cost
+    web_searches: int = 0  # those that are billed by use
+    region: str = ""  # where the model ran, if it changes the price, e.g. "us"
 
     @property
     def least(self) -> int:
         """The smallest number, at most 0. A negative one is a bug of the reader."""
         tokens: tuple[int, ...] = msgspec.structs.astuple(self.tokens)
-        return min(0, self.requests, self.turns, self.compactions, self.reported_cost or 0, *tokens)
+        counts = (self.requests, self.turns, self.compactions, self.web_searches)
+        return min(0, *counts, self.reported_cost or 0, *tokens)
+
+    @property
+    def is_billed(self) -> bool:
+        """Return whether the event has a price: it is a response or a search."""
+        return bool(self.requests or self.web_searches)
 
 
 class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -29,6 +29,8 @@ class EventFields(TypedDict, total=False):
     provider: str
     speed: str
     reported_cost: int | None
+    web_searches: int
+    region: str
 
 
 class SessionFields(TypedDict, total=False):
