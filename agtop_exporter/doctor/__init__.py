@@ -145,6 +145,7 @@ def examine(
             *problems,
             *(f"unexpected error: {error}" for error in snapshot.errors),
             *pipeline.prices.problems,
+            *pipeline.prices.unknown_prices(),
         ),
     )
 

@@ -81,6 +81,7 @@ class PriceBook:
         self._periods: dict[tuple[str, str], list[PricePeriod]] = {}  # by model and provider
         self._context_windows: dict[str, int | None] = {}  # tokens, by model
         self._used: dict[tuple[str, str, float], PriceUse] = {}
+        self._unknown: set[str] = set()
         self.generation = 0
         """Increases when a table or the overrides change."""
         self.problems: tuple[str, ...] = ()
@@ -97,12 +98,15 @@ class PriceBook:
             return Cost(reported=response.reported_cost)
         card = self.card(response.model, at=response.time, provider=response.provider)
         if card is not None:
-            return card.cost(
+            cost = card.cost(
                 response.tokens,
                 speed=response.speed,
                 region=response.region,
                 web_searches=response.web_searches,
             )
+            if cost is None and len(self._unknown) < _MAX_MODELS:
+                self._unknown.add(_sentence(response, card))
+            return cost
         return None if response.tokens.total or response.web_searches else NO_COST
 
     def card(self, model: str, *, at: float, provider: str = "") -> PriceCard | None:
@@ -166,7 +170,7 @@ class PriceBook:
             self._litellm = LiteLLMPrices(data)
         self._tables[source] = _Table(hashlib.sha256(data).hexdigest()[:12], updated_at)
         # Only now: a lookup that still uses the old table writes to the old caches.
-        self._periods, self._context_windows = {}, {}
+        self._periods, self._context_windows, self._unknown = {}, {}, set()
         self.generation += 1
 
     def _reject(self, on_error: Callable[[Exception], None] | None, error: Exception) -> None:
@@ -184,6 +188,13 @@ class PriceBook:
     def used(self) -> tuple[PriceUse, ...]:
         """Return every price that was used, sorted by model and provider."""
         return tuple(use for _, use in sorted(self._used.items()))
+
+    def unknown_prices(self) -> tuple[str, ...]:
+        """Return sentences on service tiers, regions and fees without a known price.
+
+        They are of models whose standard price is known, since the tables last changed.
+        """
+        return tuple(sorted(self._unknown))
 
     def sources(self) -> tuple[PriceSource, ...]:
         """Return the tables in use, in the order in which they are looked up."""
@@ -238,6 +249,14 @@ class PriceBook:
         if period.card is not None and len(self._used) < _MAX_MODELS:
             self._used[model, provider, period.start] = PriceUse(model, provider, period.card)
         return period
+
+
+def _sentence(response: UsageEvent, card: PriceCard) -> str:
+    unknown = card.unknown(
+        speed=response.speed, region=response.region, web_searches=response.web_searches
+    )
+    provider = f" of {response.provider}" if response.provider else ""
+    return f"no price is known for {unknown} of {response.model}{provider}"
 
 
 def _differ(ours: Tiers, theirs: Tiers) -> bool:

@@ -44,18 +44,27 @@ class PriceCard(msgspec.Struct, frozen=True):
         None if the price of its service tier (`speed`), of its region or of its searches is
         unknown. The factor of a region does not apply to fees.
         """
-        tiers, factor = self.tiers_of(speed), self.regions.get(region)
-        if tiers is None or (region and factor is None):
+        tiers = self.tiers_of(speed)
+        if tiers is None:
             return None
-        fees = 0
-        if web_searches:
-            if self.web_search is None:
-                return None
-            fees = web_searches * self.web_search
         rates = tiers[0][1] if len(tiers) == 1 else rates_at(tiers, tokens.prompt)
-        if factor is not None:
-            rates = rates.times(factor)
-        return rates.cost(tokens, fees=fees)
+        if region:
+            if region not in self.regions:
+                return None
+            rates = rates.times(self.regions[region])
+        if not web_searches:
+            return rates.cost(tokens)
+        if self.web_search is None:
+            return None
+        return rates.cost(tokens, fees=web_searches * self.web_search)
+
+    def unknown(self, *, speed: str, region: str, web_searches: int) -> str:
+        """Return what of a response has no known price, for people; empty if all has one."""
+        if self.tiers_of(speed) is None:
+            return f"the service tier {speed}"
+        if region and region not in self.regions:
+            return f"the region {region}"
+        return "web searches" if web_searches and self.web_search is None else ""
 
     def tiers_of(self, speed: str) -> Tiers | None:
         """Return the tiers of a service tier, or None if its price is unknown."""
