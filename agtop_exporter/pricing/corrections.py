@@ -61,6 +61,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
     end: datetime | None = None
     above: tuple[_LongPrompt, ...] = ()
     peak: Decimal = Decimal(1)
+    web_search: Decimal | None = None
     speeds: dict[str, Decimal] = {}
     regions: dict[str, Decimal] = {}
     same_as: str = ""
@@ -91,12 +92,16 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
             for speed, own in card.speeds.items()
         }
         speeds |= {speed: times(tiers, Fraction(each)) for speed, each in self.speeds.items()}
+        web_search = card.web_search
+        if self.web_search is not None:
+            web_search = picodollars_per_token(self.web_search, per_tokens=1)
         regions = {region: Fraction(each) for region, each in self.regions.items()}
         return msgspec.structs.replace(
             card,
             tiers=tiers,
             speeds=speeds,
             regions=card.regions | regions,
+            web_search=web_search,
             corrections=(*card.corrections, self.source),
         )
 

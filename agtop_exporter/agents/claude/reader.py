@@ -282,7 +282,9 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                     requests=1,
                     tools=each_once(response.tools),
                     copied=response.copied,
-                    speed=response.usage.speed or "",
+                    speed=response.usage.price_tier,
+                    web_searches=response.usage.web_searches,
+                    region=response.usage.region,
                 )
             )
         if session.latest:

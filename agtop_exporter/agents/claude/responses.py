@@ -36,7 +36,7 @@ class Response(msgspec.Struct, gc=False):
             self.usage.cache_creation = usage.cache_creation
         if not usage.continues(self.usage):
             self.tokens = self.all_tokens()
-        usage.speed = self.usage.speed or usage.speed
+        usage.keep_terms(self.usage)
         self.usage = usage
 
     def all_tokens(self) -> TokenCounts:

@@ -121,6 +121,12 @@ class ThreadSettings(msgspec.Struct, gc=False):
     service_tier: str | None = None
 
 
+class SearchAction(msgspec.Struct, gc=False):
+    """What a web search call does: it searches, or it opens a page that was found."""
+
+    type: str | None = None
+
+
 class Payload(msgspec.Struct, gc=False):
     """The fields that are used, of all payload types together."""
 
@@ -157,8 +163,15 @@ class Payload(msgspec.Struct, gc=False):
     last_agent_message: str | None = None
     error: Failure | None = None
     phase: str | None = None
+    action: SearchAction | None = None
     input: msgspec.Raw = NOTHING
     content: list[TextPart] | str | None = None
+
+    @property
+    def web_searches(self) -> int:
+        """The searches that are billed by use: opening a page is free."""
+        is_search = self.action is None or self.action.type in (None, "search")
+        return int(self.type == "web_search_call" and is_search)
 
 
 class Record(msgspec.Struct, gc=False):
