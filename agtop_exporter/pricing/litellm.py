@@ -103,6 +103,10 @@ class LiteLLMPrices:
         tokens = self._entry(found.key).get("max_input_tokens") if found else None
         return tokens if isinstance(tokens, int) and tokens > 0 else None
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all entries, in lower case."""
+        return tuple(self._table)
+
     def makers_models(self) -> tuple[tuple[str, str], ...]:
         """Return (model, maker) of the models priced by their makers; makers as in genai-prices."""
         return tuple(

@@ -4,6 +4,7 @@ A common prefix alone is never a match: the price of `gpt-5` is not the price of
 """
 
 import re
+from functools import lru_cache
 
 # Bedrock: [region.]maker.model[-v1:0]. Prices depend on the region, so aws is looked up first.
 _BEDROCK = re.compile(
@@ -59,6 +60,7 @@ _PROVIDERS = {
 LONGEST_NAME = 200  # the longest known has 80; transcripts may contain any text
 
 
+@lru_cache(maxsize=1024)
 def candidates(model: str) -> tuple[tuple[str, str], ...]:
     """Return (name, match kind) pairs for a model, the most exact first."""
     name = model.strip().lower()
