@@ -31,7 +31,6 @@ _PROVIDERS = {
     "moonshotai": "moonshot",
     "novita-ai": "novita",
     "opencode-go": "opencode_go",
-    "qwen": "dashscope",
     "togetherai": "together_ai",
     "vercel": "vercel_ai_gateway",
     "vertex": "vertex_ai",

@@ -43,7 +43,6 @@ _VERSION = re.compile(
 _PROVIDERS = {
     "alibaba": "dashscope",
     "alibaba-cn": "dashscope",
-    "qwen": "dashscope",
     "fireworks-ai": "fireworks",
     "minimax-cn": "minimax",
     "moonshotai-cn": "moonshotai",
