@@ -6,7 +6,8 @@ Usage, in the root of the repository, with the package installed:
     python .ci/litellm_snapshot.py litellm-*.whl
 
 The wheel of LiteLLM has the table. Only what genai-prices lacks is kept: models without a price,
-service tiers, regions and fees. The date is that of the wheel's bill of materials.
+prices of resellers, service tiers, regions and fees. The date is that of the wheel's bill of
+materials.
 """
 
 import json
@@ -35,7 +36,8 @@ SPECIFIC = ("us", "fast")
 def lacks(ours: PriceCard | None, theirs: PriceCard) -> bool:
     """Return whether the first source has less than the second one."""
     return ours is None or bool(
-        theirs.speeds.keys() - ours.speeds.keys()
+        (ours.match == "maker" and ours.tiers != theirs.tiers)
+        or theirs.speeds.keys() - ours.speeds.keys()
         or theirs.regions.keys() - ours.regions.keys()
         or (theirs.web_search is not None and ours.web_search is None)
     )

@@ -131,11 +131,17 @@ class Corrections:
                 self._by_model.setdefault(model, []).append(correction)
         self._schedules = schedules
 
-    def model_at(self, model: str, *, at: float) -> str:
-        """Return the model to which a name refers at a time (unix seconds)."""
+    def model_at(self, model: str, *, listed: PriceCard | None, at: float) -> str:
+        """Return the model to which a name refers at a time (unix seconds).
+
+        `listed` is the listed price of the name. Another provider has names of its own.
+        """
+        seller = seller_of(listed) if listed is not None else ""
         for name, _ in candidates(model):
             for correction in self._by_model.get(name, ()):
                 start, end = correction.period
+                if seller not in ("", correction.provider):
+                    continue
                 if correction.same_as and start <= at < end:
                     return correction.same_as
         return model
@@ -150,9 +156,7 @@ class Corrections:
         """
         card = period.card if period is not None else None
         start, end = period[:2] if period is not None else (float("-inf"), float("inf"))
-        seller = (
-            _PROVIDERS.get(card.provider, card.provider) if card is not None else known_as(provider)
-        )
+        seller = known_as(provider) if card is None else seller_of(card)
         for correction in self._of(*names, card.model if card is not None else ""):
             if seller not in {correction.provider, "" if card is None else correction.provider}:
                 continue
@@ -182,6 +186,11 @@ class Corrections:
     def _is_peak(self, correction: Correction, at: float) -> bool:
         schedules = self.schedules_of(correction.provider)
         return correction.peak != 1 and any(schedule.includes(at) for schedule in schedules)
+
+
+def seller_of(card: PriceCard) -> str:
+    """Return the name in `corrections.toml` of the provider whose price it is."""
+    return _PROVIDERS.get(card.provider, card.provider)
 
 
 NO_CORRECTIONS = Corrections()

@@ -130,7 +130,11 @@ class LiteLLMPrices:
             )
             for found in listed:
                 if found.key in self._table and self._tiers(found.key):
-                    return found
+                    seller = str(self._entry(found.key).get("litellm_provider", ""))
+                    sold_by = (seller, found.key)
+                    if not hints or any(s.startswith(each) for each in sellers for s in sold_by):
+                        return found
+                    return found._replace(match="maker")
         return None
 
     def _entry(self, key: str) -> Entry:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from agtop_exporter.pricing.card import PricePeriod
+from agtop_exporter.pricing.card import PriceCard, PricePeriod
 from agtop_exporter.pricing.corrections import Corrections
 from agtop_exporter.pricing.names import without_speed
 
@@ -25,8 +25,9 @@ class Sources(NamedTuple):
     def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:
         """Return the price of a model, or None if no source knows it.
 
-        The first table with the model has precedence. The others add the service tiers, regions and
-        fees that it lacks. The period is the one during which none of them changes.
+        The first table with the model has precedence, but the price of the provider itself has
+        precedence over that of the model's maker. The other tables add the service tiers, regions
+        and fees that it lacks. The period is the one during which none of them changes.
         """
         return (
             self._corrected(model, provider, at)
@@ -35,27 +36,31 @@ class Sources(NamedTuple):
         )
 
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:
-        name = self.corrections.model_at(model, at=at)
-        listed = self._listed(name, provider, at)
+        listed = self._listed(model, provider, at)
+        card = listed.card if listed is not None else None
+        name = self.corrections.model_at(model, listed=card, at=at)
+        if name != model:
+            listed = self._listed(name, provider, at)
         return self.corrections.apply(listed, (model, name), provider=provider, at=at)
 
     def _listed(self, model: str, provider: str, at: float) -> PricePeriod | None:
-        found = self._periods(model, provider, at)
-        first = next(found, None)
-        if first is None:
+        found = list(self._cards(model, provider, at))
+        if not found:
             return None
-        start, end, card = first
-        for other in found:
-            if card is not None and other.card is not None:
-                card = card.completed(other.card)
-                start, end = max(start, other.start), min(end, other.end)
-        return PricePeriod(start, end, card)
+        found.sort(key=lambda each: each[0].match == "maker")  # stable
+        card = found[0][0]
+        for other, _ in found[1:]:
+            card = card.completed(other)
+        start = max(period.start for _, period in found)
+        return PricePeriod(start, min(period.end for _, period in found), card)
 
-    def _periods(self, model: str, provider: str, at: float) -> Iterator[PricePeriod]:
+    def _cards(
+        self, model: str, provider: str, at: float
+    ) -> Iterator[tuple[PriceCard, PricePeriod]]:
         for table in self.tables:
             period = table(model, provider=provider, at=at)
             if period is not None and period.card is not None:
-                yield period
+                yield period.card, period
 
     def _with_speed(self, model: str, provider: str, at: float) -> PricePeriod | None:
         """Return the price of a model whose name has its speed, such as `claude-opus-5-fast`."""

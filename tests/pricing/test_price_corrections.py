@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 import pytest
-from price_tables import genai_model, genai_table
+from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook
@@ -167,6 +167,12 @@ def test_the_long_context_of_sonnet_4():
 def test_a_correction_holds_for_its_provider_only():
     at = unix("2026-05-01")
     assert BOOK.card("claude-opus-4-6", at=at).tiers_of("fast") is not None
+    entry = litellm_entry(2e-06, 6e-06, litellm_provider="azure_ai")
+    book = PriceBook(litellm=litellm_table(**{"azure_ai/mistral-large-latest": entry}))
+    azure = book.card("mistral-large-latest", at=at, provider="azure_ai")
+    assert (azure.model, azure.tiers[0][1].input) == ("azure_ai/mistral-large-latest", 2_000_000)
+    proxy = book.card("mistral-large-latest", at=at, provider="some-proxy")
+    assert (proxy.provider, proxy.tiers[0][1].input) == ("mistral", 500_000)
     bedrock = BOOK.card("us.anthropic.claude-opus-4-6-v1", at=at)
     assert bedrock.provider == "aws"
     assert bedrock.tiers_of("fast") is None
