@@ -151,13 +151,18 @@ class Corrections:
     ) -> PricePeriod | None:
         """Return the price with all corrections at a time (unix seconds), and its period.
 
+        The price of that period may be unknown. None if there is no correction either.
+
         `period` is the listed price, or None if no table has the model. `names` are the name in the
         record and that of the model to which it refers.
         """
         card = period.card if period is not None else None
         start, end = period[:2] if period is not None else (float("-inf"), float("inf"))
         seller = known_as(provider) if card is None else seller_of(card)
-        for correction in self._of(*names, card.model if card is not None else ""):
+        corrections = self._of(*names, card.model if card is not None else "")
+        if period is None and not corrections:
+            return None
+        for correction in corrections:
             if seller not in {correction.provider, "" if card is None else correction.provider}:
                 continue
             edges = [*correction.period, *self._edges(correction, at)]
@@ -166,7 +171,7 @@ class Corrections:
             if correction.applies(at) and (card is not None or correction.is_complete):
                 is_peak = self._is_peak(correction, at)
                 card = correction.corrected(card or _unlisted(correction), is_peak=is_peak)
-        return None if card is None else PricePeriod(start, end, card)
+        return PricePeriod(start, end, card)
 
     def schedules_of(self, provider: str) -> tuple[Schedule, ...]:
         """Return the hours with another price of a provider."""

@@ -5,7 +5,6 @@ A price table lists such hours without dates. The dates and weekdays are in `cor
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from fractions import Fraction
 
 import msgspec
 
@@ -47,8 +46,3 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield self.end.timestamp()
         for hours in self.hours:
             yield from (midnight + hour * HOUR_SECONDS for hour in hours)
-
-
-def factor(text: str | float) -> Fraction:
-    """Return a factor exactly, from the text of a number."""
-    return Fraction(str(text))

@@ -29,10 +29,13 @@ class Sources(NamedTuple):
         precedence over that of the model's maker. The other tables add the service tiers, regions
         and fees that it lacks. The period is the one during which none of them changes.
         """
+        found = self._corrected(model, provider, at)
+        if found is not None and found.card is not None:
+            return found
         return (
-            self._corrected(model, provider, at)
-            or self._with_speed(model, provider, at)
+            self._with_speed(model, provider, at)
             or self.fallback(model, provider=provider, at=at)
+            or found
         )
 
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:

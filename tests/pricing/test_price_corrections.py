@@ -8,7 +8,7 @@ from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook
-from agtop_exporter.pricing.corrections import NO_CORRECTIONS, decode_corrections
+from agtop_exporter.pricing.corrections import NO_CORRECTIONS, Corrections, decode_corrections
 
 TEXT = files("agtop_exporter.pricing").joinpath("corrections.toml").read_text("utf-8")
 CORRECTIONS, SCHEDULES = decode_corrections(TEXT)
@@ -147,6 +147,36 @@ def test_peak_hours_of_a_provider_without_a_schedule_apply_always():
 )
 def test_the_price_of_a_day(model, moment, usd):
     assert input_usd(model, moment) == usd
+
+
+def test_a_model_that_no_table_has_is_unknown_before_its_first_price():
+    text = """
+        [[schedule]]
+        provider = "x"
+        start = 2026-01-01T00:00:00Z
+        hours = []
+        source = "https://example.org"
+        [[price]]
+        provider = "zai"
+        models = ["m-99"]
+        start = 2026-05-01T00:00:00Z
+        input = 1.5
+        output = 2
+        source = "https://example.org"
+    """
+    book = PriceBook(corrections=Corrections(*decode_corrections(text)))
+    assert book.card("m-99", at=unix("2026-04-30T23:59:59")) is None
+    assert book.card("m-99", at=unix("2026-05-01")).tiers[0][1].input == 1_500_000
+    assert book.card("m-99", at=unix("2026-04-30T23:59:59")) is None
+    assert book.card("m-99", at=unix("2026-06-01"), provider="anthropic") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[[price]]", "price = []\nschedule = [{provider = 3}]", "price = 1"]
+)
+def test_a_file_of_corrections_that_is_not_valid(text):
+    with pytest.raises(ValueError, match=r".+"):
+        decode_corrections(text)
 
 
 def test_one_rate_may_be_corrected():
