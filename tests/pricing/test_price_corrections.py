@@ -64,15 +64,13 @@ def test_each_schedule_has_a_source_and_a_time(schedule):
 
 
 def test_lines_of_one_model_do_not_overlap():
-    prices = [
-        (model, c.provider, *c.period)
-        for c in CORRECTIONS
-        if c.is_complete or c.same_as or c.speeds
-        for model in c.models
-    ]
-    for model, provider, start, end in prices:
-        others = [p for p in prices if p[:2] == (model, provider) and p[2:] != (start, end)]
-        assert all(end <= other[2] or other[3] <= start for other in others), model
+    for changed in (lambda c: c.is_complete or c.same_as, lambda c: c.speeds):
+        lines = [(m, c.provider, *c.period) for c in CORRECTIONS if changed(c) for m in c.models]
+        assert len(set(lines)) == len(lines)
+        for model, provider, start, end in lines:
+            others = [each for each in lines if each[:2] == (model, provider)]
+            others.remove((model, provider, start, end))
+            assert all(end <= each[2] or each[3] <= start for each in others), model
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ def test_an_invented_tier_is_unpriced():
         ("claude-opus-4-8", "fast", "2026-06-01", 2),
         ("claude-opus-5", "fast", "2026-08-01", 2),
         ("claude-sonnet-4-5", "batch", "2025-11-01", 0.5),
+        ("claude-opus-4-1-20250805", "batch", "2025-11-01", 0.5),
+        ("claude-sonnet-4-20250514", "batch", "2025-11-01", 0.5),
         ("gpt-5.5", "priority", "2026-05-01", 2.5),
         ("gpt-5.5", "fast", "2026-05-01", 2.5),
         ("gpt-5.5", "flex", "2026-05-01", 0.5),
