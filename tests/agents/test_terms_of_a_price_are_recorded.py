@@ -81,12 +81,16 @@ def test_searches_of_codex(tmp_path):
     chat.item("web_search_call", id="ws_2", action={"type": "open_page", "url": "u"})
     chat.item("web_search_call", id="ws_3", action={"type": "find_in_page", "pattern": "p"})
     chat.item("web_search_call", id="ws_4")
+    chat.item("web_search_call", id="ws_5", action="search")
+    chat.item("web_search_call", id="ws_6", action=None)
     chat.item("local_shell_call", call_id="c_5", action={"type": "exec", "command": ["ls"]})
     chat.count(usage(100, output=5), usage(100, output=5))
     found = events(codex.AGENT, chat.write())
-    assert [event.key for event in found if event.web_searches] == ["call:ws_1", "call:ws_4"]
+    assert [event.key for event in found if event.web_searches] == [
+        f"call:ws_{number}" for number in (1, 4, 5, 6)
+    ]
     assert {event.model for event in found if event.web_searches} == {"gpt-5.5"}
-    assert sum(len(event.tools) for event in found) == 5
+    assert sum(len(event.tools) for event in found) == 7
 
 
 def test_fees_of_codex_are_a_cost_of_their_own(tmp_path):

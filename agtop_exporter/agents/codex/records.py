@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agtop_exporter.reading.decoding import Count, Moment, RunningTotal
+from agtop_exporter.reading.decoding import UNDECODABLE, Count, Moment, RunningTotal
 
 NOTHING = msgspec.Raw()
 
@@ -127,6 +127,9 @@ class SearchAction(msgspec.Struct, gc=False):
     type: str | None = None
 
 
+_decode_action = msgspec.json.Decoder(SearchAction).decode
+
+
 class Payload(msgspec.Struct, gc=False):
     """The fields that are used, of all payload types together."""
 
@@ -163,15 +166,20 @@ class Payload(msgspec.Struct, gc=False):
     last_agent_message: str | None = None
     error: Failure | None = None
     phase: str | None = None
-    action: SearchAction | None = None
+    action: msgspec.Raw = NOTHING
     input: msgspec.Raw = NOTHING
     content: list[TextPart] | str | None = None
 
     @property
     def web_searches(self) -> int:
         """The searches that are billed by use: opening a page is free."""
-        is_search = self.action is None or self.action.type in (None, "search")
-        return int(self.type == "web_search_call" and is_search)
+        if self.type != "web_search_call":
+            return 0
+        try:
+            action = _decode_action(self.action)
+        except UNDECODABLE:  # older versions do not tell what a call does
+            return 1
+        return int(action.type in (None, "search"))
 
 
 class Record(msgspec.Struct, gc=False):
