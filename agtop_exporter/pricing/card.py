@@ -11,6 +11,7 @@ from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
 """Names of the service tier with the standard price."""
 
+_OPENAI = ("openai", "azure")
 _OPENAI_NAMES = {"fast": "priority"}  # two names of one service tier
 
 
@@ -70,7 +71,7 @@ class PriceCard(msgspec.Struct, frozen=True):
         """Return the tiers of a service tier, or None if its price is unknown."""
         if speed in STANDARD_TIERS:
             return self.tiers
-        alias = "" if "claude" in self.model else _OPENAI_NAMES.get(speed, "")
+        alias = _OPENAI_NAMES.get(speed, "") if self.provider in _OPENAI else ""
         return self.speeds.get(speed) or self.speeds.get(alias)
 
     def completed(self, other: "PriceCard") -> "PriceCard":
