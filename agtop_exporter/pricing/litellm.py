@@ -132,9 +132,9 @@ class LiteLLMPrices:
                 if found.key in self._table and self._tiers(found.key):
                     seller = str(self._entry(found.key).get("litellm_provider", ""))
                     sold_by = (seller, found.key)
-                    if not hints or any(s.startswith(each) for each in sellers for s in sold_by):
-                        return found
-                    return found._replace(match="maker")
+                    if provider and not any(s.startswith(tuple(sellers)) for s in sold_by):
+                        return found._replace(match="maker")
+                    return found
         return None
 
     def _entry(self, key: str) -> Entry:
