@@ -11,6 +11,8 @@ from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
 """Names of the service tier with the standard price."""
 
+LONGEST_TIER = 40  # in a message; a transcript may contain any text
+
 _OPENAI = ("openai", "azure")
 _OPENAI_NAMES = {"fast": "priority"}  # two names of one service tier
 
@@ -62,9 +64,9 @@ class PriceCard(msgspec.Struct, frozen=True):
     def unknown(self, *, speed: str, region: str, web_searches: int) -> str:
         """Return what of a response has no known price, for people; empty if all has one."""
         if self.tiers_of(speed) is None:
-            return f"the service tier {speed}"
+            return f"the service tier {speed[:LONGEST_TIER]}"
         if region and region not in self.regions:
-            return f"the region {region}"
+            return f"the region {region[:LONGEST_TIER]}"
         return "web searches" if web_searches and self.web_search is None else ""
 
     def tiers_of(self, speed: str) -> Tiers | None:

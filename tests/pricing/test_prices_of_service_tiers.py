@@ -151,6 +151,14 @@ def test_the_name_of_a_model_may_have_its_speed():
     assert BOOK.card("claude-haiku-4-5-fast", at=at) is None  # it has no fast mode
 
 
+def test_a_long_name_of_a_tier_is_cut_in_messages():
+    book = PriceBook()
+    for number in range(3):
+        assert book.cost(response("gpt-5.5", "x" * 10_000 + str(number))) is None
+    (sentence,) = book.unknown_prices()
+    assert len(sentence) < 120
+
+
 def test_unpriced_usage_is_counted_and_named():
     book, ledger = PriceBook(), Ledger()
     record(ledger, response("gpt-5.5", "ultrafast", provider="openai"), price=book.cost)
