@@ -156,6 +156,7 @@ def examine(
             *problems,
             *(f"unexpected error: {error}" for error in pipeline.steps.errors),
             *pipeline.prices.problems,
+            *pipeline.prices.unknown_prices(),
         ),
     )
 

@@ -82,7 +82,8 @@ AGGREGATES = (
         labels=("agent", "model", "token_type", "cost_source"),
         help="Retail cost in US dollars at the prices at the time of each request, as of the last "
         "background scan. cost_source is estimated (from a price table) or reported (by the "
-        "agent; token_type is then unsplit).",
+        "agent; token_type is then unsplit). The token_type web_search is the fees for web "
+        "searches.",
         otel_name="agtop.cost.usd",
         otel_unit="{USD}",
         limits=(AGENTS, MODELS, COST_TYPES),
@@ -92,8 +93,9 @@ AGGREGATES = (
         name="agtop_unpriced_tokens_total",
         kind="counter",
         labels=("agent", "model"),
-        help="Tokens without a known price when they were counted, as of the last background "
-        "scan. The cost excludes them until a price is known.",
+        help="Tokens without a known price of their model, service tier, region or fee when they "
+        "were counted, as of the last background scan. The cost excludes them until a price is "
+        "known. doctor names what is unknown.",
         otel_name="agtop.unpriced.tokens",
         otel_unit="{token}",
         limits=(AGENTS, MODELS),

@@ -22,6 +22,7 @@ from agtop_exporter.ledger.totals import LIMITS
 from agtop_exporter.metrics import CATALOGUE, collect, markdown
 from agtop_exporter.metrics.limits import Limit
 from agtop_exporter.model import (
+    COST_TYPES,
     REFRESH_STAGES,
     STATE_KINDS,
     TOKEN_TYPES,
@@ -40,7 +41,7 @@ SESSIONS_MAX = Settings().sessions_max
     ("name", "series"),
     [
         ("agtop_tokens_total", AGENTS * (LABELS_MAX + 1) * len(TOKEN_TYPES)),
-        ("agtop_cost_usd_total", AGENTS * (LABELS_MAX + 1) * (len(TOKEN_TYPES) + 1)),
+        ("agtop_cost_usd_total", AGENTS * (LABELS_MAX + 1) * (len(COST_TYPES) + 1)),
         ("agtop_requests_total", AGENTS * (LABELS_MAX + 1)),
         ("agtop_tool_calls_total", AGENTS * (LABELS_MAX + 1)),
         ("agtop_project_tokens_total", AGENTS * (LABELS_MAX + 1)),

@@ -20,7 +20,7 @@ TOKEN_KEYS = [
 ]  # fmt: skip
 COST_KEYS = [
     "input_usd", "cache_read_usd", "cache_write_5m_usd", "cache_write_1h_usd", "output_usd",
-    "reported_usd", "total_usd", "billed_usd", "included", "unpriced_tokens",
+    "reported_usd", "total_usd", "billed_usd", "included", "unpriced_tokens", "web_search_usd",
 ]  # fmt: skip
 PROCESS_KEYS = {
     "cpu_seconds", "cpu_percent", "rss_bytes", "vms_bytes", "disk_read_bytes",

@@ -40,7 +40,7 @@ def own_parts(usage: Usage, model: str, total: TokenCounts) -> list[Part]:
 
     If they are not the sum over the iterations, the record is one response.
     """
-    speed = usage.speed or ""
+    speed = usage.price_tier
     parts = [
         Part(index, model, _tokens(iteration, total), speed)
         for index, iteration in _own(usage, model)
@@ -66,7 +66,7 @@ def other_parts(usage: Usage, model: str, advisor: str) -> list[Part]:
         unnamed = advisor if iteration.type == "advisor_message" else model
         name, tokens = iteration.model or unnamed, token_counts(iteration)
         if tokens != NO_TOKENS:
-            parts.append(Part(index, name, tokens, iteration.speed or ""))
+            parts.append(Part(index, name, tokens, iteration.price_tier))
     return parts
 
 

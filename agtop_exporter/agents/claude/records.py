@@ -5,6 +5,9 @@ import msgspec
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment
 
+STANDARD = "standard"  # the usual speed and service tier
+ANYWHERE = frozenset({None, "", "global", "not_available"})  # values of `inference_geo`
+
 
 class CacheCreation(msgspec.Struct, gc=False):
     """Cache writes of a request by their lifetime."""
@@ -19,6 +22,12 @@ class OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: Count | None = 0
 
 
+class ServerToolUse(msgspec.Struct, gc=False):
+    """Calls of tools that run at the provider. Only searches are billed by use."""
+
+    web_search_requests: Count | None = 0
+
+
 class Figures(msgspec.Struct, gc=False):
     """Tokens as the API counts them: input excludes all cached tokens, output includes thinking."""
 
@@ -29,6 +38,33 @@ class Figures(msgspec.Struct, gc=False):
     output_tokens: Count | None = None
     output_tokens_details: OutputDetails | None = None
     speed: str | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    server_tool_use: ServerToolUse | None = None
+
+    @property
+    def price_tier(self) -> str:
+        """The speed or service tier that changes the price; empty for the standard price."""
+        found = (self.speed, self.service_tier)
+        return next((tier for tier in found if tier and tier != STANDARD), "")
+
+    @property
+    def region(self) -> str:
+        """Where the model ran, if it had to run there, such as `us`."""
+        return "" if self.inference_geo in ANYWHERE else (self.inference_geo or "").lower()
+
+    @property
+    def web_searches(self) -> int:
+        """The searches that are billed by use."""
+        return (self.server_tool_use and self.server_tool_use.web_search_requests) or 0
+
+    def keep_terms(self, earlier: "Figures") -> None:
+        """Keep what an earlier line of the same response has of its price."""
+        self.speed = earlier.speed or self.speed
+        self.service_tier = earlier.service_tier or self.service_tier
+        self.inference_geo = earlier.inference_geo or self.inference_geo
+        if earlier.web_searches > self.web_searches:
+            self.server_tool_use = earlier.server_tool_use
 
     @property
     def prompt(self) -> tuple[int, int, int]:

@@ -43,7 +43,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
             self.usage.cache_creation = usage.cache_creation
         if not usage.continues(self.usage):
             self.tokens = self.all_tokens()
-        usage.speed = self.usage.speed or usage.speed
+        usage.keep_terms(self.usage)
         usage.iterations = usage.iterations or self.usage.iterations
         self.usage = usage
 
@@ -77,7 +77,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
 
     def event(self, total: TokenCounts) -> UsageEvent:
         """Return the event of a response without iterations; `total` are all its tokens."""
-        return self._event(self.key, self.model, total, self.usage.speed, first=True)
+        return self._event(self.key, self.model, total, self.usage.price_tier, first=True)
 
     def events(self, total: TokenCounts) -> Iterator[UsageEvent]:
         """Yield an event for each billed response among the iterations."""
@@ -105,6 +105,8 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
             tools=each_once(self.tools) if first else NO_CALLS,
             copied=self.copied,
             speed=speed or "",
+            web_searches=self.usage.web_searches if first else 0,
+            region=self.usage.region,
             other_keys=self.other_keys if first else (),
         )
 

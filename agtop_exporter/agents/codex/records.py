@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agtop_exporter.reading.decoding import Count, Moment, RunningTotal
+from agtop_exporter.reading.decoding import UNDECODABLE, Count, Moment, RunningTotal
 
 NOTHING = msgspec.Raw()
 
@@ -121,6 +121,15 @@ class ThreadSettings(msgspec.Struct, gc=False):
     service_tier: str | None = None
 
 
+class SearchAction(msgspec.Struct, gc=False):
+    """What a web search call does: it searches, or it opens a page that was found."""
+
+    type: str | None = None
+
+
+_decode_action = msgspec.json.Decoder(SearchAction).decode
+
+
 class Payload(msgspec.Struct, gc=False):
     """The fields that are used, of all payload types together."""
 
@@ -159,8 +168,20 @@ class Payload(msgspec.Struct, gc=False):
     last_agent_message: str | None = None
     error: Failure | None = None
     phase: str | None = None
+    action: msgspec.Raw = NOTHING
     input: msgspec.Raw = NOTHING
     content: list[TextPart] | str | None = None
+
+    @property
+    def web_searches(self) -> int:
+        """The searches that are billed by use: opening a page is free."""
+        if self.type != "web_search_call":
+            return 0
+        try:
+            action = _decode_action(self.action)
+        except UNDECODABLE:  # older versions do not tell what a call does
+            return 1
+        return int(action.type in (None, "search"))
 
 
 class Record(msgspec.Struct, gc=False):

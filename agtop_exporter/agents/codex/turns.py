@@ -132,8 +132,18 @@ class TurnHandlers(ResponseHandlers):
         thread_id, time = self.thread_id(), self.time
         call_id = payload.call_id or payload.id or f"{thread_id}:{time}"
         call = (call_id, tool_label(payload.name or payload.type.removesuffix("_call")))
+        named = bool(payload.call_id or payload.id)
+        searches = payload.web_searches if named or not self.copied else 0
         self.batch.events.append(
-            UsageEvent(f"call:{call_id}", thread_id, time, tools=(call,), copied=self.copied)
+            UsageEvent(
+                f"call:{call_id}",
+                thread_id,
+                time,
+                self.state.model if searches else "",
+                tools=(call,),
+                copied=self.copied,
+                web_searches=searches,
+            )
         )
         if self.copied:
             return

@@ -102,6 +102,15 @@ def parts_of(path: str) -> str:
     return f"{storage_of(path)}/part/{name_of(path)}"
 
 
+def named_as(message_id: str, path: str) -> str:
+    """Return the path that the file of a message has if it is named by its id.
+
+    A second link to the file may have another name, but the parts are in the folder of the id.
+    """
+    folder, _, name = path.rpartition("/")
+    return path if "/" in message_id else f"{folder}/{clean_path(message_id) or name}.json"
+
+
 def storage_of(path: str) -> str:
     """Return the storage folder of a session's or message's file: two levels up."""
     return path.rsplit("/", 3)[0]
@@ -207,7 +216,7 @@ class _SessionReader:
         message_id = message.id or name_of(path)
         self.batch.unknown.observe(message.role or "")
         context, state = self.context, self.state
-        parts = list(self._parts(f"{storage_of(path)}/part/{message_id}"))
+        parts = list(self._parts(path)) or list(self._parts(named_as(message_id, path)))
         session = self.sessions.session(context.session_id)
         if message.created >= state.newest:
             state.newest = message.created
@@ -236,10 +245,10 @@ class _SessionReader:
             session.set_title(text, PROMPT_RANK)
             self.batch.events.append(prompt_event(self.context, message_id, message.created))
 
-    def _parts(self, folder: str) -> Iterator[Part]:
+    def _parts(self, message_path: str) -> Iterator[Part]:
         """Load the parts of a message. A part that has several files is loaded once."""
         seen: set[str] = set()
-        for path, _ in _listed(folder):
+        for path, _ in _listed(parts_of(message_path)):
             part = self._load(path, Part)
             if part is not None and (part.id is None or part.id not in seen):
                 seen.update([part.id] if part.id else ())

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
-from agtop_exporter.model import PICODOLLARS_PER_USD, Cost, ModelUsage, Session, TokenCounts
+from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
+    TOKEN_TYPES,
+    Cost,
+    ModelUsage,
+    Session,
+    TokenCounts,
+)
 from agtop_exporter.render.json.shape import Key, Shape, key_of, keys_of, mapping_of
 
 HIDDEN: tuple[Key, ...] = ()
@@ -58,13 +65,15 @@ TOKENS = Shape(
 COST = Shape(
     "Cost",
     [
-        *(_usd_key(field) for field in Cost.__struct_fields__ if field != "unpriced_tokens"),
+        *(_usd_key(field) for field in (*TOKEN_TYPES, "reported")),
         key_of("total_usd", float | None),
         key_of("billed_usd", float | None),
         key_of("included", bool),
         Key("unpriced_tokens", int, attrgetter("cost.unpriced_tokens")),
+        _usd_key("web_search"),
     ],
-    "Cost in US dollars: null where no price is known. `billed_usd` is 0 if the plan includes it.",
+    "Cost in US dollars: null where no price is known. `billed_usd` is 0 if the plan includes it."
+    " `web_search_usd` is the fees for web searches.",
 )
 
 TOKENS_KEY = Key("tokens", TOKENS.type, lambda used: TOKENS(used.tokens))

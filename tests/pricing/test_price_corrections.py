@@ -1,0 +1,212 @@
+"""Corrections apply during their time only, and each of them is still needed."""
+
+from datetime import UTC, datetime
+from importlib.resources import files
+
+import pytest
+from price_tables import genai_model, genai_table, litellm_entry, litellm_table
+
+from agtop_exporter.model import TokenCounts
+from agtop_exporter.pricing import PriceBook
+from agtop_exporter.pricing.corrections import NO_CORRECTIONS, Corrections, decode_corrections
+
+TEXT = files("agtop_exporter.pricing").joinpath("corrections.toml").read_text("utf-8")
+CORRECTIONS, SCHEDULES = decode_corrections(TEXT)
+BOOK = PriceBook()
+LISTED = PriceBook(corrections=NO_CORRECTIONS)
+DAY = 86400
+EARLIEST = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
+LATEST = datetime(2026, 11, 20, tzinfo=UTC).timestamp()
+REQUESTS = [TokenCounts(1_000, 2_000, 300, 40, 500), TokenCounts(300_000, 2_000, 300, 40, 500)]
+
+
+def unix(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def input_usd(model, at, **given):
+    return BOOK.card(model, at=unix(at), **given).tiers[0][1].input / 1e6
+
+
+def moments(correction):
+    """Return times at which a correction applies, at several hours of the day."""
+    start, end = correction.period
+    start, end = max(start, EARLIEST), min(end, LATEST)
+    return [start + (end - start) * part / 50 for part in range(50)]
+
+
+def terms(book, model, provider, at):
+    """Return all that a response may cost at a time."""
+    card = book.card(model, at=at, provider=provider)
+    if card is None:
+        return None
+    costs = [card.cost(request) for request in REQUESTS]
+    return costs, card.tiers, card.speeds, card.regions, card.web_search
+
+
+@pytest.mark.parametrize("correction", CORRECTIONS, ids=lambda c: f"{min(c.models)} {c.start}")
+def test_each_line_differs_from_the_tables(correction):
+    """Delete a line of `corrections.toml` that fails here: the tables have the price by now."""
+    assert correction.source.startswith("https://")
+    for model in correction.models:
+        assert any(
+            terms(BOOK, model, correction.provider, at)
+            != terms(LISTED, model, correction.provider, at)
+            for at in moments(correction)
+        ), model
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: f"{s.provider} {s.start}")
+def test_each_schedule_has_a_source_and_a_time(schedule):
+    assert schedule.source.startswith("https://")
+    assert schedule.end is None or schedule.start < schedule.end
+    assert all(0 <= start < end <= 24 for start, end in schedule.hours)
+
+
+def test_lines_of_one_model_do_not_overlap():
+    for changed in (lambda c: c.is_complete or c.same_as, lambda c: c.speeds):
+        lines = [(m, c.provider, *c.period) for c in CORRECTIONS if changed(c) for m in c.models]
+        assert len(set(lines)) == len(lines)
+        for model, provider, start, end in lines:
+            others = [each for each in lines if each[:2] == (model, provider)]
+            others.remove((model, provider, start, end))
+            assert all(end <= each[2] or each[3] <= start for each in others), model
+
+
+@pytest.mark.parametrize(
+    ("moment", "usd"),
+    [
+        ("2026-08-16T15:59:59", 0.435),
+        ("2026-08-16T16:00:00", 0.66),
+        ("2026-08-17T00:59:59", 0.66),  # a Monday
+        ("2026-08-17T01:00:00", 1.32),
+        ("2026-08-17T04:00:00", 0.66),
+        ("2026-08-17T06:00:00", 1.32),
+        ("2026-08-17T10:00:00", 0.66),
+        ("2026-08-22T02:00:00", 0.66),  # a Saturday
+        ("2026-10-05T02:00:00", 0.66),  # a public holiday
+        ("2026-10-08T02:00:00", 1.32),
+        ("2026-07-06T02:00:00", 0.435),  # a Monday before the first peak hours
+    ],
+)
+def test_peak_hours_apply_from_their_first_day_and_on_their_weekdays(moment, usd):
+    assert input_usd("deepseek-v4-pro", moment) == usd
+    flash = {0.435: 0.14, 0.66: 0.22, 1.32: 0.44}
+    if moment < "2026-09-10":
+        assert input_usd("deepseek-v4-flash", moment) == flash[usd]
+
+
+def test_the_order_of_questions_does_not_matter():
+    times = [unix("2026-08-16") + hour * 1800 + 60 for hour in range(48 * 9)]
+    together = PriceBook()
+    backwards = PriceBook()
+    forth = [together.card("deepseek-v4-pro", at=at).tiers for at in times]
+    back = [backwards.card("deepseek-v4-pro", at=at).tiers for at in reversed(times)]
+    assert forth == back[::-1]
+    assert len(set(forth)) == 3
+
+
+def test_peak_hours_of_a_provider_without_a_schedule_apply_always():
+    prices = [
+        {"prices": {"input_mtok": 1, "output_mtok": 2}},
+        {
+            "constraint": {"start_time": "01:00:00Z", "end_time": "02:00:00Z"},
+            "prices": {"input_mtok": 3, "output_mtok": 4},
+        },
+    ]
+    book = PriceBook()
+    book.load("genai-prices", genai_table(genai_model("m-1", prices)), updated_at=0.0)
+    saturday = unix("2026-08-22T01:30:00")
+    assert book.card("m-1", at=saturday).tiers[0][1].input == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "moment", "usd"),
+    [
+        ("deepseek-chat", "2025-07-01T12:00:00", 0.27),
+        ("deepseek-chat", "2025-07-01T20:00:00", 0.135),
+        ("deepseek-chat", "2025-01-10T20:00:00", 0.27),
+        ("deepseek-chat", "2025-09-10T20:00:00", 0.56),
+        ("deepseek-reasoner", "2025-12-01T20:00:00", 0.28),
+        ("deepseek-chat", "2026-05-01T20:00:00", 0.14),
+        ("deepseek-chat", "2026-08-18T02:00:00", 0.44),
+        ("mistral-large-latest", "2025-11-01T12:00:00", 2),
+        ("mistral-large-latest", "2026-01-01T12:00:00", 0.5),
+        ("mistral-large-2411", "2026-01-01T12:00:00", 2),
+        ("gemini-3.6-flash", "2026-07-25T12:00:00", 1.5),
+        ("gemini-3.6-flash", "2026-08-20T12:00:00", 0.75),
+        ("gemini-flash-latest", "2025-12-01T12:00:00", 0.3),
+        ("gemini-flash-latest", "2026-03-01T12:00:00", 0.5),
+        ("gemini-flash-latest", "2026-06-01T12:00:00", 1.5),
+        ("gemini-flash-latest", "2026-09-10T12:00:00", 0.75),
+        ("claude-sonnet-5-5", "2026-10-01T12:00:00", 2),
+        ("qwen3.6-plus", "2026-08-01T12:00:00", 0.5),
+    ],
+)
+def test_the_price_of_a_day(model, moment, usd):
+    assert input_usd(model, moment) == usd
+
+
+def test_a_model_that_no_table_has_is_unknown_before_its_first_price():
+    text = """
+        [[schedule]]
+        provider = "x"
+        start = 2026-01-01T00:00:00Z
+        hours = []
+        source = "https://example.org"
+        [[price]]
+        provider = "zai"
+        models = ["m-99"]
+        start = 2026-05-01T00:00:00Z
+        input = 1.5
+        output = 2
+        source = "https://example.org"
+    """
+    book = PriceBook(corrections=Corrections(*decode_corrections(text)))
+    assert book.card("m-99", at=unix("2026-04-30T23:59:59")) is None
+    assert book.card("m-99", at=unix("2026-05-01")).tiers[0][1].input == 1_500_000
+    assert book.card("m-99", at=unix("2026-04-30T23:59:59")) is None
+    assert book.card("m-99", at=unix("2026-06-01"), provider="anthropic") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[[price]]", "price = []\nschedule = [{provider = 3}]", "price = 1"]
+)
+def test_a_file_of_corrections_that_is_not_valid(text):
+    with pytest.raises(ValueError, match=r".+"):
+        decode_corrections(text)
+
+
+def test_one_rate_may_be_corrected():
+    september = BOOK.card("claude-sonnet-5-5", at=unix("2026-09-30")).tiers[0][1]
+    october = BOOK.card("claude-sonnet-5-5", at=unix("2026-10-07")).tiers[0][1]
+    assert (september.cache_read, october.cache_read) == (200_000, 100_000)
+    assert (september.input, september.output) == (october.input, october.output)
+
+
+def test_the_long_context_of_sonnet_4():
+    for moment, usd in [("2025-08-11", 3), ("2025-08-12", 6), ("2026-04-30", 3)]:
+        cost = BOOK.card("claude-sonnet-4-20250514", at=unix(moment)).cost(
+            TokenCounts(input=200_001)
+        )
+        assert cost.total == 200_001 * usd * 1_000_000
+
+
+def test_a_correction_holds_for_its_provider_only():
+    at = unix("2026-05-01")
+    assert BOOK.card("claude-opus-4-6", at=at).tiers_of("fast") is not None
+    entry = litellm_entry(2e-06, 6e-06, litellm_provider="azure_ai")
+    book = PriceBook(litellm=litellm_table(**{"azure_ai/mistral-large-latest": entry}))
+    azure = book.card("mistral-large-latest", at=at, provider="azure_ai")
+    assert (azure.model, azure.tiers[0][1].input) == ("azure_ai/mistral-large-latest", 2_000_000)
+    proxy = book.card("mistral-large-latest", at=at, provider="some-proxy")
+    assert (proxy.provider, proxy.tiers[0][1].input) == ("mistral", 500_000)
+    bedrock = BOOK.card("us.anthropic.claude-opus-4-6-v1", at=at)
+    assert bedrock.provider == "aws"
+    assert bedrock.tiers_of("fast") is None
+
+
+def test_a_card_shows_what_was_corrected():
+    card = BOOK.card("claude-opus-4-7", at=unix("2026-06-01"))
+    assert card.source == "genai-prices"
+    assert card.corrections == ("https://platform.claude.com/docs/en/build-with-claude/fast-mode",)

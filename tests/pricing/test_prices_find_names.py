@@ -1,0 +1,79 @@
+"""A model is found under the names that routers, clouds and users give it."""
+
+import pytest
+
+from agtop_exporter.pricing import PriceBook
+from agtop_exporter.pricing.names import candidates, without_speed
+
+AT = 1_790_000_000.0  # 2026-09-21
+BOOK = PriceBook()
+REGIONAL = "regional.anthropic.claude-opus-4-6-v1:0"
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "found"),
+    [
+        ("claude-4.5-sonnet", "", "claude-sonnet-4-5"),
+        ("claude-4-5-sonnet", "", "claude-sonnet-4-5"),
+        ("claude-sonnet-4.5", "", "claude-sonnet-4-5"),
+        ("claude-opus-4.6", "", "claude-opus-4-6"),
+        ("claude-haiku-3-5", "", "claude-3-5-haiku-latest"),
+        ("anthropic/claude-opus-4.6:beta", "", "claude-opus-4-6"),
+        ("anthropic/claude-sonnet-4.5:thinking", "", "claude-sonnet-4-5"),
+        ("gpt-5-1", "", "gpt-5.1"),
+        ("gpt-5-1-codex", "", "gpt-5.1"),
+        ("qwen/qwen3-coder", "", "qwen/qwen3-coder"),
+        ("qwen3-coder-plus", "", "dashscope/qwen3-coder-plus"),
+        ("qwen3-coder-plus", "alibaba", "dashscope/qwen3-coder-plus"),
+        ("qwen/qwen3-max", "", "dashscope/qwen3-max"),
+        ("claude-opus-4-6", "togetherai", "claude-opus-4-6"),
+        ("claude-opus-4.8", "github-copilot", "claude-opus-4.8"),
+        ("claude-mythos-5", "", "claude-mythos-5"),
+        ("devstral-latest", "mistral", "mistral/devstral-latest"),
+        ("vertex_ai/claude-opus-4-6", "", "claude-opus-4-6"),
+        ("claude-opus-4-6@default", "google-vertex", "claude-opus-4-6"),
+        ("us.anthropic.claude-opus-4-6-v1", "amazon-bedrock", REGIONAL),
+        ("azure/gpt-5.5", "", "gpt-5.5"),
+    ],
+)
+def test_a_name_is_found(model, provider, found):
+    assert BOOK.card(model, at=AT, provider=provider).model == found
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "opus",
+        "sonnet",
+        "kimi-for-coding",
+        "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123def456",
+        "claude-opus-4.10",
+        "claude-5.9-sonnet",
+        "gpt-5-9",
+        "qwen/no-such-model",
+        "anthropic/claude-opus-4.6:free",
+        "claude-haiku-4-5-fast",
+    ],
+)
+def test_an_unknown_name_has_no_price(model):
+    assert BOOK.card(model, at=AT) is None
+
+
+def test_the_names_to_try_begin_with_the_name_itself():
+    for name in ("claude-4.5-sonnet", "anthropic/claude-opus-4.6:beta", "gpt-5-1"):
+        assert candidates(name)[0] == (name, "exact")
+        assert len(candidates(name)) == len(dict(candidates(name)))
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "speed"),
+    [
+        ("claude-opus-4-6-fast", "claude-opus-4-6", "fast"),
+        ("claude-opus-4-6-fast[1m]", "claude-opus-4-6[1m]", "fast"),
+        ("anthropic/claude-4.6-opus-fast-20260407", "anthropic/claude-4.6-opus-20260407", "fast"),
+        ("grok-code-fast-1", "grok-code-fast-1", ""),
+        ("-fast", "-fast", ""),
+    ],
+)
+def test_a_speed_in_a_name(model, name, speed):
+    assert without_speed(model) == (name, speed)
