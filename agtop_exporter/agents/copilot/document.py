@@ -152,14 +152,15 @@ class Change(msgspec.Struct, gc=False):
     i: int | None = None
 
     def replaced_requests(self, count: int) -> range:
-        """Return which of `count` requests this change may remove, or replace by others."""
+        """Return which of `count` requests this change may remove or replace, or their results."""
         path = self.k or []
         if self.kind == INITIAL:
             return range(count)
         if path == ["requests"]:
             kept = count if self.i is None else max(0, self.i)
             return range(kept if self.kind == PUSH else 0, count)
-        if len(path) == REQUEST_DEPTH and path[0] == "requests" and isinstance(path[1], int):
+        is_whole = len(path) == REQUEST_DEPTH or path[REQUEST_DEPTH:] == ["result"]
+        if is_whole and path[0] == "requests" and isinstance(path[1], int):
             return range(max(0, path[1]), min(count, path[1] + 1))
         return range(0)
 
