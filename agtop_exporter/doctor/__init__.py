@@ -156,6 +156,7 @@ def examine(
             *problems,
             *(f"unexpected error: {error}" for error in snapshot.errors),
             *pipeline.prices.problems,
+            *pipeline.prices.unknown_prices(),
         ),
     )
 

@@ -68,7 +68,7 @@ def render(report: Report) -> str:
     sources = "; ".join(map(_source, report.price_sources))
     lines.append(_row("prices", sources))
     lines += [f"  - {line}" for line in _about_prices(report)]
-    lines += [f"  ! {problem}" for problem in report.problems]
+    lines += [f"  ! {_plain(problem)}" for problem in report.problems]
     verdict = _verdict(
         sum(line.startswith("  ! ") for line in lines),
         all_read=not any(finding.elsewhere for finding in report.agents),

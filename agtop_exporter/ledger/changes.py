@@ -17,7 +17,7 @@ class Changes:
 
     def add(self, entry: Entry) -> None:
         """Add what an entry says."""
-        if entry.requests or _has_tokens(entry):
+        if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
         self._count(entry, 1)
@@ -30,7 +30,7 @@ class Changes:
 
     def take(self, entry: Entry) -> None:
         """Take away what an entry said."""
-        if entry.requests or _has_tokens(entry):
+        if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
         self._count(entry, -1)

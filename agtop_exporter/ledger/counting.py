@@ -13,7 +13,7 @@ from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.moves import without_moved
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEvent
+from agtop_exporter.model import NO_USAGE, Batch, Cost, ModelUsage, SessionState, UsageEvent
 
 Price = Callable[[UsageEvent], Cost | None]
 """What a response cost, or None where no price is known."""
@@ -157,7 +157,7 @@ def _start(
     entries = []
     for key, event in zip(keys, events, strict=True):
         session = state.sessions.find(batch.agent, event.session_id)
-        entry = entry_of(event, session, price(event) if event.requests else None)
+        entry = entry_of(event, session, price(event) if event.is_billed else None)
         entries.append((key, entry, event.running_total))
     return merging, entries
 
@@ -200,6 +200,8 @@ def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
         event.provider,
         event.speed,
         event.reported_cost,
+        event.web_searches,
+        event.region,
     )
 
 
@@ -241,7 +243,7 @@ def _apply_to_sessions(state: LedgerState, changes: Changes) -> None:
         session, model, _ = place
         record = state.sessions.change(session)
         record.models[model] = (record.models.get(model, ModelUsage()) + usage).bounded()
-        if record.models[model].requests == 0:
+        if record.models[model] == NO_USAGE:
             del record.models[model]  # another session has a better claim to all of it
         state.store.add_hourly(place, hourly_sums(usage))
     for (session, kind, name), number in changes.counts.items():
@@ -302,6 +304,8 @@ def _as_event(entry: Entry) -> UsageEvent:
         provider=entry.provider,
         speed=entry.speed,
         reported_cost=entry.reported_cost,
+        web_searches=entry.web_searches,
+        region=entry.region,
     )
 
 
@@ -325,4 +329,12 @@ def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
 
 def _priced_by(entry: Entry) -> tuple[object, ...]:
     """Return all that a price depends on."""
-    return (entry.tokens, entry.model, entry.speed, entry.time, entry.reported_cost)
+    return (
+        entry.tokens,
+        entry.model,
+        entry.speed,
+        entry.time,
+        entry.reported_cost,
+        entry.web_searches,
+        entry.region,
+    )

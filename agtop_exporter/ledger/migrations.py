@@ -101,6 +101,7 @@ def _v1_event(row: Row) -> Iterator[TableRow]:
     old = msgspec.msgpack.decode(data, type=_V1Entry)
     cost = None if old.cost is None else Cost(*old.cost)
     values = {**msgspec.structs.asdict(old), "tokens": TokenCounts(*old.tokens), "cost": cost}
+    values |= {"web_searches": 0, "region": ""}
     yield "events", rows.event_row(key, Entry(**values))
 
 

@@ -32,6 +32,13 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     provider: str
     speed: str
     reported_cost: int | None
+    web_searches: int
+    region: str
+
+    @property
+    def is_billed(self) -> bool:
+        """Return whether the event has a price: it is a response or a search."""
+        return bool(self.requests or self.web_searches)
 
     @property
     def claim(self) -> tuple[bool, float]:
@@ -54,6 +61,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
             owner,
             model=self.model or other.model,
             speed=self.speed or other.speed,
+            region=self.region or other.region,
             tokens=self.tokens.max(other.tokens),
             requests=max(self.requests, other.requests),
             turns=max(self.turns, other.turns),
@@ -61,6 +69,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
             tools=union(self.tools, other.tools),
             tool_errors=union(self.tool_errors, other.tool_errors),
             reported_cost=larger(self.reported_cost, other.reported_cost),
+            web_searches=max(self.web_searches, other.web_searches),
         )
 
 

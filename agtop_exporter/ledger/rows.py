@@ -1,7 +1,7 @@
 """Converts the values of the ledger to rows of its tables, and back."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.ledger.records import Calls, Entry
-from agtop_exporter.ledger.schema import TABLES
+from agtop_exporter.ledger.schema import COST, FEES, TABLES
 from agtop_exporter.model import (
     MAX_SUM,
     Cost,
@@ -26,8 +26,9 @@ Row = tuple[Any, ...]
 
 NO_CALLS = ""
 _TOKENS = len(TokenCounts.__struct_fields__)
-_COST = len(Cost.__struct_fields__)
-_NO_PRICE = (None,) * _COST
+_COST = len(COST)
+_FEES = len(FEES)
+_NO_PRICE = (None,) * (_COST + _FEES)
 
 BAD_ROW = (ValueError, TypeError, IndexError, msgspec.MsgspecError)
 """The exceptions of a conversion, for a row that no version of this program wrote."""
@@ -41,8 +42,15 @@ def _tokens(values: Row) -> TokenCounts:
     return msgspec.convert(values, TokenCounts)
 
 
-def _cost(values: Row) -> Cost:
-    return msgspec.convert(values, Cost)
+def _cost(values: Sequence[Any], fees: Sequence[Any]) -> Cost:
+    """Return the cost of its columns; a row of an older version has no fees."""
+    return msgspec.convert((*values, *(fee or 0 for fee in fees)), Cost)
+
+
+def _cost_columns(cost: Cost | None) -> tuple[Row, Row]:
+    """Return the columns of a cost and those of its fees, which have separate places in a row."""
+    values = _NO_PRICE if cost is None else astuple(cost)
+    return values[:_COST], values[_COST:]
 
 
 # --- events -------------------------------------------------------------------------------------
@@ -50,6 +58,7 @@ def _cost(values: Row) -> Cost:
 
 def event_row(key: bytes, entry: Entry) -> Row:
     """Return the row of an event."""
+    cost, fees = _cost_columns(entry.cost)
     return (
         key,
         entry.session,
@@ -57,7 +66,7 @@ def event_row(key: bytes, entry: Entry) -> Row:
         entry.time if math.isfinite(entry.time) else None,
         entry.model,
         *astuple(entry.tokens),
-        *(_NO_PRICE if entry.cost is None else astuple(entry.cost)),
+        *cost,
         entry.requests,
         entry.turns,
         entry.compactions,
@@ -66,14 +75,19 @@ def event_row(key: bytes, entry: Entry) -> Row:
         entry.provider,
         entry.speed,
         entry.reported_cost,
+        entry.web_searches,
+        entry.region,
+        *fees,
     )
 
 
 def event_of(row: Row) -> tuple[bytes, Entry]:
     """Return the key and the event of a row. Raises one of BAD_ROW."""
     key, session, copied, time, model = row[:5]
-    tokens, cost, rest = row[5 : 5 + _TOKENS], row[5 + _TOKENS : 5 + _TOKENS + _COST], row[-8:]
-    requests, turns, compactions, tools, tool_errors, provider, speed, reported_cost = rest
+    costs_at = 5 + _TOKENS
+    tokens, cost, rest = row[5:costs_at], row[costs_at : costs_at + _COST], row[costs_at + _COST :]
+    requests, turns, compactions, tools, tool_errors, provider, speed, *later = rest
+    reported_cost, web_searches, region, *fees = later
     entry = msgspec.convert(
         (
             session,
@@ -81,7 +95,7 @@ def event_of(row: Row) -> tuple[bytes, Entry]:
             0.0 if time is None else time,
             model,
             tokens,
-            None if cost == _NO_PRICE else cost,
+            None if (*cost, *fees) == _NO_PRICE else _cost(cost, fees),
             requests,
             turns,
             compactions,
@@ -90,6 +104,8 @@ def event_of(row: Row) -> tuple[bytes, Entry]:
             provider,
             speed,
             reported_cost,
+            web_searches,
+            region,
         ),
         Entry,
     )
@@ -128,12 +144,12 @@ _session_row = attrgetter(*map(_attribute, SESSION_COLUMNS))
 def session_rows(record: SessionState) -> dict[str, list[Row]]:
     """Return the rows of a session by table."""
     tools = {**dict.fromkeys(record.tools, 0), **dict.fromkeys(record.tool_errors, 0)}
-    floor = (*astuple(record.floor_tokens), *astuple(record.floor_cost))
+    cost, fees = _cost_columns(record.floor_cost)
+    floor = (*astuple(record.floor_tokens), *cost, *fees)
     return {
         "sessions": [_session_row(record)],
         "session_models": [
-            (record.id, model, usage.requests, *astuple(usage.tokens), *astuple(usage.cost))
-            for model, usage in ((name, usage.bounded()) for name, usage in record.models.items())
+            _usage_row(record.id, model, usage.bounded()) for model, usage in record.models.items()
         ],
         "session_tools": [
             (record.id, tool, record.tools.get(tool, 0), record.tool_errors.get(tool, 0))
@@ -152,13 +168,19 @@ def session_of(row: Row) -> SessionState:
     return msgspec.convert(found, SessionState, strict=False)  # not strict: SQLite has no booleans
 
 
-_Usage = tuple[(int, str, int, *(int,) * (_TOKENS + _COST))]  # type: ignore[valid-type,misc]
+def _usage_row(session: int, model: str, usage: ModelUsage) -> Row:
+    cost, fees = _cost_columns(usage.cost)
+    return (session, model, usage.requests, *astuple(usage.tokens), *cost, *fees)
+
+
+_Usage = tuple[(int, str, int, *(int,) * (_TOKENS + _COST), *(int | None,) * _FEES)]  # type: ignore[valid-type,misc]
 
 
 def usage_of(row: Row) -> tuple[int, str, ModelUsage]:
     """Return (session, model, usage) of a row of `session_models`. Raises one of BAD_ROW."""
     session, model, requests, *figures = msgspec.convert(row, _Usage)
-    tokens, cost = TokenCounts(*figures[:_TOKENS]), Cost(*figures[_TOKENS:])
+    tokens = TokenCounts(*figures[:_TOKENS])
+    cost = _cost(figures[_TOKENS : _TOKENS + _COST], figures[_TOKENS + _COST :])
     return session, model, ModelUsage(requests, tokens, cost)
 
 
@@ -170,7 +192,8 @@ def tool_of(row: Row) -> tuple[int, str, int, int]:
 def floor_of(row: Row) -> tuple[int, TokenCounts, Cost]:
     """Return (session, tokens, cost) of a row of `session_floors`. Raises one of BAD_ROW."""
     session = msgspec.convert(row[0], int)
-    return session, _tokens(row[1 : 1 + _TOKENS]), _cost(row[1 + _TOKENS :])
+    tokens, cost = row[1 : 1 + _TOKENS], row[1 + _TOKENS :]
+    return session, _tokens(tokens), _cost(cost[:_COST], cost[_COST:])
 
 
 # --- the rest -----------------------------------------------------------------------------------

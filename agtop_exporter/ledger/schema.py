@@ -12,7 +12,7 @@ A fact of a session has the name of its field in `SessionUpdate`; `rows` and the
 import sqlite3
 from typing import Any, NamedTuple
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 EMPTY_VERSION = 0  # what SQLite reports for a new file
 
 
@@ -68,6 +68,8 @@ COST = {
     "cost_reported": "INTEGER",
     "unpriced_tokens": "INTEGER",
 }
+FEES = {"cost_web_search": "INTEGER"}
+"""The rest of a cost. These columns follow the others of a table, since version 3 added them."""
 
 TABLES = {
     # One row per usage event that was counted, so that a second sighting adds only what is new.
@@ -89,6 +91,9 @@ TABLES = {
             "provider": "TEXT NOT NULL",
             "speed": "TEXT NOT NULL",
             "agent_cost": "INTEGER",
+            "web_searches": "INTEGER NOT NULL",
+            "region": "TEXT NOT NULL",
+            **FEES,
         },
         ("key",),
     ),
@@ -162,6 +167,7 @@ TABLES = {
             "requests": "INTEGER NOT NULL",
             **TOKENS,
             **COST,
+            **FEES,
         },
         ("session", "model"),
     ),
@@ -176,7 +182,7 @@ TABLES = {
     ),
     # What was published of a session before a part of it was found to belong to another one.
     "session_floors": Table(
-        {"session": "INTEGER NOT NULL", **TOKENS, **COST},
+        {"session": "INTEGER NOT NULL", **TOKENS, **COST, **FEES},
         ("session",),
     ),
     # One row per counter series; labels are a JSON array.
@@ -201,7 +207,7 @@ TABLES = {
 }
 """All tables, in the order in which they are created."""
 
-UNPRICED = "cost_input IS NULL AND requests > 0"
+UNPRICED = "cost_input IS NULL AND (requests > 0 OR web_searches > 0)"
 """The condition for an event that waits for a price."""
 
 

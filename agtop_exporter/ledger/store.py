@@ -189,7 +189,7 @@ class Store(StoredRows):
     def put_event(self, key: bytes, entry: Entry) -> None:
         """Remember an event."""
         self._events[key] = _encode(entry)
-        if entry.cost is None and entry.requests > 0:
+        if entry.cost is None and entry.is_billed:
             self._unpriced.add(key)
         else:
             self._unpriced.discard(key)

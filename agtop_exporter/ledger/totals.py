@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from agtop_exporter.labels import SERIES_LIMITS, SeriesLimit
-from agtop_exporter.model import MAX_SUM, TOKEN_TYPES, ModelUsage, Series
+from agtop_exporter.model import COST_TYPES, MAX_SUM, TOKEN_TYPES, ModelUsage, Series
 
 LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
 FOLDED_MAX = 10_000  # values of one label and agent that are counted as folded
@@ -77,8 +77,9 @@ class Totals:
         for token_type in TOKEN_TYPES:
             if tokens := getattr(net.tokens, token_type):
                 self.add(("tokens", agent, model, token_type), tokens)
-            if cost := getattr(net.cost, token_type):
-                self.add(("cost", agent, model, token_type, "estimated"), cost)
+        for cost_type in COST_TYPES:
+            if cost := getattr(net.cost, cost_type):
+                self.add(("cost", agent, model, cost_type, "estimated"), cost)
         if net.tokens.reasoning:
             self.add(("reasoning_tokens", agent, model), net.tokens.reasoning)
         if net.cost.reported:

@@ -16,6 +16,7 @@ from agtop_exporter.labels import (
     SERIES_LIMITS,
 )
 from agtop_exporter.ledger import LABELS_MAX, WINDOWS_MAX
+from agtop_exporter.model import COST_TYPES as COSTS
 from agtop_exporter.model import REFRESH_STAGES, STATE_KINDS, TOKEN_TYPES, WAITING_BOUNDS_SECONDS
 from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.settings import Settings
@@ -36,7 +37,7 @@ MODELS = Limit(LABELS_MAX + 1, "models")  # and `other`
 TOOLS = Limit(LABELS_MAX + 1, "tools")
 PROJECTS = Limit(LABELS_MAX + 1, "projects")
 TYPES = Limit(len(TOKEN_TYPES), "token types")
-COST_TYPES = Limit(len(TOKEN_TYPES) + 1, "token types")  # and `unsplit`
+COST_TYPES = Limit(len(COSTS) + 1, "cost types")  # and `unsplit`
 STATES = Limit(len(STATE_KINDS), "states")
 WINDOWS = Limit(WINDOWS_MAX, "windows")
 WAITING = Limit(len(WAITING_BOUNDS_SECONDS) + 3, "buckets, sum and count")  # and the bucket +Inf

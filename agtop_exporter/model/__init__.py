@@ -51,6 +51,7 @@ from agtop_exporter.model.units import (
     is_sane,
 )
 from agtop_exporter.model.usage import (
+    COST_TYPES,
     NO_COST,
     NO_TOKENS,
     NO_USAGE,
@@ -64,6 +65,7 @@ from agtop_exporter.model.usage import (
 )
 
 __all__ = [
+    "COST_TYPES",
     "END_OF_TIME",
     "MAX_SUM",
     "NANOSECONDS",

@@ -10,6 +10,9 @@ from agtop_exporter.model.units import MAX_SUM
 TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 """The disjoint token types. Their sum counts every billed token once."""
 
+COST_TYPES = (*TOKEN_TYPES, "web_search")
+"""What a cost that is not reported consists of: the token types, and the fees for web searches."""
+
 Series = tuple[str, ...]
 """Identifies a counter: the metric name without prefix and suffix, then the label values."""
 
@@ -90,7 +93,8 @@ UNKNOWN_TOTAL = (-1, NO_TOKENS)
 class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A cost in picodollars by token type.
 
-    `reported` is a cost that the agent recorded itself, which has no token types.
+    `web_search` is the fees for web searches, which are no tokens. `reported` is a cost that the
+    agent recorded itself, which has no token types.
     `unpriced_tokens` counts tokens without a known price; no other field includes them.
     """
 
@@ -101,6 +105,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
     output: int = 0
     reported: int = 0
     unpriced_tokens: int = 0
+    web_search: int = 0
 
     @property
     def total(self) -> int:
@@ -112,6 +117,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             + self.cache_write_1h
             + self.output
             + self.reported
+            + self.web_search
         )
 
     def known_for(self, tokens: TokenCounts) -> bool:
@@ -127,6 +133,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             self.output + other.output,
             self.reported + other.reported,
             self.unpriced_tokens + other.unpriced_tokens,
+            self.web_search + other.web_search,
         )
 
     def __sub__(self, other: "Cost") -> "Cost":
@@ -138,6 +145,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             self.output - other.output,
             self.reported - other.reported,
             self.unpriced_tokens - other.unpriced_tokens,
+            self.web_search - other.web_search,
         )
 
     def max(self, other: "Cost") -> "Cost":
@@ -150,6 +158,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
             max(self.output, other.output),
             max(self.reported, other.reported),
             max(self.unpriced_tokens, other.unpriced_tokens),
+            max(self.web_search, other.web_search),
         )
 
 
@@ -188,12 +197,20 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reported_cost: int | None = None  # picodollars, if the agent recorded the cost
     older_key: str = ""  # the key that earlier versions gave this event, if it was another one
     running_total: tuple[int, TokenCounts] | None = None  # requests and tokens
+    web_searches: int = 0  # those that are billed by use
+    region: str = ""  # where the model ran, if it changes the price, e.g. "us"
 
     @property
     def least(self) -> int:
         """The smallest number, at most 0. A negative one is a bug of the reader."""
         tokens: tuple[int, ...] = msgspec.structs.astuple(self.tokens)
-        return min(0, self.requests, self.turns, self.compactions, self.reported_cost or 0, *tokens)
+        counts = (self.requests, self.turns, self.compactions, self.web_searches)
+        return min(0, *counts, self.reported_cost or 0, *tokens)
+
+    @property
+    def is_billed(self) -> bool:
+        """Return whether the event has a price: it is a response or a search."""
+        return bool(self.requests or self.web_searches)
 
 
 class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):

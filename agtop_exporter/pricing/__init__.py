@@ -5,7 +5,8 @@ Sources, in this order: the user's overrides, genai-prices (bundled, with dates)
 """
 
 from agtop_exporter.pricing.book import Disagreement, PriceBook, PriceUse
-from agtop_exporter.pricing.rates import PriceCard, PriceTableError, Rates, Tiers
+from agtop_exporter.pricing.card import PriceCard
+from agtop_exporter.pricing.rates import PriceTableError, Rates, Tiers
 from agtop_exporter.pricing.refresh import PriceRefresher
 
 __all__ = [

@@ -14,13 +14,17 @@ from agtop_exporter.model import (
     PriceSource,
     UsageEvent,
 )
+from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
+from agtop_exporter.pricing.corrections import Corrections, bundled_corrections
 from agtop_exporter.pricing.lazy_genai import GENAI, LazyGenaiPrices
+from agtop_exporter.pricing.lazy_litellm import bundled
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
 from agtop_exporter.pricing.names import LONGEST_NAME
 from agtop_exporter.pricing.overrides import SOURCE as OVERRIDE
 from agtop_exporter.pricing.overrides import Override, Overrides
-from agtop_exporter.pricing.rates import PriceCard, PricePeriod, PriceTableError, Tiers, always
+from agtop_exporter.pricing.rates import PriceTableError, Tiers
+from agtop_exporter.pricing.sources import Source, Sources
 
 _LATEST = 4_102_444_800.0  # 2100-01-01; a later time has the price of this day
 _LONG_CONTEXT = "[1m]"  # an agent appends it to models with a context of a million tokens
@@ -59,20 +63,25 @@ class PriceBook:
         *,
         overrides: Mapping[str, Override] | None = None,
         litellm: bytes | None = None,
+        corrections: Corrections | None = None,
     ) -> None:
         """Start with the user's prices (`overrides.py`) and LiteLLM's table, if there is one.
+
+        `corrections` are those of this package by default.
 
         Raises:
             PriceTableError: An override or the table is not valid.
 
         """
         self._overrides = Overrides(overrides or {})
-        self._genai = LazyGenaiPrices()
+        self._corrections = bundled_corrections() if corrections is None else corrections
+        self._genai = LazyGenaiPrices(corrections=self._corrections)
         self._litellm: LiteLLMPrices | None = None
         self._tables: dict[str, _Table] = {}
         self._periods: dict[tuple[str, str], list[PricePeriod]] = {}  # by model and provider
         self._context_windows: dict[str, int | None] = {}  # tokens, by model
         self._used: dict[tuple[str, str, float], PriceUse] = {}
+        self._unknown: set[str] = set()
         self.generation = 0
         """Increases when a table or the overrides change."""
         self.problems: tuple[str, ...] = ()
@@ -89,8 +98,16 @@ class PriceBook:
             return Cost(reported=response.reported_cost)
         card = self.card(response.model, at=response.time, provider=response.provider)
         if card is not None:
-            return card.cost(response.tokens, speed=response.speed)
-        return None if response.tokens.total else NO_COST
+            cost = card.cost(
+                response.tokens,
+                speed=response.speed,
+                region=response.region,
+                web_searches=response.web_searches,
+            )
+            if cost is None and len(self._unknown) < _MAX_MODELS:
+                self._unknown.add(_sentence(response, card))
+            return cost
+        return None if response.tokens.total or response.web_searches else NO_COST
 
     def card(self, model: str, *, at: float, provider: str = "") -> PriceCard | None:
         """Return the price of `model` in force at `at` (unix seconds), or None if unknown.
@@ -118,10 +135,11 @@ class PriceBook:
             return None
         if model.lower().endswith(_LONG_CONTEXT):
             return 1_000_000
-        tokens = self._genai.prices().context_window(model)
-        if tokens is None and self._litellm is not None:
-            tokens = self._litellm.context_window(model)
-        return tokens
+        for table in (self._genai.prices(), self._litellm, bundled().prices):
+            tokens = table.context_window(model) if table is not None else None
+            if tokens is not None:
+                return tokens
+        return None
 
     def load(
         self,
@@ -141,7 +159,9 @@ class PriceBook:
 
         """
         if source == GENAI:
-            genai = LazyGenaiPrices(data, on_error=partial(self._reject, on_error))
+            genai = LazyGenaiPrices(
+                data, corrections=self._corrections, on_error=partial(self._reject, on_error)
+            )
             if on_error is None:
                 genai.read()
             self._genai = genai
@@ -150,7 +170,7 @@ class PriceBook:
             self._litellm = LiteLLMPrices(data)
         self._tables[source] = _Table(hashlib.sha256(data).hexdigest()[:12], updated_at)
         # Only now: a lookup that still uses the old table writes to the old caches.
-        self._periods, self._context_windows = {}, {}
+        self._periods, self._context_windows, self._unknown = {}, {}, set()
         self.generation += 1
 
     def _reject(self, on_error: Callable[[Exception], None] | None, error: Exception) -> None:
@@ -169,6 +189,13 @@ class PriceBook:
         """Return every price that was used, sorted by model and provider."""
         return tuple(use for _, use in sorted(self._used.items()))
 
+    def unknown_prices(self) -> tuple[str, ...]:
+        """Return sentences on service tiers, regions and fees without a known price.
+
+        They are of models whose standard price is known, since the tables last changed.
+        """
+        return tuple(sorted(self._unknown))
+
     def sources(self) -> tuple[PriceSource, ...]:
         """Return the tables in use, in the order in which they are looked up."""
         package = version(GENAI)
@@ -177,8 +204,8 @@ class PriceBook:
         sources = [PriceSource(GENAI, genai, download.updated_at if download else None)]
         if len(self._overrides):
             sources.insert(0, PriceSource(OVERRIDE, "", None))
-        if LITELLM in self._tables:
-            sources.append(PriceSource(LITELLM, *self._tables[LITELLM]))
+        snapshot = _Table(bundled().version, bundled().date)
+        sources.append(PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)))
         return tuple(sources)
 
     def known_price_disagreements(self, now: float) -> tuple[Disagreement, ...]:
@@ -196,6 +223,13 @@ class PriceBook:
                 found.append(Disagreement(model, ours.card, theirs.card))
         return tuple(found)
 
+    def _sources(self) -> Sources:
+        genai = self._genai.prices()
+        tables: list[Source] = [genai.period, bundled().prices.period]
+        if self._litellm is not None:
+            tables.insert(1, self._litellm.period)
+        return Sources(tuple(tables), self._corrections, genai.openrouter_period)
+
     def _look_up(self, model: str, provider: str, at: float) -> PricePeriod:
         if not model or len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
             return always(None)
@@ -203,8 +237,7 @@ class PriceBook:
         time = min(max(0.0, at), _LATEST)
         period = (
             self._overrides.period(model, provider=provider, at=time)
-            or self._genai.prices().period(model, provider=provider, at=time)
-            or (self._litellm and self._litellm.period(model, provider=provider, at=time))
+            or self._sources().period(model, provider=provider, at=time)
             or always(None)
         )
         if len(cache) >= _MAX_MODELS:
@@ -216,6 +249,14 @@ class PriceBook:
         if period.card is not None and len(self._used) < _MAX_MODELS:
             self._used[model, provider, period.start] = PriceUse(model, provider, period.card)
         return period
+
+
+def _sentence(response: UsageEvent, card: PriceCard) -> str:
+    unknown = card.unknown(
+        speed=response.speed, region=response.region, web_searches=response.web_searches
+    )
+    provider = f" of {response.provider}" if response.provider else ""
+    return f"no price is known for {unknown} of {response.model}{provider}"
 
 
 def _differ(ours: Tiers, theirs: Tiers) -> bool:

@@ -19,14 +19,21 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from agtop_exporter.pricing.card import STANDARD_TIERS, PriceCard, PricePeriod
+from agtop_exporter.pricing.corrections import NO_CORRECTIONS, Corrections
 from agtop_exporter.pricing.genai_table import decode_providers
-from agtop_exporter.pricing.names import candidates, providers_named_in
-from agtop_exporter.pricing.provider_index import Listing, ProviderIndex, all_prices
+from agtop_exporter.pricing.names import candidates, known_as, providers_named_in
+from agtop_exporter.pricing.provider_index import (
+    Listing,
+    ProviderIndex,
+    all_prices,
+    has_hours,
+    without_hours,
+)
 from agtop_exporter.pricing.rates import (
-    PriceCard,
-    PricePeriod,
     PriceTableError,
     Tiers,
+    in_proportion,
     make_tiers,
     picodollars_per_token,
 )
@@ -69,8 +76,14 @@ _DAY_SECONDS = 86400
 class GenaiPrices:
     """The bundled table and, looked up before it, a newer download if there is one."""
 
-    def __init__(self, download: bytes | None = None) -> None:
-        """Load the tables. Raises PriceTableError if the download is not a valid table."""
+    def __init__(
+        self, download: bytes | None = None, *, corrections: Corrections = NO_CORRECTIONS
+    ) -> None:
+        """Load the tables. Raises PriceTableError if the download is not a valid table.
+
+        `corrections` have the days on which the peak hours of a provider apply.
+        """
+        self._corrections = corrections
         tables = [get_snapshot().providers]
         if download is not None:
             tables.insert(0, decode_providers(download, is_valid=_has_valid_prices))
@@ -80,12 +93,22 @@ class GenaiPrices:
     def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:
         """Return the price in force at `at` (unix seconds), or None for an unknown model."""
         found = self.find(model, provider=provider)
-        if found is None:
-            return None
+        return None if found is None else self._period_of(found, at)
+
+    def _period_of(self, found: Listing, at: float) -> PricePeriod | None:
         try:
-            return _price(found, at)
+            return self._price(found, at)
         except PriceTableError:
             return None
+
+    def openrouter_period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:  # noqa: ARG002 - the provider has no price
+        """Return the price at OpenRouter of a model with the name of its maker (`qwen/...`)."""
+        if "/" not in model:
+            return None
+        for table in self._tables:
+            for found in table.find("openrouter", candidates(model)[:1]):
+                return self._period_of(found._replace(match="maker"), at)
+        return None
 
     def context_window(self, model: str) -> int | None:
         """Return the size of the model's context window in tokens, or None if unknown."""
@@ -103,7 +126,7 @@ class GenaiPrices:
 
     def _all(self, model: str, provider: str) -> Iterator[Listing]:
         names = candidates(model)
-        hints = tuple(filter(None, (provider, *providers_named_in(model))))
+        hints = tuple(map(known_as, filter(None, (provider, *providers_named_in(model)))))
         if not _LOCAL.isdisjoint(hint.lower() for hint in hints):
             return
         for table in self._tables:
@@ -114,22 +137,44 @@ class GenaiPrices:
                 for found in table.find(maker, names):
                     yield found._replace(match="maker") if provider else found
 
+    def _price(self, found: Listing, at: float) -> PricePeriod | None:
+        schedules = self._corrections.schedules_of(found.provider.id)
+        if not schedules or not has_hours(found.info):
+            return _price(found, found.info, at)
+        is_day = any(schedule.applies_on(at) for schedule in schedules)
+        period = _price(found, found.info if is_day else without_hours(found.info), at)
+        if period is None:
+            return None
+        edges = [edge for schedule in schedules for edge in schedule.edges(at)]
+        start = max([period.start, *(edge for edge in edges if edge <= at)])
+        return period._replace(start=start, end=min([period.end, *(e for e in edges if e > at)]))
 
-def _price(found: Listing, at: float) -> PricePeriod | None:
+
+def _price(found: Listing, info: ModelInfo, at: float) -> PricePeriod | None:
     when = datetime.fromtimestamp(at, UTC)
-    claude = "claude" in found.info.id.lower()
-    tiers = _tiers(found.info.get_prices(when), claude=claude)
+    claude = "claude" in info.id.lower()
+    price = info.get_prices(when)
+    tiers = _tiers(price, claude=claude)
     if tiers is None:
         return None
     card = PriceCard(
         source=SOURCE,
         match=found.match,
-        model=found.info.id,
+        model=info.id,
         tiers=tiers,
-        speeds=_speeds(found, when=when, standard=tiers, claude=claude),
+        speeds=_speeds(found, info, when=when, standard=tiers, claude=claude),
         provider=found.provider.id,
+        web_search=_fee(price),
     )
-    return PricePeriod(*_period(found.info, at), card)
+    return PricePeriod(*_period(info, at), card)
+
+
+def _fee(price: ModelPrice) -> int | None:
+    """Return the price of a web search in picodollars."""
+    per_thousand = price.web_searches_kcount
+    if per_thousand is None or isinstance(per_thousand, TieredPrices):
+        return None
+    return picodollars_per_token(per_thousand, per_tokens=1000)
 
 
 def _tiers(price: ModelPrice, *, claude: bool) -> Tiers | None:
@@ -149,19 +194,37 @@ def _steps(price: Decimal | TieredPrices) -> list[tuple[int, int]]:
     return [(above, picodollars_per_token(usd, per_tokens=_PER_TOKENS)) for above, usd in steps]
 
 
-def _speeds(found: Listing, *, when: datetime, standard: Tiers, claude: bool) -> dict[str, Tiers]:
-    """Return the prices of the service tiers that differ from `standard` at that time."""
+def _speeds(
+    found: Listing, info: ModelInfo, *, when: datetime, standard: Tiers, claude: bool
+) -> dict[str, Tiers]:
+    """Return the prices of the service tiers at that time.
+
+    The table has them only from the day on which its editors verified them. Before that day they
+    keep the ratio to the standard price that they had then.
+    """
     if not any(found.info is own for own in found.provider.models):
         return {}  # a resold model: the service tiers are those of another provider
-    variants = found.info.price_variants or ()
-    speeds = {v for variant in variants for k, v in variant.when.items() if k in _SPEED_KEYS}
+    starts: dict[str, datetime] = {}
+    for variant in info.price_variants or ():
+        for key, speed in variant.when.items():
+            if key in _SPEED_KEYS and speed not in STANDARD_TIERS:
+                start = _start(variant.constraint)
+                starts[speed] = min(start, starts.get(speed, start))
     priced: dict[str, Tiers] = {}
-    for speed in sorted(speeds):
+    for speed, start in sorted(starts.items()):
+        known = max(when, start)
         context: PriceContext = dict.fromkeys(_SPEED_KEYS, speed)
-        tiers = _tiers(found.info.get_prices(when, context), claude=claude)
-        if tiers is not None and tiers != standard:
-            priced[speed] = tiers
+        own = _tiers(info.get_prices(known, context), claude=claude)
+        then = standard if known == when else _tiers(info.get_prices(known), claude=claude)
+        if own is not None and then is not None:
+            priced[speed] = in_proportion(own, to=then, standard=standard)
     return priced
+
+
+def _start(constraint: StartDateConstraint | TimeOfDateConstraint | None) -> datetime:
+    if isinstance(constraint, StartDateConstraint):
+        return datetime.combine(constraint.start_date, time(), UTC)
+    return datetime.fromtimestamp(0, UTC)
 
 
 def _period(info: ModelInfo, at: float) -> tuple[float, float]:
@@ -181,7 +244,7 @@ def _edges(
 ) -> Iterator[float]:
     """Yield the times near `at` (unix seconds) at which a price starts or ends to apply."""
     if isinstance(constraint, StartDateConstraint):
-        yield datetime.combine(constraint.start_date, time(), UTC).timestamp()
+        yield _start(constraint).timestamp()
     elif isinstance(constraint, TimeOfDateConstraint):
         midnight = at // _DAY_SECONDS * _DAY_SECONDS
         for clock in (constraint.start_time, constraint.end_time):

@@ -6,6 +6,8 @@ The import takes 0.1 to 0.3 s of CPU time, and commands such as `check-config` n
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from agtop_exporter.pricing.corrections import Corrections
+
 if TYPE_CHECKING:
     from agtop_exporter.pricing.genai import GenaiPrices
 
@@ -16,9 +18,17 @@ class LazyGenaiPrices:
     """The bundled table and a download, if there is one."""
 
     def __init__(
-        self, download: bytes | None = None, *, on_error: Callable[[Exception], None] | None = None
+        self,
+        download: bytes | None = None,
+        *,
+        corrections: Corrections,
+        on_error: Callable[[Exception], None] | None = None,
     ) -> None:
-        """Keep the download for later. `on_error` is called if `prices` finds it invalid."""
+        """Keep the download for later. `on_error` is called if `prices` finds it invalid.
+
+        `corrections` have the days on which the peak hours of the table apply.
+        """
+        self._corrections = corrections
         self._download = download
         self._on_error = on_error
         self._prices: GenaiPrices | None = None
@@ -27,7 +37,7 @@ class LazyGenaiPrices:
         """Decode the tables now. Raises PriceTableError if the download is not valid."""
         from agtop_exporter.pricing.genai import GenaiPrices  # noqa: PLC0415 - see the module
 
-        prices = GenaiPrices(self._download)
+        prices = GenaiPrices(self._download, corrections=self._corrections)
         self._prices, self._download = prices, None
         return prices
 

@@ -1,53 +1,46 @@
 """Prices from LiteLLM's table, for models that genai-prices does not list. They have no dates.
 
 Format: `model_prices_and_context_window.json` of https://github.com/BerriAI/litellm, a JSON object
-of entries by model name. Prices are in USD per token. A key that contains `_above_<N>k_tokens` is
-the price of a whole request with a longer prompt. A key that ends in `_priority`, `_flex` or
-`_batches` is the price of that service tier.
+of entries by model name (`litellm_entry`).
 """
 
-import re
 from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
-from agtop_exporter.pricing.names import candidates
-from agtop_exporter.pricing.rates import (
-    PriceCard,
-    PricePeriod,
-    PriceTableError,
-    Rates,
-    Tiers,
-    always,
-    make_tiers,
-    picodollars_per_token,
-)
+from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
+from agtop_exporter.pricing.litellm_entry import Entry, regions_of, tiers_of, web_search_of
+from agtop_exporter.pricing.names import candidates, providers_named_in
+from agtop_exporter.pricing.rates import PriceTableError, Tiers
 
 SOURCE = "litellm"
 
-_KEY = re.compile(
-    r"(?P<field>input_cost_per_token|output_cost_per_token|cache_read_input_token_cost"
-    r"|cache_creation_input_token_cost(?:_above_1hr)?)"
-    r"(?:_above_(?P<thousands>\d{1,6})k_tokens)?(?:_(?P<speed>[a-z]+))?"
-)
-_TOKEN_TYPES = {
-    "input_cost_per_token": "input",
-    "cache_read_input_token_cost": "cache_read",
-    "cache_creation_input_token_cost": "cache_write_5m",
-    "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
-    "output_cost_per_token": "output",
-}
-_SPEEDS = {"batches": "batch"}
-_MODES = {"chat", "completion", "responses", None}
-
 _PROVIDERS = {
-    "google": "gemini",
-    "x-ai": "xai",
-    "moonshotai": "moonshot",
+    "alibaba": "dashscope",
+    "alibaba-cn": "dashscope",
+    "amazon-bedrock": "bedrock",
+    "azure-cognitive-services": "azure",
+    "azure-openai": "azure",
+    "fireworks-ai": "fireworks_ai",
     "github-copilot": "github_copilot",
+    "google": "gemini",
+    "google-vertex": "vertex_ai",
+    "google-vertex-anthropic": "vertex_ai",
+    "mistralai": "mistral",
+    "moonshotai": "moonshot",
+    "novita-ai": "novita",
+    "opencode-go": "opencode_go",
+    "qwen": "dashscope",
+    "togetherai": "together_ai",
+    "vercel": "vercel_ai_gateway",
+    "vertex": "vertex_ai",
+    "x-ai": "xai",
+    "z-ai": "zai",
     "zai-coding-plan": "zai",
 }
+"""Names of providers elsewhere -> LiteLLM's names."""
+
 MAKERS = {
     "anthropic": "anthropic",
     "openai": "openai",
@@ -99,6 +92,8 @@ class LiteLLMPrices:
                 tiers=tiers[""],
                 speeds={speed: steps for speed, steps in tiers.items() if speed},
                 provider=str(entry.get("litellm_provider", "")),
+                web_search=web_search_of(entry),
+                regions=regions_of(entry),
             )
         )
 
@@ -119,10 +114,11 @@ class LiteLLMPrices:
         )
 
     def _find(self, model: str, provider: str) -> _Key | None:
-        seller = _PROVIDERS.get(provider.lower(), provider.lower())
+        hints = [hint.lower() for hint in (provider, *providers_named_in(model)) if hint]
+        sellers = [_PROVIDERS.get(hint, hint) for hint in hints] or [""]
         for name, kind in candidates(model):
             listed = (
-                _Key(f"{seller}/{name}", kind),
+                *(_Key(f"{seller}/{name}", kind) for seller in sellers),
                 _Key(name, kind),
                 *(_Key(f"{maker}/{name}", "maker") for maker in MAKERS),
                 _Key(f"anthropic.{name}", "alias"),
@@ -134,70 +130,11 @@ class LiteLLMPrices:
                     return found
         return None
 
-    def _entry(self, key: str) -> dict[str, object]:
+    def _entry(self, key: str) -> Entry:
         try:
-            return msgspec.json.Decoder(dict[str, object], float_hook=Decimal).decode(
-                self._table[key]
-            )
+            return msgspec.json.Decoder(Entry, float_hook=Decimal).decode(self._table[key])
         except (msgspec.DecodeError, RecursionError, ValueError):
             return {}
 
     def _tiers(self, key: str) -> dict[str, Tiers]:
-        """Return the tiers by service tier ("" is the standard one); empty without a price."""
-        entry = self._entry(key)
-        if entry.get("mode") not in _MODES:
-            return {}
-        series = _series(entry)
-        standard = series.get("", {})
-        claude = "claude" in key
-        tiers = {
-            speed: steps
-            for speed, own in series.items()
-            if (steps := make_tiers({**standard, **own}, claude=claude))
-        }
-        fast = _fast(entry)
-        if "" in tiers and fast is not None:
-            tiers["fast"] = tuple((above, _times(rates, fast)) for above, rates in tiers[""])
-        return tiers if "" in tiers else {}
-
-
-def _series(entry: dict[str, object]) -> dict[str, dict[str, list[tuple[int, int]]]]:
-    """Return the price series (`rates.Series`) of an entry by service tier."""
-    series: dict[str, dict[str, list[tuple[int, int]]]] = {}
-    for key, value in entry.items():
-        found = _KEY.fullmatch(key)
-        if found is None or isinstance(value, bool) or not isinstance(value, int | Decimal):
-            continue
-        try:
-            rate = picodollars_per_token(Decimal(value), per_tokens=1)
-        except PriceTableError:
-            continue
-        if not rate:  # resellers list 0 for an unknown price
-            continue
-        speed = found["speed"] or ""
-        steps = series.setdefault(_SPEEDS.get(speed, speed), {})
-        above = int(found["thousands"] or 0) * 1000
-        steps.setdefault(_TOKEN_TYPES[found["field"]], []).append((above, rate))
-    for steps in series.values():
-        for rates in steps.values():
-            rates.sort()
-    return series
-
-
-def _fast(entry: dict[str, object]) -> Decimal | None:
-    """Return the price of the provider's fast mode as a multiple of the standard price."""
-    specific = entry.get("provider_specific_entry")
-    factor = specific.get("fast") if isinstance(specific, dict) else None
-    if isinstance(factor, int | Decimal) and Decimal(factor).is_finite() and 1 <= factor <= 100:  # noqa: PLR2004 - a sanity bound
-        return Decimal(factor)
-    return None
-
-
-def _times(rates: Rates, factor: Decimal) -> Rates:
-    return Rates(
-        input=int(rates.input * factor),
-        cache_read=int(rates.cache_read * factor),
-        cache_write_5m=int(rates.cache_write_5m * factor),
-        cache_write_1h=int(rates.cache_write_1h * factor),
-        output=int(rates.output * factor),
-    )
+        return tiers_of(self._entry(key), claude="claude" in key)

@@ -24,10 +24,37 @@ _CHANGES = (
     ("suffix-stripped", re.compile(r"-latest$"), ""),
 )
 
+# Names with another separator or order. They are tried last, since a table may list both.
+_SPELLINGS = (
+    (re.compile(r":(?:beta|thinking)$"), ""),  # OpenRouter's variants at the same price
+    (re.compile(r"(?<=\d)\.(?=\d)"), "-"),  # claude-opus-4.6
+    (re.compile(r"(?<=[a-z]-\d)-(?=\d{1,2}(?:$|[-@:]\D))"), "."),  # gpt-5-1
+    (re.compile(r"^claude-(\d)(?:-(\d{1,2}))?-([a-z]+)"), r"claude-\3-\1-\2"),
+    (re.compile(r"^claude-([a-z]+)-(\d)-(\d{1,2})"), r"claude-\2-\3-\1"),  # claude-3-5-haiku
+)
+_FAST = re.compile(r"-fast(?=$|\[|:|-20\d{6}$)")
+
 _VERSION = re.compile(
     r"(?:[-@:](?:\d{4}-\d\d-\d\d|\d\d-\d\d(?:\d\d)?|\d{3,8}|v\d"
     r"|latest|default|preview|exp|customtools|thinking)|:\d)*"
 )
+
+_PROVIDERS = {
+    "alibaba": "dashscope",
+    "alibaba-cn": "dashscope",
+    "qwen": "dashscope",
+    "fireworks-ai": "fireworks",
+    "minimax-cn": "minimax",
+    "moonshotai-cn": "moonshotai",
+    "novita-ai": "novita",
+    "togetherai": "together",
+    "z-ai": "zai",
+    "zai-coding-plan": "zai",
+    "zhipuai-coding-plan": "zhipuai",
+    "azure-cognitive-services": "azure",
+    "azure-openai": "azure",
+}
+"""Names of providers at models.dev and OpenRouter -> the names here, mostly of genai-prices."""
 
 LONGEST_NAME = 200  # the longest known has 80; transcripts may contain any text
 
@@ -43,13 +70,38 @@ def candidates(model: str) -> tuple[tuple[str, str], ...]:
         if shorter:
             name = shorter
             kinds.setdefault(name, kind)
+    for name, kind in list(kinds.items()):
+        for other in _spellings(name):
+            kinds.setdefault(other, "alias" if kind == "exact" else kind)
     return tuple(kinds.items())
+
+
+def _spellings(name: str) -> list[str]:
+    """Return other spellings of a name, each built from those before it."""
+    found = [name]
+    for pattern, replacement in _SPELLINGS:
+        found += [pattern.sub(replacement, each).removesuffix("-") for each in found]
+    return found[1:]
+
+
+def without_speed(model: str) -> tuple[str, str]:
+    """Return (name, speed) of a model whose name has the speed: `claude-opus-5-fast`.
+
+    The speed is empty if the name has none.
+    """
+    name, found = _FAST.subn("", model.lower(), count=1)
+    return (name, "fast") if found and name else (model, "")
 
 
 def providers_named_in(model: str) -> tuple[str, ...]:
     """Return the providers in the name: two for `openrouter/anthropic/claude-...`."""
     *prefixes, name = model.strip().lower().split("/")
     return (*prefixes, "aws") if _BEDROCK.match(name) else tuple(prefixes)
+
+
+def known_as(provider: str) -> str:
+    """Return the name of a provider in genai-prices, or the name as it is."""
+    return _PROVIDERS.get(provider.lower(), provider)
 
 
 def is_version_of(name: str, *, end: int) -> bool:

@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from agtop_exporter.model import TOKEN_TYPES
+from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
 from agtop_exporter.pricing.names import candidates
 from agtop_exporter.pricing.rates import (
-    PriceCard,
-    PricePeriod,
     PriceTableError,
     Rates,
     Tiers,
-    always,
     make_tiers,
     picodollars_per_token,
 )

@@ -7,6 +7,7 @@ genai-prices matches by prefix: it finds Opus 4.1 for `claude-opus-4-10`, and Ge
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from genai_prices.data_snapshot import find_provider_by_id
@@ -18,10 +19,12 @@ from genai_prices.types import (
     ClauseOr,
     ClauseRegex,
     ClauseStartsWith,
+    ConditionalPrice,
     MatchLogic,
     ModelInfo,
     ModelPrice,
     Provider,
+    TimeOfDateConstraint,
 )
 
 from agtop_exporter.pricing.names import candidates, is_version_of
@@ -74,6 +77,21 @@ def all_prices(info: ModelInfo) -> list[ModelPrice]:
 def is_priced(info: ModelInfo) -> bool:
     """Return whether the model has a price for input and for output tokens."""
     return any(price.input_mtok and price.output_mtok is not None for price in all_prices(info))
+
+
+def has_hours(info: ModelInfo) -> bool:
+    """Return whether the price of a model depends on the time of day."""
+    return isinstance(info.prices, list) and any(map(_is_of_hours, info.prices))
+
+
+def without_hours(info: ModelInfo) -> ModelInfo:
+    """Return a model without the prices of some hours of the day."""
+    listed = info.prices if isinstance(info.prices, list) else []
+    return replace(info, prices=[price for price in listed if not _is_of_hours(price)])
+
+
+def _is_of_hours(price: ConditionalPrice) -> bool:
+    return isinstance(price.constraint, TimeOfDateConstraint)
 
 
 def _match(listed: str, name: str, *, kind: str) -> str:

@@ -1,10 +1,11 @@
-"""Token prices: rates by token type, whole-request tiers, and the cost of one request. No I/O."""
+"""Token prices: rates by token type, whole-request tiers, and factors on them. No I/O."""
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import NamedTuple
+from fractions import Fraction
 
 import msgspec
+from msgspec.structs import astuple
 
 from agtop_exporter.model import PICODOLLARS_PER_USD, AgtopError, Cost, TokenCounts
 
@@ -25,15 +26,20 @@ class Rates(msgspec.Struct, frozen=True):
     cache_write_1h: int
     output: int
 
-    def cost(self, tokens: TokenCounts) -> Cost:
-        """Return the cost of these tokens."""
+    def cost(self, tokens: TokenCounts, *, fees: int = 0) -> Cost:
+        """Return the cost of these tokens and of `fees` (picodollars) for web searches."""
         return Cost(
             tokens.input * self.input,
             tokens.cache_read * self.cache_read,
             tokens.cache_write_5m * self.cache_write_5m,
             tokens.cache_write_1h * self.cache_write_1h,
             tokens.output * self.output,
+            web_search=fees,
         )
+
+    def times(self, factor: Fraction) -> "Rates":
+        """Return the rates multiplied by a factor, rounded half to even."""
+        return Rates(*(round(rate * factor) for rate in astuple(self)))
 
 
 Tiers = tuple[tuple[int, Rates], ...]
@@ -46,57 +52,38 @@ Series = Mapping[str, Sequence[tuple[int, int]]]
 """By token type: (prompt tokens, picodollars per token) as in `Tiers`; a missing one is unknown."""
 
 
-class PriceCard(msgspec.Struct, frozen=True):
-    """The price of one model during one period, and its origin.
+def rates_at(tiers: Tiers, prompt: int) -> Rates:
+    """Return the rates of a request whose prompt has this many tokens."""
+    rates = tiers[0][1]
+    for above, tier in tiers[1:]:
+        if prompt > above:
+            rates = tier
+    return rates
 
-    `match` is how the name of the model was found in the source:
 
-    * `exact`: under the same name;
-    * `alias`: under a name that the source lists as another name of the model;
-    * `date-stripped`, `prefix-stripped`, `suffix-stripped`: under the name without that part;
-    * `maker`: the billing provider has no price for it, so the price of the model's maker applies;
-    * `regional`: only a price for a cloud region exists.
+def times(tiers: Tiers, factor: Fraction) -> Tiers:
+    """Return the tiers with all rates multiplied by a factor."""
+    return tuple((above, rates.times(factor)) for above, rates in tiers)
+
+
+def in_proportion(priced: Tiers, *, to: Tiers, standard: Tiers) -> Tiers:
+    """Return `priced` as it is if `standard` is in force instead of `to`.
+
+    `priced` is the price of a service tier while the standard price is `to`. Each rate keeps its
+    ratio to the standard rate. A rate without a ratio, since the standard rate is 0, stays.
     """
-
-    source: str  # "override", "genai-prices" or "litellm"
-    match: str
-    model: str  # the name in the source
-    tiers: Tiers
-    speeds: dict[str, Tiers] = {}  # by service tier, if its price differs
-    provider: str = ""  # whose price it is; empty if the source does not name it
-
-    def cost(self, tokens: TokenCounts, *, speed: str = "") -> Cost:
-        """Return the cost of one request, charged at the rates of the tier of its prompt length.
-
-        The standard rates apply to a `speed` (service tier) for which the source has no price.
-        """
-        tiers = self._tiers(speed)
-        rates = tiers[0][1]
-        if len(tiers) > 1:
-            prompt = tokens.prompt
-            for above, tier in tiers:
-                if prompt > above:
-                    rates = tier
-        return rates.cost(tokens)
-
-    def _tiers(self, speed: str) -> Tiers:
-        return self.speeds.get(speed, self.tiers) if speed else self.tiers
+    if to == standard:
+        return priced
+    starts = sorted({above for tiers in (priced, standard) for above, _ in tiers})
+    return tuple(
+        (above, _in_proportion(*(rates_at(tiers, above + 1) for tiers in (priced, to, standard))))
+        for above in starts
+    )
 
 
-class PricePeriod(NamedTuple):
-    """A price and when it applies: `start` <= time < `end`, in unix seconds.
-
-    `card` is None if the price is unknown during that period.
-    """
-
-    start: float
-    end: float
-    card: PriceCard | None
-
-
-def always(card: PriceCard | None) -> PricePeriod:
-    """Return the period of a price that does not depend on time."""
-    return PricePeriod(float("-inf"), float("inf"), card)
+def _in_proportion(priced: Rates, to: Rates, standard: Rates) -> Rates:
+    rows = zip(astuple(priced), astuple(to), astuple(standard), strict=True)
+    return Rates(*(round(Fraction(own * now, then)) if then else own for own, then, now in rows))
 
 
 def picodollars_per_token(usd: Decimal, *, per_tokens: int) -> int:

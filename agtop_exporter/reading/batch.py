@@ -30,6 +30,8 @@ class EventFields(TypedDict, total=False):
     speed: str
     reported_cost: int | None
     running_total: tuple[int, TokenCounts] | None
+    web_searches: int
+    region: str
 
 
 class SessionFields(TypedDict, total=False):

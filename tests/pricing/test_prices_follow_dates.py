@@ -114,7 +114,8 @@ def test_retired_models_keep_their_price():
     ]
 
 
-def test_service_tier_has_dates_too():
+def test_service_tier_holds_from_the_launch():
+    """The table has it only from the day on which its editors verified it."""
     variant = {
         "when": {"service_tier": "priority"},
         "constraint": {"start_date": "2026-10-12"},
@@ -126,7 +127,7 @@ def test_service_tier_has_dates_too():
     early = tiered.card("tier-1", at=unix("2026-10-11T12:00:00"))
     late = tiered.card("tier-1", at=unix("2026-10-12T12:00:00"))
     request = TokenCounts(input=1)
-    assert early.cost(request, speed="priority").input == dollars(2)
+    assert early.cost(request, speed="priority").input == dollars(4)
     assert late.cost(request, speed="priority").input == dollars(4)
     assert late.cost(request, speed="default").input == dollars(2)
 

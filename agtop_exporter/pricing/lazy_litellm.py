@@ -1,0 +1,36 @@
+"""The part of LiteLLM's table that this package contains, decoded at the first lookup.
+
+`litellm.json` has the date and the version of the table and, of each model that genai-prices does
+not price completely, the prices. `.ci/litellm_snapshot.py` makes it.
+"""
+
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import msgspec
+
+from agtop_exporter.pricing.litellm import LiteLLMPrices
+
+_FILE = "litellm.json"
+
+
+class Snapshot(NamedTuple):
+    """The bundled table, its version, and its date in unix seconds."""
+
+    prices: LiteLLMPrices
+    version: str
+    date: float
+
+
+class _Document(msgspec.Struct):
+    version: str
+    date: float
+    models: msgspec.Raw
+
+
+@cache
+def bundled() -> Snapshot:
+    """Return the bundled table. It is read once."""
+    document = msgspec.json.decode(files(__package__).joinpath(_FILE).read_bytes(), type=_Document)
+    return Snapshot(LiteLLMPrices(bytes(document.models)), document.version, document.date)

@@ -1,0 +1,122 @@
+"""The prices of one entry of LiteLLM's table.
+
+Prices are in USD per token. A key that contains `_above_<N>k_tokens` is the price of a whole
+request with a longer prompt. A key that ends in `_priority`, `_flex`, `_ultrafast` or `_batches`
+is the price of that service tier. `tiered_pricing` lists the prices by the length of the prompt
+instead. `search_context_cost_per_query` is the price of a web search. `provider_specific_entry` has
+factors: of the fast mode, and of the region `us`.
+"""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+
+from agtop_exporter.pricing.rates import (
+    PriceTableError,
+    Tiers,
+    make_tiers,
+    picodollars_per_token,
+    times,
+)
+
+Entry = dict[str, object]
+"""One entry, with its numbers as int and Decimal."""
+
+_KEY = re.compile(
+    r"(?P<field>input_cost_per_token|output_cost_per_token|cache_read_input_token_cost"
+    r"|cache_creation_input_token_cost(?:_above_1hr)?)"
+    r"(?:_above_(?P<thousands>\d{1,6})k_tokens)?(?:_(?P<speed>[a-z]+))?"
+)
+_TOKEN_TYPES = {
+    "input_cost_per_token": "input",
+    "cache_read_input_token_cost": "cache_read",
+    "cache_creation_input_token_cost": "cache_write_5m",
+    "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
+    "output_cost_per_token": "output",
+}
+_SPEEDS = {"batches": "batch"}
+_MODES = {"chat", "completion", "responses", None}
+_REGIONS = ("us",)  # keys of `provider_specific_entry`
+_SEARCH_SIZE = "search_context_size_medium"  # the default of all providers
+_MAX_FACTOR = 100  # a sanity bound
+
+
+def tiers_of(entry: Entry, *, claude: bool) -> dict[str, Tiers]:
+    """Return the tiers by service tier ("" is the standard one); empty without a price."""
+    if entry.get("mode") not in _MODES:
+        return {}
+    series = _series(entry)
+    standard = series.get("", {})
+    tiers = {
+        speed: steps
+        for speed, own in series.items()
+        if (steps := make_tiers({**standard, **own}, claude=claude))
+    }
+    fast = _factor(entry, "fast")
+    if "" in tiers and fast is not None:
+        tiers["fast"] = times(tiers[""], fast)
+    return tiers if "" in tiers else {}
+
+
+def web_search_of(entry: Entry) -> int | None:
+    """Return the price of a web search in picodollars, or None if it is unknown."""
+    listed = entry.get("search_context_cost_per_query")
+    usd = listed.get(_SEARCH_SIZE) if isinstance(listed, dict) else None
+    return _rate(usd)
+
+
+def regions_of(entry: Entry) -> dict[str, Fraction]:
+    """Return the factors on the rates by region."""
+    factors = {region: _factor(entry, region) for region in _REGIONS}
+    return {region: factor for region, factor in factors.items() if factor is not None}
+
+
+def _rate(value: object) -> int | None:
+    """Return a price in picodollars; None for what is no price, or 0, as for an unknown price."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    try:
+        return picodollars_per_token(Decimal(value), per_tokens=1) or None
+    except PriceTableError:
+        return None
+
+
+def _listed_prices(entry: Entry) -> Iterator[tuple[str, int, str, int]]:
+    """Yield (token type, prompt tokens, service tier, picodollars per token) of each price."""
+    for key, value in entry.items():
+        found = _KEY.fullmatch(key)
+        rate = _rate(value) if found else None
+        if found is not None and rate is not None:
+            speed = found["speed"] or ""
+            above = int(found["thousands"] or 0) * 1000
+            yield _TOKEN_TYPES[found["field"]], above, _SPEEDS.get(speed, speed), rate
+    tiered = entry.get("tiered_pricing")
+    for step in tiered if isinstance(tiered, list) else ():
+        limits = step.get("range") if isinstance(step, dict) else None
+        if not isinstance(limits, list) or not limits or not isinstance(limits[0], int | Decimal):
+            continue
+        for key, token_type in _TOKEN_TYPES.items():
+            rate = _rate(step.get(key))
+            if rate is not None:
+                yield token_type, int(limits[0]), "", rate
+
+
+def _series(entry: Entry) -> dict[str, dict[str, list[tuple[int, int]]]]:
+    """Return the price series (`rates.Series`) of an entry by service tier."""
+    series: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    for token_type, above, speed, rate in _listed_prices(entry):
+        series.setdefault(speed, {}).setdefault(token_type, []).append((above, rate))
+    for steps in series.values():
+        for rates in steps.values():
+            rates.sort()
+    return series
+
+
+def _factor(entry: Entry, name: str) -> Fraction | None:
+    """Return a factor on the standard price that the provider charges, or None."""
+    specific = entry.get("provider_specific_entry")
+    factor = specific.get(name) if isinstance(specific, dict) else None
+    if isinstance(factor, int | Decimal) and Decimal(factor).is_finite():
+        return Fraction(factor) if 1 <= factor <= _MAX_FACTOR else None
+    return None
