@@ -15,7 +15,6 @@ from agtop_exporter.doctor.places import DRIVES, Inventory, NotRead, places_not_
 from agtop_exporter.doctor.records import RecordCounts, Records
 from agtop_exporter.doctor.unfinished import unfinished_records
 from agtop_exporter.model import (
-    PICODOLLARS_PER_USD,
     PriceSource,
     RefreshError,
     Snapshot,
@@ -23,8 +22,7 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
-
-TOKENS_PER_PRICE = 1_000_000
+from agtop_exporter.pricing.explanation import Explanation, explain_used, usd
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -87,7 +85,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True):
-    """The price that was used for a model, in US dollars per million tokens.
+    """The price of a model in one source, in US dollars per million tokens.
 
     `priced_as` is the name of the model in the price source, and `match` how it was found. If the
     price depends on the length of the prompt, this is the price of short prompts.
@@ -115,7 +113,7 @@ class Report(msgspec.Struct, frozen=True):
 
     agents: tuple[Finding, ...]
     price_sources: tuple[PriceSource, ...]
-    prices_used: tuple[Price, ...]
+    prices_used: tuple[Explanation, ...]
     price_conflicts: tuple[PriceConflict, ...]
     problems: tuple[str, ...]
 
@@ -138,15 +136,14 @@ def examine(
     `problems` were found before the refresh, and `records` are those of the refresh. `drives` is
     where drives of Windows are mounted.
     """
-    used = pipeline.prices.used()
-    models = {use.model for use in used}
+    models = {use.model for use in pipeline.prices.used()}
     return Report(
         agents=tuple(
             _finding(agent, pipeline, snapshot, records.of(name), drives)
             for name, agent in pipeline.agents.items()
         ),
         price_sources=snapshot.price_sources,
-        prices_used=tuple(dict.fromkeys(_price(use.model, use.card) for use in used)),
+        prices_used=explain_used(pipeline.prices, now=snapshot.generated_at),
         price_conflicts=tuple(
             _conflict(one)
             for one in pipeline.prices.known_price_disagreements(snapshot.generated_at)
@@ -231,15 +228,14 @@ def _conflict(one: Disagreement) -> PriceConflict:
 
 def _price(model: str, card: PriceCard) -> Price:
     rates = card.tiers[0][1]
-    usd = PICODOLLARS_PER_USD / TOKENS_PER_PRICE
     return Price(
         model=model,
         source=card.source,
         priced_as=card.model,
         match=card.match,
-        input_usd=rates.input / usd,
-        cache_read_usd=rates.cache_read / usd,
-        output_usd=rates.output / usd,
+        input_usd=usd(rates.input),
+        cache_read_usd=usd(rates.cache_read),
+        output_usd=usd(rates.output),
     )
 
 

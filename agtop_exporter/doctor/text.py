@@ -176,12 +176,11 @@ def _source(source: PriceSource) -> str:
 
 
 def _about_prices(report: Report) -> Iterator[str]:
-    for price in report.prices_used:
-        if price.match in GUESSED:
-            yield (
-                f"{price.model} has the price of {price.priced_as} in {price.source}"
-                f" ({price.match})"
-            )
+    guessed = (price for price in report.prices_used if price.match in GUESSED)
+    yield from dict.fromkeys(
+        f"{price.model} has the price of {price.priced_as} in {price.source} ({price.match})"
+        for price in guessed
+    )
     for conflict in report.price_conflicts:
         yield _about_conflict(conflict)
 

@@ -16,7 +16,7 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
 from agtop_exporter.pricing.corrections import Corrections, bundled_corrections
-from agtop_exporter.pricing.lazy_genai import GENAI, LazyGenaiPrices
+from agtop_exporter.pricing.lazy_genai import BUNDLED_DATES, GENAI, LazyGenaiPrices
 from agtop_exporter.pricing.lazy_litellm import bundled
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
@@ -37,7 +37,14 @@ class PriceUse(msgspec.Struct, frozen=True):
 
     model: str
     provider: str
-    card: PriceCard
+    period: PricePeriod  # its card is known
+
+    @property
+    def card(self) -> PriceCard:
+        """The price."""
+        card = self.period.card
+        assert card is not None  # noqa: S101 - see above
+        return card
 
 
 class Disagreement(msgspec.Struct, frozen=True):
@@ -114,9 +121,10 @@ class PriceBook:
 
         `provider` is the billing provider as the agent names it, or empty.
         """
-        return self._period(model, provider, at).card
+        return self.period(model, provider, at).card
 
-    def _period(self, model: str, provider: str, at: float) -> PricePeriod:
+    def period(self, model: str, provider: str, at: float) -> PricePeriod:
+        """Return the price of `model` in force at `at`, and when it is valid; see `card`."""
         for period in self._periods.get((model, provider), ()):
             if period[0] <= at < period[1]:  # for each usage event; indexes are faster than names
                 return period
@@ -201,12 +209,22 @@ class PriceBook:
         package = version(GENAI)
         download = self._tables.get(GENAI)
         genai = f"{package}+{download.version}" if download else package
-        sources = [PriceSource(GENAI, genai, download.updated_at if download else None)]
+        date = download.updated_at if download else BUNDLED_DATES.get(package)
+        sources = [PriceSource(GENAI, genai, date)]
         if len(self._overrides):
             sources.insert(0, PriceSource(OVERRIDE, "", None))
         snapshot = _Table(bundled().version, bundled().date)
         sources.append(PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)))
         return tuple(sources)
+
+    def listings(self, model: str, *, provider: str, at: float) -> tuple[PriceCard, ...]:
+        """Return what each table lists for a model at a time, without corrections."""
+        if len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
+            return ()
+        cards: dict[str, PriceCard] = {}
+        for card in self._sources().listings(model, provider, min(max(0.0, at), _LATEST)):
+            cards.setdefault(card.source, card)
+        return tuple(cards.values())
 
     def known_price_disagreements(self, now: float) -> tuple[Disagreement, ...]:
         """Return the models for which genai-prices and LiteLLM list different current prices."""
@@ -247,7 +265,7 @@ class PriceBook:
             periods.clear()
         periods.append(period)
         if period.card is not None and len(self._used) < _MAX_MODELS:
-            self._used[model, provider, period.start] = PriceUse(model, provider, period.card)
+            self._used[model, provider, period.start] = PriceUse(model, provider, period)
         return period
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from agtop_exporter.pricing.card import PricePeriod
+from agtop_exporter.pricing.card import PriceCard, PricePeriod
 from agtop_exporter.pricing.corrections import Corrections
 from agtop_exporter.pricing.names import without_speed
 
@@ -33,6 +33,12 @@ class Sources(NamedTuple):
             or self._with_speed(model, provider, at)
             or self.fallback(model, provider=provider, at=at)
         )
+
+    def listings(self, model: str, provider: str, at: float) -> Iterator[PriceCard]:
+        """Yield what each table lists for a model, without corrections."""
+        for period in self._periods(self.corrections.model_at(model, at=at), provider, at):
+            if period.card is not None:
+                yield period.card
 
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:
         name = self.corrections.model_at(model, at=at)
