@@ -23,24 +23,31 @@ T = TypeVar("T")
 class Ledger:
     """The totals, the sessions and the cursors; the one place that changes them."""
 
-    def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
-        """Open the ledger of a state directory, or one in memory.
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        read_only: bool = False,
+        covered: Collection[str] = (),
+    ) -> None:
+        """Open the ledger of a state directory, or one in memory. See `cover` for `covered`.
 
         Raises AgtopError where another daemon writes to the same directory.
         """
         self._news: list[str] = []
         self._recovered: dict[str, bytes] = {}
+        self._covered = frozenset(covered)
         self._state = self._loaded(Store(directory, read_only=read_only))
 
     def _loaded(self, store: Store) -> LedgerState:
         """Read the stored rows; of damaged ones, those that can be read or added up again."""
         incomplete = set(store.file.incomplete) if store.file else set()
-        state = LedgerState(store)
+        state = LedgerState(store, self._covered)
         try:
             state.load()
         except (DamagedError, *BAD_ROW) as error:
             incomplete |= store.repair(error)
-            state = LedgerState(store)
+            state = LedgerState(store, self._covered)
             state.load()
         self._note_repair(store)
         if store.has_rows and (
@@ -210,6 +217,10 @@ class Ledger:
             state.sessions.unsaved.update(record.id for record in titled)
             state.store.erases = True
         state.store_titles = wanted
+
+    def cover(self, agents: Collection[str]) -> None:
+        """Say of which agents the user's plan covers the usage: nothing is billed for it."""
+        self._state.covered = self._covered = frozenset(agents)
 
     def reprice(self, price: Price) -> int:
         """Price what no price was known for; return how many events now have one."""

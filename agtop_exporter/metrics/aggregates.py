@@ -42,6 +42,13 @@ def _sessions(snapshot: Snapshot) -> Iterator[Sample]:
                 yield (status.agent, kind), status.states.get(kind, 0)
 
 
+def _plans(snapshot: Snapshot) -> Iterator[Sample]:
+    for status in snapshot.agents:
+        if status.enabled:
+            billed = "false" if status.included else "true"
+            yield (status.agent, status.subscription or "", snapshot.plan, billed), 1
+
+
 def _rate_limits(value_of: Callable[[RateLimit], Number | None]) -> Collect:
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for limit in snapshot.rate_limits:
@@ -80,13 +87,36 @@ AGGREGATES = (
         name="agtop_cost_usd_total",
         kind="counter",
         labels=("agent", "model", "token_type", "cost_source"),
-        help="Retail cost in US dollars at the prices at the time of each request, as of the last "
+        help="List price in US dollars at the prices at the time of each request, as of the last "
         "background scan. cost_source is estimated (from a price table) or reported (by the "
-        "agent; token_type is then unsplit).",
+        "agent, where no list price is known; token_type is then unsplit).",
         otel_name="agtop.cost.usd",
         otel_unit="{USD}",
         limits=(AGENTS, MODELS, COST_TYPES),
         collect=usd_totals("cost"),
+    ),
+    Metric(
+        name="agtop_billed_usd_total",
+        kind="counter",
+        labels=("agent", "model"),
+        help="Billed cost in US dollars, as of the last background scan: what the agent recorded "
+        "as its cost (such as AI credits of Copilot), else the list price; 0 while the setting "
+        "plan covers the agent. agtop_cost_usd_total is the list price.",
+        otel_name="agtop.billed.usd",
+        otel_unit="{USD}",
+        limits=(AGENTS, MODELS),
+        collect=usd_totals("billed"),
+    ),
+    Metric(
+        name="agtop_plan_info",
+        kind="info",
+        labels=("agent", "subscription", "plan", "billed"),
+        help="The plan of an agent's account: subscription is what its files show, or empty; plan "
+        "is the setting; billed is true, or false if the setting covers the agent. The value is "
+        "always 1.",
+        otel_name="agtop.plan.info",
+        limits=(AGENTS,),
+        collect=_plans,
     ),
     Metric(
         name="agtop_unpriced_tokens_total",

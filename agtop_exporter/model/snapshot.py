@@ -28,6 +28,8 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     duplicate_processes: int | None = None
     rss_bytes: int | None = None  # of all these processes
     vms_bytes: int | None = None
+    subscription: str | None = None  # the plan of its account, as far as its files show it
+    included: bool = False  # the user's plan covers its usage: nothing is billed
 
 
 class PriceSource(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from time import perf_counter
 import msgspec
 
 from agtop_exporter import __version__
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import Agent, Environment, covered_by
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
@@ -111,6 +111,8 @@ class Pipeline:
         self.agents = {agent.name: agent for agent in wanted}
         self._unwanted = {agent.name for agent in self._all_agents} - set(self.agents)
         self.ledger.keep_titles(wanted=settings.store_titles)
+        self._covered = covered_by(settings.plan, self._all_agents)
+        self.ledger.cover(self._covered)
         self._views = SessionViews(
             self.ledger,
             self.pairing,
@@ -118,7 +120,7 @@ class Pipeline:
             steps=self.steps,
             plans=self._scanner.plans,
             unwanted=self._unwanted,
-            covered={a.name for a in self._all_agents if settings.plan in a.plan_covers},
+            covered=self._covered,
             context_window=self.prices.context_window,
             keep_closed=self._keep_closed,
         )
@@ -239,6 +241,11 @@ class Pipeline:
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
         up = False if status.up and self.steps.is_down(status.agent) else status.up
         status = msgspec.structs.replace(status, states=states, up=up)
+        status = msgspec.structs.replace(
+            status,
+            subscription=self._scanner.plans.get(status.agent) or None,
+            included=status.agent in self._covered,
+        )
         usage = self.pairing.agent(status.agent, installed=status.enabled)
         if usage is None:
             return status

@@ -10,6 +10,7 @@ import msgspec
 
 from agtop_exporter.model import (
     NO_COST,
+    Batch,
     Cost,
     PriceSource,
     UsageEvent,
@@ -97,12 +98,17 @@ class PriceBook:
             self.load(LITELLM, litellm, updated_at=None)
 
     def cost(self, response: UsageEvent) -> Cost | None:
-        """Return the cost of a response, or None if its price is unknown.
+        """Return the list price of a response, or None if it is unknown.
 
-        A cost that the agent reports has precedence over the price at the time of the response.
+        A cost that the agent recorded itself is what is billed. It takes the place of the list
+        price only if that is unknown.
         """
-        if response.reported_cost:
+        cost = self._list_price(response)
+        if cost is None and response.reported_cost:
             return Cost(reported=response.reported_cost)
+        return cost
+
+    def _list_price(self, response: UsageEvent) -> Cost | None:
         card = self.card(response.model, at=response.time, provider=response.provider)
         if card is not None:
             cost = card.cost(
@@ -202,7 +208,27 @@ class PriceBook:
 
         They are of models whose standard price is known, since the tables last changed.
         """
-        return tuple(sorted(self._unknown))
+        overrides = (
+            f"your price of {name} needs input and output: no price list has the model"
+            for name in self._overrides.incomplete
+        )
+        return (*sorted(self._unknown), *sorted(overrides))
+
+    def billed(self, batch: Batch) -> Batch:
+        """Return a batch without the costs of the agent where the user's prices are billed.
+
+        This applies to usage that is counted from then on.
+        """
+        if not self._overrides.can_ignore_agent_cost:
+            return batch
+        ignores = self._overrides.ignores_agent_cost
+        events = tuple(
+            msgspec.structs.replace(event, reported_cost=None)
+            if event.reported_cost and ignores(event.model, provider=event.provider, at=event.time)
+            else event
+            for event in batch.events
+        )
+        return msgspec.structs.replace(batch, events=events)
 
     def sources(self) -> tuple[PriceSource, ...]:
         """Return the tables in use, in the order in which they are looked up."""
@@ -253,11 +279,8 @@ class PriceBook:
             return always(None)
         cache = self._periods  # before the lookup, see load
         time = min(max(0.0, at), _LATEST)
-        period = (
-            self._overrides.period(model, provider=provider, at=time)
-            or self._sources().period(model, provider=provider, at=time)
-            or always(None)
-        )
+        listed = self._sources().period(model, provider=provider, at=time)
+        period = self._overrides.apply(listed, model, provider=provider, at=time) or always(None)
         if len(cache) >= _MAX_MODELS:
             cache.clear()
         periods = cache.setdefault((model, provider), [])

@@ -32,6 +32,13 @@ SUMS = row(
         empty="Nothing yet",
     ),
     stat(
+        "Billed",
+        "What agents recorded as their cost, else the list price; without what a plan covers.",
+        f"sum({of.grown('agtop_billed_usd_total')})",
+        unit="currencyUSD",
+        empty="Nothing yet",
+    ),
+    stat(
         "Cost per hour",
         "Mean retail cost per hour in the selected time range.",
         f"sum({of.grown('agtop_cost_usd_total')}) / ($__range_s / 3600)",
@@ -75,6 +82,9 @@ SUMS = row(
 )
 
 
+BILLED_PER_HOUR = f"3600 * sum by (agent) ({of.rate('agtop_billed_usd_total')})", "{{agent}}"
+
+
 def cost_per_hour(label, metric="agtop_cost_usd_total"):
     return f"3600 * sum by ({label}) ({of.rate(metric)})", f"{{{{{label}}}}}"
 
@@ -105,6 +115,14 @@ COURSE = row(
         "Cost per hour by token type",
         "Retail cost per hour. unsplit is a cost that the agent reports without token types.",
         cost_per_hour("token_type"),
+        unit="currencyUSD",
+        empty=NOTHING,
+        stack=True,
+    ),
+    timeseries(
+        "Billed per hour by agent",
+        "What agents recorded as their cost, else the list price; without what a plan covers.",
+        BILLED_PER_HOUR,
         unit="currencyUSD",
         empty=NOTHING,
         stack=True,

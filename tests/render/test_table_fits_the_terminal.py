@@ -15,7 +15,7 @@ from agtop_exporter.render import table
 
 COLUMNS = [
     "AGENT", "SUBSCRIPTION", "SESSION", "STATE", "STARTED", "AGE", "MODEL", "CWD", "IN", "OUT",
-    "CACHE", "COST$", "PID", "CPU", "MEM", "R/s", "W/s",
+    "CACHE", "COST$", "BILLED$", "PID", "CPU", "MEM", "R/s", "W/s",
 ]  # fmt: skip
 ANY_TEXT = st.text(max_size=60)
 
@@ -53,6 +53,7 @@ def test_row_shows_the_session():
         "OUT": "5.0k",
         "CACHE": "23.4k",
         "COST$": "0.0977",
+        "BILLED$": "0.0977",
         "PID": "4242",
         "CPU": "7.2%",
         "MEM": "300.0M",

@@ -21,6 +21,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
     AgentStatus,
     Cost,
     Plan,
@@ -115,9 +116,12 @@ def _limits(snapshot: Snapshot) -> list[RateLimit]:
 def _total(sessions: Sequence[Session]) -> Sum:
     tokens, cost = _sum(sessions)
     billable = [session for session in sessions if not session.included]
-    billed_tokens, billed = (tokens, cost) if len(billable) == len(sessions) else _sum(billable)
+    billed = sum(session.billed for session in billable)
+    billed_tokens, priced = _sum(billable)
+    is_known = bool(billed) or known_usd(priced, billed_tokens) is not None
     included = bool(sessions) and not billable
-    bill = Bill(cost, known_usd(cost, tokens), known_usd(billed, billed_tokens), included)
+    billed_usd = billed / PICODOLLARS_PER_USD if is_known else None
+    bill = Bill(cost, known_usd(cost, tokens), billed_usd, included)
     return Sum(len(sessions), tokens, bill)
 
 
