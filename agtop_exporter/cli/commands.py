@@ -24,6 +24,9 @@ READING = (
 )
 """Settings of commands that read the agents' files."""
 
+PRICING = ("cache_dir", "no_pricing_refresh", "refresh_pricing")
+"""Settings of commands that look prices up."""
+
 ONLY_IN_FILE = {"prices", "store_titles"}  # or in a variable
 ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
 """Every setting that fits into an option."""
@@ -104,6 +107,12 @@ EXPORTER = Program(
             settings=READING,
         ),
         Command(
+            name="reprice",
+            summary="Give all counted usage the prices that are known today. Counters stay.",
+            module="reprice",
+            settings=("home", "plan", "state_dir", "no_state", *PRICING),
+        ),
+        Command(
             name="check-config",
             summary="Validate the settings, and print them.",
             module="check_config",
@@ -161,7 +170,7 @@ AGTOP = Program(
             " list.",
             module="price",
             options=(AT, PROVIDER, TIER, JSON),
-            settings=("cache_dir", "no_pricing_refresh", "refresh_pricing"),
+            settings=PRICING,
             operand=("MODEL", "The name of the model, as in a transcript."),
         ),
     ),

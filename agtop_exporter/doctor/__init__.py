@@ -7,6 +7,7 @@ without problems and 1 with problems.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -15,6 +16,7 @@ from agtop_exporter.doctor.places import DRIVES, Inventory, NotRead, places_not_
 from agtop_exporter.doctor.records import RecordCounts, Records
 from agtop_exporter.doctor.unfinished import unfinished_records
 from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
     PriceSource,
     RefreshError,
     Snapshot,
@@ -23,6 +25,8 @@ from agtop_exporter.model import (
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
 from agtop_exporter.pricing.explanation import Explanation, explain_used, usd
+
+NO_CORRECTIONS: Mapping[str, int] = MappingProxyType({})
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -116,6 +120,7 @@ class Report(msgspec.Struct, frozen=True):
     prices_used: tuple[Explanation, ...]
     price_conflicts: tuple[PriceConflict, ...]
     problems: tuple[str, ...]
+    cost_corrections_usd: dict[str, float] = {}  # by agent, of the daemon's ledger
 
     @property
     def needs_attention(self) -> bool:
@@ -123,16 +128,18 @@ class Report(msgspec.Struct, frozen=True):
         return bool(self.problems or any(finding.needs_attention for finding in self.agents))
 
 
-def examine(
+def examine(  # noqa: PLR0913 - all that a report is made of
     pipeline: Pipeline,
     snapshot: Snapshot,
     *,
     problems: Sequence[str],
     records: RecordCounts,
+    corrections: Mapping[str, int] = NO_CORRECTIONS,
     drives: Path = DRIVES,
 ) -> Report:
     """Return the report on a refresh that read all files.
 
+    `corrections` are those of the daemon's ledger, see `Ledger.corrections`.
     `problems` were found before the refresh, and `records` are those of the refresh. `drives` is
     where drives of Windows are mounted.
     """
@@ -155,6 +162,9 @@ def examine(
             *pipeline.prices.problems,
             *pipeline.prices.unknown_prices(),
         ),
+        cost_corrections_usd={
+            agent: amount / PICODOLLARS_PER_USD for agent, amount in corrections.items() if amount
+        },
     )
 
 

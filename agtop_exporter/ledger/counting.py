@@ -219,7 +219,7 @@ def reprice(state: LedgerState, price: Price) -> int:
     """
     priced = 0
     for key, entry in state.store.unpriced().items():
-        cost = price(_as_event(entry))
+        cost = price(as_event(entry))
         if cost is not None:
             new = msgspec.structs.replace(entry, cost=cost)
             state.changes.take(entry)
@@ -304,7 +304,8 @@ def hourly_sums(usage: ModelUsage) -> tuple[int, ...]:
     return (usage.requests, *astuple(usage.tokens), cost.total, cost.unpriced_tokens)
 
 
-def _as_event(entry: Entry) -> UsageEvent:
+def as_event(entry: Entry) -> UsageEvent:
+    """Return what a price depends on."""
     return UsageEvent(
         key="",
         session_id="",
@@ -327,7 +328,7 @@ def _with_price(part: Entry, whole: Entry, price: Price) -> Entry:
     event differs from that by as much as before, so the part may have a negative bill.
     """
     if part.cost is None and (part.requests or part.tokens.total):
-        part = msgspec.structs.replace(part, cost=price(_as_event(part)))
+        part = msgspec.structs.replace(part, cost=price(as_event(part)))
     if part.tokens == whole.tokens or whole.reported_cost is None:
         return part
     cost = part.cost.total if part.cost is not None else 0
@@ -339,7 +340,7 @@ def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
     if _priced_by(merged) == _priced_by(before):
         cost = before.cost
     else:
-        cost = price(_as_event(merged))
+        cost = price(as_event(merged))
         if cost is not None and before.cost is not None:
             cost = cost.max(before.cost)
     return msgspec.structs.replace(merged, cost=cost or before.cost)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agtop_exporter.labels import SeriesLimit
-from agtop_exporter.ledger import counting, recovery
+from agtop_exporter.ledger import counting, recovery, repricing
 from agtop_exporter.ledger.counting import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
@@ -225,6 +225,23 @@ class Ledger:
     def reprice(self, price: Price) -> int:
         """Price what no price was known for; return how many events now have one."""
         return self._mending(lambda: counting.reprice(self._state, price))
+
+    def reprice_step(self, price: Price, prices: str) -> bool:
+        """Give some counted events the prices called `prices`; return whether more are left.
+
+        Sessions and hours change. Totals do not, and `corrections` has the difference.
+        """
+        counting.apply(self._state)
+        return self._mending(lambda: repricing.reprice_step(self._state, price, prices))
+
+    def assume_priced(self, prices: str) -> None:
+        """Say that all events of a new ledger will be counted with the prices called `prices`."""
+        self.remember(repricing.PRICED_WITH, prices.encode())
+
+    @property
+    def corrections(self) -> dict[str, int]:
+        """By agent, what the sessions cost more than the totals say, in picodollars."""
+        return repricing.corrections(self._state.metadata)
 
     def roll_up(self, before: float) -> bool:
         """Store what is from before a time with less detail; return whether more is left to do.

@@ -180,6 +180,18 @@ class Store(StoredRows):
         for key, data in self._events.items():
             yield key, _decode(data)
 
+    def entries_after(
+        self, key: bytes, number: int
+    ) -> tuple[list[tuple[bytes, Entry]], bytes | None]:
+        """Return up to `number` stored events by key, and the last key; None after the last event.
+
+        With an empty key, the events that are not on disk yet come first. Raises DamagedError.
+        """
+        found = [] if key else self.new_entries()
+        stored = list(self._stored(f"WHERE key > ? ORDER BY key LIMIT {number}", (key,)))
+        found += [(k, entry) for k, entry in stored if k not in self._events]
+        return found, stored[-1][0] if len(stored) == number else None
+
     def new_entries(self) -> list[tuple[bytes, Entry]]:
         """Return the events that are not on disk yet."""
         return [(key, _decode(data)) for key, data in self._events.items()]

@@ -17,16 +17,24 @@ from agtop_exporter.metrics.limits import (
 )
 from agtop_exporter.metrics.metric import (
     Collect,
+    HistogramValue,
     Metric,
     Number,
     Sample,
     agent_histograms,
     agent_totals,
     each_agent,
+    gauges,
     totals,
     usd_totals,
 )
-from agtop_exporter.model import STATE_KINDS, WAITING_BOUNDS_SECONDS, RateLimit, Snapshot
+from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
+    STATE_KINDS,
+    WAITING_BOUNDS_SECONDS,
+    RateLimit,
+    Snapshot,
+)
 
 RATE_LIMIT_LIFE_SECONDS = 86_400
 """A record of a rate limit is published for this time."""
@@ -40,6 +48,12 @@ def _sessions(snapshot: Snapshot) -> Iterator[Sample]:
         if status.up is not None:
             for kind in STATE_KINDS:
                 yield (status.agent, kind), status.states.get(kind, 0)
+
+
+def _corrections(snapshot: Snapshot) -> Iterator[Sample]:
+    for labels, amount in gauges("cost_correction")(snapshot):
+        if not isinstance(amount, HistogramValue):
+            yield labels, amount / PICODOLLARS_PER_USD
 
 
 def _plans(snapshot: Snapshot) -> Iterator[Sample]:
@@ -106,6 +120,18 @@ AGGREGATES = (
         otel_unit="{USD}",
         limits=(AGENTS, MODELS),
         collect=usd_totals("billed"),
+    ),
+    Metric(
+        name="agtop_cost_correction_usd",
+        kind="gauge",
+        labels=("agent",),
+        help="US dollars by which the list price of the sessions, at the prices that are known "
+        "today, is above agtop_cost_usd_total, which never decreases; below 0 if it is less. "
+        "Absent without a correction.",
+        otel_name="agtop.cost.correction.usd",
+        otel_unit="{USD}",
+        limits=(AGENTS,),
+        collect=_corrections,
     ),
     Metric(
         name="agtop_plan_info",

@@ -81,6 +81,7 @@ class Pipeline:
         }
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
+        self._is_repriced = False  # all counted events have the prices that are known now
         self.pairing = Pairing(
             processes,
             agents,
@@ -157,6 +158,8 @@ class Pipeline:
         remember_errors(self.ledger, self.steps.before)
         settle()
         self.findings.log_ledger(self.ledger)  # what opening it has met: writing it may go well
+        if self.ledger.is_new:
+            self.ledger.assume_priced(self.prices.fingerprint)
         statuses = self._scanner.scan(self.agents, now, progress=progress, stopping=stopping)
         self.ledger.forget_future_limits(now)
         with self.steps.step("ledger"):
@@ -203,6 +206,7 @@ class Pipeline:
                 ("build_info", __version__, "", python_version()): 1,
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
+                **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},
                 **{("series_dropped", k): n for k, n in self.ledger.folded_labels().items()},
             },
             agents=tuple(
@@ -237,6 +241,12 @@ class Pipeline:
             self._price_sources = self.prices.sources()
             self.ledger.reprice(self.prices.cost)
             self._price_generation = generation
+            self._is_repriced = False
+        while not self._is_repriced:
+            prices = self.prices.fingerprint
+            self._is_repriced = not self.ledger.reprice_step(self.prices.cost, prices)
+            if not self._keep_closed:
+                break  # the daemon: one step in each refresh
 
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
         up = False if status.up and self.steps.is_down(status.agent) else status.up

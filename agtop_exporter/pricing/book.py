@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from agtop_exporter import __version__
 from agtop_exporter.model import (
     NO_COST,
     Batch,
@@ -251,6 +252,12 @@ class PriceBook:
         for card in self._sources().listings(model, provider, min(max(0.0, at), _LATEST)):
             cards.setdefault(card.source, card)
         return tuple(cards.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest that changes with any table, correction or override."""
+        parts = [__version__, *map(repr, self.sources()), repr(self._overrides)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def known_price_disagreements(self, now: float) -> tuple[Disagreement, ...]:
         """Return the models for which genai-prices and LiteLLM list different current prices."""

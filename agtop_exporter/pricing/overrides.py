@@ -40,6 +40,9 @@ class Overrides:
         self._patterns = sorted(patterns, key=lambda name: (-len(name.strip("*?")), name))
         self.incomplete: set[str] = set()
 
+    def __repr__(self) -> str:
+        return f"Overrides({sorted(self._prices.items())})"
+
     def __len__(self) -> int:
         return len(self._prices)
 

@@ -132,6 +132,7 @@ def make_gauges():
         ("build_info", "0.1.0", "", "3.11.7"): 1,
         ("series_dropped", "sessions"): 0,
         ("series_dropped", "models"): 0,
+        ("cost_correction", "claude-code"): -250_000_000_000,
         ("ledger_bytes",): 40_960,
         ("ledger_durable",): 1,
         ("refresh_duration_seconds",): 0.025,
