@@ -27,7 +27,7 @@ READING = (
 PRICING = ("cache_dir", "no_pricing_refresh", "refresh_pricing")
 """Settings of commands that look prices up."""
 
-ONLY_IN_FILE = {"prices", "store_titles"}  # or in a variable
+ONLY_IN_FILE = {"budgets", "prices", "store_titles"}  # or in a variable
 ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
 """Every setting that fits into an option."""
 
@@ -107,16 +107,16 @@ EXPORTER = Program(
             settings=READING,
         ),
         Command(
-            name="reprice",
-            summary="Give all counted usage the prices that are known today. Counters stay.",
-            module="reprice",
-            settings=("home", "plan", "state_dir", "no_state", *PRICING),
-        ),
-        Command(
             name="check-config",
             summary="Validate the settings, and print them.",
             module="check_config",
             settings=ALL,
+        ),
+        Command(
+            name="reprice",
+            summary="Give all counted usage the prices that are known today. Counters stay.",
+            module="reprice",
+            settings=("home", "plan", "state_dir", "no_state", *PRICING),
         ),
         Command(
             name="catalogue",

@@ -12,7 +12,7 @@ from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
-from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, SessionState
+from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, SessionState, hour_of
 
 CHECKPOINT_EVENTS = 5_000  # so few that writing them holds up no scrape
 CHANGES_MAX = 100  # gather before they are brought into the sums
@@ -242,6 +242,20 @@ class Ledger:
     def corrections(self) -> dict[str, int]:
         """By agent, what the sessions cost more than the totals say, in picodollars."""
         return repricing.corrections(self._state.metadata)
+
+    def cost_since(self, start: float) -> dict[tuple[str, str], int]:
+        """Return the list price in picodollars by agent and project, since a time.
+
+        The hour of the time is included.
+        """
+        state = self._state
+        counting.apply(state)
+        costs: dict[tuple[str, str], int] = {}
+        for number, cost in self._mending(lambda: state.store.cost_since(hour_of(start))).items():
+            record = state.sessions.numbered(number)
+            key = record.agent, record.project
+            costs[key] = costs.get(key, 0) + cost
+        return costs
 
     def roll_up(self, before: float) -> bool:
         """Store what is from before a time with less detail; return whether more is left to do.

@@ -21,6 +21,8 @@ from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
 from agtop_exporter.model import AgtopError
 
+COST_OF_HOUR = list(TABLES["hourly"].columns).index("cost") - 3  # without the key
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
@@ -179,6 +181,15 @@ class Store(StoredRows):
                 yield key, entry
         for key, data in self._events.items():
             yield key, _decode(data)
+
+    def cost_since(self, hour: int) -> dict[int, int]:
+        """Return the cost in picodollars by session, from an hour on. Raises DamagedError."""
+        statement = "SELECT session, SUM(cost) FROM hourly WHERE hour >= ? GROUP BY session"
+        costs = {session: int(cost) for session, cost in self._select(statement, (hour,))}
+        for (session, _, at), sums in self._hourly.items():
+            if at >= hour:
+                costs[session] = costs.get(session, 0) + sums[COST_OF_HOUR]
+        return costs
 
     def entries_after(
         self, key: bytes, number: int

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import msgspec
 
 from agtop_exporter.model.batch import RateLimit
+from agtop_exporter.model.budget import BudgetUse
 from agtop_exporter.model.session import Session
 from agtop_exporter.model.usage import Series
 
@@ -82,6 +83,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     gauges: Mapping[Series, int | float]  # the exporter's own gauges
     agents: tuple[AgentStatus, ...]
     rate_limits: tuple[RateLimit, ...] = ()
+    budgets: tuple[BudgetUse, ...] = ()
     price_sources: tuple[PriceSource, ...] = ()
     errors: tuple[RefreshError, ...] = ()  # parts of the refresh that failed
     returned: Mapping[tuple[str, str], Session] = {}  # open sessions, as they were while closed

@@ -15,10 +15,12 @@ from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
+    BudgetUse,
     PriceSource,
     Series,
     Snapshot,
 )
+from agtop_exporter.pipeline.budgets import Budgets
 from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard
@@ -112,6 +114,7 @@ class Pipeline:
         self.agents = {agent.name: agent for agent in wanted}
         self._unwanted = {agent.name for agent in self._all_agents} - set(self.agents)
         self.ledger.keep_titles(wanted=settings.store_titles)
+        self._budgets = Budgets(self.ledger, settings.budgets)
         self._covered = covered_by(settings.plan, self._all_agents)
         self.ledger.cover(self._covered)
         self._views = SessionViews(
@@ -212,10 +215,16 @@ class Pipeline:
             agents=tuple(
                 self._with_processes(status, states.get(status.agent, {})) for status in statuses
             ),
+            budgets=self._uses_of_budgets(now),
             rate_limits=tuple(self.ledger.rate_limits.values()),
             price_sources=self._price_sources,
             errors=self.steps.errors,
         )
+
+    def _uses_of_budgets(self, now: float) -> tuple[BudgetUse, ...]:
+        with self.steps.step("ledger"):
+            return self._budgets.uses(now)
+        return ()
 
     def _roll_up(self, now: float) -> None:
         """Store old history with less detail: once a day, in steps that hold up no refresh."""

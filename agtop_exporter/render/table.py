@@ -25,6 +25,7 @@ from agtop_exporter.model import (
     NO_COST,
     NO_TOKENS,
     PICODOLLARS_PER_USD,
+    BudgetUse,
     Cost,
     ProcessUsage,
     Session,
@@ -113,6 +114,7 @@ def render(  # noqa: PLR0913 - a table depends on these values only
     lines = _lines(columns, shown, color=color and fits)
     notes = [f"{len(top) - ROWS_MAX} more"] if len(top) > ROWS_MAX else []
     notes.append(_totals(snapshot, _state_counts(top, view)))
+    notes += map(_budget, snapshot.budgets)
     page = [*lines, *(_cut(note, width) for note in notes)]
     if not fits:
         page = [_cut(line, width) for line in page]
@@ -189,6 +191,14 @@ def _state_counts(top: Sequence[Session], view: View) -> str:
     )
     parts = [f"{number} {name}" for name, number in asdict(counts).items() if number]
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def _budget(use: BudgetUse) -> str:
+    """Return a line such as `budget claude month: 12.50 of 50.00 USD (25%), projected 48%`."""
+    return (
+        f"budget {_visible(use.name)}: {use.used_usd:.2f} of {use.budget_usd:.2f} USD"
+        f" ({use.used_ratio:.0%}), projected {use.projected_ratio:.0%}"
+    )
 
 
 def _totals(snapshot: Snapshot, states: str) -> str:

@@ -4,7 +4,7 @@ Messages, `--help` and documentation are generated from these fields. To add a s
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from agtop_exporter.model import PLANS, Plan
 from agtop_exporter.pricing.override_fields import problems_of
+from agtop_exporter.settings import budgets
 
 DEFAULT_PORT = 10041
 MAX_PORT = 65_535
@@ -109,6 +110,14 @@ def _price(value: object) -> object:
     return value
 
 
+def _budgets(value: object) -> object:
+    """Return the budgets of a list of tables."""
+    problems = tuple(budgets.problems_of(value, _agent))
+    if problems or not isinstance(value, Sequence):
+        raise PydanticCustomError("override", "no budgets", {"problems": problems})
+    return budgets.decoded(value, _agent)
+
+
 Number = Annotated[float, BeforeValidator(_no_boolean)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
 Price = Annotated[Any, AfterValidator(_price)]
@@ -186,6 +195,15 @@ class Settings(BaseSettings):
             " million tokens. They win over every price list.",
         ),
     ] = {}
+    budgets: Annotated[
+        Any,
+        AfterValidator(_budgets),
+        Form(nouns=("a list of budgets",)),
+        Field(
+            description="Limits of the cost in US dollars per day, week or month, by agent or"
+            " project."
+        ),
+    ] = ()
     plan: Annotated[
         Plan,
         BeforeValidator(_plan),

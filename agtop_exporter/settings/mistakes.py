@@ -107,7 +107,7 @@ def _price_mistakes(one: ErrorDetails) -> Iterator[tuple[Keys, str]]:
     for problem in one["ctx"]["problems"]:
         unknown = tuple(key for key in problem.keys[:1] if key not in KEYS)
         value = one["input"].get(unknown[0]) if unknown and isinstance(one["input"], dict) else None
-        if isinstance(value, dict):
+        if isinstance(value, dict) and place[0] == "prices":
             yield place, _quotes_are_missing([*place[1:], *unknown], value)
         else:
             yield (*place, *problem.keys), problem.why(shown)

@@ -5,6 +5,7 @@ from generator.panels import GREY, ORANGE, bars, board, row, stat, steps, table,
 from generator.variables import Selectors
 
 of = Selectors("agent", "model", "project")
+whole = Selectors()  # a budget may be of all agents and projects
 NOTHING = "No cost"
 CACHE = "=~cache_.+"
 
@@ -211,11 +212,34 @@ SHARES = row(
     ),
 )
 
+NO_BUDGETS = "No budgets in the settings"
+BUDGETS = row(
+    "Budgets",
+    bars(
+        "Used share of the budgets",
+        "Used share of each budget in the present day, week or month, at list prices.",
+        (f"sort_desc({whole('agtop_budget_used_ratio')})", "{{budget}}, {{instance}}"),
+        unit="percentunit",
+        empty=NO_BUDGETS,
+        thresholds=steps((0.9, ORANGE)),
+    ),
+    timeseries(
+        "Projected share of the budgets",
+        "Used share at the end of the period if the mean rate since its start stays the same. "
+        "Above 100 %, the budget will be exceeded.",
+        (whole("agtop_budget_projected_ratio"), "{{budget}}, {{instance}}"),
+        unit="percentunit",
+        empty=NO_BUDGETS,
+        thresholds=steps((1, ORANGE)),
+    ),
+)
+
 BOARD = board(
     "Cost & models",
     "Retail cost and tokens by model, project and agent, and savings by the cache.",
     SUMS,
     COURSE,
     SHARES,
+    BUDGETS,
     since="now-24h",
 )

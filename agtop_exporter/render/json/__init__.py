@@ -23,6 +23,7 @@ from msgspec.structs import astuple
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
     AgentStatus,
+    BudgetUse,
     Cost,
     Plan,
     PriceSource,
@@ -75,6 +76,8 @@ LIMIT = Shape(
     "One rate-limit window, as the agent last recorded it. `used_ratio` 1.0 is exhausted.",
 )
 
+BUDGET = Shape("Budget", keys_of(BudgetUse), "A budget, and how much of it is used.")
+
 PRICES = Shape("PriceSource", keys_of(PriceSource), "A price table, and the date of its data.")
 
 AGENT = Shape(
@@ -92,6 +95,7 @@ DOCUMENT = Shape(
         Key("sessions", list_of(SESSION), lambda snapshot: list(map(SESSION, _newest(snapshot)))),
         Key("totals", TOTALS.type, lambda snapshot: TOTALS(_total(snapshot.sessions))),
         Key("rate_limits", list_of(LIMIT), lambda snapshot: list(map(LIMIT, _limits(snapshot)))),
+        Key("budgets", list_of(BUDGET), lambda snapshot: list(map(BUDGET, snapshot.budgets))),
         Key("price_sources", list_of(PRICES), lambda s: list(map(PRICES, s.price_sources))),
         Key("agents", list_of(AGENT), lambda snapshot: list(map(AGENT, snapshot.agents))),
     ],
