@@ -4,7 +4,7 @@ Messages, `--help` and documentation are generated from these fields. To add a s
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticKnownError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agtop_exporter.model import PLANS, Plan
+from agtop_exporter.model import PLANS, Budget, Plan
 from agtop_exporter.pricing.override_fields import problems_of
 from agtop_exporter.settings import budgets
 
@@ -110,10 +110,10 @@ def _price(value: object) -> object:
     return value
 
 
-def _budgets(value: object) -> object:
+def _budgets(value: tuple[object, ...]) -> tuple[Budget, ...]:
     """Return the budgets of a list of tables."""
     problems = tuple(budgets.problems_of(value, _agent))
-    if problems or not isinstance(value, Sequence):
+    if problems:
         raise PydanticCustomError("override", "no budgets", {"problems": problems})
     return budgets.decoded(value, _agent)
 
@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         ),
     ] = {}
     budgets: Annotated[
-        Any,
+        tuple[Any, ...],
         AfterValidator(_budgets),
         Form(nouns=("a list of budgets",)),
         Field(

@@ -214,14 +214,26 @@ SHARES = row(
 
 NO_BUDGETS = "No budgets in the settings"
 BUDGETS = row(
-    "Budgets",
-    bars(
-        "Used share of the budgets",
-        "Used share of each budget in the present day, week or month, at list prices.",
-        (f"sort_desc({whole('agtop_budget_used_ratio')})", "{{budget}}, {{instance}}"),
-        unit="percentunit",
+    "Budgets and plans",
+    table(
+        "Budgets",
+        "Each budget in the present day, week or month, at list prices. Projected is the used "
+        "share at the end of the period if the mean rate since its start stays the same.",
+        [
+            column("Limit", whole("agtop_budget_usd"), "currencyUSD"),
+            column("Used", whole("agtop_budget_used_ratio"), "percentunit")
+            | {"bar": 1, "thresholds": steps((0.9, ORANGE))},
+            column("Projected", whole("agtop_budget_projected_ratio"), "percentunit"),
+        ],
+        labels=[
+            ("budget", "Budget"),
+            ("period", "Period"),
+            ("agent", "Agent"),
+            ("project", "Project"),
+            ("instance", "Machine"),
+        ],
+        hidden=("job",),
         empty=NO_BUDGETS,
-        thresholds=steps((0.9, ORANGE)),
     ),
     timeseries(
         "Projected share of the budgets",
@@ -231,6 +243,31 @@ BUDGETS = row(
         unit="percentunit",
         empty=NO_BUDGETS,
         thresholds=steps((1, ORANGE)),
+    ),
+    table(
+        "Plans",
+        "The plan of each agent: what its files show, the setting plan, and whether its usage is "
+        "billed.",
+        [{"expr": whole("agtop_plan_info"), "unit": ""}],
+        labels=[
+            ("agent", "Agent"),
+            ("subscription", "Subscription"),
+            ("plan", "Setting"),
+            ("billed", "Billed"),
+            ("instance", "Machine"),
+        ],
+        hidden=("job",),
+        empty="No agents",
+        width=12,
+    ),
+    bars(
+        "Price corrections",
+        "List price of the sessions, at the prices that are known today, minus the counters of "
+        "the cost, which never decrease.",
+        (f"sum by (agent) ({of('agtop_cost_correction_usd')})", "{{agent}}"),
+        unit="currencyUSD",
+        empty="No corrections",
+        width=12,
     ),
 )
 
