@@ -158,11 +158,11 @@ class Pipeline:
         """
         began = perf_counter()
         self.steps.begin()
+        if self.ledger.is_new:
+            self.ledger.assume_priced(self.prices.fingerprint)
         remember_errors(self.ledger, self.steps.before)
         settle()
         self.findings.log_ledger(self.ledger)  # what opening it has met: writing it may go well
-        if self.ledger.is_new:
-            self.ledger.assume_priced(self.prices.fingerprint)
         statuses = self._scanner.scan(self.agents, now, progress=progress, stopping=stopping)
         self.ledger.forget_future_limits(now)
         with self.steps.step("ledger"):

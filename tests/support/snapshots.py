@@ -4,6 +4,7 @@ import msgspec
 
 from agtop_exporter.model import (
     AgentStatus,
+    BudgetUse,
     Cost,
     ModelUsage,
     PriceSource,
@@ -159,6 +160,20 @@ def make_agent(**over):
     return msgspec.structs.replace(status, **over)
 
 
+BUDGET = BudgetUse(
+    name="claude-code day",
+    period="day",
+    agent="claude-code",
+    project="",
+    budget_usd=10.0,
+    used_usd=2.5,
+    used_ratio=0.25,
+    projected_ratio=0.5,
+    started_at=NOW - 43_200,
+    resets_at=NOW + 43_200,
+)
+
+
 def make_snapshot(*sessions, **over):
     """Return a snapshot of these sessions, all published, or of one session."""
     sessions = sessions or (make_session(),)
@@ -171,6 +186,7 @@ def make_snapshot(*sessions, **over):
         "gauges": make_gauges(),
         "agents": (make_agent(),),
         "rate_limits": (RateLimit("codex", "5h", 0.25, NOW - 60, NOW + 3_600, 18_000, "rollout"),),
+        "budgets": (BUDGET,),
         "price_sources": (PriceSource("genai-prices", "0.2.3", NOW - 86_400),),
     }
     return Snapshot(**{**fields, **over})
