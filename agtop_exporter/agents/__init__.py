@@ -84,6 +84,11 @@ def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
     return {agent.name: agent.signature for agent in agents}
 
 
+def covered_by(plan: Plan, agents: Iterable[Agent]) -> frozenset[str]:
+    """Return the names of the agents whose usage is not billed with a value of `--plan`."""
+    return frozenset(a.name for a in agents if plan == "included" or plan in a.plan_covers)
+
+
 def walk(
     directory: Path | str, *, suffix: str | tuple[str, ...], depth: int
 ) -> Iterator[os.DirEntry[str]]:

@@ -15,6 +15,7 @@ from agtop_exporter.model import AgtopError
 from agtop_exporter.settings import Settings, suggestion
 
 INVALID_CHOICE = re.compile(r"invalid choice: '?(.*?)'? \(choose from", re.DOTALL)
+MISSING_WORD = re.compile(r"the following arguments are required: (.*)", re.DOTALL)
 NEEDLESS_VALUE = re.compile(r"ignored explicit argument (.*)", re.DOTALL)
 
 
@@ -29,10 +30,17 @@ class UnknownCommandError(UsageError):
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises UsageError instead of printing the usage and exiting."""
 
+    @property
+    def usage_words(self) -> str:
+        """The command without its options, as a user types it."""
+        return (self.usage or "").removesuffix(" [OPTION]...")
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with a message of one line."""
         if found := INVALID_CHOICE.search(message):
             raise UnknownCommandError(found[1])
+        if missing := MISSING_WORD.fullmatch(message):
+            raise UsageError(f"{missing[1]} is missing: type `{self.usage_words}`")
         text = NEEDLESS_VALUE.sub(r"takes no value, got \1", message)
         raise UsageError(text.removeprefix("argument "))
 
@@ -90,6 +98,9 @@ def _add_options(
     version = f"{program.name} {__version__}"
     parser.add_argument(*HELP.names, action="help", help=HELP.help)
     parser.add_argument(*VERSION.names, action="version", version=version, help=VERSION.help)
+    name, text = command.operand
+    if name:
+        parser.add_argument(name.lower(), metavar=name, help=text)
     settings = parser.add_argument_group("settings [default; variable]")
     for option in command.all_options():
         target = parser if option in command.options else settings
@@ -123,6 +134,8 @@ def _check(program: Program, command: Command, given: Sequence[str]) -> None:
     """Reject options that the command does not have, and combinations without a meaning."""
     own = {option.dest: option for option in command.all_options()}
     for name in given:
+        if name == command.operand[0].lower():
+            continue
         if name not in own:
             raise UsageError(_not_an_option(program, command, f"--{name.replace('_', '-')}"))
         needed = command.needs.get(name)

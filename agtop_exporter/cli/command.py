@@ -60,6 +60,7 @@ class Command:
     instead: Mapping[str, str] = field(default_factory=dict)  # option -> module, the first wins
     needs: Mapping[str, str] = field(default_factory=dict)  # option -> the option that it needs
     excludes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    operand: tuple[str, str] = ("", "")  # the word that the command needs: its name, its help
 
     def all_options(self) -> tuple[Option, ...]:
         """Return the options of the command and those of its settings."""
@@ -69,7 +70,7 @@ class Command:
 
     def typed(self, program: str) -> str:
         """Return the words that run the command."""
-        return f"{program} {self.name}".rstrip()
+        return f"{program} {self.name} {self.operand[0]}".rstrip()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from datetime import UTC, datetime
 
 from agtop_exporter.cli.command import Command, Option, Program
 from agtop_exporter.settings import Settings
@@ -23,7 +24,10 @@ READING = (
 )
 """Settings of commands that read the agents' files."""
 
-ONLY_IN_FILE = {"prices", "store_titles"}  # or in a variable
+PRICING = ("cache_dir", "no_pricing_refresh", "refresh_pricing")
+"""Settings of commands that look prices up."""
+
+ONLY_IN_FILE = {"budgets", "prices", "store_titles"}  # or in a variable
 ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
 """Every setting that fits into an option."""
 
@@ -42,11 +46,38 @@ def _delay(text: str) -> float:
     return max(SHORTEST_DELAY_SECONDS, seconds)
 
 
+def _moment(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        expected = "a day such as 2026-03-01 or a time such as 2026-03-01T14:30:00Z"
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
 WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
+AT = Option(
+    ("--at",),
+    "The day, or the time, of the price: 2026-03-01, 2026-03-01T14:30:00Z (default: now).",
+    default=None,
+    arguments={"metavar": "DATE", "type": _moment},
+)
+PROVIDER = Option(
+    ("--provider",),
+    "Who bills the tokens, such as anthropic, openrouter or aws (default: the model's maker).",
+    default="",
+    arguments={"metavar": "NAME"},
+)
+TIER = Option(
+    ("--tier",),
+    "The service tier or speed, such as fast, priority, flex or batch (default: all).",
+    default="",
+    arguments={"metavar": "NAME"},
+)
 DELAY = Option(
     ("-d", "--delay"),
     f"Time between two tables of --watch (default: {DELAY_SECONDS:g}).",
@@ -80,6 +111,12 @@ EXPORTER = Program(
             summary="Validate the settings, and print them.",
             module="check_config",
             settings=ALL,
+        ),
+        Command(
+            name="reprice",
+            summary="Give all counted usage the prices that are known today. Counters stay.",
+            module="reprice",
+            settings=("home", "plan", "state_dir", "no_state", *PRICING),
         ),
         Command(
             name="catalogue",
@@ -126,6 +163,15 @@ AGTOP = Program(
             options=(JSON, SCHEMA),
             settings=READING,
             instead={"schema": "schema"},
+        ),
+        Command(
+            name="price",
+            summary="Explain the price of a model: its source, every rate, and what other sources"
+            " list.",
+            module="price",
+            options=(AT, PROVIDER, TIER, JSON),
+            settings=PRICING,
+            operand=("MODEL", "The name of the model, as in a transcript."),
         ),
     ),
 )

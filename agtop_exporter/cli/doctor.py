@@ -25,12 +25,13 @@ def run(options: Namespace) -> None:
     """Print the report; the exit status is 1 if there are problems."""
     settings = settings_of(options)
     log_for_people(settings)
-    problems = []
+    problems, corrections = [], {}
     if not settings.no_state:
         with contextlib.closing(Ledger(state_directory(settings), read_only=True)) as ledger:
             problem = ledger.problem()
             problems += [problem] if problem else []
             problems += doctor.daemon_problems(remembered_errors(ledger))
+            corrections = ledger.corrections
     with (
         contextlib.closing(Ledger()) as ledger,
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
@@ -40,7 +41,9 @@ def run(options: Namespace) -> None:
         records = RecordCounts()
         pipeline.findings.on_batch = records.add
         snapshot = refresh(pipeline, now())
-        report = doctor.examine(pipeline, snapshot, problems=problems, records=records)
+        report = doctor.examine(
+            pipeline, snapshot, problems=problems, records=records, corrections=corrections
+        )
     write(doctor.as_json(report) if options.json else text.render(report))
     if report.needs_attention:
         sys.exit(1)

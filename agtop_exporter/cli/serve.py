@@ -6,6 +6,7 @@ from argparse import Namespace
 from functools import partial
 
 from agtop_exporter import platforms
+from agtop_exporter.agents import covered_by, load_agents
 from agtop_exporter.cli.wiring import (
     environment,
     make_pipeline,
@@ -27,7 +28,8 @@ def run(options: Namespace) -> None:
     in_journal = "JOURNAL_STREAM" in environment()  # set by systemd; the journal has timestamps
     configure_logging = partial(log_as_daemon, timestamps=not in_journal)
     configure_logging(settings)
-    ledger = Ledger(None if settings.no_state else state_directory(settings))
+    directory = None if settings.no_state else state_directory(settings)
+    ledger = Ledger(directory, covered=covered_by(settings.plan, load_agents()))
     with contextlib.closing(ledger):
         pipeline = make_pipeline(settings, ledger, keep_closed=False)
         Daemon(

@@ -7,6 +7,7 @@ without problems and 1 with problems.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -23,8 +24,9 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import Disagreement, PriceCard
+from agtop_exporter.pricing.explanation import Explanation, explain_used, usd
 
-TOKENS_PER_PRICE = 1_000_000
+NO_CORRECTIONS: Mapping[str, int] = MappingProxyType({})
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -87,7 +89,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Price(msgspec.Struct, frozen=True):
-    """The price that was used for a model, in US dollars per million tokens.
+    """The price of a model in one source, in US dollars per million tokens.
 
     `priced_as` is the name of the model in the price source, and `match` how it was found. If the
     price depends on the length of the prompt, this is the price of short prompts.
@@ -115,9 +117,10 @@ class Report(msgspec.Struct, frozen=True):
 
     agents: tuple[Finding, ...]
     price_sources: tuple[PriceSource, ...]
-    prices_used: tuple[Price, ...]
+    prices_used: tuple[Explanation, ...]
     price_conflicts: tuple[PriceConflict, ...]
     problems: tuple[str, ...]
+    cost_corrections_usd: dict[str, float] = {}  # by agent, of the daemon's ledger
 
     @property
     def needs_attention(self) -> bool:
@@ -125,28 +128,29 @@ class Report(msgspec.Struct, frozen=True):
         return bool(self.problems or any(finding.needs_attention for finding in self.agents))
 
 
-def examine(
+def examine(  # noqa: PLR0913 - all that a report is made of
     pipeline: Pipeline,
     snapshot: Snapshot,
     *,
     problems: Sequence[str],
     records: RecordCounts,
+    corrections: Mapping[str, int] = NO_CORRECTIONS,
     drives: Path = DRIVES,
 ) -> Report:
     """Return the report on a refresh that read all files.
 
+    `corrections` are those of the daemon's ledger, see `Ledger.corrections`.
     `problems` were found before the refresh, and `records` are those of the refresh. `drives` is
     where drives of Windows are mounted.
     """
-    used = pipeline.prices.used()
-    models = {use.model for use in used}
+    models = {use.model for use in pipeline.prices.used()}
     return Report(
         agents=tuple(
             _finding(agent, pipeline, snapshot, records.of(name), drives)
             for name, agent in pipeline.agents.items()
         ),
         price_sources=snapshot.price_sources,
-        prices_used=tuple(dict.fromkeys(_price(use.model, use.card) for use in used)),
+        prices_used=explain_used(pipeline.prices, now=snapshot.generated_at),
         price_conflicts=tuple(
             _conflict(one)
             for one in pipeline.prices.known_price_disagreements(snapshot.generated_at)
@@ -158,6 +162,9 @@ def examine(
             *pipeline.prices.problems,
             *pipeline.prices.unknown_prices(),
         ),
+        cost_corrections_usd={
+            agent: amount / PICODOLLARS_PER_USD for agent, amount in corrections.items() if amount
+        },
     )
 
 
@@ -233,15 +240,14 @@ def _conflict(one: Disagreement) -> PriceConflict:
 
 def _price(model: str, card: PriceCard) -> Price:
     rates = card.tiers[0][1]
-    usd = PICODOLLARS_PER_USD / TOKENS_PER_PRICE
     return Price(
         model=model,
         source=card.source,
         priced_as=card.model,
         match=card.match,
-        input_usd=rates.input / usd,
-        cache_read_usd=rates.cache_read / usd,
-        output_usd=rates.output / usd,
+        input_usd=usd(rates.input),
+        cache_read_usd=usd(rates.cache_read),
+        output_usd=usd(rates.output),
     )
 
 

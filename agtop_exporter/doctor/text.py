@@ -180,12 +180,16 @@ def _source(source: PriceSource) -> str:
 
 
 def _about_prices(report: Report) -> Iterator[str]:
-    for price in report.prices_used:
-        if price.match in GUESSED:
-            yield (
-                f"{price.model} has the price of {price.priced_as} in {price.source}"
-                f" ({price.match})"
-            )
+    guessed = (price for price in report.prices_used if price.match in GUESSED)
+    yield from dict.fromkeys(
+        f"{price.model} has the price of {price.priced_as} in {price.source} ({price.match})"
+        for price in guessed
+    )
+    for agent, usd in sorted(report.cost_corrections_usd.items()):
+        yield (
+            f"{agent} costs {abs(usd):.4f} USD {'more' if usd > 0 else 'less'} at today's prices"
+            " than its counters say; sessions and reports have today's prices"
+        )
     for conflict in report.price_conflicts:
         yield _about_conflict(conflict)
 

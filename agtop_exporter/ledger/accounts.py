@@ -63,5 +63,9 @@ class Accounts:
 
 def _as_counted(entry: Entry, before: Entry) -> Entry:
     return msgspec.structs.replace(
-        entry, requests=before.requests, tokens=before.tokens, cost=before.cost
+        entry,
+        requests=before.requests,
+        tokens=before.tokens,
+        cost=before.cost,
+        reported_cost=before.reported_cost,
     )

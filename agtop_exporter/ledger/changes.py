@@ -14,12 +14,14 @@ class Changes:
     def __init__(self) -> None:
         self.usage: dict[Place, ModelUsage] = {}
         self.counts: Counter[tuple[int, str, str]] = Counter()
+        self.billed: Counter[tuple[int, str]] = Counter()  # above the cost, by session and model
 
     def add(self, entry: Entry) -> None:
         """Add what an entry says."""
         if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
+        self._bill(entry, 1)
         self._count(entry, 1)
 
     def add_changes(self, other: "Changes") -> None:
@@ -27,20 +29,26 @@ class Changes:
         for place, usage in other.usage.items():
             self.usage[place] = self.usage.get(place, ModelUsage()) + usage
         self.counts.update(other.counts)
+        self.billed.update(other.billed)
 
     def take(self, entry: Entry) -> None:
         """Take away what an entry said."""
         if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
+        self._bill(entry, -1)
         self._count(entry, -1)
 
     def net(self) -> "Changes":
         """Return the changes without the places where nothing changed in the end."""
         net = Changes()
         net.usage = {place: usage for place, usage in self.usage.items() if usage != NO_USAGE}
-        net.counts = self.counts
+        net.counts, net.billed = self.counts, self.billed
         return net
+
+    def _bill(self, entry: Entry, sign: int) -> None:
+        if entry.reported_cost is not None:
+            self.billed[entry.session, entry.model] += sign * entry.billed
 
     def _count(self, entry: Entry, sign: int) -> None:
         for _, name in entry.tools:

@@ -73,7 +73,7 @@ class Merging:
         if before is not None and before.session in self._state.sessions.lost:
             before = self._adopt(key, before, entry.session)
         if total is not None:
-            entry = _with_price(self._accounts.lacking(entry, before, total), price)
+            entry = _with_price(self._accounts.lacking(entry, before, total), entry, price)
         if before is None:
             self._put(key, entry)
             self._changes.add(entry)
@@ -221,7 +221,7 @@ def reprice(state: LedgerState, price: Price) -> int:
     """
     priced = 0
     for key, entry in state.store.unpriced().items():
-        cost = price(_as_event(entry))
+        cost = price(as_event(entry))
         if cost is not None:
             new = msgspec.structs.replace(entry, cost=cost)
             state.changes.take(entry)
@@ -248,6 +248,11 @@ def _apply_to_sessions(state: LedgerState, changes: Changes) -> None:
         if record.models[model] == NO_USAGE:
             del record.models[model]  # another session has a better claim to all of it
         state.store.add_hourly(place, hourly_sums(usage))
+    for (session, model), amount in changes.billed.items():
+        if amount:
+            record = state.sessions.change(session)
+            record.billed[model] = record.billed.get(model, 0) + amount
+            state.remember_bill(record)
     for (session, kind, name), number in changes.counts.items():
         if number:
             record = state.sessions.change(session)
@@ -270,6 +275,9 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
     """Add what all sessions gained or lost together: an event that only moves adds nothing."""
     by_model: dict[tuple[str, str], ModelUsage] = {}
     by_project: dict[tuple[str, str], list[int]] = {}
+    billed: Counter[tuple[str, str]] = Counter()
+    for (session, model), amount in changes.billed.items():
+        billed[state.sessions.numbered(session).agent, model] += amount
     for (session, model, _), usage in changes.usage.items():
         record = state.sessions.numbered(session)
         key = record.agent, model
@@ -279,6 +287,9 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
         spent[1] += usage.cost.total
     for (agent, model), net in without_moved(by_model).items():
         state.totals.add_usage(agent, model, net)
+        billed[agent, model] += net.cost.total
+    for (agent, model), amount in billed.items():
+        state.totals.add_bill(agent, model, 0 if agent in state.covered else amount)
     for (agent, project), (tokens, cost) in by_project.items():
         state.totals.add_project(agent, project, tokens=tokens, cost=cost)
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -295,7 +306,8 @@ def hourly_sums(usage: ModelUsage) -> tuple[int, ...]:
     return (usage.requests, *astuple(usage.tokens), cost.total, cost.unpriced_tokens)
 
 
-def _as_event(entry: Entry) -> UsageEvent:
+def as_event(entry: Entry) -> UsageEvent:
+    """Return what a price depends on."""
     return UsageEvent(
         key="",
         session_id="",
@@ -311,11 +323,18 @@ def _as_event(entry: Entry) -> UsageEvent:
     )
 
 
-def _with_price(part: Entry, price: Price) -> Entry:
-    """Price an event of which only a part counts."""
-    if part.cost is not None or not (part.requests or part.tokens.total):
+def _with_price(part: Entry, whole: Entry, price: Price) -> Entry:
+    """Price an event of which only a part counts.
+
+    The tokens of the rest have been counted with their list price. What is billed for the whole
+    event differs from that by as much as before, so the part may have a negative bill.
+    """
+    if part.cost is None and (part.requests or part.tokens.total):
+        part = msgspec.structs.replace(part, cost=price(as_event(part)))
+    if part.tokens == whole.tokens or whole.reported_cost is None:
         return part
-    return msgspec.structs.replace(part, cost=price(_as_event(part)))
+    cost = part.cost.total if part.cost is not None else 0
+    return msgspec.structs.replace(part, reported_cost=cost + whole.billed)
 
 
 def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
@@ -323,7 +342,7 @@ def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
     if _priced_by(merged) == _priced_by(before):
         cost = before.cost
     else:
-        cost = price(_as_event(merged))
+        cost = price(as_event(merged))
         if cost is not None and before.cost is not None:
             cost = cost.max(before.cost)
     return msgspec.structs.replace(merged, cost=cost or before.cost)

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from agtop_exporter.labels import SeriesLimit
-from agtop_exporter.ledger import counting, recovery
+from agtop_exporter.ledger import counting, recovery, repricing
 from agtop_exporter.ledger.counting import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
-from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, SessionState
+from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, SessionState, hour_of
 
 CHECKPOINT_EVENTS = 2_000  # so few that writing them delays no scrape and takes little memory
 CHANGES_MAX = 100  # gather before they are brought into the sums
@@ -23,24 +23,31 @@ T = TypeVar("T")
 class Ledger:
     """The totals, the sessions and the cursors; the one place that changes them."""
 
-    def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
-        """Open the ledger of a state directory, or one in memory.
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        read_only: bool = False,
+        covered: Collection[str] = (),
+    ) -> None:
+        """Open the ledger of a state directory, or one in memory. See `cover` for `covered`.
 
         Raises AgtopError where another daemon writes to the same directory.
         """
         self._news: list[str] = []
         self._recovered: dict[str, bytes] = {}
+        self._covered = frozenset(covered)
         self._state = self._loaded(Store(directory, read_only=read_only))
 
     def _loaded(self, store: Store) -> LedgerState:
         """Read the stored rows; of damaged ones, those that can be read or added up again."""
         incomplete = set(store.file.incomplete) if store.file else set()
-        state = LedgerState(store)
+        state = LedgerState(store, self._covered)
         try:
             state.load()
         except (DamagedError, *BAD_ROW) as error:
             incomplete |= store.repair(error)
-            state = LedgerState(store)
+            state = LedgerState(store, self._covered)
             state.load()
         self._note_repair(store)
         if store.has_rows and (
@@ -211,9 +218,44 @@ class Ledger:
             state.store.erases = True
         state.store_titles = wanted
 
+    def cover(self, agents: Collection[str]) -> None:
+        """Say of which agents the user's plan covers the usage: nothing is billed for it."""
+        self._state.covered = self._covered = frozenset(agents)
+
     def reprice(self, price: Price) -> int:
         """Price what no price was known for; return how many events now have one."""
         return self._mending(lambda: counting.reprice(self._state, price))
+
+    def reprice_step(self, price: Price, prices: str) -> bool:
+        """Give some counted events the prices called `prices`; return whether more are left.
+
+        Sessions and hours change. Totals do not, and `corrections` has the difference.
+        """
+        counting.apply(self._state)
+        return self._mending(lambda: repricing.reprice_step(self._state, price, prices))
+
+    def assume_priced(self, prices: str) -> None:
+        """Say that all events of a new ledger will be counted with the prices called `prices`."""
+        self.remember(repricing.PRICED_WITH, prices.encode())
+
+    @property
+    def corrections(self) -> dict[str, int]:
+        """By agent, what the sessions cost more than the totals say, in picodollars."""
+        return repricing.corrections(self._state.metadata)
+
+    def cost_since(self, start: float) -> dict[tuple[str, str], int]:
+        """Return the list price in picodollars by agent and project, since a time.
+
+        The hour of the time is included.
+        """
+        state = self._state
+        counting.apply(state)
+        costs: dict[tuple[str, str], int] = {}
+        for number, cost in self._mending(lambda: state.store.cost_since(hour_of(start))).items():
+            record = state.sessions.numbered(number)
+            key = record.agent, record.project
+            costs[key] = costs.get(key, 0) + cost
+        return costs
 
     def roll_up(self, before: float) -> bool:
         """Store what is from before a time with less detail; return whether more is left to do.

@@ -41,6 +41,13 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return bool(self.requests or self.web_searches)
 
     @property
+    def billed(self) -> int:
+        """What is billed in picodollars above the cost; 0 if the agent did not record it."""
+        if self.reported_cost is None:
+            return 0
+        return self.reported_cost - (self.cost.total if self.cost is not None else 0)
+
+    @property
     def claim(self) -> tuple[bool, float]:
         """The sort key of a session's claim to the event. The smallest claim wins."""
         return self.copied, self.time or math.inf

@@ -17,7 +17,14 @@ from agtop_exporter.model import ModelUsage, SessionState, hour_of
 OF_SESSIONS = frozenset({"sessions", "session_models", "session_tools"})
 FROM_EVENTS = frozenset(
     {"requests", "tokens", "reasoning_tokens", "unpriced_tokens", "cost", "turns", "compactions"}
-    | {"tool_calls", "tool_call_errors", "project_tokens", "project_cost", "sessions_started"}
+    | {
+        "billed",
+        "tool_calls",
+        "tool_call_errors",
+        "project_tokens",
+        "project_cost",
+        "sessions_started",
+    }
 )
 """The totals that the events and sessions determine."""
 
@@ -33,6 +40,9 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
     least = _totals_of(state)
     if "totals" in incomplete or lack(state.totals, least):
         state.totals.raise_to(least)
+    for series, value in least.values.items():
+        if series[0] == "billed":  # an older version did not count it
+            state.totals.add(series, value - state.totals.values.get(series, 0))
     after_damage(state, incomplete)
     if "sessions" in incomplete:  # only the transcripts have what was known of them
         for agent, path in state.files():
@@ -80,7 +90,10 @@ def _add_up_sessions(state: LedgerState) -> None:
     for (session, model), usage in models.items():
         known = state.sessions.numbered(session).models.get(model, ModelUsage())
         if usage.requests >= known.requests:
-            state.sessions.change(session).models[model] = usage.bounded()
+            record = state.sessions.change(session)
+            record.models[model] = usage.bounded()
+            record.billed[model] = changes.billed[session, model]
+            state.remember_bill(record)
     for (session, kind, name), number in changes.counts.items():
         _raise_count(state.sessions.change(session), kind, name, number)
     state.sessions.unsaved.update(state.sessions.numbers())
@@ -101,11 +114,13 @@ def _totals_of(state: LedgerState) -> Totals:
     least = state.totals.like()
     counts: Counter[tuple[str, str, str]] = Counter()
     models: dict[tuple[str, str], ModelUsage] = {}
+    billed: Counter[tuple[str, str]] = Counter()
     for record in state.sessions.values():
         usage = record.usage
         for model, used in record.models.items():
             key = record.agent, model
             models[key] = models.get(key, ModelUsage()) + used
+            billed[key] += record.billed.get(model, 0)
         least.add_project(
             record.agent, record.project, tokens=usage.tokens.total, cost=usage.cost.total
         )
@@ -117,6 +132,8 @@ def _totals_of(state: LedgerState) -> Totals:
                 counts[kind, record.agent, name] += number
     for (agent, model), used in models.items():
         least.add_usage(agent, model, used)
+        if agent not in state.covered and not state.totals.has_bill(agent, model):
+            least.add_bill(agent, model, used.cost.total + billed[agent, model])
     for (kind, agent, name), number in (+counts).items():
         least.count(kind, agent, name, number)
     return least

@@ -126,9 +126,7 @@ def _calls_of(text: str) -> Calls:
 SESSION_COLUMNS = tuple(TABLES["sessions"].columns)
 _SIGNAL_COLUMNS = {"signal": "kind", "signal_reason": "reason", "signal_detail": "detail"}
 _FACTS = SessionUpdate.__struct_fields__
-_FIELDS = tuple(  # without the last two, which `session_floors` has
-    name for name in SessionState.__struct_fields__ if name not in ("floor_tokens", "floor_cost")
-)
+_FIELDS = SessionState.__struct_fields__[:-3]  # `session_floors` and the metadata have the rest
 
 
 def _attribute(column: str) -> str:

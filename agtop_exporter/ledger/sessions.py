@@ -135,12 +135,13 @@ class Sessions(Mapping[Key, SessionState]):
         return bool(found)
 
     def keep_floors(self) -> None:
-        """Store the published usage of sessions that lost events to another session."""
+        """Store the published usage of sessions that lost events or cost less than before."""
         published = {number: packed for number, packed in self._before.items() if packed}
         for number, packed in published.items():
             before = _decode(packed).usage.bounded()
             now = self.numbered(number).usage
-            if now.tokens.max(before.tokens) != now.tokens:
+            fell = now.tokens.max(before.tokens) != now.tokens
+            if fell or now.cost.total < before.cost.total:
                 record = self.change(number)
                 record.floor_tokens = record.floor_tokens.max(before.tokens)
                 record.floor_cost = record.floor_cost.max(before.cost)

@@ -18,6 +18,7 @@ from agtop_exporter.model import Cursor, RateLimit, Series, SessionState, Sessio
 
 GENERATION = "generation"  # metadata: the number of the last commit
 RESTORING = "restoring"  # metadata: keys of events were lost, and files are read again for them
+BILLED = "billed"  # metadata: what is billed above the cost of a session, by model
 
 LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # of a rate limit
 WINDOWS_MAX = 8  # rate-limit windows of one agent
@@ -36,8 +37,9 @@ T = TypeVar("T")
 class LedgerState:
     """Totals, sessions and cursors over a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, covered: frozenset[str] = frozenset()) -> None:
         self.store = store
+        self.covered = covered  # agents whose usage the user's plan covers
         self.store_titles = True
         self.totals = Totals()
         self.sessions = Sessions()
@@ -58,13 +60,13 @@ class LedgerState:
     def load(self) -> None:
         """Read the stored rows. Raises DamagedError or one of rows.BAD_ROW."""
         store = self.store
+        self.metadata.update(map(rows.metadata_of, store.all("metadata")))
         self.sessions.load(self._stored_sessions())
         self.totals.load(map(rows.total_of, store.all("totals")))
         for agent, path, cursor in map(rows.cursor_of, store.all("cursors")):
             self.cursors.setdefault(agent, {})[path] = _without_state(cursor)
         for limit in map(rows.limit_of, store.all("rate_limits")):
             self.rate_limits[limit.agent, limit.window] = limit
-        self.metadata.update(map(rows.metadata_of, store.all("metadata")))
         self.generation = int(self.metadata.pop(GENERATION, b"0"))
         if self.metadata.get(RESTORING):
             self.restore_keys()
@@ -85,7 +87,19 @@ class LedgerState:
                 record.tool_errors.update({tool: errors} if errors else {})
             for _, tokens, cost in floors.of(number):
                 record.floor_tokens, record.floor_cost = tokens, cost
+            record.billed = self._stored_bill(record)
             yield record
+
+    def _stored_bill(self, record: SessionState) -> dict[str, int]:
+        """Return `SessionState.billed`, which has a name in the metadata and no column."""
+        try:
+            return msgspec.json.decode(self.metadata.get(_bill(record), b"{}"), type=dict[str, int])
+        except msgspec.MsgspecError:
+            return {}
+
+    def remember_bill(self, record: SessionState) -> None:
+        """Store `SessionState.billed`."""
+        self.remember(_bill(record), msgspec.json.encode(record.billed))
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -220,6 +234,10 @@ class LedgerState:
             for agent, path in self.changed_cursors
             if path not in self.cursors.get(agent, {})
         ]
+
+
+def _bill(record: SessionState) -> str:
+    return f"{BILLED}/{record.agent}/{record.session_id}"
 
 
 def _without_state(cursor: Cursor) -> Cursor:

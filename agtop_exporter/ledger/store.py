@@ -21,6 +21,8 @@ from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
 from agtop_exporter.model import AgtopError
 
+COST_OF_HOUR = list(TABLES["hourly"].columns).index("cost") - 3  # without the key
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
@@ -179,6 +181,27 @@ class Store(StoredRows):
                 yield key, entry
         for key, data in self._events.items():
             yield key, _decode(data)
+
+    def cost_since(self, hour: int) -> dict[int, int]:
+        """Return the cost in picodollars by session, from an hour on. Raises DamagedError."""
+        statement = "SELECT session, SUM(cost) FROM hourly WHERE hour >= ? GROUP BY session"
+        costs = {session: int(cost) for session, cost in self._select(statement, (hour,))}
+        for (session, _, at), sums in self._hourly.items():
+            if at >= hour:
+                costs[session] = costs.get(session, 0) + sums[COST_OF_HOUR]
+        return costs
+
+    def entries_after(
+        self, key: bytes, number: int
+    ) -> tuple[list[tuple[bytes, Entry]], bytes | None]:
+        """Return up to `number` stored events by key, and the last key; None after the last event.
+
+        With an empty key, the events that are not on disk yet come first. Raises DamagedError.
+        """
+        found = [] if key else self.new_entries()
+        stored = list(self._stored(f"WHERE key > ? ORDER BY key LIMIT {number}", (key,)))
+        found += [(k, entry) for k, entry in stored if k not in self._events]
+        return found, stored[-1][0] if len(stored) == number else None
 
     def new_entries(self) -> list[tuple[bytes, Entry]]:
         """Return the events that are not on disk yet."""

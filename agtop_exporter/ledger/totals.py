@@ -86,6 +86,14 @@ class Totals:
             self.add(("cost", agent, model, "unsplit", "reported"), net.cost.reported)
         self.add(("unpriced_tokens", agent, model), net.cost.unpriced_tokens)
 
+    def add_bill(self, agent: str, model: str, amount: int) -> None:
+        """Add what is billed for a model, in picodollars."""
+        self.add(("billed", agent, self._label("requests", agent, model)), amount)
+
+    def has_bill(self, agent: str, model: str) -> bool:
+        """Return whether there is a total of what is billed for a model."""
+        return any(("billed", agent, label) in self.values for label in (model or UNKNOWN, OTHER))
+
     def add_project(self, agent: str, project: str, *, tokens: int, cost: int) -> None:
         """Add what was used in a project."""
         project = self._label("project_tokens", agent, project)

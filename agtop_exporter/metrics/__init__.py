@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from agtop_exporter.metrics.aggregates import AGGREGATES
+from agtop_exporter.metrics.budgets import BUDGET_METRICS
 from agtop_exporter.metrics.exporter import EXPORTER
 from agtop_exporter.metrics.metric import (
     Exposition,
@@ -44,7 +45,12 @@ __all__ = [
     "zero_first",
 ]
 
-CATALOGUE: tuple[Metric, ...] = (*AGGREGATES, *SESSION_METRICS, *EXPORTER)
+CATALOGUE: tuple[Metric, ...] = (
+    *AGGREGATES,
+    *BUDGET_METRICS,
+    *SESSION_METRICS,
+    *EXPORTER,
+)
 
 
 def collect(snapshot: Snapshot) -> Exposition:

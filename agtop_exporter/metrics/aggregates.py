@@ -17,16 +17,24 @@ from agtop_exporter.metrics.limits import (
 )
 from agtop_exporter.metrics.metric import (
     Collect,
+    HistogramValue,
     Metric,
     Number,
     Sample,
     agent_histograms,
     agent_totals,
     each_agent,
+    gauges,
     totals,
     usd_totals,
 )
-from agtop_exporter.model import STATE_KINDS, WAITING_BOUNDS_SECONDS, RateLimit, Snapshot
+from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
+    STATE_KINDS,
+    WAITING_BOUNDS_SECONDS,
+    RateLimit,
+    Snapshot,
+)
 
 RATE_LIMIT_LIFE_SECONDS = 86_400
 """A record of a rate limit is published for this time."""
@@ -40,6 +48,19 @@ def _sessions(snapshot: Snapshot) -> Iterator[Sample]:
         if status.up is not None:
             for kind in STATE_KINDS:
                 yield (status.agent, kind), status.states.get(kind, 0)
+
+
+def _corrections(snapshot: Snapshot) -> Iterator[Sample]:
+    for labels, amount in gauges("cost_correction")(snapshot):
+        if not isinstance(amount, HistogramValue):
+            yield labels, amount / PICODOLLARS_PER_USD
+
+
+def _plans(snapshot: Snapshot) -> Iterator[Sample]:
+    for status in snapshot.agents:
+        if status.enabled:
+            billed = "false" if status.included else "true"
+            yield (status.agent, status.subscription or "", snapshot.plan, billed), 1
 
 
 def _rate_limits(value_of: Callable[[RateLimit], Number | None]) -> Collect:
@@ -80,14 +101,49 @@ AGGREGATES = (
         name="agtop_cost_usd_total",
         kind="counter",
         labels=("agent", "model", "token_type", "cost_source"),
-        help="Retail cost in US dollars at the prices at the time of each request, as of the last "
+        help="List price in US dollars at the prices at the time of each request, as of the last "
         "background scan. cost_source is estimated (from a price table) or reported (by the "
-        "agent; token_type is then unsplit). The token_type web_search is the fees for web "
-        "searches.",
+        "agent, where no list price is known; token_type is then unsplit). The token_type "
+        "web_search is the fees for web searches.",
         otel_name="agtop.cost.usd",
         otel_unit="{USD}",
         limits=(AGENTS, MODELS, COST_TYPES),
         collect=usd_totals("cost"),
+    ),
+    Metric(
+        name="agtop_billed_usd_total",
+        kind="counter",
+        labels=("agent", "model"),
+        help="Billed cost in US dollars, as of the last background scan: what the agent recorded "
+        "as its cost (such as AI credits of Copilot), else the list price; 0 while the setting "
+        "plan covers the agent. agtop_cost_usd_total is the list price.",
+        otel_name="agtop.billed.usd",
+        otel_unit="{USD}",
+        limits=(AGENTS, MODELS),
+        collect=usd_totals("billed"),
+    ),
+    Metric(
+        name="agtop_cost_correction_usd",
+        kind="gauge",
+        labels=("agent",),
+        help="US dollars by which the list price of the sessions, at the prices that are known "
+        "today, is above agtop_cost_usd_total, which never decreases; below 0 if it is less. "
+        "Absent without a correction.",
+        otel_name="agtop.cost.correction.usd",
+        otel_unit="{USD}",
+        limits=(AGENTS,),
+        collect=_corrections,
+    ),
+    Metric(
+        name="agtop_plan_info",
+        kind="info",
+        labels=("agent", "subscription", "plan", "billed"),
+        help="The plan of an agent's account: subscription is what its files show, or empty; plan "
+        "is the setting; billed is true, or false if the setting covers the agent. The value is "
+        "always 1.",
+        otel_name="agtop.plan.info",
+        limits=(AGENTS,),
+        collect=_plans,
     ),
     Metric(
         name="agtop_unpriced_tokens_total",

@@ -262,7 +262,8 @@ EXPORTER = (
         name="agtop_pricing_last_update_timestamp_seconds",
         kind="gauge",
         labels=("source",),
-        help="Date of a price table's data in unix seconds. Absent if the table has no date.",
+        help="Date of a price table's data in unix seconds: of its download, or of the release of "
+        "a bundled table. Absent if the table has no date.",
         otel_name="agtop.pricing.last_update.timestamp",
         otel_unit="s",
         limits=(SOURCES,),

@@ -16,8 +16,14 @@ from agtop_exporter.labels import (
     SERIES_LIMITS,
 )
 from agtop_exporter.ledger import LABELS_MAX, WINDOWS_MAX
+from agtop_exporter.model import (
+    BUDGETS_MAX,
+    REFRESH_STAGES,
+    STATE_KINDS,
+    TOKEN_TYPES,
+    WAITING_BOUNDS_SECONDS,
+)
 from agtop_exporter.model import COST_TYPES as COSTS
-from agtop_exporter.model import REFRESH_STAGES, STATE_KINDS, TOKEN_TYPES, WAITING_BOUNDS_SECONDS
 from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.settings import Settings
 
@@ -41,6 +47,7 @@ COST_TYPES = Limit(len(COSTS) + 1, "cost types")  # and `unsplit`
 STATES = Limit(len(STATE_KINDS), "states")
 WINDOWS = Limit(WINDOWS_MAX, "windows")
 WAITING = Limit(len(WAITING_BOUNDS_SECONDS) + 3, "buckets, sum and count")  # and the bucket +Inf
+BUDGETS = Limit(BUDGETS_MAX, "budgets")
 SESSIONS = Limit(SESSIONS_MAX, "sessions (setting sessions_max)")
 MATCHES = Limit(len(CONFIDENCES), "levels")
 PARSE_ERRORS = Limit(len(PARSE_ERROR_REASONS), "reasons")

@@ -47,6 +47,14 @@ def _cost_usd(session: Session) -> float | None:
     return cost.total / PICODOLLARS_PER_USD if known else None
 
 
+def _billed_usd(session: Session) -> float | None:
+    if session.included:
+        return 0.0
+    if not session.tree.billed and not session.tree.cost.known_for(session.tree.tokens):
+        return None
+    return session.tree.billed / PICODOLLARS_PER_USD
+
+
 def _states(snapshot: Snapshot) -> Iterator[Sample]:
     for session in snapshot.published:
         for kind in STATE_KINDS:
@@ -107,6 +115,17 @@ SESSION_METRICS = (
         otel_unit="{USD}",
         limits=(SESSIONS,),
         collect=each_session(_cost_usd),
+    ),
+    Metric(
+        name="agtop_session_billed_usd",
+        kind="gauge",
+        labels=LABELS,
+        help="Billed cost in US dollars of a session and its subagents, as of the last background "
+        "scan: see agtop_billed_usd_total.",
+        otel_name="agtop.session.billed.usd",
+        otel_unit="{USD}",
+        limits=(SESSIONS,),
+        collect=each_session(_billed_usd),
     ),
     Metric(
         name="agtop_session_turns_total",

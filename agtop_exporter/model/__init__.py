@@ -10,6 +10,14 @@ from agtop_exporter.model.batch import (
     ParseError,
     RateLimit,
 )
+from agtop_exporter.model.budget import (
+    BUDGETS_MAX,
+    PERIODS,
+    Budget,
+    BudgetUse,
+    period_of,
+    use_of,
+)
 from agtop_exporter.model.errors import (
     AgtopError,
 )
@@ -65,6 +73,7 @@ from agtop_exporter.model.usage import (
 )
 
 __all__ = [
+    "BUDGETS_MAX",
     "COST_TYPES",
     "END_OF_TIME",
     "MAX_SUM",
@@ -72,6 +81,7 @@ __all__ = [
     "NO_COST",
     "NO_TOKENS",
     "NO_USAGE",
+    "PERIODS",
     "PICODOLLARS_PER_USD",
     "PLANS",
     "PROMPT_RANK",
@@ -85,6 +95,8 @@ __all__ = [
     "AgentStatus",
     "AgtopError",
     "Batch",
+    "Budget",
+    "BudgetUse",
     "Cost",
     "Cursor",
     "ModelUsage",
@@ -112,4 +124,6 @@ __all__ = [
     "is_ahead",
     "is_sane",
     "one_line",
+    "period_of",
+    "use_of",
 ]

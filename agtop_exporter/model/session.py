@@ -132,6 +132,7 @@ class SessionState(msgspec.Struct, array_like=True):
     compactions: int = 0
     floor_tokens: TokenCounts = NO_TOKENS  # published before events moved to another session
     floor_cost: Cost = NO_COST
+    billed: dict[str, int] = {}  # by model: picodollars billed above (below 0: below) the cost
 
     @property
     def key(self) -> SessionKey:
@@ -152,6 +153,11 @@ class SessionState(msgspec.Struct, array_like=True):
         return {model: usage.max(NO_USAGE) for model, usage in self.models.items()}
 
     @property
+    def billed_total(self) -> int:
+        """What is billed without a plan (picodollars): as the agent recorded it, else the cost."""
+        return max(0, self.usage.cost.total + sum(self.billed.values()))
+
+    @property
     def usage(self) -> ModelUsage:
         """The sum over all models."""
         used = list(self.usage_by_model.values())
@@ -164,6 +170,7 @@ class Tree(msgspec.Struct, frozen=True, gc=False):
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost
+    billed: int = 0  # picodollars; what is billed without a plan
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -224,6 +231,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost
+    billed: int  # picodollars, as the agent recorded them, else the list price
     included: bool  # the plan covers it: nothing is billed, and `cost` is the list price
     tree: Tree
     floor_tokens: TokenCounts  # published for the tree before a correction lowered it

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import msgspec
 
 from agtop_exporter.model.batch import RateLimit
+from agtop_exporter.model.budget import BudgetUse
 from agtop_exporter.model.session import Session
 from agtop_exporter.model.usage import Series
 
@@ -28,6 +29,8 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     duplicate_processes: int | None = None
     rss_bytes: int | None = None  # of all these processes
     vms_bytes: int | None = None
+    subscription: str | None = None  # the plan of its account, as far as its files show it
+    included: bool = False  # the user's plan covers its usage: nothing is billed
 
 
 class PriceSource(msgspec.Struct, frozen=True, gc=False):
@@ -80,6 +83,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     gauges: Mapping[Series, int | float]  # the exporter's own gauges
     agents: tuple[AgentStatus, ...]
     rate_limits: tuple[RateLimit, ...] = ()
+    budgets: tuple[BudgetUse, ...] = ()
     price_sources: tuple[PriceSource, ...] = ()
     errors: tuple[RefreshError, ...] = ()  # parts of the refresh that failed
     returned: Mapping[tuple[str, str], Session] = {}  # open sessions, as they were while closed

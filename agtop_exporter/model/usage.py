@@ -194,7 +194,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     copied: bool = False
     provider: str = ""  # billing provider if recorded, e.g. "anthropic"
     speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
-    reported_cost: int | None = None  # picodollars, if the agent recorded the cost
+    reported_cost: int | None = None  # picodollars billed, if the agent recorded them
     other_keys: tuple[str, ...] = ()  # of other sightings, and of earlier versions
     running_total: tuple[int, TokenCounts] | None = None  # requests and tokens
     web_searches: int = 0  # those that are billed by use

@@ -10,15 +10,17 @@ from time import perf_counter
 import msgspec
 
 from agtop_exporter import __version__
-from agtop_exporter.agents import Agent, Environment
+from agtop_exporter.agents import Agent, Environment, covered_by
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
+    BudgetUse,
     PriceSource,
     Series,
     Snapshot,
 )
+from agtop_exporter.pipeline.budgets import Budgets
 from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard
@@ -81,6 +83,7 @@ class Pipeline:
         }
         self._price_generation = -1  # what has had no price yet is looked up in the first refresh
         self._price_sources: tuple[PriceSource, ...] = ()
+        self._is_repriced = False  # all counted events have the prices that are known now
         self.pairing = Pairing(
             processes,
             agents,
@@ -111,6 +114,9 @@ class Pipeline:
         self.agents = {agent.name: agent for agent in wanted}
         self._unwanted = {agent.name for agent in self._all_agents} - set(self.agents)
         self.ledger.keep_titles(wanted=settings.store_titles)
+        self._budgets = Budgets(self.ledger, settings.budgets)
+        self._covered = covered_by(settings.plan, self._all_agents)
+        self.ledger.cover(self._covered)
         self._views = SessionViews(
             self.ledger,
             self.pairing,
@@ -118,7 +124,7 @@ class Pipeline:
             steps=self.steps,
             plans=self._scanner.plans,
             unwanted=self._unwanted,
-            covered={a.name for a in self._all_agents if settings.plan in a.plan_covers},
+            covered=self._covered,
             context_window=self.prices.context_window,
             keep_closed=self._keep_closed,
         )
@@ -152,6 +158,8 @@ class Pipeline:
         """
         began = perf_counter()
         self.steps.begin()
+        if self.ledger.is_new:
+            self.ledger.assume_priced(self.prices.fingerprint)
         remember_errors(self.ledger, self.steps.before)
         settle()
         self.findings.log_ledger(self.ledger)  # what opening it has met: writing it may go well
@@ -201,15 +209,22 @@ class Pipeline:
                 ("build_info", __version__, "", python_version()): 1,
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
+                **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},
                 **{("series_dropped", k): n for k, n in self.ledger.folded_labels().items()},
             },
             agents=tuple(
                 self._with_processes(status, states.get(status.agent, {})) for status in statuses
             ),
+            budgets=self._uses_of_budgets(now),
             rate_limits=tuple(self.ledger.rate_limits.values()),
             price_sources=self._price_sources,
             errors=self.steps.errors,
         )
+
+    def _uses_of_budgets(self, now: float) -> tuple[BudgetUse, ...]:
+        with self.steps.step("ledger"):
+            return self._budgets.uses(now)
+        return ()
 
     def _roll_up(self, now: float) -> None:
         """Store old history with less detail: once a day, in steps that hold up no refresh."""
@@ -235,10 +250,21 @@ class Pipeline:
             self._price_sources = self.prices.sources()
             self.ledger.reprice(self.prices.cost)
             self._price_generation = generation
+            self._is_repriced = False
+        while not self._is_repriced:
+            prices = self.prices.fingerprint
+            self._is_repriced = not self.ledger.reprice_step(self.prices.cost, prices)
+            if not self._keep_closed:
+                break  # the daemon: one step in each refresh
 
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
         up = False if status.up and self.steps.is_down(status.agent) else status.up
         status = msgspec.structs.replace(status, states=states, up=up)
+        status = msgspec.structs.replace(
+            status,
+            subscription=self._scanner.plans.get(status.agent) or None,
+            included=status.agent in self._covered,
+        )
         usage = self.pairing.agent(status.agent, installed=status.enabled)
         if usage is None:
             return status

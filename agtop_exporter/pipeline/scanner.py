@@ -170,6 +170,7 @@ class Scanner:
             return
         with self._steps.step("ledger", batch.agent) as recording:
             project = partial(self._project, batch.agent)
+            batch = self._prices.billed(batch)
             errors = self._ledger.record(batch, price=self._prices.cost, project=project)
             self._findings.add_batch(batch, errors)
             for _, count in batch.unknown:

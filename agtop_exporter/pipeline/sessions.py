@@ -216,7 +216,7 @@ class SessionViews:
         record, *others = members
         facts, models = dated(record, now, self._written_at).facts, record.usage_by_model
         own = record.usage
-        tree = Tree(models=models, tokens=own.tokens, cost=own.cost)
+        tree = Tree(models, own.tokens, own.cost, record.billed_total)
         floor_tokens = own.tokens.max(record.floor_tokens)
         floor_cost = own.cost.max(record.floor_cost)
         subagents = 0
@@ -225,7 +225,8 @@ class SessionViews:
         for member in others:
             used = member.usage
             joined = _joined(tree.models, member.usage_by_model)
-            tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
+            billed = tree.billed + member.billed_total
+            tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost, billed)
             floor_tokens += used.tokens.max(member.floor_tokens)
             floor_cost += used.cost.max(member.floor_cost)
             subagents += member.facts.subagent
@@ -245,7 +246,8 @@ class SessionViews:
             models=models,
             tokens=own.tokens,
             cost=own.cost,
-            included=self._settings.plan == "included" or record.agent in self._covered,
+            billed=record.billed_total,
+            included=record.agent in self._covered,
             tree=tree,
             floor_tokens=floor_tokens,
             floor_cost=floor_cost,

@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from agtop_exporter import __version__
 from agtop_exporter.model import (
     NO_COST,
+    Batch,
     Cost,
     PriceSource,
     UsageEvent,
 )
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
 from agtop_exporter.pricing.corrections import Corrections, bundled_corrections
-from agtop_exporter.pricing.lazy_genai import GENAI, LazyGenaiPrices
+from agtop_exporter.pricing.lazy_genai import BUNDLED_DATES, GENAI, LazyGenaiPrices
 from agtop_exporter.pricing.lazy_litellm import bundled
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
@@ -37,7 +39,14 @@ class PriceUse(msgspec.Struct, frozen=True):
 
     model: str
     provider: str
-    card: PriceCard
+    period: PricePeriod  # its card is known
+
+    @property
+    def card(self) -> PriceCard:
+        """The price."""
+        card = self.period.card
+        assert card is not None  # noqa: S101 - see above
+        return card
 
 
 class Disagreement(msgspec.Struct, frozen=True):
@@ -90,12 +99,17 @@ class PriceBook:
             self.load(LITELLM, litellm, updated_at=None)
 
     def cost(self, response: UsageEvent) -> Cost | None:
-        """Return the cost of a response, or None if its price is unknown.
+        """Return the list price of a response, or None if it is unknown.
 
-        A cost that the agent reports has precedence over the price at the time of the response.
+        A cost that the agent recorded itself is what is billed. It takes the place of the list
+        price only if that is unknown.
         """
-        if response.reported_cost:
+        cost = self._list_price(response)
+        if cost is None and response.reported_cost:
             return Cost(reported=response.reported_cost)
+        return cost
+
+    def _list_price(self, response: UsageEvent) -> Cost | None:
         card = self.card(response.model, at=response.time, provider=response.provider)
         if card is not None:
             cost = card.cost(
@@ -114,9 +128,10 @@ class PriceBook:
 
         `provider` is the billing provider as the agent names it, or empty.
         """
-        return self._period(model, provider, at).card
+        return self.period(model, provider, at).card
 
-    def _period(self, model: str, provider: str, at: float) -> PricePeriod:
+    def period(self, model: str, provider: str, at: float) -> PricePeriod:
+        """Return the price of `model` in force at `at`, and when it is valid; see `card`."""
         for period in self._periods.get((model, provider), ()):
             if period[0] <= at < period[1]:  # for each usage event; indexes are faster than names
                 return period
@@ -194,19 +209,55 @@ class PriceBook:
 
         They are of models whose standard price is known, since the tables last changed.
         """
-        return tuple(sorted(self._unknown))
+        overrides = (
+            f"your price of {name} needs input and output: no price list has the model"
+            for name in self._overrides.incomplete
+        )
+        return (*sorted(self._unknown), *sorted(overrides))
+
+    def billed(self, batch: Batch) -> Batch:
+        """Return a batch without the costs of the agent where the user's prices are billed.
+
+        This applies to usage that is counted from then on.
+        """
+        if not self._overrides.can_ignore_agent_cost:
+            return batch
+        ignores = self._overrides.ignores_agent_cost
+        events = tuple(
+            msgspec.structs.replace(event, reported_cost=None)
+            if event.reported_cost and ignores(event.model, provider=event.provider, at=event.time)
+            else event
+            for event in batch.events
+        )
+        return msgspec.structs.replace(batch, events=events)
 
     def sources(self) -> tuple[PriceSource, ...]:
         """Return the tables in use, in the order in which they are looked up."""
         package = version(GENAI)
         download = self._tables.get(GENAI)
         genai = f"{package}+{download.version}" if download else package
-        sources = [PriceSource(GENAI, genai, download.updated_at if download else None)]
+        date = download.updated_at if download else BUNDLED_DATES.get(package)
+        sources = [PriceSource(GENAI, genai, date)]
         if len(self._overrides):
             sources.insert(0, PriceSource(OVERRIDE, "", None))
         snapshot = _Table(bundled().version, bundled().date)
         sources.append(PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)))
         return tuple(sources)
+
+    def listings(self, model: str, *, provider: str, at: float) -> tuple[PriceCard, ...]:
+        """Return what each table lists for a model at a time, without corrections."""
+        if len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
+            return ()
+        cards: dict[str, PriceCard] = {}
+        for card in self._sources().listings(model, provider, min(max(0.0, at), _LATEST)):
+            cards.setdefault(card.source, card)
+        return tuple(cards.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest that changes with any table, correction or override."""
+        parts = [__version__, *map(repr, self.sources()), repr(self._overrides)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def known_price_disagreements(self, now: float) -> tuple[Disagreement, ...]:
         """Return the models for which genai-prices and LiteLLM list different current prices."""
@@ -235,11 +286,8 @@ class PriceBook:
             return always(None)
         cache = self._periods  # before the lookup, see load
         time = min(max(0.0, at), _LATEST)
-        period = (
-            self._overrides.period(model, provider=provider, at=time)
-            or self._sources().period(model, provider=provider, at=time)
-            or always(None)
-        )
+        listed = self._sources().period(model, provider=provider, at=time)
+        period = self._overrides.apply(listed, model, provider=provider, at=time) or always(None)
         if len(cache) >= _MAX_MODELS:
             cache.clear()
         periods = cache.setdefault((model, provider), [])
@@ -247,7 +295,7 @@ class PriceBook:
             periods.clear()
         periods.append(period)
         if period.card is not None and len(self._used) < _MAX_MODELS:
-            self._used[model, provider, period.start] = PriceUse(model, provider, period.card)
+            self._used[model, provider, period.start] = PriceUse(model, provider, period)
         return period
 
 

@@ -38,6 +38,7 @@ class PriceCard(msgspec.Struct, frozen=True):
     web_search: int | None = None  # picodollars per web search; None: unknown
     regions: dict[str, Fraction] = {}  # factors on the rates, by region
     corrections: tuple[str, ...] = ()  # public sources of corrections of the listed price
+    derived: tuple[str, ...] = ()  # token types whose rates the source does not list
 
     def cost(
         self, tokens: TokenCounts, *, speed: str = "", region: str = "", web_searches: int = 0

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from agtop_exporter.pricing.genai import GenaiPrices
 
 GENAI = "genai-prices"
+BUNDLED_DATES = {"0.2.3": 1_794_347_502.0}
+"""When a version of the package was released (unix seconds), which is the date of its table."""
 
 
 class LazyGenaiPrices:

@@ -38,6 +38,14 @@ class Sources(NamedTuple):
             or found
         )
 
+    def listings(self, model: str, provider: str, at: float) -> Iterator[PriceCard]:
+        """Yield what each table lists for a model, without corrections."""
+        listed = self._listed(model, provider, at)
+        card = listed.card if listed is not None else None
+        name = self.corrections.model_at(model, listed=card, at=at)
+        for card, _ in self._cards(name, provider, at):
+            yield card
+
     def _corrected(self, model: str, provider: str, at: float) -> PricePeriod | None:
         listed = self._listed(model, provider, at)
         card = listed.card if listed is not None else None

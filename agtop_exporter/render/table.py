@@ -7,6 +7,7 @@
 
 A row is a top-level session including its subagents. The last line has the totals of all sessions.
 The numbers in parentheses count top-level sessions only: active, idle, waiting, started today.
+COST$ is the list price, and BILLED$ what the agent recorded as its cost, else the list price.
 In COST$, `incl` means that the plan covers the cost, `?` that no price is known, and `*` that the
 price of some tokens is not known.
 """
@@ -24,6 +25,7 @@ from agtop_exporter.model import (
     NO_COST,
     NO_TOKENS,
     PICODOLLARS_PER_USD,
+    BudgetUse,
     Cost,
     ProcessUsage,
     Session,
@@ -112,6 +114,7 @@ def render(  # noqa: PLR0913 - a table depends on these values only
     lines = _lines(columns, shown, color=color and fits)
     notes = [f"{len(top) - ROWS_MAX} more"] if len(top) > ROWS_MAX else []
     notes.append(_totals(snapshot, _state_counts(top, view)))
+    notes += map(_budget, snapshot.budgets)
     page = [*lines, *(_cut(note, width) for note in notes)]
     if not fits:
         page = [_cut(line, width) for line in page]
@@ -190,19 +193,28 @@ def _state_counts(top: Sequence[Session], view: View) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
+def _budget(use: BudgetUse) -> str:
+    """Return a line such as `budget claude month: 12.50 of 50.00 USD (25%), projected 48%`."""
+    return (
+        f"budget {_visible(use.name)}: {use.used_usd:.2f} of {use.budget_usd:.2f} USD"
+        f" ({use.used_ratio:.0%}), projected {use.projected_ratio:.0%}"
+    )
+
+
 def _totals(snapshot: Snapshot, states: str) -> str:
-    tokens, billed, billed_tokens = NO_TOKENS, NO_COST, NO_TOKENS
+    tokens, cost, billed_tokens, billed = NO_TOKENS, NO_COST, NO_TOKENS, 0
     for session in snapshot.sessions:
         tokens += session.tokens
         if not session.included:
-            billed += session.cost
+            billed += session.billed
+            cost += session.cost
             billed_tokens += session.tokens
     count = len(snapshot.sessions)
     included = sum(session.included for session in snapshot.sessions)
     return (
         f"{count} session{'' if count == 1 else 's'}{states}, in {compact(tokens.input)}, "
         f"out {compact(tokens.output)}, cache {compact(_cached(tokens))}, "
-        f"billed {money(billed, billed_tokens)} USD"
+        f"billed {dollars(billed, cost, billed_tokens)} USD"
         f"{f', {included} included' if included else ''}"
     )
 
@@ -224,6 +236,13 @@ def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
     if not cost.known_for(tokens):
         return "?"
     return f"{cost.total / PICODOLLARS_PER_USD:.{decimals}f}{'*' if cost.unpriced_tokens else ''}"
+
+
+def dollars(billed: int, cost: Cost, tokens: TokenCounts) -> str:
+    """Return what is billed (picodollars) like `money`, which is used if it is unknown."""
+    if not billed and not cost.known_for(tokens):
+        return "?"
+    return f"{billed / PICODOLLARS_PER_USD:.4f}{'*' if cost.unpriced_tokens else ''}"
 
 
 def age(seconds: float) -> str:
@@ -270,6 +289,11 @@ def _cost(session: Session, _view: View) -> str:
     return "incl" if session.included else money(session.tree.cost, session.tree.tokens)
 
 
+def _billed(session: Session, _view: View) -> str:
+    billed = 0 if session.included else session.tree.billed
+    return dollars(billed, session.tree.cost, session.tree.tokens)
+
+
 def _pid(session: Session, _view: View) -> str:
     return str(session.process.pid) if session.process else MISSING
 
@@ -302,6 +326,7 @@ COLUMNS = (
     Column("OUT", 6, lambda session, _: compact(session.tree.tokens.output)),
     Column("CACHE", 11, lambda session, _: compact(_cached(session.tree.tokens))),
     Column("COST$", 0, _cost),
+    Column("BILLED$", 17, _billed),
     Column("PID", 12, _pid),
     Column("CPU", 10, _usage(lambda usage: usage.cpu_percent, "{:.1f}%".format)),
     Column("MEM", 9, _usage(lambda usage: usage.rss_bytes, compact)),

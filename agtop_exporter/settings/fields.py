@@ -6,7 +6,6 @@ Messages, `--help` and documentation are generated from these fields. To add a s
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -14,8 +13,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticKnownError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agtop_exporter.model import PLANS, TOKEN_TYPES, Plan
-from agtop_exporter.pricing.rates import PriceTableError, picodollars_per_token
+from agtop_exporter.model import PLANS, Budget, Plan
+from agtop_exporter.pricing.override_fields import problems_of
+from agtop_exporter.settings import budgets
 
 DEFAULT_PORT = 10041
 MAX_PORT = 65_535
@@ -96,38 +96,31 @@ def _textfile(value: str) -> str:
     return value
 
 
-def _token_type(value: str) -> str:
-    if value not in TOKEN_TYPES:
-        raise PydanticCustomError("token_type", "no token type")
-    return value
-
-
 def _no_boolean(value: object) -> object:
     if isinstance(value, bool):
         raise PydanticKnownError("float_type")
     return value
 
 
-def _usd(value: float) -> float:
-    """Check that a rate is finite, not negative, and in the range that price tables accept."""
-    try:
-        picodollars_per_token(Decimal(str(value)), per_tokens=1_000_000)
-    except PriceTableError as error:
-        raise PydanticCustomError("price", "not a price") from error
+def _price(value: object) -> object:
+    """Check a price, or a list of dated prices, of one model."""
+    problems = tuple(problems_of(value))
+    if problems:
+        raise PydanticCustomError("override", "no price", {"problems": problems})
     return value
 
 
-def _price(value: dict[str, float]) -> dict[str, float]:
-    if not {"input", "output"} <= set(value):
-        raise ValueError("a price needs both input and output")
-    return value
+def _budgets(value: tuple[object, ...]) -> tuple[Budget, ...]:
+    """Return the budgets of a list of tables."""
+    problems = tuple(budgets.problems_of(value, _agent))
+    if problems:
+        raise PydanticCustomError("override", "no budgets", {"problems": problems})
+    return budgets.decoded(value, _agent)
 
 
-TokenType = Annotated[str, AfterValidator(_token_type)]
 Number = Annotated[float, BeforeValidator(_no_boolean)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
-Usd = Annotated[Number, AfterValidator(_usd)]
-Price = Annotated[dict[TokenType, Usd], AfterValidator(_price)]
+Price = Annotated[Any, AfterValidator(_price)]
 Directory = Annotated[str, StringConstraints(min_length=1)]
 AgentName = Annotated[str, AfterValidator(_agent)]
 A_DIRECTORY = ("a directory",)
@@ -196,18 +189,21 @@ class Settings(BaseSettings):
     refresh_pricing: Annotated[bool, Field(description="Download the price lists now.")] = False
     prices: Annotated[
         dict[str, Price],
-        Form(
-            nouns=(
-                "a table for each model",
-                "a table of token types",
-                "a price in US dollars per million tokens",
-            )
-        ),
+        Form(nouns=("a table for each model",)),
         Field(
-            description="Your own prices by model and token type, in US dollars per million"
-            " tokens. They win over every price list.",
+            description="Your own prices by model (* and ? are wildcards), in US dollars per"
+            " million tokens. They win over every price list.",
         ),
     ] = {}
+    budgets: Annotated[
+        tuple[Any, ...],
+        AfterValidator(_budgets),
+        Form(nouns=("a list of budgets",)),
+        Field(
+            description="Limits of the cost in US dollars per day, week or month, by agent or"
+            " project."
+        ),
+    ] = ()
     plan: Annotated[
         Plan,
         BeforeValidator(_plan),

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from agtop_exporter.model import TOKEN_TYPES
+from agtop_exporter.pricing.override_fields import KEYS
 from agtop_exporter.settings.fields import FIELDS, Form
 from agtop_exporter.settings.toml import Keys, dotted
 
@@ -22,19 +22,12 @@ Spelling = Callable[[str], str]
 
 def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, str]]:
     """Yield the path of keys to the value and the message, for each mistake."""
-    details = error.errors(include_url=False, include_context=True)
-    dotted_names = {one["loc"] for one in details if _is_dotted_name(one)}
-    unknown_keys = {one["loc"][:-1] for one in details if one["loc"][-1:] == ("[key]",)}
-    for one in details:
-        place = one["loc"]
-        if place[-1:] == ("[key]",):
-            if place[:-1] not in dotted_names:
-                yield _keys(place), _unknown_token_type(one)
-        elif place in dotted_names:
-            yield _keys(place[:2]), _quotes_are_missing(one)
-        elif place not in unknown_keys:
+    for one in error.errors(include_url=False, include_context=True):
+        if one["type"] == "override":
+            yield from _price_mistakes(one)
+        else:
             say = SENTENCES.get(one["type"], _expected)
-            yield _keys(place), say(one, spelling)
+            yield _keys(one["loc"]), say(one, spelling)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -108,23 +101,23 @@ SENTENCES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyT
 """Messages by pydantic's type of error. All other types: the value is not what was expected."""
 
 
-def _unknown_token_type(one: ErrorDetails) -> str:
-    meant = suggestion(str(one["input"]), TOKEN_TYPES)
-    hint = f"; did you mean {meant}?" if meant else f" (known: {', '.join(TOKEN_TYPES)})"
-    return f"no such token type{hint}"
+def _price_mistakes(one: ErrorDetails) -> Iterator[tuple[Keys, str]]:
+    """Yield the mistakes in the prices of one model."""
+    place = _keys(one["loc"])
+    for problem in one["ctx"]["problems"]:
+        unknown = tuple(key for key in problem.keys[:1] if key not in KEYS)
+        value = one["input"].get(unknown[0]) if unknown and isinstance(one["input"], dict) else None
+        if isinstance(value, dict) and place[0] == "prices":
+            yield place, _quotes_are_missing([*place[1:], *unknown], value)
+        else:
+            yield (*place, *problem.keys), problem.why(shown)
 
 
-def _is_dotted_name(one: ErrorDetails) -> bool:
-    """Return whether a price is a table of prices, as in `[prices.gpt-5.2]`.
+def _quotes_are_missing(names: list[str], value: dict[str, Any]) -> str:
+    """Return what to write instead of `[prices.gpt-5.2]`.
 
     TOML reads this header as a table `2` inside a table `gpt-5`.
     """
-    return one["loc"][0] == "prices" and len(one["loc"]) == 3 and isinstance(one["input"], dict)  # noqa: PLR2004 - prices, model, token type
-
-
-def _quotes_are_missing(one: ErrorDetails) -> str:
-    names = [str(part) for part in one["loc"][1:]]
-    value: Any = one["input"]
     while len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
         names += value
         value = inner

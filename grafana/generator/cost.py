@@ -5,6 +5,7 @@ from generator.panels import GREY, ORANGE, bars, board, row, stat, steps, table,
 from generator.variables import Selectors
 
 of = Selectors("agent", "model", "project")
+whole = Selectors()  # a budget may be of all agents and projects
 NOTHING = "No cost"
 CACHE = "=~cache_.+"
 
@@ -28,6 +29,13 @@ SUMS = row(
         "Cost",
         "Retail cost, at the prices at the time of each request.",
         f"sum({of.grown('agtop_cost_usd_total')})",
+        unit="currencyUSD",
+        empty="Nothing yet",
+    ),
+    stat(
+        "Billed",
+        "What agents recorded as their cost, else the list price; without what a plan covers.",
+        f"sum({of.grown('agtop_billed_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
@@ -75,6 +83,9 @@ SUMS = row(
 )
 
 
+BILLED_PER_HOUR = f"3600 * sum by (agent) ({of.rate('agtop_billed_usd_total')})", "{{agent}}"
+
+
 def cost_per_hour(label, metric="agtop_cost_usd_total"):
     return f"3600 * sum by ({label}) ({of.rate(metric)})", f"{{{{{label}}}}}"
 
@@ -105,6 +116,14 @@ COURSE = row(
         "Cost per hour by token type",
         "Retail cost per hour. unsplit is a cost that the agent reports without token types.",
         cost_per_hour("token_type"),
+        unit="currencyUSD",
+        empty=NOTHING,
+        stack=True,
+    ),
+    timeseries(
+        "Billed per hour by agent",
+        "What agents recorded as their cost, else the list price; without what a plan covers.",
+        BILLED_PER_HOUR,
         unit="currencyUSD",
         empty=NOTHING,
         stack=True,
@@ -193,11 +212,71 @@ SHARES = row(
     ),
 )
 
+NO_BUDGETS = "No budgets in the settings"
+BUDGETS = row(
+    "Budgets and plans",
+    table(
+        "Budgets",
+        "Each budget in the present day, week or month, at list prices. Projected is the used "
+        "share at the end of the period if the mean rate since its start stays the same.",
+        [
+            column("Limit", whole("agtop_budget_usd"), "currencyUSD"),
+            column("Used", whole("agtop_budget_used_ratio"), "percentunit")
+            | {"bar": 1, "thresholds": steps((0.9, ORANGE))},
+            column("Projected", whole("agtop_budget_projected_ratio"), "percentunit"),
+        ],
+        labels=[
+            ("budget", "Budget"),
+            ("period", "Period"),
+            ("agent", "Agent"),
+            ("project", "Project"),
+            ("instance", "Machine"),
+        ],
+        hidden=("job",),
+        empty=NO_BUDGETS,
+    ),
+    timeseries(
+        "Projected share of the budgets",
+        "Used share at the end of the period if the mean rate since its start stays the same. "
+        "Above 100 %, the budget will be exceeded.",
+        (whole("agtop_budget_projected_ratio"), "{{budget}}, {{instance}}"),
+        unit="percentunit",
+        empty=NO_BUDGETS,
+        thresholds=steps((1, ORANGE)),
+    ),
+    table(
+        "Plans",
+        "The plan of each agent: what its files show, the setting plan, and whether its usage is "
+        "billed.",
+        [{"expr": whole("agtop_plan_info"), "unit": ""}],
+        labels=[
+            ("agent", "Agent"),
+            ("subscription", "Subscription"),
+            ("plan", "Setting"),
+            ("billed", "Billed"),
+            ("instance", "Machine"),
+        ],
+        hidden=("job",),
+        empty="No agents",
+        width=12,
+    ),
+    bars(
+        "Price corrections",
+        "List price of the sessions, at the prices that are known today, minus the counters of "
+        "the cost, which never decrease.",
+        (f"sum by (agent) ({of('agtop_cost_correction_usd')})", "{{agent}}"),
+        unit="currencyUSD",
+        empty="No corrections",
+        width=12,
+    ),
+)
+
 BOARD = board(
     "Cost & models",
     "Retail cost and tokens by model, project and agent, and savings by the cache.",
     SUMS,
     COURSE,
     SHARES,
+    BUDGETS,
     since="now-24h",
 )

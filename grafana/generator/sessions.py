@@ -58,6 +58,11 @@ LIVE = row(
                 "unit": "currencyUSD",
             },
             {
+                "expr": of_session(of("agtop_session_billed_usd")),
+                "title": "Billed",
+                "unit": "currencyUSD",
+            },
+            {
                 "expr": of_session(of("agtop_session_turns_total")),
                 "title": "Prompts",
                 "unit": "short",

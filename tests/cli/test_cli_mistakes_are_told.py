@@ -40,7 +40,7 @@ def test_every_mistake_in_a_file_is_told_at_once(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
         'interval = "soon"\nplan = "gold"\ncolour = "red"\nagent = ["codex", "clod"]\n'
-        "[prices.ours]\ninput = -1\noutput = 1\n[prices.theirs]\ninput = 1\n"
+        "[prices.ours]\ninput = -1\noutput = 1\n[prices.theirs]\n"
     )
     done = run("agtop-exporter", "check-config", "--config", config, home=tmp_path, check=False)
     assert done.returncode == 2

@@ -28,7 +28,7 @@ WITHOUT_DATA = {
     ("agtop-processes", "Not readable", "A"): "every process can be read here",
     ("agtop-processes", "Unreadable processes by reason", "A"): "every process can be read here",
     ("agtop-exporter", "Refresh errors by stage", "A"): "no refresh fails here",
-    ("agtop-exporter", "Price tables", "B"): "the bundled table does not tell its date",
+    ("agtop-cost", "Price corrections", "A"): "no price changes here",
 }
 
 
@@ -60,6 +60,7 @@ def run(tmp_path_factory):
     push = {  # nobody listens there: pushes are tried, and fail
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "AGTOP_BUDGETS": '[{"usd": 1000, "period": "day"}]',
     }
     with LivingHome(folder / "home") as home, prometheus(folder / "p", address) as server:
         begin(home)

@@ -27,10 +27,15 @@ def state(request, tmp_path):
     return tmp_path
 
 
+def without_bills(totals):
+    """Return the totals that older versions counted, too."""
+    return sorted([list(s), value] for s, value in totals.items() if s[0] != "billed")
+
+
 def figures(ledger):
     """Return what `figures.json` has."""
     return {
-        "totals": sorted([list(series), value] for series, value in ledger.totals.items()),
+        "totals": without_bills(ledger.totals),
         "sessions": {
             f"{agent}/{session_id}": {
                 "models": {
@@ -107,7 +112,7 @@ def test_a_damaged_page_of_an_older_version(tmp_path):
     (tmp_path / "ledger.db").write_bytes(data[: 3 * 4096] + bytes(4096) + data[4 * 4096 :])
     ledger = Ledger(tmp_path)
     assert "was damaged" in ledger.take_news()[0]
-    assert sorted([list(s), v] for s, v in ledger.totals.items()) == FIGURES["totals"]
+    assert without_bills(ledger.totals) == FIGURES["totals"]
     ledger.close()
 
 

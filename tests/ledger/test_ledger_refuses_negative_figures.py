@@ -127,7 +127,8 @@ def test_a_stored_sum_below_zero_is_shown_as_zero(tmp_path):
     ledger.close()
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
         database.execute("UPDATE session_models SET input = -200000, cost_input = -200000")
-    look = Look(tmp_path, agents=[CLAUDE], state=tmp_path)
+    prices = {"model-1": {"input": 1.0, "output": 5.0}}
+    look = Look(tmp_path, agents=[CLAUDE], state=tmp_path, prices=prices)
     [session] = look.sessions().values()
     for used in (session["models"]["model-1"], session, session["tree"]):
         assert used["tokens"]["input"] == 0

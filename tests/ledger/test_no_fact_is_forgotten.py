@@ -24,6 +24,7 @@ ELSEWHERE = {  # fact -> keys in the JSON document, where the fact has no key of
     "signal": ("state", "detail"),
 }
 NOT_SHOWN = {  # fields of `Session` without a key of their name
+    "billed": "cost.billed_usd",
     "included": "cost.included",
     "floor_tokens": "counters only",
     "floor_cost": "counters only",

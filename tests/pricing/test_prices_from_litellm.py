@@ -1,10 +1,13 @@
 """LiteLLM's table prices what genai-prices does not know, and only that."""
 
+from importlib.metadata import version
+
 import pytest
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook, PriceTableError
+from agtop_exporter.pricing.lazy_genai import BUNDLED_DATES
 
 AT = 1_780_000_000.0
 
@@ -189,7 +192,7 @@ def test_new_table_grows_the_generation_and_forgets_unknown():
     assert table.generation > before
     assert table.card("gpt-99", at=AT) is not None
     assert [(s.source, s.updated_at) for s in table.sources()] == [
-        ("genai-prices", None),
+        ("genai-prices", BUNDLED_DATES[version("genai-prices")]),
         ("litellm", 5.0),
     ]
 

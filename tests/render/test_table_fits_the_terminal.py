@@ -15,14 +15,14 @@ from agtop_exporter.render import table
 
 COLUMNS = [
     "AGENT", "SUBSCRIPTION", "SESSION", "STATE", "STARTED", "AGE", "MODEL", "CWD", "IN", "OUT",
-    "CACHE", "COST$", "PID", "CPU", "MEM", "R/s", "W/s",
+    "CACHE", "COST$", "BILLED$", "PID", "CPU", "MEM", "R/s", "W/s",
 ]  # fmt: skip
 ANY_TEXT = st.text(max_size=60)
 
 
 def render(*sessions, **over):
     options = {"width": None, "color": False, "home": "/home/ada", "now": NOW, "timezone": UTC}
-    return table.render(make_snapshot(*sessions), **{**options, **over})
+    return table.render(make_snapshot(*sessions, budgets=()), **{**options, **over})
 
 
 def row(**over):
@@ -53,6 +53,7 @@ def test_row_shows_the_session():
         "OUT": "5.0k",
         "CACHE": "23.4k",
         "COST$": "0.0977",
+        "BILLED$": "0.0977",
         "PID": "4242",
         "CPU": "7.2%",
         "MEM": "300.0M",
@@ -205,6 +206,13 @@ def test_color_changes_no_letter():
 
 
 def test_snapshot_of_nothing_is_a_table_too():
-    snapshot = make_snapshot(sessions=(), published=())
+    snapshot = make_snapshot(sessions=(), published=(), budgets=())
     page = table.render(snapshot, width=80, color=False, home="/", now=NOW)
     assert page.splitlines()[-1] == "0 sessions, in 0, out 0, cache 0, billed 0.0000 USD"
+
+
+def test_budgets_follow_the_totals():
+    snapshot = make_snapshot()
+    page = table.render(snapshot, width=None, color=False, home="/home/ada", now=NOW, timezone=UTC)
+    line = "budget claude-code day: 2.50 of 10.00 USD (25%), projected 50%"
+    assert page.splitlines()[-1] == line

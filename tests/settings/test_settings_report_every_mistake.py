@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agtop_exporter.agents import load_agents
-from agtop_exporter.model import TOKEN_TYPES
+from agtop_exporter.pricing.override_fields import KEYS
 from agtop_exporter.settings import PREFIX, Settings, SettingsError, load_settings
 
 AGENTS = ", ".join(sorted(agent.name for agent in load_agents()))
-RATES = ", ".join(TOKEN_TYPES)
+NO_RATE = "a price needs at least one rate, such as input or output"
+FIELDS = ", ".join(KEYS)
 SECONDS = "expected a number of seconds from 0.05 to 86400"
 NO_SETTING = "there is no such setting"
 JARGON = ("input should be", "pydantic", "valid string", "type=", "float", "Traceback", "msgspec")
@@ -100,14 +101,25 @@ def test_a_value_in_a_file(text, lines, tmp_path):
             "[prices]\nours = {input = 1, output = 1e-9}",
             ["2: prices.ours.output: expected a price in US dollars per million tokens, got 1e-09"],
         ),
-        ("[prices.ours]\ninput = 1", ["1: prices.ours: a price needs both input and output"]),
+        (
+            "[prices.ours]",
+            [f"1: prices.ours: {NO_RATE}"],
+        ),
+        (
+            '[[prices."claude-*"]]\ninput = 1\nfrom = "soon"',
+            ["3: prices.\"claude-*\".from: expected a date such as 2026-03-01, got 'soon'"],
+        ),
+        (
+            "[prices.ours]\ninput = 1\n[prices.ours.tiers]\nfast = -6",
+            ["4: prices.ours.tiers.fast: expected a table of token types or a factor, got -6"],
+        ),
         (
             "[prices.ours]\ninput = 1\noutput = 1\ninptu = 1",
-            ["4: prices.ours.inptu: no such token type; did you mean input?"],
+            ["4: prices.ours.inptu: a price has no such field; did you mean input?"],
         ),
         (
             "[prices.ours]\ninput = 1\noutput = 1\nfast = 1",
-            [f"4: prices.ours.fast: no such token type (known: {RATES})"],
+            [f"4: prices.ours.fast: a price has no such field (known: {FIELDS})"],
         ),
         (
             "[prices.gpt-5.2]\ninput = 1\noutput = 1",
@@ -161,8 +173,8 @@ def test_a_file_that_cannot_be_read(tmp_path):
         ("PRICES", "[" * 99_999, f"expected a table for each model, got '{'[' * 60}'..."),
         (
             "PRICES",
-            '{"ours": {"input": 1}}',
-            "ours: a price needs both input and output",
+            '{"ours": {}}',
+            f"ours: {NO_RATE}",
         ),
         ("INTERVALL", "3", f"{NO_SETTING}; did you mean AGTOP_INTERVAL?"),
         ("TEST_COLLECTOR", "x", NO_SETTING),

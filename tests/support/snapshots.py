@@ -4,6 +4,7 @@ import msgspec
 
 from agtop_exporter.model import (
     AgentStatus,
+    BudgetUse,
     Cost,
     ModelUsage,
     PriceSource,
@@ -60,8 +61,9 @@ def make_session(**over):
         "models": models,
         "tokens": tokens,
         "cost": cost,
+        "billed": cost.total,
         "included": False,
-        "tree": Tree(models, tokens, cost),
+        "tree": Tree(models, tokens, cost, cost.total),
         "floor_tokens": TokenCounts(),
         "floor_cost": Cost(),
         "subagent_file_count": 0,
@@ -97,6 +99,7 @@ def make_totals(agent="claude-code", model="claude-sonnet-4-5"):
         ("cost", agent, model, "input", "estimated"): 3_000_000_000,
         ("cost", agent, model, "unsplit", "reported"): 1_500_000_000_000,
         ("reasoning_tokens", agent, model): 600,
+        ("billed", agent, model): 1_503_000_000_000,
         ("unpriced_tokens", agent, "mystery-1"): 12,
         ("requests", agent, model): 7,
         ("turns", agent): 3,
@@ -130,6 +133,7 @@ def make_gauges():
         ("build_info", "0.1.0", "", "3.11.7"): 1,
         ("series_dropped", "sessions"): 0,
         ("series_dropped", "models"): 0,
+        ("cost_correction", "claude-code"): -250_000_000_000,
         ("ledger_bytes",): 40_960,
         ("ledger_durable",): 1,
         ("refresh_duration_seconds",): 0.025,
@@ -156,6 +160,20 @@ def make_agent(**over):
     return msgspec.structs.replace(status, **over)
 
 
+BUDGET = BudgetUse(
+    name="claude-code day",
+    period="day",
+    agent="claude-code",
+    project="",
+    budget_usd=10.0,
+    used_usd=2.5,
+    used_ratio=0.25,
+    projected_ratio=0.5,
+    started_at=NOW - 43_200,
+    resets_at=NOW + 43_200,
+)
+
+
 def make_snapshot(*sessions, **over):
     """Return a snapshot of these sessions, all published, or of one session."""
     sessions = sessions or (make_session(),)
@@ -168,6 +186,7 @@ def make_snapshot(*sessions, **over):
         "gauges": make_gauges(),
         "agents": (make_agent(),),
         "rate_limits": (RateLimit("codex", "5h", 0.25, NOW - 60, NOW + 3_600, 18_000, "rollout"),),
+        "budgets": (BUDGET,),
         "price_sources": (PriceSource("genai-prices", "0.2.3", NOW - 86_400),),
     }
     return Snapshot(**{**fields, **over})

@@ -10,6 +10,23 @@ import msgspec
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment, RunningTotal
 
+PICODOLLARS_PER_NANO_CREDIT = 10
+"""A nano-AIU is 1e-9 AI credits. An AI credit costs 0.01 USD.
+
+Source: https://docs.github.com/en/copilot/concepts/billing/usage-based-billing-for-individuals.
+"""
+
+
+def billed(nano_credits: float | None) -> int | None:
+    """Return what a request costs in picodollars; None without a record of its AI credits."""
+    return round(nano_credits * PICODOLLARS_PER_NANO_CREDIT) if nano_credits else None
+
+
+class Credits(msgspec.Struct, gc=False, rename="camel"):
+    """The AI credits that one or several requests cost."""
+
+    total_nano_aiu: Count | None = None
+
 
 class Accounting(msgspec.Struct, gc=False, rename="camel"):
     """The origin of a request: a number within a session or subagent."""
@@ -35,6 +52,15 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     reasoning_effort: str | None = None
     max_prompt_tokens: Count | None = None
     accounting: Accounting | None = None
+    copilot_usage: Credits | None = None
+    total_nano_aiu: Count | None = None
+
+    @property
+    def billed(self) -> int | None:
+        """What the requests cost in picodollars, if the record has their AI credits."""
+        return billed(
+            (self.copilot_usage and self.copilot_usage.total_nano_aiu) or self.total_nano_aiu
+        )
 
 
 class Requests(msgspec.Struct, gc=False):

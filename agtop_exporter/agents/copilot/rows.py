@@ -29,6 +29,7 @@ class UsageRow(TableRow):
     cache_read_tokens: Count = 0
     cache_write_tokens: Count = 0
     reasoning_tokens: Count = 0
+    total_nano_aiu: Count = 0
     initiator: str = ""
     reasoning_effort: str = ""
     created_at: str = ""

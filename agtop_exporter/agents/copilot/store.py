@@ -15,7 +15,7 @@ from msgspec import field
 
 from agtop_exporter.agents.copilot.earlier import usage_before
 from agtop_exporter.agents.copilot.logs import Log, look_at_log
-from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals
+from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals, billed
 from agtop_exporter.agents.copilot.rows import (
     SESSIONS,
     TABLE,
@@ -112,6 +112,7 @@ class StoreParser(DatabaseParser[StoreState]):
             requests=1,
             tokens=figures[1],
             running_total=account.totals[model],
+            reported_cost=billed(row.total_nano_aiu),
         )
         self._describe(session_id, row, log, time=time, model=model)
 

@@ -14,6 +14,7 @@ from agtop_exporter.agents.copilot.records import (
     Data,
     Figures,
     Record,
+    Usage,
     details_of,
     token_counts,
     totals_of,
@@ -42,6 +43,7 @@ class UsageParser(RecordParser[Record, LogState]):
         self.time = 0.0
         self.main = True
         self.in_store: bool | None = None  # None until it is looked up
+        self.has_store: bool | None = None  # the same
 
     def handle_usage_record(self, data: Data, key: str) -> None:
         """Add a request; a copy of a record of another session says so."""
@@ -64,7 +66,8 @@ class UsageParser(RecordParser[Record, LogState]):
         copied = self.main and origin not in ("", self.main_id)
         if copied:
             self.state.forked = True
-        self._settle(f"request:{key}", session.model, (1, counts), copied=copied)
+        cost = self._billed(usage)
+        self._settle(f"request:{key}", session.model, (1, counts), copied=copied, cost=cost)
 
     def handle_compaction(self, data: Data, key: str) -> None:
         """Add a compaction, and its requests unless they have their own records."""
@@ -76,12 +79,13 @@ class UsageParser(RecordParser[Record, LogState]):
             state.compact()
         compactions = 0 if data.success is False else 1
         model = (usage.model if usage else None) or self.session.model or state.main_model
-        key = f"compaction:{key}"
+        key, figures = f"compaction:{key}", (requests, counts)
+        cost = self._billed(usage) if usage is not None and counts.total else None
         if not self.main or state.writes_records or not counts.total:
-            self._settle(key, model, (requests, counts), compactions=compactions)
+            self._settle(key, model, figures, compactions=compactions, cost=cost)
         else:
-            state.show(model, (requests, counts))
-            self._add_usage(key, model, (requests, counts), compactions=compactions)
+            state.show(model, figures)
+            self._add_usage(key, model, figures, compactions=compactions, cost=cost)
 
     def handle_shutdown(self, data: Data, key: str) -> None:
         """Add the requests without usage records, from the totals of a process that ends."""
@@ -142,15 +146,29 @@ class UsageParser(RecordParser[Record, LogState]):
             running_total=total,
         )
 
-    def _settle(
-        self, key: str, model: str, figures: Figures, *, copied: bool = False, compactions: int = 0
+    def _settle(  # noqa: PLR0913 - an event
+        self,
+        key: str,
+        model: str,
+        figures: Figures,
+        *,
+        copied: bool = False,
+        compactions: int = 0,
+        cost: int | None = None,
     ) -> None:
-        """Add usage that no later record contains."""
+        """Add usage that no later record contains. `cost` is billed, in picodollars."""
         self.state.settle("" if self.main else self.session.session_id, model, figures)
-        self._add_usage(key, model, figures, copied=copied, compactions=compactions)
+        self._add_usage(key, model, figures, copied=copied, compactions=compactions, cost=cost)
 
-    def _add_usage(
-        self, key: str, model: str, figures: Figures, *, copied: bool = False, compactions: int = 0
+    def _add_usage(  # noqa: PLR0913 - an event
+        self,
+        key: str,
+        model: str,
+        figures: Figures,
+        *,
+        copied: bool = False,
+        compactions: int = 0,
+        cost: int | None = None,
     ) -> None:
         session_id = "" if self.main else self.session.session_id
         total = self.state.running_total(session_id, model)
@@ -164,7 +182,14 @@ class UsageParser(RecordParser[Record, LogState]):
             tokens=figures[1],
             compactions=compactions,
             running_total=total,
+            reported_cost=cost,
         )
+
+    def _billed(self, usage: Usage) -> int | None:
+        """Return the cost of requests. A store has it, too: then only the store is used."""
+        if self.has_store is None:
+            self.has_store = (home_of(self.path) / STORE).exists()
+        return None if self.has_store else usage.billed
 
     def _is_in_store(self) -> bool:
         """Return whether the session store has the requests of the session, also lost ones."""

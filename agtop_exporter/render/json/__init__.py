@@ -21,7 +21,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from agtop_exporter.model import (
+    PICODOLLARS_PER_USD,
     AgentStatus,
+    BudgetUse,
     Cost,
     Plan,
     PriceSource,
@@ -74,6 +76,8 @@ LIMIT = Shape(
     "One rate-limit window, as the agent last recorded it. `used_ratio` 1.0 is exhausted.",
 )
 
+BUDGET = Shape("Budget", keys_of(BudgetUse), "A budget, and how much of it is used.")
+
 PRICES = Shape("PriceSource", keys_of(PriceSource), "A price table, and the date of its data.")
 
 AGENT = Shape(
@@ -91,6 +95,7 @@ DOCUMENT = Shape(
         Key("sessions", list_of(SESSION), lambda snapshot: list(map(SESSION, _newest(snapshot)))),
         Key("totals", TOTALS.type, lambda snapshot: TOTALS(_total(snapshot.sessions))),
         Key("rate_limits", list_of(LIMIT), lambda snapshot: list(map(LIMIT, _limits(snapshot)))),
+        Key("budgets", list_of(BUDGET), lambda snapshot: list(map(BUDGET, snapshot.budgets))),
         Key("price_sources", list_of(PRICES), lambda s: list(map(PRICES, s.price_sources))),
         Key("agents", list_of(AGENT), lambda snapshot: list(map(AGENT, snapshot.agents))),
     ],
@@ -115,9 +120,12 @@ def _limits(snapshot: Snapshot) -> list[RateLimit]:
 def _total(sessions: Sequence[Session]) -> Sum:
     tokens, cost = _sum(sessions)
     billable = [session for session in sessions if not session.included]
-    billed_tokens, billed = (tokens, cost) if len(billable) == len(sessions) else _sum(billable)
+    billed = sum(session.billed for session in billable)
+    billed_tokens, priced = _sum(billable)
+    is_known = bool(billed) or known_usd(priced, billed_tokens) is not None
     included = bool(sessions) and not billable
-    bill = Bill(cost, known_usd(cost, tokens), known_usd(billed, billed_tokens), included)
+    billed_usd = billed / PICODOLLARS_PER_USD if is_known else None
+    bill = Bill(cost, known_usd(cost, tokens), billed_usd, included)
     return Sum(len(sessions), tokens, bill)
 
 

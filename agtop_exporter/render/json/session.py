@@ -29,7 +29,7 @@ def _process_key(name: str, field: str) -> Key:
 
 def _tree(session: Session) -> Usage:
     tree = session.tree
-    return Usage(tree.models, tree.tokens, tree.cost, session.included)
+    return Usage(tree.models, tree.tokens, tree.cost, tree.billed, session.included)
 
 
 CONTEXT = Shape(

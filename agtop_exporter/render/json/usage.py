@@ -32,6 +32,7 @@ class Usage(NamedTuple):
     models: Mapping[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost
+    billed: int  # picodollars, without a plan
     included: bool
 
 
@@ -45,7 +46,8 @@ def known_usd(cost: Cost, tokens: TokenCounts) -> float | None:
 def bill_of(used: Session | Usage) -> Bill:
     """Return the cost of a session or of its tree. The plan may include it."""
     usd = known_usd(used.cost, used.tokens)
-    return Bill(used.cost, usd, 0.0 if used.included else usd, used.included)
+    billed = None if usd is None and not used.billed else used.billed / PICODOLLARS_PER_USD
+    return Bill(used.cost, usd, 0.0 if used.included else billed, used.included)
 
 
 def _usd_key(field: str) -> Key:
@@ -72,8 +74,9 @@ COST = Shape(
         Key("unpriced_tokens", int, attrgetter("cost.unpriced_tokens")),
         _usd_key("web_search"),
     ],
-    "Cost in US dollars: null where no price is known. `billed_usd` is 0 if the plan includes it."
-    " `web_search_usd` is the fees for web searches.",
+    "List price in US dollars: null where it is unknown. `billed_usd` is what the agent recorded "
+    "as its cost, else the list price; it is 0 if the plan includes it. `web_search_usd` is the "
+    "fees for web searches.",
 )
 
 TOKENS_KEY = Key("tokens", TOKENS.type, lambda used: TOKENS(used.tokens))
@@ -103,7 +106,8 @@ USAGE_KEYS = {
     ),
     "tokens": (TOKENS_KEY,),
     "cost": (Key("cost", COST.type, lambda used: COST(bill_of(used))),),
-    "included": HIDDEN,  # a key of `cost`
+    "billed": HIDDEN,  # keys of `cost`
+    "included": HIDDEN,
 }
 
 TREE = Shape(

@@ -1,0 +1,43 @@
+"""`agtop-exporter reprice`: gives all counted usage the prices that are known today."""
+
+import contextlib
+from argparse import Namespace
+
+from agtop_exporter.agents import covered_by, load_agents
+from agtop_exporter.cli.output import write
+from agtop_exporter.cli.wiring import cache_directory, now, settings_of, state_directory
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.logs import log_for_people
+from agtop_exporter.model import PICODOLLARS_PER_USD, AgtopError
+from agtop_exporter.pricing import PriceBook, PriceRefresher
+
+
+def run(options: Namespace) -> None:
+    """Reprice the ledger, and print by agent what has changed."""
+    settings = settings_of(options)
+    log_for_people(settings)
+    if settings.no_state:
+        raise AgtopError("there is no ledger to reprice: leave out --no-state")
+    book = PriceBook(overrides=settings.prices)
+    refresher = PriceRefresher(book, cache_directory(settings), clock=now)
+    refresher.load_cache()
+    if settings.refresh_pricing:
+        refresher.refresh_once(force=True)
+    covered = covered_by(settings.plan, load_agents())
+    with contextlib.closing(Ledger(state_directory(settings), covered=covered)) as ledger:
+        before = ledger.corrections
+        priced = ledger.reprice(book.cost)
+        while ledger.reprice_step(book.cost, book.fingerprint):
+            ledger.checkpoint()
+        ledger.commit()
+        after = ledger.corrections
+    lines = [f"{agent}: {_change(before.get(agent, 0), after[agent])}" for agent in sorted(after)]
+    lines += [f"{priced:,} responses without a price have one now"] if priced else []
+    write("\n".join(lines or ["nothing has another price"]) + "\n")
+
+
+def _change(before: int, after: int) -> str:
+    """Return the change of the cost by this run, and the difference to the counters."""
+    usd = (after - before) / PICODOLLARS_PER_USD
+    all_usd = after / PICODOLLARS_PER_USD
+    return f"{usd:+.4f} USD by this run, {all_usd:+.4f} USD in all compared with the counters"

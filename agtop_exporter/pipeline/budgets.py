@@ -1,0 +1,40 @@
+"""How much of the user's budgets is used, from the hours of the ledger."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import PICODOLLARS_PER_USD, Budget, BudgetUse, period_of, use_of
+
+RENEWED_SECONDS = 30.0  # reading the hours of a month takes some 20 ms
+
+
+class Budgets:
+    """The budgets with what is used of them, renewed every RENEWED_SECONDS."""
+
+    def __init__(
+        self, ledger: Ledger, budgets: Sequence[Budget], *, timezone: tzinfo | None = None
+    ) -> None:
+        """Start without any usage. `timezone` is that of the machine by default."""
+        self._ledger = ledger
+        self._budgets = budgets
+        self._timezone = timezone
+        self._renewed_at: float | None = None
+        self._uses: tuple[BudgetUse, ...] = ()
+
+    def uses(self, now: float) -> tuple[BudgetUse, ...]:
+        """Return how much of each budget is used at `now` (unix seconds)."""
+        at = self._renewed_at
+        if self._budgets and (at is None or not 0 <= now - at < RENEWED_SECONDS):
+            self._uses = self._renewed(now)
+            self._renewed_at = now
+        return self._uses
+
+    def _renewed(self, now: float) -> tuple[BudgetUse, ...]:
+        uses = []
+        for budget in self._budgets:
+            period = period_of(budget.period, now, self._timezone)
+            costs = self._ledger.cost_since(period[0])
+            used = sum(cost for key, cost in costs.items() if budget.covers(*key))
+            uses.append(use_of(budget, used / PICODOLLARS_PER_USD, now=now, period=period))
+        return tuple(uses)
