@@ -28,7 +28,7 @@ TOKENS_PER_PRICE = 1_000_000
 
 
 class Root(msgspec.Struct, frozen=True):
-    """A directory that an agent may write to; one that does not respond counts as missing."""
+    """A directory that an agent may write to. A directory that does not respond has no `exists`."""
 
     path: str
     exists: bool
@@ -44,7 +44,7 @@ class Unreadable(msgspec.Struct, frozen=True):
 class Skipped(msgspec.Struct, frozen=True):
     """Records that could not be used, or only in part.
 
-    `first` is the path and the byte offset of the first of them.
+    `first` is the path and the byte offset of the first such record.
     """
 
     reason: str
@@ -63,7 +63,7 @@ class Finding(msgspec.Struct, frozen=True):
     records: int
     unreadable: tuple[Unreadable, ...]
     not_read: tuple[NotRead, ...]  # in its roots
-    elsewhere: tuple[NotRead, ...]  # in places that are not looked at
+    elsewhere: tuple[NotRead, ...]  # outside of its roots
     responses: Records
     sessions_without_directory: int
     skipped: tuple[Skipped, ...]
@@ -71,9 +71,9 @@ class Finding(msgspec.Struct, frozen=True):
     unpriced_models: dict[str, int]  # model -> tokens
     known_types: tuple[str, ...]  # record types that the reader knows; all others are unknown
     not_in_files: str
-    sessions_ahead: int  # whose last record is later than the clock
-    processes_in_containers: int  # whose sessions are unknown
-    processes_of_others: bool  # another user runs it in a container
+    sessions_ahead: int  # sessions whose last record is in the future
+    processes_in_containers: int  # processes in containers whose sessions are unknown
+    processes_of_others: bool  # another user runs the agent in a container
 
     @property
     def is_present(self) -> bool:
@@ -111,7 +111,7 @@ class PriceConflict(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All findings. `problems` concern the exporter itself."""
+    """The result of all checks. `problems` concern the exporter itself."""
 
     agents: tuple[Finding, ...]
     price_sources: tuple[PriceSource, ...]
@@ -135,8 +135,8 @@ def examine(
 ) -> Report:
     """Return the report on a refresh that read all files.
 
-    `problems` were found before the refresh, and `records` are those of the refresh. `drives` is
-    where drives of Windows are mounted.
+    `problems` were found before the refresh. `records` has the records of the refresh. `drives` is
+    the directory in which WSL mounts the drives of Windows.
     """
     used = pipeline.prices.used()
     models = {use.model for use in used}

@@ -13,15 +13,18 @@ from agtop_exporter.processes.evidence import session_ids_in_path
 from agtop_exporter.processes.facts import ProcessTable
 from agtop_exporter.signature import RegistryEntry
 
-SESSIONS_OF_FILE = 2  # enough to see that a file has several
-SLACK_SECONDS = 2.0  # a process's start is known to one second only
+SESSIONS_OF_FILE = 2  # sessions that are stored for one file; two show that it is ambiguous
+SLACK_SECONDS = 2.0  # the start time of a process has a resolution of one second
 
 Dated = Callable[[SessionState], SessionState]
-"""Returns a session without times in the future."""
+"""A function that returns a session without times in the future."""
 
 
 class Candidates:
-    """The top-level sessions in `known`, and what is needed to add those that were left out."""
+    """The top-level sessions that may have a process: `known`.
+
+    `recall` adds sessions that were left out before and may have a process now.
+    """
 
     def __init__(self) -> None:
         self.known: dict[SessionKey, SessionState] = {}
@@ -30,7 +33,7 @@ class Candidates:
         self._of_file: dict[int, tuple[Key, ...]] = {}  # by the hash of the path
 
     def learn(self, key: Key, record: SessionState) -> None:
-        """Add a new or changed session. A subagent runs in the process of its parent."""
+        """Add a new or changed session. A subagent is skipped: its parent's process runs it."""
         if record.facts.parent_session_id:
             return
         path = hash(record.facts.data_path)
@@ -43,7 +46,7 @@ class Candidates:
             self._leave_out(record)
 
     def forget(self, open_sessions: Collection[Key], bound: Collection[SessionKey]) -> None:
-        """Leave out the old sessions that are neither open nor bound to a process."""
+        """Remove the old sessions that are neither open nor bound to a process."""
         for key, session in tuple(self.known.items()):
             is_open = (key.agent, key.session_id) in open_sessions
             if not is_open and key not in bound and self._is_old(session):

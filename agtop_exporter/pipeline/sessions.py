@@ -39,7 +39,7 @@ class SessionViews:
     If deriving fails, the session keeps its previous view and the other sessions are not affected.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a view is made of
+    def __init__(  # noqa: PLR0913 - the sources of a view
         self,
         ledger: Ledger,
         pairing: Pairing,
@@ -54,11 +54,12 @@ class SessionViews:
     ) -> None:
         """Start with the sessions of the ledger, except those of the unwanted agents.
 
-        `covered` names the agents whose usage the setting `plan` includes: it is not billed.
-        `context_window` returns the context window of a model in tokens. It is used for agents
-        that do not record it. `plans` has the subscription of each agent's account. Without
-        `keep_closed`, a session has a view only while it is open: until it has been closed and
-        inactive for the time of the setting `session_linger`.
+        `covered` has the agents whose usage is not billed, because the setting `plan` includes it.
+        `context_window` returns the context window of a model in tokens, for agents that do not
+        record it. `plans` has the subscription of each agent's account.
+
+        A session is open until it is closed and has been inactive for `session_linger` seconds.
+        Without `keep_closed`, only open sessions have a view.
         """
         self._ledger = ledger
         self._records = ledger.sessions
@@ -73,14 +74,14 @@ class SessionViews:
         self._keep_closed = keep_closed
         self._views: dict[Key, Session] = {}  # of the open sessions
         self._closed: dict[Key, Session] = {}  # views of the other sessions, if they are kept
-        self._returned: dict[Key, Session] = {}  # of open sessions: the view when they were closed
+        self._returned: dict[Key, Session] = {}  # of reopened sessions: their last closed view
         self._tree = SessionTree(self._records)
         # Pending sessions (not yet matched or not yet in the tree), with their packed states before
-        # the change. A session that did not change, but is new here, has None.
+        # the change. None: the session has not changed since this process started.
         self._changed: dict[Key, bytes | None] = {}
-        self._before: dict[Key, bytes] = {}  # the same, of sessions that are no longer pending
+        self._before: dict[Key, bytes] = {}  # states before the change, if no longer pending
         self._stale: set[Key] = set()  # sessions whose views are out of date
-        self._started = False  # the sessions of the ledger have been added to `_changed`
+        self._started = False  # whether the sessions of the ledger have been added to `_changed`
         self._updated_at: float | None = None
         self.first_started_at: float | None = None
         self.waits = Waits()
@@ -156,7 +157,7 @@ class SessionViews:
         return self._views.keys()
 
     def returned(self) -> Mapping[Key, Session]:
-        """Return the open sessions that were closed before, as they were when they were closed."""
+        """Return the last closed view of each open session that was closed before."""
         return dict(self._returned)
 
     def states(self) -> dict[str, dict[str, int]]:
@@ -270,7 +271,7 @@ class SessionViews:
         window = self._context_window(facts.model) if used else None
         return window if used and window and used <= window else None
 
-    def _state(  # noqa: PLR0913 - all that a state comes from
+    def _state(  # noqa: PLR0913 - the inputs of a state
         self,
         record: SessionState,
         signal: Signal,
@@ -284,7 +285,7 @@ class SessionViews:
         entry = None if binding else self._pairing.reported(top)
         if entry and entry.updated_at is not None and not is_ahead(entry.updated_at, now):
             last_active = max(last_active or 0.0, entry.updated_at)
-        told = binding or entry
+        source = binding or entry
         own = top.session_id == record.session_id
         usage = process.usage if process else None
         return resolve(
@@ -295,8 +296,8 @@ class SessionViews:
             acting=self._pairing.acts_since(top, last_active or now),
             last_active=last_active,
             now=now,
-            registry_status=told.status if told and own else "",
-            waiting_for=told.waiting_for if told and own else "",
+            registry_status=source.status if source and own else "",
+            waiting_for=source.waiting_for if source and own else "",
             prompted=bool(record.turns or record.usage.requests or not own),
         )
 
@@ -323,7 +324,7 @@ def _shared_facts(facts: SessionUpdate) -> dict[str, Any]:
 
 
 def tree_signal(members: list[SessionState]) -> Signal:
-    """Return the signal of a session, given with its subagents.
+    """Return the signal of the first session of `members`. The others are its subagents.
 
     A running session waits for permission if one of its subagents does.
     """

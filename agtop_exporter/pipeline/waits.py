@@ -19,8 +19,8 @@ class Waits:
         """Record the state of a session at `now` (unix seconds).
 
         A wait starts at the last record of the session, or at `seen_before`, the time of the
-        refresh before, whichever is later. It ends when the session continues. The wait of a
-        session that is closed is dropped, because nobody answered.
+        previous refresh, whichever is later. It ends when the session continues. If the session is
+        closed instead, the wait is dropped: it ended without an answer.
         """
         key = (session.agent, session.session_id)
         if session.state.kind == "waiting":

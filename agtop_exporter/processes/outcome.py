@@ -1,4 +1,4 @@
-"""Turns the state of a round of matching into its result; no I/O."""
+"""Builds the result of a round of matching. Performs no I/O."""
 
 import msgspec
 
@@ -7,7 +7,11 @@ from agtop_exporter.processes.round import Round
 
 
 def outcome(this: Round) -> Matches:
-    """Return the bindings. One whose process has ended is `stopped`, for this round only."""
+    """Return the result of a round.
+
+    The binding of a process that has ended since the last round has the liveness `stopped`. The
+    next round drops it.
+    """
     stopped = {
         key: msgspec.structs.replace(binding, liveness="stopped", status="", waiting_for="")
         for key, binding in this.previous.bindings.items()

@@ -13,7 +13,7 @@ from agtop_exporter.render.table import MISSING, age, compact, money
 REFRESH_SECONDS = 10
 
 Figure = Callable[[Session, float], str]
-"""Returns the text of a cell for a session at a time (unix seconds)."""
+"""A function of a session and a time (unix seconds) that returns the text of a cell."""
 
 STYLE = """
 :root {
