@@ -32,14 +32,14 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 AGENTS = Limit(len(agent_modules()), "agents")
-MODELS = Limit(LABELS_MAX + 1, "models")  # and `other`
+MODELS = Limit(LABELS_MAX + 1, "models")  # including `other`
 TOOLS = Limit(LABELS_MAX + 1, "tools")
 PROJECTS = Limit(LABELS_MAX + 1, "projects")
 TYPES = Limit(len(TOKEN_TYPES), "token types")
-COST_TYPES = Limit(len(TOKEN_TYPES) + 1, "token types")  # and `unsplit`
+COST_TYPES = Limit(len(TOKEN_TYPES) + 1, "token types")  # including `unsplit`
 STATES = Limit(len(STATE_KINDS), "states")
 WINDOWS = Limit(WINDOWS_MAX, "windows")
-WAITING = Limit(len(WAITING_BOUNDS_SECONDS) + 3, "buckets, sum and count")  # and the bucket +Inf
+WAITING = Limit(len(WAITING_BOUNDS_SECONDS) + 3, "buckets, sum and count")  # including +Inf
 SESSIONS = Limit(SESSIONS_MAX, "sessions (setting sessions_max)")
 MATCHES = Limit(len(CONFIDENCES), "levels")
 PARSE_ERRORS = Limit(len(PARSE_ERROR_REASONS), "reasons")
@@ -50,4 +50,4 @@ DROPPED = Limit(len(SERIES_LIMITS), "limits")
 SOURCES = Limit(len(PRICE_SOURCES), "price sources")
 
 FOLDED = f"After the first {LABELS_MAX} {{}} of an agent, the others share the label value other."
-"""A sentence for the help text of a metric; `format` takes the plural of the label."""
+"""A sentence for the help text of a metric. `format` inserts the plural of the label."""

@@ -7,8 +7,8 @@
 
 A row is a top-level session including its subagents. The last line has the totals of all sessions.
 The numbers in parentheses count top-level sessions only: active, idle, waiting, started today.
-In COST$, `incl` means that the plan covers the cost, `?` that no price is known, and `*` that the
-price of some tokens is not known.
+In COST$, `incl` means that the plan covers the cost, `?` that no price is known, and `*` that some
+tokens have no known price.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ from agtop_exporter.state import count_states
 ROWS_MAX = 200
 GAP = 2  # spaces between two columns
 MISSING = "-"
-ROUNDS_UP = 999.95  # with one decimal this is 1000.0
+ROUNDS_UP = 999.95  # rounded to one decimal, this is 1000.0
 
 STATE_STYLES = {
     "running": "green",
@@ -56,9 +56,10 @@ AGES = (
 
 
 class View(msgspec.Struct, frozen=True):
-    """The context of a table: the home directory, the current time (unix seconds), the time zone.
+    """Values that the cells of all rows depend on.
 
-    A time zone of None is the zone of the machine.
+    `home` is the home directory, and `now` the current time in unix seconds. A time zone of None
+    means the zone of the machine.
     """
 
     home: str
@@ -69,7 +70,8 @@ class View(msgspec.Struct, frozen=True):
 class Column(msgspec.Struct, frozen=True):
     """A column of the table.
 
-    If the table is too wide, columns with the highest `rank` are removed first. Rank 0 stays.
+    If the table is too wide, columns with the highest `rank` are removed first. Columns with rank 0
+    are never removed.
     """
 
     title: str
@@ -179,7 +181,7 @@ def _width(columns: Sequence[Filled]) -> int:
 
 
 def _state_counts(top: Sequence[Session], view: View) -> str:
-    """Return the numbers of sessions by state and of today's: ` (1 active, 2 today)`."""
+    """Return the numbers of sessions by state and of those of today: ` (1 active, 2 today)`."""
     midnight = datetime.fromtimestamp(view.now, view.timezone).replace(
         hour=0, minute=0, second=0, microsecond=0
     )
@@ -219,7 +221,7 @@ def compact(number: float) -> str:
 def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
     """Return a cost in US dollars, or `?` if it is unknown.
 
-    A `*` marks a cost that lacks the tokens without a known price.
+    A `*` means that the cost excludes tokens without a known price.
     """
     if not cost.known_for(tokens):
         return "?"

@@ -1,4 +1,4 @@
-"""Converts the errors of pydantic to one sentence for each mistake."""
+"""Converts validation errors of pydantic to messages, one sentence for each mistake."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -13,15 +13,15 @@ from agtop_exporter.model import TOKEN_TYPES
 from agtop_exporter.settings.fields import FIELDS, Form
 from agtop_exporter.settings.toml import Keys, dotted
 
-SHOWN_CHARACTERS = 60  # of a value in a message
-SHOWN_BITS = 64  # of a whole number
+SHOWN_CHARACTERS = 60  # longest value in a message
+SHOWN_BITS = 64  # largest whole number in a message
 
 Spelling = Callable[[str], str]
-"""How a source writes the name of a setting: `interval`, `AGTOP_INTERVAL` or `--interval`."""
+"""Returns the name of a setting in one source: `interval`, `AGTOP_INTERVAL` or `--interval`."""
 
 
 def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, str]]:
-    """Yield the path of keys to the value and the message, for each mistake."""
+    """Yield the keys that lead to the invalid value, and the message, for each mistake."""
     details = error.errors(include_url=False, include_context=True)
     dotted_names = {one["loc"] for one in details if _is_dotted_name(one)}
     unknown_keys = {one["loc"][:-1] for one in details if one["loc"][-1:] == ("[key]",)}
@@ -33,8 +33,8 @@ def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, 
         elif place in dotted_names:
             yield _keys(place[:2]), _quotes_are_missing(one)
         elif place not in unknown_keys:
-            say = SENTENCES.get(one["type"], _expected)
-            yield _keys(place), say(one, spelling)
+            message = MESSAGES.get(one["type"], _expected)
+            yield _keys(place), message(one, spelling)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -98,14 +98,14 @@ def _unknown_agent(one: ErrorDetails, _spelling: Spelling) -> str:
     return f"no such agent: {name if name.isprintable() else shown(name)}{hint}"
 
 
-def _own_words(one: ErrorDetails, _spelling: Spelling) -> str:
+def _message_of_validator(one: ErrorDetails, _spelling: Spelling) -> str:
     return str(one["ctx"]["error"])
 
 
-SENTENCES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyType(
-    {"extra_forbidden": _unknown, "value_error": _own_words, "agent": _unknown_agent}
+MESSAGES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyType(
+    {"extra_forbidden": _unknown, "value_error": _message_of_validator, "agent": _unknown_agent}
 )
-"""Messages by pydantic's type of error. All other types: the value is not what was expected."""
+"""Functions by pydantic's type of error. All other types use `_expected`."""
 
 
 def _unknown_token_type(one: ErrorDetails) -> str:
@@ -115,9 +115,9 @@ def _unknown_token_type(one: ErrorDetails) -> str:
 
 
 def _is_dotted_name(one: ErrorDetails) -> bool:
-    """Return whether a price is a table of prices, as in `[prices.gpt-5.2]`.
+    """Return whether an error is caused by an unquoted dot, as in `[prices.gpt-5.2]`.
 
-    TOML reads this header as a table `2` inside a table `gpt-5`.
+    In TOML, this header means a table `2` inside a table `gpt-5`.
     """
     return one["loc"][0] == "prices" and len(one["loc"]) == 3 and isinstance(one["input"], dict)  # noqa: PLR2004 - prices, model, token type
 
@@ -132,5 +132,5 @@ def _quotes_are_missing(one: ErrorDetails) -> str:
 
 
 def _keys(place: tuple[int | str, ...]) -> Keys:
-    """Drop the indexes of list items."""
+    """Return the keys of a place, without the indexes of list items."""
     return tuple(part for part in place if isinstance(part, str) and part != "[key]")
