@@ -20,6 +20,10 @@ The entry remains if the process is killed.
 """
 
 
+ACTIVE = frozenset({"running", "warning", "idle"})
+"""The states of active sessions: working, stalled or idle."""
+
+
 def resolve(  # noqa: PLR0913 - the facts of the decision
     signal: Signal,
     *,
@@ -116,16 +120,6 @@ def _reason(waiting_for: str) -> str:
     return "other"
 
 
-def is_active(state: State) -> bool:
-    """Return whether a session counts as active: working, stalled or idle."""
-    return state.kind in {"running", "warning", "idle"}
-
-
-def is_live(state: State) -> bool:
-    """Return whether a session is not closed."""
-    return state.kind != "closed"
-
-
 class StateCounts(msgspec.Struct, frozen=True, gc=False):
     """Numbers of sessions for the summary line of a table. Idle sessions also count as active."""
 
@@ -142,7 +136,7 @@ def count_states(sessions: Iterable[tuple[State, float | None]], *, midnight: fl
     """
     pairs = tuple(sessions)
     return StateCounts(
-        active=sum(is_active(state) for state, _ in pairs),
+        active=sum(state.kind in ACTIVE for state, _ in pairs),
         idle=sum(state.kind == "idle" for state, _ in pairs),
         waiting=sum(state.kind == "waiting" for state, _ in pairs),
         today=sum(started is not None and started >= midnight for _, started in pairs),

@@ -4,9 +4,7 @@ from collections import defaultdict
 
 import msgspec
 
-from agtop_exporter.model import Batch
-
-NANOSECONDS = 1_000_000_000
+from agtop_exporter.model import NANOSECONDS, Batch
 
 
 class Records(msgspec.Struct):

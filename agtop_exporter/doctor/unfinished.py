@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from agtop_exporter.model import Cursor
+from agtop_exporter.model import NANOSECONDS, Cursor
 
 QUIET_SECONDS = 3600.0  # time without a change after which a record counts as incomplete
-NANOSECONDS = 1e9
 
 
 def unfinished_records(cursors: Mapping[str, Cursor], *, now: float) -> list[str]:

@@ -4,14 +4,14 @@ The metrics themselves are in the other modules of this package.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
 from agtop_exporter.metrics.limits import Limit
-from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, Session, Snapshot
+from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, Series, Session, Snapshot
 
 Number = int | float
 Labels = tuple[str, ...]
@@ -127,39 +127,27 @@ def _clean_value(value: str) -> str:
 
 def totals(name: str) -> Collect:
     """Collect the totals of the family `name`."""
-
-    def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for series, value in snapshot.totals.items():
-            if series[0] == name:
-                yield series[1:], value
-
-    return collect
+    return lambda snapshot: _family(name, snapshot.totals)
 
 
 def usd_totals(name: str) -> Collect:
     """Collect the totals of the family `name`, converted from picodollars to US dollars."""
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for series, value in snapshot.totals.items():
-            if series[0] == name:
-                yield series[1:], value / PICODOLLARS_PER_USD
+        for labels, picodollars in _family(name, snapshot.totals):
+            yield labels, picodollars / PICODOLLARS_PER_USD
 
     return collect
 
 
 def agent_totals(name: str) -> Collect:
     """Collect the totals of the family `name`, and 0 for each scanned agent without a total."""
-    collect_totals = totals(name)
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        yield from collect_totals(snapshot)
-        for status in snapshot.agents:
-            if (
-                status.enabled
-                and status.up is not None
-                and (name, status.agent) not in (snapshot.totals)
-            ):
-                yield (status.agent,), 0
+        yield from _family(name, snapshot.totals)
+        for agent in _scanned(snapshot):
+            if (name, agent) not in snapshot.totals:
+                yield (agent,), 0
 
     return collect
 
@@ -174,8 +162,7 @@ def agent_histograms(name: str, bounds: tuple[float, ...]) -> Collect:
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         observed = [series[1] for series in snapshot.totals if series[0] == f"{name}_sum"]
-        scanned = [s.agent for s in snapshot.agents if s.enabled and s.up is not None]
-        for agent in dict.fromkeys((*observed, *scanned)):
+        for agent in dict.fromkeys((*observed, *_scanned(snapshot))):
             counts = (int(snapshot.totals.get((name, agent, bucket), 0)) for bucket in buckets)
             total = snapshot.totals.get((f"{name}_sum", agent), 0.0)
             yield (agent,), HistogramValue(bounds, tuple(counts), total)
@@ -185,13 +172,15 @@ def agent_histograms(name: str, bounds: tuple[float, ...]) -> Collect:
 
 def gauges(name: str) -> Collect:
     """Collect the exporter's own gauges of the family `name`."""
+    return lambda snapshot: _family(name, snapshot.gauges)
 
-    def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for series, value in snapshot.gauges.items():
-            if series[0] == name:
-                yield series[1:], value
 
-    return collect
+def _family(name: str, values: Mapping[Series, Number]) -> Iterator[tuple[Labels, Number]]:
+    return ((series[1:], value) for series, value in values.items() if series[0] == name)
+
+
+def _scanned(snapshot: Snapshot) -> list[str]:
+    return [s.agent for s in snapshot.agents if s.enabled and s.up is not None]
 
 
 def each_agent(value_of: Callable[[AgentStatus], Number | None]) -> Collect:

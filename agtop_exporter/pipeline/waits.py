@@ -3,9 +3,8 @@
 A wait that starts and ends between two refreshes is not measured.
 """
 
+from agtop_exporter.ledger import Key
 from agtop_exporter.model import WAITING_BOUNDS_SECONDS, Series, Session
-
-Key = tuple[str, str]  # agent, session id
 
 
 class Waits:

@@ -52,8 +52,6 @@ class AgentUsage(msgspec.Struct, frozen=True, gc=False):
     duplicate_processes: int = 0
     rss_bytes: int | None = 0
     vms_bytes: int | None = 0
-    disk_read_bytes: int | None = None
-    disk_written_bytes: int | None = None
 
 
 class UsageRound(msgspec.Struct, frozen=True):
@@ -112,18 +110,13 @@ def past_usage(state: TreeUsage, session: SessionKey) -> ProcessUsage | None:
 
 
 def process_match(
-    matches: Matches,
-    usages: Mapping[SessionKey, ProcessUsage],
-    session: SessionKey,
-    *,
-    parent: SessionKey | None = None,
+    matches: Matches, usages: Mapping[SessionKey, ProcessUsage], session: SessionKey
 ) -> ProcessMatch | None:
-    """Return the process of a session, or of its `parent` if it is a subagent; None if unknown.
+    """Return the process of a top-level session; None if it has none.
 
-    A subagent has the usage of its parent's process. Sums must therefore include parents only.
+    A process that has ended or that hosts several sessions has no usage.
     """
-    key = parent or session
-    binding = matches.bindings.get(key)
+    binding = matches.bindings.get(session)
     if binding is None:
         return None
     shown = binding.liveness == "live" and binding.role == "session"
@@ -134,7 +127,7 @@ def process_match(
         confidence=binding.confidence,
         evidence=binding.evidence,
         role=binding.role,
-        usage=usages.get(key) if shown else None,
+        usage=usages.get(session) if shown else None,
     )
 
 
@@ -285,8 +278,6 @@ def _agent_usages(
             duplicate_processes=sum(key.agent == agent for key in matches.duplicates.values()),
             rss_bytes=usage.rss_bytes if usage.processes else 0,
             vms_bytes=usage.vms_bytes if usage.processes else 0,
-            disk_read_bytes=usage.disk_read_bytes,
-            disk_written_bytes=usage.disk_written_bytes,
         )
     return usages
 

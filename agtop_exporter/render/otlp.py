@@ -26,7 +26,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agtop_exporter import __version__
 from agtop_exporter.metrics import Exposition, Family, HistogramValue, Labels, Metric, Value
-from agtop_exporter.model import TOKEN_TYPES
+from agtop_exporter.model import NANOSECONDS, TOKEN_TYPES
 
 StartOf = Callable[[Metric, Labels], float]
 """A function that returns the time at which a counter series started, in unix seconds."""
@@ -34,7 +34,7 @@ StartOf = Callable[[Metric, Labels], float]
 FRACTIONAL_UNITS = frozenset({"s", "1", "{USD}"})
 """Units whose values are always sent as floats, so that a series does not change its type."""
 
-NANOSECONDS = 1_000_000_000
+
 SCOPE = InstrumentationScope("agtop_exporter", __version__)
 
 DIRECTIONS = {kind: "output" if kind == "output" else "input" for kind in TOKEN_TYPES}

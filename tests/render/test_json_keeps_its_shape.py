@@ -227,7 +227,7 @@ def test_page_is_indented_and_ends_with_a_newline():
     page = json_page.render(make_snapshot())
     assert page.startswith(b'{\n  "schema_version": 1,\n  "generated_at": "')
     assert page.endswith(b"\n}\n")
-    assert json.loads(page) == json.loads(msgspec.json.encode(json_page.document(make_snapshot())))
+    assert json.loads(page) == json.loads(msgspec.json.encode(json_page.DOCUMENT(make_snapshot())))
 
 
 def test_snapshot_of_nothing_has_totals_of_zero():

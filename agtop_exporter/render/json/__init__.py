@@ -16,7 +16,7 @@ dollars.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
@@ -130,17 +130,12 @@ def _sum(sessions: Sequence[Session]) -> tuple[TokenCounts, Cost]:
 
 def render(snapshot: Snapshot) -> bytes:
     """Return the document with an indentation of two spaces and a final newline."""
-    content = document(snapshot)
+    content = DOCUMENT(snapshot)
     try:
         encoded = msgspec.json.encode(content)
     except UnicodeEncodeError:  # file names and transcripts can contain lone surrogates
         encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(content)))
     return msgspec.json.format(encoded, indent=2) + b"\n"
-
-
-def document(snapshot: Snapshot) -> Any:  # noqa: ANN401 - a value of DOCUMENT.type
-    """Return the document as a struct."""
-    return DOCUMENT(snapshot)
 
 
 def schema() -> bytes:
