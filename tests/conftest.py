@@ -1,4 +1,4 @@
-"""Golden files, homes to read, and how much hypothesis may try.
+"""Golden files, golden homes, and the settings of hypothesis.
 
 `pytest --update-golden` rewrites the golden files; the diff is reviewed like code.
 """

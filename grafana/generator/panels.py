@@ -1,8 +1,8 @@
-"""Builds Grafana dashboards as plain dicts: the few panels that ours are made of.
+"""Builds dashboards and panels as plain dicts.
 
-A builder of our own, since the Grafana Foundation SDK is in alpha, sorts its releases so that an
-unpinned install gives the oldest Grafana's types, and sets no ids of panels. The JSON is that of
-Grafana 11.6 (`schemaVersion` 41); ids and places follow from the order, so diffs stay small.
+The Grafana Foundation SDK is not used: it is in alpha, an unpinned install gives the types of the
+oldest Grafana, and it sets no panel ids. The JSON is that of Grafana 11.6 (`schemaVersion` 41). Ids
+and positions follow from the order of the panels, so diffs stay small.
 """
 
 from generator.variables import DATASOURCE, variables_of

@@ -1,4 +1,4 @@
-"""Active and recent sessions."""
+"""The dashboard of active and recent sessions."""
 
 from generator.overview import SESSION_LINK
 from generator.panels import (

@@ -1,4 +1,7 @@
-"""Antigravity's files have no schema: what cannot be told for certain is absent."""
+"""Antigravity: cases that readers of its databases may get wrong.
+
+The files have no published schema. Values that cannot be determined for certain are absent.
+"""
 
 import base64
 import os

@@ -1,6 +1,6 @@
-"""Claude Code: the cases that readers of its transcripts are known to get wrong.
+"""Claude Code: cases that readers of its transcripts are known to get wrong.
 
-The ids are those of the acceptance list; plans and credentials are not read here.
+The ids are those of the acceptance list. Plans and credentials have tests of their own.
 """
 
 import json

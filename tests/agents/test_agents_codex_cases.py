@@ -1,6 +1,6 @@
-"""Codex: the cases that readers of its rollouts are known to get wrong.
+"""Codex: cases that readers of its rollouts are known to get wrong.
 
-The ids are those of the acceptance list; plans and credentials are not read here.
+The ids are those of the acceptance list. Plans and credentials have tests of their own.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Cursor tells little: what it tells is counted once, and what it does not tell is absent."""
+"""Cursor: recorded values are counted once, and values that it does not record are absent."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What every agent's reader makes of its golden home is known to the last figure."""
+"""The events, sessions and metrics of each agent's golden home equal the committed files."""
 
 import json
 import os

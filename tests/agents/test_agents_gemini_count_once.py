@@ -1,4 +1,4 @@
-"""Gemini CLI writes messages again, histories again, and everything again as telemetry."""
+"""Gemini CLI repeats messages and histories, and repeats both as telemetry. Each counts once."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A transcript that is read while it grows, at any instants, gives what it gives at once."""
+"""Reading a growing transcript in any steps gives the same result as reading it at once."""
 
 import shutil
 import sqlite3

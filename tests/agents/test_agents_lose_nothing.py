@@ -1,4 +1,4 @@
-"""Whatever becomes of a transcript, what was counted stays counted, and nothing counts twice."""
+"""No change of a transcript removes counted usage or counts it twice."""
 
 import os
 import shutil

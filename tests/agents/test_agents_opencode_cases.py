@@ -1,6 +1,6 @@
-"""OpenCode: the cases of the acceptance list, of its database and of the JSON files before it.
+"""OpenCode: the cases of the acceptance list, for its database and its older JSON files.
 
-What rows and files that change are worth is in test_opencode_counts_once.
+Rows and files that change have tests in test_opencode_counts_once.
 """
 
 import json

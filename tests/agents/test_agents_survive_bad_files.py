@@ -1,4 +1,4 @@
-"""Whatever bytes a file holds: reading goes on, every other file counts in full, and it is told."""
+"""A file with arbitrary bytes is reported, and every other file is counted in full."""
 
 import random
 import shutil

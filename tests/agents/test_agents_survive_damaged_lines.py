@@ -1,4 +1,4 @@
-"""Whatever a crash puts into a transcript: the good records count, and what was lost is counted.
+"""Damage by a crash costs only the damaged records, which are counted as parse errors.
 
 Crashes, full disks and unsynchronized writers leave byte order marks, runs of NUL bytes, torn
 records before good ones, and records without a newline.

@@ -1,4 +1,4 @@
-"""A field of any record may hold anything: reading goes on, and what is counted can be kept."""
+"""A value of any type in any field does not stop a scan, and the result can be stored."""
 
 import contextlib
 import json

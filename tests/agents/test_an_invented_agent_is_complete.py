@@ -1,4 +1,4 @@
-"""The steps of "Add an agent" in README.md must suffice: one module, and no list to edit."""
+"""An agent can be added by the steps of "Add an agent" in README.md, in one module."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Claude Code: one record may hold several model responses, each with its model and its context."""
+"""Claude Code: each response in a record counts for its own model and its own context."""
 
 import pytest
 from driving import read_on, totals

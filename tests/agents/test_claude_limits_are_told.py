@@ -1,4 +1,4 @@
-"""The last time that Claude Code ran into a limit, and the plan, are known from local files."""
+"""Claude Code: the rate limit that was last reached, and the plan, are read from local files."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Claude Code: whatever ids a router writes, every response counts once, and copies add nothing."""
+"""Claude Code: every response counts once, whatever ids a router writes. Copies add nothing."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Limits that Claude Code last asked for are told, and nothing else of the file that has them."""
+"""Claude Code: cached rate limits are read, and no other content of their file is shown."""
 
 import json
 

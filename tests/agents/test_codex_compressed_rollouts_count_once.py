@@ -1,4 +1,4 @@
-"""Codex compresses a rollout after a week, and unpacks it to go on: it is the same thread."""
+"""Codex compresses old rollouts and unpacks them to continue. Both files are one thread."""
 
 import os
 

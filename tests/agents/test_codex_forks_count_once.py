@@ -1,6 +1,6 @@
-"""A fork or a subagent of Codex may begin with its origin's records: only its own count for it.
+"""Codex: a fork or a subagent may begin with records of its origin, which count once.
 
-Each test names the report that it was made from.
+Each test names the public report that it is based on.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Copilot's logs tell most things twice or in pieces: each counts once, as it is in the end."""
+"""Copilot: the changes in a log are applied, and each request counts once, in its final state."""
 
 import json
 import shutil

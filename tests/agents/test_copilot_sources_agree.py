@@ -1,4 +1,4 @@
-"""Copilot records a request in its log and in its session store: it counts once, in any order."""
+"""Copilot records a request in its log and in its session store. It counts once, in any order."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Copilot's totals at a shutdown may fall: what they add is never negative, and never lost."""
+"""Copilot: totals at a shutdown that have decreased add their value, and never subtract."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Cursor's database in use: rows are replaced, and what a read costs follows what is new."""
+"""Cursor: reading a database with replaced rows costs time in proportion to the new data."""
 
 import json
 import sqlite3

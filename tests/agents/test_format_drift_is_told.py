@@ -1,4 +1,4 @@
-"""An agent that begins to write records of another type must not be misread in silence."""
+"""Records of an unknown type are counted and reported."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A path that no system can have, in any file of any agent, costs that path and nothing else."""
+"""An invalid path in a record of any agent is ignored, and the rest of the record is used."""
 
 import base64
 import json

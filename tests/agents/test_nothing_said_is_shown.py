@@ -1,7 +1,4 @@
-"""What was said, run or answered is on no page: only that it was, and the first prompt as a title.
-
-The cases are those in which other programs preview it.
-"""
+"""No page shows prompts, commands or responses. The only exception is the title of a session."""
 
 import json
 

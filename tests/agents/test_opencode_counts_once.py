@@ -1,4 +1,4 @@
-"""OpenCode's database as it is used: rows that change, go, or hold what nobody expects."""
+"""OpenCode: changed, deleted and unexpected rows of its database are counted once."""
 
 import json
 import shutil

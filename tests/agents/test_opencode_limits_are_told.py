@@ -1,4 +1,4 @@
-"""A limit that OpenCode ran into is told, and headers that do not say so are no limit hit."""
+"""OpenCode: a rate limit is reported if it was reached, and not because of other headers."""
 
 import pytest
 from driving import refresh

@@ -1,4 +1,4 @@
-"""A message of OpenCode has several steps: each is a request with its own figures and cost."""
+"""OpenCode: each step of a message is a request with its own tokens and cost."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""OpenCode 2 bills compactions, titles and each attempt of a step: once, wherever they are."""
+"""OpenCode 2: compactions, titles and repeated attempts are billed requests and count once."""
 
 import json
 import sqlite3

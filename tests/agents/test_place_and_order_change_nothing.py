@@ -1,4 +1,4 @@
-"""Nothing depends on where the program is started, or on the order in which files are found."""
+"""The working directory and the order in which files are found change no figure."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Credential files give the name of a plan: not a token, whatever else they hold."""
+"""Credential files give the name of a plan. No other content of them is shown."""
 
 import base64
 import json

@@ -1,9 +1,9 @@
-"""Try bad input by the thousand, agent by agent: what the tests try a little of.
+"""Read thousands of damaged files for each agent, and report crashes and losses.
 
     PYTHONPATH=tests/support python tests/bench/bad_files.py [--rounds 20] [--agent NAME]
         [--cuts 400] [--megabytes 100]
 
-A crash is any exception but an OSError; a loss is a figure of another file that went missing.
+A crash is any exception other than OSError. A loss is a missing figure of an undamaged file.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Draw every panel from a real Prometheus over a living home, to look at.
+"""Draw every dashboard panel from a real Prometheus with generated activity.
 
     PYTHONPATH=tests/support:grafana python tests/bench/draw.py FOLDER [--seconds 90]
 
-Writes a page for each dashboard into the folder, and pictures of them and of the exporter's own
-page where Chromium is installed.
+Writes an HTML page for each dashboard into the folder. If Chromium is installed, it also writes
+PNG pictures of these pages and of the exporter's own page.
 """
 
 import argparse

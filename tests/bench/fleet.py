@@ -1,10 +1,10 @@
-"""Many machines in one Prometheus: series, bytes, processor time, memory, query times.
+"""Measure one Prometheus that scrapes many machines: series, memory, CPU and query times.
 
     PYTHONPATH=tests/support:grafana python tests/bench/fleet.py [--hosts 500] [--seconds 180]
         [--scrape 15]
 
-One process answers for all machines, each with a page of its own by our renderer: three agents,
-eight models, twelve projects, thirty tools, three live sessions, and figures that grow.
+One process serves the pages of all machines. Each page comes from the exporter's renderer and has
+three agents, eight models, twelve projects, thirty tools, three live sessions and growing figures.
 """
 
 import argparse

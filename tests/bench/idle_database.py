@@ -1,9 +1,9 @@
-"""CPU time of a tick beside an OpenCode database of 500 MB: idle, and with one new message.
+"""Measure the CPU time of a tick on an OpenCode database of 500 MB, idle and with a new message.
 
     PYTHONPATH=tests/support python tests/bench/idle_database.py [--megabytes 500] [--ticks 200]
 
-The database is open in another connection, with a journal that is not folded in, as OpenCode leaves
-it. Beside it: what SQLite itself takes to open the same file and count its messages.
+Another connection keeps the database open with a write-ahead log that is not checkpointed, as
+OpenCode does. For comparison, SQLite alone opens the file and counts its messages.
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""Write a large home from a small one: every transcript and database row again, under fresh ids.
+"""Write a large home from a small one: every transcript and row is copied with new ids.
 
 usage: multiply.py SEED_HOME DESTINATION [--times 100] [--pad 2000]
 
-SEED_HOME is a home that real agents have written to; texts longer than a line are padded to so many
-bytes, as those of real work are long. Times of OpenCode's rows move, for they name a response.
+SEED_HOME is a home that real agents have written to. Longer texts are padded to `--pad` bytes, the
+length of texts in real work. The times of OpenCode's rows are shifted, because they identify a
+response.
 """
 
 import argparse

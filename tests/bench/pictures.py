@@ -1,4 +1,4 @@
-"""Draws panels as HTML and SVG, about as Grafana does: enough to see whether they read well."""
+"""Draws panels as HTML and SVG similar to Grafana, to check whether they are readable."""
 
 import html
 import math

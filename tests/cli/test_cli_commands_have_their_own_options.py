@@ -1,4 +1,4 @@
-"""Each command has its own help and options; what it does not understand is one line."""
+"""Each command has its own help and options. An invalid argument is reported in one line."""
 
 from argparse import SUPPRESS
 

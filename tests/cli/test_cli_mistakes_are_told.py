@@ -1,4 +1,4 @@
-"""A user's mistake is told in one line, with an exit code, and never as a traceback."""
+"""A user's mistake is reported in one line with an exit code, never as a traceback."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A disk full of damaged files is no reason for a log full of them."""
+"""Many damaged files lead to few log messages."""
 
 from looking import Look
 from small_homes import claude_file, claude_turns

@@ -1,4 +1,4 @@
-"""`agtop list --watch` shows what is new, ends quietly, and lets the daemon's journal go."""
+"""`agtop list --watch` shows new data, ends quietly, and lets SQLite reuse the daemon's journal."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""While refreshes fail, no page, probe or command says that all is well; then all is served."""
+"""While refreshes fail, pages, probes and commands report it. After that, they recover."""
 
 import json
 import re

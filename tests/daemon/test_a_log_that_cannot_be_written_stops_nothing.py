@@ -1,4 +1,4 @@
-"""A full disk, a closed pipe or a closed file below standard error costs lines of the log only."""
+"""A full disk, a closed pipe or a closed file behind stderr costs only log messages."""
 
 import errno
 import io

@@ -1,4 +1,4 @@
-"""No accident of files or processes lowers a published counter, or counts anything twice."""
+"""No event in files or processes lowers a published counter, or counts usage twice."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""The daemon starts anywhere, stops at once, reloads, and keeps a second one out."""
+"""The daemon starts anywhere, stops at once, reloads, and rejects a second daemon."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The service manager hears that we are ready, alive, reloading and stopping, when we are."""
+"""The daemon reports its start, pings, reloads and stop to the service manager."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""node_exporter finds a whole page, old or new, that it may read and that it accepts."""
+"""node_exporter finds a complete, readable and valid page at any time."""
 
 import os
 import re

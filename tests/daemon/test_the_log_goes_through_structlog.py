@@ -1,4 +1,4 @@
-"""All messages go through structlog to stderr, one line each; none goes to stdout."""
+"""All messages go through structlog to stderr, one line each. No message goes to stdout."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Prometheus takes every rule; every alert fires when due and only then, and helps its reader."""
+"""Prometheus accepts all rules. Every alert fires when it should and has a useful text."""
 
 import re
 import subprocess

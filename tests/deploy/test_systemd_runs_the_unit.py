@@ -1,6 +1,6 @@
-"""A real user manager of systemd starts, reloads, watches, restarts and stops what it was given.
+"""A real user manager of systemd starts, reloads, watches, restarts and stops the unit.
 
-Needs root and namespaces; where they are not to be had, only `test_systemd_unit_is_valid` looks.
+This needs root and namespaces. Without them, only `test_systemd_unit_is_valid` runs.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""systemd has nothing to say about the unit, and the unit hides nothing that we must see."""
+"""systemd accepts the unit, and the unit does not hide the data of agent processes."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`doctor` looks everywhere, names what is wrong, and its exit status says whether anything is."""
+"""`doctor` checks all places and names every problem. Its exit status is 1 if there is one."""
 
 import hashlib
 import json

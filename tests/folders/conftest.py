@@ -1,4 +1,4 @@
-"""Keeps the tests of folders that do not respond apart from each other."""
+"""Isolates the tests of directories that do not respond from each other."""
 
 import pytest
 

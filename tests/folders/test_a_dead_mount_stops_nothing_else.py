@@ -1,4 +1,4 @@
-"""Whatever call of a file system does not return, the rest of every refresh is as without it."""
+"""A file system call that does not return changes nothing else in a refresh."""
 
 import threading
 import time

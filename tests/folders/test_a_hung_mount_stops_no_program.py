@@ -1,4 +1,4 @@
-"""A FUSE file system that never answers: the daemon and the commands do their work, and end."""
+"""With a FUSE file system that never responds, the daemon and the commands work and end."""
 
 import json
 import os

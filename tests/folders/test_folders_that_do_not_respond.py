@@ -1,4 +1,4 @@
-"""A folder on a dead mount costs one time limit; every other folder is looked at as before."""
+"""A directory on a hung mount costs one time limit, and other directories are still read."""
 
 import os
 import threading

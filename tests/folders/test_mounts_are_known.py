@@ -1,4 +1,4 @@
-"""The table of mounts is read as the kernel writes it, and paths resolve as the system does it."""
+"""The kernel's table of mounts is parsed, and paths are resolved as the system does it."""
 
 import os
 import tempfile

@@ -1,7 +1,7 @@
-"""Debian's Prometheus scrapes the daemon over a living home: every panel and rule has data.
+"""A real Prometheus scrapes a daemon with generated activity: every panel and rule has data.
 
-The daemon is stopped and started again meanwhile, files are spoilt, emptied and deleted, and
-models are new at every point: `increase()` over the run is what was written, to the token.
+During the run, the daemon is restarted, files are damaged, emptied and deleted, and new models
+appear. `increase()` over the run must equal the written tokens exactly.
 """
 
 import itertools

@@ -1,7 +1,7 @@
-"""The rules of Grafana's dashboard-linter, by their names, and some of ours.
+"""The dashboards follow the rules of Grafana's dashboard-linter, and some additional rules.
 
-The linter is <https://github.com/grafana/dashboard-linter>; these are its checks as they were in
-2026, with what we let pass and why. Its rules on Loki have nothing to look at here.
+The linter is <https://github.com/grafana/dashboard-linter>. These are its rules of 2026, with the
+exceptions that are allowed here and their reasons. Rules for Loki do not apply.
 """
 
 import re

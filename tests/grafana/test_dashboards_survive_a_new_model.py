@@ -1,4 +1,4 @@
-"""A session that changes its model has two info series for minutes where they are pushed."""
+"""A pushed session that changes its model has two info series for some minutes."""
 
 import subprocess
 

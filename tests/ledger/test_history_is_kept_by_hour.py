@@ -1,4 +1,4 @@
-"""History outlives transcripts by the hour: each session's hours are all that it used, ever."""
+"""The usage of each session by hour is kept after its transcript is deleted."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""A ledger that cannot be written at first keeps its history, and is written when it can be."""
+"""A ledger that cannot be written keeps its data in memory, and is written later."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""An event belongs to the session that made it, and what was published of the other stays."""
+"""An event belongs to the session that made it. Totals published for another session stay."""
 
 from driving import price, project
 from events import batch, record, response

@@ -1,4 +1,4 @@
-"""Two sources that record the same usage under other keys give the larger of both accounts."""
+"""If two sources record the same usage under different keys, the larger sum counts."""
 
 from events import record, response
 from hypothesis import given

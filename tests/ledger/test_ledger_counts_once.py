@@ -1,4 +1,4 @@
-"""Every event is counted once, with the largest figures that were seen of it."""
+"""Every event is counted once, with the largest figures that were recorded for it."""
 
 import pytest
 from driving import price, project, totals

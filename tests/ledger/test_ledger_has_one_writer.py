@@ -1,4 +1,4 @@
-"""Two daemons never write to one ledger; whoever only looks is never in the way."""
+"""Two daemons never write to one ledger, and a reader never blocks the writer."""
 
 import os
 import stat

@@ -1,6 +1,6 @@
-"""Damage of any page or row of the ledger loses no token and counts none twice.
+"""Damage to any page or row of the ledger loses no token and counts none twice.
 
-The transcripts are still there, and are read again where that is needed.
+The transcripts still exist, and are read again if necessary.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Tokens without a price wait for one, and are then charged once."""
+"""Tokens without a price are charged once, when their price becomes known."""
 
 from events import NOON, record, response
 

@@ -1,4 +1,4 @@
-"""No event, sum or counter is ever negative: a reader that makes one is wrong, and is reported."""
+"""No event, sum or counter is negative. A negative figure of a reader is reported."""
 
 import sqlite3
 from contextlib import closing

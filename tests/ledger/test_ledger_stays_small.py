@@ -1,4 +1,4 @@
-"""What is old takes little room, and is neither lost nor counted again."""
+"""Old data needs little space, and is neither lost nor counted again."""
 
 import sqlite3
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A ledger that is damaged, of the future, or on a full disk never stops the counting."""
+"""A damaged or newer ledger, or a full disk, never stops the counting."""
 
 import errno
 import os

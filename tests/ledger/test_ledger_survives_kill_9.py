@@ -1,4 +1,4 @@
-"""A daemon that is killed at any instant, and started again, counts as one that never was."""
+"""A daemon that is killed at any instant and restarted has the totals of an uninterrupted run."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""A total that was published grows or stays, whatever the ledger learns later."""
+"""A published total never decreases, whatever is recorded later."""
 
 import msgspec
 from driving import project

@@ -1,4 +1,4 @@
-"""Usage whose model is not known yet counts once: as `unknown`, then for its model in sessions."""
+"""Usage without a model counts once: as `unknown` in totals, for its later model in sessions."""
 
 from driving import price, project
 from events import NOON, batch

@@ -1,7 +1,7 @@
-"""A fact that a reader finds is lost where a step between the reader and the output lacks it.
+"""Every fact that a reader reports reaches the outputs.
 
-A new fact is a field of `SessionUpdate`, a column of `sessions` and a field of `Session`. It fails
-here until all three exist.
+A new fact is a field of `SessionUpdate`, a column of `sessions` and a field of `Session`. These
+tests fail until all three exist.
 """
 
 import msgspec

@@ -1,4 +1,4 @@
-"""The state of a reader is only on disk once it is there, and comes back unchanged."""
+"""Reader state is kept in memory until it is stored on disk, and is restored unchanged."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A counter born non-zero loses its first value in `increase()`: so it is published from 0."""
+"""New counter series are published from 0, so that `increase()` includes their first value."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""However many models, tools and projects there are, the series of an agent are few, and stable."""
+"""The number of series of an agent is bounded for any number of models, tools and projects."""
 
 from driving import price
 

@@ -1,4 +1,4 @@
-"""After a restart, what is new begins at 0 on the page, and what was known goes on where it was."""
+"""After a restart, new series start at 0 and known series continue."""
 
 import pytest
 from running import daemon, total

@@ -1,4 +1,4 @@
-"""A metric that shows 0 for what is not known lies; so does one that shows it twice."""
+"""A metric with an unknown value is absent instead of 0, and no metric appears twice."""
 
 import msgspec
 import pytest

@@ -1,7 +1,7 @@
-"""Every case of the acceptance list is a test that bears its id, or is left out for a reason.
+"""Every case of the acceptance list has a test with its id, or a reason for its omission.
 
-A test bears an id in its name (`test_c04_c05_stop_reasons`) or in that of a parameter ("C-08",
-"T-23 stall"). The tests of processes have a list of their own, whose ids are not meant here.
+A test has an id in its name (`test_c04_c05_stop_reasons`) or in the name of a parameter ("C-08",
+"T-23 stall"). The tests of processes use ids of another list, which are not checked here.
 """
 
 import ast

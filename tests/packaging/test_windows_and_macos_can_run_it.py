@@ -1,7 +1,7 @@
-"""The program needs nothing that only POSIX, or only Linux, has.
+"""The program needs no function that only POSIX or only Linux has.
 
-`without_posix/sitecustomize.py` takes away what Windows does not have. What remains untested there
-is Windows itself: its paths, its file sharing and its processes.
+`without_posix/sitecustomize.py` removes what Windows does not have. Paths, file sharing and
+processes of Windows itself are not tested.
 """
 
 import ast

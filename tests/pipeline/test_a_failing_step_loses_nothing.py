@@ -1,4 +1,4 @@
-"""An exception in one part of a refresh costs that part only, and only until it works again."""
+"""An exception in one part of a refresh costs only that part, until it works again."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A call that does not return is given up on after a while, and never made twice at a time."""
+"""A call that does not return is abandoned after a time limit, and is not repeated meanwhile."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""A daemon keeps no objects of closed sessions. What it publishes is the same as if it did."""
+"""A daemon keeps no objects of closed sessions, and publishes the same as if it kept them."""
 
 from events import batch, price, project
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""How full a context is can be told where the agent, or a table of models, says how large it is."""
+"""The context window comes from the agent, or else from a table of models."""
 
 import pytest
 from looking import Look

@@ -1,4 +1,4 @@
-"""Every session that any agent left is listed once and adds to the sums, however old or empty."""
+"""Every session of every agent is listed once and included in the sums, even old or empty ones."""
 
 import pytest
 from looking import EVENING, EVERY_AGENT, Look

@@ -1,4 +1,4 @@
-"""A last record without its newline counts in the refresh that sees it, and never again."""
+"""A last record without a newline counts in the first refresh that reads it, and only there."""
 
 import pytest
 from looking import Look

@@ -1,4 +1,4 @@
-"""The state of a session whose process runs, where the transcript alone would be wrong."""
+"""The process of a live session corrects the state that its transcript alone would give."""
 
 import pytest
 from looking import Look

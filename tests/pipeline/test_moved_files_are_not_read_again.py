@@ -1,4 +1,4 @@
-"""A move is told by the file's number: only what is new is read, wherever the file lies now."""
+"""A moved file is recognised by its inode, and only its new records are read."""
 
 import pytest
 from driving import refresh

@@ -1,4 +1,4 @@
-"""A directory that is gone, or is on another system, has the name that its path gives."""
+"""The project of a missing directory, or of one on another system, is derived from its path."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A project has one name, wherever its work tree is and whoever cloned it; git is never run."""
+"""A project has one name in all its clones and work trees, and git is never run."""
 
 import pytest
 

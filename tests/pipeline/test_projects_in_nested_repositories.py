@@ -1,4 +1,4 @@
-"""Of repositories within each other the nearest counts, and a hostile pointer stops no refresh."""
+"""Of nested repositories, the nearest one counts. A malicious `.git` file stops no refresh."""
 
 import os
 

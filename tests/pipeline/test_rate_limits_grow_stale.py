@@ -1,4 +1,4 @@
-"""What an agent said of a rate limit is not published once the window has been reset."""
+"""A recorded rate limit is not published after its window has been reset."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""A child that dies, or cannot start, costs no file; a scan that is stopped leaves no child."""
+"""A child process that dies or cannot start costs no file. A stopped scan leaves no child."""
 
 import multiprocessing
 import os

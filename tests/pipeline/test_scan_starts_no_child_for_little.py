@@ -1,4 +1,4 @@
-"""What is new in a large file that grew a little is little: no child process is worth it."""
+"""A large file with little new data is read without a child process."""
 
 import sqlite3
 from contextlib import closing

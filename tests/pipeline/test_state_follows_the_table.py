@@ -1,4 +1,4 @@
-"""The state table; T-01 to T-23 and W-09 to W-13 are the acceptance ids."""
+"""The state of a session follows the decision table. T-01 to W-13 are acceptance ids."""
 
 import itertools
 from contextlib import closing

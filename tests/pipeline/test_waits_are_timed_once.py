@@ -1,4 +1,4 @@
-"""A wait for a human is counted once, when it is over, with the time that it took."""
+"""A wait for a human is counted once, after its end, with its duration."""
 
 import pytest
 from snapshots import NOW, make_session

@@ -1,4 +1,4 @@
-"""Tiers cover the whole request, and no token type is ever free for want of a price."""
+"""Tiers apply to whole requests, and no token type is free because its price is missing."""
 
 from decimal import Decimal
 

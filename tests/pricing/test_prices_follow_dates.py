@@ -1,4 +1,4 @@
-"""A request costs what was in force when it was made, whatever is asked before or after."""
+"""A request costs the price at its time, in any order of queries."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""LiteLLM's table prices what genai-prices does not know, and only that."""
+"""LiteLLM's table is used only for models that genai-prices does not have."""
 
 import pytest
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table

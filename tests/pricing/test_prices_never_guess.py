@@ -1,4 +1,4 @@
-"""An unknown model has no price: neither a relative's nor zero."""
+"""An unknown model has no price: neither that of a similar model nor zero."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tables are downloaded once a day, kept across restarts, and never replaced by worse ones."""
+"""Price tables are downloaded daily, kept across restarts, and never replaced by worse ones."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""The user's prices win over every table, exactly as written."""
+"""The user's prices take precedence over every table, exactly as written."""
 
 import pytest
 

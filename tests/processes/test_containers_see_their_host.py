@@ -1,4 +1,4 @@
-"""A container reads the processes of its host where they are mounted, and claims no others."""
+"""A container with a mounted /proc of its host reads the host's processes, and no others."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A live session shows its process, its state and its costs on every page the user has."""
+"""Every page shows the process, the state and the resource usage of a live session."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Seconds and bytes are the kernel's, to the tick and to the byte."""
+"""CPU seconds and bytes equal the kernel's figures exactly."""
 
 import os
 import shutil

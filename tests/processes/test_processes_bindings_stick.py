@@ -1,4 +1,4 @@
-"""Bindings hold until something speaks against them, and never survive a reused pid."""
+"""A binding holds until there is evidence against it, and never survives a reused pid."""
 
 import pytest
 from msgspec.structs import replace

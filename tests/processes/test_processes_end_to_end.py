@@ -1,4 +1,4 @@
-"""Real processes, named and arranged as the agents' own are, are found and paired."""
+"""Real processes, with the names and the structure of real agents, are found and matched."""
 
 import json
 import os

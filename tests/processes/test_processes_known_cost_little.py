@@ -1,4 +1,4 @@
-"""A known process is not looked at again, and what is left out is counted once."""
+"""A known process is not read again, and a skipped process is counted once."""
 
 from msgspec.structs import replace
 from processes.builders import NOW, SIGNATURES, process

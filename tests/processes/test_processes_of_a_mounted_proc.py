@@ -1,4 +1,4 @@
-"""AGTOP_PROCFS: a container reads its host's processes below another folder than /proc."""
+"""With AGTOP_PROCFS, a container reads its host's processes from another path than /proc."""
 
 import os
 import shutil

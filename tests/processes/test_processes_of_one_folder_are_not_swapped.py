@@ -1,6 +1,6 @@
-"""Two processes of an agent in one folder: what each wrote tells which session it runs.
+"""Of two processes of an agent in one directory, their writes show which session each one runs.
 
-From live-2, item 7: `/new` in one of two TUIs of pi or OpenCode swapped their sessions.
+In earlier versions, `/new` in one of two processes of pi or OpenCode swapped their sessions.
 """
 
 import pytest

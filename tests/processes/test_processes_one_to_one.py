@@ -1,6 +1,7 @@
-"""One process per session.
+"""Each session gets at most one process.
 
-C1-C17, L1, L4 and L5 are ids of the matching's own acceptance list; P-01 and so on of the other.
+C1-C17, L1, L4 and L5 are ids of the acceptance list of the matching. P-01 and similar ids are those
+of the general list.
 """
 
 from itertools import permutations

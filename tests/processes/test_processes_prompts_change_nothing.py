@@ -1,4 +1,4 @@
-"""Recognition goes by names and fixed places in argv; P1-P7 and A1-A8 are the acceptance ids."""
+"""Agents are recognised by names and fixed positions in argv. P1-A8 are acceptance ids."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Claude Code's registry is read whatever lies in its folder, and never followed blindly."""
+"""Claude Code's registry is read even with unexpected files, and its content is verified."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Totals of a process tree never fall, and count every second and byte once."""
+"""The totals of a process tree never decrease, and count every second and byte once."""
 
 from dataclasses import dataclass
 

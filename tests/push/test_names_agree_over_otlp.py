@@ -1,4 +1,4 @@
-"""A dashboard works on either route: an OTLP name translates to the Prometheus name."""
+"""OTLP names are translated to the Prometheus names, so dashboards work with both routes."""
 
 import re
 

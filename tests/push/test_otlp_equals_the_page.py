@@ -1,4 +1,4 @@
-"""One snapshot says the same on the Prometheus page and in an OTLP request, series by series."""
+"""An OTLP request has the same series and values as the Prometheus page of the same snapshot."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""An exporter is the same one after a restart, and another one elsewhere: no series begins anew."""
+"""The resource stays the same after a restart, and differs between users and machines."""
 
 import os
 

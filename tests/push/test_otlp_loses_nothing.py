@@ -1,4 +1,4 @@
-"""Whatever a receiver does, its counters come out right, and nothing queues up."""
+"""Whatever a receiver does, its counters become correct, and nothing is queued."""
 
 import random
 from itertools import accumulate

@@ -1,4 +1,4 @@
-"""A receiver that is away for a day costs no memory, no thread and no socket."""
+"""A receiver that is unreachable for a day costs no memory, threads or sockets."""
 
 import gc
 import os

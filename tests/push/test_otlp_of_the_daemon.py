@@ -1,4 +1,4 @@
-"""The daemon pushes what its pages show, survives every receiver, and ends in time."""
+"""The daemon pushes the values of its pages, survives every receiver, and stops in time."""
 
 import socket
 import subprocess

@@ -1,7 +1,7 @@
-"""An OpenTelemetry Collector takes what is pushed, however, and gives the same numbers back.
+"""An OpenTelemetry Collector accepts every kind of push, and returns the same numbers.
 
-`TEST_AGTOP_COLLECTOR` names its program (`.ci/collector/build` makes it), else `otelcol-contrib`
-is looked for on the path.
+`TEST_AGTOP_COLLECTOR` is the path of its program (`.ci/collector/build` makes it). By default,
+`otelcol-contrib` is searched on the path.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Every way in which a receiver answers ends in a push that is known to be delivered or not."""
+"""For every behaviour of a receiver, a push is correctly counted as delivered or not."""
 
 import logging
 import socket

@@ -1,4 +1,4 @@
-"""A push has the credentials that were configured for it, and goes only where it was sent."""
+"""A push sends only the configured credentials, and only to the configured endpoint."""
 
 import base64
 import itertools

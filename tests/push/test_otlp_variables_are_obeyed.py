@@ -1,4 +1,4 @@
-"""The standard variables say how to push, and a mistake in one is told before anything starts."""
+"""The `OTEL_*` variables configure the push, and invalid ones are reported at the start."""
 
 import logging
 

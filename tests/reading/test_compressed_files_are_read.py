@@ -1,6 +1,6 @@
-"""A compressed file gives what its text gives; a damaged or enormous one stops nothing.
+"""A compressed file gives the same records as its text. A damaged or huge one stops nothing.
 
-Frames are cut anywhere, as `cat a.zst b.zst` joins them.
+Frames are cut at any position, because `cat a.zst b.zst` joins them.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Damaged files that users of the agents, and of their readers, reported: the good records count.
+"""Files with damage from public reports: the good records count.
 
-Each case names its report: owner, repository and number. All contents are invented.
+Each case names its report as owner, repository and number. All contents are invented.
 """
 
 import msgspec

@@ -1,4 +1,4 @@
-"""A database of an agent is read whatever state it is in, and nothing beside it is touched."""
+"""A database of an agent is read in any state, and neither it nor its journal is changed."""
 
 import contextlib
 import shutil

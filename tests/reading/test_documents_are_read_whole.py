@@ -1,4 +1,4 @@
-"""A JSON document is rewritten whole: half of it says nothing, and its size is no danger."""
+"""A JSON document is used only when it is complete, and its size is limited."""
 
 import itertools
 import json

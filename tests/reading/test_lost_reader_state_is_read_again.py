@@ -1,4 +1,4 @@
-"""Reader state that a version cannot decode costs a second read, and counts nothing twice."""
+"""If reader state cannot be decoded, the file is read again and nothing is counted twice."""
 
 import shutil
 import sqlite3

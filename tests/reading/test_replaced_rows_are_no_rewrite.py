@@ -1,4 +1,4 @@
-"""SQLite replaces a row by deleting it and adding another at the end of its table."""
+"""A replaced row, which SQLite moves to the end of its table, does not count as a rewrite."""
 
 import sqlite3
 from contextlib import closing

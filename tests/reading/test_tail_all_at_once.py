@@ -1,4 +1,4 @@
-"""Lines that are decoded together give what each gives on its own, under the same offsets."""
+"""Lines that are decoded together have the same values and offsets as single lines."""
 
 from collections import Counter
 

@@ -1,6 +1,6 @@
-"""Half a line is never used, and never lost: it is read when its end has come.
+"""An incomplete line is read when it is complete.
 
-A JSON object is whole as soon as its last brace is there: it is read without its newline.
+A JSON object is complete with its last brace, even without a newline.
 """
 
 import pytest

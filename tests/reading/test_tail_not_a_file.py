@@ -1,4 +1,4 @@
-"""Only regular files are opened, and nothing waits for a writer."""
+"""Only regular files are opened, and opening a FIFO does not wait for a writer."""
 
 import os
 import socket

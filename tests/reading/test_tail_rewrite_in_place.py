@@ -1,4 +1,4 @@
-"""A file whose read part says something else now is read from its start."""
+"""A file whose known part has changed is read from its start."""
 
 import pytest
 from tailing import append, read

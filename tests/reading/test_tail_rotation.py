@@ -1,4 +1,4 @@
-"""A file that was renamed, replaced or deleted is told from one that has grown."""
+"""A renamed, replaced or deleted file is distinguished from one that has grown."""
 
 import pytest
 from tailing import append, read

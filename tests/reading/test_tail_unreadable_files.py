@@ -1,4 +1,4 @@
-"""A file that may not be read says so, and leaves nothing open."""
+"""An unreadable file is reported, and no descriptor stays open."""
 
 import os
 from pathlib import Path

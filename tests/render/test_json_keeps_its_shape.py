@@ -1,4 +1,4 @@
-"""Programs read `agtop json`: a key that goes, or a 0 for what is unknown, breaks them."""
+"""`agtop json` keeps its keys, and unknown values are null, because other programs read it."""
 
 import json
 

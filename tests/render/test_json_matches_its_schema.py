@@ -1,4 +1,4 @@
-"""A program that trusts the schema of `agtop json` must be able to read every document."""
+"""Every document of `agtop json` is valid according to its JSON Schema."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""A page that a parser rejects loses everything: whatever a transcript says, both formats parse."""
+"""Both formats of the page can be parsed, whatever text a transcript contains."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""A table that wraps, lies about a cost or sends escape codes down a pipe is of no use."""
+"""The table does not wrap, marks unknown costs, and sends no escape codes to a pipe."""
 
 from datetime import UTC, timedelta, timezone
 from itertools import pairwise

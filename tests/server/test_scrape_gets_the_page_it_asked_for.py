@@ -1,4 +1,4 @@
-"""A scraper that is sent the wrong format, or a page of nothing, stores the wrong thing."""
+"""A scrape gets the format that it accepts, and never an empty page."""
 
 import asyncio
 import gzip

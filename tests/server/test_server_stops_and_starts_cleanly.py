@@ -1,4 +1,4 @@
-"""A daemon that hangs at its end, or does not say why it cannot begin, is killed in anger."""
+"""The server stops within its time limit, and reports why it cannot start."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""What runs in a browser must not read the pages, and the page for people tells no secrets."""
+"""Web pages in a browser cannot read the server's pages, and the page at `/` shows no secrets."""
 
 import asyncio
 import base64

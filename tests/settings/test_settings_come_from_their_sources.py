@@ -1,4 +1,4 @@
-"""Flags win over variables over the file over the defaults; the line of each key is known."""
+"""Flags override variables, the file and defaults, in this order. Messages name the line."""
 
 import json
 import tomllib

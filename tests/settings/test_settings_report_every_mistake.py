@@ -1,4 +1,4 @@
-"""Every mistake in the settings is one plain line with its origin, and all are reported at once."""
+"""All mistakes in the settings are reported at once, one line each with its source."""
 
 import json
 

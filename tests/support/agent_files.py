@@ -1,4 +1,4 @@
-"""Writes files as agents do, and counts what a reader makes of a home."""
+"""Writes files as agents do, and counts the events and totals of a home."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A folder in which the child process that looks at folders blocks until a test says otherwise."""
+"""A directory in which the child process for directories blocks until the test releases it."""
 
 import os
 import sys

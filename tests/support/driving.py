@@ -1,4 +1,4 @@
-"""Drives agents' files into a ledger as a refresh does, without the pipeline."""
+"""Reads agents' files into a ledger as a refresh does, without the pipeline."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Makes one function of the program raise while a test wants it to."""
+"""Makes one function of the program raise an exception while a test requests it."""
 
 from importlib import import_module
 

@@ -1,6 +1,6 @@
-"""A home that lives: agents that write transcripts now, and processes that seem to be theirs.
+"""A home with generated activity: transcripts that grow, and processes that look like agents.
 
-Every token that is written is also noted in `written`, by (agent, model, token type).
+The number of written tokens is kept in `written`, by (agent, model, token type).
 """
 
 import json

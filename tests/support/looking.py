@@ -1,4 +1,4 @@
-"""Looks at homes with the real pipeline: at the time, and the processes, that a test gives."""
+"""Refreshes homes with the real pipeline, at a time and with processes that a test sets."""
 
 import json
 from datetime import datetime

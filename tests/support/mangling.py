@@ -1,4 +1,4 @@
-"""Damages agents' files, in every way that a disk, a crash or another version may do."""
+"""Damages agents' files as a disk, a crash or another version may do it."""
 
 import contextlib
 import json

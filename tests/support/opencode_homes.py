@@ -1,4 +1,4 @@
-"""Writes what OpenCode writes of a few sessions: its database, or the JSON files of before."""
+"""Writes the files of OpenCode for some sessions: its database, or its older JSON files."""
 
 import json
 import sqlite3

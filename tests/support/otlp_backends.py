@@ -1,4 +1,4 @@
-"""What real receivers are told, and what they are to give back."""
+"""Activity for tests with real OTLP receivers, and comparisons with what they return."""
 
 import re
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The names that a Prometheus-compatible backend gives to what it is sent over OTLP."""
+"""The names that a Prometheus-compatible backend derives from OTLP names."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Receivers of OTLP on loopback, which answer as they are told and keep what they were sent."""
+"""OTLP receivers on loopback that give configured answers and keep the requests."""
 
 import gzip
 import threading

@@ -1,4 +1,4 @@
-"""Small price tables in the real shapes, with invented models; no test of its own.
+"""Small price tables in the real formats, with invented models.
 
 genai-prices: `prices/new_data/v2/data.json` of github.com/pydantic/genai-prices.
 LiteLLM: `model_prices_and_context_window.json` of github.com/BerriAI/litellm.

@@ -1,4 +1,4 @@
-"""Programs that tests run and a user may lack: the test is skipped then, but fails in CI."""
+"""Finds programs that a user may lack. The test is then skipped, but fails in CI."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Debian's Prometheus with our rules, and questions to it over HTTP."""
+"""Runs Debian's Prometheus with the project's rules, and queries it over HTTP."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""What can be told of a PromQL expression without a parser: its selectors and what is around."""
+"""Finds the selectors of a PromQL expression and their context, without a parser."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Runs the console scripts as a user would: real processes, real sockets on loopback."""
+"""Runs the console scripts as a user does: real processes, and real sockets on loopback."""
 
 import atexit
 import functools

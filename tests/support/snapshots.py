@@ -1,4 +1,4 @@
-"""Sessions and snapshots for tests: everything has a value, and every value can be replaced."""
+"""Builds sessions and snapshots for tests. All fields have values that can be replaced."""
 
 import msgspec
 

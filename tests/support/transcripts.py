@@ -1,4 +1,4 @@
-"""Writes small transcripts and reads them, for tests of one agent's reader."""
+"""Writes and reads small transcripts for tests of one agent's reader."""
 
 import json
 from pathlib import Path

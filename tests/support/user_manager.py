@@ -1,8 +1,8 @@
-"""Runs the unit under a real user manager of systemd, in namespaces of its own, and tells as JSON.
+"""Runs the unit under a real user manager of systemd in its own namespaces; prints JSON.
 
     unshare --mount --pid --cgroup --fork --mount-proc python tests/support/user_manager.py FOLDER
 
-The manager thinks that the machine was booted by systemd: /run is one that only it sees.
+The manager behaves as if systemd had booted the machine, because it has its own /run.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Processes and sessions as the tests of the matching write them down, relative to one moment."""
+"""Builds processes and sessions for tests of the matching, with times relative to NOW."""
 
 from msgspec.structs import replace
 from processes.static import StaticReader

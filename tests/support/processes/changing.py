@@ -1,4 +1,4 @@
-"""A machine in memory that changes whenever it is asked something."""
+"""A machine in memory whose processes change before every read."""
 
 import errno
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A proc file system as Linux 6.x shows it, with the files that are read and no others."""
+"""Writes a proc file system of Linux 6.x with the files that the program reads."""
 
 import os
 

@@ -1,7 +1,6 @@
-"""Real processes for tests: each says a word when it is ready and ends when its input closes.
+"""Starts real processes for tests. Each prints a word when it is ready, and ends with its input.
 
-Whoever runs the tests may have agents of their own at work, so there is a /proc that shows the
-tests' processes only.
+The machine may also run real agents, so there is a /proc that contains the tests' processes only.
 """
 
 import os

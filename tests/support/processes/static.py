@@ -1,4 +1,4 @@
-"""Processes in memory, instead of those of the system."""
+"""Processes in memory that change only when a test changes them."""
 
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
 

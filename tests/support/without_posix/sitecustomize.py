@@ -1,7 +1,7 @@
-"""Makes Python on Linux offer what it offers on Windows.
+"""Removes from Python on Linux what Python on Windows does not have.
 
-Python runs this before a program if this folder is in PYTHONPATH. Libraries are imported first:
-on Windows they use other functions than here.
+Python imports this module at its start if this folder is in PYTHONPATH. Libraries are imported
+before the removal, because they use other functions on Windows.
 """
 
 import errno
