@@ -231,7 +231,7 @@ def test_a_line_that_does_not_split_its_cache_writes_adds_none(chat, lines):
     assert chat.told().tokens(SESSION) == TokenCounts(input=10, cache_write_1h=100, output=50)
 
 
-def test_of_two_equal_claims_the_earlier_stays(tmp_path, chat):
+def test_a_response_in_two_sessions_belongs_to_the_earlier_one(tmp_path, chat):
     """An id of the API is unique: a later line with it is of the same response."""
     message = "msg_01XFDUDYJgAACzvnptvVoYEL"
     chat.user("Go").assistant(message).assistant("m2")

@@ -127,7 +127,7 @@ def test_x16_it_costs_what_it_costs_at_retail(tmp_path):
     assert (cost["billed_usd"], cost["included"]) == (cost["total_usd"], False)
 
 
-def test_x18_a_total_told_again_counts_once(chat):
+def test_x18_a_repeated_total_counts_once(chat):
     first, both = usage(100, 20, 50), usage(300, 20, 90)
     chat.turn()
     for _ in range(3):
@@ -412,7 +412,7 @@ def test_the_fullest_context_is_kept(chat):
 
 
 @pytest.mark.parametrize(("tier", "speed"), [("fast", "priority"), ("default", ""), (None, "")])
-def test_a_dearer_service_is_told(chat, tier, speed):
+def test_a_more_expensive_tier_is_recorded(chat, tier, speed):
     settings = {"model": "gpt-5-codex", "service_tier": tier, "reasoning_effort": "high"}
     chat.turn().event("thread_settings_applied", thread_settings=settings)
     batch = codex.read(str(chat.count(usage(10, output=5)).write()), Cursor())

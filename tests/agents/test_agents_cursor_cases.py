@@ -55,7 +55,7 @@ def test_u01_no_folder_gives_nothing(tmp_path):
     assert counted(tmp_path, AGENT) == {}
 
 
-def test_u02_a_folder_that_is_no_path_stays_its_name(tmp_path):
+def test_u02_a_folder_name_that_is_no_path_is_kept(tmp_path):
     records = [say("user", text(), modelId="claude"), say("assistant", text("Oiled."))]
     write_lines(tmp_path / FOLDER / f"{ID}.jsonl", *records)
     facts = counted(tmp_path, AGENT)[ID].facts

@@ -159,7 +159,7 @@ def test_o07_a_refusal_tells_the_windows(tmp_path, write):
 @pytest.mark.parametrize(
     ("kind", "account"), [("api", "Anthropic API key"), ("oauth", "Claude (OAuth)")]
 )
-def test_o08_o10_an_account_has_no_windows_before_one_was_told(tmp_path, write, kind, account):
+def test_o08_o10_an_account_has_no_windows_before_one_is_recorded(tmp_path, write, kind, account):
     accounts(tmp_path, anthropic=kind)
     write(tmp_path, two_answers())
     document = Look(tmp_path, agents=[AGENT]).document()
@@ -175,7 +175,7 @@ def test_o09_nothing_is_nothing(tmp_path):
 
 
 @BOTH
-def test_without_credentials_nobody_knows_who_pays(tmp_path, write):
+def test_without_credentials_the_plan_is_unknown(tmp_path, write):
     write(tmp_path, two_answers())
     assert seen(tmp_path)["subscription"] is None
 

@@ -57,7 +57,7 @@ OF_ADVISED = {
 }
 
 
-def test_an_advisor_is_asked_twice(chat):
+def test_two_answers_of_an_advisor_are_two_responses(chat):
     for _ in range(3):
         chat.assistant("m1", usage=ADVISED)
     told = chat.told()
@@ -186,7 +186,7 @@ def test_an_unknown_iteration_is_reported(chat):
 
 
 @pytest.mark.parametrize("iterations", [None, [], "none", [None], [{"type": 1}]])
-def test_what_iterations_may_also_be(chat, iterations):
+def test_unusual_iterations(chat, iterations):
     usage = figures(5, 20, iterations=iterations)
     assert chat.assistant("m1", usage=usage).told().tokens(SESSION) == TokenCounts(5, output=20)
 

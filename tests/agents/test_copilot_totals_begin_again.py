@@ -244,7 +244,7 @@ def test_a_compaction_tells_how_many_requests_it_took(tmp_path):
         assert (record.models[SONNET].requests, record.compactions) == (counted, 1)
 
 
-def test_what_an_earlier_version_remembered_is_gone_on_from(tmp_path):
+def test_the_state_of_an_earlier_version_is_continued(tmp_path):
     """It remembered the totals of the last shutdown, and counts of answers."""
     path, ledger = log(tmp_path), Ledger()
     records = [*START, *answers(4), *shutdown(4), *RESUME, *answers(2), *shutdown(6)]

@@ -282,7 +282,7 @@ def test_settings_may_begin_with_a_byte_order_mark(tmp_path, agent, place, docum
     assert any(str(root).startswith("/tmp/elsewhere") for root in found.roots(tmp_path, {}))
 
 
-def test_a_name_that_is_no_text_is_told(tmp_path):
+def test_a_name_that_is_not_utf_8_is_reported(tmp_path):
     """Neither the ledger nor any page can hold it; the others' files are read."""
     claude_file(tmp_path).write_text(claude_turns(1, range(2)))
     folder = os.fsencode(tmp_path) + b"/.claude/projects/-tmp-\xff"

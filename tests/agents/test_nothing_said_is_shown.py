@@ -93,7 +93,7 @@ def test_o34_parts_within_messages(tmp_path):
     assert (session["user_turns"], session["agent_turns"], session["tools"]) == (1, 2, {})
 
 
-def test_an_error_says_where_and_not_what(tmp_path):
+def test_a_skipped_record_is_logged_without_its_content(tmp_path):
     """A line that cannot be used is told of by its place."""
     path = claude(tmp_path).assistant("m1").write()
     path.write_text(path.read_text() + f'{{"type":"user","message":{SAID}\n')

@@ -267,7 +267,7 @@ def test_an_id_that_is_no_name_costs_nothing(home, name):
     assert sum(len(event.tools) for event in events) == 1
 
 
-def test_half_a_session_file_says_nothing_yet(home):
+def test_an_incomplete_session_file_waits(home):
     """It would not say whose subagent the session is: its prompt would be a user's."""
     file = home.joinpath(*SHARE, "storage", "session", "p1", "ses_jchild00000000000000000000.json")
     whole = file.read_bytes()

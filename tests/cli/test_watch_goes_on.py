@@ -45,7 +45,7 @@ def test_a_session_that_begins_is_shown(tmp_path):
         assert any(line.startswith("1 session,") for line in totals(running))
 
 
-def test_a_ledger_that_has_grown_is_opened_anew(tmp_path):
+def test_a_ledger_that_has_grown_is_opened_again(tmp_path):
     """Sessions whose transcripts are gone are in the ledger alone."""
     state = tmp_path / "state"
     ledger = Ledger(state)

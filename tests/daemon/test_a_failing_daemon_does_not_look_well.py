@@ -141,7 +141,7 @@ def test_a_start_that_fails_goes_on_from_what_was_counted(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["agtop_exporter.pipeline.pairing:Pairing.pair"])
-def test_doctor_knows_how_the_daemon_fails(target, tmp_path):
+def test_doctor_reports_the_errors_of_the_daemon(target, tmp_path):
     home, armed, state = tmp_path / "home", tmp_path / "armed", tmp_path / "state"
     claude_file(home).write_text(claude_turns(1, range(5)))
     armed.touch()
@@ -189,7 +189,7 @@ def test_commands_name_the_part_that_failed(target, stage, tmp_path):
 
 
 @pytest.mark.parametrize("words", [("doctor",), ("--once",)])
-def test_a_command_that_has_nothing_to_show_says_why(words, tmp_path):
+def test_a_command_without_output_reports_the_reason(words, tmp_path):
     armed = tmp_path / "armed"
     armed.touch()
     fault = {"PYTHONPATH": str(RAISING), "FAULT_ARMED": str(armed)}
@@ -324,7 +324,7 @@ def test_a_refresh_that_failed_is_not_relied_on_until_one_succeeds():
     assert health.trouble(5) == ""
 
 
-def test_an_old_result_says_that_it_is_old():
+def test_an_old_result_is_marked_as_old():
     ledger = Ledger()
     ledger.add(("refresh_errors", "refresh"), 2)
     good = make_snapshot(agents=(make_agent(), make_agent(agent="pi", enabled=False, up=None)))
@@ -336,7 +336,7 @@ def test_an_old_result_says_that_it_is_old():
     assert again.sessions == good.sessions
 
 
-def test_a_textfile_of_a_failing_daemon_does_not_look_well(tmp_path):
+def test_a_textfile_of_a_failing_daemon_reports_it(tmp_path):
     path = tmp_path / "agtop.prom"
     writer = TextfileWriter(path, interval_seconds=60)
     good = make_snapshot()

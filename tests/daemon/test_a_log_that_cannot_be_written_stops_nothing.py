@@ -173,7 +173,7 @@ def test_a_stream_that_is_closed_takes_what_is_written():
     assert stream.closed
 
 
-def test_what_a_library_logs_wrongly_does_not_end_it(monkeypatch):
+def test_an_invalid_log_record_of_a_library_causes_no_error(monkeypatch):
     monkeypatch.setattr(logging, "raiseExceptions", False)
     _StructlogHandler().handle(logging.makeLogRecord({"msg": "%d", "args": ("no number",)}))
 

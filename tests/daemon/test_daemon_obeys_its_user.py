@@ -51,7 +51,7 @@ def test_a_second_daemon_is_refused(tmp_path):
         assert f"another agtop-exporter already writes to {state}" in done.stderr
 
 
-def test_a_taken_port_is_told(tmp_path):
+def test_a_port_in_use_is_reported(tmp_path):
     with daemon(tmp_path, "--no-state") as running:
         address = f"127.0.0.1:{running.port}"
         done = run(
@@ -77,7 +77,7 @@ def test_settings_are_reloaded(tmp_path):
         assert ("agtop_agent_enabled", (("agent", "claude"),)) not in samples
 
 
-def test_a_price_is_taken_when_it_is_told(tmp_path):
+def test_a_new_price_applies_at_a_reload_and_at_a_start(tmp_path):
     """By a reload, and by a start: the ledger knows what has no price yet."""
     config, state = tmp_path / "config.toml", tmp_path / "state"
     config.touch()
@@ -100,7 +100,7 @@ def test_a_price_is_taken_when_it_is_told(tmp_path):
         running.until(lambda samples: is_priced("ours", samples) and is_priced("theirs", samples))
 
 
-def test_a_damaged_ledger_is_told(tmp_path):
+def test_a_damaged_ledger_is_reported(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     (state / "ledger.db").write_bytes(b"no database at all")
@@ -139,7 +139,7 @@ def test_the_ledger_is_private_and_commands_never_write_it(tmp_path):
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
-def test_an_unwritable_state_directory_is_told_and_survived(tmp_path):
+def test_an_unwritable_state_directory_is_reported_and_survived(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(5)))
     blocked = tmp_path / "blocked"
     blocked.write_text("a file")

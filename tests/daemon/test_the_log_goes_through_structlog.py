@@ -60,7 +60,7 @@ def test_a_person_reads_plain_lines(settings, lines, capsys):
     assert capsys.readouterr() == ("", "".join(f"agtop-exporter: {line}\n" for line in lines))
 
 
-def test_nothing_is_logged_where_a_report_says_it(capsys):
+def test_a_report_replaces_log_messages(capsys):
     with no_handlers():
         log_nothing()
         structlog.get_logger().error("late")

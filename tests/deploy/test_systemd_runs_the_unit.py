@@ -43,7 +43,7 @@ def seen(tmp_path_factory):
     return json.loads(done.stdout)
 
 
-def test_what_install_service_says_to_type_starts_it(seen):
+def test_the_commands_that_install_service_prints_start_the_service(seen):
     assert "enabled, starts when you log in" in seen["told"]
     assert seen["typed"] == ""
     assert (seen["started"]["ActiveState"], seen["started"]["NRestarts"]) == ("active", "0")
@@ -60,7 +60,7 @@ def test_its_hardening_hides_nothing(seen):
     assert page["agtop_otlp_export_errors_total"] >= 1  # gRPC works, and nobody listens
 
 
-def test_a_reload_reads_the_settings_anew(seen):
+def test_a_reload_reads_the_settings_again(seen):
     assert seen["reload"] == ""
     assert seen["reloaded"]["MainPID"] == seen["started"]["MainPID"]
 

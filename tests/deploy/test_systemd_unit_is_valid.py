@@ -44,7 +44,7 @@ def test_systemd_takes_the_unit(tmp_path):
     assert verify(path, tmp_path) == (0, "")
 
 
-def test_systemd_would_say_what_is_wrong(tmp_path):
+def test_systemd_reports_a_wrong_unit(tmp_path):
     path = tmp_path / UNIT_NAME
     path.write_text(unit(command_of(Path(sys.executable))).replace("WatchdogSec", "Watchdog"))
     assert "Unknown key" in verify(path, tmp_path)[1]
@@ -55,7 +55,7 @@ def test_the_committed_unit_is_the_one_that_is_installed():
 
 
 @pytest.mark.parametrize("directive", BLINDING)
-def test_the_unit_does_not_blind_us(directive):
+def test_the_unit_does_not_hide_processes(directive):
     assert not re.search(rf"^{directive}=", COMMITTED.read_text(), re.MULTILINE)
 
 
@@ -112,7 +112,7 @@ def test_an_old_unit_is_replaced(tmp_path):
     assert [path.name for path in folder.iterdir() if path.is_file()] == [UNIT_NAME]
 
 
-def test_a_home_that_cannot_be_written_is_told(tmp_path):
+def test_a_home_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / ".config").write_text("a file")
     done = run("agtop-exporter", "install-service", home=tmp_path, check=False)
     assert done.returncode == 1

@@ -112,7 +112,7 @@ def test_an_agent_whose_call_does_not_return_is_skipped(tmp_path, gate, guard, c
         assert total(samples, "agtop_tokens_total", "claude") == 100
 
 
-def test_what_a_slow_read_brings_is_counted_once(tmp_path, gate, guard):
+def test_the_results_of_a_slow_read_are_counted_once(tmp_path, gate, guard):
     """Else a file that is always slow would never be counted."""
     first, second = (
         codex_chat(tmp_path),
@@ -137,7 +137,7 @@ def test_what_a_slow_read_brings_is_counted_once(tmp_path, gate, guard):
     assert samples["agtop_scan_bytes_total", "codex"] == sum(path.stat().st_size for path in paths)
 
 
-def test_files_that_cannot_be_looked_at_are_not_gone(tmp_path, gate, guard):
+def test_unreadable_files_do_not_count_as_deleted(tmp_path, gate, guard):
     agent = msgspec.structs.replace(codex.AGENT, files=gate.blocking(codex.AGENT.files))
     chat = codex_chat(tmp_path)
     path = chat.write()
@@ -268,7 +268,7 @@ def test_a_link_to_a_dead_mount_hides_only_what_is_behind_it(tmp_path, dead, lin
     look.pipeline.close()
 
 
-def test_a_home_that_stops_to_respond_for_a_while_loses_nothing(tmp_path, dead):
+def test_a_home_that_stops_responding_for_a_while_loses_nothing(tmp_path, dead):
     home, other = tmp_path / "home", dead.path / "home"
     claude_session(home, 1)
     dead.gate.unlink()  # it responds

@@ -99,7 +99,7 @@ def test_expected_folders_have_the_answers_of_any_other(tmp_path, folders):
 
 
 @pytest.mark.parametrize("way", ["symlink", "worktree", "git link"])
-def test_whatever_leads_there_is_not_followed(tmp_path, dead, folders, way):
+def test_no_link_to_it_is_followed(tmp_path, dead, folders, way):
     """The mount is named, not the folder that leads there, though its child is the first there."""
     cwd = tmp_path / "engine"
     if way == "symlink":
@@ -179,7 +179,7 @@ def test_another_exporter_sends_no_second_process_there(dead, folders):
     other.close()
 
 
-def test_a_child_that_somebody_ends_is_replaced(tmp_path, folders):
+def test_a_killed_child_is_replaced(tmp_path, folders):
     cwd = repository(tmp_path / "copy", "engine")
     assert folders.find(str(tmp_path)).trouble is None
     os.kill(folders._helper._child._pid, 9)  # noqa: SLF001
@@ -205,7 +205,7 @@ def test_a_child_that_does_not_start_is_no_child():
     assert folders.find("/ada/engine").trouble.place == "project folders"
 
 
-def test_nothing_is_left_open(tmp_path, dead):
+def test_no_descriptor_stays_open(tmp_path, dead):
     before = len(list(Path("/dev/fd").iterdir()))
     folders = dead.folders()
     folders.find(str(tmp_path))
@@ -215,7 +215,7 @@ def test_nothing_is_left_open(tmp_path, dead):
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_file_systems_are_asked_whether_they_respond(tmp_path, dead, folders):
+def test_file_systems_are_checked_for_a_response(tmp_path, dead, folders):
     told = []
     folders.on_trouble = told.append
     home = tmp_path / "home"
@@ -234,7 +234,7 @@ def test_file_systems_are_asked_whether_they_respond(tmp_path, dead, folders):
         folders.rest()
 
 
-def test_a_file_system_is_asked_again_when_a_call_has_not_returned(dead, folders):
+def test_a_file_system_is_checked_again_after_a_call_hangs(dead, folders):
     dead.revive()
     assert folders.trouble_with(str(dead.path)) is None
     dead.shut()
@@ -243,7 +243,7 @@ def test_a_file_system_is_asked_again_when_a_call_has_not_returned(dead, folders
     assert folders.trouble_with(str(dead.path)) == silence(dead.path)
 
 
-def test_a_local_file_system_is_not_asked(tmp_path):
+def test_a_local_file_system_is_not_checked(tmp_path):
     folders = Folders({}, command=("/nowhere/python",), table=Table())
     (tmp_path / "link").symlink_to(tmp_path)
     assert folders.trouble_with(str(tmp_path / "link/sessions"), below=True) is None

@@ -190,7 +190,7 @@ def test_ratios_of_several_series_are_never_added():
 
 
 @panels
-def test_a_panel_without_data_says_so(board, panel):  # noqa: ARG001
+def test_a_panel_without_data_has_a_message(board, panel):  # noqa: ARG001
     assert panel["fieldConfig"]["defaults"]["noValue"]
 
 

@@ -98,7 +98,7 @@ def test_agents_have_keys_of_their_own():
     assert ledger.totals["requests", "codex", "model-1"] == 1
 
 
-def test_what_was_not_committed_is_forgotten(tmp_path):
+def test_uncommitted_changes_are_dropped(tmp_path):
     """Cursor, key and total are forgotten together, so the next reading counts it."""
     ledger = Ledger(tmp_path)
     record(ledger, response("k1"), offset=10)

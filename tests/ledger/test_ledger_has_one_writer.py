@@ -83,7 +83,7 @@ def test_a_view_is_of_one_moment(tmp_path):
     writer.close()
 
 
-def test_a_view_of_nothing(tmp_path):
+def test_an_empty_view(tmp_path):
     view = Ledger(tmp_path / "missing", read_only=True)
     record(view, response("k"))
     assert (view.warning, view.totals[REQUESTS]) == ("", 1)

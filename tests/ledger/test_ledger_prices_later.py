@@ -74,7 +74,7 @@ def test_a_price_that_goes_away_again():
     assert ledger.sessions["claude", "s1"].usage.cost == Cost(output=10)
 
 
-def test_what_is_no_request_needs_no_price():
+def test_an_event_without_a_request_needs_no_price():
     ledger = Ledger()
     record(ledger, UsageEvent(key="prompt", session_id="s1", time=NOON, turns=1), price=unknown)
     assert ledger.reprice(known) == 0

@@ -57,7 +57,7 @@ def test_an_event_that_takes_away_counts_nothing(bad):
     assert ledger.totals["requests", "claude", "model-1"] == 1
 
 
-def test_of_sound_events_nothing_is_refused():
+def test_valid_events_are_not_rejected():
     whole = batch(GOOD, UsageEvent("p", "s1", 0.0, turns=1, tokens=TokenCounts()))
     ledger = Ledger()
     assert ledger.record(whole, price=price, project=project) == ()

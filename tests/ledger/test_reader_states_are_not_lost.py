@@ -41,7 +41,7 @@ def test_states_are_read_from_disk(tmp_path):
         assert ledger.cursor("claude", PATHS[0]) == Cursor()
 
 
-def test_without_a_disk_they_stay_in_memory():
+def test_without_a_disk_the_states_stay_in_memory():
     ledger = Ledger()
     write(ledger)
     assert ledger.cursors["claude"] == CURSORS == cursors(ledger)

@@ -48,7 +48,7 @@ def test_unknown_of_a_session_is_absent(name, over):
     assert of_session(name, **over) == {}
 
 
-def test_free_session_costs_nothing_and_says_so():
+def test_a_free_session_costs_0():
     assert of_session("agtop_session_cost_usd_total", cost=Cost()) == {(): 0.0}
     assert of_session("agtop_session_cost_usd_total", cost=Cost(), tokens=NO_TOKENS) == {(): 0.0}
 

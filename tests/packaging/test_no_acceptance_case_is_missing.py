@@ -84,7 +84,7 @@ def test_every_case_is_a_test_or_left_out():
     assert sorted(set(LEFT_OUT) - listed) == []
 
 
-def test_ids_are_found_where_tests_bear_them_alone():
+def test_only_ids_of_tests_are_found():
     source = '''
 """C-09 of the list."""
 CASES = {"T-01": 1, "T-23 stall": 2, "T-02: a word": 3, "XT-03": 4}

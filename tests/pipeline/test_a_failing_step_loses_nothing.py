@@ -193,7 +193,7 @@ def test_a_bug_in_one_agent_stops_no_other(name, tmp_path):
     check(Home(tmp_path, agents=(broken, codex.AGENT)), fault, "scan", down={"claude"})
 
 
-def test_a_listing_that_breaks_off_forgets_no_file(tmp_path):
+def test_an_incomplete_listing_removes_no_file(tmp_path):
     """What it did not list is not gone: it would be read from the start again."""
     fault = Fault()
     broken = msgspec.structs.replace(claude.AGENT, files=fault.after(claude.AGENT.files))
@@ -249,7 +249,7 @@ def test_an_error_of_the_first_refresh_loses_no_session_of_before(target, tmp_pa
         assert listed(after) == counted(after) == {"claude": CLAUDE, "codex": CODEX}
 
 
-def test_an_account_that_cannot_be_read_is_asked_for_again(tmp_path):
+def test_an_unreadable_account_is_read_again(tmp_path):
     fault = Fault()
     plan = fault.around(lambda _home, _environment: "pro")
     home = Home(tmp_path, agents=(msgspec.structs.replace(claude.AGENT, plan=plan), codex.AGENT))
@@ -347,7 +347,7 @@ def test_an_error_that_lasts_is_logged_once_and_again_when_it_comes_back(tmp_pat
     assert "agtop_exporter.pipeline.sessions:" in trace["frames"]
 
 
-def test_whoever_opens_the_ledger_knows_of_the_errors(tmp_path, monkeypatch):
+def test_errors_are_stored_in_the_ledger(tmp_path, monkeypatch):
     state, folder = tmp_path / "state", tmp_path / "home"
     write_first(folder)
     fault = Fault()

@@ -37,12 +37,12 @@ def join(threads):
         thread.join(20)
 
 
-def test_what_returns_is_returned(guard):
+def test_a_result_is_returned(guard):
     assert guard.call("a", lambda _beat: 7) == 7
     assert guard.call("a", lambda _beat: threading.current_thread().daemon)
 
 
-def test_what_is_raised_is_raised(guard):
+def test_an_exception_is_raised_again(guard):
     def fail(_beat):
         raise PermissionError(13, "Permission denied")
 
@@ -86,7 +86,7 @@ def test_one_that_gets_on_is_waited_for():
     assert Guard(limit_seconds=1).call("a", long) == 7
 
 
-def test_one_that_nobody_waits_for_ends_with_its_next_step(guard, gate, others):
+def test_an_abandoned_call_ends_at_its_next_step(guard, gate, others):
     steps = []
 
     def reading(beat):

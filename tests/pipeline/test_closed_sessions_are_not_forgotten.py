@@ -103,7 +103,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-def test_what_is_published_is_the_same(steps):
+def test_the_published_values_are_the_same(steps):
     whole, lean = Daemon(keep_closed=True), Daemon(keep_closed=False)
     now = NOW - 10 * DAY
     for seconds, writes, processes in steps:

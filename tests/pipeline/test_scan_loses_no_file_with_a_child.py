@@ -114,7 +114,7 @@ def test_it_is_stopped(works, after):
     assert multiprocessing.active_children() == []
 
 
-def test_nobody_wants_the_rest(works):
+def test_closing_the_results_ends_the_children(works):
     results = read(works)
     next(results)
     results.close()

@@ -63,7 +63,7 @@ def test_case(case):
     assert state(*arguments) == expected
 
 
-def test_t08_t18_waiting_says_for_what():
+def test_t08_t18_waiting_has_a_reason():
     for reason, liveness in itertools.product(("input", "permission"), ("live", None)):
         assert state("waiting", liveness, 10, reason=reason) == State("waiting", reason)
     assert state("waiting", "live", 9999, reason="input") == State("waiting", "input")
@@ -101,7 +101,7 @@ def test_w10_a_subagent_is_resolved_with_its_parents_liveness():
     assert state("running", "stopped", 1) == State("closed")
 
 
-def test_w11_an_error_does_not_last_for_ever():
+def test_w11_an_error_ends_after_a_while():
     assert state("error", None, MINUTE, reason="api") == State("error", "api")
     assert state("error", None, 120 * MINUTE, reason="api") == State("closed", "api")
     assert state("error", "live", 120 * MINUTE, reason="api") == State("error", "api")
@@ -145,7 +145,7 @@ SIGNALS = [
 
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.kind)
-def test_s04_s05_what_a_transcript_says_outlives_a_restart(tmp_path, signal):
+def test_s04_s05_the_state_of_a_transcript_survives_a_restart(tmp_path, signal):
     """A session that nothing has been said of yet is unknown."""
     update = SessionUpdate("s-1", last_active=NOW)
     if signal.kind != "unknown":
@@ -178,11 +178,11 @@ def test_a_tool_that_runs_has_its_permission():
     assert state("running", "live", 5, acting=True, **said) == State("waiting", "permission")
 
 
-def test_the_registry_of_a_process_that_ended_says_nothing():
+def test_the_registry_entry_of_an_ended_process_is_ignored():
     assert state("running", "stopped", 1, registry_status="busy") == State("closed")
     assert state("idle", None, 1, registry_status="busy") == State("idle")
 
 
-def test_an_error_at_rest_stays_an_error():
+def test_an_idle_session_in_error_stays_in_error():
     assert state("error", "live", 1, reason="api", registry_status="idle") == State("error", "api")
     assert state("error", "live", 1, reason="api", registry_status="busy") == State("running")

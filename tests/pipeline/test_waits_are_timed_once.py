@@ -29,7 +29,7 @@ def timed(seconds, bucket):
     return {("waiting_seconds", "claude", bucket): 1, ("waiting_seconds_sum", "claude"): seconds}
 
 
-def test_a_wait_begins_with_the_last_word_and_ends_when_the_session_goes_on():
+def test_a_wait_starts_at_the_last_record_and_ends_when_the_session_continues():
     seen = [(0, RUNNING, 0), (5, WAITING, 3), (10, WAITING, 3), (15, RUNNING, 14)]
     assert watch(*seen) == timed(12.0, "30.0")
 
@@ -38,7 +38,7 @@ def test_a_wait_begins_no_earlier_than_the_session_was_seen_at_work():
     assert watch((0, RUNNING, -90), (5, WAITING, -90), (10, RUNNING, 9)) == timed(10.0, "10.0")
 
 
-def test_after_a_restart_the_wait_is_as_long_as_the_transcript_says():
+def test_after_a_restart_a_wait_starts_at_the_last_record():
     assert watch((0, WAITING, -100), (5, RUNNING, 4)) == timed(105.0, "120.0")
 
 

@@ -127,7 +127,7 @@ def test_bad_download_leaves_the_old_table(machine, bad):
 
 @pytest.mark.parametrize("name", ["genai-prices.json", "litellm-prices.json"])
 @pytest.mark.parametrize("damage", ["truncate", "garbage", "directory", "missing"])
-def test_damaged_cache_is_ignored_counted_and_fetched_anew(machine, name, damage):
+def test_damaged_cache_is_ignored_counted_and_downloaded_again(machine, name, damage):
     machine.start()[1].refresh_due()
     path = machine.cache_dir / name
     data = path.read_bytes()

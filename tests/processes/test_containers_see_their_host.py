@@ -116,7 +116,7 @@ def register(home, status, *, pid=7, ticks=TICKS_AT_START * TICK):
     (folder / f"{pid}.json").write_text(json.dumps(entry))
 
 
-def test_what_another_container_runs_is_counted_as_left_out(proc, home):
+def test_processes_of_another_container_are_counted_as_skipped(proc, home):
     """Its home may be another one; a directory of the same name is no evidence."""
     folder = add_process(proc, 42, "claude", argv=("claude",), start=9_000, **CONTAINER)
     (folder / "cwd").unlink()

@@ -182,7 +182,7 @@ def test_two_in_one_folder(running, tmp_path):
     assert {shown(document, U1)[0], shown(document, U2)[0]} == {one.pid, two.pid}
 
 
-def test_a_pid_that_was_reused_is_nobodys(running, tmp_path):
+def test_a_reused_pid_matches_no_session(running, tmp_path):
     claude = running.start(running.program("claude"), code=IDLE, cwd="/")
     claude_session(tmp_path, U1, "/elsewhere", ago=60)
     register(tmp_path, claude, U1, procStart="1")
@@ -225,7 +225,7 @@ def test_the_holder_of_a_rollout(running, tmp_path):
     assert document["sessions"][0]["state"]["kind"] == "running"
 
 
-def test_a_host_is_no_sessions_cost(running, tmp_path):
+def test_the_usage_of_a_host_belongs_to_no_session(running, tmp_path):
     rollouts = [codex_session(tmp_path, thread) for thread in (U1, U2)]
     host = running.start(running.program("codex"), "-c", HOST, "app-server", *rollouts)
     with daemon(tmp_path, "--no-state", "--procfs", running.proc) as watched:

@@ -67,7 +67,7 @@ def test_arguments_lose_to_a_later_session_that_only_this_process_can_have_writt
     assert machine.pair(again, session("gemini", U2, -30, 0), seconds=10) == {U1: (42, "high")}
 
 
-def test_arguments_stand_when_another_process_can_have_written_the_later_session():
+def test_arguments_count_if_another_process_can_have_written_the_later_session():
     machine = Machine().run(
         process(42, "gemini", "--resume", U1, start=-600), process(43, "gemini", start=-40)
     )
@@ -82,7 +82,7 @@ def test_a_fork_is_not_the_session_that_it_was_forked_from():
     assert found == {U2: (42, "medium")}
 
 
-def test_a_folder_match_does_not_flip_when_another_session_speaks_last():
+def test_a_folder_match_stays_when_another_session_has_the_latest_record():
     machine = Machine().run(process(42, "opencode", start=-600), process(43, "opencode", start=-60))
     one, two = session("opencode", OC1, -590, -10), session("opencode", OC2, -50, -5)
     expected = {OC1: (42, "medium"), OC2: (43, "medium")}
@@ -114,7 +114,7 @@ def test_a_session_whose_process_has_ended_goes_to_no_other_process():
     assert machine.pair(one, resumed, seconds=10) == {OC2: (42, "medium")}
 
 
-def test_a_clock_that_was_ahead_does_not_hide_a_live_session_for_ever():
+def test_a_record_from_the_future_does_not_hide_a_live_session():
     """field-2 64: after the clock is set back, starts and ends are no longer in the future."""
     machine = Machine().run(process(42, "opencode", start=3600 - 600))
     one = session("opencode", OC1, -590, 0)

@@ -112,7 +112,7 @@ def test_a_table_is_consistent_whatever_happens_while_it_is_made(changes, pauses
 
 @settings(max_examples=150, phases=PHASES)
 @given(st.lists(change, min_size=20, max_size=60))
-def test_what_was_seen_half_way_is_not_kept(changes):
+def test_an_incomplete_read_is_not_kept(changes):
     reader = ChangingReader(changes)
     tracker = ProcessTracker(reader, signatures=SIGNATURES, uids=frozenset({1000}))
     ticks = 0

@@ -86,7 +86,7 @@ def test_a_native_claude_with_its_registry(running, tmp_path):
     assert watch.refresh() == {}
 
 
-def test_a_process_that_nobody_waits_for_has_ended(running):
+def test_a_zombie_counts_as_ended(running):
     claude = running.start(running.program("claude"), "-c", IDLE, "--resume", U1)
     watch = Watch(running, session("claude", U1, "/elsewhere"))
     assert watch.refresh()[U1].liveness == "live"

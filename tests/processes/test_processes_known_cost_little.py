@@ -56,7 +56,7 @@ def test_a_shell_that_becomes_an_agent_is_found():
     assert members(table) == {10: 10, 11: 11}
 
 
-def test_a_tool_that_nobody_waits_for_is_counted_on():
+def test_a_tool_that_is_a_zombie_is_still_counted():
     """Its parent's figures will repeat its own: forgetting it now would count them twice."""
     tool = process(11, "bash", parent=10)
     reader, tracker = tracked(process(10, "claude"), tool)
@@ -103,7 +103,7 @@ def test_other_users_are_counted_once_and_left_out():
     assert table.hidden == {"codex"}  # its container may share the home
 
 
-def test_every_user_can_be_asked_for():
+def test_processes_of_every_user_can_be_selected():
     _, tracker = tracked(process(10, "claude", uid=1001), uids=None)
     assert members(tracker.sample(NOW)) == {10: 10}
 

@@ -86,7 +86,7 @@ def test_a_record_can_have_the_time_at_which_its_response_began(two):
     assert two.pair()[OC3] == (two.second, "medium")
 
 
-def test_an_old_file_that_was_copied_says_nothing(two):
+def test_a_copied_old_file_is_no_evidence(two):
     two.pair(seconds=900)
     two.pair()
     two.wrote(two.second, 5_000)
@@ -107,7 +107,7 @@ def test_a_session_that_both_can_have_written_swaps_nothing(two):
     assert two.pair(seconds=600) == expected
 
 
-def test_where_writes_are_unknown_nothing_is_swapped():
+def test_without_known_writes_nothing_is_swapped():
     """Only Linux shows what a process writes."""
     two = Two(shown=False)
     two.active[OC3] = (two.now + 3, two.now + 4)
@@ -122,7 +122,7 @@ def test_a_later_record_of_its_own_session_decides(two):
     assert two.pair() == {OC3: (two.first, "medium"), OC2: (two.second, "medium")}
 
 
-def test_where_writes_are_unknown_a_later_record_of_its_own_session_decides_too():
+def test_without_known_writes_a_later_record_of_its_own_session_decides():
     two = Two(shown=False)
     two.active[OC3] = (two.now + 3, two.now + 4)
     two.pair()

@@ -82,7 +82,7 @@ def test_c11_two_kinds_of_evidence_are_one_binding():
     assert machine.binding("claude", U1).evidence == ("open_file", "argv")
 
 
-def test_c12_the_file_counts_wherever_it_lies():
+def test_c12_the_file_counts_in_any_folder():
     machine = Machine().run(process(31, "claude", cwd=ELSEWHERE), files=[f"/other/dir/{U1}.jsonl"])
     assert machine.pair(session("claude", U1, path=f"/home/u/{U1}.jsonl")) == {U1: (31, "high")}
 
@@ -100,7 +100,7 @@ def test_c14_of_two_sessions_on_one_process_the_newer_is_kept():
     assert found == {U2: (100, "high")}
 
 
-def test_c15_a_shared_data_base_says_nothing():
+def test_c15_a_shared_database_is_no_evidence():
     path = "/home/u/.local/share/opencode/opencode.db"
     machine = Machine().run(process(77, "opencode", cwd=ELSEWHERE), files=[path])
     found = machine.pair(

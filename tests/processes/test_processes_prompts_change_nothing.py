@@ -78,7 +78,7 @@ def test_the_program_of_an_agent_that_runs_as_a_tool_is_a_tool(name):
         "remote-control",
     ],
 )
-def test_what_claude_code_starts_of_itself_beside_a_session_is_no_session(argument):
+def test_helper_processes_of_claude_code_are_no_sessions(argument):
     """nbramia/LifeOS pull request 171: a helper of the browser was taken for a session."""
     assert role("claude", argument, "--name", "x") == ("claude", "helper")
     assert role("claude", "-p", argument) == ("claude", "session")

@@ -182,7 +182,7 @@ def test_p05_l3_counters_that_fall_give_no_rate_and_no_loss():
     assert (usage.cpu_seconds, usage.cpu_percent) == (50e-6, 0.0)
 
 
-def test_what_is_not_readable_is_unknown_not_zero():
+def test_unreadable_figures_are_unknown_not_zero():
     item = ProcessId(1, 1)
     samples = {item: ProcessSample(item, rss_bytes=5, denied=True)}
     usage = advance(TreeUsage(), table(samples), matches=bound()).sessions[KEY]
@@ -204,7 +204,7 @@ def test_a_process_that_was_used_before_its_session_was_known_brings_it_along():
     assert past_usage(turn.state, SessionKey("claude", "s3")) is None
 
 
-def test_a_reused_pid_starts_anew():
+def test_a_reused_pid_is_a_new_process():
     turn = advance(TreeUsage(), table(one(1, 1000)), matches=bound())
     again = ProcessId(1, 99)
     turn = advance(turn.state, table(one(1, 5, start=99), NOW + 5), matches=bound(again))

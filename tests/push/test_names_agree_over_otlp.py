@@ -56,7 +56,7 @@ def test_metric_keeps_the_conventions(metric):
         ("_ratio", "share"),
     ],
 )
-def test_help_says_the_unit(ending, said):
+def test_help_states_the_unit(ending, said):
     metrics = [metric for metric in CATALOGUE if metric.family.endswith(ending)]
     assert metrics
     assert [metric.name for metric in metrics if said not in metric.help] == []

@@ -139,7 +139,7 @@ def test_a_series_keeps_its_type_where_a_value_is_whole():
     assert {point.WhichOneof("value") for point in points(found["agtop.tokens"])} == {"as_int"}
 
 
-def test_genai_repeats_the_tokens_only_where_asked_for():
+def test_genai_repeats_the_tokens_only_if_enabled():
     totals = {
         ("tokens", "codex", "gpt-5", "input"): 10,
         ("tokens", "codex", "gpt-5", "cache_read"): 5,

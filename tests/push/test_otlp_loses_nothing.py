@@ -202,7 +202,7 @@ def test_a_delta_is_never_negative():
     assert _difference(3, 5) == 0
 
 
-def test_rubbish_in_the_ledger_begins_anew():
+def test_invalid_saved_usage_starts_empty():
     backend = Backend()
     metadata = {"otlp_since": b"\xff\x00", "otlp_delivered": b"\x93nothing"}
     delivery = deliver(backend, DELTA, metadata=metadata)
@@ -211,7 +211,7 @@ def test_rubbish_in_the_ledger_begins_anew():
     assert backend.rises[tokens_key("a")] == 2
 
 
-def test_nothing_is_sent_twice_and_failures_are_told_once():
+def test_nothing_is_sent_twice_and_failures_are_logged_once():
     backend, telemetry, told = Backend(), Telemetry(), []
     delivery = deliver(backend, telemetry=telemetry)
     first = snapshot(0)
@@ -273,7 +273,7 @@ def test_pauses_grow_to_five_minutes_and_back(interval, longest):
     assert delivery.pause_seconds() == interval
 
 
-def test_a_receiver_is_left_alone_for_as_long_as_it_asks():
+def test_retry_after_of_a_receiver_is_obeyed():
     class Busy(Backend):
         def send(self, _exposition, **_):
             return Outcome(failure="HTTP 429", retry_after_seconds=self.asks)

@@ -85,7 +85,7 @@ def push_many(delivery, begin, count):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted by /proc")
 @pytest.mark.parametrize("case", CASES)
-def test_of_pushes_that_fail_nothing_is_left(case, monkeypatch):
+def test_failed_pushes_leave_nothing(case, monkeypatch):
     receiver, protocol = CASES[case]
     with receiver() as endpoint:
         variables = {

@@ -85,7 +85,7 @@ def test_it_is_the_same_instance_and_start_after_a_restart(home):
         assert len(starts) == 1
 
 
-def test_what_is_new_is_pushed_at_the_end(home):
+def test_new_values_are_pushed_at_the_end(home):
     long = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
     with receiver() as backend, pushing(home, backend.endpoint, "--no-state", **long) as running:
         backend.until(tokens_are(10))
@@ -139,7 +139,7 @@ def test_a_receiver_that_comes_back_gets_all(home):
             assert log.count("otlp push works again") == 1
 
 
-def test_nobody_listens_and_it_says_so_once(home):
+def test_an_unreachable_receiver_is_logged_once(home):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     header = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer {SECRET}"}
@@ -197,7 +197,7 @@ def test_it_can_be_switched_on_otherwise(home, variable):
             assert "gen_ai.client.token.usage" in metrics(backend.accepted[0])
 
 
-def test_what_forbids_pushing_is_told(home):
+def test_a_variable_that_disables_the_push_is_logged(home):
     off = {"OTEL_SDK_DISABLED": "true"}
     with receiver() as backend:
         with pushing(home, backend.endpoint, "--no-state", **off) as running:

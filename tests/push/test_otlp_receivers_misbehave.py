@@ -79,7 +79,7 @@ def test_compression_and_headers_are_the_variables(set_variables):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_receiver_is_asked_again_when_it_says(status, set_variables):
+def test_retry_after_of_a_busy_receiver_is_obeyed(status, set_variables):
     with receiver() as running:
         running.answers.append((status, {"Retry-After": "0"}))
         assert send(variables_for(running, set_variables)).failure == ""
@@ -126,7 +126,7 @@ def test_a_slow_receiver_costs_the_timeout(set_variables):
         assert send(variables).failure == "ReadTimeout"
 
 
-def test_nobody_listens(set_variables):
+def test_a_receiver_that_is_not_running(set_variables):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     variables = set_variables(

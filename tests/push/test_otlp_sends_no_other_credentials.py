@@ -157,7 +157,7 @@ def test_a_receiver_on_this_machine_is_reached_directly(host, environment):
 
 
 @pytest.mark.parametrize("host", ["[::1]", "127.1.2.3", "otel.localhost"])
-def test_no_proxy_is_asked_for_this_machine(host, environment):
+def test_no_proxy_is_used_for_this_machine(host, environment):
     """Nobody listens there."""
     with proxy() as (address, seen):
         variables = environment(

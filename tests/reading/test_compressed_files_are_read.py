@@ -111,7 +111,7 @@ def test_another_file_in_its_place_is_read_from_the_start(tmp_path):
         assert reader.reset == "rewritten"
 
 
-def test_a_python_without_zstd_says_so(tmp_path, monkeypatch):
+def test_a_python_without_zstd_is_reported(tmp_path, monkeypatch):
     path = tmp_path / "t.jsonl.zst"
     path.write_bytes(zstd.compress(b"{}\n"))
     monkeypatch.setitem(sys.modules, compressed.__name__, None)

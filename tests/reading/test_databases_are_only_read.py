@@ -164,7 +164,7 @@ def test_empty_is_no_error(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_lies_before_the_damage_is_read(tmp_path):
+def test_rows_before_the_damage_are_read(tmp_path):
     with closing(create(tmp_path / "a.db", journal="delete", rows=2000)):
         pass
     data = bytearray((tmp_path / "a.db").read_bytes())

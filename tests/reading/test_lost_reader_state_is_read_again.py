@@ -138,6 +138,6 @@ def test_state_grows_by_new_fields():
     assert restore(Cursor(state=msgspec.msgpack.encode({})), NoState)[2] == ""
 
 
-def test_the_catalogue_knows_all_reset_reasons():
+def test_the_catalogue_has_all_reset_reasons():
     metric = next(each for each in CATALOGUE if each.name == "agtop_source_resets_total")
     assert len(RESET_REASONS) in [limit.number for limit in metric.limits]

@@ -43,7 +43,7 @@ def test_a_whole_object_does_not_wait_for_its_newline(tmp_path, after):
         *(b'{"a":[{"a":1}', b'{"a":{"a":1}'),  # more may follow within the array or object
     ],
 )
-def test_what_may_still_grow_waits(tmp_path, text):
+def test_an_object_that_may_still_grow_waits(tmp_path, text):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"a":0}\n' + text)
     lines, cursor, _ = read(path)

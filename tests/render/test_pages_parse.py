@@ -145,13 +145,13 @@ def test_openmetrics_has_types_units_and_an_end():
     assert b"_created" not in page
 
 
-def test_help_and_type_stand_before_the_samples_of_each_family():
+def test_help_and_type_precede_the_samples_of_each_family():
     families = read_text(prometheus.text(collect(make_snapshot())))
     assert [family.documentation for family in families] == [metric.help for metric in CATALOGUE]
 
 
 @pytest.mark.integration
-def test_promtool_has_nothing_to_say():
+def test_promtool_reports_no_problem():
     promtool = find_program("promtool")
     page = prometheus.text(collect(make_snapshot()))
     checked = subprocess.run(

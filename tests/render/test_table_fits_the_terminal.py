@@ -82,7 +82,7 @@ def test_unknown_is_a_dash():
         ({"cost": Cost(), "tokens": NO_TOKENS}, "0.0000"),
     ],
 )
-def test_cost_says_what_it_is(over, cell):
+def test_cost_has_a_mark_if_it_is_incomplete(over, cell):
     assert row(**over)["COST$"] == cell
 
 
@@ -168,7 +168,7 @@ def test_latest_active_comes_first_and_200_are_shown():
     assert lines[-1].startswith("203 sessions (203 active, 203 today), in ")
 
 
-def test_the_last_line_tells_who_does_what():
+def test_the_last_line_counts_sessions_by_state():
     waiting = make_session(session_id="w", state=State("waiting", "permission"))
     old = make_session(session_id="o", state=State("closed"), started_at=NOW - 10 * 86_400)
     idle = make_session(session_id="i", state=State("idle"), started_at=NOW - 10 * 86_400)

@@ -139,7 +139,7 @@ def test_not_ready_before_the_first_scan_has_ended():
     assert ask("/metrics", make_pages(ready=False)).status_code == 200
 
 
-def test_scrape_is_told_with_the_pages_that_were_sent():
+def test_scrape_callback_gets_the_pages_that_were_sent():
     """Counters at their baseline may go on only if it was their page that somebody saw."""
     scraped = []
     pages = make_pages()

@@ -96,7 +96,7 @@ def test_server_can_end_before_it_began():
     assert_server_ends()
 
 
-def test_address_in_use_is_told_in_one_line():
+def test_address_in_use_is_reported_in_one_line():
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
@@ -106,6 +106,6 @@ def test_address_in_use_is_told_in_one_line():
     assert_server_ends()
 
 
-def test_address_that_is_not_ours_is_told_in_one_line():
+def test_address_of_another_machine_is_reported_in_one_line():
     with pytest.raises(AgtopError, match=r"^cannot listen on 192\.0\.2\.1:10041: \w"):
         serve(make_app(), "192.0.2.1", port=10041).__enter__()  # RFC 5737: nobody's

@@ -126,14 +126,14 @@ def test_page_shows_sessions_without_titles_and_paths():
         assert secret not in page
 
 
-def test_who_waits_comes_first_and_says_for_what():
+def test_waiting_sessions_come_first_with_the_reason():
     waiting = make_session(project="engine", state=State("waiting", "permission"), last_active=1.0)
     page = index.render(make_snapshot(make_session(), waiting), version="").decode()
     assert page.index(">engine<") < page.index(">shop<")
     assert ">waiting <span>permission</span><" in page
 
 
-def test_page_says_what_it_does_not_know():
+def test_page_marks_unknown_values():
     unpriced = make_session(
         cost=Cost(unpriced_tokens=29_400), project=None, model=None, context_window_tokens=None
     )

@@ -31,7 +31,7 @@ def claude(home):
     return next(finding for finding in document["agents"] if finding["agent"] == "claude")
 
 
-def test_all_is_well_where_nothing_is_installed(tmp_path):
+def test_without_agents_there_are_no_problems(tmp_path):
     done = doctor(tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith(
@@ -44,7 +44,7 @@ def test_all_is_well_where_nothing_is_installed(tmp_path):
     assert {root.rpartition("/")[2] for root in roots[2:]} == {"local-agent-mode-sessions"}
 
 
-def test_what_was_found_is_counted(tmp_path):
+def test_found_records_are_counted(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))
     finding = claude(tmp_path)
     assert (finding["files"], finding["sessions"], finding["records"]) == (1, 1, 6)
@@ -90,7 +90,7 @@ def test_damaged_lines_are_counted_by_agent(tmp_path):
     assert finding["records"] == 3
 
 
-def test_what_may_not_be_read_is_told_and_the_rest_is_counted(tmp_path, close):
+def test_unreadable_files_are_reported_and_the_rest_is_counted(tmp_path, close):
     for number, project in enumerate(["-tmp-open", "-tmp-closed", "-tmp-open"], start=1):
         claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
     sessions = tmp_path / ".codex" / "sessions"
@@ -125,7 +125,7 @@ def cache_litellm(home, table):
     (cache / "price-refresh.json").write_text(json.dumps({"litellm": state}))
 
 
-def test_prices_that_two_sources_state_differently_are_told(tmp_path):
+def test_different_prices_of_two_sources_are_reported(tmp_path):
     models = ("claude-sonnet-4-5", "mirror/gpt-99", "claude-sonnet-4-5")
     claude_file(tmp_path).write_text(
         "".join(claude_answer(1, turn, model=model) for turn, model in enumerate(models))
@@ -158,7 +158,7 @@ def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):
     )
 
 
-def test_what_links_lead_to_is_reported(tmp_path):
+def test_targets_of_links_are_reported(tmp_path):
     path = claude_file(tmp_path)
     path.write_text(claude_turns(1, range(3)))
     projects = tmp_path / ".claude" / "projects"
@@ -181,7 +181,7 @@ def test_what_links_lead_to_is_reported(tmp_path):
     assert f"  - not read: {path.parent}/gone.jsonl (a link to nothing)\n" in done.stdout
 
 
-def test_transcripts_that_no_reader_knows_are_reported(tmp_path):
+def test_unknown_transcripts_are_reported(tmp_path):
     chats = tmp_path / ".gemini" / "tmp" / "engine"
     chats.mkdir(parents=True)
     for number in range(3):
@@ -223,7 +223,7 @@ def test_homes_of_windows_are_reported(tmp_path):
     assert place.reason == f"a home of Windows: add --home {drives}/c/Users/ada"
 
 
-def test_what_records_lack_is_counted(tmp_path):
+def test_records_with_missing_fields_are_counted(tmp_path):
     path = claude_file(tmp_path)
     answers = claude_turns(1, range(3))
     path.write_text(answers)

@@ -10,7 +10,7 @@ TOKENS = "agtop_tokens_total"
 NEW = "claude-opus-4-5"
 
 
-def test_a_model_that_is_new_while_nobody_watches(tmp_path):
+def test_a_model_that_is_new_while_the_daemon_is_stopped(tmp_path):
     claude_file(tmp_path, 1).write_text(claude_turns(1, range(10)))
     state = ("--state-dir", tmp_path / "state")
     with daemon(tmp_path, *state) as running:

@@ -49,7 +49,7 @@ def increase(seen):
     return sum(after - before if after >= before else after for before, after in pairwise(seen))
 
 
-def test_a_histogram_is_born_without_observations():
+def test_a_new_histogram_starts_without_observations():
     histogram = msgspec.structs.replace(COUNTER, name="agtop_wait", kind="histogram")
     seen = HistogramValue((1.0, 2.0), (0, 1, 0), 1.5)
     first = zero_first((), None, consumed=True)
@@ -110,7 +110,7 @@ def test_nothing_falls_where_series_leave_the_page_and_return(first, steps):
             last_seen[key] = value
 
 
-def test_baseline_stands_until_a_scrape_saw_it():
+def test_a_baseline_is_published_until_it_is_scraped():
     published = zero_first(page({"a": 1}), None, consumed=False)
     published = zero_first(page({"a": 1, "b": 7}), published, consumed=False)
     assert values(published.exposition) == {("a",): 1, ("b",): 0}

@@ -78,7 +78,7 @@ def test_every_agent_has_a_case(agent):
     assert json.loads((AGENT_FOLDERS / agent.name / "drift.json").read_text())
 
 
-def test_what_real_agents_write_is_known():
+def test_record_types_of_real_agents_are_known():
     given = os.environ.get(REAL_HOMES)
     if not given:
         pytest.skip(f"{REAL_HOMES} names no directory of homes")
@@ -100,7 +100,7 @@ def test_doctor_and_the_page_tell(tmp_path):
     assert 'agtop_unknown_records_total{agent="qwen"} 2\n' in page
 
 
-def test_without_drift_nothing_is_told(tmp_path):
+def test_without_drift_nothing_is_reported(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     assert once(tmp_path)["sessions"]
     page = run("agtop-exporter", "--once", "--no-state", "--no-pricing-refresh", home=tmp_path)
@@ -128,7 +128,7 @@ def test_the_name_of_a_type_is_kept(kind):
         *("ada@example.org", "/home/ada/engine", "oil the engine", "a" * 49, "naïve", "a\nb"),
     ],
 )
-def test_what_may_be_a_secret_or_long_is_not(text):
+def test_secrets_and_long_texts_are_not_shown(text):
     told = UnknownTypes()
     told.observe(text)
     told.observe(text)

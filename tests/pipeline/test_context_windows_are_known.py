@@ -26,6 +26,6 @@ def test_a_window_from_the_table(tmp_path):
     [(250_000, "claude-opus-4-1"), (0, "claude-opus-4-1"), (50_000, "nobodys-own")],
     ids=["more than it holds", "nothing yet", "no such model"],
 )
-def test_what_nobody_knows_is_absent(tmp_path, used, model):
+def test_unknown_values_are_absent(tmp_path, used, model):
     told = context(tmp_path, used, model)
     assert (told["window_tokens"], told["used_ratio"]) == (None, None)

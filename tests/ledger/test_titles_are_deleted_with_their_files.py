@@ -22,7 +22,7 @@ def stored(home):
     return b"".join(path.read_bytes() for path in (home / "state").iterdir())
 
 
-def test_they_leave_with_their_files(home):
+def test_titles_are_deleted_with_their_files(home):
     look = Look(home, state=home / "state")
     look.at()
     assert CANARY.encode() in stored(home)
@@ -51,7 +51,7 @@ def test_none_is_stored(home):
     look.close()
 
 
-def test_those_that_were_stored_are_erased(home):
+def test_stored_titles_are_erased(home):
     before = Look(home, state=home / "state")
     before.at()
     before.close()

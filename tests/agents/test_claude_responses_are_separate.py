@@ -238,7 +238,7 @@ def test_a_model_that_only_a_later_line_names(chat):
         ("", False),
     ],
 )
-def test_which_ids_are_random(identifier, random):
+def test_random_ids_are_recognised(identifier, random):
     assert is_random(identifier) is random
 
 
