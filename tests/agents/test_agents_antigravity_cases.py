@@ -66,7 +66,7 @@ def database(home, **values):
 
 
 def conversation(home, *rows, steps=(), metadata=b"", folder="antigravity-cli"):
-    """Write a conversation: rows of responses and steps, and the metadata; return its path."""
+    """Write a conversation with rows of responses, steps and metadata; return its path."""
     path = home / f".gemini/{folder}/conversations/{ID}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as connection:
@@ -85,7 +85,7 @@ def conversation(home, *rows, steps=(), metadata=b"", folder="antigravity-cli"):
 
 
 def message(values):
-    """Return a message; a value is a number, a text, bytes or the values of another message."""
+    """Return an encoded message. A value is a number, text, bytes, or the fields of a message."""
     return b"".join(
         field(number, message(value) if isinstance(value, dict) else value)
         for number, value in values.items()

@@ -185,7 +185,7 @@ def test_a_corrupt_database_is_counted(tmp_path):
 
 
 def test_damage_that_cannot_be_spelt_is_counted(tmp_path):
-    """SQLite names a damaged schema in words that are no text."""
+    """The error message of SQLite for a damaged schema may not be valid UTF-8."""
     path = database(tmp_path, bubble(1, (1, 1)))
     data = path.read_bytes()
     for broken in (b"\xebREATE TABLE", b"CREATE \xebABLE"):

@@ -256,7 +256,7 @@ def test_equal_ids_of_two_sessions_are_two_messages(tmp_path):
 
 
 def test_telemetry_never_repeats_a_transcript_in_any_order(tmp_path):
-    """Whatever has been written of each file when it is read, all is counted once."""
+    """However much of each file has been written when it is read, everything is counted once."""
     chat = tmp_path / CHATS / "session-1.jsonl"
     lines = [header(), user(1, "10:00"), answer(1, "10:01"), user(2, "10:02"), answer(2, "10:03")]
     main = {"session.id": SESSION, "role": "main"}

@@ -23,7 +23,7 @@ def seen(home):
 
 
 def accounts(home, **kinds):
-    """Write `auth.json`: provider -> type of its entry."""
+    """Write `auth.json` from a mapping of providers to entry types."""
     entries = {
         name.replace("_", "-"): {"type": kind, "access": CANARY, "refresh": CANARY, "key": CANARY}
         for name, kind in kinds.items()
@@ -32,7 +32,7 @@ def accounts(home, **kinds):
 
 
 def subscriptions(home):
-    """Return what pays for each session; no credential may be seen with it."""
+    """Return the subscription of each session, and check that no credential is shown."""
     document = Look(home, agents=[AGENT]).document()
     assert CANARY not in json.dumps(document)
     return {one["session_id"]: one["subscription"] for one in document["sessions"]}
@@ -83,7 +83,7 @@ def tokens(*, output):
 
 @pytest.mark.parametrize(("write", "output"), [(write_database, 145), (write_files, 140)])
 def test_o25_o30_two_answers_add_up(tmp_path, write, output):
-    """Reasoning is outside output, but up to 1.1 inside it."""
+    """Reasoning is not part of `output`, except in versions up to 1.1."""
     write(tmp_path, two_answers())
     assert seen(tmp_path)["tokens"] == tokens(output=output)
 

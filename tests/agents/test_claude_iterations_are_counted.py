@@ -159,7 +159,7 @@ def test_iterations_without_cache_figures_tell_nothing(chat):
 
 
 def test_hour_long_writes_and_thinking_of_a_tool_loop(chat):
-    """The iterations name neither; all writes of the record are of one hour."""
+    """The iterations contain neither. All cache writes of the record are for one hour."""
     part = figures(1, 10, 50, 7, type="message")
     del part["cache_creation"]
     usage = figures(2, 20, 100, 0, 14, iterations=[part, part])

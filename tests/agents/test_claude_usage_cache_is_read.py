@@ -28,7 +28,7 @@ def window(percent, resets_at="2026-09-21T20:00:00Z"):
 
 @pytest.fixture
 def limits(tmp_path):
-    """Return a function that reads a state: window -> RateLimit."""
+    """Return a function that writes a state and returns its limits by window."""
 
     def read(document, place=".claude.json"):
         (tmp_path / ".claude" / "projects").mkdir(parents=True)

@@ -35,7 +35,7 @@ def cases():
 
 
 def make(change, home):
-    """Make a change in a home."""
+    """Apply a change to a home."""
     path = Path(home, change["file"])
     if "write" in change:
         path.write_text(json.dumps(change["write"]))
@@ -52,7 +52,7 @@ def make(change, home):
 
 
 def unknown(home, *agents):
-    """Return the types of which the readers tell, and how often, over all files of a home."""
+    """Return the unknown types with their counts, over all files of a home."""
     told = {}
     for agent, path in transcripts(home, agents):
         for batch in batches(agent, path):

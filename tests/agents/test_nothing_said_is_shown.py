@@ -12,7 +12,7 @@ TITLE = "Oil the engine"
 
 
 def shown(home):
-    """Return the only session of a home, after a look for what was said."""
+    """Return the only session of a home, and check that no page contains prompts or answers."""
     look = Look(home)
     document = look.document()
     assert SAID not in json.dumps(document)
@@ -94,7 +94,7 @@ def test_o34_parts_within_messages(tmp_path):
 
 
 def test_a_skipped_record_is_logged_without_its_content(tmp_path):
-    """A line that cannot be used is told of by its place."""
+    """The message contains the position of the record only."""
     path = claude(tmp_path).assistant("m1").write()
     path.write_text(path.read_text() + f'{{"type":"user","message":{SAID}\n')
     look = Look(tmp_path)

@@ -18,7 +18,7 @@ FIGURES = {
 
 
 def limits(home, headers, write=write_database):
-    """Return the windows by name after a response that failed with headers."""
+    """Return the windows by name after a failed response with some headers."""
     error = {"name": "APIError", "data": {"statusCode": 429, "responseHeaders": headers}}
     write(home, OpenCode().user().assistant((0, 0, 0, 0, 0), finish=None, error=error))
     ledger = Ledger()

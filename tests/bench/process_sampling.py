@@ -76,7 +76,7 @@ def start_processes(folder: Path, count: int, running: list[subprocess.Popen[byt
 
 
 def start(*words: str | Path, cwd: Path) -> subprocess.Popen[bytes]:
-    """Start a process that leads a group of its own."""
+    """Start a process in its own process group."""
     return subprocess.Popen(words, cwd=cwd, stderr=subprocess.DEVNULL, start_new_session=True)
 
 

@@ -34,7 +34,7 @@ def watch(home, *flags):
 
 
 def totals(running):
-    """Give the last line of every table, of a few at most."""
+    """Return the last line of each table, for a few tables."""
     return islice((line for line in running.stdout if " USD" in line), TABLES_MAX)
 
 
@@ -46,7 +46,7 @@ def test_a_session_that_begins_is_shown(tmp_path):
 
 
 def test_a_ledger_that_has_grown_is_opened_again(tmp_path):
-    """Sessions whose transcripts are gone are in the ledger alone."""
+    """Sessions with deleted transcripts are in the ledger only."""
     state = tmp_path / "state"
     ledger = Ledger(state)
     record(ledger, response("k", "s1"))

@@ -26,13 +26,13 @@ pytestmark = pytest.mark.integration
 
 
 class Page:
-    """The page of a daemon whose log nobody can read."""
+    """The page of a daemon whose log is not read."""
 
     def __init__(self, port):
         self.address = f"http://127.0.0.1:{port}/metrics"
 
     def until_tokens(self, number, process):
-        """Scrape until the page has so many tokens."""
+        """Scrape until the page has a number of tokens."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             assert process.poll() is None, f"it has ended with {process.returncode}"
@@ -48,7 +48,7 @@ class Page:
 
 @contextmanager
 def broken_pipe():
-    """Open a pipe whose reader is gone."""
+    """Open a pipe whose reader has ended."""
     reader, writer = os.pipe()
     os.close(reader)
     yield writer
@@ -69,7 +69,7 @@ WAYS = {"full": full_disk, "pipe": broken_pipe, "closed": lambda: nullcontext(No
 
 
 def command(way, *words):
-    """Return a command whose standard error is closed where the way says so."""
+    """Return a shell command that closes standard error in one of several ways."""
     closed = " 2>&-" if way == "closed" else ""
     return ["bash", "-c", f'exec "$0" "$@"{closed}', SCRIPTS / words[0], *words[1:]]
 
@@ -131,17 +131,17 @@ def test_a_command_has_the_exit_status_that_it_has_otherwise(words, code, way, t
 
 
 class Disk(io.RawIOBase):
-    """A file on a disk that has room for so many bytes."""
+    """A file on a disk with room for some bytes."""
 
     def __init__(self):
         self.room, self.content = 1_000_000, b""
 
     def writable(self):
-        """Say that it is open for writing."""
+        """Return True."""
         return True
 
     def write(self, data):
-        """Write what there is room for."""
+        """Write the bytes for which there is room."""
         taken = bytes(data)[: self.room]
         if not taken:
             raise OSError(errno.ENOSPC, "No space left on device")

@@ -32,7 +32,7 @@ def test_it_does_not_wait_for_its_next_scan_before_it_stops(tmp_path):
 
 
 def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
-    """CPU time shows it: the time on the clock depends on what else the machine does."""
+    """CPU time is measured, because wall time depends on the load of the machine."""
     turns = claude_turns(1, range(4000)).encode()
     for number in range(1, 61):
         claude_file(tmp_path, number).write_bytes(turns.replace(b"-1-", b"-%d-" % number))
@@ -78,7 +78,7 @@ def test_settings_are_reloaded(tmp_path):
 
 
 def test_a_new_price_applies_at_a_reload_and_at_a_start(tmp_path):
-    """By a reload, and by a start: the ledger knows what has no price yet."""
+    """The ledger keeps the usage that has no price yet."""
     config, state = tmp_path / "config.toml", tmp_path / "state"
     config.touch()
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
@@ -112,7 +112,7 @@ def test_a_damaged_ledger_is_reported(tmp_path):
 
 
 def test_the_log_is_json_throughout(tmp_path):
-    """Also what is told by others than the daemon itself: here a download that must fail."""
+    """This includes messages of other threads, here of a failed download."""
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1"}
     with daemon(tmp_path, "--log-format", "json", offline=False, **nowhere) as running:

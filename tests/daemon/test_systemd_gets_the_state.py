@@ -19,7 +19,7 @@ LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="abstract names 
 
 
 class Manager:
-    """The receiving end, as systemd has it."""
+    """The receiving socket of a service manager."""
 
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -38,14 +38,14 @@ class Manager:
         return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().split("\n"))
 
     def hear_until(self, name):
-        """Return all messages up to the one that has a name."""
+        """Return all messages up to the first one with a given name."""
         heard = [self.hear()]
         while name not in heard[-1]:
             heard.append(self.hear())
         return heard
 
     def silent(self):
-        """Tell whether there is no message."""
+        """Return whether there is no message."""
         self.socket.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             return not self.socket.recv(4096)
@@ -131,7 +131,7 @@ def test_a_daemon_from_start_to_end(manager, tmp_path):
 
 
 def test_the_watchdog_is_pinged_between_refreshes(tmp_path):
-    """The interval is longer than the watchdog's patience."""
+    """The refresh interval is longer than the time limit of the watchdog."""
     with Manager(str(tmp_path / "n")) as manager:
         given = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "3300000"}
         with daemon(tmp_path, "--no-state", interval=600, **given):

@@ -23,14 +23,14 @@ HALF = '{"half":\n'  # a line that is not JSON
 
 @pytest.fixture(autouse=True)
 def unconfigured():
-    """Leave structlog as it was."""
+    """Restore the configuration of structlog after a test."""
     yield
     structlog.reset_defaults()
 
 
 @contextmanager
 def no_handlers():
-    """Hide the handlers that pytest has installed for the standard library's loggers."""
+    """Remove the log handlers that pytest has installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logging.root, "handlers", [])
         yield

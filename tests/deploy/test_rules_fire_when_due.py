@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 def promtool(*arguments):
-    """Run promtool, and return (exit code, all that it said)."""
+    """Run promtool; return its exit code and its output."""
     done = subprocess.run(
         [find_program("promtool"), *map(str, arguments)],
         capture_output=True,

@@ -27,7 +27,7 @@ def namespaces_are_to_be_had():
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
-    """Return what was seen, step by step."""
+    """Return the observations of each step."""
     if not namespaces_are_to_be_had():
         pytest.skip("no namespaces or no systemd here")
     home = tmp_path_factory.mktemp("home")
@@ -51,7 +51,7 @@ def test_the_commands_that_install_service_prints_start_the_service(seen):
 
 
 def test_its_hardening_hides_nothing(seen):
-    """A session is paired with its process, whose CPU time and disk bytes are there."""
+    """A session is matched with its process, and has CPU time and disk bytes."""
     page = seen["page"]
     assert page["agtop_session_processes"] == page["agtop_session_match_confidence"] == 1
     assert page["agtop_session_cpu_seconds_total"] > 0

@@ -27,7 +27,7 @@ BLINDING = (  # each makes a user namespace in a user unit: systemd.exec(5), "Sa
 
 
 def verify(path, runtime):
-    """Return (exit code, what systemd-analyze says of a user unit)."""
+    """Return the exit code and the output of systemd-analyze for a user unit."""
     done = subprocess.run(
         [find_program("systemd-analyze"), "--user", "verify", str(path)],
         env={"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(runtime), "HOME": str(runtime)},

@@ -117,7 +117,7 @@ def test_a_closed_folder_of_one_agent_hides_no_other(tmp_path, close):
 
 
 def cache_litellm(home, table):
-    """Put a table where a download would have put it today."""
+    """Write a price table as if it had been downloaded today."""
     cache = home / ".cache" / "agtop-exporter"
     cache.mkdir(parents=True)
     (cache / "litellm-prices.json").write_bytes(table)
@@ -239,7 +239,7 @@ def test_records_with_missing_fields_are_counted(tmp_path):
 
 
 def test_places_that_are_read_are_not_reported(tmp_path):
-    """Also not those that a variable names: they match a pattern of places that are not read."""
+    """A variable may name a place that matches a pattern of unread places."""
     claude_file(tmp_path / "x").write_text(claude_turns(1, range(3)))
     (tmp_path / "x/.claude").rename(tmp_path / ".claude-work")
     (tmp_path / ".claude-other/projects").mkdir(parents=True)

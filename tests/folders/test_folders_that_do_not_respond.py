@@ -100,7 +100,7 @@ def test_expected_folders_have_the_answers_of_any_other(tmp_path, folders):
 
 @pytest.mark.parametrize("way", ["symlink", "worktree", "git link"])
 def test_no_link_to_it_is_followed(tmp_path, dead, folders, way):
-    """The mount is named, not the folder that leads there, though its child is the first there."""
+    """The message names the mount, not the folder with the link."""
     cwd = tmp_path / "engine"
     if way == "symlink":
         cwd.symlink_to(dead.path / "engine")
@@ -144,7 +144,7 @@ def test_a_slow_local_disk_hides_one_folder_only(tmp_path):
 
 
 def test_a_busy_local_disk_has_more_time(tmp_path):
-    """Else a session would have another project whenever the machine is busy."""
+    """Otherwise a session would change its project on a busy machine."""
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
     folders = slow.folders(limits={"project": 0.1, "probe": 0.1, "local": PATIENCE_SECONDS})
     cwd = repository(slow.path / "copy", "engine")

@@ -138,7 +138,7 @@ def test_uneditable_dashboard(board):
 
 @pytest.mark.integration
 def test_target_promql_rule(tmp_path):
-    """Prometheus itself parses every expression, as a rule."""
+    """Prometheus parses every expression, as part of a rule."""
     values = dict.fromkeys(("job", "instance", "agent", "model", "project", "session"), ".+")
     rules = [
         {"record": f"board:{number}", "expr": substituted(expression, values)}
@@ -176,7 +176,7 @@ def test_every_metric_is_shown_somewhere():
 
 
 def test_ratios_of_several_series_are_never_added():
-    """Two sources may tell of one window: together they would be more than all."""
+    """Two sources may report one window. Their sum would exceed 1."""
     labels = {metric.name: set(metric.labels) for metric in CATALOGUE}
     sums = [
         (name, kept.split(", "))

@@ -24,7 +24,7 @@ QUERIES = [
 
 
 def series(name, **labels):
-    """Return the input series of a metric of one session; figures grow by 1 a minute."""
+    """Return the input series of a metric of one session. Values increase by 1 per minute."""
     pairs = ", ".join(f'{label}="{value}"' for label, value in (ONE | labels).items())
     return {
         "series": f"{name}{{{pairs}}}",

@@ -15,7 +15,7 @@ histories = st.lists(st.lists(sightings, max_size=5), max_size=8)
 
 
 def hours(directory):
-    """Return what the file says: (session id, model, hour) -> its sums."""
+    """Return the stored hours: (session id, model, hour) -> sums."""
     ledger = Ledger(directory, read_only=True)
     names = {record.id: record.session_id for record in ledger.sessions.values()}
     rows = {(names[id_], *place): sums for id_, *place, sums in _rows(ledger)}

@@ -28,7 +28,7 @@ def state(request, tmp_path):
 
 
 def figures(ledger):
-    """Return what `figures.json` has."""
+    """Return the content of `figures.json`."""
     return {
         "totals": sorted([list(series), value] for series, value in ledger.totals.items()),
         "sessions": {
@@ -84,7 +84,7 @@ def test_all_figures_are_kept(state, read_only):
 
 
 def test_nothing_is_counted_again(state, tmp_path):
-    """The keys of the events are known: other copies of the transcripts add nothing."""
+    """The keys of the events are stored, so copies of the transcripts add nothing."""
     ledger = Ledger(state)
     before = totals(ledger)
     for name in ("claude", "codex", "copilot"):

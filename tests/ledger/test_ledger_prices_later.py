@@ -66,7 +66,7 @@ def test_priced_when_it_grows():
 
 
 def test_a_price_that_goes_away_again():
-    """What has been charged stays charged."""
+    """Charged cost stays."""
     ledger = Ledger()
     record(ledger, response("k", output=5), price=known)
     record(ledger, response("k", output=5, input=11), price=unknown)

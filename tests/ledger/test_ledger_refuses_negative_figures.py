@@ -46,7 +46,7 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_an_event_that_takes_away_counts_nothing(bad):
-    """It is counted as an error; what is read with it counts, and hides it from no sum."""
+    """It is counted as an error, and the other events of the batch count."""
     ledger = Ledger()
     errors = ledger.record(batch(GOOD, bad, path="/bad.jsonl"), price=price, project=project)
     assert [astuple(error) for error in errors] == [("negative", 1, "/bad.jsonl")]
@@ -65,7 +65,7 @@ def test_valid_events_are_not_rejected():
 
 
 def test_the_reader_is_named_once(tmp_path):
-    """In the log and in the metrics; `doctor` has words for it."""
+    """The log and the metrics name the reader, and `doctor` has a text for it."""
     path = tmp_path / "log"
     path.write_text("x")
 

@@ -57,7 +57,7 @@ def test_a_lost_row_means_that_the_file_is_read_again(tmp_path):
 
 
 def test_without_its_file_nothing_is_read_again(tmp_path):
-    """The keys of the events are in that file too: they would be counted twice."""
+    """The file also contains the keys of the events, so a second read would count twice."""
     with closing(Ledger(tmp_path)) as ledger:
         write(ledger)
         ledger.close()

@@ -9,7 +9,7 @@ CANARY = "canary-7f3a in a prompt"
 
 @pytest.fixture
 def home(tmp_path):
-    """Give a home with three sessions whose titles are prompts."""
+    """Return a home with three sessions whose titles quote prompts."""
     for number in range(3):
         text = claude_turns(number, range(3)).replace("prompt 0", f"{CANARY} {number}")
         assert CANARY in text
@@ -18,7 +18,7 @@ def home(tmp_path):
 
 
 def stored(home):
-    """Return all bytes that are kept on disk."""
+    """Return all stored bytes."""
     return b"".join(path.read_bytes() for path in (home / "state").iterdir())
 
 

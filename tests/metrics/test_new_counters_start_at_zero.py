@@ -45,7 +45,7 @@ def values(exposition, name="agtop_things_total"):
 
 
 def increase(seen):
-    """Return what `increase()` finds: the rises between samples, a fall being a restart from 0."""
+    """Return the result of `increase()`: the sum of rises, where a fall is a restart from 0."""
     return sum(after - before if after >= before else after for before, after in pairwise(seen))
 
 
@@ -123,7 +123,7 @@ def test_a_baseline_is_published_until_it_is_scraped():
 
 
 def test_series_that_is_new_and_zero_waits_too():
-    """Else its first growth, before any scrape, would be its first sample."""
+    """Otherwise its first increase before any scrape would be its first sample."""
     published = zero_first(page({}), None, consumed=False)
     published = zero_first(page({"a": 0}), published, consumed=True)
     published = zero_first(page({"a": 5}), published, consumed=False)
@@ -148,7 +148,7 @@ def test_series_that_departed_first_is_forgotten_first(monkeypatch):
 
 
 def test_session_that_returns_starts_where_the_last_snapshot_had_it():
-    """Its history is no growth: else waking an old session would look like a burst of spending."""
+    """Otherwise the history of a reopened session would appear as a burst of spending."""
     session = make_session(cost=Cost(output=4 * USD))
     asleep = make_snapshot(session, published=())
     grown = make_session(tokens=TokenCounts(1_010, 20_000, 3_000, 400, 5_000, 600))

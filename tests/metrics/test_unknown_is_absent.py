@@ -19,7 +19,7 @@ def published(snapshot):
 
 
 def of_session(name, **over):
-    """Return the values of one metric of one session, by what its labels say beyond the session."""
+    """Return the values of one metric of one session, by its other labels."""
     samples = published(make_snapshot(make_session(**over))).get(name, {})
     return {
         tuple(value for key, value in labels if key not in {"session_id", "agent"}): value

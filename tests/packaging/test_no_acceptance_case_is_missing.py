@@ -51,7 +51,7 @@ AS_PARAMETER = re.compile(r"[A-Z]-\d\d(?= |$)")
 
 
 def ids_of(source):
-    """Return the ids that the tests of a module bear."""
+    """Return the ids of the tests in a module."""
     found = set()
     nodes = list(ast.walk(ast.parse(source)))
     remarks = {node.value for node in nodes if isinstance(node, ast.Expr)}

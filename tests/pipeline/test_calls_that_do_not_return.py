@@ -23,7 +23,7 @@ def guard():
 
 @pytest.fixture
 def others():
-    """Return a function that gives the threads that a test has started."""
+    """Return a function that returns the threads that a test has started."""
     before = set(threading.enumerate())
     return lambda: set(threading.enumerate()) - before
 

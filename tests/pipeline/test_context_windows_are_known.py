@@ -6,7 +6,7 @@ from opencode_homes import OpenCode, write_database
 
 
 def context(home, used, model):
-    """Return the context of a session of OpenCode, which tells of no window."""
+    """Return the context of a session of OpenCode, which records no window."""
     write_database(home, OpenCode().user().assistant((used, 0, 0, 0, 0), modelID=model))
     (session,) = Look(home).sessions().values()
     return session["context"]

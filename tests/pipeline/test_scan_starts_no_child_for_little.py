@@ -18,7 +18,7 @@ def agent():
 
 @pytest.fixture
 def look(home):
-    """Return the bytes that are new in the database since it was looked at and read."""
+    """Return the number of new bytes in the database since it was read."""
     files = AgentFiles(OPENCODE, [home], {})
     cursors = {}
 

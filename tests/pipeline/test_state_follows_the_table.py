@@ -146,7 +146,7 @@ SIGNALS = [
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.kind)
 def test_s04_s05_the_state_of_a_transcript_survives_a_restart(tmp_path, signal):
-    """A session that nothing has been said of yet is unknown."""
+    """A session without records has the state unknown."""
     update = SessionUpdate("s-1", last_active=NOW)
     if signal.kind != "unknown":
         update.signal = signal

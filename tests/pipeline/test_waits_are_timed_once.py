@@ -11,7 +11,7 @@ WAITING, RUNNING = State("waiting", "permission"), State("running")
 
 
 def watch(*seen, session_id="s1", waits=None):
-    """Observe (seconds after NOW, state, last active) and return the growth of the totals."""
+    """Observe (seconds after NOW, state, last active); return the increases of the totals."""
     waits, before = waits or Waits(), None
     for seconds, state, last_active in seen:
         session = make_session(

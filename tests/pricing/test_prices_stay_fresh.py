@@ -36,7 +36,7 @@ class Machine:
         self.genai = GENAI
 
     def fetch(self, url):
-        """Answer from what the test has set."""
+        """Return the download that the test has set."""
         self.fetched.append(url)
         data = self.litellm if "litellm" in url else self.genai
         if isinstance(data, Exception):
@@ -44,7 +44,7 @@ class Machine:
         return data
 
     def start(self):
-        """Return what a new process has after reading its cache."""
+        """Return the price book of a new process after it has read the cache."""
         book = PriceBook()
         refresher = PriceRefresher(
             book,

@@ -169,7 +169,7 @@ def test_the_clock_changes_no_identity(tmp_path, linux):
 
 
 def test_start_times_follow_the_clock(tmp_path):
-    """field-2 64: the clock is set after the exporter has started."""
+    """The clock is adjusted after the start of the exporter."""
     proc = make_proc(tmp_path, 1_800_000_000)
     add_process(proc, 42, "claude", start=100, argv=("claude",))
     source = system_processes(str(proc), signatures=SIGNATURES, uids=users_of(()))
@@ -193,7 +193,7 @@ def test_a_start_is_exact_where_the_uptime_is_known(running):
 
 
 def test_bytes_deleted_before_they_reached_the_disk_are_not_written(running):
-    """live-2: five times as much was shown as the disk ever got."""
+    """An earlier version showed five times the bytes that were written to the disk."""
     code = """import os, sys
 for n in range(20):
     with open("short", "wb") as file:

@@ -115,7 +115,7 @@ def test_a_session_whose_process_has_ended_goes_to_no_other_process():
 
 
 def test_a_record_from_the_future_does_not_hide_a_live_session():
-    """field-2 64: after the clock is set back, starts and ends are no longer in the future."""
+    """After the clock is set back, starts and ends are no longer in the future."""
     machine = Machine().run(process(42, "opencode", start=3600 - 600))
     one = session("opencode", OC1, -590, 0)
     assert machine.pair(one) == {}  # its process seems to start after its last record
@@ -149,7 +149,7 @@ def test_an_agent_that_another_agent_has_not_waited_for_has_ended():
 
 
 def test_a_wrapper_does_not_get_the_session_of_its_child_that_was_killed():
-    """live-2: the node wrapper of Copilot lives for a second longer."""
+    """The node wrapper of Copilot ends one second after its child."""
     machine = Machine().run(
         process(42, "claude", "--resume", U1, start=-600),
         process(43, "claude", "--resume", U1, start=-599, parent=42),
@@ -173,7 +173,7 @@ def test_a_duplicate_gets_the_session_when_the_other_process_ends():
 
 
 def test_a_process_that_writes_an_unknown_transcript_gets_no_other():
-    """live-2: a one-shot of Codex with another CODEX_HOME, in the directory of one that ended."""
+    """A one-shot Codex with another CODEX_HOME runs in the directory of an ended session."""
     machine = Machine().run(
         process(43, "codex", start=-60),
         files=[f"/other/sessions/2026/11/30/rollout-2026-11-30T03-04-05-{U2}.jsonl"],
@@ -185,7 +185,7 @@ def test_a_process_that_writes_an_unknown_transcript_gets_no_other():
 
 
 def test_a_process_does_not_get_a_session_whose_last_record_is_older():
-    """live-2: the one-shot started two seconds after the other had ended."""
+    """The one-shot process started two seconds after the other one had ended."""
     machine = Machine().run(process(43, "codex", start=-60))
     assert machine.pair(session("codex", U1, -90, -61)) == {}
     assert machine.pair(session("codex", U1, -90, -60)) == {U1: (43, "medium")}

@@ -40,7 +40,7 @@ QUIET_TICKS = 18  # in which every process is checked once
 
 
 def assert_consistent(table):
-    """Check what ProcessTable promises."""
+    """Check the invariants of ProcessTable."""
     members, roots = table.roots.keys(), set(table.roots.values())
     assert table.complete
     assert table.processes.keys() == table.samples.keys() == members
@@ -58,13 +58,13 @@ def assert_consistent(table):
 
 
 class Follower:
-    """What the daemon does with the tables, one after the other."""
+    """Handles the tables in sequence, as the daemon does."""
 
     def __init__(self):
         self._matches, self._usage = Matches(), TreeUsage()
 
     def follow(self, table):
-        """Pair and add up: no binding outlives its root, and no total falls."""
+        """Match and sum; check that no binding outlives its root and no total decreases."""
         evidence = gather(table, SESSIONS, signatures=SIGNATURES, registry=REGISTRY)
         before, roots = self._matches.bindings, set(table.roots.values())
         self._matches = match(table, SESSIONS, evidence, previous=self._matches)

@@ -32,7 +32,7 @@ def running(tmp_path):
 
 
 class Watch:
-    """What the daemon does with the processes, over real ones."""
+    """Matches real processes, as the daemon does."""
 
     def __init__(self, running, *sessions):
         self.source = system_processes(str(running.proc), signatures=SIGNATURES, uids=users_of(()))
@@ -41,7 +41,7 @@ class Watch:
         self.registry = ()
 
     def refresh(self):
-        """Return {session id: what is published}."""
+        """Return the published process of each session, by session id."""
         table = self.source.sample(clock())
         evidence = gather(table, self.sessions, signatures=SIGNATURES, registry=self.registry)
         self.matches = match(table, self.sessions, evidence, previous=self.matches)

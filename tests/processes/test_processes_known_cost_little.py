@@ -57,7 +57,7 @@ def test_a_shell_that_becomes_an_agent_is_found():
 
 
 def test_a_tool_that_is_a_zombie_is_still_counted():
-    """Its parent's figures will repeat its own: forgetting it now would count them twice."""
+    """Its figures will be added to its parent's. If it were dropped, they would count twice."""
     tool = process(11, "bash", parent=10)
     reader, tracker = tracked(process(10, "claude"), tool)
     tracker.sample(NOW)
@@ -137,7 +137,7 @@ def test_a_process_is_not_taken_for_the_child_of_one_that_reuses_its_parents_pid
 
 
 def test_a_look_without_arguments_is_repeated_once():
-    """A process has none for a moment while it executes a program; a kernel thread never has."""
+    """A process has no arguments during an exec. A kernel thread never has any."""
     reader, tracker = tracked(process(10, "bash"), process(11, comm="kworker"))
     reader.put(replace(process(10, "node"), argv=()))
     assert members(tracker.sample(NOW)) == {}

@@ -13,7 +13,7 @@ RESERVED_LABELS = {"type", "env", "service", "region", "owner", "job", "instance
 
 
 def translate(metric):
-    """Return the name that a Prometheus receiver gives to the metric."""
+    """Return the name of the metric in a Prometheus receiver."""
     return prometheus_name(
         metric.otel_name,
         metric.otel_unit,

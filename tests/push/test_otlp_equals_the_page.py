@@ -36,7 +36,7 @@ def page_samples(exposition):
 
 
 def many():
-    """Return a snapshot with two agents, two sessions, and a figure of each kind that is absent."""
+    """Return a snapshot with two agents, two sessions, and an absent value of each kind."""
     bare = make_session(session_id="bare", agent="codex", model=None, process=None, spent=None)
     return make_snapshot(
         make_session(),
@@ -48,7 +48,7 @@ def many():
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 def test_a_family_is_equal(metric):
-    """Each is asked for by itself: one that no snapshot here fills fails."""
+    """Each family is tested. A family without samples in the snapshot fails."""
     exposition = expose([metric], many())
     page = page_samples(exposition)
     assert page

@@ -21,7 +21,7 @@ DELTA = PushOptions(delta=True)
 
 
 class Backend:
-    """A receiver that adds up what it is sent; `down` makes it refuse."""
+    """A receiver that sums the received values. With `down`, it rejects pushes."""
 
     def __init__(self):
         self.down = False
@@ -31,7 +31,7 @@ class Backend:
         self.tries = 0
 
     def send(self, exposition, *, time, start_of, delta):
-        """Take a push, or refuse it."""
+        """Accept or reject a push."""
         self.tries += 1
         if self.down:
             return Outcome(failure="HTTP 503")
@@ -49,7 +49,7 @@ class Backend:
         return Outcome()
 
     def close(self):
-        """Refuse from now on."""
+        """Reject all later pushes."""
         self.down = True
 
 
@@ -85,7 +85,7 @@ def tokens_key(model):
 
 
 def restart(delivery):
-    """Return what the next process finds in the ledger."""
+    """Return the ledger metadata for the next process."""
     ledger = Ledger()
     delivery.save_state(ledger)
     metadata = dict(ledger.metadata)
@@ -196,7 +196,7 @@ def test_a_delta_starts_where_the_last_one_ended():
 
 
 def test_a_delta_is_never_negative():
-    """Where a ledger was lost, what has fallen is no growth."""
+    """After the ledger is lost, a decrease is not counted as growth."""
     before, now = HistogramValue((1.0,), (2, 5), 30.0), HistogramValue((1.0,), (3, 1), 4.0)
     assert _difference(now, before) == HistogramValue((1.0,), (1, 0), 0.0)
     assert _difference(3, 5) == 0

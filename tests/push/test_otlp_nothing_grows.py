@@ -28,7 +28,7 @@ GROWTH_BYTES = 64 * 1024
 
 
 class Forgetful(Receiver):
-    """Answers the same to all, and keeps nothing."""
+    """A receiver with constant answers that stores nothing."""
 
     def __init__(self, answer):
         super().__init__()
@@ -50,7 +50,7 @@ def answering(answer):
 
 @contextmanager
 def hanging():
-    """Take connections and requests, and answer none."""
+    """Accept connections and requests without answering."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 

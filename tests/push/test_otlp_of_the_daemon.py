@@ -39,7 +39,7 @@ def tokens_are(turns):
 
 
 def test_it_pushes_what_the_page_shows(home):
-    """After one refresh, all that the page has of ours is in the request, and nothing else."""
+    """After one refresh, a request has exactly the agtop series of the page."""
     with (
         receiver() as backend,
         daemon(
@@ -172,7 +172,7 @@ def test_deltas_go_on_after_a_restart(home):
 
 
 def test_variables_alone_push_nothing(home):
-    """Who exports OTEL_* for an agent of theirs has not asked us to push."""
+    """OTEL_* variables may be set for an agent only."""
     variables = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "100"}
     with receiver() as backend:
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = backend.endpoint

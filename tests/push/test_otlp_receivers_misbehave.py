@@ -22,7 +22,7 @@ SECRET = "aaaSECRETaaa"  # noqa: S105 - nobody's
 
 @pytest.fixture
 def set_variables(monkeypatch):
-    """Give a function that sets variables, and returns all that are set."""
+    """Return a function that sets variables and returns the environment."""
     variables = {}
 
     def set_them(**more):
@@ -136,7 +136,7 @@ def test_a_receiver_that_is_not_running(set_variables):
 
 
 def test_no_secret_is_logged(set_variables, capfd, caplog):
-    """The library logs addresses with all that is in them."""
+    """The library logs URLs with their credentials."""
     with receiver() as running, caplog.at_level(logging.DEBUG):
         running.answers.extend([(401, {}), (400, {})])
         for header in (f"authorization=Bearer {SECRET}", f"x={SECRET}"):

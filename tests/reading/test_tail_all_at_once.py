@@ -14,7 +14,7 @@ from agtop_exporter.reading.lines import LineReader
 
 
 class Record(msgspec.Struct):
-    """What the lines below should be."""
+    """The type of the lines below."""
 
     id: str = ""
 

@@ -14,7 +14,7 @@ class Inner(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """What the lines below should be."""
+    """The type of the lines below."""
 
     id: str = ""
     tokens: Count = 0

@@ -18,7 +18,7 @@ FLAGS = ("--no-state", "--no-pricing-refresh")
 
 @pytest.fixture
 def unprivileged():
-    """Be nobody for a while, where the tests run as root, whom no mode stops."""
+    """Run as another user if the tests run as root, because modes do not restrict root."""
     if os.geteuid() != 0:
         yield
         return

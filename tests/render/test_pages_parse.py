@@ -56,7 +56,7 @@ def expected(exposition):
 
 
 def parts(value):
-    """Return the samples of one value: (suffix, further labels, number)."""
+    """Return the samples of one value: (suffix, additional labels, number)."""
     if not isinstance(value, HistogramValue):
         return [("", {}, value)]
     bounds = [*map(str, value.bounds), "+Inf"]
@@ -92,7 +92,7 @@ def test_labels_are_short_and_visible(model):
 
 
 def test_equal_label_sets_are_published_once():
-    """Prometheus rejects a page with a duplicate: of labels that clean to the same, the first."""
+    """Prometheus rejects duplicates. Of labels that are equal after cleaning, the first counts."""
     totals = {("turns", "claude-code"): 1, ("turns", "claude\x00-code"): 2}
     exposition = collect(make_snapshot(totals=totals))
     family = next(f for f in exposition if f.metric.name == "agtop_turns_total")

@@ -31,7 +31,7 @@ def make_pages(**over):
 
 
 def ask(path, pages, *, method="GET", on_scrape=lambda _: None, **headers):
-    """Return the answer of an application that serves `pages`."""
+    """Return the response of an application that serves `pages`."""
     app = create_app(lambda: pages, on_scrape=on_scrape, version="1.2.3")
     headers = {"accept": "", "accept-encoding": "", **headers}
 
@@ -140,7 +140,7 @@ def test_not_ready_before_the_first_scan_has_ended():
 
 
 def test_scrape_callback_gets_the_pages_that_were_sent():
-    """Counters at their baseline may go on only if it was their page that somebody saw."""
+    """A baseline is replaced only after a scrape has received its page."""
     scraped = []
     pages = make_pages()
     ask("/metrics", pages, on_scrape=scraped.append)

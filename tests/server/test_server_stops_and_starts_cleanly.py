@@ -24,7 +24,7 @@ def make_app(**over):
 
 
 def assert_server_ends():
-    """Check that no thread of a server is left; one that is about to end may take its time."""
+    """Wait until no thread of a server is left."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     for thread in [each for each in threading.enumerate() if each.name == "http"]:
         thread.join(max(0, deadline - time.monotonic()))

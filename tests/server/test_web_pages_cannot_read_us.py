@@ -18,20 +18,20 @@ VOID = {"meta", "link", "br"}
 
 
 class Tags(HTMLParser):
-    """Collect the tags of a page, and check that each is closed."""
+    """Collects the tags of a page, and checks that each is closed."""
 
     def __init__(self):
         super().__init__()
         self.open, self.seen = [], []
 
     def handle_starttag(self, tag, attrs):
-        """Note a tag that opens."""
+        """Store an opening tag."""
         self.seen.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        """Expect the tag that is open."""
+        """Check that the tag is open."""
         assert self.open.pop() == tag
 
 
@@ -86,7 +86,7 @@ def test_listener_is_known_by_its_own_name(listen_host, known, unknown):
 
 @pytest.mark.parametrize("listen_host", ["0.0.0.0", "::", "[::]", "192.168.1.7", ""])  # noqa: S104 - the case
 def test_network_listener_is_known_by_any_name(listen_host):
-    """A service or a container is scraped by names that only the network knows."""
+    """A service or a container is scraped by names that only the network resolves."""
     assert ask(host="agtop.monitoring.svc:10041", hosts=allowed_hosts(listen_host)).is_success
 
 

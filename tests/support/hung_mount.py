@@ -32,7 +32,7 @@ def mount(device, folder):
 
 
 def answer_first_request(device):
-    """Answer what the kernel asks before the first use; it asks nothing else twice."""
+    """Answer the request of the kernel that precedes the first use."""
     request = os.read(device, REQUEST_BYTES)
     _, opcode, number, *_ = IN_HEADER.unpack_from(request)
     assert opcode == INIT_OPCODE

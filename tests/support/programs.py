@@ -9,7 +9,7 @@ PACKAGES = {"node": "nodejs", "promtool": "prometheus", "systemd-analyze": "syst
 
 
 def find_program(name):
-    """Return the path of a program; skip the test without it, or fail it if CI=true."""
+    """Return the path of a program. Without it, skip the test, or fail it if CI=true."""
     path = shutil.which(name)
     if path is None:
         package = PACKAGES.get(name, name)

@@ -69,7 +69,7 @@ def wait(options):
 
 
 def live(way, other_agent, script, delay):
-    """Be a child: stay a copy of the agent, lose the parent, or become a tool or an agent."""
+    """Run a child: stay a copy of the agent, lose the parent, or become a tool or an agent."""
     try:
         if way == "orphan" and os.fork():
             os._exit(0)

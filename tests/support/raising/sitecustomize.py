@@ -20,7 +20,7 @@ class _FileFault(Fault):
 
     @armed.setter
     def armed(self, value):
-        """Leave it to the file."""
+        """Return whether the file exists."""
 
 
 if "FAULT" in os.environ:

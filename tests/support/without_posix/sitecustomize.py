@@ -41,7 +41,7 @@ LIBRARIES = (
 
 
 def msvcrt(lockf, flag):
-    """Return a module that locks a byte of a file as Microsoft's does."""
+    """Return a module that locks a byte of a file, as on Windows."""
     module = types.ModuleType("msvcrt")
     module.LK_NBLCK = 2
 
@@ -57,7 +57,7 @@ def msvcrt(lockf, flag):
 
 
 def hide():
-    """Import the libraries, then take away what Windows does not have."""
+    """Import the libraries, then remove what Windows does not have."""
     for name in LIBRARIES:
         importlib.import_module(name)
     sys.modules["msvcrt"] = msvcrt(os.lockf, os.F_TLOCK)
