@@ -20,7 +20,7 @@ class _FileFault(Fault):
 
     @armed.setter
     def armed(self, value):
-        """Return whether the file exists."""
+        """Do nothing: the file determines the state."""
 
 
 if "FAULT" in os.environ:
