@@ -181,7 +181,9 @@ def _finding(
     for root in places.roots:
         inventory.look(root)
     unreadable = pipeline.findings.unreadable[agent.name] | inventory.unreadable
-    elsewhere = dict(places_not_read(agent, pipeline, drives))
+    elsewhere: dict[str, str] = {}
+    with pipeline.steps.step("scan", agent.name):  # it calls the agent's functions
+        elsewhere.update(places_not_read(agent, pipeline, drives))
     unfinished = unfinished_records(read, now=snapshot.generated_at)
     return Finding(
         agent=agent.name,

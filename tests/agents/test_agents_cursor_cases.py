@@ -72,14 +72,14 @@ def directory_of(slug):
     return working_directory(Path(f"/x/.cursor/projects/{slug}/agent-transcripts/{ID}/{ID}.jsonl"))
 
 
-def test_w73_signs_in_a_path_are_found_again(tmp_path):
+def test_signs_in_a_path_are_found_again(tmp_path):
     folder = tmp_path / "my-own_tools" / "engine.v2"
     folder.mkdir(parents=True)
     slug = re.sub("[^A-Za-z0-9]+", "-", str(folder)).strip("-")
     assert directory_of(slug) == str(folder)
 
 
-def test_w73_a_folder_that_is_made_meanwhile_is_found(tmp_path):
+def test_a_folder_that_is_made_meanwhile_is_found(tmp_path):
     folder = tmp_path / "engine"
     slug = re.sub("[^A-Za-z0-9]+", "-", str(folder)).strip("-")
     assert directory_of(slug) == slug
@@ -87,7 +87,7 @@ def test_w73_a_folder_that_is_made_meanwhile_is_found(tmp_path):
     assert directory_of(slug) == str(folder)
 
 
-def test_w73_a_name_of_two_folders_is_that_of_none(tmp_path):
+def test_a_name_of_two_folders_is_that_of_none(tmp_path):
     (tmp_path / "my" / "engine").mkdir(parents=True)
     (tmp_path / "my-engine").mkdir()
     slug = re.sub("[^A-Za-z0-9]+", "-", str(tmp_path / "my-engine")).strip("-")

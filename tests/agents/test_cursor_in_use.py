@@ -53,7 +53,7 @@ def used(ledger, session=ID):
     return usage.requests, usage.tokens.input
 
 
-def test_u66_a_replaced_row_is_not_a_rewritten_database(path, database):
+def test_a_replaced_row_is_not_a_rewritten_database(path, database):
     """Cursor replaces the row that was read last, so it is missing at each read."""
     for number in range(20):
         talk(database, f"old{number}", messages=50)
@@ -67,7 +67,7 @@ def test_u66_a_replaced_row_is_not_a_rewritten_database(path, database):
         assert batch.records < 10
 
 
-def test_u66_what_is_replaced_counts_once(path, database):
+def test_a_replaced_message_counts_once(path, database):
     ledger = Ledger()
     for number in range(10):
         talk(database, ID, messages=1, begin=number)
@@ -80,7 +80,7 @@ def test_u66_what_is_replaced_counts_once(path, database):
 
 
 @pytest.mark.parametrize("looks", [1, 12])
-def test_u66_a_deleted_conversation_hides_no_other(path, database, looks):
+def test_a_deleted_conversation_hides_no_other(path, database, looks):
     """It had the last rows, and other rows reuse their row ids."""
     ledger = Ledger()
     talk(database, "kept", messages=30)
@@ -95,7 +95,7 @@ def test_u66_a_deleted_conversation_hides_no_other(path, database, looks):
     assert used(ledger, "gone") == (3 * looks, 300 * looks)
 
 
-def test_u66_little_is_read_again_after_a_deletion(path, database):
+def test_little_is_read_again_after_a_deletion(path, database):
     for number in range(20):
         talk(database, f"old{number}", messages=50)
     cursor = AGENT.read(path, Cursor()).cursor
@@ -107,7 +107,7 @@ def test_u66_little_is_read_again_after_a_deletion(path, database):
     assert AGENT.read(path, cursor).records < 100
 
 
-def test_u67_a_subagent_has_its_parent_and_one_line_as_its_id(path, database):
+def test_a_subagent_has_its_parent_and_one_line_as_its_id(path, database):
     """With some models, the id of a tool call has a second line (in Cursor's own keys)."""
     task = "task-call_1\nfc_2"
     put(database, f"composerData:{ID}", createdAt=1_775_120_400_000, subagentComposerIds=[task])
@@ -120,7 +120,7 @@ def test_u67_a_subagent_has_its_parent_and_one_line_as_its_id(path, database):
     assert used(ledger, "task-call_1") == (1, 100)
 
 
-def test_u67_a_subagent_that_only_a_tool_call_names(path, database):
+def test_a_subagent_that_only_a_tool_call_names(path, database):
     call = {"name": "task_v2", "toolCallId": "toolu_1"}
     put(database, f"bubbleId:{ID}:b1", type=2, toolFormerData=call)
     put(database, "composerData:task-toolu_1", createdAt=1_775_120_401_000)

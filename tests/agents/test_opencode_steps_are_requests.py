@@ -59,7 +59,7 @@ def unfinished():
     return session
 
 
-def test_o48_the_daemon_sees_two_steps_then_three(tmp_path):
+def test_the_daemon_sees_two_steps_then_three(tmp_path):
     """Some versions set a finish reason at each step, so the message looks complete early."""
     path = write_database(tmp_path, session_of(2))
     ledger = Ledger()
@@ -85,7 +85,7 @@ def test_o48_the_daemon_sees_two_steps_then_three(tmp_path):
     assert ledger.sessions["opencode", SESSION].facts.context_used_tokens == 6560
 
 
-def test_o48_steps_in_files_that_come_later(tmp_path):
+def test_steps_in_files_that_come_later(tmp_path):
     """After a kill, the message file never changes, and only the folder of its parts does."""
     session = unfinished()
     write_files(tmp_path, session)
@@ -99,7 +99,7 @@ def test_o48_steps_in_files_that_come_later(tmp_path):
     assert requests(ledger) == (1, 100, 40, 0.0051)
 
 
-def test_o48_the_database_and_the_files_of_one_session_count_once(tmp_path):
+def test_the_database_and_the_files_of_one_session_count_once(tmp_path):
     session = session_of(3)
     write_files(tmp_path, session)
     write_database(tmp_path, session)
@@ -108,7 +108,7 @@ def test_o48_the_database_and_the_files_of_one_session_count_once(tmp_path):
     assert requests(ledger) == (3, 750, 310, 0.0154)
 
 
-def test_o48_a_message_without_its_parts_counts_itself(tmp_path):
+def test_a_message_without_its_parts_counts_itself(tmp_path):
     path = write_database(tmp_path, session_of(3), parts=False)
     ledger = Ledger()
     read_on(ledger, AGENT, str(path), price=as_recorded)
@@ -137,13 +137,13 @@ def message_of(vector, **more):
         (0, 0, 0, 0, 0),  # killed
     ],
 )
-def test_o48_a_message_that_its_steps_explain_adds_nothing(own):
+def test_a_message_that_its_steps_explain_adds_nothing(own):
     """The message contains sums (anomalyco/opencode pull requests 22077 and 42326)."""
     found = requests_of(message_of(own, cost=0.75), parts_of(STEPS))
     assert [request.tokens.vector for request in found] == STEPS
 
 
-def test_o48_deleted_steps_are_in_the_figures_of_the_message():
+def test_deleted_steps_are_in_the_figures_of_the_message():
     """`revert` deletes later parts, and keeps the message with its cost."""
     found = requests_of(message_of(STEPS[2], cost=0.75), parts_of(STEPS[:1]))
     assert [(each.tokens.vector, each.cost_usd) for each in found] == [
@@ -152,7 +152,7 @@ def test_o48_deleted_steps_are_in_the_figures_of_the_message():
     ]
 
 
-def test_o48_a_step_without_a_cost_has_that_of_its_message():
+def test_a_step_without_a_cost_has_that_of_its_message():
     found = requests_of(message_of(STEPS[0], cost=0.75), parts_of(STEPS[:1], cost=None))
     assert [each.cost_usd for each in found] == [0.75]
 

@@ -71,7 +71,7 @@ def database(tmp_path):
         yield database
 
 
-def test_o15_a_compaction_is_seen_at_each_of_its_stages(database):
+def test_a_compaction_is_seen_at_each_of_its_stages(database):
     """The log has its usage before the message has it."""
     ledger = Ledger()
     database.message(3, "compaction", status="running", summary="")
@@ -86,12 +86,12 @@ def test_o15_a_compaction_is_seen_at_each_of_its_stages(database):
     assert database.used(whole) == (2, 19_200, 1)
 
 
-def test_o15_a_failed_compaction_was_billed(database):
+def test_a_failed_compaction_was_billed(database):
     database.message(3, "compaction", status="failed", tokens=tokens(500, 2))
     assert database.used(Ledger()) == (2, 1500, 0)
 
 
-def test_o15_a_fork_copies_a_compaction(database):
+def test_a_fork_copies_a_compaction(database):
     usage = tokens(18_200, 263)
     database.message(3, "compaction", status="completed", summary="short", tokens=usage)
     database.session(FORK, BEGIN + 100)
@@ -103,7 +103,7 @@ def test_o15_a_fork_copies_a_compaction(database):
     assert database.used(ledger) == (2, 19_200, 1)
 
 
-def test_o15_a_compaction_has_the_model_of_its_time(database):
+def test_a_compaction_has_the_model_of_its_time(database):
     """The session may have another model now."""
     database.message(3, "compaction", status="completed", tokens=tokens(500, 2))
     database.message(5, "assistant", model="gpt-6", tokens=tokens(10, 2))
@@ -117,7 +117,7 @@ def test_o15_a_compaction_has_the_model_of_its_time(database):
     }
 
 
-def test_o15_a_title_is_only_in_the_log(database):
+def test_a_title_is_only_in_the_log(database):
     ledger = Ledger()
     database.used(ledger)
     database.log(2, "session.usage.recorded.1", source="title", cost=0, tokens=tokens(300, 9))

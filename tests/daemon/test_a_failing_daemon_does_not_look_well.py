@@ -166,7 +166,7 @@ def test_doctor_reports_the_errors_of_the_daemon(target, tmp_path):
         ("agtop_exporter.pipeline.pairing:Pairing.pair", "match"),
         ("agtop_exporter.pipeline.sessions:SessionViews._view", "sessions (claude)"),
         ("agtop_exporter.agents.claude.reader:TranscriptParser.feed", "scan (claude)"),
-        ("agtop_exporter.agents.claude:roots", "scan (claude)"),
+        ("agtop_exporter.agents.claude:_configured", "scan (claude)"),
     ],
 )
 def test_commands_name_the_part_that_failed(target, stage, tmp_path):
