@@ -5,11 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Any
 
 from agtop_exporter.ledger import Key, Ledger, unpacked
 from agtop_exporter.model import (
-    ModelUsage,
     ProcessMatch,
     Session,
     SessionKey,
@@ -20,6 +18,7 @@ from agtop_exporter.model import (
     Tree,
     is_ahead,
 )
+from agtop_exporter.pipeline.derived import shared_facts, sum_by_model, tree_signal
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.times import certain_time, dated, last_active_of, written_at
@@ -225,7 +224,7 @@ class SessionViews:
         last_active = max((time for time in times if time is not None), default=None)
         for member in others:
             used = member.usage
-            joined = _joined(tree.models, member.usage_by_model)
+            joined = sum_by_model(tree.models, member.usage_by_model)
             tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost)
             floor_tokens += used.tokens.max(member.floor_tokens)
             floor_cost += used.cost.max(member.floor_cost)
@@ -233,7 +232,7 @@ class SessionViews:
         top = SessionKey(*self._tree.line((record.agent, record.session_id))[-1])
         signal = tree_signal(members)
         process = self._pairing.process(top)
-        shared = _shared_facts(facts) | {
+        shared = shared_facts(facts) | {
             "last_active": last_active,
             "context_window_tokens": facts.context_window_tokens or self._window(facts),
             "subscription": facts.subscription or self._plans.get(record.agent) or None,
@@ -300,41 +299,6 @@ class SessionViews:
             waiting_for=source.waiting_for if source and own else "",
             prompted=bool(record.turns or record.usage.requests or not own),
         )
-
-
-def _joined(
-    first: Mapping[str, ModelUsage], second: Mapping[str, ModelUsage]
-) -> dict[str, ModelUsage]:
-    """Add the usage of two sessions by model."""
-    models = dict(first)
-    for model, usage in second.items():
-        models[model] = models.get(model, ModelUsage()) + usage
-    return models
-
-
-_SHARED_FACTS = tuple(
-    name for name in Session.__struct_fields__ if name in SessionUpdate.__struct_fields__
-)
-
-
-def _shared_facts(facts: SessionUpdate) -> dict[str, Any]:
-    """Return the facts that `Session` has by the same name. Unknown text is None."""
-    values = ((name, getattr(facts, name)) for name in _SHARED_FACTS)
-    return {name: None if value == "" else value for name, value in values}
-
-
-def tree_signal(members: list[SessionState]) -> Signal:
-    """Return the signal of the first session of `members`. The others are its subagents.
-
-    A running session waits for permission if one of its subagents does.
-    """
-    own, *subagents = (member.facts for member in members)
-    if own.signal.kind == "running":
-        for facts in subagents:
-            asks = facts.signal.kind == "waiting" and facts.signal.reason == "permission"
-            if asks and (facts.last_active or 0) >= (own.last_active or 0):
-                return facts.signal
-    return own.signal
 
 
 def is_live(session: Session) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from html import escape
 
 from agtop_exporter.model import Cost, ProcessUsage, Session, Snapshot, TokenCounts
-from agtop_exporter.render.table import MISSING, age, compact, money
+from agtop_exporter.render.table.columns import MISSING, age, compact, money
 
 REFRESH_SECONDS = 10
 

@@ -12,6 +12,7 @@ from snapshots import COST, NOW, PROCESS, TOKENS, USAGE, USD, make_session, make
 
 from agtop_exporter.model import NO_TOKENS, STATE_KINDS, Cost, State, Tree
 from agtop_exporter.render import table
+from agtop_exporter.render.table import columns
 
 COLUMNS = [
     "AGENT", "SUBSCRIPTION", "SESSION", "STATE", "STARTED", "AGE", "MODEL", "CWD", "IN", "OUT",
@@ -119,7 +120,7 @@ def test_started_is_in_the_given_time_zone():
     ],
 )
 def test_counts_are_short(number, text):
-    assert table.compact(number) == text
+    assert columns.compact(number) == text
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_r04_rates_are_short(rate, cell):
      (2_592_000, "1mo"), (31_536_000, "1y")],
 )  # fmt: skip
 def test_age_is_in_its_largest_unit(seconds, text):
-    assert table.age(seconds) == text
+    assert columns.age(seconds) == text
 
 
 def test_subagents_are_in_the_row_of_their_parent_and_once_in_the_totals():
