@@ -47,7 +47,7 @@ def gather(
 ) -> tuple[Evidence, ...]:
     """Return the evidence of registries, files open for writing and arguments, strongest first.
 
-    A process with a transcript that belongs to no known session has evidence for that session.
+    The evidence may name a session that is not in `sessions`, if its transcript is not read yet.
     `signatures` maps the names of agents to their signatures.
     """
     found = [

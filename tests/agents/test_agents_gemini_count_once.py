@@ -153,7 +153,7 @@ def test_g10_subagents_are_the_parents(tmp_path):
     write_lines(tmp_path / CHATS / SESSION / f"{child}.jsonl", header(child), user(1, "10:00"))
     sessions = counted(tmp_path, AGENT)
     assert sessions[child].facts.parent_session_id == SESSION
-    assert sessions[child].turns == 0  # what a subagent is told, no user typed
+    assert sessions[child].turns == 0  # no user typed the prompt of a subagent
     assert sessions[SESSION].facts.parent_session_id == ""
 
 

@@ -118,7 +118,7 @@ class Vanishing:
 
 
 VANISHING = Vanishing()
-sys.addaudithook(VANISHING.look)  # for ever: it does nothing unless it is asked to
+sys.addaudithook(VANISHING.look)  # cannot be removed; inactive by default
 
 
 @every_agent

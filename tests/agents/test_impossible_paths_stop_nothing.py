@@ -112,7 +112,7 @@ def holds_none(agent, path):
 
 def counted(look):
     """Return the tokens and all other totals that are not by project."""
-    totals = used(look._pipeline.ledger)  # noqa: SLF001 - nothing else tells of all agents
+    totals = used(look._pipeline.ledger)  # noqa: SLF001 - no public method covers all agents
     return {series: value for series, value in totals.items() if not series[0].startswith("proj")}
 
 

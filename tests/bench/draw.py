@@ -21,7 +21,7 @@ from prometheus_server import free_port, prometheus
 from promql import substituted
 from running import daemon
 
-CHROMIUM_FLAGS = (  # it shall draw, and ask nobody for anything
+CHROMIUM_FLAGS = (  # no network requests
     *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-quic"),
     "--disable-sync",

@@ -123,7 +123,7 @@ def test_output_that_cannot_be_written_is_reported(words, redirection, reason, t
 
 @pytest.mark.parametrize("words", ["agtop json", "agtop-exporter --once --json"])
 def test_a_closed_standard_error_does_not_stop_a_command(words, tmp_path):
-    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # of which it tells
+    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # causes a log message
     program = f"{SCRIPTS}/{words} --no-state --no-pricing-refresh 2>&-"
     done = subprocess.run(
         ["bash", "-c", program], env=environment(tmp_path), capture_output=True, check=True

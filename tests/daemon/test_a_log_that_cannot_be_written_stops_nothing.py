@@ -114,7 +114,7 @@ def test_the_daemon_goes_on(way, form, tmp_path):
     ],
 )
 def test_a_command_has_the_exit_status_that_it_has_otherwise(words, code, way, tmp_path):
-    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # which is told
+    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # causes a log message
     flags = ("--no-state", "--no-pricing-refresh")
     with WAYS[way]() as stderr:
         done = subprocess.run(

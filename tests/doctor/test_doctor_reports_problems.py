@@ -63,7 +63,7 @@ def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
     assert "  ! 1 record is not valid JSON, the first at " in done.stdout
     assert "  ! no price is known for claude-imaginary-9 (200 tokens)\n" in done.stdout
     assert done.stdout.endswith('\n2 problems found: see the lines marked "!".\n')
-    assert done.stderr == ""  # the report says it all
+    assert done.stderr == ""  # the report has all messages
 
 
 def test_half_a_record_at_the_end_of_a_quiet_file_needs_attention(tmp_path):

@@ -57,7 +57,7 @@ def run(tmp_path_factory):
     port = free_port()
     address = f"127.0.0.1:{port}"
     flags = ("--listen-address", address, "--state-dir", folder / "state", "--otlp")
-    push = {  # nobody listens there: pushes are tried, and fail
+    push = {  # no receiver listens there, so pushes fail
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
     }

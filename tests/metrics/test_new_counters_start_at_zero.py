@@ -142,7 +142,7 @@ def test_series_that_departed_first_is_forgotten_first(monkeypatch):
     for shown in ("bc", "c", "ac", "c", ""):
         published = zero_first(page(dict.fromkeys(shown, 9)), published, consumed=True)
     assert published.departed == {
-        ("agtop_things_total", ("a",)): 1,  # its return was a baseline that nobody went beyond
+        ("agtop_things_total", ("a",)): 1,  # it returned with its baseline
         ("agtop_things_total", ("c",)): 9,
     }
 

@@ -187,7 +187,7 @@ def test_a_repository_at_the_home_does_not_name_every_project(linked, tmp_path):
     assert project_name(str(home / "src" / "engine"), rules) == "engine"
     assert project_name(str(home / "gone" / ".worktrees" / "x"), rules) == "gone"
     assert project_name(str(home), rules) == "dotfiles"
-    assert project_name(str(home / "src" / "engine")) == "dotfiles"  # it is nobody's home
+    assert project_name(str(home / "src" / "engine")) == "dotfiles"  # it is not a home
     remote(home / "src" / "engine", "loom")
     assert project_name(str(home / "src" / "engine" / "deep"), rules) == "loom"
 

@@ -74,7 +74,7 @@ def test_orders_and_answers_that_no_pipe_holds(works, monkeypatch):
     monkeypatch.setattr(children, "TASK_BYTES", 1024 * 1024)
     monkeypatch.setattr(children.os, "sched_getaffinity", lambda _: {0})
     works = [remembering_much(item) for item in works]
-    signal.alarm(30)  # ends the tests, rather than to let them wait for ever
+    signal.alarm(30)  # time limit of the tests
     try:
         assert [batch.path for batch in read(works)] == names(works)
     finally:

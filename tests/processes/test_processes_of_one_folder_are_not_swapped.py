@@ -63,7 +63,7 @@ def test_a_new_session_goes_to_the_process_that_wrote_it(two, new, older):
     found = two.pair()
     assert found == {new: (mover, "medium"), kept: (stayer, "medium")}
     assert two.machine.binding("opencode", new).evidence == ("cwd", "writes")
-    assert two.pair() == found  # nobody writes
+    assert two.pair() == found  # no process writes
     two.machine.reader.end(mover)
     assert two.pair() == {kept: (stayer, "medium")}
     assert two.machine.binding("opencode", new).liveness == "stopped"

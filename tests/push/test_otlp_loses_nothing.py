@@ -97,7 +97,7 @@ STEPS = st.lists(
     st.tuples(
         st.dictionaries(st.sampled_from("abc"), st.integers(0, 100)),  # what models use
         st.booleans(),  # the receiver is down
-        st.booleans(),  # the exporter is started anew
+        st.booleans(),  # the exporter is restarted
     ),
     min_size=1,
     max_size=15,

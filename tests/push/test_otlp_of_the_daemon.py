@@ -13,7 +13,7 @@ from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_tur
 pytestmark = pytest.mark.integration
 
 TOKENS = "agtop.tokens"
-SECRET = "aaaSECRETaaa"  # noqa: S105 - nobody's
+SECRET = "aaaSECRETaaa"  # noqa: S105 - invented
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_deltas_go_on_after_a_restart(home):
             backend.until(lambda backend: len(backend.accepted) >= 2)
             running.end()
         with claude_file(home).open("a") as file:
-            file.write(claude_turns(1, range(10, 13)))  # while nobody watches
+            file.write(claude_turns(1, range(10, 13)))  # while the daemon is stopped
         with pushing(home, backend.endpoint, *state, **delta):
             added = 3 * TOKENS_OF_A_TURN
             backend.until(

@@ -17,7 +17,7 @@ from agtop_exporter.push.sender import OtlpSender
 
 pytestmark = pytest.mark.integration
 
-SECRET = "aaaSECRETaaa"  # noqa: S105 - nobody's
+SECRET = "aaaSECRETaaa"  # noqa: S105 - invented
 
 
 @pytest.fixture

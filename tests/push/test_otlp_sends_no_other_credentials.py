@@ -227,7 +227,7 @@ def test_certificates_of_the_environment_are_used(environment, tmp_path):
         ("", False),
         ("10.0.0.1", False),
         ("::ffff:10.0.0.1", False),
-        ("0.0.0.0", False),  # noqa: S104 - nobody listens
+        ("0.0.0.0", False),  # noqa: S104 - no socket listens
         ("localhost.example", False),
         ("127.0.0.1.example", False),
     ],

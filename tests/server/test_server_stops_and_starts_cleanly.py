@@ -108,4 +108,4 @@ def test_address_in_use_is_reported_in_one_line():
 
 def test_address_of_another_machine_is_reported_in_one_line():
     with pytest.raises(AgtopError, match=r"^cannot listen on 192\.0\.2\.1:10041: \w"):
-        serve(make_app(), "192.0.2.1", port=10041).__enter__()  # RFC 5737: nobody's
+        serve(make_app(), "192.0.2.1", port=10041).__enter__()  # RFC 5737: for documentation

@@ -1,4 +1,4 @@
-"""Flags override variables, the file and defaults, in this order. Messages name the line."""
+"""Flags override variables, and variables override the file. Messages name the line."""
 
 import json
 import tomllib

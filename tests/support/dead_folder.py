@@ -18,7 +18,7 @@ readlink, statvfs = os.readlink, os.statvfs
 
 def wait():
     if os.path.exists(gate):
-        open(gate).close()  # returns when somebody opens it for writing
+        open(gate).close()  # blocks until it is opened for writing
 
 def blocking_readlink(path):
     if path.startswith(dead + "/"):

@@ -35,7 +35,7 @@ class Look:
         keep_closed=True,
         **settings,
     ):
-        self.told = []  # what a person would be told
+        self.told = []  # logged messages
         self.pipeline = self._pipeline = Pipeline(
             Settings(**settings),
             agents=agents,
