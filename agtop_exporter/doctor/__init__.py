@@ -154,7 +154,7 @@ def examine(
         ),
         problems=(
             *problems,
-            *(f"unexpected error: {error}" for error in snapshot.errors),
+            *(f"unexpected error: {error}" for error in pipeline.steps.errors),
             *pipeline.prices.problems,
         ),
     )
@@ -182,7 +182,7 @@ def _finding(
         inventory.look(root)
     unreadable = pipeline.findings.unreadable[agent.name] | inventory.unreadable
     elsewhere: dict[str, str] = {}
-    with pipeline.steps.step("scan", agent.name):  # it calls the agent's functions
+    with pipeline.steps.step("scan", agent.name):
         elsewhere.update(places_not_read(agent, pipeline, drives))
     unfinished = unfinished_records(read, now=snapshot.generated_at)
     return Finding(

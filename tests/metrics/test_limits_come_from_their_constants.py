@@ -107,7 +107,7 @@ def test_agents_are_counted_without_their_import():
 
 
 def test_the_doctor_describes_every_parse_error():
-    assert set(WHAT_IS_WRONG) == {*PARSE_ERROR_REASONS, "unfinished"}  # reported by doctor only
+    assert set(WHAT_IS_WRONG) == {*PARSE_ERROR_REASONS, "unfinished"}
 
 
 def test_every_limit_that_folds_labels_is_published():
