@@ -13,12 +13,7 @@ from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import (
-    AgentStatus,
-    PriceSource,
-    Series,
-    Snapshot,
-)
+from agtop_exporter.model import AgentStatus, PriceSource, Series, Snapshot
 from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard
@@ -246,14 +241,7 @@ class Pipeline:
         usage = self.pairing.agent(status.agent, installed=status.enabled)
         if usage is None:
             return status
-        return msgspec.structs.replace(
-            status,
-            processes=usage.processes,
-            orphan_processes=usage.orphan_processes,
-            duplicate_processes=usage.duplicate_processes,
-            rss_bytes=usage.rss_bytes,
-            vms_bytes=usage.vms_bytes,
-        )
+        return msgspec.structs.replace(status, **msgspec.structs.asdict(usage))
 
     def _keep_totals(self) -> None:
         """Commit the counts of processes and waits before they are published."""
