@@ -33,7 +33,7 @@ def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
     pipeline.look_at_processes(began)
 
     def second_sample() -> float:
-        if pipeline.pairing.sees_agents:
+        if pipeline.pairing.found_agents:
             time.sleep(max(0.0, began + RATE_SECONDS - now()))
         return now()
 

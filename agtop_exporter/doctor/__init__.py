@@ -221,8 +221,8 @@ def _finding(
             and is_ahead(session.facts.last_active, snapshot.generated_at)
             for session in pipeline.ledger.sessions.values()
         ),
-        processes_in_containers=pipeline.pairing.strangers(agent.name),
-        processes_of_others=pipeline.pairing.hides(agent.name),
+        processes_in_containers=pipeline.pairing.container_orphans(agent.name),
+        processes_of_others=pipeline.pairing.others_run(agent.name),
     )
 
 

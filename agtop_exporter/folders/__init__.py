@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agtop_exporter import platforms
-from agtop_exporter.folders.helper import LIMITS, PROBE, PROJECT, Helper, SilentError
+from agtop_exporter.folders.helper import LIMITS, PROBE, PROJECT, Helper, NoAnswerError
 from agtop_exporter.folders.mounts import Mount, MountTable, is_below, mount_of
 from agtop_exporter.folders.walker import Walker
 from agtop_exporter.project import NO_RULES, folder_name, project_name
@@ -65,7 +65,7 @@ class Folders:
         self._known: dict[str, Folder] = {}
         self._pending: deque[str] = deque()  # requested directories without a result
         self._mounts: tuple[Mount, ...] = ()
-        self._knows_mounts = False
+        self._has_mounts = False
         self._remote: dict[tuple[str, bool], tuple[str, ...]] = {}  # valid for `_mounts`
         self._points: dict[str, str] = {}  # path -> mount point of its file system
         self._probes: dict[str, Trouble | None] = {}  # by place, since the last call of `rest`
@@ -112,7 +112,7 @@ class Folders:
                 return trouble
         return None
 
-    def doubt(self) -> None:
+    def check_again(self) -> None:
         """Check file systems again in the next call, because a call has not returned."""
         self._probes = {place: trouble for place, trouble in self._probes.items() if trouble}
 
@@ -122,7 +122,7 @@ class Folders:
             self._pending.clear()
             self._helper.end()
         self._probes.clear()
-        self._knows_mounts = False
+        self._has_mounts = False
 
     def close(self) -> None:
         """Kill all child processes."""
@@ -158,7 +158,7 @@ class Folders:
         """Receive the result of the first requested path, which is `path`."""
         try:
             folder = Folder(*self._helper.receive(kind, path))
-        except SilentError as error:
+        except NoAnswerError as error:
             return self._unknown(path, str(error), DOES_NOT_RESPOND)
         return self._keep(path, folder) if kind == PROJECT else folder
 
@@ -189,7 +189,7 @@ class Folders:
 
         A place is the path itself until its mount point is known, and then the mount point.
         """
-        self._learn_mounts()
+        self._read_mounts()
         key = (path, below)
         if key not in self._remote:
             mounted = [mount for mount in self._mounts if below and is_below(mount.point, path)]
@@ -199,11 +199,11 @@ class Folders:
             )
         return tuple(self._points.get(place, place) for place in self._remote[key])
 
-    def _learn_mounts(self) -> None:
+    def _read_mounts(self) -> None:
         """Read the mounts, once between two calls of `rest`."""
-        if self._knows_mounts:
+        if self._has_mounts:
             return
-        self._knows_mounts = True
+        self._has_mounts = True
         mounts = self._table.mounts()
         if mounts is not self._mounts:
             self._mounts = mounts

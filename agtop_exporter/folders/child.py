@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from agtop_exporter.folders.helper import PROBE, SilentError
+from agtop_exporter.folders.helper import PROBE, NoAnswerError
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.folders.walker import MAX_PATH, Walker
 from agtop_exporter.project import Rules, folder_name, project_name
@@ -22,12 +22,12 @@ QUESTIONS, ANSWERS, PLACE_FILE = 0, 1, 2  # the descriptors of the standard stre
 
 def main() -> None:
     """Answer requests until standard input is closed."""
-    _say("ready")
+    _send("ready")
     for line in open(QUESTIONS, "rb", closefd=False):  # noqa: SIM115 - until the end
         kind, paths, silent, rules = json.loads(line)
         for path in paths:
-            _say(_answer(kind, path, silent, Rules(*rules)))
-        _show("")
+            _send(_answer(kind, path, silent, Rules(*rules)))
+        _write_place("")
 
 
 def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[str, str] | str:
@@ -36,8 +36,8 @@ def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[
     def enter(place: str) -> None:
         for one in silent:
             if is_below(place, one):
-                raise SilentError(one)
-        _show(place)
+                raise NoAnswerError(one)
+        _write_place(place)
 
     if len(path) >= MAX_PATH:  # no system call accepts such a path
         return path, folder_name(path, rules)
@@ -49,7 +49,7 @@ def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[
             _call_server(real)
             return real, ""
         return real, project_name(path, rules, enter=walker.real)
-    except SilentError as error:
+    except NoAnswerError as error:
         return str(error)
     except Exception:  # noqa: BLE001 - a strange path must not stop the next one
         return path, folder_name(path, rules)
@@ -68,10 +68,10 @@ def _call_server(path: str) -> None:
             return
 
 
-def _show(place: str) -> None:
+def _write_place(place: str) -> None:
     """Write the place that is being accessed to the file that the exporter reads."""
     os.pwrite(PLACE_FILE, os.fsencode(place) + b"\0", 0)
 
 
-def _say(message: object) -> None:
+def _send(message: object) -> None:
     os.write(ANSWERS, (json.dumps(message) + "\n").encode())

@@ -20,7 +20,7 @@ LIMITS = {PROJECT: 2.0, PROBE: 5.0, LOCAL: 8.0}  # seconds; a file server needs 
 START_SECONDS = 10.0  # limit for the start of an interpreter; it takes 0.03 s on an idle machine
 
 
-class SilentError(Exception):
+class NoAnswerError(Exception):
     """A path leads to a place that does not respond. The argument is that place."""
 
 
@@ -52,7 +52,7 @@ class Helper:
         self._limits = limits
         self._command = command
         self._child: FolderProcess | None = None
-        self._looked_for_others = False
+        self._searched_others = False
         self._late: dict[str, _Late] = {}  # by place
         self._ended: list[FolderProcess | OtherProcess] = []
 
@@ -60,7 +60,7 @@ class Helper:
         """Return the number of own children that are late. Children that continue are removed."""
         mounted = {mount.id for mount in self._table.mounts()} if self._late else set()
         for place, (child, mount) in tuple(self._late.items()):
-            if child.goes_on() or (mount is not None and mount not in mounted):
+            if child.continues() or (mount is not None and mount not in mounted):
                 del self._late[place]
                 self._end(child)
         return sum(child.is_own for child, _ in self._late.values())
@@ -78,7 +78,7 @@ class Helper:
     def receive(self, kind: str, path: str) -> tuple[str, str]:
         """Return the real path and the project of `path`, the first path without an answer.
 
-        Raises SilentError if the path leads to a place that does not respond.
+        Raises NoAnswerError if the path leads to a place that does not respond.
         """
         child = self._child
         if child is None:
@@ -87,12 +87,12 @@ class Helper:
             answer = self._answer(child, kind, path)
         except TimeoutError:
             self._child = None
-            raise SilentError(self._leave(child, child.place() or path)) from None
+            raise NoAnswerError(self._leave(child, child.place() or path)) from None
         except (OSError, EOFError):
             self.end()
             raise
         if not isinstance(answer, list):
-            raise SilentError(answer)
+            raise NoAnswerError(answer)
         real, project = answer
         return real, project
 
@@ -120,9 +120,9 @@ class Helper:
     def _start(self) -> "FolderProcess":
         from agtop_exporter.folders import process  # noqa: PLC0415 - it needs a POSIX system
 
-        if not self._looked_for_others:
-            self._looked_for_others = True
-            for other, place in process.others_at(self._limits[PROJECT]):
+        if not self._searched_others:
+            self._searched_others = True
+            for other, place in process.hung_processes(self._limits[PROJECT]):
                 self._leave(other, place)
         words = tuple(self._command or process.command())
         child = self._child = process.FolderProcess(words, self._environment)

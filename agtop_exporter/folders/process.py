@@ -93,7 +93,7 @@ class FolderProcess:
         """Return the path that the child accesses."""
         return _place(self._place)
 
-    def goes_on(self) -> bool:
+    def continues(self) -> bool:
         """Return whether a late child has written something since, or has ended."""
         return bool(self._poll.poll(0))
 
@@ -133,7 +133,7 @@ class OtherProcess:
         finally:
             os.close(descriptor)
 
-    def goes_on(self) -> bool:
+    def continues(self) -> bool:
         """Return whether the process has left its place or has ended."""
         return not self.place(since_seconds=0)
 
@@ -145,7 +145,7 @@ class OtherProcess:
         return True
 
 
-def others_at(seconds: float) -> Iterator[tuple[OtherProcess, str]]:
+def hung_processes(seconds: float) -> Iterator[tuple[OtherProcess, str]]:
     """Yield the child processes of other exporters that hang, each with the path that it accesses.
 
     A process hangs if it has accessed the same path for `seconds`. A process that cannot be killed

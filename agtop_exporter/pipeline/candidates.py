@@ -23,7 +23,7 @@ Dated = Callable[[SessionState], SessionState]
 class Candidates:
     """The top-level sessions that may have a process: `known`.
 
-    `recall` adds sessions that were left out before and may have a process now.
+    `add_possible` adds sessions that were left out before and may have a process now.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Candidates:
         self._latest_left_out = -math.inf  # the last activity of the sessions that were left out
         self._of_file: dict[int, tuple[Key, ...]] = {}  # by the hash of the path
 
-    def learn(self, key: Key, record: SessionState) -> None:
+    def add(self, key: Key, record: SessionState) -> None:
         """Add a new or changed session. A subagent is skipped: its parent's process runs it."""
         if record.facts.parent_session_id:
             return
@@ -45,7 +45,7 @@ class Candidates:
         else:
             self._leave_out(record)
 
-    def forget(self, open_sessions: Collection[Key], bound: Collection[SessionKey]) -> None:
+    def remove_old(self, open_sessions: Collection[Key], bound: Collection[SessionKey]) -> None:
         """Remove the old sessions that are neither open nor bound to a process."""
         for key, session in tuple(self.known.items()):
             is_open = (key.agent, key.session_id) in open_sessions
@@ -53,7 +53,7 @@ class Candidates:
                 self._leave_out(session)
                 del self.known[key]
 
-    def recall(
+    def add_possible(
         self,
         table: ProcessTable,
         registry: Iterable[RegistryEntry],

@@ -62,7 +62,7 @@ class GuardedFiles:
         try:
             return self._look(cursors, stopping)
         except NoResponseError:
-            self._folders.doubt()
+            self._folders.check_again()
             raise
 
     def _look(self, cursors: Mapping[str, Cursor], stopping: Callable[[], bool]) -> Listing:

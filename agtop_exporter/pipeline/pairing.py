@@ -63,7 +63,7 @@ class Pairing:
         self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
         self._left_out: set[ProcessId] = set()  # container processes that have been counted
-        self._strangers: dict[str, int] = {}  # their number by the namespace that differs
+        self._container_counts: dict[str, int] = {}  # their number by the namespace that differs
         self._reported: dict[SessionKey, RegistryEntry] = {}
         # By session: time of the last record after which a tool process started, and time at which
         # that process was last seen.
@@ -75,13 +75,13 @@ class Pairing:
             self._usage = added(self._usage, saved_usage.restored(saved))
             self._saved = TreeUsage()  # save everything again
 
-    def learn(self, key: Key, record: SessionState) -> None:
+    def add(self, key: Key, record: SessionState) -> None:
         """Add a new or changed session."""
-        self._candidates.learn(key, record)
+        self._candidates.add(key, record)
 
-    def forget(self, open_sessions: Collection[Key]) -> None:
-        """Forget the closed sessions that no process is likely to run."""
-        self._candidates.forget(open_sessions, self._matches.bindings)
+    def remove_closed(self, open_sessions: Collection[Key]) -> None:
+        """Remove the closed sessions that no process is likely to run."""
+        self._candidates.remove_old(open_sessions, self._matches.bindings)
 
     def pair(
         self,
@@ -101,7 +101,7 @@ class Pairing:
         before = self._matches
         table = self._source.sample(now)
         registry = self._registries.read(table)
-        self._candidates.recall(table, registry, sessions, dated)
+        self._candidates.add_possible(table, registry, sessions, dated)
         matches = self._matched(table, registry)
         turn = advance(self._usage, table, matches=matches)
         # Nothing below raises an exception, so these values always belong to one table.
@@ -141,7 +141,7 @@ class Pairing:
         return self._folders.find(path).real if path else ""
 
     @property
-    def sees_agents(self) -> bool:
+    def found_agents(self) -> bool:
         """Whether the last call of `pair` found processes of agents."""
         return bool(self._table.agents)
 
@@ -157,11 +157,11 @@ class Pairing:
         """Return the published process of a top-level session; None without one."""
         return process_match(self._matches, self._sessions, session)
 
-    def spent(self, session: SessionKey) -> ProcessUsage | None:
+    def past_usage(self, session: SessionKey) -> ProcessUsage | None:
         """Return the usage of all earlier and current processes of a session; None without any."""
         return past_usage(self._usage, session)
 
-    def acts_since(self, session: SessionKey, time: float) -> bool:
+    def has_started_tool(self, session: SessionKey, time: float) -> bool:
         """Return whether a tool process of a session has started since its last record at `time`.
 
         The result remains True for ACTED_SECONDS after the tool process has ended, because the
@@ -184,7 +184,7 @@ class Pairing:
             acted_after == time and now - seen_at <= ACTED_SECONDS
         )
 
-    def looked_for(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
+    def has_no_process(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
         """Return whether it is certain that a session without a match has no process.
 
         It is certain if the process was seen to end, or if every process of the agent runs another
@@ -199,7 +199,7 @@ class Pairing:
         return not any(
             self._table.agents[process].agent == session.agent
             and self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
-            for process in (*self._matches.orphans, *self._matches.strangers)
+            for process in (*self._matches.orphans, *self._matches.container_orphans)
         )
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
@@ -207,31 +207,33 @@ class Pairing:
 
         The usage of an agent without processes is zero if the agent is `installed`, else unknown.
         """
-        hidden = self.strangers(name) or not self._table.shows_all_of(name)
+        hidden = self.container_orphans(name) or not self._table.shows_all_of(name)
         usage = self._agents.get(name)
         if hidden and (usage is None or not usage.processes):
             return None
         return usage or (AgentUsage() if installed else None)
 
-    def hides(self, agent: str) -> bool:
+    def others_run(self, agent: str) -> bool:
         """Return whether another user has processes of an agent in a container."""
         return agent in self._table.hidden
 
-    def strangers(self, agent: str) -> int:
+    def container_orphans(self, agent: str) -> int:
         """Return the number of an agent's processes in containers whose sessions are unknown."""
-        return sum(self._table.agents[root].agent == agent for root in self._matches.strangers)
+        return sum(
+            self._table.agents[root].agent == agent for root in self._matches.container_orphans
+        )
 
     def skipped(self) -> dict[Series, int]:
         """Return the increase of `process_scan_errors` by reason since the last call.
 
         It counts processes that could not be read, and processes in containers without a session.
         """
-        left_out = set(self._matches.strangers)
+        left_out = set(self._matches.container_orphans)
         for process in left_out - self._left_out:
             reason = self._table.processes[process].container
-            self._strangers[reason] = self._strangers.get(reason, 0) + 1
+            self._container_counts[reason] = self._container_counts.get(reason, 0) + 1
         self._left_out = left_out
-        counts = dict(self._table.skipped) | self._strangers
+        counts = dict(self._table.skipped) | self._container_counts
         grown: dict[Series, int] = {
             ("process_scan_errors", reason): count - self._skipped.get(reason, 0)
             for reason, count in counts.items()

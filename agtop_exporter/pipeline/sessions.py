@@ -96,11 +96,11 @@ class SessionViews:
     def update(self, now: float, *, sampled_at: Callable[[], float]) -> None:
         """Process the pending sessions, and update the states that depend on the current time."""
         for key, before in tuple(self._changed.items()):
-            with self._steps.step("match", key[0]) as learning:
-                self._pairing.learn(key, dated(self._records[key], now, self._written_at))
+            with self._steps.step("match", key[0]) as adding:
+                self._pairing.add(key, dated(self._records[key], now, self._written_at))
             with self._steps.step("sessions", key[0]) as placing:
                 self._place(key)
-            if not (learning.failed or placing.failed):
+            if not (adding.failed or placing.failed):
                 if before is not None:
                     self._before.setdefault(key, before)
                 del self._changed[key]
@@ -121,7 +121,7 @@ class SessionViews:
             self._stale = set()  # a set that was large stays large
         if not self._changed:
             self._changed = {}
-        self._pairing.forget(self._views)
+        self._pairing.remove_closed(self._views)
         self._updated_at = now
 
     def _place(self, key: Key) -> None:
@@ -261,7 +261,7 @@ class SessionViews:
             ),
             state_detail=signal.detail or None,
             process=process,
-            spent=self._pairing.spent(record.key),
+            spent=self._pairing.past_usage(record.key),
         )
 
     def _window(self, facts: SessionUpdate) -> int | None:
@@ -290,9 +290,9 @@ class SessionViews:
         return resolve(
             signal,
             liveness=binding.liveness if binding else "reported" if entry else None,
-            scanned=self._pairing.looked_for(top, now, last_active=last_active),
+            scanned=self._pairing.has_no_process(top, now, last_active=last_active),
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
-            acting=self._pairing.acts_since(top, last_active or now),
+            acting=self._pairing.has_started_tool(top, last_active or now),
             last_active=last_active,
             now=now,
             registry_status=source.status if source and own else "",

@@ -154,8 +154,8 @@ class Matches(msgspec.Struct, frozen=True):
     `leaves` maps each agent process to the process that does its work: a wrapper to the agent
     process that it started, any other process to itself. `duplicates` are processes that run a
     session that is bound to another process. `clients` are processes whose session runs in a host.
-    `orphans` are processes without a session. `strangers` are processes in containers without a
-    session; their sessions may be in a home that is not read.
+    `orphans` are processes without a session. `container_orphans` are processes in containers
+    without a session; their sessions may be in a home that is not read.
 
     `ended` has the sessions whose process has ended, and `former_wrappers` the wrappers whose agent
     process has ended. Their values are the times at which the end was noticed, in unix seconds.
@@ -170,7 +170,7 @@ class Matches(msgspec.Struct, frozen=True):
     duplicates: Mapping[ProcessId, SessionKey] = {}
     clients: Mapping[ProcessId, SessionKey] = {}
     orphans: tuple[ProcessId, ...] = ()
-    strangers: tuple[ProcessId, ...] = ()
+    container_orphans: tuple[ProcessId, ...] = ()
     ended: Mapping[SessionKey, float] = {}
     former_wrappers: Mapping[ProcessId, float] = {}
     contested: Mapping[SessionKey, frozenset[ProcessId]] = {}

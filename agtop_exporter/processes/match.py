@@ -100,7 +100,7 @@ def _bind_claim(this: Round, owner: Group, key: SessionKey, *, found: list[Evide
     if this.settled(owner) or (leaf in this.barred and "registry" not in kinds):
         return
     if kinds == ("argv",) and (
-        this.only_waits(owner, this.sessions[key]) or _superseded(this, owner, key)
+        this.is_idle_wrapper(owner, this.sessions[key]) or _superseded(this, owner, key)
     ):
         return
     holder = this.bindings.get(key)

@@ -27,10 +27,10 @@ def outcome(this: Round) -> Matches:
     }
     running = {binding.process for binding in this.bindings.values()}
     orphans: list[ProcessId] = []
-    strangers: list[ProcessId] = []
+    container_orphans: list[ProcessId] = []
     for item in this.groups:
         if item.leaf.container and item.leaf.id not in running and not this.settled(item):
-            strangers += item.members
+            container_orphans += item.members
         elif item.role != "session" or this.settled(item):
             continue
         elif item.place in hosted:
@@ -43,7 +43,7 @@ def outcome(this: Round) -> Matches:
         duplicates=this.duplicates,
         clients=this.clients,
         orphans=tuple(orphans),
-        strangers=tuple(strangers),
+        container_orphans=tuple(container_orphans),
         ended=this.ended,
         former_wrappers=this.former_wrappers,
         contested=this.contested,

@@ -120,14 +120,14 @@ class Round:
         if not session.facts.cwd or self.directory(session) != owner.place[1]:
             return False
         # A directory in a container is not the directory with the same path outside.
-        if owner.leaf.container or self.only_waits(owner, session):
+        if owner.leaf.container or self.is_idle_wrapper(owner, session):
             return False
         if active is None:
             return key not in self.ended
         since_end = active > self.ended.get(key, 0.0)
         return since_end and active >= owner.leaf.started_at - START_SLACK_SECONDS
 
-    def only_waits(self, owner: Group, session: SessionState) -> bool:
+    def is_idle_wrapper(self, owner: Group, session: SessionState) -> bool:
         """Return whether a process is a wrapper whose agent process ended after the last record.
 
         Such a process ends soon after its child. It does not write to the session.

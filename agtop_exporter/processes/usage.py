@@ -74,7 +74,11 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
     spent, owed = _spent(previous, table)
     owners = _owners(matches)
     sessions, agents, pending = _credit(
-        previous, table, spent=spent, owners=owners, strangers=frozenset(matches.strangers)
+        previous,
+        table,
+        spent=spent,
+        owners=owners,
+        container_orphans=frozenset(matches.container_orphans),
     )
     state = TreeUsage(
         boot_id=table.boot_id,
@@ -166,7 +170,7 @@ def _credit(
     *,
     spent: Mapping[ProcessId, ResourceTotals],
     owners: Mapping[ProcessId, SessionKey],
-    strangers: Collection[ProcessId],
+    container_orphans: Collection[ProcessId],
 ) -> tuple[
     dict[SessionKey, ResourceTotals], dict[str, ResourceTotals], dict[ProcessId, ResourceTotals]
 ]:
@@ -178,7 +182,7 @@ def _credit(
     pending = {root: item for root, item in previous.pending.items() if root in table.samples}
     for process, root in table.roots.items():
         agent, key = table.agents[root].agent, owners.get(root)
-        if root not in strangers:
+        if root not in container_orphans:
             counted = spent[process]
             if key is not None and table.processes[root].container:
                 counted += pending.get(root, ResourceTotals())
@@ -266,7 +270,7 @@ def _agent_usages(
 ) -> dict[str, AgentUsage]:
     samples: dict[str, list[ProcessSample]] = defaultdict(list)
     for process, root in table.roots.items():
-        if root not in matches.strangers:
+        if root not in matches.container_orphans:
             samples[table.agents[root].agent].append(table.samples[process])
     usages: dict[str, AgentUsage] = {}
     for agent in sorted(samples.keys() | state.agents.keys()):

@@ -239,7 +239,7 @@ def test_a_file_system_is_checked_again_after_a_call_hangs(dead, folders):
     assert folders.trouble_with(str(dead.path)) is None
     dead.shut()
     assert folders.trouble_with(str(dead.path)) is None  # as of a moment ago
-    folders.doubt()
+    folders.check_again()
     assert folders.trouble_with(str(dead.path)) == silence(dead.path)
 
 

@@ -32,7 +32,7 @@ OF_ONE_AGENT = {  # function: the stage, and whether a call is about Claude Code
         "ledger",
         lambda event, *_: is_in_the_middle(event),
     ),
-    "agtop_exporter.pipeline.pairing:Pairing.learn": (
+    "agtop_exporter.pipeline.pairing:Pairing.add": (
         "match",
         lambda _, key, _record: key[0] == "claude",
     ),

@@ -199,7 +199,10 @@ def test_a_container_is_matched_by_ids_only():
     )
     one = session("codex", U1, -50, -5)
     assert machine.pair(one) == {}
-    assert (machine.orphans(), [item.pid for item in machine.matches.strangers]) == ([], [42])
+    assert (machine.orphans(), [item.pid for item in machine.matches.container_orphans]) == (
+        [],
+        [42],
+    )
     rollout = f"/x/sessions/2026/01/02/rollout-2026-01-02T03-04-05-{U1}.jsonl"
     machine.run(
         process(42, "codex", start=-60),
@@ -208,7 +211,7 @@ def test_a_container_is_matched_by_ids_only():
         inner_pid=7,
     )
     assert machine.pair(one, seconds=5) == {U1: (42, "high")}
-    assert machine.matches.strangers == ()
+    assert machine.matches.container_orphans == ()
 
 
 def test_a_registry_in_a_container_is_not_about_a_process_of_the_host():

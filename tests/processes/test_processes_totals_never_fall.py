@@ -316,7 +316,7 @@ def test_an_agent_in_a_container_counts_from_its_first_session_on():
             },
         )
 
-    stranger = Matches(leaves={ALONE: ALONE}, strangers=(ALONE,))
+    stranger = Matches(leaves={ALONE: ALONE}, container_orphans=(ALONE,))
     turn = advance(TreeUsage(), table(0), matches=stranger)
     assert turn.agents == {}
     known = Matches(bindings={KEY: Binding(KEY, ALONE, NOW, "high", ())}, leaves={ALONE: ALONE})
