@@ -68,7 +68,7 @@ class Command:
         return (*self.options, *config, *map(setting_option, self.settings), *ignored)
 
     def typed(self, program: str) -> str:
-        """Return the program and the command as a user types them."""
+        """Return the words that run the command."""
         return f"{program} {self.name}".rstrip()
 
 

@@ -13,7 +13,12 @@ from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import AgentStatus, PriceSource, Series, Snapshot
+from agtop_exporter.model import (
+    AgentStatus,
+    PriceSource,
+    Series,
+    Snapshot,
+)
 from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard

@@ -21,7 +21,7 @@ Spelling = Callable[[str], str]
 
 
 def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, str]]:
-    """Yield the keys that lead to the invalid value, and the message, for each mistake."""
+    """Yield the path of keys to the value and the message, for each mistake."""
     details = error.errors(include_url=False, include_context=True)
     dotted_names = {one["loc"] for one in details if _is_dotted_name(one)}
     unknown_keys = {one["loc"][:-1] for one in details if one["loc"][-1:] == ("[key]",)}
@@ -33,8 +33,8 @@ def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, 
         elif place in dotted_names:
             yield _keys(place[:2]), _quotes_are_missing(one)
         elif place not in unknown_keys:
-            message = MESSAGES.get(one["type"], _expected)
-            yield _keys(place), message(one, spelling)
+            say = SENTENCES.get(one["type"], _expected)
+            yield _keys(place), say(one, spelling)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -98,12 +98,12 @@ def _unknown_agent(one: ErrorDetails, _spelling: Spelling) -> str:
     return f"no such agent: {name if name.isprintable() else shown(name)}{hint}"
 
 
-def _message_of_validator(one: ErrorDetails, _spelling: Spelling) -> str:
+def _own_words(one: ErrorDetails, _spelling: Spelling) -> str:
     return str(one["ctx"]["error"])
 
 
-MESSAGES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyType(
-    {"extra_forbidden": _unknown, "value_error": _message_of_validator, "agent": _unknown_agent}
+SENTENCES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyType(
+    {"extra_forbidden": _unknown, "value_error": _own_words, "agent": _unknown_agent}
 )
 """Functions by pydantic's type of error. All other types use `_expected`."""
 
@@ -115,9 +115,9 @@ def _unknown_token_type(one: ErrorDetails) -> str:
 
 
 def _is_dotted_name(one: ErrorDetails) -> bool:
-    """Return whether an error is caused by an unquoted dot, as in `[prices.gpt-5.2]`.
+    """Return whether a price is a table of prices, as in `[prices.gpt-5.2]`.
 
-    In TOML, this header means a table `2` inside a table `gpt-5`.
+    TOML reads this header as a table `2` inside a table `gpt-5`.
     """
     return one["loc"][0] == "prices" and len(one["loc"]) == 3 and isinstance(one["input"], dict)  # noqa: PLR2004 - prices, model, token type
 
@@ -132,5 +132,5 @@ def _quotes_are_missing(one: ErrorDetails) -> str:
 
 
 def _keys(place: tuple[int | str, ...]) -> Keys:
-    """Return the keys of a place, without the indexes of list items."""
+    """Drop the indexes of list items."""
     return tuple(part for part in place if isinstance(part, str) and part != "[key]")
