@@ -45,7 +45,7 @@ def gather(
     signatures: Mapping[str, ProcessSignature],
     registry: Iterable[RegistryEntry] = (),
 ) -> tuple[Evidence, ...]:
-    """Return the evidence of registries, files open for writing and arguments, strongest first.
+    """Return the evidence from registries, open files and arguments. The strongest comes first.
 
     The evidence may name a session that is not in `sessions`, if its transcript is not read yet.
     `signatures` maps the names of agents to their signatures.
