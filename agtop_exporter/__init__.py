@@ -1,3 +1,3 @@
-"""Metrics of AI coding agents: exact tokens, dated cost, and the processes behind each session."""
+"""Exports metrics of AI coding agents: tokens, cost at the time of use, and process resources."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m agtop_exporter` is `agtop-exporter`."""
+"""Runs `agtop-exporter` as `python -m agtop_exporter`."""
 
 from agtop_exporter.cli import exporter
 

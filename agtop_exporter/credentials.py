@@ -1,9 +1,9 @@
-"""Reads which plan or provider account pays for tokens, from credential and settings files.
+"""Reads the plan or the provider account that pays for tokens, from credential and settings files.
 
-The decoders know only the members named in their structs, so a token never becomes a value. The
-one exception is an OpenAI identity token: its claims name the plan. It is discarded once read.
+The structs contain no secrets, so a decoder drops them. The one exception is an OpenAI identity
+token, because its claims contain the plan. It is discarded after the claims are decoded.
 
-What only one agent needs is in the package of that agent.
+Code for a single agent is in the package of that agent.
 """
 
 import base64
@@ -17,8 +17,8 @@ from agtop_exporter.reading.files import read_head
 
 MAX_BYTES = 256 * 1024
 OPENAI_CLAIM = "https://api.openai.com/auth"
-SUBSCRIBED, KEYED = "oauth", ("api", "api_key")  # types of entries that name an account
-ACCOUNTS = {  # by provider: name of a subscription, name of an account with an API key
+SUBSCRIBED, KEYED = "oauth", ("api", "api_key")  # types of entries
+ACCOUNTS = {  # provider -> name of a subscription, name of an account with an API key
     "anthropic": ("Claude (OAuth)", "Anthropic API key"),
     "openai": ("ChatGPT (OAuth)", "OpenAI API key"),
     "openai-codex": ("ChatGPT (OAuth)", "OpenAI API key"),
@@ -67,7 +67,7 @@ class _Claims(msgspec.Struct, rename={"auth": OPENAI_CLAIM}):
 def provider_accounts(data: Path | str) -> dict[str, str]:
     """Return the account that pays for each provider, from `auth.json` in a data directory.
 
-    The file maps providers to entries with a `type`. Several agents write it in this form.
+    The file maps providers to entries with a `type`. Several agents use this format.
     """
     path = f"{data}/auth.json"
     entries = decode_file(path, dict[str, _Entry]) or {}
@@ -108,13 +108,13 @@ def _account(provider: str, kind: str | None) -> str:
 
 
 def chatgpt_plan(token: str | None) -> str:
-    """Return the ChatGPT plan that an OpenAI identity token claims, such as "ChatGPT Plus"."""
+    """Return the ChatGPT plan in an OpenAI identity token, such as "ChatGPT Plus"; "" if none."""
     plan = claimed_plan(token) if token else ""
     return f"ChatGPT {plan}" if plan else ""
 
 
 def claimed_plan(token: str) -> str:
-    """Return the plan that an OpenAI identity token claims; "" if it claims none."""
+    """Return the plan in an OpenAI identity token, such as "Plus"; "" if none."""
     parts = token.split(".")
     if len(parts) < 2:  # noqa: PLR2004 - header and claims
         return ""
@@ -128,7 +128,7 @@ def claimed_plan(token: str) -> str:
 
 
 def decode_file(path: Path | str, kind: type[T]) -> T | None:
-    """Decode the JSON of a small file as a value of a type; None if that is not possible."""
+    """Decode a small JSON file as a value of a type; None if it is unreadable or invalid."""
     try:
         return msgspec.json.decode(read_head(path, MAX_BYTES), type=kind)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

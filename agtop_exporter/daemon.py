@@ -54,7 +54,7 @@ class Daemon:
         self._outlets = outlets
         self._notifier = notifier or Notifier("")
         self._health = Health()
-        self._status = ""  # of the last refresh; empty if it failed
+        self._status = ""  # text about the last refresh for systemd; "" if the refresh failed
         self._own = OwnProcess()
         self._pages: Pages | None = None
         self._scraped: Pages | None = None  # the pages that were last sent to a scrape
@@ -127,7 +127,7 @@ class Daemon:
         self._health.ended(steps.errors)
 
     def _settle(self) -> None:
-        """Write what the outputs have counted and kept to the ledger."""
+        """Write the state of the outputs to the ledger."""
         ledger = self._pipeline.ledger
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):

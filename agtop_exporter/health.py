@@ -7,7 +7,7 @@ from agtop_exporter.model import RefreshError
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SECONDS = 60.0
-"""A result that is older than both of these times is overdue."""
+"""A result is overdue if it is older than OVERDUE_INTERVALS intervals and OVERDUE_SECONDS."""
 
 
 class Health:

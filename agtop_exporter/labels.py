@@ -37,7 +37,7 @@ another user owns the process. `unreadable`: the system does not list its proces
 """
 
 SeriesLimit = Literal["sessions", "models", "tools", "projects"]
-"""What has a limit on its number of series."""
+"""Label values that have a limit on their number of series."""
 
 PriceSourceName = Literal["override", "genai-prices", "litellm"]
 """Price tables: the user's own prices, the genai-prices package and LiteLLM's list."""

@@ -29,7 +29,7 @@ class _StructlogHandler(logging.Handler):
 
 
 def log_as_daemon(settings: Settings, *, timestamps: bool) -> None:
-    """Log to stderr as logfmt or JSON, as the settings say."""
+    """Log to stderr as logfmt or JSON, depending on the setting `log_format`."""
     renderer = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"

@@ -1,10 +1,11 @@
-"""Names the project of a path by its text alone, for directories that cannot be looked at.
+"""Derives the project of a directory from the text of its path, without reading the directory.
 
-The directory may be a worktree that was removed, or be on another machine. Layouts of worktrees:
+This is used for worktrees that were removed, and for directories on other machines. Known layouts
+of worktrees:
 
 * `<repository>/.<program>/worktrees/<name>` of most programs
-* `<home>/.<program>/worktrees/<repository>/<id>` or `<id>/<repository>`, by the program (for `.t3`:
-  yiliangs/agent-usage-stat 64)
+* `<home>/.<program>/worktrees/<repository>/<id>` or `<id>/<repository>`, depending on the program
+  (for `.t3`: yiliangs/agent-usage-stat 64)
 * `<folder>/worktrees/<id>/<repository>`, `<repository>/worktrees/<name>`
 * `<repository>/.worktrees/<name>`, `<repository>.worktrees/<name>`
 * `<home>/conductor/workspaces/<repository>/<name>`, `<repository>/.conductor/<name>`: Conductor
@@ -36,36 +37,36 @@ FOLDERS_IN_REPOSITORIES = frozenset(
 )
 WORKSPACE_SUFFIX = ".code-workspace"
 STORES = {".superset": 0, ".t3": 0, ".worktrees": 0}
-"""Folders of worktrees of other programs."""
+"""Worktree folders of programs that are not agents. The values are explained in PathNames."""
 
 
 class PathNames:
-    """Names projects by their paths.
+    """Derives the names of projects from paths.
 
     `worktrees` has the folders in which programs keep worktrees of many repositories, such as
-    `.t3` for `~/.t3/worktrees/<repository>/<id>`: the value is the place of the repository in the
-    path below, 0 or 1. At 1 the id comes first.
+    `.t3`. The value is 0 if the path below the folder is `<repository>/<id>`, and 1 if it is
+    `<id>/<repository>`.
     """
 
     def __init__(self, worktrees: Mapping[str, int]) -> None:
         self._worktrees = {**STORES, **worktrees}
 
     def folder_name(self, path: str) -> str:
-        """Return the name of the project of a directory; "" if its path gives none."""
+        """Return the project of a directory from its path; "" if the path contains no name."""
         return self.name_of(components(path))
 
     def name_of(self, parts: Sequence[str]) -> str:
-        """Return the name of the project of a directory, by the components of its path."""
+        """Return the project of a directory from the components of its path; "" if unknown."""
         name = self.repository_name(parts) or _clone_name(parts)
         if name is None:
             name = parts[-1] if parts else ""
         return "" if name.startswith("~") else name.removesuffix(WORKSPACE_SUFFIX)
 
     def repository_name(self, parts: Sequence[str]) -> str:
-        """Return the name of the repository that a path shows to be one, or a worktree of one.
+        """Return the repository of a path with a known layout; "" if no layout matches.
 
-        It is "" if the path shows none. The last sign in it decides: a worktree may be in another
-        worktree.
+        If several layouts match, the one nearest to the end of the path is used, because a worktree
+        may be inside another worktree.
         """
         for index in range(len(parts) - 1, -1, -1):
             if name := self._repository_at(parts, index):
@@ -73,7 +74,7 @@ class PathNames:
         return ""
 
     def _repository_at(self, parts: Sequence[str], index: int) -> str:
-        """Return what the component at an index says of the repository; "" if nothing."""
+        """Return the repository if a layout matches at the component `index`; else ""."""
         part, base, below = parts[index], parts[:index], parts[index + 1 :]
         if part in (".git", ".bare"):
             return below[-1] if "modules" in below else self.name_of(base)
@@ -111,7 +112,7 @@ class PathNames:
         return self.name_of(base)
 
     def _name_in_program(self, base: Sequence[str], program: str, below: Sequence[str]) -> str:
-        """Return the repository of `<base>/<program>/worktrees/<below>`; the program is hidden."""
+        """Return the repository of `<base>/<program>/worktrees/<below>`, such as `.t3`."""
         in_store = not base or is_home(base)
         if len(below) == 1:
             return below[0] if in_store else self.name_of(base)
@@ -129,19 +130,19 @@ class PathNames:
 
 
 def _is_pair(below: Sequence[str]) -> bool:
-    """Return whether a path is `<id>/<repository>`, and not a folder in a worktree."""
+    """Return whether a path is `<id>/<repository>`, and not a folder inside a worktree."""
     return len(below) == 2 and below[1].lower() not in FOLDERS_IN_REPOSITORIES  # noqa: PLR2004 - a pair
 
 
 def _holds_repositories(parts: Sequence[str]) -> bool:
-    """Return whether a folder is likely to hold repositories, and is none itself."""
+    """Return whether a folder probably contains repositories and is not a repository itself."""
     return not parts or is_home(parts) or parts[-1].lower() in FOLDERS_OF_REPOSITORIES
 
 
 def _clone_name(parts: Sequence[str]) -> str | None:
-    """Return the repository in a temporary folder with a random name; "" for that folder itself.
+    """Return the repository in a temporary folder with a random name.
 
-    It is None for any other path.
+    The result is "" for the temporary folder itself, and None for a path without such a folder.
     """
     for index, part in enumerate(parts[1:], 1):
         if parts[index - 1] in TEMPORARY and (RANDOM.fullmatch(part) or ID.fullmatch(part)):

@@ -1,7 +1,7 @@
-"""Validates and splits paths from files of other programs. It does no I/O.
+"""Validates and splits paths from the files of other programs. Performs no I/O.
 
-The other program may run on another system than this one: its paths may have backslashes, a drive
-or the name of a server.
+The other program may run on another operating system. Its paths may have backslashes, a drive or
+the name of a server.
 """
 
 import re
@@ -41,10 +41,10 @@ def path_of_uri(uri: str) -> str:
 
 
 def without_prefix(text: str) -> str:
-    r"""Return a path as the other system has it: from its drive on, if it has one.
+    r"""Return a path from its drive on, if it has a drive. A URI becomes its path.
 
-    A program that resolves `C:\src` on Linux makes it `/its/directory/C:\src`. A URI becomes its
-    path.
+    A program that resolves `C:\src` on Linux turns it into `/its/directory/C:\src`. The part before
+    the drive is removed.
     """
     path = path_of_uri(text) if URI.match(text) else text.strip()
     drive = DRIVE_PATH.search(path)
@@ -54,7 +54,8 @@ def without_prefix(text: str) -> str:
 def components(text: str) -> tuple[str, ...]:
     r"""Return the components of a path of any system, without root, drive, server and share.
 
-    `.` and `..` are resolved as far as the text allows. A leading `~` is a component.
+    `.` and `..` are resolved in the text; a `..` at the start is dropped. A leading `~` is a
+    component.
     """
     path = without_prefix(text)
     parts = [part for part in SEPARATORS.split(path) if part not in ("", ".", "?")]

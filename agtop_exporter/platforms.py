@@ -1,7 +1,8 @@
-"""Differences between operating systems; no other module asks which system it runs on.
+"""Differences between operating systems. No other module checks the operating system.
 
-Decisions depend on what Python offers, not on the name of the system: tests take single functions
-away. Functions that only make something faster or more private do nothing where it is impossible.
+Decisions depend on the functions that Python provides, not on the name of the system, so that tests
+can remove single functions. Functions that only improve speed or privacy do nothing on systems that
+do not support them.
 """
 
 import contextlib
@@ -20,18 +21,18 @@ from typing import Any
 
 
 def _signals(*names: str) -> tuple[signal.Signals, ...]:
-    """Return those of the named signals that this system has."""
+    """Return the named signals, without those that this system does not have."""
     return tuple(signal.Signals[name] for name in names if hasattr(signal, name))
 
 
 LINUX = sys.platform == "linux"
-"""Processes are in a proc file system."""
+"""Whether the system has a proc file system of Linux."""
 
 SYSTEMD = LINUX
-"""systemd may run here."""
+"""Whether the system may run systemd."""
 
 CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
-"""A process can be copied; the libraries of macOS do not survive that."""
+"""Whether a process can be forked. Libraries of macOS fail in a forked process."""
 
 STOP_SIGNALS = _signals("SIGTERM", "SIGINT", "SIGBREAK")
 """Signals that ask a program to stop; SIGBREAK is Ctrl+Break in a console of Windows."""
@@ -46,7 +47,7 @@ _BINARY = getattr(os, "O_BINARY", 0)  # Windows translates line ends without it
 
 
 def _module(name: str) -> Any:  # noqa: ANN401 - type checkers see the modules of one system only
-    """Return a module that exists on some systems only, else None."""
+    """Return a module that exists on some systems only; None if it does not exist."""
     try:
         return import_module(name)
     except ImportError:
@@ -60,9 +61,9 @@ _fcntl, _msvcrt, _pwd = _module("fcntl"), _module("msvcrt"), _module("pwd")
 
 
 def open_for_reading(path: str | os.PathLike[str], *, follow: bool = True) -> int:
-    """Open a file without waiting, and return its descriptor; `follow` symbolic links.
+    """Open a file for reading without waiting, and return its descriptor.
 
-    Raises OSError: its errno is ELOOP for a symbolic link that is not followed.
+    Raises OSError. Without `follow`, its errno is ELOOP for a symbolic link.
     """
     if not (follow or _NOFOLLOW) and Path(path).is_symlink():
         raise OSError(errno.ELOOP, "is a symbolic link", os.fspath(path))
@@ -73,7 +74,7 @@ def open_for_reading(path: str | os.PathLike[str], *, follow: bool = True) -> in
 def open_private(path: str | os.PathLike[str]) -> int:
     """Open a file for reading and writing, and return its descriptor. Raises OSError.
 
-    A new file is readable by its owner only; on Windows its directory determines that.
+    A new file is readable by its owner only. On Windows, the directory determines who can read it.
     """
     return os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC | _BINARY, 0o600)
 
@@ -115,7 +116,7 @@ def lock(descriptor: int) -> None:
         return
     try:
         _msvcrt.locking(descriptor, _msvcrt.LK_NBLCK, 1)
-    except PermissionError as error:  # which is also how Windows reports a file that is locked
+    except PermissionError as error:  # Windows also raises it for a locked file
         raise BlockingIOError(errno.EAGAIN, "is locked") from error
 
 
@@ -128,7 +129,7 @@ def user_id() -> int:
 
 
 def user_name(user: int) -> str:
-    """Return the name of the user of this process, who has this id; the id if there is no name."""
+    """Return the name of this process's user, whose id is `user`; the id if there is no name."""
     if _pwd is None:
         return _login_name() or str(user)
     try:
@@ -138,17 +139,17 @@ def user_name(user: int) -> str:
 
 
 def _login_name() -> str:
-    """Return the name from the environment, "" if it has none."""
+    """Return the login name of the user; "" if unknown."""
     try:
         return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # which of these depends on the version of Python
+    except (ImportError, KeyError, OSError):  # the type depends on the version of Python
         return ""
 
 
 def owners(folders: Iterable[Path]) -> frozenset[int] | None:
-    """Return the ids of the users who own these folders; None on Windows, where ids are no numbers.
+    """Return the ids of the users who own these folders. Missing folders are skipped.
 
-    A folder that does not exist has no owner.
+    The result is None on Windows, where user ids are not numbers.
     """
     if not hasattr(os, "getuid"):
         return None
@@ -172,14 +173,14 @@ def cpu_count() -> int:
 
 
 def lower_priority(nice: int) -> None:
-    """Let other processes go first, by so many steps of nice(2)."""
+    """Lower the scheduling priority of this process by `nice` steps, as nice(2) does."""
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):  # a service manager may forbid it
             os.nice(nice)
 
 
 def enlarge_pipe(descriptor: int, size_bytes: int) -> None:
-    """Let a pipe hold so many bytes; only Linux can."""
+    """Set the capacity of a pipe. Only Linux supports this."""
     if hasattr(_fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):  # a user's limit for pipes may be reached
             _fcntl.fcntl(descriptor, _fcntl.F_SETPIPE_SZ, size_bytes)

@@ -1,7 +1,8 @@
-"""Names the project of a working directory: its repository's remote name, else its folder's.
+"""Names the project of a working directory.
 
-Reads `.git` files directly and never runs git. A directory that is gone, or that is on another
-system, has the name that its path gives.
+The name is that of the repository's remote `origin`, or else the name of the folder. `.git` files
+are read directly; git is never run. The name of a deleted directory, or of one on another system,
+is derived from its path.
 """
 
 import configparser
@@ -18,17 +19,17 @@ from agtop_exporter.paths import PATH_BYTES_MAX, clean_path, components, without
 from agtop_exporter.reading.files import read_head
 
 MAX_CONFIG_BYTES = 256 * 1024
-BESIDE_MAX = 4  # shorter names beside a removed folder that are looked at
+BESIDE_MAX = 4  # shorter names that are tried for the repository beside a removed worktree
 REMOTE_NAME = re.compile(r"([^/:\\]+?)(?:\.git)?[/\\]*$")
 
 Enter = Callable[[str], object]
 
 
 class Rules(NamedTuple):
-    """What the name of a project depends on, beside its directory.
+    """Rules for the names of projects.
 
-    A repository at one of the `homes` does not name the folders below it. `worktrees` are folders
-    of worktrees (see PathNames).
+    A repository at one of the `homes` does not name the folders below it. `worktrees` has folders
+    of worktrees; see PathNames.
     """
 
     homes: Sequence[str] = ()
@@ -41,12 +42,11 @@ NO_RULES = Rules()
 def project_name(cwd: str, rules: Rules = NO_RULES, *, enter: Enter = lambda _path: None) -> str:
     """Return the project's name; "" for a directory without one, such as the root.
 
-    A path that is not absolute on this system is not looked up: relative to the directory in which
-    this program runs it would name another project.
+    A path that is not absolute on this system is not looked up, because it would be resolved in the
+    working directory of this program.
 
-    `enter` is called with every path before the file system is asked about it, because it may be on
-    another file system than `cwd`. An exception of `enter` is passed on; nothing else is raised,
-    whatever the directory and its files are.
+    `enter` is called with every path before it is read, because it may be on another file system
+    than `cwd`. An exception of `enter` is passed on. No other exception is raised.
     """
     names = PathNames(rules.worktrees)
     if not clean_path(cwd):
@@ -70,14 +70,15 @@ def project_name(cwd: str, rules: Rules = NO_RULES, *, enter: Enter = lambda _pa
 
 
 def folder_name(cwd: str, rules: Rules = NO_RULES) -> str:
-    """Return the project's name by its path alone, without looking at it."""
+    """Return the project's name from the text of the path, without reading the directory."""
     return PathNames(rules.worktrees).folder_name(cwd)
 
 
 def _name_beside(start: Path, names: PathNames, enter: Enter) -> str:
     """Return the name of the repository beside a removed worktree; "" if there is none.
 
-    A worktree is often `<repository>-<name>`. Its repository knows it until git prunes it.
+    The folder of a worktree is often named `<repository>-<name>`. The repository lists the worktree
+    until git prunes it.
     """
     try:
         removed = None
@@ -112,7 +113,7 @@ def _is_home(folder: Path, homes: Sequence[str], enter: Enter) -> bool:
 
 
 def _repository_name(git: Path, names: PathNames, enter: Enter) -> str:
-    """Return the name in the remote's URL, else the main repository's; "" if none is known."""
+    """Return the name in the URL of the remote, or else of the main repository; "" if unknown."""
     try:
         common = _common_directory(git, enter)
     except (OSError, ValueError, RuntimeError):  # no path, or a loop of symbolic links
@@ -123,7 +124,7 @@ def _repository_name(git: Path, names: PathNames, enter: Enter) -> str:
     except OSError as error:
         if error.errno == errno.ELOOP:
             return ""
-        name = ""  # it is removed, or on another system
+        name = ""  # the repository was removed, or is on another system
     except (ValueError, RuntimeError):
         return ""
     return name or names.repository_name(components(str(common)))

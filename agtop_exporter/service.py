@@ -1,4 +1,4 @@
-"""The systemd user unit and its installation, which writes two files and runs no command.
+"""The systemd user unit and its installation. It writes two files and runs no commands.
 
 Directives: systemd.service(5), systemd.exec(5) and systemd.resource-control(5) of systemd 252.
 """
@@ -119,7 +119,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _next(environment: Mapping[str, str]) -> list[str]:
-    """Return the commands that the user must run; this program runs none."""
+    """Return the commands that the user must run."""
     runtime = environment.get("XDG_RUNTIME_DIR", "")
     always = "loginctl enable-linger   (to run it also while you are not logged in)"
     if runtime and os.path.exists(f"{runtime}/systemd/private"):  # noqa: PTH110 - it may be ""

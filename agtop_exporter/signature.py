@@ -1,7 +1,7 @@
-"""How the processes of an agent look, and what an agent reports about them itself: plain data.
+"""Types that describe the processes of an agent, and the reports of an agent about its processes.
 
-An agent declares these values, and `processes` compares real processes with them. Neither package
-imports the other. This module performs no I/O.
+An agent declares these values, and `processes` compares them with the running processes. The
+packages `agents` and `processes` do not import each other. This module performs no I/O.
 """
 
 import msgspec
@@ -10,7 +10,7 @@ UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 """Regular expression of a lower-case UUID."""
 
 MCP_COMMANDS = (("mcp",), ("mcp-server",), ("mcp-stdio",))
-"""Commands that most agents have: they serve or manage tools and never run a session."""
+"""Commands of most agents that serve or manage tools and never run a session."""
 MAINTENANCE_COMMANDS = (
     ("update",),
     ("upgrade",),
@@ -19,7 +19,7 @@ MAINTENANCE_COMMANDS = (
     ("completion",),
     ("login",),
 )
-"""Commands that most agents have: they maintain the installation and never run a session."""
+"""Commands of most agents that maintain the installation and never run a session."""
 
 
 class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -31,7 +31,7 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     executables: frozenset[str] = frozenset()  # names of programs, titles or scripts
-    titles: frozenset[str] = frozenset()  # common words: they count only if an interpreter runs
+    titles: frozenset[str] = frozenset()  # common words, compared only if an interpreter runs
     packages: tuple[str, ...] = ()  # npm packages whose scripts are the agent
     version_folders: tuple[str, ...] = ()  # folders whose programs are named after a version
     tools: frozenset[str] = frozenset()  # names (argv[0]) under which the program is only a tool
@@ -45,12 +45,12 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     resume_commands: frozenset[str] = frozenset()  # commands whose first argument is a session id
     fork_marks: frozenset[str] = frozenset()  # arguments that copy the session that is named
     session_id_pattern: str = UUID  # regular expression of a whole session id
-    lock_suffixes: tuple[str, ...] = ()  # of files that a process keeps open for one session
+    lock_suffixes: tuple[str, ...] = ()  # suffixes of files that a process holds for one session
     transcript_names: str = ""  # regular expression of transcripts that a process keeps open
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, gc=False):
-    """What an agent itself reports about one of its live processes.
+    """The report of an agent about one of its live processes.
 
     Times are unix seconds. `start_ticks` is the start of the process in clock ticks since boot.
     `status` is `busy`, `idle`, `waiting`, or "" if the agent does not report it.

@@ -1,4 +1,4 @@
-"""The state of a session: one decision table without side effects."""
+"""Determines the state of a session by one decision table. Performs no I/O."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -8,16 +8,20 @@ import msgspec
 from agtop_exporter.model import Signal, State, is_ahead
 
 STALL_SECONDS = 300.0
-"""A session with a live process that should be working is stalled after this time without a
-record."""
+"""A working session with a live process is stalled after this time without a record."""
 RUNNING_GRACE_SECONDS = 30.0
-"""A working session without a known process counts as running for this time after its last
-record."""
+"""A working session without a known process is running for this time after its last record."""
 REST_GRACE_SECONDS = 300.0
-"""The same for a session that is idle, waiting or in error."""
+"""An idle, waiting or failed session without a known process is open for this time."""
 REPORTED_SECONDS = 3600.0
-"""The registry of an agent is believed for this time after the last record if its process cannot be
-seen: the process may have been killed, which leaves its entry."""
+"""A registry entry of a process that is not visible is valid for this time after the last record.
+
+The entry remains if the process is killed.
+"""
+
+
+ACTIVE = frozenset({"running", "warning", "idle"})
+"""The states of active sessions: working, stalled or idle."""
 
 
 def resolve(  # noqa: PLR0913 - the facts of the decision
@@ -39,7 +43,7 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     Args:
         signal: The activity that the end of the transcript shows.
         liveness: Whether the session's process runs; None without a known process. `reported`:
-            the agent's registry names a process that cannot be seen from here.
+            the agent's registry contains a process that is not visible to this program.
         scanned: Processes were scanned and none of them can belong to the session.
         last_active: Time of the latest record, in unix seconds; None if unknown.
         now: Current time, in unix seconds.
@@ -48,7 +52,8 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
         registry_status: The status in the agent's own registry of live processes, or "". It takes
             precedence over the transcript.
         waiting_for: What the session waits for according to the registry, or "".
-        prompted: The session has got a prompt. Without one it is idle, unless it says otherwise.
+        prompted: The session has received a prompt. A session without a prompt and without a signal
+            is idle.
         stall_seconds: Time without a record after which a working session counts as stalled.
 
     For a subagent, pass the liveness of its parent and no registry status.
@@ -115,16 +120,6 @@ def _reason(waiting_for: str) -> str:
     return "other"
 
 
-def is_active(state: State) -> bool:
-    """Return whether a session counts as active: working, stalled or idle."""
-    return state.kind in {"running", "warning", "idle"}
-
-
-def is_live(state: State) -> bool:
-    """Return whether a session is not closed."""
-    return state.kind != "closed"
-
-
 class StateCounts(msgspec.Struct, frozen=True, gc=False):
     """Numbers of sessions for the summary line of a table. Idle sessions also count as active."""
 
@@ -141,7 +136,7 @@ def count_states(sessions: Iterable[tuple[State, float | None]], *, midnight: fl
     """
     pairs = tuple(sessions)
     return StateCounts(
-        active=sum(is_active(state) for state, _ in pairs),
+        active=sum(state.kind in ACTIVE for state, _ in pairs),
         idle=sum(state.kind == "idle" for state, _ in pairs),
         waiting=sum(state.kind == "waiting" for state, _ in pairs),
         today=sum(started is not None and started >= midnight for _, started in pairs),

@@ -1,7 +1,7 @@
-"""A standard error stream that never raises, so that a failing log does not stop the program.
+"""A standard error stream that ignores write errors, so that they do not stop the program.
 
-Every write raises if the disk is full (ENOSPC), the reader of a pipe has exited (EPIPE) or the file
-is closed. Python's flush at exit then sets the exit status to 120.
+A write fails if the disk is full (ENOSPC), the reader of a pipe has exited (EPIPE) or the file is
+closed. Python's flush at exit then sets the exit status to 120.
 """
 
 import contextlib
@@ -15,7 +15,8 @@ from typing import TextIO
 class SafeStream:
     """A text stream that wraps another stream and ignores its write errors.
 
-    The wrapped stream buffers a few kilobytes and writes them once it can. Further text is dropped.
+    The wrapped stream keeps a few kilobytes, and writes them when that is possible again. Further
+    text is dropped.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -1,8 +1,8 @@
-"""The exporter's own counters: failed parts of refreshes, failed scans and downloads, pushes.
+"""The exporter's own counters: failed parts of refreshes, failed scans and downloads, and pushes.
 
 They are counters of prometheus-client, so any thread may increase them. Their increments are added
-to the ledger's totals, which makes them go on after a restart like all other counters. The
-metrics' names, types and help texts are in the catalogue.
+to the ledger's totals, so they continue after a restart. The names, types and help texts of the
+metrics are in `agtop_exporter.metrics`.
 """
 
 import threading
@@ -61,7 +61,7 @@ class Telemetry:
         return int(self.registry.get_sample_value(f"agtop_{name}_total", pairs) or 0)
 
     def flush(self, add: Callable[[Series, int], None]) -> None:
-        """Call `add` with each series and its increment since the last call, also if that is 0.
+        """Call `add` with each series and its increment since the last call, which may be 0.
 
         Only one thread may call this.
         """

@@ -10,7 +10,7 @@ from generator.boards import BOARDS, FOLDER, file_of, text_of
 
 
 def main():
-    """Write every dashboard, and delete the files of former ones."""
+    """Write every dashboard, and delete the files of removed dashboards."""
     files = {file_of(board): text_of(board) for board in BOARDS}
     for path in set(FOLDER.glob("*.json")) - set(files):
         path.unlink()

@@ -1,4 +1,4 @@
-"""Golden files, homes to read, and how much hypothesis may try.
+"""Golden files, golden homes, and the settings of hypothesis.
 
 `pytest --update-golden` rewrites the golden files; the diff is reviewed like code.
 """
@@ -31,7 +31,7 @@ def pytest_addoption(parser):
 
 
 def _skip_without():
-    """Skip a test that itself needs what Python does not have on this system.
+    """Skip a test that uses a function which this system lacks.
 
     The same error inside the package is a failure.
     """
@@ -63,7 +63,7 @@ def _raised_by_test(error):
 
 @pytest.fixture(autouse=True)
 def procfs(monkeypatch):
-    """Let psutil read this machine again after a test that had another proc file system."""
+    """Reset psutil to /proc after a test that used another proc file system."""
     monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc", raising=False)
 
 
@@ -82,7 +82,7 @@ def golden(request):
 
 @pytest.fixture
 def home(agent, tmp_path):
-    """Copy the home of an agent to where it may be written, with its databases built."""
+    """Return a writable copy of an agent's golden home, with its databases built."""
     given = AGENT_FOLDERS / agent.name / "home"
     if not given.is_dir():
         pytest.skip(f"{agent.name} has no golden home, as another test says")
@@ -94,7 +94,7 @@ def home(agent, tmp_path):
 
 @pytest.fixture
 def close():
-    """Return a function that takes every permission from paths, until the test ends."""
+    """Return a function that removes all permissions of paths until the test ends."""
     closed = []
 
     def take(*paths):

@@ -1,7 +1,7 @@
-"""The command line: the only place that reads arguments, the environment and the clock.
+"""The command line. Only this package reads arguments, the environment and the clock.
 
-`commands` declares every command, one module per command runs it, and `wiring` puts the parts of
-the program together. The module of a command is imported when it runs.
+`commands` declares the commands, each command has its own module, and `wiring` assembles the parts
+of the program. The module of a command is imported when the command runs.
 """
 
 import agtop_exporter.cli.lean  # noqa: F401, I001 - before the modules that import structlog
@@ -33,7 +33,7 @@ def agtop(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(program: Program, arguments: Sequence[str] | None) -> None:
-    """Run a command. A mistake is one line each on stderr; a closed pipe is not a mistake."""
+    """Run a command. Each error is one line on stderr. A closed pipe is not an error."""
     protect_stderr()
     try:
         module, options = parse(program, sys.argv[1:] if arguments is None else arguments)

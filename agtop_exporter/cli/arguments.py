@@ -1,7 +1,7 @@
-"""Parses the arguments of a program by its table of commands, and checks their combinations.
+"""Parses the arguments of a program, and checks their combinations.
 
-Options of a command may stand before or after its name. Only options that were typed are set
-while the combination is checked, so that a default is never mistaken for an option.
+The options of a command may precede or follow its name. Defaults are set after the combination is
+checked, so that a default never counts as a given option.
 """
 
 import argparse
@@ -20,7 +20,7 @@ NEEDLESS_VALUE = re.compile(r"ignored explicit argument (.*)", re.DOTALL)
 
 
 class UsageError(AgtopError):
-    """Invalid arguments. The message says what to type instead."""
+    """Invalid arguments. The message contains a correction if possible."""
 
 
 class UnknownCommandError(UsageError):
@@ -131,7 +131,7 @@ def _repeated() -> type[argparse.Action]:
 
 
 def _check(program: Program, command: Command, given: Sequence[str]) -> None:
-    """Reject options that the command does not have, and combinations without a meaning."""
+    """Raise UsageError for options that the command does not have, and invalid combinations."""
     own = {option.dest: option for option in command.all_options()}
     for name in given:
         if name == command.operand[0].lower():

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from agtop_exporter.settings import PREFIX, Form, Settings
 
 SHORT_NAMES = {"plan": ("-p",)}
-OLD_NAMES = {"agent": ("--client", "--agentic-client")}  # still understood
+OLD_NAMES = {"agent": ("--client", "--agentic-client")}  # names in the first version
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ CONFIG = Option(
 class Command:
     """One command: its name, its options and the module of this package that runs it."""
 
-    name: str  # empty for what a program does without a command
+    name: str  # "" for the default command of a program
     summary: str
     module: str
     options: tuple[Option, ...] = ()
-    settings: tuple[str, ...] = ()  # those that have an option
+    settings: tuple[str, ...] = ()  # settings that are options of the command
     ignored: tuple[str, ...] = ()  # settings without effect, which the first version accepted
-    instead: Mapping[str, str] = field(default_factory=dict)  # option -> module, the first wins
+    instead: Mapping[str, str] = field(default_factory=dict)  # option -> module; first match wins
     needs: Mapping[str, str] = field(default_factory=dict)  # option -> the option that it needs
     excludes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     operand: tuple[str, str] = ("", "")  # the word that the command needs: its name, its help

@@ -29,7 +29,7 @@ PRICING = ("cache_dir", "no_pricing_refresh", "refresh_pricing")
 
 ONLY_IN_FILE = {"budgets", "prices", "store_titles"}  # or in a variable
 ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
-"""Every setting that fits into an option."""
+"""Every setting that can be an option."""
 
 OF_THE_DAEMON = ("listen_address", "interval", "otlp", "otlp_genai", "textfile_interval")
 """Settings that have no effect on a single scan."""

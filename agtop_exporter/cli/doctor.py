@@ -37,7 +37,7 @@ def run(options: Namespace) -> None:
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
     ):
         make_refresher(settings, pipeline)
-        log_nothing()  # the report has it
+        log_nothing()  # the report contains all messages
         records = RecordCounts()
         pipeline.findings.on_batch = records.add
         snapshot = refresh(pipeline, now())

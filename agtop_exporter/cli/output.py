@@ -9,11 +9,14 @@ from typing import NoReturn
 from agtop_exporter.model import AgtopError
 
 BAR_CHARACTERS = 30
-SMALL_SCAN_BYTES = 50_000_000  # takes too little time for a progress bar
+SMALL_SCAN_BYTES = 50_000_000  # a smaller scan needs no progress bar
 
 
 def write(page: str | bytes) -> None:
-    """Write to standard output. Raises AgtopError, and BrokenPipeError if the reader is gone."""
+    """Write to standard output.
+
+    Raises AgtopError if that fails, and BrokenPipeError if the reader has ended.
+    """
     if sys.stdout is None:
         raise AgtopError("cannot write the output: standard output is closed")
     data = page if isinstance(page, bytes) else page.encode(sys.stdout.encoding, "replace")
@@ -38,16 +41,16 @@ def on_terminal() -> bool:
 
 
 def leave(status: int = 0) -> NoReturn:
-    """Exit at once: freeing all that was read takes as long as printing it."""
+    """Exit at once, without freeing memory, which would take as long as printing."""
     sys.stderr.flush()
     os._exit(status)
 
 
 @contextlib.contextmanager
 def not_kept_by_children() -> Iterator[None]:
-    """Exit at once if a child process is left, for which Python would wait.
+    """Exit at once if a child process still runs. Python would wait for it.
 
-    A call to a file system that does not respond keeps such a child from ending.
+    A child process inside a call of a hung file system does not end.
     """
     try:
         yield

@@ -9,7 +9,7 @@ from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.settings import Settings
 
-RATE_SECONDS = 0.25  # between two samples of the processes
+RATE_SECONDS = 0.25  # time between the two samples of the processes
 
 
 def one_snapshot(settings: Settings) -> Snapshot:
@@ -28,12 +28,12 @@ def one_snapshot(settings: Settings) -> Snapshot:
 
 
 def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
-    """Refresh between two samples of the processes, far enough apart to compute CPU use."""
+    """Refresh between two samples of the processes, so that the CPU usage can be computed."""
     began = now()
     pipeline.look_at_processes(began)
 
     def second_sample() -> float:
-        if pipeline.pairing.sees_agents:
+        if pipeline.pairing.found_agents:
             time.sleep(max(0.0, began + RATE_SECONDS - now()))
         return now()
 

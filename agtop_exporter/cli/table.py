@@ -13,7 +13,7 @@ from agtop_exporter.model import Snapshot
 from agtop_exporter.render.table import render
 from agtop_exporter.settings import Settings
 
-VIEW_BYTES = 8_000_000  # by which the ledger may grow before it is opened again
+VIEW_BYTES = 8_000_000  # growth of the ledger after which it is opened again
 
 
 def run(options: Namespace) -> None:
@@ -30,8 +30,8 @@ def run(options: Namespace) -> None:
 def _watch(settings: Settings, delay_seconds: float) -> None:
     """Print the table until interrupted.
 
-    The ledger is opened again when it has grown: while it is open, SQLite cannot reuse any space
-    of the daemon's write-ahead log.
+    The ledger is opened again when it has grown by VIEW_BYTES. While it is open here, SQLite cannot
+    reuse the space of the daemon's write-ahead log.
     """
     clear = "\x1b[H\x1b[2J" if on_terminal() else ""
     while True:

@@ -72,12 +72,12 @@ def state_directory(settings: Settings) -> Path:
 
 @functools.cache
 def folders() -> Folders:
-    """Return what looks at directories that may be on a file system that does not respond."""
+    """Return the object that reads directories which may be on a hung file system."""
     return Folders(dict(environment()))
 
 
 def _absolute(home: Path) -> Path:
-    """Return a home without symbolic links, or as it is given if it does not respond."""
+    """Return a home without symbolic links; the absolute path if it does not respond."""
     home = home.expanduser().absolute()
     return home if folders().trouble_with(str(home)) else home.resolve()
 
@@ -122,7 +122,7 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
 def one_shot(settings: Settings) -> Iterator[Pipeline]:
     """Yield a pipeline that reads the ledger and never writes it."""
     log_for_people(settings)
-    gc.disable()  # the process lives for seconds, and nothing here makes reference cycles
+    gc.disable()  # the process is short-lived and creates no reference cycles
     directory = None if settings.no_state else state_directory(settings)
     with (
         contextlib.closing(Ledger(directory, read_only=True)) as ledger,

@@ -30,7 +30,7 @@ NO_CORRECTIONS: Mapping[str, int] = MappingProxyType({})
 
 
 class Root(msgspec.Struct, frozen=True):
-    """A directory that an agent may write to; one that does not respond counts as missing."""
+    """A directory that an agent may write to. A directory that does not respond has no `exists`."""
 
     path: str
     exists: bool
@@ -46,7 +46,7 @@ class Unreadable(msgspec.Struct, frozen=True):
 class Skipped(msgspec.Struct, frozen=True):
     """Records that could not be used, or only in part.
 
-    `first` is the path and the byte offset of the first of them.
+    `first` is the path and the byte offset of the first such record.
     """
 
     reason: str
@@ -65,7 +65,7 @@ class Finding(msgspec.Struct, frozen=True):
     records: int
     unreadable: tuple[Unreadable, ...]
     not_read: tuple[NotRead, ...]  # in its roots
-    elsewhere: tuple[NotRead, ...]  # in places that are not looked at
+    elsewhere: tuple[NotRead, ...]  # outside of its roots
     responses: Records
     sessions_without_directory: int
     skipped: tuple[Skipped, ...]
@@ -73,9 +73,9 @@ class Finding(msgspec.Struct, frozen=True):
     unpriced_models: dict[str, int]  # model -> tokens
     known_types: tuple[str, ...]  # record types that the reader knows; all others are unknown
     not_in_files: str
-    sessions_ahead: int  # whose last record is later than the clock
-    processes_in_containers: int  # whose sessions are unknown
-    processes_of_others: bool  # another user runs it in a container
+    sessions_ahead: int  # sessions whose last record is in the future
+    processes_in_containers: int  # processes in containers whose sessions are unknown
+    processes_of_others: bool  # another user runs the agent in a container
 
     @property
     def is_present(self) -> bool:
@@ -113,7 +113,7 @@ class PriceConflict(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All findings. `problems` concern the exporter itself."""
+    """The result of all checks. `problems` concern the exporter itself."""
 
     agents: tuple[Finding, ...]
     price_sources: tuple[PriceSource, ...]
@@ -140,8 +140,8 @@ def examine(  # noqa: PLR0913 - all that a report is made of
     """Return the report on a refresh that read all files.
 
     `corrections` are those of the daemon's ledger, see `Ledger.corrections`.
-    `problems` were found before the refresh, and `records` are those of the refresh. `drives` is
-    where drives of Windows are mounted.
+    `problems` were found before the refresh. `records` has the records of the refresh. `drives` is
+    the directory in which WSL mounts the drives of Windows.
     """
     models = {use.model for use in pipeline.prices.used()}
     return Report(
@@ -229,8 +229,8 @@ def _finding(
             and is_ahead(session.facts.last_active, snapshot.generated_at)
             for session in pipeline.ledger.sessions.values()
         ),
-        processes_in_containers=pipeline.pairing.strangers(agent.name),
-        processes_of_others=pipeline.pairing.hides(agent.name),
+        processes_in_containers=pipeline.pairing.container_orphans(agent.name),
+        processes_of_others=pipeline.pairing.others_run(agent.name),
     )
 
 

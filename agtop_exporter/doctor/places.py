@@ -1,4 +1,4 @@
-"""Finds what exists in or beside an agent's directories and is not read, with the reason."""
+"""Finds files and directories that may hold usage of an agent and are not read, with the reason."""
 
 import errno
 import os
@@ -13,11 +13,11 @@ from agtop_exporter.folders import Folders
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.pipeline import Pipeline
 
-ENTRIES_MAX = 200_000  # of a root that are looked at
+ENTRIES_MAX = 200_000  # files and directories of a root that are checked
 TRANSCRIPTS = (".jsonl", ".jsonl.zst", ".jsonl.gz")
 DATA_SUFFIXES = (*TRANSCRIPTS, ".json", ".db", ".vscdb")
 DRIVES = Path("/mnt")  # where WSL mounts the drives of Windows
-NO_HOMES = frozenset({"All Users", "Default", "Default User", "Public"})  # in `Users` of Windows
+NO_HOMES = frozenset({"All Users", "Default", "Default User", "Public"})  # in `C:\\Users`
 
 Found = tuple[str, str]  # path, reason
 
@@ -30,10 +30,10 @@ class NotRead(msgspec.Struct, frozen=True):
 
 
 class Inventory:
-    """What is below an agent's roots: `unreadable` directories, and what is `not_read`.
+    """Lists the `unreadable` directories below an agent's roots, and the paths that are `not_read`.
 
-    `read` are the paths that were read, `aliases` other paths of such files, and `folders` knows
-    which links lead to a file system that does not respond.
+    `read` has the paths that were read, and `aliases` other paths of these files. `folders` checks
+    whether the target of a link responds.
     """
 
     def __init__(self, read: Collection[str], aliases: Mapping[str, str], folders: Folders) -> None:
@@ -45,7 +45,7 @@ class Inventory:
         self._folders: set[tuple[int, int]] = set()
 
     def look(self, root: Path) -> None:
-        """Look at everything below a root."""
+        """Check all files and directories below a root, at most ENTRIES_MAX."""
         waiting = [(str(root), 0)]
         left = ENTRIES_MAX
         for path, depth in waiting:
@@ -76,9 +76,9 @@ class Inventory:
             return []
 
     def _is_folder(self, entry: os.DirEntry[str]) -> bool:
-        """Return whether an entry is a directory to look at; note what is not read."""
+        """Return whether an entry is a directory to check. An entry that is not read is noted."""
         if entry.is_symlink() and self._places.trouble_with(entry.path):
-            return False  # it is reported
+            return False  # the scan has reported it
         try:
             status = entry.stat()
         except OSError as error:
@@ -110,10 +110,10 @@ def _about_link(error: OSError) -> str:
 
 
 def places_not_read(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[Found]:
-    """Yield the places outside of an agent's roots that exist and may hold its files.
+    """Yield the existing places outside of an agent's roots that may hold its files.
 
-    These are places that its module names, its usual directories if variables name others, and
-    those in the homes of Windows that WSL shows below `drives`.
+    These are the places in `Agent.unread`, the default directories if environment variables name
+    others, and the agent's directories in homes of Windows that WSL mounts below `drives`.
     """
     places = pipeline.places(agent.name)
     roots = (*map(str, places.roots), *places.silent)

@@ -1,36 +1,34 @@
-"""Counts what the records of an agent's files lack, and how many are repeated."""
+"""Counts responses that are recorded repeatedly, or without a model or a time."""
 
 from collections import defaultdict
 
 import msgspec
 
-from agtop_exporter.model import Batch
-
-NANOSECONDS = 1_000_000_000
+from agtop_exporter.model import NANOSECONDS, Batch
 
 
 class Records(msgspec.Struct):
-    """The responses in an agent's files, as the reader gives them to the ledger.
+    """Numbers of responses in an agent's files.
 
-    A response that is recorded again (streamed growth, copies of a transcript) is counted once.
+    A response is repeated if an earlier record has the same key (streams, copies of transcripts).
     """
 
-    responses: int = 0
-    repeated: int = 0  # with an id that another record had before
+    responses: int = 0  # including repeated ones
+    repeated: int = 0
     without_model: int = 0
     without_time: int = 0
-    time_of_file: int = 0  # the record has no time: that of its file is used
+    time_of_file: int = 0  # the record has no time, so the modification time of the file is used
 
 
 class RecordCounts:
-    """The Records of each agent."""
+    """Counts the records of each agent."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[str, Records] = defaultdict(Records)
         self._seen: defaultdict[str, set[int]] = defaultdict(set)  # hashes of keys
 
     def of(self, agent: str) -> Records:
-        """Return what the files of an agent had."""
+        """Return the numbers for an agent."""
         return self._counts[agent]
 
     def add(self, batch: Batch) -> None:

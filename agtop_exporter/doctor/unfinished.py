@@ -1,18 +1,17 @@
-"""Finds files that end with half a record and that nobody writes to any more."""
+"""Finds files that end with an incomplete record and have not changed for an hour."""
 
 from collections.abc import Mapping
 
-from agtop_exporter.model import Cursor
+from agtop_exporter.model import NANOSECONDS, Cursor
 
-QUIET_SECONDS = 3600.0  # after this time without a change, the record will not be completed
-NANOSECONDS = 1e9
+QUIET_SECONDS = 3600.0  # time without a change after which a record counts as incomplete
 
 
 def unfinished_records(cursors: Mapping[str, Cursor], *, now: float) -> list[str]:
-    """Return where the half records begin, as path and byte offset: `/home/ada/a.jsonl:8812`.
+    """Return the start of each incomplete record as path and byte offset: `/home/a.jsonl:8812`.
 
-    `cursors` are the read positions of an agent's files by path, `now` is in unix seconds. Whatever
-    follows the position of a file that was read to its end is half a record.
+    `cursors` has the read positions of an agent's files by path. `now` is in unix seconds. The
+    bytes after the read position of a file are an incomplete record.
     """
     return [
         f"{path}:{cursor.offset}"

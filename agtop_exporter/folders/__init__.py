@@ -1,8 +1,8 @@
-"""Looks at folders whose file system may never answer.
+"""Reads directories on file systems that may not respond.
 
-A path in a transcript may lead to a network or FUSE file system that is dead. A system call there
-does not return, and a thread inside such a call may keep its process from ending. So only a child
-process looks at these paths, with a time limit.
+A path in a transcript may lead to a network or FUSE file system that does not respond. A system
+call on it does not return, and a thread inside such a call can prevent its process from ending.
+Therefore only a child process accesses these paths, with a time limit.
 """
 
 import os
@@ -11,28 +11,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agtop_exporter import platforms
-from agtop_exporter.folders.helper import LIMITS, PROBE, PROJECT, Helper, SilentError
+from agtop_exporter.folders.helper import LIMITS, PROBE, PROJECT, Helper, NoAnswerError
 from agtop_exporter.folders.mounts import Mount, MountTable, is_below, mount_of
 from agtop_exporter.folders.walker import Walker
 from agtop_exporter.project import NO_RULES, folder_name, project_name
 
-FOLDERS_MAX = 4096  # whose answers are kept
-SILENT_MAX = 8  # places that do not respond: each holds a child process
-QUESTION_CHARACTERS = 8000  # that are sent before any answer is read: a socket must hold them
+FOLDERS_MAX = 4096  # results that are cached
+SILENT_MAX = 8  # largest number of hung places, each of which blocks a child process
+QUESTION_CHARACTERS = 8000  # limit of a request, which must fit into the buffer of a socket
 DOES_NOT_RESPOND = "does not respond"
 
 
 class Trouble(NamedTuple):
-    """A place that cannot be looked at, and the reason."""
+    """A path that cannot be accessed, and the reason."""
 
     place: str
     reason: str
 
 
 class Folder(NamedTuple):
-    """What is known of a folder.
+    """The real path and the project of a directory.
 
-    With a `trouble`, `real` is the path as it was given and `project` its last component.
+    If there is a `trouble`, `real` is the given path, and `project` is derived from its text.
     """
 
     real: str
@@ -41,7 +41,7 @@ class Folder(NamedTuple):
 
 
 class Folders:
-    """The folders that were asked for, and the places that do not respond; for one thread."""
+    """Resolves directories and names their projects, with a time limit. Not thread-safe."""
 
     def __init__(
         self,
@@ -51,27 +51,27 @@ class Folders:
         command: Sequence[str] = (),
         table: MountTable | None = None,
     ) -> None:
-        """Start nothing before it is needed.
+        """Start no process before it is needed.
 
-        `limits` are the seconds that each kind of question may take (LIMITS), `environment` is that
-        of the child process, `command` another one than the usual.
+        `environment` is the environment of the child process. `limits` has the time limit of each
+        kind of request, in seconds. `command` replaces the command of the child process in tests.
         """
         self.on_trouble: Callable[[Trouble], object] = lambda _trouble: None
-        """Called with every trouble that is met."""
+        """Called with every trouble that is found."""
         self.rules = NO_RULES
-        """For the names of projects; for the folders that are asked for next."""
+        """The rules for the names of projects. A change applies to later requests."""
         self._table = table or MountTable()
         self._helper = Helper(environment, self._table, limits=limits, command=command)
         self._known: dict[str, Folder] = {}
-        self._pending: deque[str] = deque()  # was asked for
+        self._pending: deque[str] = deque()  # requested directories without a result
         self._mounts: tuple[Mount, ...] = ()
-        self._knows_mounts = False
-        self._remote: dict[tuple[str, bool], tuple[str, ...]] = {}  # as of `_mounts`
-        self._points: dict[str, str] = {}  # by path, the mount point where it leads
-        self._probes: dict[str, Trouble | None] = {}  # by place, since the last rest
+        self._has_mounts = False
+        self._remote: dict[tuple[str, bool], tuple[str, ...]] = {}  # valid for `_mounts`
+        self._points: dict[str, str] = {}  # path -> mount point of its file system
+        self._probes: dict[str, Trouble | None] = {}  # by place, since the last call of `rest`
 
     def expect(self, cwds: Iterable[str]) -> None:
-        """Ask for folders that `find` will be called with: the child looks at them meanwhile."""
+        """Request directories for which `find` will be called. The child reads them meanwhile."""
         new = [cwd for cwd in dict.fromkeys(cwds) if cwd not in self._known]
         length = 0
         for number, cwd in enumerate(new):
@@ -96,10 +96,11 @@ class Folders:
         return folder
 
     def trouble_with(self, path: str, *, below: bool = False) -> Trouble | None:
-        """Ask whether the file system of a path responds, and those mounted `below` it.
+        """Return the trouble with the file system of a path; None if it responds.
 
-        Local file systems are not asked, any other once between two calls of `rest`. Mounts are
-        known on Linux only.
+        With `below`, the file systems that are mounted below the path are checked as well. Local
+        file systems always count as responding. Other file systems are checked once between two
+        calls of `rest`. On systems other than Linux the result is always None.
         """
         if not platforms.LINUX:
             return None
@@ -111,24 +112,24 @@ class Folders:
                 return trouble
         return None
 
-    def doubt(self) -> None:
-        """Ask again whether file systems respond: a call has not returned."""
+    def check_again(self) -> None:
+        """Check file systems again in the next call, because a call has not returned."""
         self._probes = {place: trouble for place, trouble in self._probes.items() if trouble}
 
     def rest(self) -> None:
-        """End the child process, unless every refresh needs it."""
+        """End the child process, unless the next refresh needs it. Call this after a refresh."""
         if not self._probes or self._pending:
             self._pending.clear()
             self._helper.end()
         self._probes.clear()
-        self._knows_mounts = False
+        self._has_mounts = False
 
     def close(self) -> None:
-        """End all child processes, as far as they can be."""
+        """Kill all child processes."""
         self._pending.clear()
         self._helper.close()
 
-    # --- questions --------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------
 
     def _ask(self, kind: str, path: str) -> Folder:
         self._collect()
@@ -138,7 +139,7 @@ class Folders:
             )
         try:
             return self._asked(kind, path)
-        except (OSError, EOFError):  # somebody has ended the child
+        except (OSError, EOFError):  # the child has ended; the second call starts another one
             pass
         try:
             return self._asked(kind, path)
@@ -147,17 +148,17 @@ class Folders:
             return self._unknown(path, "project folders", reason)
 
     def _asked(self, kind: str, path: str) -> Folder:
-        if not platforms.LINUX:  # which alone tells where a child process is stuck
+        if not platforms.LINUX:  # only Linux supports the child process
             name = project_name(path, self.rules)
             return self._keep(path, Folder(os.path.realpath(path), name))
         self._helper.send(kind, [path], self.rules)
         return self._received(kind, path)
 
     def _received(self, kind: str, path: str) -> Folder:
-        """Return the answer about a path, the first that has none yet."""
+        """Receive the result of the first requested path, which is `path`."""
         try:
             folder = Folder(*self._helper.receive(kind, path))
-        except SilentError as error:
+        except NoAnswerError as error:
             return self._unknown(path, str(error), DOES_NOT_RESPOND)
         return self._keep(path, folder) if kind == PROJECT else folder
 
@@ -171,12 +172,12 @@ class Folders:
         return Folder(path, folder_name(path, self.rules), Trouble(place, reason))
 
     def _collect(self, *, until: str = "") -> None:
-        """Take the answers that were expected: all, or those up to one folder's."""
+        """Receive the pending results: all, or those up to the directory `until`."""
         while self._pending:
             cwd = self._pending.popleft()
             try:
                 self._received(PROJECT, cwd)
-            except (OSError, EOFError):  # the child was late, or has ended: it is asked again
+            except (OSError, EOFError):  # the child has ended: `find` requests the rest again
                 self._pending.clear()
             if cwd == until:
                 return
@@ -184,11 +185,11 @@ class Folders:
     # --- mounts -----------------------------------------------------------------------------
 
     def _remote_places(self, path: str, *, below: bool) -> tuple[str, ...]:
-        """Return what to ask about a path: nothing where all of it is local.
+        """Return the places to check for a path; () if all of them are local.
 
-        That is the path itself until its mount is known, then the mount point.
+        A place is the path itself until its mount point is known, and then the mount point.
         """
-        self._learn_mounts()
+        self._read_mounts()
         key = (path, below)
         if key not in self._remote:
             mounted = [mount for mount in self._mounts if below and is_below(mount.point, path)]
@@ -198,11 +199,11 @@ class Folders:
             )
         return tuple(self._points.get(place, place) for place in self._remote[key])
 
-    def _learn_mounts(self) -> None:
-        """Look at the mounts, once between two calls of `rest`."""
-        if self._knows_mounts:
+    def _read_mounts(self) -> None:
+        """Read the mounts, once between two calls of `rest`."""
+        if self._has_mounts:
             return
-        self._knows_mounts = True
+        self._has_mounts = True
         mounts = self._table.mounts()
         if mounts is not self._mounts:
             self._mounts = mounts
@@ -210,7 +211,7 @@ class Folders:
             self._points.clear()
 
     def _leads_to_local(self, path: str) -> bool:
-        """Follow a path for as long as it stays on local file systems."""
+        """Return whether a path, with its symbolic links, is on local file systems only."""
 
         def enter(place: str) -> None:
             mount = mount_of(self._mounts, place)
@@ -234,4 +235,4 @@ class Folders:
 
 
 class _NotLocalError(Exception):
-    """A path leads to a file system that may have to wait for another machine or process."""
+    """A path leads to a file system that may depend on another machine or process."""

@@ -1,8 +1,8 @@
-"""The child process that looks at folders, and those before it that are late.
+"""Manages the child process that reads directories, and earlier child processes that hang.
 
-A child that is late is left alone. What it was looking at is not entered again until the child goes
-on, or until the mount is gone. Not even SIGKILL ends a process inside a call of a dead FUSE file
-system, so there is never a second child in one.
+A child that exceeds its time limit is left running. The place that it accesses is forbidden until
+the child continues, or until the file system is unmounted. Not even SIGKILL ends a process inside a
+call of a hung FUSE file system, so at most one child process hangs in each file system.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,27 +14,28 @@ from agtop_exporter.project import Rules
 if TYPE_CHECKING:
     from agtop_exporter.folders.process import FolderProcess, OtherProcess
 
-PROJECT, PROBE = "project", "probe"  # kinds of questions
-LOCAL = "local"  # the time that a local file system has besides: it answers, however busy it is
+PROJECT, PROBE = "project", "probe"  # kinds of requests
+LOCAL = "local"  # additional time for local file systems, which are slow on a busy machine
 LIMITS = {PROJECT: 2.0, PROBE: 5.0, LOCAL: 8.0}  # seconds; a file server needs milliseconds
-START_SECONDS = 10.0  # for an interpreter to start on a busy machine; 0.03 on an idle one
+START_SECONDS = 10.0  # limit for the start of an interpreter; it takes 0.03 s on an idle machine
 
 
-class SilentError(Exception):
-    """A path leads to a place that does not respond, which is the argument."""
+class NoAnswerError(Exception):
+    """A path leads to a place that does not respond. The argument is that place."""
 
 
 class _Late(NamedTuple):
-    """A child process that is late, and the mount that it entered, where that is known."""
+    """A child process that exceeded its time limit, and the id of the mount if it is known."""
 
     child: "FolderProcess | OtherProcess"
     mount: bytes | None
 
 
 class Helper:
-    """Asks a child process, and replaces it where it is late or has ended.
+    """Sends requests to a child process, and replaces the process if it is late or has ended.
 
-    Raises OSError or EOFError where there is no child process; the next question starts another.
+    The methods raise OSError or EOFError if the child process has ended or cannot be started. The
+    next request starts another one.
     """
 
     def __init__(
@@ -45,27 +46,27 @@ class Helper:
         limits: Mapping[str, float],
         command: Sequence[str],
     ) -> None:
-        """Start nothing before the first question."""
+        """Start no process before the first request."""
         self._environment = environment
         self._table = table
         self._limits = limits
         self._command = command
         self._child: FolderProcess | None = None
-        self._looked_for_others = False
+        self._searched_others = False
         self._late: dict[str, _Late] = {}  # by place
         self._ended: list[FolderProcess | OtherProcess] = []
 
     def count_late(self) -> int:
-        """Return how many children of this process are late; forget those that go on."""
+        """Return the number of own children that are late. Children that continue are removed."""
         mounted = {mount.id for mount in self._table.mounts()} if self._late else set()
         for place, (child, mount) in tuple(self._late.items()):
-            if child.goes_on() or (mount is not None and mount not in mounted):
+            if child.continues() or (mount is not None and mount not in mounted):
                 del self._late[place]
                 self._end(child)
         return sum(child.is_own for child, _ in self._late.values())
 
     def send(self, kind: str, paths: Sequence[str], rules: Rules) -> None:
-        """Ask about some paths, after all answers to the last question."""
+        """Send a request for some paths. All answers to the last request must be received."""
         self.count_late()
         try:
             child = self._child or self._start()
@@ -75,9 +76,9 @@ class Helper:
             raise
 
     def receive(self, kind: str, path: str) -> tuple[str, str]:
-        """Return the real path and the project of a path, the first that has no answer yet.
+        """Return the real path and the project of `path`, the first path without an answer.
 
-        Raises SilentError.
+        Raises NoAnswerError if the path leads to a place that does not respond.
         """
         child = self._child
         if child is None:
@@ -86,12 +87,12 @@ class Helper:
             answer = self._answer(child, kind, path)
         except TimeoutError:
             self._child = None
-            raise SilentError(self._leave(child, child.place() or path)) from None
+            raise NoAnswerError(self._leave(child, child.place() or path)) from None
         except (OSError, EOFError):
             self.end()
             raise
         if not isinstance(answer, list):
-            raise SilentError(answer)
+            raise NoAnswerError(answer)
         real, project = answer
         return real, project
 
@@ -111,17 +112,17 @@ class Helper:
         self._ended = [child for child in self._ended if not child.reap()]
 
     def close(self) -> None:
-        """End all children, as far as they can be."""
+        """Kill all children."""
         self.end()
         for child, _ in self._late.values():
             child.end()
 
     def _start(self) -> "FolderProcess":
-        from agtop_exporter.folders import process  # noqa: PLC0415 - when it is needed only
+        from agtop_exporter.folders import process  # noqa: PLC0415 - it needs a POSIX system
 
-        if not self._looked_for_others:
-            self._looked_for_others = True
-            for other, place in process.others_at(self._limits[PROJECT]):
+        if not self._searched_others:
+            self._searched_others = True
+            for other, place in process.hung_processes(self._limits[PROJECT]):
                 self._leave(other, place)
         words = tuple(self._command or process.command())
         child = self._child = process.FolderProcess(words, self._environment)
@@ -129,9 +130,10 @@ class Helper:
         return child
 
     def _leave(self, child: "FolderProcess | OtherProcess", place: str) -> str:
-        """Leave a child that is late; return what must not be entered until it goes on.
+        """Abandon a late child, and return the place that is forbidden until it continues.
 
-        That is its mount. A local file system may only be slow: there it is the place itself.
+        This is the mount point of the file system. It is only `place` itself on a local file
+        system, which may merely be slow.
         """
         mount = self._remote_mount(place)
         if mount is None:

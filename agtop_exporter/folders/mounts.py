@@ -1,4 +1,4 @@
-"""The mounted file systems, and which of them may stop to answer.
+"""Reads the mounted file systems, and determines which of them may stop responding.
 
 Format: /proc/self/mountinfo, proc_pid_mountinfo(5). Reading it never waits for a file system.
 """
@@ -19,9 +19,9 @@ LOCAL_TYPES = frozenset(
     | {"nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs", "squashfs", "tmpfs", "udf"}
     | {"vfat", "xfs", "zfs"}
 )
-"""File systems of disks and memory of this machine. Any other may wait for a server."""
+"""Types of file systems on disks or in memory of this machine. Other types may need a server."""
 ESCAPED = re.compile(rb"\\([0-7]{3})")
-POINT, SEPARATOR = 4, b"-"  # fields of a line
+POINT, SEPARATOR = 4, b"-"  # index of the mount point in a line; the field before the type
 BLOCK_BYTES = 64 * 1024
 
 
@@ -34,24 +34,24 @@ class Mount(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        """Every call on the file system returns without the help of another machine or process."""
+        """Whether no call on the file system depends on another machine or process."""
         return self.type in LOCAL_TYPES
 
 
 class MountTable:
-    """The mounts that this process sees, in the order in which they were made.
+    """The mounts that are visible to this process, in the order in which they were mounted.
 
-    The table is empty where the system has no mountinfo: then no file system counts as local.
+    The table is empty on a system without mountinfo. No file system then counts as local.
     """
 
     def __init__(self, path: str = MOUNTINFO) -> None:
-        """Read nothing before it is needed."""
+        """Set the path. The file is opened at the first call of `mounts`."""
         self._path = path
         self._mounts: tuple[Mount, ...] | None = None
         self._changed: Callable[[], bool] = lambda: False
 
     def mounts(self) -> tuple[Mount, ...]:
-        """Return the mounts; the same object as the last call where nothing was (un)mounted."""
+        """Return the mounts. The object is the same as before if no mount has changed."""
         if self._mounts is None:
             self._mounts = self._opened()
         elif self._changed():
@@ -65,7 +65,7 @@ class MountTable:
             return ()
         weakref.finalize(self, os.close, self._descriptor)
         poll = select.poll()
-        poll.register(self._descriptor, select.POLLPRI)  # the kernel reports every change so
+        poll.register(self._descriptor, select.POLLPRI)  # set by the kernel at every change
         self._changed = partial(_has_event, poll)
         return parse(self._read())
 
@@ -82,7 +82,7 @@ def _has_event(poll: "select.poll") -> bool:
 
 
 def parse(text: bytes) -> tuple[Mount, ...]:
-    """Return the mounts of a mountinfo file; lines of another form are left out."""
+    """Return the mounts of a mountinfo file. Lines with another format are skipped."""
     mounts = []
     for line in text.splitlines():
         fields = line.split(b" ")
@@ -94,9 +94,9 @@ def parse(text: bytes) -> tuple[Mount, ...]:
 
 
 def mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
-    """Return the mount that holds an absolute path without symbolic links; None if unknown.
+    """Return the mount of an absolute path without symbolic links; None if unknown.
 
-    Of several at one point the last covers the others.
+    If several file systems are mounted at one point, the last one hides the others.
     """
     found = None
     for mount in mounts:
@@ -106,5 +106,5 @@ def mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
 
 
 def is_below(path: str, folder: str) -> bool:
-    """Tell whether a path is a folder, or is in it."""
+    """Return whether a path is equal to `folder` or below it."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")

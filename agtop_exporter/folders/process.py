@@ -1,8 +1,8 @@
-"""Starts the child process that looks at folders, and exchanges lines with it.
+"""Starts the child process that reads directories, and exchanges lines with it.
 
-Not `multiprocessing`: at exit it waits for its children, and a process inside a call of a dead
-file system cannot be killed. The child has no other file open, so a program that reads the
-exporter's output does not wait for the child either.
+`multiprocessing` is not used, because it waits for its children at exit, and a process inside a
+call of a hung file system cannot be killed. The child has only its own three files open. A program
+that reads the exporter's output therefore does not wait for the end of the child.
 """
 
 import fcntl
@@ -21,11 +21,11 @@ from pathlib import Path
 import agtop_exporter
 
 BLOCK_BYTES = 64 * 1024
-PLACE_FILE = "agtop-exporter-place"  # as the kernel names it in /proc/<pid>/fd
+PLACE_FILE = "agtop-exporter-place"  # part of its name in /proc/<pid>/fd
 
 
 def command() -> tuple[str, ...]:
-    """Return the command of the child: without the user's settings of Python, and their cost."""
+    """Return the command of the child. The options ignore user settings, so Python starts fast."""
     packages = str(Path(agtop_exporter.__file__).parent.parent)
     path = f"import sys; sys.path.insert(0, {packages!r})"
     code = f"{path}; from agtop_exporter.folders.child import main; main()"
@@ -33,16 +33,16 @@ def command() -> tuple[str, ...]:
 
 
 class FolderProcess:
-    """A child process that answers one question at a time.
+    """A child process that answers one request at a time.
 
-    Raises OSError where it cannot be started or asked, TimeoutError where it is late, and EOFError
-    where it has ended.
+    Methods raise OSError if the child cannot be started or written to, TimeoutError if it is late,
+    and EOFError if it has ended.
     """
 
     is_own = True
 
     def __init__(self, words: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        """Start it; its first message is that it is ready."""
+        """Start the child. Its first message reports that it is ready."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             self._place = _above_streams(os.memfd_create(PLACE_FILE))
@@ -57,7 +57,7 @@ class FolderProcess:
                         (os.POSIX_SPAWN_DUP2, source, number)
                         for number, source in enumerate((stream, stream, self._place))
                     ],
-                    setpgroup=0,  # an interrupt from the terminal is for the exporter alone
+                    setpgroup=0,  # Ctrl-C in the terminal must not interrupt the child
                 )
             except OSError:
                 os.close(self._descriptor)
@@ -72,11 +72,11 @@ class FolderProcess:
         self._poll.register(self._descriptor, select.POLLIN)
 
     def ask(self, question: Sequence[object]) -> None:
-        """Send a question."""
+        """Send a request."""
         os.write(self._descriptor, json.dumps(question).encode() + b"\n")
 
     def receive(self, limit_seconds: float) -> object:
-        """Return the next message."""
+        """Return the next message. Raises TimeoutError after `limit_seconds`."""
         deadline = time.monotonic() + limit_seconds
         while b"\n" not in self._received:
             if not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
@@ -90,19 +90,19 @@ class FolderProcess:
         return message
 
     def place(self) -> str:
-        """Return the place that it looks at."""
+        """Return the path that the child accesses."""
         return _place(self._place)
 
-    def goes_on(self) -> bool:
-        """Tell whether a child that was late has written something since, or has ended."""
+    def continues(self) -> bool:
+        """Return whether a late child has written something since, or has ended."""
         return bool(self._poll.poll(0))
 
     def end(self) -> None:
-        """Kill it without waiting: a call of a dead file system delays its end."""
+        """Kill the child without waiting for its end, which a hung file system delays."""
         self._finalize()
 
     def reap(self) -> bool:
-        """Tell whether it has ended; if so, its entry in the process table is removed."""
+        """Return whether the child has ended. If so, it is removed from the process table."""
         try:
             return os.waitpid(self._pid, os.WNOHANG)[0] != 0
         except ChildProcessError:
@@ -110,16 +110,16 @@ class FolderProcess:
 
 
 class OtherProcess:
-    """A child process that another exporter, or an earlier one, has started."""
+    """A child process that another exporter or an earlier exporter has started."""
 
     is_own = False
 
     def __init__(self, pid: int) -> None:
-        """Name it."""
+        """Set the pid of the process."""
         self._pid = pid
 
     def place(self, *, since_seconds: float) -> str:
-        """Return the place that it has been looking at for so long; "" if there is none."""
+        """Return the path that it has accessed for at least `since_seconds`; "" if none."""
         path = f"/proc/{self._pid}/fd/2"
         try:
             if PLACE_FILE not in os.readlink(path):  # noqa: PTH115 - of every process
@@ -128,27 +128,28 @@ class OtherProcess:
         except OSError:  # it has ended, or is another user's
             return ""
         try:
-            age = time.time() - os.fstat(descriptor).st_mtime  # noqa: TID251 - as the file's
+            age = time.time() - os.fstat(descriptor).st_mtime  # noqa: TID251 - the clock of st_mtime
             return _place(descriptor) if age >= since_seconds else ""
         finally:
             os.close(descriptor)
 
-    def goes_on(self) -> bool:
-        """Tell whether it looks at another place, or has ended."""
+    def continues(self) -> bool:
+        """Return whether the process has left its place or has ended."""
         return not self.place(since_seconds=0)
 
     def end(self) -> None:
-        """Leave it to the other."""
+        """Do nothing: the exporter that started the process ends it."""
 
     def reap(self) -> bool:
-        """Leave it to the other."""
+        """Return True: the exporter that started the process removes it."""
         return True
 
 
-def others_at(seconds: float) -> Iterator[tuple[OtherProcess, str]]:
-    """Find the processes that have been looking at a place for so long, and the place.
+def hung_processes(seconds: float) -> Iterator[tuple[OtherProcess, str]]:
+    """Yield the child processes of other exporters that hang, each with the path that it accesses.
 
-    A process that cannot be killed outlives its exporter. Every further one would leave another.
+    A process hangs if it has accessed the same path for `seconds`. A process that cannot be killed
+    outlives its exporter. Without this check, every start would leave another process.
     """
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
@@ -165,7 +166,7 @@ def _place(descriptor: int) -> str:
 
 
 def _above_streams(descriptor: int) -> int:
-    """Return the file under a number that no standard stream has, be they closed or not."""
+    """Replace a descriptor by one above 2, so that it is never that of a standard stream."""
     above = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(descriptor)
     return above

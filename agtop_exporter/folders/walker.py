@@ -1,27 +1,30 @@
-"""Resolves a path step by step, so that the step at which a call blocks is known.
+"""Resolves the symbolic links of a path step by step, and reports each step.
 
-`os.path.realpath` gives the same result and does not say where it is.
+`os.path.realpath` returns the same result, but does not show at which step a call hangs.
 """
 
 import os
 from collections.abc import Callable
 
-MAX_LINKS = 40  # in one path, as in the kernel
-MAX_PATH = 4096  # bytes that any system call takes
+MAX_LINKS = 40  # limit of the kernel for symbolic links in one path
+MAX_PATH = 4096  # limit of system calls for the length of a path, in bytes
 
 
 class Walker:
-    """Resolves the paths of one question; no place is looked at twice."""
+    """Resolves paths. Each component of a path is read once, even if several paths share it."""
 
     def __init__(self, enter: Callable[[str], object]) -> None:
-        """Call `enter` with every place before it is looked at; an exception ends the walk."""
+        """Set the function that is called with every path before it is read.
+
+        An exception of `enter` is passed on to the caller.
+        """
         self._enter = enter
-        self._targets: dict[str, str] = {}  # of symbolic links; empty for anything else
+        self._targets: dict[str, str] = {}  # path -> target; "" if the path is no symbolic link
 
     def real(self, path: str) -> str:
-        """Return a path without symbolic links, `.` and `..`; what does not exist stays as it is.
+        """Return a path without symbolic links, `.` and `..`. Components need not exist.
 
-        A path that is relative, or longer than any system call takes, is returned as it is.
+        A path that is relative, or longer than MAX_PATH, is returned unchanged.
         """
         if not path.startswith("/") or len(path) >= MAX_PATH:
             return path
@@ -46,6 +49,6 @@ class Walker:
             self._enter(place)
             try:
                 self._targets[place] = os.readlink(place)  # noqa: PTH115 - hot path
-            except (OSError, ValueError):  # no link; the latter for what cannot be a path
+            except (OSError, ValueError):  # no link; ValueError: no valid path
                 self._targets[place] = ""
         return self._targets[place]

@@ -1,8 +1,8 @@
 """The catalogue: one declarative table of all metrics.
 
 Every page and every OTLP push is generated from it. The table has three parts, in the order of the
-pages: `aggregates`, `sessions` and `exporter`. Names, labels and meanings of metrics are an
-interface: a change breaks dashboards.
+pages: `aggregates`, `sessions` and `exporter`. The names, labels and meanings of metrics are a
+public interface. A change breaks dashboards.
 """
 
 from collections.abc import Mapping
@@ -67,8 +67,8 @@ def publish(
 ) -> Publication:
     """Return the publication of `snapshot` that follows `before`.
 
-    `previous` is the snapshot that `before` was made from. `consumed` is true if a scrape received
-    `before`; see `zero_first`.
+    `previous` is the snapshot of `before`. `consumed` is true if a scrape received `before`; see
+    `zero_first`.
     """
     baseline = starts(previous, snapshot) if previous else ()
     return zero_first(collect(snapshot), before, baseline=baseline, consumed=consumed)
@@ -79,8 +79,8 @@ def resume(
 ) -> Publication:
     """Return the publication of an earlier process, reconstructed from the ledger.
 
-    `now` is the result of the first refresh. `totals` and `sessions` (agent and session id) are the
-    contents of the ledger before it. All other series start at 0.
+    `now` is the result of the first refresh. `totals` and `sessions` (agent and session id) are
+    those of the ledger before that refresh. All other series start at 0.
     """
     known = tuple(s for s in now.published if (s.agent, s.session_id) in sessions)
     earlier = msgspec.structs.replace(now, totals=totals, published=known, agents=())

@@ -37,7 +37,7 @@ from agtop_exporter.model import (
 )
 
 RATE_LIMIT_LIFE_SECONDS = 86_400
-"""A record of a rate limit is published for this time."""
+"""A rate limit is published for this time after it was recorded."""
 
 
 MODELS_FOLDED, TOOLS_FOLDED, PROJECTS_FOLDED = map(FOLDED.format, ("models", "tools", "projects"))

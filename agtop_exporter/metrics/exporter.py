@@ -39,7 +39,7 @@ _PARSE_ERRORS, _RESETS, _PROCESS_ERRORS, _DROPPED, _STAGES, _SOURCES = map(
         PRICE_SOURCES,
     ),
 )
-"""The values of labels, for the help texts."""
+"""Lists of label values, for the help texts."""
 
 
 def _snapshot_timestamp(snapshot: Snapshot) -> Iterator[Sample]:

@@ -39,7 +39,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 AGENTS = Limit(len(agent_modules()), "agents")
-MODELS = Limit(LABELS_MAX + 1, "models")  # and `other`
+MODELS = Limit(LABELS_MAX + 1, "models")  # including `other`
 TOOLS = Limit(LABELS_MAX + 1, "tools")
 PROJECTS = Limit(LABELS_MAX + 1, "projects")
 TYPES = Limit(len(TOKEN_TYPES), "token types")
@@ -58,4 +58,4 @@ DROPPED = Limit(len(SERIES_LIMITS), "limits")
 SOURCES = Limit(len(PRICE_SOURCES), "price sources")
 
 FOLDED = f"After the first {LABELS_MAX} {{}} of an agent, the others share the label value other."
-"""A sentence for the help text of a metric; `format` takes the plural of the label."""
+"""A sentence for the help text of a metric. `format` inserts the plural of the label."""

@@ -1,17 +1,17 @@
 """The types of a metric, its samples and its values, and functions that collect samples.
 
-This module contains no metric and no output format.
+The metrics themselves are in the other modules of this package.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
 from agtop_exporter.metrics.limits import Limit
-from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, Session, Snapshot
+from agtop_exporter.model import PICODOLLARS_PER_USD, AgentStatus, Series, Session, Snapshot
 
 Number = int | float
 Labels = tuple[str, ...]
@@ -20,8 +20,9 @@ Labels = tuple[str, ...]
 class HistogramValue(msgspec.Struct, frozen=True, gc=False):
     """The value of a histogram: the number of observations in each bucket, and their sum.
 
-    `bounds` are the upper bounds of the buckets, ascending and inclusive. `counts` has one number
-    for each bound and a last one for observations above all bounds; the numbers are not cumulative.
+    `bounds` has the inclusive upper bounds of the buckets in ascending order. `counts` has one
+    number for each bound, and a last one for observations above all bounds. The numbers are not
+    cumulative.
     """
 
     bounds: tuple[float, ...]
@@ -44,10 +45,10 @@ Sample = tuple[Labels, Value]
 Collect = Callable[[Snapshot], Iterable[Sample]]
 
 UNITS = ("seconds", "bytes", "ratio", "usd", "tokens")
-"""Units that a metric's name can end with (OpenMetrics 1.0, "Unit")."""
+"""Units at the end of a metric's name (OpenMetrics 1.0, "Unit")."""
 
 LABEL_BYTES = 128
-"""The greatest length of a label value, in bytes of UTF-8."""
+"""Maximum length of a label value in bytes of UTF-8."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,12 +63,12 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     otel_name: str
     otel_unit: str = ""
-    limits: tuple[Limit, ...] = ()  # their product is the greatest number of series
+    limits: tuple[Limit, ...] = ()  # their product is the maximum number of series
     collect: Collect
 
     @property
     def series_max(self) -> int:
-        """The greatest number of series, with the default settings."""
+        """The maximum number of series with the default settings."""
         return math.prod(limit.number for limit in self.limits)
 
     @property
@@ -97,7 +98,8 @@ Exposition = tuple[Family, ...]
 def expose(metrics: Iterable[Metric], snapshot: Snapshot) -> Exposition:
     """Collect the samples of every metric, and drop metrics without samples.
 
-    Label values are cleaned. If two samples then have the same labels, the first one is kept.
+    Label values are cleaned; see `clean`. If two samples then have the same labels, the first one
+    is kept.
     """
     families = (Family(metric, _samples(metric, snapshot)) for metric in metrics)
     return tuple(family for family in families if family.samples)
@@ -110,7 +112,7 @@ def _samples(metric: Metric, snapshot: Snapshot) -> tuple[Sample, ...]:
     return tuple(samples.items())
 
 
-@lru_cache(maxsize=16_384)  # more than the label sets of a page: a smaller cache would never hit
+@lru_cache(maxsize=16_384)  # more than the label sets of a page; otherwise it would never hit
 def clean(labels: Labels) -> Labels:
     """Remove lone surrogates and control characters, and cut values to LABEL_BYTES."""
     return tuple(map(_clean_value, labels))
@@ -125,39 +127,27 @@ def _clean_value(value: str) -> str:
 
 def totals(name: str) -> Collect:
     """Collect the totals of the family `name`."""
-
-    def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for series, value in snapshot.totals.items():
-            if series[0] == name:
-                yield series[1:], value
-
-    return collect
+    return lambda snapshot: _family(name, snapshot.totals)
 
 
 def usd_totals(name: str) -> Collect:
     """Collect the totals of the family `name`, converted from picodollars to US dollars."""
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for series, value in snapshot.totals.items():
-            if series[0] == name:
-                yield series[1:], value / PICODOLLARS_PER_USD
+        for labels, picodollars in _family(name, snapshot.totals):
+            yield labels, picodollars / PICODOLLARS_PER_USD
 
     return collect
 
 
 def agent_totals(name: str) -> Collect:
     """Collect the totals of the family `name`, and 0 for each scanned agent without a total."""
-    collect_totals = totals(name)
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        yield from collect_totals(snapshot)
-        for status in snapshot.agents:
-            if (
-                status.enabled
-                and status.up is not None
-                and (name, status.agent) not in (snapshot.totals)
-            ):
-                yield (status.agent,), 0
+        yield from _family(name, snapshot.totals)
+        for agent in _scanned(snapshot):
+            if (name, agent) not in snapshot.totals:
+                yield (agent,), 0
 
     return collect
 
@@ -165,15 +155,14 @@ def agent_totals(name: str) -> Collect:
 def agent_histograms(name: str, bounds: tuple[float, ...]) -> Collect:
     """Collect one histogram for each agent that has observations or was scanned.
 
-    It is built from the totals `(name, agent, bucket)`, where the bucket is the text of its bound
-    or "inf", and `(name + "_sum", agent)`.
+    The counts are the totals `(name, agent, bucket)`, where `bucket` is the text of its upper bound
+    or "inf". The sum is the total `(name + "_sum", agent)`.
     """
     buckets = (*map(str, bounds), "inf")
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         observed = [series[1] for series in snapshot.totals if series[0] == f"{name}_sum"]
-        scanned = [s.agent for s in snapshot.agents if s.enabled and s.up is not None]
-        for agent in dict.fromkeys((*observed, *scanned)):
+        for agent in dict.fromkeys((*observed, *_scanned(snapshot))):
             counts = (int(snapshot.totals.get((name, agent, bucket), 0)) for bucket in buckets)
             total = snapshot.totals.get((f"{name}_sum", agent), 0.0)
             yield (agent,), HistogramValue(bounds, tuple(counts), total)
@@ -183,13 +172,15 @@ def agent_histograms(name: str, bounds: tuple[float, ...]) -> Collect:
 
 def gauges(name: str) -> Collect:
     """Collect the exporter's own gauges of the family `name`."""
+    return lambda snapshot: _family(name, snapshot.gauges)
 
-    def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for series, value in snapshot.gauges.items():
-            if series[0] == name:
-                yield series[1:], value
 
-    return collect
+def _family(name: str, values: Mapping[Series, Number]) -> Iterator[tuple[Labels, Number]]:
+    return ((series[1:], value) for series, value in values.items() if series[0] == name)
+
+
+def _scanned(snapshot: Snapshot) -> list[str]:
+    return [s.agent for s in snapshot.agents if s.enabled and s.up is not None]
 
 
 def each_agent(value_of: Callable[[AgentStatus], Number | None]) -> Collect:

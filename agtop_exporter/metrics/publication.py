@@ -1,9 +1,9 @@
-"""New counter series are published at their baseline until a scrape has received it.
+"""Publishes each new counter series with its baseline first.
 
 The PromQL function `increase()` ignores the first sample of a series. If a new counter is first
-published as 500, these 500 are missing from every query. A counter series that was not on the
-previous page is therefore published with its baseline, usually 0, and with its value after a scrape
-has received the baseline.
+published as 500, these 500 are missing from every query. Therefore a counter series that was not on
+the previous page has its baseline, usually 0, as its value. After a scrape has received the
+baseline, the series has its real value.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,10 @@ SeriesKey = tuple[str, Labels]
 
 
 DEPARTED_MAX = 20_000
-"""Series that are no longer on the page and whose last values are kept: about 2,000 sessions."""
+"""Maximum number of stored values of series that are no longer on the page.
+
+This is enough for about 2,000 sessions.
+"""
 
 
 class Publication(msgspec.Struct, frozen=True, gc=False):
@@ -52,10 +55,10 @@ def zero_first(
 ) -> Publication:
     """Replace the values of counter series that no scrape has received by their baselines.
 
-    `before` is the last publication; without one, all values are published, including history.
-    `consumed` is true if a scrape received `before`. The baseline of a new series is its last value
-    on an earlier page, else its value in `baseline` (the previous snapshot), else 0. Published
-    counters never decrease as long as those in `now` do not.
+    `before` is the last publication. If it is None, the real values are published, including the
+    history. `consumed` is true if a scrape received `before`. The baseline of a new series is its
+    last value on an earlier page, or else its value in `baseline` (the previous snapshot), or else
+    0. Published counters do not decrease if those in `now` do not decrease.
     """
     if before is None:
         return Publication(now)
@@ -77,8 +80,8 @@ def zero_first(
 def starts(previous: Snapshot, now: Snapshot) -> Exposition:
     """Return the baselines of sessions that are published in `now` but not in `previous`.
 
-    The baselines are the values of these sessions in `previous`, or while they were closed. A new
-    session has none.
+    A baseline is the value of the session in `previous`, or its value when it was closed. A new
+    session has no baseline.
     """
     shown = {(session.agent, session.session_id) for session in previous.published}
     new = {(session.agent, session.session_id) for session in now.published} - shown

@@ -56,9 +56,10 @@ class Pipeline:
         guard: Guard | None = None,
         keep_closed: bool = True,
     ) -> None:
-        """Put the parts together; nothing is read before the first refresh.
+        """Put the parts together. Nothing is read before the first refresh.
 
         With `keep_closed`, `Snapshot.sessions` has every session, also those closed long ago.
+        `folders` and `guard` are created if they are not given.
         """
         self._keep_closed = keep_closed
         self.ledger = ledger
@@ -81,7 +82,7 @@ class Pipeline:
             )
             for agent in agents
         }
-        self._price_generation = -1  # what has had no price yet is looked up in the first refresh
+        self._price_generation = -1  # the first refresh looks up the missing prices
         self._price_sources: tuple[PriceSource, ...] = ()
         self._is_repriced = False  # all counted events have the prices that are known now
         self.pairing = Pairing(
@@ -108,7 +109,7 @@ class Pipeline:
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
-        """Take new settings, from the next refresh on."""
+        """Use new settings from the next refresh on."""
         self.settings = settings
         wanted = [a for a in self._all_agents if not settings.agent or a.name in settings.agent]
         self.agents = {agent.name: agent for agent in wanted}
@@ -130,7 +131,7 @@ class Pipeline:
         )
 
     def places(self, agent: str) -> Places:
-        """Return where the last refresh has looked for an agent's files."""
+        """Return the paths at which the last refresh searched for an agent's files."""
         return self._files[agent].places
 
     def close(self) -> None:
@@ -148,13 +149,13 @@ class Pipeline:
     ) -> Snapshot:
         """Read new records, count and commit them, and return the state at `now` (unix seconds).
 
-        `settle` adds counts of other parts to the ledger. `progress` is called with the bytes read
-        so far and the bytes to read. `sampled_at` returns the time of the process scan, which
-        follows the reading. If `stopping` returns True, the refresh commits what it has read and
-        ends; the next refresh reads the rest.
+        `settle` adds the counts of the outputs to the ledger. `progress` is called with the bytes
+        read so far and the bytes to read. `sampled_at` returns the time of the process scan, which
+        takes place after the files are read. If `stopping` returns True, the refresh commits what
+        it has read and ends. The next refresh reads the rest.
 
-        An exception skips only one part: `Snapshot.errors` names it, and the next refresh repeats
-        it.
+        An exception skips only one part. `Snapshot.errors` names that part, and the next refresh
+        repeats it.
         """
         began = perf_counter()
         self.steps.begin()
@@ -162,7 +163,7 @@ class Pipeline:
             self.ledger.assume_priced(self.prices.fingerprint)
         remember_errors(self.ledger, self.steps.before)
         settle()
-        self.findings.log_ledger(self.ledger)  # what opening it has met: writing it may go well
+        self.findings.log_ledger(self.ledger)  # problems found when the ledger was opened
         statuses = self._scanner.scan(self.agents, now, progress=progress, stopping=stopping)
         self.ledger.forget_future_limits(now)
         with self.steps.step("ledger"):
@@ -182,7 +183,7 @@ class Pipeline:
             self.pairing.add_history(self.ledger.take_recovered())
         with self.steps.step("ledger"):
             self._roll_up(now)
-        if not stopping():  # else nobody will see it
+        if not stopping():  # the result of a stopped refresh is not published
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
         self.ledger.pack(self._views.open_keys())
@@ -227,7 +228,7 @@ class Pipeline:
         return ()
 
     def _roll_up(self, now: float) -> None:
-        """Store old history with less detail: once a day, in steps that hold up no refresh."""
+        """Store old history with less detail, once a day, in steps that are short."""
         days = self.settings.retention_days
         if days and not 0 <= now - self._rolled_up_at < SECONDS_PER_DAY:
             more = self.ledger.roll_up(now - days * SECONDS_PER_DAY)
@@ -240,7 +241,10 @@ class Pipeline:
             self.ledger.checkpoint()
 
     def look_at_processes(self, now: float) -> None:
-        """Match the processes as of `now`, so that the next refresh can calculate rates."""
+        """Match the processes at `now` (unix seconds), so that the next refresh can compute rates.
+
+        The CPU usage of a process is the difference between two samples.
+        """
         with self.steps.step("match"):
             self.pairing.pair(now, self.ledger.sessions)
 
@@ -268,14 +272,7 @@ class Pipeline:
         usage = self.pairing.agent(status.agent, installed=status.enabled)
         if usage is None:
             return status
-        return msgspec.structs.replace(
-            status,
-            processes=usage.processes,
-            orphan_processes=usage.orphan_processes,
-            duplicate_processes=usage.duplicate_processes,
-            rss_bytes=usage.rss_bytes,
-            vms_bytes=usage.vms_bytes,
-        )
+        return msgspec.structs.replace(status, **msgspec.structs.asdict(usage))
 
     def _keep_totals(self) -> None:
         """Commit the counts of processes and waits before they are published."""

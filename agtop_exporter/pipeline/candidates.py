@@ -13,15 +13,18 @@ from agtop_exporter.processes.evidence import session_ids_in_path
 from agtop_exporter.processes.facts import ProcessTable
 from agtop_exporter.signature import RegistryEntry
 
-SESSIONS_OF_FILE = 2  # enough to see that a file has several
-SLACK_SECONDS = 2.0  # a process's start is known to one second only
+SESSIONS_OF_FILE = 2  # sessions that are stored for one file; two show that it is ambiguous
+SLACK_SECONDS = 2.0  # the start time of a process has a resolution of one second
 
 Dated = Callable[[SessionState], SessionState]
-"""Returns a session without times in the future."""
+"""A function that returns a session without times in the future."""
 
 
 class Candidates:
-    """The top-level sessions in `known`, and what is needed to add those that were left out."""
+    """The top-level sessions that may have a process: `known`.
+
+    `add_possible` adds sessions that were left out before and may have a process now.
+    """
 
     def __init__(self) -> None:
         self.known: dict[SessionKey, SessionState] = {}
@@ -29,8 +32,8 @@ class Candidates:
         self._latest_left_out = -math.inf  # the last activity of the sessions that were left out
         self._of_file: dict[int, tuple[Key, ...]] = {}  # by the hash of the path
 
-    def learn(self, key: Key, record: SessionState) -> None:
-        """Add a new or changed session. A subagent runs in the process of its parent."""
+    def add(self, key: Key, record: SessionState) -> None:
+        """Add a new or changed session. A subagent is skipped: its parent's process runs it."""
         if record.facts.parent_session_id:
             return
         path = hash(record.facts.data_path)
@@ -42,15 +45,15 @@ class Candidates:
         else:
             self._leave_out(record)
 
-    def forget(self, open_sessions: Collection[Key], bound: Collection[SessionKey]) -> None:
-        """Leave out the old sessions that are neither open nor bound to a process."""
+    def remove_old(self, open_sessions: Collection[Key], bound: Collection[SessionKey]) -> None:
+        """Remove the old sessions that are neither open nor bound to a process."""
         for key, session in tuple(self.known.items()):
             is_open = (key.agent, key.session_id) in open_sessions
             if not is_open and key not in bound and self._is_old(session):
                 self._leave_out(session)
                 del self.known[key]
 
-    def recall(
+    def add_possible(
         self,
         table: ProcessTable,
         registry: Iterable[RegistryEntry],

@@ -1,7 +1,7 @@
-"""Reads transcripts in child processes, each a task of several files at a time.
+"""Reads transcripts in child processes. One task has several files.
 
-Plain pipes and no threads of its own: a pool of the standard library may hang when it is stopped
-in the middle of its work.
+The children are connected by pipes. The process pools of the standard library are not used, because
+they may hang if they are stopped while they work.
 """
 
 import contextlib
@@ -26,17 +26,17 @@ from agtop_exporter.model import Batch
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.scan import Failure, read_one
 
-TASK_BYTES = 8 * 1024 * 1024  # files are read in tasks of about this size
-FILE_BYTES = 64 * 1024  # are read in the time that any file takes
-ORDER_BYTES = 4000  # any pipe takes at once
-ANSWER_BYTES = 1024 * 1024  # a pipe holds, so that a child need not wait for the parent
-TASKS_AHEAD = 2  # a child has at a time, for the same reason
-TASKS_OUT = 4  # for each child, of which some wait to be used: results must not pile up
+TASK_BYTES = 8 * 1024 * 1024  # approximate size of a task
+FILE_BYTES = 64 * 1024  # opening a file takes as long as reading this many bytes
+ORDER_BYTES = 4000  # an order of at most this size fits into any pipe
+ANSWER_BYTES = 1024 * 1024  # capacity of an answer pipe, so that a child rarely blocks
+TASKS_AHEAD = 2  # tasks that a child has at a time, so that it does not wait for the next one
+TASKS_OUT = 4  # unfinished and unused tasks per child; limits the memory of results
 MAX_CHILDREN = 4
-CHILD_NICE = 5  # the parent answers scrapes meanwhile
-POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
-ANSWER_SECONDS = 60.0  # for a task that takes one second on a good disk
-END_SECONDS = 1.0  # for a child that is killed: a call of a dead file system delays that
+CHILD_NICE = 5  # the parent answers scrapes meanwhile, so it has the higher priority
+POLL_SECONDS = 0.1  # longest delay until a request to stop is noticed
+ANSWER_SECONDS = 60.0  # time limit of a task; it takes about one second on a local disk
+END_SECONDS = 1.0  # time limit for the end of a killed child, which a hung file system delays
 NOTHING = msgspec.msgpack.encode([])
 
 
@@ -47,27 +47,27 @@ class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class _Task(msgspec.Struct):
-    """Files that a child reads; its answer is None until it has."""
+    """Files that a child reads. `answer` is its encoded answer, None until it is received."""
 
     work: list[Work]
     answer: bytes | None = None
 
 
 class Child(msgspec.Struct):
-    """A child process, and the tasks that it was given and has not answered."""
+    """A child process, and the tasks that were sent to it and are not answered yet."""
 
     process: BaseProcess
     orders: Connection
     answers: Connection
     tasks: deque[_Task] = msgspec.field(default_factory=deque)
-    unsent: bytes = b""  # the order of the last task, while it has to wait
-    waits_since: float = 0.0  # for the answer to its first task
+    unsent: bytes = b""  # the order of the last task, until it can be sent
+    waits_since: float = 0.0  # start of the wait for the answer to the first task
 
     def give(self, task: _Task) -> None:
-        """Let it read something. Raises OSError where it is dead.
+        """Send a task to the child. Raises OSError if the child is dead.
 
-        A long order waits until the child does: else it may be sending a long answer, and each
-        would wait for the other to receive.
+        A long order is sent only while the child waits for orders. Otherwise a deadlock is
+        possible: the child may be sending a long answer that the parent does not receive.
         """
         order = msgspec.msgpack.encode(task.work)
         if not self.tasks:
@@ -79,7 +79,7 @@ class Child(msgspec.Struct):
         self.tasks.append(task)
 
     def take(self) -> None:
-        """Take the answer to its first task. Raises EOFError or OSError where it is dead."""
+        """Receive the answer to the first task. Raises EOFError or OSError if the child is dead."""
         self.tasks.popleft().answer = self.answers.recv_bytes()
         self.waits_since = monotonic()
         if self.unsent:
@@ -88,11 +88,11 @@ class Child(msgspec.Struct):
 
     @property
     def is_late(self) -> bool:
-        """Tell whether it has not answered for so long that it never may."""
+        """Whether the child has not answered within ANSWER_SECONDS."""
         return bool(self.tasks) and monotonic() - self.waits_since > ANSWER_SECONDS
 
     def end(self) -> None:
-        """End it, whatever it is doing; what cannot be killed now ends later."""
+        """Kill the child, and wait at most END_SECONDS for its end."""
         self.process.kill()
         self.process.join(END_SECONDS)
         self.orders.close()
@@ -108,12 +108,13 @@ def read(
     stopping: Callable[[], bool],
     expect: Callable[[Sequence[Batch | Failure]], None] = lambda _results: None,
 ) -> Iterator[Batch | Failure]:
-    """Read in child processes until `stopping` says so; results come in the order of the queue.
+    """Read the queue in child processes. The results have the order of the queue.
 
-    `expect` is called with those of each task before they come.
+    Reading ends when the queue is empty or `stopping` returns True. `expect` is called with the
+    results of a task before they are yielded.
 
-    Where a child dies, or cannot start, what was not given yet is put back into the queue. A child
-    that is late is replaced; the files of its task are Failures.
+    If a child dies or cannot start, the files without a result are put back into the queue. A
+    child that exceeds ANSWER_SECONDS is replaced, and the files of its task become Failures.
     """
     children: list[Child] = []
     running: deque[_Task] = deque()  # in the order of the queue
@@ -149,7 +150,7 @@ def read(
 
 
 def _replace_late(children: list[Child], queue: deque[Work]) -> Iterator[Failure]:
-    """Replace the children that are late, and give up the tasks that they are at."""
+    """Replace the children that are late, and give up their first tasks."""
     for number, child in enumerate(children):
         if child.is_late:
             yield from _given_up(child.tasks.popleft(), queue)
@@ -157,7 +158,10 @@ def _replace_late(children: list[Child], queue: deque[Work]) -> Iterator[Failure
 
 
 def _given_up(task: _Task, queue: deque[Work]) -> Iterator[Failure]:
-    """Give up the task of a child that is late, and what is left of its agent."""
+    """Give up the task of a late child, and the queued files of its agent.
+
+    The queued files are kept if the task has files of several agents.
+    """
     agents = {item.agent for item in task.work}
     if len(agents) == 1:
         others = [item for item in queue if item.agent not in agents]
@@ -169,7 +173,7 @@ def _given_up(task: _Task, queue: deque[Work]) -> Iterator[Failure]:
 
 
 def _replacement(child: Child) -> Child:
-    """Start a child that takes over the other tasks of one that is late, and end that."""
+    """Replace a late child by a new one, which gets its other tasks."""
     other = start_child()
     for task in child.tasks:
         other.give(task)
@@ -178,7 +182,7 @@ def _replacement(child: Child) -> Child:
 
 
 def start_child() -> Child:
-    """Start a child that reads what it is sent. Raises OSError where there can be no more."""
+    """Start a child that reads the files sent to it. Raises OSError if it cannot be started."""
     context: ForkContext | SpawnContext = get_context("spawn")
     if platforms.CAN_FORK and threading.active_count() == 1:  # a fork copies no other thread
         context = get_context("fork")  # starts in a millisecond
@@ -193,7 +197,10 @@ def start_child() -> Child:
 
 
 def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
-    """Take files of about as many bytes; towards the end less, so that no child waits for long."""
+    """Take the next files from the queue: about `at_most` bytes, and at most about TASK_BYTES.
+
+    Tasks are smaller at the end of the queue, so that all children end at about the same time.
+    """
     work = [queue.popleft()]
     effort = _effort(work[0])
     while queue and effort < min(at_most, TASK_BYTES):
@@ -210,13 +217,13 @@ def _effort(item: Work) -> int:
 
 
 def _serve(orders: Connection, answers: Connection) -> None:
-    """Read what the parent asks for, until it ends this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's to handle
-    gc.disable()  # nothing here makes reference cycles
+    """Read the files that the parent requests, until the parent ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the parent handles Ctrl-C
+    gc.disable()  # this process creates no reference cycles
     platforms.lower_priority(CHILD_NICE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     agents = {agent.name: agent for agent in load_agents()}
-    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+    with contextlib.suppress(EOFError, OSError):  # the parent has ended
         while True:
             results = [read_one(item, agents) for item in _decode_work(orders.recv_bytes())]
             answer = [_Read(result) if isinstance(result, Batch) else result for result in results]
@@ -224,7 +231,7 @@ def _serve(orders: Connection, answers: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """End when the daemon was killed: a forked child would hold the ledger's lock for ever."""
+    """End this process when the parent ends. A forked child would keep the ledger locked."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -6,7 +6,7 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import RefreshError, Series, Snapshot
 
 TOTAL = "refresh_errors"
-REMEMBERED = "refresh_errors"  # a name in the ledger's metadata
+REMEMBERED = "refresh_errors"  # name of the errors in the ledger's metadata
 NONE = msgspec.msgpack.encode(())
 
 
@@ -23,7 +23,7 @@ def remember_errors(ledger: Ledger, errors: tuple[RefreshError, ...]) -> None:
 
 
 def remembered_errors(ledger: Ledger) -> tuple[RefreshError, ...]:
-    """Return the errors of the last refresh that are stored in the ledger."""
+    """Return the errors of the last refresh from the ledger; () if they cannot be decoded."""
     try:
         data = ledger.metadata.get(REMEMBERED, NONE)
         return msgspec.msgpack.decode(data, type=tuple[RefreshError, ...])
@@ -34,7 +34,10 @@ def remembered_errors(ledger: Ledger) -> tuple[RefreshError, ...]:
 def repeated(
     before: Snapshot, now: float, *, errors: tuple[RefreshError, ...], ledger: Ledger
 ) -> Snapshot:
-    """Return the earlier result `before` with every agent down, for a refresh without a result."""
+    """Return the snapshot of a refresh that failed: the earlier one with all agents down.
+
+    `now` is in unix seconds. `result_of` is the time at which the figures were up to date.
+    """
     return msgspec.structs.replace(
         before,
         generated_at=now,

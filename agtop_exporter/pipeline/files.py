@@ -1,7 +1,8 @@
-"""Finds the transcripts that changed since they were read. Nothing is opened here.
+"""Finds the transcripts that changed since they were read. It opens no transcript.
 
-A pass looks at every file of an agent. Where there are very many, it takes several refreshes, but
-those that were written to lately are looked at in each.
+A pass checks every file of an agent. If an agent has more than LOOKS_PER_REFRESH files, a pass
+takes several refreshes. The HOT_FILES files with the latest modification times are checked in every
+refresh.
 """
 
 import heapq
@@ -21,12 +22,12 @@ from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
 from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, places_of
 
-LOOKS_PER_REFRESH = 1000  # some 10 ms
+LOOKS_PER_REFRESH = 1000  # takes about 10 ms
 HOT_FILES = 256
 
 
 class Entry(Protocol):
-    """What agents list: an os.DirEntry, or a group of files that stands for one."""
+    """An entry in an agent's list of files: an os.DirEntry, or a group of files."""
 
     @property
     def path(self) -> str: ...  # noqa: D102 - as of os.DirEntry
@@ -35,28 +36,28 @@ class Entry(Protocol):
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True):
-    """One file to be read from a cursor on."""
+    """A file to read, and the cursor at which to continue."""
 
     agent: str
     path: str
     cursor: Cursor
-    size: int = 0  # bytes that are new, as far as the file system says
+    size: int = 0  # estimate of the new bytes
     mtime_ns: int = 0
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """What one look at the directories of an agent found."""
+    """The result of one check of an agent's directories."""
 
-    present: bool  # one of its roots exists
-    unreadable: tuple[tuple[str, str], ...]  # what cannot be looked at: path, reason
-    work: tuple[Work, ...]  # files that changed since their cursors
+    present: bool  # at least one root exists
+    unreadable: tuple[tuple[str, str], ...]  # path, reason
+    work: tuple[Work, ...]  # files that changed since they were read
     moved: tuple[tuple[str, str], ...]  # old path, new path
-    gone: tuple[str, ...]
-    not_followed: tuple[str, ...] = ()  # symbolic links that were met
+    gone: tuple[str, ...]  # deleted files
+    not_followed: tuple[str, ...] = ()  # symbolic links that `may_follow` rejected
 
 
 class _Plain(msgspec.Struct, frozen=True):
-    """A file by its path: an os.DirEntry would remember its first look."""
+    """A file by its path. An os.DirEntry cannot be used again, because it caches its status."""
 
     path: str
 
@@ -65,24 +66,24 @@ class _Plain(msgspec.Struct, frozen=True):
 
 
 class AgentFiles:
-    """The files of one agent, and how far the pass over them has come."""
+    """The files of one agent, and the progress of the current pass over them."""
 
     def __init__(self, agent: Agent, homes: Sequence[Path], environment: Environment) -> None:
-        """Begin; the first look is at everything."""
+        """Start without results. The first look checks every file."""
         self._agent = agent
         self._homes = homes
         self._environment = environment
         self.root = ""
-        """The one that is being looked at, or was last."""
+        """The root that is being checked, or was checked last."""
         self.aliases: dict[str, str] = {}
-        """Other paths of files that are read: path -> the path that is read."""
-        self._pass: Iterator[Entry] | None = None
-        self._unseen: set[str] = set()  # files that the pass at hand has not met
-        self._groups: dict[str, Entry] = {}  # entries that are more than one file
-        self._hot: list[str] | None = None  # those that were written to last
+        """Other paths of the files: path -> the path that is read."""
+        self._pass: Iterator[Entry] | None = None  # the rest of the current pass
+        self._unseen: set[str] = set()  # known files that the current pass has not found yet
+        self._groups: dict[str, Entry] = {}  # entries that consist of several files
+        self._hot: list[str] | None = None  # the files that were modified last
         self._first = True
-        self._not_followed: set[str] = set()  # in the pass at hand
-        self._avoided: AbstractSet[str] = frozenset()  # in the pass at hand
+        self._not_followed: set[str] = set()  # in the current pass
+        self._avoided: AbstractSet[str] = frozenset()  # in the current pass
 
     def look(
         self,
@@ -93,12 +94,12 @@ class AgentFiles:
         may_follow: Callable[[str], bool] = lambda _link: True,
         beat: Callable[[], None] = lambda: None,
     ) -> Listing:
-        """Compare files with their cursors; `cursors` are those of this agent.
+        """Compare the files with `cursors`, the cursors of this agent by path.
 
-        Only the given `roots` are looked at, by default all, and nothing that is at or below a path
-        of `avoid`: what is there counts neither as changed nor as gone. `may_follow` is asked for
-        every symbolic link below a root; behind one that is not followed, nothing is gone either.
-        `beat` is called after every file.
+        Only the given `roots` are checked, by default all. Paths at or below a path of `avoid` are
+        skipped: files there count neither as changed nor as deleted. A symbolic link below a root
+        is followed if `may_follow` returns True for it. While a link is not followed, no file
+        counts as deleted. `beat` is called after every file.
         """
 
         def asked(link: str) -> bool:
@@ -114,7 +115,7 @@ class AgentFiles:
             MAY_FOLLOW.reset(token)
 
     def look_again(self) -> None:
-        """Let the next look be at everything, as the first is."""
+        """Make the next look check every file, as the first one does."""
         self._first, self._pass = True, None
 
     def _look(
@@ -126,7 +127,7 @@ class AgentFiles:
     ) -> Listing:
         roots = self.roots(self._homes) if roots is None else roots
         usable, unreadable = _usable(self._entered(roots))
-        files, self._pass = self._pass, None  # a pass that an exception ends is begun again
+        files, self._pass = self._pass, None  # after an exception, a new pass starts
         if files is None or self._avoided != avoid:
             files = self._listed(usable)
             self._unseen, self._avoided = set(cursors), avoid
@@ -176,7 +177,7 @@ class AgentFiles:
         """Add a file to `changed` if it differs from its cursor."""
         try:
             status = entry.stat()
-        except OSError:  # it vanished since it was listed
+        except OSError:  # it was deleted after it was listed
             return
         cursor = cursors.get(entry.path)
         if cursor is None and entry.path in self.aliases:
@@ -201,7 +202,7 @@ class AgentFiles:
             yield from self._agent.files(root)
 
     def roots(self, homes: Iterable[Path]) -> tuple[Path, ...]:
-        """Return where the agent may write, existing or not; some agents' settings are read."""
+        """Return the roots of the agent, existing or not. This may read the agent's settings."""
         return tuple(
             dict.fromkeys(
                 root for home in homes for root in self._agent.roots(home, self._environment)
@@ -214,9 +215,10 @@ class AgentFiles:
         changed: Mapping[str, os.stat_result],
         gone: list[str],
     ) -> tuple[list[Work], list[tuple[str, str]]]:
-        """Return what is to be read, and what was renamed, which is then not `gone`.
+        """Return the files to read, and the renamed files as (old path, new path).
 
-        Of several new paths of one file one is read, whichever was found first.
+        Renamed files are removed from `gone`. If a new file has several paths, it is read once,
+        and the other paths are added to `aliases`.
         """
         work, moved = [], []
         chosen = chosen_paths(cursors, changed)
@@ -242,9 +244,9 @@ class AgentFiles:
 
 
 def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
-    """Return the roots that exist, and those that may not be looked into, with the reason.
+    """Return the roots that exist, and the unreadable roots, each with the reason.
 
-    Of several paths of one root, such as a linked one, the first is used.
+    If several paths lead to one root, for example by a symbolic link, the first one is used.
     """
     usable, unreadable, seen = [], [], set()
     for root in roots:
@@ -266,27 +268,28 @@ def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
 
 
 def _as_text(path: str) -> str:
-    r"""Return a path as it may be stored and shown: a byte that is not UTF-8 as `\xff`."""
+    r"""Return a path as valid text. A byte that is not UTF-8 becomes an escape such as `\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _new_bytes(cursor: Cursor, size: int) -> int:
-    """Estimate how much must be read: all of a file that has shrunk.
+    """Estimate the number of bytes to read: the growth, or the whole file if it is smaller now.
 
-    A database is written to in place, mostly without growing.
+    The result is 0 for a database that changes in place without growing.
     """
     growth = size - cursor.offset
     return growth if growth >= 0 else size
 
 
 def _finished(cursors: Mapping[str, Cursor]) -> dict[str, Cursor]:
-    """Return the cursors of files that were read to their end.
+    """Return the cursors of the files that were read to their end.
 
-    The rest of the others is read again once after a start: this version may be able to use it.
+    The other files end with an incomplete or unreadable record. They are read again once after a
+    start, because this version may be able to read the record.
     """
     return {path: cursor for path, cursor in cursors.items() if cursor.offset >= cursor.size}
 
 
 def _latest(cursors: Mapping[str, Cursor]) -> list[str]:
-    """Return the files that were written to last."""
+    """Return the paths of the HOT_FILES files that were modified last."""
     return heapq.nlargest(HOT_FILES, cursors, key=lambda path: cursors[path].mtime_ns)

@@ -1,4 +1,7 @@
-"""What scans could not use, for `doctor` and the log. The log has each message once."""
+"""Collects what scans could not read or use, for `doctor` and the log.
+
+Each message is logged once.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -14,8 +17,8 @@ from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.reading.drift import UnknownTypes
 from agtop_exporter.telemetry import Telemetry
 
-UNREADABLE_MAX = 100  # paths of one agent that are remembered
-LOGGED_MAX = 10  # files of one agent that are logged for one reason
+UNREADABLE_MAX = 100  # unreadable paths that are kept per agent
+LOGGED_MAX = 10  # messages per event and agent
 
 log = structlog.get_logger()
 
@@ -23,7 +26,7 @@ log = structlog.get_logger()
 class Findings:
     """The skipped records, the unknown record types and the unreadable paths, by agent.
 
-    They are those that were found since this process started.
+    They are counted from the start of this process.
     """
 
     def __init__(self, steps: Steps, telemetry: Telemetry) -> None:
@@ -45,7 +48,7 @@ class Findings:
             self._steps.note("scan", failure.bug, agent=failure.agent)
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
-        if (failure.path, failure.reason) not in self._logged:  # as a trouble with a folder
+        if (failure.path, failure.reason) not in self._logged:  # `log_trouble` may have logged it
             self._log("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
 
     def add_batch(self, batch: Batch, errors: Iterable[ParseError]) -> None:

@@ -1,7 +1,7 @@
-"""Runs calls of file systems in a thread, so that one that does not return stops nothing else.
+"""Runs file system calls in a thread, so that a call that does not return blocks nothing else.
 
-Only the main thread runs signal handlers, and only between two steps of its own: inside such a call
-it would obey no signal.
+Python runs signal handlers in the main thread only, and not during a system call. If the main
+thread made such a call itself, the program would not react to SIGTERM.
 """
 
 import errno
@@ -15,15 +15,15 @@ from agtop_exporter.folders import DOES_NOT_RESPOND
 
 T = TypeVar("T")
 Beat = Callable[[], None]
-"""A guarded function calls it after each step; it raises once the call is abandoned."""
+"""A function that reports progress. It raises an exception if the call has been abandoned."""
 
-LIMIT_SECONDS = 10.0  # without progress, which is one file; what comes later is not lost
-STOP_SECONDS = 1.0  # for what is being read when the program is to stop
-POLL_SECONDS = 0.1  # how soon a wish to stop is noticed
+LIMIT_SECONDS = 10.0  # longest time between two progress reports
+STOP_SECONDS = 1.0  # longest time that a call may continue after a request to stop
+POLL_SECONDS = 0.1  # longest delay until a request to stop is noticed
 
 
 class NoResponseError(TimeoutError):
-    """A call has not returned in time; `filename` is what it looks at, "" if that is not known."""
+    """A call has not returned in time. `filename` is the path that it reads; "" if unknown."""
 
     def __init__(self, path: str = "") -> None:
         super().__init__(errno.ETIMEDOUT, DOES_NOT_RESPOND, path)
@@ -34,7 +34,7 @@ class _AbandonedError(Exception):
 
 
 class _Call:
-    """A function, how far it has come, and what came of it."""
+    """A function that runs in the thread, with its progress and its result."""
 
     def __init__(self, function: Callable[[Beat], object]) -> None:
         self._function = function
@@ -47,7 +47,7 @@ class _Call:
     def run(self) -> None:
         try:
             self.result = self._function(self._beat)
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is awaited
+        except BaseException as error:  # noqa: BLE001 - `Guard.call` raises it again
             self.error = error
         self.done.set()
 
@@ -58,20 +58,23 @@ class _Call:
 
 
 class Guard:
-    """One thread that runs the calls of another, and is replaced where a call does not return.
+    """Runs calls in one thread, which is replaced if a call does not return in time.
 
-    Not for concurrency: the caller waits. A call has a name, and while it has not returned there is
-    no other of that name: what it uses is never used twice at a time.
+    There is no concurrency: the caller waits for the result. Each call has a name. Until a call has
+    returned, other calls with its name fail, so two threads never use the same objects.
     """
 
     def __init__(self, *, limit_seconds: float = LIMIT_SECONDS) -> None:
-        """Start no thread before it is needed."""
+        """Create a guard. The thread starts with the first call."""
         self._limit_seconds = limit_seconds
         self._inbox: SimpleQueue[_Call | None] | None = None
         self._thread: threading.Thread | None = None
         self._abandoned: dict[str, tuple[_Call, str]] = {}  # by name, with the place
         self.late: dict[str, tuple[list[Any], int]] = {}
-        """By name, the results that an abandoned call adds to, and how many were used in time."""
+        """The results of abandoned calls by name, and how many of them have been used.
+
+        An abandoned call may still add results to its list.
+        """
 
     def call(
         self,
@@ -81,10 +84,11 @@ class Guard:
         place: Callable[[], str] = lambda: "",
         stopping: Callable[[], bool] = lambda: False,
     ) -> T:
-        """Return what a function returns, or raise what it raises; `place` is what it looks at.
+        """Run a function in the thread, and return its result or raise its exception.
 
-        Raises NoResponseError where it makes no progress within the limit, where the program is to
-        stop and it does not return soon, or where an earlier call of that name has not returned.
+        `place` returns the path that the function reads. Raises NoResponseError if the function
+        makes no progress within the limit, if it continues for STOP_SECONDS after `stopping`
+        returned True, or if an earlier call with that name has not returned.
         """
         if self.is_stuck(name):
             raise NoResponseError(self._abandoned[name][1])
@@ -99,13 +103,13 @@ class Guard:
         return result
 
     def is_stuck(self, name: str) -> bool:
-        """Tell whether a call of that name has not returned."""
+        """Return whether an abandoned call with that name has still not returned."""
         if name in self._abandoned and self._abandoned[name][0].done.is_set():
             del self._abandoned[name]
         return name in self._abandoned
 
     def rest(self) -> None:
-        """End the thread, unless it is inside a call: a process with one thread can be forked."""
+        """End the idle thread, so that the process can be forked. The next call starts a thread."""
         if self._inbox is not None and self._thread is not None:
             self._inbox.put(None)
             self._thread.join()
@@ -141,4 +145,4 @@ class Guard:
 def _work(inbox: "SimpleQueue[_Call | None]") -> None:
     while (call := inbox.get()) is not None:
         call.run()
-        del call  # and what it has read
+        del call  # releases its result while the thread waits

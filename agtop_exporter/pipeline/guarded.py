@@ -1,7 +1,8 @@
-"""Looks at an agent's files where a file system may not respond: the agent's others are looked at.
+"""Finds an agent's changed files, and skips file systems that do not respond.
 
-File systems that may need a server are asked first, by another process. The look itself runs in a
-thread, for they may stop to respond at any time.
+File systems that depend on a server, such as NFS, are tested first by another process. The files
+are then checked in a thread with a time limit, because a file system may stop responding at any
+time.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,15 +22,15 @@ AnyPath = TypeVar("AnyPath", Path, str)
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where an agent may have files."""
+    """The paths at which an agent may have files."""
 
     roots: tuple[Path, ...] = ()
-    silent: tuple[str, ...] = ()  # on file systems that do not respond
+    silent: tuple[str, ...] = ()  # paths on file systems that do not respond
     aliases: Mapping[str, str] = {}  # other paths of files -> the paths that are read
 
 
 class GuardedFiles:
-    """The files of one agent."""
+    """The files of one agent, which may be on a file system that does not respond."""
 
     def __init__(
         self,
@@ -40,25 +41,28 @@ class GuardedFiles:
         guard: Guard,
         folders: Folders,
     ) -> None:
-        """Begin; nothing is looked at yet."""
+        """Start without results. Nothing is read before the first look."""
         self._plan: str | None = None
         self.places = Places()
-        """As of the last look."""
+        """The places of the last look."""
         self._agent = agent
         self._homes = tuple(homes)
         self._environment = environment
         self._responds = False
         self._files = AgentFiles(agent, homes, environment)
-        self._links: set[str] = set()  # below the roots, that were met
+        self._links: set[str] = set()  # symbolic links that were found below the roots
         self._guard = guard
         self._folders = folders
 
     def look(self, cursors: Mapping[str, Cursor], *, stopping: Callable[[], bool]) -> Listing:
-        """Look as AgentFiles does; what does not respond is unreadable. Raises NoResponseError."""
+        """Return the changed files. Paths that do not respond are listed as unreadable.
+
+        Raises NoResponseError if a file system stops responding during the check.
+        """
         try:
             return self._look(cursors, stopping)
         except NoResponseError:
-            self._folders.doubt()
+            self._folders.check_again()
             raise
 
     def _look(self, cursors: Mapping[str, Cursor], stopping: Callable[[], bool]) -> Listing:
@@ -94,9 +98,10 @@ class GuardedFiles:
         return msgspec.structs.replace(listing, unreadable=unreadable)
 
     def account_plan(self) -> str:
-        """Return the plan of the agent's account, of the first home that has one.
+        """Return the plan of the agent's account from the first home that has one; "" if unknown.
 
-        It is read once, after a look at which everything responded. Raises NoResponseError.
+        It is read once, after the first look at which every path responded. Raises NoResponseError
+        if a file system stops responding.
         """
         if self._responds and self._plan is None:
             self._plan = self._guard.call(self._agent.name, lambda _beat: self._read_plan())
@@ -109,7 +114,7 @@ class GuardedFiles:
     def _responding(
         self, paths: Iterable[AnyPath], troubles: dict[str, Trouble], *, below: bool = False
     ) -> tuple[AnyPath, ...]:
-        """Return the paths that respond, and add the troubles with the others."""
+        """Return the paths that respond, and add the others to `troubles`."""
         responding = []
         for path in paths:
             if trouble := self._folders.trouble_with(str(path), below=below):

@@ -1,4 +1,4 @@
-"""Matches sessions with live processes, and adds up what the process trees use."""
+"""Matches sessions with live processes, and sums the resource usage of the process trees."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,12 +26,12 @@ from agtop_exporter.processes.usage import (
 )
 from agtop_exporter.signature import RegistryEntry
 
-ACTED_SECONDS = 30.0  # between the end of a tool process and the record of its result
-WRITER_SECONDS = 15.0  # a transcript that was just written has a writer, seen or not
+ACTED_SECONDS = 30.0  # longest time from the end of a tool process to the record of its result
+WRITER_SECONDS = 15.0  # a transcript written within this time has a writer, even an invisible one
 
 
 class Pairing:
-    """The processes, their sessions, and what they used, from one refresh to the next."""
+    """The agent processes, the sessions that they run, and the resources that they have used."""
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
         self,
@@ -45,7 +45,10 @@ class Pairing:
         folders: Folders,
         guard: Guard,
     ) -> None:
-        """Begin with what an earlier process `saved`; without a source nothing is paired."""
+        """Start with the usage that `saved` contains. Without a source, no session is matched.
+
+        `saved` has the results of `to_save` from earlier runs of the exporter.
+        """
         self._source = source
         self._folders = folders
         self._registries = Registries(
@@ -59,25 +62,26 @@ class Pairing:
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
         self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
-        self._left_out: set[ProcessId] = set()  # the strangers that were counted
-        self._strangers: dict[str, int] = {}  # their number by the namespace that separates them
+        self._left_out: set[ProcessId] = set()  # container processes that have been counted
+        self._container_counts: dict[str, int] = {}  # their number by the namespace that differs
         self._reported: dict[SessionKey, RegistryEntry] = {}
-        # by session: the last record after which a tool process started, and when it was last seen
+        # By session: time of the last record after which a tool process started, and time at which
+        # that process was last seen.
         self._acted: dict[SessionKey, tuple[float, float]] = {}
 
     def add_history(self, saved: Mapping[str, bytes]) -> None:
-        """Add what an earlier process saved, where that could not be read at the start."""
+        """Add the saved usage of a ledger that could not be read at the start."""
         if saved_usage.NAME in saved:
             self._usage = added(self._usage, saved_usage.restored(saved))
-            self._saved = TreeUsage()  # all of it is to be saved
+            self._saved = TreeUsage()  # save everything again
 
-    def learn(self, key: Key, record: SessionState) -> None:
+    def add(self, key: Key, record: SessionState) -> None:
         """Add a new or changed session."""
-        self._candidates.learn(key, record)
+        self._candidates.add(key, record)
 
-    def forget(self, open_sessions: Collection[Key]) -> None:
-        """Forget the closed sessions that no process is likely to run."""
-        self._candidates.forget(open_sessions, self._matches.bindings)
+    def remove_closed(self, open_sessions: Collection[Key]) -> None:
+        """Remove the closed sessions that no process is likely to run."""
+        self._candidates.remove_old(open_sessions, self._matches.bindings)
 
     def pair(
         self,
@@ -86,20 +90,21 @@ class Pairing:
         *,
         dated: Dated = lambda session: session,
     ) -> set[SessionKey]:
-        """Look at the processes as of `now`; return the sessions that have or had one.
+        """Match the processes at `now` (unix seconds); return the sessions with a process.
 
-        `sessions` are those of the ledger, and `dated` removes times in the future from them. An
-        exception leaves everything as it was after the last look.
+        The result also has the sessions whose process has ended since the last call. `sessions`
+        are the sessions of the ledger, and `dated` removes times in the future from them. After an
+        exception, the results of the last call remain.
         """
         if self._source is None:
             return set()
         before = self._matches
         table = self._source.sample(now)
         registry = self._registries.read(table)
-        self._candidates.recall(table, registry, sessions, dated)
+        self._candidates.add_possible(table, registry, sessions, dated)
         matches = self._matched(table, registry)
         turn = advance(self._usage, table, matches=matches)
-        # All or nothing: the rest of this class reads all of these as of one table.
+        # Nothing below raises an exception, so these values always belong to one table.
         self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
         self._reported = {
@@ -128,7 +133,7 @@ class Pairing:
             return match(
                 table, self._candidates.known, evidence, previous=before, real_path=self._real_path
             )
-        # There is nothing to match, so thousands of sessions need no look.
+        # Without processes there is nothing to match, even if there are thousands of sessions.
         return Matches(ended=before.ended) if table.complete else before
 
     def _real_path(self, path: str) -> str:
@@ -136,31 +141,31 @@ class Pairing:
         return self._folders.find(path).real if path else ""
 
     @property
-    def sees_agents(self) -> bool:
-        """At the last look there were processes of agents."""
+    def found_agents(self) -> bool:
+        """Whether the last call of `pair` found processes of agents."""
         return bool(self._table.agents)
 
     def binding(self, session: SessionKey) -> Binding | None:
-        """Return what a session is bound to."""
+        """Return the binding of a session to its process; None without one."""
         return self._matches.bindings.get(session)
 
     def reported(self, session: SessionKey) -> RegistryEntry | None:
-        """Return what a registry says about a session whose process cannot be seen from here."""
+        """Return the registry entry of a session whose process is not visible; None without one."""
         return self._reported.get(session)
 
     def process(self, session: SessionKey) -> ProcessMatch | None:
-        """Return the process of a top-level session, as it is published."""
+        """Return the published process of a top-level session; None without one."""
         return process_match(self._matches, self._sessions, session)
 
-    def spent(self, session: SessionKey) -> ProcessUsage | None:
-        """Return what all processes of a session used that it ever had; None if it had none."""
+    def past_usage(self, session: SessionKey) -> ProcessUsage | None:
+        """Return the usage of all earlier and current processes of a session; None without any."""
         return past_usage(self._usage, session)
 
-    def acts_since(self, session: SessionKey, time: float) -> bool:
+    def has_started_tool(self, session: SessionKey, time: float) -> bool:
         """Return whether a tool process of a session has started since its last record at `time`.
 
-        This remains so for ACTED_SECONDS after the tool has ended: the agent records its result a
-        little later.
+        The result remains True for ACTED_SECONDS after the tool process has ended, because the
+        agent records the result a little later. `time` is in unix seconds.
         """
         binding = self._matches.bindings.get(session)
         if binding is None or binding.role == "host":
@@ -179,11 +184,11 @@ class Pairing:
             acted_after == time and now - seen_at <= ACTED_SECONDS
         )
 
-    def looked_for(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
-        """Say that a session without a process has none, not only that none was found.
+    def has_no_process(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
+        """Return whether it is certain that a session without a match has no process.
 
-        Its process was seen to end, or every process of its agent is known to run another one or
-        has started since.
+        It is certain if the process was seen to end, or if every process of the agent runs another
+        session or started after the last record. Times are in unix seconds.
         """
         ended = self._matches.ended.get(session)
         if ended is not None and (last_active is None or last_active <= ended):
@@ -194,39 +199,41 @@ class Pairing:
         return not any(
             self._table.agents[process].agent == session.agent
             and self._table.processes[process].started_at <= (last_active or now) + SLACK_SECONDS
-            for process in (*self._matches.orphans, *self._matches.strangers)
+            for process in (*self._matches.orphans, *self._matches.container_orphans)
         )
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
-        """Return what an agent's processes use; None where that cannot be known.
+        """Return the usage of an agent's processes; None if it is unknown.
 
-        An agent that is not `installed` is known by its processes only.
+        The usage of an agent without processes is zero if the agent is `installed`, else unknown.
         """
-        hidden = self.strangers(name) or not self._table.shows_all_of(name)
+        hidden = self.container_orphans(name) or not self._table.shows_all_of(name)
         usage = self._agents.get(name)
         if hidden and (usage is None or not usage.processes):
             return None
         return usage or (AgentUsage() if installed else None)
 
-    def hides(self, agent: str) -> bool:
+    def others_run(self, agent: str) -> bool:
         """Return whether another user has processes of an agent in a container."""
         return agent in self._table.hidden
 
-    def strangers(self, agent: str) -> int:
+    def container_orphans(self, agent: str) -> int:
         """Return the number of an agent's processes in containers whose sessions are unknown."""
-        return sum(self._table.agents[root].agent == agent for root in self._matches.strangers)
+        return sum(
+            self._table.agents[root].agent == agent for root in self._matches.container_orphans
+        )
 
     def skipped(self) -> dict[Series, int]:
-        """Return by how much the counts of processes that are left out or unreadable have grown.
+        """Return the increase of `process_scan_errors` by reason since the last call.
 
-        That is since the last call.
+        It counts processes that could not be read, and processes in containers without a session.
         """
-        left_out = set(self._matches.strangers)
+        left_out = set(self._matches.container_orphans)
         for process in left_out - self._left_out:
             reason = self._table.processes[process].container
-            self._strangers[reason] = self._strangers.get(reason, 0) + 1
+            self._container_counts[reason] = self._container_counts.get(reason, 0) + 1
         self._left_out = left_out
-        counts = dict(self._table.skipped) | self._strangers
+        counts = dict(self._table.skipped) | self._container_counts
         grown: dict[Series, int] = {
             ("process_scan_errors", reason): count - self._skipped.get(reason, 0)
             for reason, count in counts.items()
@@ -235,7 +242,7 @@ class Pairing:
         return grown
 
     def totals(self) -> dict[Series, float]:
-        """Return the agents' totals: seconds and bytes, which never fall."""
+        """Return the CPU seconds and disk bytes of each agent. They never decrease."""
         totals: dict[Series, float] = {}
         for agent, spent in self._usage.agents.items():
             if spent.cpu_microseconds is not None:
@@ -247,7 +254,7 @@ class Pairing:
         return totals
 
     def to_save(self) -> dict[str, bytes]:
-        """Return what has changed since the last call and must outlive this process, by name."""
+        """Return the encoded usage that has changed since the last call, by name."""
         data = saved_usage.changes(self._saved, self._usage)
         if data:
             self._saved = self._usage

@@ -1,4 +1,4 @@
-"""Encodes what process trees used, so that the ledger can store it. Performs no I/O."""
+"""Encodes the resource usage of process trees for the ledger. Performs no I/O."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from agtop_exporter.processes.growth import ResourceTotals
 from agtop_exporter.processes.usage import TreeUsage
 
 NAME = "process_usage"
-"""The name of the process trees in the ledger. The usage of a session has a name below it."""
+"""The name of the usage in the ledger. The usage of a session is `NAME/agent/session id`."""
 
 
 def changes(before: TreeUsage, now: TreeUsage) -> dict[str, bytes]:
-    """Return what has changed and must be stored, by name."""
+    """Return the encoded values that differ between two states, by name."""
     if now is before or (not now.last and not before.last):
         return {}
     trees = msgspec.structs.replace(now, gone={}, sessions={})
@@ -25,7 +25,7 @@ def changes(before: TreeUsage, now: TreeUsage) -> dict[str, bytes]:
 
 
 def restored(saved: Mapping[str, bytes]) -> TreeUsage:
-    """Return what was stored, as far as it can be decoded: another version may have written it."""
+    """Return the stored usage; empty if it is missing or another version has written it."""
     try:
         trees = msgspec.msgpack.decode(saved[NAME], type=TreeUsage)
         sessions = {

@@ -1,7 +1,7 @@
 """Reads the transcripts that changed: a few in this process, many in child processes.
 
-A file that cannot be read is a Failure; it never keeps another from being read. Nor does a file
-system that does not respond, though nothing else of that agent is read then.
+A file that cannot be read becomes a Failure, and the other files are read. If a file system does
+not respond, the rest of that agent's files is skipped, and the other agents' files are read.
 """
 
 from collections import deque
@@ -19,9 +19,9 @@ from agtop_exporter.pipeline.guard import Beat, Guard, NoResponseError
 from agtop_exporter.pipeline.steps import Raised, raised
 from agtop_exporter.reading.files import NotAFileError
 
-PARALLEL_BYTES = 24 * 1024 * 1024  # less is read sooner than a child process starts
-GUARDED_BYTES = 1024 * 1024  # are read in one call of the guard
-GUARDED_FILES = 32
+PARALLEL_BYTES = 24 * 1024 * 1024  # less is read faster than child processes start
+GUARDED_BYTES = 1024 * 1024  # bytes of several files that one call of the guard reads
+GUARDED_FILES = 32  # files that one call of the guard reads
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -36,7 +36,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
 Expect = Callable[[Sequence[Batch | Failure]], None]
 
 
-def read_all(  # noqa: PLR0913 - what goes on beside the reading
+def read_all(  # noqa: PLR0913 - the callbacks of a scan
     work: Sequence[Work],
     agents: Mapping[str, Agent],
     *,
@@ -45,11 +45,14 @@ def read_all(  # noqa: PLR0913 - what goes on beside the reading
     guard: Guard | None = None,
     expect: Expect = lambda _results: None,
 ) -> Iterator[Batch | Failure]:
-    """Read every file to its end, of an agent the longest unchanged first: originals before copies.
+    """Read every file to its end, and yield the results.
 
-    The agents come in the order of their largest files, so that none is left to one child at the
-    end. Once `stopping` says so, the rest is left. First comes what an earlier call gave up on and
-    `guard` has got since. `expect` is called with the results that come next, where they are known.
+    The files of an agent are read in the order of their modification times, so that originals come
+    before copies. The agent with the largest file comes first, so that no child process works alone
+    at the end. Results of calls that `guard` abandoned earlier are yielded before all others.
+
+    `progress` is called with the bytes read so far and the bytes to read. `expect` is called with
+    the next results if they are known. Reading ends when `stopping` returns True.
     """
     guard = guard or Guard()
     late = [result for result in _late(guard) if result.agent in agents]
@@ -76,7 +79,7 @@ def read_all(  # noqa: PLR0913 - what goes on beside the reading
             if result.more:
                 queue.appendleft(Work(result.agent, result.path, result.cursor))
         progress(done, total)  # also after a failure, which may have taken a minute
-    if queue and not stopping():  # the children died: their work is done here
+    if queue and not stopping():  # the child processes have died
         yield from here
 
 
@@ -122,7 +125,7 @@ def _here(
 
 
 def _next_items(queue: deque[Work]) -> list[Work]:
-    """Take some files of one agent: to guard each on its own would take longer than to read it."""
+    """Take the next files of one agent. One guarded call reads several: the call itself is slow."""
     items = [queue.popleft()]
     size = items[0].size
     while queue and len(items) < GUARDED_FILES and queue[0].agent == items[0].agent:
@@ -156,13 +159,13 @@ def _late(guard: Guard) -> Iterator[Batch | Failure]:
 
 
 def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:
-    """Read one batch of one file."""
+    """Read one batch of one file. An exception becomes a Failure."""
     try:
         return agents[item.agent].read(item.path, item.cursor)
     except (NotAFileError, FileNotFoundError):
         return Failure(item.agent, item.path, "")
     except OSError as error:
         return Failure(item.agent, item.path, error.strerror or type(error).__name__)
-    except Exception as error:  # noqa: BLE001 - whatever a file holds, the others are read
+    except Exception as error:  # noqa: BLE001 - a file must not stop the others, whatever it has
         bug = raised(error)
         return Failure(item.agent, item.path, f"a bug in its reader: {bug.error}", bug)

@@ -25,7 +25,7 @@ DELETED: ResetReason = "deleted"
 
 
 class _Run:
-    """What one scan has found so far, by agent."""
+    """The results of the current scan so far, by agent."""
 
     def __init__(self, agents: Mapping[str, Agent], stopping: Callable[[], bool]) -> None:
         self.agents = agents
@@ -33,11 +33,14 @@ class _Run:
         self.listings: dict[str, Listing] = {}
         self.seconds = dict.fromkeys(agents, 0.0)
         self.failed: set[str] = set()
-        self.uncounted: set[tuple[str, str]] = set()  # files whose later batches must wait
+        self.uncounted: set[tuple[str, str]] = set()  # files with a batch that was not counted
 
 
 class Scanner:
-    """Scans the files of agents into a ledger. `plans` has the subscriptions that it found."""
+    """Reads the agents' files, and counts their records in a ledger.
+
+    `plans` has the subscription of each agent's account, if it is known.
+    """
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
         self,
@@ -98,12 +101,12 @@ class Scanner:
     # --- files ----------------------------------------------------------------------------------
 
     def _look(self, name: str, run: _Run) -> None:
-        """Find out which files of an agent have changed."""
+        """Find the files of an agent that have changed."""
         cursors = self._ledger.cursors.get(name, {})
         try:
             listing = self._files[name].look(cursors, stopping=run.stopping)
         except OSError as error:
-            if not run.stopping():  # else it was not given the time
+            if not run.stopping():  # while stopping, a timeout is no fault of the file system
                 self._fail(_failure(name, error), run)
             return
         run.listings[name] = listing
@@ -118,7 +121,7 @@ class Scanner:
             self.plans[name] = self._files[name].account_plan()
         except OSError as error:
             if isinstance(error, NoResponseError):
-                del run.listings[name]  # its files would not respond either
+                del run.listings[name]  # its files are on the same file system
             self._fail(_failure(name, error), run)
 
     def _follow(self, agent: str, listing: Listing) -> None:
@@ -155,7 +158,7 @@ class Scanner:
         run.failed.update(run.agents if reading.failed else (agent for agent, _ in run.uncounted))
 
     def _with_state(self, run: _Run, work: Work) -> Work | None:
-        """Add the state of the reader, which is only in the ledger."""
+        """Return `work` with the state of the reader from the ledger; None if it is unreadable."""
         try:
             cursor = self._ledger.cursor(work.agent, work.path)
         except OSError as error:

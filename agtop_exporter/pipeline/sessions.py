@@ -5,11 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Any
 
 from agtop_exporter.ledger import Key, Ledger, unpacked
 from agtop_exporter.model import (
-    ModelUsage,
     ProcessMatch,
     Session,
     SessionKey,
@@ -20,6 +18,7 @@ from agtop_exporter.model import (
     Tree,
     is_ahead,
 )
+from agtop_exporter.pipeline.derived import shared_facts, sum_by_model, tree_signal
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.times import certain_time, dated, last_active_of, written_at
@@ -39,7 +38,7 @@ class SessionViews:
     If deriving fails, the session keeps its previous view and the other sessions are not affected.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a view is made of
+    def __init__(  # noqa: PLR0913 - the sources of a view
         self,
         ledger: Ledger,
         pairing: Pairing,
@@ -54,11 +53,12 @@ class SessionViews:
     ) -> None:
         """Start with the sessions of the ledger, except those of the unwanted agents.
 
-        `covered` names the agents whose usage the setting `plan` includes: it is not billed.
-        `context_window` returns the context window of a model in tokens. It is used for agents
-        that do not record it. `plans` has the subscription of each agent's account. Without
-        `keep_closed`, a session has a view only while it is open: until it has been closed and
-        inactive for the time of the setting `session_linger`.
+        `covered` has the agents whose usage is not billed, because the setting `plan` includes it.
+        `context_window` returns the context window of a model in tokens, for agents that do not
+        record it. `plans` has the subscription of each agent's account.
+
+        A session is open until it is closed and has been inactive for `session_linger` seconds.
+        Without `keep_closed`, only open sessions have a view.
         """
         self._ledger = ledger
         self._records = ledger.sessions
@@ -73,14 +73,14 @@ class SessionViews:
         self._keep_closed = keep_closed
         self._views: dict[Key, Session] = {}  # of the open sessions
         self._closed: dict[Key, Session] = {}  # views of the other sessions, if they are kept
-        self._returned: dict[Key, Session] = {}  # of open sessions: the view when they were closed
+        self._returned: dict[Key, Session] = {}  # of reopened sessions: their last closed view
         self._tree = SessionTree(self._records)
         # Pending sessions (not yet matched or not yet in the tree), with their packed states before
-        # the change. A session that did not change, but is new here, has None.
+        # the change. None: the session has not changed since this process started.
         self._changed: dict[Key, bytes | None] = {}
-        self._before: dict[Key, bytes] = {}  # the same, of sessions that are no longer pending
+        self._before: dict[Key, bytes] = {}  # states before the change, if no longer pending
         self._stale: set[Key] = set()  # sessions whose views are out of date
-        self._started = False  # the sessions of the ledger have been added to `_changed`
+        self._started = False  # whether the sessions of the ledger have been added to `_changed`
         self._updated_at: float | None = None
         self.first_started_at: float | None = None
         self.waits = Waits()
@@ -96,11 +96,11 @@ class SessionViews:
     def update(self, now: float, *, sampled_at: Callable[[], float]) -> None:
         """Process the pending sessions, and update the states that depend on the current time."""
         for key, before in tuple(self._changed.items()):
-            with self._steps.step("match", key[0]) as learning:
-                self._pairing.learn(key, dated(self._records[key], now, self._written_at))
+            with self._steps.step("match", key[0]) as adding:
+                self._pairing.add(key, dated(self._records[key], now, self._written_at))
             with self._steps.step("sessions", key[0]) as placing:
                 self._place(key)
-            if not (learning.failed or placing.failed):
+            if not (adding.failed or placing.failed):
                 if before is not None:
                     self._before.setdefault(key, before)
                 del self._changed[key]
@@ -121,7 +121,7 @@ class SessionViews:
             self._stale = set()  # a set that was large stays large
         if not self._changed:
             self._changed = {}
-        self._pairing.forget(self._views)
+        self._pairing.remove_closed(self._views)
         self._updated_at = now
 
     def _place(self, key: Key) -> None:
@@ -156,7 +156,7 @@ class SessionViews:
         return self._views.keys()
 
     def returned(self) -> Mapping[Key, Session]:
-        """Return the open sessions that were closed before, as they were when they were closed."""
+        """Return the last closed view of each open session that was closed before."""
         return dict(self._returned)
 
     def states(self) -> dict[str, dict[str, int]]:
@@ -224,7 +224,7 @@ class SessionViews:
         last_active = max((time for time in times if time is not None), default=None)
         for member in others:
             used = member.usage
-            joined = _joined(tree.models, member.usage_by_model)
+            joined = sum_by_model(tree.models, member.usage_by_model)
             billed = tree.billed + member.billed_total
             tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost, billed)
             floor_tokens += used.tokens.max(member.floor_tokens)
@@ -233,7 +233,7 @@ class SessionViews:
         top = SessionKey(*self._tree.line((record.agent, record.session_id))[-1])
         signal = tree_signal(members)
         process = self._pairing.process(top)
-        shared = _shared_facts(facts) | {
+        shared = shared_facts(facts) | {
             "last_active": last_active,
             "context_window_tokens": facts.context_window_tokens or self._window(facts),
             "subscription": facts.subscription or self._plans.get(record.agent) or None,
@@ -263,7 +263,7 @@ class SessionViews:
             ),
             state_detail=signal.detail or None,
             process=process,
-            spent=self._pairing.spent(record.key),
+            spent=self._pairing.past_usage(record.key),
         )
 
     def _window(self, facts: SessionUpdate) -> int | None:
@@ -272,7 +272,7 @@ class SessionViews:
         window = self._context_window(facts.model) if used else None
         return window if used and window and used <= window else None
 
-    def _state(  # noqa: PLR0913 - all that a state comes from
+    def _state(  # noqa: PLR0913 - the inputs of a state
         self,
         record: SessionState,
         signal: Signal,
@@ -286,56 +286,21 @@ class SessionViews:
         entry = None if binding else self._pairing.reported(top)
         if entry and entry.updated_at is not None and not is_ahead(entry.updated_at, now):
             last_active = max(last_active or 0.0, entry.updated_at)
-        told = binding or entry
+        source = binding or entry
         own = top.session_id == record.session_id
         usage = process.usage if process else None
         return resolve(
             signal,
             liveness=binding.liveness if binding else "reported" if entry else None,
-            scanned=self._pairing.looked_for(top, now, last_active=last_active),
+            scanned=self._pairing.has_no_process(top, now, last_active=last_active),
             busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
-            acting=self._pairing.acts_since(top, last_active or now),
+            acting=self._pairing.has_started_tool(top, last_active or now),
             last_active=last_active,
             now=now,
-            registry_status=told.status if told and own else "",
-            waiting_for=told.waiting_for if told and own else "",
+            registry_status=source.status if source and own else "",
+            waiting_for=source.waiting_for if source and own else "",
             prompted=bool(record.turns or record.usage.requests or not own),
         )
-
-
-def _joined(
-    first: Mapping[str, ModelUsage], second: Mapping[str, ModelUsage]
-) -> dict[str, ModelUsage]:
-    """Add the usage of two sessions by model."""
-    models = dict(first)
-    for model, usage in second.items():
-        models[model] = models.get(model, ModelUsage()) + usage
-    return models
-
-
-_SHARED_FACTS = tuple(
-    name for name in Session.__struct_fields__ if name in SessionUpdate.__struct_fields__
-)
-
-
-def _shared_facts(facts: SessionUpdate) -> dict[str, Any]:
-    """Return the facts that `Session` has by the same name. Unknown text is None."""
-    values = ((name, getattr(facts, name)) for name in _SHARED_FACTS)
-    return {name: None if value == "" else value for name, value in values}
-
-
-def tree_signal(members: list[SessionState]) -> Signal:
-    """Return the signal of a session, given with its subagents.
-
-    A running session waits for permission if one of its subagents does.
-    """
-    own, *subagents = (member.facts for member in members)
-    if own.signal.kind == "running":
-        for facts in subagents:
-            asks = facts.signal.kind == "waiting" and facts.signal.reason == "permission"
-            if asks and (facts.last_active or 0) >= (own.last_active or 0):
-                return facts.signal
-    return own.signal
 
 
 def is_live(session: Session) -> bool:

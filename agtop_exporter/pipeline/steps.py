@@ -1,10 +1,10 @@
-"""Runs each part of a refresh so that an exception ends that part only.
+"""Isolates the parts of a refresh: an exception ends only the part that raised it.
 
     with steps.step("match", agent="claude"):
         ...
 
-An exception in the block is counted, logged and added to the errors of the refresh. The code after
-the block then continues. Messages of exceptions are dropped, because they may quote file contents.
+An exception in the block is counted, logged and added to the errors of the refresh. Execution then
+continues after the block. Messages of exceptions are dropped, because they may quote files.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from agtop_exporter.model import RefreshError, RefreshStage
 log = structlog.get_logger()
 
 PACKAGE = __name__.partition(".")[0]
-OUTWARD: tuple[RefreshStage, ...] = ("publish", "outputs")  # stages after the figures are complete
+OUTWARD: tuple[RefreshStage, ...] = ("publish", "outputs")  # stages that do not change any figure
 
 
 class Raised(msgspec.Struct, frozen=True, array_like=True):
@@ -111,7 +111,7 @@ class Steps:
         return Step(self, stage, agent)
 
     def note(self, stage: RefreshStage, what: Raised, *, agent: str = "") -> None:
-        """Count an exception, and log it unless each refresh since its last message had it."""
+        """Count an exception. It is logged unless every refresh since its last message had it."""
         error = RefreshError(stage, agent, what.error, what.location)
         self._errors[error] = None
         self._count(stage)
@@ -122,7 +122,7 @@ class Steps:
             log.debug("traceback", **fields, frames=" > ".join(what.frames))
 
     def is_down(self, agent: str) -> bool:
-        """Return whether a part of this refresh failed that the figures of an agent depend on."""
+        """Return whether a part of this refresh failed that affects the figures of an agent."""
         return any(e.agent in {agent, ""} and e.stage not in OUTWARD for e in self._errors)
 
 

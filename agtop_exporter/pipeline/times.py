@@ -1,8 +1,8 @@
-"""The time of a session's last record, if some of its records are from the future.
+"""Corrects the times of sessions that have records from the future.
 
-A clock that was ahead when an agent wrote a record leaves a time that can be years away. Such a
-record is taken for no newer than its file. The stored time is not changed: it is right again once
-the clock has passed it.
+If the clock was ahead when an agent wrote a record, the time of the record can be years in the
+future. The modification time of the file is then used instead. The stored time is not changed: it
+becomes valid when the clock has passed it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,19 +12,20 @@ import msgspec
 from agtop_exporter.model import NANOSECONDS, Cursor, SessionState, is_ahead
 
 WrittenAt = Callable[[SessionState], float | None]
-"""Returns when the transcript of a session was last written, in unix seconds; None if unknown."""
+"""Returns the modification time of a session's transcript in unix seconds; None if unknown."""
 
 
 def written_at(cursors: Mapping[str, Mapping[str, Cursor]], session: SessionState) -> float | None:
-    """Return the modification time of a transcript as it was when it was last read."""
+    """Return the modification time that a transcript had when it was last read; None if unknown."""
     cursor = cursors.get(session.agent, {}).get(session.facts.data_path)
     return cursor.mtime_ns / NANOSECONDS if cursor and cursor.mtime_ns else None
 
 
 def last_active_of(session: SessionState, now: float, written: WrittenAt) -> float | None:
-    """Return the time of the last record; that of its file if the record is from the future.
+    """Return the time of the last record in unix seconds.
 
-    None if the session has no times, or if the file is from the future as well.
+    If it is in the future, the modification time of the file is returned. The result is None if the
+    session has no times, or if the modification time is in the future as well.
     """
     time = session.facts.last_active
     if time is None or not is_ahead(time, now):
@@ -34,7 +35,10 @@ def last_active_of(session: SessionState, now: float, written: WrittenAt) -> flo
 
 
 def dated(session: SessionState, now: float, written: WrittenAt) -> SessionState:
-    """Return the session with the time that `last_active_of` returns. It started no later."""
+    """Return the session without times in the future: `last_active` and `started_at` are corrected.
+
+    `last_active_of` returns the corrected time. The session started at that time or earlier.
+    """
     last, start = last_active_of(session, now, written), session.facts.started_at
     if last == session.facts.last_active:
         return session
@@ -45,7 +49,7 @@ def dated(session: SessionState, now: float, written: WrittenAt) -> SessionState
 
 
 def certain_time(members: Iterable[SessionState], now: float) -> float | None:
-    """Return the latest time of a session and its subagents that is not in the future."""
+    """Return the latest time of these sessions that is not in the future; None without one."""
     times = (member.facts.last_active for member in members)
     return max(
         (time for time in times if time is not None and not is_ahead(time, now)), default=None

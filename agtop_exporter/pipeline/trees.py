@@ -1,4 +1,4 @@
-"""Which sessions are subagents of which others."""
+"""The tree of sessions and their subagents."""
 
 from collections import Counter
 from collections.abc import Callable, Container
@@ -9,7 +9,7 @@ NO_KEY = ("", "")
 
 
 class SessionTree:
-    """The sessions with their parents. A parent that is not in `known` does not count."""
+    """The sessions with their parents. A parent that is not in `known` is ignored."""
 
     def __init__(self, known: Container[Key]) -> None:
         self._known = known

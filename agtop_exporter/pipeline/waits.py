@@ -3,9 +3,8 @@
 A wait that starts and ends between two refreshes is not measured.
 """
 
+from agtop_exporter.ledger import Key
 from agtop_exporter.model import WAITING_BOUNDS_SECONDS, Series, Session
-
-Key = tuple[str, str]  # agent, session id
 
 
 class Waits:
@@ -19,8 +18,8 @@ class Waits:
         """Record the state of a session at `now` (unix seconds).
 
         A wait starts at the last record of the session, or at `seen_before`, the time of the
-        refresh before, whichever is later. It ends when the session continues. The wait of a
-        session that is closed is dropped, because nobody answered.
+        previous refresh, whichever is later. It ends when the session continues. If the session is
+        closed instead, the wait is dropped: it ended without an answer.
         """
         key = (session.agent, session.session_id)
         if session.state.kind == "waiting":

@@ -1,16 +1,20 @@
-"""One-to-one assignment of least cost, by the Hungarian method; deterministic, no I/O."""
+"""Computes a one-to-one assignment with the least cost. Deterministic; performs no I/O.
+
+It uses the Hungarian algorithm: https://en.wikipedia.org/wiki/Hungarian_algorithm
+"""
 
 from collections.abc import Sequence
 
 
 def assign(costs: Sequence[Sequence[int | None]]) -> list[int | None]:
-    """Return the column of each row, None if it has none.
+    """Return the column of each row; None for a row without a column.
 
-    As many rows as possible get a column; among these assignments, the total cost is the least.
-    `costs[row][column]` is None for a pair that is not allowed. All rows have the same length.
+    As many rows as possible get a column. Of all such assignments, the returned one has the least
+    total cost. `costs[row][column]` is None if the pair is not allowed. All rows have the same
+    length.
     """
     width = len(costs[0]) if costs else 0
-    # A row without a pair costs more than all real pairs together, a forbidden pair twice that.
+    # A row without a column costs more than all allowed pairs, and a forbidden pair twice as much.
     alone = 1 + sum(max((cost or 0 for cost in row), default=0) for row in costs)
     forbidden = 2 * alone
     padded = [
@@ -24,7 +28,7 @@ def assign(costs: Sequence[Sequence[int | None]]) -> list[int | None]:
 
 
 class _Matching:
-    """A least-cost matching of the rows that were added so far.
+    """The matching with the least cost of the rows that were added so far.
 
     Each row is added along the cheapest path of reassignments. The potentials keep the reduced
     cost of matched pairs at zero, and of all other pairs at zero or more.
@@ -38,7 +42,7 @@ class _Matching:
         self._row_of: list[int | None] = [None] * self._width
 
     def add(self, row: int) -> None:
-        """Match one more row; other rows may change their column."""
+        """Match one more row. The columns of other rows may change."""
         came_from: dict[int, int | None] = {}  # column -> the column before it on the path
         distance = {column: self._reduced(row, column) for column in range(self._width)}
         previous: dict[int, int | None] = dict.fromkeys(distance)

@@ -21,7 +21,7 @@ The live registry of the agent itself is the strongest, a shared working directo
 
 _UUID = re.compile(rf"(?<![0-9A-Za-z]){UUID}(?![0-9A-Za-z])")
 _REGISTRATION_SECONDS = 120.0  # an agent registers itself within this time of its start
-_CLOCK_SLACK_SECONDS = 2.0  # the kernel's boot time is known to one second only
+_CLOCK_SLACK_SECONDS = 2.0  # the boot time of the kernel has a resolution of one second
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
@@ -45,9 +45,9 @@ def gather(
     signatures: Mapping[str, ProcessSignature],
     registry: Iterable[RegistryEntry] = (),
 ) -> tuple[Evidence, ...]:
-    """Return the evidence of registries, files open for writing and arguments, strongest first.
+    """Return the evidence from registries, open files and arguments. The strongest comes first.
 
-    A process with a transcript that belongs to no known session has evidence for that session.
+    The evidence may name a session that is not in `sessions`, if its transcript is not read yet.
     `signatures` maps the names of agents to their signatures.
     """
     found = [
@@ -68,7 +68,7 @@ def session_ids_in_path(path: str) -> tuple[str, ...]:
 def _from_registry(table: ProcessTable, entries: Iterable[RegistryEntry]) -> list[Evidence]:
     by_pid: dict[int, list[Process]] = defaultdict(list)
     for process in table.processes.values():
-        # An agent in a container knows only its pid in there.
+        # An agent in a container registers the pid that it has in its namespace.
         by_pid[process.inner_pid or process.id.pid].append(process)
     return [
         Evidence(process.id, SessionKey(entry.agent, entry.session_id), "registry", entry)
@@ -79,7 +79,7 @@ def _from_registry(table: ProcessTable, entries: Iterable[RegistryEntry]) -> lis
 
 
 def _is_about(entry: RegistryEntry, process: Process, table: ProcessTable) -> bool:
-    """Return whether an entry is about this process, not about an earlier one with its pid."""
+    """Return whether an entry describes this process, not an earlier process with the same pid."""
     recognised = table.agents.get(process.id)
     if recognised is None or recognised.agent != entry.agent or recognised.role == "helper":
         return False

@@ -1,4 +1,4 @@
-"""Values that describe processes and sessions and how they are paired; no I/O."""
+"""Values that describe processes, samples of them, and their matches with sessions. No I/O."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -12,16 +12,16 @@ Confidence = Literal["high", "medium", "low"]
 
 
 class ProcessId(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
-    """Identifies a process until the next boot: pids are reused, but not with the same start."""
+    """Identifies a process until the next boot. A reused pid has another start time."""
 
     pid: int
     start_ticks: int  # Linux: clock ticks since boot (field 22 of /proc/PID/stat); else 1/100 s
 
 
 class Process(msgspec.Struct, frozen=True, gc=False):
-    """The properties of a process that change seldom. `argv` is kept for agents only.
+    """The properties of a process that rarely change. `argv` is stored for agents only.
 
-    "" and () mean unknown.
+    Unknown properties are "" or ().
     """
 
     id: ProcessId
@@ -33,16 +33,16 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     argv: tuple[str, ...] = ()
     cwd: str = ""
     zombie: bool = False  # it has ended, and its parent has not waited for it
-    container: str = ""  # the namespace that separates it from this machine: `other_pid_namespace`
+    container: str = ""  # the differing namespace, such as `other_pid_namespace`; "" outside
     inner_pid: int = 0  # its pid in that namespace; 0 if unknown, or if it is not in a container
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The resources that one process has used until now; None means unreadable.
+    """The resources that one process has used since its start; None means unreadable.
 
-    `written_bytes` is without those that never reached the disk, so it can fall when a file is
-    deleted. `reaped_*` is the CPU time of its ended children, and of theirs, that have been waited
-    for. If `disk_includes_reaped`, as on Linux, its disk bytes include theirs.
+    `written_bytes` excludes bytes that never reached the disk, so it can decrease when a file is
+    deleted. `reaped_*` is the CPU time of ended descendants that have been waited for. If
+    `disk_includes_reaped`, as on Linux, the disk bytes include those of these descendants.
     """
 
     id: ProcessId
@@ -59,7 +59,7 @@ class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     disk_includes_reaped: bool = False
     denied: bool = False  # the system refused some of these figures
     zombie: bool = False  # it has ended, and its parent has not waited for it
-    written_characters: int | None = None  # bytes passed to write calls, those to a terminal too
+    written_characters: int | None = None  # bytes passed to write calls, including terminals
 
     @property
     def cpu_seconds(self) -> float | None:
@@ -84,19 +84,20 @@ class Recognised(msgspec.Struct, frozen=True, gc=False):
 class ProcessTable(msgspec.Struct, frozen=True):
     """One sample of the machine: the agents' processes and their descendants.
 
-    `roots` maps each member of a process tree to the agent process at its root; the members of a
-    tree are ordered parents first. `open_files` contains the files that a root has open for
-    writing: an agent also reads the transcripts of other sessions. `skipped` counts, by reason, the
-    processes that are left out or partly unreadable; a process is counted once. `hidden` contains
-    the agents that have processes in containers of other users. `in_container` means that the
-    observer is in a container and sees only its processes.
+    `roots` maps each member of a process tree to the agent process at its root. In each tree,
+    parents come before their children. `open_files` has the files that a root has open for
+    writing. Files open for reading are no evidence, because an agent also reads the transcripts of
+    other sessions. `skipped` counts, by reason, the processes that are left out or partly
+    unreadable; each process is counted once. `hidden` has the agents with processes in containers
+    of other users. `in_container` means that this program runs in a container and sees only the
+    container's processes.
 
     The following holds for every table of a `ProcessSource`:
 
-    * `processes` and `samples` have the members of `roots` as their keys, no more and no fewer, and
-      the id of each value is its key. No two members have the same pid.
+    * `processes`, `samples` and `roots` have the same keys, and the id of each value is its key. No
+      two members have the same pid.
     * A process and its sample have the same name, parent and state.
-    * A root is its own root, is in `agents`, and is no helper. Every agent process that is no
+    * A root is its own root, is in `agents`, and is not a helper. Every agent process that is not a
       helper is a root. A helper is a member of another agent's tree, or is not in the table.
     * `agents` contains members only, and `open_files` has the roots as its keys.
     * A table that is not `complete` is empty.
@@ -117,7 +118,7 @@ class ProcessTable(msgspec.Struct, frozen=True):
     def shows_all_of(self, agent: str) -> bool:
         """Return whether this table contains every process of an agent on this machine.
 
-        Virtual machines, in which some systems run their containers, are other machines.
+        A virtual machine counts as another machine. macOS and Windows run containers in one.
         """
         return self.complete and not self.in_container and agent not in self.hidden
 
@@ -137,10 +138,10 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Written(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a process has written until now, in bytes; None if unknown.
+    """The number of bytes that a process has written since its start; None if unknown.
 
-    `characters` includes writes to terminals, pipes and sockets. `disk_bytes` are whole blocks of
-    files.
+    `characters` includes writes to terminals, pipes and sockets. `disk_bytes` counts whole blocks
+    of files.
     """
 
     characters: int | None = None
@@ -148,19 +149,20 @@ class Written(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Matches(msgspec.Struct, frozen=True):
-    """The result of one round of pairing, and an input of the next.
+    """The result of one round of matching, and an input of the next one.
 
-    `leaves` maps each agent process to the one that does its work; a wrapper differs from it.
-    `duplicates` run a session that is bound to another process. `clients` belong to a session that
-    a host runs. `orphans` have no session. `strangers` have none either, but are in a container:
-    their sessions may be in a home that is not read.
+    `leaves` maps each agent process to the process that does its work: a wrapper to the agent
+    process that it started, any other process to itself. `duplicates` are processes that run a
+    session that is bound to another process. `clients` are processes whose session runs in a host.
+    `orphans` are processes without a session. `container_orphans` are processes in containers
+    without a session; their sessions may be in a home that is not read.
 
-    `ended` maps each session whose process has ended, and `former_wrappers` each wrapper whose
-    agent process has ended, to the time, in unix seconds, at which that was noticed. `contested`
-    contains new sessions without a process that each of several processes can have written.
-    `seen` has the times of the last records of the sessions in the processes' directories.
-    `written` is what each leaf has written at `sampled_at`, and `written_before` the same of the
-    round before.
+    `ended` has the sessions whose process has ended, and `former_wrappers` the wrappers whose agent
+    process has ended. Their values are the times at which the end was noticed, in unix seconds.
+    `contested` has the new sessions without a process, each with the processes that may have
+    written it. `seen` has the times of the last records of the sessions in the processes'
+    directories. `written` has the bytes that each leaf had written at `sampled_at`, and
+    `written_before` the same values of the previous round.
     """
 
     bindings: Mapping[SessionKey, Binding] = {}
@@ -168,7 +170,7 @@ class Matches(msgspec.Struct, frozen=True):
     duplicates: Mapping[ProcessId, SessionKey] = {}
     clients: Mapping[ProcessId, SessionKey] = {}
     orphans: tuple[ProcessId, ...] = ()
-    strangers: tuple[ProcessId, ...] = ()
+    container_orphans: tuple[ProcessId, ...] = ()
     ended: Mapping[SessionKey, float] = {}
     former_wrappers: Mapping[ProcessId, float] = {}
     contested: Mapping[SessionKey, frozenset[ProcessId]] = {}

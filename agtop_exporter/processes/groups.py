@@ -1,4 +1,4 @@
-"""Groups a wrapper and the agent process that it started into one; no I/O."""
+"""Groups each wrapper with the agent process that it started. Performs no I/O."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ import msgspec
 from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessTable, Role
 
-_DEEPEST = 64  # ancestors to follow: reused pids can make a cycle
+_DEEPEST = 64  # largest number of ancestors to follow, because reused pids can form a cycle
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):
-    """Agent processes that run one session; `leaf` is the one that does the work."""
+    """The agent processes that run one session. `leaf` is the process that does the work."""
 
     leaf: Process
     agent: str
@@ -28,9 +28,9 @@ class Group(msgspec.Struct, frozen=True, gc=False):
 def group(
     table: ProcessTable, named: Mapping[ProcessId, frozenset[SessionKey]]
 ) -> tuple[Group, ...]:
-    """Return the groups, ordered by their leaf.
+    """Return the groups in the order of their leaves.
 
-    `named` contains the sessions that a process is known to run. Processes that run different
+    `named` maps a process to the sessions that it certainly runs. Processes that run different
     sessions are never in one group.
     """
     roots = sorted(set(table.roots.values()))
@@ -79,10 +79,10 @@ def _leaf(
 def _wrapper_of(
     process: ProcessId, table: ProcessTable, *, by_pid: Mapping[int, Process]
 ) -> ProcessId | None:
-    """Return the agent process that may be the wrapper of this one, None if there is none.
+    """Return the agent process that may be the wrapper of this one; None if there is none.
 
-    That is the parent, if it is the same agent in the same role, or the next ancestor that is an
-    agent process, if it is a launcher of this agent.
+    A wrapper is the nearest ancestor that is an agent process and not a helper, if it belongs to
+    the same agent. It must be a launcher, or be the direct parent and have the same role.
     """
     recognised = table.agents[process]
     child = table.processes[process]

@@ -1,10 +1,11 @@
-"""What each process used since the last sample, without counting anything twice; no I/O.
+"""Computes what each process has used since the last sample. Performs no I/O.
 
 When a process waits for an ended child (reaps it), Linux adds the child's CPU time to the parent's
 `cutime` and `cstime`, and the child's disk bytes to the parent's own (wait_task_zombie in the
-kernel's exit.c). This counts a child that started and ended between two samples. For a child that
-was sampled before it ended, the same figures then appear a second time: they are its unreaped
-usage, which is subtracted from the growth of the parent.
+kernel's exit.c). In this way, a child that started and ended between two samples is counted.
+
+If the child was sampled before it ended, its figures would be counted twice. Until the parent reaps
+the child, they are called its unreaped usage. They are subtracted from the growth of the parent.
 """
 
 from collections.abc import Mapping
@@ -14,14 +15,16 @@ import msgspec
 from agtop_exporter.processes.facts import ProcessId, ProcessSample
 
 UnreapedUsage = tuple[int, int, int, int]
-"""CPU time of user and system in microseconds, bytes read and bytes written that were counted for
-ended children and will appear again in the figures of their parent."""
+"""User CPU time and system CPU time in microseconds, bytes read, and bytes written.
+
+They were counted for ended children, and will be added to the figures of the parent.
+"""
 
 NOTHING_UNREAPED: UnreapedUsage = (0, 0, 0, 0)
 
 
 class ResourceTotals(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """CPU time and disk bytes; None if no process showed them."""
+    """CPU time and disk bytes; None if they could be read for no process."""
 
     user_microseconds: int | None = None
     system_microseconds: int | None = None
@@ -57,20 +60,20 @@ def newly_unreaped(
 ) -> dict[ProcessId, UnreapedUsage]:
     """Return the unreaped usage of the processes that ended since the last sample, by parent.
 
-    If the parent has ended as well, all of it and what the parent still `owed` belongs to the
-    parent's parent.
+    `owed` is the unreaped usage of the samples before, by parent. If the parent has ended as well,
+    its own usage and all unreaped usage below it are added to those of the parent's parent.
     """
     by_pid = {process.pid: process for process in (*before, *now)}
-    debts: dict[ProcessId, UnreapedUsage] = {}
-    for process in sorted(before.keys() - now.keys(), key=_birth, reverse=True):
+    unreaped: dict[ProcessId, UnreapedUsage] = {}
+    for process in sorted(before.keys() - now.keys(), key=_start_order, reverse=True):
         sample = before[process]
-        inherited = _sum(debts.pop(process, NOTHING_UNREAPED), owed.get(process, NOTHING_UNREAPED))
+        below = _sum(unreaped.pop(process, NOTHING_UNREAPED), owed.get(process, NOTHING_UNREAPED))
         parent = by_pid.get(sample.parent_pid)
-        if parent is not None and _birth(parent) <= _birth(process):
-            debts[parent] = _sum(
-                debts.get(parent, NOTHING_UNREAPED), _sum(_whole(sample), inherited)
+        if parent is not None and _start_order(parent) <= _start_order(process):
+            unreaped[parent] = _sum(
+                unreaped.get(parent, NOTHING_UNREAPED), _sum(_whole(sample), below)
             )
-    return debts
+    return unreaped
 
 
 def growth(
@@ -80,12 +83,11 @@ def growth(
     owed: UnreapedUsage,
     fresh: UnreapedUsage,
 ) -> tuple[ResourceTotals, UnreapedUsage]:
-    """Return what a process used since `before`, and the part of `fresh` that did not appear yet.
+    """Return the usage of a process since `before`, and the part of `fresh` not reaped yet.
 
-    `fresh` is the usage of children that ended since `before`, `owed` that of children that ended
-    one sample earlier. A parent may wait later than its child ends, so unreaped usage is kept for
-    one more sample. It is not kept longer: the figures of a child whose parent never waits do not
-    appear again.
+    `fresh` is the unreaped usage of children that ended since `before`. `owed` is that of children
+    that ended one sample earlier: a parent may reap a child later than it ends. Unreaped usage is
+    dropped after these two samples, because a parent may never reap its child.
     """
     before = before or ProcessSample(sample.id)
     repeats = sample.disk_includes_reaped
@@ -137,5 +139,5 @@ def _sum(left: UnreapedUsage, right: UnreapedUsage) -> UnreapedUsage:
     return (left[0] + right[0], left[1] + right[1], left[2] + right[2], left[3] + right[3])
 
 
-def _birth(process: ProcessId) -> tuple[int, int]:
+def _start_order(process: ProcessId) -> tuple[int, int]:
     return process.start_ticks, process.pid

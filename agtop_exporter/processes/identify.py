@@ -1,7 +1,7 @@
 """Identifies the agent of a process from its name, program and script. Performs no I/O.
 
-Other arguments are used for two purposes only, both at fixed places: the command (`mcp-server`,
-`serve`) and a session id. The text of a prompt never changes the result.
+Two more things are read from fixed positions of the arguments: the command (`mcp-server`, `serve`)
+and a session id. The text of a prompt never changes the result.
 """
 
 import re
@@ -48,7 +48,7 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
         if _first_name(process) in signature.tools:
             return None
         if _is_native(process, signature):
-            # The process of a script may have the agent's name, with the script as argument 1.
+            # The process may have the agent's name and run a script, which is then argument 1.
             hosted = _name("".join(process.argv[1:2])) in signature.executables
             if not _is_script_of(script, signature):
                 arguments = process.argv[2 if hosted else 1 :]

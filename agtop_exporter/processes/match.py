@@ -1,8 +1,9 @@
-"""Assigns one process to each session by the strongest evidence; no I/O.
+"""Assigns one process to each session by the strongest evidence. Performs no I/O.
 
-In this order: the registries of the agents, open files, arguments, what the processes wrote since
-the last round, the binding of the last round. The remaining processes are assigned by working
-directory, start time and recency, all processes of a directory at once.
+The evidence is used in this order: the registries of the agents, open files, arguments, what the
+processes have written since the last round, and the bindings of the last round. The remaining
+processes are assigned by working directory, start time and recency. All processes of a directory
+are assigned together.
 """
 
 from collections import defaultdict
@@ -17,9 +18,12 @@ from agtop_exporter.processes.outcome import outcome
 from agtop_exporter.processes.round import START_SLACK_SECONDS, Round
 from agtop_exporter.processes.writers import growth, writer
 
-ROUND_SECONDS = 0.5  # a round reads its processes within this time
+ROUND_SECONDS = 0.5  # upper limit of the time in which the processes of a round are read
 RECORD_DELAY_SECONDS = 600.0
-"""A record can have the time at which a response began, and be written when it has ended."""
+"""Longest time between the time of a record and its write.
+
+A record may have the time at which a response started, and is written after the response has ended.
+"""
 
 
 def match(
@@ -32,8 +36,8 @@ def match(
 ) -> Matches:
     """Match the processes of agents to top-level sessions.
 
-    `real_path` resolves the symbolic links of a session's directory; without it, the directory is
-    compared as it is. An incomplete table changes nothing.
+    `real_path` resolves the symbolic links of a session's directory. By default, links are not
+    resolved. If the table is incomplete, `previous` is returned.
     """
     if not table.complete:
         return previous
@@ -96,7 +100,7 @@ def _bind_claim(this: Round, owner: Group, key: SessionKey, *, found: list[Evide
     if this.settled(owner) or (leaf in this.barred and "registry" not in kinds):
         return
     if kinds == ("argv",) and (
-        this.only_waits(owner, this.sessions[key]) or _superseded(this, owner, key)
+        this.is_idle_wrapper(owner, this.sessions[key]) or _superseded(this, owner, key)
     ):
         return
     holder = this.bindings.get(key)
@@ -108,12 +112,12 @@ def _bind_claim(this: Round, owner: Group, key: SessionKey, *, found: list[Evide
 
 
 def _bind_writers(this: Round) -> None:
-    """Bind a session to the only process of its directory that can have written its last record.
+    """Bind a session to the only process in its directory that can have written its last record.
 
-    Only records count that the last round did not show. Transcripts are read before processes, so
-    the bytes of a record can be in the figures of the last round already, except those of a record
-    that is later than that round. A record that is much older was not written just now: its file
-    was copied, for example.
+    Only records that are new in this round are evidence. Transcripts are read before processes. The
+    last round may thus have counted the bytes of a record that it had not read yet, unless the
+    record is later than the last round. A record older than RECORD_DELAY_SECONDS is no evidence: it
+    is new for another reason, for example because its file was copied.
     """
     after = this.previous.sampled_at + ROUND_SECONDS
     latest = growth(this.previous.written, this.written)
@@ -125,7 +129,7 @@ def _bind_writers(this: Round) -> None:
         if (session.facts.last_active or 0.0) > this.now - RECORD_DELAY_SECONDS
         and session.facts.last_active != this.previous.seen.get(session.key)
     ]
-    # The latest first: a process can have written two.
+    # The latest first, because one process can have written several.
     for session in sorted(recent, key=lambda item: (-(item.facts.last_active or 0.0), item.key)):
         able = {
             item.leaf.id: item
@@ -155,9 +159,10 @@ def _bind_writers(this: Round) -> None:
 def _keep_previous(this: Round) -> None:
     """Keep the bindings of the last round, unless there is evidence against them.
 
-    A new session that several of their processes can have written proves nothing against any of
-    them. It stays without a process, and their bindings have low confidence from then on. A process
-    whose own session has a record after the start of the new one has not written the new one.
+    A new session in the directory is evidence that a process runs it instead of its earlier one.
+    If several bound processes can have written the new session, it gets no process. All of them
+    keep their sessions, with low confidence. A process cannot have written the new session if its
+    own session has a record after the start of the new one.
     """
     kept = [
         (key, binding, owner)
@@ -202,7 +207,7 @@ def _keep_previous(this: Round) -> None:
 
 
 def _superseded(this: Round, owner: Group, key: SessionKey) -> bool:
-    """Return whether the process runs another session now, which no other process can run."""
+    """Return whether another session exists that only this process can have started since."""
     return any(not any(_rivals(this, other, owner)) for other in _successors(this, owner, key))
 
 
@@ -211,8 +216,8 @@ def _successors(
 ) -> Iterator[SessionState]:
     """Yield the sessions that the process may run now (after `/clear`, `/resume`, a fork).
 
-    Those are the sessions in its directory that started after the last record of this one, or that
-    have a record that is `silence_seconds` newer.
+    These are the sessions in its directory that started after the last record of the session `key`,
+    or that have a record at least `silence_seconds` after it.
     """
     last_record = this.sessions[key].facts.last_active or 0.0
     quiet_since = max(last_record, owner.leaf.started_at) - START_SLACK_SECONDS

@@ -1,4 +1,4 @@
-"""Pairs the remaining processes and sessions of one working directory by time; no I/O."""
+"""Pairs the remaining processes and sessions of one working directory by time. No I/O."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,8 +10,8 @@ from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.processes.groups import Group
 
 TELLING_SECONDS = 30.0
-"""Start times that differ by less do not distinguish two processes."""
-_FRESH_SECONDS = 120.0  # between a start and the first record; a longer gap is no evidence
+"""Smallest difference between two start times that distinguishes two processes."""
+_FRESH_SECONDS = 120.0  # longest gap between start and first record that is evidence
 _WIDEST_GAP_SECONDS = 30 * 86_400.0
 
 
@@ -30,15 +30,17 @@ def pair_folder(
     *,
     may_run: Callable[[Group, SessionState], bool],
 ) -> list[FolderPair]:
-    """Choose the most recent sessions, then the pairs with the smallest gaps between the starts.
+    """Pair the most recent sessions with the processes that started closest to them.
 
-    A session gets no process if two processes fit it equally well and only one can get it.
+    A gap is the time between the start of a process and the first record of a session. The sum of
+    the gaps is as small as possible. A session gets no process if a process that remains without a
+    session fits it about as well as the chosen one.
     """
     recent = sorted(
         (session for session in sessions if any(may_run(item, session) for item in groups)),
         key=lambda session: (-(session.facts.last_active or 0.0), session.key),
     )
-    # One rank costs more than all gaps together, so recency always comes first.
+    # One rank of recency costs more than all gaps together, so recency takes precedence.
     rank_cost = 1 + _milliseconds(_WIDEST_GAP_SECONDS) * len(groups)
     columns = assign(
         [

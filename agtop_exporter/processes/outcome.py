@@ -1,4 +1,4 @@
-"""Turns the state of a round of matching into its result; no I/O."""
+"""Builds the result of a round of matching. Performs no I/O."""
 
 import msgspec
 
@@ -7,7 +7,11 @@ from agtop_exporter.processes.round import Round
 
 
 def outcome(this: Round) -> Matches:
-    """Return the bindings. One whose process has ended is `stopped`, for this round only."""
+    """Return the result of a round.
+
+    The binding of a process that has ended since the last round has the liveness `stopped`. The
+    next round drops it.
+    """
     stopped = {
         key: msgspec.structs.replace(binding, liveness="stopped", status="", waiting_for="")
         for key, binding in this.previous.bindings.items()
@@ -23,10 +27,10 @@ def outcome(this: Round) -> Matches:
     }
     running = {binding.process for binding in this.bindings.values()}
     orphans: list[ProcessId] = []
-    strangers: list[ProcessId] = []
+    container_orphans: list[ProcessId] = []
     for item in this.groups:
         if item.leaf.container and item.leaf.id not in running and not this.settled(item):
-            strangers += item.members
+            container_orphans += item.members
         elif item.role != "session" or this.settled(item):
             continue
         elif item.place in hosted:
@@ -39,7 +43,7 @@ def outcome(this: Round) -> Matches:
         duplicates=this.duplicates,
         clients=this.clients,
         orphans=tuple(orphans),
-        strangers=tuple(strangers),
+        container_orphans=tuple(container_orphans),
         ended=this.ended,
         former_wrappers=this.former_wrappers,
         contested=this.contested,

@@ -1,27 +1,28 @@
-"""What Linux shows in a proc file system and psutil does not return; only reads.
+"""Reads facts from a proc file system of Linux that psutil does not return.
 
-The files are described in proc_pid_stat(5), proc_pid_cmdline(5), proc_pid_fd(5), namespaces(7) and
-proc_sys_kernel(5).
+The formats are documented in proc_pid_stat(5), proc_pid_cmdline(5), proc_pid_fd(5), namespaces(7)
+and proc_sys_kernel(5).
 """
 # ruff: noqa: PTH115, PTH116, PTH208  (making a Path costs more than most of these reads)
 
 import os
 import time
 
-_READ_LIMIT = 65_536  # bytes of one file: an argument can be a whole script
-_WHOLE = 1 << 20  # `stat` has lines for every processor and interrupt
-_DEVICES = ("/dev/", "/proc/", "/sys/")  # no transcripts; a terminal is open several times
-_DELETED = " (deleted)"  # what the kernel appends to the path of a file that was removed
+_READ_LIMIT = 65_536  # bytes that are read of a file, because an argument can be a whole script
+_WHOLE = 1 << 20  # limit for `stat`, which has lines for every processor and interrupt
+_DEVICES = ("/dev/", "/proc/", "/sys/")  # these have no transcripts
+_DELETED = " (deleted)"  # the kernel appends it to the path of a deleted file
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in the kernel's proc_ns.h
 
 
 class Procfs:
-    """A proc file system at `root`: this machine's, or that of a host mounted into a container."""
+    """The proc file system at `root`: of this machine, or of a host if it is mounted here."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self.ticks_per_second = os.sysconf("SC_CLK_TCK")
-        # Process 1 is the host's first process. In a container, "self" would be the container.
+        # The process whose namespaces are compared. In a mounted procfs, "self" has those of the
+        # container, and process 1 has those of the host.
         self._reference = "self" if root == "/proc" else "1"
 
     def boot_id(self) -> str:
@@ -29,19 +30,18 @@ class Procfs:
         return self._read("sys/kernel/random/boot_id").decode(errors="replace").strip()
 
     def boot_time(self) -> float | None:
-        """Return the time of the boot in unix seconds, by the clock as it is set now.
+        """Return the time of the boot in unix seconds by the current clock; None if unknown.
 
-        None if unknown. psutil returns whole seconds, and some versions always return the first
-        answer.
+        psutil returns whole seconds, and some of its versions cache the first value.
         """
         try:
             uptime = float(self._read("uptime").split()[0])
         except (OSError, IndexError, ValueError):
             return self._boot_second()
-        return time.time() - uptime  # noqa: TID251 - at the moment of the uptime
+        return time.time() - uptime  # noqa: TID251 - must be the time at which uptime was read
 
     def _boot_second(self) -> float | None:
-        """Return the boot time as the kernel shows it: whole seconds, rounded down."""
+        """Return the boot time of `/proc/stat`, in whole seconds; None if unknown."""
         try:
             lines = self._read("stat", limit=_WHOLE).split(b"\n")
             return next(float(line.split()[1]) for line in lines if line.startswith(b"btime "))
@@ -49,9 +49,9 @@ class Procfs:
             return None
 
     def cancelled_bytes(self, pid: int) -> int:
-        """Return the bytes that a process wrote and that never reached the disk; 0 if unknown.
+        """Return the bytes that a process wrote, but that never reached the disk; 0 if unknown.
 
-        They belong to files that were truncated or deleted before the kernel wrote them. psutil
+        Their files were truncated or deleted before the kernel wrote them to the disk. psutil
         counts them as written.
         """
         try:
@@ -63,10 +63,10 @@ class Procfs:
         return int(cancelled) if cancelled.isdigit() else 0
 
     def parent_and_start(self, pid: int) -> tuple[int, int]:
-        """Return a parent's pid, and when the process started in clock ticks since boot.
+        """Return the pid of the parent, and the start of the process in clock ticks since boot.
 
-        psutil returns the start as a time, which changes if the clock is set. Its `ppid` reads
-        twice as much to detect a reused pid, which a start in ticks shows as well.
+        psutil returns the start as a time, which changes if the clock is set. Its `ppid` also reads
+        more, to detect a reused pid; the start in ticks shows that without another read.
 
         Raises OSError, and IndexError or ValueError if the file is incomplete.
         """
@@ -75,7 +75,7 @@ class Procfs:
         return int(fields[1]), int(fields[19])
 
     def arguments(self, pid: int) -> tuple[str, ...]:
-        """Return the arguments exactly; () if unknown. psutil splits some of them at spaces."""
+        """Return the arguments; () if unknown. psutil splits some of them at spaces."""
         try:
             words = self._read(f"{pid}/cmdline").decode(errors="replace").rstrip("\0").split("\0")
         except OSError:
@@ -85,8 +85,7 @@ class Procfs:
     def written_files(self, pid: int) -> tuple[str, ...]:
         """Return the paths of the files that a process has open for writing; () if unknown.
 
-        psutil returns only files that exist for the observer. In a container, the files of the host
-        do not.
+        psutil omits files that this process cannot see. In a container, it omits files of the host.
         """
         try:
             names = os.listdir(f"{self._root}/{pid}/fd")
@@ -118,10 +117,10 @@ class Procfs:
             return False
 
     def namespace_mismatch(self, pid: int) -> str:
-        """Return which namespace separates a process from the observed machine, "" if none does.
+        """Return the namespace in which a process differs from the observed machine; "" if none.
 
-        Many services have a mount namespace of their own but see the same files. Therefore another
-        mount namespace counts only if the root directory differs as well.
+        Many services have their own mount namespace and the same root directory. Such a mount
+        namespace does not count as different.
         """
         if self._differ(pid, "ns/pid"):
             return "other_pid_namespace"
@@ -137,9 +136,9 @@ class Procfs:
         return ""
 
     def inner_pid(self, pid: int) -> int:
-        """Return the pid of a process in its own pid namespace; 0 if that is the observed one.
+        """Return the pid of a process in its own pid namespace; 0 if it is in no other namespace.
 
-        psutil does not return it. Other users' processes show it too.
+        psutil does not return it. It is readable for the processes of all users.
         """
         try:
             lines = self._read(f"{pid}/status").split(b"\n")
@@ -156,7 +155,7 @@ class Procfs:
     def _differ(self, pid: int, namespace: str) -> bool:
         ours = self._link(f"{self._reference}/{namespace}")
         theirs = self._link(f"{pid}/{namespace}")
-        return bool(ours and theirs) and ours != theirs  # an unknown namespace is not another one
+        return bool(ours and theirs) and ours != theirs  # an unknown namespace counts as equal
 
     def _link(self, path: str) -> str:
         try:

@@ -1,6 +1,6 @@
-"""Reads the processes of this machine with psutil, on every platform; only reads.
+"""Reads the processes of this machine with psutil, on every platform.
 
-Linux has a few facts that psutil does not return: see `procfs`.
+On Linux, `procfs` reads a few facts that psutil does not return.
 """
 
 from importlib import import_module
@@ -10,25 +10,25 @@ from agtop_exporter import platforms
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
 from agtop_exporter.processes.procfs import Procfs
 
-_SMALLEST_STEP_SECONDS = 0.5  # smaller differences are those between two readings
-_TICKS_PER_SECOND = 100  # of `start_ticks` on systems that do not count ticks
+_SMALLEST_STEP_SECONDS = 0.5  # smaller differences are measurement errors
+_TICKS_PER_SECOND = 100  # unit of `start_ticks` on systems other than Linux
 
 Handle = Any
 """A `psutil.Process`. psutil has no type information; nothing outside this module uses it."""
 
 
 class ProcessReader:
-    """Answers one question about one process at a time.
+    """Reads one process at a time.
 
-    A process may end, or execute another program, between two files that are read for one answer.
-    The answer can then be partly empty and partly about the new program. `look` reads the identity,
-    the name and the state first, so that the next `sample` differs from such an answer.
+    A process may end, or execute another program, while several of its files are read. A result may
+    then be partly empty, or describe two programs. `look` reads the identity, the name and the
+    state first. They differ from those of the next `sample` in this case, so the caller notices it.
     """
 
     def __init__(self, procfs: str = "/proc", *, linux: bool = platforms.LINUX) -> None:
-        """Read processes below `procfs` on Linux. psutil has one such path for the whole program.
+        """Use the proc file system at `procfs` on Linux, and psutil alone on other systems.
 
-        Without `linux`, use nothing but psutil.
+        psutil has one such path for the whole program.
         """
         self._psutil: Any
         self._psutil = import_module("psutil")
@@ -49,7 +49,7 @@ class ProcessReader:
                 return self._procfs.boot_id()
             except OSError:
                 pass  # a proc file system may be mounted without `sys`
-        if not self._fallback_boot_id:  # is not asked again: the clock may be set
+        if not self._fallback_boot_id:  # read once: a later value differs if the clock is set
             try:
                 self._fallback_boot_id = str(float(self._psutil.boot_time()))
             except self._errors as error:
@@ -57,12 +57,13 @@ class ProcessReader:
         return self._fallback_boot_id
 
     def clock_step(self) -> float:
-        """Return by how many seconds the clock was set since the last call; mostly 0.
+        """Return by how many seconds the clock was adjusted since the last call; usually 0.
 
-        Linux stores the start of a process in ticks since boot. Where the clock is set, after sleep
-        or by NTP, the same ticks are another time. Other systems store the time itself.
+        Linux stores the start of a process in ticks since boot. If the clock is adjusted, after
+        sleep or by NTP, the same ticks mean another time. Other systems store the time itself, so
+        the result is 0.
 
-        Raises OSError if the system refuses.
+        Raises OSError if the boot time cannot be read.
         """
         if not self._procfs:
             return 0.0
@@ -76,7 +77,7 @@ class ProcessReader:
         return step
 
     def pids(self) -> list[int]:
-        """Return all visible pids. Raises OSError if the system refuses."""
+        """Return all visible pids. Raises OSError if the processes cannot be listed."""
         try:
             pids: list[int] = self._psutil.pids()
         except self._errors as error:
@@ -86,9 +87,9 @@ class ProcessReader:
         return pids
 
     def look(self, pid: int) -> Process | None:
-        """Return what is known about a process except its working directory; None if it ended."""
+        """Return a process without its working directory; None if the process has ended."""
         try:
-            # A new handle: psutil remembers the program of a handle across an exec.
+            # A new handle is needed: psutil caches the program of a handle, even after an exec.
             return self._describe(*self._open(pid))
         except self._errors:
             self._handles.pop(pid, None)
@@ -102,9 +103,9 @@ class ProcessReader:
             return ""
 
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
-        """Return what a process has used until now, None if it has ended.
+        """Return what a process has used since its start; None if it has ended.
 
-        Memory and disk bytes are read only if `full`: each takes another file.
+        Memory and disk bytes are read only if `full`, because each needs another file.
         """
         try:
             return self._measure(self._handle(pid), full=full)
@@ -113,7 +114,7 @@ class ProcessReader:
             return None
 
     def written_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths of the files that a process has open for writing, () if unknown.
+        """Return the paths of the files that a process has open for writing; () if unknown.
 
         macOS and Windows do not show whether a file is open for writing. There, all open files are
         returned.
@@ -127,7 +128,7 @@ class ProcessReader:
         return tuple(sorted(file.path for file in files or () if getattr(file, "mode", "") != "r"))
 
     def namespace_mismatch(self, pid: int) -> str:
-        """Return which namespace separates a process from this machine, "" if none does."""
+        """Return the namespace in which a process differs from this machine; "" if none."""
         return self._procfs.namespace_mismatch(pid) if self._procfs else ""
 
     def inner_pid(self, pid: int) -> int:
@@ -190,15 +191,15 @@ class ProcessReader:
         )
 
     def _handle(self, pid: int) -> Handle:
-        """Return a handle, which may be of a process that has ended. Raises one of `_errors`."""
+        """Return the handle of a process, which may have ended. Raises one of `_errors`."""
         if pid not in self._handles:
             self._open(pid)
         return self._handles[pid][1]
 
     def _open(self, pid: int) -> tuple[ProcessId, int, Handle]:
-        """Return the process that has a pid: its identity, its parent's pid and a new handle.
+        """Return the identity of the process with this pid, its parent's pid, and a new handle.
 
-        Raises one of `_errors` if there is none.
+        Raises one of `_errors` if there is no such process.
         """
         handle = self._psutil.Process(pid)
         identity, parent_pid = self._identify(handle)
@@ -206,10 +207,10 @@ class ProcessReader:
         return identity, parent_pid, handle
 
     def _identify(self, handle: Handle) -> tuple[ProcessId, int]:
-        """Return the identity and the parent's pid, 0 if unknown. Raises one of `_errors`.
+        """Return the identity of a process, and its parent's pid or 0. Raises one of `_errors`.
 
-        On Linux, these are of the process that has the pid now. Elsewhere, psutil raises
-        NoSuchProcess if that is not the process of the handle.
+        On Linux, this is the process that has the pid now. On other systems, psutil raises
+        NoSuchProcess if the pid was reused since the handle was created.
         """
         if self._procfs:
             parent_pid, start_ticks = self._procfs.parent_and_start(handle.pid)
@@ -219,7 +220,7 @@ class ProcessReader:
         return ProcessId(handle.pid, start_ticks), parent_pid
 
     def _ask(self, handle: Handle, question: str) -> Any:  # noqa: ANN401 psutil has no types
-        """Return an answer of psutil, None if it is refused or unknown on this system.
+        """Call a method of a psutil handle; None if access is denied or the method does not exist.
 
         Raises psutil.NoSuchProcess if the process has ended and its parent has waited for it.
         """

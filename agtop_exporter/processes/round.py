@@ -14,17 +14,18 @@ from agtop_exporter.processes.facts import (
 from agtop_exporter.processes.groups import Group
 from agtop_exporter.signature import RegistryEntry
 
-START_SLACK_SECONDS = 0.5  # between the start of a process and its time as it was calculated
+START_SLACK_SECONDS = 0.5  # largest error of the computed start time of a process
 
 Place = tuple[str, str]  # agent, working directory
 
 
 class Round:
-    """The processes and the sessions, and the bindings that were found until now.
+    """The processes, the sessions, and the bindings that have been found so far.
 
-    `bound` has the session of each settled process by its leaf, without hosts. `barred` processes
-    are known to run a session without a transcript. `ended` has the sessions whose process has
-    ended since their last record, and when that was noticed.
+    `bound` maps the leaf of a process that is not a host to its session. `barred` has the processes
+    that certainly run a session that is not in `sessions`. `ended` has the sessions whose process
+    has ended since their last record, with the time at which the end was noticed. `nearby` has the
+    sessions by agent and directory.
     """
 
     def __init__(
@@ -60,13 +61,13 @@ class Round:
         }
 
     def _all_ended(self) -> dict[SessionKey, float]:
-        # A time ahead of the clock was noticed before the clock was set back.
+        # A time in the future was stored before the clock was set back.
         ended = {key: min(when, self.now) for key, when in self.previous.ended.items()}
         for key, binding in self.previous.bindings.items():
             if binding.liveness == "live" and binding.process not in self.alive:
                 ended[key] = self.now
         for key, contestants in self.previous.contested.items():
-            if not contestants <= self.alive:  # perhaps the one that has ended ran this session
+            if not contestants <= self.alive:  # the process that ended may have run this session
                 ended[key] = self.now
         return {key: when for key, when in ended.items() if key in self.sessions}
 
@@ -118,18 +119,18 @@ class Round:
             return False
         if not session.facts.cwd or self.directory(session) != owner.place[1]:
             return False
-        # A directory in a container has nothing to do with the one of that name outside.
-        if owner.leaf.container or self.only_waits(owner, session):
+        # A directory in a container is not the directory with the same path outside.
+        if owner.leaf.container or self.is_idle_wrapper(owner, session):
             return False
         if active is None:
             return key not in self.ended
         since_end = active > self.ended.get(key, 0.0)
         return since_end and active >= owner.leaf.started_at - START_SLACK_SECONDS
 
-    def only_waits(self, owner: Group, session: SessionState) -> bool:
-        """Return whether a process is a wrapper, and its child has ended since the last record.
+    def is_idle_wrapper(self, owner: Group, session: SessionState) -> bool:
+        """Return whether a process is a wrapper whose agent process ended after the last record.
 
-        Such a process ends soon after its child. It did not write the session.
+        Such a process ends soon after its child. It does not write to the session.
         """
         ended = self.former_wrappers.get(owner.leaf.id)
         return ended is not None and (session.facts.last_active or 0.0) <= ended

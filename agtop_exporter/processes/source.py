@@ -1,8 +1,8 @@
-"""Finds the processes of agents and their descendants, and what all of them used.
+"""Finds the processes of agents and their descendants, and samples their resource usage.
 
 A process is read in full while it is young. After that, each tick samples only the members of the
-agents' process trees, and checks a part of the other processes for a new program. Thus a machine
-with many processes costs little per tick.
+agents' process trees, and checks a part of the other processes for a new program. This keeps a tick
+short on a machine with many processes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,9 +19,9 @@ from agtop_exporter.processes.trees import Known, Sampled, find_roots
 from agtop_exporter.signature import ProcessSignature
 
 _YOUNG_SECONDS = 15.0
-"""Until this age a process is read in every tick: a shell forks first and executes later."""
+"""Age until which a process is read in every tick. A new process often executes another program."""
 _CHECK_TICKS = 16
-"""Each known process is checked once in so many ticks: it may have executed another program."""
+"""Number of ticks in which each known process is checked once for a new program."""
 _OTHER_USER = "other_user"
 
 
@@ -29,18 +29,18 @@ class ProcessSource(Protocol):
     """Returns process tables."""
 
     def sample(self, now: float) -> ProcessTable:
-        """Return the agents' processes as of `now`, unix seconds.
+        """Return the agents' processes at `now` (unix seconds).
 
-        It raises nothing: if the processes cannot be listed, the table is not `complete`.
+        No error is raised. If the processes cannot be listed, the table is not `complete`.
         """
 
 
 class Reader(Protocol):
-    """Answers one question about one process at a time; `ProcessReader` describes each.
+    """Reads one process at a time. `ProcessReader` documents the methods.
 
-    A process may end, or execute another program, before, during and after every question. None,
-    "" and () mean that a process has ended or does not show something. OSError means that the
-    system itself cannot be read.
+    A process may end, or execute another program, before, during or after any call. None, "" and ()
+    mean that the process has ended or that the value is not readable. OSError means that the system
+    itself cannot be read.
     """
 
     def boot_id(self) -> str: ...  # noqa: D102 see ProcessReader
@@ -63,24 +63,25 @@ def system_processes(
 ) -> ProcessSource:
     """Return the source for this machine.
 
-    It shows the processes that match one of the `signatures`, which are by agent, and that belong
-    to these users; None stands for all users. `procfs` is where Linux shows processes. One program
-    can read one such path only.
+    It returns the processes that match one of the `signatures` (by agent name) and that belong to
+    one of the users `uids`. None means all users. `procfs` is the path of the proc file system on
+    Linux. A program can use only one such path.
     """
     return ProcessTracker(ProcessReader(procfs), signatures=signatures, uids=uids)
 
 
 def users_of(homes: Iterable[Path]) -> frozenset[int] | None:
-    """Return the owners of the homes, the user of this process if no home exists, None on Windows.
+    """Return the user ids of the owners of the homes.
 
-    A container that runs as root, or as a user of its own, thus finds the agents of its host.
+    If no home exists, the result is the user of this process. On Windows, the result is None. The
+    owners are used because an exporter in a container may run as another user than the agents.
     """
     owners = platforms.owners(homes)
     return frozenset({platforms.user_id()}) if owners is not None and not owners else owners
 
 
 class ProcessTracker:
-    """Follows the processes of a reader from tick to tick."""
+    """Keeps the known processes of a reader between ticks, so that each tick reads little."""
 
     def __init__(
         self,
@@ -99,11 +100,11 @@ class ProcessTracker:
         self._counted: dict[ProcessId, set[str]] = {}  # the reasons that a process is counted for
 
     def sample(self, now: float) -> ProcessTable:
-        """Return the agents' processes and their descendants as of `now`, unix seconds.
+        """Return the agents' processes and their descendants at `now` (unix seconds).
 
-        Processes change while they are read. Therefore the trees are found twice: first to select
-        the processes to sample, then among the samples that agree with what is known. Only the
-        latter are in the table.
+        Processes change while they are read. Therefore the trees are built twice: first to select
+        the processes to sample, then from the processes whose sample agrees with the known facts.
+        Only the latter are in the table.
         """
         self._tick += 1
         try:
@@ -135,7 +136,7 @@ class ProcessTracker:
         )
 
     def _follow_clock(self, step: float) -> None:
-        """Correct the starts of all known processes after the clock was set."""
+        """Add a step of the clock, in seconds, to the start times of all known processes."""
         if step:
             for pid, known in self._known.items():
                 started_at = known.process.started_at + step
@@ -143,7 +144,7 @@ class ProcessTracker:
                 self._known[pid] = msgspec.structs.replace(known, process=process)
 
     def _look(self, pids: set[int], now: float) -> None:
-        """Update what is known about all processes; `pids` are all that exist."""
+        """Update the known processes. `pids` has the pids of all processes."""
         for pid in self._known.keys() - pids:
             self._forget(pid)
         for pid in sorted(pids):
@@ -161,7 +162,7 @@ class ProcessTracker:
         return sample is None or not _agree(sample, known.process)
 
     def _examine(self, pid: int) -> None:
-        """Read a process in full and remember it, or forget it if it has ended."""
+        """Read a process in full and store it, or remove it if it has ended."""
         process, earlier = self._reader.look(pid), self._known.get(pid)
         if process is None or (earlier and earlier.process.id != process.id):
             self._forget(pid)
@@ -188,7 +189,7 @@ class ProcessTracker:
             hidden_agent=(
                 recognised.agent if recognised and foreign and self._reader.inner_pid(pid) else ""
             ),
-            # Kernel threads and processes of other users never show all: two reads are enough.
+            # Kernel threads and other users' processes are never complete: two reads are enough.
             incomplete=partial and not (earlier and earlier.incomplete),
         )
 
@@ -198,9 +199,9 @@ class ProcessTracker:
     def _sampled(self, members: Iterable[ProcessId]) -> dict[int, Sampled]:
         """Return the samples of the members by pid.
 
-        Parents come first, so that a child's usage is not counted again in its parent's. A member
-        that has changed since it was last read is read and sampled once more. One that has ended,
-        or that keeps changing, is left out.
+        Parents are sampled before their children. Otherwise a child that ends in between would be
+        counted twice. A member that has changed since it was last read is read and sampled once
+        more. A member that has ended, or that changes again, is left out.
         """
         sampled: dict[int, Sampled] = {}
         for member in sorted(members, key=lambda process: (process.start_ticks, process.pid)):
@@ -210,10 +211,10 @@ class ProcessTracker:
         return sampled
 
     def _sample_one(self, pid: int) -> Sampled | None:
-        """Return the sample of a known process, None if the process has changed.
+        """Return the sample of a known process; None if the process has changed.
 
-        A process that has changed is read again. Open files are read before the sample: a sample of
-        the same process and program confirms them.
+        A process that has changed is read again. Open files are read before the sample, so that a
+        sample with the known process and program confirms that they belong to it.
         """
         known = self._known.get(pid)
         if known is None:
@@ -243,5 +244,5 @@ class ProcessTracker:
 
 
 def _agree(sample: ProcessSample, process: Process) -> bool:
-    """Return whether a sample shows the process and the program that are known."""
+    """Return whether a sample has the identity, the name and the state of a known process."""
     return (sample.id, sample.comm, sample.zombie) == (process.id, process.comm, process.zombie)

@@ -1,4 +1,4 @@
-"""Process trees: finds the agent process that each process belongs to; no I/O."""
+"""Builds process trees: finds the agent process to which each process belongs. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, Re
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
-    """A process as it was when it was last read in full.
+    """The state of a process when it was last read in full.
 
-    `recognised` is None if the process is not an agent's or is left out. `hidden_agent` is the
-    agent of a process that is left out because another user owns it, and that is in a container.
+    `recognised` is None if the process is not an agent's or is left out. `hidden_agent` is set if
+    the process is left out because it runs in a container and belongs to another user.
     """
 
     process: Process
     recognised: Recognised | None = None
     hidden_agent: str = ""
-    incomplete: bool = False  # it was read during an exec or an exit: read it again
+    incomplete: bool = False  # it was read during an exec or an exit, and must be read again
 
     @property
     def is_root(self) -> bool:
-        """Whether this is an agent with its own tree; a helper belongs to its parent's tree."""
+        """Whether the process has its own tree: it is an agent's process and not a helper."""
         return self.recognised is not None and self.recognised.role != "helper"
 
 
@@ -31,16 +31,16 @@ class Sampled(msgspec.Struct, frozen=True, gc=False):
 
     known: Known
     sample: ProcessSample
-    open_files: tuple[str, ...] = ()  # of a root, for writing
+    open_files: tuple[str, ...] = ()  # files open for writing; known for roots only
 
 
 def find_roots(
     known: Mapping[int, Known], earlier: Mapping[ProcessId, ProcessId]
 ) -> dict[ProcessId, ProcessId]:
-    """Return the root of every member of a tree, the members of a tree parents first.
+    """Map every member of a process tree to its root. In each tree, parents come first.
 
-    `known` contains all processes by pid. Every root is its own root. `earlier` is the previous
-    result: a process whose parent has ended stays in the tree of the agent that started it.
+    `known` contains all processes by pid. A root is mapped to itself. `earlier` is the previous
+    result. It keeps a process whose parent has ended in the tree of the agent that started it.
     """
     children: dict[int, list[Known]] = defaultdict(list)
     agents: list[Known] = []
@@ -65,7 +65,7 @@ def _adopt(
     children: Mapping[int, list[Known]],
     roots: dict[ProcessId, ProcessId],
 ) -> None:
-    """Add a process and those of its descendants that have no tree yet to the tree of `root`."""
+    """Add a process and its descendants to the tree of `root`, unless they are in another tree."""
     queue = [start]
     for item in queue:
         member = item.process.id
@@ -75,6 +75,6 @@ def _adopt(
         queue.extend(
             child
             for child in children.get(member.pid, ())
-            # A child cannot be older than its parent: then the pid of its parent was reused.
+            # A child is never older than its parent. If it is, the parent's pid was reused.
             if not child.is_root and child.process.id.start_ticks >= member.start_ticks
         )

@@ -1,4 +1,7 @@
-"""Resources used by the process trees of sessions and agents, as totals that never fall; no I/O."""
+"""Sums the resources used by the process trees of sessions and agents. Performs no I/O.
+
+The totals never decrease.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -16,15 +19,16 @@ from agtop_exporter.processes.growth import (
     plus,
 )
 
-_SHORTEST_SECONDS = 0.001  # between two samples: a shorter time gives no useful rate
-_REMEMBERED = 1024  # processes that are kept after they disappear: a read error can hide them
+_SHORTEST_SECONDS = 0.001  # shortest time between two samples that gives a useful rate
+_REMEMBERED = 1024  # processes that are kept after they disappear, because a read error hides them
 
 
 class TreeUsage(msgspec.Struct, frozen=True):
     """The state between two rounds. It is stored in the ledger, so totals survive a restart.
 
-    `pending` maps the root of a tree without a session to what the tree used. The first session of
-    the tree gets it.
+    `last` has the samples of the last round, and `gone` those of processes that have disappeared.
+    `owed` is the unreaped usage by parent. `pending` maps the root of a tree without a session to
+    the usage of the tree, which is added to the first session of the tree.
     """
 
     boot_id: str = ""
@@ -40,7 +44,7 @@ class TreeUsage(msgspec.Struct, frozen=True):
 class AgentUsage(msgspec.Struct, frozen=True, gc=False):
     """The processes of one agent on this machine, with and without a session.
 
-    The memory is the sum over all of them, 0 if there are none.
+    `rss_bytes` and `vms_bytes` are sums over all of them, and 0 if there are none.
     """
 
     processes: int = 0
@@ -48,8 +52,6 @@ class AgentUsage(msgspec.Struct, frozen=True, gc=False):
     duplicate_processes: int = 0
     rss_bytes: int | None = 0
     vms_bytes: int | None = 0
-    disk_read_bytes: int | None = None
-    disk_written_bytes: int | None = None
 
 
 class UsageRound(msgspec.Struct, frozen=True):
@@ -61,7 +63,7 @@ class UsageRound(msgspec.Struct, frozen=True):
 
 
 def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> UsageRound:
-    """Add what processes used since the last table to the totals of their sessions and agents.
+    """Add the usage since the last table to the totals of the sessions and agents.
 
     A table that is not complete adds nothing.
     """
@@ -72,7 +74,11 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
     spent, owed = _spent(previous, table)
     owners = _owners(matches)
     sessions, agents, pending = _credit(
-        previous, table, spent=spent, owners=owners, strangers=frozenset(matches.strangers)
+        previous,
+        table,
+        spent=spent,
+        owners=owners,
+        container_orphans=frozenset(matches.container_orphans),
     )
     state = TreeUsage(
         boot_id=table.boot_id,
@@ -102,24 +108,19 @@ def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
 
 
 def past_usage(state: TreeUsage, session: SessionKey) -> ProcessUsage | None:
-    """Return the totals of a session without a process, None if it never had a process."""
+    """Return the totals of all processes that a session has had; None if it never had one."""
     spent = state.sessions.get(session)
     return None if spent is None else _usage(spent, ())
 
 
 def process_match(
-    matches: Matches,
-    usages: Mapping[SessionKey, ProcessUsage],
-    session: SessionKey,
-    *,
-    parent: SessionKey | None = None,
+    matches: Matches, usages: Mapping[SessionKey, ProcessUsage], session: SessionKey
 ) -> ProcessMatch | None:
-    """Return the process of a session, or of the `parent` of a subagent; None if there is none.
+    """Return the process of a top-level session; None if it has none.
 
-    A subagent shows the usage of its parent's process. Sums must include parents only.
+    A process that has ended or that hosts several sessions has no usage.
     """
-    key = parent or session
-    binding = matches.bindings.get(key)
+    binding = matches.bindings.get(session)
     if binding is None:
         return None
     shown = binding.liveness == "live" and binding.role == "session"
@@ -130,12 +131,12 @@ def process_match(
         confidence=binding.confidence,
         evidence=binding.evidence,
         role=binding.role,
-        usage=usages.get(key) if shown else None,
+        usage=usages.get(session) if shown else None,
     )
 
 
 def _owners(matches: Matches) -> dict[ProcessId, SessionKey]:
-    """Return the session of each root. A host has many sessions, so its usage belongs to none."""
+    """Return the session of each root. A host has no entry, because it runs many sessions."""
     by_leaf = {
         binding.process: key
         for key, binding in matches.bindings.items()
@@ -147,7 +148,7 @@ def _owners(matches: Matches) -> dict[ProcessId, SessionKey]:
 def _spent(
     previous: TreeUsage, table: ProcessTable
 ) -> tuple[dict[ProcessId, ResourceTotals], dict[ProcessId, UnreapedUsage]]:
-    """Return what each process used since the last table, and the unreaped usage that is left."""
+    """Return the usage of each process since the last table, and the remaining unreaped usage."""
     fresh = newly_unreaped(previous.last, table.samples, owed=previous.owed)
     spent: dict[ProcessId, ResourceTotals] = {}
     owed: dict[ProcessId, UnreapedUsage] = {}
@@ -169,19 +170,19 @@ def _credit(
     *,
     spent: Mapping[ProcessId, ResourceTotals],
     owners: Mapping[ProcessId, SessionKey],
-    strangers: Collection[ProcessId],
+    container_orphans: Collection[ProcessId],
 ) -> tuple[
     dict[SessionKey, ResourceTotals], dict[str, ResourceTotals], dict[ProcessId, ResourceTotals]
 ]:
     """Return the totals of sessions, of agents, and of trees without a session.
 
-    A tree in a container counts for its agent from the first match with a session on.
+    A tree in a container is counted for its agent once it has been matched with a session.
     """
     sessions, agents = dict(previous.sessions), dict(previous.agents)
     pending = {root: item for root, item in previous.pending.items() if root in table.samples}
     for process, root in table.roots.items():
         agent, key = table.agents[root].agent, owners.get(root)
-        if root not in strangers:
+        if root not in container_orphans:
             counted = spent[process]
             if key is not None and table.processes[root].container:
                 counted += pending.get(root, ResourceTotals())
@@ -195,10 +196,10 @@ def _credit(
 
 
 def _highest(previous: TreeUsage, table: ProcessTable) -> dict[ProcessId, ProcessSample]:
-    """Return the samples with the largest number of written bytes that each process ever had.
+    """Return the samples, each with the largest `written_bytes` that its process has had.
 
-    The number falls if a file is deleted before it reached the disk. What a process then writes
-    counts only above the number that was counted already.
+    The value decreases if a file is deleted before it reaches the disk. Further writes count only
+    when the value exceeds the number of bytes that were counted before.
     """
     samples = dict(table.samples)
     for process, sample in table.samples.items():
@@ -236,7 +237,7 @@ def _session_usages(
     usages: dict[SessionKey, ProcessUsage] = {}
     for key, processes in members.items():
         usage = _usage(state.sessions[key], [table.samples[process] for process in processes])
-        # All that a new tree has used would appear as the rate of one interval.
+        # A new tree gets no rate: its whole usage would appear in one interval.
         if elapsed >= _SHORTEST_SECONDS and not previous.last.keys().isdisjoint(processes):
             recent = sum((spent[process] for process in processes), ResourceTotals())
             usage = msgspec.structs.replace(
@@ -269,7 +270,7 @@ def _agent_usages(
 ) -> dict[str, AgentUsage]:
     samples: dict[str, list[ProcessSample]] = defaultdict(list)
     for process, root in table.roots.items():
-        if root not in matches.strangers:
+        if root not in matches.container_orphans:
             samples[table.agents[root].agent].append(table.samples[process])
     usages: dict[str, AgentUsage] = {}
     for agent in sorted(samples.keys() | state.agents.keys()):
@@ -281,8 +282,6 @@ def _agent_usages(
             duplicate_processes=sum(key.agent == agent for key in matches.duplicates.values()),
             rss_bytes=usage.rss_bytes if usage.processes else 0,
             vms_bytes=usage.vms_bytes if usage.processes else 0,
-            disk_read_bytes=usage.disk_read_bytes,
-            disk_written_bytes=usage.disk_written_bytes,
         )
     return usages
 

@@ -1,8 +1,8 @@
 """Finds which of several processes wrote the latest record of a session. Performs no I/O.
 
-Two processes of an agent in one directory look alike, and an agent may begin a new session without
-a new process (`/new`). What each process wrote since the last round distinguishes them: only a
-process that wrote something can have written the record.
+Two processes of an agent in one directory cannot be distinguished by their properties, and an agent
+may start a new session in the same process (`/new`). The number of written bytes distinguishes the
+processes: a process that has written nothing since the last round has not written the record.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping
 from agtop_exporter.processes.facts import ProcessId, Written
 
 LEAST_RECORD_BYTES = 100
-"""No record of a session is smaller.
+"""Smallest size of a session's record.
 
-A process that waits writes a few bytes to wake its threads.
+A waiting process writes fewer bytes, to wake its threads.
 """
 
 Growth = Mapping[ProcessId, Written]
@@ -20,7 +20,7 @@ Growth = Mapping[ProcessId, Written]
 
 
 def growth(before: Mapping[ProcessId, Written], now: Mapping[ProcessId, Written]) -> Growth:
-    """Return what the processes of both rounds wrote between them."""
+    """Return the bytes written between two rounds, for processes that are in both."""
     return {
         process: Written(
             _difference(before[process].characters, written.characters),
@@ -32,16 +32,17 @@ def growth(before: Mapping[ProcessId, Written], now: Mapping[ProcessId, Written]
 
 
 def writer(candidates: Collection[ProcessId], written: Growth, *, new: bool) -> ProcessId | None:
-    """Return the only candidate that can have written a record; None if several can have.
+    """Return the only candidate that can have written a record; None if none or several can.
 
-    `written` is what the candidates wrote since a time before the record was written. A candidate
-    whose writes are unknown can have written it. The record is the first of its session if `new`.
+    `written` has the bytes that the candidates wrote since a time before the record was written. A
+    candidate counts as a possible writer if its number of written characters is unknown. `new`
+    means that the record is the first one of its session.
     """
     if not written.keys() >= set(candidates):
         return None
     able = [process for process in candidates if _wrote_record(written[process])]
     if len(able) > 1 and new:
-        # The first record of a file changes a block of the disk; a terminal has none.
+        # The first record of a file changes a disk block. Output to a terminal does not.
         able = [process for process in able if written[process].disk_bytes != 0] or able
     return able[0] if len(able) == 1 else None
 

@@ -1,7 +1,7 @@
 """Pushes the latest snapshot to an OpenTelemetry receiver, in a separate thread.
 
-Importing this package does not import OpenTelemetry. The modules `library_log`, `options` and
-`delivery` do not either.
+Importing this package, or its modules `library_log`, `options` and `delivery`, does not import
+OpenTelemetry.
 """
 
 import threading
@@ -11,7 +11,7 @@ from agtop_exporter.model import Snapshot
 from agtop_exporter.push.delivery import Delivery
 
 FLUSH_SECONDS = 3.0
-"""How long the daemon waits for the last push when it stops. It must stop within 5 s."""
+"""Time limit of the last push when the daemon stops. The daemon must stop within 5 s."""
 
 
 class Pusher:
@@ -25,7 +25,7 @@ class Pusher:
         self._thread: threading.Thread | None = None
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Make `snapshot` the one of the next push. The first push starts at once."""
+        """Set the snapshot of the next push. The first push starts at once."""
         self._latest = snapshot
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="otlp-push", daemon=True)

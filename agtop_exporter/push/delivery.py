@@ -1,6 +1,6 @@
-"""The content of each push, and what follows from its outcome. Independent of the protocol.
+"""Determines the content of each push, and handles its outcome. Independent of the protocol.
 
-There is no queue: a push contains the current values, so the next push replaces one that failed.
+There is no queue. A push contains the current values, so the next push replaces a failed push.
 """
 
 import math
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The outcome of one push. `failure` is empty if it was delivered."""
+    """The outcome of one push. `failure` is "" if the push was delivered."""
 
     failure: str = ""
     retry_after_seconds: float = 0.0  # requested by the receiver
@@ -45,17 +45,17 @@ class Sender(Protocol):
     def send(
         self, exposition: Exposition, *, time: float, start_of: StartOf, delta: bool
     ) -> Outcome:
-        """Deliver, with retries, within the timeout of the options."""
+        """Deliver the exposition, with retries, within the timeout of the options."""
 
     def close(self) -> None:
-        """Cancel a delivery in progress, and refuse others."""
+        """Cancel a delivery in progress, and reject later ones."""
 
 
 class Delivery:
-    """Pushes snapshots one after the other, and keeps the one that was delivered last.
+    """Pushes snapshots one after the other, and stores the one that was delivered last.
 
-    A new counter series is delivered at its start value first, so that the receiver sees the first
-    increase. Pages do the same for their scrapers, independently of the pushes.
+    A new counter series is delivered with its start value first, so that the receiver can compute
+    the first increase. The pages do the same for their scrapers, independently of the pushes.
     """
 
     def __init__(
@@ -67,15 +67,18 @@ class Delivery:
         telemetry: Telemetry,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Prepare. `metadata` is that of the ledger; `jitter` returns a number from 0 to 1."""
+        """Start without a push. `metadata` is that of the ledger.
+
+        `jitter` returns a random number from 0 to 1, which varies the pauses after failures.
+        """
         self._telemetry = telemetry
         telemetry.declare("otlp_exports")
         telemetry.declare("otlp_export_errors")
         self._sender = sender
         self._options = options
         self._jitter = jitter
-        self._pushed: Snapshot | None = None  # the latest that was delivered
-        self._publication: Publication | None = None  # what was delivered of it
+        self._pushed: Snapshot | None = None  # the snapshot that was delivered last
+        self._publication: Publication | None = None  # the delivered values of `_pushed`
         self._counted_from = _number(metadata.get(SINCE))
         self._before = Delivered.decode(metadata.get(DELIVERED)) if options.delta else None
         self._to_remember: dict[str, bytes] = {}
@@ -85,7 +88,7 @@ class Delivery:
         self._closed = threading.Event()
 
     def save_state(self, ledger: Ledger) -> None:
-        """Write the state that has changed since the last call, in the thread of the ledger."""
+        """Write the state that has changed since the last call. Call it in the ledger's thread."""
         while self._to_remember:
             ledger.remember(*self._to_remember.popitem())
 
@@ -143,10 +146,10 @@ class Delivery:
         return publication, outcome
 
     def _start_of(self, snapshot: Snapshot) -> StartOf:
-        """Return the function that gives the start time of a series.
+        """Return the function that returns the start time of a series in unix seconds.
 
-        Counters of a session start with the session. All others start with the first session,
-        since they include the history. Both are the same after a restart.
+        Counters of a session start with the session. All other counters start with the first
+        session, because they include the history. These times do not change with a restart.
         """
         began = {(s.agent, s.session_id): s.started_at for s in snapshot.sessions if s.started_at}
         if self._counted_from is None:

@@ -1,6 +1,6 @@
-"""Increases of the counters since the last delivered push, for delta temporality.
+"""Computes the increases of the counters since the last delivered push, for delta temporality.
 
-The last delivered values are stored, so that the first push after a restart is a delta too.
+The delivered values are stored, so that the first push after a restart contains increases as well.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ COUNTED = ("counter", "histogram")
 
 
 def growth(now: Exposition, before: Exposition) -> Exposition:
-    """Return `now` with the differences of its counters to those of `before`.
+    """Return `now` with the increases of its counters since `before`.
 
-    Series that are not in `before` are left out. Nothing is lost, since a new series is published
-    at its start value first (`zero_first`).
+    Series that are not in `before` are left out. No increase is lost, because a new series is
+    published with its start value first; see `zero_first`.
     """
     values = {
         (family.metric.name, labels): value for family in before for labels, value in family.samples
@@ -57,7 +57,7 @@ def _difference(now: Value, before: Value) -> Value:
         return HistogramValue(now.bounds, tuple(counts), max(0.0, now.sum - before.sum))
     if isinstance(now, HistogramValue) or isinstance(before, HistogramValue):
         raise TypeError("a number and a histogram")
-    return max(0, now - before)  # a session decreases if the ledger was removed
+    return max(0, now - before)  # a value is smaller if the ledger was deleted
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
     @classmethod
     def decode(cls, data: bytes | None) -> "Delivered | None":
-        """Decode the result of `encode`, or return None if that is not possible."""
+        """Decode the result of `encode`; None if it is invalid."""
         with contextlib.suppress(msgspec.MsgspecError):
             return msgspec.msgpack.decode(data, type=cls) if data else None
         return None
@@ -92,7 +92,7 @@ class Delivered(msgspec.Struct, frozen=True):
         return msgspec.msgpack.encode(self)
 
     def publication(self) -> Publication:
-        """Return the counters as the last publication."""
+        """Return the counters as a publication."""
         metrics = {metric.name: metric for metric in CATALOGUE}
         samples: dict[str, list[tuple[Labels, Value]]] = {}
         for name, labels, value in (*self.numbers, *self.distributions):
@@ -106,10 +106,10 @@ class Delivered(msgspec.Struct, frozen=True):
         )
 
     def known(self, snapshot: Snapshot) -> Snapshot:
-        """Return `snapshot` with only the sessions that had started at the time of the push.
+        """Return `snapshot` with only the sessions that had started before the push.
 
-        None of them is published. The delivered values of old sessions are not stored: a session
-        that continues after a restart starts from its current values.
+        None of them is in `published`. The delivered values of closed sessions are not stored, so a
+        session that continues after a restart starts with its current values.
         """
         begun = (s for s in snapshot.sessions if (s.started_at or self.time) <= self.time)
         return msgspec.structs.replace(

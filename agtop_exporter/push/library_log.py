@@ -1,7 +1,8 @@
-"""Passes the errors of the OpenTelemetry exporters on to the log, without secrets.
+"""Writes the errors of the OpenTelemetry exporters to the log, without secrets.
 
-They are for people only: whether a push was delivered is the result of the export. The libraries
-log URLs with their passwords and whole gRPC endpoints, so every message is redacted.
+The program does not use these messages: the result of an export determines whether it was
+delivered. The libraries log URLs with passwords and whole gRPC endpoints, so every message is
+redacted.
 """
 
 import logging
@@ -12,11 +13,11 @@ import structlog
 
 LIBRARIES = ("opentelemetry", "urllib3")
 REDACTED = "[redacted]"
-SHORTEST_SECRET = 4  # characters; to replace shorter ones would make messages illegible
+SHORTEST_SECRET = 4  # characters; replacing shorter ones would make messages illegible
 
 _USER_AND_PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
 _QUERY = re.compile(r"\?[^\s'\")]*")
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of a Python object: it differs in each message
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # address of a Python object, which always differs
 
 log = structlog.get_logger()
 
@@ -25,7 +26,7 @@ class LibraryLog(logging.Handler):
     """A handler that logs each error once, until `delivered` is called."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Become the only handler of the libraries. `secrets` are replaced in every message."""
+        """Replace the handlers of the libraries. `secrets` are removed from messages."""
         super().__init__(logging.ERROR)
         self._secrets = sorted(secrets, key=len, reverse=True)
         self._last = ""

@@ -1,7 +1,8 @@
-"""The push options of the standard `OTEL_*` variables. The exporter library reads the others.
+"""Reads the push options from the standard `OTEL_*` variables.
 
-Specification: <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>. Its times are in
-milliseconds. The Python library reads the timeout as seconds, so it is passed as an argument.
+The exporter library reads the variables that are not used here. Specification:
+<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>. Times are in milliseconds there. The
+Python library reads the timeout in seconds, so the timeout is passed as an argument.
 """
 
 import re
@@ -24,12 +25,12 @@ DEFAULT_TIMEOUT_MS = 10_000.0
 DEFAULT_EXPORT_TIMEOUT_MS = 30_000.0
 SHORTEST_MS = 100.0
 
-# One header that the library accepts: a token, "=", printable ASCII without quote, ";", backslash.
+# A header that the library accepts: a token, "=", printable ASCII without quote, ";" and backslash.
 _HEADER = re.compile(r"[!#-'*+\-.0-9A-Z^-z|~]+[ \t]*=[ !#-+\--:<-\[\]-~]*")
 
 
 class PushOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to push. Times are in seconds."""
+    """The options of a push. Times are in seconds."""
 
     protocol: Protocol = "http/protobuf"
     interval_seconds: float = DEFAULT_INTERVAL_MS / 1000
@@ -65,7 +66,7 @@ def push_options(environment: Mapping[str, str]) -> PushOptions:
 
 
 def switched_off(environment: Mapping[str, str]) -> str:
-    """Return the variable that disables the push, or an empty string."""
+    """Return the name of the variable that disables the push; "" if none does."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return "OTEL_SDK_DISABLED"
     if environment.get("OTEL_METRICS_EXPORTER", "").strip().lower() == "none":
@@ -74,7 +75,7 @@ def switched_off(environment: Mapping[str, str]) -> str:
 
 
 def secrets(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the values of the headers and the password of the endpoint."""
+    """Yield the values of the headers and the password of the endpoint, which may be "" each."""
     for header in environment.get(_name("HEADERS", environment), "").split(","):
         value = header.partition("=")[2].strip()
         yield from (value, unquote(value), *unquote(value).split())
@@ -97,7 +98,7 @@ def _check_headers(environment: Mapping[str, str], mistakes: list[str]) -> None:
 
 
 def _name(what: str, environment: Mapping[str, str]) -> str:
-    """Return the name of the variable for `what`: the one for metrics only, if it is set."""
+    """Return the name of the variable for `what`. A variable for metrics only takes precedence."""
     special = f"OTEL_EXPORTER_OTLP_METRICS_{what}"
     return special if environment.get(special) else f"OTEL_EXPORTER_OTLP_{what}"
 
@@ -128,7 +129,7 @@ def _seconds(
 def _is_delta(environment: Mapping[str, str], mistakes: list[str]) -> bool:
     """Return whether delta temporality is preferred.
 
-    `lowmemory` means cumulative here: it prefers delta only where totals need extra memory.
+    `lowmemory` counts as cumulative, because totals need no extra memory here.
     """
     name = _name("TEMPORALITY_PREFERENCE", environment)
     text = environment.get(name, "").strip().lower() or "cumulative"

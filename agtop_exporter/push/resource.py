@@ -1,7 +1,7 @@
 """The OpenTelemetry resource of the pushes. It is the same after every restart.
 
-`OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` override its attributes. There is no process id,
-because backends make labels of attributes: each restart would start new series.
+`OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` override its attributes. It has no process id:
+backends convert attributes to labels, so each restart would create new series.
 """
 
 import platform
@@ -39,7 +39,7 @@ def resource(uid: int, *, homes: Sequence[str] = ()) -> Resource:
 
 
 def machine_id(files: Sequence[Path]) -> str:
-    """Return the machine id from the first of `files` that contains one, else ""."""
+    """Return the machine id from the first of `files` that contains one; "" if none does."""
     for file in files:
         try:
             text = file.read_text("ascii").strip()
@@ -51,10 +51,10 @@ def machine_id(files: Sequence[Path]) -> str:
 
 
 def hashed_host_id(machine: str) -> UUID:
-    """Return a UUID derived from the machine id, which machine-id(5) says not to publish."""
+    """Return a UUID derived from the machine id, which is confidential; see machine-id(5)."""
     return uuid5(NAMESPACE, machine)
 
 
 def instance_id(host_id: UUID, uid: int, *, homes: Sequence[str] = ()) -> str:
-    """Return the id of this exporter, from its host, its user and the homes that it scans."""
+    """Return the id of this exporter, derived from its host, its user and its homes."""
     return str(uuid5(host_id, "\0".join([str(uid), *homes])))

@@ -1,6 +1,7 @@
-"""OTLP over HTTP or gRPC, by the exporters of OpenTelemetry, which are given finished metrics.
+"""Sends metrics over OTLP, by HTTP or gRPC, with the exporters of OpenTelemetry.
 
-They retry within the timeout. The result of an export decides whether a push was delivered.
+The exporters receive complete metrics and retry within the timeout. The result of an export
+determines whether the push was delivered.
 """
 
 from collections.abc import Iterable
@@ -21,9 +22,9 @@ from agtop_exporter.push.transport import OtlpSession
 from agtop_exporter.render import otlp
 
 POINTS_PER_REQUEST = 15_000
-"""About 2 MB: gRPC receivers refuse more than 4 MB by default."""
+"""About 2 MB. By default, gRPC receivers reject more than 4 MB."""
 
-NOT_DELIVERED = "not delivered"  # the library's log has the reason
+NOT_DELIVERED = "not delivered"  # the reason is in the library's log
 
 
 class OtlpSender:
@@ -37,9 +38,9 @@ class OtlpSender:
         genai: bool = False,
         secrets: Iterable[str] = (),
     ) -> None:
-        """Prepare to send, without connecting. `secrets` are kept out of the log.
+        """Create the exporter, without connecting. `secrets` are removed from log messages.
 
-        With `genai`, the metrics of the GenAI semantic conventions are sent too.
+        With `genai`, the metric of the GenAI semantic conventions is sent as well.
         """
         self._library_log = LibraryLog(secrets)
         self._resource = resource
@@ -54,7 +55,7 @@ class OtlpSender:
     def send(
         self, exposition: Exposition, *, time: float, start_of: StartOf, delta: bool
     ) -> Outcome:
-        """Deliver, with retries, within the timeout."""
+        """Deliver the exposition, with retries, within the timeout of the options."""
         data = otlp.render(
             exposition,
             self._resource,
@@ -73,7 +74,7 @@ class OtlpSender:
         return last if last.failure else Outcome(failure=NOT_DELIVERED)
 
     def close(self) -> None:
-        """Cancel a delivery in progress, and refuse others."""
+        """Cancel a delivery in progress, and reject later ones."""
         self._exporter.shutdown()
 
 

@@ -1,8 +1,8 @@
-"""The HTTP session of the OTLP exporter: which credentials and proxies it uses, and what it gets.
+"""The HTTP session of the OTLP exporter: its credentials, its proxies, and its last response.
 
-The exporter retries within its timeout. It follows no redirect, but takes one for a success, and
-it ignores partial success. This session therefore raises at a redirect, and keeps what the last
-response says.
+The exporter retries within its timeout. It does not follow redirects, but counts them as success,
+and it ignores partial success. Therefore this session raises an exception for a redirect, and
+stores the outcome of the last response.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ from agtop_exporter.push.delivery import Outcome
 
 
 class OtlpSession(requests.Session):
-    """A session that sends only configured credentials, and to this machine without a proxy.
+    """A session that sends only configured credentials, and uses no proxy for this machine.
 
-    It reads the variables for proxies and certificates, but no `~/.netrc`. `outcome` is that of
-    the last request since `begin`.
+    It uses the environment variables for proxies and certificates, but not `~/.netrc`. `outcome` is
+    the outcome of the last request since the call of `begin`.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class OtlpSession(requests.Session):
         self.begin(0.0)
 
     def begin(self, time: float) -> None:
-        """Begin a push at `time` (unix seconds)."""
+        """Reset the outcome for a push at `time` (unix seconds)."""
         self.outcome = Outcome()
         self._time = time
 
@@ -68,8 +68,8 @@ class OtlpSession(requests.Session):
 class _ConfiguredCredentials(AuthBase):
     """The user and password in the URL of the endpoint, if there are any.
 
-    A session without `auth` reads `~/.netrc`, and replaces the configured `Authorization` header
-    by the credentials that it finds there.
+    A session without `auth` would read `~/.netrc`, and replace the configured `Authorization`
+    header by the credentials in that file.
     """
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -79,10 +79,11 @@ class _ConfiguredCredentials(AuthBase):
 
 
 def retry_after_seconds(response: requests.Response, now: float) -> float:
-    """Return the pause that a response asks for, from its `Retry-After` (RFC 9110, 10.2.3).
+    """Return the pause that a response requests by `Retry-After` (RFC 9110, 10.2.3); 0 if none.
 
-    A date is relative to the response's `Date`, because the clock of the receiver may be wrong;
-    without one, it is relative to `now` (unix seconds).
+    The header may contain a date. The pause is then the difference to the `Date` of the response,
+    because the clock of the receiver may be wrong. Without `Date`, it is the difference to `now`
+    (unix seconds).
     """
     text = response.headers.get("Retry-After", "0").strip()
     with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Renderers: functions that turn a snapshot or an exposition into text or bytes.
+"""Renderers: functions that convert a snapshot or an exposition to text or bytes.
 
-They do no I/O and read no clock.
+They perform no I/O and read no clock.
 """

@@ -1,10 +1,10 @@
-"""Renders an exposition as the metrics of one OpenTelemetry request. It sends nothing.
+"""Renders an exposition as the metrics of one OpenTelemetry request. Performs no I/O.
 
     agtop.tokens {token} Sum, monotonic: {agent: "claude", model: ..., token.type: "input"} 1200
     agtop.sessions {session} Gauge: {agent: "claude", state: "running"} 2
 
-An attribute has the name of a label with dots instead of underscores. Prometheus translates the
-names of metrics and attributes to the names on the page (`Metric.otel_name`).
+The name of an attribute is that of the label, with dots instead of underscores. Prometheus converts
+the names of metrics and attributes to those of the `/metrics` page; see `Metric.otel_name`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,15 +26,15 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agtop_exporter import __version__
 from agtop_exporter.metrics import Exposition, Family, HistogramValue, Labels, Metric, Value
-from agtop_exporter.model import TOKEN_TYPES
+from agtop_exporter.model import NANOSECONDS, TOKEN_TYPES
 
 StartOf = Callable[[Metric, Labels], float]
-"""Returns the time at which a counter series started, in unix seconds."""
+"""A function that returns the time at which a counter series started, in unix seconds."""
 
 FRACTIONAL_UNITS = frozenset({"s", "1", "{USD}"})
 """Units whose values are always sent as floats, so that a series does not change its type."""
 
-NANOSECONDS = 1_000_000_000
+
 SCOPE = InstrumentationScope("agtop_exporter", __version__)
 
 DIRECTIONS = {kind: "output" if kind == "output" else "input" for kind in TOKEN_TYPES}
@@ -66,9 +66,9 @@ def render(  # noqa: PLR0913 - the parts of a request besides its values
 ) -> MetricsData:
     """Return `exposition` as OpenTelemetry metrics with the timestamp `time` (unix seconds).
 
-    `delta` is true if the counters hold increases since their start instead of totals. `genai` adds
-    the metric `gen_ai.client.token.usage` of the GenAI semantic conventions, which repeats the
-    tokens.
+    With `delta`, the counters contain increases since their start time instead of totals. `genai`
+    adds the metric `gen_ai.client.token.usage` of the GenAI semantic conventions. It contains the
+    same tokens again.
     """
     request = _Request(time=time, start_of=start_of, delta=delta)
     metrics = [request.metric(family) for family in exposition]
@@ -140,10 +140,10 @@ class _Request:
         )
 
     def token_usage(self, families: Mapping[str, Family]) -> list[OtlpMetric]:
-        """Return the tokens by agent and model as the GenAI conventions define them.
+        """Return the tokens by agent and model in the form of the GenAI semantic conventions.
 
-        Cached input counts as `input` there. The tokens of single requests are not known, so the
-        histogram has a sum, the number of requests and one bucket. Source (development status):
+        Cached input counts as `input`. The tokens of single requests are unknown here, so the
+        histogram has the sum, the number of requests and one bucket. Source (development status):
         <https://github.com/open-telemetry/semantic-conventions-genai>.
         """
         tokens, requests = (

@@ -137,7 +137,7 @@ class Guard:
             await self._app(scope, receive, send_guarded)
 
     def _is_known(self, host: str) -> bool:
-        if self._hosts is None or not host:  # browsers always send it
+        if self._hosts is None or not host:  # browsers always send the Host header
             return True
         name = host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]
         name = name.strip("[").rstrip(".").lower()

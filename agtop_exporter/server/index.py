@@ -8,12 +8,12 @@ from collections.abc import Callable
 from html import escape
 
 from agtop_exporter.model import Cost, ProcessUsage, Session, Snapshot, TokenCounts
-from agtop_exporter.render.table import MISSING, age, compact, money
+from agtop_exporter.render.table.columns import MISSING, age, compact, money
 
 REFRESH_SECONDS = 10
 
 Figure = Callable[[Session, float], str]
-"""Returns the text of a cell for a session at a time (unix seconds)."""
+"""A function of a session and a time (unix seconds) that returns the text of a cell."""
 
 STYLE = """
 :root {

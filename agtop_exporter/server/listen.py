@@ -11,15 +11,15 @@ from starlette.types import ASGIApp
 
 from agtop_exporter.model import AgtopError
 
-GRACE_SECONDS = 1  # for unfinished responses when the server stops
-STOP_SECONDS = 2.0
+GRACE_SECONDS = 1  # time limit of unfinished responses when the server stops
+STOP_SECONDS = 2.0  # time limit for the end of the server's thread
 
 
 class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         for connection in tuple(self.server_state.connections):
-            connection.transport.abort()  # of clients that do not read their responses
+            connection.transport.abort()  # clients that do not read their responses
 
 
 @contextmanager

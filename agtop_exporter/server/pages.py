@@ -1,4 +1,4 @@
-"""The pages of one refresh, rendered and compressed once, so that a scrape only sends bytes."""
+"""Renders and compresses the pages of a refresh once, so that a scrape only sends bytes."""
 
 import gzip
 

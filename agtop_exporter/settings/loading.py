@@ -28,9 +28,10 @@ class SettingsError(AgtopError):
 def load_settings(
     flags: Mapping[str, Any], environment: Mapping[str, str], *, config: Path | None = None
 ) -> Settings:
-    """Merge flags over variables over the file over the defaults. `config` must exist if given.
+    """Return the merged settings. Flags override variables, and variables override the file.
 
-    Raises SettingsError. A value is checked even if another source overrides it.
+    `config` is the path of the file, which must exist. A value is validated even if another source
+    overrides it. Raises SettingsError with all mistakes.
     """
     mistakes: list[str] = []
     origins = (_from_file(config, mistakes), _from_variables(environment), _from_flags(flags))
@@ -41,7 +42,7 @@ def load_settings(
     mistakes += _conflict(settings, (flags_given, variables, file))
     if mistakes:
         raise SettingsError("\n".join(mistakes))
-    return Settings(**dict(settings))  # of that class: two equal settings compare equal
+    return Settings(**dict(settings))  # instances of one class can be compared
 
 
 def _validated(*layers: Mapping[str, Any]) -> Settings:
@@ -61,14 +62,14 @@ def _validated(*layers: Mapping[str, Any]) -> Settings:
 
 
 class Layer(PydanticBaseSettingsSource):
-    """A source of settings: values by the names of the settings."""
+    """A source of settings: a mapping of names to values."""
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
         super().__init__(settings_cls)
         self._values = values
 
     def get_field_value(self, _field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the value of a field, its name, and False: the value needs no decoding."""
+        """Return the value of a field, its name, and False, because the value is decoded."""
         return self._values.get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -78,15 +79,15 @@ class Layer(PydanticBaseSettingsSource):
 
 @dataclass
 class Origin:
-    """The values of one source by setting name, and the names that the user wrote."""
+    """The values of one source by setting name, and the spelling of the names in that source."""
 
     values: dict[str, Any]
     spelling: Spelling
     where: Callable[[Keys], tuple[int, str]]
-    """Returns the line of a value (0 if there are no lines) and the start of its message."""
+    """Returns the line of a value (0 without lines) and the start of the message about it."""
 
     def check(self) -> list[str]:
-        """Remove invalid values, and return one line for each mistake."""
+        """Remove invalid values, and return one message for each mistake."""
         if not self.values:
             return []
         try:
@@ -118,7 +119,7 @@ def _from_flags(flags: Mapping[str, Any]) -> Origin:
 
 
 def _from_file(config: Path | None, mistakes: list[str]) -> Origin:
-    """Read the file. Top-level keys may be written with hyphens, like flags."""
+    """Read the file. Top-level keys may have hyphens, as flags do."""
     data: dict[str, Any] = {}
     text = ""
     if config is not None:
@@ -193,9 +194,10 @@ class Variables(EnvSettingsSource):
 
 
 def _kubernetes_services(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the prefixes of the variables with which Kubernetes describes services to a pod.
+    """Return the prefixes of the variables that Kubernetes sets for its services.
 
-    A service called agtop-exporter sets AGTOP_EXPORTER_SERVICE_HOST, AGTOP_EXPORTER_PORT, ...:
+    For a service named agtop-exporter, a pod has AGTOP_EXPORTER_SERVICE_HOST,
+    AGTOP_EXPORTER_PORT and others, which are not settings. Source:
     <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>.
     """
     suffix = "SERVICE_HOST"

@@ -1,4 +1,4 @@
-"""Converts the errors of pydantic to one sentence for each mistake."""
+"""Converts validation errors of pydantic to messages, one sentence for each mistake."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -13,11 +13,11 @@ from agtop_exporter.pricing.override_fields import KEYS
 from agtop_exporter.settings.fields import FIELDS, Form
 from agtop_exporter.settings.toml import Keys, dotted
 
-SHOWN_CHARACTERS = 60  # of a value in a message
-SHOWN_BITS = 64  # of a whole number
+SHOWN_CHARACTERS = 60  # longest value in a message
+SHOWN_BITS = 64  # largest whole number in a message
 
 Spelling = Callable[[str], str]
-"""How a source writes the name of a setting: `interval`, `AGTOP_INTERVAL` or `--interval`."""
+"""Returns the name of a setting in one source: `interval`, `AGTOP_INTERVAL` or `--interval`."""
 
 
 def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, str]]:
@@ -98,7 +98,7 @@ def _own_words(one: ErrorDetails, _spelling: Spelling) -> str:
 SENTENCES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyType(
     {"extra_forbidden": _unknown, "value_error": _own_words, "agent": _unknown_agent}
 )
-"""Messages by pydantic's type of error. All other types: the value is not what was expected."""
+"""Functions by pydantic's type of error. All other types use `_expected`."""
 
 
 def _price_mistakes(one: ErrorDetails) -> Iterator[tuple[Keys, str]]:

@@ -34,12 +34,12 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         raise TomlError(f"{path}: nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         raise TomlError(_syntax(path, str(error))) from error
-    except ValueError as error:  # Python's limit for the conversion of text
+    except ValueError as error:  # Python limits the number of digits of a number
         raise TomlError(f"{path}: a number has too many digits") from error
 
 
 def _syntax(path: Path, reason: str) -> str:
-    """Return a syntax error as path:line:column: message, the form that editors recognise."""
+    """Return a syntax error in the form `path:line:column: message`, which editors recognise."""
     found = POSITION.fullmatch(reason)
     if not found:
         return f"{path}: {reason[:1].lower()}{reason[1:]}"
@@ -50,8 +50,8 @@ def _syntax(path: Path, reason: str) -> str:
 def key_lines(text: str) -> dict[Keys, int]:
     """Return the line, from 1, on which each key of a valid TOML text is first set.
 
-    The parser reports no positions, so it is given one statement at a time: lines are added until
-    they parse. A header line sets the table of the statements below it.
+    The parser reports no positions. Therefore the text is parsed statement by statement: lines are
+    added to a statement until it is valid. A header sets the table of the statements below it.
     """
     lines: dict[Keys, int] = {}
     table: Keys = ()
@@ -73,7 +73,7 @@ def key_lines(text: str) -> dict[Keys, int]:
 
 
 def _keys(value: object) -> Iterator[Keys]:
-    """Yield the keys to everything in a value, outer keys before inner keys."""
+    """Yield the path of keys to each nested value, outer keys before inner keys."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield (key,)

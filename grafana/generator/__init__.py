@@ -1,1 +1,1 @@
-"""Builds the Grafana dashboards; `grafana/generate.py` writes them as JSON."""
+"""Generates the Grafana dashboards. `grafana/generate.py` writes them as JSON."""

@@ -1,4 +1,4 @@
-"""All dashboards, and the files that they are committed as."""
+"""The list of all dashboards, and their files."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Cost by model, project and agent, and savings by the prompt cache."""
+"""The dashboard of cost by model, project and agent, and of savings by the prompt cache."""
 # ruff: noqa: S106 - a token_type is no password
 
 from generator.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries

@@ -1,4 +1,4 @@
-"""Health of the exporter: scans, errors and resource usage."""
+"""The dashboard of the exporter itself: scans, errors and resource usage."""
 
 from functools import partial
 

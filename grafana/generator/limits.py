@@ -1,4 +1,4 @@
-"""Usage of the providers' rate-limit windows."""
+"""The dashboard of the providers' rate-limit windows."""
 
 from generator.panels import BLUE, ORANGE, RED, bars, board, row, steps, table, timeseries
 from generator.variables import Selectors

@@ -1,4 +1,4 @@
-"""Overview: cost, activity and sessions that wait for a human."""
+"""The overview dashboard: cost, activity and sessions that wait for a human."""
 # ruff: noqa: S106 - a token_type is no password
 
 from generator.panels import (

@@ -1,8 +1,8 @@
-"""Builds Grafana dashboards as plain dicts: the few panels that ours are made of.
+"""Builds dashboards and panels as plain dicts.
 
-A builder of our own, since the Grafana Foundation SDK is in alpha, sorts its releases so that an
-unpinned install gives the oldest Grafana's types, and sets no ids of panels. The JSON is that of
-Grafana 11.6 (`schemaVersion` 41); ids and places follow from the order, so diffs stay small.
+The Grafana Foundation SDK is not used: it is in alpha, an unpinned install gives the types of the
+oldest Grafana, and it sets no panel ids. The JSON is that of Grafana 11.6 (`schemaVersion` 41). Ids
+and positions follow from the order of the panels, so diffs stay small.
 """
 
 from generator.variables import DATASOURCE, variables_of
@@ -20,7 +20,7 @@ STATE_COLOURS = {
 
 
 def query(expression, legend="", *, now=False, table=False, ref="A"):
-    """Return a target; `now` asks for the last value only."""
+    """Return a target. With `now`, it is an instant query."""
     return {
         "datasource": DATASOURCE,
         "editorMode": "code",
@@ -34,7 +34,7 @@ def query(expression, legend="", *, now=False, table=False, ref="A"):
 
 
 def queries(*pairs, now=False):
-    """Return a target for each (expression, legend)."""
+    """Return a target for each pair of an expression and a legend."""
     return [
         query(expression, legend, now=now, ref=chr(ord("A") + index))
         for index, (expression, legend) in enumerate(pairs)
@@ -42,7 +42,7 @@ def queries(*pairs, now=False):
 
 
 def steps(*pairs, base=GREEN):
-    """Return thresholds: `base` below the first (value, colour)."""
+    """Return thresholds: the colour `base`, and then pairs of a lower bound and a colour."""
     first = [{"color": base, "value": None}]
     return {
         "mode": "absolute",
@@ -53,7 +53,7 @@ def steps(*pairs, base=GREEN):
 def panel(kind, title, description, targets, **settings):
     """Return a panel of any kind.
 
-    Settings: `unit`, `empty` (what it says without data), `width` of 24 and `height`, `thresholds`,
+    Settings: `unit`, `empty` (text without data), `width` of 24 and `height`, `thresholds`,
     `options`, `custom`, `defaults`, `overrides`, `transformations`, `links`.
     """
     defaults = {
@@ -80,7 +80,7 @@ def panel(kind, title, description, targets, **settings):
 
 
 def stat(title, description, expression, **settings):
-    """Return one big figure of now."""
+    """Return a panel with one current value."""
     options = {
         "colorMode": "value",
         "graphMode": "none",
@@ -96,7 +96,7 @@ def stat(title, description, expression, **settings):
 
 
 def timeseries(title, description, *pairs, stack=False, **settings):
-    """Return lines over time, one for each series of the (expression, legend) pairs."""
+    """Return a panel with lines over time, for pairs of an expression and a legend."""
     custom = {
         "drawStyle": "line",
         "lineInterpolation": "linear",
@@ -122,7 +122,7 @@ def timeseries(title, description, *pairs, stack=False, **settings):
 
 
 def bars(title, description, *pairs, **settings):
-    """Return one bar for each series, of now."""
+    """Return a panel with one bar for the current value of each series."""
     options = {
         "displayMode": "basic",
         "orientation": "horizontal",
@@ -142,8 +142,9 @@ def bars(title, description, *pairs, **settings):
 def table(title, description, columns, *, labels=(), hidden=(), **settings):
     """Return a table: a row for each label set, a column for each query and label.
 
-    `columns` are dicts with `expr`, `title`, `unit`, and perhaps `bar` (a maximum), `thresholds`,
-    `links`; `labels` are (label, title) pairs in the order of the columns, `hidden` other labels.
+    `columns` are dicts with `expr`, `title`, `unit`, and optionally `bar` (a maximum),
+    `thresholds`, `links`. `labels` are (label, title) pairs in the order of the columns, and
+    `hidden` has other labels.
     """
     targets, overrides, names = [], [], {}
     for index, column in enumerate(columns):
@@ -205,7 +206,7 @@ def _column(column):
 
 
 def coloured(colours):
-    """Return overrides that give series their colours by name."""
+    """Return overrides that set the colours of series by name."""
     return [
         {
             "matcher": {"id": "byName", "options": name},
@@ -216,12 +217,12 @@ def coloured(colours):
 
 
 def row(title, *panels):
-    """Return a titled row and its panels, which flow from left to right."""
+    """Return a row with a title, and its panels from left to right."""
     return [{"type": "row", "title": title, "collapsed": False, "panels": []}, *panels]
 
 
 def board(name, description, *rows, since="now-6h"):
-    """Return a dashboard; its variables are those that its queries use."""
+    """Return a dashboard with the variables that its queries use."""
     panels = _placed([panel for panels in rows for panel in panels])
     link = {
         "type": "dashboards",

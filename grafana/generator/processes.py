@@ -1,4 +1,4 @@
-"""CPU, memory and disk use of the agents' processes."""
+"""The dashboard of CPU, memory and disk use of the agents' processes."""
 
 from generator.panels import ORANGE, bars, board, row, stat, steps, timeseries
 from generator.variables import Selectors

@@ -1,4 +1,4 @@
-"""Active and recent sessions."""
+"""The dashboard of active and recent sessions."""
 
 from generator.overview import SESSION_LINK
 from generator.panels import (
@@ -23,7 +23,7 @@ NONE = "No active or recent sessions."
 
 
 def of_session(expression):
-    """Sum what a session has several series of, under the labels that all columns share."""
+    """Sum the series of a session by the labels that all columns share."""
     return f"sum by ({SESSION}) ({expression})"
 
 

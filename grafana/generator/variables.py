@@ -37,16 +37,16 @@ LABEL_OF = {"session": "session_id"}
 
 
 class Selectors:
-    """Writes selectors that filter by job, instance and, where the metric has them, more."""
+    """Writes selectors that filter by job and instance, and by other labels of the metric."""
 
     def __init__(self, *filters):
-        """Take the variables that the dashboard filters by."""
+        """Set the variables by which the dashboard filters."""
         self.filters = filters
 
     def __call__(self, metric, **matchers):
-        """Return the selector of a metric of the catalogue.
+        """Return the selector of a metric in the catalogue.
 
-        A matcher is `label="value"`, or has its operator with it: `label="!=value"`.
+        A matcher is `label="value"`, or contains its operator: `label="!=value"`.
         """
         wanted = [
             name for name in self.filters if LABEL_OF.get(name, name) in LABELS[family_of(metric)]
@@ -57,17 +57,17 @@ class Selectors:
         return f"{metric}{{{', '.join(pairs)}}}"
 
     def rate(self, metric, **matchers):
-        """Return the growth per second, as finely as the picture can show."""
+        """Return the increase per second over the interval of a point."""
         return f"rate({self(metric, **matchers)}[$__rate_interval])"
 
     def grown(self, metric, **matchers):
-        """Return the growth in the time that the dashboard shows."""
+        """Return the increase in the time range of the dashboard."""
         return f"increase({self(metric, **matchers)}[$__range])"
 
     def info(self):
-        """Return what each session is, of one series each.
+        """Return the info series of each session, one per session.
 
-        After a change of the model a back end that is pushed to has two for some minutes.
+        After a change of the model, a backend that receives pushes has two for some minutes.
         """
         return f"topk by ({SESSION}) (1, {self('agtop_session_info')})"
 
@@ -76,16 +76,16 @@ class Selectors:
         return f"{expression} * on ({SESSION}) group_left ({added}) {self.info()}"
 
     def named(self, expression):
-        """Add the project, and the end of the id as `session`: enough to tell sessions apart.
+        """Add the project, and the end of the id as `session`, which distinguishes sessions.
 
-        Without the model: a line would end where a session changes it.
+        The model is not added, because a line would end when a session changes its model.
         """
         known = self.with_project(expression, added="project")
         return f'label_replace({known}, "session", "$1", "session_id", ".*(.{{8}})")'
 
 
 def family_of(name):
-    """Return the metric's name in the catalogue: without the suffix of a histogram's series."""
+    """Return the name of a metric in the catalogue, without the suffix of a histogram series."""
     families = {metric.name for metric in CATALOGUE if metric.kind == "histogram"}
     for suffix in HISTOGRAM_SUFFIXES:
         if name.removesuffix(suffix) in families:
@@ -99,7 +99,7 @@ def _matcher(label, value):
 
 
 def variables_of(panels):
-    """Return the variables that the panels' queries use; those of the linter are always there."""
+    """Return the variables in the panels' queries, and those that the linter requires."""
     expressions = " ".join(
         target["expr"] for panel in panels for target in panel.get("targets", ())
     )

@@ -1,4 +1,7 @@
-"""Antigravity's files have no schema: what cannot be told for certain is absent."""
+"""Antigravity: cases that readers of its databases may get wrong.
+
+The files have no published schema. Values that cannot be determined for certain are absent.
+"""
 
 import base64
 import os
@@ -63,7 +66,7 @@ def database(home, **values):
 
 
 def conversation(home, *rows, steps=(), metadata=b"", folder="antigravity-cli"):
-    """Write a conversation: rows of responses and steps, and the metadata; return its path."""
+    """Write a conversation with rows of responses, steps and metadata; return its path."""
     path = home / f".gemini/{folder}/conversations/{ID}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as connection:
@@ -82,7 +85,7 @@ def conversation(home, *rows, steps=(), metadata=b"", folder="antigravity-cli"):
 
 
 def message(values):
-    """Return a message; a value is a number, a text, bytes or the values of another message."""
+    """Return an encoded message. A value is a number, text, bytes, or the fields of a message."""
     return b"".join(
         field(number, message(value) if isinstance(value, dict) else value)
         for number, value in values.items()

@@ -1,6 +1,6 @@
-"""Claude Code: the cases that readers of its transcripts are known to get wrong.
+"""Claude Code: cases that readers of its transcripts are known to get wrong.
 
-The ids are those of the acceptance list; plans and credentials are not read here.
+The ids are those of the acceptance list. Plans and credentials have tests of their own.
 """
 
 import json
@@ -24,7 +24,7 @@ def chat(tmp_path):
     "name", [SESSION, "agent-c3c3c3c3", "not-a-uuid", SESSION.replace("-", "")]
 )
 def test_c01_a_file_of_another_program_is_no_session(tmp_path, name):
-    """By what it holds: a transcript that somebody renamed is one still."""
+    """The content decides: a renamed transcript is still a transcript."""
     told = Told(claude.AGENT, write(tmp_path / f"{name}.jsonl", {"note": "of another program"}))
     assert not told.ledger.sessions
     assert told.total("scan_records") == 1
@@ -67,7 +67,7 @@ def test_c03_flat_cache_creation_is_5m(chat, nested):
     ],
 )
 def test_thinking_is_a_part_of_the_output(chat, thoughts, reasoning):
-    """Of 2.1.332; what is more than the output is no part of it."""
+    """Version 2.1.332 records it. A value above the output is cut to the output."""
     chat.assistant("m1", usage={"output_tokens": 5, "output_tokens_details": thoughts})
     assert chat.told().tokens(SESSION) == TokenCounts(output=5, reasoning=reasoning)
 
@@ -150,7 +150,7 @@ def test_c20_titles_of_any_alphabet(chat):
 
 @pytest.mark.parametrize("fork_first", [False, True])
 def test_c20_ids_in_two_files_count_once(tmp_path, chat, fork_first):
-    """A fork of 2.0: a line of its own, then lines that are older."""
+    """A fork of version 2.0 has one line of its own, and then older lines."""
     chat.user("Go").assistant("m1").assistant("m2")
     fork = Claude(tmp_path, OTHER, day="2026-03-03").untimed("mode")
     fork.add("queue-operation")
@@ -166,7 +166,7 @@ def test_c20_ids_in_two_files_count_once(tmp_path, chat, fork_first):
 
 @pytest.mark.parametrize("copy_first", [False, True])
 def test_c20_continued_by_1_0(tmp_path, chat, copy_first):
-    """Copies keep message and uuid, lose requestId, and have the time of their making."""
+    """Copies keep message and uuid, have no requestId, and have the time of the copy."""
     chat.version = "1.0.100"
     chat.user("Go").assistant("m1", tool("Bash"), stop="tool_use").result("toolu_1")
     chat.assistant("m2")
@@ -194,7 +194,7 @@ def test_c20_continued_by_1_0(tmp_path, chat, copy_first):
 
 
 def test_c20_a_copy_alone_counts(tmp_path):
-    """Claude Code deletes after 30 days: then the copy is all there is."""
+    """Claude Code deletes transcripts after 30 days. Then only the copy remains."""
     copy = Claude(tmp_path).assistant("m1", requestId=None)
     assert copy.told().tokens(SESSION).output == 5
 
@@ -231,8 +231,8 @@ def test_a_line_that_does_not_split_its_cache_writes_adds_none(chat, lines):
     assert chat.told().tokens(SESSION) == TokenCounts(input=10, cache_write_1h=100, output=50)
 
 
-def test_of_two_equal_claims_the_earlier_stays(tmp_path, chat):
-    """An id of the API is unique: a later line with it is of the same response."""
+def test_a_response_in_two_sessions_belongs_to_the_earlier_one(tmp_path, chat):
+    """An id of the API is unique, so a later line with it belongs to the same response."""
     message = "msg_01XFDUDYJgAACzvnptvVoYEL"
     chat.user("Go").assistant(message).assistant("m2")
     other = Claude(tmp_path, OTHER, day="2026-03-03").user("Go").assistant(message).assistant("m3")
@@ -244,7 +244,7 @@ def test_of_two_equal_claims_the_earlier_stays(tmp_path, chat):
 
 @pytest.mark.parametrize("version", ["2.1", "1.0"])
 def test_without_the_original_the_earliest_copy_has_it(tmp_path, chat, version):
-    """Claude Code deletes the original after 30 days; its copies were made one after the other."""
+    """Claude Code has deleted the original after 30 days, and several copies remain."""
     chat.version = "1.0.100" if version == "1.0" else ""
     chat.user("Go").assistant("m1").assistant("m2")
     first = Claude(tmp_path, OTHER, day="2026-03-03")
@@ -324,7 +324,7 @@ def test_an_interruption_is_idle(chat):
 
 
 def test_a_sidechain_does_not_drive_its_parent(chat):
-    """Of 1.0: its lines are in the main file, its tokens count."""
+    """In version 1.0 its lines are in the main file. Its tokens count, its state does not."""
     chat.assistant("m1", tool("Task"), stop="tool_use")
     chat.user("Look", isSidechain=True)
     chat.assistant("m2", isSidechain=True, model="claude-haiku-4-5")
@@ -428,7 +428,7 @@ def test_a_branch_with_half_a_surrogate_is_still_a_copy(chat):
 
 
 def test_a_rewriting_compaction_counts_nothing_again(chat):
-    """The file is written anew with its later lines, as some compactions do."""
+    """Some compactions rewrite the file with only its later lines."""
     for number in range(10):
         chat.user(f"p{number}").assistant(f"m{number}", tool("Bash", f"t{number}"))
     told = chat.told()

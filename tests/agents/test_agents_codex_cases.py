@@ -1,6 +1,6 @@
-"""Codex: the cases that readers of its rollouts are known to get wrong.
+"""Codex: cases that readers of its rollouts are known to get wrong.
 
-The ids are those of the acceptance list; plans and credentials are not read here.
+The ids are those of the acceptance list. Plans and credentials have tests of their own.
 """
 
 from datetime import datetime
@@ -127,7 +127,7 @@ def test_x16_it_costs_what_it_costs_at_retail(tmp_path):
     assert (cost["billed_usd"], cost["included"]) == (cost["total_usd"], False)
 
 
-def test_x18_a_total_told_again_counts_once(chat):
+def test_x18_a_repeated_total_counts_once(chat):
     first, both = usage(100, 20, 50), usage(300, 20, 90)
     chat.turn()
     for _ in range(3):
@@ -181,7 +181,7 @@ def test_x18_a_replayed_parent_adds_nothing(tmp_path, chat, fork_first):
 
 
 def test_x18_a_fork_begins_at_its_parents_total(chat):
-    """It replays nothing, but its running total goes on where the parent's was."""
+    """It repeats no records, but its running total continues that of the parent."""
     chat.turn().count(usage(10, 0, 1), usage(5_010, 0, 501))
     assert chat.told().tokens(THREAD) == TokenCounts(input=10, output=1)
 
@@ -230,7 +230,7 @@ def test_x18_totals_alone_that_begin_again(chat):
 
 @given(totals=st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), max_size=6))
 def test_a_running_total_grows_by_what_it_adds(totals):
-    """Where any figure has fallen, the total has begun again, and all of it is new."""
+    """If any figure of a total decreases, a new total has started, and all of it counts."""
     before = ()
     for total in totals:
         grown = vector(growth(TotalUsage(*total), before))
@@ -244,7 +244,7 @@ def test_a_running_total_grows_by_what_it_adds(totals):
 
 
 def test_another_rollout_in_the_place_of_one_is_read_from_nothing(tmp_path, chat):
-    """What was remembered of the old one, such as its running total, says nothing of the new."""
+    """The state of the old file, such as its running total, is not used for the new file."""
     told = chat.turn().count(usage(10), usage(10)).told()
     other = Codex(tmp_path, CHILD, day="2026-03-01").turn("gpt-5").count(usage(10), usage(10))
     other.path = chat.path
@@ -267,7 +267,7 @@ def test_a_record_without_the_threads_total_counts_once(chat):
 
 
 def test_counts_that_come_after_the_next_record(chat):
-    """They are written once the tools have run."""
+    """Codex writes the counts after the tools have run."""
     first, both = usage(100, 20, 50), usage(300, 40, 100)
     chat.turn(turn_id="t")
     record(chat, "r1", first, thread_token_usage=first)
@@ -414,7 +414,7 @@ def test_the_fullest_context_is_kept(chat):
 
 
 @pytest.mark.parametrize(("tier", "speed"), [("fast", "priority"), ("default", ""), (None, "")])
-def test_a_dearer_service_is_told(chat, tier, speed):
+def test_a_more_expensive_tier_is_recorded(chat, tier, speed):
     settings = {"model": "gpt-5-codex", "service_tier": tier, "reasoning_effort": "high"}
     chat.turn().event("thread_settings_applied", thread_settings=settings)
     batch = codex.read(str(chat.count(usage(10, output=5)).write()), Cursor())
@@ -437,7 +437,7 @@ def test_a_thread_without_its_first_record_is_named_by_its_file(tmp_path):
 
 
 def test_archived(tmp_path, chat):
-    """`codex archive` moves a rollout; what it said is known."""
+    """`codex archive` moves a rollout. Its records are not counted again."""
     told = chat.turn().count(usage(10), usage(10)).told()
     before = dict(told.ledger.totals)
     moved = chat.path.rename(tmp_path / "archived.jsonl")
@@ -448,7 +448,7 @@ def test_archived(tmp_path, chat):
 
 
 def test_running_totals_may_be_large(chat):
-    """A long thread has used more than any one request can."""
+    """The total of a long thread exceeds the size of any single request."""
     total = usage(5_000_000_000, 4_000_000_000, 9)
     chat.turn().count(usage(10, 0, 9), total).count(usage(10, 0, 9), total)
     told = chat.told()
@@ -468,7 +468,7 @@ def test_roots(tmp_path):
 
 
 def test_a_rollout_without_its_head_is_that_of_its_name(tmp_path):
-    """Codex makes a deleted rollout again, from the next record on."""
+    """Codex creates a deleted rollout again, starting with the next record."""
     chat = Codex(tmp_path, begun=False).turn(cwd="/home/ada/engine").count(usage(10), usage(10))
     told = chat.told()
     assert told.session(THREAD).usage.requests == 1

@@ -1,4 +1,4 @@
-"""Cursor tells little: what it tells is counted once, and what it does not tell is absent."""
+"""Cursor: recorded values are counted once, and values that it does not record are absent."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def test_u01_no_folder_gives_nothing(tmp_path):
     assert counted(tmp_path, AGENT) == {}
 
 
-def test_u02_a_folder_that_is_no_path_stays_its_name(tmp_path):
+def test_u02_a_folder_name_that_is_no_path_is_kept(tmp_path):
     records = [say("user", text(), modelId="claude"), say("assistant", text("Oiled."))]
     write_lines(tmp_path / FOLDER / f"{ID}.jsonl", *records)
     facts = counted(tmp_path, AGENT)[ID].facts
@@ -72,14 +72,14 @@ def directory_of(slug):
     return working_directory(Path(f"/x/.cursor/projects/{slug}/agent-transcripts/{ID}/{ID}.jsonl"))
 
 
-def test_w73_signs_in_a_path_are_found_again(tmp_path):
+def test_signs_in_a_path_are_found_again(tmp_path):
     folder = tmp_path / "my-own_tools" / "engine.v2"
     folder.mkdir(parents=True)
     slug = re.sub("[^A-Za-z0-9]+", "-", str(folder)).strip("-")
     assert directory_of(slug) == str(folder)
 
 
-def test_w73_a_folder_that_is_made_meanwhile_is_found(tmp_path):
+def test_a_folder_that_is_made_meanwhile_is_found(tmp_path):
     folder = tmp_path / "engine"
     slug = re.sub("[^A-Za-z0-9]+", "-", str(folder)).strip("-")
     assert directory_of(slug) == slug
@@ -87,7 +87,7 @@ def test_w73_a_folder_that_is_made_meanwhile_is_found(tmp_path):
     assert directory_of(slug) == str(folder)
 
 
-def test_w73_a_name_of_two_folders_is_that_of_none(tmp_path):
+def test_a_name_of_two_folders_is_that_of_none(tmp_path):
     (tmp_path / "my" / "engine").mkdir(parents=True)
     (tmp_path / "my-engine").mkdir()
     slug = re.sub("[^A-Za-z0-9]+", "-", str(tmp_path / "my-engine")).strip("-")
@@ -185,7 +185,7 @@ def test_a_corrupt_database_is_counted(tmp_path):
 
 
 def test_damage_that_cannot_be_spelt_is_counted(tmp_path):
-    """SQLite names a damaged schema in words that are no text."""
+    """The error message of SQLite for a damaged schema may not be valid UTF-8."""
     path = database(tmp_path, bubble(1, (1, 1)))
     data = path.read_bytes()
     for broken in (b"\xebREATE TABLE", b"CREATE \xebABLE"):

@@ -1,4 +1,4 @@
-"""What every agent's reader makes of its golden home is known to the last figure."""
+"""The events, sessions and metrics of each agent's golden home equal the committed files."""
 
 import json
 import os
@@ -24,7 +24,7 @@ NOT_SHOWN = frozenset({"id", "floor_tokens", "floor_cost"})  # of the ledger's o
 
 
 def plain(value):
-    """Return a value as JSON has it, without the fields that say nothing."""
+    """Return a value as in JSON, without fields that are empty or zero."""
     if isinstance(value, msgspec.Struct):
         return {
             field.name: plain(given)
@@ -39,7 +39,7 @@ def plain(value):
 
 
 def text(rows, home):
-    """Return one JSON object a line; the home directory is `~`."""
+    """Return one JSON object per line. The home directory is written as `~`."""
     lines = (json.dumps(row, ensure_ascii=False) for row in rows)
     return "".join(line.replace(str(home), "~") + "\n" for line in lines)
 
@@ -75,8 +75,8 @@ def test_sessions(agent, home, golden):
 def page(agent, home):
     """Return the page of a home one minute after its last event, with the prices of this module.
 
-    HELP lines are left out: they are the same for every agent. The samples of a family are sorted,
-    because their order depends on that of the files.
+    HELP lines are left out, because they are the same for every agent. The samples of a family are
+    sorted, because their order depends on the order of the files.
     """
     events = [
         event

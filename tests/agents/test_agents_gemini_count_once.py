@@ -1,4 +1,4 @@
-"""Gemini CLI writes messages again, histories again, and everything again as telemetry."""
+"""Gemini CLI repeats messages and histories, and repeats both as telemetry. Each counts once."""
 
 import itertools
 import json
@@ -153,7 +153,7 @@ def test_g10_subagents_are_the_parents(tmp_path):
     write_lines(tmp_path / CHATS / SESSION / f"{child}.jsonl", header(child), user(1, "10:00"))
     sessions = counted(tmp_path, AGENT)
     assert sessions[child].facts.parent_session_id == SESSION
-    assert sessions[child].turns == 0  # what a subagent is told, no user typed
+    assert sessions[child].turns == 0  # no user typed the prompt of a subagent
     assert sessions[SESSION].facts.parent_session_id == ""
 
 
@@ -256,7 +256,7 @@ def test_equal_ids_of_two_sessions_are_two_messages(tmp_path):
 
 
 def test_telemetry_never_repeats_a_transcript_in_any_order(tmp_path):
-    """Whatever has been written of each file when it is read, all is counted once."""
+    """However much of each file has been written when it is read, everything is counted once."""
     chat = tmp_path / CHATS / "session-1.jsonl"
     lines = [header(), user(1, "10:00"), answer(1, "10:01"), user(2, "10:02"), answer(2, "10:03")]
     main = {"session.id": SESSION, "role": "main"}

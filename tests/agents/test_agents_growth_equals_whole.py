@@ -1,4 +1,4 @@
-"""A transcript that is read while it grows, at any instants, gives what it gives at once."""
+"""Reading a growing transcript in any steps gives the same result as reading it at once."""
 
 import shutil
 import sqlite3
@@ -31,7 +31,7 @@ def whole(agent, path):
 
 
 def lines_of(home, agent):
-    """Return (path, bytes) of the transcripts that grow line by line, and take them away."""
+    """Remove the transcripts that grow by lines from a home; return them as (path, bytes)."""
     found = [
         (path, Path(path).read_bytes())
         for _, path in transcripts(home, [agent])
@@ -43,7 +43,7 @@ def lines_of(home, agent):
 
 
 def instants(data):
-    """Return every offset of a small file; of a larger one, those about the ends of its lines."""
+    """Return all offsets of a small file, or those around the line ends of a larger file."""
     if len(data) <= EVERY_PREFIX_BYTES:
         return list(range(1, len(data) + 1))
     ends = [at for at in range(len(data)) if data[at : at + 1] == b"\n"]
@@ -69,10 +69,10 @@ def test_byte_by_byte(agent, home):
 
 
 def whatever_label(series):
-    """Sum over projects and models: usage counts for the one that is known by then.
+    """Sum over projects and models, because usage counts for the label known at that time.
 
-    Tokens without a price are left out: those without a model have none until it is known. So is
-    what Copilot bills: a request of its log has the list price until the store has its credits,
+    Unpriced tokens are left out: tokens without a model are unpriced until the model is known. So
+    is what Copilot bills: a request of its log has the list price until the store has its credits,
     and a counter never falls. The sessions have the credits in any order.
     """
     sums = Counter()
@@ -85,7 +85,7 @@ def whatever_label(series):
 @every_agent
 @given(randomness=st.randoms(use_true_random=False))
 def test_files_that_grow_together(agent, home, tmp_path, randomness):
-    """Totals, and whose the tokens are, do not depend on which file is seen first."""
+    """Totals and the sessions of tokens do not depend on which file is read first."""
     base = tmp_path / "grown"
     shutil.rmtree(base, ignore_errors=True)
     shutil.copytree(home, base)
@@ -119,7 +119,7 @@ def test_files_that_grow_together(agent, home, tmp_path, randomness):
 
 @every_agent
 def test_rows_that_come_one_by_one(agent, home):
-    """A database that is read after each of its statements gives what it gives at the end."""
+    """Reading a database after each of its statements gives the same result as at the end."""
     databases = [path for _, path in transcripts(home, [agent]) if path.endswith(DATABASES)]
     if not databases:
         pytest.skip(f"{agent.name} writes no database")

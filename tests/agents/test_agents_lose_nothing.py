@@ -1,4 +1,4 @@
-"""Whatever becomes of a transcript, what was counted stays counted, and nothing counts twice."""
+"""No change of a transcript removes counted usage or counts it twice."""
 
 import os
 import shutil
@@ -47,14 +47,14 @@ def replace_with_a_part(path):
 
 
 def write_backwards(path):
-    """Write the same lines in another order over the old ones."""
+    """Overwrite a file with its lines in reverse order."""
     lines = path.read_bytes().splitlines(keepends=True)
     if lines and lines[-1].endswith(b"\n"):
         path.write_bytes(b"".join(reversed(lines)))
 
 
 def drop_the_first_lines(path):
-    """Write what a compaction keeps: the later half, in place."""
+    """Overwrite a file with its later half, as a compaction does."""
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[len(lines) // 2 :]))
 
@@ -69,7 +69,7 @@ def writable(home, agent):
 
 
 def touch_on(paths):
-    """Give every file a later date: rewritten files are noticed by size or date."""
+    """Give every file a later modification time, so that a rewritten file is noticed."""
     for path in paths:
         if path.exists():
             status = path.stat()
@@ -96,7 +96,7 @@ def test_accidents(agent, home, accident):
 @every_agent
 @pytest.mark.parametrize("rewriting", REWRITINGS, **by_name)
 def test_rewritings(agent, home, rewriting):
-    """What lost the lines that explain it may count once more; it never counts less."""
+    """A response that lost its context may count twice. The total is never smaller."""
     ledger = Ledger()
     refresh(ledger, home, [agent])
     before = dict(ledger.totals)
@@ -111,7 +111,7 @@ def test_rewritings(agent, home, rewriting):
 
 @every_agent
 def test_truncated_and_grown_again(agent, home):
-    """A file that is cut and then written again to its old length gives nothing new."""
+    """A file that is truncated and then written again to its old length adds nothing."""
     ledger = Ledger()
     refresh(ledger, home, [agent])
     before = used(ledger)
@@ -128,7 +128,7 @@ def test_truncated_and_grown_again(agent, home):
 
 @every_agent
 def test_nothing_new(agent, home):
-    """Reading again what is known changes nothing, also where every file looks new."""
+    """Reading known records again changes nothing, even if every file looks changed."""
     ledger = Ledger()
     refresh(ledger, home, [agent])
     before, sessions_before = totals(ledger), sessions(ledger)
@@ -144,7 +144,7 @@ def test_nothing_new(agent, home):
 
 @every_agent
 def test_a_read_file_is_unchanged(agent, home):
-    """The driver of these tests asks for what is new only; here nothing is."""
+    """The helper of these tests reads only changed files; here no file has changed."""
     ledger = Ledger()
     refresh(ledger, home, [agent])
     for root in agent.roots(home, {}):

@@ -1,6 +1,6 @@
-"""OpenCode: the cases of the acceptance list, of its database and of the JSON files before it.
+"""OpenCode: the cases of the acceptance list, for its database and its older JSON files.
 
-What rows and files that change are worth is in test_opencode_counts_once.
+Rows and files that change have tests in test_opencode_counts_once.
 """
 
 import json
@@ -23,7 +23,7 @@ def seen(home):
 
 
 def accounts(home, **kinds):
-    """Write `auth.json`: provider -> type of its entry."""
+    """Write `auth.json` from a mapping of providers to entry types."""
     entries = {
         name.replace("_", "-"): {"type": kind, "access": CANARY, "refresh": CANARY, "key": CANARY}
         for name, kind in kinds.items()
@@ -32,7 +32,7 @@ def accounts(home, **kinds):
 
 
 def subscriptions(home):
-    """Return what pays for each session; no credential may be seen with it."""
+    """Return the subscription of each session, and check that no credential is shown."""
     document = Look(home, agents=[AGENT]).document()
     assert CANARY not in json.dumps(document)
     return {one["session_id"]: one["subscription"] for one in document["sessions"]}
@@ -83,7 +83,7 @@ def tokens(*, output):
 
 @pytest.mark.parametrize(("write", "output"), [(write_database, 145), (write_files, 140)])
 def test_o25_o30_two_answers_add_up(tmp_path, write, output):
-    """Reasoning is outside output, but up to 1.1 inside it."""
+    """Reasoning is not part of `output`, except in versions up to 1.1."""
     write(tmp_path, two_answers())
     assert seen(tmp_path)["tokens"] == tokens(output=output)
 
@@ -159,7 +159,7 @@ def test_o07_a_refusal_tells_the_windows(tmp_path, write):
 @pytest.mark.parametrize(
     ("kind", "account"), [("api", "Anthropic API key"), ("oauth", "Claude (OAuth)")]
 )
-def test_o08_o10_an_account_has_no_windows_before_one_was_told(tmp_path, write, kind, account):
+def test_o08_o10_an_account_has_no_windows_before_one_is_recorded(tmp_path, write, kind, account):
     accounts(tmp_path, anthropic=kind)
     write(tmp_path, two_answers())
     document = Look(tmp_path, agents=[AGENT]).document()
@@ -175,7 +175,7 @@ def test_o09_nothing_is_nothing(tmp_path):
 
 
 @BOTH
-def test_without_credentials_nobody_knows_who_pays(tmp_path, write):
+def test_without_credentials_the_plan_is_unknown(tmp_path, write):
     write(tmp_path, two_answers())
     assert seen(tmp_path)["subscription"] is None
 

@@ -1,4 +1,4 @@
-"""Whatever bytes a file holds: reading goes on, every other file counts in full, and it is told."""
+"""A file with arbitrary bytes is reported, and every other file is counted in full."""
 
 import random
 import shutil
@@ -43,13 +43,13 @@ def errors(ledger):
 
 
 def is_whole(path):
-    """Say whether a file only counts once it is whole, as a document does."""
+    """Return whether a file counts only when it is complete, as a JSON document does."""
     return path.suffix in (".json", ".log")
 
 
 @every_agent
 def test_cut_anywhere(agent, home):
-    """What a cut file tells is never more than the whole one does."""
+    """A truncated file never has larger figures than the complete file."""
     chance, paths = random.Random(8), paths_of(agent, home)
     for path in paths:
         files = unrelated(path, paths)
@@ -80,7 +80,7 @@ def test_locked_databases_are_read_later(agent, home):
 
 @every_agent
 def test_a_huge_text_costs_no_figure(agent, home):
-    """The longest text of every record grows beyond what a line may be."""
+    """The longest text of every record is extended beyond the limit for a line."""
     once = Ledger()
     refresh(once, home, [agent])
     for path in (path for path in paths_of(agent, home) if path.suffix == ".jsonl"):
@@ -101,14 +101,14 @@ OPENING = frozenset({"open", "os.scandir", "os.listdir", "sqlite3.connect"})
 
 
 class Vanishing:
-    """Deletes a home at the n-th time that something in it is opened."""
+    """Deletes a home when a path in it is opened for the n-th time."""
 
     def __init__(self) -> None:
         self.home = None
         self.left = 0
 
     def look(self, event, arguments):
-        """Hear of an event of the interpreter."""
+        """Handle an audit event of the interpreter."""
         if self.home is None or event not in OPENING or str(self.home) not in str(arguments[:1]):
             return
         self.left -= 1
@@ -118,12 +118,12 @@ class Vanishing:
 
 
 VANISHING = Vanishing()
-sys.addaudithook(VANISHING.look)  # for ever: it does nothing unless it is asked to
+sys.addaudithook(VANISHING.look)  # cannot be removed; inactive by default
 
 
 @every_agent
 def test_files_that_vanish_while_they_are_read(agent, home, tmp_path):
-    """Everything may be gone at any moment: that is no file any more, or an OSError."""
+    """A file may be deleted at any time. The result is an OSError or no file."""
     for number in range(1, 200):
         copy = tmp_path / f"copy{number}"
         shutil.copytree(home, copy)

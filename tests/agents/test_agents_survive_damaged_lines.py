@@ -1,4 +1,4 @@
-"""Whatever a crash puts into a transcript: the good records count, and what was lost is counted.
+"""Damage by a crash costs only the damaged records, which are counted as parse errors.
 
 Crashes, full disks and unsynchronized writers leave byte order marks, runs of NUL bytes, torn
 records before good ones, and records without a newline.
@@ -42,7 +42,7 @@ class Damaged:
         self.records = [line for line in lines_of(self.path) if is_record(line)]
 
     def read(self, change, *, count=3):
-        """Return the ledgers of the undamaged home, and of that in which some lines are changed."""
+        """Return the ledgers of the undamaged home and of the home with changed lines."""
         lines = lines_of(self.path)
         once = read_all(self.home, self.agent)
         places = [at for at, line in enumerate(lines) if is_record(line)]
@@ -67,7 +67,7 @@ def whole(agent, path):
 
 
 def grown(agent, path, data):
-    """Read a file that is written in pieces."""
+    """Read a file while it is written in pieces."""
     text = path.read_bytes()
     cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=8))
     ledger = Ledger()
@@ -120,7 +120,7 @@ def test_nul_bytes_cost_no_record(agent, home, data, length):
 @every_agent
 @given(data=st.data(), glue=st.sampled_from([b"", b"\0\0\0", b"\n", BOM]))
 def test_torn_records_cost_only_themselves(agent, home, data, glue):
-    """A record is torn anywhere; the next one follows it at once, or after NUL bytes."""
+    """A record ends at any byte. The next one follows at once, or after NUL bytes."""
     sure = True
 
     def tear(line, records):
@@ -156,7 +156,7 @@ def test_a_record_that_is_written_twice_counts_once(agent, home, data, between):
 @every_agent
 @pytest.mark.parametrize("glue", [b"", b"\0" * 600, BOM])
 def test_a_file_that_is_written_twice_counts_once(agent, home, glue):
-    """Its copy follows the last record at once, without a newline."""
+    """A copy of the file follows the last record directly, without a newline."""
     once = read_all(home, agent)
     for path in line_files(home, agent):
         text = path.read_bytes()
@@ -167,7 +167,7 @@ def test_a_file_that_is_written_twice_counts_once(agent, home, glue):
 
 @every_agent
 def test_files_without_their_last_newline(agent, home):
-    """Each file ends with its last record; then the newlines follow."""
+    """Each file ends with its last record; the newlines are written later."""
     once, ledger = read_all(home, agent), Ledger()
     files = {path: path.read_bytes() for path in line_files(home, agent)}
     for path, text in files.items():

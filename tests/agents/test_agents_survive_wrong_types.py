@@ -1,4 +1,4 @@
-"""A field of any record may hold anything: reading goes on, and what is counted can be kept."""
+"""A value of any type in any field does not stop a scan, and the result can be stored."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ anything = st.recursive(
 
 
 def places(value, path=()):
-    """List the places of all fields below a JSON value."""
+    """List the paths of all fields in a JSON value."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, inner in items:
         yield (*path, key)
@@ -53,7 +53,7 @@ def put(value, place, new):
 
 
 def records_of(path):
-    """Map the place of each record of a file to it: a text, or a cell of a database."""
+    """Map positions in a file to records. A record is a text or a cell of a database."""
     if path.suffix in DATABASES:
         return cells_of(path)
     whole = dict(enumerate(pieces(path)))
@@ -71,7 +71,7 @@ def pieces(path):
 
 
 def parsed(text):
-    """Return a JSON object or array; None for what is none."""
+    """Return a JSON object or array; None if the text is neither."""
     try:
         record = json.loads(text)
     except (ValueError, TypeError):
@@ -95,7 +95,7 @@ def cells_of(path):
 
 
 def replace(path, place, record):
-    """Write a record in another's place."""
+    """Write a record at the position of another one."""
     if path.suffix in DATABASES:
         table, name, rowid = place
         cell = json.dumps(record) if isinstance(record, dict | list) else record
@@ -111,7 +111,7 @@ def replace(path, place, record):
 
 
 def companions(path):
-    """List what is read with a transcript: OpenCode keeps a file for each message and part."""
+    """List the files that are read with a transcript, such as OpenCode's message and part files."""
     storage = path.parents[2] if path.parents[1].name == "session" else None
     folders = (storage / "message", storage / "part") if storage else ()
     return [path, *(file for folder in folders for file in sorted(folder.rglob("*.json")))]
@@ -149,7 +149,7 @@ def test_any_field_may_hold_anything(agent, home, tmp_path, data):
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 def test_numbers_without_end(agent, home, tmp_path):
-    """Every number of every record is absurd, and the ledger is still kept on disk."""
+    """Every number of every record is impossible, and the ledger can still be stored."""
     for _, name in transcripts(home, [agent]):
         path = Path(name)
         if path.suffix != ".jsonl":

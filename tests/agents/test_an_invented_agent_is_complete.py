@@ -1,4 +1,4 @@
-"""The steps of "Add an agent" in README.md must suffice: one module, and no list to edit."""
+"""An agent can be added by the steps of "Add an agent" in README.md, in one module."""
 
 import json
 import os
@@ -31,7 +31,7 @@ RESPONSE = (
 
 @pytest.fixture
 def program(tmp_path):
-    """Return a function that runs the package, to which one module has been added."""
+    """Return a function that runs the package with one additional module."""
     site = tmp_path / "site"
     package = site / "agtop_exporter"
     shutil.copytree(Path(agtop_exporter.__file__).parent, package)
@@ -55,7 +55,7 @@ def program(tmp_path):
 
 @pytest.fixture
 def home(tmp_path):
-    """Return a home with two transcripts: one bad line, and one record of an unknown type."""
+    """Return a home with two transcripts, one invalid line, and one record of an unknown type."""
     home = tmp_path / "home"
     sessions = home / ".dreamer" / "sessions"
     sessions.mkdir(parents=True)
@@ -141,7 +141,7 @@ def test_doctor_reports_it(program, home):
 
 
 def section():
-    """Return the section of README.md that says how to add an agent."""
+    """Return the section "Add an agent" of README.md."""
     readme = (TESTS.parent / "README.md").read_text(encoding="utf-8")
     return readme.split("### Add an agent\n")[1].split("\n#")[0].split("\nDependencies")[0]
 

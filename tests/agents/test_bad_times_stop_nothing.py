@@ -1,4 +1,4 @@
-"""A record may say any time: those at the ends of the calendar stop no scan."""
+"""Times at the ends of the calendar do not stop a scan."""
 
 import pytest
 from looking import Look

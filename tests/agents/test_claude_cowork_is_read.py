@@ -1,4 +1,4 @@
-"""Cowork, the local agent mode of Claude Desktop, leaves transcripts outside of `~/.claude`."""
+"""Transcripts of Cowork, the local agent mode of Claude Desktop, are outside of `~/.claude`."""
 
 import pytest
 from looking import Look

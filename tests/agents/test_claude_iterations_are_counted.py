@@ -1,4 +1,4 @@
-"""Claude Code: one record may hold several model responses, each with its model and its context."""
+"""Claude Code: each response in a record counts for its own model and its own context."""
 
 import pytest
 from driving import read_on, totals
@@ -57,7 +57,7 @@ OF_ADVISED = {
 }
 
 
-def test_an_advisor_is_asked_twice(chat):
+def test_two_answers_of_an_advisor_are_two_responses(chat):
     for _ in range(3):
         chat.assistant("m1", usage=ADVISED)
     told = chat.told()
@@ -159,7 +159,7 @@ def test_iterations_without_cache_figures_tell_nothing(chat):
 
 
 def test_hour_long_writes_and_thinking_of_a_tool_loop(chat):
-    """The iterations name neither; all writes of the record are of one hour."""
+    """The iterations contain neither. All cache writes of the record are for one hour."""
     part = figures(1, 10, 50, 7, type="message")
     del part["cache_creation"]
     usage = figures(2, 20, 100, 0, 14, iterations=[part, part])
@@ -186,7 +186,7 @@ def test_an_unknown_iteration_is_reported(chat):
 
 
 @pytest.mark.parametrize("iterations", [None, [], "none", [None], [{"type": 1}]])
-def test_what_iterations_may_also_be(chat, iterations):
+def test_unusual_iterations(chat, iterations):
     usage = figures(5, 20, iterations=iterations)
     assert chat.assistant("m1", usage=usage).told().tokens(SESSION) == TokenCounts(5, output=20)
 

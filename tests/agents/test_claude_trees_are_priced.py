@@ -1,4 +1,4 @@
-"""A session of Claude Code costs what it and its subagents cost, each at its own model's price."""
+"""Claude Code: subagents add to the cost of a session, each at the price of its own model."""
 
 import json
 

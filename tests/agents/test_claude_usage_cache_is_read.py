@@ -1,4 +1,4 @@
-"""Limits that Claude Code last asked for are told, and nothing else of the file that has them."""
+"""Claude Code: cached rate limits are read, and no other content of their file is shown."""
 
 import json
 
@@ -28,7 +28,7 @@ def window(percent, resets_at="2026-09-21T20:00:00Z"):
 
 @pytest.fixture
 def limits(tmp_path):
-    """Return a function that reads a state: window -> RateLimit."""
+    """Return a function that writes a state and returns its limits by window."""
 
     def read(document, place=".claude.json"):
         (tmp_path / ".claude" / "projects").mkdir(parents=True)
@@ -65,11 +65,11 @@ def test_percents_are_shares_of_windows(limits, place):
         state(five_hour=7),
     ],
 )
-def test_what_says_nothing_is_no_limit(limits, document):
+def test_a_response_without_a_limit_is_no_limit(limits, document):
     assert limits(document) == {}
 
 
-def test_nothing_else_is_told(tmp_path):
+def test_nothing_else_is_reported(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     (tmp_path / ".claude.json").write_text(json.dumps(state(five_hour=window(50))))
     document = once(tmp_path)

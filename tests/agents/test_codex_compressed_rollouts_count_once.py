@@ -1,4 +1,4 @@
-"""Codex compresses a rollout after a week, and unpacks it to go on: it is the same thread."""
+"""Codex compresses old rollouts and unpacks them to continue. Both files are one thread."""
 
 import os
 
@@ -14,7 +14,7 @@ from agtop_exporter.reading import compressed
 
 
 def pack(path):
-    """Compress a file beside itself, with its times, as Codex does; return the new path."""
+    """Compress a file as Codex does, with the same modification time; return the new path."""
     packed = path.with_name(path.name + ".zst")
     packed.write_bytes(compressed.zstd.compress(path.read_bytes()))
     status = path.stat()
@@ -30,7 +30,7 @@ def chat(tmp_path):
 
 
 def look(tmp_path, ledger):
-    """Read as a refresh does: what is listed, and what is gone."""
+    """Read as a refresh does; return the listed files and the deleted files."""
     root = tmp_path / ".codex/sessions"
     paths = [entry.path for entry in codex.AGENT.files(root)]
     for path in paths:
@@ -64,7 +64,7 @@ def test_compressing_and_unpacking_change_nothing(tmp_path, chat):
 
 
 def test_a_copy_elsewhere_counts_once(tmp_path, chat):
-    """A rollout that is compressed in the archive may still be plain in a restored backup."""
+    """A restored backup may contain the uncompressed form of a compressed rollout."""
     path = chat.write()
     archive = tmp_path / ".codex/archived_sessions"
     archive.mkdir()

@@ -1,6 +1,6 @@
-"""A fork or a subagent of Codex may begin with its origin's records: only its own count for it.
+"""Codex: a fork or a subagent may begin with records of its origin, which count once.
 
-Each test names the report that it was made from.
+Each test names the public report that it is based on.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def uuid7(moment, number=1):
-    """Return a UUID of version 7 that was made at a moment."""
+    """Return a UUID of version 7 with a given time."""
     stamp = f"{int(moment.timestamp() * 1000):012x}"
     return f"{stamp[:8]}-{stamp[8:]}-7000-8000-{number:012x}"
 
@@ -60,7 +60,7 @@ def fork(tmp_path, copies, *, thread=FORK, gap=None, meta=None):
 
 
 def work(chat, seconds, *, turn=None, total=TOTAL, started=False):
-    """Add a turn of the fork's own, which begins some seconds after ten o'clock."""
+    """Add a turn of the fork itself, which starts some seconds after ten o'clock."""
     begin = len(chat.records)
     if started:
         chat.event("task_started", **turn)
@@ -106,7 +106,7 @@ def test_a_replay_with_new_times_over_many_seconds(tmp_path, gap, backwards):
 
 
 def test_a_replay_whose_origin_is_gone(tmp_path):
-    """chattymin/PokeTokenBar#128: the origin may be older than what is kept."""
+    """chattymin/PokeTokenBar#128: the origin may have been deleted."""
     source = origin(tmp_path)
     assert_own(told(work(fork(tmp_path, source.records, gap=0.4), 60)))
 
@@ -114,7 +114,7 @@ def test_a_replay_whose_origin_is_gone(tmp_path):
 @both_orders
 @pytest.mark.parametrize("seconds", [0.2, 1.5, 40])
 def test_a_replay_that_keeps_its_times(tmp_path, seconds, backwards):
-    """ccusage/ccusage#1460: over minutes, and the fork's own work begins within a second."""
+    """ccusage/ccusage#1460: copied times span minutes; the first own turn follows at once."""
     source = origin(tmp_path)
     known = told(source, work(fork(tmp_path, source.records), seconds), backwards=backwards)
     assert_own(known)
@@ -124,7 +124,7 @@ def test_a_replay_that_keeps_its_times(tmp_path, seconds, backwards):
 @pytest.mark.parametrize("seconds", [0.1, 90])
 @pytest.mark.parametrize("gap", [0.001, 2.5])
 def test_turns_with_dated_ids(tmp_path, gap, seconds, backwards):
-    """kenn-io/agentsview#657, junhoyeo/tokscale#734: own work may begin in the same millisecond."""
+    """kenn-io/agentsview#657, junhoyeo/tokscale#734: an own turn may start in the same ms."""
     turn = {"turn_id": OLD_TURN, "started_at": 1}
     source = origin(tmp_path, turn)
     replayed = fork(tmp_path, source.records, gap=gap)
@@ -155,7 +155,7 @@ def test_the_threads_own_first_record_once_more_ends_the_replay(tmp_path):
 
 
 def test_a_subagent_that_repeats_its_parents_first_record_only(tmp_path):
-    """chattymin/PokeTokenBar#137: its running total begins at zero, its first turn at once."""
+    """chattymin/PokeTokenBar#137: its running total starts at zero, and its first turn at once."""
     spawn = {"subagent": {"thread_spawn": {"parent_thread_id": ORIGIN}}}
     source = origin(tmp_path, {"turn_id": OLD_TURN, "started_at": 1})
     child = fork(tmp_path, source.records[:1], gap=0.001, meta={"source": spawn})
@@ -166,7 +166,7 @@ def test_a_subagent_that_repeats_its_parents_first_record_only(tmp_path):
 
 
 def test_ids_that_only_look_as_if_they_had_a_time_tell_nothing(tmp_path):
-    """Of a fork that repeats its origin's first record; the ids of its turns seem to be older."""
+    """A fork repeats the first record of its origin, and its turn ids look older."""
     source = origin(tmp_path, {"turn_id": OLD_TURN})
     thread = uuid7(TEN - 24 * 60 * MINUTE, 9)
     chat = fork(tmp_path, source.records, thread=thread, gap=0.01)
@@ -256,7 +256,7 @@ def test_a_subagent_that_is_called_a_fork_and_begins_at_zero(tmp_path):
 @both_orders
 @pytest.mark.parametrize("gap", [None, 0.01])
 def test_a_subagent_repeats_the_counts_of_a_parent_that_has_records(tmp_path, gap, backwards):
-    """getagentseal/codeburn#1383: the records are not copied, the counts are."""
+    """getagentseal/codeburn#1383: the counts are copied, but not the records."""
     spawn = {"subagent": {"thread_spawn": {"parent_thread_id": ORIGIN}}}
     source = origin(tmp_path, {"turn_id": OLD_TURN, "started_at": 1})
     copies = [source.records[0], *source.records[2:]]
@@ -277,7 +277,7 @@ def test_a_subagent_repeats_the_counts_of_a_parent_that_has_records(tmp_path, ga
 
 @pytest.mark.parametrize("gap", [None, 0.01])
 def test_a_fork_that_does_nothing_has_no_usage(tmp_path, gap):
-    """farion1231/cc-switch#5433: settings between the copied counts end no replay."""
+    """farion1231/cc-switch#5433: settings between copied counts do not end the copied part."""
     source = origin(tmp_path)
     settings = {"model": "gpt-5-codex", "service_tier": "default"}
     source.event("thread_settings_applied", thread_settings=settings)
@@ -288,7 +288,7 @@ def test_a_fork_that_does_nothing_has_no_usage(tmp_path, gap):
 
 
 def test_a_fork_that_an_older_version_began_to_read_goes_on(tmp_path):
-    """Its state has none of the newer fields: its first record is used, and its replay is over."""
+    """Its stored state lacks the newer fields, and its copied part has been read."""
     source = origin(tmp_path)
     replayed = work(fork(tmp_path, source.records, gap=0.001), 60)
     known = told(source, replayed)

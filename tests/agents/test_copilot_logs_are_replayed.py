@@ -1,4 +1,4 @@
-"""Copilot's logs tell most things twice or in pieces: each counts once, as it is in the end."""
+"""Copilot: the changes in a log are applied, and each request counts once, in its final state."""
 
 import json
 import shutil
@@ -53,7 +53,7 @@ def initial(*requests):
 
 
 def told(path):
-    """Read a file, and return its only session as the ledger has it."""
+    """Read a file, and return its only session as stored in the ledger."""
     ledger = Ledger()
     read_on(ledger, AGENT, str(path))
     [record] = ledger.sessions.values()
@@ -67,7 +67,7 @@ def test_h01_no_folder_gives_nothing(tmp_path):
 
 
 def test_h02_named_by_its_file(tmp_path):
-    """The oldest chats have no id, and no dates."""
+    """The oldest chats have neither an id nor dates."""
     path = chat_file(tmp_path, {"requests": [{"modelId": "copilot/gpt-4.1", "message": "hi"}]})
     record = told(path)
     assert (record.session_id, record.facts.model) == (SESSION, "copilot/gpt-4.1")
@@ -77,7 +77,7 @@ def test_h02_named_by_its_file(tmp_path):
 
 
 def test_h05_a_deleted_chat_stays_counted(tmp_path):
-    """Two rounds that name no calls are two calls."""
+    """Two rounds without call ids are two calls."""
     rounds = {"metadata": {"toolCallRounds": [{"id": "a"}, {"id": "b"}]}}
     path = chat_file(tmp_path, {"sessionId": SESSION, "requests": [request(result=rounds)]})
     ledger = Ledger()
@@ -128,7 +128,7 @@ QUESTION = {"kind": "questionCarousel", "questions": [{}]}
     ],
 )
 def test_h06_h07_state_of_the_last_request(tmp_path, changes, kind, reason):
-    """What was answered, or has ended, waits no more."""
+    """A session whose request was answered or has ended does not wait."""
     lines = [initial(request())]
     for number, path, value, *cut in changes:
         lines.append({"kind": number, "k": path, "v": value} | ({"i": cut[0]} if cut else {}))
@@ -137,7 +137,7 @@ def test_h06_h07_state_of_the_last_request(tmp_path, changes, kind, reason):
 
 
 def test_h07_pushes_into_a_response_are_no_requests(tmp_path):
-    """Requests of the snapshot and pushed ones count; parts of a response do not."""
+    """Requests in the snapshot and pushed requests count. Parts of a response do not."""
     call = {"kind": "toolInvocationSerialized", "toolCallId": "c1", "toolId": "read"}
     record = told(
         chat_log(
@@ -160,7 +160,7 @@ def test_h07_pushes_into_a_response_are_no_requests(tmp_path):
 
 
 def test_a_compacted_log_counts_no_more(tmp_path):
-    """VS Code writes the whole document anew over a log that has grown long."""
+    """VS Code rewrites a log that has become long as one document."""
     ended = request("r1", promptTokens=100, completionTokens=10, result={"metadata": {}})
     path = chat_log(
         tmp_path, [initial(request("r1")), {"kind": 1, "k": ["requests", 0], "v": ended}]
@@ -251,7 +251,7 @@ def test_changes_that_come_again(tmp_path, again):
 
 
 def test_a_log_of_changes_without_its_first_line(tmp_path):
-    """It counts under the name of its file; an item may be set after the last one."""
+    """It counts under its file name. A change may set an item after the last one."""
     figures = {"promptTokens": 100, "completionTokens": 10, "result": {}}
     lines = [
         {"kind": 2, "k": ["requests"], "v": [request("r1", **figures)]},
@@ -354,7 +354,7 @@ def test_totals_over_all_runs_are_not(tmp_path, place):
 
 
 def test_totals_repeat_the_records(tmp_path):
-    """A log that an older version began, and a newer one went on with."""
+    """An older version began the log, and a newer version continued it."""
     record = {"model": "gpt-5.1", "inputTokens": 50, "outputTokens": 1, "apiCallId": "x"}
     path = log(
         tmp_path,
@@ -435,7 +435,7 @@ def test_telemetry_of_a_known_session_is_passed_over(tmp_path):
 
 
 def test_telemetry_that_names_no_session(tmp_path):
-    """It counts in its trace if nothing else can have it; a record of a log is no span."""
+    """It counts under its trace id if there is no other source. A log record is no span."""
     attributes = {"gen_ai.request.model": "gpt-5.1", "gen_ai.usage.input_tokens": 50}
     span = {"traceId": "trace", "spanId": "a", "name": "chat gpt-5.1", "attributes": attributes}
     details = {"attributes": {**attributes, "gen_ai.operation.name": "chat"}, "spanContext": {}}
@@ -455,7 +455,7 @@ def test_telemetry_that_names_no_session(tmp_path):
     ],
 )
 def test_telemetry_of_either_convention(tmp_path, read, write_, reasoning):
-    """1.0.62 had other names for cached tokens (tokscale 716)."""
+    """Version 1.0.62 used other names for cached tokens (tokscale 716)."""
     attributes = {
         "gen_ai.operation.name": "chat",
         "gen_ai.conversation.id": SESSION,

@@ -1,4 +1,4 @@
-"""Copilot records a request in its log and in its session store: it counts once, in any order."""
+"""Copilot records a request in its log and in its session store. It counts once, in any order."""
 
 import json
 import sqlite3
@@ -54,14 +54,14 @@ def usage_record(second, output=10):
 
 
 def row(second, output=10, **fields):
-    """Return the values of COLUMNS; `fields` may have others."""
+    """Return the values of COLUMNS. `fields` overrides single values."""
     known = {"session": SESSION, "agent": None, "model": MODEL, "chosen": None, **fields}
     names = [known[name] for name in ("session", "agent", "model", "chosen")]
     return (*names, 1000, output, 600, 0, fields.get("time", moment(second)))
 
 
 class Home:
-    """A home of the tool, and a ledger that has read what is in it."""
+    """A home of Copilot, and a ledger that reads it."""
 
     def __init__(self, folder):
         self.tool = folder / ".copilot"
@@ -73,12 +73,12 @@ class Home:
         self.ledger = Ledger()
 
     def write_log(self, *records):
-        """Append records."""
+        """Append records to the log."""
         with self.log.open("a") as file:
             file.writelines(json.dumps(each) + "\n" for each in records)
 
     def add_rows(self, *rows, columns=COLUMNS):
-        """Append rows; the first ones create the store."""
+        """Append rows to the store, which is created if it does not exist."""
         with closing(sqlite3.connect(self.store)) as database, database:
             database.execute(
                 f"CREATE TABLE IF NOT EXISTS assistant_usage_events"
@@ -94,7 +94,7 @@ class Home:
                 database.execute(f"INSERT INTO {table} VALUES ({marks})", each)  # noqa: S608 - no input
 
     def read(self, *paths):
-        """Read what exists; the totals of the ledger never fall."""
+        """Read all files, and check that no total has decreased."""
         before = dict(self.ledger.totals)
         for path in paths or (self.log, self.store):
             if path.exists():
@@ -194,7 +194,7 @@ def test_every_request_counts_once(tmp_path, records, rows, counted, order):
 
 @pytest.mark.parametrize("order", ORDERS[:3])
 def test_an_older_version_wrote_no_rows(tmp_path, order):
-    """Its log alone has the first process, the store alone has what the second one used."""
+    """Only the log has the first process, and only the store has the second one."""
     records = [
         *(start(version="1.0.40"), answer(1), answer(2), shutdown(3, 2)),
         *(start(10, kind="session.resume"), answer(11, 30)),
@@ -204,7 +204,7 @@ def test_an_older_version_wrote_no_rows(tmp_path, order):
 
 
 def test_a_log_that_is_written_twice_counts_once(tmp_path):
-    """Its copy begins at the time of the first row, and after the totals of all requests."""
+    """The copy starts at the time of the first row, after the totals of all requests."""
     records = [start(), answer(1), answer(2), shutdown(3, 2)]
     home = count(tmp_path, [*records, *records], [row(1), row(2)], "log first")
     assert home.used() == (2, 800, 1200, 20)
@@ -239,7 +239,7 @@ def test_a_log_that_is_deleted_takes_nothing_along(tmp_path):
 
 
 def test_a_store_that_is_made_again_counts_its_new_rows(tmp_path):
-    """Its row ids start again, for the same session of the application."""
+    """Its row ids start again, for the same session."""
     home = Home(tmp_path)
     home.add_rows(row(1), row(2))
     home.read()
@@ -262,7 +262,7 @@ def test_a_store_that_is_read_again_counts_nothing_twice(tmp_path):
 
 
 def test_more_sessions_than_are_remembered(tmp_path):
-    """The store adds up what is no longer in memory."""
+    """The store sums the sessions that are no longer in memory."""
     home = Home(tmp_path)
     sessions = [f"session {number}" for number in range(200)]
     home.write_log(start(), answer(1), shutdown(2, 1))
@@ -313,7 +313,7 @@ def test_answers_of_an_unknown_model_get_it_later(tmp_path):
 
 
 def test_a_tool_call_tells_the_model_of_answers(tmp_path):
-    """The start names it only if it was chosen; the tool may select one (multica 6373)."""
+    """The start has a model only if it was chosen, and a tool may select one (multica 6373)."""
     home = Home(tmp_path)
     opening = record("session.start", 0, copilotVersion="1.0.78", selectedModel="auto")
     home.write_log(
@@ -330,7 +330,7 @@ def test_a_tool_call_tells_the_model_of_answers(tmp_path):
 
 
 def test_a_shutdown_without_totals(tmp_path):
-    """What the answers show stays counted beside that of the next process (agentsview 1625)."""
+    """The tokens of the answers stay, beside those of the next process (agentsview 1625)."""
     home = Home(tmp_path)
     resumed = start(10, kind="session.resume")
     home.write_log(start(), answer(1), shutdown(2, 0), resumed, answer(11), shutdown(12, 0))
@@ -339,7 +339,7 @@ def test_a_shutdown_without_totals(tmp_path):
 
 
 def test_totals_by_type_of_token_alone(tmp_path):
-    """A shutdown without figures of its models (ai-driven-dev/framework 697)."""
+    """The shutdown has no figures by model (ai-driven-dev/framework 697)."""
     details = {"input": 10, "cache_read": 5, "cache_write": 70, "output": 42}
     details = {name: {"tokenCount": count} for name, count in details.items()}
     home = Home(tmp_path)
@@ -349,7 +349,7 @@ def test_totals_by_type_of_token_alone(tmp_path):
 
 
 def test_a_model_that_the_tool_selected(tmp_path):
-    """Totals and rows may have "auto" instead of the model (tokscale, copilot_desktop.rs)."""
+    """Totals and rows may have "auto" as the model (tokscale, copilot_desktop.rs)."""
     totals = shutdown(9, 2)
     totals["data"]["modelMetrics"]["auto"] = totals["data"]["modelMetrics"].pop(MODEL)
     totals["data"]["currentModel"] = MODEL
@@ -362,7 +362,7 @@ def test_a_model_that_the_tool_selected(tmp_path):
 
 
 def test_two_shutdowns_of_one_process(tmp_path):
-    """After an error, and at the end: the second one contains the first."""
+    """One follows an error and one the end. The second one includes the first."""
     home = Home(tmp_path)
     home.write_log(start(), answer(1), shutdown(2, 1), answer(3), shutdown(4, 2), shutdown(4, 2))
     home.read()
@@ -370,7 +370,7 @@ def test_two_shutdowns_of_one_process(tmp_path):
 
 
 def test_requests_without_tokens_are_requests(tmp_path):
-    """As in a shutdown whose models have no usage (ccusage 1676)."""
+    """Their shutdown has models without usage (ccusage 1676)."""
     home = Home(tmp_path)
     metrics = {MODEL: {"requests": {"count": 3}}}
     home.write_log(start(), record("session.shutdown", 9, modelMetrics=metrics))
@@ -387,7 +387,7 @@ def test_totals_tell_the_model_of_answers(tmp_path):
 
 
 def test_a_log_that_was_cut_counts_what_follows(tmp_path):
-    """As when the user goes back to an earlier point: the tool removes the records since."""
+    """If the user returns to an earlier point, Copilot removes the later records."""
     home = Home(tmp_path)
     opening = start(version="1.0.102")
     home.write_log(opening, usage_record(1), usage_record(2), usage_record(3))
@@ -405,7 +405,7 @@ steps = st.lists(st.sampled_from(["request", "request", "compaction", "shutdown"
 
 @given(steps=steps, order=st.sampled_from(ORDERS))
 def test_what_is_in_either_source_counts(tmp_path, steps, order):
-    """Of a store with all requests the log changes nothing, however both are read."""
+    """If the store has all requests, the log changes nothing, in any reading order."""
     records, rows, running, total = [start()], [], 0, 0
     for second, step in enumerate(steps, 1):
         if step == "request":

@@ -1,4 +1,4 @@
-"""Copilot's totals at a shutdown may fall: what they add is never negative, and never lost."""
+"""Copilot: totals at a shutdown that have decreased add their value, and never subtract."""
 
 import json
 
@@ -19,7 +19,7 @@ PER_REQUEST = {"inputTokens": 1000, "cacheReadTokens": 600, "cacheWriteTokens": 
 
 
 def totals(**requests):
-    """Return the totals of so many requests, with 300 input, 600 read, 100 written, 10 output."""
+    """Return the totals of some requests: 300 input, 600 read, 100 written, 10 output each."""
     return {
         model: {
             "requests": {"count": count},
@@ -44,7 +44,7 @@ def answers(count, call=""):
 
 
 def recorded(count, call):
-    """Return requests that have usage records, each before the message that answers it."""
+    """Return requests with usage records, each before the message that answers it."""
     usage = {"model": SONNET, **PER_REQUEST, "outputTokens": 10}
     records = [
         ("session.usage_record", {"usage": {**usage, "apiCallId": f"{call}{number}"}})
@@ -82,7 +82,7 @@ def log(home):
 
 
 def requests_of(home, *steps, change="".join):
-    """Return the requests that a log counts, by model; every token of theirs is counted, too.
+    """Return the requests of a log by model, and check that all their tokens are counted.
 
     `change` makes the text of the log from its lines.
     """
@@ -235,7 +235,7 @@ def test_a_long_log_that_follows_itself(tmp_path):
 
 
 def test_totals_without_requests(tmp_path):
-    """Falling tokens alone tell that the totals have begun again."""
+    """Decreasing tokens alone show that a new total has started."""
     records = []
     for count in (4, 3, 5):
         [(kind, data)] = shutdown(count)
@@ -249,7 +249,7 @@ def test_totals_without_requests(tmp_path):
 
 
 def test_a_cache_that_outweighs_its_input_is_no_fall(tmp_path):
-    """Uncached input is a difference of running totals: it may shrink while all of them grow."""
+    """Uncached input is a difference of running totals, so it may decrease while both grow."""
     first, second = shutdown(4), shutdown(6)
     second[0][1]["modelMetrics"][SONNET]["usage"]["cacheReadTokens"] = 5_300
     path = log(tmp_path)
@@ -274,8 +274,8 @@ def test_a_compaction_tells_how_many_requests_it_took(tmp_path):
         assert (record.models[SONNET].requests, record.compactions) == (counted, 1)
 
 
-def test_what_an_earlier_version_remembered_is_gone_on_from(tmp_path):
-    """It remembered the totals of the last shutdown, and counts of answers."""
+def test_the_state_of_an_earlier_version_is_continued(tmp_path):
+    """It stored the totals of the last shutdown, and the counts of answers."""
     path, ledger = log(tmp_path), Ledger()
     records = [*START, *answers(4), *shutdown(4), *RESUME, *answers(2), *shutdown(6)]
     path.write_text("".join(lines(records[:6])))
@@ -298,7 +298,7 @@ steps = st.lists(st.integers(1, 5) | st.sampled_from(["compaction", "resume"]), 
 
 @given(kind=st.sampled_from(KINDS), steps=steps)
 def test_all_that_totals_tell_is_counted(tmp_path, kind, steps):
-    """Of a process at a time, whatever its totals are of, where each request has an answer."""
+    """Processes run one at a time, and each request has an answer. The totals are arbitrary."""
     records, running, base, lost = list(START), 0, 0, 0
     shut_down = 0
     for step in [*steps, "resume"]:
@@ -331,7 +331,7 @@ anything = st.one_of(
 
 @given(found=st.lists(anything, max_size=15), data=st.data())
 def test_no_total_ever_falls(tmp_path, found, data):
-    """Read in any parts, in whatever order things happened, each part only adds."""
+    """Reading in any parts and in any order only adds usage."""
     texts = lines([record for step in found for record in step])
     cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=3)))
     path, ledger, before = log(tmp_path), Ledger(), {}

@@ -1,4 +1,4 @@
-"""Cursor's database in use: rows are replaced, and what a read costs follows what is new."""
+"""Cursor: reading a database with replaced rows costs time in proportion to the new data."""
 
 import json
 import sqlite3
@@ -37,7 +37,7 @@ def put(database, key, **value):
 
 
 def talk(database, composer_id, *, messages, begin=0):
-    """Write a conversation as Cursor does: its own row is replaced after each message."""
+    """Write a conversation as Cursor does, replacing its row after each message."""
     database.execute("BEGIN")
     for number in range(begin, begin + messages):
         counts = {"inputTokens": 100, "outputTokens": 10}
@@ -54,7 +54,7 @@ def used(ledger, session=ID):
 
 
 def test_a_replaced_row_is_not_a_rewritten_database(path, database):
-    """The last row that was read is gone at each look: it is the one that Cursor replaces."""
+    """Cursor replaces the row that was read last, so it is missing at each read."""
     for number in range(20):
         talk(database, f"old{number}", messages=50)
     cursor = AGENT.read(path, Cursor()).cursor
@@ -67,7 +67,7 @@ def test_a_replaced_row_is_not_a_rewritten_database(path, database):
         assert batch.records < 10
 
 
-def test_what_is_replaced_counts_once(path, database):
+def test_a_replaced_message_counts_once(path, database):
     ledger = Ledger()
     for number in range(10):
         talk(database, ID, messages=1, begin=number)
@@ -81,7 +81,7 @@ def test_what_is_replaced_counts_once(path, database):
 
 @pytest.mark.parametrize("looks", [1, 12])
 def test_a_deleted_conversation_hides_no_other(path, database, looks):
-    """Its rows were the last ones, and their row ids are given to others."""
+    """It had the last rows, and other rows reuse their row ids."""
     ledger = Ledger()
     talk(database, "kept", messages=30)
     for number in range(looks):
@@ -108,7 +108,7 @@ def test_little_is_read_again_after_a_deletion(path, database):
 
 
 def test_a_subagent_has_its_parent_and_one_line_as_its_id(path, database):
-    """With some models the id of a tool call has a second line (found in Cursor's own keys)."""
+    """With some models, the id of a tool call has a second line (in Cursor's own keys)."""
     task = "task-call_1\nfc_2"
     put(database, f"composerData:{ID}", createdAt=1_775_120_400_000, subagentComposerIds=[task])
     put(database, f"composerData:{task}", createdAt=1_775_120_401_000)
@@ -140,7 +140,7 @@ def test_a_subagent_that_only_a_tool_call_names(path, database):
     ],
 )
 def test_the_folder_of_the_window_is_the_project(path, database, uri, directory):
-    """Without a transcript, only the conversation has it."""
+    """Without a transcript, only the conversation has the folder."""
     workspace = {"id": "9f", "uri": uri}
     put(database, f"composerData:{ID}", workspaceIdentifier=workspace)
     ledger = Ledger()
@@ -158,7 +158,7 @@ def test_a_batch_ends_when_its_values_are_many(path, database, monkeypatch):
 
 
 def test_an_answer_of_an_older_version_has_the_time_of_its_request(path, database):
-    """Its message has no date; that of the conversation is a later one."""
+    """Its message has no date, and that of the conversation is later."""
     put(database, f"composerData:{ID}", lastUpdatedAt=1_775_120_999_000)
     timing = {"clientRpcSendTime": 1_775_120_400_000, "clientStartTime": 7.5}
     counts = {"inputTokens": 100, "outputTokens": 10}

@@ -1,4 +1,4 @@
-"""A file that a variable names lies in no directory of its agent, and counts all the same."""
+"""A file that an environment variable names is read, even outside of the agent's directories."""
 
 import json
 import shutil

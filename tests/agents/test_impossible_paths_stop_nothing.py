@@ -1,4 +1,4 @@
-"""A path that no system can have, in any file of any agent, costs that path and nothing else."""
+"""An invalid path in a record of any agent is ignored, and the rest of the record is used."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ texts = st.text(st.characters(), max_size=40) | st.sampled_from(
 
 
 def poison(home, path):
-    """Put a path in place of every one below a home; return how many there were."""
+    """Replace every path in the files of a home; return the number of replaced paths."""
     count = 0
     for file in [file for file in home.rglob("*") if file.is_file()]:
         if file.suffix in DATABASES:
@@ -66,7 +66,7 @@ def in_json(data, path):
 
 
 def in_base64(data, path):
-    """Replace within base64, which may hold base64 itself; only by what is as long."""
+    """Replace text of the same length within base64, which may contain base64 itself."""
     if len(path) != len(HOME):
         return data
     decoded = in_text(base64.b64decode(data), path)
@@ -106,13 +106,13 @@ def poisoned_cell(cell, path):
 
 
 def holds_none(agent, path):
-    """Say whether no file of an agent can hold a path: Cursor's name no directory."""
+    """Return whether the files of an agent contain no paths, as those of Cursor."""
     return agent.name == "cursor" or (agent.name == "antigravity" and len(path) != len(HOME))
 
 
 def counted(look):
-    """Return the tokens and all else that was used, but for what is summed by project."""
-    totals = used(look._pipeline.ledger)  # noqa: SLF001 - nothing else tells of all agents
+    """Return the tokens and all other totals that are not by project."""
+    totals = used(look._pipeline.ledger)  # noqa: SLF001 - no public method covers all agents
     return {series: value for series, value in totals.items() if not series[0].startswith("proj")}
 
 
@@ -120,7 +120,7 @@ def counted(look):
 @every_agent
 @pytest.mark.parametrize("path", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_in_any_file_it_costs_nothing_else(agent, home, tmp_path, path):
-    """Two refreshes, and one after a restart: all sessions are listed, with all their tokens."""
+    """After two refreshes and a restart, all sessions are listed with all their tokens."""
     whole = Look(home, agents=[agent])
     expected, figures = whole.sessions(), counted(whole)
     assert expected
@@ -143,7 +143,7 @@ def test_in_any_file_it_costs_nothing_else(agent, home, tmp_path, path):
 
 @every_agent
 def test_a_stored_one_hides_no_session(agent, home, tmp_path):
-    """Earlier versions kept a directory with a NUL, and showed no session after a restart."""
+    """Earlier versions stored a directory with a NUL, and showed no session after a restart."""
     before = Look(home, agents=[agent], state=tmp_path / "state")
     expected, figures = before.sessions(), counted(before)
     before.close()
@@ -157,14 +157,14 @@ def test_a_stored_one_hides_no_session(agent, home, tmp_path):
 
 
 def poison_stored(ledger):
-    """Write what an earlier version kept: the directory as it was read, and no project."""
+    """Write the data of an earlier version: the directory as it was read, and no project."""
     with closing(sqlite3.connect(ledger)) as database, database:
         update = "UPDATE sessions SET cwd = '/home/ada' || char(0), project = ''"
         assert database.execute(update).rowcount > 0
 
 
 def test_the_next_directory_is_taken(tmp_path):
-    """One torn line does not cost the session its project, and it is counted once."""
+    """One torn line does not remove the project of the session, and is counted once."""
     torn, *rest = claude_turns(1, range(3)).splitlines(keepends=True)
     path = claude_file(tmp_path)
     path.write_text(torn.replace('"/tmp/alpha"', '"/tmp/al\\u0000"') + "".join(rest))
@@ -184,7 +184,7 @@ def test_a_refused_directory_gives_way_to_another():
 
 
 def test_a_malformed_uri_is_passed_over():
-    """A conversation of Antigravity may name several folders, of which any may be damaged."""
+    """A conversation of Antigravity may have several folders, and any of them may be invalid."""
     uris = ["file://[half", "file:///src/%00", "file:///src/engine"]
     summary = {number: [uri.encode()] for number, uri in enumerate(uris, start=9)}
     assert antigravity_state.update("s", summary).cwd == "/src/engine"
@@ -219,7 +219,7 @@ def test_looking_at_a_directory_never_raises(text):
 
 
 def test_a_project_of_nothing_is_none():
-    """An empty directory is not the one that the exporter was started in."""
+    """An empty directory is not the working directory of the exporter."""
     assert project_name("") == ""
 
 
@@ -244,7 +244,7 @@ def test_a_pipe_in_a_repository_does_not_block(tmp_path):
 @every_agent
 @pytest.mark.parametrize("name", ["~nobody-has-this-name/x", "/" + "a" * 5000, "/tmp/\udcff"])
 def test_a_variable_may_name_anything(agent, home, name):
-    """It is told that a directory cannot be looked at; what is elsewhere still counts."""
+    """An unreadable directory is reported, and other directories are still counted."""
     variables = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "COPILOT_HOME", "CURSOR_DATA_DIR")
     variables += ("GEMINI_CLI_HOME", "GEMINI_DATA_DIR", "GEMINI_TELEMETRY_OUTFILE", "QWEN_HOME")
     variables += ("QWEN_RUNTIME_DIR", "OPENCODE_DATA_DIR", "OPENCODE_DB", "PI_CODING_AGENT_DIR")
@@ -282,8 +282,8 @@ def test_settings_may_begin_with_a_byte_order_mark(tmp_path, agent, place, docum
     assert any(str(root).startswith("/tmp/elsewhere") for root in found.roots(tmp_path, {}))
 
 
-def test_a_name_that_is_no_text_is_told(tmp_path):
-    """Neither the ledger nor any page can hold it; the others' files are read."""
+def test_a_name_that_is_not_utf_8_is_reported(tmp_path):
+    """Neither the ledger nor a page can contain it. Other files are read."""
     claude_file(tmp_path).write_text(claude_turns(1, range(2)))
     folder = os.fsencode(tmp_path) + b"/.claude/projects/-tmp-\xff"
     os.mkdir(folder)  # noqa: PTH102 - a path of bytes
@@ -305,7 +305,7 @@ def test_a_name_that_is_no_text_is_told(tmp_path):
 
 
 def test_a_failed_refresh_loses_no_session(tmp_path, monkeypatch):
-    """What the ledger has is shown by the next refresh, whatever the last one failed on."""
+    """The refresh after a failed one shows all sessions of the ledger."""
     claude_file(tmp_path).write_text(claude_turns(1, range(2)))
     look = Look(tmp_path, agents=[CLAUDE])
     for number in (2, 3):

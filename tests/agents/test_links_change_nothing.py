@@ -20,14 +20,14 @@ every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.n
 
 
 def link_the_home(home, elsewhere):
-    """Link what is directly below the home, such as `~/.claude`."""
+    """Replace the entries of a home, such as `~/.claude`, by symbolic links."""
     for path in sorted(home.iterdir()):
         path.rename(elsewhere / path.name)
         path.symlink_to(elsewhere / path.name)
 
 
 def link_every_folder(home, elsewhere):
-    """Link each folder that holds a file, with the folders in it."""
+    """Replace each folder that contains a file by a symbolic link."""
     for number, path in enumerate(sorted(home.rglob("*"))):
         if path.is_dir() and any(each.is_file() for each in path.iterdir()):
             path.rename(elsewhere / str(number))
@@ -76,7 +76,7 @@ COMPARED = ("models", "tree", "project", "parent_session_id", "children")
 
 
 def figures(home, agent):
-    """Return what three refreshes count: session id -> models, turns, calls of tools."""
+    """Return the result of three refreshes: session id -> models, turns, tool calls."""
     look = Look(home, agents=[agent])
     found = []
     for _ in range(3):

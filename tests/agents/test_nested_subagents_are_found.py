@@ -1,4 +1,4 @@
-"""A subagent's transcript counts in whatever folder below its agent's directory it is."""
+"""A subagent's transcript counts at any depth below its agent's directory."""
 
 import shutil
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""What was said, run or answered is on no page: only that it was, and the first prompt as a title.
-
-The cases are those in which other programs preview it.
-"""
+"""No page shows prompts, commands or responses. The only exception is the title of a session."""
 
 import json
 
@@ -15,7 +12,7 @@ TITLE = "Oil the engine"
 
 
 def shown(home):
-    """Return the only session of a home, after a look for what was said."""
+    """Return the only session of a home, and check that no page contains prompts or answers."""
     look = Look(home)
     document = look.document()
     assert SAID not in json.dumps(document)
@@ -96,8 +93,8 @@ def test_o34_parts_within_messages(tmp_path):
     assert (session["user_turns"], session["agent_turns"], session["tools"]) == (1, 2, {})
 
 
-def test_an_error_says_where_and_not_what(tmp_path):
-    """A line that cannot be used is told of by its place."""
+def test_a_skipped_record_is_logged_without_its_content(tmp_path):
+    """The message contains the position of the record only."""
     path = claude(tmp_path).assistant("m1").write()
     path.write_text(path.read_text() + f'{{"type":"user","message":{SAID}\n')
     look = Look(tmp_path)

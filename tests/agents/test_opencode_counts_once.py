@@ -1,4 +1,4 @@
-"""OpenCode's database as it is used: rows that change, go, or hold what nobody expects."""
+"""OpenCode: changed, deleted and unexpected rows of its database are counted once."""
 
 import json
 import shutil
@@ -66,7 +66,7 @@ def output(ledger):
 
 
 def test_o36_a_placeholder_becomes_an_answer(path, database):
-    """The newest message without an end is being generated; its figures come in place."""
+    """The newest message has no end while it is generated. Its figures are updated in place."""
     ledger = Ledger()
     read_on(ledger, AGENT, path)
     before = output(ledger)
@@ -105,7 +105,7 @@ def test_a_tool_that_ends_is_one_call(path, database):
 
 
 def test_revert_takes_nothing_back(path, database):
-    """Deleted messages were billed; the rowids of the last are given out again."""
+    """Deleted messages were billed, and new messages reuse their rowids."""
     ledger = Ledger()
     insert(database, "msg_z1", answer(finish="stop"))
     read_on(ledger, AGENT, path)
@@ -129,7 +129,7 @@ def test_equal_figures_are_two_answers(path, database):
 
 
 def test_an_imported_session_is_seen(path, database):
-    """Its dates are older than all that was read before."""
+    """Its dates are older than those of all known rows."""
     ledger = Ledger()
     read_on(ledger, AGENT, path)
     database.execute(
@@ -169,7 +169,7 @@ def test_a_compaction_is_no_prompt(path, database):
 
 
 def test_o29_o36_missing_columns(tmp_path):
-    """A version without titles, versions and parts is read all the same."""
+    """A version without titles, versions and parts can still be read."""
     path = tmp_path / "opencode.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute(
@@ -205,7 +205,7 @@ def test_a_lock_costs_nothing(path, database):
 
 
 def test_messages_of_no_session_still_count(tmp_path):
-    """Should OpenCode rename its table of sessions again, few of its messages wait for it."""
+    """If OpenCode renames its table of sessions again, most messages still count at once."""
     path = tmp_path / "opencode.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("CREATE TABLE message (id TEXT, session_id TEXT, data TEXT)")
@@ -237,7 +237,7 @@ def test_reasoning_inside_or_outside(path, database, version, figures, total):
 
 
 def test_a_message_file_that_is_rewritten(home):
-    """OpenCode 1.1 writes a message in place: its folder keeps its date."""
+    """OpenCode 1.1 rewrites a message in place, so the time of its folder does not change."""
     storage = home.joinpath(*SHARE, "storage")
     session = "ses_json0000000000000000000000"
     file = storage / "message" / session / "msg_11.json"
@@ -267,8 +267,8 @@ def test_an_id_that_is_no_name_costs_nothing(home, name):
     assert sum(len(event.tools) for event in events) == 1
 
 
-def test_half_a_session_file_says_nothing_yet(home):
-    """It would not say whose subagent the session is: its prompt would be a user's."""
+def test_an_incomplete_session_file_waits(home):
+    """Without the file, the prompt of a subagent would count as a user's prompt."""
     file = home.joinpath(*SHARE, "storage", "session", "p1", "ses_jchild00000000000000000000.json")
     whole = file.read_bytes()
     once, grown = Ledger(), Ledger()
@@ -282,7 +282,7 @@ def test_half_a_session_file_says_nothing_yet(home):
 
 
 def test_o36_migrated_and_forked_count_once(home):
-    """The same session in the database and in files; whichever is read first."""
+    """The same session is in the database and in files, in any reading order."""
     both, late = Ledger(), Ledger()
     refresh(both, home, [AGENT])
     storage = home.joinpath(*SHARE, "storage")
@@ -350,7 +350,7 @@ def fields(value, place=()):
 @pytest.mark.slow
 @given(data=st.data())
 def test_any_field_may_hold_anything(home, tmp_path, data):
-    """What is unusable is counted, and every other record counts as before."""
+    """Unusable values are counted, and every other record counts as before."""
     home = copy_of(home, tmp_path)
     path = home.joinpath(*SHARE, "opencode.db")
     table = data.draw(st.sampled_from(["message", "part"]))
@@ -408,7 +408,7 @@ def test_any_column_may_hold_anything(home, tmp_path, data):
 @pytest.mark.slow
 @given(start=st.floats(0, 1), damage=st.binary(min_size=1, max_size=600))
 def test_any_bytes_may_be_damaged(home, tmp_path, start, damage):
-    """A damaged database gives what can be read; what was counted stays."""
+    """The readable rows of a damaged database count, and counted usage stays."""
     home = copy_of(home, tmp_path)
     ledger = Ledger()
     refresh(ledger, home, [AGENT])

@@ -1,4 +1,4 @@
-"""A message of OpenCode has several steps: each is a request with its own figures and cost."""
+"""OpenCode: each step of a message is a request with its own tokens and cost."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ COSTS = [0.0051, 0.0042, 0.0061]
 
 
 def as_recorded(event):
-    """Price an event at what OpenCode recorded."""
+    """Price an event at the cost that OpenCode recorded."""
     return Cost(reported=event.reported_cost or 0)
 
 
@@ -43,7 +43,7 @@ def requests(ledger):
 
 
 def session_of(count, **more):
-    """Return a session with one message of some steps, as OpenCode leaves it."""
+    """Return a session with one message of some steps, in the form that OpenCode writes."""
     session = OpenCode().user()
     session.assistant(STEPS[count - 1], finish=more.pop("finish", "stop"), **more)
     session.messages[-1][1]["cost"] = sum(COSTS[:count])
@@ -53,14 +53,14 @@ def session_of(count, **more):
 
 
 def unfinished():
-    """Return a session whose process is at work or was killed."""
+    """Return a session whose process still works or was killed."""
     session = OpenCode().user().assistant((0, 0, 0, 0, 0), finish=None)
     del session.messages[-1][1]["time"]["completed"]
     return session
 
 
 def test_the_daemon_sees_two_steps_then_three(tmp_path):
-    """Versions set a finish reason at each step, so the message looks complete after the first."""
+    """Some versions set a finish reason at each step, so the message looks complete early."""
     path = write_database(tmp_path, session_of(2))
     ledger = Ledger()
     read_on(ledger, AGENT, str(path), price=as_recorded)
@@ -86,7 +86,7 @@ def test_the_daemon_sees_two_steps_then_three(tmp_path):
 
 
 def test_steps_in_files_that_come_later(tmp_path):
-    """The message file of a killed process is never written again, only its folder of parts."""
+    """After a kill, the message file never changes, and only the folder of its parts does."""
     session = unfinished()
     write_files(tmp_path, session)
     ledger = Ledger()
@@ -138,13 +138,13 @@ def message_of(vector, **more):
     ],
 )
 def test_a_message_that_its_steps_explain_adds_nothing(own):
-    """Sums: anomalyco/opencode pull requests 22077 and 42326."""
+    """The message contains sums (anomalyco/opencode pull requests 22077 and 42326)."""
     found = requests_of(message_of(own, cost=0.75), parts_of(STEPS))
     assert [request.tokens.vector for request in found] == STEPS
 
 
 def test_deleted_steps_are_in_the_figures_of_the_message():
-    """`revert` deletes the parts from one on, and leaves the message and its cost."""
+    """`revert` deletes later parts, and keeps the message with its cost."""
     found = requests_of(message_of(STEPS[2], cost=0.75), parts_of(STEPS[:1]))
     assert [(each.tokens.vector, each.cost_usd) for each in found] == [
         (STEPS[0], 0.25),
@@ -168,12 +168,12 @@ def test_a_step_without_a_cost_has_that_of_its_message():
     ],
 )
 def test_a_preview_build_is_not_an_old_version(version, inside):
-    """Its number is 0.0.0, whatever it contains."""
+    """The version of every preview build is 0.0.0."""
     assert Context("ses", version=version).reasoning_inside is inside
 
 
 def test_a_question_after_many_parts_waits(tmp_path):
-    """A message of many steps has hundreds of parts, and the newest ones say what it waits for."""
+    """A long message has hundreds of parts, and the newest ones contain the question."""
     session = unfinished()
     for _ in range(100):
         session.call()
@@ -189,7 +189,7 @@ def test_a_question_after_many_parts_waits(tmp_path):
 
 
 def test_databases_of_two_channels_count_once(tmp_path):
-    """A channel has a database of its own, into which it imports the sessions of before."""
+    """Each channel has its own database, and imports the earlier sessions into it."""
     session = session_of(3)
     path = write_database(tmp_path, session)
     shutil.copy(path, path.with_name("opencode-local.db"))
@@ -200,7 +200,7 @@ def test_databases_of_two_channels_count_once(tmp_path):
 
 
 def test_a_negative_input_takes_nothing_away(tmp_path):
-    """Some providers report an input without cached tokens, which OpenCode still subtracts."""
+    """Some providers report input without cached tokens, and OpenCode still subtracts these."""
     session = OpenCode().user().assistant((-423, 60, 0, 84_160, 0))
     session.part(step((-423, 60, 0, 84_160, 0), -0.01))
     path = write_database(tmp_path, session)

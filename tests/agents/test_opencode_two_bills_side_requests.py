@@ -1,4 +1,4 @@
-"""OpenCode 2 bills compactions, titles and each attempt of a step: once, wherever they are."""
+"""OpenCode 2: compactions, titles and repeated attempts are billed requests and count once."""
 
 import json
 import sqlite3
@@ -27,7 +27,7 @@ def tokens(given, taken):
 
 
 class Database:
-    """A database of OpenCode 2 that is being written."""
+    """A database of OpenCode 2 to which a test writes."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -41,7 +41,7 @@ class Database:
         self.connection.execute("INSERT INTO session_v2 VALUES (?,?,?,?,?,?,?)", row)
 
     def message(self, seq, kind, *, session=SESSION, model="gpt-5.5", **data):
-        """Add the record at a place in a session, or change it."""
+        """Add a record at a position in a session, or change it."""
         time = {"created": BEGIN + seq, "completed": BEGIN + seq}
         if kind == "assistant":
             data |= {"model": MODEL | {"id": model}, "content": [], "finish": "stop"}
@@ -57,7 +57,7 @@ class Database:
         self.connection.execute("INSERT INTO event VALUES (?,?,?,?,?)", values)
 
     def used(self, ledger, session=SESSION):
-        """Read on; return the requests, input tokens and compactions of a session."""
+        """Read new rows; return the requests, input tokens and compactions of a session."""
         read_on(ledger, AGENT, self.path)
         record = ledger.sessions["opencode", session]
         return record.usage.requests, record.usage.tokens.input, record.compactions
@@ -72,7 +72,7 @@ def database(tmp_path):
 
 
 def test_a_compaction_is_seen_at_each_of_its_stages(database):
-    """The log has its usage before the message does."""
+    """The log has its usage before the message has it."""
     ledger = Ledger()
     database.message(3, "compaction", status="running", summary="")
     assert database.used(ledger) == (1, 1000, 0)
@@ -104,7 +104,7 @@ def test_a_fork_copies_a_compaction(database):
 
 
 def test_a_compaction_has_the_model_of_its_time(database):
-    """The session may have another one today."""
+    """The session may have another model now."""
     database.message(3, "compaction", status="completed", tokens=tokens(500, 2))
     database.message(5, "assistant", model="gpt-6", tokens=tokens(10, 2))
     database.connection.execute("UPDATE session_v2 SET model = ?", (json.dumps({"id": "gpt-6"}),))
@@ -127,7 +127,7 @@ def test_a_title_is_only_in_the_log(database):
 
 @pytest.mark.parametrize("looks", [1, 3])
 def test_each_attempt_of_a_step_was_billed(database, looks):
-    """A message keeps the figures of the last one."""
+    """A message contains the figures of the last attempt only."""
     ledger = Ledger()
     name = {"assistantMessageID": f"{SESSION}_5"}
     database.message(5, "assistant", tokens=tokens(70, 1))
@@ -161,7 +161,7 @@ CREATE TABLE part (id TEXT PRIMARY KEY, message_id TEXT, session_id TEXT, time_c
 
 
 def test_a_migrated_session_counts_once(database):
-    """OpenCode 2 copies the messages of version 1 under their ids, without their steps."""
+    """OpenCode 2 copies messages of version 1 with their ids and without their steps."""
     execute = database.connection.execute
     database.connection.executescript(V1_TABLES)
     execute("INSERT INTO session VALUES (?, NULL, '/a', 'Old', '1.1.34', ?, ?)", (SESSION, 1, 2))
@@ -191,7 +191,7 @@ def test_a_migrated_session_counts_once(database):
 
 
 def test_reasoning_is_outside_of_output_in_version_two(database):
-    """Whatever version created the session."""
+    """This does not depend on the version that created the session."""
     database.connection.execute("ALTER TABLE session_v2 ADD COLUMN version TEXT DEFAULT '1.1.34'")
     database.message(3, "assistant", tokens=tokens(40, 4) | {"reasoning": 3})
     ledger = Ledger()

@@ -1,4 +1,4 @@
-"""An editor writes the same files wherever its edition or its system keeps them."""
+"""The files of other editions of an editor, on other systems, are found."""
 
 import shutil
 from pathlib import Path

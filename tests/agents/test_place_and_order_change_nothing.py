@@ -1,4 +1,4 @@
-"""Nothing depends on where the program is started, or on the order in which files are found."""
+"""The working directory and the order in which files are found change no figure."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ ODD = [  # working directories that are gone, of another system, relative, or no
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Give a home with everything of every agent, and with odd working directories."""
+    """Return a home with the files of all agents, and with unusual working directories."""
     home = tmp_path_factory.mktemp("all") / "home"
     for golden in sorted(HOMES.glob("*/home")):
         shutil.copytree(golden, home, dirs_exist_ok=True, copy_function=shutil.copy2)
@@ -45,7 +45,7 @@ def home(tmp_path_factory):
 
 @contextmanager
 def listed(order):
-    """List every directory in an order."""
+    """Make the listing of every directory use a given order."""
 
     class Entries:
         def __init__(self, path="."):

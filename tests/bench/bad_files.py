@@ -1,9 +1,9 @@
-"""Try bad input by the thousand, agent by agent: what the tests try a little of.
+"""Read thousands of damaged files for each agent, and report crashes and losses.
 
     PYTHONPATH=tests/support python tests/bench/bad_files.py [--rounds 20] [--agent NAME]
         [--cuts 400] [--megabytes 100]
 
-A crash is any exception but an OSError; a loss is a figure of another file that went missing.
+A crash is any exception other than OSError. A loss is a missing figure of an undamaged file.
 """
 
 import argparse
@@ -31,17 +31,17 @@ from agtop_exporter.agents import load_agents
 
 
 class Campaign:
-    """Tries one agent, and counts."""
+    """Reads damaged files of one agent, and counts crashes and losses."""
 
     def __init__(self, agent, home):
-        """Begin with a home that is all right."""
+        """Create an undamaged home."""
         self.agent, self.home = agent, home
         self.paths = paths_of(agent, home)
         self.files = {path: unrelated(path, self.paths) for path in self.paths}
         self.tried, self.crashes, self.losses, self.skipped = Counter(), 0, 0, 0
 
     def attempt(self, path, way, rest, most=None):
-        """Read the files with a bad one among them, and compare."""
+        """Read the files, one of which is damaged, and compare the totals."""
         self.tried[way] += 1
         try:
             ledger = read_all(self.agent, self.files[path])
@@ -56,14 +56,14 @@ class Campaign:
             print("loss:", path.name, way, rest - found, (found - most) if most else "", flush=True)
 
     def damage(self, rounds):
-        """Damage every file in every way, again and again."""
+        """Damage every file in every way, repeatedly."""
         rest = {path: sums_without(self.agent, path, self.files[path]) for path in self.paths}
         for number in range(rounds):
             for path, way in damaged_homes(self.agent, self.home, random.Random(number)):
                 self.attempt(path, way, rest[path])
 
     def cut(self, cuts):
-        """Cut every file at up to so many places."""
+        """Truncate every file at some positions."""
         for path in self.paths:
             rest = sums_without(self.agent, path, self.files[path])
             whole = sums(read_all(self.agent, self.files[path]))
@@ -75,7 +75,7 @@ class Campaign:
             path.write_bytes(original)
 
     def lengthen(self, megabytes):
-        """Put a text of many megabytes into a record of every file of lines or documents."""
+        """Add a text of many megabytes to a record of every text file."""
         for path in self.paths:
             original = path.read_bytes()
             whole = sums(read_all(self.agent, self.files[path]))

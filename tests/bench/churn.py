@@ -33,7 +33,7 @@ FAILURES = ("Traceback", "refresh failed", "level=error")
 
 @dataclass
 class Outcome:
-    """How many runs or refreshes were seen, in how many of them agents, and what went wrong."""
+    """The number of runs or refreshes, the number of those with agents, and the problems."""
 
     seen: int = 0
     with_agents: int = 0
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def one_shots(home, count):
-    """Run the one-shot commands by turns; each must print the right tokens and no error."""
+    """Run the one-shot commands in turn. Each must print the right tokens and no error."""
     outcome = Outcome()
     for number in range(count):
         done = subprocess.run(
@@ -66,7 +66,7 @@ def one_shots(home, count):
 
 
 def daemon_run(home, seconds):
-    """Run a daemon for so long and scrape it; no refresh may fail and no counter may fall."""
+    """Run a daemon and scrape it. No refresh may fail, and no counter may decrease."""
     outcome, times, before = Outcome(), set(), {}
     with daemon(home, interval=INTERVAL_SECONDS, AGTOP_PROCFS="/proc") as running:
         running.until_ready()
@@ -113,7 +113,7 @@ def report(what, outcome):
 
 
 def main():
-    """Run what the arguments ask for."""
+    """Run the benchmark that the arguments select."""
     options = argparse.ArgumentParser()
     options.add_argument("--one-shots", type=int, default=500)
     options.add_argument("--daemon-seconds", type=float, default=600)

@@ -1,9 +1,10 @@
-"""Time a cold `agtop-exporter --once --json` against another program on the same files, in turn.
+"""Compare the time of a cold `agtop-exporter --once --json` with that of another program.
 
 usage: cold_scan.py HOME [--pairs 5] [--peer 'ccusage session --offline --json']
 
-Prints each figure's median, and the median of the ratios pair by pair: a ratio holds where the
-machine's speed drifts. Peak memory is that of the largest process.
+The programs run alternately on the same files. The output has the median of each figure, and the
+median of the ratios of the pairs, which is valid even if the speed of the machine changes. Peak
+memory is that of the largest process.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Draw every panel from a real Prometheus over a living home, to look at.
+"""Draw every dashboard panel from a real Prometheus with generated activity.
 
     PYTHONPATH=tests/support:grafana python tests/bench/draw.py FOLDER [--seconds 90]
 
-Writes a page for each dashboard into the folder, and pictures of them and of the exporter's own
-page where Chromium is installed.
+Writes an HTML page for each dashboard into the folder. If Chromium is installed, it also writes
+PNG pictures of these pages and of the exporter's own page.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from prometheus_server import free_port, prometheus
 from promql import substituted
 from running import daemon
 
-CHROMIUM_FLAGS = (  # it shall draw, and ask nobody for anything
+CHROMIUM_FLAGS = (  # no network requests
     *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-quic"),
     "--disable-sync",
@@ -29,7 +29,7 @@ CHROMIUM_FLAGS = (  # it shall draw, and ask nobody for anything
 
 
 def answers_of(board, server, address, *, start, end):
-    """Return what Prometheus answers to each query of a board."""
+    """Return the answers of Prometheus to the queries of a board."""
     names = ("agent", "model", "project", "session")
     values = {"job": "agtop", "instance": address, **dict.fromkeys(names, ".*")}
     answers = {}
@@ -47,7 +47,7 @@ def answers_of(board, server, address, *, start, end):
 
 
 def photograph(url, picture, *, width, height, dark=True):
-    """Take a picture of a page where Chromium is installed, small where pngquant is too."""
+    """Take a screenshot of a page if Chromium is installed; compress it if pngquant is."""
     chromium, pngquant = shutil.which("chromium"), shutil.which("pngquant")
     if not chromium:
         return
@@ -62,7 +62,7 @@ def photograph(url, picture, *, width, height, dark=True):
 
 
 def live_a_turn(home, turn, turns):
-    """Write what agents write in a second; at two moments more, so that every panel has data."""
+    """Write the records of one second. At two times, add data so that every panel has some."""
     live(home, turn)
     if turn == turns // 3:
         home.compact(1, "shop")
@@ -74,7 +74,7 @@ def live_a_turn(home, turn, turns):
 
 
 def draw_page(folder, address):
-    """Take pictures of the exporter's own page: on a desk and in a hand, by day and by night."""
+    """Take screenshots of the exporter's page: desktop and phone, light and dark."""
     for name, width, height in (("desk", 1280, 500), ("phone", 390, 1270)):
         for scheme in ("light", "dark"):
             picture = folder / f"page-{name}-{scheme}.png"
@@ -94,7 +94,7 @@ def draw_boards(folder, server, address, *, start, end):
 
 
 def main():
-    """Let a home live, and draw what is seen of it."""
+    """Generate activity, and draw the dashboards."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=int, default=90)

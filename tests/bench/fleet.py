@@ -1,10 +1,10 @@
-"""Many machines in one Prometheus: series, bytes, processor time, memory, query times.
+"""Measure one Prometheus that scrapes many machines: series, memory, CPU and query times.
 
     PYTHONPATH=tests/support:grafana python tests/bench/fleet.py [--hosts 500] [--seconds 180]
         [--scrape 15]
 
-One process answers for all machines, each with a page of its own by our renderer: three agents,
-eight models, twelve projects, thirty tools, three live sessions, and figures that grow.
+One process serves the pages of all machines. Each page comes from the exporter's renderer and has
+three agents, eight models, twelve projects, thirty tools, three live sessions and growing figures.
 """
 
 import argparse
@@ -42,7 +42,7 @@ PROJECTS, TOOLS, LIVE_SESSIONS = 12, 30, 3
 
 
 def totals_of(growth):
-    """Return the totals of one machine after it has worked for `growth` seconds."""
+    """Return the totals of one machine after `growth` seconds of activity."""
     totals = {}
     for agent, models in AGENTS.items():
         totals |= {series: value for series, value in make_totals(agent).items() if len(series) < 3}
@@ -78,13 +78,13 @@ def page(host, seconds):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers /HOST."""
+    """Answers requests for /HOST."""
 
     protocol_version = "HTTP/1.1"
     began = time.monotonic()
 
     def do_GET(self):
-        """Send one machine's page, compressed as the exporter sends it."""
+        """Send the page of one machine, compressed as the exporter does."""
         body = gzip.compress(page(int(self.path[1:]), time.monotonic() - self.began), 6)
         self.send_response(200)
         self.send_header("Content-Type", prometheus.TEXT_CONTENT_TYPE)
@@ -94,11 +94,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_):
-        """Be silent."""
+        """Log nothing."""
 
 
 def configuration(folder, port, *, hosts, scrape):
-    """Write the configuration of a fleet, with our machines as its targets."""
+    """Write the configuration `fleet.yml` with the simulated machines as targets."""
     given = yaml.safe_load((ROOT / "deploy" / "prometheus" / "fleet.yml").read_text())
     given["global"] |= {"scrape_interval": f"{scrape}s", "evaluation_interval": f"{scrape}s"}
     given["rule_files"] = [str(ROOT / "deploy" / "prometheus" / "rules" / "agtop-*.yml")]
@@ -117,7 +117,7 @@ def configuration(folder, port, *, hosts, scrape):
 
 
 def own_figures(server):
-    """Return what Prometheus says of itself, summed over labels."""
+    """Return the metrics of Prometheus itself, summed over labels."""
     figures = Counter()
     with urllib.request.urlopen(f"{server.address}/metrics") as answer:
         for family in text_string_to_metric_families(answer.read().decode()):
@@ -168,7 +168,7 @@ def report(server: Prometheus, process, options):
 
 
 def main():
-    """Run the fleet, and measure."""
+    """Run the simulated machines, and measure Prometheus."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hosts", type=int, default=500)
     parser.add_argument("--seconds", type=int, default=180)

@@ -1,9 +1,9 @@
-"""CPU time of a tick beside an OpenCode database of 500 MB: idle, and with one new message.
+"""Measure the CPU time of a tick on an OpenCode database of 500 MB, idle and with a new message.
 
     PYTHONPATH=tests/support python tests/bench/idle_database.py [--megabytes 500] [--ticks 200]
 
-The database is open in another connection, with a journal that is not folded in, as OpenCode leaves
-it. Beside it: what SQLite itself takes to open the same file and count its messages.
+Another connection keeps the database open with a write-ahead log that is not checkpointed, as
+OpenCode does. For comparison, SQLite alone opens the file and counts its messages.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def fill(writer: sqlite3.Connection, size: int) -> int:
-    """Write messages with their parts; return how many."""
+    """Write messages with their parts; return the number of messages."""
     writer.executescript(SCHEMA.read_text(encoding="utf-8"))
     writer.execute("PRAGMA journal_mode = wal")
     writer.execute("BEGIN")
@@ -61,7 +61,7 @@ def fill(writer: sqlite3.Connection, size: int) -> int:
 
 
 def add_message(writer: sqlite3.Connection, number: int) -> None:
-    """Write one response of a session; the first one makes the session."""
+    """Write one response of a session. The first response creates the session."""
     time_ms = BEGIN + number * 1000
     if not number:
         columns = "id, project_id, slug, directory, title, version, time_created, time_updated"
@@ -86,7 +86,7 @@ def insert(writer: sqlite3.Connection, table: str, row: tuple[object, ...]) -> N
 
 
 def measure(home: Path, path: Path, writer: sqlite3.Connection, count: int, ticks: int) -> None:
-    """Print what ticks cost."""
+    """Print the CPU time of ticks."""
     pipeline = Pipeline(
         Settings(),
         agents=[agent for agent in load_agents() if agent.name == "opencode"],
@@ -112,25 +112,25 @@ def measure(home: Path, path: Path, writer: sqlite3.Connection, count: int, tick
 
 
 def tick(pipeline: Pipeline) -> None:
-    """Refresh as of now."""
+    """Run one refresh."""
     pipeline.refresh(time.time())
 
 
 def counted(path: Path) -> int:
-    """Count the messages as any reader would."""
+    """Count the messages with SQLite alone."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
         return int(reader.execute("SELECT count(*) FROM message").fetchone()[0])
 
 
 def wal_megabytes(path: Path) -> float:
-    """Return the size of the journal."""
+    """Return the size of the write-ahead log in megabytes."""
     return path.with_name(f"{path.name}-wal").stat().st_size / 1e6
 
 
 def milliseconds(
     step: Callable[[], object], times: int, *, before: Callable[[], object] = lambda: None
 ) -> float:
-    """Return the mean CPU time of a step, without that of what comes before it."""
+    """Return the mean CPU time of a step, without that of its preparation."""
     spent = 0.0
     for _ in range(times):
         before()

@@ -1,9 +1,10 @@
-"""Write a large home from a small one: every transcript and database row again, under fresh ids.
+"""Write a large home from a small one: every transcript and row is copied with new ids.
 
 usage: multiply.py SEED_HOME DESTINATION [--times 100] [--pad 2000]
 
-SEED_HOME is a home that real agents have written to; texts longer than a line are padded to so many
-bytes, as those of real work are long. Times of OpenCode's rows move, for they name a response.
+SEED_HOME is a home that real agents have written to. Longer texts are padded to `--pad` bytes, the
+length of texts in real work. The times of OpenCode's rows are shifted, because they identify a
+response.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def padded(value, size):
 
 
 def dumped(text, size):
-    """Pad one JSON text; anything else stays as it is."""
+    """Pad the texts in a JSON text. Return other text unchanged."""
     try:
         return json.dumps(padded(json.loads(text), size), separators=(",", ":"))
     except ValueError:
@@ -54,7 +55,7 @@ def dumped(text, size):
 
 
 def renamed(text, number):
-    """Give the ids in a text other values, the same for the same id."""
+    """Replace the ids in a text. Equal ids get equal replacements."""
     return HEX.sub(lambda found: f"{(int(found[0], 16) + number * 0x9E3779B1) % 2**32:08x}", text)
 
 
@@ -70,7 +71,7 @@ def multiply_files(seed, home, times, size):
 
 
 def moved(value, number):
-    """Return a column's value with its ids and times made those of a copy."""
+    """Return the value of a column with the ids and times of a copy."""
     if isinstance(value, int) and value > 1_700_000_000_000:
         return value + number * 1_000_003
     if not isinstance(value, str):

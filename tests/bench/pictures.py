@@ -1,4 +1,4 @@
-"""Draws panels as HTML and SVG, about as Grafana does: enough to see whether they read well."""
+"""Draws panels as HTML and SVG similar to Grafana, to check whether they are readable."""
 
 import html
 import math
@@ -35,7 +35,7 @@ BOARD_WIDTH = 24 * CELL_WIDTH + 16
 
 
 def shown(value, unit):
-    """Write a value in its unit, as Grafana would."""
+    """Format a value in its unit, as Grafana does."""
     return "NaN" if math.isnan(value) else UNITS.get(unit, scaled)(value)
 
 
@@ -141,7 +141,7 @@ def bars(panel, found):
 
 
 def table(panel, found):
-    """Merge the rows that agree in the labels that they share, as Grafana's transformation."""
+    """Merge rows with equal shared labels, as Grafana's transformation does."""
     rows = []
     for target, answer in found:
         value_name = "Value" if len(found) == 1 else f"Value #{target['refId']}"

@@ -1,10 +1,11 @@
-"""CPU time of one tick over 1,000 processes of which 20 are agents, beside process-exporter.
+"""Compare the CPU time of a tick over 1,000 processes with that of process-exporter.
 
     python tests/bench/process_sampling.py [--ticks 20]
         [--exporter /usr/bin/prometheus-process-exporter]
 
-The second figure is one scrape of Debian's prometheus-process-exporter that is configured for the
-same names, by its own user and system time; it is left out where the program is not installed.
+20 of the processes are agents. The second figure is the CPU time of one scrape of Debian's
+prometheus-process-exporter, configured for the same names. It is omitted if the program is not
+installed.
 """
 
 import argparse
@@ -75,7 +76,7 @@ def start_processes(folder: Path, count: int, running: list[subprocess.Popen[byt
 
 
 def start(*words: str | Path, cwd: Path) -> subprocess.Popen[bytes]:
-    """Start a process that leads a group of its own."""
+    """Start a process in its own process group."""
     return subprocess.Popen(words, cwd=cwd, stderr=subprocess.DEVNULL, start_new_session=True)
 
 

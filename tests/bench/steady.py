@@ -1,8 +1,8 @@
-"""Measure the daemon on a home: memory, a refresh with nothing new, one changed session, scrapes.
+"""Measure the daemon on a home: memory, idle refreshes, one changed session, and scrapes.
 
 usage: steady.py HOME [--refreshes 200]
 
-Everything is measured on the real daemon from outside: CPU from /proc, scrapes over loopback.
+Everything is measured from outside of a real daemon: CPU from /proc, scrapes over loopback.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Each command has its own help and options; what it does not understand is one line."""
+"""Each command has its own help and options. An invalid argument is reported in one line."""
 
 from argparse import SUPPRESS
 
@@ -53,7 +53,7 @@ def words(text):
         ("agtop json --schema", "schema"),
     ],
 )
-def test_what_is_typed_runs_a_command(typed, module):
+def test_typed_words_select_a_command(typed, module):
     name, *rest = words(typed)
     assert parse({"agtop": AGTOP}.get(name, EXPORTER), rest)[0] == module
 
@@ -148,7 +148,7 @@ vocabulary = st.sampled_from(
 
 
 @given(st.sampled_from([EXPORTER, AGTOP]), st.lists(vocabulary, max_size=5))
-def test_any_words_are_understood_or_one_line(program, typed):
+def test_any_arguments_are_accepted_or_reported_in_one_line(program, typed):
     modules = {name for _, one in COMMANDS for name in (one.module, *one.instead.values())}
     try:
         said = parse(program, typed)[0]

@@ -1,4 +1,4 @@
-"""`agtop list --watch` shows what is new, ends quietly, and lets the daemon's journal go."""
+"""`agtop list --watch` shows new data, ends quietly, and lets SQLite reuse the daemon's journal."""
 
 import signal
 import subprocess
@@ -34,7 +34,7 @@ def watch(home, *flags):
 
 
 def totals(running):
-    """Give the last line of every table, of a few at most."""
+    """Return the last line of each table, for a few tables."""
     return islice((line for line in running.stdout if " USD" in line), TABLES_MAX)
 
 
@@ -45,8 +45,8 @@ def test_a_session_that_begins_is_shown(tmp_path):
         assert any(line.startswith("1 session,") for line in totals(running))
 
 
-def test_a_ledger_that_has_grown_is_opened_anew(tmp_path):
-    """Sessions whose transcripts are gone are in the ledger alone."""
+def test_a_ledger_that_has_grown_is_opened_again(tmp_path):
+    """Sessions with deleted transcripts are in the ledger only."""
     state = tmp_path / "state"
     ledger = Ledger(state)
     record(ledger, response("k", "s1"))

@@ -1,4 +1,4 @@
-"""While refreshes fail, no page, probe or command says that all is well; then all is served."""
+"""While refreshes fail, pages, probes and commands report it. After that, they recover."""
 
 import json
 import re
@@ -47,7 +47,7 @@ PARTS = {  # function: its stage, whether agents are down, whether new tokens ar
 
 @contextmanager
 def breaking(home, target, armed, *arguments):
-    """Run a daemon in which a function raises while the file `armed` exists."""
+    """Run a daemon in which a function raises an exception while the file `armed` exists."""
     fault = {"PYTHONPATH": str(RAISING), "FAULT": target, "FAULT_ARMED": str(armed)}
     with daemon(home, *arguments, *NO_PROCESSES, **fault) as running:
         yield running
@@ -64,7 +64,7 @@ def until_ready(running, status):
 
 
 def until_later(running, samples):
-    """Wait for two more refreshes: the begin of one takes note of how the last one ended."""
+    """Wait for two more refreshes, because a refresh stores the errors of the one before it."""
     second = running.until(lambda later: later[AGE] > samples[AGE])
     running.until(lambda later: later[AGE] > second[AGE])
 
@@ -118,7 +118,7 @@ def test_a_part_that_fails_is_seen_everywhere(target, tmp_path):
 
 
 def test_a_start_that_fails_goes_on_from_what_was_counted(tmp_path):
-    """No counter of errors falls between the page before the first result and that result."""
+    """No error counter decreases between the page before the first result and that result."""
     home, armed, state = tmp_path / "home", tmp_path / "armed", tmp_path / "state"
     claude_file(home).write_text(claude_turns(1, range(5)))
     target = "agtop_exporter.pipeline.sessions:SessionViews.published"
@@ -141,7 +141,7 @@ def test_a_start_that_fails_goes_on_from_what_was_counted(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["agtop_exporter.pipeline.pairing:Pairing.pair"])
-def test_doctor_knows_how_the_daemon_fails(target, tmp_path):
+def test_doctor_reports_the_errors_of_the_daemon(target, tmp_path):
     home, armed, state = tmp_path / "home", tmp_path / "armed", tmp_path / "state"
     claude_file(home).write_text(claude_turns(1, range(5)))
     armed.touch()
@@ -189,7 +189,7 @@ def test_commands_name_the_part_that_failed(target, stage, tmp_path):
 
 
 @pytest.mark.parametrize("words", [("doctor",), ("--once",)])
-def test_a_command_that_has_nothing_to_show_says_why(words, tmp_path):
+def test_a_command_without_output_reports_the_reason(words, tmp_path):
     armed = tmp_path / "armed"
     armed.touch()
     fault = {"PYTHONPATH": str(RAISING), "FAULT_ARMED": str(armed)}
@@ -204,27 +204,27 @@ def test_a_command_that_has_nothing_to_show_says_why(words, tmp_path):
 
 
 class Refresher:
-    """A price refresher that has nothing to do."""
+    """A price refresher that does nothing."""
 
 
 class Outlet:
-    """An outlet that remembers what it was offered, and raises when it is broken."""
+    """An outlet that stores the published snapshots, and raises an exception when it is broken."""
 
     def __init__(self):
         self.offered, self.broken = [], False
 
     def publish(self, snapshot):
-        """Take a snapshot."""
+        """Store a snapshot."""
         if self.broken:
             raise KeyError(QUOTED)
         self.offered.append(snapshot)
 
     def save_state(self, ledger):
-        """Have nothing for the ledger."""
+        """Do nothing."""
 
 
 class Ticking:
-    """A daemon without a server, whose refreshes a test calls."""
+    """A daemon without a server. The test runs its refreshes."""
 
     def __init__(self, home):
         self.now = EVENING
@@ -241,14 +241,14 @@ class Ticking:
         )
 
     def tick(self):
-        """Refresh, and return the samples of the page and why it is not to be relied on."""
+        """Refresh; return the samples of the page, and the reason why it may be out of date."""
         self.now += 5
         self._daemon._tick()  # noqa: SLF001 - what `run` repeats
         samples = samples_of(self._daemon._pages.text.decode())  # noqa: SLF001
         return samples, self._daemon._health.trouble(5)  # noqa: SLF001
 
     def close(self):
-        """Close the sockets that wake it."""
+        """Close the sockets of the daemon."""
         self._daemon._wake.close()  # noqa: SLF001
         self._daemon._woken.close()  # noqa: SLF001
 
@@ -262,7 +262,7 @@ def ticking(tmp_path):
 
 
 def test_a_result_that_cannot_be_shown_is_replaced_by_the_last_one(ticking, tmp_path, monkeypatch):
-    """Only the new result cannot be rendered: the last one is shown, its agents as down."""
+    """If only rendering fails, the last result is shown with all agents as down."""
     first, trouble = ticking.tick()
     assert (tokens(first), first[UP], trouble) == (1000, 1, "")
     claude_file(tmp_path).write_text(claude_turns(1, range(10)))
@@ -324,7 +324,7 @@ def test_a_refresh_that_failed_is_not_relied_on_until_one_succeeds():
     assert health.trouble(5) == ""
 
 
-def test_an_old_result_says_that_it_is_old():
+def test_an_old_result_is_marked_as_old():
     ledger = Ledger()
     ledger.add(("refresh_errors", "refresh"), 2)
     good = make_snapshot(agents=(make_agent(), make_agent(agent="pi", enabled=False, up=None)))
@@ -336,7 +336,7 @@ def test_an_old_result_says_that_it_is_old():
     assert again.sessions == good.sessions
 
 
-def test_a_textfile_of_a_failing_daemon_does_not_look_well(tmp_path):
+def test_a_textfile_of_a_failing_daemon_reports_it(tmp_path):
     path = tmp_path / "agtop.prom"
     writer = TextfileWriter(path, interval_seconds=60)
     good = make_snapshot()

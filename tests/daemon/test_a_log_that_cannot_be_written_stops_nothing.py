@@ -1,4 +1,4 @@
-"""A full disk, a closed pipe or a closed file below standard error costs lines of the log only."""
+"""A full disk, a closed pipe or a closed file behind stderr costs only log messages."""
 
 import errno
 import io
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.integration
 
 
 class Page:
-    """The page of a daemon whose log nobody can read."""
+    """The page of a daemon whose log is not read."""
 
     def __init__(self, port):
         self.address = f"http://127.0.0.1:{port}/metrics"
 
     def until_tokens(self, number, process):
-        """Scrape until the page has so many tokens."""
+        """Scrape until the page has a number of tokens."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             assert process.poll() is None, f"it has ended with {process.returncode}"
@@ -48,7 +48,7 @@ class Page:
 
 @contextmanager
 def broken_pipe():
-    """Open a pipe whose reader is gone."""
+    """Open a pipe whose reader has ended."""
     reader, writer = os.pipe()
     os.close(reader)
     yield writer
@@ -69,7 +69,7 @@ WAYS = {"full": full_disk, "pipe": broken_pipe, "closed": lambda: nullcontext(No
 
 
 def command(way, *words):
-    """Return a command whose standard error is closed where the way says so."""
+    """Return a shell command that closes standard error in one of several ways."""
     closed = " 2>&-" if way == "closed" else ""
     return ["bash", "-c", f'exec "$0" "$@"{closed}', SCRIPTS / words[0], *words[1:]]
 
@@ -114,7 +114,7 @@ def test_the_daemon_goes_on(way, form, tmp_path):
     ],
 )
 def test_a_command_has_the_exit_status_that_it_has_otherwise(words, code, way, tmp_path):
-    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # which is told
+    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # causes a log message
     flags = ("--no-state", "--no-pricing-refresh")
     with WAYS[way]() as stderr:
         done = subprocess.run(
@@ -131,17 +131,17 @@ def test_a_command_has_the_exit_status_that_it_has_otherwise(words, code, way, t
 
 
 class Disk(io.RawIOBase):
-    """A file on a disk that has room for so many bytes."""
+    """A file on a disk with room for some bytes."""
 
     def __init__(self):
         self.room, self.content = 1_000_000, b""
 
     def writable(self):
-        """Say that it is open for writing."""
+        """Return True."""
         return True
 
     def write(self, data):
-        """Write what there is room for."""
+        """Write the bytes for which there is room."""
         taken = bytes(data)[: self.room]
         if not taken:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -173,7 +173,7 @@ def test_a_stream_that_is_closed_takes_what_is_written():
     assert stream.closed
 
 
-def test_what_a_library_logs_wrongly_does_not_end_it(monkeypatch):
+def test_an_invalid_log_record_of_a_library_causes_no_error(monkeypatch):
     monkeypatch.setattr(logging, "raiseExceptions", False)
     _StructlogHandler().handle(logging.makeLogRecord({"msg": "%d", "args": ("no number",)}))
 

@@ -1,4 +1,4 @@
-"""No accident of files or processes lowers a published counter, or counts anything twice."""
+"""No event in files or processes lowers a published counter, or counts usage twice."""
 
 import random
 import re
@@ -102,7 +102,7 @@ def test_a_streamed_answer_grows_once(home):
 
 
 def test_a_session_keeps_what_was_published_of_it(home):
-    """Its original turns up later, and takes its share of the tokens, but not of the counter."""
+    """The original is found later and gets the tokens, but the published counter stays."""
     copied = claude_turns(1, range(5)).replace(session_id(1), session_id(2))
     claude_file(home, 1).unlink()
     claude_file(home, 2).write_text(re.sub(r'"requestId":"[^"]*",', "", copied))

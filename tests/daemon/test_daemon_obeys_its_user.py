@@ -1,4 +1,4 @@
-"""The daemon starts anywhere, stops at once, reloads, and keeps a second one out."""
+"""The daemon starts anywhere, stops at once, reloads, and rejects a second daemon."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def test_it_does_not_wait_for_its_next_scan_before_it_stops(tmp_path):
 
 
 def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
-    """CPU time shows it: the time on the clock depends on what else the machine does."""
+    """CPU time is measured, because wall time depends on the load of the machine."""
     turns = claude_turns(1, range(4000)).encode()
     for number in range(1, 61):
         claude_file(tmp_path, number).write_bytes(turns.replace(b"-1-", b"-%d-" % number))
@@ -51,7 +51,7 @@ def test_a_second_daemon_is_refused(tmp_path):
         assert f"another agtop-exporter already writes to {state}" in done.stderr
 
 
-def test_a_taken_port_is_told(tmp_path):
+def test_a_port_in_use_is_reported(tmp_path):
     with daemon(tmp_path, "--no-state") as running:
         address = f"127.0.0.1:{running.port}"
         done = run(
@@ -77,8 +77,8 @@ def test_settings_are_reloaded(tmp_path):
         assert ("agtop_agent_enabled", (("agent", "claude"),)) not in samples
 
 
-def test_a_price_is_taken_when_it_is_told(tmp_path):
-    """By a reload, and by a start: the ledger knows what has no price yet."""
+def test_a_new_price_applies_at_a_reload_and_at_a_start(tmp_path):
+    """The ledger keeps the usage that has no price yet."""
     config, state = tmp_path / "config.toml", tmp_path / "state"
     config.touch()
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
@@ -100,7 +100,7 @@ def test_a_price_is_taken_when_it_is_told(tmp_path):
         running.until(lambda samples: is_priced("ours", samples) and is_priced("theirs", samples))
 
 
-def test_a_damaged_ledger_is_told(tmp_path):
+def test_a_damaged_ledger_is_reported(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     (state / "ledger.db").write_bytes(b"no database at all")
@@ -112,7 +112,7 @@ def test_a_damaged_ledger_is_told(tmp_path):
 
 
 def test_the_log_is_json_throughout(tmp_path):
-    """Also what is told by others than the daemon itself: here a download that must fail."""
+    """This includes messages of other threads, here of a failed download."""
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="ours"))
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1"}
     with daemon(tmp_path, "--log-format", "json", offline=False, **nowhere) as running:
@@ -139,7 +139,7 @@ def test_the_ledger_is_private_and_commands_never_write_it(tmp_path):
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
-def test_an_unwritable_state_directory_is_told_and_survived(tmp_path):
+def test_an_unwritable_state_directory_is_reported_and_survived(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(5)))
     blocked = tmp_path / "blocked"
     blocked.write_text("a file")

@@ -1,4 +1,4 @@
-"""node_exporter finds a whole page, old or new, that it may read and that it accepts."""
+"""node_exporter finds a complete, readable and valid page at any time."""
 
 import os
 import re
@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_the_old_page_and_no_draft(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old\n"
 
 
-def test_what_is_asked_for_is_checked(tmp_path):
+def test_an_invalid_textfile_is_reported(tmp_path):
     done = run(
         *("agtop-exporter", "--once", "--textfile", tmp_path / "agtop.txt"),
         home=tmp_path,
@@ -105,7 +105,7 @@ def test_what_is_asked_for_is_checked(tmp_path):
     assert f"cannot write {missing}: No such file or directory" in done.stderr
 
 
-def test_a_page_stands_as_long_as_readers_need_and_new_series_begin_at_zero(tmp_path):
+def test_a_page_stays_readable_and_new_series_start_at_zero(tmp_path):
     path = tmp_path / "agtop.prom"
     writer = TextfileWriter(path, interval_seconds=60)
     seen = []
@@ -129,7 +129,7 @@ def test_a_page_stands_as_long_as_readers_need_and_new_series_begin_at_zero(tmp_
     ]
 
 
-def test_a_daemon_goes_on_where_it_cannot_write_and_says_so_once(tmp_path):
+def test_a_daemon_that_cannot_write_continues_and_logs_it_once(tmp_path):
     told = []
     directory = tmp_path / "later"
     writer = TextfileWriter(directory / "agtop.prom", interval_seconds=60)

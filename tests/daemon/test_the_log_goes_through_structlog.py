@@ -1,4 +1,4 @@
-"""All messages go through structlog to stderr, one line each; none goes to stdout."""
+"""All messages go through structlog to stderr, one line each. No message goes to stdout."""
 
 import json
 import logging
@@ -23,14 +23,14 @@ HALF = '{"half":\n'  # a line that is not JSON
 
 @pytest.fixture(autouse=True)
 def unconfigured():
-    """Leave structlog as it was."""
+    """Restore the configuration of structlog after a test."""
     yield
     structlog.reset_defaults()
 
 
 @contextmanager
 def no_handlers():
-    """Hide the handlers that pytest has installed for the standard library's loggers."""
+    """Remove the log handlers that pytest has installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logging.root, "handlers", [])
         yield
@@ -60,7 +60,7 @@ def test_a_person_reads_plain_lines(settings, lines, capsys):
     assert capsys.readouterr() == ("", "".join(f"agtop-exporter: {line}\n" for line in lines))
 
 
-def test_nothing_is_logged_where_a_report_says_it(capsys):
+def test_a_report_replaces_log_messages(capsys):
     with no_handlers():
         log_nothing()
         structlog.get_logger().error("late")

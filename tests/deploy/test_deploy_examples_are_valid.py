@@ -1,4 +1,4 @@
-"""The examples in deploy/ are read by the programs that they are for, and name what there is."""
+"""The examples in deploy/ are valid for their programs, and name existing metrics and files."""
 
 import re
 import subprocess

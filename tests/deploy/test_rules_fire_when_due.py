@@ -1,4 +1,4 @@
-"""Prometheus takes every rule; every alert fires when due and only then, and helps its reader."""
+"""Prometheus accepts all rules. Every alert fires when it should and has a useful text."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 def promtool(*arguments):
-    """Run promtool, and return (exit code, all that it said)."""
+    """Run promtool; return its exit code and its output."""
     done = subprocess.run(
         [find_program("promtool"), *map(str, arguments)],
         capture_output=True,
@@ -24,7 +24,7 @@ def promtool(*arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_promtool_has_nothing_to_say():
+def test_promtool_reports_no_problem():
     code, said = promtool("check", "rules", "--lint=all", "--lint-fatal", *RULES)
     assert code == 0, said
     remarks = [line for line in said.splitlines() if line and not line.startswith("Checking")]
@@ -45,7 +45,7 @@ def test_every_alert_is_tested_firing_and_silent():
 
 
 @pytest.mark.parametrize("alert", alerts().values(), ids=alerts())
-def test_an_alert_says_what_happened_and_what_to_do(alert):
+def test_an_alert_has_a_summary_and_a_runbook(alert):
     assert re.fullmatch(r"Agtop[A-Z][A-Za-z]+", alert["alert"])
     assert alert["labels"]["severity"] in {"info", "warning"}
     said = alert["annotations"]

@@ -1,6 +1,6 @@
-"""A real user manager of systemd starts, reloads, watches, restarts and stops what it was given.
+"""A real user manager of systemd starts, reloads, watches, restarts and stops the unit.
 
-Needs root and namespaces; where they are not to be had, only `test_systemd_unit_is_valid` looks.
+This needs root and namespaces. Without them, only `test_systemd_unit_is_valid` runs.
 """
 
 import json
@@ -27,7 +27,7 @@ def namespaces_are_to_be_had():
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
-    """Return what was seen, step by step."""
+    """Return the observations of each step."""
     if not namespaces_are_to_be_had():
         pytest.skip("no namespaces or no systemd here")
     home = tmp_path_factory.mktemp("home")
@@ -43,7 +43,7 @@ def seen(tmp_path_factory):
     return json.loads(done.stdout)
 
 
-def test_what_install_service_says_to_type_starts_it(seen):
+def test_the_commands_that_install_service_prints_start_the_service(seen):
     assert "enabled, starts when you log in" in seen["told"]
     assert seen["typed"] == ""
     assert (seen["started"]["ActiveState"], seen["started"]["NRestarts"]) == ("active", "0")
@@ -51,16 +51,16 @@ def test_what_install_service_says_to_type_starts_it(seen):
 
 
 def test_its_hardening_hides_nothing(seen):
-    """A session is paired with its process, whose CPU time and disk bytes are there."""
+    """A session is matched with its process, and has CPU time and disk bytes."""
     page = seen["page"]
     assert page["agtop_session_processes"] == page["agtop_session_match_confidence"] == 1
     assert page["agtop_session_cpu_seconds_total"] > 0
     assert page["agtop_session_disk_written_bytes_total"] >= 0
     assert "agtop_process_scan_errors_total" not in page
-    assert page["agtop_otlp_export_errors_total"] >= 1  # gRPC works, and nobody listens
+    assert page["agtop_otlp_export_errors_total"] >= 1  # gRPC works, without a receiver
 
 
-def test_a_reload_reads_the_settings_anew(seen):
+def test_a_reload_reads_the_settings_again(seen):
     assert seen["reload"] == ""
     assert seen["reloaded"]["MainPID"] == seen["started"]["MainPID"]
 

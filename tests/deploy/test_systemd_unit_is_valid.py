@@ -1,4 +1,4 @@
-"""systemd has nothing to say about the unit, and the unit hides nothing that we must see."""
+"""systemd accepts the unit, and the unit does not hide the data of agent processes."""
 
 import os
 import re
@@ -27,7 +27,7 @@ BLINDING = (  # each makes a user namespace in a user unit: systemd.exec(5), "Sa
 
 
 def verify(path, runtime):
-    """Return (exit code, what systemd-analyze says of a user unit)."""
+    """Return the exit code and the output of systemd-analyze for a user unit."""
     done = subprocess.run(
         [find_program("systemd-analyze"), "--user", "verify", str(path)],
         env={"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(runtime), "HOME": str(runtime)},
@@ -44,7 +44,7 @@ def test_systemd_takes_the_unit(tmp_path):
     assert verify(path, tmp_path) == (0, "")
 
 
-def test_systemd_would_say_what_is_wrong(tmp_path):
+def test_systemd_reports_a_wrong_unit(tmp_path):
     path = tmp_path / UNIT_NAME
     path.write_text(unit(command_of(Path(sys.executable))).replace("WatchdogSec", "Watchdog"))
     assert "Unknown key" in verify(path, tmp_path)[1]
@@ -55,7 +55,7 @@ def test_the_committed_unit_is_the_one_that_is_installed():
 
 
 @pytest.mark.parametrize("directive", BLINDING)
-def test_the_unit_does_not_blind_us(directive):
+def test_the_unit_does_not_hide_processes(directive):
     assert not re.search(rf"^{directive}=", COMMITTED.read_text(), re.MULTILINE)
 
 
@@ -112,7 +112,7 @@ def test_an_old_unit_is_replaced(tmp_path):
     assert [path.name for path in folder.iterdir() if path.is_file()] == [UNIT_NAME]
 
 
-def test_a_home_that_cannot_be_written_is_told(tmp_path):
+def test_a_home_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / ".config").write_text("a file")
     done = run("agtop-exporter", "install-service", home=tmp_path, check=False)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""Keeps the tests of folders that do not respond apart from each other."""
+"""Isolates the tests of directories that do not respond from each other."""
 
 import pytest
 
@@ -8,11 +8,13 @@ from agtop_exporter.folders import process
 @pytest.fixture(autouse=True)
 def _children_of_this_test(monkeypatch, tmp_path):
     """Hide the late child processes of other tests, which may run at the same time."""
-    others_at = process.others_at
+    hung_processes = process.hung_processes
 
     def own(seconds):
         return (
-            (child, place) for child, place in others_at(seconds) if place.startswith(str(tmp_path))
+            (child, place)
+            for child, place in hung_processes(seconds)
+            if place.startswith(str(tmp_path))
         )
 
-    monkeypatch.setattr(process, "others_at", own)
+    monkeypatch.setattr(process, "hung_processes", own)

@@ -1,4 +1,4 @@
-"""Whatever call of a file system does not return, the rest of every refresh is as without it."""
+"""A file system call that does not return changes nothing else in a refresh."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 20  # a bound for failures, not a wait
 
 
 class Gate:
-    """Lets calls through, or blocks them."""
+    """Lets calls pass, or blocks them."""
 
     def __init__(self):
         self._open = threading.Event()
@@ -33,13 +33,13 @@ class Gate:
         self._open.clear()
 
     def open(self):
-        """Let all through, and wait until their threads have ended."""
+        """Let all calls pass, and wait until their threads have ended."""
         self._open.set()
         for thread in self._threads:
             thread.join(PATIENCE_SECONDS)
 
     def blocking(self, function):
-        """Return a function that does the same, once it may."""
+        """Return a function that waits for the gate, and then calls another function."""
 
         def blocked(*arguments):
             if not self._open.is_set():
@@ -112,8 +112,8 @@ def test_an_agent_whose_call_does_not_return_is_skipped(tmp_path, gate, guard, c
         assert total(samples, "agtop_tokens_total", "claude") == 100
 
 
-def test_what_a_slow_read_brings_is_counted_once(tmp_path, gate, guard):
-    """Else a file that is always slow would never be counted."""
+def test_the_results_of_a_slow_read_are_counted_once(tmp_path, gate, guard):
+    """Otherwise a file that is always slow would never be counted."""
     first, second = (
         codex_chat(tmp_path),
         Codex(tmp_path / ".codex/sessions/2026/03/02", thread=NAME),
@@ -137,7 +137,7 @@ def test_what_a_slow_read_brings_is_counted_once(tmp_path, gate, guard):
     assert samples["agtop_scan_bytes_total", "codex"] == sum(path.stat().st_size for path in paths)
 
 
-def test_files_that_cannot_be_looked_at_are_not_gone(tmp_path, gate, guard):
+def test_unreadable_files_do_not_count_as_deleted(tmp_path, gate, guard):
     agent = msgspec.structs.replace(codex.AGENT, files=gate.blocking(codex.AGENT.files))
     chat = codex_chat(tmp_path)
     path = chat.write()
@@ -199,7 +199,7 @@ def test_sessions_in_a_folder_on_a_dead_mount_are_counted(tmp_path, dead):
 
 
 def test_a_project_has_one_name_though_its_folder_responds_later(tmp_path, dead):
-    """A session that changed its project would take from one series what it adds to another."""
+    """If the project changed, its usage would move from one series to another."""
     (dead.path / "copy/.git").mkdir(parents=True)
     (dead.path / "copy/.git/config").write_text('[remote "origin"]\n\turl = x:ada/engine.git\n')
     claude_session(tmp_path, 1, dead.path / "copy")
@@ -217,7 +217,7 @@ def test_a_project_has_one_name_though_its_folder_responds_later(tmp_path, dead)
 
 @pytest.mark.parametrize("folder", [".codex", ".codex/sessions", "home"])
 def test_an_agents_folder_on_a_dead_mount_is_skipped(tmp_path, dead, folder):
-    """Also a home: the other is looked at. Nothing that was read from it is gone."""
+    """The same holds for a home. Other homes are read, and no file counts as deleted."""
     home, other = tmp_path / "home", dead.path / "home"
     claude_session(home, 1)
     (home / ".codex").mkdir()
@@ -241,7 +241,7 @@ def test_an_agents_folder_on_a_dead_mount_is_skipped(tmp_path, dead, folder):
 
 @pytest.mark.parametrize("linked", ["folder", "file"])
 def test_a_link_to_a_dead_mount_hides_only_what_is_behind_it(tmp_path, dead, linked):
-    """It is read once it responds; when it stops to respond again, nothing is gone."""
+    """The target is read when it responds. When it hangs again, no file counts as deleted."""
     home = tmp_path / "home"
     claude_session(home, 1)
     claude_session(dead.path / "disk", 2)
@@ -268,7 +268,7 @@ def test_a_link_to_a_dead_mount_hides_only_what_is_behind_it(tmp_path, dead, lin
     look.pipeline.close()
 
 
-def test_a_home_that_stops_to_respond_for_a_while_loses_nothing(tmp_path, dead):
+def test_a_home_that_stops_responding_for_a_while_loses_nothing(tmp_path, dead):
     home, other = tmp_path / "home", dead.path / "home"
     claude_session(home, 1)
     dead.gate.unlink()  # it responds
@@ -313,7 +313,7 @@ def pids(look):
 
 
 def test_a_session_has_its_process_whatever_its_folder(tmp_path, dead):
-    """A path is compared as it is where no real one is known."""
+    """If the real path is unknown, the path is compared unchanged."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     for number, cwd in enumerate([tmp_path / "link", dead.path / "engine", dead.path / "loom"]):

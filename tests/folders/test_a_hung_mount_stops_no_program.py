@@ -1,4 +1,4 @@
-"""A FUSE file system that never answers: the daemon and the commands do their work, and end."""
+"""With a FUSE file system that never responds, the daemon and the commands work and end."""
 
 import json
 import os
@@ -22,7 +22,7 @@ STOP_SECONDS = 10
 
 
 class HungMount:
-    """A folder where calls never return, for those programs that are run within it."""
+    """A folder in which calls never return, for programs that run in its namespace."""
 
     def __init__(self, folder, mode):
         unshare, nsenter = find_program("unshare"), find_program("nsenter")
@@ -45,14 +45,14 @@ class HungMount:
         self.within = [nsenter, "--target", str(self._server.pid), *as_them, "--mount"]
 
     def end(self):
-        """Kill the server: the kernel then ends every call, and unmounts with the last program."""
+        """Kill the server. The kernel then ends every call, and unmounts with the last program."""
         self._server.send_signal(signal.SIGKILL)
         self._server.communicate(timeout=20)
 
 
 @pytest.fixture(params=["read", "ignore"])
 def hung(request, tmp_path):
-    """Give it twice: callers of a request that was read cannot even be killed."""
+    """Return the mount in both modes; with `read`, callers cannot be killed."""
     if not Path("/dev/fuse").exists():
         pytest.skip("this machine has no /dev/fuse")
     folder = tmp_path / "mnt"
@@ -64,7 +64,7 @@ def hung(request, tmp_path):
 
 @pytest.fixture
 def home(tmp_path, hung):
-    """Give five sessions of Claude Code, four of them in folders there, and one of Codex."""
+    """Return a home with five Claude Code sessions, four of them in the mount, and one of Codex."""
     home = tmp_path / "home"
     for number in range(1, 6):
         cwd = tmp_path / "alive" if number == 1 else hung.folder / f"project{number}"
@@ -77,7 +77,7 @@ def home(tmp_path, hung):
 
 @pytest.fixture
 def flags(tmp_path):
-    """Give the flags of every command: it sees no process of this machine, and keeps nothing."""
+    """Return the flags of every command: no processes of this machine, and no stored state."""
     with Running(tmp_path) as machine:
         yield ("--procfs", machine.proc, "--no-pricing-refresh", "--no-state")
 

@@ -1,4 +1,4 @@
-"""A folder on a dead mount costs one time limit; every other folder is looked at as before."""
+"""A directory on a hung mount costs one time limit, and other directories are still read."""
 
 import os
 import threading
@@ -99,8 +99,8 @@ def test_expected_folders_have_the_answers_of_any_other(tmp_path, folders):
 
 
 @pytest.mark.parametrize("way", ["symlink", "worktree", "git link"])
-def test_whatever_leads_there_is_not_followed(tmp_path, dead, folders, way):
-    """The mount is named, not the folder that leads there, though its child is the first there."""
+def test_no_link_to_it_is_followed(tmp_path, dead, folders, way):
+    """The message names the mount, not the folder with the link."""
     cwd = tmp_path / "engine"
     if way == "symlink":
         cwd.symlink_to(dead.path / "engine")
@@ -144,7 +144,7 @@ def test_a_slow_local_disk_hides_one_folder_only(tmp_path):
 
 
 def test_a_busy_local_disk_has_more_time(tmp_path):
-    """Else a session would have another project whenever the machine is busy."""
+    """Otherwise a session would change its project on a busy machine."""
     slow = DeadFolder(tmp_path / "slow", kind="ext4")
     folders = slow.folders(limits={"project": 0.1, "probe": 0.1, "local": PATIENCE_SECONDS})
     cwd = repository(slow.path / "copy", "engine")
@@ -179,7 +179,7 @@ def test_another_exporter_sends_no_second_process_there(dead, folders):
     other.close()
 
 
-def test_a_child_that_somebody_ends_is_replaced(tmp_path, folders):
+def test_a_killed_child_is_replaced(tmp_path, folders):
     cwd = repository(tmp_path / "copy", "engine")
     assert folders.find(str(tmp_path)).trouble is None
     os.kill(folders._helper._child._pid, 9)  # noqa: SLF001
@@ -205,7 +205,7 @@ def test_a_child_that_does_not_start_is_no_child():
     assert folders.find("/ada/engine").trouble.place == "project folders"
 
 
-def test_nothing_is_left_open(tmp_path, dead):
+def test_no_descriptor_stays_open(tmp_path, dead):
     before = len(list(Path("/dev/fd").iterdir()))
     folders = dead.folders()
     folders.find(str(tmp_path))
@@ -215,7 +215,7 @@ def test_nothing_is_left_open(tmp_path, dead):
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_file_systems_are_asked_whether_they_respond(tmp_path, dead, folders):
+def test_file_systems_are_checked_for_a_response(tmp_path, dead, folders):
     told = []
     folders.on_trouble = told.append
     home = tmp_path / "home"
@@ -234,16 +234,16 @@ def test_file_systems_are_asked_whether_they_respond(tmp_path, dead, folders):
         folders.rest()
 
 
-def test_a_file_system_is_asked_again_when_a_call_has_not_returned(dead, folders):
+def test_a_file_system_is_checked_again_after_a_call_hangs(dead, folders):
     dead.revive()
     assert folders.trouble_with(str(dead.path)) is None
     dead.shut()
     assert folders.trouble_with(str(dead.path)) is None  # as of a moment ago
-    folders.doubt()
+    folders.check_again()
     assert folders.trouble_with(str(dead.path)) == silence(dead.path)
 
 
-def test_a_local_file_system_is_not_asked(tmp_path):
+def test_a_local_file_system_is_not_checked(tmp_path):
     folders = Folders({}, command=("/nowhere/python",), table=Table())
     (tmp_path / "link").symlink_to(tmp_path)
     assert folders.trouble_with(str(tmp_path / "link/sessions"), below=True) is None

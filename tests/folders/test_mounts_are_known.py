@@ -1,4 +1,4 @@
-"""The table of mounts is read as the kernel writes it, and paths resolve as the system does it."""
+"""The kernel's table of mounts is parsed, and paths are resolved as the system does it."""
 
 import os
 import tempfile
@@ -103,7 +103,7 @@ def test_a_loop_of_links_ends(tmp_path, target):
     assert Walker(lambda _place: None).real(str(tmp_path / "loop")).startswith("/")
 
 
-def test_where_it_is_forbidden_to_enter_the_walk_ends(tmp_path):
+def test_a_forbidden_place_ends_the_walk(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "dead/engine")
 
     def enter(place):

@@ -1,4 +1,4 @@
-"""The committed dashboards equal what `python grafana/generate.py` writes."""
+"""The committed dashboards equal the output of `python grafana/generate.py`."""
 
 import pytest
 from generator.boards import BOARDS, FOLDER, file_of, text_of

@@ -1,7 +1,7 @@
-"""Debian's Prometheus scrapes the daemon over a living home: every panel and rule has data.
+"""A real Prometheus scrapes a daemon with generated activity: every panel and rule has data.
 
-The daemon is stopped and started again meanwhile, files are spoilt, emptied and deleted, and
-models are new at every point: `increase()` over the run is what was written, to the token.
+During the run, the daemon is restarted, files are damaged, emptied and deleted, and new models
+appear. `increase()` over the run must equal the written tokens exactly.
 """
 
 import itertools
@@ -33,7 +33,7 @@ WITHOUT_DATA = {
 
 
 def tokens_in(server, at=None):
-    """Return what Prometheus has of the tokens' counters."""
+    """Return the token counters that Prometheus has."""
     found = server.now("agtop_tokens_total", at)
     return {
         (labels["agent"], labels["model"], labels["token_type"]): value
@@ -43,7 +43,7 @@ def tokens_in(server, at=None):
 
 
 def seconds_of(writes, wait):
-    """Call a function with 0, 1, 2..., and let a second pass after each."""
+    """Call a function with 0, 1, 2..., once per second."""
     for turn in range(TURNS):
         writes(turn)
         wait()
@@ -51,13 +51,13 @@ def seconds_of(writes, wait):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Let it all happen; give the server, the home, and when the first and last samples were."""
+    """Run the activity; return the server, the home, and the times of the first and last sample."""
     find_program("prometheus")
     folder = tmp_path_factory.mktemp("living")
     port = free_port()
     address = f"127.0.0.1:{port}"
     flags = ("--listen-address", address, "--state-dir", folder / "state", "--otlp")
-    push = {  # nobody listens there: pushes are tried, and fail
+    push = {  # no receiver listens there, so pushes fail
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
         "AGTOP_BUDGETS": '[{"usd": 1000, "period": "day"}]',
@@ -73,7 +73,7 @@ def run(tmp_path_factory):
             return Counter(home.written) - Counter(tokens_in(server))
 
         def scrape():
-            """Wait for two scrapes that begin from now on."""
+            """Wait for two scrapes that start after this call."""
             seen = server.now("count_over_time(up[1h])")[0][1]
             server.until(lambda: server.now("count_over_time(up[1h])")[0][1] >= seen + 2)
 
@@ -110,7 +110,7 @@ def run(tmp_path_factory):
 
 
 def test_increase_is_what_was_written(run):
-    """Over a range that begins and ends at a sample, nothing is extrapolated."""
+    """The range begins and ends at a sample, so `increase()` does not extrapolate."""
     milliseconds = round((run.end - run.start) * 1000)
     grown = run.server.now(f"increase(agtop_tokens_total[{milliseconds}ms])", run.end)
     found = {

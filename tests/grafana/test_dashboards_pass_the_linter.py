@@ -1,7 +1,7 @@
-"""The rules of Grafana's dashboard-linter, by their names, and some of ours.
+"""The dashboards follow the rules of Grafana's dashboard-linter, and some additional rules.
 
-The linter is <https://github.com/grafana/dashboard-linter>; these are its checks as they were in
-2026, with what we let pass and why. Its rules on Loki have nothing to look at here.
+The linter is <https://github.com/grafana/dashboard-linter>. These are its rules of 2026, with the
+exceptions that are allowed here and their reasons. Rules for Loki do not apply.
 """
 
 import re
@@ -138,7 +138,7 @@ def test_uneditable_dashboard(board):
 
 @pytest.mark.integration
 def test_target_promql_rule(tmp_path):
-    """Prometheus itself parses every expression, as a rule."""
+    """Prometheus parses every expression, as part of a rule."""
     values = dict.fromkeys(("job", "instance", "agent", "model", "project", "session"), ".+")
     rules = [
         {"record": f"board:{number}", "expr": substituted(expression, values)}
@@ -176,7 +176,7 @@ def test_every_metric_is_shown_somewhere():
 
 
 def test_ratios_of_several_series_are_never_added():
-    """Two sources may tell of one window: together they would be more than all."""
+    """Two sources may report one window. Their sum would exceed 1."""
     labels = {metric.name: set(metric.labels) for metric in CATALOGUE}
     sums = [
         (name, kept.split(", "))
@@ -190,7 +190,7 @@ def test_ratios_of_several_series_are_never_added():
 
 
 @panels
-def test_a_panel_without_data_says_so(board, panel):  # noqa: ARG001
+def test_a_panel_without_data_has_a_message(board, panel):  # noqa: ARG001
     assert panel["fieldConfig"]["defaults"]["noValue"]
 
 

@@ -1,4 +1,4 @@
-"""A session that changes its model has two info series for minutes where they are pushed."""
+"""A pushed session that changes its model has two info series for some minutes."""
 
 import subprocess
 
@@ -24,7 +24,7 @@ QUERIES = [
 
 
 def series(name, **labels):
-    """Return the input series of a metric of one session; figures grow by 1 a minute."""
+    """Return the input series of a metric of one session. Values increase by 1 per minute."""
     pairs = ", ".join(f'{label}="{value}"' for label, value in (ONE | labels).items())
     return {
         "series": f"{name}{{{pairs}}}",

@@ -1,4 +1,4 @@
-"""History outlives transcripts by the hour: each session's hours are all that it used, ever."""
+"""The usage of each session by hour is kept after its transcript is deleted."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ histories = st.lists(st.lists(sightings, max_size=5), max_size=8)
 
 
 def hours(directory):
-    """Return what the file says: (session id, model, hour) -> its sums."""
+    """Return the stored hours: (session id, model, hour) -> sums."""
     ledger = Ledger(directory, read_only=True)
     names = {record.id: record.session_id for record in ledger.sessions.values()}
     rows = {(names[id_], *place): sums for id_, *place, sums in _rows(ledger)}
@@ -58,7 +58,7 @@ def test_the_hours_of_a_session_are_what_it_used(tmp_path_factory, history, brea
     }
 
 
-def test_usage_stands_in_the_hour_of_its_response(tmp_path):
+def test_usage_is_in_the_hour_of_its_response(tmp_path):
     ledger = Ledger(tmp_path)
     ledger.record(
         batch(response("k1"), response("k2", time=NOON + HOUR_SECONDS)),

@@ -1,4 +1,4 @@
-"""A ledger that cannot be written at first keeps its history, and is written when it can be."""
+"""A ledger that cannot be written keeps its data in memory, and is written later."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ REQUESTS = ("requests", "claude", "model-1")
 
 
 def requests(directory):
-    """Return what a new reader finds."""
+    """Return the requests that another reader of the ledger finds."""
     view = Ledger(directory, read_only=True)
     try:
         assert view.warning == ""
@@ -28,7 +28,7 @@ def requests(directory):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """Give a file system of its own, and a function that mounts it again with other options."""
+    """Return a small file system, and a function that mounts it again with other options."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(tmp_path)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root may mount a file system")
@@ -48,7 +48,7 @@ def history(directory, count):
 
 
 def crashed(directory, count):
-    """Leave a ledger with a journal, as a killed daemon does."""
+    """Write a ledger with a journal, as a killed daemon leaves it."""
     history(directory, count)
     ledger = Ledger(directory)
     record(ledger, response("last"))
@@ -123,7 +123,7 @@ def test_a_directory_that_can_be_created_later(tmp_path):
 
 
 def test_history_that_appears_later(tmp_path):
-    """As on a network mount that comes up after the daemon."""
+    """The directory is on a network mount that is mounted after the start of the daemon."""
     state, away = tmp_path / "state", tmp_path / "away"
     ledger = Ledger(state)
     record(ledger, response("gone", "old"), response("both", "s1"), bytes_read=100)
@@ -202,7 +202,7 @@ def test_the_lock_is_removed_and_another_daemon_starts(tmp_path):
 
 
 def test_a_new_file_is_complete_or_not_there(tmp_path, monkeypatch):
-    """Killed between the steps of a replacement, the next start finds one of the two files."""
+    """After a kill during a replacement, the next start finds one complete file."""
     history(tmp_path, 20)
     data = (tmp_path / "ledger.db").read_bytes()
     (tmp_path / "ledger.db").write_bytes(data[:4096] + bytes(4096) + data[8192:])

@@ -1,4 +1,4 @@
-"""An event belongs to the session that made it, and what was published of the other stays."""
+"""An event belongs to the session that made it. Totals published for another session stay."""
 
 from driving import price, project
 from events import batch, record, response
@@ -11,7 +11,7 @@ def owned(ledger, session):
     return ledger.sessions["claude", session].usage
 
 
-def test_a_copy_takes_nothing():
+def test_a_copy_gets_no_usage():
     ledger = Ledger()
     record(ledger, response("k", "maker"))
     record(ledger, response("k", "fork", copied=True))
@@ -41,7 +41,7 @@ def test_the_maker_takes_it_back():
     }
 
 
-def test_what_was_published_of_the_copy_stays():
+def test_published_totals_of_the_copy_stay():
     ledger = Ledger()
     record(ledger, response("k", "fork", input=10, output=5, copied=True))
     record(ledger, response("k", "maker", input=10, output=5))

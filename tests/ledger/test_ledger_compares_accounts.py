@@ -1,4 +1,4 @@
-"""Two sources that record the same usage under other keys give the larger of both accounts."""
+"""If two sources record the same usage under different keys, the larger sum counts."""
 
 from events import record, response
 from hypothesis import given
@@ -34,7 +34,7 @@ def sums(requests):
 
 @given(first=sources, second=sources, randomness=st.randoms(use_true_random=False))
 def test_the_larger_account_counts(first, second, randomness):
-    """Whatever is read first, in whatever parts, and read again."""
+    """The sources are read in any order, in any parts, and repeatedly."""
     ledger, left = Ledger(), [account("log", first), account("row", second)]
     while any(left):
         events = randomness.choice([each for each in left if each])
@@ -55,7 +55,7 @@ def test_the_larger_account_counts(first, second, randomness):
 
 
 def test_what_an_earlier_version_counted_is_compared():
-    """It had no running totals."""
+    """It stored no running totals."""
     ledger = Ledger()
     record(ledger, response("log", input=100, output=10))
     record(ledger, *account("row", [(60, 5), (60, 5)]))

@@ -1,4 +1,4 @@
-"""Every event is counted once, with the largest figures that were seen of it."""
+"""Every event is counted once, with the largest figures that were recorded for it."""
 
 import pytest
 from driving import price, project, totals
@@ -13,7 +13,7 @@ histories = st.lists(st.lists(sightings, max_size=5), max_size=8)
 
 
 def merged(events):
-    """Say what the events are together, the slow way."""
+    """Compute the merged events in a simple way."""
     best, tools = {}, {}
     for event in events:
         best[event.key] = best.get(event.key, NO_TOKENS).max(event.tokens)
@@ -43,7 +43,7 @@ def test_totals_are_those_of_the_largest_sightings(history):
 
 @given(history=histories)
 def test_sessions_share_the_totals(history):
-    """Whoever owns an event, the sessions together have what the totals say."""
+    """The sums of all sessions equal the totals, whichever session owns an event."""
     ledger = Ledger()
     for events in history:
         record(ledger, *events)
@@ -98,8 +98,8 @@ def test_agents_have_keys_of_their_own():
     assert ledger.totals["requests", "codex", "model-1"] == 1
 
 
-def test_what_was_not_committed_is_forgotten(tmp_path):
-    """Cursor, key and total are forgotten together, so the next reading counts it."""
+def test_uncommitted_changes_are_dropped(tmp_path):
+    """Cursor, key and total are dropped together, so the next read counts the event."""
     ledger = Ledger(tmp_path)
     record(ledger, response("k1"), offset=10)
     ledger.record(batch(response("k2"), offset=20), price=price, project=project)
@@ -121,7 +121,7 @@ def test_a_commit_names_the_sessions_that_changed():
 
 @pytest.mark.parametrize("copied", [False, True])
 def test_an_event_that_was_counted_under_an_older_key(tmp_path, copied):
-    """Its time tells which of the events with that key it is; a copy may have another time."""
+    """Its time identifies the event with that key. A copy may have another time."""
     ledger = Ledger(tmp_path)
     record(ledger, response("old", output=5))
     ledger.close()

@@ -1,4 +1,4 @@
-"""Two daemons never write to one ledger; whoever only looks is never in the way."""
+"""Two daemons never write to one ledger, and a reader never blocks the writer."""
 
 import os
 import stat
@@ -44,7 +44,7 @@ def test_a_lock_that_was_left_behind_is_none(tmp_path):
 
 
 def files(directory):
-    """Return all that is kept; the -shm file is memory that readers and the writer share."""
+    """Return all stored files. The -shm file is shared memory of readers and the writer."""
     paths = [path for path in directory.iterdir() if not path.name.endswith("-shm")]
     return {path.name: path.read_bytes() for path in paths}
 
@@ -83,7 +83,7 @@ def test_a_view_is_of_one_moment(tmp_path):
     writer.close()
 
 
-def test_a_view_of_nothing(tmp_path):
+def test_an_empty_view(tmp_path):
     view = Ledger(tmp_path / "missing", read_only=True)
     record(view, response("k"))
     assert (view.warning, view.totals[REQUESTS]) == ("", 1)
@@ -92,7 +92,7 @@ def test_a_view_of_nothing(tmp_path):
 
 
 def test_only_the_owner_may_read_it(tmp_path):
-    """Paths, titles and working directories are in it."""
+    """It contains paths, titles and working directories."""
     old = os.umask(0)
     try:
         ledger = Ledger(tmp_path / "a" / "state")

@@ -1,6 +1,6 @@
-"""Damage of any page or row of the ledger loses no token and counts none twice.
+"""Damage to any page or row of the ledger loses no token and counts none twice.
 
-The transcripts are still there, and are read again where that is needed.
+The transcripts still exist, and are read again if necessary.
 """
 
 import random
@@ -31,7 +31,7 @@ TABLES = (
 
 
 def transcript(number):
-    """Return the batch of one file, as a read from its start gives it."""
+    """Return the batch of a file that is read from its start."""
     events = [
         response(
             f"{number}-{index}",
@@ -49,7 +49,7 @@ def transcript(number):
 
 
 def scan(ledger, *more):
-    """Read what the ledger does not know yet, as a refresh does."""
+    """Read new records as a refresh does."""
     for number in range(FILES):
         known = transcript(number)
         if ledger.cursor("claude", known.path) != known.cursor:
@@ -65,7 +65,7 @@ def scan(ledger, *more):
 
 
 def counted(ledger):
-    """Return all figures: totals, and of each session its own."""
+    """Return all totals, and the totals of each session."""
     totals = {s: v for s, v in ledger.totals.items() if not s[0].startswith("scan_")}
     sessions = {
         key: (r.models, r.tools, r.turns, r.project, r.facts.title)
@@ -76,7 +76,7 @@ def counted(ledger):
 
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory):
-    """Return the bytes of a closed ledger, and its figures."""
+    """Return the bytes of a closed ledger, and its totals."""
     directory = tmp_path_factory.mktemp("intact")
     ledger = Ledger(directory)
     scan(ledger)
@@ -88,14 +88,14 @@ def intact(tmp_path_factory):
 
 
 def assert_same(ledger, figures):
-    """Compare all figures; what differs is shown."""
+    """Compare all totals, and show the differences."""
     for found, expected in zip(counted(ledger), figures, strict=True):
         assert {k: v for k, v in found.items() if expected.get(k) != v} == {}
         assert expected.keys() - found.keys() == set()
 
 
 def assert_recovers(directory, figures):
-    """Start on a damaged file, scan, count on, and start again; return whether it was repaired."""
+    """Start on a damaged file, scan and restart; return whether it was repaired."""
     ledger = Ledger(directory)
     repaired = bool(ledger.take_news())
     scan(ledger)
@@ -196,7 +196,7 @@ def test_rows_are_missing(intact, tmp_path, statement):
 
 
 def test_damage_while_it_runs(intact, tmp_path):
-    """A page is overwritten under an open connection, and noticed when it is read."""
+    """A page is overwritten while the ledger is open, and the damage is found by a read."""
     data, figures = intact
     path = tmp_path / "ledger.db"
     path.write_bytes(data)

@@ -33,7 +33,7 @@ def without_bills(totals):
 
 
 def figures(ledger):
-    """Return what `figures.json` has."""
+    """Return the content of `figures.json`."""
     return {
         "totals": without_bills(ledger.totals),
         "sessions": {
@@ -89,7 +89,7 @@ def test_all_figures_are_kept(state, read_only):
 
 
 def test_nothing_is_counted_again(state, tmp_path):
-    """The keys of the events are known: other copies of the transcripts add nothing."""
+    """The keys of the events are stored, so copies of the transcripts add nothing."""
     ledger = Ledger(state)
     before = totals(ledger)
     for name in ("claude", "codex", "copilot"):

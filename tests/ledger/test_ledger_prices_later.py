@@ -1,4 +1,4 @@
-"""Tokens without a price wait for one, and are then charged once."""
+"""Tokens without a price are charged once, when their price becomes known."""
 
 from events import NOON, record, response
 
@@ -66,7 +66,7 @@ def test_priced_when_it_grows():
 
 
 def test_a_price_that_goes_away_again():
-    """What has been charged stays charged."""
+    """Charged cost stays."""
     ledger = Ledger()
     record(ledger, response("k", output=5), price=known)
     record(ledger, response("k", output=5, input=11), price=unknown)
@@ -74,7 +74,7 @@ def test_a_price_that_goes_away_again():
     assert ledger.sessions["claude", "s1"].usage.cost == Cost(output=10)
 
 
-def test_what_is_no_request_needs_no_price():
+def test_an_event_without_a_request_needs_no_price():
     ledger = Ledger()
     record(ledger, UsageEvent(key="prompt", session_id="s1", time=NOON, turns=1), price=unknown)
     assert ledger.reprice(known) == 0

@@ -1,4 +1,4 @@
-"""No event, sum or counter is ever negative: a reader that makes one is wrong, and is reported."""
+"""No event, sum or counter is negative. A negative figure of a reader is reported."""
 
 import sqlite3
 from contextlib import closing
@@ -46,7 +46,7 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_an_event_that_takes_away_counts_nothing(bad):
-    """It is counted as an error; what is read with it counts, and hides it from no sum."""
+    """It is counted as an error, and the other events of the batch count."""
     ledger = Ledger()
     errors = ledger.record(batch(GOOD, bad, path="/bad.jsonl"), price=price, project=project)
     assert [astuple(error) for error in errors] == [("negative", 1, "/bad.jsonl")]
@@ -57,7 +57,7 @@ def test_an_event_that_takes_away_counts_nothing(bad):
     assert ledger.totals["requests", "claude", "model-1"] == 1
 
 
-def test_of_sound_events_nothing_is_refused():
+def test_valid_events_are_not_rejected():
     whole = batch(GOOD, UsageEvent("p", "s1", 0.0, turns=1, tokens=TokenCounts()))
     ledger = Ledger()
     assert ledger.record(whole, price=price, project=project) == ()
@@ -65,7 +65,7 @@ def test_of_sound_events_nothing_is_refused():
 
 
 def test_the_reader_is_named_once(tmp_path):
-    """In the log and in the metrics; `doctor` has words for it."""
+    """The log and the metrics name the reader, and `doctor` has a text for it."""
     path = tmp_path / "log"
     path.write_text("x")
 

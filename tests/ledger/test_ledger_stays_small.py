@@ -1,4 +1,4 @@
-"""What is old takes little room, and is neither lost nor counted again."""
+"""Old data needs little space, and is neither lost nor counted again."""
 
 import sqlite3
 from collections import Counter
@@ -34,7 +34,7 @@ def figures(ledger):
 
 @pytest.fixture
 def filled(tmp_path):
-    """Give a ledger with a response every six hours of three years, and what they were."""
+    """Return a ledger with a response every six hours for three years, and these responses."""
     events = [
         response(f"k{n}", f"s{n // 200}", time=NOW - n * DAY / 4, output=n) for n in range(4 * 1095)
     ]
@@ -114,7 +114,7 @@ def test_an_event_without_a_price_waits_for_one(tmp_path):
 
 @given(history=st.lists(st.lists(sightings, max_size=5), max_size=6))
 def test_any_history_counts_alike(tmp_path_factory, history):
-    """With and without a roll-up after all that was recorded, copies add nothing."""
+    """With or without a roll-up, copies of recorded events add nothing."""
     plain, rolled = Ledger(), Ledger(tmp_path_factory.mktemp("state"))
     for ledger in (plain, rolled):
         for events in history:

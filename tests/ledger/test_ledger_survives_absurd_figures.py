@@ -1,4 +1,4 @@
-"""Figures that nobody can have used must not stop the counting of all others."""
+"""Impossible figures do not stop the counting of other events."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A ledger that is damaged, of the future, or on a full disk never stops the counting."""
+"""A damaged or newer ledger, or a full disk, never stops the counting."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ REQUESTS = ("requests", "claude", "model-1")
 
 @pytest.fixture
 def written(tmp_path):
-    """Leave a ledger of many pages behind."""
+    """Write a ledger with many pages."""
     ledger = Ledger(tmp_path)
     record(ledger, *(response(f"k{number}", f"s{number % 50}") for number in range(2_000)))
     ledger.close()
@@ -43,7 +43,7 @@ def test_damaged_twice(written):
 
 
 def test_damaged_again_and_again(written):
-    """The newest of the damaged files are kept, so that they do not fill the disk."""
+    """Only the newest damaged files are kept, so that they do not fill the disk."""
     for _ in range(5):
         overwrite(written, 0, b"no database at all")
         Ledger(written.parent).close()
@@ -110,7 +110,7 @@ def test_a_directory_that_may_not_be_written(tmp_path):
 
 
 def test_locked_by_another_program(written):
-    """A backup that holds the file for too long delays what is written, and loses nothing."""
+    """A backup that locks the file delays a write, and loses nothing."""
     ledger = Ledger(written.parent)
     with closing(sqlite3.connect(written, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -127,7 +127,7 @@ def test_locked_by_another_program(written):
 
 
 def fill_and_recover(directory, make_room):
-    """Write until the disk is full, twice; make room; and find everything there."""
+    """Write until the disk is full, twice; free space; and check all data."""
     ledger = Ledger(directory)
     number = 0
     while ledger.warning == "" and number < 5_000:

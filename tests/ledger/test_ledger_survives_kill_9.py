@@ -1,4 +1,4 @@
-"""A daemon that is killed at any instant, and started again, counts as one that never was."""
+"""A daemon that is killed at any instant and restarted has the totals of an uninterrupted run."""
 
 import itertools
 import os
@@ -24,7 +24,7 @@ AGENTS = [claude.AGENT, codex.AGENT]
 
 
 def pieces(randomness):
-    """Return what the agents will write, in their order: (place below the home, bytes)."""
+    """Return the writes of the agents in their order: (path below the home, bytes)."""
     writing = []
     for agent in ("claude", "codex"):
         given = AGENT_FOLDERS / agent / "home"
@@ -53,7 +53,7 @@ def write(home, written):
 
 
 def everything(directory):
-    """Return all that a ledger keeps, table by table."""
+    """Return the content of all tables of a ledger."""
     view = Ledger(directory, read_only=True)
     try:
         assert view.warning == ""
@@ -63,7 +63,7 @@ def everything(directory):
 
 
 def commit_until_killed(directory, instant):
-    """Record and commit in a child that ends at an instant; tell whether it came to its end."""
+    """Commit in a child process that ends at an instant; return whether it completed."""
     child = os.fork()
     if child == 0:
         try:
@@ -86,7 +86,7 @@ AGAIN = [response(f"k{number}", f"s{number % 4}", output=50) for number in range
 
 
 def test_a_commit_is_whole_or_nothing(tmp_path):
-    """Killed at any step of the database, a commit leaves all of it behind, or none."""
+    """After a kill at any step of SQLite, a commit is stored completely or not at all."""
     begun, done = tmp_path / "begun", tmp_path / "done"
     for directory in (begun, done):
         ledger = Ledger(directory)

@@ -1,4 +1,4 @@
-"""A total that was published grows or stays, whatever the ledger learns later."""
+"""A published total never decreases, whatever is recorded later."""
 
 import msgspec
 from driving import project
@@ -12,7 +12,7 @@ from agtop_exporter.model import Cost, ParseError
 
 @st.composite
 def prices(draw):
-    """Return the price of a moment: tables come, change and go."""
+    """Return the price at a time. Price tables appear, change and disappear."""
     rate = draw(st.one_of(st.none(), st.integers(0, 100)))
 
     def price(event):
@@ -52,7 +52,7 @@ def test_a_smaller_sighting():
 
 
 def test_a_cheaper_price():
-    """A response that grows after its price fell costs at least what it did."""
+    """A response that grows after a price cut costs at least as much as before."""
     ledger = Ledger()
     record(ledger, response("k", output=100), price=lambda _event: Cost(output=900))
     record(ledger, response("k", output=101), price=lambda _event: Cost(output=100))

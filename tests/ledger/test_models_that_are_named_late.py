@@ -1,4 +1,4 @@
-"""Usage whose model is not known yet counts once: as `unknown`, then for its model in sessions."""
+"""Usage without a model counts once: as `unknown` in totals, for its later model in sessions."""
 
 from driving import price, project
 from events import NOON, batch
@@ -38,7 +38,7 @@ def test_within_one_batch_nothing_is_unknown():
     assert not [series for series in ledger.totals if "unknown" in series[2:3]]
 
 
-def test_what_was_published_neither_falls_nor_counts_twice(tmp_path):
+def test_published_totals_neither_fall_nor_count_twice(tmp_path):
     ledger = Ledger(tmp_path)
     record(ledger, unnamed("a", output=10), unnamed("b", output=20))
     before = dict(ledger.totals)

@@ -1,7 +1,7 @@
-"""A fact that a reader finds is lost where a step between the reader and the output lacks it.
+"""Every fact that a reader reports reaches the outputs.
 
-A new fact is a field of `SessionUpdate`, a column of `sessions` and a field of `Session`. It fails
-here until all three exist.
+A new fact is a field of `SessionUpdate`, a column of `sessions` and a field of `Session`. These
+tests fail until all three exist.
 """
 
 import msgspec
@@ -46,7 +46,7 @@ SQL_TYPES = {
 
 
 def value_of(field, number):
-    """Return a known value for a field of SessionUpdate; it differs by number."""
+    """Return a value for a field of SessionUpdate, different for each number."""
     kinds = {
         str: f"{field.name} {number}",
         int: 1 + number,
@@ -96,7 +96,7 @@ def test_a_fact_survives_a_restart(fact, tmp_path):
 
 @pytest.mark.parametrize("fact", FACTS[1:])
 def test_a_fact_survives_an_update_that_lacks_it(fact):
-    """Whichever of the two arrives first, and whichever is the later one."""
+    """The updates arrive in any order, and with any times."""
     known = update(fact) if fact != "title" else update("title", "title_rank")
     times = (None,) if fact in ("started_at", "last_active") else (None, EVENING - 9000, EVENING)
     for time in times:
@@ -122,7 +122,7 @@ def published(home, known):
 
 @pytest.mark.parametrize("fact", [name for name in FACTS[1:] if name not in INTERNAL])
 def test_a_fact_is_published(fact, tmp_path):
-    """`agtop json` shows the value of a fact. Without the fact it shows something else."""
+    """`agtop json` shows the value, and something else without the fact."""
     path = ELSEWHERE.get(fact, (fact,))
     known = update(*FACTS, session_id="s-1", parent_session_id="parent")
     unknown = msgspec.structs.replace(known, **{fact: getattr(SessionUpdate(""), fact)})
@@ -139,5 +139,5 @@ def test_a_fact_is_published(fact, tmp_path):
 
 @pytest.mark.parametrize("name", Session.__struct_fields__)
 def test_a_field_of_a_session_is_published_or_hidden_on_purpose(name):
-    """A new field of `Session` is a key of the document by itself."""
+    """A new field of `Session` becomes a key of the document automatically."""
     assert (name in SHOWN) != (name in NOT_SHOWN)

@@ -1,4 +1,4 @@
-"""The state of a reader is only on disk once it is there, and comes back unchanged."""
+"""Reader state is kept in memory until it is stored on disk, and is restored unchanged."""
 
 import sqlite3
 from contextlib import closing
@@ -41,7 +41,7 @@ def test_states_are_read_from_disk(tmp_path):
         assert ledger.cursor("claude", PATHS[0]) == Cursor()
 
 
-def test_without_a_disk_they_stay_in_memory():
+def test_without_a_disk_the_states_stay_in_memory():
     ledger = Ledger()
     write(ledger)
     assert ledger.cursors["claude"] == CURSORS == cursors(ledger)
@@ -57,7 +57,7 @@ def test_a_lost_row_means_that_the_file_is_read_again(tmp_path):
 
 
 def test_without_its_file_nothing_is_read_again(tmp_path):
-    """The keys of the events are in that file too: they would be counted twice."""
+    """The file also contains the keys of the events, so a second read would count twice."""
     with closing(Ledger(tmp_path)) as ledger:
         write(ledger)
         ledger.close()

@@ -1,4 +1,4 @@
-"""However many models, tools and projects there are, the series of an agent are few, and stable."""
+"""The number of series of an agent is bounded for any number of models, tools and projects."""
 
 from driving import price
 
@@ -24,7 +24,7 @@ def labels(ledger, family):
     return {series[2]: value for series, value in ledger.totals.items() if series[0] == family}
 
 
-def test_what_is_too_much_is_other(tmp_path):
+def test_values_above_the_limit_share_other(tmp_path):
     ledger = Ledger(tmp_path)
     for number in range(3 * LABELS_MAX):
         ledger.record(batch(number), price=price, project=lambda cwd: cwd.rpartition("/")[2])

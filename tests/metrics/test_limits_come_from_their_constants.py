@@ -1,4 +1,4 @@
-"""A help text or table that states another limit than the code enforces misleads its reader."""
+"""Help texts and tables state the limits that the code enforces."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A metric that shows 0 for what is not known lies; so does one that shows it twice."""
+"""A metric with an unknown value is absent instead of 0, and no metric appears twice."""
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ def published(snapshot):
 
 
 def of_session(name, **over):
-    """Return the values of one metric of one session, by what its labels say beyond the session."""
+    """Return the values of one metric of one session, by its other labels."""
     samples = published(make_snapshot(make_session(**over))).get(name, {})
     return {
         tuple(value for key, value in labels if key not in {"session_id", "agent"}): value
@@ -48,7 +48,7 @@ def test_unknown_of_a_session_is_absent(name, over):
     assert of_session(name, **over) == {}
 
 
-def test_free_session_costs_nothing_and_says_so():
+def test_a_free_session_costs_0():
     assert of_session("agtop_session_cost_usd_total", cost=Cost()) == {(): 0.0}
     assert of_session("agtop_session_cost_usd_total", cost=Cost(), tokens=NO_TOKENS) == {(): 0.0}
 

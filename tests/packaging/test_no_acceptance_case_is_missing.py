@@ -1,7 +1,7 @@
-"""Every case of the acceptance list is a test that bears its id, or is left out for a reason.
+"""Every case of the acceptance list has a test with its id, or a reason for its omission.
 
-A test bears an id in its name (`test_c04_c05_stop_reasons`) or in that of a parameter ("C-08",
-"T-23 stall"). The tests of processes have a list of their own, whose ids are not meant here.
+A test has an id in its name (`test_c04_c05_stop_reasons`) or in the name of a parameter ("C-08",
+"T-23 stall"). The tests of processes use ids of another list, which are not checked here.
 """
 
 import ast
@@ -27,23 +27,23 @@ LAST = {
     "R": 13,  # commands and refreshes
 }
 LEFT_OUT = {
-    "L-03": "how long a look takes is measured in tests/bench, not by a test with a clock",
-    "S-02": "sessions as JSON are written, and never read back",
+    "L-03": "the duration of a scan is measured in tests/bench, not by a test",
+    "S-02": "the program writes sessions as JSON, and never reads them",
     "S-03": "the same",
-    "S-09": "the exit code of a process is its parent's to know, and in no file",
-    "S-12": "what a session runs at the moment would show what was said to it",
-    "A-04": "no history is kept: Prometheus does that, in steps of any length",
-    "H-03": "a token is of use for the network only, and there it is not used",
+    "S-09": "only the parent of a process gets its exit code, and no file contains it",
+    "S-12": "the current command of a session would reveal a prompt",
+    "A-04": "Prometheus keeps the history, in steps of any length",
+    "H-03": "the token is needed for network requests only, which the program does not make",
     "H-04": "the same",
     **dict.fromkeys(
         [f"O-{number}" for number in range(14, 22)],
-        "quotas are not fetched: nothing but the price list ever comes from the network",
+        "quotas are not downloaded; the price list is the only download",
     ),
-    "R-06": "the pause is the interval that the user sets, after each refresh",
-    "R-08": "there is no cache of analyses: what is new is read, and the ledger has its sums",
+    "R-06": "the pause after each refresh is the setting `interval`",
+    "R-08": "there is no cache of analyses: only new records are read, and the ledger has sums",
     "R-09": "the same",
-    "R-10": "the table has no rows that open",
-    "R-11": "the table draws no curves",
+    "R-10": "the table has no rows that can be expanded",
+    "R-11": "the table draws no graphs",
 }
 
 IN_NAME = re.compile(r"test((?:_[a-z]\d{1,2})+)_")
@@ -51,21 +51,21 @@ AS_PARAMETER = re.compile(r"[A-Z]-\d\d(?= |$)")
 
 
 def ids_of(source):
-    """Return the ids that the tests of a module bear."""
+    """Return the ids of the tests in a module."""
     found = set()
     nodes = list(ast.walk(ast.parse(source)))
-    remarks = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:
         if isinstance(node, ast.FunctionDef) and (name := IN_NAME.match(node.name)):
             words = name[1].removeprefix("_").split("_")
             found.update(f"{word[0].upper()}-{word[1:]}" for word in words if len(word) == 3)
-        elif isinstance(node, ast.Constant) and node not in remarks:
+        elif isinstance(node, ast.Constant) and node not in docstrings:
             parameter = AS_PARAMETER.match(str(node.value))
             found.update([parameter[0]] if parameter else [])
     return found
 
 
-def borne():
+def ids_of_tests():
     ids = set()
     for path in TESTS.rglob("test_*.py"):
         if path != Path(__file__):
@@ -77,14 +77,14 @@ def borne():
 
 def test_every_case_is_a_test_or_left_out():
     listed = {f"{group}-{n:02}" for group, last in LAST.items() for n in range(1, last + 1)}
-    tested = borne()
+    tested = ids_of_tests()
     assert sorted(listed - tested - set(LEFT_OUT)) == []
     assert sorted(tested - listed) == []
     assert sorted(tested & set(LEFT_OUT)) == []
     assert sorted(set(LEFT_OUT) - listed) == []
 
 
-def test_ids_are_found_where_tests_bear_them_alone():
+def test_only_ids_of_tests_are_found():
     source = '''
 """C-09 of the list."""
 CASES = {"T-01": 1, "T-23 stall": 2, "T-02: a word": 3, "XT-03": 4}

@@ -1,4 +1,4 @@
-"""What is published has one version, a changelog, every file, and locked dependencies of PyPI."""
+"""A release has one version, a changelog, all files, and dependencies that are locked to PyPI."""
 
 import re
 import subprocess

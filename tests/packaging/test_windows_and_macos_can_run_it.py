@@ -1,7 +1,7 @@
-"""The program needs nothing that only POSIX, or only Linux, has.
+"""The program needs no function that only POSIX or only Linux has.
 
-`without_posix/sitecustomize.py` takes away what Windows does not have. What remains untested there
-is Windows itself: its paths, its file sharing and its processes.
+`without_posix/sitecustomize.py` removes what Windows does not have. Paths, file sharing and
+processes of Windows itself are not tested.
 """
 
 import ast
@@ -48,7 +48,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="takes away what L
 
 @pytest.fixture
 def home(tmp_path):
-    """Make a home of all agents, one of which runs."""
+    """Return a home with all agents, one of which is running."""
     copy = tmp_path / "home"
     for agent in sorted(AGENT_FOLDERS.iterdir()):
         if (agent / "home").is_dir():
@@ -65,7 +65,7 @@ def proc(tmp_path):
 
 
 def stable(value):
-    """Return a document without what differs between two runs."""
+    """Return a document without the values that differ between two runs."""
     if isinstance(value, dict):
         return {name: stable(item) for name, item in value.items() if name not in CHANGING}
     return [stable(item) for item in value] if isinstance(value, list) else value

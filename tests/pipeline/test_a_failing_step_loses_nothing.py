@@ -1,4 +1,4 @@
-"""An exception in one part of a refresh costs that part only, and only until it works again."""
+"""An exception in one part of a refresh costs only that part, until it works again."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ OF_ONE_AGENT = {  # function: the stage, and whether a call is about Claude Code
         "ledger",
         lambda event, *_: is_in_the_middle(event),
     ),
-    "agtop_exporter.pipeline.pairing:Pairing.learn": (
+    "agtop_exporter.pipeline.pairing:Pairing.add": (
         "match",
         lambda _, key, _record: key[0] == "claude",
     ),
@@ -60,7 +60,7 @@ OF_ALL_AGENTS = {
 
 
 def is_in_the_middle(event):
-    """Say whether an event comes in the middle of what Claude Code writes second."""
+    """Return whether an event is inside the second part that Claude Code writes."""
     return "-1-12" in event.key
 
 
@@ -83,7 +83,7 @@ def write_second(home):
 
 
 class Home:
-    """A home that is looked at every five seconds."""
+    """A home that is refreshed every five seconds."""
 
     def __init__(self, folder, *, agents=(claude.AGENT, codex.AGENT), ledger=None):
         self.folder = folder
@@ -98,7 +98,7 @@ class Home:
 
 
 def listed(snapshot):
-    """Return the tokens that JSON lists by agent."""
+    """Return the tokens in JSON by agent."""
     tokens = {"claude": 0, "codex": 0}
     for session in json.loads(json_page.render(snapshot))["sessions"]:
         tokens[session["agent"]] += session["tokens"]["total"]
@@ -106,7 +106,7 @@ def listed(snapshot):
 
 
 def counted(snapshot):
-    """Return the tokens of the totals by agent."""
+    """Return the tokens in the totals by agent."""
     tokens = {"claude": 0, "codex": 0}
     for series, value in snapshot.totals.items():
         if series[0] == "tokens":
@@ -132,7 +132,7 @@ def errors(snapshot, stage):
 
 
 def check(home, fault, stage, *, down):
-    """Let a fault come and go, and look at what is served meanwhile and after."""
+    """Raise an exception for a while, and check the results during and after it."""
     write_first(home.folder)
     before = home.refresh()
     assert listed(before) == counted(before) == {"claude": 1000, "codex": 55}
@@ -159,7 +159,7 @@ def check(home, fault, stage, *, down):
 
 
 def check_totals(after, home):
-    """Compare with a pipeline that has read the same files without a fault."""
+    """Compare the totals with those of a pipeline without an exception."""
     whole = Home(home.folder)
     moving = {"scan_bytes", "scan_records", "scan_errors", "refresh_errors", "source_resets"}
 
@@ -171,7 +171,7 @@ def check_totals(after, home):
 
 
 def check_log(told, stage):
-    """Each distinct error is told once, with its place and without what it says."""
+    """Each distinct error is logged once, with its location and without its message."""
     failed = [
         fields for level, event, fields in told if (level, event) == ("error", "refresh failed")
     ]
@@ -193,8 +193,8 @@ def test_a_bug_in_one_agent_stops_no_other(name, tmp_path):
     check(Home(tmp_path, agents=(broken, codex.AGENT)), fault, "scan", down={"claude"})
 
 
-def test_a_listing_that_breaks_off_forgets_no_file(tmp_path):
-    """What it did not list is not gone: it would be read from the start again."""
+def test_an_incomplete_listing_removes_no_file(tmp_path):
+    """An unlisted file that counted as deleted would be read from its start again."""
     fault = Fault()
     broken = msgspec.structs.replace(claude.AGENT, files=fault.after(claude.AGENT.files))
     check(Home(tmp_path, agents=(broken, codex.AGENT)), fault, "scan", down={"claude"})
@@ -232,7 +232,7 @@ def test_an_error_in_a_part_that_all_agents_share(target, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("target", [*OF_ONE_AGENT, *OF_ALL_AGENTS])
 def test_an_error_of_the_first_refresh_loses_no_session_of_before(target, tmp_path, monkeypatch):
-    """The sessions that the ledger knows are new to the first refresh only."""
+    """Sessions of the ledger are new in the first refresh only."""
     state, folder = tmp_path / "state", tmp_path / "home"
     write_first(folder)
     write_second(folder)
@@ -249,7 +249,7 @@ def test_an_error_of_the_first_refresh_loses_no_session_of_before(target, tmp_pa
         assert listed(after) == counted(after) == {"claude": CLAUDE, "codex": CODEX}
 
 
-def test_an_account_that_cannot_be_read_is_asked_for_again(tmp_path):
+def test_an_unreadable_account_is_read_again(tmp_path):
     fault = Fault()
     plan = fault.around(lambda _home, _environment: "pro")
     home = Home(tmp_path, agents=(msgspec.structs.replace(claude.AGENT, plan=plan), codex.AGENT))
@@ -282,7 +282,7 @@ def test_a_price_that_cannot_be_looked_up_is_looked_up_later(tmp_path, monkeypat
 
 
 def test_no_part_of_a_file_is_passed_over(tmp_path, monkeypatch):
-    """What follows a batch that could not be counted waits for it."""
+    """Later batches of a file wait for a batch that could not be counted."""
     monkeypatch.setitem(LineReader.__init__.__kwdefaults__, "batch_bytes", 2000)
     monkeypatch.setattr("agtop_exporter.reading.lines.BLOCK_BYTES", 2000)
     home = Home(tmp_path)
@@ -299,7 +299,7 @@ def test_no_part_of_a_file_is_passed_over(tmp_path, monkeypatch):
 
 
 def test_a_message_that_grows_is_not_taken_away_without_being_added(tmp_path, monkeypatch):
-    """The larger figures of a response take the place of the smaller ones."""
+    """The larger figures of a response replace the smaller ones."""
     home = Home(tmp_path)
     transcript = claude_file(tmp_path)
     transcript.write_text(claude_answer(1, 0, output=100))
@@ -317,7 +317,7 @@ def test_a_message_that_grows_is_not_taken_away_without_being_added(tmp_path, mo
 
 
 def test_a_session_of_one_agent_is_not_counted_as_started_for_another(tmp_path, monkeypatch):
-    """One that a failed batch has made is counted with the next batch, whose ever it is."""
+    """A session of a failed batch is counted with the next batch of any agent."""
     home = Home(tmp_path)
     write_first(tmp_path)
     fault = Fault(lambda agent, _events: agent == "claude")
@@ -347,7 +347,7 @@ def test_an_error_that_lasts_is_logged_once_and_again_when_it_comes_back(tmp_pat
     assert "agtop_exporter.pipeline.sessions:" in trace["frames"]
 
 
-def test_whoever_opens_the_ledger_knows_of_the_errors(tmp_path, monkeypatch):
+def test_errors_are_stored_in_the_ledger(tmp_path, monkeypatch):
     state, folder = tmp_path / "state", tmp_path / "home"
     write_first(folder)
     fault = Fault()

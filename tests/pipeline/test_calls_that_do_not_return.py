@@ -1,4 +1,4 @@
-"""A call that does not return is given up on after a while, and never made twice at a time."""
+"""A call that does not return is abandoned after a time limit, and is not repeated meanwhile."""
 
 import threading
 
@@ -23,7 +23,7 @@ def guard():
 
 @pytest.fixture
 def others():
-    """Return a function that gives the threads that a test has started."""
+    """Return a function that returns the threads that a test has started."""
     before = set(threading.enumerate())
     return lambda: set(threading.enumerate()) - before
 
@@ -37,12 +37,12 @@ def join(threads):
         thread.join(20)
 
 
-def test_what_returns_is_returned(guard):
+def test_a_result_is_returned(guard):
     assert guard.call("a", lambda _beat: 7) == 7
     assert guard.call("a", lambda _beat: threading.current_thread().daemon)
 
 
-def test_what_is_raised_is_raised(guard):
+def test_an_exception_is_raised_again(guard):
     def fail(_beat):
         raise PermissionError(13, "Permission denied")
 
@@ -86,7 +86,7 @@ def test_one_that_gets_on_is_waited_for():
     assert Guard(limit_seconds=1).call("a", long) == 7
 
 
-def test_one_that_nobody_waits_for_ends_with_its_next_step(guard, gate, others):
+def test_an_abandoned_call_ends_at_its_next_step(guard, gate, others):
     steps = []
 
     def reading(beat):

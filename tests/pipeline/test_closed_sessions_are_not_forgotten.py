@@ -1,4 +1,4 @@
-"""A daemon keeps no objects of closed sessions. What it publishes is the same as if it did."""
+"""A daemon keeps no objects of closed sessions, and publishes the same as if it kept them."""
 
 from events import batch, price, project
 from hypothesis import given
@@ -20,7 +20,7 @@ FILES = [f"/home/user/.claude/{name}.jsonl" for name in IDS[:3]] + ["/home/user/
 
 
 class Daemon:
-    """A pipeline without files, to which a test gives records and processes."""
+    """A pipeline without files. A test sets its records and processes."""
 
     def __init__(self, *, keep_closed):
         self.machine = Machine()
@@ -37,14 +37,14 @@ class Daemon:
         self.previous = self.publication = None
 
     def run(self, processes):
-        """Let these processes run, and end all others."""
+        """Set the running processes."""
         for pid in self.machine.reader.pids():
             self.machine.reader.end(pid)
         for item, files in processes:
             self.machine.run(item, files=files)
 
     def write(self, number, tokens, now, parent):
-        """Let a session have another response at a time, as a subagent of another session."""
+        """Add a response to a session, which may be a subagent of another session."""
         update = SessionUpdate(
             IDS[number],
             data_path=FILES[number],
@@ -61,7 +61,7 @@ class Daemon:
         self.pipeline.ledger.record(found, price=price, project=project)
 
     def refresh(self, now):
-        """Refresh, and publish what a scraper gets."""
+        """Refresh; return what a scraper receives."""
         snapshot = self.pipeline.refresh(now)
         assert not snapshot.errors
         self.publication = publish(
@@ -103,7 +103,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-def test_what_is_published_is_the_same(steps):
+def test_the_published_values_are_the_same(steps):
     whole, lean = Daemon(keep_closed=True), Daemon(keep_closed=False)
     now = NOW - 10 * DAY
     for seconds, writes, processes in steps:
@@ -156,7 +156,7 @@ SIGHTINGS = st.tuples(
 
 @given(sightings=st.lists(SIGHTINGS, max_size=12))
 def test_packed_sessions_are_counted_as_others(sightings):
-    """Copies and streams move and raise what sessions have, whether those are packed or not."""
+    """Copies and streams change the usage of sessions, packed or not."""
     plain, packed = Ledger(), Ledger()
     for key, number, tokens, copied, packs in sightings:
         session = SessionUpdate(IDS[number], started_at=float(number), cwd=PROJECT)

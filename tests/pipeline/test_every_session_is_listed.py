@@ -1,4 +1,4 @@
-"""Every session that any agent left is listed once and adds to the sums, however old or empty."""
+"""Every session of every agent is listed once and included in the sums, even old or empty ones."""
 
 import pytest
 from looking import EVENING, EVERY_AGENT, Look
@@ -39,7 +39,7 @@ def test_l01_without_agents_there_is_nothing(tmp_path):
 
 
 def test_l02_an_agent_with_one_session(tmp_path):
-    """Whatever an agent is, what its reader gives is what is listed."""
+    """For every agent, the listed session equals the result of its reader."""
     (tmp_path / "one.log").write_text("x")
 
     def read(path, _cursor):
@@ -97,7 +97,7 @@ def by_agent(samples, name):
 
 
 def test_a01_what_a_day_adds_is_known_by_agent(tmp_path):
-    """What was there before is in the counters; what they grow by is the day's."""
+    """The counters include the history, and their increase is the usage of the day."""
     claude(tmp_path, NAMES[0], 9_000, day="2026-02-28")
     look = Look(tmp_path, prices=PRICES)
     before = look.samples()

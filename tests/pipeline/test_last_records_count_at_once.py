@@ -1,4 +1,4 @@
-"""A last record without its newline counts in the refresh that sees it, and never again."""
+"""A last record without a newline counts in the first refresh that reads it, and only there."""
 
 import pytest
 from looking import Look
@@ -11,7 +11,7 @@ from agtop_exporter.reading import lines
 
 
 def figures(samples):
-    """Return the requests, the output tokens and the records that could not be used."""
+    """Return the requests, the output tokens and the unusable records."""
     names = ("agtop_requests_total", "agtop_tokens_total", "agtop_parse_errors_total")
     return [sum(value for (name, *_), value in samples.items() if name == each) for each in names]
 
@@ -61,7 +61,7 @@ def test_an_older_version_left_the_last_record(tmp_path, monkeypatch):
 
 
 def test_files_that_cannot_be_read_report_progress_too(tmp_path):
-    """The daemon pings its watchdog with each: a file that does not respond may take a minute."""
+    """Progress pings the watchdog, and a file that does not respond may take a minute."""
     (tmp_path / "a").mkdir()
     work = [scan.Work("claude", str(tmp_path / name), Cursor(), 1) for name in ("a", "b")]
     calls = []

@@ -17,7 +17,7 @@ from agtop_exporter.reading.file_group import FileGroup
 
 
 class Home:
-    """A home with Claude's files, and what has been read of them."""
+    """A home with Claude Code's files, and the state of their reading."""
 
     def __init__(self, path):
         self.projects = path / ".claude" / "projects"
@@ -33,7 +33,7 @@ class Home:
         return path
 
     def look(self):
-        """Return the listing, and read all that it names."""
+        """Return the listing, and read all files in it."""
         listing = self._files.look(self._cursors)
         for old, _ in listing.moved:
             del self._cursors[old]
@@ -51,12 +51,12 @@ class Home:
         return listing
 
     def read(self):
-        """Return what a look reads, by the end of its path."""
+        """Return the records of a refresh by the end of their path."""
         return sorted(str(work.path.split("/projects/")[1]) for work in self.look().work)
 
     @property
     def aliases(self):
-        """The paths that are not read, because another of the same file is."""
+        """The paths that are not read, because another path of the same file is read."""
         return {path.split("/projects/")[1] for path in self._files.aliases}
 
 
@@ -108,7 +108,7 @@ def test_a_link_that_becomes_a_file_of_its_own_is_read(home):
 
 
 def test_a_replaced_file_leaves_its_number_to_another(home):
-    """A new file may get the inode of one that was replaced: it is not that file."""
+    """A new file may have the inode of a replaced file, and is still another file."""
     path = home.write("-shop/a.jsonl")
     assert home.read() == ["-shop/a.jsonl"]
     path.rename(path.with_name("b.jsonl"))
@@ -134,7 +134,7 @@ def test_two_homes_of_an_agent_that_are_one(tmp_path, linked):
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1)])
 def test_sessions_behind_links_count_once(tmp_path, order):
-    """Claude's project folders and Codex' months on another disk, as GNU Stow leaves them."""
+    """Project folders of Claude Code and months of Codex are linked, as by GNU Stow."""
     home, disk = tmp_path / "home", tmp_path / "disk"
     for number in order:
         claude_file(home, number).write_text(claude_turns(number, range(5)))
@@ -151,7 +151,7 @@ def test_sessions_behind_links_count_once(tmp_path, order):
 
 
 def test_the_journal_of_a_linked_database_is_at_its_target(tmp_path):
-    """SQLite keeps it beside the file itself; it may hold nearly all of the database."""
+    """SQLite keeps it beside the real file. It may contain most of the database."""
     (tmp_path / "real").mkdir()
     link = tmp_path / "opencode.db"
     link.symlink_to(tmp_path / "real/other.db")

@@ -1,4 +1,4 @@
-"""The state of a session whose process runs, where the transcript alone would be wrong."""
+"""The process of a live session corrects the state that its transcript alone would give."""
 
 import pytest
 from looking import Look
@@ -17,7 +17,7 @@ class Stage:
         self.look = Look(folder, agents=[self.staged.agent], processes=self.machine.tracker)
 
     def state(self, seconds):
-        """Return the state so many seconds after NOW: kind and reason."""
+        """Return the state at a number of seconds after NOW: kind and reason."""
         state = self.look.sessions(NOW + seconds)[U1]["state"]
         return state["kind"], state["reason"]
 
@@ -28,7 +28,7 @@ def stage(tmp_path):
 
 
 def test_a_session_without_a_prompt_is_idle(stage):
-    """live-2: Gemini CLI and Codex record the start of a session before its first prompt."""
+    """Gemini CLI and Codex record the start of a session before its first prompt."""
     stage.staged.write(U1, active=NOW, prompts=0)
     assert [stage.state(seconds) for seconds in (1, 30, 900)] == [("idle", None)] * 3
     stage.staged.write(U1, active=NOW + 901)
@@ -43,7 +43,7 @@ def test_a_session_without_a_prompt_and_without_a_process_closes(stage):
 
 
 def test_a_call_whose_tool_has_ended_does_not_wait_for_permission_again(stage):
-    """live-2: Qwen Code records the result of a tool some seconds after its end."""
+    """Qwen Code records the result of a tool some seconds after its end."""
     stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
     assert stage.state(1) == ("waiting", "permission")
     stage.machine.run(process(43, "bash", parent=42, start=2))
@@ -55,7 +55,7 @@ def test_a_call_whose_tool_has_ended_does_not_wait_for_permission_again(stage):
 
 
 def test_a_call_whose_hook_has_ended_waits_for_permission_in_the_end(stage):
-    """A hook that tells a person about the prompt looks like a tool."""
+    """A hook that notifies the user of the prompt looks like a tool process."""
     stage.staged.write(U1, active=NOW, kind="waiting", reason="permission")
     stage.machine.run(process(43, "notify-send", parent=42, start=1))
     assert stage.state(1) == ("running", None)
@@ -72,7 +72,7 @@ def test_an_older_tool_permits_nothing(stage):
 
 
 def test_a_session_that_was_shut_down_is_closed_before_its_process_ends(tmp_path):
-    """live-2: a Copilot process lives for up to ten seconds after the shutdown."""
+    """A Copilot process lives for up to ten seconds after the shutdown."""
     stage = Stage(copilot.AGENT, tmp_path, "copilot", "--resume", U1)
     stage.staged.write(U1, active=NOW, kind="ended")
     assert stage.state(1) == ("closed", None)

@@ -1,4 +1,4 @@
-"""A move is told by the file's number: only what is new is read, wherever the file lies now."""
+"""A moved file is recognised by its inode, and only its new records are read."""
 
 import pytest
 from driving import refresh
@@ -11,7 +11,7 @@ from agtop_exporter.pipeline.files import AgentFiles
 
 @pytest.fixture
 def archived(tmp_path):
-    """Leave a home whose only rollout was read, and archived since; give its cursors and files."""
+    """Read the only rollout of a home, then archive it; return its cursors and files."""
     sessions = tmp_path / ".codex" / "sessions"
     path = Codex(sessions).turn().count(usage(10), usage(10)).write()
     ledger = Ledger()

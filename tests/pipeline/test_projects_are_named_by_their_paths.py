@@ -1,4 +1,4 @@
-"""A directory that is gone, or is on another system, has the name that its path gives."""
+"""The project of a missing directory, or of one on another system, is derived from its path."""
 
 import os
 
@@ -96,7 +96,7 @@ NOTHING += ["\0", "/srv/\0/engine", "/tmp/tmp.Xa3fQ2b1", "/tmp/tmpab12cd34", "/s
 
 @pytest.fixture(params=["/", "checkout"])
 def started_in(request, tmp_path, monkeypatch):
-    """Start in the root, or in a checkout with folders of these names."""
+    """Change to the root directory, or to a checkout with folders of these names."""
     if request.param == "checkout":
         remote(tmp_path / "start", "other")
         for name in ("engine", "code/engine", "~/engine", "C:/Users/ada/engine"):
@@ -160,7 +160,7 @@ def test_a_removed_worktree_has_the_remote_of_its_repository(worktree, tmp_path)
     ],
 )
 def test_a_worktree_without_its_repository_has_the_name_in_its_pointer(pointer, tmp_path):
-    """A container that mounts the worktree alone, or Windows' worktree seen from WSL."""
+    """Only the worktree is mounted in a container, or Windows' worktree is read in WSL."""
     (tmp_path / "side" / "src").mkdir(parents=True)
     (tmp_path / "side" / ".git").write_text(f"gitdir: {pointer}\n")
     assert project_name(str(tmp_path / "side" / "src")) == "engine"
@@ -187,7 +187,7 @@ def test_a_repository_at_the_home_does_not_name_every_project(linked, tmp_path):
     assert project_name(str(home / "src" / "engine"), rules) == "engine"
     assert project_name(str(home / "gone" / ".worktrees" / "x"), rules) == "gone"
     assert project_name(str(home), rules) == "dotfiles"
-    assert project_name(str(home / "src" / "engine")) == "dotfiles"  # it is nobody's home
+    assert project_name(str(home / "src" / "engine")) == "dotfiles"  # it is not a home
     remote(home / "src" / "engine", "loom")
     assert project_name(str(home / "src" / "engine" / "deep"), rules) == "loom"
 
@@ -209,7 +209,7 @@ def test_a_remote_has_the_name_that_people_read(url, name, tmp_path):
 
 @pytest.mark.parametrize("below", ["", "src/deep"])
 def test_a_removed_worktree_beside_its_repository_belongs_to_it(below, tmp_path):
-    """As NousResearch/hermes-agent 71665 has it; a folder that was none keeps its name."""
+    """NousResearch/hermes-agent 71665. A folder that was no worktree keeps its name."""
     root = remote(tmp_path / "copy", "engine")
     (root / ".git/worktrees/copy-fix-41").mkdir(parents=True)
     assert project_name(str(tmp_path / "copy-fix-41" / below)) == "engine"

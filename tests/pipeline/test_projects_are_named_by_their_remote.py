@@ -1,4 +1,4 @@
-"""A project has one name, wherever its work tree is and whoever cloned it; git is never run."""
+"""A project has one name in all its clones and work trees, and git is never run."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from agtop_exporter.project import project_name
 
 
 def clone(folder, url, *, remote="origin"):
-    """Make what `git clone` leaves of a repository; return its folder."""
+    """Write the files of a `git clone`; return the folder."""
     (folder / ".git").mkdir(parents=True)
     lines = ["[core]", "\tbare = false", f'[remote "{remote}"]', f"\turl = {url}"]
     lines.append("\tfetch = +refs/heads/*:refs/remotes/origin/*")
@@ -15,7 +15,7 @@ def clone(folder, url, *, remote="origin"):
 
 
 def worktree(main, folder, *, name="side"):
-    """Make what `git worktree add` leaves; return its folder."""
+    """Write the files of a `git worktree add`; return the folder."""
     place = main / ".git/worktrees" / name
     place.mkdir(parents=True)
     (place / "commondir").write_text("../..\n")

@@ -1,4 +1,4 @@
-"""Of repositories within each other the nearest counts, and a hostile pointer stops no refresh."""
+"""Of nested repositories, the nearest one counts. A malicious `.git` file stops no refresh."""
 
 import os
 
@@ -33,7 +33,7 @@ def test_a_submodule_has_its_own_remote(tmp_path):
 
 @pytest.mark.parametrize("place", [".git", ".git/config", "pointer"])
 def test_a_pipe_is_not_waited_for(tmp_path, place):
-    """Opening a FIFO returns only when somebody writes to it."""
+    """Opening a FIFO blocks until another process writes to it."""
     root = tmp_path / "engine"
     root.mkdir()
     if place == ".git/config":
@@ -54,6 +54,6 @@ def test_a_pointer_that_is_no_path_gives_the_folders_name(text, tmp_path):
 
 
 def test_a_name_is_not_looked_for_where_the_program_runs(tmp_path, monkeypatch):
-    """Cursor's transcripts may give no more than the name of a folder."""
+    """Cursor's transcripts may contain only the name of a folder."""
     monkeypatch.chdir(repository(tmp_path / "outer", "gears"))
     assert project_name("home-ada-src-engine") == "home-ada-src-engine"

@@ -1,4 +1,4 @@
-"""What an agent said of a rate limit is not published once the window has been reset."""
+"""A recorded rate limit is not published after its window has been reset."""
 
 import msgspec
 import pytest
@@ -30,7 +30,7 @@ def test_only_what_still_holds(observed_before, resets_after, published):
 
 
 @pytest.mark.parametrize(("resets_after", "used"), [(None, 0.5), (10, 0.5), (0, None), (-5, None)])
-def test_json_says_no_share_of_a_window_that_is_over(resets_after, used):
+def test_json_has_no_used_ratio_of_an_ended_window(resets_after, used):
     snapshot = make_snapshot()
     now = snapshot.generated_at
     limit = msgspec.structs.replace(
@@ -49,7 +49,7 @@ def batch(number, *, observed_at):
     return Batch("codex", f"/{number}", Cursor(), rate_limits=(limit,))
 
 
-def test_of_very_many_windows_the_latest_stay():
+def test_only_the_latest_windows_are_kept():
     ledger = Ledger()
     for number in range(3 * WINDOWS_MAX):
         record = batch(number, observed_at=1000.0 + number)

@@ -1,4 +1,4 @@
-"""A daemon killed in the middle of a cold scan leaves no process behind that holds its lock."""
+"""A daemon that is killed during a first scan leaves no child process that holds its lock."""
 
 import subprocess
 import sys

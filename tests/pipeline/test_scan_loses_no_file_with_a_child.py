@@ -1,4 +1,4 @@
-"""A child that dies, or cannot start, costs no file; a scan that is stopped leaves no child."""
+"""A child process that dies or cannot start costs no file. A stopped scan leaves no child."""
 
 import multiprocessing
 import os
@@ -59,7 +59,7 @@ def test_a_child_dies(works, after):
 
 
 def remembering_much(item):
-    """Return the work on what was appended to a file, with a long memory of what was before."""
+    """Return work for an appended file whose reader state is large."""
     place = claude.read(item.path, item.cursor).cursor
     tools = {f"tool-{number}": "long name " * 300 for number in range(REMEMBERED_TOOLS)}
     memory = TranscriptState(session_id="s", tools=tools)
@@ -70,11 +70,11 @@ def remembering_much(item):
 
 
 def test_orders_and_answers_that_no_pipe_holds(works, monkeypatch):
-    """Parent and child must not wait for one another, each to be read from."""
+    """Parent and child must not wait for each other."""
     monkeypatch.setattr(children, "TASK_BYTES", 1024 * 1024)
     monkeypatch.setattr(children.os, "sched_getaffinity", lambda _: {0})
     works = [remembering_much(item) for item in works]
-    signal.alarm(30)  # ends the tests, rather than to let them wait for ever
+    signal.alarm(30)  # time limit of the tests
     try:
         assert [batch.path for batch in read(works)] == names(works)
     finally:
@@ -114,7 +114,7 @@ def test_it_is_stopped(works, after):
     assert multiprocessing.active_children() == []
 
 
-def test_nobody_wants_the_rest(works):
+def test_closing_the_results_ends_the_children(works):
     results = read(works)
     next(results)
     results.close()
@@ -122,7 +122,7 @@ def test_nobody_wants_the_rest(works):
 
 
 class Stuck:
-    """Files whose reading does not return in the children, which are forks of this process."""
+    """Files whose read never returns in the child processes."""
 
     def __init__(self, monkeypatch, *names):
         read, self.write = os.pipe()
@@ -139,7 +139,7 @@ class Stuck:
 
 @pytest.mark.parametrize("number", [0, 20, 39])
 def test_a_child_does_not_return(works, monkeypatch, number):
-    """Its file is told; those of other agents are read, and those that it had not begun too."""
+    """Its file is reported. Unstarted files and files of other agents are read."""
     path = works[number].path
     Stuck(monkeypatch, Path(path).name)
     other = [msgspec.structs.replace(works[5], agent="codex"), *works]

@@ -1,4 +1,4 @@
-"""What is new in a large file that grew a little is little: no child process is worth it."""
+"""A large file with little new data is read without a child process."""
 
 import sqlite3
 from contextlib import closing
@@ -18,7 +18,7 @@ def agent():
 
 @pytest.fixture
 def look(home):
-    """Return the bytes that are new in the database since it was looked at and read."""
+    """Return the number of new bytes in the database since it was read."""
     files = AgentFiles(OPENCODE, [home], {})
     cursors = {}
 

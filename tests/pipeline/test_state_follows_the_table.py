@@ -1,4 +1,4 @@
-"""The state table; T-01 to T-23 and W-09 to W-13 are the acceptance ids."""
+"""The state of a session follows the decision table. T-01 to W-13 are acceptance ids."""
 
 import itertools
 from contextlib import closing
@@ -12,8 +12,6 @@ from agtop_exporter.state import (
     RUNNING_GRACE_SECONDS,
     STALL_SECONDS,
     count_states,
-    is_active,
-    is_live,
     resolve,
 )
 
@@ -65,7 +63,7 @@ def test_case(case):
     assert state(*arguments) == expected
 
 
-def test_t08_t18_waiting_says_for_what():
+def test_t08_t18_waiting_has_a_reason():
     for reason, liveness in itertools.product(("input", "permission"), ("live", None)):
         assert state("waiting", liveness, 10, reason=reason) == State("waiting", reason)
     assert state("waiting", "live", 9999, reason="input") == State("waiting", "input")
@@ -96,7 +94,6 @@ def test_w09_every_session_has_a_state(kind, liveness):
     for age, scanned in itertools.product((None, -5.0, 0.0, 1e3, 1e9), (True, False)):
         found = state(kind, liveness, age, scanned=scanned)
         assert found.kind in STATE_KINDS
-        assert is_live(found) or not is_active(found)
 
 
 def test_w10_a_subagent_is_resolved_with_its_parents_liveness():
@@ -104,7 +101,7 @@ def test_w10_a_subagent_is_resolved_with_its_parents_liveness():
     assert state("running", "stopped", 1) == State("closed")
 
 
-def test_w11_an_error_does_not_last_for_ever():
+def test_w11_an_error_ends_after_a_while():
     assert state("error", None, MINUTE, reason="api") == State("error", "api")
     assert state("error", None, 120 * MINUTE, reason="api") == State("closed", "api")
     assert state("error", "live", 120 * MINUTE, reason="api") == State("error", "api")
@@ -123,18 +120,18 @@ def test_w13_a_busy_tree_is_not_stalled(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "active", "live"),
+    ("kind", "active"),
     [
-        ("running", True, True),
-        ("idle", True, True),
-        ("warning", True, True),
-        ("waiting", False, True),
-        ("error", False, True),
-        ("closed", False, False),
+        ("running", True),
+        ("idle", True),
+        ("warning", True),
+        ("waiting", False),
+        ("error", False),
+        ("closed", False),
     ],
 )
-def test_s10_s11_active_and_live(kind, active, live):
-    assert (is_active(State(kind)), is_live(State(kind))) == (active, live)
+def test_s10_s11_active_sessions_are_counted(kind, active):
+    assert count_states([(State(kind), None)], midnight=0.0).active == active
 
 
 SIGNALS = [
@@ -148,8 +145,8 @@ SIGNALS = [
 
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.kind)
-def test_s04_s05_what_a_transcript_says_outlives_a_restart(tmp_path, signal):
-    """A session that nothing has been said of yet is unknown."""
+def test_s04_s05_the_state_of_a_transcript_survives_a_restart(tmp_path, signal):
+    """A session without records has the state unknown."""
     update = SessionUpdate("s-1", last_active=NOW)
     if signal.kind != "unknown":
         update.signal = signal
@@ -181,11 +178,11 @@ def test_a_tool_that_runs_has_its_permission():
     assert state("running", "live", 5, acting=True, **said) == State("waiting", "permission")
 
 
-def test_the_registry_of_a_process_that_ended_says_nothing():
+def test_the_registry_entry_of_an_ended_process_is_ignored():
     assert state("running", "stopped", 1, registry_status="busy") == State("closed")
     assert state("idle", None, 1, registry_status="busy") == State("idle")
 
 
-def test_an_error_at_rest_stays_an_error():
+def test_an_idle_session_in_error_stays_in_error():
     assert state("error", "live", 1, reason="api", registry_status="idle") == State("error", "api")
     assert state("error", "live", 1, reason="api", registry_status="busy") == State("running")

@@ -1,4 +1,4 @@
-"""A wait for a human is counted once, when it is over, with the time that it took."""
+"""A wait for a human is counted once, after its end, with its duration."""
 
 import pytest
 from snapshots import NOW, make_session
@@ -11,7 +11,7 @@ WAITING, RUNNING = State("waiting", "permission"), State("running")
 
 
 def watch(*seen, session_id="s1", waits=None):
-    """Observe (seconds after NOW, state, last active) and return the growth of the totals."""
+    """Observe (seconds after NOW, state, last active); return the increases of the totals."""
     waits, before = waits or Waits(), None
     for seconds, state, last_active in seen:
         session = make_session(
@@ -29,7 +29,7 @@ def timed(seconds, bucket):
     return {("waiting_seconds", "claude", bucket): 1, ("waiting_seconds_sum", "claude"): seconds}
 
 
-def test_a_wait_begins_with_the_last_word_and_ends_when_the_session_goes_on():
+def test_a_wait_starts_at_the_last_record_and_ends_when_the_session_continues():
     seen = [(0, RUNNING, 0), (5, WAITING, 3), (10, WAITING, 3), (15, RUNNING, 14)]
     assert watch(*seen) == timed(12.0, "30.0")
 
@@ -38,7 +38,7 @@ def test_a_wait_begins_no_earlier_than_the_session_was_seen_at_work():
     assert watch((0, RUNNING, -90), (5, WAITING, -90), (10, RUNNING, 9)) == timed(10.0, "10.0")
 
 
-def test_after_a_restart_the_wait_is_as_long_as_the_transcript_says():
+def test_after_a_restart_a_wait_starts_at_the_last_record():
     assert watch((0, WAITING, -100), (5, RUNNING, 4)) == timed(105.0, "120.0")
 
 

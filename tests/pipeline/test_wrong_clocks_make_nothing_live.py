@@ -1,4 +1,4 @@
-"""A record from the future is no newer than its file, and never makes a session running."""
+"""A record from the future counts as old as its file, and makes no session running."""
 
 import os
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Tiers cover the whole request, and no token type is ever free for want of a price."""
+"""Tiers apply to whole requests, and no token type is free because its price is missing."""
 
 from decimal import Decimal
 
@@ -99,6 +99,6 @@ def test_dollars_become_picodollars_exactly(usd):
 
 
 @pytest.mark.parametrize("usd", ["NaN", "sNaN", "Infinity", "-1", "1e999999", "2e6", "1e-999999"])
-def test_what_is_no_price_is_refused(usd):
+def test_an_invalid_price_is_rejected(usd):
     with pytest.raises(PriceTableError):
         picodollars_per_token(Decimal(usd), per_tokens=1_000_000)

@@ -1,4 +1,4 @@
-"""What a request costs equals genai-prices' own calculation to the picodollar."""
+"""The cost of a request equals the calculation of genai-prices to the picodollar."""
 
 from datetime import UTC, datetime
 

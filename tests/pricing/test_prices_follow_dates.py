@@ -1,4 +1,4 @@
-"""A request costs what was in force when it was made, whatever is asked before or after."""
+"""A request costs the price at its time, in any order of queries."""
 
 from datetime import UTC, datetime
 
@@ -79,7 +79,7 @@ BOTH = book(CUT, NIGHT)
     model=st.sampled_from(["cut-1", "night-1"]),
     times=st.lists(st.integers(int(unix("2025-06-08")), int(unix("2025-06-13"))), max_size=20),
 )
-def test_what_was_asked_before_does_not_matter(model, times):
+def test_earlier_queries_do_not_matter(model, times):
     for at in times:
         fresh = book(CUT, NIGHT) if at % 50 == 0 else BOTH
         assert BOTH.card(model, at=at) == fresh.card(model, at=at)

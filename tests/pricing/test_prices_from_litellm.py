@@ -1,4 +1,4 @@
-"""LiteLLM's table prices what genai-prices does not know, and only that."""
+"""LiteLLM's table is used only for models that genai-prices does not have."""
 
 from importlib.metadata import version
 
@@ -95,7 +95,7 @@ def test_service_tiers():
         litellm_entry(5, 5),
     ],
 )
-def test_what_is_no_price_of_a_chat_model(entry):
+def test_prices_of_other_kinds_of_models_are_ignored(entry):
     table = book(**{"model-1": entry, "model-2": litellm_entry(mode="responses")})
     assert table.card("model-1", at=AT) is None
     assert table.card("model-2", at=AT) is not None
@@ -169,7 +169,7 @@ def test_context_window_where_genai_prices_has_none():
         litellm_table(m=litellm_entry())[:-20],
     ],
 )
-def test_what_is_no_table_is_refused_and_the_old_one_stays(data):
+def test_an_invalid_table_is_rejected_and_the_old_one_is_kept(data):
     table = book(**{"gpt-99": litellm_entry()})
     generation = table.generation
     with pytest.raises(PriceTableError):
@@ -197,7 +197,7 @@ def test_new_table_grows_the_generation_and_forgets_unknown():
     ]
 
 
-def test_disagreements_are_told():
+def test_price_differences_are_reported():
     table = book(
         **{
             "m-1": litellm_entry(1e-06, 2e-06),

@@ -1,4 +1,4 @@
-"""Importing the package, and reading a cache, must not cost the 0.3 s that genai_prices takes."""
+"""Importing the package and reading a cache do not import genai_prices, which takes 0.3 s."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""An unknown model has no price: neither a relative's nor zero."""
+"""An unknown model has no price: neither that of a similar model nor zero."""
 
 import json
 
@@ -125,7 +125,7 @@ def test_zero_in_a_table_is_no_price():
     assert [book.card(name, at=AT) for name in ("free-1", "free-2", "embed-1")] == [None] * 3
 
 
-def test_used_prices_are_told_and_unknown_ones_are_not():
+def test_used_prices_are_reported_and_unknown_ones_are_not():
     book = PriceBook()
     book.card("claude-opus-4-1", at=AT, provider="anthropic")
     book.card("claude-opus-4-1", at=AT + 1, provider="anthropic")

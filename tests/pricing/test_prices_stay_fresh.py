@@ -1,4 +1,4 @@
-"""Tables are downloaded once a day, kept across restarts, and never replaced by worse ones."""
+"""Price tables are downloaded daily, kept across restarts, and never replaced by worse ones."""
 
 import json
 import stat
@@ -36,7 +36,7 @@ class Machine:
         self.genai = GENAI
 
     def fetch(self, url):
-        """Answer from what the test has set."""
+        """Return the download that the test has set."""
         self.fetched.append(url)
         data = self.litellm if "litellm" in url else self.genai
         if isinstance(data, Exception):
@@ -44,7 +44,7 @@ class Machine:
         return data
 
     def start(self):
-        """Return what a new process has after reading its cache."""
+        """Return the price book of a new process after it has read the cache."""
         book = PriceBook()
         refresher = PriceRefresher(
             book,
@@ -127,7 +127,7 @@ def test_bad_download_leaves_the_old_table(machine, bad):
 
 @pytest.mark.parametrize("name", ["genai-prices.json", "litellm-prices.json"])
 @pytest.mark.parametrize("damage", ["truncate", "garbage", "directory", "missing"])
-def test_damaged_cache_is_ignored_counted_and_fetched_anew(machine, name, damage):
+def test_damaged_cache_is_ignored_counted_and_downloaded_again(machine, name, damage):
     machine.start()[1].refresh_due()
     path = machine.cache_dir / name
     data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The user's prices win over every table, exactly as written."""
+"""The user's prices take precedence over every table, exactly as written."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_override_of_one_provider():
     assert book.card("gpt-5", at=AT, provider="openai").source == "genai-prices"
 
 
-def test_free_is_what_a_user_may_say():
+def test_a_user_can_set_a_price_of_zero():
     book = PriceBook(overrides={"my-model": {"input": 0, "output": 0}})
     assert book.card("my-model", at=AT).cost(TokenCounts(1, 1, 1, 1, 1)).total == 0
 

@@ -1,4 +1,4 @@
-"""A container reads the processes of its host where they are mounted, and claims no others."""
+"""A container with a mounted /proc of its host reads the host's processes, and no others."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def proc(tmp_path):
 
 @pytest.fixture
 def home(tmp_path):
-    """Make a home whose session has been silent for long enough to have no writer."""
+    """Return a home whose session has no recent record, so that it has no writer."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 20))
     record = {"sessionId": U1, "cwd": "/elsewhere", "timestamp": stamp, "uuid": "1"}
     message = {"role": "user", "content": "Go on"}
@@ -109,15 +109,15 @@ TICKS_AT_START = 9_000
 
 
 def register(home, status, *, pid=7, ticks=TICKS_AT_START * TICK):
-    """Write what Claude Code in a container says about itself into the home that is shared."""
+    """Write the registry entry of Claude Code in a container to the shared home."""
     entry = {"pid": pid, "sessionId": U1, "procStart": str(ticks), "status": status}
     folder = home / ".claude/sessions"
     folder.mkdir(exist_ok=True)
     (folder / f"{pid}.json").write_text(json.dumps(entry))
 
 
-def test_what_another_container_runs_is_counted_as_left_out(proc, home):
-    """Its home may be another one; a directory of the same name is no evidence."""
+def test_processes_of_another_container_are_counted_as_skipped(proc, home):
+    """It may use another home, so a directory with the same path is no evidence."""
     folder = add_process(proc, 42, "claude", argv=("claude",), start=9_000, **CONTAINER)
     (folder / "cwd").unlink()
     (folder / "cwd").symlink_to("/elsewhere")
@@ -148,7 +148,7 @@ def test_doctor_names_agents_in_containers(proc, home, other_user, expected):
 
 
 def test_a_session_in_a_container_is_found_by_its_pid_in_there(proc, home):
-    """field-2 67: a dev container that shares ~/.claude with its host."""
+    """A dev container shares ~/.claude with its host."""
     add_process(proc, 7, "claude", argv=("claude",), start=8_000, io=IO)  # of the host
     add_process(proc, 42, "claude", argv=("claude",), start=TICKS_AT_START, io=IO, **CONTAINER)
     register(home, "busy")
@@ -178,7 +178,7 @@ def test_a_registry_counts_where_its_process_cannot_be_seen(proc, home, status, 
 
 
 def test_the_registry_of_a_process_that_is_gone_counts_for_nothing(proc, home):
-    """Nothing is hidden here: the process was killed."""
+    """All processes are visible, so the process was killed."""
     register(home, "busy", pid=42)
     (session,) = once(home, "--procfs", proc)["sessions"]
     assert (session["pid"], session["state"]["kind"]) == (None, "closed")

@@ -1,4 +1,4 @@
-"""A live session shows its process, its state and its costs on every page the user has."""
+"""Every page shows the process, the state and the resource usage of a live session."""
 
 import json
 import signal
@@ -56,7 +56,7 @@ def claude_session(home, session_id, cwd, *, ago=0.0):
 
 
 def register(home, process, session_id, **said):
-    """Write what Claude Code says of a live process."""
+    """Write the registry entry of a live process, as Claude Code does."""
     folder = home / ".claude/sessions"
     folder.mkdir(parents=True, exist_ok=True)
     entry = {"pid": process.pid, "sessionId": session_id, "kind": "interactive"}
@@ -65,7 +65,7 @@ def register(home, process, session_id, **said):
 
 
 def codex_session(home, thread):
-    """Write a rollout whose last turn has begun."""
+    """Write a rollout whose last turn has started."""
     path = home / f".codex/sessions/2026/01/02/rollout-2026-01-02T03-04-05-{thread}.jsonl"
     meta = {"id": thread, "timestamp": stamp(), "cwd": "/elsewhere", "cli_version": "0.169.0"}
     begun = {"type": "task_started", "turn_id": "t"}
@@ -77,14 +77,14 @@ def codex_session(home, thread):
 
 
 def shown(document, session_id=U1):
-    """Return what the JSON says of the process of a session."""
+    """Return the keys about the process of a session in JSON."""
     session = next(s for s in document["sessions"] if s["session_id"] == session_id)
     names = ("pid", "liveness", "match_confidence", "match_evidence", "process_role")
     return tuple(session[name] for name in names)
 
 
 def has(name, value=None, **labels):
-    """Return a condition: samples of a name with these labels exist, and sum to a value."""
+    """Return a condition: samples with these labels exist, and their sum has a value."""
     wanted = set(labels.items())
 
     def holds(samples):
@@ -182,7 +182,7 @@ def test_two_in_one_folder(running, tmp_path):
     assert {shown(document, U1)[0], shown(document, U2)[0]} == {one.pid, two.pid}
 
 
-def test_a_pid_that_was_reused_is_nobodys(running, tmp_path):
+def test_a_reused_pid_matches_no_session(running, tmp_path):
     claude = running.start(running.program("claude"), code=IDLE, cwd="/")
     claude_session(tmp_path, U1, "/elsewhere", ago=60)
     register(tmp_path, claude, U1, procStart="1")
@@ -225,7 +225,7 @@ def test_the_holder_of_a_rollout(running, tmp_path):
     assert document["sessions"][0]["state"]["kind"] == "running"
 
 
-def test_a_host_is_no_sessions_cost(running, tmp_path):
+def test_the_usage_of_a_host_belongs_to_no_session(running, tmp_path):
     rollouts = [codex_session(tmp_path, thread) for thread in (U1, U2)]
     host = running.start(running.program("codex"), "-c", HOST, "app-server", *rollouts)
     with daemon(tmp_path, "--no-state", "--procfs", running.proc) as watched:

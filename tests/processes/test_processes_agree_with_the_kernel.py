@@ -1,4 +1,4 @@
-"""Seconds and bytes are the kernel's, to the tick and to the byte."""
+"""CPU seconds and bytes equal the kernel's figures exactly."""
 
 import os
 import shutil
@@ -129,7 +129,7 @@ def test_psutil_alone_shows_the_same(running):
 
 @pytest.mark.parametrize("linux", [True, False])
 @pytest.mark.parametrize("question", ["name", "status", "cpu_times", "memory_info", "io_counters"])
-def test_a_process_that_ends_while_psutil_is_asked_is_no_error(monkeypatch, question, linux):
+def test_a_process_that_ends_while_psutil_reads_it_causes_no_error(monkeypatch, question, linux):
     def ended(process):
         raise psutil.NoSuchProcess(process.pid)
 
@@ -168,8 +168,8 @@ def test_the_clock_changes_no_identity(tmp_path, linux):
     assert ProcessReader(str(proc)).sample(42).id == ProcessId(42, 100 * TICK)
 
 
-def test_a_process_started_when_the_clock_says_now(tmp_path):
-    """field-2 64: the clock is set after the exporter has started."""
+def test_start_times_follow_the_clock(tmp_path):
+    """The clock is adjusted after the start of the exporter."""
     proc = make_proc(tmp_path, 1_800_000_000)
     add_process(proc, 42, "claude", start=100, argv=("claude",))
     source = system_processes(str(proc), signatures=SIGNATURES, uids=users_of(()))
@@ -192,8 +192,8 @@ def test_a_start_is_exact_where_the_uptime_is_known(running):
     assert before - 0.1 <= found[idle.pid] <= clock() + 0.1
 
 
-def test_what_was_deleted_before_it_reached_the_disk_is_not_written(running):
-    """live-2: five times as much was shown as the disk ever got."""
+def test_bytes_deleted_before_they_reached_the_disk_are_not_written(running):
+    """An earlier version showed five times the bytes that were written to the disk."""
     code = """import os, sys
 for n in range(20):
     with open("short", "wb") as file:

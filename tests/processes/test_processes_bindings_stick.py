@@ -1,4 +1,4 @@
-"""Bindings hold until something speaks against them, and never survive a reused pid."""
+"""A binding holds until there is evidence against it, and never survives a reused pid."""
 
 import pytest
 from msgspec.structs import replace
@@ -67,7 +67,7 @@ def test_arguments_lose_to_a_later_session_that_only_this_process_can_have_writt
     assert machine.pair(again, session("gemini", U2, -30, 0), seconds=10) == {U1: (42, "high")}
 
 
-def test_arguments_stand_when_another_process_can_have_written_the_later_session():
+def test_arguments_count_if_another_process_can_have_written_the_later_session():
     machine = Machine().run(
         process(42, "gemini", "--resume", U1, start=-600), process(43, "gemini", start=-40)
     )
@@ -82,7 +82,7 @@ def test_a_fork_is_not_the_session_that_it_was_forked_from():
     assert found == {U2: (42, "medium")}
 
 
-def test_a_folder_match_does_not_flip_when_another_session_speaks_last():
+def test_a_folder_match_stays_when_another_session_has_the_latest_record():
     machine = Machine().run(process(42, "opencode", start=-600), process(43, "opencode", start=-60))
     one, two = session("opencode", OC1, -590, -10), session("opencode", OC2, -50, -5)
     expected = {OC1: (42, "medium"), OC2: (43, "medium")}
@@ -114,8 +114,8 @@ def test_a_session_whose_process_has_ended_goes_to_no_other_process():
     assert machine.pair(one, resumed, seconds=10) == {OC2: (42, "medium")}
 
 
-def test_a_clock_that_was_ahead_does_not_hide_a_live_session_for_ever():
-    """field-2 64: after the clock is set back, starts and ends are no longer in the future."""
+def test_a_record_from_the_future_does_not_hide_a_live_session():
+    """After the clock is set back, starts and ends are no longer in the future."""
     machine = Machine().run(process(42, "opencode", start=3600 - 600))
     one = session("opencode", OC1, -590, 0)
     assert machine.pair(one) == {}  # its process seems to start after its last record
@@ -149,7 +149,7 @@ def test_an_agent_that_another_agent_has_not_waited_for_has_ended():
 
 
 def test_a_wrapper_does_not_get_the_session_of_its_child_that_was_killed():
-    """live-2: the node wrapper of Copilot lives for a second longer."""
+    """The node wrapper of Copilot ends one second after its child."""
     machine = Machine().run(
         process(42, "claude", "--resume", U1, start=-600),
         process(43, "claude", "--resume", U1, start=-599, parent=42),
@@ -173,7 +173,7 @@ def test_a_duplicate_gets_the_session_when_the_other_process_ends():
 
 
 def test_a_process_that_writes_an_unknown_transcript_gets_no_other():
-    """live-2: a one-shot of Codex with another CODEX_HOME, in the directory of one that ended."""
+    """A one-shot Codex with another CODEX_HOME runs in the directory of an ended session."""
     machine = Machine().run(
         process(43, "codex", start=-60),
         files=[f"/other/sessions/2026/11/30/rollout-2026-11-30T03-04-05-{U2}.jsonl"],
@@ -185,7 +185,7 @@ def test_a_process_that_writes_an_unknown_transcript_gets_no_other():
 
 
 def test_a_process_does_not_get_a_session_whose_last_record_is_older():
-    """live-2: the one-shot started two seconds after the other had ended."""
+    """The one-shot process started two seconds after the other one had ended."""
     machine = Machine().run(process(43, "codex", start=-60))
     assert machine.pair(session("codex", U1, -90, -61)) == {}
     assert machine.pair(session("codex", U1, -90, -60)) == {U1: (43, "medium")}
@@ -199,7 +199,10 @@ def test_a_container_is_matched_by_ids_only():
     )
     one = session("codex", U1, -50, -5)
     assert machine.pair(one) == {}
-    assert (machine.orphans(), [item.pid for item in machine.matches.strangers]) == ([], [42])
+    assert (machine.orphans(), [item.pid for item in machine.matches.container_orphans]) == (
+        [],
+        [42],
+    )
     rollout = f"/x/sessions/2026/01/02/rollout-2026-01-02T03-04-05-{U1}.jsonl"
     machine.run(
         process(42, "codex", start=-60),
@@ -208,7 +211,7 @@ def test_a_container_is_matched_by_ids_only():
         inner_pid=7,
     )
     assert machine.pair(one, seconds=5) == {U1: (42, "high")}
-    assert machine.matches.strangers == ()
+    assert machine.matches.container_orphans == ()
 
 
 def test_a_registry_in_a_container_is_not_about_a_process_of_the_host():

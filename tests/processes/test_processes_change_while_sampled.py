@@ -40,7 +40,7 @@ QUIET_TICKS = 18  # in which every process is checked once
 
 
 def assert_consistent(table):
-    """Check what ProcessTable promises."""
+    """Check the invariants of ProcessTable."""
     members, roots = table.roots.keys(), set(table.roots.values())
     assert table.complete
     assert table.processes.keys() == table.samples.keys() == members
@@ -58,13 +58,13 @@ def assert_consistent(table):
 
 
 class Follower:
-    """What the daemon does with the tables, one after the other."""
+    """Handles the tables in sequence, as the daemon does."""
 
     def __init__(self):
         self._matches, self._usage = Matches(), TreeUsage()
 
     def follow(self, table):
-        """Pair and add up: no binding outlives its root, and no total falls."""
+        """Match and sum; check that no binding outlives its root and no total decreases."""
         evidence = gather(table, SESSIONS, signatures=SIGNATURES, registry=REGISTRY)
         before, roots = self._matches.bindings, set(table.roots.values())
         self._matches = match(table, SESSIONS, evidence, previous=self._matches)
@@ -112,7 +112,7 @@ def test_a_table_is_consistent_whatever_happens_while_it_is_made(changes, pauses
 
 @settings(max_examples=150, phases=PHASES)
 @given(st.lists(change, min_size=20, max_size=60))
-def test_what_was_seen_half_way_is_not_kept(changes):
+def test_an_incomplete_read_is_not_kept(changes):
     reader = ChangingReader(changes)
     tracker = ProcessTracker(reader, signatures=SIGNATURES, uids=frozenset({1000}))
     ticks = 0

@@ -1,4 +1,4 @@
-"""Real processes, named and arranged as the agents' own are, are found and paired."""
+"""Real processes, with the names and the structure of real agents, are found and matched."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def running(tmp_path):
 
 
 class Watch:
-    """What the daemon does with the processes, over real ones."""
+    """Matches real processes, as the daemon does."""
 
     def __init__(self, running, *sessions):
         self.source = system_processes(str(running.proc), signatures=SIGNATURES, uids=users_of(()))
@@ -41,7 +41,7 @@ class Watch:
         self.registry = ()
 
     def refresh(self):
-        """Return {session id: what is published}."""
+        """Return the published process of each session, by session id."""
         table = self.source.sample(clock())
         evidence = gather(table, self.sessions, signatures=SIGNATURES, registry=self.registry)
         self.matches = match(table, self.sessions, evidence, previous=self.matches)
@@ -86,7 +86,7 @@ def test_a_native_claude_with_its_registry(running, tmp_path):
     assert watch.refresh() == {}
 
 
-def test_a_process_that_nobody_waits_for_has_ended(running):
+def test_a_zombie_counts_as_ended(running):
     claude = running.start(running.program("claude"), "-c", IDLE, "--resume", U1)
     watch = Watch(running, session("claude", U1, "/elsewhere"))
     assert watch.refresh()[U1].liveness == "live"

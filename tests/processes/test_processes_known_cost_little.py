@@ -1,4 +1,4 @@
-"""A known process is not looked at again, and what is left out is counted once."""
+"""A known process is not read again, and a skipped process is counted once."""
 
 from msgspec.structs import replace
 from processes.builders import NOW, SIGNATURES, process
@@ -56,8 +56,8 @@ def test_a_shell_that_becomes_an_agent_is_found():
     assert members(table) == {10: 10, 11: 11}
 
 
-def test_a_tool_that_nobody_waits_for_is_counted_on():
-    """Its parent's figures will repeat its own: forgetting it now would count them twice."""
+def test_a_tool_that_is_a_zombie_is_still_counted():
+    """Its figures will be added to its parent's. If it were dropped, they would count twice."""
     tool = process(11, "bash", parent=10)
     reader, tracker = tracked(process(10, "claude"), tool)
     tracker.sample(NOW)
@@ -103,7 +103,7 @@ def test_other_users_are_counted_once_and_left_out():
     assert table.hidden == {"codex"}  # its container may share the home
 
 
-def test_every_user_can_be_asked_for():
+def test_processes_of_every_user_can_be_selected():
     _, tracker = tracked(process(10, "claude", uid=1001), uids=None)
     assert members(tracker.sample(NOW)) == {10: 10}
 
@@ -137,7 +137,7 @@ def test_a_process_is_not_taken_for_the_child_of_one_that_reuses_its_parents_pid
 
 
 def test_a_look_without_arguments_is_repeated_once():
-    """A process has none for a moment while it executes a program; a kernel thread never has."""
+    """A process has no arguments during an exec. A kernel thread never has any."""
     reader, tracker = tracked(process(10, "bash"), process(11, comm="kworker"))
     reader.put(replace(process(10, "node"), argv=()))
     assert members(tracker.sample(NOW)) == {}

@@ -1,4 +1,4 @@
-"""AGTOP_PROCFS: a container reads its host's processes below another folder than /proc."""
+"""With AGTOP_PROCFS, a container reads its host's processes from another path than /proc."""
 
 import os
 import shutil
@@ -151,7 +151,7 @@ def test_the_boot_id_falls_back_to_the_boot_time(proc):
     assert ProcessReader(str(proc)).boot_id() == str(float(BOOTED))
 
 
-def test_a_container_that_sees_itself_alone_says_so(tmp_path):
+def test_a_container_that_sees_only_itself_is_reported(tmp_path):
     inside = make_proc(tmp_path / "inside", BOOTED, pid_ns="4026532999")
     assert sample(inside).in_container
     assert not sample(make_proc(tmp_path / "host", BOOTED)).in_container

@@ -1,6 +1,6 @@
-"""Two processes of an agent in one folder: what each wrote tells which session it runs.
+"""Of two processes of an agent in one directory, their writes show which session each one runs.
 
-From live-2, item 7: `/new` in one of two TUIs of pi or OpenCode swapped their sessions.
+In earlier versions, `/new` in one of two processes of pi or OpenCode swapped their sessions.
 """
 
 import pytest
@@ -13,7 +13,7 @@ WAKE_UPS = 24  # bytes that a waiting process writes
 
 
 class Two:
-    """Two TUIs in one folder, each with a session, looked at every five seconds."""
+    """Two agent processes in one folder, each with a session, sampled every five seconds."""
 
     def __init__(self, *, first=42, second=43, shown=True):
         self.first, self.second = first, second
@@ -28,7 +28,7 @@ class Two:
             self.pair()
 
     def wrote(self, pid, characters, disk=0):
-        """Let a process write before the next look."""
+        """Add bytes to the writes of a process."""
         self.characters[pid] += characters
         self.disk[pid] += disk
 
@@ -44,7 +44,7 @@ class Two:
 
     @property
     def now(self):
-        """Seconds since NOW."""
+        """The time in seconds since NOW."""
         return self.machine.now - NOW
 
 
@@ -63,7 +63,7 @@ def test_a_new_session_goes_to_the_process_that_wrote_it(two, new, older):
     found = two.pair()
     assert found == {new: (mover, "medium"), kept: (stayer, "medium")}
     assert two.machine.binding("opencode", new).evidence == ("cwd", "writes")
-    assert two.pair() == found  # nobody writes
+    assert two.pair() == found  # no process writes
     two.machine.reader.end(mover)
     assert two.pair() == {kept: (stayer, "medium")}
     assert two.machine.binding("opencode", new).liveness == "stopped"
@@ -71,7 +71,7 @@ def test_a_new_session_goes_to_the_process_that_wrote_it(two, new, older):
 
 
 def test_the_first_record_of_a_new_session_is_on_the_disk(two):
-    """Both TUIs draw; only one of them changes a file."""
+    """Both processes write to their terminal, and only one of them changes a file."""
     two.wrote(two.first, 90_000, disk=4_096)
     two.wrote(two.second, 90_000)
     two.active[OC3] = (two.now + 3, two.now + 4)
@@ -79,14 +79,14 @@ def test_the_first_record_of_a_new_session_is_on_the_disk(two):
 
 
 def test_a_record_can_have_the_time_at_which_its_response_began(two):
-    """The assistant of pi 0.74 took three seconds to answer, then the file was written."""
+    """Version 0.74 of pi wrote the file three seconds after the time of the record."""
     two.pair(seconds=60)
     two.wrote(two.second, 5_000)
     two.active[OC3] = (two.now - 40, two.now - 30)
     assert two.pair()[OC3] == (two.second, "medium")
 
 
-def test_an_old_file_that_was_copied_says_nothing(two):
+def test_a_copied_old_file_is_no_evidence(two):
     two.pair(seconds=900)
     two.pair()
     two.wrote(two.second, 5_000)
@@ -107,8 +107,8 @@ def test_a_session_that_both_can_have_written_swaps_nothing(two):
     assert two.pair(seconds=600) == expected
 
 
-def test_where_writes_are_unknown_nothing_is_swapped():
-    """Only Linux shows what a process writes."""
+def test_without_known_writes_nothing_is_swapped():
+    """Only Linux reports the writes of a process."""
     two = Two(shown=False)
     two.active[OC3] = (two.now + 3, two.now + 4)
     assert two.pair() == {OC1: (42, "low"), OC2: (43, "low")}
@@ -122,7 +122,7 @@ def test_a_later_record_of_its_own_session_decides(two):
     assert two.pair() == {OC3: (two.first, "medium"), OC2: (two.second, "medium")}
 
 
-def test_where_writes_are_unknown_a_later_record_of_its_own_session_decides_too():
+def test_without_known_writes_a_later_record_of_its_own_session_decides():
     two = Two(shown=False)
     two.active[OC3] = (two.now + 3, two.now + 4)
     two.pair()
@@ -157,7 +157,7 @@ def test_sessions_that_were_matched_the_wrong_way_round_are_put_right():
 
 
 def test_a_record_from_before_the_last_look_proves_nothing(two):
-    """The transcripts are read before the processes: its bytes were counted at that look."""
+    """Transcripts are read before processes, so its bytes were counted in that round."""
     two.wrote(two.first, 5_000)
     two.pair()
     two.wrote(two.second, 5_000)
@@ -171,7 +171,7 @@ def test_a_record_from_before_the_last_look_proves_nothing(two):
     )
 )
 def test_a_process_never_gets_the_session_of_the_other(steps):
-    """Each step, one of them writes to its session or begins another; the other may draw."""
+    """In each step, one process writes to its session or starts another one."""
     two = Two()
     pids = (two.first, two.second)
     own = [OC1, OC2]

@@ -1,6 +1,7 @@
-"""One process per session.
+"""Each session gets at most one process.
 
-C1-C17, L1, L4 and L5 are ids of the matching's own acceptance list; P-01 and so on of the other.
+C1-C17, L1, L4 and L5 are ids of the acceptance list of the matching. P-01 and similar ids are those
+of the general list.
 """
 
 from itertools import permutations
@@ -81,7 +82,7 @@ def test_c11_two_kinds_of_evidence_are_one_binding():
     assert machine.binding("claude", U1).evidence == ("open_file", "argv")
 
 
-def test_c12_the_file_counts_wherever_it_lies():
+def test_c12_the_file_counts_in_any_folder():
     machine = Machine().run(process(31, "claude", cwd=ELSEWHERE), files=[f"/other/dir/{U1}.jsonl"])
     assert machine.pair(session("claude", U1, path=f"/home/u/{U1}.jsonl")) == {U1: (31, "high")}
 
@@ -99,7 +100,7 @@ def test_c14_of_two_sessions_on_one_process_the_newer_is_kept():
     assert found == {U2: (100, "high")}
 
 
-def test_c15_a_shared_data_base_says_nothing():
+def test_c15_a_shared_database_is_no_evidence():
     path = "/home/u/.local/share/opencode/opencode.db"
     machine = Machine().run(process(77, "opencode", cwd=ELSEWHERE), files=[path])
     found = machine.pair(
@@ -147,20 +148,12 @@ def test_p03_l1_stopped_is_said_once():
     assert machine.binding("claude", U1) is None
 
 
-def test_p01_p02_l4_l5_subagents_show_their_parents_process():
+def test_p01_p02_l4_l5_a_session_has_the_usage_of_its_process():
     machine = Machine().run(process(4242, "claude", "-r", U1))
     machine.pair(session("claude", U1, -60, 0))
     key, usages = SessionKey("claude", U1), {SessionKey("claude", U1): ProcessUsage(processes=3)}
-    shown = [process_match(machine.matches, usages, key)]
-    shown += [
-        process_match(machine.matches, usages, SessionKey("claude", child), parent=key)
-        for child in ("agent-a", "agent-b")
-    ]
-    assert shown[0].usage.processes == 3
-    assert shown == [shown[0]] * 3
-    other = SessionKey("claude", U2)
-    assert process_match(machine.matches, usages, other) is None
-    assert process_match(machine.matches, usages, SessionKey("claude", "x"), parent=other) is None
+    assert process_match(machine.matches, usages, key).usage.processes == 3
+    assert process_match(machine.matches, usages, SessionKey("claude", U2)) is None
 
 
 def test_two_processes_and_two_sessions_of_a_folder_are_all_paired():

@@ -1,4 +1,4 @@
-"""Recognition goes by names and fixed places in argv; P1-P7 and A1-A8 are the acceptance ids."""
+"""Agents are recognised by names and fixed positions in argv. P1-A8 are acceptance ids."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_p3_tool_servers_are_helpers_and_sdk_sessions_are_sessions():
 
 
 def test_the_processes_behind_a_background_session_are_helpers():
-    """`claude --bg` of 2.1.330 names two of its processes so, with a title for argv[0]."""
+    """`claude --bg` of 2.1.330 gives two of its processes these titles as argv[0]."""
     claude = "/opt/claude-code/bin/claude.exe"
     pty = ("claude bg-pty-host", "--bg-pty-host", "/tmp/x.sock", "200", "50", "--", claude)
     assert role(*pty, exe=claude) == ("claude", "helper")
@@ -60,7 +60,7 @@ def test_the_processes_behind_a_background_session_are_helpers():
     "name", ["codex-linux-sandbox", "codex-execve-wrapper", "apply_patch", "applypatch"]
 )
 def test_the_program_of_an_agent_that_runs_as_a_tool_is_a_tool(name):
-    """Codex links to itself in ~/.codex/tmp/arg0; the name of the link selects the task."""
+    """Codex links to itself in ~/.codex/tmp/arg0. The name of the link selects the tool."""
     program = {"comm": "codex", "exe": "/opt/codex/bin/codex"}
     assert role(f"/home/u/.codex/tmp/arg0/codex-arg0Ab/{name}", "--", "make", **program) is None
     assert role(name, "resume", U1, **program) is None
@@ -78,8 +78,8 @@ def test_the_program_of_an_agent_that_runs_as_a_tool_is_a_tool(name):
         "remote-control",
     ],
 )
-def test_what_claude_code_starts_of_itself_beside_a_session_is_no_session(argument):
-    """nbramia/LifeOS pull request 171: a helper of the browser was taken for a session."""
+def test_helper_processes_of_claude_code_are_no_sessions(argument):
+    """nbramia/LifeOS pull request 171: a browser helper counted as a session."""
     assert role("claude", argument, "--name", "x") == ("claude", "helper")
     assert role("claude", "-p", argument) == ("claude", "session")
 
@@ -94,7 +94,7 @@ def test_what_claude_code_starts_of_itself_beside_a_session_is_no_session(argume
     ],
 )
 def test_an_agent_behind_an_editor_serves_several_sessions(agent, option):
-    """hAcKlyc/MyAgents issue 532: `gemini --acp` is started by an editor and has no terminal."""
+    """hAcKlyc/MyAgents issue 532: an editor starts `gemini --acp` without a terminal."""
     assert role(agent, option) == (agent, "host")
     assert role(agent, "--model", "m", option) == (agent, "host")
     for argv in (("-p", option), ("--", option), ("--model", option), ("explain", option)):

@@ -1,4 +1,4 @@
-"""Claude Code's registry is read whatever lies in its folder, and never followed blindly."""
+"""Claude Code's registry is read even with unexpected files, and its content is verified."""
 
 import os
 
@@ -23,7 +23,7 @@ def sessions(tmp_path):
     return folder
 
 
-def test_what_the_agent_says_is_read(tmp_path, sessions):
+def test_registry_entries_are_read(tmp_path, sessions):
     (sessions / "26499.json").write_text(WHOLE)
     (sessions / "7.json").write_text(HEADLESS)
     reading = read_registry(tmp_path)

@@ -1,4 +1,4 @@
-"""Totals of a process tree never fall, and count every second and byte once."""
+"""The totals of a process tree never decrease, and count every second and byte once."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ OTHER = SessionKey("claude", "s2")
 
 @dataclass
 class Task:
-    """A process as the kernel keeps it."""
+    """A process with the data that the kernel has."""
 
     id: ProcessId
     parent: int
@@ -36,7 +36,7 @@ class Task:
 
 
 class Kernel:
-    """A process tree below pid 1 that adds a child's figures to the parent that waits for it."""
+    """A process tree. The figures of a reaped child are added to its parent."""
 
     def __init__(self):
         self.tasks = {1: Task(ProcessId(1, 1), 0)}
@@ -44,7 +44,7 @@ class Kernel:
         self.truth_cpu = self.truth_disk = 0
 
     def act(self, what, which, amount):
-        """Let one of the processes fork, work or exit."""
+        """Make one process fork, work or exit."""
         task = self.tasks[sorted(self.tasks)[which % len(self.tasks)]]
         if what == "fork":
             self.born += 1
@@ -61,11 +61,11 @@ class Kernel:
             del self.tasks[task.id.pid]
 
     def children(self, task):
-        """Return the children that live."""
+        """Return the live children."""
         return [other for other in self.tasks.values() if other.parent == task.id.pid]
 
     def sample(self, between=()):
-        """Read the processes one by one, parents first; things happen between the reads."""
+        """Read the processes one by one, parents first. Processes change between the reads."""
         between = list(between)
         samples = {}
         for pid in sorted(self.tasks):
@@ -101,7 +101,7 @@ def table(samples, now=NOW, *, boot="b", roots=None):
 
 
 def bound(process=None, key=KEY, **more):
-    """Make the outcome of a matching that bound one process, and what else is said."""
+    """Return the result of a matching with one bound process."""
     process = process or ProcessId(1, 1)
     binding = Binding(key, process, NOW, "high", ("registry",))
     return Matches(bindings={key: binding}, leaves={process: process}, **more)
@@ -182,7 +182,7 @@ def test_p05_l3_counters_that_fall_give_no_rate_and_no_loss():
     assert (usage.cpu_seconds, usage.cpu_percent) == (50e-6, 0.0)
 
 
-def test_what_is_not_readable_is_unknown_not_zero():
+def test_unreadable_figures_are_unknown_not_zero():
     item = ProcessId(1, 1)
     samples = {item: ProcessSample(item, rss_bytes=5, denied=True)}
     usage = advance(TreeUsage(), table(samples), matches=bound()).sessions[KEY]
@@ -204,7 +204,7 @@ def test_a_process_that_was_used_before_its_session_was_known_brings_it_along():
     assert past_usage(turn.state, SessionKey("claude", "s3")) is None
 
 
-def test_a_reused_pid_starts_anew():
+def test_a_reused_pid_is_a_new_process():
     turn = advance(TreeUsage(), table(one(1, 1000)), matches=bound())
     again = ProcessId(1, 99)
     turn = advance(turn.state, table(one(1, 5, start=99), NOW + 5), matches=bound(again))
@@ -282,7 +282,7 @@ def test_the_state_stays_small():
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=12))
 def test_bytes_that_were_deleted_again_are_counted_once(written):
-    """The bytes of a process fall when a file is deleted before the kernel wrote it."""
+    """The byte count decreases if a file is deleted before the kernel writes it."""
     matches = Matches(bindings={KEY: Binding(KEY, ALONE, NOW, "high", ())}, leaves={ALONE: ALONE})
     state, totals = TreeUsage(), []
     for second, count in enumerate(written):
@@ -300,7 +300,7 @@ def test_bytes_that_were_deleted_again_are_counted_once(written):
 
 
 def test_an_agent_in_a_container_counts_from_its_first_session_on():
-    """Before that, its home may be that of another machine."""
+    """Without a session, its home may belong to another machine."""
 
     def table(second):
         return ProcessTable(
@@ -316,7 +316,7 @@ def test_an_agent_in_a_container_counts_from_its_first_session_on():
             },
         )
 
-    stranger = Matches(leaves={ALONE: ALONE}, strangers=(ALONE,))
+    stranger = Matches(leaves={ALONE: ALONE}, container_orphans=(ALONE,))
     turn = advance(TreeUsage(), table(0), matches=stranger)
     assert turn.agents == {}
     known = Matches(bindings={KEY: Binding(KEY, ALONE, NOW, "high", ())}, leaves={ALONE: ALONE})

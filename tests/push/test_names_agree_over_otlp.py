@@ -1,4 +1,4 @@
-"""A dashboard works on either route: an OTLP name translates to the Prometheus name."""
+"""OTLP names are translated to the Prometheus names, so dashboards work with both routes."""
 
 import re
 
@@ -13,7 +13,7 @@ RESERVED_LABELS = {"type", "env", "service", "region", "owner", "job", "instance
 
 
 def translate(metric):
-    """Return the name that a Prometheus receiver gives to the metric."""
+    """Return the name of the metric in a Prometheus receiver."""
     return prometheus_name(
         metric.otel_name,
         metric.otel_unit,
@@ -56,7 +56,7 @@ def test_metric_keeps_the_conventions(metric):
         ("_ratio", "share"),
     ],
 )
-def test_help_says_the_unit(ending, said):
+def test_help_states_the_unit(ending, said):
     metrics = [metric for metric in CATALOGUE if metric.family.endswith(ending)]
     assert metrics
     assert [metric.name for metric in metrics if said not in metric.help] == []

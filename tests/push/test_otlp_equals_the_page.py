@@ -1,4 +1,4 @@
-"""One snapshot says the same on the Prometheus page and in an OTLP request, series by series."""
+"""An OTLP request has the same series and values as the Prometheus page of the same snapshot."""
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +36,7 @@ def page_samples(exposition):
 
 
 def many():
-    """Return a snapshot with two agents, two sessions, and a figure of each kind that is absent."""
+    """Return a snapshot with two agents, two sessions, and an absent value of each kind."""
     bare = make_session(session_id="bare", agent="codex", model=None, process=None, spent=None)
     return make_snapshot(
         make_session(),
@@ -48,7 +48,7 @@ def many():
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 def test_a_family_is_equal(metric):
-    """Each is asked for by itself: one that no snapshot here fills fails."""
+    """Each family is tested. A family without samples in the snapshot fails."""
     exposition = expose([metric], many())
     page = page_samples(exposition)
     assert page
@@ -139,7 +139,7 @@ def test_a_series_keeps_its_type_where_a_value_is_whole():
     assert {point.WhichOneof("value") for point in points(found["agtop.tokens"])} == {"as_int"}
 
 
-def test_genai_repeats_the_tokens_only_where_asked_for():
+def test_genai_repeats_the_tokens_only_if_enabled():
     totals = {
         ("tokens", "codex", "gpt-5", "input"): 10,
         ("tokens", "codex", "gpt-5", "cache_read"): 5,

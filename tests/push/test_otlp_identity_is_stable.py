@@ -1,4 +1,4 @@
-"""An exporter is the same one after a restart, and another one elsewhere: no series begins anew."""
+"""The resource stays the same after a restart, and differs between users and machines."""
 
 import os
 
@@ -35,7 +35,7 @@ def test_it_names_host_user_and_service_and_no_process():
     assert attributes["service.name"] == "agtop-exporter"
     assert {"host.name", "host.id", "host.arch", "os.type", "service.version"} <= set(attributes)
     assert {"process.owner", "process.runtime.name"} <= set(attributes)
-    assert "process.pid" not in attributes  # a restart would begin every series anew
+    assert "process.pid" not in attributes  # a restart would start new series
 
 
 def test_the_user_has_the_last_word(monkeypatch):

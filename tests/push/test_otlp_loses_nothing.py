@@ -1,4 +1,4 @@
-"""Whatever a receiver does, its counters come out right, and nothing queues up."""
+"""Whatever a receiver does, its counters become correct, and nothing is queued."""
 
 import random
 from itertools import accumulate
@@ -21,7 +21,7 @@ DELTA = PushOptions(delta=True)
 
 
 class Backend:
-    """A receiver that adds up what it is sent; `down` makes it refuse."""
+    """A receiver that sums the received values. With `down`, it rejects pushes."""
 
     def __init__(self):
         self.down = False
@@ -31,7 +31,7 @@ class Backend:
         self.tries = 0
 
     def send(self, exposition, *, time, start_of, delta):
-        """Take a push, or refuse it."""
+        """Accept or reject a push."""
         self.tries += 1
         if self.down:
             return Outcome(failure="HTTP 503")
@@ -49,7 +49,7 @@ class Backend:
         return Outcome()
 
     def close(self):
-        """Refuse from now on."""
+        """Reject all later pushes."""
         self.down = True
 
 
@@ -85,7 +85,7 @@ def tokens_key(model):
 
 
 def restart(delivery):
-    """Return what the next process finds in the ledger."""
+    """Return the ledger metadata for the next process."""
     ledger = Ledger()
     delivery.save_state(ledger)
     metadata = dict(ledger.metadata)
@@ -97,7 +97,7 @@ STEPS = st.lists(
     st.tuples(
         st.dictionaries(st.sampled_from("abc"), st.integers(0, 100)),  # what models use
         st.booleans(),  # the receiver is down
-        st.booleans(),  # the exporter is started anew
+        st.booleans(),  # the exporter is restarted
     ),
     min_size=1,
     max_size=15,
@@ -196,13 +196,13 @@ def test_a_delta_starts_where_the_last_one_ended():
 
 
 def test_a_delta_is_never_negative():
-    """Where a ledger was lost, what has fallen is no growth."""
+    """After the ledger is lost, a decrease is not counted as growth."""
     before, now = HistogramValue((1.0,), (2, 5), 30.0), HistogramValue((1.0,), (3, 1), 4.0)
     assert _difference(now, before) == HistogramValue((1.0,), (1, 0), 0.0)
     assert _difference(3, 5) == 0
 
 
-def test_rubbish_in_the_ledger_begins_anew():
+def test_invalid_saved_usage_starts_empty():
     backend = Backend()
     metadata = {"otlp_since": b"\xff\x00", "otlp_delivered": b"\x93nothing"}
     delivery = deliver(backend, DELTA, metadata=metadata)
@@ -211,7 +211,7 @@ def test_rubbish_in_the_ledger_begins_anew():
     assert backend.rises[tokens_key("a")] == 2
 
 
-def test_nothing_is_sent_twice_and_failures_are_told_once():
+def test_nothing_is_sent_twice_and_failures_are_logged_once():
     backend, telemetry, told = Backend(), Telemetry(), []
     delivery = deliver(backend, telemetry=telemetry)
     first = snapshot(0)
@@ -273,7 +273,7 @@ def test_pauses_grow_to_five_minutes_and_back(interval, longest):
     assert delivery.pause_seconds() == interval
 
 
-def test_a_receiver_is_left_alone_for_as_long_as_it_asks():
+def test_retry_after_of_a_receiver_is_obeyed():
     class Busy(Backend):
         def send(self, _exposition, **_):
             return Outcome(failure="HTTP 429", retry_after_seconds=self.asks)

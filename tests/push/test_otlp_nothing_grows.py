@@ -1,4 +1,4 @@
-"""A receiver that is away for a day costs no memory, no thread and no socket."""
+"""A receiver that is unreachable for a day costs no memory, threads or sockets."""
 
 import gc
 import os
@@ -28,7 +28,7 @@ GROWTH_BYTES = 64 * 1024
 
 
 class Forgetful(Receiver):
-    """Answers the same to all, and keeps nothing."""
+    """A receiver with constant answers that stores nothing."""
 
     def __init__(self, answer):
         super().__init__()
@@ -50,7 +50,7 @@ def answering(answer):
 
 @contextmanager
 def hanging():
-    """Take connections and requests, and answer none."""
+    """Accept connections and requests without answering."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
@@ -85,7 +85,7 @@ def push_many(delivery, begin, count):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted by /proc")
 @pytest.mark.parametrize("case", CASES)
-def test_of_pushes_that_fail_nothing_is_left(case, monkeypatch):
+def test_failed_pushes_leave_nothing(case, monkeypatch):
     receiver, protocol = CASES[case]
     with receiver() as endpoint:
         variables = {

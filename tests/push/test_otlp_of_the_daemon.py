@@ -1,4 +1,4 @@
-"""The daemon pushes what its pages show, survives every receiver, and ends in time."""
+"""The daemon pushes the values of its pages, survives every receiver, and stops in time."""
 
 import socket
 import subprocess
@@ -13,7 +13,7 @@ from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_tur
 pytestmark = pytest.mark.integration
 
 TOKENS = "agtop.tokens"
-SECRET = "aaaSECRETaaa"  # noqa: S105 - nobody's
+SECRET = "aaaSECRETaaa"  # noqa: S105 - invented
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def tokens_are(turns):
 
 
 def test_it_pushes_what_the_page_shows(home):
-    """After one refresh, all that the page has of ours is in the request, and nothing else."""
+    """After one refresh, a request has exactly the agtop series of the page."""
     with (
         receiver() as backend,
         daemon(
@@ -85,7 +85,7 @@ def test_it_is_the_same_instance_and_start_after_a_restart(home):
         assert len(starts) == 1
 
 
-def test_what_is_new_is_pushed_at_the_end(home):
+def test_new_values_are_pushed_at_the_end(home):
     long = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
     with receiver() as backend, pushing(home, backend.endpoint, "--no-state", **long) as running:
         backend.until(tokens_are(10))
@@ -139,7 +139,7 @@ def test_a_receiver_that_comes_back_gets_all(home):
             assert log.count("otlp push works again") == 1
 
 
-def test_nobody_listens_and_it_says_so_once(home):
+def test_an_unreachable_receiver_is_logged_once(home):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     header = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer {SECRET}"}
@@ -163,7 +163,7 @@ def test_deltas_go_on_after_a_restart(home):
             backend.until(lambda backend: len(backend.accepted) >= 2)
             running.end()
         with claude_file(home).open("a") as file:
-            file.write(claude_turns(1, range(10, 13)))  # while nobody watches
+            file.write(claude_turns(1, range(10, 13)))  # while the daemon is stopped
         with pushing(home, backend.endpoint, *state, **delta):
             added = 3 * TOKENS_OF_A_TURN
             backend.until(
@@ -172,7 +172,7 @@ def test_deltas_go_on_after_a_restart(home):
 
 
 def test_variables_alone_push_nothing(home):
-    """Who exports OTEL_* for an agent of theirs has not asked us to push."""
+    """OTEL_* variables may be set for an agent only."""
     variables = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "100"}
     with receiver() as backend:
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = backend.endpoint
@@ -197,7 +197,7 @@ def test_it_can_be_switched_on_otherwise(home, variable):
             assert "gen_ai.client.token.usage" in metrics(backend.accepted[0])
 
 
-def test_what_forbids_pushing_is_told(home):
+def test_a_variable_that_disables_the_push_is_logged(home):
     off = {"OTEL_SDK_DISABLED": "true"}
     with receiver() as backend:
         with pushing(home, backend.endpoint, "--no-state", **off) as running:

@@ -1,7 +1,7 @@
-"""An OpenTelemetry Collector takes what is pushed, however, and gives the same numbers back.
+"""An OpenTelemetry Collector accepts every kind of push, and returns the same numbers.
 
-`TEST_AGTOP_COLLECTOR` names its program (`.ci/collector/build` makes it), else `otelcol-contrib`
-is looked for on the path.
+`TEST_AGTOP_COLLECTOR` is the path of its program (`.ci/collector/build` makes it). By default,
+`otelcol-contrib` is searched on the path.
 """
 
 import os
@@ -32,7 +32,7 @@ SILENT = {"telemetry": {"metrics": {"level": "none"}}}  # it would listen at a p
 
 @contextmanager
 def collector(*configurations):
-    """Run a Collector; configurations are dicts or files, and later ones have the last word."""
+    """Run a Collector. Configurations are dicts or files, and later ones take precedence."""
     flags = [
         f"--config=yaml:{yaml.safe_dump(one, default_flow_style=True)}"
         if isinstance(one, dict)
@@ -58,7 +58,7 @@ def collector(*configurations):
 
 
 class Counting:
-    """A Collector that adds deltas up, and shows what it has as a page."""
+    """A Collector that sums deltas and serves the result as a page."""
 
     def __init__(self):
         self.ports = {name: free_port() for name in ("http", "grpc", "page")}
@@ -79,7 +79,7 @@ class Counting:
         }
 
     def endpoint(self, protocol):
-        """Return where it listens for a protocol."""
+        """Return the endpoint for a protocol."""
         return f"http://127.0.0.1:{self.ports['grpc' if protocol == 'grpc' else 'http']}"
 
     def samples(self):
@@ -89,7 +89,7 @@ class Counting:
             return samples_of(response.read().decode())
 
     def until_tokens(self, count):
-        """Wait until it has so many, and return its samples."""
+        """Wait for a number of tokens; return the samples."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             samples = self.samples()
@@ -143,7 +143,7 @@ def test_it_would_say_what_is_wrong(tmp_path):
 
 
 def test_the_deployed_configuration_hands_over_all_but_sessions(tmp_path):
-    """Laptops push, it writes to a central Prometheus: only the addresses are others here."""
+    """The deployed file is used, with other addresses, to write to a Prometheus."""
     port = free_port()
     (tmp_path / "prometheus").mkdir()
     empty = tmp_path / "prometheus" / "prometheus.yml"

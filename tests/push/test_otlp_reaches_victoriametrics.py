@@ -1,6 +1,6 @@
-"""A real receiver gives back the numbers that were pushed: VictoriaMetrics, where it is installed.
+"""VictoriaMetrics, if it is installed, returns the numbers that were pushed.
 
-`TEST_AGTOP_VICTORIAMETRICS` names its program, else it is looked for on the path.
+`TEST_AGTOP_VICTORIAMETRICS` is the path of its program. By default, it is searched on the path.
 """
 
 import json

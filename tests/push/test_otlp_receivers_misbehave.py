@@ -1,4 +1,4 @@
-"""Every way in which a receiver answers ends in a push that is known to be delivered or not."""
+"""For every behaviour of a receiver, a push is correctly counted as delivered or not."""
 
 import logging
 import socket
@@ -17,12 +17,12 @@ from agtop_exporter.push.sender import OtlpSender
 
 pytestmark = pytest.mark.integration
 
-SECRET = "aaaSECRETaaa"  # noqa: S105 - nobody's
+SECRET = "aaaSECRETaaa"  # noqa: S105 - invented
 
 
 @pytest.fixture
 def set_variables(monkeypatch):
-    """Give a function that sets variables, and returns all that are set."""
+    """Return a function that sets variables and returns the environment."""
     variables = {}
 
     def set_them(**more):
@@ -79,7 +79,7 @@ def test_compression_and_headers_are_the_variables(set_variables):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_receiver_is_asked_again_when_it_says(status, set_variables):
+def test_retry_after_of_a_busy_receiver_is_obeyed(status, set_variables):
     with receiver() as running:
         running.answers.append((status, {"Retry-After": "0"}))
         assert send(variables_for(running, set_variables)).failure == ""
@@ -126,7 +126,7 @@ def test_a_slow_receiver_costs_the_timeout(set_variables):
         assert send(variables).failure == "ReadTimeout"
 
 
-def test_nobody_listens(set_variables):
+def test_a_receiver_that_is_not_running(set_variables):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     variables = set_variables(
@@ -136,7 +136,7 @@ def test_nobody_listens(set_variables):
 
 
 def test_no_secret_is_logged(set_variables, capfd, caplog):
-    """The library logs addresses with all that is in them."""
+    """The library logs URLs with their credentials."""
     with receiver() as running, caplog.at_level(logging.DEBUG):
         running.answers.extend([(401, {}), (400, {})])
         for header in (f"authorization=Bearer {SECRET}", f"x={SECRET}"):

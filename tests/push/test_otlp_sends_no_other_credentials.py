@@ -1,4 +1,4 @@
-"""A push has the credentials that were configured for it, and goes only where it was sent."""
+"""A push sends only the configured credentials, and only to the configured endpoint."""
 
 import base64
 import itertools
@@ -31,7 +31,7 @@ PLACES = (".netrc", "_netrc", "NETRC")
 
 @pytest.fixture
 def environment(monkeypatch, tmp_path):
-    """Give a function that sets variables, in a home of its own, and returns all that are set."""
+    """Return a function that sets variables in a separate home, and returns the environment."""
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC"):
         monkeypatch.delenv(name, raising=False)
@@ -64,7 +64,7 @@ def basic(user, password):
 
 @pytest.fixture(params=itertools.product(ENTRIES, PLACES), ids="-".join)
 def netrc(request, environment, tmp_path):
-    """Write a password for every host; give a function that sets variables."""
+    """Write a password for every host; return a function that sets variables."""
     entry, place = request.param
     path = tmp_path / ("passwords" if place == "NETRC" else place)
     path.write_text("".join(ENTRIES[entry].format(host=host) for host in HOSTS))
@@ -104,7 +104,7 @@ def test_a_password_in_the_endpoint_is_sent(netrc):
 
 
 def test_grpc_has_no_such_password(netrc):
-    """The gRPC library reads no netrc file; this would notice if a later version did."""
+    """The gRPC library does not read netrc files; a later version might."""
     with GrpcReceiver() as running:
         variables = netrc(
             OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
@@ -122,7 +122,7 @@ def test_grpc_has_no_such_password(netrc):
 
 @contextmanager
 def proxy():
-    """Run a proxy that refuses everything; give its address and the requests that it saw."""
+    """Run a proxy that rejects everything; return its address and its received requests."""
     seen = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -133,7 +133,7 @@ def proxy():
         do_POST = do_CONNECT = refuse  # noqa: N815 - as the base class wants it
 
         def log_message(self, *arguments):
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -157,8 +157,8 @@ def test_a_receiver_on_this_machine_is_reached_directly(host, environment):
 
 
 @pytest.mark.parametrize("host", ["[::1]", "127.1.2.3", "otel.localhost"])
-def test_no_proxy_is_asked_for_this_machine(host, environment):
-    """Nobody listens there."""
+def test_no_proxy_is_used_for_this_machine(host, environment):
+    """No server listens on the port."""
     with proxy() as (address, seen):
         variables = environment(
             **proxies(address),
@@ -227,7 +227,7 @@ def test_certificates_of_the_environment_are_used(environment, tmp_path):
         ("", False),
         ("10.0.0.1", False),
         ("::ffff:10.0.0.1", False),
-        ("0.0.0.0", False),  # noqa: S104 - nobody listens
+        ("0.0.0.0", False),  # noqa: S104 - no socket listens
         ("localhost.example", False),
         ("127.0.0.1.example", False),
     ],

@@ -1,4 +1,4 @@
-"""The standard variables say how to push, and a mistake in one is told before anything starts."""
+"""The `OTEL_*` variables configure the push, and invalid ones are reported at the start."""
 
 import logging
 
@@ -14,7 +14,7 @@ from agtop_exporter.settings import SettingsError
 pytestmark = pytest.mark.integration
 
 
-def test_nothing_set_is_the_standard():
+def test_defaults_are_those_of_the_standard():
     assert push_options({}) == PushOptions(
         protocol="http/protobuf",
         interval_seconds=60,
@@ -65,7 +65,7 @@ def test_nothing_set_is_the_standard():
         ),
     ],
 )
-def test_a_variable_says(variables, field, value):
+def test_a_variable_selects_it(variables, field, value):
     assert getattr(push_options(variables), field) == value
 
 
@@ -88,7 +88,7 @@ def test_a_variable_says(variables, field, value):
         ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=\N{EURO SIGN}"),
     ],
 )
-def test_a_mistake_is_told_by_its_variable(name, value):
+def test_a_mistake_is_reported_with_its_variable(name, value):
     with pytest.raises(SettingsError, match=name):
         push_options({name: value})
 
@@ -122,7 +122,7 @@ def test_a_secret_in_a_header_is_not_shown():
     assert "sesame" not in str(raised.value)
 
 
-def test_a_secret_in_an_address_is_not_told():
+def test_a_secret_in_an_endpoint_is_not_shown():
     with pytest.raises(SettingsError) as told:
         push_options({"OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://me:secret@host"})
     assert "secret" not in str(told.value)

@@ -1,6 +1,6 @@
-"""A compressed file gives what its text gives; a damaged or enormous one stops nothing.
+"""A compressed file gives the same records as its text. A damaged or huge one stops nothing.
 
-Frames are cut anywhere, as `cat a.zst b.zst` joins them.
+Frames are cut at any position, because `cat a.zst b.zst` joins them.
 """
 
 import json
@@ -21,7 +21,7 @@ zstd = compressed.zstd
 
 
 def read(path, **options):
-    """Return the lines, and the problem, of a file that is read batch by batch."""
+    """Return the lines and the error of a file that is read in batches."""
     cursor, found, more, problem = Cursor(), [], True, ""
     while more:
         with LineReader(str(path), cursor, **options) as reader:
@@ -47,7 +47,7 @@ def test_frames_are_one_text(tmp_path, text, cuts, batch_bytes):
 
 
 def test_long_lines_are_shortened(tmp_path):
-    """The rest of the block after a long line is not decompressed from the start again."""
+    """The rest of a block after a long line is not decompressed again from the start."""
     path = tmp_path / "t.jsonl.zst"
     long = json.dumps({"text": "x" * (lines.LONG_LINE_BYTES + 1), "n": 1}).encode()
     path.write_bytes(zstd.compress(b"\n".join([b"{}", long, b'{"n":2}', long, b'{"n":3}', b""])))
@@ -136,7 +136,7 @@ def test_another_file_in_its_place_is_read_from_the_start(tmp_path):
         assert reader.reset == "rewritten"
 
 
-def test_a_python_without_zstd_says_so(tmp_path, monkeypatch):
+def test_a_python_without_zstd_is_reported(tmp_path, monkeypatch):
     path = tmp_path / "t.jsonl.zst"
     path.write_bytes(zstd.compress(b"{}\n"))
     monkeypatch.setitem(sys.modules, compressed.__name__, None)

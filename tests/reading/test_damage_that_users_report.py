@@ -1,6 +1,6 @@
-"""Damaged files that users of the agents, and of their readers, reported: the good records count.
+"""Files with damage from public reports: the good records count.
 
-Each case names its report: owner, repository and number. All contents are invented.
+Each case names its report as owner, repository and number. All contents are invented.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ from agtop_exporter.reading.lines import LineReader
 
 
 class Record(msgspec.Struct):
-    """What is used of the records below."""
+    """The fields that are read of the records below."""
 
     uuid: str = ""
     type: str = ""
@@ -88,7 +88,7 @@ def test_the_good_records_count_and_losses_are_counted(tmp_path, text, uuids, lo
 @pytest.mark.parametrize("glue", [b"", b"\0", b"\xef\xbb\xbf", b"\n"])
 @pytest.mark.parametrize("end", range(1, len(A)))
 def test_torn_anywhere(tmp_path, end, glue):
-    """The next record counts, wherever the one before it was torn, and the torn one is counted."""
+    """The next record counts, and the torn record is counted as an error."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(A[:end] + glue + B + b"\n" + C)
     errors = Errors("file")
@@ -100,7 +100,7 @@ def test_torn_anywhere(tmp_path, end, glue):
 
 @pytest.mark.parametrize("begin", range(1, len(A)))
 def test_without_its_beginning(tmp_path, begin):
-    """The end of a record is no record, though it may contain whole objects."""
+    """The end of a record does not count, even if it contains complete objects."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(A[begin:] + b"\n" + A[begin:] + B + b"\n")
     errors = Errors("file")

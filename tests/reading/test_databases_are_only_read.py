@@ -1,4 +1,4 @@
-"""A database of an agent is read whatever state it is in, and nothing beside it is touched."""
+"""A database of an agent is read in any state, and neither it nor its journal is changed."""
 
 import contextlib
 import shutil
@@ -14,7 +14,7 @@ from agtop_exporter.reading.rows import TableRow, Watermark
 
 
 class Row(TableRow):
-    """A row of the table; one column is of a later version."""
+    """A row of the table. One column exists in a later version only."""
 
     id: str = ""
     data: str = ""
@@ -58,7 +58,7 @@ def test_nearly_all_in_the_journal(tmp_path):
 
 @pytest.mark.parametrize("kept", [(), ("-wal",), ("-wal", "-shm")])
 def test_nothing_is_created(tmp_path, kept):
-    """The journal alone is what a copy or a backup has; a clean end leaves the database alone."""
+    """A backup may have a journal only. A clean end leaves only the database."""
     home = tmp_path / "home"
     home.mkdir()
     with closing(create(tmp_path / "a.db")) as writer:
@@ -93,7 +93,7 @@ def test_only_what_is_new(tmp_path):
 
 
 def test_deleted_rows_give_their_numbers_to_others(tmp_path):
-    """What `revert` of OpenCode does: the last rows go, and new ones take their rowids."""
+    """OpenCode's `revert` deletes the last rows, and new rows reuse their rowids."""
     with closing(create(tmp_path / "a.db", rows=10)) as writer:
         _, cursor, watermark, _, _ = read(tmp_path / "a.db")
         writer.execute("DELETE FROM item WHERE id IN ('i8', 'i9')")
@@ -135,7 +135,7 @@ def test_locked_is_tried_again(tmp_path, journal):
 
 
 def test_changed_while_it_was_read(tmp_path):
-    """Without a lock nothing that was read is sure: it is read again."""
+    """Without a lock, the result may be inconsistent, so it is read again."""
     with closing(create(tmp_path / "a.db")) as writer:
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         stack = contextlib.ExitStack()
@@ -164,7 +164,7 @@ def test_empty_is_no_error(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_lies_before_the_damage_is_read(tmp_path):
+def test_rows_before_the_damage_are_read(tmp_path):
     with closing(create(tmp_path / "a.db", journal="delete", rows=2000)):
         pass
     data = bytearray((tmp_path / "a.db").read_bytes())
@@ -176,7 +176,7 @@ def test_what_lies_before_the_damage_is_read(tmp_path):
 
 
 def test_batches_are_bounded(tmp_path):
-    """A batch that is full ends, and the next one goes on behind it, also after a restart."""
+    """A full batch ends, and the next batch continues after it, even after a restart."""
     with closing(create(tmp_path / "a.db", rows=100)):
         cursor, watermark, seen = Cursor(), Watermark(), []
         more = True
@@ -201,7 +201,7 @@ def test_a_huge_row_is_stepped_over(tmp_path, monkeypatch):
 
 
 def test_wrong_types_cost_a_field(tmp_path):
-    """SQLite keeps anything in any column."""
+    """SQLite stores any type in any column."""
     with closing(create(tmp_path / "a.db", rows=0)) as writer:
         writer.execute("INSERT INTO item VALUES ('b', x'ff00'), ('c', NULL), ('d', 'x')")
         writer.execute("INSERT INTO item VALUES ('e', CAST(x'61ff62' AS TEXT))")
@@ -213,7 +213,7 @@ def test_wrong_types_cost_a_field(tmp_path):
 
 
 def test_bad_text_repeats_no_row(tmp_path):
-    """Whatever is no UTF-8 is replaced, and no row is given twice or lost for it."""
+    """Invalid UTF-8 is replaced, and no row is repeated or lost."""
     with closing(create(tmp_path / "a.db")) as writer:
         for name in ("e", "f"):
             writer.execute("INSERT INTO item VALUES (?, CAST(x'61ff62' AS TEXT))", (name,))

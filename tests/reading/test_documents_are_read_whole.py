@@ -1,4 +1,4 @@
-"""A JSON document is rewritten whole: half of it says nothing, and its size is no danger."""
+"""A JSON document is used only when it is complete, and its size is limited."""
 
 import itertools
 import json
@@ -37,7 +37,7 @@ def read(path, cursor=None):
     return value, cursor, {error.reason: error.count for error in errors.all()}
 
 
-def test_half_a_document_says_nothing_until_it_is_whole(tmp_path):
+def test_an_incomplete_document_waits_until_it_is_complete(tmp_path):
     path, text = tmp_path / "a.json", json.dumps({"count": 3, "text": "…", "items": [1, 2]})
     data = text.encode()
     cursor = Cursor()
@@ -55,7 +55,7 @@ def test_half_a_document_says_nothing_until_it_is_whole(tmp_path):
     assert read(path, cursor)[0].count == 4
 
 
-def test_a_document_that_was_only_touched_says_nothing_new(tmp_path):
+def test_a_touched_document_adds_nothing(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"count": 3}')
     _, cursor, _ = read(path)
@@ -101,7 +101,7 @@ def test_a_byte_order_mark_is_no_part_of_a_document(tmp_path, text):
     assert read(path)[::2] == (Document(3), {})
 
 
-def test_half_a_document_after_a_byte_order_mark_says_nothing(tmp_path):
+def test_an_incomplete_document_after_a_byte_order_mark_waits(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('\ufeff{"count": 3', encoding="utf-8")
     assert read(path)[::2] == (None, {})
@@ -125,7 +125,7 @@ def test_only_regular_files_are_opened(tmp_path):
 
 
 @pytest.mark.parametrize("indent", [None, 2, 4])
-def test_concatenated_objects_are_told_apart_at_any_length(tmp_path, indent):
+def test_concatenated_objects_are_separated_at_any_length(tmp_path, indent):
     objects = [{"mark": i, "in": {"ner": "}\n{" * i}, "pad": "x" * (i * 97)} for i in range(300)]
     path = tmp_path / "a.log"
     whole = "".join(json.dumps(each, indent=indent) + "\n" for each in objects)

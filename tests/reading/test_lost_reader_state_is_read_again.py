@@ -1,4 +1,4 @@
-"""Reader state that a version cannot decode costs a second read, and counts nothing twice."""
+"""If reader state cannot be decoded, the file is read again and nothing is counted twice."""
 
 import shutil
 import sqlite3
@@ -24,7 +24,7 @@ PROJECT_TOTALS = ("project_tokens", "project_cost")
 
 
 def positional(state):
-    """Return state as version 1 stored it: without names, or a chat that is not wrapped."""
+    """Return state in the form of version 1: positional, or a chat without a wrapper."""
     fields = msgspec.msgpack.decode(state)
     old = fields["document"] if list(fields) == ["document"] else list(fields.values())
     return msgspec.msgpack.encode(old)
@@ -43,7 +43,7 @@ DAMAGES = {
 
 
 def split(home):
-    """Take the later half of everything away; return functions that bring it back."""
+    """Remove the later half of all files; return functions that restore it."""
     restores = []
     for path in sorted(Path(home).rglob("*")):
         if path.suffix == ".jsonl":
@@ -85,7 +85,7 @@ def read_home(ledger, home, agent):
 
 
 def figures(ledger):
-    """Return the totals over all projects, and what each session used."""
+    """Return the totals over all projects, and the usage of each session."""
     sums = Counter()
     for (name, *labels), value in used(ledger).items():
         sums[name, *(() if name in PROJECT_TOTALS else labels)] += value
@@ -117,7 +117,7 @@ def test_state_that_cannot_be_decoded(agent, home, tmp_path, damage):
 
 
 class State(ReaderState):
-    """Some state."""
+    """An arbitrary state."""
 
     number: int = 0
     names: dict[str, str] = msgspec.field(default_factory=dict)
@@ -132,12 +132,12 @@ def test_any_bytes_are_state_or_a_reason_to_read_again(data):
 
 
 def test_state_grows_by_new_fields():
-    """A field that an older version did not have takes its default."""
+    """A field that an older version lacks has its default."""
     older = msgspec.msgpack.encode({"number": 3})
     assert restore(Cursor(state=older), State)[::2] == (State(3), "")
     assert restore(Cursor(state=msgspec.msgpack.encode({})), NoState)[2] == ""
 
 
-def test_the_catalogue_knows_all_reset_reasons():
+def test_the_catalogue_has_all_reset_reasons():
     metric = next(each for each in CATALOGUE if each.name == "agtop_source_resets_total")
     assert len(RESET_REASONS) in [limit.number for limit in metric.limits]

@@ -1,4 +1,4 @@
-"""SQLite replaces a row by deleting it and adding another at the end of its table."""
+"""A replaced row, which SQLite moves to the end of its table, does not count as a rewrite."""
 
 import sqlite3
 from contextlib import closing
@@ -27,7 +27,7 @@ def table():
 
 
 class Table:
-    """A table that is read with a watermark, on one connection."""
+    """A table that is read with a watermark on one connection."""
 
     def __init__(self, connection):
         self.connection = connection
@@ -44,7 +44,7 @@ class Table:
         self.connection.executemany("DELETE FROM item WHERE key = ?", [(key,) for key in keys])
 
     def read(self, *, anchors=1):
-        """Read on; return the keys of the rows."""
+        """Read new rows; return their keys."""
         database = Database(__file__, Cursor(), errors=Errors("a.db"))
         database._connection = self.connection  # noqa: SLF001 - no file is needed
         rows = list(database.after("item", self.watermark, Row, key="key"))
@@ -83,7 +83,7 @@ def test_a_row_id_that_is_given_again_is_one(table):
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=60))
 def test_anchors_are_few_and_reach_far(steps):
-    """Whatever was deleted, at most as much again is read without need."""
+    """After any deletion, at most the same number of rows is read without need."""
     watermark, rowid, seen = Watermark(), 0, []
     for step in steps:
         rowid += step
@@ -104,7 +104,7 @@ def test_anchors_are_few_and_reach_far(steps):
 def test_no_row_is_missed(data):
     """Rows are added, replaced and deleted in any order between reads.
 
-    A key that is deleted does not come back: a row with the same key and row id looks unchanged.
+    A deleted key is not used again, because a row with the same key and row id looks unchanged.
     """
     fresh = (f"k{number}" for number in count())
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:

@@ -1,4 +1,4 @@
-"""Lines that are decoded together give what each gives on its own, under the same offsets."""
+"""Lines that are decoded together have the same values and offsets as single lines."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ from agtop_exporter.reading.lines import LineReader
 
 
 class Record(msgspec.Struct):
-    """What the lines below should be."""
+    """The type of the lines below."""
 
     id: str = ""
 

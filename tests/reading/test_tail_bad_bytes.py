@@ -1,4 +1,4 @@
-"""Bytes that are no JSON, or no text, are counted under their reason; what is usable is used."""
+"""Lines that are not JSON or not UTF-8 are counted by reason, and used as far as possible."""
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ class Inner(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """What the lines below should be."""
+    """The type of the lines below."""
 
     id: str = ""
     tokens: Count = 0

@@ -1,6 +1,6 @@
-"""Half a line is never used, and never lost: it is read when its end has come.
+"""An incomplete line is read when it is complete.
 
-A JSON object is whole as soon as its last brace is there: it is read without its newline.
+A JSON object is complete with its last brace, even without a newline.
 """
 
 import pytest
@@ -43,7 +43,7 @@ def test_a_whole_object_does_not_wait_for_its_newline(tmp_path, after):
         *(b'{"a":[{"a":1}', b'{"a":{"a":1}'),  # more may follow within the array or object
     ],
 )
-def test_what_may_still_grow_waits(tmp_path, text):
+def test_an_object_that_may_still_grow_waits(tmp_path, text):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"a":0}\n' + text)
     lines, cursor, _ = read(path)

@@ -18,7 +18,7 @@ MEGABYTE = 1024 * 1024
 
 
 class Record(msgspec.Struct):
-    """What the long lines below are."""
+    """The type of the long lines below."""
 
     id: str = ""
     tokens: Count = 0
@@ -45,7 +45,7 @@ def test_figures_after_the_text(tmp_path, megabytes):
     "text", [rb"\"", rb"\\", rb"\\\"", rb"\u005c", b'\\"}\\n{', "é🙂".encode()]
 )
 def test_escapes_wherever_a_block_ends(tmp_path, text):
-    """Blocks end at every place of an escape, as the text begins at every offset."""
+    """The text begins at every offset, so a block ends at every position of an escape."""
     path = tmp_path / "a.jsonl"
     decode = decoder(Record, Errors("a"))
     for shift in range(2):
@@ -65,7 +65,7 @@ def test_short_strings_of_a_long_line_stay(tmp_path):
 
 
 def test_longer_than_memory(tmp_path):
-    """What is no text cannot be left out: the line is counted, and passed over."""
+    """Only texts can be dropped. A line that is still too long is counted and skipped."""
     path = tmp_path / "a.jsonl"
     numbers = b'{"numbers":[' + b"1234567890," * (20 * MEGABYTE // 11) + b"0]}\n"
     path.write_bytes(b'{"id":"before"}\n' + numbers + b'{"id":"after"}\n')
@@ -166,7 +166,7 @@ def test_the_good_record_of_a_very_long_line_counts(tmp_path, before):
 
 
 def test_very_many_lines_are_read_in_several_batches(tmp_path):
-    """So that the watchdog is pinged between them."""
+    """The watchdog is pinged between batches."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"{}\n" * 450_000)
     cursor, counts, more = None, [], True
@@ -193,7 +193,7 @@ def test_unfinished_and_then_finished(tmp_path):
 
 
 def test_written_on_while_it_is_read(tmp_path, monkeypatch):
-    """The file grows at the very moment when its end is met, in the middle of a long line."""
+    """The file grows when its end is reached in the middle of a long line."""
     path = tmp_path / "a.jsonl"
     line = long_line(b"x" * 9 * MEGABYTE)
     path.write_bytes(line[:-100])
@@ -214,7 +214,7 @@ def test_written_on_while_it_is_read(tmp_path, monkeypatch):
 
 
 def test_usage_of_a_real_record(tmp_path):
-    """An answer of more than 8 MB has its usage behind its text."""
+    """In an answer of more than 8 MB, the usage follows the text."""
     path = tmp_path / "s.jsonl"
     path.write_bytes(
         b'{"parentUuid":null,"isSidechain":false,"message":{"id":"msg_1","role":"assistant",'

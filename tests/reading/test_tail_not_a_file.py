@@ -1,4 +1,4 @@
-"""Only regular files are opened, and nothing waits for a writer."""
+"""Only regular files are opened, and opening a FIFO does not wait for a writer."""
 
 import os
 import socket
@@ -85,7 +85,7 @@ def test_a_device():
 
 @pytest.mark.parametrize("agent", load_agents(), ids=lambda agent: agent.name)
 def test_no_agent_lists_it(agent, odd, tmp_path):
-    """Every agent's root may be full of them."""
+    """The roots of all agents contain such paths."""
     home = tmp_path / "home"
     for root in agent.roots(home, {}):
         if root.suffix:
@@ -110,7 +110,7 @@ def test_links_are_followed(tmp_path):
 
 
 def test_a_loop_of_links_ends(tmp_path):
-    """Each folder has two ways back: with depth 40 there would be 2^40 paths."""
+    """Each folder has two links to its parent, so depth 40 would have 2^40 paths."""
     inside = tmp_path / "inside"
     for number in range(3):
         folder = inside / f"folder{number}"

@@ -1,4 +1,4 @@
-"""A file whose read part says something else now is read from its start."""
+"""A file whose known part has changed is read from its start."""
 
 import pytest
 from tailing import append, read
@@ -32,7 +32,7 @@ def test_another_end(known):
 
 
 def test_a_line_left_out_of_the_middle(known):
-    """A compaction drops lines; what follows them moves, so the place is no longer the same."""
+    """A compaction drops lines, so the position refers to another record."""
     path, cursor = known
     path.write_bytes(b"".join(line + b"\n" for line in LINES[:100] + LINES[101:] + LINES[:5]))
     lines, _, reader = read(path, cursor)

@@ -1,4 +1,4 @@
-"""A file that was renamed, replaced or deleted is told from one that has grown."""
+"""A renamed, replaced or deleted file is distinguished from one that has grown."""
 
 import pytest
 from tailing import append, read
@@ -36,7 +36,7 @@ def test_replaced_by_a_shorter_file(known):
 
 
 def test_replaced_by_a_longer_copy(known):
-    """An editor, a sync program or a restored backup writes a new file; only its end is new."""
+    """An editor, a sync program or a backup writes a new file. Only its end is new."""
     path, cursor = known
     other = path.with_name("copy")
     other.write_bytes(path.read_bytes() + b"three\n")

@@ -1,4 +1,4 @@
-"""A file that became shorter is read from its start."""
+"""A file that has become shorter is read from its start."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A file that may not be read says so, and leaves nothing open."""
+"""An unreadable file is reported, and no descriptor stays open."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ FLAGS = ("--no-state", "--no-pricing-refresh")
 
 @pytest.fixture
 def unprivileged():
-    """Be nobody for a while, where the tests run as root, whom no mode stops."""
+    """Run as another user if the tests run as root, because modes do not restrict root."""
     if os.geteuid() != 0:
         yield
         return
@@ -47,7 +47,7 @@ def test_no_permission(secret, request):
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_a_folder_without_permission_is_told_and_hides_no_other(tmp_path, close):
+def test_a_folder_without_permission_is_reported_and_hides_no_other(tmp_path, close):
     for number, project in enumerate(["-tmp-open", "-tmp-closed"], start=1):
         claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
     folder = tmp_path / ".claude" / "projects" / "-tmp-closed"

@@ -1,4 +1,4 @@
-"""Programs read `agtop json`: a key that goes, or a 0 for what is unknown, breaks them."""
+"""`agtop json` keeps its keys, and unknown values are null, because other programs read it."""
 
 import json
 
@@ -44,7 +44,7 @@ def first(**over):
 
 
 def shape(value):
-    """Return the keys of a document, without its values."""
+    """Return the keys of a document without its values."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     return None
@@ -85,7 +85,7 @@ def test_unknown_is_null_and_never_left_out():
 
 
 def names(value):
-    """Return every key of a document, however deep."""
+    """Return all keys of a document at any depth."""
     if isinstance(value, dict):
         return set(value).union(*map(names, value.values()))
     return set().union(*map(names, value)) if isinstance(value, list) else set()
@@ -123,7 +123,7 @@ def test_r02_a_running_session_shows_its_process():
     ],
 )
 def test_states_have_a_kind_and_a_reason(state, kind, reason):
-    """A stalled session has been so since its last activity."""
+    """A stalled session has this state since its last activity."""
     session = first(state=state)
     told = {"kind": kind, "reason": reason, "detail": "assistant record"}
     assert session["state"] == told
@@ -196,7 +196,7 @@ def test_latest_active_comes_first():
 
 
 def test_all_sessions_are_listed():
-    """Also those without series of their own, without tokens and without a price."""
+    """This includes sessions without series, without tokens and without a price."""
     sessions = [
         make_session(session_id="empty", tokens=NO_TOKENS, cost=Cost(), models={}),
         make_session(session_id="unpriced", cost=Cost(unpriced_tokens=29_400)),
@@ -227,7 +227,7 @@ def test_page_is_indented_and_ends_with_a_newline():
     page = json_page.render(make_snapshot())
     assert page.startswith(b'{\n  "schema_version": 1,\n  "generated_at": "')
     assert page.endswith(b"\n}\n")
-    assert json.loads(page) == json.loads(msgspec.json.encode(json_page.document(make_snapshot())))
+    assert json.loads(page) == json.loads(msgspec.json.encode(json_page.DOCUMENT(make_snapshot())))
 
 
 def test_snapshot_of_nothing_has_totals_of_zero():

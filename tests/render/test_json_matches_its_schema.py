@@ -1,4 +1,4 @@
-"""A program that trusts the schema of `agtop json` must be able to read every document."""
+"""Every document of `agtop json` is valid according to its JSON Schema."""
 
 import json
 from functools import cache
@@ -34,7 +34,7 @@ def errors(page):
 
 
 def as_by_newest_msgspec(schema):
-    """Put null last and unindent descriptions, which msgspec does not do before 0.23."""
+    """Convert a schema to the output of msgspec 0.23: null last, unindented descriptions."""
     if isinstance(schema, list):
         return [as_by_newest_msgspec(item) for item in schema]
     if not isinstance(schema, dict):
@@ -48,7 +48,7 @@ def as_by_newest_msgspec(schema):
 
 
 def test_schema_is_as_reviewed(golden):
-    """The golden file shows in a diff which keys a change adds."""
+    """The diff of the golden file shows the keys that a change adds."""
     schema = as_by_newest_msgspec(json.loads(json_page.schema()))
     golden(GOLDEN, json.dumps(schema, indent=2) + "\n")
 

@@ -1,4 +1,4 @@
-"""A page that a parser rejects loses everything: whatever a transcript says, both formats parse."""
+"""Both formats of the page can be parsed, whatever text a transcript contains."""
 
 import itertools
 import math
@@ -56,7 +56,7 @@ def expected(exposition):
 
 
 def parts(value):
-    """Return the samples of one value: (suffix, further labels, number)."""
+    """Return the samples of one value: (suffix, additional labels, number)."""
     if not isinstance(value, HistogramValue):
         return [("", {}, value)]
     bounds = [*map(str, value.bounds), "+Inf"]
@@ -92,7 +92,7 @@ def test_labels_are_short_and_visible(model):
 
 
 def test_equal_label_sets_are_published_once():
-    """Prometheus rejects a page with a duplicate: of labels that clean to the same, the first."""
+    """Prometheus rejects duplicates. Of labels that are equal after cleaning, the first counts."""
     totals = {("turns", "claude-code"): 1, ("turns", "claude\x00-code"): 2}
     exposition = collect(make_snapshot(totals=totals))
     family = next(f for f in exposition if f.metric.name == "agtop_turns_total")
@@ -145,13 +145,13 @@ def test_openmetrics_has_types_units_and_an_end():
     assert b"_created" not in page
 
 
-def test_help_and_type_stand_before_the_samples_of_each_family():
+def test_help_and_type_precede_the_samples_of_each_family():
     families = read_text(prometheus.text(collect(make_snapshot())))
     assert [family.documentation for family in families] == [metric.help for metric in CATALOGUE]
 
 
 @pytest.mark.integration
-def test_promtool_has_nothing_to_say():
+def test_promtool_reports_no_problem():
     promtool = find_program("promtool")
     page = prometheus.text(collect(make_snapshot()))
     checked = subprocess.run(

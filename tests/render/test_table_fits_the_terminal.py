@@ -1,4 +1,4 @@
-"""A table that wraps, lies about a cost or sends escape codes down a pipe is of no use."""
+"""The table does not wrap, marks unknown costs, and sends no escape codes to a pipe."""
 
 from datetime import UTC, timedelta, timezone
 from itertools import pairwise
@@ -12,6 +12,7 @@ from snapshots import COST, NOW, PROCESS, TOKENS, USAGE, USD, make_session, make
 
 from agtop_exporter.model import NO_TOKENS, STATE_KINDS, Cost, State, Tree
 from agtop_exporter.render import table
+from agtop_exporter.render.table import columns
 
 COLUMNS = [
     "AGENT", "SUBSCRIPTION", "SESSION", "STATE", "STARTED", "AGE", "MODEL", "CWD", "IN", "OUT",
@@ -83,7 +84,7 @@ def test_unknown_is_a_dash():
         ({"cost": Cost(), "tokens": NO_TOKENS}, "0.0000"),
     ],
 )
-def test_cost_says_what_it_is(over, cell):
+def test_cost_has_a_mark_if_it_is_incomplete(over, cell):
     assert row(**over)["COST$"] == cell
 
 
@@ -120,7 +121,7 @@ def test_started_is_in_the_given_time_zone():
     ],
 )
 def test_counts_are_short(number, text):
-    assert table.compact(number) == text
+    assert columns.compact(number) == text
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_r04_rates_are_short(rate, cell):
      (2_592_000, "1mo"), (31_536_000, "1y")],
 )  # fmt: skip
 def test_age_is_in_its_largest_unit(seconds, text):
-    assert table.age(seconds) == text
+    assert columns.age(seconds) == text
 
 
 def test_subagents_are_in_the_row_of_their_parent_and_once_in_the_totals():
@@ -169,7 +170,7 @@ def test_latest_active_comes_first_and_200_are_shown():
     assert lines[-1].startswith("203 sessions (203 active, 203 today), in ")
 
 
-def test_the_last_line_tells_who_does_what():
+def test_the_last_line_counts_sessions_by_state():
     waiting = make_session(session_id="w", state=State("waiting", "permission"))
     old = make_session(session_id="o", state=State("closed"), started_at=NOW - 10 * 86_400)
     idle = make_session(session_id="i", state=State("idle"), started_at=NOW - 10 * 86_400)

@@ -1,4 +1,4 @@
-"""A scraper that is sent the wrong format, or a page of nothing, stores the wrong thing."""
+"""A scrape gets the format that it accepts, and never an empty page."""
 
 import asyncio
 import gzip
@@ -31,7 +31,7 @@ def make_pages(**over):
 
 
 def ask(path, pages, *, method="GET", on_scrape=lambda _: None, **headers):
-    """Return the answer of an application that serves `pages`."""
+    """Return the response of an application that serves `pages`."""
     app = create_app(lambda: pages, on_scrape=on_scrape, version="1.2.3")
     headers = {"accept": "", "accept-encoding": "", **headers}
 
@@ -139,8 +139,8 @@ def test_not_ready_before_the_first_scan_has_ended():
     assert ask("/metrics", make_pages(ready=False)).status_code == 200
 
 
-def test_scrape_is_told_with_the_pages_that_were_sent():
-    """Counters at their baseline may go on only if it was their page that somebody saw."""
+def test_scrape_callback_gets_the_pages_that_were_sent():
+    """A baseline is replaced only after a scrape has received its page."""
     scraped = []
     pages = make_pages()
     ask("/metrics", pages, on_scrape=scraped.append)

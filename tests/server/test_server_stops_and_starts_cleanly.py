@@ -1,4 +1,4 @@
-"""A daemon that hangs at its end, or does not say why it cannot begin, is killed in anger."""
+"""The server stops within its time limit, and reports why it cannot start."""
 
 import socket
 import threading
@@ -24,7 +24,7 @@ def make_app(**over):
 
 
 def assert_server_ends():
-    """Check that no thread of a server is left; one that is about to end may take its time."""
+    """Wait until no thread of a server is left."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     for thread in [each for each in threading.enumerate() if each.name == "http"]:
         thread.join(max(0, deadline - time.monotonic()))
@@ -96,7 +96,7 @@ def test_server_can_end_before_it_began():
     assert_server_ends()
 
 
-def test_address_in_use_is_told_in_one_line():
+def test_address_in_use_is_reported_in_one_line():
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
@@ -106,6 +106,6 @@ def test_address_in_use_is_told_in_one_line():
     assert_server_ends()
 
 
-def test_address_that_is_not_ours_is_told_in_one_line():
+def test_address_of_another_machine_is_reported_in_one_line():
     with pytest.raises(AgtopError, match=r"^cannot listen on 192\.0\.2\.1:10041: \w"):
-        serve(make_app(), "192.0.2.1", port=10041).__enter__()  # RFC 5737: nobody's
+        serve(make_app(), "192.0.2.1", port=10041).__enter__()  # RFC 5737: for documentation

@@ -1,4 +1,4 @@
-"""What runs in a browser must not read the pages, and the page for people tells no secrets."""
+"""Web pages in a browser cannot read the server's pages, and the page at `/` shows no secrets."""
 
 import asyncio
 import base64
@@ -18,20 +18,20 @@ VOID = {"meta", "link", "br"}
 
 
 class Tags(HTMLParser):
-    """Collect the tags of a page, and check that each is closed."""
+    """Collects the tags of a page, and checks that each is closed."""
 
     def __init__(self):
         super().__init__()
         self.open, self.seen = [], []
 
     def handle_starttag(self, tag, attrs):
-        """Note a tag that opens."""
+        """Store an opening tag."""
         self.seen.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        """Expect the tag that is open."""
+        """Check that the tag is open."""
         assert self.open.pop() == tag
 
 
@@ -86,7 +86,7 @@ def test_listener_is_known_by_its_own_name(listen_host, known, unknown):
 
 @pytest.mark.parametrize("listen_host", ["0.0.0.0", "::", "[::]", "192.168.1.7", ""])  # noqa: S104 - the case
 def test_network_listener_is_known_by_any_name(listen_host):
-    """A service or a container is scraped by names that only the network knows."""
+    """A service or a container is scraped by names that only the network resolves."""
     assert ask(host="agtop.monitoring.svc:10041", hosts=allowed_hosts(listen_host)).is_success
 
 
@@ -126,14 +126,14 @@ def test_page_shows_sessions_without_titles_and_paths():
         assert secret not in page
 
 
-def test_who_waits_comes_first_and_says_for_what():
+def test_waiting_sessions_come_first_with_the_reason():
     waiting = make_session(project="engine", state=State("waiting", "permission"), last_active=1.0)
     page = index.render(make_snapshot(make_session(), waiting), version="").decode()
     assert page.index(">engine<") < page.index(">shop<")
     assert ">waiting <span>permission</span><" in page
 
 
-def test_page_says_what_it_does_not_know():
+def test_page_marks_unknown_values():
     unpriced = make_session(
         cost=Cost(unpriced_tokens=29_400), project=None, model=None, context_window_tokens=None
     )

@@ -1,4 +1,4 @@
-"""Flags win over variables over the file over the defaults; the line of each key is known."""
+"""Flags override variables, and variables override the file. Messages name the line."""
 
 import json
 import tomllib
@@ -82,7 +82,7 @@ def test_prices_of_a_variable_and_of_the_file(config):
 
 
 def test_variables_of_kubernetes_services_are_not_settings():
-    """Kubernetes sets them for a service that is called agtop or agtop-exporter."""
+    """Kubernetes sets them for services named agtop or agtop-exporter."""
     environment = {
         "AGTOP_SERVICE_HOST": "10.0.0.1",
         "AGTOP_SERVICE_PORT_METRICS": "10041",
@@ -159,7 +159,7 @@ tables = st.dictionaries(
 
 @given(tables, st.lists(st.sampled_from(["", "\n", "# [c]\n", "\t\n\n"]), min_size=1))
 def test_the_line_of_each_key_in_any_file(table, gaps):
-    """A writer that knows on which line it writes agrees with the reader."""
+    """The line of each key equals the line on which the test wrote it."""
     text, expected, numbers = "", {}, count()
 
     def write(table, path):

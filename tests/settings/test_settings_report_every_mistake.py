@@ -1,4 +1,4 @@
-"""Every mistake in the settings is one plain line with its origin, and all are reported at once."""
+"""All mistakes in the settings are reported at once, one line each with its source."""
 
 import json
 
@@ -19,7 +19,7 @@ JARGON = ("input should be", "pydantic", "valid string", "type=", "float", "Trac
 
 
 def mistakes(flags=None, environment=None, config=None):
-    """Return the lines of the error of settings that cannot be used."""
+    """Return the lines of the error for invalid settings."""
     with pytest.raises(SettingsError) as caught:
         load_settings(flags or {}, environment or {}, config=config)
     return str(caught.value).split("\n")
@@ -201,7 +201,7 @@ def test_a_flag(flags, line):
 
 
 def test_all_sources_at_once(tmp_path):
-    """Also a value that another source overrides, and a conflict between two sources."""
+    """This includes overridden values, and a conflict between two sources."""
     config = tmp_path / "config.toml"
     config.write_text('no_pricing_refresh = true\ninterval = "a"\n')
     flags = {"interval": "c", "refresh_pricing": True}
@@ -251,7 +251,7 @@ BAD_TEXTS = {
 
 
 def some_of(values):
-    """Draw a value for some of the names."""
+    """Draw values for some of the names."""
     optional = {name: st.sampled_from(choices) for name, choices in values.items()}
     return st.fixed_dictionaries({}, optional=optional)
 

@@ -1,4 +1,4 @@
-"""Writes files as agents do, and counts what a reader makes of a home."""
+"""Writes files as agents do, and counts the events and totals of a home."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from agtop_exporter.ledger import Ledger
 
 
 def write_lines(path, *records):
-    """Write JSON Lines; a string is written as it is."""
+    """Write JSON Lines. A string is written unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (record if isinstance(record, str) else json.dumps(record) for record in records)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -24,7 +24,7 @@ def write_document(path, document, *, indent=None):
 
 
 def counted(home, agent):
-    """Return what one refresh counts below a home: session id -> SessionState."""
+    """Return the result of one refresh of a home: session id -> SessionState."""
     ledger = Ledger()
     refresh(ledger, Path(home), [agent])
     return {session_id: record for (_, session_id), record in ledger.sessions.items()}

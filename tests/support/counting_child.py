@@ -1,7 +1,7 @@
 """Counts a home into a ledger until it is killed: `python counting_child.py HOME STATE`.
 
-Writes a line after every step, so that its parent can choose an instant, and ends when it finds
-nothing new and the home holds a file named `complete`.
+It writes a line after every step, so that its parent can choose when to kill it. It ends when it
+finds nothing new and the home has a file named `complete`.
 """
 
 import sys

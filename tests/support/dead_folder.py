@@ -1,4 +1,4 @@
-"""A folder in which the child process that looks at folders blocks until a test says otherwise."""
+"""A directory in which the child process for directories blocks until the test releases it."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ readlink, statvfs = os.readlink, os.statvfs
 
 def wait():
     if os.path.exists(gate):
-        open(gate).close()  # returns when somebody opens it for writing
+        open(gate).close()  # blocks until it is opened for writing
 
 def blocking_readlink(path):
     if path.startswith(dead + "/"):
@@ -37,7 +37,7 @@ main()
 
 
 class Table:
-    """A table of mounts that a test changes."""
+    """A table of mounts that a test can change."""
 
     def __init__(self, *mounts):
         self.now = (ROOT, *mounts)
@@ -48,7 +48,7 @@ class Table:
 
 
 class DeadFolder:
-    """The folder; by default another file system is mounted there."""
+    """The directory. By default, another file system is mounted on it."""
 
     def __init__(self, path, *, kind="nfs4"):
         path.mkdir(parents=True)
@@ -58,14 +58,14 @@ class DeadFolder:
         self.table = Table(Mount(b"2", str(path), kind))
 
     def folders(self, **more):
-        """Return the real thing, whose child blocks in this folder."""
+        """Return a real Folders whose child process blocks in this directory."""
         packages = Path(agtop_exporter.__file__).parent.parent
         command = (sys.executable, "-I", "-S", "-c", CHILD, packages, self.path, self.gate)
         usual = {"limits": SOON, "command": tuple(map(str, command)), "table": self.table}
         return Folders({}, **usual | more)
 
     def shut(self):
-        """Let every call block."""
+        """Block every call."""
         os.mkfifo(self.gate)
 
     def revive(self):

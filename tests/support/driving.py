@@ -1,4 +1,4 @@
-"""Drives agents' files into a ledger as a refresh does, without the pipeline."""
+"""Reads agents' files into a ledger as a refresh does, without the pipeline."""
 
 import sqlite3
 from contextlib import closing
@@ -16,7 +16,7 @@ DATABASES = (".db", ".vscdb")
 
 
 def price(event):
-    """Charge 1 to 5 dollars a million tokens by type; one model has no price."""
+    """Charge 1 to 5 dollars per million tokens, by token type. One model has no price."""
     if "unpriced" in event.model:
         return None
     tokens = event.tokens
@@ -46,14 +46,14 @@ def transcripts(home, agents):
 
 
 def is_changed(entry, cursor):
-    """Compare a path, or an entry that an agent lists, with a cursor."""
+    """Compare a path, or a listed entry, with a cursor."""
     status = entry.stat()
     known = (cursor.device, cursor.inode, cursor.size, cursor.mtime_ns)
     return known != (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def read_on(ledger, agent, path, *, price=price):
-    """Record all that is new in one file; a database may change without a change of its date."""
+    """Record the new part of one file. A database may change without a new modification time."""
     cursor = ledger.cursor(agent.name, path)
     more = path.endswith(DATABASES) or is_changed(Path(path), cursor)
     while more:
@@ -63,7 +63,7 @@ def read_on(ledger, agent, path, *, price=price):
 
 
 def refresh(ledger, home, agents, *, price=price):
-    """Record and commit all that is new below a home."""
+    """Record and commit all new records of a home."""
     for agent, path in transcripts(home, agents):
         read_on(ledger, agent, path, price=price)
     ledger.commit()
@@ -79,17 +79,17 @@ def batches(agent, path):
 
 
 def totals(ledger):
-    """Return the totals that say what was used, whatever the way it was read."""
+    """Return the totals of usage, which do not depend on how files are read."""
     return {series: value for series, value in ledger.totals.items() if series[0] not in MOVING}
 
 
 def used(ledger):
-    """Return the totals of what agents did: no accident of a file may change one."""
+    """Return the totals of the agents' activity, which no change of a file may lower."""
     return {series: value for series, value in ledger.totals.items() if series[0] in USED}
 
 
 def sessions(ledger):
-    """Return what every session used and is, whatever file told of it last."""
+    """Return the usage and the facts of each session, whichever file was read last."""
     return {
         key: {
             "models": record.models,

@@ -1,4 +1,4 @@
-"""Makes one function of the program raise while a test wants it to."""
+"""Makes one function of the program raise an exception while a test requests it."""
 
 from importlib import import_module
 
@@ -6,7 +6,7 @@ QUOTED = "aaaPROMPTaaa"  # what an exception quotes of a file
 
 
 class Fault:
-    """Raises in the place of a function while it is armed, where `when` holds of its arguments."""
+    """Makes a function raise an exception while it is armed and `when` holds for the arguments."""
 
     def __init__(self, when=lambda *_arguments: True, error=KeyError):
         self.armed = False
@@ -14,17 +14,17 @@ class Fault:
         self.error = error
 
     def check(self, *arguments):
-        """Raise where it is time."""
+        """Raise the exception if it is armed."""
         if self.armed and self.when(*arguments):
             raise self.error(QUOTED)
 
     def put(self, target, monkeypatch):
-        """Replace `module:Class.attribute` by a function that raises first."""
+        """Replace `module:Class.attribute` by a function that may raise an exception first."""
         owner, name = place(target)
         monkeypatch.setattr(owner, name, self.around(getattr(owner, name)))
 
     def around(self, function):
-        """Return the function, which raises first."""
+        """Return a function that may raise an exception before it calls the original one."""
 
         def raising(*arguments, **options):
             self.check(*arguments)
@@ -33,7 +33,7 @@ class Fault:
         return raising
 
     def after(self, function):
-        """Return a function that lists, which raises at the end of its list."""
+        """Return a function that yields the items of a list, and then may raise an exception."""
 
         def raising(*arguments):
             yield from function(*arguments)
@@ -43,7 +43,7 @@ class Fault:
 
 
 def place(target):
-    """Return the owner and the name of `module:Class.attribute`."""
+    """Return the owner and the attribute name of `module:Class.attribute`."""
     module, _, path = target.partition(":")
     *owners, name = path.split(".")
     owner = import_module(module)

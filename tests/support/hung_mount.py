@@ -1,7 +1,8 @@
-"""A FUSE file system that never answers: `python hung_mount.py FOLDER read|ignore`.
+"""A FUSE file system that never responds: `python hung_mount.py FOLDER read|ignore`.
 
-It is mounted on the folder until this process ends. Requests are read and forgotten, after which
-their callers cannot even be killed, or not read at all. It writes `mounted` once it is.
+It is mounted on the folder until this process ends. With `read`, requests are read and not
+answered, so that their callers cannot be killed. With `ignore`, requests are not read. It writes
+`mounted` when the file system is mounted.
 
 Protocol: <https://docs.kernel.org/filesystems/fuse/fuse.html> and linux/fuse.h.
 """
@@ -31,7 +32,7 @@ def mount(device, folder):
 
 
 def answer_first_request(device):
-    """Answer what the kernel asks before the first use; it asks nothing else twice."""
+    """Answer the request of the kernel that precedes the first use."""
     request = os.read(device, REQUEST_BYTES)
     _, opcode, number, *_ = IN_HEADER.unpack_from(request)
     assert opcode == INIT_OPCODE

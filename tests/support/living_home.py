@@ -1,6 +1,6 @@
-"""A home that lives: agents that write transcripts now, and processes that seem to be theirs.
+"""A home with generated activity: transcripts that grow, and processes that look like agents.
 
-Every token that is written is also noted in `written`, by (agent, model, token type).
+The number of written tokens is kept in `written`, by (agent, model, token type).
 """
 
 import json
@@ -52,7 +52,7 @@ class LivingHome:
     # --- Claude Code ------------------------------------------------------------------------
 
     def claude_path(self, number, project):
-        """Return where the transcript of a session is."""
+        """Return the path of a session's transcript."""
         folder = self.home / ".claude" / "projects" / f"-src-{project}"
         return folder / f"{session_id(number)}.jsonl"
 
@@ -120,20 +120,20 @@ class LivingHome:
         }
 
     def compact(self, number, project):
-        """Append the mark of a compaction."""
+        """Append the record of a compaction."""
         self._numbers["answer"] += 1
         uuid = f"compact-{self._numbers['answer']}"
         record = {"type": "system", "subtype": "compact_boundary", "uuid": uuid}
         self.claude(number, project, record)
 
     def open_claude(self, number, status):
-        """Start a process that has a session open, and registers itself; return the process."""
+        """Start a process that registers itself and keeps a session open; return it."""
         process = self._running.start(self._running.program("claude"), code=WORK)
         self.register(process, number, status)
         return process
 
     def register(self, process, number, status):
-        """Write what Claude Code writes of its own process."""
+        """Write the registry entry of a process, as Claude Code does."""
         folder = self.home / ".claude" / "sessions"
         folder.mkdir(parents=True, exist_ok=True)
         said = {
@@ -147,13 +147,13 @@ class LivingHome:
     # --- Codex ------------------------------------------------------------------------------
 
     def codex_path(self, number):
-        """Return where the rollout of a thread is."""
+        """Return the path of a thread's rollout."""
         day = self._born  # a rollout stays where it was begun, also after midnight
         folder = self.home / ".codex" / "sessions" / day.strftime("%Y/%m/%d")
         return folder / f"rollout-{day:%Y-%m-%d}T00-00-00-{session_id(number)}.jsonl"
 
     def open_codex(self, number, project):
-        """Begin a thread, and start a process that has its rollout open."""
+        """Start a thread, and a process that keeps its rollout open."""
         meta = {"id": session_id(number), "cwd": f"/src/{project}", "cli_version": "0.169.0"}
         self.codex(number, ("session_meta", meta))
         self.codex(number, ("turn_context", {"model": "gpt-5-codex", "effort": "high"}))
@@ -187,7 +187,7 @@ class LivingHome:
         self.codex(number, ("event_msg", prompt), ("event_msg", said))
 
     def open_idle_codex(self):
-        """Start a process of Codex that has no session."""
+        """Start a Codex process without a session."""
         elsewhere = self.home / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
         program = self._running.program("codex")
@@ -196,7 +196,7 @@ class LivingHome:
     # --- accidents --------------------------------------------------------------------------
 
     def spoil(self, number, project):
-        """Append lines that are no records, and one of a type that nobody knows."""
+        """Append invalid lines, and a record of an unknown type."""
         with self.claude_path(number, project).open("ab") as file:
             file.write(b'{"type":"assistant","message":\xff}\n' * 9)
         self.claude(number, project, {"type": "brand-new-record"})
@@ -211,7 +211,7 @@ class LivingHome:
 
 
 def now():
-    """Return the time: what writes transcripts has a clock."""
+    """Return the current time for records and processes."""
     return time.time()
 
 
@@ -231,7 +231,7 @@ def _append(path, *records):
 
 
 def begin(home):
-    """Fill a home with what an afternoon leaves: all that a dashboard can show is there once."""
+    """Fill a home with the records of an afternoon, so that every panel has data."""
     for back in range(3):
         home.prompt(1, "shop", age=300 - back)
         home.answer(1, "shop", age=300 - back, size=1 + back)
@@ -249,7 +249,7 @@ def begin(home):
 
 
 def live(home, turn):
-    """Write what agents write in a second or so."""
+    """Write the records of about one second."""
     home.prompt(1, "shop")
     home.answer(1, "shop", tools=[("Read", False), ("Edit", turn % 3 == 0)], size=1 + turn % 4)
     home.answer(3, "site", model="claude-haiku-4-5", size=2)

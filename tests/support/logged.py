@@ -1,4 +1,4 @@
-"""Collects what is logged while a block runs."""
+"""Collects the messages that are logged while a block runs."""
 
 from contextlib import contextmanager
 

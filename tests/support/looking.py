@@ -1,4 +1,4 @@
-"""Looks at homes with the real pipeline: at the time, and the processes, that a test gives."""
+"""Refreshes homes with the real pipeline, at a time and with processes that a test sets."""
 
 import json
 from datetime import datetime
@@ -19,7 +19,7 @@ EVENING = datetime.fromisoformat("2026-03-02T20:00:00Z").timestamp()
 
 
 class Look:
-    """Some agents' files below a home, looked at again and again."""
+    """Some agents' files in a home, which are refreshed repeatedly."""
 
     def __init__(  # noqa: PLR0913 - the parts that a test may replace
         self,
@@ -35,7 +35,7 @@ class Look:
         keep_closed=True,
         **settings,
     ):
-        self.told = []  # what a person would be told
+        self.told = []  # logged messages
         self.pipeline = self._pipeline = Pipeline(
             Settings(**settings),
             agents=agents,
@@ -50,25 +50,25 @@ class Look:
         )
 
     def close(self):
-        """Give the ledger back, so that another process could go on with it."""
+        """Close the ledger, so that another process can open it."""
         self.pipeline.close()
         self.pipeline.ledger.close()
 
     def at(self, now=EVENING):
-        """Return the snapshot of a refresh."""
+        """Refresh; return the snapshot."""
         with logged_to(self.told):
             return self._pipeline.refresh(now)
 
     def document(self, now=EVENING):
-        """Return what `agtop json` would print."""
+        """Return the document of `agtop json`."""
         return json.loads(json_page.render(self.at(now)))
 
     def sessions(self, now=EVENING):
-        """Return the sessions of that document by their ids."""
+        """Return the sessions of the document by id."""
         return {session["session_id"]: session for session in self.document(now)["sessions"]}
 
     def samples(self, now=EVENING):
-        """Return what /metrics would show: {(name, *label values): value}."""
+        """Return the samples of /metrics: {(name, *label values): value}."""
         return {
             (family.metric.name, *labels): value
             for family in collect(self.at(now))

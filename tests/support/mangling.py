@@ -1,4 +1,4 @@
-"""Damages agents' files, in every way that a disk, a crash or another version may do."""
+"""Damages agents' files as a disk, a crash or another version may do it."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ def cut(data, random):
 
 
 def overwritten(data, random):
-    """Overwrite some stretches, of up to a page, with random bytes or NULs."""
+    """Overwrite some ranges of up to a page with random bytes or NULs."""
     damaged = bytearray(data)
     for _ in range(random.randrange(1, 5)):
         begin = random.randrange(len(data) + 1)
@@ -39,7 +39,7 @@ def overwritten(data, random):
 
 
 def pages_overwritten(data, random):
-    """Overwrite whole pages but the first, so that a database still opens."""
+    """Overwrite pages except the first, so that the database can still be opened."""
     pages = [data[at : at + PAGE_BYTES] for at in range(0, len(data), PAGE_BYTES)]
     for number in range(1, len(pages)):
         if random.random() < 0.3:
@@ -55,13 +55,13 @@ def bits_flipped(data, random):
 
 
 def nested(data, random):
-    """Put very deep brackets in the middle of it."""
+    """Insert deeply nested brackets in the middle."""
     at = random.randrange(len(data) + 1)
     return data[:at] + b"[" * 30_000 + b"]" * random.choice((0, 30_000)) + data[at:]
 
 
 def surrogates(data, random):
-    """Begin some strings with half a character."""
+    """Add a lone surrogate to the start of some strings."""
     parts = data.split(b'":"')
     for number in range(1, len(parts)):
         if random.random() < 0.3:
@@ -70,7 +70,7 @@ def surrogates(data, random):
 
 
 def strange_fields(data, random):
-    """Give one field of each record, or of the document, a value that nobody expects."""
+    """Set one field of each record, or of the document, to an unexpected value."""
     try:
         return json.dumps(strange_field(json.loads(data), random)).encode()
     except ValueError:
@@ -86,7 +86,7 @@ def strange_line(line, random):
 
 
 def strange_field(value, random):
-    """Change one field at any depth; the deeper ones are reached through the outer ones."""
+    """Change one field at a random depth."""
     if not isinstance(value, dict | list) or not value:
         return random.choice(STRANGE)
     key = random.choice(list(value) if isinstance(value, dict) else range(len(value)))
@@ -105,7 +105,7 @@ def is_database(path):
 
 
 def mangled_rows(path, random, *, changes=8):
-    """Change some cells of a database; the JSON in one is changed inside."""
+    """Change some cells of a database. JSON in a cell is changed inside."""
     with closing(sqlite3.connect(path)) as database:
         names = [row[0] for row in database.execute("SELECT name FROM sqlite_master")]
         for _ in range(changes):
@@ -128,7 +128,7 @@ def mangled_row(database, table, random):
 
 
 def damaged_homes(agent, home, random):
-    """Damage each transcript in each way, one at a time; give (path, the way's name)."""
+    """Damage each transcript in each way, one at a time; yield the path and the way."""
     for _, name in transcripts(home, [agent]):
         path = Path(name)
         original = path.read_bytes()
@@ -144,7 +144,7 @@ def damaged_homes(agent, home, random):
 
 
 def read_all(agent, paths, state=None):
-    """Read files as a scan does, which passes over one that it cannot read."""
+    """Read files as a scan does, and skip unreadable files."""
     ledger = Ledger(state)
     for path in paths:
         with contextlib.suppress(OSError):
@@ -158,7 +158,7 @@ def paths_of(agent, home):
 
 
 def unrelated(path, paths):
-    """Leave out what another file of the same session, or telemetry, makes of this one."""
+    """Leave out the sessions that other files or telemetry derive from this file."""
     return [
         other
         for other in paths
@@ -167,7 +167,7 @@ def unrelated(path, paths):
 
 
 def sums(ledger):
-    """Return what was used, by kind and token type: damage may cost a name its good letters."""
+    """Return the usage by kind and token type, because damage may change names."""
     found = Counter()
     for (kind, *labels), value in used(ledger).items():
         if "cost" not in kind and not kind.startswith("project"):
@@ -176,7 +176,7 @@ def sums(ledger):
 
 
 def sums_without(agent, path, paths):
-    """Return what all files but one are good for, with that one gone."""
+    """Return the usage of all files except one, which is removed."""
     away = path.with_name("away")
     path.rename(away)
     try:

@@ -1,4 +1,4 @@
-"""Writes what OpenCode writes of a few sessions: its database, or the JSON files of before."""
+"""Writes the files of OpenCode for some sessions: its database, or its older JSON files."""
 
 import json
 import sqlite3
@@ -22,7 +22,7 @@ CREATE TABLE part (id TEXT PRIMARY KEY, message_id TEXT NOT NULL, session_id TEX
 
 
 class OpenCode:
-    """One session of OpenCode; messages are a minute apart, and it was last changed in five."""
+    """One session of OpenCode with one message per minute."""
 
     def __init__(self, session_id="ses_one00000000000000000000000", *, title="Oil the engine"):
         self.session_id, self.title = session_id, title
@@ -30,7 +30,7 @@ class OpenCode:
         self.parts = []  # (message id, data)
 
     def message(self, **data):
-        """Add a message; its number begins with 1."""
+        """Add a message. Its id starts with a number from 1."""
         number = len(self.messages) + 1
         created = BEGIN + 60_000 * (number - 1)
         times = {"created": created} | ({"completed": created + 900} if "finish" in data else {})
@@ -43,7 +43,7 @@ class OpenCode:
         return self.part({"type": "text", "text": text})
 
     def assistant(self, figures=(200, 80, 0, 40, 10), *, finish="stop", **data):
-        """Add an answer; figures are input, output, reasoning, cache read and cache write."""
+        """Add an answer with input, output, reasoning, cache read and cache write tokens."""
         tokens = dict(zip(("input", "output", "reasoning"), figures, strict=False))
         tokens["cache"] = dict(zip(("read", "write"), figures[3:], strict=True))
         given = {"modelID": "claude-sonnet-4-5", "providerID": "anthropic", **data}
@@ -57,7 +57,7 @@ class OpenCode:
         return self
 
     def call(self, name="bash"):
-        """Add a tool call that has ended to the last message."""
+        """Add a completed tool call to the last message."""
         number = len(self.parts)
         time = {"start": BEGIN + number, "end": BEGIN + number + 1}
         state = {"status": "completed", "input": {}, "time": time}

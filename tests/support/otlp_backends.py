@@ -1,4 +1,4 @@
-"""What real receivers are told, and what they are to give back."""
+"""Activity for tests with real OTLP receivers, and comparisons with what they return."""
 
 import re
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ BEFORE, ADDED = 10 * TOKENS_OF_A_TURN, 6 * TOKENS_OF_A_TURN
 
 @contextmanager
 def pushing(home, endpoint, **variables):
-    """Run a daemon that pushes what was before it."""
+    """Run a daemon that pushes the existing history."""
     claude_file(home).write_text(claude_turns(1, range(10)))
     push = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_METRIC_EXPORT_INTERVAL": "500"}
     flags = ("--no-state", "--otlp")
@@ -24,19 +24,19 @@ def pushing(home, endpoint, **variables):
 
 
 def work(home):
-    """Add to a transcript, and a transcript of another model."""
+    """Append to a transcript, and add a transcript of another model."""
     with claude_file(home).open("a") as file:
         file.write(claude_turns(1, range(10, 15)))
     claude_file(home, 2).write_text(claude_answer(2, 0, model="claude-opus-4-5"))
 
 
 def page_after_work(running):
-    """Return the samples of the page that has all."""
+    """Return the samples of the page when it has all usage."""
     return running.until(lambda samples: total(samples, "agtop_tokens_total") == BEFORE + ADDED)
 
 
 def assert_equal_views(found, page):
-    """Compare what a receiver has with a page: all series, and the values that stand still."""
+    """Compare all series of a receiver with a page, and the values that do not change."""
     found, page = _ours(found), _ours(page)
     assert set(found) == set(page)
     still = {key: value for key, value in page.items() if not MOVING.search(key[0])}
@@ -45,7 +45,7 @@ def assert_equal_views(found, page):
 
 
 def _ours(samples):
-    """Name series as all sides do: no empty labels, and a bucket's bound is 5 there, 5.0 here."""
+    """Normalize series: no empty labels, and equal texts for bucket bounds."""
     return {
         (
             name,

@@ -1,4 +1,4 @@
-"""The names that a Prometheus-compatible backend gives to what it is sent over OTLP."""
+"""The names that a Prometheus-compatible backend derives from OTLP names."""
 
 import math
 import re
@@ -26,7 +26,7 @@ def prometheus_name(name, unit, *, monotonic=False, gauge=False):
 
 
 def as_page(request):
-    """Return what a Prometheus receiver makes of a request: {(name, labels): value}."""
+    """Return the samples that a Prometheus receiver derives from a request."""
     samples = {}
     for metric in metrics(request).values():
         kind = metric.WhichOneof("data")

@@ -1,4 +1,4 @@
-"""Receivers of OTLP on loopback, which answer as they are told and keep what they were sent."""
+"""OTLP receivers on loopback that give configured answers and keep the requests."""
 
 import gzip
 import threading
@@ -19,7 +19,7 @@ EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 
 class Receiver:
-    """`answers` are (status, headers) of the next requests; 200 when there are none left.
+    """`answers` are (status, headers) for the next requests, and 200 after these.
 
     A status of None keeps the client waiting until the receiver is closed.
     """
@@ -65,12 +65,12 @@ class Receiver:
                 self.wfile.write(page)
 
             def log_message(self, *arguments):
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 
     def take(self, path, headers, body):
-        """Keep a request, and return the answer to it."""
+        """Store a request; return the answer."""
         with self._arrived:
             status, more = self.answers.popleft() if self.answers else (200, {})
             if path != PATH:
@@ -89,7 +89,7 @@ class Receiver:
             assert self._arrived.wait_for(lambda: condition(self), PATIENCE_SECONDS)
 
     def close(self):
-        """Stop, and let go who waits."""
+        """Stop, and release waiting clients."""
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -105,7 +105,7 @@ def receiver():
 
 
 class GrpcReceiver:
-    """A gRPC server on loopback that answers with a status, else takes what it is sent."""
+    """A gRPC server on loopback that answers with a status, or accepts requests."""
 
     def __init__(self):
         self.status = None
@@ -173,7 +173,7 @@ def resource_of(request):
 
 
 def value_of(request, name, **labels):
-    """Sum the points of a metric that have the labels; None if there are none."""
+    """Return the sum of the points of a metric with these labels; None without any."""
     wanted = {(key.replace("_", "."), value) for key, value in labels.items()}
     metric = metrics(request).get(name)
     found = [

@@ -1,4 +1,4 @@
-"""Where the parts of the checkout are."""
+"""The paths of the parts of the checkout."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Small price tables in the real shapes, with invented models; no test of its own.
+"""Small price tables in the real formats, with invented models.
 
 genai-prices: `prices/new_data/v2/data.json` of github.com/pydantic/genai-prices.
 LiteLLM: `model_prices_and_context_window.json` of github.com/BerriAI/litellm.
@@ -17,7 +17,7 @@ def genai_model(name, prices, **fields):
 
 
 def genai_table(*models, maker="openai"):
-    """Return a download that has `models` at one maker and one model each at the others."""
+    """Return a download with `models` for one provider and one model for each other provider."""
     sellers = {
         seller: [genai_model(f"{seller}-base", {"input_mtok": 1, "output_mtok": 2})]
         for seller in ("anthropic", "openai", "google")
@@ -47,7 +47,7 @@ def litellm_table(**entries):
 
 
 def genai_usage(tokens: TokenCounts) -> Usage:
-    """Return the same tokens as genai-prices counts them: its input includes what was cached."""
+    """Return tokens in the form of genai-prices, whose input includes cached tokens."""
     return Usage(
         input_tokens=tokens.prompt,
         cache_read_tokens=tokens.cache_read,

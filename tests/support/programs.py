@@ -1,4 +1,4 @@
-"""Programs that tests run and a user may lack: the test is skipped then, but fails in CI."""
+"""Finds programs that a user may lack. The test is then skipped, but fails in CI."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ PACKAGES = {"node": "nodejs", "promtool": "prometheus", "systemd-analyze": "syst
 
 
 def find_program(name):
-    """Return the path of a program; skip the test without it, or fail it if CI=true."""
+    """Return the path of a program. Without it, skip the test, or fail it if CI=true."""
     path = shutil.which(name)
     if path is None:
         package = PACKAGES.get(name, name)

@@ -1,4 +1,4 @@
-"""Debian's Prometheus with our rules, and questions to it over HTTP."""
+"""Runs Debian's Prometheus with the project's rules, and queries it over HTTP."""
 
 import json
 import socket
@@ -65,7 +65,7 @@ class Prometheus:
         ]
 
     def until(self, condition, told=lambda: ""):
-        """Ask until a condition holds, and return what it gave; `told` says why it does not."""
+        """Query until a condition holds; return the result. `told` describes a failure."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -78,7 +78,7 @@ class Prometheus:
 
 
 def configuration(folder, target, *, scrape="500ms", evaluate="1s"):
-    """Write the deployed configuration with a quick pulse, and return its path."""
+    """Write the deployed configuration with a short scrape interval; return its path."""
     given = yaml.safe_load(CONFIGURATION.read_text())
     given["global"] |= {
         "scrape_interval": scrape,
@@ -101,7 +101,7 @@ def configuration(folder, target, *, scrape="500ms", evaluate="1s"):
 
 @contextmanager
 def running_prometheus(folder, path, *flags):
-    """Run Prometheus with a configuration; give what to ask, and the process."""
+    """Run Prometheus with a configuration; yield a client and the process."""
     port = free_port()
     log = folder / "log"
     with log.open("w") as output:
@@ -125,7 +125,7 @@ def running_prometheus(folder, path, *flags):
 
 @contextmanager
 def prometheus(folder, target, **pulse):
-    """Run Prometheus over one target."""
+    """Run Prometheus with one target."""
     folder.mkdir(parents=True, exist_ok=True)
     with running_prometheus(folder, configuration(folder, target, **pulse)) as (server, _):
         yield server

@@ -1,4 +1,4 @@
-"""What can be told of a PromQL expression without a parser: its selectors and what is around."""
+"""Finds the selectors of a PromQL expression and their context, without a parser."""
 
 import re
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Selector(NamedTuple):
 
 
 def selectors(expression):
-    """Return every selector with matchers: ours always have some."""
+    """Return every selector that has matchers."""
     found = []
     for match in SELECTOR.finditer(expression):
         before = FUNCTION.search(expression[: match.start()])
@@ -30,7 +30,7 @@ def selectors(expression):
 
 
 def substituted(expression, values, *, seconds=60, rate_seconds=60):
-    """Replace Grafana's variables as Grafana would, for a time range of so many seconds."""
+    """Replace Grafana's variables for a time range in seconds, as Grafana does."""
     given = {
         "__rate_interval": f"{rate_seconds}s",
         "__range": f"{seconds}s",

@@ -24,6 +24,6 @@ def records():
 
 
 def metric_names(expression):
-    """Return the names of our metrics in an expression, recorded ones included."""
+    """Return the names of the exporter's and the recorded metrics in an expression."""
     bare = re.sub(r'"[^"]*"', '""', expression)
     return set(re.findall(r"\b(?:[a-z_]+:)?agtop_[a-z0-9_]+(?::[a-z0-9_]+)?", bare))

@@ -1,4 +1,4 @@
-"""Runs the console scripts as a user would: real processes, real sockets on loopback."""
+"""Runs the console scripts as a user does: real processes, and real sockets on loopback."""
 
 import atexit
 import functools
@@ -26,9 +26,9 @@ PATIENCE_SECONDS = 30  # a bound for failures, not a wait
 
 @functools.cache
 def quiet_proc():
-    """Return a /proc that shows no process but this one, as process 1.
+    """Return a /proc that contains only this process, as process 1.
 
-    The machine may run agents of its own, and other tests run processes that look like agents.
+    The machine may run real agents, and other tests run processes that look like agents.
     """
     proc = Path(tempfile.mkdtemp(prefix="agtop-proc-"))
     atexit.register(shutil.rmtree, proc)
@@ -39,14 +39,14 @@ def quiet_proc():
 
 
 def environment(home, **more):
-    """Return the variables of a console script; `AGTOP_PROCFS=/proc` shows it all processes."""
+    """Return the variables of a console script. `AGTOP_PROCFS=/proc` shows all processes."""
     windows = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
     homes = {"HOME": str(home), "USERPROFILE": str(home), "AGTOP_PROCFS": str(quiet_proc())}
     return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **windows, **homes, **more}
 
 
 def run(program, *arguments, home, check=True, within=(), **more):
-    """Run a console script to its end; `within` is a command that runs a command elsewhere."""
+    """Run a console script to its end. `within` is a command prefix, such as a namespace."""
     done = subprocess.run(
         [*within, SCRIPTS / program, *map(str, arguments)],
         env=environment(home, **more),
@@ -61,7 +61,7 @@ def run(program, *arguments, home, check=True, within=(), **more):
 
 
 def run_unprivileged(program, *arguments, home):
-    """Run a console script as somebody whom modes stop, be it root without that privilege."""
+    """Run a console script as a user whom file modes restrict."""
     command = [SCRIPTS / program, *arguments]
     if os.geteuid() == 0:
         privileges = "-dac_override,-dac_read_search"
@@ -77,14 +77,14 @@ def run_unprivileged(program, *arguments, home):
 
 
 def once(home, *arguments):
-    """Return the JSON of one refresh, without a ledger unless the arguments name one."""
+    """Return the JSON of one refresh, without a ledger unless the arguments set one."""
     state = () if "--state-dir" in arguments else ("--no-state",)
     flags = ("--once", "--json", "--no-pricing-refresh", *state)
     return json.loads(run("agtop-exporter", *flags, *arguments, home=home).stdout)
 
 
 class Daemon:
-    """A running agtop-exporter; the log is read until it says where it listens."""
+    """A running agtop-exporter. Its log is read until it reports the address."""
 
     def __init__(self, home, *arguments, interval=0.05, offline=True, within=(), **more):
         self.process = subprocess.Popen(
@@ -179,7 +179,7 @@ def samples_of(page):
 
 
 def total(samples, name, **labels):
-    """Sum the samples of a name that have the labels."""
+    """Return the sum of the samples with a name and these labels."""
     wanted = set(labels.items())
     return sum(
         value for (found, pairs), value in samples.items() if found == name and wanted <= set(pairs)

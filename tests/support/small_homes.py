@@ -40,7 +40,7 @@ def claude_prompt(number, turn):
 
 
 def claude_answer(number, turn, *, output=100, model="claude-sonnet-4-5-20250929", stop="end_turn"):
-    """One line of an answer: 10 input, 20 cache read, 30 and 40 cache write, the given output."""
+    """Return a line with 10 input, 20 cache read, 30 + 40 cache write, and some output tokens."""
     return line(
         {
             "type": "assistant",

@@ -1,4 +1,4 @@
-"""Sessions and snapshots for tests: everything has a value, and every value can be replaced."""
+"""Builds sessions and snapshots for tests. All fields have values that can be replaced."""
 
 import msgspec
 
@@ -45,7 +45,7 @@ PROCESS = ProcessMatch(
 
 
 def make_session(**over):
-    """Return a session of Claude Code; its models and its tree follow its tokens and cost."""
+    """Return a session of Claude Code. Models and tree are derived from tokens and cost."""
     tokens = over.get("tokens", TOKENS)
     cost = over.get("cost", COST)
     model = over.get("model", "claude-sonnet-4-5")
@@ -92,7 +92,7 @@ def make_session(**over):
 
 
 def make_totals(agent="claude-code", model="claude-sonnet-4-5"):
-    """Return one total of each series that the ledger writes."""
+    """Return one total of each series in the ledger."""
     return {
         ("tokens", agent, model, "input"): 1_000,
         ("tokens", agent, model, "output"): 5_000,
@@ -128,7 +128,7 @@ def make_totals(agent="claude-code", model="claude-sonnet-4-5"):
 
 
 def make_gauges():
-    """Return one of each gauge of the exporter itself."""
+    """Return one value for each gauge of the exporter itself."""
     return {
         ("build_info", "0.1.0", "", "3.11.7"): 1,
         ("series_dropped", "sessions"): 0,
@@ -142,7 +142,7 @@ def make_gauges():
 
 
 def make_agent(**over):
-    """Return the status of an agent after a good scan."""
+    """Return the status of an agent after a successful scan."""
     status = AgentStatus(
         agent="claude-code",
         enabled=True,

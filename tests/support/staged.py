@@ -9,9 +9,9 @@ NS = 1_000_000_000
 
 
 class StagedAgent:
-    """One of the real agents with invented files: each file is one session.
+    """A real agent with invented files. Each file is one session.
 
-    `agent` is the value to give to a pipeline.
+    `agent` is the value for a pipeline.
     """
 
     def __init__(self, real, folder):
@@ -27,7 +27,7 @@ class StagedAgent:
         )
 
     def write(self, session_id, *, active, kind="unknown", reason="", prompts=1, **facts):
-        """Let a session have these facts from the next refresh on."""
+        """Set the facts of a session from the next refresh on."""
         path = self._folder / f"{session_id}.staged"
         update = SessionUpdate(session_id, str(path), last_active=active, **facts)
         if kind != "unknown":

@@ -1,4 +1,4 @@
-"""Reads lines for the tests of `tail`."""
+"""Reads the lines of a file for the tests of `reading`."""
 
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.lines import LineReader

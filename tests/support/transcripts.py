@@ -1,4 +1,4 @@
-"""Writes small transcripts and reads them, for tests of one agent's reader."""
+"""Writes and reads small transcripts for tests of one agent's reader."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def write(path, *records):
 
 
 class Told:
-    """What a ledger knows after reading some files of one agent."""
+    """The content of a ledger after reading some files of one agent."""
 
     def __init__(self, agent, *paths: Path) -> None:
         self.agent = agent.name
@@ -28,7 +28,7 @@ class Told:
             read_on(self.ledger, agent, str(path))
 
     def session(self, session_id):
-        """Return what is known of a session."""
+        """Return a session."""
         return self.ledger.sessions[self.agent, session_id]
 
     def tokens(self, session_id):
@@ -36,11 +36,11 @@ class Told:
         return self.session(session_id).usage.tokens
 
     def facts(self, session_id):
-        """Return what a session says of itself."""
+        """Return the facts of a session."""
         return self.session(session_id).facts
 
     def signal(self, session_id):
-        """Return what a session seems to be doing."""
+        """Return the activity of a session."""
         return self.facts(session_id).signal
 
     def total(self, *series):
@@ -49,7 +49,7 @@ class Told:
 
 
 class Claude:
-    """Makes records of Claude Code, each a second after the one before."""
+    """Builds records of Claude Code with one second between them."""
 
     def __init__(self, folder, session=SESSION, *, day="2026-03-02", model="claude-sonnet-4-5"):
         self.path = folder / f"{session}.jsonl"
@@ -77,12 +77,12 @@ class Claude:
         return self
 
     def untimed(self, kind, **fields):
-        """Add a record that has no time."""
+        """Add a record without a time."""
         self.records.append({"type": kind, "sessionId": self.session, **fields})
         return self
 
     def user(self, content, **fields):
-        """Add a prompt, or whatever else comes as one."""
+        """Add a prompt, or another record of a user."""
         return self.add("user", message={"role": "user", "content": content}, **fields)
 
     def result(self, call, **fields):
@@ -107,7 +107,7 @@ class Claude:
         return write(self.path, *self.records)
 
     def told(self):
-        """Return what a reader makes of it."""
+        """Return the ledger after reading the file."""
         return Told(claude.AGENT, self.write())
 
 
@@ -116,7 +116,7 @@ def tool(name, call="toolu_1"):
 
 
 class Codex:
-    """Makes records of Codex, each a second after the one before."""
+    """Builds records of Codex with one second between them."""
 
     def __init__(self, folder, thread=THREAD, *, day="2026-03-02", **meta):
         self.path = folder / f"rollout-{day}T10-00-00-{thread}.jsonl"
@@ -142,11 +142,11 @@ class Codex:
         return self.add("response_item", type=kind, **fields)
 
     def turn(self, model="gpt-5-codex", **fields):
-        """Add the circumstances of a turn."""
+        """Add the context of a turn."""
         return self.add("turn_context", model=model, **fields)
 
     def answer(self, text, **fields):
-        """Add an answer in words."""
+        """Add a text answer."""
         content = [{"type": "output_text", "text": text}]
         return self.item("message", role="assistant", content=content, **fields)
 
@@ -160,7 +160,7 @@ class Codex:
         return write(self.path, *self.records)
 
     def told(self):
-        """Return what a reader makes of it."""
+        """Return the ledger after reading the file."""
         return Told(codex.AGENT, self.write())
 
 

@@ -1,8 +1,8 @@
-"""Runs the unit under a real user manager of systemd, in namespaces of its own, and tells as JSON.
+"""Runs the unit under a real user manager of systemd in its own namespaces; prints JSON.
 
     unshare --mount --pid --cgroup --fork --mount-proc python tests/support/user_manager.py FOLDER
 
-The manager thinks that the machine was booted by systemd: /run is one that only it sees.
+The manager behaves as if systemd had booted the machine, because it has its own /run.
 """
 
 import json
@@ -33,7 +33,7 @@ Environment=OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9 OTEL_EXPORTER_OTLP_TI
 
 
 class Manager:
-    """A user manager, and what its user types."""
+    """A user manager, and the commands of its user."""
 
     def __init__(self, home):
         runtime = Path("/run/user/0")
@@ -52,7 +52,7 @@ class Manager:
         until(lambda: self.type("systemctl --user is-system-running") in {"running", "degraded"})
 
     def type(self, command):
-        """Run a command of a shell as the user, and return what it says."""
+        """Run a shell command as the user; return its output."""
         words = ["sh", "-c", command]
         done = subprocess.run(
             words, env=self.environment, capture_output=True, text=True, check=False
@@ -60,13 +60,13 @@ class Manager:
         return (done.stdout + done.stderr).strip()
 
     def shown(self):
-        """Return what systemd knows of the unit."""
+        """Return the properties of the unit in systemd."""
         lines = self.type(f"systemctl --user show {UNIT} -p {','.join(SHOWN)}").splitlines()
         return dict(line.split("=", 1) for line in lines)
 
 
 def until(condition):
-    """Wait until a condition holds, and return what it gave."""
+    """Wait until a condition holds; return its value."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if found := condition():
@@ -76,7 +76,7 @@ def until(condition):
 
 
 def samples(port):
-    """Return the samples of the page, none while nobody listens."""
+    """Return the samples of the page; none if no server listens."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             return samples_of(answer.read().decode())
@@ -85,7 +85,7 @@ def samples(port):
 
 
 def main(home):
-    """Do what a user does, and some harm; print what was seen."""
+    """Run the steps of a user, and some failures; print the observations."""
     manager, port, seen = Manager(home), free_port(), {}
     folder = home / ".config" / "systemd" / "user" / f"{UNIT}.service.d"
     folder.mkdir(parents=True)
@@ -121,12 +121,12 @@ def main(home):
 
 
 def rested(shown):
-    """Return what is shown after the first refresh, else nothing."""
+    """Return the properties after the first refresh, or nothing."""
     return shown if "recent session" in shown["StatusText"] else None
 
 
 def complete(page):
-    """Return a page that has a session with its process and a failed push, else nothing."""
+    """Return a page with a matched session and a failed push, or nothing."""
     wanted = ("agtop_session_cpu_seconds_total", "agtop_session_disk_read_bytes_total")
     there = set(wanted) <= {name for name, _ in page}
     return page if there and total(page, "agtop_otlp_export_errors_total") else None

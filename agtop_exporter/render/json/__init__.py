@@ -1,4 +1,4 @@
-"""A snapshot as the JSON document of `agtop json`, version 1, and the JSON Schema of the document.
+"""Renders a snapshot as the JSON document of `agtop json`, version 1, and its JSON Schema.
 
     {
       "schema_version": 1,
@@ -10,12 +10,13 @@
     }
 
 Keys are generated from the fields of the published values. The tables of this package list the
-exceptions: other units, derived values, and fields that the document does not show. Keys are only
-added. An unknown value is null. Times are RFC 3339 text in UTC, and costs are US dollars.
+exceptions: other units, derived values, and hidden fields. Later versions add keys, and never
+rename or remove one. An unknown value is null. Times are RFC 3339 text in UTC, and costs are in US
+dollars.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
@@ -104,12 +105,12 @@ DOCUMENT = Shape(
 
 
 def _newest(snapshot: Snapshot) -> list[Session]:
-    """Return all sessions, the latest active first."""
+    """Return all sessions. The session with the latest activity is the first."""
     return sorted(snapshot.sessions, key=lambda s: (-(s.last_active or 0), s.session_id))
 
 
 def _limits(snapshot: Snapshot) -> list[RateLimit]:
-    """Return the rate limits. The ratio of a window that has been reset since is unknown."""
+    """Return the rate limits. The used ratio of a window that has ended is None."""
     now = snapshot.generated_at
     return [
         msgspec.structs.replace(limit, used_ratio=None) if limit.is_over(now) else limit
@@ -137,17 +138,12 @@ def _sum(sessions: Sequence[Session]) -> tuple[TokenCounts, Cost]:
 
 def render(snapshot: Snapshot) -> bytes:
     """Return the document with an indentation of two spaces and a final newline."""
-    content = document(snapshot)
+    content = DOCUMENT(snapshot)
     try:
         encoded = msgspec.json.encode(content)
     except UnicodeEncodeError:  # file names and transcripts can contain lone surrogates
         encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(content)))
     return msgspec.json.format(encoded, indent=2) + b"\n"
-
-
-def document(snapshot: Snapshot) -> Any:  # noqa: ANN401 - a value of DOCUMENT.type
-    """Return the document as a struct."""
-    return DOCUMENT(snapshot)
 
 
 def schema() -> bytes:

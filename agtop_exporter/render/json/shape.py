@@ -1,6 +1,6 @@
-"""Generates JSON objects, and their types, from the fields of structs.
+"""Generates JSON objects and their types from the fields of structs.
 
-The types describe the document: msgspec encodes their values, and makes the JSON Schema of them.
+msgspec encodes the values of these types, and generates the JSON Schema from the types.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +19,7 @@ TIMES = frozenset(
     {"generated_at", "last_active", "last_success", "observed_at", "resets_at", "started_at"}
     | {"updated_at"}
 )
-"""The fields with unix seconds. JSON has RFC 3339 text in their place."""
+"""The names of fields in unix seconds, which become RFC 3339 text in JSON."""
 
 
 class Key(NamedTuple):
@@ -52,10 +52,10 @@ class Shape:
 def keys_of(
     source: type[msgspec.Struct], instead: Mapping[str, tuple[Key, ...]] | None = None
 ) -> list[Key]:
-    """Return a key for each field of a struct, of the same name, type and order.
+    """Return a key for each field of a struct, with the same name, type and order.
 
-    `instead` has the keys that replace a field: () hides it. Raises TypeError if it names a field
-    that the struct does not have.
+    `instead` maps a field to the keys that replace it; () hides the field. Raises TypeError if
+    `instead` contains a name that is not a field of the struct.
     """
     instead = instead or {}
     if unknown := instead.keys() - set(source.__struct_fields__):

@@ -18,7 +18,7 @@ HIDDEN: tuple[Key, ...] = ()
 
 
 class Bill(NamedTuple):
-    """A cost with what is derived from it. US dollars are None where no price is known."""
+    """A cost and the values derived from it. Amounts are None if no price is known."""
 
     cost: Cost
     total_usd: float | None
@@ -27,7 +27,7 @@ class Bill(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """The usage of a session's tree. It has the names of the same fields of `Session`."""
+    """The usage of a session with its subagents. The fields have the same names as in `Session`."""
 
     models: Mapping[str, ModelUsage]
     tokens: TokenCounts

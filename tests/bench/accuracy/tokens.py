@@ -4,8 +4,9 @@ usage: tokens.py CASE... [--ccusage PROGRAM]
 
 A CASE is a folder with `home` and `expected.json`:
 {"sessions": {session id: {"models": {model: {token type: number}}}}}
-Each cell is the figure of one session and token type, over all its models: the programs name some
-models differently. Both kinds of cache writes are one cell, because ccusage does not separate them.
+Each cell is the figure of one session and token type, summed over its models, because the programs
+use different names for some models. Both kinds of cache writes are one cell, because ccusage does
+not separate them.
 """
 
 import argparse

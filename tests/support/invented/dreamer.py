@@ -1,6 +1,6 @@
 """Dreamer: `~/.dreamer/sessions/<session id>.jsonl`, one session per file.
 
-An invented agent, as small as an agent can be. To add a real one, follow "Add an agent" in
+The smallest complete agent, which is invented. To add a real one, follow "Add an agent" in
 README.md and begin with a copy of this file.
 """
 

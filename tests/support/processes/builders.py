@@ -1,4 +1,4 @@
-"""Processes and sessions as the tests of the matching write them down, relative to one moment."""
+"""Builds processes and sessions for tests of the matching, with times relative to NOW."""
 
 from msgspec.structs import replace
 from processes.static import StaticReader
@@ -24,7 +24,7 @@ MINUTE = 60.0
 
 
 def process(pid, *argv, start=-3600.0, parent=1, cwd=PROJECT, comm="", exe="", uid=1000):  # noqa: PLR0913 facts
-    """Make a process that started `start` seconds from NOW, by default named by its argv[0]."""
+    """Return a process that started `start` seconds after NOW, by default with argv[0] as name."""
     started_at = NOW + start
     name = (argv[0] if argv else "").rpartition("/")[2]
     return Process(
@@ -40,7 +40,7 @@ def process(pid, *argv, start=-3600.0, parent=1, cwd=PROJECT, comm="", exe="", u
 
 
 def session(agent, session_id, start=None, active=None, *, cwd=PROJECT, path=""):  # noqa: PLR0913 facts
-    """Make a session; times are seconds from NOW, None is unknown."""
+    """Return a session. Times are seconds after NOW, or None if unknown."""
     facts = SessionUpdate(
         session_id,
         cwd=cwd,
@@ -52,7 +52,7 @@ def session(agent, session_id, start=None, active=None, *, cwd=PROJECT, path="")
 
 
 class Machine:
-    """A machine in memory that is paired again and again with what sessions there are."""
+    """A machine in memory whose processes are matched with sessions repeatedly."""
 
     def __init__(self):
         self.reader = StaticReader()
@@ -69,13 +69,13 @@ class Machine:
         return self
 
     def write(self, pid, characters, disk_bytes=0):
-        """Let a process have written so much in all."""
+        """Set the total number of bytes that a process has written."""
         known, sample = self.reader.look(pid), self.reader.sample(pid)
         sample = replace(sample, written_characters=characters, written_bytes=disk_bytes)
         self.reader.put(known, sample)
 
     def pair(self, *sessions, seconds=0.0):
-        """Let time pass, sample, pair; return {session id: (pid, confidence)}."""
+        """Advance the time, sample and match; return {session id: (pid, confidence)}."""
         self.now += seconds
         self.table = self.tracker.sample(self.now)
         facts = {item.key: item for item in sessions}
@@ -84,7 +84,7 @@ class Machine:
         return self.live()
 
     def live(self):
-        """Return {session id: (pid, confidence)} of the sessions that run."""
+        """Return {session id: (pid, confidence)} of live sessions."""
         return {
             key.session_id: (binding.process.pid, binding.confidence)
             for key, binding in self.matches.bindings.items()
@@ -100,12 +100,12 @@ class Machine:
         return [item.pid for item in self.matches.orphans]
 
     def duplicates(self):
-        """Return {pid: session id} of the processes on a session that has another."""
+        """Return {pid: session id} of processes whose session has another process."""
         return {item.pid: key.session_id for item, key in self.matches.duplicates.items()}
 
 
 def registered(item, session_id, *, status="", waiting_for="", ticks=0):
-    """Make Claude Code's registry entry for a process; `ticks` falsifies its start."""
+    """Return Claude Code's registry entry of a process. `ticks` overrides its start."""
     return RegistryEntry(
         agent="claude",
         pid=item.id.pid,

@@ -1,4 +1,4 @@
-"""A machine in memory that changes whenever it is asked something."""
+"""A machine in memory whose processes change before every read."""
 
 import errno
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ change = st.tuples(
 
 @dataclass
 class Task:
-    """A process as the kernel keeps it."""
+    """A process with the data that the kernel has."""
 
     id: ProcessId
     parent: int
@@ -47,14 +47,14 @@ class Task:
 
     @property
     def exe(self):
-        """The program, which a process that has ended does not show."""
+        """The path of the program; "" after the process has ended."""
         return "" if self.ended else f"/usr/bin/{self.argv[0]}"
 
 
 class ChangingReader:
-    """A reader of a machine whose processes fork, execute, exit and are reaped before each answer.
+    """A reader of a machine whose processes fork, execute, exit and are reaped before each read.
 
-    `now` is the machine's clock. A look is three answers: name, arguments, program.
+    `now` is the machine's clock. A look consists of three reads: name, arguments, program.
     """
 
     def __init__(self, changes):
@@ -72,7 +72,7 @@ class ChangingReader:
 
     @property
     def quiet(self):
-        """Nothing more will change."""
+        """Stop all changes."""
         return not self._next[0]
 
     # --- the machine --------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class ChangingReader:
         self._wait, *self._next = next(self._changes, (0, None, 0, 0))
 
     def _change(self):
-        """Let happen what is due before the next answer."""
+        """Apply the changes that are due before the next read."""
         self._load()
         while self._next[0] and not self._wait:
             self._act(*self._next)
@@ -119,7 +119,7 @@ class ChangingReader:
         )
 
     def _exec(self, task, argv, *, named=True):
-        """Execute a program; its arguments show later, and perhaps its name."""
+        """Execute a program. Its arguments, and perhaps its name, change later."""
         task.argv = argv
         task.files = (f"/home/user/{argv[-1]}.jsonl",)
         if named:
@@ -148,7 +148,7 @@ class ChangingReader:
     # --- the answers --------------------------------------------------------------------------
 
     def boot_id(self):
-        """Return the same at all times."""
+        """Return a constant."""
         self._change()
         return "boot"
 
@@ -158,7 +158,7 @@ class ChangingReader:
         return False
 
     def clock_step(self):
-        """Return 0: nobody sets the clock."""
+        """Return 0."""
         self._change()
         return 0.0
 
@@ -168,7 +168,7 @@ class ChangingReader:
         return iter(list(self._tasks))
 
     def look(self, pid):
-        """Read the name, the arguments and the program, which may be those of three processes."""
+        """Read the name, the arguments and the program, which may belong to three programs."""
         sample = self.sample(pid)
         named = self._task(pid)
         if sample is None or named is None:
@@ -187,7 +187,7 @@ class ChangingReader:
         )
 
     def cwd(self, pid):
-        """Return a folder that is named after the process."""
+        """Return a folder with the name of the process."""
         task = self._task(pid)
         return f"/home/user/{task.id.pid}" if task and not task.ended else ""
 
@@ -211,18 +211,18 @@ class ChangingReader:
         return task.files if task and not task.ended else ()
 
     def inner_pid(self, pid):
-        """Return 0: none is set apart."""
+        """Return 0: no process is in a container."""
         self._task(pid)
         return 0
 
     def namespace_mismatch(self, pid):
-        """Return "": none is set apart."""
+        """Return "": no process is in a container."""
         self._task(pid)
         return ""
 
 
 class FailingReader(ChangingReader):
-    """A reader of a machine at rest that fails for good after so many `answers`; None never."""
+    """A reader that fails permanently after `answers` reads; never if that is None."""
 
     def __init__(self):
         self.answers = None

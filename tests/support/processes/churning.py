@@ -1,8 +1,8 @@
-"""A stream of short-lived agent processes on the machine that runs the tests.
+"""Starts a stream of short-lived agent processes on this machine.
 
 Run as a program, this file is an agent that starts and ends children until its input closes. Some
-children never execute a program, some are zombies for a while, and some lose their parent. A copy
-of the interpreter runs it, so it needs the standard library only.
+children never execute a program, some are zombies for a while, and some lose their parent. It needs
+the standard library only, because a copy of the interpreter runs it.
 """
 # ruff: noqa: S606  (a child executes programs of ours)
 
@@ -69,7 +69,7 @@ def wait(options):
 
 
 def live(way, other_agent, script, delay):
-    """Be a child: stay a copy of the agent, lose the parent, or become a tool or an agent."""
+    """Run a child: stay a copy of the agent, lose the parent, or become a tool or an agent."""
     try:
         if way == "orphan" and os.fork():
             os._exit(0)

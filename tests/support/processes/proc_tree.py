@@ -1,4 +1,4 @@
-"""A proc file system as Linux 6.x shows it, with the files that are read and no others."""
+"""Writes a proc file system of Linux 6.x with the files that the program reads."""
 
 import os
 
@@ -13,7 +13,7 @@ MACHINE = "4026531836"  # the process namespace of a machine itself
 
 
 def make_proc(folder, booted, *, pid_ns=MACHINE):
-    """Make a /proc below a folder, with the first process alone."""
+    """Write a /proc with the first process only."""
     root = folder / "proc"
     (root / "sys/kernel/random").mkdir(parents=True)
     (root / "sys/kernel/random/boot_id").write_text("0d1e\n")
@@ -37,7 +37,7 @@ def add_process(  # noqa: PLR0913 the files
     uid=None,
     inner_pid=0,
 ):
-    """Add a process that started so many seconds after the boot, by default one of this user."""
+    """Add a process that started some seconds after the boot, by default of this user."""
     folder = root / str(pid)
     (folder / "fd").mkdir(parents=True)
     (folder / "fdinfo").mkdir()

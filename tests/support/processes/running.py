@@ -1,7 +1,6 @@
-"""Real processes for tests: each says a word when it is ready and ends when its input closes.
+"""Starts real processes for tests. Each prints a word when it is ready, and ends with its input.
 
-Whoever runs the tests may have agents of their own at work, so there is a /proc that shows the
-tests' processes only.
+The machine may also run real agents, so there is a /proc that contains the tests' processes only.
 """
 
 import os
@@ -16,7 +15,7 @@ IDLE = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
 class Running:
-    """Starts processes and ends all of them, also when a test fails; `proc` shows only them."""
+    """Starts processes, and ends all of them after the test. `proc` contains only them."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -34,7 +33,7 @@ class Running:
         self._stack.close()
 
     def program(self, name):
-        """Return a native program with an agent's name: a copy of the Python that runs this."""
+        """Return a native program with an agent's name, which is a copy of this Python."""
         path = self.folder / "bin" / name
         path.parent.mkdir(exist_ok=True)
         if not path.exists():
@@ -68,7 +67,7 @@ class Running:
 
     @staticmethod
     def end(process):
-        """End a process, and what it started with it, and wait for it."""
+        """End a process and its descendants, and wait for it."""
         if process.poll() is None:
             process.stdin.close()
             try:
@@ -81,17 +80,17 @@ class Running:
 
 
 def clock():
-    """Return the time: these tests are where the daemon would be."""
+    """Return the current time in unix seconds."""
     return time.time()
 
 
 def stat_fields(pid):
-    """Read /proc/PID/stat independently of the code under test, from the state on."""
+    """Read the fields of /proc/PID/stat after the name, without the code under test."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def disk_bytes(pid):
-    """Read /proc/PID/io independently of the code under test."""
+    """Read /proc/PID/io without the code under test."""
     lines = Path(f"/proc/{pid}/io").read_text().splitlines()
     figures = dict(line.split(": ") for line in lines)
     written = int(figures["write_bytes"]) - int(figures["cancelled_write_bytes"])

@@ -1,10 +1,10 @@
-"""Processes in memory, instead of those of the system."""
+"""Processes in memory that change only when a test changes them."""
 
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample
 
 
 class StaticReader:
-    """A machine that holds exactly the processes that were put into it."""
+    """A machine with exactly the processes that a test adds."""
 
     def __init__(self, boot_id: str = "boot") -> None:
         self._boot_id = boot_id
@@ -22,7 +22,7 @@ class StaticReader:
         namespace_mismatch: str = "",
         inner_pid: int = 0,
     ) -> ProcessId:
-        """Add a process, or replace the one that has its pid."""
+        """Add a process, or replace the process with its pid."""
         if sample is None:
             sample = ProcessSample(process.id, process.parent_pid, process.comm)
         self._processes[process.id.pid] = (
@@ -39,11 +39,11 @@ class StaticReader:
         del self._processes[pid]
 
     def boot_id(self) -> str:
-        """Return the id that was given."""
+        """Return the configured boot id."""
         return self._boot_id
 
     def clock_step(self) -> float:
-        """Return what the test has set, once."""
+        """Return the step that the test has set, once."""
         step, self.step_seconds = self.step_seconds, 0.0
         return step
 
@@ -52,31 +52,31 @@ class StaticReader:
         return list(self._processes)
 
     def look(self, pid: int) -> Process | None:
-        """Return the process, None if it has ended."""
+        """Return a process; None if it has ended."""
         self.looks.append(pid)
         return self._processes[pid][0] if pid in self._processes else None
 
     def cwd(self, pid: int) -> str:
-        """Return its working directory."""
+        """Return the working directory of a process."""
         return self._processes[pid][0].cwd
 
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
-        """Return its sample, None if it has ended."""
+        """Return the sample of a process; None if it has ended."""
         del full
         return self._processes[pid][1] if pid in self._processes else None
 
     def written_files(self, pid: int) -> tuple[str, ...]:
-        """Return the paths that it holds open for writing."""
+        """Return the paths that a process has open for writing."""
         return self._processes[pid][2]
 
     def namespace_mismatch(self, pid: int) -> str:
-        """Return the namespace that separates it from the machine."""
+        """Return the namespace in which a process differs from the machine."""
         return self._processes[pid][3]
 
     def inner_pid(self, pid: int) -> int:
-        """Return its pid in its own namespace."""
+        """Return the pid of a process in its own namespace."""
         return self._processes[pid][4]
 
     def in_container(self) -> bool:
-        """Return what the test says."""
+        """Return the value that the test has set."""
         return self.is_contained

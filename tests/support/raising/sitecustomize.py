@@ -1,7 +1,7 @@
-"""Lets one function of the daemon raise while a file exists.
+"""Makes one function of the daemon raise an exception while a file exists.
 
-`FAULT` is `module:Class.attribute`, `FAULT_ARMED` the path of the file. Python imports this module
-at its start, where it is on the path.
+`FAULT` is `module:Class.attribute`, and `FAULT_ARMED` is the path of the file. Python imports this
+module at its start if it is on the path.
 """
 
 import os
@@ -20,7 +20,7 @@ class _FileFault(Fault):
 
     @armed.setter
     def armed(self, value):
-        """Leave it to the file."""
+        """Do nothing: the file determines the state."""
 
 
 if "FAULT" in os.environ:

@@ -1,7 +1,7 @@
-"""Makes Python on Linux offer what it offers on Windows.
+"""Removes from Python on Linux what Python on Windows does not have.
 
-Python runs this before a program if this folder is in PYTHONPATH. Libraries are imported first:
-on Windows they use other functions than here.
+Python imports this module at its start if this folder is in PYTHONPATH. Libraries are imported
+before the removal, because they use other functions on Windows.
 """
 
 import errno
@@ -41,7 +41,7 @@ LIBRARIES = (
 
 
 def msvcrt(lockf, flag):
-    """Return a module that locks a byte of a file as Microsoft's does."""
+    """Return a module that locks a byte of a file, as on Windows."""
     module = types.ModuleType("msvcrt")
     module.LK_NBLCK = 2
 
@@ -57,7 +57,7 @@ def msvcrt(lockf, flag):
 
 
 def hide():
-    """Import the libraries, then take away what Windows does not have."""
+    """Import the libraries, then remove what Windows does not have."""
     for name in LIBRARIES:
         importlib.import_module(name)
     sys.modules["msvcrt"] = msvcrt(os.lockf, os.F_TLOCK)

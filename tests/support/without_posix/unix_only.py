@@ -1,4 +1,4 @@
-"""What Python offers on Unix and not on every supported version for Windows."""
+"""Names in Python's modules that exist on Unix, but not on every supported Windows version."""
 
 MODULES = frozenset("fcntl grp pty pwd resource syslog termios tty".split())  # noqa: SIM905 - short
 

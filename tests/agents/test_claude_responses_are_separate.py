@@ -1,4 +1,4 @@
-"""Claude Code: whatever ids a router writes, every response counts once, and copies add nothing."""
+"""Claude Code: every response counts once, whatever ids a router writes. Copies add nothing."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ def used(input_tokens, output=5, read=0):
 
 
 def relay(folder, session, outputs, *, day="2026-03-02", request=None):
-    """Write a session whose relay gives every response the same ids, in two lines each."""
+    """Write a session whose router gives every response the same ids, in two lines each."""
     chat = Claude(folder, session, day=day)
     chat.version = "2.1.200"
     for number, output in enumerate(outputs):
@@ -63,7 +63,7 @@ def forked(chat, session, *, without=()):
 
 
 def grown(*paths):
-    """Read the files line by line, in turns."""
+    """Read the files line by line, alternately."""
     ledger = Ledger()
     lines = [(path, path.read_bytes().splitlines(keepends=True)) for path in paths]
     for path, _ in lines:
@@ -116,7 +116,7 @@ def test_ids_that_begin_at_one_again_in_a_session(chat):
 @pytest.mark.parametrize("without", [(), ("uuid",), ("requestId",)])
 @pytest.mark.parametrize("request_id", [None, "req-1"])
 def test_a_fork_of_a_relayed_session_adds_nothing(tmp_path, fork_first, without, request_id):
-    """Public reports disagree whether copies keep their uuid; it does not matter."""
+    """Public reports disagree on whether copies keep their uuid. Both cases are tested."""
     chat = relay(tmp_path, SESSION, (100, 200, 50), request=request_id)
     fork = forked(chat, OTHER, without=without)
     fork.assistant("relay", usage=used(2000, 1), requestId=None)
@@ -151,7 +151,7 @@ def test_results_come_between_the_lines_of_one_response(chat, request_id):
 
 @pytest.mark.parametrize("subagent_first", [False, True])
 def test_a_subagent_that_begins_with_a_copy_of_its_parent(tmp_path, chat, subagent_first):
-    """Whichever is read first, the parent has what it made (anthropics/claude-code 45660)."""
+    """The parent's responses stay with the parent in any order (anthropics/claude-code 45660)."""
     chat.user("Go").assistant("m1").assistant(API_ID)
     aside = Claude(tmp_path / SESSION / "subagents", "agent-aside_question-1f2e")
     aside.session, marks = SESSION, {"isSidechain": True, "agentId": "aside_question-1f2e"}
@@ -175,7 +175,7 @@ def test_lines_of_one_response_may_be_a_moment_out_of_order(chat, request_id):
 
 
 def test_another_request_id_is_another_response(chat):
-    """A gateway may answer from its store."""
+    """A gateway may answer from its cache."""
     chat.user("Go")
     for request in ("req_011CSHoEeqs5C35K2UUqR7Fy", "req_011CTWZe8p2VhNkmv6nJh3Qa"):
         for _ in range(2):
@@ -187,7 +187,7 @@ def test_another_request_id_is_another_response(chat):
 
 
 def test_an_id_of_the_api_keeps_its_key(chat):
-    """Copies lose the request id, or get new times: the id alone has always been the key."""
+    """Copies have no request id or other times, so the key is the message id alone."""
     chat.assistant(API_ID, requestId="req_011CSHoEeqs5C35K2UUqR7Fy")
     (event,) = claude.AGENT.read(str(chat.write()), Cursor()).events
     assert (event.key, event.other_keys) == (API_ID, ())
@@ -205,7 +205,7 @@ def test_the_request_id_where_there_is_no_message_id(chat, message_id):
 
 
 def test_lines_without_any_id(chat):
-    """Equal figures without anything between them are of one response."""
+    """Adjacent lines with equal figures belong to one response."""
     for _ in range(2):
         chat.user("Go")
         for _ in range(3):
@@ -238,12 +238,12 @@ def test_a_model_that_only_a_later_line_names(chat):
         ("", False),
     ],
 )
-def test_which_ids_are_random(identifier, random):
+def test_random_ids_are_recognised(identifier, random):
     assert is_random(identifier) is random
 
 
 def test_what_an_earlier_version_counted_is_not_counted_again(tmp_path):
-    """It knew a response by its message id alone, and took all of a relay for one."""
+    """It used the message id as the key, and counted all responses of a router as one."""
     chat = Claude(tmp_path).user("Go").assistant("msg_1", usage=used(10, 5))
     (event,) = claude.AGENT.read(str(chat.write()), Cursor()).events[:1]
     assert event.other_keys[-1] == "msg_1"
@@ -281,7 +281,7 @@ turns = st.lists(
 
 @given(turns=turns, cuts=st.sets(st.integers(0, 40)))
 def test_any_ids_in_any_order(tmp_path_factory, turns, cuts):
-    """A line with a unique id is of the response that has it; any other id may recur."""
+    """A line with a unique id belongs to that response. Any other id may recur."""
     chat = Claude(tmp_path_factory.mktemp("home"))
     for number, ((message, request), count, by_prompt) in enumerate(turns):
         _ = chat.user("Go") if by_prompt else chat.result(f"toolu_{number}")
@@ -306,7 +306,7 @@ def test_any_ids_in_any_order(tmp_path_factory, turns, cuts):
 
 @given(place=st.integers(0, 10**6), distance=st.integers(0, 30), number=st.integers(1, 3))
 def test_a_line_that_is_written_again(tmp_path_factory, place, distance, number):
-    """Whatever ids it has, it adds nothing, neither at once nor later."""
+    """A repeated line adds nothing, whatever ids it has and whenever it is repeated."""
     home = tmp_path_factory.mktemp("again") / "home"
     shutil.copytree(AGENT_FOLDERS / "claude" / "home", home)
     once = Ledger()
@@ -327,7 +327,7 @@ def test_a_line_that_is_written_again(tmp_path_factory, place, distance, number)
 
 
 def test_the_head_of_a_transcript_is_missing(chat):
-    """The file was deleted under a running agent, which goes on writing to a new one."""
+    """The file of a running agent was deleted, and the agent continues in a new file."""
     chat.user("Go").assistant("m1", usage=used(10)).assistant("m2", usage=used(20))
     path = chat.write()
     told = Told(claude.AGENT, path)
@@ -357,7 +357,7 @@ def test_a_subagent_whose_parent_only_a_later_record_names(tmp_path):
 
 
 def test_a_continued_file_is_of_the_session_that_its_records_name(tmp_path):
-    """Its first records name none, and its name is that of another session."""
+    """Its first records name no session, and its file name is that of another session."""
     chat = Claude(tmp_path, OTHER)
     chat.session = SESSION
     chat.untimed("file-history-snapshot", messageId="x")
@@ -369,7 +369,7 @@ def test_a_continued_file_is_of_the_session_that_its_records_name(tmp_path):
 
 @pytest.mark.parametrize("folder", ["workflows/wf_1", "workflows/wf_1/deeper/still", "other"])
 def test_subagents_at_any_depth(tmp_path, folder):
-    """A transcript of their parent may be missing; a journal is none."""
+    """The transcript of the parent may be missing. A journal is not a transcript."""
     root = tmp_path / "projects"
     path = root / "-home-ada-engine" / SESSION / "subagents" / folder
     child = Claude(path, "agent-aaaa")

@@ -1,4 +1,4 @@
-"""After a restart, what is new begins at 0 on the page, and what was known goes on where it was."""
+"""After a restart, new series start at 0 and known series continue."""
 
 import pytest
 from running import daemon, total
@@ -10,7 +10,7 @@ TOKENS = "agtop_tokens_total"
 NEW = "claude-opus-4-5"
 
 
-def test_a_model_that_is_new_while_nobody_watches(tmp_path):
+def test_a_model_that_is_new_while_the_daemon_is_stopped(tmp_path):
     claude_file(tmp_path, 1).write_text(claude_turns(1, range(10)))
     state = ("--state-dir", tmp_path / "state")
     with daemon(tmp_path, *state) as running:

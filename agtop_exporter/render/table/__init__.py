@@ -8,13 +8,12 @@
 A row is a top-level session including its subagents. The last line has the totals of all sessions.
 The numbers in parentheses count top-level sessions only: active, idle, waiting, started today.
 COST$ is the list price, and BILLED$ what the agent recorded as its cost, else the list price.
-In COST$, `incl` means that the plan covers the cost, `?` that no price is known, and `*` that the
-price of some tokens is not known.
+In COST$, `incl` means that the plan covers the cost, `?` that no price is known, and `*` that some
+tokens have no known price.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, tzinfo
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
 
 import msgspec
 from msgspec.structs import asdict
@@ -26,18 +25,14 @@ from agtop_exporter.model import (
     NO_TOKENS,
     PICODOLLARS_PER_USD,
     BudgetUse,
-    Cost,
-    ProcessUsage,
     Session,
     Snapshot,
-    TokenCounts,
 )
+from agtop_exporter.render.table.columns import COLUMNS, Column, View, cached, compact, dollars
 from agtop_exporter.state import count_states
 
 ROWS_MAX = 200
 GAP = 2  # spaces between two columns
-MISSING = "-"
-ROUNDS_UP = 999.95  # with one decimal this is 1000.0
 
 STATE_STYLES = {
     "running": "green",
@@ -47,38 +42,6 @@ STATE_STYLES = {
     "idle": "dim",
     "closed": "dim",
 }
-AGES = (
-    (31_536_000, "y"),
-    (2_592_000, "mo"),
-    (604_800, "w"),
-    (86_400, "d"),
-    (3_600, "h"),
-    (60, "m"),
-)
-
-
-class View(msgspec.Struct, frozen=True):
-    """The context of a table: the home directory, the current time (unix seconds), the time zone.
-
-    A time zone of None is the zone of the machine.
-    """
-
-    home: str
-    now: float
-    timezone: tzinfo | None
-
-
-class Column(msgspec.Struct, frozen=True):
-    """A column of the table.
-
-    If the table is too wide, columns with the highest `rank` are removed first. Rank 0 stays.
-    """
-
-    title: str
-    rank: int
-    cell: Callable[[Session, View], str]
-    align: Literal["left", "right"] = "right"
-    width_max: int = 20
 
 
 class Filled(msgspec.Struct, frozen=True):
@@ -182,7 +145,7 @@ def _width(columns: Sequence[Filled]) -> int:
 
 
 def _state_counts(top: Sequence[Session], view: View) -> str:
-    """Return the numbers of sessions by state and of today's: ` (1 active, 2 today)`."""
+    """Return the numbers of sessions by state and of those of today: ` (1 active, 2 today)`."""
     midnight = datetime.fromtimestamp(view.now, view.timezone).replace(
         hour=0, minute=0, second=0, microsecond=0
     )
@@ -213,123 +176,7 @@ def _totals(snapshot: Snapshot, states: str) -> str:
     included = sum(session.included for session in snapshot.sessions)
     return (
         f"{count} session{'' if count == 1 else 's'}{states}, in {compact(tokens.input)}, "
-        f"out {compact(tokens.output)}, cache {compact(_cached(tokens))}, "
+        f"out {compact(tokens.output)}, cache {compact(cached(tokens))}, "
         f"billed {dollars(billed, cost, billed_tokens)} USD"
         f"{f', {included} included' if included else ''}"
     )
-
-
-def compact(number: float) -> str:
-    """Return a number with at most four digits and a decimal unit: 999, 1.3k, 25.0M, 3.2G."""
-    for unit in ("", "k", "M", "G", "T"):
-        if abs(number) < (1000 if unit == "" else ROUNDS_UP):
-            return f"{number:.1f}{unit}" if unit else f"{number:.0f}"
-        number /= 1000
-    return f"{number:.1f}P"
-
-
-def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
-    """Return a cost in US dollars, or `?` if it is unknown.
-
-    A `*` marks a cost that lacks the tokens without a known price.
-    """
-    if not cost.known_for(tokens):
-        return "?"
-    return f"{cost.total / PICODOLLARS_PER_USD:.{decimals}f}{'*' if cost.unpriced_tokens else ''}"
-
-
-def dollars(billed: int, cost: Cost, tokens: TokenCounts) -> str:
-    """Return what is billed (picodollars) like `money`, which is used if it is unknown."""
-    if not billed and not cost.known_for(tokens):
-        return "?"
-    return f"{billed / PICODOLLARS_PER_USD:.4f}{'*' if cost.unpriced_tokens else ''}"
-
-
-def age(seconds: float) -> str:
-    """Return a duration in its largest unit, rounded down: now, 5m, 3h, 2d, 6w, 4mo, 1y."""
-    for unit_seconds, unit in AGES:
-        if seconds >= unit_seconds:
-            return f"{seconds // unit_seconds:.0f}{unit}"
-    return "now"
-
-
-def _cached(tokens: TokenCounts) -> int:
-    return tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h
-
-
-def _session(session: Session, _view: View) -> str:
-    length = 10 if session.session_id.startswith("ses_") else 8
-    subagents = f"+{session.subagent_file_count}" if session.subagent_file_count else ""
-    return session.session_id[:length] + subagents
-
-
-def _started(session: Session, view: View) -> str:
-    if session.started_at is None:
-        return MISSING
-    try:
-        moment = datetime.fromtimestamp(session.started_at, UTC).astimezone(view.timezone)
-    except (OverflowError, ValueError, OSError):  # a time from a transcript may be out of range
-        return MISSING
-    return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _age(session: Session, view: View) -> str:
-    return MISSING if session.last_active is None else age(view.now - session.last_active)
-
-
-def _cwd(session: Session, view: View) -> str:
-    if not session.cwd:
-        return MISSING
-    home = view.home.rstrip("/")
-    inside = home and (session.cwd == home or session.cwd.startswith(f"{home}/"))
-    return f"~{session.cwd[len(home) :]}" if inside else session.cwd
-
-
-def _cost(session: Session, _view: View) -> str:
-    return "incl" if session.included else money(session.tree.cost, session.tree.tokens)
-
-
-def _billed(session: Session, _view: View) -> str:
-    billed = 0 if session.included else session.tree.billed
-    return dollars(billed, session.tree.cost, session.tree.tokens)
-
-
-def _pid(session: Session, _view: View) -> str:
-    return str(session.process.pid) if session.process else MISSING
-
-
-def _usage(
-    value_of: Callable[[ProcessUsage], float | None], form: Callable[[float], str]
-) -> Callable[[Session, View], str]:
-    def cell(session: Session, _view: View) -> str:
-        usage = session.process.usage if session.process else None
-        value = value_of(usage) if usage else None
-        return MISSING if value is None else form(value)
-
-    return cell
-
-
-def _rate(value: float) -> str:
-    return f"{compact(max(0, value))}/s"
-
-
-COLUMNS = (
-    Column("AGENT", 5, lambda session, _: session.agent, "left"),
-    Column("SUBSCRIPTION", 16, lambda session, _: session.subscription or MISSING, "left", 16),
-    Column("SESSION", 0, _session, "left"),
-    Column("STATE", 0, lambda session, _: session.state.kind, "left"),
-    Column("STARTED", 15, _started, "left"),
-    Column("AGE", 3, _age),
-    Column("MODEL", 4, lambda session, _: session.model or "?", "left"),
-    Column("CWD", 8, _cwd, "left", 18),
-    Column("IN", 7, lambda session, _: compact(session.tree.tokens.input)),
-    Column("OUT", 6, lambda session, _: compact(session.tree.tokens.output)),
-    Column("CACHE", 11, lambda session, _: compact(_cached(session.tree.tokens))),
-    Column("COST$", 0, _cost),
-    Column("BILLED$", 17, _billed),
-    Column("PID", 12, _pid),
-    Column("CPU", 10, _usage(lambda usage: usage.cpu_percent, "{:.1f}%".format)),
-    Column("MEM", 9, _usage(lambda usage: usage.rss_bytes, compact)),
-    Column("R/s", 13, _usage(lambda usage: usage.disk_read_bytes_per_second, _rate)),
-    Column("W/s", 14, _usage(lambda usage: usage.disk_written_bytes_per_second, _rate)),
-)

@@ -1,4 +1,4 @@
-"""`doctor` looks everywhere, names what is wrong, and its exit status says whether anything is."""
+"""`doctor` checks all places and names every problem. Its exit status is 1 if there is one."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ def claude(home):
     return next(finding for finding in document["agents"] if finding["agent"] == "claude")
 
 
-def test_all_is_well_where_nothing_is_installed(tmp_path):
+def test_without_agents_there_are_no_problems(tmp_path):
     done = doctor(tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith(
@@ -44,7 +44,7 @@ def test_all_is_well_where_nothing_is_installed(tmp_path):
     assert {root.rpartition("/")[2] for root in roots[2:]} == {"local-agent-mode-sessions"}
 
 
-def test_what_was_found_is_counted(tmp_path):
+def test_found_records_are_counted(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(3)))
     finding = claude(tmp_path)
     assert (finding["files"], finding["sessions"], finding["records"]) == (1, 1, 6)
@@ -63,7 +63,7 @@ def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
     assert "  ! 1 record is not valid JSON, the first at " in done.stdout
     assert "  ! no price is known for claude-imaginary-9 (200 tokens)\n" in done.stdout
     assert done.stdout.endswith('\n2 problems found: see the lines marked "!".\n')
-    assert done.stderr == ""  # the report says it all
+    assert done.stderr == ""  # the report has all messages
 
 
 def test_half_a_record_at_the_end_of_a_quiet_file_needs_attention(tmp_path):
@@ -90,7 +90,7 @@ def test_damaged_lines_are_counted_by_agent(tmp_path):
     assert finding["records"] == 3
 
 
-def test_what_may_not_be_read_is_told_and_the_rest_is_counted(tmp_path, close):
+def test_unreadable_files_are_reported_and_the_rest_is_counted(tmp_path, close):
     for number, project in enumerate(["-tmp-open", "-tmp-closed", "-tmp-open"], start=1):
         claude_file(tmp_path, number, project).write_text(claude_turns(number, [0]))
     sessions = tmp_path / ".codex" / "sessions"
@@ -117,7 +117,7 @@ def test_a_closed_folder_of_one_agent_hides_no_other(tmp_path, close):
 
 
 def cache_litellm(home, table):
-    """Put a table where a download would have put it today."""
+    """Write a price table as if it had been downloaded today."""
     cache = home / ".cache" / "agtop-exporter"
     cache.mkdir(parents=True)
     (cache / "litellm-prices.json").write_bytes(table)
@@ -125,7 +125,7 @@ def cache_litellm(home, table):
     (cache / "price-refresh.json").write_text(json.dumps({"litellm": state}))
 
 
-def test_prices_that_two_sources_state_differently_are_told(tmp_path):
+def test_different_prices_of_two_sources_are_reported(tmp_path):
     models = ("claude-sonnet-4-5", "mirror/gpt-99", "claude-sonnet-4-5")
     claude_file(tmp_path).write_text(
         "".join(claude_answer(1, turn, model=model) for turn, model in enumerate(models))
@@ -158,7 +158,7 @@ def test_a_name_from_a_transcript_does_nothing_to_a_terminal(tmp_path):
     )
 
 
-def test_what_links_lead_to_is_reported(tmp_path):
+def test_targets_of_links_are_reported(tmp_path):
     path = claude_file(tmp_path)
     path.write_text(claude_turns(1, range(3)))
     projects = tmp_path / ".claude" / "projects"
@@ -181,7 +181,7 @@ def test_what_links_lead_to_is_reported(tmp_path):
     assert f"  - not read: {path.parent}/gone.jsonl (a link to nothing)\n" in done.stdout
 
 
-def test_transcripts_that_no_reader_knows_are_reported(tmp_path):
+def test_unknown_transcripts_are_reported(tmp_path):
     chats = tmp_path / ".gemini" / "tmp" / "engine"
     chats.mkdir(parents=True)
     for number in range(3):
@@ -223,7 +223,7 @@ def test_homes_of_windows_are_reported(tmp_path):
     assert place.reason == f"a home of Windows: add --home {drives}/c/Users/ada"
 
 
-def test_what_records_lack_is_counted(tmp_path):
+def test_records_with_missing_fields_are_counted(tmp_path):
     path = claude_file(tmp_path)
     answers = claude_turns(1, range(3))
     path.write_text(answers)
@@ -239,7 +239,7 @@ def test_what_records_lack_is_counted(tmp_path):
 
 
 def test_places_that_are_read_are_not_reported(tmp_path):
-    """Also not those that a variable names: they match a pattern of places that are not read."""
+    """A variable may name a place that matches a pattern of unread places."""
     claude_file(tmp_path / "x").write_text(claude_turns(1, range(3)))
     (tmp_path / "x/.claude").rename(tmp_path / ".claude-work")
     (tmp_path / ".claude-other/projects").mkdir(parents=True)

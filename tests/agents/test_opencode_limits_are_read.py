@@ -1,4 +1,4 @@
-"""A limit that OpenCode ran into is told, and headers that do not say so are no limit hit."""
+"""OpenCode: a rate limit is reported if it was reached, and not because of other headers."""
 
 import pytest
 from driving import refresh
@@ -18,7 +18,7 @@ FIGURES = {
 
 
 def limits(home, headers, write=write_database):
-    """Return the windows by name after a response that failed with headers."""
+    """Return the windows by name after a failed response with some headers."""
     error = {"name": "APIError", "data": {"statusCode": 429, "responseHeaders": headers}}
     write(home, OpenCode().user().assistant((0, 0, 0, 0, 0), finish=None, error=error))
     ledger = Ledger()
@@ -33,7 +33,7 @@ def unified(**changes):
     return {f"{UNIFIED}{name}": value for name, value in figures.items()}
 
 
-def test_w65_a_share_is_no_proof_of_a_hit(tmp_path):
+def test_a_share_is_no_proof_of_a_hit(tmp_path):
     assert set(limits(tmp_path, unified())) == {"5h", "weekly"}
 
 
@@ -48,7 +48,7 @@ def test_w65_a_share_is_no_proof_of_a_hit(tmp_path):
         ({"status": "rejected", "representative_claim": "overage"}, ""),
     ],
 )
-def test_w65_a_limit_that_was_hit(tmp_path, write, changes, window):
+def test_a_limit_that_was_hit(tmp_path, write, changes, window):
     told = limits(tmp_path, unified(**changes), write)
     hit = told["last_hit"]
     assert (hit.used_ratio, hit.hint, hit.source) == (None, window, "response-headers")

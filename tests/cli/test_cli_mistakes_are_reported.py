@@ -1,4 +1,4 @@
-"""A user's mistake is told in one line, with an exit code, and never as a traceback."""
+"""A user's mistake is reported in one line with an exit code, never as a traceback."""
 
 import json
 import subprocess
@@ -36,7 +36,7 @@ def test_a_mistake_in_the_arguments(arguments, code, words, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_every_mistake_in_a_file_is_told_at_once(tmp_path):
+def test_every_mistake_in_a_file_is_reported_at_once(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
         'interval = "soon"\nplan = "gold"\ncolour = "red"\nagent = ["codex", "clod"]\n'
@@ -93,7 +93,7 @@ def test_flags_win_over_variables_over_the_file(tmp_path):
     assert "session_linger = 60.0\n" in done.stdout
 
 
-def test_a_closed_pipe_is_no_mistake(tmp_path):
+def test_a_closed_pipe_is_not_an_error(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, range(300)))
     program = f"{SCRIPTS}/agtop-exporter --once --json --no-state --no-pricing-refresh | head -c 10"
     done = subprocess.run(
@@ -110,7 +110,7 @@ def test_a_closed_pipe_is_no_mistake(tmp_path):
     [(">/dev/full", "No space left on device"), (">&-", "standard output is closed")],
 )
 @pytest.mark.parametrize("words", ["agtop-exporter catalogue", "agtop-exporter --once", "agtop"])
-def test_output_that_cannot_be_written_is_told(words, redirection, reason, tmp_path):
+def test_output_that_cannot_be_written_is_reported(words, redirection, reason, tmp_path):
     program = f"{SCRIPTS}/{words} --no-state --no-pricing-refresh {redirection}"
     done = subprocess.run(
         ["bash", "-c", program], env=environment(tmp_path), capture_output=True, check=False
@@ -122,8 +122,8 @@ def test_output_that_cannot_be_written_is_told(words, redirection, reason, tmp_p
 
 
 @pytest.mark.parametrize("words", ["agtop json", "agtop-exporter --once --json"])
-def test_a_closed_standard_error_is_no_mistake(words, tmp_path):
-    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # of which it tells
+def test_a_closed_standard_error_does_not_stop_a_command(words, tmp_path):
+    claude_file(tmp_path).write_text(claude_turns(1, [1]) + '{"half":\n')  # causes a log message
     program = f"{SCRIPTS}/{words} --no-state --no-pricing-refresh 2>&-"
     done = subprocess.run(
         ["bash", "-c", program], env=environment(tmp_path), capture_output=True, check=True
@@ -170,7 +170,7 @@ def test_r01_names_of_agents(typed, agent):
     assert agent in {known.name for known in load_agents()}
 
 
-def test_agtop_understands_what_users_type(tmp_path):
+def test_agtop_accepts_common_spellings(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     flags = ("--no-state", "--no-pricing-refresh")
     for words in (("--json",), ("json",), ("-j", "--client", "claude-code")):
@@ -181,7 +181,7 @@ def test_agtop_understands_what_users_type(tmp_path):
     assert run("agtop", "--json", "--watch", home=tmp_path, check=False).returncode == 2
 
 
-def test_an_unpriced_model_is_listed_and_told(tmp_path):
+def test_an_unpriced_model_is_listed_and_reported(tmp_path):
     claude_file(tmp_path).write_text(claude_answer(1, 0, model="claude-imaginary-9"))
     (session,) = once(tmp_path)["sessions"]
     assert session["cost"]["total_usd"] is None

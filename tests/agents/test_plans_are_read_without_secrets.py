@@ -1,4 +1,4 @@
-"""Credential files give the name of a plan: not a token, whatever else they hold."""
+"""Credential files give the name of a plan. No other content of them is shown."""
 
 import base64
 import json
@@ -126,7 +126,7 @@ def test_how_gemini_and_qwen_sign_in(settings, kind, tmp_path):
     assert selected_sign_in(tmp_path / "settings.json") == kind
 
 
-def test_pi_and_qwen_tell_who_pays(tmp_path):
+def test_pi_and_qwen_have_a_plan(tmp_path):
     shutil.copytree(AGENT_FOLDERS / "pi" / "home", tmp_path, dirs_exist_ok=True)
     shutil.copytree(AGENT_FOLDERS / "qwen" / "home", tmp_path, dirs_exist_ok=True)
     accounts = {"anthropic": {"type": "oauth", "access": "canary"}}
@@ -139,6 +139,6 @@ def test_pi_and_qwen_tell_who_pays(tmp_path):
     assert "canary" not in json.dumps(document)
 
 
-def test_what_is_no_file_is_not_opened(tmp_path):
+def test_a_path_that_is_not_a_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "auth.json")
     assert provider_accounts(tmp_path) == {}

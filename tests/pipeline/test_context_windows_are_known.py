@@ -1,4 +1,4 @@
-"""How full a context is can be told where the agent, or a table of models, says how large it is."""
+"""The context window comes from the agent, or else from a table of models."""
 
 import pytest
 from looking import Look
@@ -6,7 +6,7 @@ from opencode_homes import OpenCode, write_database
 
 
 def context(home, used, model):
-    """Return the context of a session of OpenCode, which tells of no window."""
+    """Return the context of a session of OpenCode, which records no window."""
     write_database(home, OpenCode().user().assistant((used, 0, 0, 0, 0), modelID=model))
     (session,) = Look(home).sessions().values()
     return session["context"]
@@ -26,6 +26,6 @@ def test_a_window_from_the_table(tmp_path):
     [(250_000, "claude-opus-4-1"), (0, "claude-opus-4-1"), (50_000, "nobodys-own")],
     ids=["more than it holds", "nothing yet", "no such model"],
 )
-def test_what_nobody_knows_is_absent(tmp_path, used, model):
+def test_unknown_values_are_absent(tmp_path, used, model):
     told = context(tmp_path, used, model)
     assert (told["window_tokens"], told["used_ratio"]) == (None, None)

@@ -9,7 +9,7 @@ CANARY = "canary-7f3a in a prompt"
 
 @pytest.fixture
 def home(tmp_path):
-    """Give a home with three sessions whose titles are prompts."""
+    """Return a home with three sessions whose titles quote prompts."""
     for number in range(3):
         text = claude_turns(number, range(3)).replace("prompt 0", f"{CANARY} {number}")
         assert CANARY in text
@@ -18,11 +18,11 @@ def home(tmp_path):
 
 
 def stored(home):
-    """Return all bytes that are kept on disk."""
+    """Return all stored bytes."""
     return b"".join(path.read_bytes() for path in (home / "state").iterdir())
 
 
-def test_they_leave_with_their_files(home):
+def test_titles_are_deleted_with_their_files(home):
     look = Look(home, state=home / "state")
     look.at()
     assert CANARY.encode() in stored(home)
@@ -51,7 +51,7 @@ def test_none_is_stored(home):
     look.close()
 
 
-def test_those_that_were_stored_are_erased(home):
+def test_stored_titles_are_erased(home):
     before = Look(home, state=home / "state")
     before.at()
     before.close()

@@ -1,4 +1,4 @@
-"""An agent that begins to write records of another type must not be misread in silence."""
+"""Records of an unknown type are counted and reported."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def cases():
 
 
 def make(change, home):
-    """Make a change in a home."""
+    """Apply a change to a home."""
     path = Path(home, change["file"])
     if "write" in change:
         path.write_text(json.dumps(change["write"]))
@@ -52,7 +52,7 @@ def make(change, home):
 
 
 def unknown(home, *agents):
-    """Return the types of which the readers tell, and how often, over all files of a home."""
+    """Return the unknown types with their counts, over all files of a home."""
     told = {}
     for agent, path in transcripts(home, agents):
         for batch in batches(agent, path):
@@ -78,7 +78,7 @@ def test_every_agent_has_a_case(agent):
     assert json.loads((AGENT_FOLDERS / agent.name / "drift.json").read_text())
 
 
-def test_what_real_agents_write_is_known():
+def test_record_types_of_real_agents_are_known():
     given = os.environ.get(REAL_HOMES)
     if not given:
         pytest.skip(f"{REAL_HOMES} names no directory of homes")
@@ -100,7 +100,7 @@ def test_doctor_and_the_page_tell(tmp_path):
     assert 'agtop_unknown_records_total{agent="qwen"} 2\n' in page
 
 
-def test_without_drift_nothing_is_told(tmp_path):
+def test_without_drift_nothing_is_reported(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     assert once(tmp_path)["sessions"]
     page = run("agtop-exporter", "--once", "--no-state", "--no-pricing-refresh", home=tmp_path)
@@ -128,7 +128,7 @@ def test_the_name_of_a_type_is_kept(kind):
         *("ada@example.org", "/home/ada/engine", "oil the engine", "a" * 49, "naïve", "a\nb"),
     ],
 )
-def test_what_may_be_a_secret_or_long_is_not(text):
+def test_secrets_and_long_texts_are_not_shown(text):
     told = UnknownTypes()
     told.observe(text)
     told.observe(text)

@@ -1,4 +1,4 @@
-"""A counter born non-zero loses its first value in `increase()`: so it is published from 0."""
+"""New counter series are published from 0, so that `increase()` includes their first value."""
 
 from itertools import pairwise
 
@@ -45,11 +45,11 @@ def values(exposition, name="agtop_things_total"):
 
 
 def increase(seen):
-    """Return what `increase()` finds: the rises between samples, a fall being a restart from 0."""
+    """Return the result of `increase()`: the sum of rises, where a fall is a restart from 0."""
     return sum(after - before if after >= before else after for before, after in pairwise(seen))
 
 
-def test_a_histogram_is_born_without_observations():
+def test_a_new_histogram_starts_without_observations():
     histogram = msgspec.structs.replace(COUNTER, name="agtop_wait", kind="histogram")
     seen = HistogramValue((1.0, 2.0), (0, 1, 0), 1.5)
     first = zero_first((), None, consumed=True)
@@ -110,7 +110,7 @@ def test_nothing_falls_where_series_leave_the_page_and_return(first, steps):
             last_seen[key] = value
 
 
-def test_baseline_stands_until_a_scrape_saw_it():
+def test_a_baseline_is_published_until_it_is_scraped():
     published = zero_first(page({"a": 1}), None, consumed=False)
     published = zero_first(page({"a": 1, "b": 7}), published, consumed=False)
     assert values(published.exposition) == {("a",): 1, ("b",): 0}
@@ -123,7 +123,7 @@ def test_baseline_stands_until_a_scrape_saw_it():
 
 
 def test_series_that_is_new_and_zero_waits_too():
-    """Else its first growth, before any scrape, would be its first sample."""
+    """Otherwise its first increase before any scrape would be its first sample."""
     published = zero_first(page({}), None, consumed=False)
     published = zero_first(page({"a": 0}), published, consumed=True)
     published = zero_first(page({"a": 5}), published, consumed=False)
@@ -142,13 +142,13 @@ def test_series_that_departed_first_is_forgotten_first(monkeypatch):
     for shown in ("bc", "c", "ac", "c", ""):
         published = zero_first(page(dict.fromkeys(shown, 9)), published, consumed=True)
     assert published.departed == {
-        ("agtop_things_total", ("a",)): 1,  # its return was a baseline that nobody went beyond
+        ("agtop_things_total", ("a",)): 1,  # it returned with its baseline
         ("agtop_things_total", ("c",)): 9,
     }
 
 
 def test_session_that_returns_starts_where_the_last_snapshot_had_it():
-    """Its history is no growth: else waking an old session would look like a burst of spending."""
+    """Otherwise the history of a reopened session would appear as a burst of spending."""
     session = make_session(cost=Cost(output=4 * USD))
     asleep = make_snapshot(session, published=())
     grown = make_session(tokens=TokenCounts(1_010, 20_000, 3_000, 400, 5_000, 600))

@@ -1,4 +1,4 @@
-"""The last time that Claude Code ran into a limit, and the plan, are known from local files."""
+"""Claude Code: the rate limit that was last reached, and the plan, are read from local files."""
 
 import json
 
@@ -60,7 +60,7 @@ def test_without_a_hit_there_is_no_window(tmp_path, tier, plan):
     assert [session["subscription"] for session in document["sessions"]] == [plan]
 
 
-def test_a_reset_that_is_told_is_known(tmp_path):
+def test_a_recorded_reset_time_is_published(tmp_path):
     claude_file(tmp_path).write_text(refusal(100, "Claude AI usage limit reached|1790009999"))
     (limit,) = once(tmp_path)["rate_limits"]
     assert limit["resets_at"] == "2026-09-21T16:59:59.000Z"

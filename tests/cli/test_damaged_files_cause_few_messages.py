@@ -1,4 +1,4 @@
-"""A disk full of damaged files is no reason for a log full of them."""
+"""Many damaged files lead to few log messages."""
 
 from looking import Look
 from small_homes import claude_file, claude_turns
@@ -8,7 +8,7 @@ from agtop_exporter.pipeline.findings import LOGGED_MAX
 DAMAGED = 30
 
 
-def test_many_damaged_files_are_told_briefly(tmp_path):
+def test_many_damaged_files_cause_few_messages(tmp_path):
     for number in range(DAMAGED):
         claude_file(tmp_path, number).write_text(claude_turns(number, [1]) + '{"half":\n')
     look = Look(tmp_path)
@@ -21,7 +21,7 @@ def test_many_damaged_files_are_told_briefly(tmp_path):
     assert "doctor" in fields["reason"]
 
 
-def test_another_agent_is_still_told(tmp_path):
+def test_another_agent_is_still_reported(tmp_path):
     for number in range(DAMAGED):
         claude_file(tmp_path, number).write_text('{"half":\n')
     rollout = tmp_path / ".codex" / "sessions" / "rollout.jsonl"

@@ -1,4 +1,4 @@
-"""The service manager hears that we are ready, alive, reloading and stopping, when we are."""
+"""The daemon reports its start, pings, reloads and stop to the service manager."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="abstract names 
 
 
 class Manager:
-    """The receiving end, as systemd has it."""
+    """The receiving socket of a service manager."""
 
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -38,14 +38,14 @@ class Manager:
         return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().split("\n"))
 
     def hear_until(self, name):
-        """Return all messages up to the one that has a name."""
+        """Return all messages up to the first one with a given name."""
         heard = [self.hear()]
         while name not in heard[-1]:
             heard.append(self.hear())
         return heard
 
     def silent(self):
-        """Tell whether there is no message."""
+        """Return whether there is no message."""
         self.socket.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             return not self.socket.recv(4096)
@@ -69,7 +69,7 @@ def test_each_message(manager):
     assert manager.hear() == {"STOPPING": "1"}
 
 
-def test_signs_of_life_are_at_most_one_a_second(manager):
+def test_the_watchdog_is_pinged_at_most_once_per_second(manager):
     tenths = iter(range(30))
     told = Notifier(manager.address, monotonic_ns=lambda: next(tenths) * 100_000_000)
     for _ in range(30):
@@ -85,13 +85,13 @@ def test_without_a_manager_nothing_is_sent():
     assert told.patience_seconds == float("inf")
 
 
-def test_a_manager_that_is_gone_disturbs_nobody(tmp_path):
+def test_a_service_manager_that_has_ended_causes_no_error(tmp_path):
     with Manager(str(tmp_path / "n")) as manager:
         told = Notifier(manager.address)
     told.ready("listening")
 
 
-def test_a_manager_that_does_not_listen_blocks_nobody(tmp_path):
+def test_a_service_manager_that_does_not_read_does_not_block(tmp_path):
     with Manager(str(tmp_path / "n")) as manager:
         told = Notifier(manager.address)
         for number in range(10_000):
@@ -130,8 +130,8 @@ def test_a_daemon_from_start_to_end(manager, tmp_path):
         assert manager.silent()
 
 
-def test_a_long_rest_has_signs_of_life(tmp_path):
-    """The interval is longer than the watchdog's patience."""
+def test_the_watchdog_is_pinged_between_refreshes(tmp_path):
+    """The refresh interval is longer than the time limit of the watchdog."""
     with Manager(str(tmp_path / "n")) as manager:
         given = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "3300000"}
         with daemon(tmp_path, "--no-state", interval=600, **given):
