@@ -36,9 +36,10 @@ def reprice_step(state: LedgerState, price: Price, prices: str) -> bool:
     """
     if state.metadata.get(PRICED_WITH) == prices.encode():
         return False
-    after = _progress(state, prices)
-    entries, last = state.store.entries_after(after, EVENTS_PER_STEP)
-    changed = [(key, old, new) for key, old in entries if (new := _repriced(old, price)) != old]
+    undone = _overrides_changed(state, prices)
+    entries, last = state.store.entries_after(_progress(state, prices), EVENTS_PER_STEP)
+    repriced = ((key, old, _repriced(old, price, undone=undone)) for key, old in entries)
+    changed = [(key, old, new) for key, old, new in repriced if new != old]
     differences: Counter[str] = Counter()
     for key, old, new in changed:
         state.adopted.take(old)
@@ -59,6 +60,12 @@ def reprice_step(state: LedgerState, price: Price, prices: str) -> bool:
     return True
 
 
+def _overrides_changed(state: LedgerState, prices: str) -> bool:
+    """Return whether the user has changed own prices since the last time, see `fingerprint`."""
+    before = state.metadata.get(PRICED_WITH, b"").decode()
+    return bool(before) and before.partition("-")[0] != prices.partition("-")[0]
+
+
 def _progress(state: LedgerState, prices: str) -> bytes:
     """Return the key after which to go on; empty if other prices were in question."""
     try:
@@ -70,11 +77,16 @@ def _progress(state: LedgerState, prices: str) -> bytes:
         return b""
 
 
-def _repriced(entry: Entry, price: Price) -> Entry:
-    """Return an event with today's price. What had no price yet is priced elsewhere."""
+def _repriced(entry: Entry, price: Price, *, undone: bool) -> Entry:
+    """Return an event with today's price. What had no price yet is priced elsewhere.
+
+    An earlier price that is no longer known stays, unless the user may have taken it back.
+    """
     if entry.cost is None or not (entry.is_billed or entry.tokens.total):
         return entry
     cost = price(as_event(entry))
+    if cost is None and not undone:
+        return entry
     return msgspec.structs.replace(entry, cost=unpriced(entry.tokens) if cost is None else cost)
 
 

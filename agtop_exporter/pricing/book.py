@@ -255,9 +255,10 @@ class PriceBook:
 
     @property
     def fingerprint(self) -> str:
-        """A digest that changes with any table, correction or override."""
-        parts = [__version__, *map(repr, self.sources()), repr(self._overrides)]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        """Two digests, joined by `-`: of the overrides, and of the tables and corrections."""
+        tables = "\0".join([__version__, *map(repr, self.sources())])
+        digests = (hashlib.sha256(text.encode()) for text in (repr(self._overrides), tables))
+        return "-".join(digest.hexdigest()[:12] for digest in digests)
 
     def known_price_disagreements(self, now: float) -> tuple[Disagreement, ...]:
         """Return the models for which genai-prices and LiteLLM list different current prices."""

@@ -53,12 +53,21 @@ def test_a_wrong_price_is_undone():
 
 def test_a_price_that_is_no_longer_known_is_counted_once():
     ledger = Ledger()
+    ledger.assume_priced("own prices-tables")
     record(ledger, response("a"), price=at(7))
     reprice(ledger, None)
     unknown = ledger.sessions[AGENT, "s1"].usage.cost
     assert (unknown.total, unknown.unpriced_tokens) == (0, 15)
     reprice(ledger, 7)
     assert (cost(ledger), counter(ledger), ledger.corrections) == (70, 70, {AGENT: 0})
+
+
+def test_a_price_that_a_table_has_dropped_stays():
+    ledger = Ledger()
+    ledger.assume_priced("own prices-tables")
+    record(ledger, response("a"), price=at(7))
+    assert not ledger.reprice_step(at(None), "own prices-other tables")
+    assert cost(ledger) == 70
 
 
 def test_what_is_counted_later_has_the_price_of_its_day():
@@ -93,6 +102,7 @@ def test_a_published_cost_of_a_session_never_falls():
 @given(st.lists(st.sampled_from([None, 0, 1, 5, 9]), min_size=1, max_size=6))
 def test_sessions_are_the_counters_and_the_corrections(rates):
     ledger = Ledger()
+    ledger.assume_priced("own prices-tables")
     for number, rate in enumerate(rates):
         before = counter(ledger)
         record(ledger, response(f"k{number}"), price=at(rate))
