@@ -1,4 +1,4 @@
-"""Reads JSON documents, files that are rewritten whole. Memory is bounded."""
+"""Reads JSON documents: files that the agent rewrites as a whole. Memory is bounded."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ _check = msgspec.json.Decoder(msgspec.Raw).decode
 def read_document(
     agent: str, parser_type: type[RecordParser[Record, NoState]], path: str, cursor: Cursor
 ) -> Batch:
-    """Read a document if it has changed since the cursor; its parser gets all of it.
+    """Read a document if it has changed since the cursor, and pass it to its parser.
 
     Raises NotAFileError, or OSError if the file cannot be read.
     """
@@ -40,13 +40,13 @@ def read_document(
 def load_document(
     path: str, cursor: Cursor, kind: type[Record], *, errors: Errors
 ) -> tuple[Record | None, Cursor]:
-    """Decode a document; None if its content is the same as at the cursor.
+    """Return (document, new cursor). The document is None if its content has not changed.
 
-    A document that is still being written also gives None, with the offset 0: its next change is
-    read. A very long
-    document is decoded without its long strings; if it is too long even so, it is counted as
-    `too_large`. What precedes or follows the document in its file, other than space and byte order
-    marks, is counted as `json`. Raises NotAFileError, or OSError if the file cannot be read.
+    An incomplete document is still being written: it also gives None, with a cursor at offset 0, so
+    that its next change is read. A document longer than LONG_LINE_BYTES is decoded without its long
+    strings. If it is still too long, it is counted as `too_large`. Text before or after the
+    document, except white space and byte order marks, is counted as `json`. Raises NotAFileError,
+    or OSError if the file cannot be read.
     """
     descriptor, status = open_regular(path)
     try:
@@ -73,7 +73,7 @@ def load_document(
 
 
 def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
-    """Return the text, or None if it is too long, and a digest of all of it."""
+    """Return (text, digest of the whole file). The text is None if it is too long."""
     digest = hashlib.blake2b(digest_size=16)
     shortener = StringShortener() if size > LONG_LINE_BYTES else None
     blocks: list[bytes] = []
@@ -89,7 +89,7 @@ def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
 
 
 def _is_complete(text: bytes) -> bool:
-    """Return whether the document does not end too early; other errors are left to the decoder."""
+    """Return whether the document is not truncated. The decoder reports other errors."""
     try:
         _check(text)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -98,7 +98,7 @@ def _is_complete(text: bytes) -> bool:
 
 
 def _is_json(text: bytes) -> bool:
-    """Ask the standard library's parser, which accepts half of an escaped surrogate pair."""
+    """Return whether the standard library accepts the text; it allows lone surrogates."""
     try:
         json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A source that consists of several files: a database with its journal, a session with a folder.
+"""Cursors of sources that consist of several files, such as a database with its journal.
 
 Nothing here opens a file.
 """
@@ -15,14 +15,15 @@ from agtop_exporter.reading.files import NotAFileError
 class FileGroup(msgspec.Struct, frozen=True):
     """A file with its companions, treated as one directory entry.
 
-    A companion is a file or a folder, and need not exist. The group has changed if any of them has.
+    A companion is a file or a folder that may be missing. The group has changed if the file or a
+    companion has changed.
     """
 
     path: str
     companions: tuple[str, ...] = ()
 
     def stat(self) -> os.stat_result:
-        """Return the file's status with the sum of all sizes and the latest modification time.
+        """Return the status of the file, with the total size and the latest modification time.
 
         Symbolic links are followed. Raises OSError if the file itself cannot be examined.
         """
@@ -41,7 +42,10 @@ class FileGroup(msgspec.Struct, frozen=True):
         return os.stat_result(fields, {"st_mtime_ns": mtime_ns})
 
     def _status_of(self, companion: str) -> os.stat_result:
-        """Return the status of a companion; the journal of a linked database is at its target."""
+        """Return the status of a companion. Raises OSError.
+
+        If the database is a symbolic link, its journal is beside the target of the link.
+        """
         try:
             return os.stat(companion)  # noqa: PTH116 - called at each refresh
         except OSError:
@@ -50,7 +54,7 @@ class FileGroup(msgspec.Struct, frozen=True):
             return os.stat(os.path.realpath(self.path) + companion[len(self.path) :])  # noqa: PTH116
 
     def cursor(self) -> Cursor:
-        """Return the cursor of the group if all of it is read now.
+        """Return a cursor at the end of the group's present content.
 
         Raises NotAFileError, or OSError.
         """
