@@ -1,4 +1,4 @@
-"""What was read adds to the sums, or takes from one session to give to another."""
+"""Collects differences of usage and counts before they are applied to sessions and totals."""
 
 from collections import Counter
 
@@ -9,34 +9,34 @@ Place = tuple[int, str, int]  # session, model, hour
 
 
 class Changes:
-    """Changes that are to be made: of usage by place, and of counts by session, kind and tool."""
+    """Pending differences of usage and counts, by session and further keys."""
 
     def __init__(self) -> None:
         self.usage: dict[Place, ModelUsage] = {}
         self.counts: Counter[tuple[int, str, str]] = Counter()
 
     def add(self, entry: Entry) -> None:
-        """Add what an entry says."""
+        """Add the figures of an event."""
         if entry.requests or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
         self._count(entry, 1)
 
     def add_changes(self, other: "Changes") -> None:
-        """Add all changes of another value."""
+        """Add all differences of another object."""
         for place, usage in other.usage.items():
             self.usage[place] = self.usage.get(place, ModelUsage()) + usage
         self.counts.update(other.counts)
 
     def take(self, entry: Entry) -> None:
-        """Take away what an entry said."""
+        """Subtract the figures of an event."""
         if entry.requests or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
         self._count(entry, -1)
 
     def net(self) -> "Changes":
-        """Return the changes without the places where nothing changed in the end."""
+        """Return the differences without those that are zero."""
         net = Changes()
         net.usage = {place: usage for place, usage in self.usage.items() if usage != NO_USAGE}
         net.counts = self.counts
@@ -50,7 +50,7 @@ class Changes:
 
 
 def _has_tokens(entry: Entry) -> bool:
-    """Return whether an entry has tokens, which may be of requests that another one counts."""
+    """Return whether an event has tokens; an event can have tokens without a request."""
     return entry.tokens is not NO_TOKENS and entry.tokens != NO_TOKENS
 
 

@@ -1,4 +1,4 @@
-"""Brings usage events into the sums of sessions, hours and totals: each event once."""
+"""Counts each usage event once in the sums of sessions and hours and in the totals."""
 
 import math
 from collections import Counter
@@ -17,19 +17,19 @@ from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.model import Batch, Cost, ModelUsage, SessionState, UsageEvent
 
 Price = Callable[[UsageEvent], Cost | None]
-"""What a response cost, or None where no price is known."""
+"""Returns the cost of a response, or None if its price is unknown."""
 
 NO_KEYS: Mapping[bytes, Sequence[bytes]] = MappingProxyType({})
-SAME_EVENT_SECONDS = 600.0  # a response takes less from its first line to its last
+SAME_EVENT_SECONDS = 600.0  # maximum time between the first and the last record of one response
 
 
 def count(state: LedgerState, batch: Batch, price: Price) -> int:
-    """Count the events of a batch; return how many were refused because a figure is negative.
+    """Count the events of a batch; return the number of events rejected for a negative figure.
 
     Raises DamagedError before anything has changed.
     """
     if any(event.running_total for event in batch.events):
-        apply(state)  # the sums of the sessions are compared with the running totals
+        apply(state)  # running totals are compared with the sums of the sessions
     merging, entries = _start(state, batch, price)
     for key, entry, total in entries:
         merging.add(key, entry, price, total)
@@ -38,9 +38,9 @@ def count(state: LedgerState, batch: Batch, price: Price) -> int:
 
 
 class Merging:
-    """Merges events into what is known of them; nothing has changed before `finish`.
+    """Merges the events of a batch with the stored events.
 
-    So an exception in the middle of a batch counts none of it.
+    Nothing changes before `finish`, so an exception in the middle of a batch counts none of it.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Merging:
         keys: Sequence[bytes],
         other_keys: Mapping[bytes, Sequence[bytes]] = NO_KEYS,
     ) -> None:
-        """Look up the events with these keys. Raises DamagedError.
+        """Look up the stored events with these keys. Raises DamagedError.
 
-        `other_keys` has more keys under which some of them may have been counted.
+        `other_keys` are further keys, by key, under which an event may have been stored.
         """
         self._state = state
         self._known = state.store.entries([*keys, *chain(*other_keys.values())])
@@ -65,7 +65,10 @@ class Merging:
     def add(
         self, key: bytes, entry: Entry, price: Price, total: RunningTotal | None = None
     ) -> None:
-        """Count what an event adds to what was known of it, and to its running total."""
+        """Merge an event with the stored one and count the difference.
+
+        `total` is the running total of the event's source, if it has one.
+        """
         key = self._counted_as(key, entry)
         before = self._known.get(key)
         if key in self._old:
@@ -90,7 +93,7 @@ class Merging:
                 self._accounts.replace(before, merged)
 
     def restore(self, key: bytes, entry: Entry) -> None:
-        """Remember an event that has been counted."""
+        """Store an event that was counted before its key was lost; do not count it again."""
         key = self._counted_as(key, entry)
         before = self._known.get(key)
         if before is not None and before.session in self._state.sessions.lost:
@@ -99,10 +102,10 @@ class Merging:
             self._put(key, entry if before is None else self._merge(before, entry))
 
     def _counted_as(self, key: bytes, entry: Entry) -> bytes:
-        """Return the key under which an event is known; its own key if it is not.
+        """Return the key under which an event is stored; its own key if it is new.
 
-        Several events may share another key. It belongs to the one whose time it has, and to
-        copies, which may have another time.
+        Several events can have the same other key. It matches a stored event if both times are
+        close, or if exactly one of both is a copy, because copies can have another time.
         """
         others = self._other_keys.get(key)
         if others is None or key in self._known or key in self._old:
@@ -120,7 +123,10 @@ class Merging:
         return before.merged(entry, began_before=began_before)
 
     def _adopt(self, key: bytes, entry: Entry, session: int) -> Entry:
-        """Give an event of a lost session to one that shows it; the totals have it already."""
+        """Move an event from a lost session to the session that contains it.
+
+        The totals do not change, because they already include the event.
+        """
         adopted = entry.moved_to(session)
         self._adopted.take(entry)
         self._adopted.add(adopted)
@@ -131,7 +137,7 @@ class Merging:
         self._known[key] = self._merged[key] = entry
 
     def finish(self) -> None:
-        """Make the changes."""
+        """Apply the changes to the ledger's state."""
         self._state.changes.add_changes(self._changes)
         self._state.adopted.add_changes(self._adopted)
         for key, entry in self._merged.items():
@@ -139,12 +145,12 @@ class Merging:
 
 
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
-    """Remember the events of a batch that has been counted before. Raises DamagedError."""
+    """Store the keys of events that were counted before. Raises DamagedError."""
     merging, entries = _start(state, batch, price)
     for key, entry, total in entries:
         if total is None:
             merging.restore(key, entry)
-        else:  # the sums have what was counted of it
+        else:  # the sums include the counted part of such an event
             merging.add(key, entry, price, total)
     merging.finish()
 
@@ -152,7 +158,7 @@ def restore(state: LedgerState, batch: Batch, price: Price) -> None:
 def _start(
     state: LedgerState, batch: Batch, price: Price
 ) -> tuple[Merging, list[tuple[bytes, Entry, RunningTotal | None]]]:
-    """Look up the events of a batch, and price them; those with a negative figure are left out."""
+    """Look up and price the events of a batch, without those that have a negative figure."""
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_keys(batch.agent, events))
     merging = Merging(state, keys, _other_keys(state, batch.agent, events, keys))
@@ -165,14 +171,14 @@ def _start(
 
 
 def event_keys(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
-    """Return the names of events, unique over all agents."""
+    """Return keys that are unique across agents, in the order of the events."""
     return _names(agent, [event.key for event in events])
 
 
 def _other_keys(
     state: LedgerState, agent: str, events: Sequence[UsageEvent], keys: Sequence[bytes]
 ) -> dict[bytes, list[bytes]]:
-    """Return the other keys of the events that have some, by their keys."""
+    """Return the further keys of the events that have some, by event key."""
     return {
         key: state.store.keys(_names(agent, event.other_keys))
         for key, event in zip(keys, events, strict=True)
@@ -186,7 +192,7 @@ def _names(agent: str, keys: Sequence[str]) -> list[bytes]:
 
 
 def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
-    """Return an event as the ledger remembers it; `session` is the number of the session."""
+    """Return the stored form of an event; `session` is the number of its session."""
     return Entry(
         session,
         event.copied,
@@ -206,14 +212,17 @@ def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
 
 
 def _began(state: LedgerState, entry: Entry) -> tuple[float, bool]:
-    """Return when the session of an event started; a parent precedes a subagent that copies it."""
+    """Return the sort key (start time, is subagent) of the session of an event.
+
+    If a subagent has a copy of its parent's event, the parent comes first.
+    """
     facts = state.sessions.numbered(entry.session).facts
     started_at = math.inf if facts.started_at is None else facts.started_at
     return started_at, bool(facts.parent_session_id)
 
 
 def reprice(state: LedgerState, price: Price) -> int:
-    """Price what no price was known for; return how many events now have one.
+    """Price the events that had no known price; return how many have a price now.
 
     Raises DamagedError before anything has changed.
     """
@@ -230,7 +239,7 @@ def reprice(state: LedgerState, price: Price) -> int:
 
 
 def apply(state: LedgerState) -> None:
-    """Bring the changes into the sums of sessions, hours and totals."""
+    """Apply the pending changes to the sums of sessions and hours and to the totals."""
     changes, state.changes = state.changes.net(), Changes()
     adopted, state.adopted = state.adopted.net(), Changes()
     _apply_to_sessions(state, adopted)
@@ -244,7 +253,7 @@ def _apply_to_sessions(state: LedgerState, changes: Changes) -> None:
         record = state.sessions.change(session)
         record.models[model] = (record.models.get(model, ModelUsage()) + usage).bounded()
         if record.models[model].requests == 0:
-            del record.models[model]  # another session has a better claim to all of it
+            del record.models[model]  # all of its events moved to other sessions
         state.store.add_hourly(place, hourly_sums(usage))
     for (session, kind, name), number in changes.counts.items():
         if number:
@@ -265,7 +274,7 @@ def _add_count(record: SessionState, kind: str, name: str, number: int) -> None:
 
 
 def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
-    """Add what all sessions gained or lost together: an event that only moves adds nothing."""
+    """Add the differences summed over all sessions; an event that only moves adds nothing."""
     by_model: dict[tuple[str, str], ModelUsage] = {}
     by_project: dict[tuple[str, str], list[int]] = {}
     for (session, model, _), usage in changes.usage.items():
@@ -308,14 +317,17 @@ def _as_event(entry: Entry) -> UsageEvent:
 
 
 def _with_price(part: Entry, price: Price) -> Entry:
-    """Price an event of which only a part counts."""
+    """Return the counted part of an event with its price."""
     if part.cost is not None or not (part.requests or part.tokens.total):
         return part
     return msgspec.structs.replace(part, cost=price(_as_event(part)))
 
 
 def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
-    """Price what is now known better; what has been charged is never lowered."""
+    """Return a merged event with its price, recalculated if an input of the price changed.
+
+    The cost is never lower than before.
+    """
     if _priced_by(merged) == _priced_by(before):
         cost = before.cost
     else:
@@ -326,5 +338,5 @@ def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
 
 
 def _priced_by(entry: Entry) -> tuple[object, ...]:
-    """Return all that a price depends on."""
+    """Return all inputs of the price."""
     return (entry.tokens, entry.model, entry.speed, entry.time, entry.reported_cost)

@@ -11,7 +11,7 @@ class Lock:
     """An advisory lock on a file, held until `release` or the end of the process."""
 
     def __init__(self, path: Path) -> None:
-        """Lock the file at `path` later; nothing is opened yet."""
+        """Prepare the lock of the file at `path`; nothing is opened yet."""
         self._path = path
         self._descriptor: int | None = None
 
