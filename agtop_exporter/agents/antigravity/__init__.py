@@ -1,7 +1,7 @@
 """Antigravity: `~/.gemini/antigravity*/conversations/*`, and the database of the application.
 
-Not seen with a real Antigravity. Its files are not documented, but its programs contain descriptors
-of the messages in them; see tests/agents/antigravity/README. No key that holds credentials is read.
+Not tested with a real installation. The files are not documented, but Antigravity's programs
+contain descriptors of its messages; see tests/agents/antigravity/README. Credentials are not read.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in a conversation or in the application's database. Raises OSError."""
+    """Read a conversation or the application's database after a cursor. Raises OSError."""
     is_state = path.endswith(STATE)
     return state.read(path, cursor) if is_state else conversations.read(path, cursor)
 

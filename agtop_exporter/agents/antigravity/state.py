@@ -1,6 +1,6 @@
 """Reads Antigravity's list of conversations: titles, times and folders, but no tokens.
 
-The list is one value in the application's key-value table, of which only two keys are read.
+The list is one value in the application's key-value table. Only two keys of it are read.
 """
 
 import re
@@ -23,20 +23,20 @@ STATUS = "antigravityUnifiedStateSync.userStatus"
 TITLE_RANK = 4
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PLANS = ("pro", "enterprise", "free", "trial", "business")
-FOLDER_DEPTH = 4  # messages within messages
+FOLDER_DEPTH = 4  # maximum nesting of messages
 
 
 class Value(TableRow):
-    """The value of a row: text, or its bytes."""
+    """The value in a row: text or bytes."""
 
     value: object = None
 
 
 def conversations(data: bytes) -> dict[str, Fields]:
-    """Return the summaries in a list of conversations, by id.
+    """Return the summaries in a list of conversations, by conversation id.
 
-    An entry has an id and a value with the summary, in base64 or not. Data that is no list is
-    searched for ids, whose summaries are then empty.
+    An entry has an id and a summary, which can be encoded in base64. If the data is not such a
+    list, all ids in it are returned with empty summaries.
     """
     raw = protobuf.from_base64(data)
     try:
@@ -65,7 +65,10 @@ def _summary(entry: Fields) -> Fields:
 
 
 def update(session_id: str, summary: Fields) -> SessionUpdate:
-    """Return the session of a summary: field 1 is the title, messages with a time are times."""
+    """Return the update of a session. Field 1 of a summary is the title.
+
+    Every Timestamp in the summary extends the time span of the session.
+    """
     session = SessionUpdate(session_id=session_id)
     session.set_title(protobuf.text(summary, 1), TITLE_RANK)
     for number in summary:
@@ -91,7 +94,7 @@ def _folders(message: Fields, depth: int) -> Iterator[str]:
 
 
 def plan(data: bytes) -> str:
-    """Return the plan that the status contains as a separate word; "" if it contains none."""
+    """Return the name of the plan in the status data; "" if there is none."""
     status = protobuf.from_base64(data).decode("latin-1").lower()
     for name in PLANS:
         if re.search(rf"(?<![a-z]){name}(?![a-z])", status):
@@ -100,7 +103,7 @@ def plan(data: bytes) -> str:
 
 
 class SummaryParser(DatabaseParser[NoState]):
-    """The parser of the list of conversations; each conversation counts as a record."""
+    """The parser of the list of conversations. Each conversation counts as one record."""
 
     state_type = NoState
 
@@ -116,7 +119,7 @@ class SummaryParser(DatabaseParser[NoState]):
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read the list of conversations. Raises OSError."""
+    """Read the list of conversations after a cursor. Raises OSError."""
     return read_sqlite(NAME, SummaryParser, path, cursor)
 
 

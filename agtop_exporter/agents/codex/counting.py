@@ -1,7 +1,7 @@
-"""Which token figures of a Codex rollout are a new response, and what identifies it.
+"""Finds new responses in the token figures of a Codex rollout, and gives them keys.
 
-A `token_count` has the thread's running total and is often repeated. Newer versions also write one
-`token_usage_record` for each response; the token counts then add nothing.
+A `token_count` has the running total of the thread and is often repeated. Newer versions also write
+one `token_usage_record` per response; token counts then add nothing.
 """
 
 from operator import lt
@@ -10,7 +10,7 @@ from agtop_exporter.agents.codex.records import Payload, TokenInfo, TokenUsage
 from agtop_exporter.agents.codex.state import RolloutState
 from agtop_exporter.agents.codex.usage import added, growth, vector
 
-FIGURES = "%d:%d:%d:%d:%d:%d"  # of a usage, in the order of its fields
+FIGURES = "%d:%d:%d:%d:%d:%d"  # index in a usage, in the order of its fields
 
 
 def usage_of_record(payload: Payload, state: RolloutState) -> TokenUsage | None:
@@ -27,7 +27,7 @@ def usage_of_record(payload: Payload, state: RolloutState) -> TokenUsage | None:
 
 
 def usage_of_count(info: TokenInfo, state: RolloutState) -> TokenUsage | None:
-    """Return the usage by which a token_count has grown; None if it shows no new response."""
+    """Return the growth since the last token_count; None if there is no new response."""
     total = vector(info.total_token_usage)
     if _is_repeated(total, state):
         return None
@@ -39,12 +39,12 @@ def usage_of_count(info: TokenInfo, state: RolloutState) -> TokenUsage | None:
 
 
 def _is_repeated(total: tuple[int, ...], state: RolloutState) -> bool:
-    """Return whether a running total shows nothing new; note if it has started again."""
+    """Return whether a running total is not new; count in `state` if it has started again."""
     if not total or total == state.total:
         return bool(total)
     if any(map(lt, total, state.total)):
         if state.has_records:
-            return True  # the records are ahead of it
+            return True  # usage records have counted more than this total
         state.falls += 1
     return False
 
@@ -56,9 +56,9 @@ def record_key(payload: Payload) -> str:
 
 
 def count_key(usage: TokenUsage, owner: str, state: RolloutState) -> str:
-    """Return the event key of the response that `usage_of_count` has just found.
+    """Return the event key of the response that `usage_of_count` returned.
 
-    It has the figures, and a number where several responses can have the same figures.
+    The key contains the figures, and a number if several responses can have the same figures.
     """
     figures = FIGURES % (state.total or vector(usage))
     if not state.total:

@@ -1,4 +1,4 @@
-"""Copilot Chat in VS Code: `chatSessions/<id>.json`, or the log of its changes, `<id>.jsonl`."""
+"""Copilot Chat in VS Code: `chatSessions/<id>.json`, or a log of its changes, `<id>.jsonl`."""
 
 import re
 from collections.abc import Iterator
@@ -35,21 +35,22 @@ from agtop_exporter.reading.state import NoState
 
 NAME = "copilot"
 CUSTOM_RANK = 5
-PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)  # VS Code's ResponseModelState
+# values of VS Code's ResponseModelState
+PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)
 UNIQUE_ID = re.compile(r"^request_|[0-9a-f]{8}-[0-9a-f]{4}-")
 QUESTION = "questionCarousel"
 CALL = "toolInvocationSerialized"
 
 
 def seconds(milliseconds: float | None) -> float | None:
-    """Return a time in unix seconds; None if it is invalid."""
+    """Convert milliseconds to unix seconds; None if the value is invalid."""
     if milliseconds is None or not 0 < milliseconds < 1e14:  # noqa: PLR2004 - the year 5138
         return None
     return milliseconds / 1000
 
 
 def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
-    """Return the update of a document's session.
+    """Return the session update of a document.
 
     `changed_at`, the modification time of the file, is used if the document has no times.
     """
@@ -73,7 +74,7 @@ def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
     if requests:
         session.set_title(prompt_text(requests[0]), PROMPT_RANK)
         session.signal = signal_of(requests[-1])
-    for request in requests:  # the figures of a prompt are those of its last request to a model
+    for request in requests:  # a prompt has the figures of its last request to a model
         session.set_context_used(token_counts(request).input)
     session.set_title(chat.custom_title or "", CUSTOM_RANK)
     return session
@@ -92,21 +93,21 @@ def times_of(chat: Chat) -> Iterator[float]:
 
 
 def session_id_of(chat: Chat, path: str) -> str:
-    """Return the session id; in the oldest documents it is only in the name of the file."""
+    """Return the session id. The oldest documents have it only in the name of the file."""
     return chat.session_id or path.rpartition("/")[2].rpartition(".")[0]
 
 
 def prompt_text(request: Request) -> str:
-    """Return what the user typed."""
+    """Return the text that the user typed."""
     message = request.message
     return (message.text or "") if isinstance(message, Text) else message or ""
 
 
 def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
-    """Yield one event for each request.
+    """Yield one event per request.
 
-    The figures count once the request has ended, because only then the model is known. Without
-    figures no request to a model is counted: one prompt can make many.
+    A request is counted when it has ended, because its model is known only then. A prompt can cause
+    several requests to a model. Without figures their number is unknown, and none is counted.
     """
     requests = chat.requests or []
     for index, request in enumerate(requests):
@@ -128,14 +129,14 @@ def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
 
 
 def key_of(request: Request, session_id: str, index: int) -> str:
-    """Return the identity of a request; a copied chat keeps the ids that VS Code makes."""
+    """Return the event key of a request. Copied chats keep request ids that VS Code generated."""
     if request.request_id and UNIQUE_ID.search(request.request_id):
         return request.request_id
     return f"{session_id}:{request.request_id or index}"
 
 
 def token_counts(request: Request) -> TokenCounts:
-    """Return the largest figures of a prompt: some are those of its last request to a model."""
+    """Return the largest figures of a prompt, because some cover only its last request."""
     result = request.result or Result()
     metadata, usage = result.metadata or Metadata(), result.usage or ResultUsage()
     prompts = request.prompt_tokens, metadata.prompt_tokens, result.prompt_tokens
@@ -147,7 +148,7 @@ def token_counts(request: Request) -> TokenCounts:
 
 
 def model_of(request: Request, metadata: Metadata) -> str:
-    """Return the model of a response; where the editor selects it, that of the last round."""
+    """Return the model of a response; if the editor selects it, that of the last round."""
     selected = (request.model_id or "").removeprefix("copilot/")
     rounds = [each.model_id for each in metadata.tool_call_rounds or () if each.model_id]
     used = rounds[-1] if rounds and selected in ("", AUTO) else ""
@@ -155,27 +156,27 @@ def model_of(request: Request, metadata: Metadata) -> str:
 
 
 def has_ended(request: Request) -> bool:
-    """Return whether a request is complete."""
+    """Return whether a request has ended."""
     state = request.model_state.value if request.model_state else None
     return request.result is not None or state in (COMPLETE, CANCELLED, FAILED)
 
 
 def tool_calls(request: Request, metadata: Metadata) -> Iterator[tuple[str, str]]:
-    """Yield (id, name) of the tool calls in a response, otherwise of the rounds in its result."""
+    """Yield (id, name) of the tool calls in a response, or else in the rounds of its result."""
     shown = [part for part in request.response or () if part.kind == CALL]
     for index, part in enumerate(shown):
         yield part.tool_call_id or f"part {index}", tool_label(part.tool_id or "")
     if shown:
         return
     for number, round_ in enumerate(metadata.tool_call_rounds or ()):
-        if round_.tool_calls is None:  # a round exists only because of a call
+        if round_.tool_calls is None:  # each round has at least one call
             yield f"round {number}", tool_label("")
         for index, call in enumerate(round_.tool_calls or ()):
             yield call.id or f"round {number}.{index}", tool_label(call.name or "")
 
 
 def signal_of(request: Request) -> Signal:
-    """Return the signal of a session whose last request this is."""
+    """Return the signal of a session from its last request."""
     state = request.model_state.value if request.model_state else None
     detail = f"modelState={state}"
     details = request.result.error_details if request.result else None
@@ -193,18 +194,18 @@ def signal_of(request: Request) -> Signal:
 
 
 class DocumentParser(RecordParser[Chat, NoState]):
-    """The parser of a session that is one document."""
+    """The parser of a session that is stored as one document."""
 
     record = Chat
     state_type = NoState
 
     def feed(self, record: Chat, offset: int) -> None:  # noqa: ARG002 - of the interface
-        """Use the document."""
+        """Process the document."""
         add_chat(record, self.batch)
 
 
 class LogParser(RecordParser[Change, LogState]):
-    """The parser of a log of changes; it keeps the document that they make."""
+    """The parser of a log of changes. Its state has the document that results from the changes."""
 
     record = Change
     state_type = LogState
@@ -215,11 +216,11 @@ class LogParser(RecordParser[Change, LogState]):
         self.replay = Replay(state.document, batch)
 
     def feed(self, record: Change, offset: int) -> None:
-        """Make one change."""
+        """Apply one change to the document."""
         self.replay.apply(record, offset)
 
     def finish(self) -> None:
-        """Use the document as a whole; the ledger ignores what it already has."""
+        """Add all of the document; the ledger ignores events that it has already counted."""
         self.state.document = self.replay.chat
         if self.replay.chat is not None:
             add_chat(self.replay.chat, self.batch)
@@ -234,7 +235,7 @@ def add_chat(chat: Chat, batch: BatchBuilder) -> None:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one session if it has changed. Raises NotAFileError, or OSError."""
+    """Read one session if its file has changed. Raises NotAFileError, or OSError."""
     if path.endswith(".json"):
         return read_document(NAME, DocumentParser, path, cursor)
     return read_jsonl(NAME, LogParser, path, cursor)

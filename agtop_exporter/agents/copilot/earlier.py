@@ -1,4 +1,4 @@
-"""What a log shows of the processes before the session store has rows of its session."""
+"""Reads the usage in a log from before the session store had rows of its session."""
 
 from msgspec import field
 
@@ -11,22 +11,22 @@ from agtop_exporter.reading.state import encode_state, restore
 
 
 class EarlierState(LogState):
-    """The state of a log with the sums at the latest start of a process until a time."""
+    """Reader state with the sums at the start of the latest process before the time `until`."""
 
     until: float = 0.0  # unix seconds
-    passed: bool = False  # a record after that time was found: what follows may be a copy
+    passed: bool = False  # a record after `until` was read; later records can be copies
     started_at: float = 0.0
     earlier: Totals = field(default_factory=dict)
 
 
 class EarlierParser(LogParser):
-    """The parser of a log that remembers its sums when a process starts."""
+    """The parser of a log that stores the sums whenever a process starts."""
 
     state_type = EarlierState
     state: EarlierState
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after it."""
         time = record.timestamp.timestamp() if record.timestamp else 0.0
         self.state.passed = self.state.passed or time > self.state.until
         if record.type in STARTS and not self.state.passed:
@@ -36,9 +36,10 @@ class EarlierParser(LogParser):
 
 
 def usage_before(path: str, time: float) -> tuple[Totals, float]:
-    """Return the usage in a log before the process that was running at a time, and its start.
+    """Return (usage, time) up to the start of the process that was running at a time.
 
-    Times are in unix seconds. A log that has lost its first records shows nothing. Raises OSError.
+    Times are in unix seconds. The usage is empty if the first records of the log are missing.
+    Raises OSError.
     """
     state = EarlierState(until=time)
     cursor, more = Cursor(state=encode_state(state)), True

@@ -1,4 +1,4 @@
-"""What the messages of a session in a database show about the session as a whole."""
+"""Derives the signal and the effort of a session from its messages in a database."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,15 @@ from agtop_exporter.agents.opencode.queries import Queries
 from agtop_exporter.agents.opencode.records import seconds
 from agtop_exporter.model import SessionUpdate
 
-FIRST_MESSAGES = 20  # one of them is the prompt with the effort
+FIRST_MESSAGES = 20  # number of first messages; one of them is the prompt with the effort
 
 
 def conclude(
     session: SessionUpdate, context: Context, queries: Queries, tables: Sequence[str]
 ) -> None:
-    """Set the signal of a session from its newest message, and the effort from its first ones.
+    """Set the signal from the newest message of a session, and the effort from its first ones.
 
-    `tables` are the tables of messages that are in use.
+    `tables` are the tables of messages that are not empty.
     """
     newest = [
         (message, row)

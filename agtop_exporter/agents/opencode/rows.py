@@ -1,7 +1,4 @@
-"""The columns that are read of OpenCode's database.
-
-Nothing here does I/O.
-"""
+"""The columns of OpenCode's database that are read. Does no I/O."""
 
 from agtop_exporter.agents.opencode.events import Context
 from agtop_exporter.agents.opencode.records import seconds
@@ -27,7 +24,7 @@ class MessageRow(TableRow):
     id: str = ""
     session_id: str = ""
     type: str = ""
-    seq: int | None = None  # its place in the session; a copy in a fork keeps it
+    seq: int | None = None  # position in the session; a copy in a fork keeps it
     time_created: float | None = None
     data: str = ""
 
@@ -49,7 +46,7 @@ class PartRow(TableRow):
 
 
 class LogRow(TableRow):
-    """A row of `event`: what happened in a session, in the order of `seq`."""
+    """A row of `event`, the log of a session in the order of `seq`."""
 
     id: str = ""
     seq: int | None = None

@@ -1,4 +1,4 @@
-"""Turns the records of a Qwen Code transcript into events and session updates."""
+"""Converts the records of a Qwen Code transcript to events and session updates."""
 
 from typing import Unpack
 
@@ -23,22 +23,22 @@ from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import ReaderState
 
 CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
-UNPAIRED_RESPONSES = 32  # responses whose second record may still follow
+UNPAIRED_RESPONSES = 32  # number of responses whose second record may follow
 ASKING_TOOLS = frozenset({"ask_user_question", "exit_plan_mode"})
 GUARDED_TOOLS = frozenset(
     {"run_shell_command", "edit", "write_file"}
-)  # they ask first, and then run immediately
+)  # these tools ask for permission, and then run immediately
 
 
 class TranscriptState(ReaderState):
-    """What a parser keeps of a transcript between two reads."""
+    """The reader state of a transcript."""
 
     session_id: str = ""
     latest: float = 0.0  # unix seconds
     model: str = ""
-    # The type of the first record of a response, and its figures.
+    # (type of the first record, figures) of responses whose second record may follow.
     unpaired: list[tuple[str, Figures]] = field(default_factory=list)
-    # Calls whose result may still follow: id -> name.
+    # Names, by id, of calls whose result may follow.
     tools: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,7 +65,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         self.copied = False
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after it."""
         self.batch.unknown.observe(record.kind)
         self._select_session(record)
         if not self.session.work_in(record.cwd):
@@ -84,7 +84,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
     def _select_session(self, record: Record) -> None:
         """Set the session, its time, and whether the record is a copy."""
         state, session = self.state, self.session
-        if not self.parent:  # a subagent's records have the id of its parent
+        if not self.parent:  # records of a subagent have the session id of its parent
             state.session_id = record.session_id or state.session_id
         session.session_id = state.session_id or self.stem
         self.copied = record.forked_from is not None
@@ -99,10 +99,10 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
     # --- usage ------------------------------------------------------------------------------
 
     def _add_response(self, record: Record, usage: Usage, model: str, key: str) -> None:
-        """Count a response by the first of its two records, which share only their figures.
+        """Count a response from the first of its two records, which have only figures in common.
 
-        Nothing in a subagent's log counts: the telemetry in its parent's transcript has all of it,
-        each response once.
+        Responses in a subagent's log are not counted, because its parent's transcript has telemetry
+        of each of them.
         """
         figures = figures_of(usage, model)
         for index, (kind, others) in enumerate(self.state.unpaired):
@@ -112,7 +112,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         self.state.unpaired.append((record.type, figures))
         del self.state.unpaired[:-UNPAIRED_RESPONSES]
         if self.parent or (self.copied and record.type == "assistant"):
-            return  # its original is counted, and this copy has no telemetry
+            return  # the original is counted, and this copy has no telemetry record
         self._add_event(key, model=model, tokens=token_counts(usage), requests=1)
 
     def _handle_answer(self, record: Record, key: str) -> None:
@@ -136,7 +136,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
     def _set_progress(self, detail: str, kind: str) -> None:
         """Set the signal to waiting if a call waits for the user, otherwise to `kind`.
 
-        A guarded tool waits for permission until its result follows or a process of it is seen.
+        A tool that needs permission waits until its result follows or its process is found.
         """
         for name in self.state.tools.values():
             if name in ASKING_TOOLS | GUARDED_TOOLS:
@@ -166,7 +166,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             self._set_signal("idle", "system.rewind")
 
     def _add_subagent_response(self, event: UiEvent, model: str, key: str) -> None:
-        """Add a response to the subagent that asked for it; the subagent's log has its id."""
+        """Add a response to the session of the subagent that requested it."""
         name = f"agent-{event.subagent}"
         if not self.copied:
             subagent = self.batch.session(
