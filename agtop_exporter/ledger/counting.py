@@ -104,8 +104,9 @@ class Merging:
     def _counted_as(self, key: bytes, entry: Entry) -> bytes:
         """Return the key under which an event is stored; its own key if it is new.
 
-        Several events can have the same other key. It matches a stored event if both times are
-        close, or if exactly one of both is a copy, because copies can have another time.
+        Several events can share one of their further keys. Such a key matches a stored event only
+        if the two times are close, or if only one of the two is a copy, because copies can have
+        another time.
         """
         others = self._other_keys.get(key)
         if others is None or key in self._known or key in self._old:

@@ -57,7 +57,7 @@ class LedgerFile:
         """
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock.take()
+            self._lock.acquire()
             finish(self.path, "damaged")
             os.close(platforms.open_private(self.path))
             self._make_current()
@@ -155,7 +155,7 @@ class LedgerFile:
         if self.database is None:
             raise sqlite3.OperationalError("it is not open")
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock.take()
+        self._lock.acquire()
         with draft(self.path) as target:
             self.database.backup(target)
         finish(self.path, "replaced")

@@ -1,10 +1,9 @@
 """The ledger: totals, sessions and cursors in memory, stored in a SQLite file."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from agtop_exporter.labels import SeriesLimit
 from agtop_exporter.ledger import counting, recovery
 from agtop_exporter.ledger.counting import Price
 from agtop_exporter.ledger.rows import BAD_ROW
@@ -12,7 +11,8 @@ from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
-from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, SessionState
+from agtop_exporter.ledger.view import LedgerView
+from agtop_exporter.model import Batch, Cursor, ParseError, Series
 
 CHECKPOINT_EVENTS = 5_000  # writing so few events delays no scrape
 CHANGES_MAX = 100  # number of pending changes that are applied together
@@ -20,7 +20,7 @@ CHANGES_MAX = 100  # number of pending changes that are applied together
 T = TypeVar("T")
 
 
-class Ledger:
+class Ledger(LedgerView):
     """The totals, sessions and cursors. All changes of them go through this class."""
 
     def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
@@ -28,7 +28,7 @@ class Ledger:
 
         Raises AgtopError if another daemon writes to the same directory.
         """
-        self._news: list[str] = []
+        self._repairs: list[str] = []
         self._recovered: dict[str, bytes] = {}
         self._state = self._loaded(Store(directory, read_only=read_only))
 
@@ -55,79 +55,17 @@ class Ledger:
         """Close the file and release its lock. Changes that are not committed are lost."""
         self._state.store.close()
 
-    # --- what is known --------------------------------------------------------------------------
-
-    @property
-    def totals(self) -> dict[Series, int | float]:
-        """All counter series by name and labels. Their values never decrease."""
-        counting.apply(self._state)
-        return self._state.totals.values
-
-    @property
-    def sessions(self) -> Mapping[Key, SessionState]:
-        """All sessions by (agent, session id). The caller must not change them."""
-        counting.apply(self._state)
-        return self._state.sessions
-
-    @property
-    def session_counts(self) -> Mapping[str, int]:
-        """The number of sessions by agent."""
-        return self._state.sessions.count_by_agent
-
-    def folded_labels(self) -> dict[SeriesLimit, int]:
-        """Return how many models, tools and projects share the label value `other`."""
-        counting.apply(self._state)
-        return self._state.totals.folded()
-
-    @property
-    def cursors(self) -> dict[str, dict[str, Cursor]]:
-        """The cursors by agent and path, without reader state; `cursor` adds the state."""
-        return self._state.cursors
-
-    @property
-    def rate_limits(self) -> dict[tuple[str, str], RateLimit]:
-        """The latest record of each rate-limit window, by (agent, window)."""
-        return self._state.rate_limits
-
-    @property
-    def metadata(self) -> dict[str, bytes]:
-        """Stored values of other modules, by name."""
-        return self._state.metadata
-
-    @property
-    def warning(self) -> str:
-        """The reason why the ledger is not stored on disk; "" if it is."""
-        return self._state.store.warning
-
-    @property
-    def durable(self) -> bool | None:
-        """Whether the last commit is on disk; None if the ledger is not stored on disk."""
-        return self._state.store.durable
-
-    @property
-    def is_new(self) -> bool:
-        """Whether nothing has been counted yet."""
-        return not self.totals
-
-    def size_bytes(self) -> int:
-        """Return the size of the ledger on disk, in bytes."""
-        return self._state.store.size_bytes()
-
-    def problem(self) -> str:
-        """Check all pages of the ledger on disk; return a message about damage, or ""."""
-        return self.warning or self._state.store.damage()
-
-    def take_news(self) -> list[str]:
+    def take_repairs(self) -> list[str]:
         """Return messages about repairs since the last call."""
-        news, self._news = self._news, []
-        return news
+        repairs, self._repairs = self._repairs, []
+        return repairs
 
     def take_recovered(self) -> dict[str, bytes]:
         """Return stored metadata that became readable since the last call."""
         recovered, self._recovered = self._recovered, {}
         return recovered
 
-    # --- learning -------------------------------------------------------------------------------
+    # --- recording ------------------------------------------------------------------------------
 
     def record(
         self,
@@ -148,7 +86,7 @@ class Ledger:
             if record is not None and not record.project and record.facts.cwd:
                 record.project = project(record.facts.cwd)
         errors = batch.errors
-        refused = self._mending(lambda: counting.count(self._state, batch, price))
+        refused = self._with_repair(lambda: counting.count(self._state, batch, price))
         if refused:
             errors = (*errors, ParseError("negative", refused, batch.path))
         if len(state.changes.usage) >= CHANGES_MAX:
@@ -185,7 +123,7 @@ class Ledger:
 
         Raises OSError if the ledger cannot be read.
         """
-        return self._mending(lambda: self._state.cursor(agent, path))
+        return self._with_repair(lambda: self._state.cursor(agent, path))
 
     def set_cursor(self, agent: str, path: str, cursor: Cursor) -> None:
         """Store the cursor of a file."""
@@ -216,14 +154,14 @@ class Ledger:
 
     def reprice(self, price: Price) -> int:
         """Price the events that had no known price; return how many have a price now."""
-        return self._mending(lambda: counting.reprice(self._state, price))
+        return self._with_repair(lambda: counting.reprice(self._state, price))
 
     def roll_up(self, before: float) -> bool:
         """Store data from before a time in less detail; return whether more is left to do.
 
         Sums do not change, and old events are still recognized.
         """
-        return self._mending(lambda: self._state.store.roll_up(before))
+        return self._with_repair(lambda: self._state.store.roll_up(before))
 
     # --- committing -----------------------------------------------------------------------------
 
@@ -254,7 +192,7 @@ class Ledger:
         counting.apply(self._state)
         self._state.sessions.keep_floors()
         self._reopen()
-        self._mending(self._state.flush)
+        self._with_repair(self._state.flush)
         self._note_repair(self._state.store)
 
     @property
@@ -285,7 +223,7 @@ class Ledger:
         self._recovered = {} if state.generation else found
         self._state = stored
 
-    def _mending(self, action: Callable[[], T]) -> T:
+    def _with_repair(self, action: Callable[[], T]) -> T:
         """Run an action; if the file is damaged, repair it and run the action again."""
         try:
             return action()
@@ -300,7 +238,7 @@ class Ledger:
 
     def _note_repair(self, store: Store) -> None:
         if store.file is not None and store.file.repaired:
-            self._news.append(store.file.repaired)
+            self._repairs.append(store.file.repaired)
             store.file.repaired = ""
 
     @property
@@ -319,7 +257,7 @@ class Ledger:
         same = batch.more or batch.cursor.mtime_ns == counted.mtime_ns
         if batch.cursor.offset > counted.offset or not same:
             return False
-        self._mending(lambda: counting.restore(state, batch, price))
+        self._with_repair(lambda: counting.restore(state, batch, price))
         if not batch.more:
             state.to_restore.discard((batch.agent, batch.path))
         return True

@@ -15,7 +15,7 @@ class Lock:
         self._path = path
         self._descriptor: int | None = None
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Acquire the lock, unless this process holds it already.
 
         Raises AgtopError if another process holds it, OSError if the file cannot be created.

@@ -174,7 +174,7 @@ def floor_of(row: Row) -> tuple[int, TokenCounts, Cost]:
     return session, _tokens(row[1 : 1 + _TOKENS]), _cost(row[1 + _TOKENS :])
 
 
-# --- the rest -----------------------------------------------------------------------------------
+# --- cursors, totals, rate limits, metadata, hours --------------------------------------------
 
 
 def cursor_row(agent: str, path: str, cursor: Cursor) -> Row:

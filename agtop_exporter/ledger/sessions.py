@@ -69,7 +69,7 @@ class Sessions(Mapping[Key, SessionState]):
     # --- changing -------------------------------------------------------------------------------
 
     def load(self, found: Iterable[SessionState]) -> None:
-        """Add the stored sessions in order of their numbers. Those without an agent are lost."""
+        """Add the stored sessions by number. A session without an agent becomes a lost session."""
         for record in found:
             if record.agent:
                 self._add(record)

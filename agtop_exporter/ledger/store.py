@@ -89,12 +89,13 @@ class Store(StoredRows):
         try:
             file.open_for_reading()
         except (OSError, sqlite3.Error) as error:
-            self.warning = f"cannot use {file.path}: {_text(error)}; keeping the ledger in memory"
+            self._warn("use", file, error)
             return
         if reason is not None:
-            self.warning = (
-                f"cannot write {file.path}: {_text(reason)}; keeping the ledger in memory"
-            )
+            self._warn("write", file, reason)
+
+    def _warn(self, action: str, file: LedgerFile, error: Exception) -> None:
+        self.warning = f"cannot {action} {file.path}: {_text(error)}; keeping the ledger in memory"
 
     @property
     def durable(self) -> bool | None:
@@ -111,7 +112,7 @@ class Store(StoredRows):
         try:
             file.open_for_writing()
         except (OSError, sqlite3.Error, AgtopError) as error:
-            self.warning = f"cannot write {file.path}: {_text(error)}; keeping the ledger in memory"
+            self._warn("write", file, error)
             return None
         return file
 
@@ -131,9 +132,7 @@ class Store(StoredRows):
             self.file.read_intact_rows()
         except (OSError, sqlite3.Error) as obstacle:
             self.file.close()
-            self.warning = (
-                f"cannot use {self.file.path}: {_text(obstacle)}; keeping the ledger in memory"
-            )
+            self._warn("use", self.file, obstacle)
 
     def repair(self, error: Exception) -> set[str]:
         """Replace the damaged file; return the tables with missing rows."""
