@@ -65,7 +65,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     known_types: frozenset[str] = frozenset()
     """Record types that the reader handles. All other types are counted as format drift."""
     not_in_files: str = ""
-    """A sentence about usage that the agent's files do not contain."""
+    """Usage that the agent's files do not contain, as a phrase."""
     worktrees: Mapping[str, int] = {}
     """Folders in which the agent keeps worktrees, for project names.
 

@@ -37,7 +37,7 @@ class CompressedFile(PlainFile):
         self.limit = TEXT_BYTES + TEXT_RATIO * self.status.st_size
         self._position = 0  # offset in the text
         self._last = b""  # the result of the last `read`
-        self._given_back = b""  # decompressed text after the position
+        self._pushed_back = b""  # decompressed text after the position
         self._file = open(self._fd, "rb", closefd=False)  # noqa: SIM115 - closed by `close`
         options = {int(zstd.DecompressionParameter.window_log_max): WINDOW_LOG_MAX}
         self._text = zstd.ZstdFile(self._file, options=options)
@@ -56,10 +56,10 @@ class CompressedFile(PlainFile):
         """
         back = self._position - offset
         if 0 < back <= len(self._last):
-            self._given_back, self._position = self._last[-back:], offset
+            self._pushed_back, self._position = self._last[-back:], offset
         elif back > 0:
             self._text.seek(0)
-            self._given_back, self._position = b"", 0
+            self._pushed_back, self._position = b"", 0
         self._last = b""
         scratch = memoryview(bytearray(min(DISCARD_BYTES, max(0, offset - self._position))))
         while self._position < offset:
@@ -68,24 +68,24 @@ class CompressedFile(PlainFile):
 
     def read_into(self, buffer: memoryview) -> int:
         """Read text into a buffer and return the number of bytes; 0 at the end. Raises OSError."""
-        got = self._take_back(buffer) if self._given_back else self._decompress(buffer)
+        got = self._read_pushed_back(buffer) if self._pushed_back else self._decompress(buffer)
         self._position += got
         return got
 
-    def _take_back(self, buffer: memoryview) -> int:
-        text, self._given_back = self._given_back[: len(buffer)], self._given_back[len(buffer) :]
+    def _read_pushed_back(self, buffer: memoryview) -> int:
+        text, self._pushed_back = self._pushed_back[: len(buffer)], self._pushed_back[len(buffer) :]
         buffer[: len(text)] = text
         return len(text)
 
     def _decompress(self, buffer: memoryview) -> int:
         wanted = min(len(buffer), self.limit - self._position)
         try:
-            return self._text.readinto1(buffer[:wanted]) if wanted else self._excess()
+            return self._text.readinto1(buffer[:wanted]) if wanted else self._check_limit()
         except (zstd.ZstdError, EOFError):
             self.problem = "corrupt"
             return 0
 
-    def _excess(self) -> Literal[0]:
+    def _check_limit(self) -> Literal[0]:
         """Set `problem` if the text continues after the limit."""
         if self._text.read1(1):
             self.problem = "too_large"

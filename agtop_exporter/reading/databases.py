@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
@@ -75,12 +74,7 @@ class Database:
                 raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         self._cleanup.close()
         if kind is None and self._unlocked and not is_same_version(self._group.cursor(), self._now):
             raise DatabaseBusyError(errno.EAGAIN, "changed while it was read", self.path)
@@ -151,7 +145,7 @@ class Database:
         columns = self._selection(table, kind)
         if not columns or key not in self.columns(table):
             return
-        rowid, at_once = self._resume(table, watermark, key), -1
+        rowid, chunk_rows = self._resume(table, watermark, key), -1
         statement = (
             f"SELECT {columns}, rowid FROM {table} WHERE rowid > ? AND {matching} "  # noqa: S608 - constants
             "ORDER BY rowid LIMIT ?"
@@ -159,7 +153,7 @@ class Database:
         while True:
             before = rowid
             try:
-                for row in self._rows(statement, (rowid, at_once)):
+                for row in self._rows(statement, (rowid, chunk_rows)):
                     rowid = row[-1]
                     self._count(row)
                     value = self._converted(row, kind, at=rowid)
@@ -170,10 +164,10 @@ class Database:
                         return
             except sqlite3.DataError:
                 # The driver drops the row before an oversized one unless it fetches rows singly.
-                rowid = self._step_over(table, rowid) if at_once == 1 else rowid
-                at_once = 1 if at_once < 0 else -1
+                rowid = self._skip_oversized(table, rowid) if chunk_rows == 1 else rowid
+                chunk_rows = 1 if chunk_rows < 0 else -1
             else:
-                if at_once < 0 or rowid == before:
+                if chunk_rows < 0 or rowid == before:
                     return
 
     def _count(self, row: tuple[Any, ...]) -> None:
@@ -255,7 +249,7 @@ class Database:
         statement = f"SELECT 1 FROM {table} WHERE {key} = ? AND rowid > ?"  # noqa: S608 - constants
         return bool(self._execute(statement, (known_key, rowid)))
 
-    def _step_over(self, table: str, rowid: int) -> int:
+    def _skip_oversized(self, table: str, rowid: int) -> int:
         """Count the next row, which is too large, and return its row id."""
         self._errors.add("too_large", rowid)
         statement = f"SELECT min(rowid) FROM {table} WHERE rowid > ?"  # noqa: S608 - a constant
@@ -289,7 +283,7 @@ class Database:
                 self._fail(error)
                 return
             # Some text is not UTF-8: repeat the query with a slower decoder for the remaining rows.
-            connection.text_factory = _text
+            connection.text_factory = _decode_lenient
             yield from islice(self._rows(statement, values), count, None)
 
     def cursor(self, state: bytes) -> Cursor:
@@ -301,5 +295,5 @@ class Database:
         return msgspec.structs.replace(now, state=state)
 
 
-def _text(data: bytes) -> str:
+def _decode_lenient(data: bytes) -> str:
     return data.decode("utf-8", "replace")

@@ -28,6 +28,8 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+LATEST_MILLISECONDS = 1e14  # the year 5138
+
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """The exceptions that decoding raises. RecursionError means deep nesting."""
 
@@ -178,6 +180,13 @@ def _value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     value = json.loads(text.decode("utf-8", "replace"), strict=False)
     # only an escape can be a lone surrogate
     return _well_formed(value) if b"\\u" in text else value
+
+
+def seconds_of(milliseconds: float | None) -> float | None:
+    """Convert unix milliseconds to seconds; None if the value is missing or out of range."""
+    if milliseconds is None or not 0 < milliseconds < LATEST_MILLISECONDS:
+        return None
+    return milliseconds / 1000
 
 
 def usable_fields(value: object, kind: type[T]) -> T | None:

@@ -6,11 +6,12 @@ import os
 
 import msgspec
 
-from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.model import NANOSECONDS, Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Errors, decoder
+from agtop_exporter.reading.file_group import cursor_at
 from agtop_exporter.reading.files import open_regular
-from agtop_exporter.reading.lines import BLOCK_BYTES, NANOSECONDS
+from agtop_exporter.reading.lines import BLOCK_BYTES
 from agtop_exporter.reading.parsers import Record, RecordParser
 from agtop_exporter.reading.recovery import TRUNCATED, without_marks
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
@@ -53,14 +54,7 @@ def load_document(
         text, digest = _text(descriptor, status.st_size)
     finally:
         os.close(descriptor)
-    now = Cursor(
-        device=status.st_dev,
-        inode=status.st_ino,
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        offset=status.st_size,
-        fingerprint=cursor.fingerprint,
-    )
+    now = cursor_at(status, status.st_size, fingerprint=cursor.fingerprint)
     if text is None:
         errors.add("too_large", 0)
         return None, now

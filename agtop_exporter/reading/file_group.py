@@ -8,7 +8,7 @@ import stat
 
 import msgspec
 
-from agtop_exporter.model import Cursor
+from agtop_exporter.model import NANOSECONDS, Cursor
 from agtop_exporter.reading.files import NotAFileError
 
 
@@ -38,7 +38,7 @@ class FileGroup(msgspec.Struct, frozen=True):
             mtime_ns = max(mtime_ns, other.st_mtime_ns)
         fields = list(own)
         fields[stat.ST_SIZE] = size
-        fields[stat.ST_MTIME] = mtime_ns // 1_000_000_000
+        fields[stat.ST_MTIME] = mtime_ns // NANOSECONDS
         return os.stat_result(fields, {"st_mtime_ns": mtime_ns})
 
     def _status_of(self, companion: str) -> os.stat_result:
@@ -61,13 +61,22 @@ class FileGroup(msgspec.Struct, frozen=True):
         status = self.stat()
         if not stat.S_ISREG(status.st_mode):
             raise NotAFileError("not a regular file")
-        return Cursor(
-            device=status.st_dev,
-            inode=status.st_ino,
-            size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            offset=status.st_size,
-        )
+        return cursor_at(status, status.st_size)
+
+
+def cursor_at(
+    status: os.stat_result, offset: int, *, fingerprint: bytes = b"", state: bytes = b""
+) -> Cursor:
+    """Return the cursor at an offset of a file with this status."""
+    return Cursor(
+        device=status.st_dev,
+        inode=status.st_ino,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        offset=offset,
+        fingerprint=fingerprint,
+        state=state,
+    )
 
 
 def is_same_version(one: Cursor, other: Cursor) -> bool:

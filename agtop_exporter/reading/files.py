@@ -1,4 +1,7 @@
-"""Opens transcripts for reading. Only regular files are opened."""
+"""Opens transcripts for reading. Only regular files are opened.
+
+This module imports the standard library only, because the child process of `folders` uses it.
+"""
 
 import errno
 import os

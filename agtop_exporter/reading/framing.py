@@ -51,7 +51,7 @@ class Objects(Lines, frozen=True):
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
         """Yield (begin, end) of each object with a marker, in a text of complete objects."""
         find = text.find
-        opening, closing = _Needle(text, b"\n{\n"), _Needle(text, _CLOSING)
+        opening, closing = _ForwardSearch(text, b"\n{\n"), _ForwardSearch(text, _CLOSING)
         skipped = None
         begin = 0
         while (end := find(b"\n", begin)) >= 0:
@@ -71,12 +71,12 @@ _WITHIN = b" \t}"  # first characters of the lines inside an indented object
 _CLOSING = b"\n}\n"
 
 
-class _Needle:
+class _ForwardSearch:
     """Searches a text for a substring at increasing positions, in linear total time."""
 
-    def __init__(self, text: bytes, needle: bytes) -> None:
+    def __init__(self, text: bytes, substring: bytes) -> None:
         self._text = text
-        self._needle = needle
+        self._substring = substring
         self._found = -1
         self._ended = False
 
@@ -86,7 +86,7 @@ class _Needle:
         Each call must pass a position that is not smaller than the previous one.
         """
         if self._found < place and not self._ended:
-            self._found = self._text.find(self._needle, place)
+            self._found = self._text.find(self._substring, place)
             self._ended = self._found < 0
         return self._found
 

@@ -19,8 +19,6 @@ from agtop_exporter.reading.lines import LineReader, count_lines
 from agtop_exporter.reading.parsers import BlockParser, Record, RecordParser, State
 from agtop_exporter.reading.state import encode_state, restore
 
-NANOSECONDS = 1e9
-
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -89,7 +87,7 @@ def feed_each(
 
 
 def record_blocks(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T]]:
-    """Yield the records of one block of lines at a time. Damaged lines are recovered.
+    """Yield lists with the records of one block of lines each. Damaged lines are recovered.
 
     One call decodes all lines of a block. Such a call also accepts a record that spans several
     lines. If the number of records differs from the number of lines, each line is decoded alone, so

@@ -1,11 +1,11 @@
 """Reads the complete records of a growing text file after a cursor, with bounded memory."""
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Literal, Self
 
 from agtop_exporter.labels import ParseErrorReason, ResetReason
-from agtop_exporter.model import Cursor
+from agtop_exporter.model import NANOSECONDS, Cursor
+from agtop_exporter.reading.file_group import cursor_at
 from agtop_exporter.reading.framing import LINES, Lines
 from agtop_exporter.reading.recovery import SPACE, complete_end
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
@@ -15,7 +15,6 @@ BLOCK_BYTES = 256 * 1024
 BATCH_BYTES = 32 * 1024 * 1024  # a batch ends after the record that exceeds this size
 # a batch also ends after about this many lines: short lines take more time per byte
 BATCH_LINES = 100_000
-NANOSECONDS = 1e9
 
 _spare_buffers: list[bytearray] = []  # reused: allocating a buffer for each file costs time
 
@@ -57,12 +56,7 @@ class LineReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._file.close()
 
     @property
@@ -77,15 +71,8 @@ class LineReader:
 
     def cursor(self, state: bytes = b"") -> Cursor:
         """Return the cursor after the last record; `state` is the encoded reader state."""
-        return Cursor(
-            device=self._status.st_dev,
-            inode=self._status.st_ino,
-            size=self._status.st_size,
-            mtime_ns=self._status.st_mtime_ns,
-            offset=self.offset,
-            fingerprint=self._file.fingerprint(self.offset) if self.offset else b"",
-            state=state,
-        )
+        fingerprint = self._file.fingerprint(self.offset) if self.offset else b""
+        return cursor_at(self._status, self.offset, fingerprint=fingerprint, state=state)
 
     def __iter__(self) -> Iterator[memoryview]:
         for text, end in self.blocks():

@@ -27,12 +27,12 @@ SPACE = b" \t\r\n"
 NUL = 0
 TRUNCATED = "truncated"  # part of msgspec's message for a text that ends too early
 TRAILING = "trailing"  # part of msgspec's message for text after the first value
-BYTES_PER_BYTE = 4  # time limit: how often each byte is decoded on average
+DECODES_PER_BYTE = 4  # time limit: how often each byte is decoded on average
 ATTEMPT_BYTES = 128  # cost of each attempt to decode, in bytes decoded in the same time
 COMPARISON_BYTES = 16  # cost of a comparison of two record heads
 SPARE_BYTES = 16 * 1024  # additional time limit, for short texts
-HALVES_BYTES = 1024 * 1024  # maximum length of a record with a lone surrogate
-HALVES_MAX = 16  # maximum number of such records in one text
+SURROGATE_BYTES = 1024 * 1024  # maximum length of a record with a lone surrogate
+SURROGATES_MAX = 16  # maximum number of such records in one text
 DEEP_BYTES = 64 * 1024  # cost of an object that is nested too deeply
 
 _check = msgspec.json.Decoder(msgspec.Raw).decode
@@ -48,7 +48,7 @@ _HEAD = re.compile(
     rb'(?:\s*+(?:"(?:[^"\\\0]|\\.)*+"|[^\s",{}\[\]\0]++)\s*+,\s*+"((?:[^"\\\0]|\\.)*+)"\s*+:)?+'
 )
 _PLACE = re.compile(r"\(byte (\d+)\)")
-_HALF = re.compile(rb"\\u[dD]")  # perhaps a lone surrogate, which msgspec rejects
+_SURROGATE = re.compile(rb"\\u[dD]")  # perhaps a lone surrogate, which msgspec rejects
 
 Span = tuple[int, int]
 
@@ -88,8 +88,8 @@ class _Search:
         self._text = text
         self._view = memoryview(text)
         self._ended = ended
-        self._budget = BYTES_PER_BYTE * len(text) + SPARE_BYTES
-        self._halves_left = HALVES_MAX
+        self._budget = DECODES_PER_BYTE * len(text) + SPARE_BYTES
+        self._surrogates_left = SURROGATES_MAX
         self._found: list[Span] = []
 
     def run(self) -> list[Span]:
@@ -108,7 +108,7 @@ class _Search:
                 if not self._ended and error_at == len(text):
                     break  # the continuation may complete the object
                 at, trusted = self._after_torn(begin, error_at)
-            elif trusted or (self._byte_before(begin) not in b":,[" and self._is_alone(end)):
+            elif trusted or (self._byte_before(begin) not in b":,[" and self._ends_record(end)):
                 self._found.append((begin, end))
                 at, trusted = end, True
             elif not self._ended and self._skip(end) == len(text):
@@ -130,7 +130,7 @@ class _Search:
         near = self._text[max(0, at - 64) : at].rstrip(SPACE + BYTE_ORDER_MARK)
         return near[-1] if near else NUL
 
-    def _is_alone(self, end: int) -> bool:
+    def _ends_record(self, end: int) -> bool:
         """Return whether the end of the text, NUL bytes or another record follows an object."""
         following = self._skip(end)
         if following == len(self._text):
@@ -141,9 +141,9 @@ class _Search:
         """Return (end, 0) of the object at a position, or (0, position of the error)."""
         end, error_at = _decode(self._view, begin)
         self._budget -= (end or error_at) - begin + ATTEMPT_BYTES
-        if not end and self._halves_left and _HALF.search(self._text, begin, error_at):
-            self._halves_left -= 1
-            end = _decode_lenient(self._view[begin : begin + HALVES_BYTES])
+        if not end and self._surrogates_left and _SURROGATE.search(self._text, begin, error_at):
+            self._surrogates_left -= 1
+            end = _decode_lenient(self._view[begin : begin + SURROGATE_BYTES])
             end += begin if end else 0
         return end, error_at
 
@@ -163,7 +163,7 @@ class _Search:
                 end = 0
                 if other is not None and (own[2] is None or own[2] == other[2]):
                     end, _ = self._decode(at)
-                if end and self._is_alone(end):
+                if end and self._ends_record(end):
                     self._found.append((at, end))
                     return end, True
                 at = text.find(own[1], end or at + 1, error_at)

@@ -18,9 +18,9 @@ _SHORT_STRINGS = re.compile(
 class StringShortener:
     """Copies JSON text piece by piece and replaces long strings by an ellipsis.
 
-    A string is long if it exceeds LONG_STRING_BYTES. For speed, many strings are copied at once,
-    and then strings of up to 6208 bytes are kept. The replacement is not empty, because a parser
-    distinguishes an empty text from a text. A run of NUL bytes becomes one NUL byte and ends the
+    A string is long if it exceeds LONG_STRING_BYTES. Strings of up to 6208 bytes may be kept,
+    because many strings are copied at once. The replacement is not empty, because parsers
+    distinguish empty texts from others. A run of NUL bytes becomes one NUL byte and ends the
     string, because data is missing there. `overflow` is true if the shortened line is still too
     long: `line()` is then empty, and further pieces are ignored.
     """

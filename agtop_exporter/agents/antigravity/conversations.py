@@ -12,11 +12,11 @@ import msgspec
 
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.antigravity import history, messages, protobuf, steps
-from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, NANOSECONDS, Response, Step
+from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, Response, Step
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.agents.antigravity.state import NAME
 from agtop_exporter.agents.antigravity.steps import StepRow
-from agtop_exporter.model import NO_TOKENS, Batch, Cursor, SessionUpdate, TokenCounts
+from agtop_exporter.model import NANOSECONDS, NO_TOKENS, Batch, Cursor, SessionUpdate, TokenCounts
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.file_group import FileGroup

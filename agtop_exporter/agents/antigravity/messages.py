@@ -8,13 +8,12 @@ import msgspec
 
 from agtop_exporter.agents.antigravity import protobuf
 from agtop_exporter.agents.antigravity.protobuf import Fields
-from agtop_exporter.model import NO_TOKENS, TokenCounts
+from agtop_exporter.model import NANOSECONDS, NO_TOKENS, TokenCounts
 from agtop_exporter.paths import path_of_uri
 from agtop_exporter.reading.decoding import MAX_COUNT
 
 # a number of seconds between these is taken as a time
 EARLIEST, LATEST = 1_500_000_000, 10_000_000_000
-NANOSECONDS = 1_000_000_000
 INT_MAX = 2**31  # upper bound of step indices and model numbers
 
 # CortexStepGeneratorMetadata: one response.

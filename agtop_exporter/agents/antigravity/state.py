@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 from agtop_exporter.agents.antigravity import protobuf
-from agtop_exporter.agents.antigravity.messages import EARLIEST, LATEST, NANOSECONDS
+from agtop_exporter.agents.antigravity.messages import EARLIEST, LATEST
 from agtop_exporter.agents.antigravity.protobuf import Fields
-from agtop_exporter.model import Batch, Cursor, SessionUpdate
+from agtop_exporter.model import NANOSECONDS, Batch, Cursor, SessionUpdate
 from agtop_exporter.paths import path_of_uri
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.rows import TableRow
+from agtop_exporter.reading.key_values import value_of
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import NoState
 
@@ -24,12 +24,6 @@ TITLE_RANK = 4
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PLANS = ("pro", "enterprise", "free", "trial", "business")
 FOLDER_DEPTH = 4  # maximum nesting of messages
-
-
-class Value(TableRow):
-    """The value in a row: text or bytes."""
-
-    value: object = None
 
 
 def conversations(data: bytes) -> dict[str, Fields]:
@@ -109,8 +103,8 @@ class SummaryParser(DatabaseParser[NoState]):
 
     def read(self, database: Database) -> None:
         """Read the list and the plan."""
-        subscription = plan(_value(database, STATUS))
-        for session_id, summary in conversations(_value(database, SUMMARIES)).items():
+        subscription = plan(value_of(database, TABLE, STATUS))
+        for session_id, summary in conversations(value_of(database, TABLE, SUMMARIES)).items():
             session = update(session_id, summary)
             session.subscription = subscription
             session.data_path = self.path
@@ -121,11 +115,3 @@ class SummaryParser(DatabaseParser[NoState]):
 def read(path: str, cursor: Cursor) -> Batch:
     """Read the list of conversations after a cursor. Raises OSError."""
     return read_sqlite(NAME, SummaryParser, path, cursor)
-
-
-def _value(database: Database, key: str) -> bytes:
-    for row in database.find(TABLE, Value, where="key = ?", values=(key,), limit=1):
-        if isinstance(row.value, str):
-            return row.value.encode()
-        return row.value if isinstance(row.value, bytes) else b""
-    return b""

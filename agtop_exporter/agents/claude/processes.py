@@ -122,7 +122,7 @@ def read_registry(folder: Path) -> RegistryReading:
 
 
 def _entry(content: bytes) -> RegistryEntry:
-    """Decode one file. Raises ValueError, of which msgspec's errors are subclasses."""
+    """Decode one file. Raises ValueError, which includes the errors of msgspec."""
     process = _PROCESS.decode(content)
     ticks = str(process.proc_start)
     return RegistryEntry(

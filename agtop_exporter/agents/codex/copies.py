@@ -4,7 +4,8 @@ The rollout of a fork or a subagent can begin with a replay: copies of the recor
 Versions differ in which records they replay and whether the copies have new times. The end of a
 replay is found by these marks, the most reliable first:
 
-* ordinals: in newer versions the first record names the ordinal of the first own record;
+* ordinals: in newer versions the first record contains the ordinal of the first record that is not
+  a copy;
 * ids of turns, which are UUIDs of version 7 in newer versions and contain a time (RFC 9562, 5.7):
   turns of the origin are older than the thread;
 * the start time of a turn in `task_started`;
@@ -97,7 +98,7 @@ def _is_own(record: Record, state: RolloutState) -> bool:
 def _turn_begun_at(payload: Payload, moment: datetime, state: RolloutState) -> float | None:
     """Return the start of a record's turn in unix seconds; None if the record does not show it.
 
-    A start in full seconds may be up to one second early, so the end of that second is returned.
+    A start that is recorded in whole seconds is rounded up to the next second.
     """
     made = None
     if payload.turn_id and state.has_dated_ids:

@@ -10,7 +10,7 @@ WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}
 
 
 def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]:
-    """Return the windows that have a figure."""
+    """Return the rate limits of the windows whose used share is recorded."""
     return tuple(
         rate_limit(window, observed_at)
         for window in (limits.primary, limits.secondary)
@@ -19,7 +19,7 @@ def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]
 
 
 def rate_limit(window: Window, observed_at: float) -> RateLimit:
-    """Return the rate limit of a window at a time."""
+    """Convert a recorded window to a rate limit; `observed_at` is in unix seconds."""
     resets_at = window.resets_at
     if resets_at is None and window.resets_in_seconds is not None:
         resets_at = observed_at + window.resets_in_seconds

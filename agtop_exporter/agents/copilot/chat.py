@@ -28,6 +28,7 @@ from agtop_exporter.model import (
     UsageEvent,
 )
 from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.documents import read_document
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import RecordParser
@@ -40,13 +41,6 @@ PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)
 UNIQUE_ID = re.compile(r"^request_|[0-9a-f]{8}-[0-9a-f]{4}-")
 QUESTION = "questionCarousel"
 CALL = "toolInvocationSerialized"
-
-
-def seconds(milliseconds: float | None) -> float | None:
-    """Convert milliseconds to unix seconds; None if the value is invalid."""
-    if milliseconds is None or not 0 < milliseconds < 1e14:  # noqa: PLR2004 - the year 5138
-        return None
-    return milliseconds / 1000
 
 
 def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
@@ -63,7 +57,7 @@ def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
     if session.last_active is None:
         session.observe_time(changed_at)
         elapsed = sum(
-            seconds(request.result.timings.total_elapsed) or 0.0
+            seconds_of(request.result.timings.total_elapsed) or 0.0
             for request in requests
             if request.result and request.result.timings
         )
@@ -87,7 +81,7 @@ def times_of(chat: Chat) -> Iterator[float]:
         times.append(request.timestamp)
         times.append(request.model_state.completed_at if request.model_state else None)
     for milliseconds in times:
-        time = seconds(milliseconds)
+        time = seconds_of(milliseconds)
         if time is not None:
             yield time
 
@@ -119,7 +113,7 @@ def usage_events(chat: Chat, session_id: str) -> Iterator[UsageEvent]:
         yield UsageEvent(
             key=f"chat:{key_of(request, session_id, index)}",
             session_id=session_id,
-            time=seconds(request.timestamp) or seconds(chat.creation_date) or 0.0,
+            time=seconds_of(request.timestamp) or seconds_of(chat.creation_date) or 0.0,
             model=model if counted else "",
             tokens=tokens if counted else TokenCounts(),
             requests=1 if counted else 0,

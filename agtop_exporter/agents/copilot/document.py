@@ -233,7 +233,7 @@ def fields_of(kind: type[Shared]) -> dict[str, str]:
 
 
 def in_list(value: msgspec.Raw) -> msgspec.Raw:
-    """Return a list of one value, or of an empty object if the value was deleted."""
+    """Return a JSON list that contains only a value; `[{}]` if the value was deleted."""
     return msgspec.Raw(b"[%s]" % (bytes(value) or b"{}"))
 
 

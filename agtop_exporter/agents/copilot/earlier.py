@@ -20,7 +20,7 @@ class EarlierState(LogState):
 
 
 class EarlierParser(LogParser):
-    """The parser of a log that stores the sums whenever a process starts."""
+    """A parser of logs that stores the sums of the log whenever a process starts."""
 
     state_type = EarlierState
     state: EarlierState
@@ -36,7 +36,7 @@ class EarlierParser(LogParser):
 
 
 def usage_before(path: str, time: float) -> tuple[Totals, float]:
-    """Return (usage, time) up to the start of the process that was running at a time.
+    """Return the usage before the process that was running at a time, and the start of the process.
 
     Times are in unix seconds. The usage is empty if the first records of the log are missing.
     Raises OSError.

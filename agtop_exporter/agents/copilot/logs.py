@@ -31,7 +31,7 @@ class Log(msgspec.Struct, frozen=True):
 
 
 def session_id_of(path: str) -> str:
-    """Return the session id: the name of the log's folder, or of the log in the oldest versions."""
+    """Return the session id: the name of the log's folder, or of the log itself in old versions."""
     folder, _, name = path.rpartition("/")
     return folder.rpartition("/")[2] if name == LOG else name.removesuffix(".jsonl")
 

@@ -20,6 +20,7 @@ from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import decoder
+from agtop_exporter.reading.key_values import value_of
 from agtop_exporter.reading.rows import TableRow, Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
@@ -47,12 +48,6 @@ class Key(TableRow):
     """The key of a row. Values are read only where needed, because most are long."""
 
     key: str = ""
-
-
-class Value(TableRow):
-    """The value of a row: text or bytes."""
-
-    value: object = None
 
 
 class DatabaseState(ReaderState):
@@ -112,8 +107,8 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
 
     def _value(self, key: str) -> memoryview | None:
         value = value_of(self.database, TABLE, key)
-        self.database.bytes_read += len(value) if value is not None else 0
-        return value
+        self.database.bytes_read += len(value)
+        return memoryview(value) if value else None
 
     def _look_up(self, composer_id: str) -> Conversation:
         if composer_id not in self._known:
@@ -189,18 +184,9 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
             session.observe_time(time)
 
 
-def value_of(database: Database, table: str, key: str) -> memoryview | None:
-    """Return the value of a key as bytes; None if there is none or it has another type."""
-    for row in database.find(table, Value, where="key = ?", values=(key,), limit=1):
-        text = row.value.encode() if isinstance(row.value, str) else row.value
-        return memoryview(text) if isinstance(text, bytes) else None
-    return None
-
-
 def subscription(database: Database) -> str:
     """Return the name of the subscription; "" if unknown."""
-    value = value_of(database, SETTINGS, MEMBERSHIP)
-    plan = value.tobytes().decode("utf-8", "replace").strip().strip('"') if value else ""
+    plan = value_of(database, SETTINGS, MEMBERSHIP).decode("utf-8", "replace").strip().strip('"')
     return SUBSCRIPTIONS.get(plan.lower(), plan)
 
 

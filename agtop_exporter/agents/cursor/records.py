@@ -34,7 +34,7 @@ class FolderUri(msgspec.Struct, rename="camel"):
 
 
 class Workspace(msgspec.Struct):
-    """The folder that was open in the window; "" or only an id if there was none."""
+    """The workspace of a window: a folder or its URI, or None without an open folder."""
 
     uri: FolderUri | str | None = None
 

@@ -179,8 +179,8 @@ def _directories(slug: str, below: str) -> Iterator[str]:
 def _folders(directory: str, _changed_at: int, _links: int) -> list[tuple[str, str]]:
     """Return (name in a slug, path) of the folders in a directory.
 
-    The other arguments are part of the cache key. They change when a folder is added or removed:
-    the number of links does on most file systems, because each folder adds a link.
+    The result is cached. `_changed_at` and `_links`, the modification time and the number of links
+    of the directory, change when a folder is added or removed.
     """
     with os.scandir(directory) as entries:
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]

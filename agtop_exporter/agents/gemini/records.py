@@ -64,7 +64,7 @@ class Message(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Conversation(msgspec.Struct, gc=False, rename=_wire_name):
-    """A session: a whole document, the first record of a file, or a change of it."""
+    """The facts of a session: a whole document, the first line of a file, or a later change."""
 
     session_id: str | None = None
     start_time: Moment | None = None

@@ -20,7 +20,7 @@ import msgspec
 from agtop_exporter.agents.gemini import chat
 from agtop_exporter.agents.gemini.places import chats
 from agtop_exporter.agents.gemini.records import Tokens, token_counts, tool_name
-from agtop_exporter.model import Batch, Cursor, SessionUpdate
+from agtop_exporter.model import NANOSECONDS, Batch, Cursor, SessionUpdate
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Count, Moment
 from agtop_exporter.reading.framing import Objects
@@ -36,7 +36,6 @@ CHECK = "conseca-"  # prefix of the prompt ids of such requests that have the ro
 REMEMBERED_SESSIONS = 1000
 NAMED = re.compile(rf"/session-[^/]*-[0-9a-f]{{8}}\.jsonl?$|/{chat.UUID.pattern}\.jsonl?$")
 EARLY_SECONDS = 5.0  # a request can precede the start of its transcript by this time
-NANOSECONDS = 1_000_000_000
 
 
 class Event(msgspec.Struct, gc=False):
@@ -63,7 +62,7 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def tokens(self) -> Tokens:
-        """The figures in the form of a transcript."""
+        """The figures as `Tokens`, the form that they have in a transcript."""
         return Tokens(
             input=self.input_token_count,
             output=self.output_token_count,

@@ -26,7 +26,7 @@ from agtop_exporter.agents.opencode.events import (
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
 from agtop_exporter.agents.opencode.queries import SESSIONS, V1_MESSAGES, V2_MESSAGES, Queries
-from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part, seconds
+from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part
 from agtop_exporter.agents.opencode.rows import LogRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.agents.opencode.sessions import Sessions
 from agtop_exporter.agents.opencode.usage import (
@@ -39,6 +39,7 @@ from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
+from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
@@ -162,7 +163,7 @@ class TableParser(DatabaseParser[DatabaseState]):
                     self._describe(row)
 
     def _describe(self, row: SessionRow) -> None:
-        updated = seconds(row.time_updated)
+        updated = seconds_of(row.time_updated)
         if updated is not None:
             self.state.updated = max(self.state.updated, row.time_updated or 0.0)
         if not row.id:
@@ -173,7 +174,7 @@ class TableParser(DatabaseParser[DatabaseState]):
             context,
             directory=row.directory,
             title=row.title,
-            created=seconds(row.time_created),
+            created=seconds_of(row.time_created),
             updated=updated,
         )
         model = self.queries.model(row.model)
@@ -264,7 +265,7 @@ class TableParser(DatabaseParser[DatabaseState]):
             return
         if part.state is None or part.state.status in UNSETTLED:
             self._remember("part", row.id)
-        created = seconds(row.time_created) or 0.0
+        created = seconds_of(row.time_created) or 0.0
         self._add_call(part, context, row.message_id or row.id, created)
 
     def _handle_step(self, message_id: str) -> None:

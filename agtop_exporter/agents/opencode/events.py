@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.opencode.records import Message, Part, seconds
+from agtop_exporter.agents.opencode.records import Message, Part
 from agtop_exporter.model import Signal, UsageEvent
+from agtop_exporter.reading.decoding import seconds_of
 
 NAME = "opencode"
 # Versions whose output includes reasoning. Preview builds of any age are 0.0.0.
@@ -66,7 +67,7 @@ def tool_event(part: Part, context: Context, message_id: str, time: float) -> Us
         or state.status not in ("running", "completed", "error")
     ):
         return None
-    start = seconds(state.time.start if state.time else None)
+    start = seconds_of(state.time.start if state.time else None)
     call = (part.call_id or part.id or message_id, tool_label(part.tool or part.name or ""))
     origin = f"{start:.3f}" if start else message_id
     return UsageEvent(

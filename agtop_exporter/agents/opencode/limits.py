@@ -41,7 +41,7 @@ def _windows(headers: Mapping[str, str], observed_at: float) -> Iterator[RateLim
 def _hit(
     headers: Mapping[str, str], windows: tuple[RateLimit, ...], observed_at: float
 ) -> Iterator[RateLimit]:
-    """Yield the limit that was exceeded, if any. The headers alone do not show this."""
+    """Yield the limit that was exceeded, if any. Other responses also have these headers."""
     rejected = headers.get(f"{HEADER}status") == "rejected"
     if not rejected and all((limit.used_ratio or 0) < 1 for limit in windows):
         return

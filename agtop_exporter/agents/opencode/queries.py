@@ -141,7 +141,10 @@ class Queries:
     def ordered(
         self, table: str, session_id: str, direction: str, *, limit: int, containing: str = ""
     ) -> Iterator[tuple[MessageRow, Message]]:
-        """Yield the first or last `limit` messages of a session, if they contain a text."""
+        """Yield messages with a text, among the first or last `limit` messages of a session.
+
+        `direction` is ASC for the first messages and DESC for the last ones.
+        """
         timed = "time_created" in self._database.columns(table)
         order = f"time_created {direction}, id {direction}" if timed else f"rowid {direction}"
         chosen = f"SELECT rowid FROM {table} WHERE session_id = ? ORDER BY {order} LIMIT {limit}"  # noqa: S608 - constants

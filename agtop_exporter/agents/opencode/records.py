@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agtop_exporter.reading.decoding import Count
+from agtop_exporter.reading.decoding import Count, seconds_of
 
 KNOWN_TYPES = frozenset(  # roles of messages, and types of parts
     {"agent-switched", "assistant", "compaction", "idle", "model-switched", "shell", "skill"}
@@ -144,7 +144,7 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
     @property
     def created(self) -> float:
         """The creation time in unix seconds; 0 if unknown."""
-        return seconds(self.time.created if self.time else None) or 0.0
+        return seconds_of(self.time.created if self.time else None) or 0.0
 
     @property
     def model_name(self) -> str:
@@ -177,10 +177,3 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
             and self.error is None
             and completed is None
         )
-
-
-def seconds(milliseconds: float | None) -> float | None:
-    """Convert milliseconds to unix seconds; None if the value is missing or out of range."""
-    if milliseconds is None or not 0 < milliseconds < 1e14:  # noqa: PLR2004 - the year 5138
-        return None
-    return milliseconds / 1000

@@ -1,7 +1,7 @@
 """The columns of OpenCode's database that are read. Does no I/O."""
 
 from agtop_exporter.agents.opencode.events import Context
-from agtop_exporter.agents.opencode.records import seconds
+from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.rows import TableRow
 
 
@@ -59,6 +59,6 @@ def as_context(row: SessionRow) -> Context:
     return Context(
         session_id=row.id,
         parent_id=row.parent_id,
-        created=seconds(row.time_created) or 0.0,
+        created=seconds_of(row.time_created) or 0.0,
         version=row.version,
     )

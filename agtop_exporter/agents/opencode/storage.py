@@ -31,7 +31,6 @@ from agtop_exporter.agents.opencode.records import (
     Message,
     Part,
     Times,
-    seconds,
 )
 from agtop_exporter.agents.opencode.sessions import Sessions
 from agtop_exporter.agents.opencode.usage import requests_of, usage_events
@@ -39,6 +38,7 @@ from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.documents import load_document
 from agtop_exporter.reading.file_group import FileGroup, is_same_version
 from agtop_exporter.reading.files import NotAFileError
@@ -191,7 +191,7 @@ class _SessionReader:
 
     def _describe(self, session: SessionFile) -> None:
         times = session.time or Times()
-        created, updated = seconds(times.created), seconds(times.updated)
+        created, updated = seconds_of(times.created), seconds_of(times.updated)
         self.context = Context(
             session_id=session.id or self.context.session_id,
             parent_id=session.parent_id or "",

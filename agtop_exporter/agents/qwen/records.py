@@ -89,7 +89,7 @@ class UiEvent(msgspec.Struct, gc=False):
 
     @property
     def usage(self) -> Usage:
-        """The figures in the form of an answer."""
+        """The figures as a `Usage`, the form that they have in an answer."""
         return Usage(
             prompt_token_count=self.input_token_count,
             tool_use_prompt_token_count=self._tool_use(),
