@@ -4,8 +4,8 @@ Each refresh commits its cursors, event keys, sessions and totals in one transac
 loses or repeats nothing. Nothing here reads a transcript, a price table or the clock.
 """
 
-from agtop_exporter.ledger.counting import Price
 from agtop_exporter.ledger.ledger import Ledger
+from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
 from agtop_exporter.ledger.state import WINDOWS_MAX

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agtop_exporter.ledger import counting, recovery
-from agtop_exporter.ledger.counting import Price
+from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState

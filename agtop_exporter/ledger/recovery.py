@@ -7,7 +7,8 @@ If one of them has lost rows, its sums are calculated from another one. Totals n
 from collections import Counter
 
 from agtop_exporter.ledger.changes import Changes
-from agtop_exporter.ledger.counting import Merging, Price, apply, hourly_sums
+from agtop_exporter.ledger.counting import apply, hourly_sums
+from agtop_exporter.ledger.merging import Merging, Price
 from agtop_exporter.ledger.moves import lack
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
