@@ -124,6 +124,11 @@ def walk(
                     linked.append((entry.path, depth_left - 1, entry))
 
 
+def named_files(directory: Path | str, name: str, *, depth: int = 0) -> Iterator[os.DirEntry[str]]:
+    """List the regular files with a name, at most `depth` directories below."""
+    return (entry for entry in walk(directory, suffix=name, depth=depth) if entry.name == name)
+
+
 def _entries(path: str) -> list[os.DirEntry[str]] | None:
     """Return the entries of a directory; None without read permission."""
     try:

@@ -17,7 +17,7 @@ from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.database_files import openable
 from agtop_exporter.reading.decoding import Errors, usable_fields
-from agtop_exporter.reading.file_group import FileGroup, is_same_version
+from agtop_exporter.reading.file_group import database_group, is_same_version
 from agtop_exporter.reading.lines import BATCH_BYTES
 from agtop_exporter.reading.rows import TableRow, Watermark
 
@@ -57,7 +57,7 @@ class Database:
         self._batch_bytes = batch_bytes
         self._columns: dict[str, frozenset[str]] = {}
         self._selections: dict[tuple[str, type[TableRow]], str] = {}
-        self._group = FileGroup(path, (f"{path}-wal",))
+        self._group = database_group(path)
         self._now = self._group.cursor()
         self._unlocked = False  # `__exit__` then checks that no file changed during the read
         self._broken = False

@@ -64,6 +64,11 @@ class FileGroup(msgspec.Struct, frozen=True):
         return cursor_at(status, status.st_size)
 
 
+def database_group(path: str) -> FileGroup:
+    """Return a SQLite database with its journal, which can contain most of the data."""
+    return FileGroup(path, (f"{path}-wal",))
+
+
 def cursor_at(
     status: os.stat_result, offset: int, *, fingerprint: bytes = b"", state: bytes = b""
 ) -> Cursor:

@@ -7,10 +7,10 @@ contain descriptors of its messages; see tests/agents/antigravity/README. Creden
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, application_folders, walk
+from agtop_exporter.agents import Agent, Entry, Environment, application_folders, named_files, walk
 from agtop_exporter.agents.antigravity import conversations, state
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.file_group import database_group
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 
 STATE = "state.vscdb"
@@ -30,12 +30,11 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 def files(root: Path) -> Iterator[Entry]:
     """List the conversations of a folder, or the database of the application."""
     if root.name == "globalStorage":
-        for entry in walk(root, suffix=STATE, depth=0):
-            if entry.name == STATE:
-                yield FileGroup(entry.path, (f"{entry.path}-wal",))
+        for entry in named_files(root, STATE):
+            yield database_group(entry.path)
     else:
         for entry in walk(root, suffix=".db", depth=0):
-            yield FileGroup(entry.path, (f"{entry.path}-wal",))
+            yield database_group(entry.path)
         yield from walk(root, suffix=".pb", depth=0)
 
 

@@ -15,6 +15,7 @@ from agtop_exporter.agents import (
     application_folders,
     is_folder,
     listed_roots,
+    named_files,
     named_path,
     walk,
 )
@@ -23,7 +24,7 @@ from agtop_exporter.agents.copilot.logs import FOLDER, LOG
 from agtop_exporter.agents.copilot.processes import SIGNATURE
 from agtop_exporter.agents.copilot.rows import STORE
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.file_group import database_group
 
 EDITORS = ("Code", "Code - Insiders", "Code - OSS", "VSCodium", "VSCodium - Insiders")
 PACKAGES = (  # settings of editors that are installed by Flatpak and Snap
@@ -77,10 +78,9 @@ def files(root: Path) -> Iterator[Entry]:
     """List the logs, store and telemetry of the tool, or the chats of an editor."""
     logs = root / FOLDER  # the oldest versions wrote `<id>.jsonl` here
     yield from walk(logs, suffix=".jsonl", depth=0)
-    yield from (entry for entry in walk(logs, suffix=LOG, depth=1) if entry.name == LOG)
-    for entry in walk(root, suffix=STORE, depth=0):
-        if entry.name == STORE:
-            yield FileGroup(entry.path, (f"{entry.path}-wal",))
+    yield from named_files(logs, LOG, depth=1)
+    for entry in named_files(root, STORE):
+        yield database_group(entry.path)
     yield from walk(root / "otel", suffix=".jsonl", depth=0)
     for folder in folders(root / "workspaceStorage"):
         yield from chats(Path(folder, "chatSessions"))

@@ -14,12 +14,13 @@ from agtop_exporter.agents import (
     Environment,
     application_folders,
     listed_roots,
+    named_files,
     walk,
 )
 from agtop_exporter.agents.cursor import database, transcripts
 from agtop_exporter.agents.cursor.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.file_group import database_group
 
 STATE = "state.vscdb"
 
@@ -36,9 +37,8 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 def files(root: Path) -> Iterator[Entry]:
     """List the transcripts of a folder of projects, or the database of the application."""
     if root.name == "globalStorage":
-        for entry in walk(root, suffix=STATE, depth=0):
-            if entry.name == STATE:
-                yield FileGroup(entry.path, (f"{entry.path}-wal",))
+        for entry in named_files(root, STATE):
+            yield database_group(entry.path)
     else:
         for entry in walk(root, suffix=".jsonl", depth=MAX_DEPTH):
             if transcripts.FOLDER in Path(entry.path).parts:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import MAX_DEPTH, Environment, is_folder, listed_roots, named_path, walk
+from agtop_exporter.agents import (
+    MAX_DEPTH,
+    Environment,
+    is_folder,
+    listed_roots,
+    named_files,
+    named_path,
+    walk,
+)
 from agtop_exporter.credentials import selected_sign_in
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import read_head
@@ -62,9 +70,9 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
     """List the transcripts and the telemetry file of a data directory, or one named file."""
     if root.is_dir():
         yield from chats(root)
-        yield from _named(root, TELEMETRY)
+        yield from named_files(root, TELEMETRY)
     else:
-        yield from _named(root.parent, root.name)
+        yield from named_files(root.parent, root.name)
 
 
 def chats(base: Path) -> Iterator[os.DirEntry[str]]:
@@ -97,10 +105,6 @@ def parent_of(path: str) -> str:
     """
     found = IN_CHATS.search(path)
     return (found[2] or "") if found else ""
-
-
-def _named(directory: Path, name: str) -> Iterator[os.DirEntry[str]]:
-    return (entry for entry in walk(directory, suffix=name, depth=0) if entry.name == name)
 
 
 def settings(base: Path) -> Settings:

@@ -13,7 +13,7 @@ from agtop_exporter.agents.opencode.events import NAME
 from agtop_exporter.agents.opencode.processes import SIGNATURE
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.file_group import FileGroup, database_group
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
@@ -41,11 +41,6 @@ def files(root: Path) -> Iterator[FileGroup]:
         yield from storage.files(root)
     elif root.is_file():
         yield database_group(str(root))
-
-
-def database_group(path: str) -> FileGroup:
-    """Return a database with its journal, which can contain most of the data."""
-    return FileGroup(path, (f"{path}-wal",))
 
 
 def read(path: str, cursor: Cursor) -> Batch:
