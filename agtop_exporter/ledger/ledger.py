@@ -196,7 +196,7 @@ class Ledger(LedgerView):
         self._note_repair(self._state.store)
 
     @property
-    def wants_checkpoint(self) -> bool:
+    def needs_checkpoint(self) -> bool:
         """Whether the changes in memory should be written before the end of the refresh."""
         return self._state.store.waiting_events() >= CHECKPOINT_EVENTS
 
@@ -208,7 +208,7 @@ class Ledger(LedgerView):
         file = state.store.reopened()
         if file is None:
             return
-        stored = self._loaded(Store.over(file))
+        stored = self._loaded(Store.for_file(file))
         if stored.generation == state.generation and not file.incomplete:
             state.store.use(file)  # the file has the state that was read at the start
             return

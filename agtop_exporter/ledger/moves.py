@@ -51,7 +51,7 @@ def _figures(usage: ModelUsage) -> list[int]:
     return [usage.requests, *astuple(usage.tokens), *astuple(usage.cost)]
 
 
-def lack(totals: Totals, least: Totals) -> bool:
+def has_less(totals: Totals, least: Totals) -> bool:
     """Return whether `totals` have fewer requests or tokens than `least`.
 
     The values of all models of an agent are added first, because usage can move between models.

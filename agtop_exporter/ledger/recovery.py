@@ -9,7 +9,7 @@ from collections import Counter
 from agtop_exporter.ledger.changes import Changes
 from agtop_exporter.ledger.counting import apply, hourly_sums
 from agtop_exporter.ledger.merging import Merging, Price
-from agtop_exporter.ledger.moves import lack
+from agtop_exporter.ledger.moves import has_less
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import Totals
@@ -32,7 +32,7 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
     if incomplete & OF_SESSIONS:
         _add_up_sessions(state)
     least = _totals_of(state)
-    if "totals" in incomplete or lack(state.totals, least):
+    if "totals" in incomplete or has_less(state.totals, least):
         state.totals.raise_to(least)
     after_damage(state, incomplete)
     # lost facts of sessions are only in the transcripts, so all files are read again
@@ -103,7 +103,7 @@ def _raise_count(record: SessionState, kind: str, name: str, number: int) -> Non
 
 def _totals_of(state: LedgerState) -> Totals:
     """Return the minimum of each total according to the sums of the sessions."""
-    least = state.totals.like()
+    least = state.totals.empty_copy()
     counts: Counter[tuple[str, str, str]] = Counter()
     models: dict[tuple[str, str], ModelUsage] = {}
     for record in state.sessions.values():

@@ -48,7 +48,7 @@ class Store(StoredRows):
             self._open(self.file)
 
     @classmethod
-    def over(cls, file: LedgerFile) -> "Store":
+    def for_file(cls, file: LedgerFile) -> "Store":
         """Return a store for a file that is open for writing."""
         store = cls()
         store.file, store._directory = file, file.path.parent

@@ -64,7 +64,7 @@ class Totals:
                 self.changed.add(series)
         self._labels.clear()
 
-    def like(self) -> "Totals":
+    def empty_copy(self) -> "Totals":
         """Return empty totals that fold the same label values."""
         other = Totals()
         families = {series[:2] for series in self.values if len(series) > 2}  # noqa: PLR2004 - family, agent, label

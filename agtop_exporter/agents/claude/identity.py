@@ -84,7 +84,7 @@ class Responses:
         if not self._open:
             return None
         response = self._open.get(self._open_name(session, name))
-        if response is None or not response.goes_on(request_id, usage, has_id=bool(name)):
+        if response is None or not response.is_continued_by(request_id, usage, has_id=bool(name)):
             return None
         if response.is_after(record.seconds) and usage.prompt != response.usage.prompt:
             return None

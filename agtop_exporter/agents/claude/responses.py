@@ -59,7 +59,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         """Return whether this response began after a time, given in unix seconds."""
         return 0 < time < self.time
 
-    def goes_on(self, request_id: str | None, usage: Usage, *, has_id: bool) -> bool:
+    def is_continued_by(self, request_id: str | None, usage: Usage, *, has_id: bool) -> bool:
         """Return whether a line continues this response, if other responses can have the same ids.
 
         The lines of one response follow each other, with only tool results between them, and have
@@ -99,7 +99,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
             model,
             tokens,
             requests=1,
-            tools=each_once(self.tools) if first else NO_CALLS,
+            tools=without_duplicates(self.tools) if first else NO_CALLS,
             copied=self.copied,
             speed=speed or "",
             other_keys=self.other_keys if first else (),
@@ -126,6 +126,6 @@ class SessionRead:
     last: datetime | None = None
 
 
-def each_once(calls: Calls) -> Calls:
+def without_duplicates(calls: Calls) -> Calls:
     """Return the calls without duplicates, because several lines repeat a call."""
     return calls if len(calls) < 2 else tuple(dict(calls).items())  # noqa: PLR2004 - two

@@ -31,7 +31,7 @@ class EarlierParser(LogParser):
         self.state.passed = self.state.passed or time > self.state.until
         if record.type in STARTS and not self.state.passed:
             self.state.started_at = time
-            self.state.earlier = self.state.sums() if self.state.knows_all else {}
+            self.state.earlier = self.state.sums() if self.state.has_whole_session else {}
         super().feed(record, offset)
 
 

@@ -58,7 +58,7 @@ def find_log(home: Path, session_id: str) -> Path | None:
     return None
 
 
-def look_at_log(home: Path, session_id: str) -> Log | None:
+def read_log_facts(home: Path, session_id: str) -> Log | None:
     """Return facts from the first records of a session's log; None if the session has no log."""
     path = find_log(home, session_id)
     if path is None:

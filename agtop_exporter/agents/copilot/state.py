@@ -73,7 +73,7 @@ class LogState(ReaderState):
     unnamed_answers: list[Answer] = field(default_factory=list)
 
     @property
-    def knows_all(self) -> bool:
+    def has_whole_session(self) -> bool:
         """Whether the sums of the log are the sums of the whole session."""
         return self.complete and not (self.rewritten or self.forked)
 
@@ -108,7 +108,7 @@ class LogState(ReaderState):
         if call in self.latest_requests:
             return False
         self.answer_count += 1
-        return self.knows_all and not self.writes_records
+        return self.has_whole_session and not self.writes_records
 
     def compact(self) -> None:
         """Record a compaction, after which the totals may start again from 0."""

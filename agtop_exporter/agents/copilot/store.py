@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import field
 
 from agtop_exporter.agents.copilot.earlier import usage_before
-from agtop_exporter.agents.copilot.logs import Log, look_at_log
+from agtop_exporter.agents.copilot.logs import Log, read_log_facts
 from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals
 from agtop_exporter.agents.copilot.rows import (
     SESSIONS,
@@ -118,7 +118,7 @@ class StoreParser(DatabaseParser[StoreState]):
 
     def _log(self, session_id: str) -> Log | None:
         if session_id not in self.logs:
-            self.logs[session_id] = look_at_log(self.home, session_id)
+            self.logs[session_id] = read_log_facts(self.home, session_id)
         return self.logs[session_id]
 
     def _account(self, session_id: str, row: UsageRow, rowid: int, log: Log | None) -> Account:

@@ -154,7 +154,7 @@ class UsageParser(RecordParser[Record, LogState]):
     ) -> None:
         session_id = "" if self.main else self.session.session_id
         total = self.state.running_total(session_id, model)
-        if copied or not (self.state.knows_all or self._is_in_store()):
+        if copied or not (self.state.has_whole_session or self._is_in_store()):
             total = UNKNOWN_TOTAL
         self.add_event(
             key,
