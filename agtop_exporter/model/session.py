@@ -211,7 +211,7 @@ class ProcessMatch(msgspec.Struct, frozen=True, gc=False):
 class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A published session, derived from `SessionState`. Unknown values are None.
 
-    A field with the name of a field of `SessionUpdate` has its value. `agtop json` has a key for
+    Fields that `SessionUpdate` has as well have the same meaning there. `agtop json` has a key for
     every field (`render.json`).
     """
 

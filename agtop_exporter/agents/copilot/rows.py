@@ -42,7 +42,10 @@ class SessionRow(TableRow):
 
 
 def model_of(row: UsageRow) -> str:
-    """Return the model of a row, for "auto" the selected one; "" if unknown."""
+    """Return the model of a row. If it is "auto", return the model that the tool selected.
+
+    Returns "" if the model is unknown.
+    """
     selected = row.copilot_usage_model if row.model in ("", AUTO) else row.model
     return "" if selected == AUTO else selected
 

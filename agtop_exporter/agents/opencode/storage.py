@@ -180,7 +180,7 @@ class _SessionReader:
         state.mtime_ns = max(state.mtime_ns, state.reached_ns)
 
     def _load(self, path: str, kind: type[Record]) -> Record | None:
-        """Decode a small file; None if it was removed or is unusable, which is counted."""
+        """Decode a small file; None if it was removed or is unusable (counted as an error)."""
         try:
             value, now = load_document(path, Cursor(), kind, errors=self.batch.errors)
         except (FileNotFoundError, NotAFileError):
