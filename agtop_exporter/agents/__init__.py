@@ -1,7 +1,7 @@
-"""What an agent is, and how all of them are found.
+"""Defines the `Agent` value, and loads the agents of this package.
 
-An agent is a module or a package in this package that defines `AGENT = Agent(...)`. There is no
-list to edit: no module outside this package names an agent.
+An agent is a module or package here that defines `AGENT = Agent(...)`. Agents are found by that
+name, so there is no list of them, and no module outside this package names an agent.
 """
 
 import importlib
@@ -23,50 +23,57 @@ from agtop_exporter.signature import ProcessSignature, RegistryReading
 Environment = Mapping[str, str]
 Entry = os.DirEntry[str] | FileGroup
 
-MAX_DEPTH = 12  # directories below a root: sessions of subagents may be in each other's folders
+# limit of nested folders: a subagent's sessions can be in the folder of its parent's subagents
+MAX_DEPTH = 12
 MAY_FOLLOW: ContextVar[Callable[[str], bool]] = ContextVar("may_follow", default=lambda _path: True)
-"""Whether a symbolic link may be followed: its file system may not respond. Listings ask it."""
+"""Returns whether a symbolic link may be followed. The file system of its target may not respond.
+"""
 MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the exporter knows about one agent.
+    """The description of one agent.
 
-    `home` is a home directory and `environment` the variables that may name other places. `roots`
-    returns directories or single files, existing or not. `files` lists the transcripts below one
-    root. `read` returns what is new in one transcript since a cursor; it raises OSError if it
-    cannot read the file.
+    `home` is a home directory, and `environment` are the environment variables. `roots` returns
+    directories or files that may contain transcripts, whether they exist or not. `files` lists the
+    transcripts below one root. `read` returns the batch of one transcript after a cursor; it raises
+    OSError if it cannot read the file.
     """
 
     name: str
     """Value of the `agent` label: lower case, and never changed."""
     title: str
-    """The name that people write."""
+    """The product's name."""
     roots: Callable[[Path, Environment], tuple[Path, ...]]
     files: Callable[[Path], Iterable[Entry]]
     read: Callable[[str, Cursor], Batch]
     bases: Callable[[Path, Environment], tuple[Path, ...]] = lambda _home, _environment: ()
-    """Returns the directories whose settings `roots` reads. Apart from these settings, neither
-    `roots` nor `bases` looks at a file system."""
+    """Returns the directories with the agent's settings, from which `roots` may read.
+
+    `roots` and `bases` access the file system only to read these settings.
+    """
     aliases: tuple[str, ...] = ()
-    """Other names, in lower case, that `--agent` accepts."""
+    """Other names that `--agent` accepts, in lower case."""
     signature: ProcessSignature = ProcessSignature()
-    """What identifies its processes. The default matches no process."""
+    """The properties by which its processes are recognized. The default matches no process."""
     live_registry: Callable[[Path, Environment], RegistryReading] | None = None
-    """Returns what the agent itself reports about its live processes; None if it does not."""
+    """Returns the agent's own list of its live processes; None if the agent has none."""
     plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""
     """Returns the name of the account's plan; "" if unknown."""
     plan_covers: frozenset[Plan] = frozenset()
-    """Values of `--plan` for which the usage of this agent is not billed, beside `included`."""
+    """Values of `--plan`, besides `included`, for which the usage of this agent is not billed."""
     known_types: frozenset[str] = frozenset()
-    """Record types that the reader knows. All other types are counted as format drift."""
+    """Record types that the reader handles. All other types are counted as format drift."""
     not_in_files: str = ""
-    """Usage that its files do not contain."""
+    """Usage that the agent's files do not contain, as a phrase."""
     worktrees: Mapping[str, int] = {}
-    """Folders with its worktrees of many repositories, for the names of projects: name of the
-    folder, and the place of the repository in the path below its `worktrees` (see PathNames)."""
+    """Folders in which the agent keeps worktrees, for project names.
+
+    The key is the name of the folder. The value is the position of the repository in the path below
+    its folder `worktrees` (see PathNames).
+    """
     unread: tuple[tuple[str, str], ...] = ()
-    """Places that may hold usage and are not read: (pattern of a path below the home, reason)."""
+    """Files that may contain usage but are not read: (path pattern below the home, reason)."""
 
 
 def agent_modules() -> tuple[str, ...]:
@@ -80,7 +87,7 @@ def load_agents() -> tuple[Agent, ...]:
 
 
 def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
-    """Return the process signatures by the names of their agents."""
+    """Return the process signatures by agent name."""
     return {agent.name: agent.signature for agent in agents}
 
 
@@ -94,12 +101,10 @@ def walk(
 ) -> Iterator[os.DirEntry[str]]:
     """List the regular files with a suffix, at most `depth` directories below.
 
-    Symbolic links to files and directories are followed. All that is not below a link comes first.
-    A link to a directory that holds the link or `directory`, or to one that another link has led
-    to, is not followed, so every loop ends. A file with two paths may be listed twice.
+    Symbolic links to files and directories are followed. Files that are not below a link come
+    first. A link is not followed if its target contains the link or `directory`, or if another link
+    has led to the target, so every loop ends. A file with two paths may be listed twice.
 
-
-    Several suffixes can be given.
     A directory without read permission is listed itself, so that the error is reported. One that
     disappears during the walk is skipped.
     """
@@ -124,8 +129,13 @@ def walk(
                     linked.append((entry.path, depth_left - 1, entry))
 
 
+def named_files(directory: Path | str, name: str, *, depth: int = 0) -> Iterator[os.DirEntry[str]]:
+    """List the regular files with a name, at most `depth` directories below."""
+    return (entry for entry in walk(directory, suffix=name, depth=depth) if entry.name == name)
+
+
 def _entries(path: str) -> list[os.DirEntry[str]] | None:
-    """Return the entries of a directory, or None without permission to read it."""
+    """Return the entries of a directory; None without read permission."""
     try:
         with os.scandir(path) as entries:
             return list(entries)
@@ -136,18 +146,18 @@ def _entries(path: str) -> list[os.DirEntry[str]] | None:
 
 
 def is_file(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a regular file or a link to one that may be followed."""
+    """Return whether an entry is a regular file, or a link to one that may be followed."""
     try:
         return _may_look(entry) and entry.is_file()
-    except OSError:  # a link to itself, or to a directory that may not be entered
+    except OSError:  # a link to itself, or to a directory without permission
         return False
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a directory or a link to one that may be followed."""
+    """Return whether an entry is a directory, or a link to one that may be followed."""
     try:
         return _may_look(entry) and entry.is_dir()
-    except OSError:  # see above
+    except OSError:  # as in `is_file`
         return False
 
 
@@ -156,10 +166,10 @@ def _may_look(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_new(link: os.DirEntry[str], top: str, visited: set[tuple[int, int]]) -> bool:
-    """Return whether a link to a directory leads to files that a walk from `top` does not list yet.
+    """Return whether a directory link leads to files that the walk from `top` has not listed.
 
-    `visited` are the devices and inodes of the directories that links have led to; this one is
-    added.
+    `visited` has the (device, inode) of each directory that a link has led to. The target of `link`
+    is added to it.
     """
     status = link.stat()
     target = (status.st_dev, status.st_ino)
@@ -171,12 +181,12 @@ def _is_new(link: os.DirEntry[str], top: str, visited: set[tuple[int, int]]) -> 
 
 
 def _holds(folder: str, place: str) -> bool:
-    """Return whether a path is a folder, or is in it, once its links are resolved."""
+    """Return whether `place` is `folder` or is inside it, after resolving links."""
     return (os.path.realpath(place) + os.sep).startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def named_path(name: str) -> Path:
-    """Return the path that a variable or a setting names, with `~` replaced by a user's home."""
+    """Return the path in a variable or setting, with `~` expanded."""
     try:
         return Path(name).expanduser()
     except RuntimeError:  # there is no such user
@@ -184,9 +194,10 @@ def named_path(name: str) -> Path:
 
 
 def application_folders(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return where applications keep their settings: on Linux, on macOS and on Windows.
+    """Return the folders of application settings, as on Linux, macOS and Windows.
 
-    The home may be of another system, such as a home of Windows that is seen from WSL.
+    All of them are returned on every system, because the home may belong to another system, such as
+    a Windows home that is read from WSL.
     """
     shared = environment.get("XDG_CONFIG_HOME")
     return (
@@ -208,6 +219,6 @@ def listed_roots(
 
 @lru_cache(maxsize=1024)
 def tool_label(name: str) -> str:
-    """Return the label of a tool; all tools of an MCP server share a label with its name."""
+    """Return the label of a tool. All tools of an MCP server share the label of the server."""
     server = MCP_TOOL.match(name)
     return f"mcp:{server[1]}" if server else name or "unknown"

@@ -1,11 +1,11 @@
-"""Turns usage events into totals that count each event once, never decrease, and survive a crash.
+"""Turns usage events into totals that count each event once and never decrease.
 
-What one refresh learns (cursors, event keys, sessions, totals) is committed in one transaction.
-Nothing here reads a transcript, a price table or the clock.
+Each refresh commits its cursors, event keys, sessions and totals in one transaction, so a crash
+loses or repeats nothing. Nothing here reads a transcript, a price table or the clock.
 """
 
-from agtop_exporter.ledger.counting import Price
 from agtop_exporter.ledger.ledger import Ledger
+from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
 from agtop_exporter.ledger.state import WINDOWS_MAX

@@ -1,7 +1,7 @@
-"""Events with running totals: two sources record the same usage, and it counts once.
+"""Counts usage once that two sources record under different keys, by running totals.
 
-See `UsageEvent.running_total`. The sums of a session and model are at least what each source has
-shown so far, and no larger than the larger of both.
+A running total (`UsageEvent.running_total`) is the usage that one source has recorded so far for a
+session and model. The counted sum is the larger one of the two sources.
 """
 
 import msgspec
@@ -11,13 +11,13 @@ from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.model import NO_TOKENS, NO_USAGE, UNKNOWN_TOTAL, TokenCounts
 
 RunningTotal = tuple[int, TokenCounts]
-"""Requests and tokens that a source has shown so far of a session and model."""
+"""(requests, tokens) that a source has recorded so far for a session and model."""
 
 
 class Accounts:
-    """Compares running totals with the sums of the sessions, and with the changes of one batch.
+    """Compares running totals with the counted sums of their sessions and models.
 
-    All earlier changes must be in the sums.
+    Before a batch starts, all earlier changes must be applied to the sessions.
     """
 
     def __init__(self, state: LedgerState) -> None:
@@ -25,10 +25,10 @@ class Accounts:
         self._sums: dict[tuple[int, str], RunningTotal] = {}  # by session and model
 
     def lacking(self, entry: Entry, before: Entry | None, total: RunningTotal) -> Entry:
-        """Return the part of an event that the sums of its session and model lack.
+        """Return the part of an event that is missing in the sums of its session and model.
 
-        `before` is what an earlier sighting of the event has counted; this one adds nothing to it.
-        A part has no price yet.
+        `before` is the stored event if a record of it was counted earlier; then nothing is missing.
+        A part of an event has no cost yet.
         """
         if before is not None:
             return _as_counted(entry, before)
@@ -36,7 +36,7 @@ class Accounts:
             return entry
         requests, tokens = self._sums_of(entry)
         if requests + entry.requests == total[0] and tokens + entry.tokens == total[1]:
-            return entry  # as of a single source
+            return entry  # only one source has recorded usage so far
         return msgspec.structs.replace(
             entry,
             requests=min(max(total[0] - requests, 0), entry.requests),
@@ -52,7 +52,7 @@ class Accounts:
         return self._sums[place]
 
     def replace(self, before: Entry | None, after: Entry) -> None:
-        """Note what an event with a running total changes."""
+        """Update the sums after the stored event `before` was replaced by `after`."""
         if before is not None:
             requests, tokens = self._sums_of(before)
             place = before.session, before.model

@@ -1,4 +1,4 @@
-"""What was read adds to the sums, or takes from one session to give to another."""
+"""Collects differences of usage and counts before they are applied to sessions and totals."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ Place = tuple[int, str, int]  # session, model, hour
 
 
 class Changes:
-    """Changes that are to be made: of usage by place, and of counts by session, kind and tool."""
+    """Pending differences of usage and counts, by session and further keys."""
 
     def __init__(self) -> None:
         self.usage: dict[Place, ModelUsage] = {}
@@ -17,7 +17,7 @@ class Changes:
         self.billed: Counter[tuple[int, str]] = Counter()  # above the cost, by session and model
 
     def add(self, entry: Entry) -> None:
-        """Add what an entry says."""
+        """Add the figures of an event."""
         if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
@@ -25,14 +25,14 @@ class Changes:
         self._count(entry, 1)
 
     def add_changes(self, other: "Changes") -> None:
-        """Add all changes of another value."""
+        """Add all differences of another object."""
         for place, usage in other.usage.items():
             self.usage[place] = self.usage.get(place, ModelUsage()) + usage
         self.counts.update(other.counts)
         self.billed.update(other.billed)
 
     def take(self, entry: Entry) -> None:
-        """Take away what an entry said."""
+        """Subtract the figures of an event."""
         if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
@@ -40,7 +40,7 @@ class Changes:
         self._count(entry, -1)
 
     def net(self) -> "Changes":
-        """Return the changes without the places where nothing changed in the end."""
+        """Return the differences without those that are zero."""
         net = Changes()
         net.usage = {place: usage for place, usage in self.usage.items() if usage != NO_USAGE}
         net.counts, net.billed = self.counts, self.billed
@@ -58,7 +58,7 @@ class Changes:
 
 
 def _has_tokens(entry: Entry) -> bool:
-    """Return whether an entry has tokens, which may be of requests that another one counts."""
+    """Return whether an event has tokens; an event can have tokens without a request."""
     return entry.tokens is not NO_TOKENS and entry.tokens != NO_TOKENS
 
 

@@ -1,7 +1,7 @@
-"""The SQLite file of a ledger: who may write it, and what is done if it is damaged or removed.
+"""The SQLite file of a ledger: locking, migration and repair.
 
-One process writes, and holds the lock. Others may read. A file of an older version, or one with
-damaged pages, is replaced by a new file that holds all its readable rows.
+One process holds the lock and writes. Other processes may read. A file of an older version or with
+damaged pages is replaced by a new file with all its readable rows.
 """
 
 import os
@@ -31,14 +31,14 @@ class NewerSchemaError(sqlite3.OperationalError):
 
 
 class LedgerFile:
-    """The file of one directory; `database` is the connection to it, None where there is none.
+    """The ledger file of one state directory.
 
-    `writable` is whether this process may write. After a repair `repaired` says what was done, and
-    `incomplete` names the tables of which rows are missing.
+    `database` is the open connection, or None. `writable` is whether this process may write. After
+    a repair, `repaired` is a message about it, and `incomplete` has the tables with missing rows.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Prepare; nothing is opened yet."""
+        """Set the path; `open_for_writing` and `open_for_reading` open the file."""
         self.path = directory / FILE_NAME
         self.database: sqlite3.Connection | None = None
         self.writable = False
@@ -50,14 +50,14 @@ class LedgerFile:
     # --- opening --------------------------------------------------------------------------------
 
     def open_for_writing(self) -> None:
-        """Take the lock; create, migrate or repair the file.
+        """Acquire the lock, then create, migrate or repair the file.
 
-        Raises AgtopError where another process holds the lock; OSError or sqlite3.Error where the
+        Raises AgtopError if another process holds the lock, and OSError or sqlite3.Error if the
         file cannot be written now. After an error nothing is open.
         """
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock.take()
+            self._lock.acquire()
             finish(self.path, "damaged")
             os.close(platforms.open_private(self.path))
             self._make_current()
@@ -67,7 +67,7 @@ class LedgerFile:
             raise
 
     def _make_current(self) -> None:
-        """Create the tables of a new file, and replace an old or damaged one."""
+        """Create the tables of a new file; replace an old or damaged file."""
         try:
             database = self._connect(self.path, "rw")
             version = known_version(database)
@@ -92,13 +92,13 @@ class LedgerFile:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute("PRAGMA secure_delete = ON")  # titles quote prompts
-        with transaction(database):  # fails now where the file may only be read
+        with transaction(database):  # fails here if the file is read-only
             pass
         self._identity = _identity(self.path)
         self.writable = True
 
     def open_for_reading(self) -> None:
-        """Open one consistent view; without a file, nothing. Raises OSError or sqlite3.Error."""
+        """Open one consistent view of the file, if it exists. Raises OSError or sqlite3.Error."""
         if not self.path.exists():
             return
         try:
@@ -106,7 +106,7 @@ class LedgerFile:
         except sqlite3.OperationalError as error:
             if isinstance(error, NewerSchemaError) or not beside(self.path, "-wal").exists():
                 raise
-            # SQLite needs shared memory beside a journal, which a full disk has no room for.
+            # SQLite needs a shared memory file beside a journal. A full disk has no space for it.
             with copy_of(self.path) as copy:
                 self._open_view(copy)
 
@@ -123,7 +123,7 @@ class LedgerFile:
             raise
 
     def read_intact_rows(self) -> None:
-        """Copy the readable rows of an old or damaged file, which stays as it is, into memory.
+        """Copy the readable rows of an old or damaged file into memory. The file does not change.
 
         Raises OSError or sqlite3.Error.
         """
@@ -135,9 +135,9 @@ class LedgerFile:
     # --- replacing ------------------------------------------------------------------------------
 
     def repair(self, damage: str) -> None:
-        """Replace the file by one with its readable rows, and keep the old one under another name.
+        """Replace the file by one with its readable rows; keep the damaged file under another name.
 
-        Raises OSError or sqlite3.Error where that cannot be written; nothing has changed then.
+        Raises OSError or sqlite3.Error if the new file cannot be written; nothing has changed then.
         """
         aside = self._replace(keep_as="damaged")
         missing = ", ".join(sorted(self.incomplete)) or "none"
@@ -148,14 +148,14 @@ class LedgerFile:
         self._start_writing()
 
     def recreate(self) -> None:
-        """Write the file again where it was removed or replaced; SQLite still has its content.
+        """Write a removed or replaced file again from the open connection.
 
-        Raises AgtopError, OSError or sqlite3.Error where that is not possible now.
+        Raises AgtopError, OSError or sqlite3.Error if that is not possible now.
         """
         if self.database is None:
             raise sqlite3.OperationalError("it is not open")
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock.take()
+        self._lock.acquire()
         with draft(self.path) as target:
             self.database.backup(target)
         finish(self.path, "replaced")
@@ -163,7 +163,7 @@ class LedgerFile:
         self._start_writing()
 
     def is_in_place(self) -> bool:
-        """Return whether the path still names the file that is open, and the lock its lock."""
+        """Return whether the open file and its lock file are still at their paths."""
         return self._lock.is_held() and _identity(self.path) == self._identity
 
     def _replace(self, *, keep_as: str) -> Path | None:
@@ -197,13 +197,13 @@ class LedgerFile:
             self.database = None
 
     def close(self) -> None:
-        """Give the file and its lock back."""
+        """Close the file and release the lock."""
         self._disconnect()
         self._lock.release()
 
 
 def known_version(database: sqlite3.Connection) -> int:
-    """Return the schema version. Raises NewerSchemaError."""
+    """Return the schema version of a database. Raises NewerSchemaError."""
     version = schema.version_of(database)
     if version > schema.SCHEMA_VERSION:
         raise NewerSchemaError(
@@ -213,7 +213,7 @@ def known_version(database: sqlite3.Connection) -> int:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Return what tells one file from another at the same path; zeros where there is none."""
+    """Return (device, inode) of the file at a path; (0, 0) if there is none."""
     try:
         status = path.stat()
     except OSError:

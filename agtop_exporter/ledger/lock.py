@@ -11,11 +11,11 @@ class Lock:
     """An advisory lock on a file, held until `release` or the end of the process."""
 
     def __init__(self, path: Path) -> None:
-        """Lock the file at `path` later; nothing is opened yet."""
+        """Prepare the lock of the file at `path`; nothing is opened yet."""
         self._path = path
         self._descriptor: int | None = None
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Acquire the lock, unless this process holds it already.
 
         Raises AgtopError if another process holds it, OSError if the file cannot be created.

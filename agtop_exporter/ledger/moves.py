@@ -1,7 +1,8 @@
-"""Usage whose model became known after it was published under the label `unknown`.
+"""Usage that moves to another model label after it was published.
 
-The session gets the model. The totals keep the label under which they were published: a series
-cannot fall, and a second series for the same tokens would count them twice.
+The model of a response can become known after its usage was published under the label `unknown`.
+The session then gets the model. The totals keep the published label, because a counter must not
+decrease, and a second series would count the same tokens twice.
 """
 
 from collections import defaultdict
@@ -12,17 +13,19 @@ from msgspec.structs import astuple
 from agtop_exporter.ledger.totals import Totals
 from agtop_exporter.model import Cost, ModelUsage, Series, TokenCounts
 
-TOKENS = slice(1, 1 + len(TokenCounts.__struct_fields__))  # of the figures of a usage
+# position of the tokens in the list of figures
+TOKENS = slice(1, 1 + len(TokenCounts.__struct_fields__))
 BY_MODEL = ("requests", "tokens", "reasoning_tokens")  # totals with a label for the model
-MODEL_AT = 2  # the place of that label in a series
+MODEL_AT = 2  # position of that label in a series
 
 Key = tuple[str, str]  # agent, model
 
 
 def without_moved(nets: Mapping[Key, ModelUsage]) -> dict[Key, ModelUsage]:
-    """Return what the totals gain from changes of usage by agent and model.
+    """Return the amounts to add to the totals, by agent and model, without moved usage.
 
-    What one model of an agent lost is taken from what its other models gained.
+    `nets` are the changes. If one model of an agent lost usage, the same amount is subtracted from
+    the gains of its other models.
     """
     moved: dict[str, list[int]] = {}
     for (agent, _), net in nets.items():
@@ -48,10 +51,10 @@ def _figures(usage: ModelUsage) -> list[int]:
     return [usage.requests, *astuple(usage.tokens), *astuple(usage.cost)]
 
 
-def lack(totals: Totals, least: Totals) -> bool:
-    """Return whether requests or tokens are missing in totals that should be at least `least`.
+def has_less(totals: Totals, least: Totals) -> bool:
+    """Return whether `totals` have fewer requests or tokens than `least`.
 
-    One model can have less if the other models of the agent have as much more.
+    The values of all models of an agent are added first, because usage can move between models.
     """
     sums: defaultdict[Series, float] = defaultdict(float)
     for group, value in _by_group(least):

@@ -1,4 +1,4 @@
-"""Counted events, and how two sightings of an event or two updates of a session merge."""
+"""Stored events, and the rules that merge records of one event and updates of one session."""
 
 import math
 from collections import Counter
@@ -10,20 +10,20 @@ import msgspec
 from agtop_exporter.model import PROMPT_RANK, Cost, SessionUpdate, TokenCounts, UsageEvent
 
 S = TypeVar("S", int, str)
-"""Identifies a session: its number in the ledger, or its session id."""
+"""A session: its number in the ledger, or its session id."""
 
 Calls = tuple[tuple[str, str], ...]
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A counted event. It is stored so that another sighting adds only the difference."""
+    """A counted event. It is stored so that another record of it adds only the difference."""
 
-    session: int  # number of the session that owns it
+    session: int  # number of the session that owns the event
     copied: bool
     time: float
     model: str
     tokens: TokenCounts
-    cost: Cost | None  # None: no price was known
+    cost: Cost | None  # None if no price was known
     requests: int
     turns: int
     compactions: int
@@ -49,18 +49,18 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def claim(self) -> tuple[bool, float]:
-        """The sort key of a session's claim to the event. The smallest claim wins."""
+        """The sort key that decides between sessions with the same event. The smallest wins."""
         return self.copied, self.time or math.inf
 
     def moved_to(self, session: int) -> "Entry":
-        """Return the same event as one of another session."""
+        """Return the event with another session."""
         return msgspec.structs.replace(self, session=session)
 
     def merged(self, other: "Entry", *, began_before: bool = False) -> "Entry":
-        """Return both sightings as one, with the larger numbers.
+        """Return the merger of two records of one event, with the larger numbers.
 
-        The event belongs to the session of the record that is not marked as a copy, then to that
-        of the earlier record, then to the session that started first, then to the present owner.
+        The session is selected in this order: the session of the record that is not marked as a
+        copy, that of the earlier record, the session that started first, the present session.
         """
         ours, theirs = self.claim, other.claim
         owner = other if theirs < ours or (theirs == ours and began_before) else self
@@ -101,20 +101,20 @@ def union(first: Calls, second: Calls) -> Calls:
 
 
 def larger(first: int | None, second: int | None) -> int | None:
-    """Return the larger of two numbers. None is unknown."""
+    """Return the larger of two numbers, where None is an unknown number."""
     return max(first, second) if first is not None and second is not None else first or second
 
 
 class _Pair(NamedTuple):
-    """Two updates of one session, in the orders that the rules of merging need."""
+    """Two updates of one session, ordered for the merge rules."""
 
-    known: SessionUpdate  # what the ledger has
+    known: SessionUpdate  # the stored update
     new: SessionUpdate
-    late: SessionUpdate  # the one with the latest activity
+    late: SessionUpdate  # the update with the later activity
     early: SessionUpdate
-    first: SessionUpdate  # the one that started first
+    first: SessionUpdate  # the update that started first
     second: SessionUpdate
-    titled: SessionUpdate  # the one with the better title
+    titled: SessionUpdate  # the update with the preferred title
 
 
 Rule = Callable[[_Pair, str], Any]
@@ -158,7 +158,7 @@ MERGE_RULES: dict[str, Rule] = {
     "context_peak_tokens": _maximum,
     "subagent": _maximum,
 }
-"""How the fields of `SessionUpdate` merge. All other fields take the latest known value."""
+"""The merge rule of each field of `SessionUpdate`. Other fields take the latest known value."""
 
 _RULES = [(name, MERGE_RULES.get(name, _latest)) for name in SessionUpdate.__struct_fields__]
 

@@ -1,14 +1,15 @@
-"""Mends what a damaged file has lost, and joins what two processes counted.
+"""Restores lost rows of a damaged ledger, and merges counts made while it was unusable.
 
-Sums of sessions are kept three times: in the sessions, in the totals and in the events. What one of
-them has lost is added up again from another one. Totals never decrease meanwhile.
+The sums of sessions can be calculated from three places: the sessions, the totals and the events.
+If one of them has lost rows, its sums are calculated from another one. Totals never decrease.
 """
 
 from collections import Counter
 
 from agtop_exporter.ledger.changes import Changes
-from agtop_exporter.ledger.counting import Merging, Price, apply, hourly_sums
-from agtop_exporter.ledger.moves import lack
+from agtop_exporter.ledger.counting import apply, hourly_sums
+from agtop_exporter.ledger.merging import Merging, Price
+from agtop_exporter.ledger.moves import has_less
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import Totals
@@ -26,11 +27,11 @@ FROM_EVENTS = frozenset(
         "sessions_started",
     }
 )
-"""The totals that the events and sessions determine."""
+"""The totals that can be calculated from events and sessions."""
 
 
 def check(state: LedgerState, incomplete: set[str]) -> None:
-    """Mend what was loaded; `incomplete` are the tables of which rows are missing."""
+    """Repair the loaded state; `incomplete` are the tables with missing rows."""
     if state.sessions.lost:
         incomplete = incomplete | {"sessions"}
     if "hourly" not in incomplete and _requests(state) != state.store.requests_by_session():
@@ -38,19 +39,20 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
     if incomplete & OF_SESSIONS:
         _add_up_sessions(state)
     least = _totals_of(state)
-    if "totals" in incomplete or lack(state.totals, least):
+    if "totals" in incomplete or has_less(state.totals, least):
         state.totals.raise_to(least)
     for series, value in least.values.items():
         if series[0] == "billed":  # an older version did not count it
             state.totals.add(series, value - state.totals.values.get(series, 0))
     after_damage(state, incomplete)
-    if "sessions" in incomplete:  # only the transcripts have what was known of them
+    # lost facts of sessions are only in the transcripts, so all files are read again
+    if "sessions" in incomplete:
         for agent, path in state.files():
             state.forget_cursor(agent, path)
 
 
 def after_damage(state: LedgerState, incomplete: set[str]) -> None:
-    """Mend the tables that are not in memory."""
+    """Repair the tables that are not kept in memory."""
     if incomplete & {"events", "old_keys"}:
         state.restore_keys()
     if "hourly" in incomplete:
@@ -63,7 +65,7 @@ def _requests(state: LedgerState) -> dict[int, int]:
 
 
 def _fill_hours(state: LedgerState) -> None:
-    """Add what the hours of a session lack to the hour of its last activity."""
+    """Add usage that is missing in the hours of a session to the hour of its last activity."""
     apply(state)
     known: dict[tuple[int, str], list[int]] = {}
     for session, model, _, *sums in state.store.hours():
@@ -80,7 +82,10 @@ def _fill_hours(state: LedgerState) -> None:
 
 
 def _add_up_sessions(state: LedgerState) -> None:
-    """Add up the sessions from the events; where those are fewer, what is known stays."""
+    """Calculate the sums of sessions from the events.
+
+    A model keeps its known sum if the events have fewer requests.
+    """
     changes = Changes()
     for _, entry in state.store.all_entries():
         changes.add(entry)
@@ -110,8 +115,8 @@ def _raise_count(record: SessionState, kind: str, name: str, number: int) -> Non
 
 
 def _totals_of(state: LedgerState) -> Totals:
-    """Return what the totals are at least, from the sums of the sessions."""
-    least = state.totals.like()
+    """Return the minimum of each total according to the sums of the sessions."""
+    least = state.totals.empty_copy()
     counts: Counter[tuple[str, str, str]] = Counter()
     models: dict[tuple[str, str], ModelUsage] = {}
     billed: Counter[tuple[str, str]] = Counter()
@@ -140,7 +145,7 @@ def _totals_of(state: LedgerState) -> Totals:
 
 
 def join(stored: LedgerState, state: LedgerState) -> None:
-    """Add to `stored` what was counted in `state` while the file could not be used."""
+    """Add to `stored` the usage that was counted in `state` while the file was unusable."""
     numbers: dict[int, int] = {}
     for record in state.sessions.all():
         numbers[record.id] = stored.sessions.find(record.agent, record.session_id)
@@ -156,7 +161,7 @@ def join(stored: LedgerState, state: LedgerState) -> None:
     for series, value in state.totals.values.items():
         if series[0] not in FROM_EVENTS:
             stored.totals.add(series, value - state.loaded.get(series, 0))
-    stored.totals.raise_to(state.totals)  # what was published
+    stored.totals.raise_to(state.totals)  # published values must not decrease
     for agent, path in state.files():
         stored.set_cursor(agent, path, state.cursor(agent, path))
     for window, limit in state.rate_limits.items():

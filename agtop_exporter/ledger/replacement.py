@@ -1,8 +1,8 @@
-"""Steps by which the file of a ledger is replaced by another one, without losing both.
+"""Replaces the file of a ledger by another one without a moment in which both are lost.
 
-A new file is written beside the old one as `.new`. It is renamed to `.complete` when all of it is
-on disk, and only then takes the place of the old one. If the process is killed in between, the
-next start finishes this.
+The new file is written beside the old one as `.new`. When it is complete on disk, it is renamed to
+`.complete` and then takes the place of the old file. If the process is killed in between, the next
+start finishes the replacement.
 """
 
 import contextlib
@@ -21,13 +21,14 @@ FILE_NAME = "ledger.db"
 BUSY_SECONDS = 2.0
 PAGE_BYTES = 4096  # SQLite's default
 JOURNALS = ("-wal", "-shm")
-KEPT_FILES = 3  # damaged or replaced files of one kind
+KEPT_FILES = 3  # number of damaged or replaced files that are kept
 
 
 def finish(path: Path, keep_as: str) -> Path | None:
-    """Put a complete new file in the place of `path`, if there is one.
+    """Move the `.complete` file, if there is one, to `path`.
 
-    Returns where the old file is kept; with an empty `keep_as` it is not.
+    The old file is renamed with the suffix `keep_as`, or deleted if `keep_as` is empty. Returns the
+    new path of the old file, or None.
     """
     complete = beside(path, ".complete")
     if not complete.exists():
@@ -48,19 +49,19 @@ def finish(path: Path, keep_as: str) -> Path | None:
 
 @contextlib.contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Commit what is done inside, or nothing of it."""
+    """Run the block in a transaction; roll back if it raises an exception."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
         database.execute("COMMIT")
     except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # a full disk has already rolled it back
+        with contextlib.suppress(sqlite3.Error):  # a full disk has already caused a rollback
             database.execute("ROLLBACK")
         raise
 
 
 def connect(uri: str) -> sqlite3.Connection:
-    """Open a database by its SQLite URI; transactions are explicit."""
+    """Open a database by its SQLite URI, without implicit transactions."""
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
     )
@@ -68,7 +69,7 @@ def connect(uri: str) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def draft(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give an empty database, which becomes `.complete` when it has been written to disk."""
+    """Yield an empty database that becomes `.complete` when the block ends without an error."""
     new = beside(path, ".new")
     for suffix in ("", "-journal", *JOURNALS):
         beside(new, suffix).unlink(missing_ok=True)
@@ -85,7 +86,10 @@ def draft(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a connection to a damaged file, with a new first page if its own cannot be read."""
+    """Yield a connection to a damaged file.
+
+    If its first page cannot be read, the connection is to a copy with a new first page.
+    """
     with contextlib.ExitStack() as stack:
         mode = "rw" if os.access(path, os.W_OK) else "ro&immutable=1"
         source = stack.enter_context(contextlib.closing(connect(uri_of(path, mode))))
@@ -101,13 +105,16 @@ def readable(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def uri_of(path: Path, mode: str) -> str:
-    """Return the SQLite URI of a file: `mode` is `ro` or `rw`, other parameters may follow it."""
+    """Return the SQLite URI of a file. `mode` is `ro` or `rw`, optionally with more parameters."""
     return f"{path.absolute().as_uri()}?mode={mode}"
 
 
 @contextlib.contextmanager
 def copy_of(path: Path) -> Iterator[Path]:
-    """Give a temporary copy of a database; what is opened there may be used after its removal."""
+    """Yield the path of a temporary copy of a database with its journal.
+
+    A connection to the copy can still be used after the copy is removed.
+    """
     with tempfile.TemporaryDirectory(prefix="agtop-") as folder:
         copy = Path(folder) / FILE_NAME
         shutil.copyfile(path, copy)
@@ -117,11 +124,11 @@ def copy_of(path: Path) -> Iterator[Path]:
 
 
 def _write_first_page(path: Path) -> None:
-    """Replace the first page, which names the tables and their pages.
+    """Replace the first page of a file, which lists the tables and their root pages.
 
-    All files of a version are created alike, so the first page of a new one fits, but for the
-    number of pages (bytes 28 to 31), the unused pages (32 to 39), and whether there is a journal
-    (18 and 19): https://www.sqlite.org/fileformat2.html#the_database_header.
+    All files of one schema version have the same first page, except for the number of pages (bytes
+    28 to 31), the list of unused pages (32 to 39) and the journal mode (18 and 19):
+    https://www.sqlite.org/fileformat2.html#the_database_header.
     """
     with contextlib.closing(connect(":memory:")) as memory:
         with transaction(memory):
@@ -140,7 +147,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def _unused(path: Path, kind: str) -> Path:
-    """Return the next name for a file that is kept: `ledger.db.damaged-3`."""
+    """Return the next unused path for a file that is kept, such as `ledger.db.damaged-3`."""
     numbers = [_number(kept) for kept in path.parent.glob(f"{path.name}.{kind}-*")]
     return beside(path, f".{kind}-{max(numbers, default=0) + 1}")
 
@@ -151,7 +158,7 @@ def _number(kept: Path) -> int:
 
 
 def _remove_older(aside: Path) -> None:
-    """Remove all but the newest files that are kept; they may be large."""
+    """Delete all but the KEPT_FILES newest kept files, because they may be large."""
     kind = aside.name.rpartition(".")[2].partition("-")[0]
     for kept in aside.parent.glob(f"{FILE_NAME}.{kind}-*"):
         if _number(kept) <= _number(aside) - KEPT_FILES:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agtop_exporter.ledger.counting import Price, apply, as_event
+from agtop_exporter.ledger.counting import apply
+from agtop_exporter.ledger.merging import Price, as_event
 from agtop_exporter.ledger.records import Entry, unpriced
 from agtop_exporter.ledger.state import LedgerState
 

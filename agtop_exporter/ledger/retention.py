@@ -1,10 +1,10 @@
-"""Keeps the ledger small: what is old is stored with less detail. Sums never change.
+"""Limits the size of the ledger by storing old data in less detail. Sums never change.
 
-* An event becomes its key, so that another copy of an old transcript still adds nothing. An event
-  without a price is kept until it has one.
-* The hours of a day become one row, and later the days of a month. Such a row has the time of noon
-  (UTC) of its day, or of the 15th of its month: that lies in the same day or month in most time
-  zones.
+* Of an old event only the key is kept, so that another copy of its transcript adds nothing. An
+  event without a price is kept whole until it has a price.
+* The hours of a day become one row, and later the days of a month become one row. Such a row has
+  the time of noon (UTC) of its day, or of the 15th of its month, which is in the same day or month
+  in most time zones.
 """
 
 import sqlite3
@@ -15,10 +15,10 @@ from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.schema import UNPRICED
 from agtop_exporter.model import SECONDS_PER_HOUR
 
-EVENTS_PER_STEP = 20_000  # take some 100 ms
-MONTHS_AFTER_HOURS = 730 * 24  # of age the days of a month become one row
-VACUUM_PAGES = 500  # unused pages, some 2 MB, from which on they may be given back
-VACUUM_SHARE = 0.25  # of all pages
+EVENTS_PER_STEP = 20_000  # takes about 100 ms
+MONTHS_AFTER_HOURS = 730 * 24  # age at which the days of a month become one row
+VACUUM_PAGES = 500  # number of unused pages, about 2 MB, that allows a VACUUM
+VACUUM_SHARE = 0.25  # share of unused pages that allows a VACUUM
 HOURS_PER_DAY = 24
 NOON = 12
 
@@ -26,9 +26,9 @@ _KEY = 3  # session, model, hour
 
 
 def roll_up_events(database: sqlite3.Connection, before: float) -> bool:
-    """Reduce some events from before a time to their keys; return whether more are left.
+    """Reduce up to EVENTS_PER_STEP events from before a time (unix seconds) to their keys.
 
-    Belongs inside a transaction.
+    Returns whether more are left. The caller opens the transaction.
     """
     old = (
         f"SELECT key FROM events WHERE time < ? AND NOT ({UNPRICED})"  # noqa: S608 - constants
@@ -41,9 +41,9 @@ def roll_up_events(database: sqlite3.Connection, before: float) -> bool:
 
 
 def roll_up_hours(database: sqlite3.Connection, before: float) -> None:
-    """Join the hours of each day before a time, and the days of each month long before it.
+    """Merge the hours of each day before a time, and the days of each month long before it.
 
-    Belongs inside a transaction.
+    `before` is in unix seconds. The caller opens the transaction.
     """
     end = int(before // SECONDS_PER_HOUR) // HOURS_PER_DAY * HOURS_PER_DAY
     joined: dict[tuple[object, ...], list[int]] = {}
@@ -64,7 +64,7 @@ def roll_up_hours(database: sqlite3.Connection, before: float) -> None:
 
 
 def _period(hour: int, end: int) -> int:
-    """Return the hour that stands for the day or the month of an hour."""
+    """Return the hour that represents the day, or the month, of an hour."""
     if hour >= end - MONTHS_AFTER_HOURS:
         return hour // HOURS_PER_DAY * HOURS_PER_DAY + NOON
     month = datetime.fromtimestamp(hour * SECONDS_PER_HOUR, tz=UTC).replace(day=15, hour=NOON)
@@ -72,7 +72,7 @@ def _period(hour: int, end: int) -> int:
 
 
 def vacuum(database: sqlite3.Connection) -> None:
-    """Give unused pages back to the file system if there are many. Raises sqlite3.Error."""
+    """Return unused pages to the file system if there are many. Raises sqlite3.Error."""
     (unused,) = database.execute("PRAGMA freelist_count").fetchone()
     (pages,) = database.execute("PRAGMA page_count").fetchone()
     if unused >= max(VACUUM_PAGES, VACUUM_SHARE * pages):

@@ -1,4 +1,4 @@
-"""Converts the values of the ledger to rows of its tables, and back."""
+"""Converts values of the ledger to rows of its tables, and rows to values."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ _FEES = len(FEES)
 _NO_PRICE = (None,) * (_COST + _FEES)
 
 BAD_ROW = (ValueError, TypeError, IndexError, msgspec.MsgspecError)
-"""The exceptions of a conversion, for a row that no version of this program wrote."""
+"""The exceptions of a conversion. They mean that no version of this program wrote the row."""
 
 _encode_calls = msgspec.json.Encoder().encode
 _decode_calls = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
@@ -82,7 +82,7 @@ def event_row(key: bytes, entry: Entry) -> Row:
 
 
 def event_of(row: Row) -> tuple[bytes, Entry]:
-    """Return the key and the event of a row. Raises one of BAD_ROW."""
+    """Return (key, event) of a row. Raises one of BAD_ROW."""
     key, session, copied, time, model = row[:5]
     costs_at = 5 + _TOKENS
     tokens, cost, rest = row[5:costs_at], row[costs_at : costs_at + _COST], row[costs_at + _COST :]
@@ -130,7 +130,7 @@ _FIELDS = SessionState.__struct_fields__[:-3]  # `session_floors` and the metada
 
 
 def _attribute(column: str) -> str:
-    """Return the path of the attribute of `SessionState` that a column of `sessions` stores."""
+    """Return the attribute path in `SessionState` of a column of `sessions`."""
     if column in _SIGNAL_COLUMNS:
         return f"facts.signal.{_SIGNAL_COLUMNS[column]}"
     return column if column in _FIELDS else f"facts.{column}"
@@ -162,8 +162,9 @@ def session_of(row: Row) -> SessionState:
     values = dict(zip(SESSION_COLUMNS, row, strict=True))
     values["signal"] = [values[column] for column in _SIGNAL_COLUMNS]
     values["facts"] = [values[name] for name in _FACTS]
-    found = [values.get(name, {}) for name in _FIELDS]  # {}: models and tools, which have tables
-    return msgspec.convert(found, SessionState, strict=False)  # not strict: SQLite has no booleans
+    found = [values.get(name, {}) for name in _FIELDS]  # models and tools are in other tables
+    # not strict, because SQLite has no booleans
+    return msgspec.convert(found, SessionState, strict=False)
 
 
 def _usage_row(session: int, model: str, usage: ModelUsage) -> Row:
@@ -194,7 +195,7 @@ def floor_of(row: Row) -> tuple[int, TokenCounts, Cost]:
     return session, _tokens(tokens), _cost(cost[:_COST], cost[_COST:])
 
 
-# --- the rest -----------------------------------------------------------------------------------
+# --- cursors, totals, rate limits, metadata, hours --------------------------------------------
 
 
 def cursor_row(agent: str, path: str, cursor: Cursor) -> Row:
@@ -214,7 +215,7 @@ def total_row(series: Series, value: float) -> Row:
 
 
 def total_of(row: Row) -> tuple[Series, int | float]:
-    """Return the series and the value of a row. Raises one of BAD_ROW."""
+    """Return (series, value) of a row. Raises one of BAD_ROW."""
     name, labels, value = msgspec.convert(row, tuple[str, str, int | float])
     if not value >= 0:
         raise ValueError("a counter is never negative")
@@ -232,25 +233,25 @@ def limit_of(row: Row) -> RateLimit:
 
 
 def metadata_of(row: Row) -> tuple[str, bytes]:
-    """Return the name and the value of a row of `metadata`. Raises one of BAD_ROW."""
+    """Return (name, value) of a row of `metadata`. Raises one of BAD_ROW."""
     return msgspec.convert(row, tuple[str, bytes])
 
 
-ADD_HOURLY = (  # every word of it is a constant
+ADD_HOURLY = (  # all parts of the statement are constants
     f"INSERT INTO hourly VALUES ({', '.join('?' * len(TABLES['hourly'].columns))}) "  # noqa: S608
     "ON CONFLICT DO UPDATE SET "
     + ", ".join(f"{n} = {n} + excluded.{n}" for n in list(TABLES["hourly"].columns)[3:])
 )
-"""Adds a row to `hourly`, or its sums to a row with the same session, model and hour."""
+"""Inserts a row into `hourly`, or adds its sums to the row with the same key."""
 
 
 def hourly_row(place: tuple[object, ...], sums: Iterable[int]) -> Row:
-    """Return the row of the sums of a session, model and hour."""
+    """Return the row of `hourly` for a (session, model, hour)."""
     return (*place, *(min(amount, MAX_SUM) for amount in sums))
 
 
 def hour_of_row(row: Row) -> Row:
-    """Return a row of `hourly` as it is. Raises one of BAD_ROW."""
+    """Return a row of `hourly` unchanged, after a check of its types. Raises one of BAD_ROW."""
     return msgspec.convert(row, tuple[int, str, int, int, int, int, int, int, int, int, int, int])
 
 

@@ -1,7 +1,7 @@
-"""Reads what can still be read of a table whose pages are damaged.
+"""Reads the intact rows of a table whose pages are damaged.
 
-Every table is a tree that is sorted by its key. A read stops at the first damaged page, so several
-reads start at different keys, and one goes backwards from the end.
+SQLite stores a table as a tree, sorted by key, and a read stops at the first damaged page.
+Therefore several reads start at different keys, and one read goes backwards from the end.
 """
 
 import sqlite3
@@ -10,9 +10,9 @@ from typing import Any
 
 from agtop_exporter.ledger.rows import Row
 
-START_KEYS = 256  # of one table
+START_KEYS = 256  # number of reads of one table
 
-# What SQLite reports for damage, beside what it reports for a full or slow disk:
+# SQLite reports damage with these codes, and a full or slow disk with others:
 _DAMAGE = frozenset(
     {
         sqlite3.SQLITE_CORRUPT,
@@ -25,26 +25,27 @@ _DAMAGE = frozenset(
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether an error means that the file's content is wrong."""
+    """Return whether an error means that the content of the file is damaged."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def is_intact(database: sqlite3.Connection) -> bool:
-    """Return whether all pages of a database are well-formed. Costs some 1.5 s per gigabyte."""
+    """Return whether all pages of a database are well-formed; takes 1.5 s per gigabyte."""
     return bool(database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
 
 
 class SalvagedTable:
-    """The readable rows of one table, each at least once. `complete` is set after the iteration.
+    """Iterates over the readable rows of one table. A row can occur several times.
 
-    `key` are the columns of its primary key, of which the first is the table's first column.
+    `key` has the columns of the primary key; the first one is also the first column of the table.
+    After the iteration, `complete` is whether all rows were readable.
     """
 
     def __init__(self, database: sqlite3.Connection, table: str, key: tuple[str, ...]) -> None:
         self._database = database
         self._table = table
         self._key = key
-        self._last: Any = None  # the first key column of the last row that was read
+        self._last: Any = None  # first key column of the last row that was read
         self.complete = False
 
     def __iter__(self) -> Iterator[Row]:
@@ -59,7 +60,7 @@ class SalvagedTable:
     def _read(
         self, where: str = "", values: Row = (), *, order: str = "ASC"
     ) -> Generator[Row, None, bool]:
-        """Read up to the first damaged page; the return value is whether there was none."""
+        """Yield rows up to the first damaged page; return whether there was none."""
         keys = ", ".join(f"{column} {order}" for column in self._key)
         statement = f"SELECT * FROM {self._table} {where} ORDER BY {keys}"  # noqa: S608 - constants
         try:
@@ -67,12 +68,12 @@ class SalvagedTable:
                 if order == "ASC":
                     self._last = row[0]
                 yield row
-        except (sqlite3.Error, UnicodeDecodeError):  # the latter for text that is not UTF-8
+        except (sqlite3.Error, UnicodeDecodeError):  # UnicodeDecodeError: the text is not UTF-8
             return False
         return True
 
     def _start_keys(self) -> list[Any]:
-        """Return first key columns that are spread over the table: of hashes, or of numbers."""
+        """Return values of the first key column that are spread over the table."""
         column = self._key[0]
         statement = f"SELECT {column} FROM {self._table} ORDER BY {column} DESC"  # noqa: S608
         try:

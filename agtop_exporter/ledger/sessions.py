@@ -1,4 +1,4 @@
-"""The sessions of the ledger in memory, and which of them have changed."""
+"""The sessions of the ledger in memory, and the set of changed ones."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,13 +18,13 @@ _decode = msgspec.msgpack.Decoder(SessionState).decode
 class Sessions(Mapping[Key, SessionState]):
     """Sessions by (agent, session id), and by number.
 
-    Sessions that are in use are objects. All others are packed: one `bytes` value each, which takes
-    a fifth of the memory. Reading a packed session returns a copy, so a session may only be changed
-    after a call of `change`.
+    Sessions in use are objects. All others are packed as one `bytes` value each, which takes a
+    fifth of the memory. Reading a packed session returns a copy. To change a session, the caller
+    must get it from `change`.
 
-    `unsaved` has the numbers of the sessions that are not on disk yet. `lost` has the numbers of
-    the sessions whose names a damaged file no longer holds. Their events move to the session in
-    whose transcript they are found.
+    `unsaved` are the numbers of sessions that are not on disk yet. `lost` are the numbers of
+    sessions whose agent and id were lost in a damaged file. When a transcript contains events of a
+    lost session, they move to the session of that transcript.
     """
 
     def __init__(self) -> None:
@@ -32,16 +32,17 @@ class Sessions(Mapping[Key, SessionState]):
         self.count_by_agent: Counter[str] = Counter()
         self._packed: list[bytes] = []  # by number; empty for a session that is an object
         self._objects: dict[int, SessionState] = {}
-        self._before: dict[int, bytes] = {}  # packed states before the first change; new: empty
+        # packed states before the first change; empty for a new session
+        self._before: dict[int, bytes] = {}
         self._in_use: set[int] = set()  # changed since the last call of `pack`
-        self.created: list[SessionState] = []  # since the caller last cleared it
+        self.created: list[SessionState] = []  # new sessions; the caller clears the list
         self.unsaved: set[int] = set()
         self.lost: set[int] = set()
 
     # --- reading --------------------------------------------------------------------------------
 
     def __getitem__(self, key: Key) -> SessionState:
-        """Return a session, which the caller does not change. Raises KeyError."""
+        """Return a session, which the caller must not change. Raises KeyError."""
         return self.numbered(self._numbers[key])
 
     def __contains__(self, key: object) -> bool:
@@ -54,7 +55,7 @@ class Sessions(Mapping[Key, SessionState]):
         return len(self._numbers)
 
     def numbered(self, number: int) -> SessionState:
-        """Return the session with a number, which the caller does not change. Lost ones too."""
+        """Return the session with a number, possibly a lost one. The caller must not change it."""
         return self._objects.get(number) or _decode(self._packed[number])
 
     def numbers(self) -> range:
@@ -62,13 +63,13 @@ class Sessions(Mapping[Key, SessionState]):
         return range(len(self._packed))
 
     def all(self) -> Iterator[SessionState]:
-        """Return all sessions by number, including lost ones. The caller does not change them."""
+        """Return all sessions by number, including lost ones. The caller must not change them."""
         return map(self.numbered, self.numbers())
 
     # --- changing -------------------------------------------------------------------------------
 
     def load(self, found: Iterable[SessionState]) -> None:
-        """Add stored sessions: their numbers are 0, 1, 2, ... Those without an agent are lost."""
+        """Add the stored sessions by number. A session without an agent becomes a lost session."""
         for record in found:
             if record.agent:
                 self._add(record)
@@ -95,7 +96,7 @@ class Sessions(Mapping[Key, SessionState]):
         self.count_by_agent[record.agent] += 1
 
     def change(self, number: int) -> SessionState:
-        """Return a session for a change of it. Its state before that is kept for `take_changed`."""
+        """Return a session that the caller may change; keep its state for `take_changed`."""
         record = self._objects.get(number)
         if record is None:
             packed, self._packed[number] = self._packed[number], b""
@@ -114,7 +115,7 @@ class Sessions(Mapping[Key, SessionState]):
         """Merge the facts of a transcript into a session. Return the session if it changed."""
         number = self.find(agent, update.session_id)
         if update.parent_session_id:
-            self.find(agent, update.parent_session_id)  # the parent may have no records of its own
+            self.find(agent, update.parent_session_id)  # a parent can have no records of its own
         known = self.numbered(number).facts
         facts = merge_facts(known, update)
         if facts == known:
@@ -124,7 +125,7 @@ class Sessions(Mapping[Key, SessionState]):
         return record
 
     def forget_titles(self, agent: str, paths: set[str]) -> bool:
-        """Forget the titles of the sessions of some files; return whether there were any."""
+        """Delete the titles of the sessions of some files; return whether there were any."""
         found = [
             record
             for record in (self.values() if paths else ())
@@ -147,9 +148,9 @@ class Sessions(Mapping[Key, SessionState]):
                 record.floor_cost = record.floor_cost.max(before.cost)
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the sessions that changed since the last call, with their states before that.
+        """Return the sessions that changed since the last call, with their earlier states.
 
-        A state is packed, for `unpacked`. It is empty for a new session.
+        `unpacked` decodes a state. The state of a new session is empty.
         """
         changed, self._before = self._before, {}
         names = ((self.numbered(number), packed) for number, packed in changed.items())
@@ -171,5 +172,5 @@ class Sessions(Mapping[Key, SessionState]):
 
 
 def unpacked(packed: bytes) -> SessionState:
-    """Return the session that `take_changed` returned in packed form."""
+    """Decode a state that `take_changed` returned."""
     return _decode(packed)

@@ -1,4 +1,4 @@
-"""All that the ledger knows, in memory, and what of it is not on disk yet."""
+"""The state of the ledger in memory, and which part of it is not on disk yet."""
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,25 +17,25 @@ from agtop_exporter.ledger.totals import Totals
 from agtop_exporter.model import Cursor, RateLimit, Series, SessionState, SessionUpdate
 
 GENERATION = "generation"  # metadata: the number of the last commit
-RESTORING = "restoring"  # metadata: keys of events were lost, and files are read again for them
+RESTORING = "restoring"  # metadata: set while files are read again because event keys were lost
 BILLED = "billed"  # metadata: what is billed above the cost of a session, by model
 
-LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # of a rate limit
+LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # the longest rate-limit window
 WINDOWS_MAX = 8  # rate-limit windows of one agent
 
 Path = tuple[str, str]  # agent, path of a file
 
 STORED = b"\xc1 on disk"
-"""The state of a cursor in memory whose real state is only on disk. No reader writes it.
+"""Replaces the reader state of a cursor in memory if the state is on disk. No reader writes it.
 
-The states are a third of what a file takes, and only reading on needs them.
+The reader states are a third of the memory per file and are needed only to read a file further.
 """
 
 T = TypeVar("T")
 
 
 class LedgerState:
-    """Totals, sessions and cursors over a store."""
+    """Totals, sessions, cursors, rate limits and metadata, with the store that keeps them."""
 
     def __init__(self, store: Store, covered: frozenset[str] = frozenset()) -> None:
         self.store = store
@@ -43,22 +43,20 @@ class LedgerState:
         self.store_titles = True
         self.totals = Totals()
         self.sessions = Sessions()
-        self.changes = Changes()  # that the sums do not have yet
-        self.adopted = Changes()  # events of lost sessions that were given to others
+        self.changes = Changes()  # not yet in the sums
+        self.adopted = Changes()  # events that moved from lost sessions to others
         self.cursors: dict[str, dict[str, Cursor]] = {}  # by agent and path
         self.changed_cursors: set[Path] = set()
         self.rate_limits: dict[tuple[str, str], RateLimit] = {}
         self.changed_limits = False
-        self.metadata: dict[str, bytes] = {}  # of other modules, by name
+        self.metadata: dict[str, bytes] = {}  # values of other modules, by name
         self.changed_metadata: set[str] = set()
         self.generation = 0
-        self.loaded: Mapping[
-            Series, float
-        ] = {}  # totals at the start, where they may not be written
-        self.to_restore: set[Path] = set()  # files that are read again for lost keys of events
+        self.loaded: Mapping[Series, float] = {}  # totals at the start, if they cannot be written
+        self.to_restore: set[Path] = set()  # files to read again because event keys were lost
 
     def load(self) -> None:
-        """Read the stored rows. Raises DamagedError or one of rows.BAD_ROW."""
+        """Load the stored rows. Raises DamagedError or one of rows.BAD_ROW."""
         store = self.store
         self.metadata.update(map(rows.metadata_of, store.all("metadata")))
         self.sessions.load(self._stored_sessions())
@@ -72,7 +70,7 @@ class LedgerState:
             self.restore_keys()
 
     def _stored_sessions(self) -> Iterator[SessionState]:
-        """Return the stored sessions by number. A missing number is a lost session."""
+        """Yield the stored sessions by number. A missing number is a lost session."""
         store = self.store
         sessions = _Table(map(rows.session_of, store.by_session("sessions")), lambda s: s.id)
         models = _Table(map(rows.usage_of, store.by_session("session_models")), itemgetter(0))
@@ -104,11 +102,11 @@ class LedgerState:
     # --- files ----------------------------------------------------------------------------------
 
     def cursor(self, agent: str, path: str) -> Cursor:
-        """Return how far a file has been read, with the state of its reader.
+        """Return the cursor of a file with its reader state.
 
-        If the stored row is lost, the file is read again from its start. Raises DamagedError, or
-        OSError if nothing of the ledger's file can be read: its events are not known then, so
-        nothing may be read again.
+        If the stored row is lost, the cursor is at the start of the file. Raises DamagedError.
+        Raises OSError if the ledger's file cannot be read at all: its events are then unknown, so
+        no transcript may be read again.
         """
         cursor = self.cursors.get(agent, {}).get(path, Cursor())
         if cursor.state != STORED:
@@ -119,27 +117,27 @@ class LedgerState:
         return Cursor() if state is None else msgspec.structs.replace(cursor, state=state)
 
     def set_cursor(self, agent: str, path: str, cursor: Cursor) -> None:
-        """Remember how far a file has been read."""
+        """Store the cursor of a file."""
         self.cursors.setdefault(agent, {})[path] = cursor
         self.changed_cursors.add((agent, path))
 
     def forget_cursor(self, agent: str, path: str) -> None:
-        """Forget a file."""
+        """Delete the cursor of a file."""
         self.to_restore.discard((agent, path))
         if self.cursors.get(agent, {}).pop(path, None) is not None:
             self.changed_cursors.add((agent, path))
 
     def files(self) -> list[Path]:
-        """Return every file that has been read."""
+        """Return (agent, path) of every file that has a cursor."""
         return [(agent, path) for agent, paths in self.cursors.items() for path in paths]
 
     def restore_keys(self) -> None:
-        """Let every file be read again for keys of events that were lost."""
+        """Mark every file to be read again, because event keys were lost."""
         self.to_restore.update(self.files())
         self.remember(RESTORING, b"1")
 
     def add_limit(self, limit: RateLimit) -> None:
-        """Keep the latest record of a rate-limit window, of the WINDOWS_MAX latest windows."""
+        """Store the latest record of a rate-limit window; keep WINDOWS_MAX windows per agent."""
         limits, agent = self.rate_limits, limit.agent
         known = limits.get((agent, limit.window))
         if known is not None and limit.observed_at < known.observed_at:
@@ -151,21 +149,21 @@ class LedgerState:
         self.changed_limits = True
 
     def forget_future_limits(self, now: float) -> None:
-        """Forget rate limits that were recorded more than LONGEST_WINDOW_SECONDS after `now`."""
+        """Drop rate limits that were recorded more than LONGEST_WINDOW_SECONDS after `now`."""
         for key, limit in tuple(self.rate_limits.items()):
             if limit.observed_at > now + LONGEST_WINDOW_SECONDS:
                 del self.rate_limits[key]
                 self.changed_limits = True
 
     def remember(self, name: str, data: bytes) -> None:
-        """Keep metadata under a name."""
+        """Store a value of another module under a name."""
         self.metadata[name] = data
         self.changed_metadata.add(name)
 
     # --- writing --------------------------------------------------------------------------------
 
     def flush(self) -> bool:
-        """Write what is not on disk yet; return whether it is there now. Raises DamagedError."""
+        """Write all changes to disk; return whether they are there. Raises DamagedError."""
         if not self._is_changed() and self.store.is_settled():
             return True
         sessions = self.sessions.unsaved
@@ -188,7 +186,7 @@ class LedgerState:
                 self.cursors[agent][path] = _without_state(cursor)
 
     def mark_all(self) -> None:
-        """Let the next flush write all that is in memory."""
+        """Mark everything in memory as changed, so that the next flush writes it."""
         self.sessions.unsaved.update(self.sessions.numbers())
         self.totals.changed.update(self.totals.values)
         self.changed_cursors.update(self.files())
@@ -216,7 +214,7 @@ class LedgerState:
         return {
             **found,
             "totals": [rows.total_row(s, self.totals.values[s]) for s in self.totals.changed],
-            "cursors": (  # lazy: without a file, their states cannot be read
+            "cursors": (  # lazy: without a file, reader states cannot be read
                 rows.cursor_row(agent, path, self.cursor(agent, path))
                 for agent, path in self.changed_cursors
                 if path in self.cursors.get(agent, {})
@@ -245,7 +243,7 @@ def _without_state(cursor: Cursor) -> Cursor:
 
 
 class _Table(Generic[T]):
-    """Rows that are sorted by session, read one session after the other."""
+    """Rows that are sorted by session number, read one session after another."""
 
     def __init__(self, found: Iterator[T], number_of: Callable[[T], int]) -> None:
         self._found = found
@@ -253,7 +251,7 @@ class _Table(Generic[T]):
         self._next = next(found, None)
 
     def of(self, number: int) -> Iterator[T]:
-        """Return the rows of a session. Each call has a larger number than the last one."""
+        """Yield the rows of a session. Each call must have a larger number than the last one."""
         while (row := self._next) is not None and self._number_of(row) <= number:
             self._next = next(self._found, None)
             if self._number_of(row) == number:

@@ -1,7 +1,7 @@
-"""Rows in memory over the rows of the ledger's file.
+"""Stored rows: those in the ledger's file, and new ones in memory.
 
-New rows gather in memory; `flush` writes them in one transaction, so that a crash, a full disk or a
-read-only start loses and doubles nothing.
+`flush` writes the new rows in one transaction, so that a crash or a full disk loses or repeats
+nothing.
 """
 
 import sqlite3
@@ -28,12 +28,15 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 class Store(StoredRows):
-    """Rows in memory over rows in a file. `warning` says why a wanted file is not in use."""
+    """Rows in a file, and newer rows in memory.
+
+    `warning` is the reason why the file is not in use; "" if it is, or if no file is wanted.
+    """
 
     def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
         """Open the ledger of a directory; None keeps everything in memory.
 
-        Raises AgtopError where another daemon already writes there.
+        Raises AgtopError if another daemon writes to the directory.
         """
         super().__init__(LedgerFile(directory) if directory else None)
         self.warning = ""
@@ -42,13 +45,13 @@ class Store(StoredRows):
         self._events: dict[bytes, bytes] = {}
         self._unpriced: set[bytes] = set()
         self._hourly: dict[Place, list[int]] = {}
-        self.erases = False  # the next flush removes what its journal would still show
+        self.erases = False  # the next flush also empties the journal, which has erased text
         if self.file is not None:
             self._open(self.file)
 
     @classmethod
-    def over(cls, file: LedgerFile) -> "Store":
-        """Return a store over a file that is open for writing."""
+    def for_file(cls, file: LedgerFile) -> "Store":
+        """Return a store for a file that is open for writing."""
         store = cls()
         store.file, store._directory = file, file.path.parent
         return store
@@ -57,22 +60,22 @@ class Store(StoredRows):
 
     @property
     def has_rows(self) -> bool:
-        """Whether rows of a file can be read."""
+        """Whether the rows of a file can be read."""
         return self._database is not None
 
     def damage(self) -> str:
-        """Check all pages of the file; return what is wrong, or ""."""
+        """Check all pages of the file; return a message about damage, or ""."""
         if self.file is None or self._database is None or is_intact(self._database):
             return ""
         return f"{self.file.path} is damaged; the daemon repairs it when it starts"
 
     def is_settled(self) -> bool:
-        """Return whether there is nothing to do for the file itself."""
+        """Return whether the file is in place, so that a flush without changes is not needed."""
         file = self.file
         return file is None or self.read_only or (bool(self.durable) and file.is_in_place())
 
     def _open(self, file: LedgerFile) -> None:
-        """Open the file for writing; where that is not possible, read what it holds."""
+        """Open the file for writing; if that fails, open it for reading."""
         reason: Exception | None = None
         if not self.read_only:
             try:
@@ -84,45 +87,46 @@ class Store(StoredRows):
         self._open_for_reading(file, reason)
 
     def _open_for_reading(self, file: LedgerFile, reason: Exception | None) -> None:
-        """Use what the file holds; `reason` is why it cannot be written, None where it need not."""
+        """Open the file for reading; `reason` is the error that prevents writing, if any."""
         try:
             file.open_for_reading()
         except (OSError, sqlite3.Error) as error:
-            self.warning = f"cannot use {file.path}: {_text(error)}; keeping the ledger in memory"
+            self._warn("use", file, error)
             return
         if reason is not None:
-            self.warning = (
-                f"cannot write {file.path}: {_text(reason)}; keeping the ledger in memory"
-            )
+            self._warn("write", file, reason)
+
+    def _warn(self, action: str, file: LedgerFile, error: Exception) -> None:
+        self.warning = f"cannot {action} {file.path}: {_text(error)}; keeping the ledger in memory"
 
     @property
     def durable(self) -> bool | None:
-        """Whether all that was flushed is on disk; None where no file is wanted."""
+        """Whether all flushed rows are on disk; None if no file is written."""
         if self.file is None or self.read_only:
             return None
         return self.file.writable and not self.warning
 
     def reopened(self) -> LedgerFile | None:
-        """Try to open a file that could not be written; None where it still cannot."""
+        """Try to open a file that could not be written before; return None if it still cannot."""
         if self._directory is None or self.read_only or (self.file and self.file.writable):
             return None
         file = LedgerFile(self._directory)
         try:
             file.open_for_writing()
         except (OSError, sqlite3.Error, AgtopError) as error:
-            self.warning = f"cannot write {file.path}: {_text(error)}; keeping the ledger in memory"
+            self._warn("write", file, error)
             return None
         return file
 
     def use(self, file: LedgerFile) -> None:
-        """Go on with another connection to the same rows."""
+        """Use another connection to the same rows."""
         if self.file is not None:
             self.file.close()
         self.file = file
         self.warning = ""
 
     def read_intact_rows(self, error: Exception) -> None:
-        """Read what is left of a damaged file that may not be written."""
+        """Load the readable rows of a damaged file that cannot be written."""
         if self.file is None:
             return
         self.warning = f"{self.file.path} is damaged ({error}); using its intact rows"
@@ -130,12 +134,10 @@ class Store(StoredRows):
             self.file.read_intact_rows()
         except (OSError, sqlite3.Error) as obstacle:
             self.file.close()
-            self.warning = (
-                f"cannot use {self.file.path}: {_text(obstacle)}; keeping the ledger in memory"
-            )
+            self._warn("use", self.file, obstacle)
 
     def repair(self, error: Exception) -> set[str]:
-        """Replace the damaged file; return the tables of which rows are missing."""
+        """Replace the damaged file; return the tables with missing rows."""
         if self.file is None:
             return set()
         if self.read_only:
@@ -148,18 +150,18 @@ class Store(StoredRows):
         return self.file.incomplete
 
     def close(self) -> None:
-        """Give the file and its lock back."""
+        """Close the file and release its lock."""
         if self.file is not None:
             self.file.close()
 
     def hours(self) -> Iterator[Row]:
-        """Return the sums by session, model and hour, with those that are not on disk yet."""
+        """Yield the rows of `hourly`, including those that are not on disk yet."""
         yield from self.all("hourly")
         for place, sums in self._hourly.items():
             yield (*place, *sums)
 
     def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
-        """Return those events of `keys` that are known. Raises DamagedError."""
+        """Return the stored events with these keys. Raises DamagedError."""
         found = {key: _decode(self._events[key]) for key in keys if key in self._events}
         wanted = [key for key in keys if key not in found] if self._database else []
         for part in parts(wanted):
@@ -168,14 +170,14 @@ class Store(StoredRows):
         return found
 
     def unpriced(self) -> dict[bytes, Entry]:
-        """Return the events whose tokens no price was known for. Raises DamagedError."""
+        """Return the events whose price was unknown. Raises DamagedError."""
         stored = {
             k: entry for k, entry in self._stored(f"WHERE {UNPRICED}") if k not in self._events
         }
         return stored | {key: _decode(self._events[key]) for key in self._unpriced}
 
     def all_entries(self) -> Iterator[tuple[bytes, Entry]]:
-        """Return every event, with those that are not on disk yet. Raises DamagedError."""
+        """Yield all events, including those that are not on disk yet. Raises DamagedError."""
         for key, entry in self._stored(""):
             if key not in self._events:
                 yield key, entry
@@ -210,7 +212,7 @@ class Store(StoredRows):
     # --- writing --------------------------------------------------------------------------------
 
     def put_event(self, key: bytes, entry: Entry) -> None:
-        """Remember an event."""
+        """Store an event."""
         self._events[key] = _encode(entry)
         if entry.cost is None and entry.is_billed:
             self._unpriced.add(key)
@@ -238,11 +240,11 @@ class Store(StoredRows):
         sessions: Collection[int],
         gone: Iterable[tuple[str, str]],
     ) -> bool:
-        """Write all that is new in one transaction; False, with a `warning`, where that fails.
+        """Write all changes in one transaction; return False and set `warning` if that fails.
 
-        `changes` are rows by table; the `sessions` with these ids lose their other rows in
-        OF_SESSIONS; `gone` are the cursors, by agent and path, that are no longer wanted. Where no
-        file is wanted, or it is only read, there is nothing to do. Raises DamagedError.
+        `changes` are rows by table. `sessions` are numbers of sessions whose earlier rows in
+        OF_SESSIONS are deleted. `gone` are (agent, path) of cursors to delete. Does nothing if no
+        file is written. Raises DamagedError.
         """
         file, database = self.file, self._database
         if file is None or self.read_only:
@@ -294,9 +296,9 @@ class Store(StoredRows):
             database.executemany(TABLES[table].insert(table), new)
 
     def roll_up(self, before: float) -> bool:
-        """Store what is from before a time with less detail; return whether more is left to do.
+        """Store data from before a time in less detail; return whether more is left to do.
 
-        Raises DamagedError. Where the file cannot be written now, nothing is done.
+        Does nothing if the file cannot be written now. Raises DamagedError.
         """
         file, database = self.file, self._database
         if file is None or database is None or not file.writable:

@@ -1,4 +1,4 @@
-"""The rows of the ledger's file."""
+"""Queries of the ledger's file."""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,29 +11,30 @@ from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import is_damage
 
 KEY_BYTES = 12
-LOOKUP_KEYS = 500  # of one statement
-OF_SESSIONS = ("session_models", "session_tools", "session_floors")  # written whole
+LOOKUP_KEYS = 500  # keys per statement
+# all rows of a session are replaced together
+OF_SESSIONS = ("session_models", "session_tools", "session_floors")
 SESSION_NUMBERS = {"sessions": "id"} | dict.fromkeys((*OF_SESSIONS, "hourly"), "session")
 """The column with the number of the session, by table."""
 
 
 class DamagedError(Exception):
-    """A part of the file cannot be read: `Store.repair` mends it."""
+    """A part of the file cannot be read. `Store.repair` replaces the file."""
 
 
 class StoredRows:
-    """Queries of the file of a ledger. Without a file, nothing is found."""
+    """Queries of the file of a ledger. Without a file, they find nothing."""
 
     def __init__(self, file: LedgerFile | None = None) -> None:
         self.file = file
-        self._has_old_keys: bool | None = None  # not known yet
+        self._has_old_keys: bool | None = None  # None: not known yet
 
     @property
     def _database(self) -> sqlite3.Connection | None:
         return self.file.database if self.file else None
 
     def _select(self, statement: str, values: Sequence[object] = ()) -> Iterator[Row]:
-        """Run a query of the file; without a file nothing is found. Raises DamagedError."""
+        """Yield the rows of a query. Raises DamagedError."""
         if self._database is None:
             return
         try:
@@ -47,16 +48,16 @@ class StoredRows:
             raise
 
     def all(self, table: str) -> Iterator[Row]:
-        """Return the rows of a table of the file. Raises DamagedError."""
+        """Yield all rows of a table. Raises DamagedError."""
         return self._select(f"SELECT * FROM {table}")  # noqa: S608 - a name of TABLES
 
     def by_session(self, table: str) -> Iterator[Row]:
-        """Return the rows of a table by the numbers of their sessions. Raises DamagedError."""
+        """Yield the rows of a table in order of session numbers. Raises DamagedError."""
         column = SESSION_NUMBERS[table]
         return self._select(f"SELECT * FROM {table} ORDER BY {column}")  # noqa: S608 - constants
 
     def session_count(self) -> int:
-        """Return how many sessions there have been, by their numbers. Raises DamagedError."""
+        """Return the number of sessions, from their largest number. Raises DamagedError."""
         last = [
             next(self._select(f"SELECT MAX({column}) FROM {table}"), (None,))[0]  # noqa: S608
             for table, column in SESSION_NUMBERS.items()
@@ -64,32 +65,32 @@ class StoredRows:
         return max((number + 1 for number in last if isinstance(number, int)), default=0)
 
     def reader_state(self, agent: str, path: str) -> bytes | None:
-        """Return the stored state of a cursor, None without a row. Raises DamagedError."""
+        """Return the reader state of a cursor; None if it has no row. Raises DamagedError."""
         statement = "SELECT reader_state FROM cursors WHERE agent = ? AND path = ?"
         for (state,) in self._select(statement, (agent, path)):
             return bytes(state) if isinstance(state, bytes) else None
         return None
 
     def size_bytes(self) -> int:
-        """Return the size of the file with its journal; 0 in memory."""
+        """Return the size of the file with its journal in bytes; 0 without a file."""
         if self._database is None or self.file is None:
             return 0
         parts = (self.file.path, self.file.path.with_name(self.file.path.name + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
 
     def requests_by_session(self) -> dict[int, int]:
-        """Return how many requests `hourly` has of each session. Raises DamagedError."""
+        """Return the number of requests in `hourly` by session. Raises DamagedError."""
         statement = "SELECT session, SUM(requests) FROM hourly GROUP BY session"
         return {session: requests for session, requests in self._select(statement) if requests}
 
     def keys(self, names: Iterable[bytes]) -> list[bytes]:
-        """Return the keys of events by their names: for a file short ones."""
+        """Return the stored keys of events: their names, or short hashes of them in a file."""
         if self.file is None:
             return list(names)
         return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
 
     def old_keys(self, keys: Collection[bytes]) -> set[bytes]:
-        """Return those of `keys` of which nothing but the key is left. Raises DamagedError."""
+        """Return the keys whose events were reduced to keys by `retention`. Raises DamagedError."""
         if self._has_old_keys is None:
             self._has_old_keys = any(True for _ in self._select("SELECT 1 FROM old_keys LIMIT 1"))
         found: set[bytes] = set()

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from agtop_exporter.labels import SERIES_LIMITS, SeriesLimit
 from agtop_exporter.model import COST_TYPES, MAX_SUM, TOKEN_TYPES, ModelUsage, Series
 
-LABELS_MAX = 64  # models, tools or projects of one agent that get series of their own
-FOLDED_MAX = 10_000  # values of one label and agent that are counted as folded
+LABELS_MAX = 64  # models, tools or projects of one agent that have their own series
+FOLDED_MAX = 10_000  # label values of one agent that are counted as folded
 OTHER, UNKNOWN = "other", "unknown"
 
 LIMITS: dict[str, SeriesLimit] = {
@@ -15,17 +15,19 @@ LIMITS: dict[str, SeriesLimit] = {
     "tool_calls": "tools",
     "tool_call_errors": "tools",
 }
-"""The limit that a label of each family counts against."""
+"""The limit that applies to the last label of each family."""
 
 
 class Totals:
-    """Values by series; `changed` has the series that are not on disk yet."""
+    """Values by series; `changed` are the series that are not on disk yet."""
 
     def __init__(self) -> None:
         self.values: dict[Series, int | float] = {}
         self.changed: set[Series] = set()
-        self._labels: dict[tuple[str, str], set[str]] = {}  # those with series: family, agent
-        self._folded: dict[tuple[SeriesLimit, str], set[int]] = {}  # hashes of values: limit, agent
+        # label values with their own series, by (family, agent)
+        self._labels: dict[tuple[str, str], set[str]] = {}
+        # hashes of folded values, by (limit, agent)
+        self._folded: dict[tuple[SeriesLimit, str], set[int]] = {}
 
     def load(self, found: Iterable[tuple[Series, int | float]]) -> None:
         """Load stored values."""
@@ -38,8 +40,8 @@ class Totals:
     def folded(self) -> dict[SeriesLimit, int]:
         """Return how many label values share the series `other`, by limit.
 
-        Values are counted once they occur after a start. An agent whose stored totals have the
-        series `other` counts as 1 until then. Sessions are not counted here.
+        A folded value is counted when it occurs after a start. Until then, an agent with a stored
+        series `other` counts as 1. Sessions are not counted here.
         """
         counts: dict[SeriesLimit, int] = {
             limit: 0 for limit in SERIES_LIMITS if limit != "sessions"
@@ -49,7 +51,7 @@ class Totals:
         return counts
 
     def add(self, series: Series, amount: float) -> None:
-        """Increase a total; a negative amount is ignored, since totals never decrease."""
+        """Increase a total. A negative amount is ignored, because totals never decrease."""
         if amount > 0 or series not in self.values:
             self.values[series] = min(MAX_SUM, self.values.get(series, 0) + max(0, amount))
             self.changed.add(series)
@@ -62,8 +64,8 @@ class Totals:
                 self.changed.add(series)
         self._labels.clear()
 
-    def like(self) -> "Totals":
-        """Return empty totals whose labels are folded as they are here."""
+    def empty_copy(self) -> "Totals":
+        """Return empty totals that fold the same label values."""
         other = Totals()
         families = {series[:2] for series in self.values if len(series) > 2}  # noqa: PLR2004 - family, agent, label
         for family, agent in families:
@@ -71,7 +73,7 @@ class Totals:
         return other
 
     def add_usage(self, agent: str, model: str, net: ModelUsage) -> None:
-        """Add what was used of a model."""
+        """Add usage of a model."""
         model = self._label("requests", agent, model)
         self.add(("requests", agent, model), net.requests)
         for token_type in TOKEN_TYPES:
@@ -95,19 +97,19 @@ class Totals:
         return any(("billed", agent, label) in self.values for label in (model or UNKNOWN, OTHER))
 
     def add_project(self, agent: str, project: str, *, tokens: int, cost: int) -> None:
-        """Add what was used in a project."""
+        """Add usage of a project."""
         project = self._label("project_tokens", agent, project)
         self.add(("project_tokens", agent, project), tokens)
         self.add(("project_cost", agent, project), cost)
 
     def count(self, kind: str, agent: str, name: str, number: int) -> None:
-        """Add to a count of turns, compactions, or calls of a tool."""
+        """Add to a count of turns, compactions or calls of a tool."""
         self.add((kind, agent, *((self._label(kind, agent, name),) if name else ())), number)
 
     def _label(self, family: str, agent: str, value: str) -> str:
-        """Return the label of a value: itself, or "other" once a family has LABELS_MAX of them.
+        """Return the label of a value, or "other" if LABELS_MAX values have their own series.
 
-        A value that has a series keeps it, so that no series loses what another one gains.
+        A value with its own series keeps it.
         """
         labels = self._labels.get((family, agent))
         if labels is None:

@@ -1,7 +1,7 @@
 """The values that modules exchange, and the meaning of each number.
 
-Nothing here does I/O. Times are unix seconds (UTC), sizes are bytes, costs are picodollars
-(1e-12 USD).
+Nothing here does I/O. Times are unix seconds (UTC), sizes are bytes, costs are picodollars (1e-12
+USD).
 """
 
 from agtop_exporter.model.batch import (

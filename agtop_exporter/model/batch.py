@@ -1,4 +1,4 @@
-"""The result of one read of a file, and how far the file has been read."""
+"""The result of one read of a source, and the position up to which it was read."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from agtop_exporter.model.usage import UsageEvent
 
 
 class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One rate-limit window, as an agent last recorded it. `used_ratio` 1.0 is exhausted."""
+    """The latest record of one rate-limit window. `used_ratio` 1.0 means exhausted."""
 
     agent: str
     window: str  # "5h", "weekly", ...
@@ -15,11 +15,11 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     observed_at: float
     resets_at: float | None = None
     window_seconds: float | None = None
-    source: str = ""  # kind of record: "rollout", "transcript", "response-headers", ...
+    source: str = ""  # kind of the record, such as "rollout", "transcript", "response-headers"
     hint: str = ""  # text of the agent, if it recorded no numbers
 
     def is_over(self, now: float) -> bool:
-        """Return whether the window has been reset since. Its numbers are then out of date."""
+        """Return whether the window has been reset since the record, so that it is out of date."""
         return self.resets_at is not None and self.resets_at <= now
 
 
@@ -33,14 +33,14 @@ class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     reason: str
     count: int
-    example: str = ""  # a location, never the content
+    example: str = ""  # path and byte offset, never the content
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The position up to which one file has been counted: everything before `offset`.
+    """The position in one file: everything before `offset` has been counted.
 
-    `fingerprint` is a digest of the first bytes of the file and of those just before `offset`.
-    `state` is the encoded state of the agent's reader between two reads.
+    `fingerprint` is a digest of the first bytes of the file and of the bytes before `offset`.
+    `state` is the encoded reader state.
     """
 
     device: int = 0
@@ -53,7 +53,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """The result of one read of one file, and the cursor after it."""
+    """The result of one read of one source."""
 
     agent: str
     path: str
@@ -62,10 +62,8 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     sessions: tuple[SessionUpdate, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
     errors: tuple[ParseError, ...] = ()
-    unknown: tuple[
-        tuple[str, int], ...
-    ] = ()  # (record type, number) of types that the reader does not know
+    unknown: tuple[tuple[str, int], ...] = ()  # (record type, number) of unknown types
     records: int = 0
     bytes_read: int = 0
-    reset: str = ""  # reason to read from the start again: truncated, rewritten, replaced
-    more: bool = False  # the file has more complete records than one batch may hold
+    reset: str = ""  # why the source was read again from its start: truncated, rewritten, replaced
+    more: bool = False  # the source has more records than fit into one batch

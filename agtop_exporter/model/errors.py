@@ -1,4 +1,4 @@
-"""The error of a mistake that the user can correct."""
+"""The exception for mistakes that the user can correct."""
 
 
 class AgtopError(Exception):

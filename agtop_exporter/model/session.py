@@ -1,4 +1,4 @@
-"""Sessions: the facts of transcripts, the state in the ledger, and the published value."""
+"""Sessions: facts from transcripts, the stored state, and the published value."""
 
 from typing import Literal
 
@@ -19,10 +19,10 @@ StateKind = Literal["running", "waiting", "warning", "error", "idle", "closed"]
 STATE_KINDS: tuple[StateKind, ...] = ("running", "waiting", "warning", "error", "idle", "closed")
 
 WAITING_BOUNDS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Histogram buckets of the time that a session waits for its user."""
+"""Histogram bucket bounds of the time that a session waits for its user, in seconds."""
 
 TITLE_CHARACTERS = 80
-PROMPT_RANK = 1  # the rank of a first prompt as a title: the lowest rank
+PROMPT_RANK = 1  # lowest rank of a title: the first prompt
 
 
 def one_line(text: str) -> str:
@@ -32,11 +32,11 @@ def one_line(text: str) -> str:
 
 
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The activity that the end of a transcript shows. `state.resolve` turns it into a `State`.
+    """The activity at the end of a transcript. `state.resolve` turns it into a `State`.
 
     `kind` is `idle`, `running`, `waiting`, `error`, `ended` (the agent recorded the end of the
-    session) or `unknown`. `reason` qualifies `waiting`
-    (`input`, `permission`) and `error`. `detail` names the record that it was derived from.
+    session) or `unknown`. `reason` qualifies `waiting` (`input`, `permission`) and `error`.
+    `detail` is the type of the record from which the signal was derived.
     """
 
     kind: str = "unknown"
@@ -48,15 +48,15 @@ class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
-    """The facts of one session that one transcript shows, except usage. Unknown is "" or None.
+    """The facts of one session in one transcript, except usage. Unknown values are "" or None.
 
-    A reader fills it. After that it does not change. The ledger merges the updates of a session
-    (`ledger.records.MERGE_RULES`) and stores each field in the column of the same name
-    (`ledger.schema`). Paths that no system can have are replaced by "" whenever one is created.
+    A reader sets the fields, and they do not change after the read. The ledger merges the updates
+    of a session (`ledger.records.MERGE_RULES`) and stores each field in the column of the same name
+    (`ledger.schema`). Invalid paths are replaced by "".
     """
 
     session_id: str
-    data_path: str = ""  # the transcript
+    data_path: str = ""  # path of the transcript
     parent_session_id: str = ""
     started_at: float | None = None
     last_active: float | None = None
@@ -71,7 +71,7 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     context_used_tokens: int | None = None
     context_peak_tokens: int | None = None
     context_window_tokens: int | None = None
-    subagent: bool = False  # has a transcript of its own below its parent's
+    subagent: bool = False  # has a transcript of its own in a folder below its parent's
     signal: Signal = Signal()
 
     def __post_init__(self) -> None:
@@ -79,14 +79,14 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
         self.data_path = clean_path(self.data_path)
 
     def work_in(self, directory: str | None) -> bool:
-        """Take a working directory: the first one stays. False for what can be no path."""
+        """Set the working directory unless it is set. Return False if the path is invalid."""
         if directory and not self.cwd:
             self.cwd = clean_path(directory)
             return bool(self.cwd)
         return True
 
     def observe_time(self, time: float) -> None:
-        """Take note of a record of the session's own; a time that no calendar shows is none."""
+        """Extend the time span of the session; a time that is not sane is ignored."""
         if not is_sane(time):
             return
         if self.started_at is None or time < self.started_at:
@@ -95,13 +95,17 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
             self.last_active = time
 
     def set_context_used(self, used: int | None) -> None:
-        """Note how many tokens of its context a response used; none says nothing."""
+        """Set the number of context tokens of the latest response; None or 0 is ignored."""
         if used:
             self.context_used_tokens = used
             self.context_peak_tokens = max(used, self.context_peak_tokens or 0)
 
     def set_title(self, title: str, rank: int) -> None:
-        """Take a title: of equal rank the first prompt stays, of all other kinds the latest."""
+        """Set the title if its rank is higher than that of the present title.
+
+        At equal rank, the first prompt stays, and a title of any other kind is replaced by the
+        latest.
+        """
         newer = rank == self.title_rank and rank > PROMPT_RANK
         if title and not title.isspace() and (newer or rank > self.title_rank):
             self.title, self.title_rank = one_line(title), rank
@@ -115,9 +119,9 @@ class SessionKey(msgspec.Struct, frozen=True, array_like=True, order=True, gc=Fa
 
 
 class SessionState(msgspec.Struct, array_like=True):
-    """All that the ledger stores of one session, without its subagents.
+    """The stored state of one session, without its subagents.
 
-    The ledger changes it. Matching of processes and the published `Session` read it.
+    Only the ledger changes it. It is the source of the published `Session`.
     """
 
     id: int  # number of the session in the ledger
@@ -130,7 +134,7 @@ class SessionState(msgspec.Struct, array_like=True):
     tool_errors: dict[str, int] = {}  # failed calls by tool name
     turns: int = 0
     compactions: int = 0
-    floor_tokens: TokenCounts = NO_TOKENS  # published before events moved to another session
+    floor_tokens: TokenCounts = NO_TOKENS  # published usage before events moved to another session
     floor_cost: Cost = NO_COST
     billed: dict[str, int] = {}  # by model: picodollars billed above (below 0: below) the cost
 
@@ -140,7 +144,7 @@ class SessionState(msgspec.Struct, array_like=True):
         return SessionKey(self.agent, self.session_id)
 
     def without_title(self) -> "SessionState":
-        """Return the same session without its title, which may quote a prompt."""
+        """Return the session without its title, which may quote a prompt."""
         facts = msgspec.structs.replace(self.facts, title="", title_rank=0)
         return msgspec.structs.replace(self, facts=facts)
 
@@ -148,7 +152,7 @@ class SessionState(msgspec.Struct, array_like=True):
     def usage_by_model(self) -> dict[str, ModelUsage]:
         """The usage of each model, with no figure below zero.
 
-        Version 0.1.0 could store negative sums. A later sighting of the events corrects them.
+        Version 0.1.0 could store negative sums. They are corrected when the events are read again.
         """
         return {model: usage.max(NO_USAGE) for model, usage in self.models.items()}
 
@@ -161,7 +165,8 @@ class SessionState(msgspec.Struct, array_like=True):
     def usage(self) -> ModelUsage:
         """The sum over all models."""
         used = list(self.usage_by_model.values())
-        return used[0] if len(used) == 1 else sum(used, NO_USAGE)  # most sessions have one model
+        # fast path: most sessions have one model
+        return used[0] if len(used) == 1 else sum(used, NO_USAGE)
 
 
 class Tree(msgspec.Struct, frozen=True, gc=False):
@@ -174,22 +179,22 @@ class Tree(msgspec.Struct, frozen=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """One of `STATE_KINDS`, and the reason for it."""
+    """A state kind with its reason."""
 
     kind: StateKind
     reason: str | None = None
 
 
 class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
-    """The resources of a session's process tree. None where the system does not report them.
+    """The resources of a session's process tree. None means that the system does not report them.
 
-    Seconds and total bytes count from the first match of the session with the tree. They never
-    decrease.
+    Seconds and total bytes are counted from the first match of the session with the process tree.
+    They never decrease.
     """
 
     processes: int = 0
     cpu_seconds: float | None = None
-    cpu_percent: float | None = None  # of one core
+    cpu_percent: float | None = None  # share of one core
     rss_bytes: int | None = None
     vms_bytes: int | None = None
     disk_read_bytes: int | None = None
@@ -206,15 +211,15 @@ class ProcessMatch(msgspec.Struct, frozen=True, gc=False):
     liveness: Literal["live", "stopped"]
     confidence: Literal["high", "medium", "low"]
     evidence: tuple[str, ...] = ()
-    role: Literal["session", "host"] = "session"  # a host runs several sessions
+    role: Literal["session", "host"] = "session"  # one process runs several sessions
     usage: ProcessUsage | None = None
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One session as it is published. It is derived from `SessionState`. Unknown is None.
+    """A published session, derived from `SessionState`. Unknown values are None.
 
-    Fields with the name of a fact have the value of that fact. `agtop json` has a key for every
-    field (`render.json`).
+    Fields that `SessionUpdate` has as well have the same meaning there. `agtop json` has a key for
+    every field (`render.json`).
     """
 
     agent: str
@@ -232,9 +237,9 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tokens: TokenCounts
     cost: Cost
     billed: int  # picodollars, as the agent recorded them, else the list price
-    included: bool  # the plan covers it: nothing is billed, and `cost` is the list price
+    included: bool  # covered by the plan: nothing is billed, and `cost` is the list price
     tree: Tree
-    floor_tokens: TokenCounts  # published for the tree before a correction lowered it
+    floor_tokens: TokenCounts  # usage of the tree that was published before a correction lowered it
     floor_cost: Cost
     subagent_file_count: int
     children: tuple[str, ...]  # session ids of its direct subagents
@@ -251,10 +256,10 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     state: State
     state_detail: str | None
     process: ProcessMatch | None = None
-    spent: ProcessUsage | None = None  # by all processes that ran it, including ended ones
+    spent: ProcessUsage | None = None  # of all processes that ran it, including ended ones
     data_path: str
 
     @property
     def tool_calls(self) -> int:
-        """The number of tool calls of the session itself."""
+        """The number of tool calls of the session, without its subagents."""
         return sum(self.tools.values())

@@ -18,8 +18,9 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     """The result of the last scan of one agent's files."""
 
     agent: str
-    enabled: bool  # selected by the settings, and its data directory exists
-    up: bool | None  # the last scan succeeded; None before the first scan and if not installed
+    enabled: bool  # selected by the settings, and the data directory exists
+    # whether the last scan succeeded; None if there was none or the agent is not installed
+    up: bool | None
     files: int = 0
     scan_duration_seconds: float | None = None
     last_success: float | None = None
@@ -27,7 +28,7 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     processes: int | None = None
     orphan_processes: int | None = None
     duplicate_processes: int | None = None
-    rss_bytes: int | None = None  # of all these processes
+    rss_bytes: int | None = None  # sum over these processes
     vms_bytes: int | None = None
     subscription: str | None = None  # the plan of its account, as far as its files show it
     included: bool = False  # the user's plan covers its usage: nothing is billed
@@ -46,10 +47,14 @@ RefreshStage = Literal[
 ]
 """The part of a refresh that ended with an unexpected error.
 
-`scan`: finding and reading the files of an agent. `ledger`: counting what was read, and writing it.
-`prices`: pricing events that had no price. `match`: matching processes to sessions. `sessions`: the
-published value of a session. `publish`: the pages. `outputs`: OTLP push and textfile.
-`refresh`: everything else, which ends the whole refresh.
+* `scan`: finding and reading the files of an agent
+* `ledger`: counting and storing the batches
+* `prices`: pricing the events whose price was unknown
+* `match`: matching processes to sessions
+* `sessions`: deriving the published value of a session
+* `publish`: rendering the pages
+* `outputs`: OTLP push and textfile
+* `refresh`: everything else; such an error ends the whole refresh
 """
 
 REFRESH_STAGES: tuple[RefreshStage, ...] = get_args(RefreshStage)
@@ -73,21 +78,22 @@ class RefreshError(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """The published result of one refresh. All outputs are derived from it alone."""
+    """The published result of one refresh. All outputs are derived from it."""
 
     generated_at: float
     plan: Plan
-    sessions: tuple[Session, ...]  # one-shot commands: all; the daemon: only the open ones
-    published: tuple[Session, ...]  # the top-level sessions that get series of their own
+    sessions: tuple[Session, ...]  # one-shot commands: all sessions; the daemon: open ones only
+    published: tuple[Session, ...]  # the top-level sessions that have their own series
     totals: Mapping[Series, int | float]  # counters, which never decrease
-    gauges: Mapping[Series, int | float]  # the exporter's own gauges
+    gauges: Mapping[Series, int | float]  # gauges of the exporter itself
     agents: tuple[AgentStatus, ...]
     rate_limits: tuple[RateLimit, ...] = ()
     budgets: tuple[BudgetUse, ...] = ()
     price_sources: tuple[PriceSource, ...] = ()
     errors: tuple[RefreshError, ...] = ()  # parts of the refresh that failed
-    returned: Mapping[tuple[str, str], Session] = {}  # open sessions, as they were while closed
-    first_started_at: float | None = None  # when the first of all sessions started
+    # open sessions that were closed before, with their values while closed
+    returned: Mapping[tuple[str, str], Session] = {}
+    first_started_at: float | None = None  # start of the earliest session
     result_of: float | None = (
-        None  # time of the earlier refresh that this repeats, if later ones failed
+        None  # time of the earlier refresh that this one repeats, if later ones failed
     )

@@ -3,7 +3,7 @@
 PICODOLLARS_PER_USD = 1_000_000_000_000
 SECONDS_PER_HOUR = 3600
 END_OF_TIME = 253_370_764_800.0  # unix seconds: datetime ends in the year 9999
-FUTURE_SECONDS = 60.0  # a record that is further ahead was written under a wrong clock
+FUTURE_SECONDS = 60.0  # a record from further in the future has a wrong clock
 NANOSECONDS = 1_000_000_000
 MAX_SUM = 2**63 - 1  # largest integer of SQLite; 9.2 million US dollars in picodollars
 
@@ -14,7 +14,7 @@ def is_sane(time: float) -> bool:
 
 
 def is_ahead(time: float, now: float) -> bool:
-    """Return whether a time is so far in the future that only a wrong clock explains it."""
+    """Return whether a time is so far in the future that it must come from a wrong clock."""
     return time > now + FUTURE_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Usage: tokens, cost and the events that carry them.
+"""Usage events and their sums: tokens, cost, requests.
 
 Counts and costs are integers, so that a sum does not depend on the order of its terms.
 """
@@ -20,7 +20,7 @@ Series = tuple[str, ...]
 class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Tokens of one or many requests. The first five fields are disjoint.
 
-    `input` is uncached input. `output` includes reasoning; `reasoning` is that part of it.
+    `input` is uncached input. `output` includes `reasoning`.
     """
 
     input: int = 0
@@ -39,7 +39,7 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def prompt(self) -> int:
-        """The tokens of the prompt, which fill the context window before the response."""
+        """The tokens of the prompt, which are the used context before the response."""
         return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
 
     def __add__(self, other: "TokenCounts") -> "TokenCounts":
@@ -63,7 +63,7 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def max(self, other: "TokenCounts") -> "TokenCounts":
-        """Return the larger value of each field, which merges two sightings of a response."""
+        """Return the larger value of each field, which merges two records of one response."""
         return TokenCounts(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),
@@ -121,7 +121,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def known_for(self, tokens: TokenCounts) -> bool:
-        """Return whether any of `tokens` has a price. Otherwise the cost is unknown, not zero."""
+        """Return whether part of `tokens` has a price. If not, the cost is unknown, not 0."""
         return self.total > 0 or self.unpriced_tokens == 0 or self.unpriced_tokens < tokens.total
 
     def __add__(self, other: "Cost") -> "Cost":
@@ -168,17 +168,18 @@ NO_COST = Cost()
 class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An event that is counted once: a billed response, a prompt, a tool call or a compaction.
 
-    `key` uniquely identifies the event within its agent. Another sighting of the event (streamed
-    growth, a copy in a forked transcript, a rewritten file) merges with the first one: by the
-    maximum of each number, and by the ids of tool calls. `copied` is set if the record itself
-    shows that it is a copy. The event then belongs to the session with the original. An event that
-    has been counted under one of `other_keys` is not counted again.
+    `key` is unique within the agent. Further records of the event (a response that grows, a copy in
+    a forked transcript, a rewritten file) are merged with the first one: by the maximum of each
+    number, and by the ids of tool calls. `copied` is set if the record itself shows that it is a
+    copy. The event then belongs to the session of the original. `other_keys` are further keys under
+    which the same event may have been counted.
 
-    `running_total` is set if two sources record the same usage under different keys. It is what one
-    source has shown so far of this session and model, this event included. The event then counts
-    only what the session lacks of it, so that the session has the larger account of each figure,
-    whichever source is read first. Another sighting of the event adds no tokens. A source that has
-    lost records has UNKNOWN_TOTAL: an event that is new then counts in full.
+    `running_total` is set if two sources record the same usage under different keys. It is the sum
+    that one source has recorded so far for this session and model, including this event. The event
+    then counts only what is missing in the session's sum. The sum of the session is therefore the
+    larger one of the two sources, whichever is read first. Another record of the event adds no
+    tokens. If the source has lost records, the value is UNKNOWN_TOTAL, and a new event counts
+    fully.
     """
 
     key: str
@@ -192,17 +193,18 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tools: tuple[tuple[str, str], ...] = ()  # (call id, tool name)
     tool_errors: tuple[tuple[str, str], ...] = ()
     copied: bool = False
-    provider: str = ""  # billing provider if recorded, e.g. "anthropic"
-    speed: str = ""  # service tier that changes the price, e.g. "fast", "priority"
+    provider: str = ""  # billing provider if recorded, such as "anthropic"
+    speed: str = ""  # service tier that changes the price, such as "fast" or "priority"
     reported_cost: int | None = None  # picodollars billed, if the agent recorded them
-    other_keys: tuple[str, ...] = ()  # of other sightings, and of earlier versions
+    # keys of the event in other records or in earlier versions of this program
+    other_keys: tuple[str, ...] = ()
     running_total: tuple[int, TokenCounts] | None = None  # requests and tokens
     web_searches: int = 0  # those that are billed by use
     region: str = ""  # where the model ran, if it changes the price, e.g. "us"
 
     @property
     def least(self) -> int:
-        """The smallest number, at most 0. A negative one is a bug of the reader."""
+        """The smallest number, at most 0. A negative value is a bug of the reader."""
         tokens: tuple[int, ...] = msgspec.structs.astuple(self.tokens)
         counts = (self.requests, self.turns, self.compactions, self.web_searches)
         return min(0, *counts, self.reported_cost or 0, *tokens)
@@ -239,7 +241,7 @@ class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def bounded(self) -> "ModelUsage":
-        """Return the usage with all sums limited to MAX_SUM, so that SQLite can store them."""
+        """Return the usage with all sums limited to MAX_SUM, the largest integer of SQLite."""
         tokens, cost = msgspec.structs.astuple(self.tokens), msgspec.structs.astuple(self.cost)
         if max(self.requests, *tokens, *cost) <= MAX_SUM:
             return self

@@ -78,7 +78,7 @@ class Findings:
 
     def log_ledger(self, ledger: Ledger) -> None:
         """Log repairs of the ledger, and why it is not stored on disk."""
-        for repair in ledger.take_news():
+        for repair in ledger.take_repairs():
             log.error("ledger repaired", details=repair)
         warning = ledger.warning
         if warning and warning != self._ledger_warning:

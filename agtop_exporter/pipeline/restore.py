@@ -9,7 +9,7 @@ from functools import partial
 
 from agtop_exporter.agents import Agent
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.ledger.counting import Price
+from agtop_exporter.ledger.merging import Price
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.pipeline.files import Work
 from agtop_exporter.pipeline.guard import Beat, Guard, NoResponseError

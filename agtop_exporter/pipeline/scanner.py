@@ -180,7 +180,7 @@ class Scanner:
                 self._ledger.add(("unknown_records", batch.agent), count)
         if recording.failed:
             uncounted.add(file)
-        if self._ledger.wants_checkpoint:
+        if self._ledger.needs_checkpoint:
             with self._steps.step("ledger"):
                 self._ledger.checkpoint()
                 self._ledger.pack()

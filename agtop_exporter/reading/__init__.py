@@ -1,6 +1,7 @@
-"""Finds what is new in a source since a cursor, and decodes it. Knows no agent.
+"""Reads the new records of a source and decodes them. Nothing here depends on an agent.
 
-A *parser* of an agent holds the meaning of its format (`parsers`). The functions that run a parser
-own everything else: cursors, reader state, decoding errors and batches. They are
-`jsonl.read_jsonl`, `documents.read_document` and `sqlite.read_sqlite`.
+A *source* is a transcript file or a database. A *cursor* is the position after the last record that
+was read. A *parser* is a class of an agent that interprets the records of one format (`parsers`).
+`jsonl.read_jsonl`, `documents.read_document` and `sqlite.read_sqlite` read a source from a cursor,
+run a parser and return a `Batch`. They handle cursors, reader state and decoding errors.
 """

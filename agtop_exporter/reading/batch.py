@@ -1,4 +1,4 @@
-"""Collects what one read of one source finds, and builds the Batch."""
+"""Builds the `Batch` of one read of one source."""
 
 from typing import Literal, TypedDict, Unpack
 
@@ -35,7 +35,7 @@ class EventFields(TypedDict, total=False):
 
 
 class SessionFields(TypedDict, total=False):
-    """The fields with which a SessionUpdate can begin, as keyword arguments."""
+    """The fields of a SessionUpdate that may be given when it is created, as keyword arguments."""
 
     data_path: str
     parent_session_id: str
@@ -47,10 +47,10 @@ class SessionFields(TypedDict, total=False):
 
 
 class BatchBuilder:
-    """The events, sessions, rate limits and errors of one read of one source.
+    """Collects the events, sessions, rate limits and errors of one read of one source.
 
-    `path` is the source, `modified_at` its modification time in unix seconds (0 if unknown), and
-    `records` the number of records that were decoded so far.
+    `path` is the path of the source. `modified_at` is its modification time in unix seconds (0 if
+    unknown). `records` is the number of records decoded so far.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class BatchBuilder:
     def session(self, session_id: str, **defaults: Unpack[SessionFields]) -> SessionUpdate:
         """Return the update of a session; the first call creates it with the given defaults.
 
-        The parser fills it in. Its `data_path` is the source unless `defaults` has another. An
-        update whose `session_id` is still empty in the end is dropped.
+        The parser sets the other fields. `data_path` defaults to the path of the source. `build`
+        drops an update without a `session_id`.
         """
         update = self.sessions.get(session_id)
         if update is None:
@@ -101,7 +101,7 @@ class BatchBuilder:
         self.rate_limits.append(limit)
 
     def error(self, reason: ParseErrorReason, offset: int, count: int = 1) -> None:
-        """Count records that could not be used, the first of which is at a byte offset."""
+        """Count `count` unusable records; `offset` is the byte offset of the first one."""
         self.errors.add(reason, offset, count)
 
     def build(
@@ -112,7 +112,7 @@ class BatchBuilder:
         reset: ResetReason | Literal[""] = "",
         more: bool = False,
     ) -> Batch:
-        """Return the Batch; `cursor` is where the next read continues."""
+        """Return the Batch; `cursor` is the position where the next read starts."""
         return Batch(
             agent=self.agent,
             path=self.path,

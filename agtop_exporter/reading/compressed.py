@@ -19,27 +19,27 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-WINDOW_LOG_MAX = 24  # 16 MiB of memory; the levels 1 to 19 need at most 8 MiB
-TEXT_BYTES = 32 * 1024 * 1024  # the length of the text that any file may have,
-TEXT_RATIO = 64  # and in addition for each byte of the file; transcripts have 5 to 10
+WINDOW_LOG_MAX = 24  # 16 MiB of memory; compression levels 1 to 19 need at most 8 MiB
+TEXT_BYTES = 32 * 1024 * 1024  # minimum of the text length limit
+TEXT_RATIO = 64  # limit in text bytes per compressed byte; transcripts have 5 to 10
 LINE_BYTES = 100  # a batch full of shorter lines, on average, is no part of a transcript
 DISCARD_BYTES = 1024 * 1024
 
 
 class CompressedFile(PlainFile):
-    """A compressed regular file that is open for reading; its frames are read as one text.
+    """A compressed regular file that is open for reading. All its frames form one text.
 
-    `problem` is `corrupt` if the file is damaged or its end is missing, and `too_large` if the text
-    exceeds the limit. The text before that can be read.
+    `problem` is `corrupt` if the file is damaged or truncated, and `too_large` if the text exceeds
+    the limit. The text before the problem can be read.
     """
 
     def __init__(self, path: str) -> None:
         """Open a file. Raises NotAFileError, or OSError."""
         super().__init__(path)
         self.limit = TEXT_BYTES + TEXT_RATIO * self.status.st_size
-        self._position = 0  # in the text
-        self._last = b""  # the text that `read` returned last
-        self._given_back = b""  # text after the position that is already decompressed
+        self._position = 0  # offset in the text
+        self._last = b""  # the result of the last `read`
+        self._pushed_back = b""  # decompressed text after the position
         self._file = open(self._fd, "rb", closefd=False)  # noqa: SIM115 - closed by `close`
         options = {int(zstd.DecompressionParameter.window_log_max): WINDOW_LOG_MAX}
         self._text = zstd.ZstdFile(self._file, options=options)
@@ -53,14 +53,15 @@ class CompressedFile(PlainFile):
     def seek(self, offset: int) -> None:
         """Continue reading at an offset of the text.
 
-        Text before the offset is decompressed and dropped, unless the last `read` returned it.
+        A step back into the result of the last `read` costs nothing. Any other step back
+        decompresses the text again from its start.
         """
         back = self._position - offset
         if 0 < back <= len(self._last):
-            self._given_back, self._position = self._last[-back:], offset
+            self._pushed_back, self._position = self._last[-back:], offset
         elif back > 0:
             self._text.seek(0)
-            self._given_back, self._position = b"", 0
+            self._pushed_back, self._position = b"", 0
         self._last = b""
         scratch = memoryview(bytearray(min(DISCARD_BYTES, max(0, offset - self._position))))
         while self._position < offset:
@@ -68,26 +69,26 @@ class CompressedFile(PlainFile):
                 return
 
     def read_into(self, buffer: memoryview) -> int:
-        """Read text into a buffer; return the number of bytes, 0 at the end. Raises OSError."""
-        got = self._take_back(buffer) if self._given_back else self._decompress(buffer)
+        """Read text into a buffer and return the number of bytes; 0 at the end. Raises OSError."""
+        got = self._read_pushed_back(buffer) if self._pushed_back else self._decompress(buffer)
         self._position += got
         return got
 
-    def _take_back(self, buffer: memoryview) -> int:
-        text, self._given_back = self._given_back[: len(buffer)], self._given_back[len(buffer) :]
+    def _read_pushed_back(self, buffer: memoryview) -> int:
+        text, self._pushed_back = self._pushed_back[: len(buffer)], self._pushed_back[len(buffer) :]
         buffer[: len(text)] = text
         return len(text)
 
     def _decompress(self, buffer: memoryview) -> int:
         wanted = min(len(buffer), self.limit - self._position)
         try:
-            return self._text.readinto1(buffer[:wanted]) if wanted else self._excess()
+            return self._text.readinto1(buffer[:wanted]) if wanted else self._check_limit()
         except (zstd.ZstdError, EOFError):
             self.problem = "corrupt"
             return 0
 
-    def _excess(self) -> Literal[0]:
-        """Note whether there is text after the limit."""
+    def _check_limit(self) -> Literal[0]:
+        """Set `problem` if the text continues after the limit."""
         if self._text.read1(1):
             self.problem = "too_large"
         return 0
@@ -108,10 +109,10 @@ class CompressedFile(PlainFile):
         return self._last
 
     def _is_shorter(self, _cursor: Cursor) -> bool:
-        return False  # the sizes of the file and of the text do not compare
+        return False  # the file has compressed bytes, the cursor counts text bytes
 
     def fingerprint(self, _offset: int) -> bytes:
-        """Return a digest of the size, the head and the tail of the compressed file."""
+        """Return a digest of the size, head and tail of the compressed file."""
         size = self.status.st_size
         head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, size), 0)
         tail_at = max(0, size - FINGERPRINT_BYTES)

@@ -1,7 +1,7 @@
-"""How SQLite can open a database without creating a file beside it.
+"""Selects how SQLite opens a database so that it creates no file beside it.
 
-A read-only connection to a database in WAL mode creates a missing `-shm` file
-(https://sqlite.org/wal.html), so such a database is read in another way.
+A read-only connection to a database in WAL mode creates the `-shm` file if it is missing
+(https://sqlite.org/wal.html). Such a database is opened as immutable, or copied.
 """
 
 import contextlib
@@ -11,16 +11,16 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-COPY_BYTES = 1024 * 1024 * 1024  # the largest database that is copied to be read
-WAL_FORMAT = 2  # a value of the header's read version
-READ_VERSION_AT = 19  # its offset in the header
+COPY_BYTES = 1024 * 1024 * 1024  # maximum size of a database that is copied
+WAL_FORMAT = 2  # value of the read version in the header of a database in WAL mode
+READ_VERSION_AT = 19  # byte offset of the read version
 
 
 class Openable(NamedTuple):
-    """A file and the URI options with which SQLite opens it.
+    """A database file and the URI options for opening it.
 
-    If `unlocked` is true, the read takes no lock: its result is valid only if the files of the
-    database do not change meanwhile.
+    If `unlocked` is true, SQLite takes no lock. The caller must then check that the files of the
+    database did not change during the read.
     """
 
     path: Path
@@ -29,18 +29,19 @@ class Openable(NamedTuple):
 
 
 def openable(path: Path, *, size: int, cleanup: contextlib.ExitStack) -> Openable:
-    """Return how to open a database; `size` is the sum of its files.
+    """Return the file and the options for a database; `size` is the total size of its files.
 
-    A temporary copy is removed by `cleanup`. Raises OSError.
+    If a temporary copy is needed, `cleanup` removes it. Raises OSError.
     """
-    path = path.resolve()  # SQLite keeps the journal beside the file itself
+    path = path.resolve()  # SQLite looks for the journal beside the target of a link
     journal = Path(f"{path}-wal")
     if not _size(journal):
         with path.open("rb") as file:
             header = file.read(READ_VERSION_AT + 1)
         if header[READ_VERSION_AT:] != bytes([WAL_FORMAT]):
             return Openable(path, "mode=ro")
-        return Openable(path, "immutable=1", unlocked=True)  # no journal: the file is complete
+        # without a journal the file is complete
+        return Openable(path, "immutable=1", unlocked=True)
     if Path(f"{path}-shm").exists():
         return Openable(path, "mode=ro")
     if size > COPY_BYTES:
@@ -50,7 +51,7 @@ def openable(path: Path, *, size: int, cleanup: contextlib.ExitStack) -> Openabl
 
 
 def _copy(path: Path, journal: Path, folder: Path) -> Path:
-    """Copy a database whose journal no process has open; return the path of the copy."""
+    """Copy a database and its journal, which no process has open; return the path of the copy."""
     copy = folder / "copy.db"
     shutil.copyfile(path, copy)
     shutil.copyfile(journal, f"{copy}-wal")

@@ -1,6 +1,6 @@
-"""Reads a SQLite database without changing it. Memory is bounded.
+"""Reads a SQLite database without changing it, with bounded memory.
 
-Names of tables and columns are constants of the callers.
+Statements contain names of tables and columns as text. Callers pass constants as names.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
@@ -18,31 +17,32 @@ from agtop_exporter.labels import ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.database_files import openable
 from agtop_exporter.reading.decoding import Errors, usable_fields
-from agtop_exporter.reading.file_group import FileGroup, is_same_version
+from agtop_exporter.reading.file_group import database_group, is_same_version
 from agtop_exporter.reading.lines import BATCH_BYTES
 from agtop_exporter.reading.rows import TableRow, Watermark
 
-BUSY_SECONDS = 0.1  # the longest wait for a lock; the next refresh tries again
-VALUE_BYTES = 32 * 1024 * 1024  # of one row: a longer one is skipped and counted
-BEFORE_ALL = -(2**63)  # a table may have row ids of 0 and below
+BUSY_SECONDS = 0.1  # maximum wait for a lock; the next refresh tries again
+VALUE_BYTES = 32 * 1024 * 1024  # maximum size of a row; a longer one is skipped and counted
+BEFORE_ALL = -(2**63)  # row ids can be 0 or negative
 
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
-_UNKNOWN_NAME = sqlite3.SQLITE_ERROR  # a column that this version of the agent does not have
+_UNKNOWN_NAME = sqlite3.SQLITE_ERROR  # SQLite reports a missing column with this code
 
 Row = TypeVar("Row", bound=TableRow)
 
 
 class DatabaseBusyError(OSError):
-    """The database is locked, or changed during the read; the next refresh tries again."""
+    """The database is locked, or changed during the read. The next refresh tries again."""
 
 
 class Database:
-    """One database, opened for one read; a context manager.
+    """Context manager for one read of one database.
 
-    If `unchanged` is true, nothing has changed since the cursor and the database is not opened.
-    Damage is counted in `errors` as `corrupt`; rows before it are read. `reset` is the reason if a
-    table is read from its start again, and `more` is true if the batch ended early. Raises
-    DatabaseBusyError if the database is locked, NotAFileError, or OSError if it cannot be opened.
+    If `unchanged` is true, the database has not changed since the cursor and is not opened. Damage
+    is counted in `errors` as `corrupt`; the rows before it are returned. `reset` is the reason why
+    a table is read again from its start, or "". `more` is true if the batch is full. Raises
+    DatabaseBusyError if the database is locked, NotAFileError if the path is not a regular file,
+    and OSError if the database cannot be opened.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Database:
         self._batch_bytes = batch_bytes
         self._columns: dict[str, frozenset[str]] = {}
         self._selections: dict[tuple[str, type[TableRow]], str] = {}
-        self._group = FileGroup(path, (f"{path}-wal",))
+        self._group = database_group(path)
         self._now = self._group.cursor()
-        self._unlocked = False  # the files must not change during the read
+        self._unlocked = False  # `__exit__` then checks that no file changed during the read
         self._broken = False
         self._cleanup = contextlib.ExitStack()
         self._connection: sqlite3.Connection | None = None
@@ -74,12 +74,7 @@ class Database:
                 raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         self._cleanup.close()
         if kind is None and self._unlocked and not is_same_version(self._group.cursor(), self._now):
             raise DatabaseBusyError(errno.EAGAIN, "changed while it was read", self.path)
@@ -105,9 +100,10 @@ class Database:
             self._fail(error)
 
     def _fail(self, error: sqlite3.Error | UnicodeDecodeError) -> None:
-        """Count damage; raise OSError for an error that may be gone at the next refresh.
+        """Count damage or a schema error; raise OSError for an error that may be temporary.
 
-        If the schema is damaged, Python may fail to decode SQLite's own error message.
+        If the schema is damaged, Python can fail to decode the error message of SQLite. The
+        UnicodeDecodeError is then counted as damage.
         """
         code = getattr(error, "sqlite_errorcode", None)
         primary = code & 0xFF if code is not None else None
@@ -125,7 +121,7 @@ class Database:
     # --- reading ----------------------------------------------------------------------------
 
     def columns(self, table: str) -> frozenset[str]:
-        """Return the names of a table's columns; none if the table does not exist."""
+        """Return the names of a table's columns; an empty set if the table does not exist."""
         if table not in self._columns:
             rows = self._execute(f"PRAGMA table_info({table})", ())
             self._columns[table] = frozenset(str(row[1]) for row in rows)
@@ -140,16 +136,16 @@ class Database:
         key: str = "id",
         matching: str = "1",
     ) -> Iterator[tuple[int, Row]]:
-        """Yield (row id, row) of the rows after a watermark, in order of their row ids.
+        """Yield (row id, row) for each row after a watermark, in order of row ids.
 
-        The columns are the fields of `kind`; a column that the table lacks has its default. `key`
-        is the column that identifies a row for the watermark. Rows that do not meet the condition
-        `matching` are left out. Ends early if the batch is full, and then sets `more`.
+        The fields of `kind` select the columns. A column that the table lacks has the field's
+        default. `key` is the column that identifies a row in the watermark. `matching` is an SQL
+        condition for the rows. The iteration ends early and sets `more` if the batch is full.
         """
         columns = self._selection(table, kind)
         if not columns or key not in self.columns(table):
             return
-        rowid, at_once = self._resume(table, watermark, key), -1
+        rowid, chunk_rows = self._resume(table, watermark, key), -1
         statement = (
             f"SELECT {columns}, rowid FROM {table} WHERE rowid > ? AND {matching} "  # noqa: S608 - constants
             "ORDER BY rowid LIMIT ?"
@@ -157,7 +153,7 @@ class Database:
         while True:
             before = rowid
             try:
-                for row in self._rows(statement, (rowid, at_once)):
+                for row in self._rows(statement, (rowid, chunk_rows)):
                     rowid = row[-1]
                     self._count(row)
                     value = self._converted(row, kind, at=rowid)
@@ -167,11 +163,11 @@ class Database:
                         self.more = True
                         return
             except sqlite3.DataError:
-                # The driver drops the row before one that is too large, unless it is read alone.
-                rowid = self._step_over(table, rowid) if at_once == 1 else rowid
-                at_once = 1 if at_once < 0 else -1
+                # The driver drops the row before an oversized one unless it fetches rows singly.
+                rowid = self._skip_oversized(table, rowid) if chunk_rows == 1 else rowid
+                chunk_rows = 1 if chunk_rows < 0 else -1
             else:
-                if at_once < 0 or rowid == before:
+                if chunk_rows < 0 or rowid == before:
                     return
 
     def _count(self, row: tuple[Any, ...]) -> None:
@@ -186,10 +182,10 @@ class Database:
     def find(
         self, table: str, kind: type[Row], *, where: str, values: Sequence[object], limit: int = -1
     ) -> Iterator[Row]:
-        """Yield the rows that meet a condition, at most `limit` of them (-1: all).
+        """Yield the rows that meet an SQL condition, at most `limit` of them (-1: all).
 
-        The condition may end with ORDER BY. If it names a column that does not exist, no row is
-        yielded and the error is counted as `schema`.
+        `where` may end with ORDER BY. If it names a missing column, nothing is yielded and the
+        error is counted as `schema`.
         """
         columns = self._selection(table, kind)
         if not columns:
@@ -216,7 +212,7 @@ class Database:
         return self._selections[table, kind]
 
     def is_empty(self, table: str) -> bool:
-        """Return whether a table has no rows, or does not exist."""
+        """Return whether a table is empty or does not exist."""
         statement = f"SELECT 1 FROM {table} ORDER BY rowid LIMIT 1"  # noqa: S608 - a constant
         return not (self.columns(table) and self._execute(statement, ()))
 
@@ -228,12 +224,15 @@ class Database:
         return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
     def _resume(self, table: str, watermark: Watermark, key: str) -> int:
-        """Return the row id after which to read: the latest anchor that is still valid."""
+        """Return the row id of the latest anchor that is still valid; BEFORE_ALL if none is.
+
+        Sets `reset` if an anchor is not valid.
+        """
         for rowid, known_key in watermark.anchors:
             rows = self._execute(f"SELECT {key} FROM {table} WHERE rowid = ?", (rowid,))  # noqa: S608 - constants
             if rows and str(rows[0][0]) == known_key:
                 return rowid
-            if rows:  # another row has its row id
+            if rows:  # the row id was reused for another row
                 self.reset = "rewritten"
             elif self._was_replaced(table, key, known_key, rowid):
                 return rowid
@@ -242,16 +241,16 @@ class Database:
         return BEFORE_ALL
 
     def _was_replaced(self, table: str, key: str, known_key: str, rowid: int) -> bool:
-        """Return whether a row has a later row id than before.
+        """Return whether the row with a key now has a larger row id.
 
-        SQLite replaces a row by deleting it and adding another one at the end of the table. So the
-        rows before it are the same as before, and all later ones are new.
+        SQLite replaces a row by deleting it and inserting it again at the end of the table. The
+        earlier rows are then unchanged, and reading can continue after the old row id.
         """
         statement = f"SELECT 1 FROM {table} WHERE {key} = ? AND rowid > ?"  # noqa: S608 - constants
         return bool(self._execute(statement, (known_key, rowid)))
 
-    def _step_over(self, table: str, rowid: int) -> int:
-        """Count a row that is too large; return its row id."""
+    def _skip_oversized(self, table: str, rowid: int) -> int:
+        """Count the next row, which is too large, and return its row id."""
         self._errors.add("too_large", rowid)
         statement = f"SELECT min(rowid) FROM {table} WHERE rowid > ?"  # noqa: S608 - a constant
         rows = self._execute(statement, (rowid,))
@@ -268,7 +267,7 @@ class Database:
         return list(self._rows(statement, values))
 
     def _rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        """Run a query; damage ends it early. Raises sqlite3.DataError if a row is too large."""
+        """Yield the rows of a query up to damage. Raises sqlite3.DataError for an oversized row."""
         connection = self._connection
         if connection is None or self._broken:
             return
@@ -283,18 +282,18 @@ class Database:
             if connection.text_factory is not str or hasattr(error, "sqlite_errorcode"):
                 self._fail(error)
                 return
-            # Some text is not UTF-8: read the rest in the slower way.
-            connection.text_factory = _text
+            # Some text is not UTF-8: repeat the query with a slower decoder for the remaining rows.
+            connection.text_factory = _decode_lenient
             yield from islice(self._rows(statement, values), count, None)
 
     def cursor(self, state: bytes) -> Cursor:
         """Return the cursor after this read.
 
-        If the batch ended early, it has no size: the database then counts as changed.
+        If the batch is full, the cursor has no size, so the next refresh reads the database again.
         """
         now = Cursor(device=self._now.device, inode=self._now.inode) if self.more else self._now
         return msgspec.structs.replace(now, state=state)
 
 
-def _text(data: bytes) -> str:
+def _decode_lenient(data: bytes) -> str:
     return data.decode("utf-8", "replace")

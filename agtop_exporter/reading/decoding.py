@@ -1,7 +1,4 @@
-"""Decodes records into typed Structs; counts what cannot be used and keeps the rest.
-
-Nothing here does I/O.
-"""
+"""Decodes records into typed Structs, keeps usable parts and counts errors. Does no I/O."""
 
 import json
 from collections.abc import Callable
@@ -17,30 +14,32 @@ from agtop_exporter.model import ParseError
 from agtop_exporter.reading.files import BYTE_ORDER_MARK
 from agtop_exporter.reading.recovery import SPACE, find_records, without_marks
 
-VALUES_MAX = 300_000  # in a record that is not valid; a million of them take 100 MB
+VALUES_MAX = 300_000  # per invalid record: decoding a million values needs 100 MB
 VALUE_BEGINS = (b"", *(bytes([byte]) for byte in b'"[-0123456789tfnNI\xef'))  # or a mark, or none
-MAX_COUNT = 10**9  # no request has more tokens, and its cost still fits into 64 bits
+MAX_COUNT = 10**9  # no request has more tokens; its cost still fits into 64 bits
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
-"""Tokens or calls of one request in a record; any other value is a schema error."""
+"""Number of tokens or calls of one request. Any other value is a schema error."""
 
 RunningTotal = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
-"""The sum of the tokens of all requests of a session so far."""
+"""Number of tokens of all requests of a session so far."""
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time in a record. It must have a zone: without one it depends on the machine."""
+"""A time in a record. It must have a zone, because a local time depends on the machine."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""The exceptions that decoding raises; RecursionError means deep nesting."""
+LATEST_MILLISECONDS = 1e14  # the year 5138
 
-decoder_of = cache(msgspec.json.Decoder)  # creating one, or listing fields, is slow
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""The exceptions that decoding raises. RecursionError means deep nesting."""
+
+decoder_of = cache(msgspec.json.Decoder)  # cached: both calls are slow
 _fields_of = cache(msgspec.structs.fields)
 
 
 class Errors:
-    """Counts unusable records by reason, with the place of the first one of each."""
+    """Counts unusable records by reason and keeps the position of the first one per reason."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -48,13 +47,13 @@ class Errors:
         self._first: dict[str, str] = {}
 
     def add(self, reason: ParseErrorReason, at: int, count: int = 1) -> None:
-        """Count records, the first of which is at a byte offset of the file."""
+        """Count `count` records; `at` is the byte offset of the first one in the file."""
         if count:
             self._counts[reason] = self._counts.get(reason, 0) + count
             self._first.setdefault(reason, f"{self._path}:{at}")
 
     def all(self) -> tuple[ParseError, ...]:
-        """Return the counts."""
+        """Return one ParseError per reason."""
         return tuple(
             ParseError(reason, count, self._first[reason]) for reason, count in self._counts.items()
         )
@@ -63,17 +62,20 @@ class Errors:
 Text = memoryview | str
 
 Decode = Callable[[Text, int], T | None]
-"""A function (text, byte offset in the file) that returns a record, or None if it is unusable."""
+"""Decodes the text at a byte offset of the file; returns a record, or None if it is unusable."""
 
 Recover = Callable[[Text, int], list[tuple[T, int]]]
-"""A function (text, byte offset in the file) that returns (record, where it ends in the text)."""
+"""Decodes all records in the text at a byte offset of the file.
+
+Returns (record, end) for each record; `end` is a position in the text.
+"""
 
 
 def decoder(kind: type[T], errors: Errors) -> Decode[T]:
-    """Return a function (text, offset) that decodes the only record of a text.
+    """Return a function that decodes a text with exactly one record.
 
-    Damaged text is handled as `recoverer` does it. All records after the first are counted as
-    `json`, together.
+    Damaged text is handled as in `recoverer`. If the text has several records, the first one is
+    returned and the others count as one `json` error.
     """
     decode: Callable[[Text], T] = decoder_of(kind).decode
     recover = recoverer(kind, errors)
@@ -90,12 +92,16 @@ def decoder(kind: type[T], errors: Errors) -> Decode[T]:
 
 
 def recoverer(kind: type[T], errors: Errors) -> Recover[T]:
-    """Return a function (text, offset) that decodes all records in a text that is not one record.
+    """Return a function that decodes all records in a damaged text.
 
-    A record with bad UTF-8 is decoded with replacement characters and counted as `encoding`. A
-    record with fields of the wrong type keeps its other fields and is counted as `schema`. What is
-    no record, before, between and after the complete ones, is lost and counted as `json`, or as
-    `schema` if it is another JSON value. Space and byte order marks are ignored.
+    Errors are counted by reason:
+
+    * `encoding`: a record contains invalid UTF-8, which is replaced by U+FFFD.
+    * `schema`: a record has fields of the wrong type, which are dropped, or the text is a JSON
+      value that is not an object.
+    * `json`: the text before, between or after complete records is not a record.
+
+    White space and byte order marks are ignored.
     """
     lenient = _lenient(kind, errors)
 
@@ -125,10 +131,11 @@ def recoverer(kind: type[T], errors: Errors) -> Recover[T]:
 
 
 def _lenient(kind: type[T], errors: Errors) -> Callable[..., tuple[T | None, bool]]:
-    """Return a function (text, offset) that decodes what it can of one JSON value.
+    """Return a function that decodes one JSON value as far as possible.
 
-    It returns the record, or None, and whether the text is JSON, or blank. A text that is not JSON
-    is counted, unless it may be `damaged`: then the caller searches it for records.
+    The function returns (record or None, valid). `valid` is true if the text is JSON or blank.
+    Invalid JSON is counted as an error, except with `damaged=True`: the caller then searches the
+    text for records.
     """
     decode: Callable[[bytes], T] = decoder_of(kind).decode
 
@@ -158,27 +165,35 @@ def _lenient(kind: type[T], errors: Errors) -> Callable[..., tuple[T | None, boo
 
 
 class _DenseError(ValueError):
-    """A text has so many values that they may take too much memory if all of them are decoded."""
+    """A text has so many JSON values that decoding it could exhaust memory."""
 
 
 def _value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Parse JSON with bad UTF-8, lone surrogates, or control characters in its strings.
+    """Parse JSON whose strings contain invalid UTF-8, lone surrogates or control characters.
 
-    NUL bytes are not accepted: where they are, text was lost. Raises _DenseError, ValueError or
-    RecursionError.
+    Text with NUL bytes is rejected, because data is missing there. Raises _DenseError, ValueError
+    or RecursionError.
     """
     if text.count(b",") > VALUES_MAX or text.count(b"[") + text.count(b"{") > VALUES_MAX:
         raise _DenseError
     if b"\0" in text:
         raise ValueError("NUL bytes")
     value = json.loads(text.decode("utf-8", "replace"), strict=False)
-    return _well_formed(value) if b"\\u" in text else value  # only an escape can be half a pair
+    # only an escape can be a lone surrogate
+    return _well_formed(value) if b"\\u" in text else value
+
+
+def seconds_of(milliseconds: float | None) -> float | None:
+    """Convert unix milliseconds to seconds; None if the value is missing or out of range."""
+    if milliseconds is None or not 0 < milliseconds < LATEST_MILLISECONDS:
+        return None
+    return milliseconds / 1000
 
 
 def usable_fields(value: object, kind: type[T]) -> T | None:
     """Return a Struct with the members of `value` that have the right type.
 
-    None if `value` is not an object, or a required field is missing.
+    Returns None if `value` is not an object or lacks a required field.
     """
     if not isinstance(value, dict):
         return None
@@ -209,7 +224,7 @@ def _converted(given: object, kind: Any) -> Any:  # noqa: ANN401 - a type, and a
 
 
 def _usable_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN401 - a type
-    """Return the items that have the right type, and the usable fields of the others."""
+    """Return the items of the right type, and the usable fields of the other items."""
     inner = _struct_of(element)
     kept: list[Any] = []
     for item in items:
@@ -223,7 +238,7 @@ def _usable_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN4
 
 
 def _element_of(kind: object) -> object:
-    """Return the type of the items in `list[...]` or `... | list[...] | None`."""
+    """Return the item type of `list[...]` or `... | list[...] | None`; None for other types."""
     for candidate in (kind, *getattr(kind, "__args__", ())):
         if getattr(candidate, "__origin__", None) is list:
             return candidate.__args__[0]
@@ -231,7 +246,7 @@ def _element_of(kind: object) -> object:
 
 
 def _struct_of(kind: object) -> type[msgspec.Struct] | None:
-    """Return the Struct type in `Struct` or `Struct | None`."""
+    """Return the Struct type of `Struct` or `Struct | None`; None for other types."""
     for candidate in (kind, *getattr(kind, "__args__", ())):
         if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
             return candidate
@@ -239,7 +254,7 @@ def _struct_of(kind: object) -> type[msgspec.Struct] | None:
 
 
 def _well_formed(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Replace lone surrogates, which JSON may escape but UTF-8 cannot hold."""
+    """Replace lone surrogates, which JSON can escape but UTF-8 cannot encode."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, list):

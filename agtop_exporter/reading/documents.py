@@ -1,4 +1,4 @@
-"""Reads JSON documents, files that are rewritten whole. Memory is bounded."""
+"""Reads JSON documents: files that the agent rewrites as a whole. Memory is bounded."""
 
 import hashlib
 import json
@@ -6,11 +6,12 @@ import os
 
 import msgspec
 
-from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.model import NANOSECONDS, Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Errors, decoder
+from agtop_exporter.reading.file_group import cursor_at
 from agtop_exporter.reading.files import open_regular
-from agtop_exporter.reading.lines import BLOCK_BYTES, NANOSECONDS
+from agtop_exporter.reading.lines import BLOCK_BYTES
 from agtop_exporter.reading.parsers import Record, RecordParser
 from agtop_exporter.reading.recovery import TRUNCATED, without_marks
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
@@ -22,7 +23,7 @@ _check = msgspec.json.Decoder(msgspec.Raw).decode
 def read_document(
     agent: str, parser_type: type[RecordParser[Record, NoState]], path: str, cursor: Cursor
 ) -> Batch:
-    """Read a document if it has changed since the cursor; its parser gets all of it.
+    """Read a document if it has changed since the cursor, and pass it to its parser.
 
     Raises NotAFileError, or OSError if the file cannot be read.
     """
@@ -40,27 +41,20 @@ def read_document(
 def load_document(
     path: str, cursor: Cursor, kind: type[Record], *, errors: Errors
 ) -> tuple[Record | None, Cursor]:
-    """Decode a document; None if its content is the same as at the cursor.
+    """Return (document, new cursor). The document is None if its content has not changed.
 
-    A document that is still being written also gives None, with the offset 0: its next change is
-    read. A very long
-    document is decoded without its long strings; if it is too long even so, it is counted as
-    `too_large`. What precedes or follows the document in its file, other than space and byte order
-    marks, is counted as `json`. Raises NotAFileError, or OSError if the file cannot be read.
+    An incomplete document is still being written: it also gives None, with a cursor at offset 0, so
+    that its next change is read. A document longer than LONG_LINE_BYTES is decoded without its long
+    strings. If it is still too long, it is counted as `too_large`. Text before or after the
+    document, except white space and byte order marks, is counted as `json`. Raises NotAFileError,
+    or OSError if the file cannot be read.
     """
     descriptor, status = open_regular(path)
     try:
         text, digest = _text(descriptor, status.st_size)
     finally:
         os.close(descriptor)
-    now = Cursor(
-        device=status.st_dev,
-        inode=status.st_ino,
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        offset=status.st_size,
-        fingerprint=cursor.fingerprint,
-    )
+    now = cursor_at(status, status.st_size, fingerprint=cursor.fingerprint)
     if text is None:
         errors.add("too_large", 0)
         return None, now
@@ -73,7 +67,7 @@ def load_document(
 
 
 def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
-    """Return the text, or None if it is too long, and a digest of all of it."""
+    """Return (text, digest of the whole file). The text is None if it is too long."""
     digest = hashlib.blake2b(digest_size=16)
     shortener = StringShortener() if size > LONG_LINE_BYTES else None
     blocks: list[bytes] = []
@@ -89,7 +83,7 @@ def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
 
 
 def _is_complete(text: bytes) -> bool:
-    """Return whether the document does not end too early; other errors are left to the decoder."""
+    """Return whether the document is not truncated. The decoder reports other errors."""
     try:
         _check(text)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -98,7 +92,7 @@ def _is_complete(text: bytes) -> bool:
 
 
 def _is_json(text: bytes) -> bool:
-    """Ask the standard library's parser, which accepts half of an escaped surrogate pair."""
+    """Return whether the standard library accepts the text; it allows lone surrogates."""
     try:
         json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Counts records of types that a parser does not know: the agent's format may have changed.
+"""Counts records of unknown types. They indicate that the agent's format has changed.
 
-The names come from files, and anyone may have written those. Only a few names are kept, and only
-those that look like the name of a type: any other text may be long or secret.
+Type names come from files that anyone may have written. Only a few names are kept, and only those
+that look like an identifier, because other text may be long or private.
 """
 
 import re
@@ -17,19 +17,19 @@ _NAME = re.compile(rf"\$?{_WORD}(?:[._-](?:{_WORD}|[0-9]{{1,3}}))*")
 
 
 class UnknownTypes:
-    """The number of records of each type that is not among the known ones."""
+    """Counts the records of each type that is not in `known`."""
 
     def __init__(self, known: frozenset[str] = frozenset()) -> None:
         self._known = known
         self._counts: dict[str, int] = {}
 
     def observe(self, kind: str) -> None:
-        """Count a record if its type is unknown; `kind` is empty if it has none."""
+        """Count a record if its type is unknown; `kind` is "" if the record has no type."""
         if kind not in self._known:
             self.add(kind or UNTYPED)
 
     def observe_all(self, kinds: Collection[str]) -> None:
-        """Count those of many records whose types are unknown."""
+        """Count the records of unknown types; `kinds` has one item per record."""
         if not self._known.issuperset(kinds):
             for kind in kinds:
                 self.observe(kind)
@@ -41,10 +41,10 @@ class UnknownTypes:
         self._counts[kind] = self._counts.get(kind, 0) + count
 
     def all(self) -> tuple[tuple[str, int], ...]:
-        """Return the counts by type, in order of first appearance."""
+        """Return (type, count) in order of first appearance."""
         return tuple(self._counts.items())
 
 
 def is_name(kind: str) -> bool:
-    """Return whether a text looks like the name of a type: a few plain words, joined."""
+    """Return whether a text looks like a type name: a few plain words, joined by punctuation."""
     return len(kind) <= NAME_CHARACTERS and _NAME.fullmatch(kind) is not None

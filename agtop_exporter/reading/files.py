@@ -1,4 +1,7 @@
-"""Opens transcripts: only regular files, read-only."""
+"""Opens transcripts for reading. Only regular files are opened.
+
+This module imports the standard library only, because the child process of `folders` uses it.
+"""
 
 import errno
 import os
@@ -6,18 +9,18 @@ import stat
 
 from agtop_exporter import platforms
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors begin a text in UTF-8 with it
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors write it at the start of a UTF-8 text
 
 
 class NotAFileError(OSError):
-    """The path is a directory, FIFO, socket, device or loop of links, and therefore no file."""
+    """The path is not a regular file but a directory, FIFO, socket, device or loop of links."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
-    """Open a regular file for reading; return its descriptor and status.
+    """Open a regular file for reading; return (file descriptor, status).
 
-    Symbolic links are followed. Opening never blocks, not even on a FIFO. Raises NotAFileError if
-    the path is not a regular file, or OSError.
+    Symbolic links are followed. Opening does not block, not even for a FIFO. Raises NotAFileError
+    if the path is not a regular file, or OSError.
     """
     try:
         descriptor = platforms.open_for_reading(path)
@@ -33,10 +36,9 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
 
 
 def read_head(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Return the first `limit` bytes of a regular file, or all of a shorter one.
+    """Return the first `limit` bytes of a regular file without a byte order mark.
 
-    A byte order mark at its beginning is left out. Symbolic links are followed. Raises
-    NotAFileError, or OSError.
+    Symbolic links are followed. Raises NotAFileError, or OSError.
     """
     descriptor, status = open_regular(path)
     try:

@@ -1,4 +1,4 @@
-"""Where one record ends and the next begins in a text file."""
+"""Finds the boundaries of records in a text file."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ _NOT_BLANK = re.compile(rb"[^\n]")
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """One record on each line."""
+    """One record per line."""
 
     def end(self, buffer: bytearray, filled: int) -> int:
         """Return the offset after the last complete record in `buffer[:filled]`; 0 if none is."""
         return buffer.rfind(b"\n", 0, filled) + 1
 
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Yield (begin, end) of each record in a text of complete lines; blank lines are none."""
+        """Yield (begin, end) of each record in a text of complete lines; skip blank lines."""
         begin = 0
         while (end := text.find(b"\n", begin)) >= 0:
             if end > begin:
@@ -34,10 +34,11 @@ LINES = Lines()
 class Objects(Lines, frozen=True):
     """Concatenated JSON objects, each on one line or indented over several lines.
 
-    An indented object begins with a line that is only `{` and ends with a line that is only `}`. In
-    damaged files other text may precede the `{` on its line.
-    Objects that contain none of the `markers` are skipped, except the last one if no object with a
-    marker follows it: it moves the cursor forward.
+    An indented object begins with the line `{` and ends with the line `}`. In damaged files other
+    text may precede the `{` on its line.
+
+    If `markers` is not empty, objects without any of them are skipped. The last object is kept if
+    no object with a marker follows it, because it moves the cursor forward.
     """
 
     markers: tuple[bytes, ...] = ()
@@ -57,7 +58,7 @@ class Objects(Lines, frozen=True):
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
         """Yield (begin, end) of each object with a marker, in a text of complete objects."""
         find = text.find
-        opening, closing = _Needle(text, b"\n{\n"), _Needle(text, _CLOSING)
+        opening, closing = _ForwardSearch(text, b"\n{\n"), _ForwardSearch(text, _CLOSING)
         skipped = None
         begin = 0
         while (end := find(b"\n", begin)) >= 0:
@@ -73,29 +74,35 @@ class Objects(Lines, frozen=True):
             yield skipped
 
 
-_WITHIN = b" \t}"  # how lines within an indented object begin
+_WITHIN = b" \t}"  # first characters of the lines inside an indented object
 _CLOSING = b"\n}\n"
 
 
-class _Needle:
-    """Finds a text in another one, from places that only increase, in linear time."""
+class _ForwardSearch:
+    """Searches a text for a substring at increasing positions, in linear total time."""
 
-    def __init__(self, text: bytes, needle: bytes) -> None:
+    def __init__(self, text: bytes, substring: bytes) -> None:
         self._text = text
-        self._needle = needle
+        self._substring = substring
         self._found = -1
         self._ended = False
 
     def after(self, place: int) -> int:
-        """Return the first occurrence at or after a place; -1 if there is none."""
+        """Return the first occurrence at or after a position; -1 if there is none.
+
+        Each call must pass a position that is not smaller than the previous one.
+        """
         if self._found < place and not self._ended:
-            self._found = self._text.find(self._needle, place)
+            self._found = self._text.find(self._substring, place)
             self._ended = self._found < 0
         return self._found
 
 
 def _end_of_object(following: int, end: int, line_end: int) -> int:
-    """Return where an indented object ends; one without an end stops before the next object."""
+    """Return the end of an indented object.
+
+    An object without an end is torn and ends where the next object begins.
+    """
     if end >= 0 and (following < 0 or end < following):
         return end + len(b"\n}")
     return following if following >= 0 else line_end

@@ -1,4 +1,4 @@
-"""Reads what is new in a file of JSON Lines, or of concatenated JSON objects."""
+"""Reads the new records of a file of JSON Lines, or of concatenated JSON objects."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -19,8 +19,6 @@ from agtop_exporter.reading.lines import LineReader, has_lines
 from agtop_exporter.reading.parsers import BlockParser, Record, RecordParser, State
 from agtop_exporter.reading.state import encode_state, restore
 
-NANOSECONDS = 1e9
-
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -34,9 +32,8 @@ def read_jsonl(
 ) -> Batch:
     """Read the complete records after a cursor, at most one batch of them.
 
-    A complete last record is read even without its newline; an incomplete one is left for the next
-    read. Raises NotAFileError, or OSError if the
-    file cannot be read.
+    The last record of the file is read if it is complete, even without a newline. Otherwise the
+    next read returns it. Raises NotAFileError, or OSError if the file cannot be read.
     """
     state, cursor, lost_state = restore(cursor, parser_type.state_type)
     with LineReader(path, cursor, framing=framing) as lines:
@@ -69,8 +66,8 @@ def feed_each(
 ) -> int:
     """Call `feed` with each record and the offset after it; return the number of records.
 
-    The offset identifies a record in its file: it is that of the byte after the record and one
-    more, which is its newline in all undamaged files.
+    The offset identifies the record in its file. It is one byte after the end of the record, which
+    is the position after its newline in an undamaged file.
     """
     decode, recover = decoder_of(kind).decode, recoverer(kind, errors)
     count = 0
@@ -90,10 +87,11 @@ def feed_each(
 
 
 def record_blocks(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T]]:
-    """Yield the records of many lines at a time; those of damaged lines as `recoverer` does it.
+    """Yield lists with the records of one block of lines each. Damaged lines are recovered.
 
-    Decoding many lines with one call accepts a record over several lines. Where the number of
-    records is not that of lines, each line is decoded on its own, as if it was read alone.
+    One call decodes all lines of a block. Such a call also accepts a record that spans several
+    lines. If the number of records differs from the number of lines, each line is decoded alone, so
+    that the result does not depend on the size of the block.
     """
     decode = decoder_of(kind).decode_lines
     recover = recoverer(kind, errors)
@@ -119,7 +117,7 @@ def _decoded(
     decode: Callable[[memoryview], list[T]],
     recover: Recover[T],
 ) -> list[T]:
-    """Decode one line of a block in which at least one line is bad."""
+    """Decode one line of a block that contains a damaged line."""
     try:
         return decode(line)
     except UNDECODABLE:

@@ -1,35 +1,33 @@
-"""Reads the complete records of a growing text file after a cursor.
-
-Memory is bounded whatever the file contains.
-"""
+"""Reads the complete records of a growing text file after a cursor, with bounded memory."""
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Literal, Self
 
 from agtop_exporter.labels import ParseErrorReason, ResetReason
-from agtop_exporter.model import Cursor
+from agtop_exporter.model import NANOSECONDS, Cursor
+from agtop_exporter.reading.file_group import cursor_at
 from agtop_exporter.reading.framing import LINES, Lines
 from agtop_exporter.reading.recovery import SPACE, complete_end
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
 from agtop_exporter.reading.sources import open_source
 
 BLOCK_BYTES = 256 * 1024
-BATCH_BYTES = 32 * 1024 * 1024  # a batch ends after the record that exceeds this
-BATCH_LINES = 100_000  # or after about so many lines: very short ones take more time
-NANOSECONDS = 1e9
+BATCH_BYTES = 32 * 1024 * 1024  # a batch ends after the record that exceeds this size
+# a batch also ends after about this many lines: short lines take more time per byte
+BATCH_LINES = 100_000
 
 _spare_buffers: list[bytearray] = []  # reused: allocating a buffer for each file costs time
 
 
 class LineReader:
-    """The complete records of a growing file after a cursor; a context manager and an iterator.
+    """Context manager for one read of the records after a cursor.
 
-    `reset` is the reason if the file is read from its start again. `offset` is the byte offset
-    after the current record. After the iteration, `cursor()` is where the next read continues, and
-    `more` is true if the file has more complete records. `too_large` counts skipped records. A last
-    record without its newline is read if it is complete, and left for the next read if it is not.
-    `lines` counts lines: a batch ends after BATCH_LINES.
+    `reset` is the reason why the file is read again from its start, or "". `offset` is the byte
+    offset after the current record. When the iteration has ended, `cursor()` is the start of the
+    next read, and `more` is true if the file has more complete records. `too_large` counts skipped
+    records. `lines` counts lines; a batch ends after BATCH_LINES. The last record of the file is
+    read without its newline if it is complete.
+
     Raises NotAFileError, or OSError if the file cannot be read.
     """
 
@@ -58,12 +56,7 @@ class LineReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._file.close()
 
     @property
@@ -73,30 +66,23 @@ class LineReader:
 
     @property
     def problem(self) -> ParseErrorReason | Literal[""]:
-        """Why the rest of the file cannot be read; "" if it can."""
+        """The reason why the rest of the file cannot be read; "" if it can."""
         return self._file.problem
 
     def cursor(self, state: bytes = b"") -> Cursor:
-        """Return the cursor after the last record, with encoded reader state."""
-        return Cursor(
-            device=self._status.st_dev,
-            inode=self._status.st_ino,
-            size=self._status.st_size,
-            mtime_ns=self._status.st_mtime_ns,
-            offset=self.offset,
-            fingerprint=self._file.fingerprint(self.offset) if self.offset else b"",
-            state=state,
-        )
+        """Return the cursor after the last record; `state` is the encoded reader state."""
+        fingerprint = self._file.fingerprint(self.offset) if self.offset else b""
+        return cursor_at(self._status, self.offset, fingerprint=fingerprint, state=state)
 
     def __iter__(self) -> Iterator[memoryview]:
         for text, end in self.blocks():
             yield from self.lines_of(text, end)
 
     def blocks(self) -> Iterator[tuple[bytes | bytearray, int]]:
-        """Yield (text, end): `text[:end]` contains many complete records, and ends with a newline.
+        """Yield (text, end): `text[:end]` contains complete records and ends with a newline.
 
-        `offset` is then the byte offset after them in the file. The text is valid until the next
-        block is requested. Whoever uses it adds the number of its lines to `lines`.
+        `offset` is then the byte offset after the block in the file. The text is valid until the
+        next block is requested. The caller adds the number of lines in the block to `lines`.
         """
         buffer = _spare_buffers.pop() if _spare_buffers else bytearray(BLOCK_BYTES)
         try:
@@ -124,7 +110,7 @@ class LineReader:
                 line_begin = self.offset
                 yield from self._long_line(bytes(memoryview(buffer)[:filled]))
                 if self.offset == line_begin:
-                    return  # it is still incomplete
+                    return  # the record is still incomplete
                 filled = 0
             elif filled > len(buffer) // 2:
                 buffer = buffer + bytes(len(buffer))
@@ -141,15 +127,18 @@ class LineReader:
             yield from self._without_newline(text[:end], end)
 
     def _without_newline(self, text: bytes, length: int) -> Iterator[tuple[bytes, int]]:
-        """Yield records of which the newline is not in the file yet, under the offsets with it."""
+        """Yield a complete record that has no newline in the file yet, and append the newline.
+
+        During the iteration `offset` is one byte larger, as it will be when the newline is written.
+        """
         self.offset += length + 1
         yield text + b"\n", len(text) + 1
         self.offset -= 1
 
     def lines_of(self, text: bytes | bytearray, end: int) -> Iterator[memoryview]:
-        """Yield the records of a block without the space around them.
+        """Yield the records of a block without surrounding white space.
 
-        `offset` is the byte offset after the current one and one more byte.
+        `offset` is one byte after the end of the current record.
         """
         block_end = self.offset
         lines = bytes(memoryview(text)[:end])
@@ -164,7 +153,7 @@ class LineReader:
         self.offset = block_end
 
     def _long_line(self, head: bytes) -> Iterator[tuple[bytes, int]]:
-        """Read the rest of one very long line; yield it without its long strings."""
+        """Read the rest of a line over LONG_LINE_BYTES; yield it without its long strings."""
         shortener = StringShortener()
         shortener.feed(head)
         length = len(head)

@@ -1,7 +1,7 @@
-"""Base classes of parsers. A parser holds the meaning of one format of one agent.
+"""Base classes of parsers. A parser interprets the records of one format of one agent.
 
-A parser is created for each read of a source. It receives the decoded records and adds what they
-mean to its BatchBuilder. It changes `state`, which the next read of the same source gets back.
+A new parser is created for each read of a source. It receives decoded records and adds events and
+sessions to its BatchBuilder. Its `state` is stored and passed to the parser of the next read.
 """
 
 from typing import Generic, TypeVar
@@ -15,11 +15,11 @@ from agtop_exporter.reading.state import ReaderState
 Record = TypeVar("Record", bound=msgspec.Struct)
 State = TypeVar("State", bound=ReaderState)
 
-UNNAMED_MAX = 2000  # responses of one source that wait for their model
+UNNAMED_MAX = 2000  # responses of one source that have no model yet
 
 
 class Parser(Generic[State]):
-    """What all parsers have: the type of their state, and the record types that they know."""
+    """Common part of all parsers: the type of the state, and the known record types."""
 
     state_type: type[State]
     known_types: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ class Parser(Generic[State]):
             unnamed.append(event)
 
     def name_model(self, session_id: str, model: str) -> None:
-        """Use a model for the responses of a session so far that have none."""
+        """Set the model of all earlier responses of a session that have none."""
         if not self.state.unnamed:
             return
         mine = [event for event in self.state.unnamed if event.session_id == session_id]
@@ -61,18 +61,18 @@ class RecordParser(Parser[State], Generic[Record, State]):
     record: type[Record]
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it, 0 in a document."""
+        """Process one record; `offset` is the byte offset after it, 0 in a document."""
         raise NotImplementedError
 
 
 class BlockParser(Parser[State], Generic[Record, State]):
     """A parser that receives the records of many lines at once.
 
-    Decoding many lines with one call is faster, but only the offset after the last one is known.
+    One call decodes many lines, which is faster. Only the offset after the last record is known.
     """
 
     record: type[Record]
 
     def feed(self, records: list[Record], offset: int) -> None:
-        """Use consecutive records; `offset` is the byte offset after the last one."""
+        """Process consecutive records; `offset` is the byte offset after the last one."""
         raise NotImplementedError

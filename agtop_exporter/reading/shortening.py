@@ -1,4 +1,4 @@
-"""Removes the long strings from one very long line of JSON, so that its numbers can be decoded."""
+"""Removes long strings from one very long JSON line, so that its numbers can be decoded."""
 
 import re
 
@@ -9,27 +9,28 @@ ELLIPSIS = "…".encode()
 
 _NULS = re.compile(rb"\0\0+")
 _STRING_PART = re.compile(rb'[^"\\\0]*+(?:\\[^\0][^"\\\0]*+)*+', re.DOTALL)
-_SHORT_STRINGS = re.compile(  # with all that is between them; longest: 4096 + 32 * 66 bytes
+# short strings and the text between them; a string has at most 4096 + 32 * 66 bytes
+_SHORT_STRINGS = re.compile(
     rb'(?:[^"]*+"[^"\\\0]{0,4096}+(?:\\[^\0][^"\\\0]{0,64}+){0,32}+")*+[^"]*+', re.DOTALL
 )
 
 
 class StringShortener:
-    """Copies JSON text piece by piece; replaces each string longer than LONG_STRING_BYTES.
+    """Copies JSON text piece by piece and replaces long strings by an ellipsis.
 
-    The replacement is an ellipsis and not an empty string, because a parser must still see that
-    there is a text. A run of NUL bytes becomes one NUL byte, and ends a string: something was lost
-    there. `overflow` is true if the line is too long even so; then `line()` is empty, and further
-    pieces are ignored.
-
-    A string of up to 6208 bytes may be kept: that makes it possible to copy many at once.
+    A string is long if it exceeds LONG_STRING_BYTES. Strings of up to 6208 bytes may be kept,
+    because many strings are copied at once. The replacement is not empty, because parsers
+    distinguish empty texts from others. A run of NUL bytes becomes one NUL byte and ends the
+    string, because data is missing there. `overflow` is true if the shortened line is still too
+    long: `line()` is then empty, and further pieces are ignored.
     """
 
     def __init__(self) -> None:
         self._out = bytearray()
-        self._string: bytearray | None = None  # the beginning of the current string
+        # the start of the current string; None outside of strings
+        self._string: bytearray | None = None
         self._string_bytes = 0
-        self._pending = b""  # a backslash at the end of the last block
+        self._pending = b""  # a backslash at the end of the last piece
         self.overflow = False
 
     def feed(self, data: bytes) -> None:
@@ -48,10 +49,10 @@ class StringShortener:
             at = self._outside(data, at) if self._string is None else self._inside(data, at)
 
     def _outside(self, data: bytes, at: int) -> int:
-        """Copy everything up to the next string that is long, or not complete in this piece."""
+        """Copy text up to the next string that is long or continues in the next piece."""
         matched = _SHORT_STRINGS.match(data, at)
         end = matched.end() if matched else at
-        if end < len(data):  # at the quote
+        if end < len(data):  # at the opening quote
             end += 1
             self._string, self._string_bytes = bytearray(), 0
         self._emit(data[at:end])
@@ -66,13 +67,14 @@ class StringShortener:
             self._string += part
         if end >= len(data):
             return end
-        if data[end] == ord("\\") and end + 1 >= len(data):  # the rest is in the next piece
+        # the escaped character is in the next piece
+        if data[end] == ord("\\") and end + 1 >= len(data):
             self._pending = data[end:]
             return len(data)
         short = self._string is not None and self._string_bytes <= LONG_STRING_BYTES
         self._emit(bytes(self._string or b"") if short else _ellipsis(part))
         self._string = None
-        end += data[end] == ord("\\")  # before a NUL
+        end += data[end] == ord("\\")  # a backslash before a NUL byte
         if data[end] != 0:
             self._emit(b'"')
             end += 1
@@ -95,5 +97,8 @@ class StringShortener:
 
 
 def _ellipsis(end: bytes) -> bytes:
-    """Return what replaces a string with this end: where a record was torn, `{` begins the next."""
+    """Return the replacement of a string with this end.
+
+    A string of a torn record can end with the `{` of the next record, so that brace is kept.
+    """
     return ELLIPSIS + b"{" if end.endswith(b"{") else ELLIPSIS

@@ -1,4 +1,4 @@
-"""The bytes of a file that grows: where the reading of lines gets its text from."""
+"""Opens the plain or compressed file from which lines are read."""
 
 import errno
 import hashlib
@@ -10,7 +10,7 @@ from agtop_exporter.labels import ParseErrorReason, ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.files import open_regular
 
-FINGERPRINT_BYTES = 512  # of the file's head, and of the bytes before the offset
+FINGERPRINT_BYTES = 512  # length of the head and of the tail in the digest
 COMPRESSED_SUFFIX = ".zst"
 
 
@@ -35,7 +35,7 @@ class PlainFile:
         os.lseek(self._fd, offset, os.SEEK_SET)
 
     def read_into(self, buffer: memoryview) -> int:
-        """Read text into a buffer; return the number of bytes, 0 at the end. Raises OSError."""
+        """Read text into a buffer and return the number of bytes; 0 at the end. Raises OSError."""
         return platforms.read_into(self._fd, buffer)
 
     def read(self, count: int) -> bytes:
@@ -51,7 +51,7 @@ class PlainFile:
         return False
 
     def reset_reason(self, cursor: Cursor) -> ResetReason | Literal[""]:
-        """Return why the file must be read from its start; "" if the cursor still holds."""
+        """Return why the file must be read again from its start; "" if the cursor is valid."""
         if self._is_shorter(cursor):
             return "truncated"
         if self.fingerprint(cursor.offset) == cursor.fingerprint:
@@ -63,7 +63,10 @@ class PlainFile:
         return self.status.st_size < cursor.offset
 
     def fingerprint(self, offset: int) -> bytes:
-        """Return a digest that changes if the text before an offset does."""
+        """Return a digest that changes if the text before an offset changes.
+
+        It covers the first and the last FINGERPRINT_BYTES of that text.
+        """
         head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, offset), 0)
         tail_at = max(0, offset - FINGERPRINT_BYTES)
         tail = platforms.read_at(self._fd, offset - tail_at, tail_at)
@@ -71,7 +74,7 @@ class PlainFile:
 
 
 def open_source(path: str) -> PlainFile:
-    """Open a file by its name: one that ends in `.zst` is decompressed while it is read.
+    """Open a file; decompress it while reading if its name ends in `.zst`.
 
     Raises NotAFileError, or OSError.
     """
@@ -79,6 +82,6 @@ def open_source(path: str) -> PlainFile:
         return PlainFile(path)
     try:
         from agtop_exporter.reading.compressed import CompressedFile  # noqa: PLC0415 - seldom needed
-    except ImportError as error:  # an optional part of Python 3.14
+    except ImportError as error:  # the module is an optional part of Python 3.14
         raise OSError(errno.ENOTSUP, "this Python has no zstd module", path) from error
     return CompressedFile(path)

@@ -1,4 +1,4 @@
-"""Reads what is new in a SQLite database."""
+"""Reads the new rows of a SQLite database."""
 
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
@@ -8,17 +8,17 @@ from agtop_exporter.reading.state import encode_state, restore
 
 
 class DatabaseParser(Parser[State]):
-    """A parser that queries a database itself; its state has the watermarks of the tables."""
+    """A parser that queries a database itself. Its state has the watermarks of the tables."""
 
     def read(self, database: Database) -> None:
-        """Read what is new, at most one batch of it."""
+        """Read the new rows, at most one batch of them."""
         raise NotImplementedError
 
 
 def read_sqlite(
     agent: str, parser_type: type[DatabaseParser[State]], path: str, cursor: Cursor
 ) -> Batch:
-    """Read what is new in a database since a cursor, at most one batch of it.
+    """Read the new rows of a database since a cursor, at most one batch of them.
 
     Raises DatabaseBusyError if the database is locked, NotAFileError, or OSError.
     """

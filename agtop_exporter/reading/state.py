@@ -1,8 +1,8 @@
-"""Reader state: what a parser keeps between two reads of a source, stored in `Cursor.state`.
+"""Reader state: the data that a parser keeps between two reads of a source.
 
-The state is a Struct, encoded as a MessagePack map without the fields that have their default.
-A later version can add a field. State that a version cannot decode is dropped, and the source is
-read again from its start; event keys keep that from counting anything twice.
+The state is a Struct, stored in `Cursor.state` as a MessagePack map without the fields that have
+their default. A later version of the program can add a field. If the state cannot be decoded, it is
+dropped and the source is read again from its start. Event keys prevent double counting.
 """
 
 from typing import Literal, TypeVar
@@ -20,11 +20,11 @@ UNDECODABLE_STATE: ResetReason = "state"
 class ReaderState(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """Base class of the state that a parser keeps between two reads. All fields have defaults.
 
-    State with a field that this version does not know, or no longer knows, cannot be decoded.
+    State with an unknown field cannot be decoded.
     """
 
     unnamed: list[UsageEvent] = []
-    """Responses whose model the source has not named yet; see `Parser.name_model`."""
+    """Responses whose model is not known yet; see `Parser.name_model`."""
 
 
 class NoState(ReaderState):
@@ -32,9 +32,9 @@ class NoState(ReaderState):
 
 
 def restore(cursor: Cursor, kind: type[State]) -> tuple[State, Cursor, ResetReason | Literal[""]]:
-    """Return the decoded state, the cursor to read from, and the reason for a reset, if any.
+    """Return (state, cursor to read from, reason of a reset or "").
 
-    If the state cannot be decoded, the cursor is that of a source that was never read.
+    If the state cannot be decoded, both are those of a source that was never read.
     """
     if not cursor.state:
         return kind(), cursor, ""

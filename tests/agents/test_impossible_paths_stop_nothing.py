@@ -311,7 +311,7 @@ def test_a_failed_refresh_loses_no_session(tmp_path, monkeypatch):
     for number in (2, 3):
         claude_file(tmp_path, number).write_text(claude_turns(number, range(2)))
         with monkeypatch.context() as patched:
-            patched.setattr(look.pipeline.pairing, "learn", fail)
+            patched.setattr(look.pipeline.pairing, "add", fail)
             assert look.at().errors
         assert len(look.sessions()) == number
 

@@ -175,11 +175,11 @@ def test_it_is_removed_while_it_runs(tmp_path, removed):
         for suffix in ("", "-wal", "-shm"):
             (state / f"ledger.db{suffix}").unlink()
     record(ledger)  # nothing new, and noticed all the same
-    assert "written again" in ledger.take_news()[0]
+    assert "written again" in ledger.take_repairs()[0]
     assert ledger.durable
     assert requests(state) == 30
     record(ledger, response("k5", "s5"), response("new"))
-    assert ledger.take_news() == []
+    assert ledger.take_repairs() == []
     ledger.close()
     assert requests(state) == 31
     if removed == "replaced":

@@ -97,14 +97,14 @@ def assert_same(ledger, figures):
 def assert_recovers(directory, figures):
     """Start on a damaged file, scan and restart; return whether it was repaired."""
     ledger = Ledger(directory)
-    repaired = bool(ledger.take_news())
+    repaired = bool(ledger.take_repairs())
     scan(ledger)
     assert_same(ledger, figures)
     assert ledger.durable
     assert ledger.warning == ""
     ledger.close()
     ledger = Ledger(directory)
-    assert ledger.take_news() == []
+    assert ledger.take_repairs() == []
     assert_same(ledger, figures)
     growing = transcript(0)
     more = response("new", "s0", model="model-0", output=7)
@@ -209,7 +209,7 @@ def test_damage_while_it_runs(intact, tmp_path):
     ledger._state.store.file.database.execute("PRAGMA shrink_memory")  # noqa: SLF001 - no cache
     again = [batch(*transcript(n).events, path=f"/t/fork-{n}.jsonl") for n in range(5, 9)]
     scan(ledger, *again)
-    assert "was damaged" in ledger.take_news()[0]
+    assert "was damaged" in ledger.take_repairs()[0]
     assert (
         counted(ledger)[0]["requests", "claude", "model-0"]
         >= figures[0]["requests", "claude", "model-0"]

@@ -74,7 +74,7 @@ def test_all_figures_are_kept(state, read_only):
     ledger = Ledger(state, read_only=read_only)
     assert figures(ledger) == FIGURES
     assert ledger.metadata["otlp_since"] == b"1772445600.0"
-    assert (ledger.warning, ledger.take_news()) == ("", [])
+    assert (ledger.warning, ledger.take_repairs()) == ("", [])
     ledger.close()
     if read_only:
         assert (state / "ledger.db").read_bytes() == before
@@ -111,7 +111,7 @@ def test_a_damaged_page_of_an_older_version(tmp_path):
     data = (LEDGERS / "version-1.db").read_bytes()
     (tmp_path / "ledger.db").write_bytes(data[: 3 * 4096] + bytes(4096) + data[4 * 4096 :])
     ledger = Ledger(tmp_path)
-    assert "was damaged" in ledger.take_news()[0]
+    assert "was damaged" in ledger.take_repairs()[0]
     assert without_bills(ledger.totals) == FIGURES["totals"]
     ledger.close()
 

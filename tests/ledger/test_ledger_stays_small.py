@@ -54,7 +54,7 @@ def test_no_sum_changes(filled):
     ledger.close()
     again = Ledger(directory)
     assert figures(again) == before
-    assert again.take_news() == []
+    assert again.take_repairs() == []
     recent = sum(event.time >= NOW - RETENTION for event in events)
     assert query(directory, "SELECT COUNT(*) FROM events") == [(recent,)]
     assert query(directory, "SELECT COUNT(*) FROM old_keys") == [(len(events) - recent,)]
@@ -146,5 +146,5 @@ def test_the_file_gives_room_back(tmp_path):
     assert (tmp_path / "ledger.db").stat().st_size < full / 3
     again = Ledger(tmp_path)
     assert again.totals["requests", "claude", "model-1"] == 60_000
-    assert again.take_news() == []
+    assert again.take_repairs() == []
     again.close()

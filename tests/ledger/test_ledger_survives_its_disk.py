@@ -54,7 +54,7 @@ def test_damaged_again_and_again(written):
 def test_nothing_is_left_of_it(written):
     overwrite(written, 0, bytes(written.stat().st_size))
     ledger = Ledger(written.parent)
-    assert "was damaged" in ledger.take_news()[0]
+    assert "was damaged" in ledger.take_repairs()[0]
     assert (ledger.totals, ledger.sessions, ledger.cursors) == ({}, {}, {})
     record(ledger, response("k"))
     ledger.close()

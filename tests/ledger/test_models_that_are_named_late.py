@@ -5,7 +5,7 @@ from events import NOON, batch
 from events import response as any_response
 
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.ledger.moves import lack
+from agtop_exporter.ledger.moves import has_less
 from agtop_exporter.ledger.totals import Totals
 from agtop_exporter.model import ModelUsage, SessionUpdate, TokenCounts
 
@@ -89,10 +89,10 @@ def totals_of(**output):
 
 def test_totals_lack_usage_only_if_all_models_together_do():
     least = totals_of(one=10, two=20)
-    assert not lack(totals_of(one=10, two=20), least)
-    assert not lack(totals_of(one=25, two=5), least)
-    assert lack(totals_of(one=10, two=19), least)
-    assert lack(totals_of(two=30), least)  # a request
+    assert not has_less(totals_of(one=10, two=20), least)
+    assert not has_less(totals_of(one=25, two=5), least)
+    assert has_less(totals_of(one=10, two=19), least)
+    assert has_less(totals_of(two=30), least)  # a request
 
 
 def test_a_project_that_is_named_late_is_that_of_all_usage():

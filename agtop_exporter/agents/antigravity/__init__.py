@@ -1,16 +1,16 @@
 """Antigravity: `~/.gemini/antigravity*/conversations/*`, and the database of the application.
 
-Not seen with a real Antigravity. Its files are not documented, but its programs contain descriptors
-of the messages in them; see tests/agents/antigravity/README. No key that holds credentials is read.
+Not tested with a real installation. The files are not documented, but Antigravity's programs
+contain descriptors of its messages; see tests/agents/antigravity/README. Credentials are not read.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, application_folders, walk
+from agtop_exporter.agents import Agent, Entry, Environment, application_folders, named_files, walk
 from agtop_exporter.agents.antigravity import conversations, state
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.file_group import database_group
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 
 STATE = "state.vscdb"
@@ -30,17 +30,16 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 def files(root: Path) -> Iterator[Entry]:
     """List the conversations of a folder, or the database of the application."""
     if root.name == "globalStorage":
-        for entry in walk(root, suffix=STATE, depth=0):
-            if entry.name == STATE:
-                yield FileGroup(entry.path, (f"{entry.path}-wal",))
+        for entry in named_files(root, STATE):
+            yield database_group(entry.path)
     else:
         for entry in walk(root, suffix=".db", depth=0):
-            yield FileGroup(entry.path, (f"{entry.path}-wal",))
+            yield database_group(entry.path)
         yield from walk(root, suffix=".pb", depth=0)
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in a conversation or in the application's database. Raises OSError."""
+    """Read a conversation or the application's database after a cursor. Raises OSError."""
     is_state = path.endswith(STATE)
     return state.read(path, cursor) if is_state else conversations.read(path, cursor)
 

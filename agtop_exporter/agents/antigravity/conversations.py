@@ -1,7 +1,7 @@
-"""Reads Antigravity's conversations. In newer versions these are databases with all tokens.
+"""Reads conversations of Antigravity: databases in newer versions, encrypted files before.
 
-Those of older versions (`.pb`) are encrypted; only their existence and their modification time are
-known, and for the command line tool their place and the time of their first prompt.
+Databases have all tokens. Of an encrypted file (`.pb`) only the modification time is known. The
+command line tool's history adds its folder and the time of its first prompt.
 """
 
 from collections.abc import Iterator
@@ -12,11 +12,19 @@ import msgspec
 
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.antigravity import history, messages, protobuf, steps
-from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, NANOSECONDS, Response, Step
+from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, Response, Step
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.agents.antigravity.state import NAME
 from agtop_exporter.agents.antigravity.steps import StepRow
-from agtop_exporter.model import NO_TOKENS, Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
+from agtop_exporter.model import (
+    NANOSECONDS,
+    NO_TOKENS,
+    Batch,
+    Cursor,
+    SessionUpdate,
+    TokenCounts,
+    UsageEvent,
+)
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.file_group import FileGroup
@@ -26,7 +34,7 @@ from agtop_exporter.reading.state import ReaderState
 
 RESPONSES, STEPS = "gen_metadata", "steps"
 IDENTITY, METADATA = "trajectory_meta", "trajectory_metadata_blob"
-REOPENED = 8  # the latest rows of a table, which may still be changed in place
+REOPENED = 8  # number of last rows that are read again because they can still change
 MODELS_MAX = 64
 NO_STEP = -1
 
@@ -34,36 +42,36 @@ Row = TypeVar("Row", bound=TableRow)
 
 
 class ResponseRow(TableRow):
-    """One response."""
+    """A row with one response."""
 
     idx: int = 0
     data: object = None
 
 
 class IdentityRow(TableRow):
-    """The id of the conversation."""
+    """A row with the id of the conversation."""
 
     cascade_id: str = ""
 
 
 class MetadataRow(TableRow):
-    """Where the conversation takes place."""
+    """A row with the folder and the parent of the conversation."""
 
     data: object = None
 
 
 class ConversationState(ReaderState):
-    """How far the tables have been read, and which rows may still change."""
+    """Positions in the tables, and the rows that can still change."""
 
     responses: Watermark = Watermark()
     steps: Watermark = Watermark()
     open_responses: list[int] = msgspec.field(default_factory=list)
     open_steps: list[int] = msgspec.field(default_factory=list)
-    last_step: int = NO_STEP  # the last step that a response names as its own
+    last_step: int = NO_STEP  # index of the last step that a response refers to
     model: str = ""
-    models: dict[int, str] = msgspec.field(default_factory=dict)  # by number
+    models: dict[int, str] = msgspec.field(default_factory=dict)  # by step index
     latest: float = 0.0  # of the responses, in unix seconds
-    failed: list[str] = msgspec.field(default_factory=list)  # rows whose error is counted
+    failed: list[str] = msgspec.field(default_factory=list)  # rows whose error has been counted
 
 
 class ConversationParser(DatabaseParser[ConversationState]):
@@ -76,10 +84,10 @@ class ConversationParser(DatabaseParser[ConversationState]):
         self.created = 0.0  # unix seconds, 0 if unknown
 
     def read(self, database: Database) -> None:
-        """Read the facts of the session, the rows that may have changed, and the new ones."""
+        """Read the session, the rows that may have changed, and the new rows."""
         state, session = self.state, self._session(database)
         read_steps = []
-        if not database.is_empty(METADATA):  # they tell whether the user typed the prompts
+        if not database.is_empty(METADATA):  # these steps show whether the user typed the prompts
             read_steps = [(row, self._step(row)) for row in self._step_rows(database)]
         for step_row, step in read_steps:
             self._add_step(step_row, step, session)
@@ -89,11 +97,11 @@ class ConversationParser(DatabaseParser[ConversationState]):
             self._add_unclaimed(step_row, step, session)
         last = database.find(STEPS, StepRow, where="1 ORDER BY idx DESC", values=(), limit=1)
         session.signal = next(map(steps.signal, last), session.signal)
-        if not (state.responses.anchors or state.steps.anchors):  # it is empty: no session
+        if not (state.responses.anchors or state.steps.anchors):  # an empty database is no session
             self.batch.sessions.clear()
 
     def _session(self, database: Database) -> SessionUpdate:
-        """Return the session, with what its metadata say."""
+        """Return the update of the session from its metadata."""
         session_id = Path(self.path).stem
         for identity in database.find(IDENTITY, IdentityRow, where="1", values=(), limit=1):
             session_id = identity.cascade_id or session_id
@@ -109,7 +117,7 @@ class ConversationParser(DatabaseParser[ConversationState]):
         return session
 
     def _fields(self, data: object, place: str) -> Fields:
-        """Decode the message in a row; {} if there is none, or if it is broken."""
+        """Decode the message in a row; {} if there is none or it is damaged."""
         if not isinstance(data, bytes):
             return {}
         try:
@@ -168,7 +176,7 @@ class ConversationParser(DatabaseParser[ConversationState]):
         if response.tokens is None:
             self._add_error(place)
             return
-        if not response.tokens.total:  # cancelled before it was answered
+        if not response.tokens.total:  # the request was cancelled before its response
             return
         session.model = state.model
         session.context_window_tokens = (
@@ -189,7 +197,7 @@ class ConversationParser(DatabaseParser[ConversationState]):
         return models.get(number) or response.label or self.state.model
 
     def _time_of_steps(self, response: Response, database: Database) -> float:
-        """Return when the first of a response's steps was created; 0 if that is unknown."""
+        """Return the creation time of the first step of a response; 0 if unknown."""
         first = response.steps[:1]
         for row in database.find(STEPS, StepRow, where="idx = ?", values=first or (NO_STEP,)):
             return self._step(row).time
@@ -210,10 +218,10 @@ class ConversationParser(DatabaseParser[ConversationState]):
         )
 
     def _add_unclaimed(self, row: StepRow, step: Step, session: SessionUpdate) -> None:
-        """Add the usage of a step whose response has not been written yet.
+        """Add the usage of a step whose response is not in the database yet.
 
-        Both have the id of the response, so it counts once. Steps cannot be told apart from those
-        of known responses if these do not name their steps.
+        The step has the id of its response, so the response is counted once. If the known responses
+        do not list their steps, the step may belong to one of them and is not counted.
         """
         state, tokens = self.state, step.tokens or NO_TOKENS
         model = state.models.get(step.number)
@@ -256,14 +264,14 @@ def _reopened(database: Database, table: str, kind: type[Row], indices: list[int
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one conversation. Raises OSError."""
+    """Read one conversation after a cursor. Raises OSError."""
     if path.endswith(".db"):
         return read_sqlite(NAME, ConversationParser, path, cursor)
     return _read_time(path)
 
 
 def _read_time(path: str) -> Batch:
-    """Return the session of an encrypted conversation, with the time when it was last written."""
+    """Return the session of an encrypted conversation, with the file's modification time."""
     now = FileGroup(path).cursor()
     batch = BatchBuilder(NAME, path)
     session = batch.session(Path(path).stem.lower(), last_active=now.mtime_ns / NANOSECONDS)

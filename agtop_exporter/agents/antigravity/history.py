@@ -1,7 +1,7 @@
-"""The prompts that the command line tool keeps in `history.jsonl`, beside its conversations.
+"""The prompts that the command line tool stores in `history.jsonl` beside its conversations.
 
-Only the place and the time of each prompt are used: for the conversations of older versions, which
-are encrypted. See tests/agents/antigravity/README.
+Only the folder and the time of each prompt are used. They describe conversations of older versions,
+which are encrypted. See tests/agents/antigravity/README.
 """
 
 import os
@@ -19,7 +19,7 @@ READ_BYTES = 4 * 1024 * 1024
 
 
 class Prompt(msgspec.Struct, gc=False, rename="camel"):
-    """One line; only these members are decoded."""
+    """One line. Only these members are decoded."""
 
     conversation_id: str = ""
     workspace: str = ""
@@ -27,14 +27,14 @@ class Prompt(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where a conversation takes place, and when it began: unix seconds, 0 if unknown."""
+    """The folder of a conversation, and its start in unix seconds (0 if unknown)."""
 
     folder: str = ""
     began: float = 0.0
 
 
 def place(conversation: Path) -> Place:
-    """Return what the history beside the folder of a conversation file tells about it."""
+    """Return the folder and start of a conversation file, from the history beside its folder."""
     history = conversation.parent.parent / NAME
     try:
         status = history.stat()
@@ -46,7 +46,10 @@ def place(conversation: Path) -> Place:
 
 @lru_cache(maxsize=4)
 def _places(path: str, size: int, mtime_ns: int) -> dict[str, Place]:  # noqa: ARG001 - the version of the file
-    """Return the places of all conversations in a version of a history, by id."""
+    """Return folder and start of all conversations in a history file, by id.
+
+    `size` and `mtime_ns` identify the version of the file in the cache.
+    """
     try:
         lines = read_head(path, READ_BYTES).splitlines()
     except OSError:
@@ -58,7 +61,7 @@ def _places(path: str, size: int, mtime_ns: int) -> dict[str, Place]:  # noqa: A
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
         key, time = prompt.conversation_id.lower(), prompt.timestamp / 1000
-        if key and key not in found:  # the lines are in the order of their times
+        if key and key not in found:  # the lines are in order of their times
             found[key] = Place(_folder(prompt), time if EARLIEST < time < LATEST else 0.0)
     return found
 

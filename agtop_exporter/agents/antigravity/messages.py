@@ -1,20 +1,20 @@
-"""The protobuf messages in a conversation of Antigravity, as values. Nothing here does I/O.
+"""Decodes the protobuf messages in a conversation of Antigravity. Does no I/O.
 
-The field numbers are those of the message descriptors in Antigravity's own programs; see
-tests/agents/antigravity/README. A field that is 0 or empty is not written.
+The field numbers are from the message descriptors in Antigravity's programs; see
+tests/agents/antigravity/README. A field with the value 0 or "" is not written.
 """
 
 import msgspec
 
 from agtop_exporter.agents.antigravity import protobuf
 from agtop_exporter.agents.antigravity.protobuf import Fields
-from agtop_exporter.model import NO_TOKENS, TokenCounts
+from agtop_exporter.model import NANOSECONDS, NO_TOKENS, TokenCounts
 from agtop_exporter.paths import path_of_uri
 from agtop_exporter.reading.decoding import MAX_COUNT
 
-EARLIEST, LATEST = 1_500_000_000, 10_000_000_000  # a number of seconds between them is a time
-NANOSECONDS = 1_000_000_000
-INT_MAX = 2**31  # indices of steps and numbers of models are smaller
+# a number of seconds between these is taken as a time
+EARLIEST, LATEST = 1_500_000_000, 10_000_000_000
+INT_MAX = 2**31  # upper bound of step indices and model numbers
 
 # CortexStepGeneratorMetadata: one response.
 CHAT_MODEL, STEP_INDICES = 1, 2
@@ -38,11 +38,11 @@ FOLDER_URI, BRANCH = 1, 4
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """What one generation used. Times are unix seconds, 0 if unknown.
+    """The usage of one model request. Times are unix seconds, 0 if unknown.
 
-    `tokens` is None if the figures contradict each other. `model` is the name that the API gave to
-    the model, `label` the one that the user sees, and `number` the one in an enumeration of
-    Antigravity. `steps` are the indices of its steps.
+    `tokens` is None if the figures contradict each other. `model` is the API's name of the model,
+    `label` the displayed name, and `number` the value in Antigravity's enumeration. `steps` are the
+    indices of the steps that the response produced.
     """
 
     tokens: TokenCounts | None = NO_TOKENS
@@ -56,7 +56,7 @@ class Response(msgspec.Struct, frozen=True, gc=False):
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """The metadata of one step; its usage is that of the response that wrote it."""
+    """The metadata of one step. Its usage is that of the response that produced it."""
 
     time: float = 0.0  # unix seconds, 0 if unknown
     tokens: TokenCounts | None = NO_TOKENS
@@ -66,7 +66,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
 
 class Workspace(msgspec.Struct, frozen=True, gc=False):
-    """Where a conversation takes place, and which conversation started it."""
+    """The folder of a conversation, and the id of the conversation that started it."""
 
     created: float = 0.0  # unix seconds, 0 if unknown
     folder: str = ""
@@ -75,7 +75,7 @@ class Workspace(msgspec.Struct, frozen=True, gc=False):
 
 
 def response(fields: Fields) -> Response:
-    """Return the values of a generation."""
+    """Decode the metadata of a response."""
     chat_model = protobuf.message_at(fields, CHAT_MODEL)
     usage = protobuf.message_at(chat_model, USAGE)
     start = protobuf.message_at(chat_model, CHAT_START)
@@ -93,7 +93,7 @@ def response(fields: Fields) -> Response:
 
 
 def step(fields: Fields) -> Step:
-    """Return the values of a step's metadata."""
+    """Decode the metadata of a step."""
     usage = protobuf.message_at(fields, STEP_USAGE)
     call = protobuf.message_at(fields, TOOL_CALL)
     name = _name(call, TOOL_NAME)
@@ -107,7 +107,7 @@ def step(fields: Fields) -> Step:
 
 
 def workspace(fields: Fields) -> Workspace:
-    """Return the values of a conversation's metadata; of several folders, the first one."""
+    """Decode the metadata of a conversation; of several folders, the first one is used."""
     first = protobuf.message_at(fields, WORKSPACES)
     uris = (protobuf.text(first, FOLDER_URI), *protobuf.texts(fields, WORKSPACE_URIS))
     folders = (path_of_uri(uri) for uri in uris if uri.startswith("file://"))
@@ -120,9 +120,10 @@ def workspace(fields: Fields) -> Workspace:
 
 
 def token_counts(usage: Fields) -> TokenCounts | None:
-    """Return disjoint counts: input is uncached as it is, and output has all its parts.
+    """Return disjoint counts. The recorded input is already uncached.
 
-    None if the output is not the sum of its parts, because the fields then mean something else.
+    Returns None if the output is not the sum of its parts, because the fields then have another
+    meaning.
     """
     wanted = (INPUT, OUTPUT, CACHE_WRITE, CACHE_READ, THINKING, RESPONSE)
     counts = {field: protobuf.number(usage, field) for field in wanted}
@@ -148,7 +149,7 @@ def moment(message: Fields, field: int) -> float:
 
 
 def _name(message: Fields, field: int) -> str:
-    """Return a text of printable characters; "" for anything else, such as a message."""
+    """Return the printable text in a field; "" for any other value, such as a message."""
     text = protobuf.text(message, field).strip()
     return text if text.isprintable() else ""
 

@@ -1,4 +1,4 @@
-"""Reads protobuf messages without a schema: the values of fields by number.
+"""Decodes protobuf messages without a schema into values by field number.
 
 Wire format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -14,7 +14,7 @@ Fields = dict[int, list[int | bytes]]
 
 
 def fields(data: bytes) -> Fields:
-    """Return field number -> values (int or bytes). Raises ValueError if it is no message."""
+    """Return the values (int or bytes) by field number. Raises ValueError for invalid data."""
     found: Fields = {}
     at = 0
     while at < len(data):
@@ -62,7 +62,7 @@ def number(message: Fields, field: int) -> int:
 
 
 def numbers(message: Fields, field: int) -> Iterator[int]:
-    """Yield the integers in a repeated field, packed or not; of a broken packed field, none."""
+    """Yield the integers in a repeated field, packed or not. A damaged packed field has none."""
     for value in message.get(field, ()):
         if isinstance(value, int):
             yield value
@@ -92,7 +92,7 @@ def texts(message: Fields, field: int) -> Iterator[str]:
 
 
 def text(message: Fields, field: int) -> str:
-    """Return the first value of a field that is text; "" if there is none."""
+    """Return the first text in a field; "" if there is none."""
     return next(texts(message, field), "")
 
 
@@ -107,7 +107,7 @@ def messages(message: Fields, field: int) -> Iterator[Fields]:
 
 
 def message_at(message: Fields, field: int) -> Fields:
-    """Return the first value of a field that is a message; {} if there is none."""
+    """Return the first message in a field; {} if there is none."""
     return next(messages(message, field), {})
 
 

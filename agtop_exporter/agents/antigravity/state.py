@@ -1,18 +1,18 @@
 """Reads Antigravity's list of conversations: titles, times and folders, but no tokens.
 
-The list is one value in the application's key-value table, of which only two keys are read.
+The list is one value in the application's key-value table. Only two keys of it are read.
 """
 
 import re
 from collections.abc import Iterator
 
 from agtop_exporter.agents.antigravity import protobuf
-from agtop_exporter.agents.antigravity.messages import EARLIEST, LATEST, NANOSECONDS
+from agtop_exporter.agents.antigravity.messages import EARLIEST, LATEST
 from agtop_exporter.agents.antigravity.protobuf import Fields
-from agtop_exporter.model import Batch, Cursor, SessionUpdate
+from agtop_exporter.model import NANOSECONDS, Batch, Cursor, SessionUpdate
 from agtop_exporter.paths import path_of_uri
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.rows import TableRow
+from agtop_exporter.reading.key_values import value_of
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import NoState
 
@@ -23,20 +23,14 @@ STATUS = "antigravityUnifiedStateSync.userStatus"
 TITLE_RANK = 4
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PLANS = ("pro", "enterprise", "free", "trial", "business")
-FOLDER_DEPTH = 4  # messages within messages
-
-
-class Value(TableRow):
-    """The value of a row: text, or its bytes."""
-
-    value: object = None
+FOLDER_DEPTH = 4  # maximum nesting of messages
 
 
 def conversations(data: bytes) -> dict[str, Fields]:
-    """Return the summaries in a list of conversations, by id.
+    """Return the summaries in a list of conversations, by conversation id.
 
-    An entry has an id and a value with the summary, in base64 or not. Data that is no list is
-    searched for ids, whose summaries are then empty.
+    An entry has an id and a summary, which can be encoded in base64. If the data is not such a
+    list, all ids in it are returned with empty summaries.
     """
     raw = protobuf.from_base64(data)
     try:
@@ -65,7 +59,10 @@ def _summary(entry: Fields) -> Fields:
 
 
 def update(session_id: str, summary: Fields) -> SessionUpdate:
-    """Return the session of a summary: field 1 is the title, messages with a time are times."""
+    """Return the update of a session. Field 1 of a summary is the title.
+
+    Every Timestamp in the summary extends the time span of the session.
+    """
     session = SessionUpdate(session_id=session_id)
     session.set_title(protobuf.text(summary, 1), TITLE_RANK)
     for number in summary:
@@ -91,7 +88,7 @@ def _folders(message: Fields, depth: int) -> Iterator[str]:
 
 
 def plan(data: bytes) -> str:
-    """Return the plan that the status contains as a separate word; "" if it contains none."""
+    """Return the name of the plan in the status data; "" if there is none."""
     status = protobuf.from_base64(data).decode("latin-1").lower()
     for name in PLANS:
         if re.search(rf"(?<![a-z]){name}(?![a-z])", status):
@@ -100,14 +97,14 @@ def plan(data: bytes) -> str:
 
 
 class SummaryParser(DatabaseParser[NoState]):
-    """The parser of the list of conversations; each conversation counts as a record."""
+    """The parser of the list of conversations. Each conversation counts as one record."""
 
     state_type = NoState
 
     def read(self, database: Database) -> None:
         """Read the list and the plan."""
-        subscription = plan(_value(database, STATUS))
-        for session_id, summary in conversations(_value(database, SUMMARIES)).items():
+        subscription = plan(value_of(database, TABLE, STATUS))
+        for session_id, summary in conversations(value_of(database, TABLE, SUMMARIES)).items():
             session = update(session_id, summary)
             session.subscription = subscription
             session.data_path = self.path
@@ -116,13 +113,5 @@ class SummaryParser(DatabaseParser[NoState]):
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read the list of conversations. Raises OSError."""
+    """Read the list of conversations after a cursor. Raises OSError."""
     return read_sqlite(NAME, SummaryParser, path, cursor)
-
-
-def _value(database: Database, key: str) -> bytes:
-    for row in database.find(TABLE, Value, where="key = ?", values=(key,), limit=1):
-        if isinstance(row.value, str):
-            return row.value.encode()
-        return row.value if isinstance(row.value, bytes) else b""
-    return b""

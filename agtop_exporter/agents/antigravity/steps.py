@@ -1,19 +1,19 @@
-"""The steps of a conversation of Antigravity: prompts, answers and tool calls, with their status.
+"""The steps of a conversation: prompts, answers and tool calls, with their status.
 
-The numbers are those of the enumerations in Antigravity's own programs; see
-tests/agents/antigravity/README. Nothing here does I/O.
+The numbers are from the enumerations in Antigravity's programs; see
+tests/agents/antigravity/README. Does no I/O.
 """
 
 from agtop_exporter.model import Signal
 from agtop_exporter.reading.rows import TableRow
 
-USER_INPUT, PLANNER_RESPONSE, CHECKPOINT = 14, 15, 23  # types
-PENDING, RUNNING, DONE, ERROR, GENERATING, WAITING, QUEUED = 1, 2, 3, 7, 8, 9, 11  # statuses
+USER_INPUT, PLANNER_RESPONSE, CHECKPOINT = 14, 15, 23  # step types
+PENDING, RUNNING, DONE, ERROR, GENERATING, WAITING, QUEUED = 1, 2, 3, 7, 8, 9, 11  # step statuses
 AT_WORK = frozenset({PENDING, RUNNING, GENERATING, QUEUED})
 
 
 class StepRow(TableRow):
-    """One step."""
+    """A row with one step."""
 
     idx: int = 0
     step_type: int = 0
@@ -23,7 +23,7 @@ class StepRow(TableRow):
 
 
 def signal(last: StepRow) -> Signal:
-    """Return the signal of a conversation with this last step; unknown for other statuses."""
+    """Return the signal of a conversation from its last step; unknown for other statuses."""
     if last.status == WAITING:
         reason = "permission" if last.permissions else "input"
         return Signal("waiting", reason, "step.waiting")

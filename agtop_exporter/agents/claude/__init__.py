@@ -1,6 +1,7 @@
-"""Claude Code: `<root>/projects/<folder>/**.jsonl`, one transcript for a session or subagent.
+"""Claude Code: `<root>/projects/<folder>/**.jsonl`, one transcript per session or subagent.
 
-Seen with 1.0.100 to 2.1.332. The format is not documented; see tests/agents/claude/README.
+Checked against versions 1.0.100 to 2.1.332. The format is not documented; see
+tests/agents/claude/README.
 """
 
 from collections.abc import Iterator
@@ -18,11 +19,11 @@ from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.signature import RegistryReading
 
-FOLDER_DEPTH = 12  # below the folder of projects; workflows of 2.1 need 5
+FOLDER_DEPTH = 12  # levels below the folder of projects; workflows of 2.1 need 5
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript, journal or file with the limits. Raises OSError."""
+    """Read a transcript, journal or rate-limit file after a cursor. Raises OSError."""
     if path.endswith(limits.STATE):
         return limits.read(path, cursor)
     if Path(path).name == JOURNAL:
@@ -31,7 +32,7 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the project folders of every configuration directory, and the sessions of Cowork."""
+    """Return the project folders of all configuration directories and of Cowork's sessions."""
     return (*_configured(home, environment), *cowork.roots(home))
 
 
@@ -61,13 +62,13 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the plan of the account, from the first configuration directory that has it."""
+    """Return the plan of the account, from the first configuration directory that has one."""
     folders = (root.parent for root in _configured(home, environment))
     return next(filter(None, map(account_plan, folders)), "")
 
 
 def live_registry(home: Path, environment: Environment) -> RegistryReading:
-    """Return what Claude Code reports about its live processes. Never raises OSError."""
+    """Return Claude Code's own list of its live processes. Never raises OSError."""
     return read_registries(root.parent for root in _configured(home, environment))
 
 

@@ -1,6 +1,6 @@
 """The plan of a Claude account, from the credential file of Claude Code.
 
-Only the members named here are decoded: a token never becomes a value.
+Only the members that are named here are decoded. Tokens are not.
 """
 
 from pathlib import Path

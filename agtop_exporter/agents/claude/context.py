@@ -1,7 +1,7 @@
-"""Context windows of Claude models, as the program of 2.1.332 has them.
+"""Context windows of Claude models, from the tables in Claude Code 2.1.332.
 
-A transcript does not name the window. Newer models always have 1,000,000 tokens. Some older ones
-have them on request, which the transcript does not show before more than 200,000 are in use.
+A transcript does not record the window. Newer models always have 1,000,000 tokens. Some older
+models have them on request, which a transcript shows only when more than 200,000 tokens are in use.
 """
 
 import re
@@ -15,8 +15,8 @@ from agtop_exporter.model import TokenCounts
 
 CONTEXT_TOKENS = 200_000
 LONG_CONTEXT_TOKENS = 1_000_000
-WIDE_MODELS = 8  # remembered models of one transcript
-LONG_CONTEXT_MARK = "[1m]"  # at the end of the name of a model whose long window was requested
+WIDE_MODELS = 8  # models per transcript in the state
+LONG_CONTEXT_MARK = "[1m]"  # suffix of a model name if the large window was requested
 
 # The first version of each family whose window always has 1,000,000 tokens.
 LONG_CONTEXT_SINCE = {
@@ -32,7 +32,7 @@ _NAME = re.compile(r"claude-([a-z]+)-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 
 @lru_cache(maxsize=64)
 def context_window(model: str) -> int | None:
-    """Return the context window of a model, by its name; None for models of other makers."""
+    """Return the context window of a model in tokens; None for models of other vendors."""
     if "claude" not in model:
         return None
     if LONG_CONTEXT_MARK in model:
@@ -47,10 +47,10 @@ def context_window(model: str) -> int | None:
 def observe_context(
     session: SessionRead, totals: Sequence[TokenCounts], state: TranscriptState
 ) -> None:
-    """Set how much of its context a session uses, by its responses of this read.
+    """Set the used context of a session from the responses of this read.
 
-    `totals` are the tokens of the responses. Subagents in the transcript of their parent have a
-    context of their own.
+    `totals` are the tokens of the responses. A subagent in the transcript of its parent has its own
+    context, which is not counted.
     """
     update, latest, peak = session.update, session.latest, 0
     for response, total in zip(session.responses, totals, strict=True):

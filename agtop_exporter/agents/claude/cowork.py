@@ -1,4 +1,4 @@
-"""Cowork, the local agent mode of Claude Desktop: each of its sessions has a home of its own.
+"""Cowork, the local agent mode of Claude Desktop. Each session has its own home directory.
 
 Transcripts are `local-agent-mode-sessions/<id>/<id>/local_<id>/.claude/projects/**.jsonl`, in the
 format of Claude Code. `audit.jsonl` beside them repeats their responses.
@@ -11,14 +11,15 @@ from pathlib import Path
 
 SESSIONS = "local-agent-mode-sessions"
 PROJECTS = "*/*/local_*/.claude/projects"
-DATA_FOLDERS = (  # of Claude Desktop, below a home
+DATA_FOLDERS = (  # folder of Claude Desktop below a home
     ".config/Claude",
     "Library/Application Support/Claude",
     "AppData/Roaming/Claude",
-    "AppData/Local/Packages/Claude_pzs8sxrjxfjjc/LocalCache/Roaming/Claude",  # from the store
+    # the package from the Microsoft Store
+    "AppData/Local/Packages/Claude_pzs8sxrjxfjjc/LocalCache/Roaming/Claude",
 )
 
 
 def roots(home: Path) -> tuple[Path, ...]:
-    """Return where the sessions of Cowork may be."""
+    """Return the folders that may contain sessions of Cowork."""
     return tuple(home / folder / SESSIONS for folder in DATA_FOLDERS)

@@ -1,10 +1,11 @@
-"""Which response a line belongs to, and the key under which the response is counted.
+"""Assigns lines to responses, and responses to event keys.
 
-The API gives every response a random id. All lines of the response have it, and so do the copies
-in forked and continued sessions, with or without the request id. Routers and gateways also write
-other ids: the same one for all responses, or numbers that start again in every session. Such a
-response is identified by its first line: by its ids, its time, and its figures if it has no
-request id. A copy of that line has the same.
+The API gives every response a random id. All lines of the response have it, and so do its copies in
+forked and continued sessions, with or without the request id.
+
+Routers and gateways write other ids: the same id for all responses, or numbers that start again in
+every session. Such a response is identified by properties of its first line: its ids, its time, and
+also its figures if it has no request id. Copies of that line have the same properties.
 
 Sources: ccusage/ccusage 1635 and 1661, eltmon/overdeck 696 (repeated ids), pingdotgg/t3code 5619
 (no message id), junhoyeo/tokscale 563 (no request id), ccusage/ccusage 1762 (copies).
@@ -19,10 +20,11 @@ from agtop_exporter.agents.claude.records import Message, Record, Usage, token_c
 from agtop_exporter.agents.claude.responses import Response, SessionRead
 from agtop_exporter.agents.claude.state import TranscriptState
 
-RANDOM_RUNS = 8  # a random id has at least so many runs of digits, capitals or small letters
-OPEN_RESPONSES = 4  # without a unique id, whose next line may still follow
-REMEMBERED_LINES = 64  # the latest lines of responses without a unique id
-REMEMBERED_REQUESTS = 4  # the latest message ids, with the request id of their first line
+RANDOM_RUNS = 8  # minimum number of runs of digits, capitals or small letters in a random id
+# responses without a unique id that are kept, because their next line may follow
+OPEN_RESPONSES = 4
+REMEMBERED_LINES = 64  # line digests of such responses that are kept
+REMEMBERED_REQUESTS = 4  # message ids that are kept, with the request id of their first line
 NEW_TIME = "1."  # versions that give copies a new time, and remove their request id
 
 _OF_THE_API = re.compile(r"(?:msg|req)_(?:bdrk_|vrtx_)?01[0-9A-Za-z]{22}")
@@ -30,17 +32,17 @@ _RUNS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
 
 
 def is_random(identifier: str) -> bool:
-    """Return whether an id looks random, so that no other response has it."""
+    """Return whether an id looks random, so that only one response can have it."""
     if _OF_THE_API.fullmatch(identifier):
         return True
     return len(_RUNS.findall(identifier)) >= RANDOM_RUNS
 
 
 class Responses:
-    """The responses of one transcript, to which lines are added.
+    """The responses of one transcript, built line by line.
 
-    A response without a unique id ends when the order of lines shows it. The state keeps those
-    that have not ended, so that the next read can continue them. `main_chain` is as in the parser.
+    The order of lines shows when a response without a unique id has ended. Responses that have not
+    ended are kept in the state for the next read. `main_chain` is as in the parser.
     """
 
     def __init__(self, state: TranscriptState) -> None:
@@ -51,7 +53,7 @@ class Responses:
         self._lines: OrderedDict[int, None] = OrderedDict.fromkeys(state.lines)
 
     def save(self, state: TranscriptState) -> None:
-        """Store what the next read needs."""
+        """Store the responses that have not ended in the state of the transcript."""
         for response in self._open.values():
             response.listed = False
         state.open = dict(self._open)
@@ -61,7 +63,7 @@ class Responses:
         state.requests = dict(requests[-REMEMBERED_REQUESTS:])
 
     def note_user(self, session: SessionRead, record: Record, *, is_result: bool) -> None:
-        """Note a tool result or a prompt: it ends a response, or may have ended it."""
+        """Handle a tool result or a prompt, which ends a response or may have ended it."""
         for response in self._open.values():
             same_session = response.session_id == session.update.session_id
             same_chain = same_session and response.main_chain == self.main_chain
@@ -73,7 +75,7 @@ class Responses:
     def find(
         self, session: SessionRead, record: Record, message: Message, usage: Usage
     ) -> Response | None:
-        """Return the response that a line continues; None if it is the first line of one."""
+        """Return the response that a line belongs to; None if the line starts a response."""
         request_id = record.request_id
         name = message.id or request_id or ""
         response = session.by_id.get(name)
@@ -83,7 +85,7 @@ class Responses:
         if not self._open:
             return None
         response = self._open.get(self._open_name(session, name))
-        if response is None or not response.goes_on(
+        if response is None or not response.is_continued_by(
             request_id, usage, record.seconds, has_id=bool(name)
         ):
             return None
@@ -104,7 +106,7 @@ class Responses:
     def add(
         self, session: SessionRead, record: Record, message: Message, response: Response
     ) -> None:
-        """Add a response by its first line, and set its key."""
+        """Add a response from its first line, and set its key."""
         message_id, request_id = message.id or "", record.request_id or ""
         name = message_id or request_id
         response.listed = True
@@ -138,7 +140,7 @@ class Responses:
         response.other_keys = (*(f"{name}:{other}" for other in others), older_key)
 
     def is_repeated(self, record: Record, message: Message, usage: Usage) -> bool:
-        """Return whether a line of a response without a unique id has been written again."""
+        """Return whether a line of a response without a unique id repeats an earlier line."""
         if not self._lines or not record.uuid or is_random(message.id or record.request_id or ""):
             return False
         return _line_number(record, usage) in self._lines
@@ -159,9 +161,10 @@ class Responses:
         return f"{session.update.session_id}\0{self.main_chain:d}\0{name}"
 
     def _key(self, message_id: str, request_id: str) -> str:
-        """Return the key for a unique message id: with the request id if that is another one.
+        """Return the key of a response with a unique message id.
 
-        A gateway may answer two requests with the same stored response.
+        A gateway can answer two requests with the same stored response. If the request id is not
+        the one of the message's first line, the key includes it.
         """
         if not request_id:
             return message_id
@@ -181,18 +184,18 @@ class Responses:
 
 
 def _older_key(session: SessionRead, record: Record, message: Message, usage: Usage) -> str:
-    """Return the key under which earlier versions of this program counted a response."""
+    """Return the key that earlier versions of this program gave to a response."""
     if message.id or record.uuid:
         return message.id or record.uuid or ""
     return f"{session.update.session_id}:{record.timestamp}:{token_counts(usage)}"
 
 
 def _first_line_digests(record: Record, message_id: str, usage: Usage) -> list[str]:
-    """Return digests of what the first line of a response and its copies have in common.
+    """Return digests that the first line of a response shares with its copies.
 
-    The first one identifies the response; a copy with or without its request id has another one
-    first. Figures identify a response only if there is no request id: a line may be written again
-    with larger ones.
+    The first digest is the identity of the response. The others match copies with or without a
+    request id. Figures are part of a digest only if there is no request id, because a line can be
+    written again with larger figures.
     """
     figures = token_counts(usage)
     if _gets_new_time(record):
@@ -215,5 +218,5 @@ def _line_number(record: Record, usage: Usage) -> int:
 
 
 def _number(identifier: str) -> int:
-    """Return a short number for an id, for the state."""
+    """Return a short hash of an id, for the state."""
     return crc32(identifier.encode(errors="replace"))

@@ -1,10 +1,9 @@
-"""The model responses of one record: `usage.iterations` lists them if there are several.
+"""Splits a record into model responses if `usage.iterations` lists several.
 
-The figures of the record are the sum over its own iterations, of type `message` or
-`fallback_message`: a server tool has the model continue, or another model answers what the first
-one refused. Not in that sum are an advisor's answers, server-side compactions, and what a model
-wrote before it refused. These types, and what the sum contains, are in the program of 2.1.332;
-ccusage/ccusage 1115, 1423 and 1552 have the reports.
+The figures of the record are the sum of the iterations of type `message` and `fallback_message`:
+the model continues after a server tool, or another model answers after a refusal. The sum excludes
+the answers of an advisor, server-side compactions, and the output of a model before its refusal.
+These types are defined in Claude Code 2.1.332; see also ccusage/ccusage 1115, 1423 and 1552.
 """
 
 import re
@@ -31,14 +30,14 @@ class Part(NamedTuple):
 
 
 def unknown_types(usage: Usage) -> list[str]:
-    """Return the types of iterations that are not known, as names of record types."""
+    """Return the unknown types of iterations, as names of record types."""
     return [f"iteration.{each.type}" for each in usage.iterations or () if each.type not in KNOWN]
 
 
 def own_parts(usage: Usage, model: str, total: TokenCounts) -> list[Part]:
-    """Return the responses that the figures of the record include; `total` are these figures.
+    """Return the responses that are included in `total`, the figures of the record.
 
-    If they are not the sum over the iterations, the record is one response.
+    If the iterations do not add up to `total`, the record counts as one response.
     """
     speed = usage.price_tier
     parts = [
@@ -51,10 +50,10 @@ def own_parts(usage: Usage, model: str, total: TokenCounts) -> list[Part]:
 
 
 def other_parts(usage: Usage, model: str, advisor: str) -> list[Part]:
-    """Return the responses that the figures of the record do not include.
+    """Return the responses that the figures of the record exclude.
 
-    `model` answered. `advisor` is the model of an advisor whose iteration does not name it. What a
-    model wrote before it refused is billed if it wrote anything.
+    `model` is the model that answered. `advisor` is the model of an advisor iteration that does not
+    name one. Output before a refusal is billed, so it is a response if it has tokens.
     """
     own = {index for index, _ in _own(usage, model)}
     parts = []
@@ -71,7 +70,7 @@ def other_parts(usage: Usage, model: str, advisor: str) -> list[Part]:
 
 
 def context_tokens(usage: Usage, model: str, total: TokenCounts) -> int:
-    """Return how much of the context the record fills: the size of its last own iteration."""
+    """Return the used context in tokens: the size of the last included iteration."""
     own = _own(usage, model)
     if own:
         last = own[-1][1]
@@ -87,7 +86,7 @@ def context_tokens(usage: Usage, model: str, total: TokenCounts) -> int:
 
 
 def _own(usage: Usage, model: str) -> list[tuple[int, Iteration]]:
-    """Return the iterations in the figures of the record, with their places."""
+    """Return the iterations in the figures of the record, as (index, iteration)."""
     if not usage.iterations:
         return []
     sampled = [pair for pair in enumerate(usage.iterations) if pair[1].type in SAMPLING]
@@ -95,17 +94,20 @@ def _own(usage: Usage, model: str) -> list[tuple[int, Iteration]]:
     if len(own) > 1 and any(iteration.type == "fallback_message" for _, iteration in own):
         figures = token_counts(usage)
         if _without_reasoning(figures) == _tokens(own[-1][1], figures):
-            return own[-1:]  # the model was asked again after it had refused
+            return own[-1:]  # the model answered again after it had refused
     return own
 
 
 def _same_model(named: str | None, served: str) -> bool:
-    """Return whether an iteration is of the model that answered; an unnamed one is."""
+    """Return whether an iteration is of the model that answered, or names no model."""
     return not named or _DATE.sub("", named) == _DATE.sub("", served)
 
 
 def _tokens(iteration: Iteration, total: TokenCounts) -> TokenCounts:
-    """Return the tokens of an iteration; cache writes of unknown lifetime are like the record's."""
+    """Return the tokens of an iteration.
+
+    Cache writes of unknown lifetime get the lifetime of the record's cache writes.
+    """
     tokens = token_counts(iteration)
     if iteration.cache_creation is None and total.cache_write_1h and not total.cache_write_5m:
         return TokenCounts(tokens.input, tokens.cache_read, 0, tokens.cache_write_5m, tokens.output)
@@ -113,7 +115,7 @@ def _tokens(iteration: Iteration, total: TokenCounts) -> TokenCounts:
 
 
 def _with_reasoning(parts: list[Part], reasoning: int) -> list[Part]:
-    """Spread the reasoning tokens of a record, which only its figures have."""
+    """Distribute the reasoning tokens, which only the record has, over its parts."""
     spread = []
     for part in parts:
         share = min(reasoning, part.tokens.output)

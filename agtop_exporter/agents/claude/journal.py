@@ -1,6 +1,6 @@
 """The journal of a workflow, `<session>/subagents/workflows/<run>/journal.jsonl` (2.1).
 
-It lists the subagents of a run with their results, and has neither usage nor times.
+It lists the subagents of a run with their results. It has neither usage nor times.
 """
 
 import msgspec
@@ -12,14 +12,14 @@ JOURNAL = "journal.jsonl"
 
 
 class Line(msgspec.Struct):
-    """A line, of which nothing is used."""
+    """One line; no member is used."""
 
 
 class JournalParser(RecordParser[Line, NoState]):
-    """A parser that uses nothing: a journal is read, so that it is not reported as unread."""
+    """Reads a journal without using it, so that the file is not reported as unread."""
 
     record = Line
     state_type = NoState
 
     def feed(self, record: Line, offset: int) -> None:
-        """Use nothing."""
+        """Ignore the record."""

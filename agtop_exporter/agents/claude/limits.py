@@ -1,7 +1,7 @@
-"""Rate limits of Claude Code: those that it caches in `.claude.json`, and refused requests.
+"""Rate limits of Claude Code: its cache in `.claude.json`, and rejected requests.
 
-`.claude.json` also has accounts and keys; only the members named here are decoded. They were read
-in the program of 2.1.330 and not seen in a file; see tests/agents/claude/README.
+`.claude.json` also has accounts and keys, so only the members that are named here are decoded.
+Their names are from Claude Code 2.1.330, not from a real file; see tests/agents/claude/README.
 """
 
 import re
@@ -19,7 +19,7 @@ from agtop_exporter.reading.state import NoState
 
 NAME = "claude"
 STATE = ".claude.json"
-FOLDER = ".claude"  # the default directory has the file beside it, others have it inside
+FOLDER = ".claude"  # beside the default directory, and inside any other directory
 SOURCE = "usage-cache"
 WEEK_SECONDS = 604_800.0
 WINDOWS = {  # member: (name of the window, seconds)
@@ -28,13 +28,13 @@ WINDOWS = {  # member: (name of the window, seconds)
     "seven_day_opus": ("weekly_opus", WEEK_SECONDS),
     "seven_day_sonnet": ("weekly_sonnet", WEEK_SECONDS),
 }
-MAX_PERCENT = 1000.0  # a larger value is an error; a window can be exceeded
-LATEST_MS = 1e14  # the year 5138
+MAX_PERCENT = 1000.0  # percent; a larger value is an error, but a window can be exceeded
+LATEST_MS = 1e14  # start of the year 5138
 RESET_EPOCH = re.compile(r"\|(\d{10})$")  # "usage limit reached|1755072000"
 
 
 class Window(msgspec.Struct):
-    """How much of a window is used, in percent."""
+    """The used share of a window, in percent."""
 
     utilization: float | None = None
     resets_at: Moment | None = None
@@ -50,20 +50,20 @@ class Utilization(msgspec.Struct):
 
 
 class Usage(msgspec.Struct, rename="camel"):
-    """The last answer of the server, and its time in milliseconds."""
+    """The last response of the server, with its time in milliseconds."""
 
     fetched_at_ms: float | None = None
     utilization: Utilization | None = None
 
 
 class State(msgspec.Struct, rename="camel"):
-    """`.claude.json`; no other member is decoded."""
+    """The content of `.claude.json`; no other member is decoded."""
 
     cached_usage_utilization: Usage | None = None
 
 
 def files(projects: Path) -> Iterator[FileGroup]:
-    """List the files with the rate limits of a folder of projects."""
+    """List the file with the rate limits that belongs to a folder of projects."""
     configuration = projects.parent
     places = [configuration / STATE]
     if configuration.name == FOLDER:
@@ -95,7 +95,7 @@ def rate_limits(usage: Usage) -> Iterator[RateLimit]:
 
 
 def limit_hit(text: str, observed_at: float) -> RateLimit:
-    """Return the limit that a refused request names; some versions state when it is reset."""
+    """Return the limit in the error text of a rejected request, with its reset time if stated."""
     until = RESET_EPOCH.search(text)
     return RateLimit(
         agent=NAME,
@@ -115,7 +115,7 @@ class StateParser(RecordParser[State, NoState]):
     state_type = NoState
 
     def feed(self, record: State, offset: int) -> None:  # noqa: ARG002 - of the interface
-        """Add the windows."""
+        """Add the rate-limit windows."""
         if record.cached_usage_utilization is not None:
             self.batch.rate_limits.extend(rate_limits(record.cached_usage_utilization))
 

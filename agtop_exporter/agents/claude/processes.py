@@ -1,7 +1,7 @@
-"""The processes of Claude Code: how they look, and the registry that it keeps of them.
+"""The process signature of Claude Code, and the registry that it keeps of its processes.
 
-Names were seen in Claude Code 1.0.100 to 2.1.330. The registry `sessions/<pid>.json` exists while
-a process lives (seen in 2.1.197). Its fields are not documented by its maker.
+The names are from versions 1.0.100 to 2.1.330. The file `sessions/<pid>.json` exists while a
+process runs (2.1.197). Its fields are not documented.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from agtop_exporter.signature import (
     RegistryReading,
 )
 
-MAX_BYTES = 65_536  # of one file; the files that were seen have about 400
+MAX_BYTES = 65_536  # maximum size of a registry file; known files have about 400 bytes
 MAX_FILES = 4_096
 
 SIGNATURE = ProcessSignature(
@@ -34,12 +34,12 @@ SIGNATURE = ProcessSignature(
         ("plugin",),
         ("auth",),
         ("setup-token",),
-        ("remote-control",),  # starts a process for each session
+        ("remote-control",),  # starts one process per session
         ("agents",),
     ),
     helper_options=frozenset(
         {
-            "--bg-pty-host",  # beside `claude --bg`
+            "--bg-pty-host",  # runs beside `claude --bg`
             "--bg-spare",
             "--chrome-native-host",  # started by the browser
             "--claude-in-chrome-mcp",
@@ -95,7 +95,7 @@ _PROCESS = msgspec.json.Decoder(_Process)
 
 
 def read_registries(folders: Iterable[Path]) -> RegistryReading:
-    """Return the entries of the registries in configuration directories. Never raises OSError."""
+    """Return the registry entries of several configuration directories. Never raises OSError."""
     readings = [read_registry(folder) for folder in dict.fromkeys(folders)]
     return RegistryReading(
         tuple(entry for reading in readings for entry in reading.entries),
@@ -104,7 +104,7 @@ def read_registries(folders: Iterable[Path]) -> RegistryReading:
 
 
 def read_registry(folder: Path) -> RegistryReading:
-    """Return the entries below one configuration directory (`~/.claude`)."""
+    """Return the registry entries of one configuration directory (`~/.claude`)."""
     try:
         paths = sorted(path for path in (folder / "sessions").iterdir() if path.suffix == ".json")
     except OSError:
@@ -122,7 +122,7 @@ def read_registry(folder: Path) -> RegistryReading:
 
 
 def _entry(content: bytes) -> RegistryEntry:
-    """Decode one file. Raises ValueError, which msgspec's errors are, if it is not as expected."""
+    """Decode one file. Raises ValueError, which includes the errors of msgspec."""
     process = _PROCESS.decode(content)
     ticks = str(process.proc_start)
     return RegistryEntry(

@@ -1,4 +1,4 @@
-"""Turns the records of a Claude Code transcript into events and session updates."""
+"""Converts the records of a Claude Code transcript to events and session updates."""
 
 from collections import OrderedDict
 from datetime import datetime
@@ -36,16 +36,18 @@ from agtop_exporter.model import (
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
-REMEMBERED_TOOLS = 64  # calls whose result may still follow
-SYNTHETIC_MODEL = "<synthetic>"  # of messages that Claude Code writes itself, such as API errors
+REMEMBERED_TOOLS = 64  # calls in the state, whose result may follow
+# model name of messages that Claude Code writes itself, such as API errors
+SYNTHETIC_MODEL = "<synthetic>"
 TITLE_RANKS = {"custom-title": 5, "ai-title": 4, "summary": 3}
 
 
 class TranscriptParser(BlockParser[Record, TranscriptState]):
     """The parser of one transcript, of a session or a subagent.
 
-    While a record is used, `session` is its session, `copied` is true if it is a copy from another
-    transcript, and `main_chain` is false in a subagent's part of its parent's transcript.
+    For the current record, `session` is its session, `copied` is whether it is a copy from another
+    transcript, and `main_chain` is false if it belongs to a subagent inside its parent's
+    transcript.
     """
 
     record = Record
@@ -60,13 +62,13 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         self.sessions = Sessions(self.path, state)
         self.selected_by = Record()  # the record by which the current session was selected
         self.session = SessionRead(SessionUpdate(session_id=""))
-        self.limit_hit: RateLimit | None = None  # the latest
+        self.limit_hit: RateLimit | None = None  # the latest rate limits
         self.is_transcript = bool(state.session_id)  # false for a file of another program
         self.copied = False
         self.main_chain = True
 
     def feed(self, records: list[Record], offset: int) -> None:
-        """Use consecutive records; `offset` is the byte offset after the last one."""
+        """Process consecutive records; `offset` is the byte offset after the last one."""
         self.offset = offset
         types = {record.type for record in records}
         self.is_transcript = self.is_transcript or not TYPES.isdisjoint(types)
@@ -94,7 +96,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 self._handle_user(record, message)
 
     def _select_session(self, record: Record) -> None:
-        """Make the record's session the current one."""
+        """Set `session` to the session of a record."""
         self.session = self.sessions.select(record)
         self.main_chain = self.responses.main_chain = self.sessions.main_chain
 
@@ -175,7 +177,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
         else:
             response.copied &= copied
             if message.model and (usage.iterations or not response.model):
-                response.model = message.model  # another one may go on after a refusal
+                response.model = message.model  # after a refusal another model may continue
             if tools:
                 response.tools += tools
             if usage != response.usage:
@@ -216,7 +218,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             self._add_event(record, f"prompt:{record.uuid or record.seconds}", turns=1)
 
     def _handle_metadata(self, record: Record) -> None:
-        """Use a record without a message: a title, the end of a turn, or a compaction."""
+        """Handle a record without a message: a title, the end of a turn, or a compaction."""
         if record.type in TITLE_RANKS:
             title = record.custom_title or record.ai_title or record.summary or ""
             self.session.update.set_title(title, TITLE_RANKS[record.type])

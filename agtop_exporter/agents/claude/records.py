@@ -1,4 +1,4 @@
-"""The records of a transcript with the fields that are used, and their token counts."""
+"""The used fields of transcript records, and their token counts."""
 
 import msgspec
 
@@ -29,7 +29,7 @@ class ServerToolUse(msgspec.Struct, gc=False):
 
 
 class Figures(msgspec.Struct, gc=False):
-    """Tokens as the API counts them: input excludes all cached tokens, output includes thinking."""
+    """Tokens as the API counts them: input excludes cached tokens, output includes thinking."""
 
     input_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
@@ -68,7 +68,7 @@ class Figures(msgspec.Struct, gc=False):
 
     @property
     def prompt(self) -> tuple[int, int, int]:
-        """The input figures, which stay the same while a response is streamed."""
+        """The input figures, which are constant while a response is streamed."""
         return (
             self.input_tokens or 0,
             self.cache_read_input_tokens or 0,
@@ -77,7 +77,7 @@ class Figures(msgspec.Struct, gc=False):
 
 
 class Iteration(Figures, gc=False):
-    """One of several model responses that a record holds, in `usage.iterations`."""
+    """One model response of a record with several, in `usage.iterations`."""
 
     type: str = ""
     model: str | None = None
@@ -89,7 +89,7 @@ class Usage(Figures, gc=False):
     iterations: list[Iteration] | None = None
 
     def continues(self, other: "Usage") -> bool:
-        """Return whether this is the same usage as `other`, with at least as much output."""
+        """Return whether this is the usage of the same response as `other`, at a later time."""
         return (
             (self.output_tokens or 0) >= (other.output_tokens or 0)
             and self.output_tokens_details == other.output_tokens_details
@@ -122,13 +122,13 @@ class Message(msgspec.Struct, gc=False):
 
 
 class CompactMetadata(msgspec.Struct, gc=False, rename="camel"):
-    """What a compaction did to the context."""
+    """The result of a compaction."""
 
     post_tokens: Count | None = None
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line. The fields are in about the order in which they are written, to be found faster."""
+    """One line. The fields are in about the order of the file, which makes decoding faster."""
 
     is_sidechain: bool | None = None
     agent_id: str | None = None
@@ -158,7 +158,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def kind(self) -> str:
-        """The type as in `KNOWN_TYPES`: for a system record with its subtype."""
+        """The type as in `KNOWN_TYPES`. A system record has its subtype in it."""
         return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
 
     @property

@@ -1,4 +1,4 @@
-"""Model responses of Claude Code: each is built from several lines that repeat its usage."""
+"""Model responses of Claude Code. A response consists of several lines that repeat its usage."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ NO_SIGNAL = Signal()
 
 
 class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """A response as far as its lines have been read."""
+    """A response, merged from the lines read so far."""
 
     session_id: str
     time: float
@@ -26,14 +26,14 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     main_chain: bool
     tools: Calls = NO_CALLS
     request_id: str = ""
-    advisor: str = ""  # the model of the advisor
+    advisor: str = ""  # model of the advisor
     key: str = ""
-    other_keys: tuple[str, ...] = ()  # under which it may have been counted as well
-    tokens: TokenCounts = NO_TOKENS  # of earlier lines whose figures are not those of `usage`
-    answered: bool = False  # a tool result was written since its latest line
-    prompted: bool = False  # a prompt was written since its latest line
+    other_keys: tuple[str, ...] = ()  # further keys under which it may have been counted
+    tokens: TokenCounts = NO_TOKENS  # largest figures of earlier lines, if they differ from `usage`
+    answered: bool = False  # a tool result follows its latest line
+    prompted: bool = False  # a prompt follows its latest line
     prompted_at: float = 0.0  # the time of that prompt, in unix seconds
-    listed: bool = False  # in `SessionRead.responses` of this read
+    listed: bool = False  # the response is in `SessionRead.responses` of this read
 
     def grow(self, usage: Usage) -> None:
         """Merge the usage of one more line of the response."""
@@ -53,19 +53,21 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         return tokens if self.tokens == NO_TOKENS else tokens.max(self.tokens)
 
     def may_have(self, request_id: str | None) -> bool:
-        """Return whether a line with this request id may be one of this response."""
+        """Return whether a line with this request id can belong to this response."""
         return not request_id or not self.request_id or request_id == self.request_id
 
     def is_after(self, time: float) -> bool:
-        """Return whether this response began after a record, which is then out of order."""
+        """Return whether this response began after a time, given in unix seconds."""
         return 0 < time < self.time
 
-    def goes_on(self, request_id: str | None, usage: Usage, time: float, *, has_id: bool) -> bool:
-        """Return whether a line is one of this response, although other responses may have its ids.
+    def is_continued_by(
+        self, request_id: str | None, usage: Usage, time: float, *, has_id: bool
+    ) -> bool:
+        """Return whether a line continues this response, if other responses can have the same ids.
 
-        The lines of one response follow each other. Only results of its tools come between them,
-        and its input figures do not change then. A prompt ends it, unless the line is older than
-        the prompt and so out of order. `has_id` is false for a line without any id.
+        The lines of one response follow each other, with only tool results between them, and have
+        the same input figures. A prompt ends it, unless the line is older than the prompt and so
+        out of order. `has_id` is false for a line without any id.
         """
         is_late = self.prompted and 0 < time < self.prompted_at
         if (self.prompted and not is_late) or not self.may_have(request_id):
@@ -80,7 +82,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         return self._event(self.key, self.model, total, self.usage.price_tier, first=True)
 
     def events(self, total: TokenCounts) -> Iterator[UsageEvent]:
-        """Yield an event for each billed response among the iterations."""
+        """Yield one event per billed response among the iterations."""
         first, *more = own_parts(self.usage, self.model, total)
         yield self._event(self.key, first.model, first.tokens, first.speed, first=True)
         for part in (*more, *other_parts(self.usage, self.model, self.advisor)):
@@ -102,7 +104,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
             model,
             tokens,
             requests=1,
-            tools=each_once(self.tools) if first else NO_CALLS,
+            tools=without_duplicates(self.tools) if first else NO_CALLS,
             copied=self.copied,
             speed=speed or "",
             web_searches=self.usage.web_searches if first else 0,
@@ -113,9 +115,9 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
 
 @dataclass(slots=True)
 class SessionRead:
-    """What one read has found of one session.
+    """The data that one read has found about one session.
 
-    The fields that change with nearly every record are here and not in the Struct.
+    Fields that change with nearly every record are here, because Struct fields are slower to set.
     """
 
     update: SessionUpdate
@@ -123,13 +125,14 @@ class SessionRead:
     model: str = ""
     effort: str = ""
     responses: list[Response] = field(default_factory=list)  # in order of their start
-    by_id: dict[str, Response] = field(default_factory=dict)  # those with a unique id, the latest
+    # the latest responses with a unique id
+    by_id: dict[str, Response] = field(default_factory=dict)
     latest: Response | None = None  # of the main chain
-    compacted_to: int | None = None  # the size of the context, if a compaction followed
-    first: datetime | None = None  # the earliest and the latest record that is no copy
+    compacted_to: int | None = None  # context tokens after the latest compaction
+    first: datetime | None = None  # times of the earliest and the latest record that is no copy
     last: datetime | None = None
 
 
-def each_once(calls: Calls) -> Calls:
-    """Return every call once, although several lines repeat it."""
+def without_duplicates(calls: Calls) -> Calls:
+    """Return the calls without duplicates, because several lines repeat a call."""
     return calls if len(calls) < 2 else tuple(dict(calls).items())  # noqa: PLR2004 - two

@@ -1,18 +1,18 @@
-"""The sessions of a transcript: its own, those of subagents, and that of a renamed file."""
+"""Finds the session of each record: the main session, or a subagent's."""
 
 from agtop_exporter.agents.claude.records import Record
 from agtop_exporter.agents.claude.responses import SessionRead
 from agtop_exporter.agents.claude.state import TranscriptState
 from agtop_exporter.model import SessionUpdate
 
-SUBAGENTS = "subagents"  # the folder of a session's subagents
+SUBAGENTS = "subagents"  # folder of a session's subagents
 
 
 class Sessions:
-    """The sessions that one read of a transcript has found.
+    """The sessions in one read of a transcript.
 
-    `main_id` is the id of the main session. `main_chain` is false if the last selected record is
-    in a subagent's part of its parent's transcript, as versions before 2.0 wrote it.
+    `main_id` is the id of the main session. `main_chain` is false if the last selected record is of
+    a subagent inside its parent's transcript, as versions before 2.0 wrote it.
     """
 
     def __init__(self, path: str, state: TranscriptState) -> None:
@@ -42,9 +42,10 @@ class Sessions:
         return session
 
     def is_known(self, session_id: str) -> bool:
-        """Return whether anything but the name of the file shows that there is this session.
+        """Return whether the session id is confirmed by a record or by the folder.
 
-        The first records of a renamed or continued file may have no session id.
+        The first records of a renamed or continued file can lack a session id. The file name alone
+        is then no proof of the session.
         """
         session = self.by_id[session_id]
         has_facts = session.responses or session.first or session.update.title
@@ -67,9 +68,9 @@ class Sessions:
 
 
 def parent_of(folders: list[str]) -> str:
-    """Return the session of a subagent, by the folders of `<session>/subagents/**/agent-*.jsonl`.
+    """Return the parent session of a subagent's file `<session>/subagents/**/agent-*.jsonl`.
 
-    It is "" if the path does not show it, as in versions before 2.1: then the records do.
+    Returns "" if the path does not show it, as before version 2.1. The records then have it.
     """
     if SUBAGENTS not in folders[1:]:
         return ""

@@ -1,4 +1,4 @@
-"""The signals (what a session is doing) of the records in a Claude Code transcript."""
+"""Derives the activity signal of a session from its records."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""The types of records that Claude Code writes, from tables in the program of 2.1.330."""
+"""The types of records that Claude Code writes, from tables in version 2.1.330."""
 
 TYPES = frozenset(
     {"agent-color", "agent-name", "agent-setting", "ai-title", "api-request"}
@@ -34,5 +34,5 @@ SUBTYPES = frozenset(
     | {"turn_handoff_available", "turn_preempted", "turn_starting", "vcs_state_changed"}
     | {"voice_call_talk", "worker_shutting_down"}
 )
-PLAIN_TYPES = TYPES - {"system"}  # those without subtypes
+PLAIN_TYPES = TYPES - {"system"}  # types without subtypes
 KNOWN_TYPES = TYPES | {f"system.{subtype}" for subtype in SUBTYPES}

@@ -1,8 +1,9 @@
-"""Codex CLI: `<root>/sessions/**/rollout-*.jsonl` and `archived_sessions`, one rollout a thread.
+"""Codex CLI: `<root>/sessions/**/rollout-*.jsonl` and `archived_sessions`, one rollout per thread.
 
-Seen with 0.80 and 0.169. The format is not documented; see tests/agents/codex/README. Since 0.137,
-Codex compresses a rollout to `.jsonl.zst` after a week without use, and unpacks it to continue the
-thread (https://github.com/openai/codex/blob/main/codex-rs/rollout/src/compression.rs).
+Checked against versions 0.80 to 0.169. The format is not documented; see tests/agents/codex/README.
+Since 0.137, Codex compresses a rollout to `.jsonl.zst` after a week without use, and decompresses
+it to continue the thread
+(https://github.com/openai/codex/blob/main/codex-rs/rollout/src/compression.rs).
 """
 
 import os
@@ -22,20 +23,20 @@ PLAIN, COMPRESSED = ".jsonl", ".jsonl.zst"
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one rollout. Raises OSError."""
+    """Read one rollout after a cursor. Raises OSError."""
     return read_jsonl(NAME, RolloutParser, path, cursor)
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the folders of active and of archived rollouts of every home."""
+    """Return the folders of active and archived rollouts of every home."""
     homes = listed_roots(environment, "CODEX_HOME", home / ".codex")
     return tuple(base / name for base in homes for name in ("sessions", "archived_sessions"))
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the rollouts: `YYYY/MM/DD/*.jsonl`, or flat where archived; compressed ones come last.
+    """List the rollouts: `YYYY/MM/DD/*.jsonl`, or flat if archived; compressed ones come last.
 
-    A compressed rollout beside its plain text is left out, as Codex does it.
+    If a rollout exists in both forms, only the plain text is listed.
     """
     plain: list[os.DirEntry[str]] = []
     compressed: list[os.DirEntry[str]] = []
@@ -51,7 +52,7 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the plan of the account, from the first home that has it."""
+    """Return the plan of the account, from the first home that has one."""
     homes = dict.fromkeys(root.parent for root in roots(home, environment))
     return next(filter(None, map(account_plan, homes)), "")
 

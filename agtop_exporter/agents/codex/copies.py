@@ -1,14 +1,16 @@
-"""Which records of a Codex rollout are copies from the thread that it was forked from.
+"""Detects records of a Codex rollout that are copies from the thread it was forked from.
 
-A fork or a subagent can begin with a replay: the records of its origin. Versions differ in what
-they replay and whether the copies have new times. What tells the end of a replay, the best first:
+The rollout of a fork or a subagent can begin with a replay: copies of the records of its origin.
+Versions differ in which records they replay and whether the copies have new times. The end of a
+replay is found by these marks, the most reliable first:
 
-* ordinals: newer rollouts of subagents name the first record of their own;
-* ids of turns, which newer versions make as UUIDs of version 7 and which have a time
-  (RFC 9562, 5.7): those of the origin are older than the thread;
-* the start of a turn in `task_started`;
-* the thread's own `session_meta` once more;
-* a pause: a replay is written at once, and the first response of a model takes longer.
+* ordinals: in newer versions the first record contains the ordinal of the first record that is not
+  a copy;
+* ids of turns, which are UUIDs of version 7 in newer versions and contain a time (RFC 9562, 5.7):
+  turns of the origin are older than the thread;
+* the start time of a turn in `task_started`;
+* a second `session_meta` of the thread;
+* a pause: a replay is written at once, while the first response of a model takes longer.
 """
 
 from datetime import datetime
@@ -19,13 +21,13 @@ from agtop_exporter.agents.codex.records import Payload, Record, Source, Subagen
 from agtop_exporter.agents.codex.state import RolloutState
 
 PAUSE_SECONDS = 3.0
-ID_SKEW_SECONDS = 3600.0  # an id whose time is further off has another meaning
+ID_SKEW_SECONDS = 3600.0  # an id with a time further from that of its record is not a time
 UUID_WITH_TIME = 7
 TURN_BEGINNINGS = frozenset({"task_started", "turn_started"})
 
 
 def parent_of(payload: Payload) -> str:
-    """Return the id of the thread that spawned a subagent; "" if none did."""
+    """Return the id of the thread that started a subagent; "" if there is none."""
     if not isinstance(payload.source, Source):
         return payload.parent_thread_id or ""
     source = payload.source.subagent
@@ -33,17 +35,17 @@ def parent_of(payload: Payload) -> str:
     parent = payload.parent_thread_id or (spawn.parent_thread_id if spawn else None)
     if parent or source is None or payload.id is None:
         return parent or ""
-    root = payload.session_id or ""  # a review has no other link to its thread
+    root = payload.session_id or ""  # a review has no other reference to its thread
     return root if root != payload.id else ""
 
 
 def may_replay(state: RolloutState) -> bool:
-    """Return whether the next record can be a copy, so that each must be looked at."""
+    """Return whether the next record can be a copy, so that each record must be checked."""
     return not state.is_own and bool(state.own_ordinal or state.family or state.origin)
 
 
 def is_copy(record: Record, state: RolloutState) -> bool:
-    """Return whether a record is a copy; note in `state` when the replay ends."""
+    """Return whether a record is a copy; set the end of the replay in `state`."""
     moment, began = record.timestamp, state.began
     if state.is_own:
         return _is_late_copy(record, state)
@@ -84,7 +86,7 @@ def has_late_copies(records: list[Record], state: RolloutState) -> bool:
 
 
 def is_certain(record: Record, state: RolloutState) -> bool:
-    """Return whether a record that `is_copy` calls a copy can be nothing else."""
+    """Return whether a record for which `is_copy` is true is certainly a copy."""
     if state.is_own:
         return False  # the clock may have been set back
     moment, began = record.timestamp, state.began
@@ -93,12 +95,15 @@ def is_certain(record: Record, state: RolloutState) -> bool:
 
 
 def may_be_repeated(state: RolloutState) -> bool:
-    """Return whether a token count may repeat one of the thread that this one began from."""
+    """Return whether a token count can repeat one of the thread from which this one was forked."""
     return bool(state.origin and not state.own_ordinal and not state.is_own)
 
 
 def _is_own(record: Record, state: RolloutState) -> bool:
-    """Return whether a record that is not older than the thread shows that the replay has ended."""
+    """Return whether a record shows that the replay has ended.
+
+    The record is not older than the thread.
+    """
     payload, moment = record.payload, record.timestamp
     if payload is None or moment is None:
         return False
@@ -116,9 +121,9 @@ def _is_own(record: Record, state: RolloutState) -> bool:
 
 
 def _turn_begun_at(payload: Payload, moment: datetime, state: RolloutState) -> float | None:
-    """Return when the turn of a record began, in unix seconds; None if the record does not tell.
+    """Return the start of a record's turn in unix seconds; None if the record does not show it.
 
-    A turn whose start is recorded in full seconds began at the end of that second at the latest.
+    A start that is recorded in whole seconds is rounded up to the next second.
     """
     made = None
     if payload.turn_id and state.has_dated_ids:
@@ -131,9 +136,9 @@ def _turn_begun_at(payload: Payload, moment: datetime, state: RolloutState) -> f
 
 
 def note_creation(thread_id: str, moment: datetime | None, state: RolloutState) -> None:
-    """Note when a thread was created, by its id; by its record if the two do not agree.
+    """Set the creation time of a thread from its id, or from its record if they do not agree.
 
-    Ids of turns tell times only if the thread's own id does.
+    Times in ids of turns are used only if the thread's id has a time.
     """
     if moment is not None:
         made, recorded = _uuid_time(thread_id), moment.timestamp()
@@ -143,7 +148,7 @@ def note_creation(thread_id: str, moment: datetime | None, state: RolloutState) 
 
 @lru_cache(maxsize=64)
 def _uuid_time(name: str) -> float | None:
-    """Return the time in a UUID of version 7, in unix seconds; None for any other name."""
+    """Return the time in a UUID of version 7 in unix seconds; None for any other name."""
     try:
         uuid = UUID(name)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Which token figures of a Codex rollout are a new response, and what identifies it.
+"""Finds new responses in the token figures of a Codex rollout, and gives them keys.
 
-A `token_count` has the thread's running total and is often repeated. Newer versions also write one
-`token_usage_record` for each response; the token counts then add nothing.
+A `token_count` has the running total of the thread and is often repeated. Newer versions also write
+one `token_usage_record` per response; token counts then add nothing.
 """
 
 from operator import gt, lt
@@ -10,7 +10,7 @@ from agtop_exporter.agents.codex.records import Payload, TokenInfo, TokenUsage
 from agtop_exporter.agents.codex.state import RolloutState
 from agtop_exporter.agents.codex.usage import added, growth, vector
 
-FIGURES = "%d:%d:%d:%d:%d:%d"  # of a usage, in the order of its fields
+FIGURES = "%d:%d:%d:%d:%d:%d"  # index in a usage, in the order of its fields
 
 
 def usage_of_record(payload: Payload, state: RolloutState, time: float) -> TokenUsage | None:
@@ -46,7 +46,7 @@ def usage_of_count(
         return None
     has_fallen = bool(total) and any(map(lt, total, state.total))
     if has_fallen and state.has_records:
-        return None  # the records are ahead of it
+        return None  # usage records have counted more than this total
     is_late = has_fallen and state.seen.is_late(time)
     if _is_known(total, last, state, time):
         return None
@@ -88,9 +88,9 @@ def record_key(payload: Payload) -> str:
 
 
 def count_key(usage: TokenUsage, total: tuple[int, ...], owner: str, state: RolloutState) -> str:
-    """Return the event key of the response that `usage_of_count` has just found.
+    """Return the event key of the response that `usage_of_count` returned.
 
-    It has the figures, and a number where several responses can have the same figures.
+    The key contains the figures, and a number if several responses can have the same figures.
     """
     figures = FIGURES % (total or vector(usage))
     if not total:

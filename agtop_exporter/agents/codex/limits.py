@@ -1,15 +1,16 @@
-"""Rate limits that Codex records with its token counts, named by the length of the window."""
+"""Rate limits that Codex records with its token counts."""
 
 from agtop_exporter.agents.codex.records import RateLimits, Window
 from agtop_exporter.model import RateLimit
 
 NAME = "codex"
-OWN_LIMITS = (None, "codex")  # limit ids of the account; others are of single models
-WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}  # by minutes
+OWN_LIMITS = (None, "codex")  # limit ids of the account; other ids are limits of single models
+# names by length in minutes
+WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}
 
 
 def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]:
-    """Return the windows that have a figure."""
+    """Return the rate limits of the windows whose used share is recorded."""
     return tuple(
         rate_limit(window, observed_at)
         for window in (limits.primary, limits.secondary)
@@ -18,7 +19,7 @@ def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]
 
 
 def rate_limit(window: Window, observed_at: float) -> RateLimit:
-    """Return a window as it was at a time."""
+    """Convert a recorded window to a rate limit; `observed_at` is in unix seconds."""
     resets_at = window.resets_at
     if resets_at is None and window.resets_in_seconds is not None:
         resets_at = observed_at + window.resets_in_seconds
@@ -34,7 +35,7 @@ def rate_limit(window: Window, observed_at: float) -> RateLimit:
 
 
 def window_name(minutes: int | None) -> str:
-    """Return the name of a window: by its length, because its position in the record varies."""
+    """Return the name of a window from its length; its position in the record varies."""
     if not minutes:
         return "other"
     return WINDOW_NAMES.get(minutes) or (

@@ -1,7 +1,7 @@
-"""How the processes of Codex look. Names were seen in versions 0.80 to 0.171.
+"""The process signature of Codex. The names are from versions 0.80 to 0.171.
 
-One program has several tasks. `~/.codex/tmp/arg0/` has links to it whose names select the task: a
-sandbox in which it runs a command, or a tool that applies a patch.
+`~/.codex/tmp/arg0/` has links to the Codex program. The name of a link selects a task of the
+program, such as the sandbox of a command or a tool that applies a patch.
 """
 
 from agtop_exporter.signature import (

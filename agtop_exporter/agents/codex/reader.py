@@ -1,4 +1,4 @@
-"""Turns the records of a Codex rollout into events and a session update."""
+"""Converts the records of a Codex rollout to events and a session update."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -23,13 +23,13 @@ FREQUENT = TOOL_CALLS | RESULTS | {"token_count"}  # known types of payloads
 
 
 class RolloutParser(TurnHandlers):
-    """The parser of one rollout: finds out which records are copies, and who the thread is."""
+    """The parser of one rollout. It detects copied records and identifies the thread."""
 
     def feed(self, records: list[Record], offset: int) -> None:
-        """Use consecutive records; `offset` is the byte offset after the last one.
+        """Process consecutive records; `offset` is the byte offset after the last one.
 
-        Records are used together once the thread repeats no other any more. All others, and those
-        up to the last `session_meta`, are used one by one, because each may be a copy.
+        Records are processed together once the replay of another thread has ended. Before that, and
+        up to the last `session_meta`, each record may be a copy and is processed alone.
         """
         self.offset = offset
         infrequent = [r for r in records if r.payload is None or r.payload.type not in FREQUENT]
@@ -50,7 +50,7 @@ class RolloutParser(TurnHandlers):
             self._use(rest)
 
     def _use(self, run: list[Record]) -> None:
-        """Use records that are all copies, or all no copies."""
+        """Process records that are all copies, or all no copies."""
         times = [record.timestamp for record in run if record.timestamp and record.payload]
         sane = (time for time in times if is_sane(time.timestamp()))
         self.state.began = self.state.began or next(sane, None)

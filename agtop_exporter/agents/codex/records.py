@@ -1,4 +1,4 @@
-"""The records of a rollout with the fields that are used."""
+"""The used fields of rollout records."""
 
 import msgspec
 
@@ -131,7 +131,7 @@ _decode_action = msgspec.json.Decoder(SearchAction).decode
 
 
 class Payload(msgspec.Struct, gc=False):
-    """The fields that are used, of all payload types together."""
+    """The used fields of all payload types."""
 
     type: str = ""
     role: str | None = None
@@ -148,7 +148,7 @@ class Payload(msgspec.Struct, gc=False):
     cli_version: str | None = None
     source: str | Source | None = None
     forked_from_id: str | None = None
-    history_base: msgspec.Raw = NOTHING  # an object if another rollout has the records before
+    history_base: msgspec.Raw = NOTHING  # an object if another rollout has the earlier records
     parent_thread_id: str | None = None
     subagent_history_start_ordinal: Count | None = None
     git: Git | None = None
@@ -185,7 +185,7 @@ class Payload(msgspec.Struct, gc=False):
 
 
 class Record(msgspec.Struct, gc=False):
-    """One line. The fields are in the order in which they are written, to be found faster."""
+    """One line. The fields are in the order of the file, which makes decoding faster."""
 
     timestamp: Moment | None = None
     ordinal: Count | None = None
@@ -194,7 +194,7 @@ class Record(msgspec.Struct, gc=False):
 
     @property
     def kind(self) -> str:
-        """The type as in `KNOWN_TYPES`: for an event or item with the type of its payload."""
+        """The type as in `KNOWN_TYPES`. An event or item has the type of its payload in it."""
         if self.type in ("event_msg", "response_item") and self.payload is not None:
             return f"{self.type}.{self.payload.type}"
         return self.type

@@ -1,4 +1,4 @@
-"""Handles the records of a rollout that have token figures and rate limits."""
+"""Handlers of rollout records with token figures and rate limits."""
 
 from agtop_exporter.agents.codex.copies import may_be_repeated
 from agtop_exporter.agents.codex.counting import (
@@ -41,7 +41,7 @@ class ResponseHandlers(Rollout):
                 info.model_context_window or self.session.context_window_tokens
             )
             found = usage_of_count(info, self.state, time)
-            # The origin may count by its records, whose keys a copied count does not have.
+            # The origin may have counted by usage records, which have other keys.
             if found is not None and not self.surely_copied:
                 state, (usage, total) = self.state, found
                 copied = self.copied or may_be_repeated(state)
@@ -51,7 +51,7 @@ class ResponseHandlers(Rollout):
         self.end_question()
 
     def _use_limits(self, limits: RateLimits) -> None:
-        """Keep the plan and the limits; those of a copy may have another time than the original."""
+        """Keep the plan and the limits; limits of a copied record can have a wrong time."""
         self.plan_type = limits.plan_type or self.plan_type
         if not self.copied:
             self.limits, self.limits_at = limits, self.moment
@@ -72,7 +72,7 @@ class ResponseHandlers(Rollout):
         )
 
     def end_question(self) -> None:
-        """End a wait for permission: the call was made, or its response was counted (0.169)."""
+        """End the wait for permission: the call has run, or its response was counted (0.169)."""
         if self.state.asked and not self.copied:
             self.state.asked = False
             self.session.signal = signal("running", "function_call")

@@ -1,4 +1,4 @@
-"""What all handlers of the records of a Codex rollout share."""
+"""Base class of the handlers of rollout records."""
 
 from datetime import datetime
 from typing import Unpack
@@ -11,14 +11,14 @@ from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
-ID_CHARACTERS = 36  # of a thread's id
+ID_CHARACTERS = 36  # length of a thread's id
 
 
 class Rollout(BlockParser[Record, RolloutState]):
-    """One rollout, which is one thread, and its record that is being used.
+    """One rollout, which is one thread, and its current record.
 
-    `moment` is the time of that record. `copied` is true if it is a copy of a record of another
-    thread, as far as this rollout shows, and `surely_copied` if it can be nothing else.
+    `moment` is the time of the current record. `copied` is whether the record seems to be a copy of
+    another thread's record, and `surely_copied` is whether this is certain.
     """
 
     record = Record
@@ -28,9 +28,9 @@ class Rollout(BlockParser[Record, RolloutState]):
     def __init__(self, batch: BatchBuilder, state: RolloutState) -> None:
         super().__init__(batch, state)
         self.offset = 0
-        self.limits: RateLimits | None = None  # the latest, and their time
+        self.limits: RateLimits | None = None  # the latest rate limits, and their time
         self.limits_at: datetime | None = None
-        self.plan_type = ""  # of the account, as last recorded
+        self.plan_type = ""  # the account's plan, as last recorded
         self.session = batch.session(
             state.thread_id,
             parent_session_id=state.parent_id,
@@ -39,7 +39,7 @@ class Rollout(BlockParser[Record, RolloutState]):
         self.moment: datetime | None = None
         self.copied = False
         self.surely_copied = False
-        if state.version == 0 and state.thread_id:  # it is that of an older version
+        if state.version == 0 and state.thread_id:  # state of an older version
             state.is_own = state.has_meta = True
         state.version = 1
 
@@ -56,9 +56,9 @@ class Rollout(BlockParser[Record, RolloutState]):
     def thread_id(self, payload: Payload | None = None) -> str:
         """Return the thread's id.
 
-        Before a record tells it, it is in the file's name: `rollout-<time>-<thread>.jsonl`, or
-        `rollout-<time>-<thread>_<rollout>.jsonl` for a later part of the thread. If that is no id,
-        it is the thread that `payload` names.
+        Before a record has shown it, the id is taken from the file name
+        `rollout-<time>-<thread>.jsonl` or `rollout-<time>-<thread>_<rollout>.jsonl` (a later part
+        of the thread). If the name has no id, that of `payload` is used.
         """
         if not self.session.session_id:
             stem = self.path.rpartition("/")[2].partition(".jsonl")[0]

@@ -1,4 +1,4 @@
-"""The signals (what a thread is doing) of the records in a Codex rollout."""
+"""Derives the activity signal of a thread from its records."""
 
 from functools import lru_cache
 
@@ -8,7 +8,8 @@ from agtop_exporter.model import Signal
 APPROVALS = frozenset(
     {"exec_approval_request", "apply_patch_approval_request", "elicitation_request"}
 )
-ESCALATED = b"require_escalated"  # such a call first asks the user, without a record of it (0.169)
+# such a call needs permission, but no record shows the question (0.169)
+ESCALATED = b"require_escalated"
 
 
 @lru_cache(maxsize=256)
@@ -18,12 +19,12 @@ def signal(kind: str, detail: str, reason: str = "") -> Signal:
 
 
 def asks(text: str) -> bool:
-    """Return whether an answer ends with a question; a `?` elsewhere may be in a URL or code."""
+    """Return whether an answer ends with a question. A `?` elsewhere can be in a URL or code."""
     return text.rstrip().endswith("?")
 
 
 def asks_permission(payload: Payload) -> bool:
-    """Return whether a tool call needs the user's permission first."""
+    """Return whether a tool call needs the user's permission."""
     arguments = payload.input if payload.arguments is NOTHING else payload.arguments
     return ESCALATED in bytes(arguments)
 
@@ -46,7 +47,7 @@ def final_answer(payload: Payload) -> Signal:
     return signal("idle", "assistant-final")
 
 
-TURN_SIGNALS = {  # by type of event, for those that need nothing else
+TURN_SIGNALS = {  # by type of event, for events whose type is sufficient
     "turn_aborted": signal("idle", "turn_aborted"),
     "request_user_input": signal("waiting", "request_user_input", "input"),
     "error": signal("error", "error", "error"),

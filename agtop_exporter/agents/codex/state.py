@@ -1,4 +1,4 @@
-"""What a parser keeps of a Codex rollout between two reads."""
+"""The reader state of a Codex rollout."""
 
 from datetime import datetime
 
@@ -14,28 +14,29 @@ class RolloutState(ReaderState):
     began: datetime | None = None  # the time of its first record
     thread_id: str = ""
     parent_id: str = ""
-    family: str = ""  # the thread whose records a fork repeats
+    family: str = ""  # the thread whose records a fork replays
     own_ordinal: int = 0  # records with a smaller ordinal are copies
     turn_id: str = ""
     model: str = ""
     total: tuple[int, ...] = ()  # the running total up to which responses have been counted
-    has_tasks: bool = False  # records mark the beginning and end of turns
-    inherits: bool = False  # the running total began in another rollout, until the first response
+    has_tasks: bool = False  # the file has records for the start and end of turns
+    # the running total began in another rollout; false after the first response
+    inherits: bool = False
     last_active: float | None = None  # unix seconds
-    asked: bool = False  # a call asked for permission, and its result has not been seen
+    asked: bool = False  # a call asked for permission, and its result is missing
     speed: str = ""  # service tier, if it is not the standard one
-    origin: str = ""  # the thread whose records the start of this one may repeat
+    origin: str = ""  # the thread whose records may be replayed at the start
     has_records: bool = False  # each response has its own record; token counts only repeat them
     falls: int = 0  # how often the running total has started again
     run_began: float = 0.0  # when the running total last started from zero again, in unix seconds
-    without_total: int = 0  # token counts without a running total so far
-    has_meta: bool = False  # the thread's own first record has been used
+    without_total: int = 0  # number of token counts without a running total
+    has_meta: bool = False  # the thread's own first record has been read
     created: float = 0.0  # when the thread was created, in unix seconds; 0 if unknown
-    is_own: bool = False  # the records from here on are no copies
+    is_own: bool = False  # the replay has ended
     own_since: float = 0.0  # the time of the first record after the copies, in unix seconds
     seen: Remembered = field(default_factory=Remembered)  # counts, and records of turns
     keeps_times: bool = False  # copies have the times of their originals
-    has_dated_ids: bool = False  # the ids of the thread and of its turns have times
-    has_dated_turns: bool = False  # a turn whose beginning is known has been seen
+    has_dated_ids: bool = False  # the ids of the thread and of its turns contain times
+    has_dated_turns: bool = False  # a turn with a known start has been read
     previous: datetime | None = None  # the time of the last record that may be a copy
-    version: int = 0  # of the fields above: 1, or 0 in a state that has none of them
+    version: int = 0  # version of the fields above: 1; 0 in a state without them

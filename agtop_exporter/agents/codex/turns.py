@@ -1,4 +1,4 @@
-"""Handles the records of a rollout that tell what a thread does: turns, prompts and tool calls."""
+"""Handlers of rollout records about turns, prompts and tool calls."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -20,11 +20,11 @@ TOOL_CALLS = frozenset(
     {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
 )
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
-TIER_NAMES = {"fast": "priority"}  # the name in the settings, and that in the request
+TIER_NAMES = {"fast": "priority"}  # the name in the settings, and the name in the request
 
 
 def speed_of(service_tier: str | None) -> str:
-    """Return the service tier as price lists name it; "" for the standard one."""
+    """Return the service tier as named in price lists; "" for the standard one."""
     tier = (service_tier or "").strip().lower()
     return "" if tier in STANDARD_TIERS else TIER_NAMES.get(tier, tier)
 
@@ -33,12 +33,12 @@ class TurnHandlers(ResponseHandlers):
     """The handlers of events and of the items of the conversation."""
 
     def handle_event(self, payload: Payload) -> None:
-        """Use an event by its type."""
+        """Handle an event by its type."""
         handler = self.event_handlers.get(payload.type, TurnHandlers._handle_other_event)
         handler(self, payload)
 
     def _handle_other_event(self, payload: Payload) -> None:
-        """Use the settings of a thread, or the turn's progress unless the record is a copy."""
+        """Use the settings of a thread, and the progress of a turn unless the record is a copy."""
         settings, session = payload.thread_settings, self.session
         if settings is not None:
             if self.repeats(payload.type, settings.model, settings.service_tier):
@@ -52,7 +52,7 @@ class TurnHandlers(ResponseHandlers):
             session.signal = TURN_SIGNALS.get(payload.type, session.signal)
 
     def use_model(self, model: str | None) -> None:
-        """Use a model from here on, and for the responses before the first one that was named."""
+        """Set the model from here on, and of earlier responses that have none."""
         if model and self.state.unnamed:
             self.name_model(self.thread_id(), model)
         self.state.model = model or self.state.model
@@ -113,12 +113,12 @@ class TurnHandlers(ResponseHandlers):
     # --- items of the conversation ----------------------------------------------------------
 
     def handle_item(self, payload: Payload) -> None:
-        """Use a tool call or an answer."""
+        """Handle a tool call or an answer."""
         is_call = payload.type in TOOL_CALLS
         if not is_call and payload.role != "assistant":
             return
         if not self.copied:
-            self.state.inherits = False  # from here on, a fork's records are its own
+            self.state.inherits = False  # the replay has ended
         if is_call:
             self._handle_call(payload)
         elif (

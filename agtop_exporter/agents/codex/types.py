@@ -1,4 +1,4 @@
-"""The types of records that Codex writes, from the names in the program of 0.169."""
+"""The types of records that Codex writes, from the names in version 0.169."""
 
 TYPES = frozenset(
     {"compacted", "dynamic_tools_updated", "event_msg", "inter_agent_communication"}

@@ -21,7 +21,7 @@ def added(total: tuple[int, ...], figures: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
-    """Return the growth of a running total; all of it if any figure has fallen."""
+    """Return the growth of a running total; the whole total if any figure has decreased."""
     now = vector(total)
     if not now:
         return None

@@ -1,6 +1,7 @@
 """GitHub Copilot: Copilot Chat in VS Code and similar editors, and the command line tool.
 
-Seen with 1.0.102 of the tool. The formats are not documented; see tests/agents/copilot/README.
+Checked against version 1.0.102 of the tool. The formats are not documented; see
+tests/agents/copilot/README.
 """
 
 import os
@@ -14,6 +15,7 @@ from agtop_exporter.agents import (
     application_folders,
     is_folder,
     listed_roots,
+    named_files,
     named_path,
     walk,
 )
@@ -22,10 +24,10 @@ from agtop_exporter.agents.copilot.logs import FOLDER, LOG
 from agtop_exporter.agents.copilot.processes import SIGNATURE
 from agtop_exporter.agents.copilot.rows import STORE
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.file_group import database_group
 
 EDITORS = ("Code", "Code - Insiders", "Code - OSS", "VSCodium", "VSCodium - Insiders")
-PACKAGES = (  # settings of editors from Flatpak and Snap
+PACKAGES = (  # settings of editors that are installed by Flatpak and Snap
     ".var/app/com.visualstudio.code/config/Code",
     ".var/app/com.visualstudio.code-oss/config/Code - OSS",
     ".var/app/com.vscodium.codium/config/VSCodium",
@@ -59,7 +61,7 @@ CHAT_FOLDERS = ("chatSessions", "emptyWindowChatSessions")
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the tool's home, and the user folders of the editors."""
+    """Return the tool's home, and the settings folders of the editors."""
     settings = application_folders(home, environment)
     data = named_path(environment.get("XDG_DATA_HOME") or str(home / ".local" / "share"))
     editors = (
@@ -74,12 +76,11 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 def files(root: Path) -> Iterator[Entry]:
     """List the logs, store and telemetry of the tool, or the chats of an editor."""
-    logs = root / FOLDER  # where the oldest versions kept `<id>.jsonl`
+    logs = root / FOLDER  # the oldest versions wrote `<id>.jsonl` here
     yield from walk(logs, suffix=".jsonl", depth=0)
-    yield from (entry for entry in walk(logs, suffix=LOG, depth=1) if entry.name == LOG)
-    for entry in walk(root, suffix=STORE, depth=0):
-        if entry.name == STORE:
-            yield FileGroup(entry.path, (f"{entry.path}-wal",))
+    yield from named_files(logs, LOG, depth=1)
+    for entry in named_files(root, STORE):
+        yield database_group(entry.path)
     yield from walk(root / "otel", suffix=".jsonl", depth=0)
     for folder in folders(root / "workspaceStorage"):
         yield from chats(Path(folder, "chatSessions"))
@@ -87,7 +88,7 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def folders(directory: Path) -> list[str]:
-    """List the folders in a directory; none if it cannot be read."""
+    """Return the folders in a directory; none if it cannot be read."""
     try:
         with os.scandir(directory) as entries:
             return [entry.path for entry in entries if is_folder(entry)]
@@ -96,7 +97,7 @@ def folders(directory: Path) -> list[str]:
 
 
 def chats(directory: Path) -> Iterator[os.DirEntry[str]]:
-    """List the chats of a folder; a log of changes replaces the document with the same name."""
+    """List the chats of a folder; of a chat in both forms, only the change log."""
     logs = list(walk(directory, suffix=".jsonl", depth=0))
     replaced = {entry.name.removesuffix("l") for entry in logs}
     yield from logs
@@ -106,7 +107,7 @@ def chats(directory: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one file of any of these kinds. Raises OSError."""
+    """Read one file of any of these kinds after a cursor. Raises OSError."""
     folder = path.split("/")[-2]
     if folder in CHAT_FOLDERS:
         return chat.read(path, cursor)

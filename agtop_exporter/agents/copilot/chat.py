@@ -1,4 +1,4 @@
-"""Copilot Chat in VS Code: `chatSessions/<id>.json`, or the log of its changes, `<id>.jsonl`."""
+"""Copilot Chat in VS Code: `chatSessions/<id>.json`, or a log of its changes, `<id>.jsonl`."""
 
 import re
 from collections.abc import Iterator
@@ -28,6 +28,7 @@ from agtop_exporter.model import (
     UsageEvent,
 )
 from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.documents import read_document
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import RecordParser
@@ -35,22 +36,16 @@ from agtop_exporter.reading.state import NoState
 
 NAME = "copilot"
 CUSTOM_RANK = 5
-PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)  # VS Code's ResponseModelState
+# values of VS Code's ResponseModelState
+PENDING, COMPLETE, CANCELLED, FAILED, NEEDS_INPUT = range(5)
 UNIQUE_ID = re.compile(r"^request_|[0-9a-f]{8}-[0-9a-f]{4}-")
 MARKS_MAX = 255
 QUESTION = "questionCarousel"
 CALL = "toolInvocationSerialized"
 
 
-def seconds(milliseconds: float | None) -> float | None:
-    """Return a time in unix seconds; None if it is invalid."""
-    if milliseconds is None or not 0 < milliseconds < 1e14:  # noqa: PLR2004 - the year 5138
-        return None
-    return milliseconds / 1000
-
-
 def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
-    """Return the update of a document's session.
+    """Return the session update of a document.
 
     `changed_at`, the modification time of the file, is used if the document has no times.
     """
@@ -63,7 +58,7 @@ def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
     if session.last_active is None:
         session.observe_time(changed_at)
         elapsed = sum(
-            seconds(request.result.timings.total_elapsed) or 0.0
+            seconds_of(request.result.timings.total_elapsed) or 0.0
             for request in requests
             if request.result and request.result.timings
         )
@@ -74,7 +69,7 @@ def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
     if requests:
         session.set_title(prompt_text(requests[0]), PROMPT_RANK)
         session.signal = signal_of(requests[-1])
-    for request in requests:  # the figures of a prompt are those of its last request to a model
+    for request in requests:  # a prompt has the figures of its last request to a model
         session.set_context_used(token_counts(request).input)
     session.set_title(chat.custom_title or "", CUSTOM_RANK)
     return session
@@ -87,18 +82,18 @@ def times_of(chat: Chat) -> Iterator[float]:
         times.append(request.timestamp)
         times.append(request.model_state.completed_at if request.model_state else None)
     for milliseconds in times:
-        time = seconds(milliseconds)
+        time = seconds_of(milliseconds)
         if time is not None:
             yield time
 
 
 def session_id_of(chat: Chat, path: str) -> str:
-    """Return the session id; in the oldest documents it is only in the name of the file."""
+    """Return the session id. The oldest documents have it only in the name of the file."""
     return chat.session_id or path.rpartition("/")[2].rpartition(".")[0]
 
 
 def prompt_text(request: Request) -> str:
-    """Return what the user typed."""
+    """Return the text that the user typed."""
     message = request.message
     return (message.text or "") if isinstance(message, Text) else message or ""
 
@@ -119,7 +114,7 @@ def usage_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
     return UsageEvent(
         key=f"chat:{key_of(request, session_id, index)}",
         session_id=session_id,
-        time=seconds(request.timestamp) or seconds(chat.creation_date) or 0.0,
+        time=seconds_of(request.timestamp) or seconds_of(chat.creation_date) or 0.0,
         model=model if counted else "",
         tokens=tokens if counted else TokenCounts(),
         requests=1 if counted else 0,
@@ -129,14 +124,14 @@ def usage_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
 
 
 def key_of(request: Request, session_id: str, index: int) -> str:
-    """Return the identity of a request; a copied chat keeps the ids that VS Code makes."""
+    """Return the event key of a request. Copied chats keep request ids that VS Code generated."""
     if request.request_id and UNIQUE_ID.search(request.request_id):
         return request.request_id
     return f"{session_id}:{request.request_id or index}"
 
 
 def token_counts(request: Request) -> TokenCounts:
-    """Return the largest figures of a prompt: some are those of its last request to a model."""
+    """Return the largest figures of a prompt, because some cover only its last request."""
     result = request.result or Result()
     metadata, usage = result.metadata or Metadata(), result.usage or ResultUsage()
     prompts = request.prompt_tokens, metadata.prompt_tokens, result.prompt_tokens
@@ -148,7 +143,7 @@ def token_counts(request: Request) -> TokenCounts:
 
 
 def model_of(request: Request, metadata: Metadata) -> str:
-    """Return the model of a response; where the editor selects it, that of the last round."""
+    """Return the model of a response; if the editor selects it, that of the last round."""
     selected = (request.model_id or "").removeprefix("copilot/")
     rounds = [each.model_id for each in metadata.tool_call_rounds or () if each.model_id]
     used = rounds[-1] if rounds and selected in ("", AUTO) else ""
@@ -156,27 +151,27 @@ def model_of(request: Request, metadata: Metadata) -> str:
 
 
 def has_ended(request: Request) -> bool:
-    """Return whether a request is complete."""
+    """Return whether a request has ended."""
     state = request.model_state.value if request.model_state else None
     return request.result is not None or state in (COMPLETE, CANCELLED, FAILED)
 
 
 def tool_calls(request: Request, metadata: Metadata) -> Iterator[tuple[str, str]]:
-    """Yield (id, name) of the tool calls in a response, otherwise of the rounds in its result."""
+    """Yield (id, name) of the tool calls in a response, or else in the rounds of its result."""
     shown = [part for part in request.response or () if part.kind == CALL]
     for index, part in enumerate(shown):
         yield part.tool_call_id or f"part {index}", tool_label(part.tool_id or "")
     if shown:
         return
     for number, round_ in enumerate(metadata.tool_call_rounds or ()):
-        if round_.tool_calls is None:  # a round exists only because of a call
+        if round_.tool_calls is None:  # each round has at least one call
             yield f"round {number}", tool_label("")
         for index, call in enumerate(round_.tool_calls or ()):
             yield call.id or f"round {number}.{index}", tool_label(call.name or "")
 
 
 def signal_of(request: Request) -> Signal:
-    """Return the signal of a session whose last request this is."""
+    """Return the signal of a session from its last request."""
     state = request.model_state.value if request.model_state else None
     detail = f"modelState={state}"
     details = request.result.error_details if request.result else None
@@ -194,18 +189,18 @@ def signal_of(request: Request) -> Signal:
 
 
 class DocumentParser(RecordParser[Chat, NoState]):
-    """The parser of a session that is one document."""
+    """The parser of a session that is stored as one document."""
 
     record = Chat
     state_type = NoState
 
     def feed(self, record: Chat, offset: int) -> None:  # noqa: ARG002 - of the interface
-        """Use the document."""
+        """Process the document."""
         add_chat(record, self.batch)
 
 
 class LogParser(RecordParser[Change, LogState]):
-    """The parser of a log of changes; it keeps the document that they make."""
+    """The parser of a log of changes. Its state has the document that results from the changes."""
 
     record = Change
     state_type = LogState
@@ -230,7 +225,7 @@ class LogParser(RecordParser[Change, LogState]):
         self.replay.apply(record, offset)
 
     def finish(self) -> None:
-        """Use the document as a whole; the ledger ignores what it already has."""
+        """Add all of the document; the ledger ignores events that it has already counted."""
         self.state.document = self.replay.chat
         if self.replay.chat is not None:
             add_chat(self.replay.chat, self.batch)
@@ -246,7 +241,7 @@ def add_chat(chat: Chat, batch: BatchBuilder) -> None:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one session if it has changed. Raises NotAFileError, or OSError."""
+    """Read one session if its file has changed. Raises NotAFileError, or OSError."""
     if path.endswith(".json"):
         return read_document(NAME, DocumentParser, path, cursor)
     return read_jsonl(NAME, LogParser, path, cursor)

@@ -1,9 +1,9 @@
-"""The command line tool: `session-state/<id>/events.jsonl`, one log for a session and its agents.
+"""The command line tool: `session-state/<id>/events.jsonl`, one log per session with subagents.
 
 Since about 1.0.90 each request has a `session.usage_record`. The usage of a compaction is only in
-`session.compaction_complete`. Older logs have the totals in `session.shutdown`, and the output of
-each answer, which counts until the totals are there. `store.py` reads the same requests from a
-database; `usage.py` reconciles both.
+`session.compaction_complete`. Older logs have the total tokens in `session.shutdown`, and the
+output tokens of each answer, which are counted until the totals are written. `store.py` reads the
+same requests from a database; `usage.py` reconciles both sources.
 """
 
 from zlib import crc32
@@ -26,7 +26,8 @@ from agtop_exporter.reading.state import UNDECODABLE_STATE
 NAME = "copilot"
 NAMED_RANK = 5  # a name that the user gave
 TITLE_RANK = 3
-STARTS = frozenset({"session.start", "session.resume"})  # of a process
+# types of records at the start of a process
+STARTS = frozenset({"session.start", "session.resume"})
 RUNS = STARTS | {"session.shutdown", "session.compaction_complete"}  # few in a session
 REQUESTS = frozenset({"session.usage_record", "assistant.message"})
 WITH_MODEL = frozenset({"assistant.message", "tool.execution_start", "tool.execution_complete"})
@@ -99,7 +100,7 @@ class LogParser(UsageParser):
             session.observe_time(self.time)
 
     def _handle_metadata(self, data: Data, offset: int) -> None:
-        """Use the model, effort, version and working directory, which any record may have."""
+        """Use the model, effort, version and working directory of a record of any type."""
         session = self.session
         model = data.new_model or data.selected_model
         session.model = model or session.model
@@ -114,7 +115,7 @@ class LogParser(UsageParser):
             session.git_branch = data.context.branch or session.git_branch
 
     def _handle_model_in_use(self, model: str) -> None:
-        """Use the model of a message or a tool call, where nothing else shows it."""
+        """Use the model of a message or a tool call if no other record shows the model."""
         if model and self.state.main_model in ("", AUTO):
             self.session.model = self.state.main_model = model
             self.name_answers(model)
@@ -149,7 +150,7 @@ class LogParser(UsageParser):
             self.add_event(f"failure:{key}", tool_errors=failed)
 
     def _set_signal(self, kind: str) -> None:
-        """Set the signal by the type of a record; a turn ends if no tool was called."""
+        """Set the signal from the type of a record. An answer without calls ends the turn."""
         if kind == "assistant.turn_end":
             done = self.state.answered.get(self.session.session_id, False)
             self.session.signal = signal("idle" if done else "running", kind)
@@ -174,9 +175,10 @@ class LogParser(UsageParser):
 
 
 class RewrittenLogParser(LogParser):
-    """The parser of a log that is read from its start because it had other records before.
+    """The parser of a log that was rewritten and is therefore read from its start.
 
-    Those have been counted, so that the sums of the present records are too small.
+    Records that were removed from the log have been counted, so the sums of the remaining records
+    are too small.
     """
 
     def __init__(self, batch: BatchBuilder, state: LogState) -> None:
@@ -185,13 +187,13 @@ class RewrittenLogParser(LogParser):
 
 
 def tool_name(name: str, server: str) -> str:
-    """Return the label of a tool; all tools of an MCP server (`server/tool`) have one label."""
+    """Return the label of a tool. All tools of an MCP server (`server/tool`) have one label."""
     server = server or name.rpartition("/")[0]
     return f"mcp:{server}" if server else tool_label(name)
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one log. Raises OSError."""
+    """Read one log after a cursor. Raises OSError."""
     batch = read_jsonl(NAME, LogParser, path, cursor)
     if batch.reset in ("", UNDECODABLE_STATE) or not cursor.offset:
         return batch

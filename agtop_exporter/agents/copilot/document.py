@@ -1,6 +1,6 @@
-"""A session of Copilot Chat, and the log of changes that makes one.
+"""The document of a Copilot Chat session, and the log of changes that produces it.
 
-The log begins with the whole document and continues with what was set, pushed or deleted in it:
+The log starts with the whole document. Each further line sets, appends or deletes a value in it:
 https://github.com/microsoft/vscode/blob/main/src/vs/workbench/contrib/chat/common/model/objectMutationLog.ts
 Nothing here does I/O.
 """
@@ -21,40 +21,40 @@ KNOWN_TYPES = frozenset(f"change.{kind}" for kind in (INITIAL, SET, PUSH, DELETE
 
 
 class Shared(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
-    """Base class: members have the names that the change log uses."""
+    """Base class of the document's parts. Encoded names are those in the change log."""
 
 
 S = TypeVar("S", bound=Shared)
 Path = list[str | int]
-"""The names and indexes on the way from a document to a value."""
+"""The names and indexes that lead from a document to a value."""
 
 
 class Part(Shared):
-    """One part of a response; text is not kept."""
+    """A part of a response; its text is not kept."""
 
     kind: str | None = None
     tool_call_id: str | None = None
     tool_id: str | None = None
-    is_used: bool | None = None  # an answered question
+    is_used: bool | None = None  # a question that the user has answered
     is_complete: bool | None = None
 
 
 class ToolCall(Shared):
-    """A call within a round."""
+    """A tool call within a round."""
 
     id: str | None = None
     name: str | None = None
 
 
 class Round(Shared):
-    """One request of the agent's loop."""
+    """One request to the model in the agent's loop."""
 
     tool_calls: list[ToolCall] | None = None
     model_id: str | None = None
 
 
 class Metadata(Shared):
-    """Copilot's own data in a result."""
+    """Copilot's own data about a result."""
 
     prompt_tokens: Count | None = None
     output_tokens: Count | None = None
@@ -69,13 +69,13 @@ class ErrorDetails(Shared):
 
 
 class Timings(Shared):
-    """Milliseconds."""
+    """Durations in milliseconds."""
 
     total_elapsed: float | None = None
 
 
 class ResultUsage(Shared):
-    """The tokens of a request, in versions before February 2026."""
+    """The tokens of a request, as written before February 2026."""
 
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
@@ -93,7 +93,7 @@ class Result(Shared):
 
 
 class Text(Shared):
-    """A prompt."""
+    """The text of a prompt."""
 
     text: str | None = None
 
@@ -133,7 +133,7 @@ class InputState(Shared):
 
 
 class Chat(Shared):
-    """A session; only the members that are used are kept."""
+    """A session, with its used members only."""
 
     session_id: str | None = None
     creation_date: float | None = None
@@ -144,7 +144,7 @@ class Chat(Shared):
 
 
 class Change(msgspec.Struct, gc=False):
-    """One line of the log: `k` is a path, `v` a value, `i` the length to which a list is cut."""
+    """One line of the log: `k` is a path, `v` a value, `i` the new length of a list."""
 
     kind: int | None = None
     k: Path | None = None
@@ -175,7 +175,7 @@ class Change(msgspec.Struct, gc=False):
 
 
 class LogState(ReaderState):
-    """What a parser keeps of a log between two reads."""
+    """The reader state of a log."""
 
     document: Chat | None = None
     marks: list[int] = msgspec.field(
@@ -184,7 +184,7 @@ class LogState(ReaderState):
 
 
 class Replay:
-    """Applies changes to `chat`, the document; it is None before the first change."""
+    """Applies changes to `chat`, the document. It is None before the first change."""
 
     def __init__(self, chat: Chat | None, batch: BatchBuilder) -> None:
         self.chat = chat
@@ -193,7 +193,7 @@ class Replay:
         self._unknown = batch.unknown
 
     def apply(self, change: Change, offset: int) -> None:
-        """Make one change; a change that fits nothing is counted as `schema`."""
+        """Apply one change; an invalid change is counted as `schema`."""
         self._unknown.observe("" if change.kind is None else f"change.{change.kind}")
         path = change.k or []
         if change.kind == INITIAL:
@@ -201,7 +201,7 @@ class Replay:
         elif not path or change.kind not in (SET, PUSH, DELETE):
             self._errors.add("schema", offset)
         else:
-            self.chat = self.chat or Chat()  # the log has lost its first line
+            self.chat = self.chat or Chat()  # the first line of the log is missing
             self._change(self.chat, path, change, offset)
 
     def _decoded(self, kind: type[S], text: memoryview, offset: int) -> S | None:
@@ -210,7 +210,7 @@ class Replay:
         return cast("S | None", self._decoders[kind](text, offset))
 
     def _change(self, owner: Shared, path: Path, change: Change, offset: int) -> None:
-        """Make a change at a path below `owner`; a member that is not used is ignored."""
+        """Apply a change at a path below `owner`; changes of unused members are ignored."""
         name = fields_of(type(owner)).get(str(path[0]))
         if name is None:
             return
@@ -228,14 +228,14 @@ class Replay:
     def _new_value(
         self, owner: Shared, name: str, path: Path, change: Change, offset: int
     ) -> object:
-        """Return the value of a member of `owner` that a change sets; None if it removes it."""
+        """Return the new value of a member of `owner`; None if the change deletes the member."""
         text = nested(path, change.v) if len(change.v) else memoryview(b"{}")
         return getattr(self._decoded(type(owner), text, offset), name, None)
 
     def _change_item(
         self, owner: Shared, items: list[Shared], path: Path, change: Change, offset: int
     ) -> None:
-        """Make a change in a list; `path` begins with the name of the list and an index."""
+        """Apply a change to a list; `path` starts with the name of the list and an index."""
         name, index = path[0], path[1]
         if not isinstance(index, int) or not 0 <= index <= len(items):
             self._errors.add("schema", offset)
@@ -255,23 +255,23 @@ class Replay:
 
 @cache
 def fields_of(kind: type[Shared]) -> dict[str, str]:
-    """Return the names of the fields of a Struct, by their names in a document."""
+    """Return the field names of a Struct by the names in a document."""
     return {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
 
 
 def in_list(value: msgspec.Raw) -> msgspec.Raw:
-    """Return a list of one value; of an empty object if the value has been removed."""
+    """Return a JSON list that contains only a value; `[{}]` if the value was deleted."""
     return msgspec.Raw(b"[%s]" % (bytes(value) or b"{}"))
 
 
 def cut(items: object, length: int | None) -> list[object]:
-    """Return the first `length` items, or all if it is None."""
+    """Return the first `length` items; all items if `length` is None."""
     kept = items if isinstance(items, list) else []
     return kept if length is None else kept[: max(0, length)]
 
 
 def nested(path: Path, value: msgspec.Raw) -> memoryview:
-    """Return a JSON document with only a value at a path."""
+    """Return a JSON document that contains only a value at a path."""
     for step in reversed(path):
         value = msgspec.Raw(b"{%s:%s}" % (msgspec.json.encode(str(step)), bytes(value)))
     return memoryview(value)

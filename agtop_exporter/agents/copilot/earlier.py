@@ -1,4 +1,4 @@
-"""What a log shows of the processes before the session store has rows of its session."""
+"""Reads the usage in a log from before the session store had rows of its session."""
 
 from msgspec import field
 
@@ -11,16 +11,16 @@ from agtop_exporter.reading.state import encode_state, restore
 
 
 class EarlierState(LogState):
-    """The state of a log with the sums at the latest start of a process until a time."""
+    """Reader state with the sums at the start of the latest process before the time `until`."""
 
     until: float = 0.0  # unix seconds
-    passed: bool = False  # a record after that time was found: what follows may be a copy
+    passed: bool = False  # a record after `until` was read; later records can be copies
     started_at: float = 0.0
     earlier: Totals = field(default_factory=dict)
 
 
 class EarlierParser(LogParser):
-    """The parser of a log that remembers its sums when a process starts."""
+    """A parser of logs that stores the sums of the log whenever a process starts."""
 
     state_type = EarlierState
     state: EarlierState
@@ -31,14 +31,15 @@ class EarlierParser(LogParser):
         self.state.passed = self.state.passed or time > self.state.until
         if record.type in STARTS and not self.state.passed:
             self.state.started_at = time
-            self.state.earlier = self.state.sums() if self.state.knows_all else {}
+            self.state.earlier = self.state.sums() if self.state.has_whole_session else {}
         super().use(record, offset)
 
 
 def usage_before(path: str, time: float) -> tuple[Totals, float]:
-    """Return the usage in a log before the process that was running at a time, and its start.
+    """Return the usage before the process that was running at a time, and the start of the process.
 
-    Times are in unix seconds. A log that has lost its first records shows nothing. Raises OSError.
+    Times are in unix seconds. The usage is empty if the first records of the log are missing.
+    Raises OSError.
     """
     state = EarlierState(until=time)
     cursor, more = Cursor(state=encode_state(state)), True

@@ -1,4 +1,4 @@
-"""The logs of the command line tool below its home: where they are, and who wrote them."""
+"""Finds the logs of the command line tool, and reads facts from their first records."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from agtop_exporter.reading.files import read_head
 LOG = "events.jsonl"
 FOLDER = "session-state"
 HEAD_BYTES = 64 * 1024
-NAME_BYTES_MAX = 200  # of a session; a file name can have 255
+NAME_BYTES_MAX = 200  # maximum length of a session id; file names are limited to 255
 FIRST_WITH_RECORDS = (1, 0, 90)
 VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
 
@@ -22,16 +22,16 @@ _RECORD = b'"session.usage_record"'
 
 
 class Log(msgspec.Struct, frozen=True):
-    """What the beginning of a log shows."""
+    """Facts from the first records of a log."""
 
     path: str
-    has_records: bool = False  # its version writes a usage record for each request
-    forked: bool = False  # it begins with copies of records of another session
-    model: str = ""  # selected at the start
+    has_records: bool = False  # its version writes a usage record per request
+    forked: bool = False  # it starts with copies of another session's records
+    model: str = ""  # the model selected at the start
 
 
 def session_id_of(path: str) -> str:
-    """Return the session id: the log's folder, or its own name in the oldest versions."""
+    """Return the session id: the name of the log's folder, or of the log itself in old versions."""
     folder, _, name = path.rpartition("/")
     return folder.rpartition("/")[2] if name == LOG else name.removesuffix(".jsonl")
 
@@ -43,12 +43,12 @@ def writes_records(version: str) -> bool:
 
 
 def home_of(path: str) -> Path:
-    """Return the home of the tool, in which a log is."""
+    """Return the tool's home directory that contains a log."""
     return Path(path.rpartition(f"/{FOLDER}/")[0])
 
 
 def find_log(home: Path, session_id: str) -> Path | None:
-    """Return the log of a session; an id that cannot be a file name has none."""
+    """Return the log of a session; None if there is none or the id is not a file name."""
     if "/" in session_id or not clean_path(session_id) or len(session_id.encode()) > NAME_BYTES_MAX:
         return None
     for name in (f"{session_id}/{LOG}", f"{session_id}.jsonl"):
@@ -58,8 +58,8 @@ def find_log(home: Path, session_id: str) -> Path | None:
     return None
 
 
-def look_at_log(home: Path, session_id: str) -> Log | None:
-    """Return what the beginning of a session's log shows; None if the session has no log."""
+def read_log_facts(home: Path, session_id: str) -> Log | None:
+    """Return facts from the first records of a session's log; None if the session has no log."""
     path = find_log(home, session_id)
     if path is None:
         return None

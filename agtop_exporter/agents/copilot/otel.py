@@ -1,8 +1,8 @@
-"""The command line tool's OpenTelemetry file: `otel/*.jsonl`, one span or metric a line.
+"""The command line tool's OpenTelemetry file: `otel/*.jsonl`, one span or metric per line.
 
-Only spans of the operation `chat` count; there is one for each request. Sessions with an event log
-or with rows in the session store are skipped, because these have the same requests. A span that
-names no session is skipped if there is any log or store. Names of attributes:
+Each request has one span of the operation `chat`; other spans are not counted. Sessions with an
+event log or with rows in the session store are skipped, because these have the same requests. A
+span without a session is skipped if there is any log or store. Names of attributes:
 https://docs.github.com/copilot/reference/copilot-cli-reference/cli-command-reference.
 """
 
@@ -21,15 +21,15 @@ from agtop_exporter.reading.state import NoState
 
 NAME = "copilot"
 REQUEST = "chat"
-KNOWN_TYPES = frozenset(  # the operations in the conventions
+KNOWN_TYPES = frozenset(  # the operations in the semantic conventions
     {REQUEST, "create_agent", "embeddings", "execute_tool", "generate_content", "invoke_agent"}
     | {"invoke_workflow", "retrieval", "text_completion"}
 )
 PREFIX = "gen_ai."
-ATTRIBUTES = {  # by field
+ATTRIBUTES = {  # attribute names by field
     "operation": f"{PREFIX}operation.name",
     "conversation": f"{PREFIX}conversation.id",
-    "session": "session.id",  # the next two: of VS Code
+    "session": "session.id",  # this and the next attribute are written by VS Code
     "chat": "copilot_chat.session_id",
     "chat_session": "copilot_chat.chat_session_id",
     "response": f"{PREFIX}response.id",
@@ -41,14 +41,14 @@ ATTRIBUTES = {  # by field
     "cache_write": f"{PREFIX}usage.cache_creation.input_tokens",
     "reasoning": f"{PREFIX}usage.reasoning.output_tokens",
     "newer_cache_write": f"{PREFIX}usage.cache_write.input_tokens",
-    "older_cache_read": f"{PREFIX}usage.cache_read_input_tokens",  # as in 1.0.62
+    "older_cache_read": f"{PREFIX}usage.cache_read_input_tokens",  # as written by 1.0.62
     "older_cache_write": f"{PREFIX}usage.cache_creation_input_tokens",
     "older_reasoning": f"{PREFIX}usage.reasoning_tokens",
 }
 
 
 class Attributes(msgspec.Struct, gc=False, rename=ATTRIBUTES):
-    """Input includes cached input, output includes reasoning."""
+    """Attributes of a span. Input includes cached input, output includes reasoning."""
 
     operation: str | None = None
     conversation: str | None = None
@@ -70,12 +70,12 @@ class Attributes(msgspec.Struct, gc=False, rename=ATTRIBUTES):
 
     @property
     def session_id(self) -> str:
-        """The session, under any of its names; "" if there is none."""
+        """The session id under any of its attribute names; "" if there is none."""
         return self.conversation or self.chat or self.chat_session or self.session or ""
 
 
 class Span(msgspec.Struct, gc=False, rename="camel"):
-    """One line; times are seconds and nanoseconds."""
+    """One line. Times are (seconds, nanoseconds)."""
 
     span_id: str | None = None
     trace_id: str | None = None
@@ -85,13 +85,19 @@ class Span(msgspec.Struct, gc=False, rename="camel"):
 
 
 def is_request(span: Span, attributes: Attributes) -> bool:
-    """Return whether a line is the span of a request; a record of a log has its ids elsewhere."""
+    """Return whether a line is the span of a request.
+
+    A line of an event log is not, because its ids have other names.
+    """
     operation = attributes.operation or (span.name or "").partition(" ")[0]
     return operation == REQUEST and bool(span.span_id or span.trace_id or attributes.session_id)
 
 
 def usage_event(span: Span, place: str) -> UsageEvent | None:
-    """Return the event of a request, in the trace if its session is unknown; None if not one."""
+    """Return the event of a request; None if the line is not a request.
+
+    If the session is unknown, the id of the trace is used. `place` identifies the line in its file.
+    """
     attributes = span.attributes
     if attributes is None or not is_request(span, attributes):
         return None
@@ -131,8 +137,9 @@ class SpanParser(RecordParser[Span, NoState]):
         self.read_elsewhere: dict[str, bool] = {}  # by session id
 
     def feed(self, record: Span, offset: int) -> None:
-        """Use one line; `offset` is the byte offset after it."""
-        if record.attributes and record.attributes.operation:  # others are no spans of a model
+        """Process one line; `offset` is the byte offset after it."""
+        # other lines are not spans of a model
+        if record.attributes and record.attributes.operation:
             self.batch.unknown.observe(record.attributes.operation)
         event = usage_event(record, f"{self.path}:{offset}")
         if event is None or not event.session_id or self._is_read_elsewhere(record, event):
@@ -144,7 +151,7 @@ class SpanParser(RecordParser[Span, NoState]):
             session.observe_time(event.time)
 
     def _is_read_elsewhere(self, span: Span, event: UsageEvent) -> bool:
-        """Return whether the log or the store has a request, or may have it."""
+        """Return whether the event log or the store has, or may have, the same request."""
         if span.attributes is None or not span.attributes.session_id:
             return (self.home / FOLDER).exists() or (self.home / STORE).exists()
         session_id = event.session_id
@@ -156,5 +163,5 @@ class SpanParser(RecordParser[Span, NoState]):
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one file. Raises OSError."""
+    """Read one file after a cursor. Raises OSError."""
     return read_jsonl(NAME, SpanParser, path, cursor)

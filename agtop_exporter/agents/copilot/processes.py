@@ -1,4 +1,4 @@
-"""How the processes of Copilot CLI look. Names were seen in version 1.0.102."""
+"""The process signature of Copilot CLI. The names are from version 1.0.102."""
 
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 
@@ -6,7 +6,7 @@ SIGNATURE = ProcessSignature(
     executables=frozenset({"copilot", "gh-copilot"}),
     packages=("@github/copilot",),
     helpers=(*MCP_COMMANDS, *MAINTENANCE_COMMANDS, ("help",), ("plugin",)),
-    host_options=frozenset({"--acp"}),  # of an editor
+    host_options=frozenset({"--acp"}),  # started by an editor
     prompt_options=frozenset({"-p", "--prompt", "-i", "--interactive"}),
     value_options=frozenset({"--model", "--add-dir", "--allow-tool", "--deny-tool"}),
     lock_suffixes=(".lock", ".hold"),  # session-state/<session id>/inuse.<pid>.hold

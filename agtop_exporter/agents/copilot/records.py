@@ -1,7 +1,4 @@
-"""The records of the command line tool's log, and their token counts.
-
-Nothing here does I/O.
-"""
+"""The records of the command line tool's log, and their token counts. Does no I/O."""
 
 from collections.abc import Mapping
 
@@ -29,14 +26,14 @@ class Credits(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Accounting(msgspec.Struct, gc=False, rename="camel"):
-    """The origin of a request: a number within a session or subagent."""
+    """The origin of a request, with its number within a session or subagent."""
 
     source_session_id: str | None = None
     sequence: int | None = None
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """Tokens of one or several requests; input includes cached input, output includes reasoning."""
+    """Tokens of one or several requests. Input includes cached input, output includes reasoning."""
 
     model: str | None = None
     input_tokens: Count | None = 0
@@ -44,10 +41,10 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     cache_read_tokens: Count | None = 0
     cache_write_tokens: Count | None = 0
     reasoning_tokens: Count | None = 0
-    input: Count | None = 0  # these three: in compactions of older versions
+    input: Count | None = 0  # this and the next two: written by older versions in compactions
     output: Count | None = 0
     cached_input: Count | None = 0
-    request_count: Count | None = None  # in compactions: the number of requests in the sum
+    request_count: Count | None = None  # number of requests in a compaction
     api_call_id: str | None = None
     reasoning_effort: str | None = None
     max_prompt_tokens: Count | None = None
@@ -77,7 +74,7 @@ class ModelMetrics(msgspec.Struct, gc=False):
 
 
 class Accounts(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a session over all its runs so far."""
+    """The usage of a session in all its processes so far."""
 
     model_metrics: dict[str, ModelMetrics] | None = None
 
@@ -96,13 +93,13 @@ class Place(msgspec.Struct, gc=False):
 
 
 class Data(msgspec.Struct, gc=False, rename="camel"):
-    """The payload of a record, of any type."""
+    """The used fields of all payload types."""
 
     copilot_version: str | None = None
     selected_model: str | None = None
     new_model: str | None = None
-    model: str | None = None  # of a message or a tool call
-    output_tokens: Count | None = None  # of a message
+    model: str | None = None  # in messages and tool calls
+    output_tokens: Count | None = None  # in messages
     reasoning_effort: str | None = None
     context: Place | None = None
     content: str | None = None
@@ -119,7 +116,7 @@ class Data(msgspec.Struct, gc=False, rename="camel"):
     compaction_tokens_used: Usage | None = None
     accounting_snapshot: Accounts | None = None
     model_metrics: dict[str, ModelMetrics] | None = None
-    token_details: dict[str, TokenDetail] | None = None  # types as in `details_of`
+    token_details: dict[str, TokenDetail] | None = None  # by type of token, as in `details_of`
     current_model: str | None = None
     parent_tool_call_id: str | None = None  # in records of a subagent
     agent_display_name: str | None = None
@@ -136,12 +133,12 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
 
 Figures = tuple[int, TokenCounts]
-"""Requests and tokens."""
+"""(requests, tokens)."""
 
 NOTHING: Figures = (0, TokenCounts())
 
 Totals = dict[str, Figures]
-"""What was used so far, by model."""
+"""(requests, tokens) so far, by model."""
 
 
 def token_counts(usage: Usage) -> TokenCounts:
@@ -158,7 +155,7 @@ def token_counts(usage: Usage) -> TokenCounts:
 
 
 def totals_of(metrics: Mapping[str, ModelMetrics]) -> Totals:
-    """Return requests and tokens by model."""
+    """Return (requests, tokens) by model."""
     return {
         model: (
             (figures.requests.count or 0) if figures.requests else 0,
@@ -169,7 +166,7 @@ def totals_of(metrics: Mapping[str, ModelMetrics]) -> Totals:
 
 
 def details_of(details: Mapping[str, TokenDetail], model: str) -> Totals:
-    """Return the sums by type of token as those of one model; the types are disjoint."""
+    """Return the tokens by type as the total of one model; the types are disjoint."""
     counts = {name: detail.token_count or 0 for name, detail in details.items()}
     tokens = TokenCounts(
         input=counts.get("input", 0),

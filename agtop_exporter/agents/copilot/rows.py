@@ -1,7 +1,4 @@
-"""The rows of the session store.
-
-Nothing but `has_rows` does I/O.
-"""
+"""The rows of the session store. Only `has_rows` does I/O."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +14,7 @@ TABLE, SESSIONS = "assistant_usage_events", "sessions"
 
 
 class UsageRow(TableRow):
-    """One request; input includes cached input, output includes reasoning."""
+    """One request. Input includes cached input, output includes reasoning."""
 
     id: int = 0
     session_id: str = ""
@@ -46,7 +43,10 @@ class SessionRow(TableRow):
 
 
 def model_of(row: UsageRow) -> str:
-    """Return the model of a row, the one that the tool selected for "auto"; "" if unknown."""
+    """Return the model of a row. If it is "auto", return the model that the tool selected.
+
+    Returns "" if the model is unknown.
+    """
     selected = row.copilot_usage_model if row.model in ("", AUTO) else row.model
     return "" if selected == AUTO else selected
 
@@ -64,7 +64,7 @@ def token_counts(row: UsageRow) -> TokenCounts:
 
 
 def seconds(text: str) -> float:
-    """Return a time of the store in unix seconds, UTC without a zone; 0 if it is none."""
+    """Convert a time of the store, which is UTC, to unix seconds; 0 if it is invalid."""
     try:
         time = datetime.fromisoformat(text)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

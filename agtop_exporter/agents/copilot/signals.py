@@ -1,10 +1,10 @@
-"""The signals of the records in the command line tool's log, and the types of records."""
+"""Derives the activity signal from records of the command line tool's log; lists their types."""
 
 from functools import lru_cache
 
 from agtop_exporter.model import Signal
 
-SIGNALS = {  # (state, reason) by type, for records whose type is enough
+SIGNALS = {  # (state, reason) by record type, if the type is sufficient
     "user.message": ("running", ""),
     "assistant.turn_start": ("running", ""),
     "permission.requested": ("waiting", "permission"),
@@ -24,13 +24,13 @@ SIGNALS = {  # (state, reason) by type, for records whose type is enough
     "abort": ("idle", ""),
 }
 
-OTHER_TYPES = {  # by family: further types that a log may have, from the tool's SDK
+OTHER_TYPES = {  # further record types in the tool's SDK, by prefix
     "assistant": (
         *("fusion_phase_completed", "fusion_phase_failed", "message", "reasoning", "turn_end"),
     ),
     "external_tool": ("requested",),
     "hook": ("end", "start"),
-    "model": (  # of a compaction, whose own record has its usage
+    "model": (  # part of a compaction, whose own record has the usage
         *("message", "messages_snapshot", "model_call_started", "model_call_success", "response"),
         *("turn_ended", "turn_started"),
     ),

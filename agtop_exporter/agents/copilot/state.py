@@ -1,14 +1,15 @@
-"""What a parser keeps of a log between two reads, and what the totals of a shutdown add to it.
+"""The reader state of a log, and the reconciliation of shutdown totals with earlier records.
 
-Versions up to about 1.0.90 write no usage records. Of their requests a log has the output tokens of
-each answer, and the totals that a process writes when it shuts down, unless it is killed. In some
-versions the totals are of the process alone
-(https://github.com/PanAchy/copilot-arewecooked/pull/45). In others they are of all processes so
-far, and start again after a compaction (1.0.78: https://github.com/getagentseal/codeburn). Several
-processes can work on one session at the same time; each writes the totals that it found plus its
-own (1.0.102).
+Versions up to about 1.0.90 write no usage records. Their logs have the output tokens of each
+answer. A process that shuts down also writes total tokens; a killed process writes none. The
+meaning of the totals differs between versions:
 
-Nothing here does I/O.
+* the usage of this process only (https://github.com/PanAchy/copilot-arewecooked/pull/45),
+* the usage of all processes so far, starting again after a compaction (1.0.78:
+  https://github.com/getagentseal/codeburn).
+
+Several processes can work on one session at the same time. Each then writes the totals at its start
+plus its own usage (1.0.102). Nothing here does I/O.
 """
 
 from typing import TypeVar
@@ -20,15 +21,15 @@ from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.repeats import Remembered
 from agtop_exporter.reading.state import ReaderState
 
-REMEMBERED = 64  # calls whose end, and requests whose compaction, may still follow
-SESSIONS_MAX = 1024  # sessions with sums: the main one and subagents
-RUNS_MAX = 8  # processes that have not shut down; a killed process never does
+REMEMBERED = 64  # tool calls that have not ended, and requests of compactions
+SESSIONS_MAX = 1024  # sessions with sums: the main session and subagents
+RUNS_MAX = 8  # processes without a shutdown; a killed process never has one
 
 Value = TypeVar("Value", str, bool)
 
 
 class Answer(ReaderState):
-    """An answer of a model that is not known yet; it is counted without a model."""
+    """An answer whose model is not known yet. It is counted without a model."""
 
     key: str = ""
     time: float = 0.0
@@ -36,47 +37,47 @@ class Answer(ReaderState):
 
 
 class Run(ReaderState):
-    """One process that works on a session; the counts are those of the log when it started."""
+    """One process that works on a session. All counts are those at its start."""
 
     base: Totals = field(default_factory=dict)  # the totals of the last shutdown
-    records: int = 0  # usage records
-    answers: int = 0  # messages of models without usage records
-    compacted: int = 0  # the same, at the latest compaction since
-    alone: bool = True  # no other process has worked on the session since
-    # What its answers and compactions show, until a record or its totals show all of it.
+    records: int = 0  # number of usage records
+    answers: int = 0  # number of messages of models without usage records
+    compacted: int = 0  # the same number at the latest compaction after the start
+    alone: bool = True  # no other process has worked on the session since then
+    # Usage in answers and compactions, until a usage record or the totals include it.
     shown: Totals = field(default_factory=dict)
 
 
 class LogState(ReaderState):
-    """The state of one log. A session id is "" for the main session.
+    """The state of one log. The session id of the main session is "".
 
-    The names of the fields differ from those of version 0.1, which kept no sums: a log that it has
-    read is read again.
+    The field names differ from those of version 0.1, which kept no sums. Its state can therefore
+    not be decoded, and its logs are read again.
     """
 
     main_model: str = ""
     main_cwd: str = ""
-    calls: dict[str, str] = field(default_factory=dict)  # the latest tool calls: id -> name
-    latest_requests: dict[str, bool] = field(default_factory=dict)  # their ids
-    # By session id: whether the last message called no tool.
+    calls: dict[str, str] = field(default_factory=dict)  # names of the latest tool calls by id
+    latest_requests: dict[str, bool] = field(default_factory=dict)  # ids of the latest requests
+    # By session id: whether the last message had no tool call.
     answered: dict[str, bool] = field(default_factory=dict)
-    complete: bool = False  # the log has all of the session, from the first record on
+    complete: bool = False  # no record at the start of the log is missing
     rewritten: bool = False  # the log had other records before
-    forked: bool = False  # the log has copies of records of another session
-    writes_records: bool = False  # the version in use writes usage records
+    forked: bool = False  # the log has copies of another session's records
+    writes_records: bool = False  # the present version writes usage records
     recorded: bool = False  # the log has usage records
-    record_count: int = 0  # usage records so far
-    answer_count: int = 0  # messages of models without usage records so far
+    record_count: int = 0  # number of usage records
+    answer_count: int = 0  # number of messages of models without usage records
     last_totals: Totals = field(default_factory=dict)  # at the last shutdown
-    runs: list[Run] = field(default_factory=list)  # processes that have not shut down
+    runs: list[Run] = field(default_factory=list)  # processes without a shutdown
     settled: dict[str, Totals] = field(default_factory=dict)  # by session id; without Run.shown
     seen_runs: Remembered = field(default_factory=Remembered)  # also compactions
     seen_requests: Remembered = field(default_factory=Remembered)
     unnamed_answers: list[Answer] = field(default_factory=list)
 
     @property
-    def knows_all(self) -> bool:
-        """Whether the sums of this log are those of the session."""
+    def has_whole_session(self) -> bool:
+        """Whether the sums of the log are the sums of the whole session."""
         return self.complete and not (self.rewritten or self.forked)
 
     def begin_run(self) -> None:
@@ -101,7 +102,7 @@ class LogState(ReaderState):
             remember(self.latest_requests, call, value=True)
 
     def add_answer(self, call: str) -> bool:
-        """Count a message of a model; return whether only the message shows its request.
+        """Count a message of a model; return whether no other record shows its request.
 
         `call` is the id of the request.
         """
@@ -110,24 +111,24 @@ class LogState(ReaderState):
         if call in self.latest_requests:
             return False
         self.answer_count += 1
-        return self.knows_all and not self.writes_records
+        return self.has_whole_session and not self.writes_records
 
     def compact(self) -> None:
-        """Note a compaction, after which the totals may start again."""
+        """Record a compaction, after which the totals may start again from 0."""
         for run in self.runs:
             run.compacted = self.answer_count
 
     def shut_down(self, totals: Totals, *, over_all_runs: bool | None) -> Totals:
-        """End a process; return what its totals add to what is already counted, by model.
+        """Remove a process; return the part of its totals that is not counted yet, by model.
 
-        A request with a usage record is already counted. `over_all_runs` says whether the totals
-        are of all processes so far; None if the log does not say.
+        A request with a usage record is already counted. `over_all_runs` is whether the totals
+        cover all processes so far; None if the log does not show it.
         """
         if not self.runs:
             self.begin_run()
         run = self.runs.pop()
         if not any(count or tokens.total for count, tokens in totals.values()):
-            for model, figures in run.shown.items():  # nothing else will show it
+            for model, figures in run.shown.items():  # no other record will include this usage
                 self.settle("", model, figures)
         made = self.answer_count - run.answers
         if over_all_runs is None:
@@ -144,21 +145,21 @@ class LogState(ReaderState):
     # --- sums -------------------------------------------------------------------------------
 
     def settle(self, session_id: str, model: str, figures: Figures) -> None:
-        """Add usage that stays as it is."""
+        """Add usage that no later record includes."""
         sums = self.settled.setdefault(session_id, {})
         sums[model] = plus(sums.get(model), figures)
         if len(self.settled) > SESSIONS_MAX:
             del self.settled[next(key for key in self.settled if key)]
 
     def show(self, model: str, figures: Figures) -> None:
-        """Add usage of the main session that the totals of its process will contain."""
+        """Add usage of the main session that the totals of its process will include."""
         if not self.runs:
             self.begin_run()
         shown = self.runs[-1].shown
         shown[model] = plus(shown.get(model), figures)
 
     def running_total(self, session_id: str, model: str) -> Figures:
-        """Return what the log shows so far of a session and model."""
+        """Return the (requests, tokens) of a session and model so far."""
         total = self.settled.get(session_id, {}).get(model, NOTHING)
         for run in () if session_id else self.runs:
             if model in run.shown:
@@ -166,7 +167,7 @@ class LogState(ReaderState):
         return total
 
     def sums(self) -> Totals:
-        """Return what the log shows so far of the main session."""
+        """Return the (requests, tokens) of the main session so far, by model."""
         sums = dict(self.settled.get("", {}))
         for run in self.runs:
             for model, figures in run.shown.items():
@@ -174,10 +175,11 @@ class LogState(ReaderState):
         return sums
 
     def _is_over_all_runs(self, totals: Totals, run: Run) -> bool:
-        """Return whether totals are of all runs or of this one, judged by the number of answers.
+        """Return whether the totals cover all processes or only this one.
 
-        A request can have no answer, and an answer can be of another process. Totals without a
-        number of requests are taken as of all runs, so that nothing counts twice.
+        The decision compares the number of requests with the number of answers. They can differ: a
+        request can have no answer, and an answer can come from another process. Totals without a
+        number of requests are taken as those of all processes, so that nothing is counted twice.
         """
         requests = sum(count for count, _ in totals.values())
         before = sum(count for count, _ in run.base.values())
@@ -191,27 +193,27 @@ class LogState(ReaderState):
 
 
 def _distance(count: int, least: int, most: int) -> int:
-    """Return by how much a count is outside a range."""
+    """Return the distance of a count from a range; 0 inside it."""
     return max(least - count, count - most, 0)
 
 
 def plus(one: Figures | None, other: Figures) -> Figures:
-    """Return the sum of two figures."""
+    """Return the sum of both figures."""
     return other if one is None else (one[0] + other[0], one[1] + other[1])
 
 
 def growth(now: Figures, before: Figures | None) -> Figures:
-    """Return the growth of totals; all of them if they have started again."""
+    """Return the growth of a total; the whole total if it has started again."""
     if before is None or began_again(now, before):
         return now
     return max(0, now[0] - before[0]), (now[1] - before[1]).max(TokenCounts())
 
 
 def began_again(now: Figures, before: Figures | None) -> bool:
-    """Return whether any figure has fallen: then the running total has started again.
+    """Return whether any figure has decreased, which means that the total has started again.
 
-    Uncached input is ignored, because it is a difference of figures that may not agree. So is an
-    absent number of requests.
+    Uncached input is not compared, because it is calculated from two figures that may not agree. A
+    missing number of requests is not compared either.
     """
     if before is None:
         return False
@@ -224,7 +226,7 @@ def _figures(tokens: TokenCounts) -> tuple[int, ...]:
 
 
 def remember(known: dict[str, Value], key: str, *, value: Value) -> None:
-    """Add a value, and drop the oldest if there are too many."""
+    """Add an item; remove the oldest one if there are more than REMEMBERED."""
     known[key] = value
     if len(known) > REMEMBERED:
         del known[next(iter(known))]

@@ -1,12 +1,12 @@
-"""The tool's `session-store.db`, which the desktop application writes, too: a row for each request.
+"""The `session-store.db` of the tool and of the desktop application: one row per request.
 
-Since about 1.0.70, table `assistant_usage_events`. A log has the same requests in another form, and
-no id is in both. Events therefore have running totals: of each session and model the ledger has the
-larger account, that of the rows or that of the log. The rows alone have the requests of the
-application, of a process that was killed, and of the time before a compaction.
+Since about 1.0.70, the requests are in the table `assistant_usage_events`. A log has the same
+requests in another form and without a common id. Events of both therefore have running totals, and
+the ledger takes the larger sum for each session and model. Only the table has the requests of the
+application, of a killed process, and from before a compaction.
 
-A log that begins with copies of another session has requests that may count for either of both. The
-rows of its session are not used, so that nothing counts twice.
+If a log starts with copies from another session, its requests may belong to either session. The
+rows of its session are not used, so that nothing is counted twice.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import field
 
 from agtop_exporter.agents.copilot.earlier import usage_before
-from agtop_exporter.agents.copilot.logs import Log, look_at_log
+from agtop_exporter.agents.copilot.logs import Log, read_log_facts
 from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals, billed
 from agtop_exporter.agents.copilot.rows import (
     SESSIONS,
@@ -34,15 +34,16 @@ from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
 
 NAME = "copilot"
-FIGURES = frozenset({"session_id", "input_tokens", "output_tokens"})  # columns without which none
-COMPACTION = "compaction"  # an initiator
+# a table without these columns has no usage
+FIGURES = frozenset({"session_id", "input_tokens", "output_tokens"})
+COMPACTION = "compaction"  # the value of `initiator` for a compaction
 SUMMARY_RANK = 3
 UNDESCRIBED_MAX = 64
-ACCOUNTS_MAX = 128  # sessions that are still in use
+ACCOUNTS_MAX = 128  # maximum number of sessions in the state
 
 
 class Account(ReaderState):
-    """What the rows of a session or subagent have shown so far."""
+    """The sums of the rows of one session or subagent so far."""
 
     totals: Totals = field(default_factory=dict)
     latest: float = 0.0  # time of the latest row
@@ -50,12 +51,12 @@ class Account(ReaderState):
 
 
 class StoreState(ReaderState):
-    """How far the table has been read, and the sums of the sessions whose rows came last."""
+    """The position in the table, and the sums of the sessions with the latest rows."""
 
     rows: Watermark = Watermark()
     accounts: dict[str, Account] = field(default_factory=dict)  # by session id
-    again: bool = False  # rows before the latest of their session have been added up already
-    # Session ids, by the ids of those that the store does not describe yet, and their subagents.
+    again: bool = False  # older rows are read again, and are already in the sums
+    # Main session ids, by the ids of sessions and subagents that have no row in `sessions` yet.
     undescribed: dict[str, str] = field(default_factory=dict)
 
 
@@ -70,7 +71,7 @@ class StoreParser(DatabaseParser[StoreState]):
         self.logs: dict[str, Log | None] = {}
 
     def read(self, database: Database) -> None:
-        """Read the new rows, as far as the batch goes."""
+        """Read the new rows, at most one batch of them."""
         self.database = database
         columns = database.columns(TABLE)
         if columns and not columns >= FIGURES:
@@ -91,7 +92,7 @@ class StoreParser(DatabaseParser[StoreState]):
 
     def _handle_row(self, row: UsageRow, rowid: int) -> None:
         log = self._log(row.session_id)
-        # The totals in a log without usage records are of the session with its subagents.
+        # The totals in a log without usage records include subagents.
         apart = row.agent_id and (log is None or log.has_records)
         session_id = row.agent_id if apart else row.session_id
         account = self._account(session_id, row, rowid, log)
@@ -118,7 +119,7 @@ class StoreParser(DatabaseParser[StoreState]):
 
     def _log(self, session_id: str) -> Log | None:
         if session_id not in self.logs:
-            self.logs[session_id] = look_at_log(self.home, session_id)
+            self.logs[session_id] = read_log_facts(self.home, session_id)
         return self.logs[session_id]
 
     def _account(self, session_id: str, row: UsageRow, rowid: int, log: Log | None) -> Account:
@@ -133,7 +134,7 @@ class StoreParser(DatabaseParser[StoreState]):
         return account
 
     def _added_up(self, session_id: str, row: UsageRow, rowid: int, log: Log | None) -> Account:
-        """Add up what the log has before the first row, and the rows before this one."""
+        """Calculate the sums before a row, from earlier rows and from the log before them."""
         account = Account()
         where = "session_id = ? AND rowid < ? ORDER BY rowid"
         found = self.database.find(TABLE, UsageRow, where=where, values=(row.session_id, rowid))
@@ -149,7 +150,7 @@ class StoreParser(DatabaseParser[StoreState]):
         return account
 
     def _add_earlier(self, account: Account, session_id: str, log: Log, time: float) -> None:
-        """Add what the processes before the first row used, whose version wrote no rows."""
+        """Add the usage of processes before the first row, whose version wrote no rows."""
         earlier, started_at = usage_before(log.path, time)
         for model, figures in earlier.items():
             add(account, model, figures)
@@ -164,7 +165,7 @@ class StoreParser(DatabaseParser[StoreState]):
             )
 
     def _created(self, session_id: str) -> float:
-        """Return when a session was created; 0 if unknown."""
+        """Return the creation time of a session in unix seconds; 0 if unknown."""
         row = self._session_row(session_id)
         return seconds(row.created_at) if row is not None else 0.0
 
@@ -176,7 +177,7 @@ class StoreParser(DatabaseParser[StoreState]):
     def _describe(
         self, session_id: str, row: UsageRow, log: Log | None, *, time: float, model: str
     ) -> None:
-        """Describe the session of a row; what has a log is described by it for the most part."""
+        """Update the session of a row. If the session has a log, the log has most of its facts."""
         new = session_id not in self.batch.sessions
         session = self.batch.session(
             session_id,
@@ -195,7 +196,7 @@ class StoreParser(DatabaseParser[StoreState]):
                 del self.state.undescribed[next(iter(self.state.undescribed))]
 
     def _describe_by_store(self, session_id: str, main_id: str) -> None:
-        """Use the row of a session without a log, once there is one."""
+        """Use the row in `sessions` for a session without a log."""
         known = self._session_row(main_id)
         if known is None:
             return
@@ -213,11 +214,11 @@ class StoreParser(DatabaseParser[StoreState]):
 
 
 def add(account: Account, model: str, figures: Figures) -> None:
-    """Add a row to the sums of its session; a row without tokens is no request."""
+    """Add a row to the sums of its session; a row without tokens is not a request."""
     if figures[1].total:
         account.totals[model] = plus(account.totals.get(model, NOTHING), figures)
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one store. Raises OSError."""
+    """Read one store after a cursor. Raises OSError."""
     return read_sqlite(NAME, StoreParser, path, cursor)

@@ -1,10 +1,10 @@
-"""What the records of the command line tool's log show of requests and their tokens.
+"""Adds the requests in the command line tool's log, each of which can have several records.
 
-A request has up to three records: the output of its answer, a usage record in newer versions, and
-its part of the totals of a process that ends. The session store has it, too (`store.py`). Events
-have running totals, so that the ledger has the larger account of each session and model. A log that
-has lost its first records, or was cut, cannot know its sums: what is new in it then counts, unless
-the session store has it.
+A request has up to three records: the output tokens of its answer, a usage record in newer
+versions, and a share of the totals at the end of its process. The session store has it, too
+(`store.py`). Events have running totals, so that the ledger takes the larger sum for each session
+and model. If the first records of a log are missing, its sums are unknown. Its new records are then
+counted unless the session store has them.
 """
 
 from typing import Unpack
@@ -29,8 +29,8 @@ from agtop_exporter.reading.parsers import RecordParser
 class UsageParser(RecordParser[Record, LogState]):
     """The part of a log's parser that adds usage.
 
-    While a record is used, `session` is its session, `time` its time in unix seconds, and `main` is
-    false if it is of a subagent.
+    For the current record, `session` is its session, `time` is its time in unix seconds, and `main`
+    is false if it belongs to a subagent.
     """
 
     record = Record
@@ -42,11 +42,11 @@ class UsageParser(RecordParser[Record, LogState]):
         self.session = SessionUpdate(session_id="")
         self.time = 0.0
         self.main = True
-        self.in_store: bool | None = None  # None until it is looked up
+        self.in_store: bool | None = None  # None: not looked up yet
         self.has_store: bool | None = None  # the same
 
     def handle_usage_record(self, data: Data, key: str) -> None:
-        """Add a request; a copy of a record of another session says so."""
+        """Add a request. Its record shows whether it is a copy from another session."""
         usage, session = data.usage, self.session
         if usage is None:
             return
@@ -62,7 +62,7 @@ class UsageParser(RecordParser[Record, LogState]):
             key = f"{origin}:{made.sequence}:{call}"
         self.name_answers(session.model)
         self.state.add_record(call or "")
-        # A subagent has its own origin; in the main chain another origin means a copy.
+        # A subagent has its own origin. In the main session, another origin means a copy.
         copied = self.main and origin not in ("", self.main_id)
         if copied:
             self.state.forked = True
@@ -88,7 +88,7 @@ class UsageParser(RecordParser[Record, LogState]):
             self._add_usage(key, model, figures, compactions=compactions, cost=cost)
 
     def handle_shutdown(self, data: Data, key: str) -> None:
-        """Add the requests without usage records, from the totals of a process that ends."""
+        """Add the requests without usage records from the totals of a process that ends."""
         snapshot = data.accounting_snapshot
         metrics = snapshot.model_metrics if snapshot is not None else data.model_metrics
         over_all_runs = None if snapshot is None else True
@@ -107,7 +107,7 @@ class UsageParser(RecordParser[Record, LogState]):
                 self._settle(f"shutdown:{key}:{name}", model, (max(1, requests), counts))
 
     def handle_answer(self, data: Data, key: str) -> None:
-        """Add the output of an answer, if only its message shows it."""
+        """Add the output tokens of an answer, if no other record has them."""
         remember(self.state.answered, self.session.session_id, value=not data.tool_requests)
         alone = self.state.add_answer(data.api_call_id or "")
         if self.main and data.model:
@@ -124,13 +124,13 @@ class UsageParser(RecordParser[Record, LogState]):
             self._add_answer(answer, model)
 
     def name_answers(self, model: str) -> None:
-        """Give the answers of an unknown model their model."""
+        """Set the model of all earlier answers that have none."""
         answers, self.state.unnamed_answers = self.state.unnamed_answers, []
         for answer in answers:
             self._add_answer(answer, model)
 
     def _add_answer(self, answer: Answer, model: str) -> None:
-        """Add the output of an answer to the main session, whose totals will contain it."""
+        """Add the output tokens of an answer to the main session; the totals will include them."""
         figures = (1, TokenCounts(output=answer.output))
         total = UNKNOWN_TOTAL
         if model:
@@ -172,7 +172,7 @@ class UsageParser(RecordParser[Record, LogState]):
     ) -> None:
         session_id = "" if self.main else self.session.session_id
         total = self.state.running_total(session_id, model)
-        if copied or not (self.state.knows_all or self._is_in_store()):
+        if copied or not (self.state.has_whole_session or self._is_in_store()):
             total = UNKNOWN_TOTAL
         self.add_event(
             key,
@@ -192,7 +192,7 @@ class UsageParser(RecordParser[Record, LogState]):
         return None if self.has_store else usage.billed
 
     def _is_in_store(self) -> bool:
-        """Return whether the session store has the requests of the session, also lost ones."""
+        """Return whether the session store has all requests of the session."""
         if self.in_store is None:
             self.in_store = not self.state.forked and has_rows(
                 str(home_of(self.path) / STORE), self.main_id
@@ -200,6 +200,6 @@ class UsageParser(RecordParser[Record, LogState]):
         return self.in_store
 
     def add_event(self, key: str, *, copied: bool = False, **fields: Unpack[EventFields]) -> None:
-        """Add an event of the session at hand."""
+        """Add an event of the current session."""
         session_id = self.session.session_id
         self.batch.event(key, session_id=session_id, time=self.time, copied=copied, **fields)

@@ -1,4 +1,4 @@
-"""The working directory of a session, from small files beside a log or an editor's chats."""
+"""Reads the working directory of a session from small files beside a log or an editor's chats."""
 
 import msgspec
 
@@ -10,14 +10,14 @@ WANTED = ("branch:", "cwd:", "name:", "user_named:")
 
 
 class Folder(msgspec.Struct):
-    """`workspace.json`: the URI of the folder or workspace that a window has open."""
+    """The content of `workspace.json`: the URI of the open folder or workspace."""
 
     folder: str | None = None
     workspace: str | None = None
 
 
 def editor_folder(path: str) -> str:
-    """Return the folder that the window of a chat had open; "" if it had none."""
+    """Return the folder that was open in the window of a chat; "" if there was none."""
     try:
         text = read_head(f"{path.rsplit('/', 2)[0]}/workspace.json", READ_BYTES)
         opened = msgspec.json.decode(text, type=Folder)

@@ -1,7 +1,7 @@
 """Cursor: `~/.cursor/projects/*/agent-transcripts/**.jsonl`, and the database of the application.
 
-Not seen with a real Cursor. Its files are not documented; see tests/agents/cursor/README. No key
-that holds credentials is read.
+Not tested with a real installation. The files are not documented; see tests/agents/cursor/README.
+Credentials are not read.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,13 @@ from agtop_exporter.agents import (
     Environment,
     application_folders,
     listed_roots,
+    named_files,
     walk,
 )
 from agtop_exporter.agents.cursor import database, transcripts
 from agtop_exporter.agents.cursor.processes import SIGNATURE
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.file_group import database_group
 
 STATE = "state.vscdb"
 
@@ -34,11 +35,10 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[Entry]:
-    """List the transcripts of a folder of projects, or the database beside it."""
+    """List the transcripts of a folder of projects, or the database of the application."""
     if root.name == "globalStorage":
-        for entry in walk(root, suffix=STATE, depth=0):
-            if entry.name == STATE:
-                yield FileGroup(entry.path, (f"{entry.path}-wal",))
+        for entry in named_files(root, STATE):
+            yield database_group(entry.path)
     else:
         for entry in walk(root, suffix=".jsonl", depth=MAX_DEPTH):
             if transcripts.FOLDER in Path(entry.path).parts:
@@ -46,7 +46,7 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in a transcript or in the database. Raises OSError."""
+    """Read a transcript or the database after a cursor. Raises OSError."""
     is_database = path.endswith(STATE)
     return database.read(path, cursor) if is_database else transcripts.read(path, cursor)
 

@@ -1,6 +1,6 @@
-"""Reads the tokens that Cursor's application keeps: a key-value table of conversations.
+"""Reads the tokens in the database of Cursor's application, a key-value table of conversations.
 
-Of the settings only the kind of subscription is read, because they also have credentials.
+Of the settings only the kind of subscription is read, because others are credentials.
 """
 
 from collections import deque
@@ -20,6 +20,7 @@ from agtop_exporter.model import Batch, Cursor, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import decoder
+from agtop_exporter.reading.key_values import value_of
 from agtop_exporter.reading.rows import TableRow, Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
@@ -28,10 +29,11 @@ TABLE = "cursorDiskKV"
 SETTINGS = "ItemTable"
 MEMBERSHIP = "cursorAuth/stripeMembershipType"
 NAME_RANK = 5
-KNOWN_TYPES = frozenset({"bubble.1", "bubble.2"})  # of the user, of the model
-REMEMBERED = 128  # rows that may still be changed in place
-REREAD_BYTES = 1024 * 1024  # of such rows, in one read
-LAST_ROWS = 8  # that the watermark has: Cursor deletes and replaces many of its last rows
+# types of messages: from the user, from the model
+KNOWN_TYPES = frozenset({"bubble.1", "bubble.2"})
+REMEMBERED = 128  # number of latest rows that can still change in place
+REREAD_BYTES = 1024 * 1024  # how many bytes of such rows are read again at a time
+LAST_ROWS = 8  # number of rows in the watermark: Cursor deletes and replaces many of the last rows
 SUBSCRIPTIONS = {
     "free": "Free",
     "free_trial": "Free Trial",
@@ -43,19 +45,13 @@ SUBSCRIPTIONS = {
 
 
 class Key(TableRow):
-    """The key of a row; most values are long and not used."""
+    """The key of a row. Values are read only where needed, because most are long."""
 
     key: str = ""
 
 
-class Value(TableRow):
-    """The value of a row: text, or its bytes."""
-
-    value: object = None
-
-
 class DatabaseState(ReaderState):
-    """How far the table has been read, and which rows may still change."""
+    """The position in the table, and the keys of rows that can still change."""
 
     watermark: Watermark = Watermark()
     open: list[str] = msgspec.field(default_factory=list)
@@ -74,7 +70,7 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         self._known: dict[str, Conversation] = {}
 
     def read(self, database: Database) -> None:
-        """Read the rows that may have changed, then the new ones."""
+        """Read the rows that may have changed, then the new rows."""
         self.database = database
         known = self._read_again()
         last: deque[tuple[int, str]] = deque(maxlen=LAST_ROWS)
@@ -89,7 +85,7 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
             session.subscription = plan
 
     def _read_again(self) -> set[str]:
-        """Read the latest rows again, up to a number of bytes; return their keys."""
+        """Read the latest rows again, up to REREAD_BYTES; return their keys."""
         opened, self.state.open = self.state.open, []
         end = self.database.bytes_read + REREAD_BYTES
         for key in reversed(opened):
@@ -111,8 +107,8 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
 
     def _value(self, key: str) -> memoryview | None:
         value = value_of(self.database, TABLE, key)
-        self.database.bytes_read += len(value) if value is not None else 0
-        return value
+        self.database.bytes_read += len(value)
+        return memoryview(value) if value else None
 
     def _look_up(self, composer_id: str) -> Conversation:
         if composer_id not in self._known:
@@ -122,7 +118,7 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         return self._known[composer_id]
 
     def _describe(self, composer_id: str) -> None:
-        """Use the facts of a conversation."""
+        """Update the session of a conversation."""
         conversation = self._look_up(composer_id)
         session_id = session_id_of(composer_id)
         if not session_id:
@@ -149,7 +145,7 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
             self._relate(child, composer_id)
 
     def _relate(self, child: str, parent: str) -> None:
-        """Note which conversation started another one, if both are in the database."""
+        """Set the parent of a conversation, if both are in the database."""
         own, above = session_id_of(child), session_id_of(parent)
         if not own or not above or own == above or not self._exists(child):
             return
@@ -161,7 +157,10 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         return any(self.database.find(TABLE, Key, where="key = ?", values=values, limit=1))
 
     def _add_response(self, composer_id: str, key: str) -> None:
-        """Add an answer that has tokens; one without may have been billed, but is unknown."""
+        """Add an answer that has tokens.
+
+        An answer without tokens may have been billed, but its figures are unknown.
+        """
         value = self._value(key)
         bubble = self._bubble(value, 0) if value is not None else None
         session_id = session_id_of(composer_id)
@@ -187,21 +186,12 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
             session.observe_time(time)
 
 
-def value_of(database: Database, table: str, key: str) -> memoryview | None:
-    """Return the value of a key as bytes; None if there is none, or it is no text."""
-    for row in database.find(table, Value, where="key = ?", values=(key,), limit=1):
-        text = row.value.encode() if isinstance(row.value, str) else row.value
-        return memoryview(text) if isinstance(text, bytes) else None
-    return None
-
-
 def subscription(database: Database) -> str:
     """Return the name of the subscription; "" if unknown."""
-    value = value_of(database, SETTINGS, MEMBERSHIP)
-    plan = value.tobytes().decode("utf-8", "replace").strip().strip('"') if value else ""
+    plan = value_of(database, SETTINGS, MEMBERSHIP).decode("utf-8", "replace").strip().strip('"')
     return SUBSCRIPTIONS.get(plan.lower(), plan)
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in the database. Raises OSError."""
+    """Read the database after a cursor. Raises OSError."""
     return read_sqlite(NAME, ApplicationParser, path, cursor)

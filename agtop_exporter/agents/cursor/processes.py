@@ -1,4 +1,4 @@
-"""How the processes of Cursor's command line tool look, according to its documentation."""
+"""The process signature of Cursor's command line tool, from its documentation."""
 
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 

@@ -1,7 +1,4 @@
-"""The records of Cursor's key-value table.
-
-Nothing here does I/O.
-"""
+"""The records of Cursor's key-value table. Does no I/O."""
 
 import re
 
@@ -12,9 +9,9 @@ from agtop_exporter.paths import clean_path, path_of_uri
 from agtop_exporter.reading.decoding import Count, Moment
 
 CONVERSATION, BUBBLE = "composerData:", "bubbleId:"
-TASK = "task-"  # begins the id of a subagent's conversation, followed by that of the tool call
-TASK_TOOL = "task"  # begins the name of the tool that starts a subagent
-DRIVE = re.compile(r"^/[A-Za-z]:/")  # a path of Windows in a URI
+TASK = "task-"  # prefix of the id of a subagent's conversation; the id of the tool call follows
+TASK_TOOL = "task"  # prefix of the name of the tool that starts a subagent
+DRIVE = re.compile(r"^/[A-Za-z]:/")  # a Windows path in a URI
 
 
 class ModelChoice(msgspec.Struct, rename="camel"):
@@ -24,20 +21,20 @@ class ModelChoice(msgspec.Struct, rename="camel"):
 
 
 class Breakdown(msgspec.Struct, rename="camel"):
-    """The tokens in the context."""
+    """The number of tokens in the context."""
 
     total_used_tokens: Count | None = None
 
 
 class FolderUri(msgspec.Struct, rename="camel"):
-    """The address of a folder."""
+    """The URI of a folder."""
 
     fs_path: str | None = None
     path: str | None = None
 
 
 class Workspace(msgspec.Struct):
-    """The folder that was open in the window; "" or an id only if none was."""
+    """The workspace of a window: a folder or its URI, or None without an open folder."""
 
     uri: FolderUri | str | None = None
 
@@ -52,7 +49,7 @@ class Workspace(msgspec.Struct):
 
 
 class Parent(msgspec.Struct, rename="camel"):
-    """What started the conversation of a subagent."""
+    """The conversation that started a subagent."""
 
     parent_composer_id: str | None = None
 
@@ -77,7 +74,7 @@ class Conversation(msgspec.Struct, rename="camel"):
     active_branch: Branch | None = None
     subagent_info: Parent | None = None
     subagent_composer_ids: list[str] | None = None
-    sub_composer_ids: list[str] | None = None  # attempts at one task by several models
+    sub_composer_ids: list[str] | None = None  # parallel attempts at one task by several models
 
     @property
     def children(self) -> list[str]:
@@ -86,7 +83,7 @@ class Conversation(msgspec.Struct, rename="camel"):
 
 
 class TokenCount(msgspec.Struct, rename="camel"):
-    """The tokens of an answer; both are 0 if Cursor does not know them."""
+    """The tokens of an answer. Cursor writes 0 for both if they are unknown."""
 
     input_tokens: Count | None = 0
     output_tokens: Count | None = 0
@@ -102,11 +99,11 @@ class ToolCall(msgspec.Struct, rename="camel"):
 class Timing(msgspec.Struct, rename="camel"):
     """The times of an answer, in older versions."""
 
-    client_rpc_send_time: Moment | float | None = None  # of its request
+    client_rpc_send_time: Moment | float | None = None  # time of the request
 
 
 class Bubble(msgspec.Struct, rename="camel"):
-    """The value of `bubbleId:<conversation>:<bubble>`: one message."""
+    """The value of `bubbleId:<conversation>:<bubble>`, which is one message."""
 
     type: int | None = None
     created_at: Moment | float | None = None
@@ -117,7 +114,7 @@ class Bubble(msgspec.Struct, rename="camel"):
 
     @property
     def time(self) -> Moment | float | None:
-        """When the message was created, or else when its answer was requested."""
+        """The creation time of the message, or else the time of the request for it."""
         return self.created_at or (
             self.timing_info.client_rpc_send_time if self.timing_info else None
         )
@@ -134,14 +131,14 @@ class Bubble(msgspec.Struct, rename="camel"):
 def session_id_of(composer_id: str) -> str:
     """Return the session id of a conversation.
 
-    That of a subagent is `task-` with the id of its tool call. With some models, that id has a
-    second line, which names the output item of the provider and is left out.
+    The id of a subagent is `task-` with the id of its tool call. With some models the id of the
+    call has a second line with an id of the provider, which is removed.
     """
     return composer_id.partition("\n")[0].strip()
 
 
 def token_counts(count: TokenCount | None) -> TokenCounts:
-    """Return the counts; Cursor has no separate figures for cached and reasoning tokens."""
+    """Return the counts. Cursor does not record cached and reasoning tokens separately."""
     if count is None:
         return TokenCounts()
     return TokenCounts(input=count.input_tokens or 0, output=count.output_tokens or 0)

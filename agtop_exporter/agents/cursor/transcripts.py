@@ -28,10 +28,10 @@ NAME = "cursor"
 FOLDER = "agent-transcripts"
 SUBAGENTS = "subagents"
 MILLISECONDS = 1000.0
-LATEST = 253_402_300_800.0  # the year 10000; no time is later
+LATEST = 253_402_300_800.0  # milliseconds, start of the year 10000; larger values are invalid
 KNOWN_TYPES = frozenset({"assistant", "turn_ended", "user"})
 OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
-QUERY_TAGS = ("<user_query>", "</user_query>")  # around the text that the user typed
+QUERY_TAGS = ("<user_query>", "</user_query>")  # tag around the text that the user typed
 
 
 class Block(msgspec.Struct, gc=False):
@@ -54,7 +54,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     """One line."""
 
     role: str = ""
-    type: str = ""  # instead of the role, if the record is no message
+    type: str = ""  # the type of a record that is no message
     status: str | None = None
     message: Message | None = None
     created_at: Moment | float | None = None
@@ -62,7 +62,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
 
 class TranscriptState(ReaderState):
-    """What a parser keeps of a transcript between two reads."""
+    """The reader state of a transcript."""
 
     latest: float = 0.0  # unix seconds
     beginning: list[str] = msgspec.field(default_factory=list)  # digests of the first two records
@@ -96,7 +96,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         self.digest = ""
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after it."""
         self.batch.unknown.observe(record.role or record.type)
         session = self.session
         session.session_id = self.session_id
@@ -174,7 +174,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         self.batch.events.append(event)
 
     def finish(self) -> None:
-        """Use the time of the file if no record has one."""
+        """Use the modification time of the file if no record has a time."""
         if not self.state.latest:
             self.session.last_active = self.batch.modified_at
 
@@ -185,7 +185,7 @@ def digest_of(record: Record) -> str:
 
 
 def seconds(moment: Moment | float | None) -> float:
-    """Return a time in unix seconds; 0 if it is missing or invalid. A number is milliseconds."""
+    """Return a time in unix seconds; 0 if it is missing or invalid. A number is in milliseconds."""
     if moment is None:
         return 0.0
     time = moment / MILLISECONDS if isinstance(moment, int | float) else moment.timestamp()
@@ -193,7 +193,7 @@ def seconds(moment: Moment | float | None) -> float:
 
 
 def working_directory(path: Path) -> str:
-    """Return the directory of a project; its folder's name if no or several directories fit."""
+    """Return the directory of a project; its folder's name if no or several directories match."""
     parts = path.parts
     slug = parts[parts.index(FOLDER) - 1] if FOLDER in parts[1:] else ""
     found = list(islice(_directories(slug, "/"), 2)) if "-" in slug else []
@@ -218,8 +218,8 @@ def _directories(slug: str, below: str) -> Iterator[str]:
 def _folders(directory: str, _changed_at: int, _links: int) -> list[tuple[str, str]]:
     """Return (name in a slug, path) of the folders in a directory.
 
-    The other arguments change with the folders, and so invalidate the cache. The number of links
-    does so on most file systems, because each folder adds a link.
+    The result is cached. `_changed_at` and `_links`, the modification time and the number of links
+    of the directory, change when a folder is added or removed.
     """
     with os.scandir(directory) as entries:
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -228,5 +228,5 @@ def _folders(directory: str, _changed_at: int, _links: int) -> list[tuple[str, s
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript. Raises OSError."""
+    """Read one transcript after a cursor. Raises OSError."""
     return read_jsonl(NAME, TranscriptParser, path, cursor)

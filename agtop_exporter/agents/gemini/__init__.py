@@ -1,7 +1,7 @@
-"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one for a session or subagent.
+"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one file per session or subagent.
 
-Seen with 0.61. The format is not documented; see tests/agents/gemini/README. A telemetry file adds
-the requests that no transcript records.
+Checked against version 0.61. The format is not documented; see tests/agents/gemini/README. A
+telemetry file has requests that no transcript records.
 """
 
 from agtop_exporter.agents import Agent
@@ -12,7 +12,7 @@ from agtop_exporter.model import Batch, Cursor
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript or telemetry file. Raises OSError."""
+    """Read one transcript or telemetry file after a cursor. Raises OSError."""
     return chat.read(path, cursor) if places.is_chat(path) else telemetry.read(path, cursor)
 
 

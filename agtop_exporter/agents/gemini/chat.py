@@ -1,7 +1,7 @@
 """Reads transcripts of Gemini CLI: JSON Lines, and the JSON documents of older versions.
 
-A growing message is written several times under one id, and whole histories are repeated. What was
-billed is the union of all messages that ever had tokens.
+A growing message is written several times with one id, and whole histories are repeated. The usage
+is that of all messages that ever had tokens, each counted once.
 """
 
 import re
@@ -41,18 +41,20 @@ CONTEXT_TOKENS = 1_048_576  # of all models that the CLI offers since 2.0
 KNOWN_MODELS = ("gemini-2.", "gemini-3")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 FILE_STEM = re.compile(r"session-[\dT-]+-([0-9a-f]{8})")
-INJECTED_PROMPTS = (  # how messages of type "user" begin that no user typed, or that go to no model
+# how messages of type "user" begin that no user typed, or that are not sent to a model
+INJECTED_PROMPTS = (
     "/",
     "?",
     "<session_context>",
     "<hook_context>",
     "This is the Gemini CLI. We are setting up the context for our chat.",
 )
-COMPRESSED = "Got it. Thanks for the additional context!"  # always follows a summary
+# answer that always follows the summary of a compressed history
+COMPRESSED = "Got it. Thanks for the additional context!"
 
 
 class ChatState(ReaderState):
-    """What a parser keeps of a transcript between two reads."""
+    """The reader state of a transcript."""
 
     session_id: str = ""
     latest: float = 0.0  # unix seconds
@@ -60,14 +62,14 @@ class ChatState(ReaderState):
 
 
 class ChatReader:
-    """Collects what the messages of one transcript mean; both kinds of transcripts share it."""
+    """Collects the events and session facts of one transcript, for both kinds of transcripts."""
 
     def __init__(self, batch: BatchBuilder, state: ChatState) -> None:
         self.batch = batch
         self.path = batch.path
         self.state = state
         self.parent = parent_of(self.path)
-        self.responses: dict[str, UsageEvent] = {}  # by the key of their message
+        self.responses: dict[str, UsageEvent] = {}  # by event key
         self.first_model = ""  # the first one that this read has found
         self.session = batch.session(
             "",
@@ -77,7 +79,7 @@ class ChatReader:
         )
 
     def describe(self, conversation: Conversation, offset: int) -> None:
-        """Use the facts of a session in a record or document."""
+        """Use the session facts in a record or document."""
         session = self.session
         if conversation.session_id:
             self.state.session_id = conversation.session_id
@@ -89,7 +91,7 @@ class ChatReader:
         if directories and not session.work_in(directories[0]):
             self.batch.error("schema", offset)
         summary = conversation.summary
-        if summary and not summary.startswith("{"):  # a subagent's report
+        if summary and not summary.startswith("{"):  # not the report of a subagent
             session.set_title(summary, SUMMARY_RANK)
 
     def _observe_time(self, time: float) -> None:
@@ -97,7 +99,7 @@ class ChatReader:
         self.session.observe_time(time)
 
     def add_message(self, message: Message | Record, place: str, *, repeated: bool = False) -> None:
-        """Use a message; of a repeated history, only the tokens of its answers.
+        """Process a message; in a repeated history, only its tokens are used.
 
         `place` distinguishes messages without an id.
         """
@@ -164,7 +166,7 @@ class ChatReader:
             self._add_event(f"prompt:{message.id or f'{self.path}:{place}'}", message, turns=1)
 
     def add_compactions(self, messages: Iterable[Message]) -> None:
-        """Add a compaction for each summary with which a repeated history begins."""
+        """Add one compaction for each summary at the start of a repeated history."""
         for message in messages:
             if message.type == "gemini" and typed_text(message).startswith(COMPRESSED):
                 self._add_event(f"compaction:{message.id}", message, compactions=1)
@@ -175,7 +177,10 @@ class ChatReader:
         self.batch.event(key, session_id="", time=self._time(message), **fields)
 
     def finish(self) -> None:
-        """Name the events and the session, whose id the last record may have given."""
+        """Set the session id of the session and of all events.
+
+        The last record may have contained the id.
+        """
         batch, session = self.batch, self.session
         session_id = session.session_id = self.state.session_id or id_from_file(self.path)
         project = project_folder(self.path)
@@ -210,7 +215,7 @@ class LineParser(RecordParser[Record, ChatState]):
         self.is_empty = True
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after it."""
         chat, self.is_empty = self.chat, False
         chat.describe(record, offset)
         if record.change is not None:
@@ -232,14 +237,14 @@ class LineParser(RecordParser[Record, ChatState]):
 
 
 class DocumentParser(RecordParser[Conversation, NoState]):
-    """The parser of a transcript that is one JSON document, as older versions write it."""
+    """The parser of a transcript that is one JSON document, as written by older versions."""
 
     record = Conversation
     state_type = NoState
     known_types = KNOWN_TYPES
 
     def feed(self, record: Conversation, offset: int) -> None:
-        """Use the document; each of its messages counts as a record."""
+        """Process the document; each of its messages counts as a record."""
         chat = ChatReader(self.batch, ChatState())
         chat.describe(record, offset)
         messages = record.messages or ()
@@ -261,15 +266,15 @@ def grown(known: UsageEvent, response: UsageEvent) -> UsageEvent:
 
 
 def scoped(key: str, session_id: str) -> str:
-    """Return a key that is unique over all sessions; one with a UUID is so already."""
+    """Return a key that is unique across sessions; a key with a UUID is so already."""
     return key if UUID.search(key) else f"{session_id}:{key}"
 
 
 def id_from_file(path: str) -> str:
     """Return the session id of a file that has lost its first line.
 
-    The name of the file has eight digits of the id. Another file of the session may have all of
-    it; if none has, the id is the name of the file.
+    The file name has eight digits of the id. The whole id is searched in the other files of the
+    session. If none has it, the file name is the id.
     """
     place = Path(path)
     short = FILE_STEM.fullmatch(place.stem)
@@ -292,7 +297,7 @@ def _head(path: Path) -> bytes:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript. Raises OSError."""
+    """Read one transcript after a cursor. Raises OSError."""
     if path.endswith(".json"):
         return read_document(NAME, DocumentParser, path, cursor)
     return read_jsonl(NAME, LineParser, path, cursor)

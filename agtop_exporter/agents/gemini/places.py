@@ -8,7 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents import MAX_DEPTH, Environment, is_folder, listed_roots, named_path, walk
+from agtop_exporter.agents import (
+    MAX_DEPTH,
+    Environment,
+    is_folder,
+    listed_roots,
+    named_files,
+    named_path,
+    walk,
+)
 from agtop_exporter.credentials import selected_sign_in
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.files import read_head
@@ -17,9 +25,9 @@ PROJECTS, CHATS = "tmp", "chats"
 IN_CHATS = re.compile(rf"(/{PROJECTS}/[^/]+)/{CHATS}/(?:([^/]+)/)?")
 CHAT_SUFFIXES = (".jsonl", ".json")
 SETTINGS = "settings.json"
-TELEMETRY = "telemetry.log"  # the default; settings and environment may name another file
+TELEMETRY = "telemetry.log"  # default name; settings and environment can set another one
 SMALL_FILE_BYTES = 1024 * 1024
-SUBSCRIPTIONS = {  # by kind of authentication, which does not identify the user
+SUBSCRIPTIONS = {  # plan names by kind of authentication, which does not identify the user
     "oauth-personal": "Google account",
     "gemini-api-key": "Gemini API key",
     "vertex-ai": "Vertex AI",
@@ -29,13 +37,13 @@ SUBSCRIPTIONS = {  # by kind of authentication, which does not identify the user
 
 
 class Telemetry(msgspec.Struct):
-    """The settings of telemetry."""
+    """The telemetry settings."""
 
     outfile: str | None = None
 
 
 class Settings(msgspec.Struct):
-    """`settings.json`; only this and the kind of authentication are decoded."""
+    """The content of `settings.json`. Only telemetry and the kind of authentication are decoded."""
 
     telemetry: Telemetry | None = None
 
@@ -48,7 +56,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
         telemetry = settings(base).telemetry
         outfiles.append(telemetry.outfile if telemetry else None)
     named = (named_path(name) for name in outfiles if name and clean_path(name))
-    # A relative path is relative to the project in which the CLI was started, which is unknown.
+    # A relative path is relative to the unknown project in which the CLI was started.
     return tuple(dict.fromkeys((*bases, *(path for path in named if path.is_absolute()))))
 
 
@@ -59,12 +67,12 @@ def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts and the telemetry file of a data directory, or the one file named."""
+    """List the transcripts and the telemetry file of a data directory, or one named file."""
     if root.is_dir():
         yield from chats(root)
-        yield from _named(root, TELEMETRY)
+        yield from named_files(root, TELEMETRY)
     else:
-        yield from _named(root.parent, root.name)
+        yield from named_files(root.parent, root.name)
 
 
 def chats(base: Path) -> Iterator[os.DirEntry[str]]:
@@ -80,27 +88,23 @@ def chats(base: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def is_chat(path: str) -> bool:
-    """Return whether a file is a transcript, by its folder; telemetry may have any name."""
+    """Return whether a file is a transcript, from its folder; telemetry has any name."""
     return IN_CHATS.search(path) is not None
 
 
 def project_folder(path: str) -> str:
-    """Return the folder of the project that a transcript is of."""
+    """Return the folder of the project that a transcript belongs to."""
     found = IN_CHATS.search(path)
     return path[: found.end(1)] if found else path.rsplit("/", 2)[0]
 
 
 def parent_of(path: str) -> str:
-    """Return the id of the session whose subagent a transcript is of; "" if it is of none.
+    """Return the parent session of a subagent's transcript; "" for other transcripts.
 
-    Subagents of subagents may be in deeper folders; the session is the first of these.
+    Transcripts of nested subagents can be in deeper folders. The first of these names the session.
     """
     found = IN_CHATS.search(path)
     return (found[2] or "") if found else ""
-
-
-def _named(directory: Path, name: str) -> Iterator[os.DirEntry[str]]:
-    return (entry for entry in walk(directory, suffix=name, depth=0) if entry.name == name)
 
 
 def settings(base: Path) -> Settings:
@@ -112,15 +116,15 @@ def settings(base: Path) -> Settings:
 
 
 def subscription(base: str) -> str:
-    """Return what pays for the tokens, by the kind of authentication; "" if unknown."""
+    """Return the name of the plan, from the kind of authentication; "" if unknown."""
     return SUBSCRIPTIONS.get(selected_sign_in(f"{base}/{SETTINGS}"), "")
 
 
 def working_directory(project: str) -> str:
     """Return the working directory of a project folder; "" if unknown.
 
-    It is in the folder's `.project_root`, or in `projects.json` under the folder's name. In older
-    versions the folder's name is the SHA-256 of the directory.
+    The file `.project_root` of the folder contains it, or `projects.json` lists it with the
+    folder's name. In older versions the folder's name is the SHA-256 of the directory.
     """
     try:
         text = read_head(f"{project}/.project_root", SMALL_FILE_BYTES)
@@ -136,7 +140,7 @@ def working_directory(project: str) -> str:
 
 
 def _projects(base: str) -> dict[str, object]:
-    """Return `projects.json` as directory -> folder name."""
+    """Return the content of `projects.json`: folder names by directory."""
     try:
         text = read_head(f"{base}/projects.json", SMALL_FILE_BYTES)
         known = msgspec.json.decode(text, type=dict[str, object])

@@ -1,4 +1,4 @@
-"""How the processes of Gemini CLI look. Names were seen in version 0.61."""
+"""The process signature of Gemini CLI. The names are from version 0.61."""
 
 from agtop_exporter.signature import MCP_COMMANDS, ProcessSignature
 
@@ -6,7 +6,7 @@ SIGNATURE = ProcessSignature(
     executables=frozenset({"gemini"}),
     packages=("@google/gemini-cli",),
     helpers=(*MCP_COMMANDS, ("extensions",), ("extension",), ("skills",), ("hooks",)),
-    host_options=frozenset({"--acp", "--experimental-acp"}),  # of an editor
+    host_options=frozenset({"--acp", "--experimental-acp"}),  # started by an editor
     value_options=frozenset({"-m", "--model", "--approval-mode", "--include-directories", "-e"}),
     prompt_options=frozenset({"-p", "--prompt", "-i", "--prompt-interactive"}),
     resume_options=frozenset({"-r", "--resume", "--session-id"}),

@@ -11,7 +11,7 @@ from agtop_exporter.reading.decoding import Count, Moment
 AT_WORK = frozenset({"validating", "scheduled", "executing"})  # states of a tool call
 MCP_TOOL = re.compile(r"mcp_([^_]+)_.")  # mcp_<server>_<tool>
 AWAITING = "awaiting_approval"
-KNOWN_TYPES = frozenset({"error", "gemini", "info", "user", "warning"})  # of messages
+KNOWN_TYPES = frozenset({"error", "gemini", "info", "user", "warning"})  # types of messages
 
 
 def _wire_name(name: str) -> str:
@@ -33,7 +33,7 @@ class Part(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Tokens(msgspec.Struct, gc=False):
-    """The API's usage: input includes cached; thoughts and tool are in no other figure."""
+    """The API's usage. Input includes cached tokens; thoughts and tool are in no other figure."""
 
     input: Count | None = 0
     output: Count | None = 0
@@ -64,7 +64,7 @@ class Message(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Conversation(msgspec.Struct, gc=False, rename=_wire_name):
-    """A session: a whole document, the first record of a file, or a change to it."""
+    """The facts of a session: a whole document, the first line of a file, or a later change."""
 
     session_id: str | None = None
     start_time: Moment | None = None
@@ -75,7 +75,7 @@ class Conversation(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Record(Conversation, gc=False, rename=_wire_name):
-    """One line: the start of a Conversation, a change to it, a rewind, or a message."""
+    """One line: the start of a Conversation, a change of it, a rewind, or a message."""
 
     change: Conversation | None = None
     rewind_to: str | None = None
@@ -89,7 +89,7 @@ class Record(Conversation, gc=False, rename=_wire_name):
 
     @property
     def is_about_session(self) -> bool:
-        """Whether the record starts a file or changes the session, and so is no message."""
+        """Whether the record describes the session, and is therefore no message."""
         return (
             self.session_id is not None
             or self.change is not None
@@ -112,7 +112,7 @@ def token_counts(tokens: Tokens | None) -> TokenCounts:
 
 
 def tool_name(name: str) -> str:
-    """Return the label of a tool; all tools of an MCP server share one."""
+    """Return the label of a tool. All tools of an MCP server share one label."""
     server = MCP_TOOL.match(name)
     return f"mcp:{server[1]}" if server else tool_label(name)
 
@@ -131,7 +131,7 @@ def typed_text(message: Message | Record) -> str:
 
 
 def signal_of(message: Message | Record) -> Signal | None:
-    """Return the signal of a session whose last message this is; None if it has none."""
+    """Return the signal of a session from its last message; None if the message has none."""
     match message.type:
         case "user":
             return Signal("running", "", "gemini.user")
@@ -146,10 +146,10 @@ def signal_of(message: Message | Record) -> Signal | None:
 
 
 def _signal_of_answer(message: Message | Record) -> Signal:
-    """Return the signal of an answer: idle after the end of a turn, otherwise running or waiting.
+    """Return the signal of an answer: idle at the end of a turn, otherwise running or waiting.
 
-    Tool calls are written with their message after they have ended. Until then the message has
-    neither text nor calls. A failed call is not an error of the session.
+    A message gets its tool calls after they have ended. Before that, it has neither text nor calls.
+    A failed call is not an error of the session.
     """
     if message.tool_calls:
         return _signal_of_calls(message.tool_calls)

@@ -1,13 +1,13 @@
-"""Reads the telemetry file of Gemini CLI for the requests that no transcript records.
+"""Reads the telemetry file of Gemini CLI for requests that no transcript records.
 
-Telemetry has every request of a session; transcripts have only those of the conversation. The two
-share no id. A request counts here only
+Telemetry has every request of a session, and transcripts have only those of the conversation. There
+is no common id. A request of the telemetry file is counted only
 
-* if its role (`utility_*`) or its prompt (`conseca-*`, a check of tool calls) is one that
-  transcripts never record, or
-* if the transcript of its session has later records but no tokens at all, as in old versions.
+* if transcripts never record requests of its role (`utility_*`) or prompt (`conseca-*`, a check of
+  tool calls), or
+* if the transcript of its session has later records but no tokens, as in old versions.
 
-So nothing is counted twice, in whatever order the files are read.
+Therefore nothing is counted twice, in whatever order the files are read.
 """
 
 import re
@@ -20,7 +20,7 @@ import msgspec
 from agtop_exporter.agents.gemini import chat
 from agtop_exporter.agents.gemini.places import chats
 from agtop_exporter.agents.gemini.records import Tokens, token_counts, tool_name
-from agtop_exporter.model import Batch, Cursor, SessionUpdate
+from agtop_exporter.model import NANOSECONDS, Batch, Cursor, SessionUpdate
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Count, Moment
 from agtop_exporter.reading.framing import Objects
@@ -35,12 +35,11 @@ UTILITY = "utility_"  # prefix of the roles of requests outside the conversation
 CHECK = "conseca-"  # prefix of the prompt ids of such requests that have the role of a subagent
 REMEMBERED_SESSIONS = 1000
 NAMED = re.compile(rf"/session-[^/]*-[0-9a-f]{{8}}\.jsonl?$|/{chat.UUID.pattern}\.jsonl?$")
-EARLY_SECONDS = 5.0  # a request can be this much earlier than the transcript
-NANOSECONDS = 1_000_000_000
+EARLY_SECONDS = 5.0  # a request can precede the start of its transcript by this time
 
 
 class Event(msgspec.Struct, gc=False):
-    """The attributes of an event that are used."""
+    """The used attributes of an event."""
 
     event_name: str | None = msgspec.field(default=None, name="event.name")
     event_timestamp: Moment | None = msgspec.field(default=None, name="event.timestamp")
@@ -63,7 +62,7 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def tokens(self) -> Tokens:
-        """The figures in the form of a transcript."""
+        """The figures as `Tokens`, the form that they have in a transcript."""
         return Tokens(
             input=self.input_token_count,
             output=self.output_token_count,
@@ -75,7 +74,7 @@ class Event(msgspec.Struct, gc=False):
 
 
 class Record(Event, gc=False):
-    """One object of the file; the event is in `attributes`, or the object itself is the event."""
+    """One object of the file. The event is in `attributes`, or is the object itself."""
 
     attributes: Event | None = None
     name: str | None = None
@@ -94,14 +93,14 @@ class Record(Event, gc=False):
 
 
 class TelemetryState(ReaderState):
-    """What a parser keeps of a telemetry file between two reads."""
+    """The reader state of a telemetry file."""
 
-    # Sessions whose transcripts have tokens; later records do not change that.
+    # Ids of sessions whose transcripts have tokens. This never changes again.
     recorded: list[str] = msgspec.field(default_factory=list)
 
 
 class KnownSession(msgspec.Struct):
-    """What the transcripts contain of one session; times are unix seconds."""
+    """The summary of one session's transcripts; times are in unix seconds."""
 
     began: float | None = None
     ended: float | None = None
@@ -109,14 +108,14 @@ class KnownSession(msgspec.Struct):
     model: str = ""
 
     def spans(self, time: float) -> bool:
-        """Return whether the session had begun at a time and has records after it."""
+        """Return whether a time is between the start and the last record of the session."""
         if self.began is None or self.ended is None:
             return False
         return self.began - EARLY_SECONDS <= time <= self.ended
 
 
 class _Transcripts:
-    """Finds sessions in the transcripts beside a telemetry file; reads each file at most once."""
+    """Finds sessions in the transcripts beside a telemetry file. Each file is read at most once."""
 
     def __init__(self, base: Path, recorded: list[str]) -> None:
         self._base = base
@@ -125,7 +124,7 @@ class _Transcripts:
         self._unread: list[str] | None = None
 
     def without(self, session_id: str, time: float) -> KnownSession | None:
-        """Return a session whose transcript has no tokens and lacks what happened at a time."""
+        """Return the session if its transcript has no tokens and covers the time; else None."""
         if session_id in self._recorded:
             return None
         known = self._find(session_id)
@@ -135,7 +134,7 @@ class _Transcripts:
         return known if known and not known.has_tokens and known.spans(time) else None
 
     def _find(self, session_id: str) -> KnownSession | None:
-        """Return a session; most files have its id in their name, others must be read."""
+        """Return a session. If no file name has its id, files without an id are read."""
         if session_id not in self._known:
             self._read_files(lambda path: session_id[:8] in path)
         if session_id not in self._known:
@@ -190,7 +189,7 @@ class TelemetryParser(RecordParser[Record, TelemetryState]):
         self.transcripts = _Transcripts(Path(self.path).parent, state.recorded)
 
     def feed(self, record: Record, offset: int) -> None:  # noqa: ARG002 - of the interface
-        """Use one record."""
+        """Process one record."""
         event = record.attributes or record
         time = record.moment(event)
         name = event.event_name or record.name
@@ -216,7 +215,7 @@ class TelemetryParser(RecordParser[Record, TelemetryState]):
         return session
 
     def _handle_response(self, event: Event, session: SessionUpdate, time: float) -> None:
-        """Add a response of the conversation, which its transcript lacks."""
+        """Add a response of the conversation that is missing in its transcript."""
         session.model = event.model or session.model
         used = event.total_token_count or token_counts(event.tokens).total
         session.context_used_tokens = used
@@ -242,5 +241,5 @@ class TelemetryParser(RecordParser[Record, TelemetryState]):
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one telemetry file. Raises OSError."""
+    """Read one telemetry file after a cursor. Raises OSError."""
     return read_jsonl(chat.NAME, TelemetryParser, path, cursor, framing=OBJECTS)

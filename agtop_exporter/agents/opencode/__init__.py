@@ -1,6 +1,7 @@
-"""OpenCode: `opencode.db` and the databases of other channels, and the JSON files before them.
+"""OpenCode: `opencode.db`, the databases of other channels, and the JSON files of old versions.
 
-Seen with 1.1.34 and 1.18.33. The format is not documented; see tests/agents/opencode/README.
+Checked against versions 1.1.34 and 1.18.33. The format is not documented; see
+tests/agents/opencode/README.
 """
 
 from collections.abc import Iterator
@@ -12,11 +13,11 @@ from agtop_exporter.agents.opencode.events import NAME
 from agtop_exporter.agents.opencode.processes import SIGNATURE
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.file_group import FileGroup
+from agtop_exporter.reading.file_group import FileGroup, database_group
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the data directories, and the one database that the environment names."""
+    """Return the data directories, and the database that the environment names."""
     shared = environment.get("XDG_DATA_HOME")
     bases = listed_roots(
         environment,
@@ -32,7 +33,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[FileGroup]:
-    """List the databases and the sessions of a data directory, or the one database named."""
+    """List the databases and JSON sessions of a data directory, or the single database `root`."""
     if root.is_dir():
         for entry in walk(root, suffix=".db", depth=0):
             if entry.name.startswith("opencode"):
@@ -42,13 +43,8 @@ def files(root: Path) -> Iterator[FileGroup]:
         yield database_group(str(root))
 
 
-def database_group(path: str) -> FileGroup:
-    """Return a database with its journal, which may hold nearly all of it."""
-    return FileGroup(path, (f"{path}-wal",))
-
-
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in a database, or of a session of JSON files. Raises OSError."""
+    """Read a database or a session of JSON files after a cursor. Raises OSError."""
     if path.endswith(".json"):
         return storage.read(path, cursor)
     return database.read(path, cursor)

@@ -1,21 +1,21 @@
-"""What the messages of a session in a database show about the session as a whole."""
+"""Derives the signal and the effort of a session from its messages in a database."""
 
 from collections.abc import Sequence
 
 from agtop_exporter.agents.opencode.events import Context, signal_of
 from agtop_exporter.agents.opencode.queries import Queries
-from agtop_exporter.agents.opencode.records import seconds
 from agtop_exporter.model import SessionUpdate
+from agtop_exporter.reading.decoding import seconds_of
 
-FIRST_MESSAGES = 20  # one of them is the prompt with the effort
+FIRST_MESSAGES = 20  # number of first messages; one of them is the prompt with the effort
 
 
 def conclude(
     session: SessionUpdate, context: Context, queries: Queries, tables: Sequence[str]
 ) -> None:
-    """Set the signal of a session from its newest message, and the effort from its first ones.
+    """Set the signal from the newest message of a session, and the effort from its first ones.
 
-    `tables` are the tables of messages that are in use.
+    `tables` are the tables of messages that are not empty.
     """
     newest = [
         (message, row)
@@ -26,7 +26,7 @@ def conclude(
         message, row = max(newest, key=lambda pair: pair[0].created)
         parts = message.content if message.content is not None else queries.parts(row.id)
         session.signal = signal_of(message, parts)
-        completed = seconds(message.time.completed if message.time else None) or 0.0
+        completed = seconds_of(message.time.completed if message.time else None) or 0.0
         time = max(message.created, completed)
         if time >= context.created and time:
             session.observe_time(time)

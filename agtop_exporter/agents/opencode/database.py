@@ -1,7 +1,7 @@
-"""OpenCode from 1.2 on: `opencode.db`, a SQLite database of all sessions.
+"""Reads `opencode.db`, the SQLite database with all sessions (OpenCode 1.2 and later).
 
-No table of accounts, credentials or shares is read. Of the event log only the usage is read that
-no message of version 2 has; the log of version 1 repeats messages.
+Tables of accounts, credentials and shares are not read. The event log of version 2 is read only for
+usage that is in no message. The log of version 1 only repeats messages.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from agtop_exporter.agents.opencode.events import (
 )
 from agtop_exporter.agents.opencode.limits import rate_limits
 from agtop_exporter.agents.opencode.queries import SESSIONS, V1_MESSAGES, V2_MESSAGES, Queries
-from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part, seconds
+from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part
 from agtop_exporter.agents.opencode.rows import LogRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.agents.opencode.sessions import Sessions
 from agtop_exporter.agents.opencode.usage import (
@@ -39,29 +39,31 @@ from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
+from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
 
 MESSAGES = (V1_MESSAGES, V2_MESSAGES)
-REMEMBERED = 256  # rows that may still change
-WAITING = 64  # rows without a session
-LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')  # not used
+REMEMBERED = 256  # number of rows that can still change
+WAITING = 64  # number of rows without a session
+# starts of parts that are not used
+LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')
 
 
 Row = TypeVar("Row", SessionRow, MessageRow, PartRow, LogRow)
 
 
 class DatabaseState(ReaderState):
-    """How far the tables have been read, and which rows may still change."""
+    """Positions in the tables, and the rows that can still change."""
 
-    updated: float = 0.0  # the latest change of a session, in unix milliseconds
+    updated: float = 0.0  # latest change of a session, in unix milliseconds
     rows: dict[str, Watermark] = msgspec.field(default_factory=dict)
     open: dict[str, list[str]] = msgspec.field(default_factory=dict)  # row ids by table
-    # Row ids by table, of rows whose session or message has not been found yet.
+    # Row ids by table, of rows whose session or message is not in the database yet.
     waiting: dict[str, list[str]] = msgspec.field(default_factory=dict)
-    # The last row id of `part` before the first message was read. Up to there, the steps of a
-    # message were read together with it.
+    # Last row id of `part` before the first message was read. The steps up to this row were read
+    # together with their message.
     first_parts: int = 0
 
 
@@ -78,7 +80,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         self._answered: set[str] = set()  # ids of messages whose requests are in the batch
 
     def read(self, database: Database) -> None:
-        """Read all tables, as far as the batch goes."""
+        """Read the new rows of all tables, at most one batch of them."""
         self.database = database
         self.queries = Queries(database, self.batch.errors)
         if not any(map(database.columns, MESSAGES)) and not self.batch.errors.all():
@@ -104,10 +106,10 @@ class TableParser(DatabaseParser[DatabaseState]):
     def _rows(
         self, table: str, kind: type[Row], *, matching: str = ""
     ) -> Iterator[tuple[int, Row]]:
-        """Yield the rows that were incomplete or had no session, then the new ones.
+        """Yield (row id, row): first the rows to read again, then the new rows.
 
-        Each comes with its row id, which is 0 for those that have been read before. If there is a
-        condition `matching`, new rows that do not meet it are skipped.
+        Rows are read again if they were incomplete or had no session; their row id is given as 0.
+        `matching` is an SQL condition for new rows.
         """
         ids = [*self.state.open.pop(table, ()), *self.state.waiting.pop(table, ())]
         marks = ",".join("?" * len(ids))
@@ -133,9 +135,9 @@ class TableParser(DatabaseParser[DatabaseState]):
         self.state.open[table] = [*self.state.open.get(table, ()), row_id][-REMEMBERED:]
 
     def _select_session(self, table: str, row_id: str, session_id: str) -> Context | None:
-        """Return the context of a row's session; None if the row waits for its session.
+        """Return the facts of a row's session; None if the row must wait for its session.
 
-        OpenCode writes the session first, so only few rows are kept waiting.
+        OpenCode writes the session first, so only a few rows wait.
         """
         context = self.queries.context(session_id)
         waiting = self.state.waiting.setdefault(table, [])
@@ -154,14 +156,14 @@ class TableParser(DatabaseParser[DatabaseState]):
             known = table in self.state.rows
             for _, row in self._rows(table, SessionRow):
                 self._describe(row)
-            if known or self.database.more:  # otherwise all of them are new
+            if known or self.database.more:  # in the first read all sessions are new
                 timed = "time_updated" in self.database.columns(table)
                 where, values = ("time_updated >= ?", (since,)) if timed else ("1", ())
                 for row in self.database.find(table, SessionRow, where=where, values=values):
                     self._describe(row)
 
     def _describe(self, row: SessionRow) -> None:
-        updated = seconds(row.time_updated)
+        updated = seconds_of(row.time_updated)
         if updated is not None:
             self.state.updated = max(self.state.updated, row.time_updated or 0.0)
         if not row.id:
@@ -172,7 +174,7 @@ class TableParser(DatabaseParser[DatabaseState]):
             context,
             directory=row.directory,
             title=row.title,
-            created=seconds(row.time_created),
+            created=seconds_of(row.time_created),
             updated=updated,
         )
         model = self.queries.model(row.model)
@@ -249,7 +251,7 @@ class TableParser(DatabaseParser[DatabaseState]):
             self.batch.events.append(prompt_event(context, row.id, message.created))
 
     def _handle_part(self, row: PartRow, *, is_late: bool) -> None:
-        """Use a part; `is_late` is true if its message may have been read before it."""
+        """Process a part; `is_late` is whether its message may have been read before it."""
         part = self.queries.part(row)
         if part is None:
             return
@@ -263,7 +265,7 @@ class TableParser(DatabaseParser[DatabaseState]):
             return
         if part.state is None or part.state.status in UNSETTLED:
             self._remember("part", row.id)
-        created = seconds(row.time_created) or 0.0
+        created = seconds_of(row.time_created) or 0.0
         self._add_call(part, context, row.message_id or row.id, created)
 
     def _handle_step(self, message_id: str) -> None:
@@ -293,5 +295,5 @@ class TableParser(DatabaseParser[DatabaseState]):
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one database. Raises OSError."""
+    """Read one database after a cursor. Raises OSError."""
     return read_sqlite(NAME, TableParser, path, cursor)

@@ -1,4 +1,4 @@
-"""Prompts, tool calls and signals of OpenCode's records; `usage` has the responses.
+"""Creates events of prompts and tool calls, and signals; `usage` creates those of responses.
 
 Nothing here does I/O.
 """
@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.opencode.records import Message, Part, seconds
+from agtop_exporter.agents.opencode.records import Message, Part
 from agtop_exporter.model import Signal, UsageEvent
+from agtop_exporter.reading.decoding import seconds_of
 
 NAME = "opencode"
 # Versions whose output includes reasoning. Preview builds of any age are 0.0.0.
@@ -18,7 +19,7 @@ REASONING_INSIDE = re.compile(r"^(?!0\.0\.0-)(0|1\.[01])\.")
 ASKING_TOOLS = frozenset({"question", "plan_exit"})
 GUARDED_TOOLS = frozenset(
     {"bash", "edit", "write", "apply_patch"}
-)  # they ask first, and then run immediately
+)  # these tools ask for permission, and then run immediately
 UNSETTLED = frozenset({"pending", "running"})
 CALLED = "tool-calls"  # finish reason of a response that calls tools
 PROVIDER_PREFIX = re.compile(r"(anthropic|openai|github-copilot|amazon-bedrock|opencode)[/.]")
@@ -29,7 +30,7 @@ class Context(msgspec.Struct, frozen=True):
 
     session_id: str
     parent_id: str = ""
-    created: float = 0.0  # older messages are copies from the session that it was forked from
+    created: float = 0.0  # messages before this time are copies from the origin of the fork
     version: str = ""
     legacy: bool = False  # stored as JSON files, by versions up to 1.1
 
@@ -42,7 +43,7 @@ class Context(msgspec.Struct, frozen=True):
 def in_version_two(context: Context) -> Context:
     """Return the context for a message of OpenCode 2, whose output never includes reasoning.
 
-    The session may have been created by an earlier version.
+    The session itself can be from an earlier version.
     """
     return msgspec.structs.replace(context, version="")
 
@@ -58,7 +59,7 @@ def prompt_event(context: Context, message_id: str, time: float) -> UsageEvent:
 
 
 def tool_event(part: Part, context: Context, message_id: str, time: float) -> UsageEvent | None:
-    """Return the event of a tool call; None before it has started. Copies keep id and start."""
+    """Return the event of a tool call; None before it starts. Copies keep its id and start time."""
     state = part.state
     if (
         part.type != "tool"
@@ -66,7 +67,7 @@ def tool_event(part: Part, context: Context, message_id: str, time: float) -> Us
         or state.status not in ("running", "completed", "error")
     ):
         return None
-    start = seconds(state.time.start if state.time else None)
+    start = seconds_of(state.time.start if state.time else None)
     call = (part.call_id or part.id or message_id, tool_label(part.tool or part.name or ""))
     origin = f"{start:.3f}" if start else message_id
     return UsageEvent(
@@ -80,7 +81,7 @@ def tool_event(part: Part, context: Context, message_id: str, time: float) -> Us
 
 
 def unnamed_call(context: Context, message_id: str, time: float) -> UsageEvent:
-    """Return the event of a call that is known only from the finish reason of its message."""
+    """Return the event of a call that only the finish reason of its message shows."""
     return UsageEvent(
         key=f"call:{message_id}",
         session_id=context.session_id,
@@ -91,7 +92,7 @@ def unnamed_call(context: Context, message_id: str, time: float) -> UsageEvent:
 
 
 def provider_of(message: Message) -> str:
-    """Return the provider of a response; in older versions it is a prefix of the model's name."""
+    """Return the provider of a response. In older versions the model name starts with it."""
     if message.provider:
         return message.provider
     named = PROVIDER_PREFIX.match(message.model_name)
@@ -110,7 +111,7 @@ def typed_text(parts: Iterable[Part]) -> str | None:
 
 
 def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
-    """Return the signal of a session whose newest message this is."""
+    """Return the signal of a session from its newest message."""
     if message.role == "user":
         return Signal("running", "", "user.message")
     if message.role == "compaction" and message.status == "running":
@@ -128,7 +129,7 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
 
 
 def _wait_of(part: Part) -> Signal | None:
-    """Return the signal of a tool call that waits for the user; None if it does not."""
+    """Return the signal of a tool call that waits for the user; None if it does not wait."""
     tool, state = part.tool or part.name or "", part.state
     if state is None or state.status not in UNSETTLED:
         return None

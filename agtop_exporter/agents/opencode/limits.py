@@ -1,7 +1,4 @@
-"""Rate limits in the headers of failed responses, which OpenCode keeps.
-
-Nothing here does I/O.
-"""
+"""Reads rate limits from the headers of failed responses. Does no I/O."""
 
 from collections.abc import Iterator, Mapping
 
@@ -16,7 +13,7 @@ SOURCE = "response-headers"
 
 
 def rate_limits(message: Message) -> tuple[RateLimit, ...]:
-    """Return the windows in the headers of a failed response, and the one that it exceeded."""
+    """Return the windows in the headers of a failed response, and the window that was exceeded."""
     data = message.error.data if message.error else None
     if data is None or not data.response_headers:
         return ()
@@ -44,7 +41,7 @@ def _windows(headers: Mapping[str, str], observed_at: float) -> Iterator[RateLim
 def _hit(
     headers: Mapping[str, str], windows: tuple[RateLimit, ...], observed_at: float
 ) -> Iterator[RateLimit]:
-    """Yield the limit that was exceeded, if any; the headers alone do not mean that one was."""
+    """Yield the limit that was exceeded, if any. Other responses also have these headers."""
     rejected = headers.get(f"{HEADER}status") == "rejected"
     if not rejected and all((limit.used_ratio or 0) < 1 for limit in windows):
         return

@@ -1,8 +1,8 @@
-"""OpenCode 2's log of events: requests that no message shows.
+"""Reads the event log of OpenCode 2 for requests that no message shows.
 
-The log has the usage of title requests, which have no message, of compactions, whose messages have
-no figures in the first versions, and of each attempt of a step, of which the message shows the
-last one (https://github.com/anomalyco/opencode, `packages/core/src/session/projector.ts`).
+These are title requests, which have no message; compactions, whose messages have no figures in the
+first versions; and all attempts of a step but the last one, which is in the message
+(https://github.com/anomalyco/opencode, `packages/core/src/session/projector.ts`).
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ TABLE = "event"
 COLUMNS = frozenset({"id", "seq", "type", "data"})
 RECORDED, ENDED, FAILED = "session.usage.recorded", "session.step.ended", "session.step.failed"
 BILLED = f"(type GLOB '{RECORDED}*' OR type GLOB '{ENDED}*' OR type GLOB '{FAILED}*')"
-COMPACTION = "compaction"  # source of a request; the other one is "title"
-ATTEMPTS = 1024  # steps of which a further attempt is noticed in the first read
+COMPACTION = "compaction"  # `source` of a request; the other value is "title"
+ATTEMPTS = 1024  # number of steps in which a second attempt is detected in the first read
 
 
 class Entry(
@@ -36,17 +36,17 @@ class Entry(
     gc=False,
     rename=NAMES | {"session_id": "sessionID", "message_id": "assistantMessageID"},
 ):
-    """The data of a log entry that has the usage of a request."""
+    """The data of a log entry with the usage of a request."""
 
     session_id: str = ""
     message_id: str = ""
-    source: str = ""  # title or compaction, if it is no step
+    source: str = ""  # "title" or "compaction" if it is not a step
     tokens: Tokens | None = None
     cost: float | None = None
 
 
 class UsageLog:
-    """Adds the requests of the log to a batch; those of messages have the same keys there."""
+    """Adds requests of the log to a batch, under the same event keys as requests of messages."""
 
     def __init__(self, queries: Queries, batch: BatchBuilder) -> None:
         self._queries = queries
@@ -55,11 +55,11 @@ class UsageLog:
         self._attempts: dict[str, Request] = {}
 
     def add(self, row: LogRow, *, is_first_read: bool) -> bool:
-        """Add the request of an entry; return false if the entry waits.
+        """Add the request of an entry; return False if the entry must wait.
 
-        It waits while its session or message is not in the database, which is also the case after
-        a message was reverted. In the first read, only steps with several attempts are looked up:
-        all others have the figures that their messages had when they were read before.
+        An entry waits while its session or message is not in the database. The message is also
+        missing after it was reverted. In the first read, only steps with several attempts are
+        added, because the figures of all others were read from their messages.
         """
         entry = self._decode(row.data, 0)
         if entry is None or entry.tokens is None:
@@ -83,7 +83,10 @@ class UsageLog:
     def _add_side_request(
         self, row: LogRow, entry: Entry, context: Context, request: Request
     ) -> bool:
-        """Add a request for a title or a summary. Its model is not recorded: use the session's."""
+        """Add a request for a title or a summary, with the model of the session.
+
+        The log does not record the model of these requests.
+        """
         session_id, number = context.session_id, row.seq or 0
         if entry.source != COMPACTION:
             model = self._queries.model_at(session_id, number)
@@ -103,7 +106,7 @@ class UsageLog:
             del self._attempts[next(iter(self._attempts))]
 
     def _add_attempts(self, message_id: str, context: Context, attempts: Sequence[Request]) -> bool:
-        """Add attempts of a step, under the keys of its message."""
+        """Add attempts of a step, under the event keys of its message."""
         found = self._queries.message_of(V2_MESSAGES, message_id)
         if found is None:
             return False

@@ -1,4 +1,4 @@
-"""How the processes of OpenCode look. Names were seen in version 1.18."""
+"""The process signature of OpenCode. The names are from version 1.18."""
 
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 

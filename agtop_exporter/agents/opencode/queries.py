@@ -9,16 +9,17 @@ from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import Errors, decoder
 
 SESSIONS = ("session", "session_v2")  # OpenCode 2 renamed the table
-MESSAGE_PARTS = 64  # the most parts of a message that are read, besides those of its steps
+MESSAGE_PARTS = 64  # maximum number of parts that are read per message, besides those of its steps
 MESSAGE_STEPS = 10_000
 V1_MESSAGES = "message"
 V2_MESSAGES = "session_message"  # the table that numbers the records of a session
 
 
 class Queries:
-    """The queries that interpret a row with the help of others.
+    """Queries for rows that are needed to interpret another row.
 
-    `contexts` caches the facts of sessions by id; None if the database has no such session.
+    `contexts` caches the facts of sessions by id. A value is None if the session is not in the
+    database.
     """
 
     def __init__(self, database: Database, errors: Errors) -> None:
@@ -29,7 +30,7 @@ class Queries:
         self.contexts: dict[str, Context | None] = {}
 
     def context(self, session_id: str) -> Context | None:
-        """Return the facts of a session; None if the database has no such session."""
+        """Return the facts of a session; None if it is not in the database."""
         if session_id not in self.contexts:
             self.contexts[session_id] = self._look_up(session_id)
         return self.contexts[session_id]
@@ -43,7 +44,7 @@ class Queries:
         return None
 
     def message(self, row: MessageRow) -> Message | None:
-        """Return the message in a row, with the columns that complete it; None if unusable."""
+        """Decode the message in a row and add its columns; None if it is unusable."""
         message = self._decode_message(row.data, 0)
         if message is not None:
             message.role = message.role or row.type
@@ -52,11 +53,11 @@ class Queries:
         return message
 
     def part(self, row: PartRow) -> Part | None:
-        """Return the part in a row; None if it is unusable."""
+        """Decode the part in a row; None if it is unusable."""
         return self._decode_part(row.data, 0)
 
     def model(self, text: str) -> Model | None:
-        """Return the model in the row of a session; None if it has none."""
+        """Decode the model in the row of a session; None if there is none."""
         return self._decode_model(text, 0) if text[:1] == "{" else None
 
     def parts(self, message_id: str) -> list[Part]:
@@ -65,7 +66,7 @@ class Queries:
         return list(newest)[::-1]
 
     def steps(self, message_id: str) -> Iterator[Part]:
-        """Yield the parts of a message that end its steps, in their order."""
+        """Yield the parts that end the steps of a message, in their order."""
         where = "message_id = ? AND data GLOB '*\"step-finish\"*' ORDER BY id"
         return self._find_parts(where, message_id, MESSAGE_STEPS)
 
@@ -77,13 +78,13 @@ class Queries:
                 yield part
 
     def message_of(self, table: str, message_id: str) -> tuple[MessageRow, Message] | None:
-        """Return a message by its id; None if it has been deleted or is unusable."""
+        """Return a message by its id; None if it is deleted or unusable."""
         return self._first(table, "id = ?", (message_id,))
 
     def is_migrated(self, message_id: str) -> bool:
-        """Return whether a message of OpenCode 2 is one of OpenCode 1 under the same id.
+        """Return whether a message of OpenCode 2 was copied from OpenCode 1 with the same id.
 
-        OpenCode 2 copies the messages of earlier versions and leaves their tables.
+        OpenCode 2 copies the messages of earlier versions and keeps their tables.
         """
         found = self._database.find(
             V1_MESSAGES, IdRow, where="id = ?", values=(message_id,), limit=1
@@ -93,9 +94,10 @@ class Queries:
     def compaction_at(
         self, session_id: str, number: int, vector: Vector
     ) -> tuple[MessageRow, Message] | None:
-        """Return the compaction with a request's figures, or the latest one if it has none.
+        """Return the compaction with the figures of a request.
 
-        None if the session has no such compaction before that place.
+        If there is none, the latest compaction up to `number` is returned if it has no figures,
+        else None.
         """
         where = "session_id = ? AND type = 'compaction'"
         rows = self._database.find(V2_MESSAGES, MessageRow, where=where, values=(session_id,))
@@ -108,7 +110,7 @@ class Queries:
         return None if latest is None or any(latest[1].vector) else latest
 
     def model_at(self, session_id: str, number: int | None) -> Model | None:
-        """Return the model of a session at one of its records, which does not name it."""
+        """Return the model of a session at the record `number`, which does not contain it."""
         where = "session_id = ? AND type = 'assistant' AND seq {} ? ORDER BY seq {}"
         if number is not None:
             for condition in (where.format("<", "DESC"), where.format(">", "ASC")):
@@ -139,7 +141,10 @@ class Queries:
     def ordered(
         self, table: str, session_id: str, direction: str, *, limit: int, containing: str = ""
     ) -> Iterator[tuple[MessageRow, Message]]:
-        """Yield those of a session's first or newest messages that contain a text."""
+        """Yield messages with a text, among the first or last `limit` messages of a session.
+
+        `direction` is ASC for the first messages and DESC for the last ones.
+        """
         timed = "time_created" in self._database.columns(table)
         order = f"time_created {direction}, id {direction}" if timed else f"rowid {direction}"
         chosen = f"SELECT rowid FROM {table} WHERE session_id = ? ORDER BY {order} LIMIT {limit}"  # noqa: S608 - constants

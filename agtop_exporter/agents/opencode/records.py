@@ -1,13 +1,10 @@
-"""The records of OpenCode, which are the same in its database and in its JSON files.
-
-Nothing here does I/O.
-"""
+"""The records of OpenCode. Database and JSON files have the same ones. Does no I/O."""
 
 import msgspec
 
-from agtop_exporter.reading.decoding import Count
+from agtop_exporter.reading.decoding import Count, seconds_of
 
-KNOWN_TYPES = frozenset(  # of messages by their role, and of parts
+KNOWN_TYPES = frozenset(  # roles of messages, and types of parts
     {"agent-switched", "assistant", "compaction", "idle", "model-switched", "shell", "skill"}
     | {"synthetic", "system", "user"}
     | {"part.agent", "part.compaction", "part.file", "part.patch", "part.reasoning", "part.retry"}
@@ -23,20 +20,20 @@ NAMES = {
 
 
 Vector = tuple[int, ...]
-"""The figures of a request as recorded: input, output, reasoning, cache read and write."""
+"""The recorded figures of a request: input, output, reasoning, cache read and write."""
 
 NO_FIGURES: Vector = (0, 0, 0, 0, 0)
 
 
 class Cache(msgspec.Struct, gc=False):
-    """Cached input tokens; they are not in `input`."""
+    """Cached input tokens, which are not part of `input`."""
 
     read: Count | None = 0
     write: Count | None = 0
 
 
 class Tokens(msgspec.Struct, gc=False):
-    """Tokens of one response; `total` shows whether output includes reasoning."""
+    """Tokens of one response. `total` shows whether output includes reasoning."""
 
     input: Count | None = 0
     output: Count | None = 0
@@ -67,7 +64,7 @@ class Times(msgspec.Struct, gc=False):
 
 
 class Model(msgspec.Struct, gc=False, rename=NAMES):
-    """A model with its effort; `id` in newer versions, `modelID` in older ones."""
+    """A model with its effort. The name is `id` in newer versions, `modelID` in older ones."""
 
     id: str | None = None
     model_id: str | None = None
@@ -81,7 +78,7 @@ class Model(msgspec.Struct, gc=False, rename=NAMES):
 
 
 class ErrorData(msgspec.Struct, gc=False, rename="camel"):
-    """The answer of the provider."""
+    """The response of the provider."""
 
     response_headers: dict[str, str] | None = None
 
@@ -90,7 +87,7 @@ class MessageError(msgspec.Struct, gc=False):
     """The error of a failed response."""
 
     name: str | None = None
-    type: str | None = None  # instead of the name in session_message
+    type: str | None = None  # replaces the name in session_message
     data: ErrorData | None = None
 
 
@@ -103,7 +100,7 @@ class ToolState(msgspec.Struct, gc=False):
 
     status: str | None = None
     time: Times | None = None
-    metadata: Anything | None = None  # present once the tool runs, after any permission
+    metadata: Anything | None = None  # present when the tool runs, after any permission
 
 
 class Part(msgspec.Struct, gc=False, rename=NAMES):
@@ -124,7 +121,7 @@ class Part(msgspec.Struct, gc=False, rename=NAMES):
 class Message(msgspec.Struct, gc=False, rename=NAMES):
     """One prompt, one answer, or another record of a session.
 
-    An answer can consist of several steps, each of which is a request to a model.
+    An answer can consist of several steps. Each step is a request to a model.
     """
 
     id: str | None = None
@@ -135,7 +132,8 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
     model: Model | None = None
     variant: str | None = None
     status: str | None = None  # of a compaction: running, completed or failed
-    summary: msgspec.Raw = msgspec.Raw()  # true: a compaction; an object: the files of a turn
+    # true for a compaction; an object with the files of a turn
+    summary: msgspec.Raw = msgspec.Raw()
     cost: float | None = None
     tokens: Tokens | None = None
     finish: str | None = None
@@ -146,7 +144,7 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
     @property
     def created(self) -> float:
         """The creation time in unix seconds; 0 if unknown."""
-        return seconds(self.time.created if self.time else None) or 0.0
+        return seconds_of(self.time.created if self.time else None) or 0.0
 
     @property
     def model_name(self) -> str:
@@ -179,10 +177,3 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
             and self.error is None
             and completed is None
         )
-
-
-def seconds(milliseconds: float | None) -> float | None:
-    """Convert milliseconds to unix seconds; None if the value is missing or out of range."""
-    if milliseconds is None or not 0 < milliseconds < 1e14:  # noqa: PLR2004 - the year 5138
-        return None
-    return milliseconds / 1000

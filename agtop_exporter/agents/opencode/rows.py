@@ -1,10 +1,7 @@
-"""The columns that are read of OpenCode's database.
-
-Nothing here does I/O.
-"""
+"""The columns of OpenCode's database that are read. Does no I/O."""
 
 from agtop_exporter.agents.opencode.events import Context
-from agtop_exporter.agents.opencode.records import seconds
+from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.rows import TableRow
 
 
@@ -27,7 +24,7 @@ class MessageRow(TableRow):
     id: str = ""
     session_id: str = ""
     type: str = ""
-    seq: int | None = None  # its place in the session; a copy in a fork keeps it
+    seq: int | None = None  # position in the session; a copy in a fork keeps it
     time_created: float | None = None
     data: str = ""
 
@@ -49,7 +46,7 @@ class PartRow(TableRow):
 
 
 class LogRow(TableRow):
-    """A row of `event`: what happened in a session, in the order of `seq`."""
+    """A row of `event`, the log of a session in the order of `seq`."""
 
     id: str = ""
     seq: int | None = None
@@ -62,6 +59,6 @@ def as_context(row: SessionRow) -> Context:
     return Context(
         session_id=row.id,
         parent_id=row.parent_id,
-        created=seconds(row.time_created) or 0.0,
+        created=seconds_of(row.time_created) or 0.0,
         version=row.version,
     )

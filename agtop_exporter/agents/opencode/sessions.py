@@ -1,4 +1,4 @@
-"""The session updates of one read of OpenCode's data."""
+"""Builds the session updates of one read of OpenCode's data."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from agtop_exporter.model import SessionUpdate
 from agtop_exporter.reading.batch import BatchBuilder
 
 TITLE_RANK = 3
-DEFAULT_TITLE = re.compile(r"^(New|Child) session - ")  # until a model has made a better one
+DEFAULT_TITLE = re.compile(r"^(New|Child) session - ")  # until a model has generated a better title
 
 
 class Sessions:
-    """Fills in the session updates of a batch; `accounts` are what pays for each provider."""
+    """The session updates of a batch. `accounts` are the kinds of account by provider."""
 
     def __init__(self, batch: BatchBuilder, accounts: Mapping[str, str]) -> None:
         self._batch = batch
@@ -26,9 +26,9 @@ class Sessions:
         return self._batch.session(session_id)
 
     def add_answer(self, message: Message, context: Context, requests: Sequence[Request]) -> None:
-        """Use the model, account and context of the latest response, copied or not.
+        """Set the model, account and used context of a session from its latest response.
 
-        The context is that of its last request.
+        The response may be a copy. The used context is that of its last request.
         """
         session, created = self.session(context.session_id), message.created
         used = token_counts(requests[-1].tokens, context).total if requests else 0
@@ -51,7 +51,7 @@ class Sessions:
         created: float | None,
         updated: float | None,
     ) -> None:
-        """Use the record of a session; times are unix seconds."""
+        """Use the record of a session; times are in unix seconds."""
         session = self.session(context.session_id)
         session.parent_session_id = context.parent_id
         if not session.work_in(directory):

@@ -1,7 +1,8 @@
-"""OpenCode up to 1.1: `storage/session/*/ses_*.json` with a folder of messages for each session.
+"""Reads sessions of OpenCode up to 1.1: JSON files with a folder of messages per session.
 
-A message is `storage/message/<session>/msg_*.json`, a part `storage/part/<message>/prt_*.json`. All
-are rewritten in place. Later versions copy them into a database and leave the files.
+A session is `storage/session/*/ses_*.json`, a message `storage/message/<session>/msg_*.json`, and a
+part `storage/part/<message>/prt_*.json`. All files are rewritten in place. Later versions copy them
+into a database and keep the files.
 """
 
 import os
@@ -30,7 +31,6 @@ from agtop_exporter.agents.opencode.records import (
     Message,
     Part,
     Times,
-    seconds,
 )
 from agtop_exporter.agents.opencode.sessions import Sessions
 from agtop_exporter.agents.opencode.usage import requests_of, usage_events
@@ -38,13 +38,14 @@ from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.paths import clean_path
 from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.documents import load_document
 from agtop_exporter.reading.file_group import FileGroup, is_same_version
 from agtop_exporter.reading.files import NotAFileError
 from agtop_exporter.reading.lines import BATCH_BYTES
 from agtop_exporter.reading.state import ReaderState, encode_state, restore
 
-NUMBERED = re.compile(r"_(\d{1,9})\.json$")  # msg_2 is sorted before msg_10
+NUMBERED = re.compile(r"_(\d{1,9})\.json$")  # for the order: msg_2 precedes msg_10
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -61,11 +62,11 @@ class SessionFile(msgspec.Struct, gc=False, rename=NAMES):
 
 
 class SessionState(ReaderState):
-    """How far a session's messages have been read."""
+    """The position in a session's messages."""
 
-    mtime_ns: int = 0  # files older than this have been read
+    mtime_ns: int = 0  # files that are older have been read
     after: str = ""  # the last file of a batch that was full
-    reached_ns: int = 0  # the latest modification time of the files up to there
+    reached_ns: int = 0  # the latest modification time of the files up to that one
     effort: str = ""
     newest: float = 0.0  # the creation time of the newest message, in unix seconds
 
@@ -77,7 +78,7 @@ def files(root: Path) -> Iterator[FileGroup]:
 
 
 def session_group(path: str) -> FileGroup:
-    """Return a session's file with its folder of messages, the newest of them and its parts."""
+    """Return a session's file with its companions, which change with its messages."""
     folder = f"{storage_of(path)}/message/{name_of(path)}"
     try:
         changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - called at each refresh
@@ -88,17 +89,20 @@ def session_group(path: str) -> FileGroup:
 
 @lru_cache(maxsize=16_384)
 def newest_file(folder: str, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001 - part of the key
-    """Return the paths of the last message of a folder and of its parts, which may change."""
+    """Return the paths of the last message of a folder and of its parts, which can still change.
+
+    `changed_ns` is the modification time of the folder, as a part of the cache key.
+    """
     return tuple(each for path, _ in _listed(folder)[-1:] for each in (path, parts_of(path)))
 
 
 def name_of(path: str) -> str:
-    """Return the id of a session or message from its file name, as folders are named after it."""
+    """Return the id of a session or message from its file name."""
     return path.rpartition("/")[2].removesuffix(".json")
 
 
 def parts_of(path: str) -> str:
-    """Return the folder with the parts of a message, whose file is at `path`."""
+    """Return the folder with the parts of the message at `path`."""
     return f"{storage_of(path)}/part/{name_of(path)}"
 
 
@@ -112,7 +116,7 @@ def named_as(message_id: str, path: str) -> str:
 
 
 def storage_of(path: str) -> str:
-    """Return the storage folder of a session's or message's file: two levels up."""
+    """Return the storage folder, which is two levels above a session's or message's file."""
     return path.rsplit("/", 3)[0]
 
 
@@ -121,10 +125,10 @@ def _listed(folder: str) -> list[tuple[str, int]]:
     found = []
     for entry in walk(folder, suffix=".json", depth=0):
         if not clean_path(entry.name):
-            continue  # OpenCode names its files in ASCII
+            continue  # OpenCode's file names are ASCII
         try:
             found.append((entry.path, entry.stat().st_mtime_ns))
-        except OSError:  # it has disappeared since it was listed
+        except OSError:  # the file was removed after it was listed
             continue
     return sorted(found, key=lambda item: _order(item[0]))
 
@@ -143,7 +147,7 @@ def _order(path: str) -> tuple[bool, int, str]:
 
 
 class _SessionReader:
-    """Turns the files of one session into events and its update."""
+    """Converts the files of one session to events and a session update."""
 
     def __init__(self, batch: BatchBuilder, state: SessionState) -> None:
         self.batch = batch
@@ -157,12 +161,12 @@ class _SessionReader:
         self.more = False
 
     def read(self) -> None:
-        """Read the session, then its messages as far as the batch goes."""
+        """Read the session, then the new messages, at most one batch of them."""
         session = self._load(self.path, SessionFile)
         if session is not None:
             self._describe(session)
         elif not self.batch.errors.all():
-            return  # incomplete: whose subagent it is, and what was copied, is not known yet
+            return  # an incomplete record does not show its parent and its copied messages yet
         self._read_messages()
         self.batch.rate_limits.extend(self.limits.values())
 
@@ -185,7 +189,7 @@ class _SessionReader:
         state.mtime_ns = max(state.mtime_ns, state.reached_ns)
 
     def _load(self, path: str, kind: type[Record]) -> Record | None:
-        """Read a small file; None if it has disappeared or is unusable, which is counted."""
+        """Decode a small file; None if it was removed or is unusable (counted as an error)."""
         try:
             value, now = load_document(path, Cursor(), kind, errors=self.batch.errors)
         except (FileNotFoundError, NotAFileError):
@@ -196,7 +200,7 @@ class _SessionReader:
 
     def _describe(self, session: SessionFile) -> None:
         times = session.time or Times()
-        created, updated = seconds(times.created), seconds(times.updated)
+        created, updated = seconds_of(times.created), seconds_of(times.updated)
         self.context = Context(
             session_id=session.id or self.context.session_id,
             parent_id=session.parent_id or "",
@@ -257,7 +261,7 @@ class _SessionReader:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new of one session. Raises NotAFileError, or OSError."""
+    """Read the new messages of one session. Raises NotAFileError, or OSError."""
     now = session_group(path).cursor()
     if is_same_version(cursor, now):
         return Batch(agent=NAME, path=path, cursor=cursor)

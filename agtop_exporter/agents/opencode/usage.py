@@ -1,7 +1,7 @@
-"""The billed responses of OpenCode's messages: their steps, and compactions.
+"""Creates the events of billed responses: the steps of messages, and compactions.
 
-A step is one request to a model. OpenCode writes a `step-finish` part with the figures of each.
-The message has the sum of their costs, but only the tokens of the last step
+A step is one request to a model. OpenCode writes a `step-finish` part with the figures of each
+step. The message has the sum of their costs, but only the tokens of the last step
 (https://github.com/anomalyco/opencode/issues/42324). Nothing here does I/O.
 """
 
@@ -19,11 +19,11 @@ COMPACTED = msgspec.Raw(b"true")
 STEP_END = "step-finish"
 RUNNING = "running"  # status of a compaction whose request has not ended
 FAILED = "failed"
-MAX_COST_USD = 1e6  # of one response; a larger value is an error
+MAX_COST_USD = 1e6  # maximum cost of one response; a larger value is an error
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The figures of one request: `cost_usd` is None if OpenCode recorded none."""
+    """The figures of one request. `cost_usd` is None if OpenCode recorded no cost."""
 
     tokens: Tokens
     cost_usd: float | None = None
@@ -32,8 +32,8 @@ class Request(msgspec.Struct, frozen=True):
 def requests_of(message: Message, parts: Iterable[Part]) -> list[Request]:
     """Return the requests of a message, the latest last; none if it was never billed.
 
-    They are the steps among its parts. The message itself counts if it has figures that no step
-    explains, because steps were deleted or were never written.
+    Each step among its parts is a request. The message itself is another request if its figures do
+    not follow from the steps, because steps were deleted or never written.
     """
     if message.role != "assistant":
         return []
@@ -56,7 +56,7 @@ def requests_of(message: Message, parts: Iterable[Part]) -> list[Request]:
 def _is_explained(own: Vector, steps: Sequence[Vector]) -> bool:
     """Return whether a message's figures follow from its first steps, or from all of them.
 
-    Each figure is that of the latest step or the sum of the steps: versions differ.
+    Each figure can be that of the latest step or the sum of the steps, depending on the version.
     """
     sums = accumulate(steps, lambda total, step: tuple(map(sum, zip(total, step, strict=True))))
     return any(
@@ -70,8 +70,8 @@ def usage_events(
 ) -> Iterator[UsageEvent]:
     """Yield the events of a message's requests.
 
-    A fork copies messages and parts under new ids, so the key of an event has the properties that
-    a copy keeps. Requests of one message with equal figures are numbered.
+    A fork copies messages and parts with new ids. Therefore the event key consists of properties
+    that a copy keeps. Requests of one message with equal figures are numbered.
     """
     created, model, provider = message.created, message.model_name, message.provider
     origin = f"{created:.3f}:{provider}" if created else message_id
@@ -81,7 +81,7 @@ def usage_events(
         seen[vector] += 1
         repetition = f":{seen[vector]}" if seen[vector] > 1 else ""
         counts = token_counts(request.tokens, context)
-        # If output includes reasoning, OpenCode's cost has the reasoning twice.
+        # If output includes reasoning, OpenCode's cost includes the reasoning twice.
         charged_twice = counts.reasoning and counts.output == vector[1]
         yield UsageEvent(
             key=f"response:{origin}:{model}:{figures(vector)}{repetition}",
@@ -103,7 +103,7 @@ def compaction_event(
     """Return the event of a compaction that has its own record; None while it runs.
 
     `model` is that of the session at the time. Records of the first versions have no figures. A
-    failed compaction was billed as well, but compacted nothing.
+    failed compaction is billed, but does not count as a compaction.
     """
     if message.status == RUNNING:
         return None
@@ -120,9 +120,9 @@ def compaction_event(
 def compaction_usage(
     message: Message, context: Context, message_id: str, model: Model | None, request: Request
 ) -> UsageEvent:
-    """Return the event of a compaction's request that has a record of its own.
+    """Return the event of a compaction's request from the event log.
 
-    If the compaction repeats the figures, its event has the same key.
+    If the message of the compaction has the same figures, its event has the same key.
     """
     return _compaction(message, context, message_id, model, request=request, compactions=0)
 
@@ -158,7 +158,7 @@ def side_event(
 ) -> UsageEvent:
     """Return the event of a request without a message, such as one for a title.
 
-    Its record has no time: use that of the session, whose title is requested first.
+    Its record has no time, so the start of the session is used: the title is requested first.
     """
     return UsageEvent(
         key=f"usage:{entry_id}",
@@ -173,7 +173,7 @@ def side_event(
 
 
 def figures(vector: Vector) -> str:
-    """Return the figures of a request as a part of a key."""
+    """Return the figures of a request as a part of an event key."""
     return ":".join(map(str, vector))
 
 
@@ -192,7 +192,7 @@ def token_counts(tokens: Tokens, context: Context) -> TokenCounts:
 
 
 def holds_reasoning(tokens: Tokens, context: Context) -> bool:
-    """Return whether output includes reasoning, by the recorded total or else the version."""
+    """Return whether output includes reasoning, from the recorded total or else the version."""
     values = tokens.vector
     reasoning, everything = values[2], sum(values)
     if tokens.total == everything:
@@ -203,7 +203,7 @@ def holds_reasoning(tokens: Tokens, context: Context) -> bool:
 
 
 def picodollars(cost_usd: float | None) -> int | None:
-    """Return the cost that OpenCode recorded; None if it has none."""
+    """Return the cost that OpenCode recorded; None if there is none."""
     if cost_usd is None or not 0 < cost_usd < MAX_COST_USD:
         return None
     return round(cost_usd * PICODOLLARS_PER_USD)

@@ -1,6 +1,6 @@
-"""pi: `<root>/sessions/<folder>/*.jsonl`, one file for a session.
+"""pi: `<root>/sessions/<folder>/*.jsonl`, one file per session.
 
-Seen with 0.73.1 and 1.5.2. The format is documented in
+Checked against versions 0.73.1 and 1.5.2. The format is documented in
 packages/coding-agent/docs/session-format.md of https://github.com/earendil-works/pi; see also
 tests/agents/pi/README.
 """
@@ -24,13 +24,13 @@ NAME = "pi"
 
 
 class Settings(msgspec.Struct, rename="camel"):
-    """`settings.json`; no other member is decoded."""
+    """The content of `settings.json`; no other member is decoded."""
 
     session_dir: str | None = None
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one session file. Raises OSError."""
+    """Read one session file after a cursor. Raises OSError."""
     return read_jsonl(NAME, SessionParser, path, cursor)
 
 
@@ -40,7 +40,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
         return (named_path(sessions),)
     bases = base_directories(home, environment)
     named = (named_path(clean_path(settings(base).session_dir or "")) for base in bases)
-    # A relative path is relative to the project in which pi was started, which is unknown.
+    # A relative path is relative to the unknown project in which pi was started.
     return (*(base / "sessions" for base in bases), *(path for path in named if path.is_absolute()))
 
 
@@ -72,7 +72,7 @@ AGENT = Agent(
     files=files,
     read=read,
     signature=ProcessSignature(
-        titles=frozenset({"pi"}),  # many other programs have this name too
+        titles=frozenset({"pi"}),  # many other programs have this name
         packages=("@earendil-works/pi-coding-agent", "@mariozechner/pi-coding-agent"),
     ),
     unread=((".omp/agent/sessions", "sessions of oh-my-pi"),),

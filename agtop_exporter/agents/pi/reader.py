@@ -1,4 +1,4 @@
-"""Turns the entries of a pi session file into events and a session update."""
+"""Converts the entries of a pi session file to events and a session update."""
 
 from pathlib import Path
 from typing import Unpack
@@ -35,7 +35,7 @@ SIGNALS = {  # by the stop reason of an answer
 
 
 class SessionState(ReaderState):
-    """What a parser keeps of a session file between two reads; times are unix seconds."""
+    """The reader state of a session file; times are in unix seconds."""
 
     session_id: str = ""
     began: float = 0.0  # earlier entries are copies from another session
@@ -59,7 +59,7 @@ class SessionParser(RecordParser[Record, SessionState]):
         self.accounts = provider_accounts(self.path.rsplit("/", 3)[0])
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after it."""
         self._select_session(record)
         stamp = record.timestamp.isoformat() if record.timestamp else ""
         key = f"{record.id}:{stamp}" if record.id else f"{self.path}:{offset}:{stamp}"
@@ -82,17 +82,20 @@ class SessionParser(RecordParser[Record, SessionState]):
                 self._add_response(record, key, self.state.model)
             case (
                 "branch_summary" | "usage"
-            ):  # `usage`: a request of another kind, e.g. cache warming
+            ):  # `usage`: a request of another kind, such as cache warming
                 self._add_response(record, key, record.model or self.state.model)
 
     def _select_session(self, record: Record) -> None:
-        """Set the session, the time, and whether the entry is a copy: older than the header."""
+        """Set the session, the time, and whether the entry is a copy.
+
+        An entry is a copy if it is older than the header of the file.
+        """
         state = self.state
         time = record.timestamp.timestamp() if record.timestamp else 0.0
         if record.type == "session" and not state.session_id:
             state.session_id = record.id
             state.began = time
-        # Without a header, the name of the file has the id.
+        # Without a header, the file name has the id.
         self.session.session_id = state.session_id or Path(self.path).stem.rpartition("_")[2]
         self.time = time or state.latest
         self.copied = 0 < self.time < state.began
@@ -110,7 +113,7 @@ class SessionParser(RecordParser[Record, SessionState]):
                 self._add_event(f"prompt:{key}", turns=1)
             case role if role == RESULT:
                 self._set_signal(Signal("running", "", "toolResult"))
-                self._add_response(message, f"nested:{key}", "")  # the tool's own requests
+                self._add_response(message, f"nested:{key}", "")  # requests of the tool itself
                 if message.is_error:
                     call_id, name = message.tool_call_id or key, message.tool_name or ""
                     failed = ((call_id, tool_label(name)),)
@@ -147,9 +150,9 @@ class SessionParser(RecordParser[Record, SessionState]):
         model: str,
         tools: tuple[tuple[str, str], ...] = (),
     ) -> int:
-        """Add the usage of a record, and return its tokens.
+        """Add the usage of a record; return its number of tokens.
 
-        A request that failed before it was answered has no tokens and was not billed.
+        A request that failed before its response has no tokens and is not billed.
         """
         usage = record.usage or Usage()
         tokens = token_counts(usage)

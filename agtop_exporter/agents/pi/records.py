@@ -1,4 +1,4 @@
-"""The records of a pi session file with the fields that are used, and their figures."""
+"""The used fields of the records of a pi session file, and their figures."""
 
 import msgspec
 
@@ -14,18 +14,18 @@ ROLES = frozenset(
     | {"hookMessage", "system", "toolResult", "user"}
 )
 KNOWN_TYPES = ENTRIES | {f"message.{role}" for role in ROLES}
-MAX_COST_USD = 100_000.0  # no request costs more
-ROUTERS = frozenset({"auto"})  # last parts of names: a router chooses the model
+MAX_COST_USD = 100_000.0  # USD; no request costs more
+ROUTERS = frozenset({"auto"})  # last parts of model names that mean that a router selects the model
 
 
 class Cost(msgspec.Struct, gc=False):
-    """The cost of a response in USD, as pi estimates it."""
+    """The cost of a response in USD, as estimated by pi."""
 
     total: float | None = None
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response; `cache_write_1h` is in `cache_write`, `reasoning` in `output`."""
+    """The usage of a response. Cache writes include `cache_write_1h`, output includes reasoning."""
 
     input: Count | None = 0
     output: Count | None = 0
@@ -62,7 +62,7 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def served_model(self) -> str:
-        """The model that answered: if a router was asked, the one that it chose."""
+        """The model that answered; for a router, the model that it selected."""
         model = self.model or ""
         is_router = model.rpartition("/")[2] in ROUTERS
         return (self.response_model if is_router else "") or model
@@ -85,7 +85,7 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def kind(self) -> str:
-        """The type as in `KNOWN_TYPES`: for a message with its role."""
+        """The type as in `KNOWN_TYPES`. A message has its role in it."""
         return f"{self.type}.{self.message.role}" if self.message else self.type
 
 
@@ -103,7 +103,7 @@ def token_counts(usage: Usage) -> TokenCounts:
 
 
 def picodollars(cost: Cost | None) -> int | None:
-    """Return the cost that pi recorded; None if it is 0, which pi writes for unknown prices."""
+    """Return the recorded cost in picodollars; None if it is 0, which means an unknown price."""
     total = (cost.total if cost else None) or 0.0
     return round(total * PICODOLLARS_PER_USD) if 0 < total <= MAX_COST_USD else None
 

@@ -1,6 +1,7 @@
 """Qwen Code: `<root>/projects/<folder>/chats/*.jsonl`, and the logs of subagents beside them.
 
-Seen with 0.15.10 and 0.24.4. The format is not documented; see tests/agents/qwen/README.
+Checked against versions 0.15.10 and 0.24.4. The format is not documented; see
+tests/agents/qwen/README.
 """
 
 import os
@@ -16,7 +17,7 @@ from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
 
 NAME = "qwen"
-SUBSCRIPTIONS = {  # by kind of authentication
+SUBSCRIPTIONS = {  # plan names by kind of authentication
     "anthropic": "Anthropic API key",
     "gemini": "Gemini API key",
     "openai": "OpenAI-compatible API key",
@@ -26,7 +27,7 @@ SUBSCRIPTIONS = {  # by kind of authentication
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read what is new in one transcript. Raises OSError."""
+    """Read one transcript after a cursor. Raises OSError."""
     return read_jsonl(NAME, TranscriptParser, path, cursor)
 
 
@@ -44,7 +45,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return what pays for the tokens, by the kind of authentication; "" if unknown."""
+    """Return the name of the plan, from the kind of authentication; "" if unknown."""
     settings = user_folder(home, environment) / "settings.json"
     return SUBSCRIPTIONS.get(selected_sign_in(settings), "")
 

@@ -1,4 +1,4 @@
-"""Turns the records of a Qwen Code transcript into events and session updates."""
+"""Converts the records of a Qwen Code transcript to events and session updates."""
 
 from typing import Unpack
 
@@ -27,17 +27,17 @@ CUSTOM_TITLE_RANK, GENERATED_TITLE_RANK = 5, 4
 ASKING_TOOLS = frozenset({"ask_user_question", "exit_plan_mode"})
 GUARDED_TOOLS = frozenset(
     {"run_shell_command", "edit", "write_file"}
-)  # they ask first, and then run immediately
+)  # these tools ask for permission, and then run immediately
 
 
 class TranscriptState(ReaderState):
-    """What a parser keeps of a transcript between two reads."""
+    """The reader state of a transcript."""
 
     session_id: str = ""
     latest: float = 0.0  # unix seconds
     model: str = ""
     pairs: Pairs = field(default_factory=Pairs)
-    # Calls whose result may still follow: id -> name.
+    # Names, by id, of calls whose result may follow.
     tools: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,7 +65,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         self.answers: dict[str, int] = {}  # answers so far without telemetry: key -> index of event
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after it."""
         self.batch.unknown.observe(record.kind)
         self._select_session(record)
         if not self.session.work_in(record.cwd):
@@ -84,7 +84,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
     def _select_session(self, record: Record) -> None:
         """Set the session, its time, and whether the record is a copy."""
         state, session = self.state, self.session
-        if not self.parent:  # a subagent's records have the id of its parent
+        if not self.parent:  # records of a subagent have the session id of its parent
             state.session_id = record.session_id or state.session_id
         session.session_id = state.session_id or self.stem
         self.copied = record.forked_from is not None
@@ -162,7 +162,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
     def _set_progress(self, detail: str, kind: str) -> None:
         """Set the signal to waiting if a call waits for the user, otherwise to `kind`.
 
-        A guarded tool waits for permission until its result follows or a process of it is seen.
+        A tool that needs permission waits until its result follows or its process is found.
         """
         for name in self.state.tools.values():
             if name in ASKING_TOOLS | GUARDED_TOOLS:
@@ -194,7 +194,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             self._set_signal("idle", "system.rewind")
 
     def _add_subagent_response(self, event: UiEvent, model: str, key: str) -> None:
-        """Add a response to the subagent that asked for it; the subagent's log has its id."""
+        """Add a response to the session of the subagent that requested it."""
         name = f"agent-{event.subagent}"
         if not self.copied:
             subagent = self.batch.session(

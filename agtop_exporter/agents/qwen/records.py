@@ -1,7 +1,4 @@
-"""The records of Qwen Code's transcripts, their types and token counts.
-
-Nothing here does I/O.
-"""
+"""The records of Qwen Code's transcripts, their types and token counts. Does no I/O."""
 
 import msgspec
 
@@ -13,7 +10,8 @@ USER = frozenset(
     {"cron", "goal_runtime", "mid_turn_user_message", "notification", "realtime_message"}
 )
 TYPED = (None, "mid_turn_user_message")  # subtypes of records "user" that a user has typed
-GENERATED = frozenset({"goal_control", "goal_runtime", "system"})  # provenance of the others
+# provenance of records that no user has typed
+GENERATED = frozenset({"goal_control", "goal_runtime", "system"})
 SYSTEM = frozenset(
     {"agent_bootstrap", "agent_launch_prompt", "at_command", "attribution_snapshot"}
     | {"chat_compression", "custom_title", "file_history_snapshot", "goal_state", "parent_session"}
@@ -31,7 +29,7 @@ KNOWN_TYPES = (
     | {f"system.ui_telemetry.{event}" for event in TELEMETRY}
 )
 
-Figures = tuple[str, int, int, int, int]  # model, prompt, cached, candidates, total
+Figures = tuple[str, int, int, int, int]  # (model, prompt, cached, candidates, total)
 
 
 class Part(msgspec.Struct, gc=False, rename="camel"):
@@ -56,7 +54,7 @@ class Message(msgspec.Struct, gc=False):
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response; the prompt includes cached tokens, but not those of tool use."""
+    """The usage of a response. The prompt includes cached tokens, but not those of tool use."""
 
     prompt_token_count: Count | None = 0
     tool_use_prompt_token_count: Count | None = 0
@@ -67,7 +65,7 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
 
 
 class UiEvent(msgspec.Struct, gc=False):
-    """The event of a `ui_telemetry` record; one of a response has its usage."""
+    """The event of a `ui_telemetry` record. The event of a response has its usage."""
 
     name: str | None = msgspec.field(default=None, name="event.name")
     model: str | None = None
@@ -78,20 +76,20 @@ class UiEvent(msgspec.Struct, gc=False):
     cached_content_token_count: Count | None = 0
     output_token_count: Count | None = 0
     thoughts_token_count: Count | None = 0
-    tool_token_count: Count | None = None  # only older versions write it
+    tool_token_count: Count | None = None  # written by older versions only
     total_token_count: Count | None = 0
     auth_type: str | None = None
 
     @property
     def subagent(self) -> str:
-        """The id of the subagent that made the request; before 0.24 only its prompts have it."""
+        """The id of the subagent that made the request; before 0.24 it is in the prompt id."""
         parts = (self.prompt_id or "").split("#")
         of_subagent = self.subagent_name and len(parts) == 3  # noqa: PLR2004 - session, id, number
         return self.subagent_id or (parts[1] if of_subagent else "")
 
     @property
     def usage(self) -> Usage:
-        """The figures in the form of an answer."""
+        """The figures as a `Usage`, the form that they have in an answer."""
         return Usage(
             prompt_token_count=self.input_token_count,
             tool_use_prompt_token_count=self._tool_use(),
@@ -102,9 +100,9 @@ class UiEvent(msgspec.Struct, gc=False):
         )
 
     def _tool_use(self) -> int:
-        """Return the prompt tokens of tool use, which only Gemini's protocol has.
+        """Return the prompt tokens of tool use, which exist only in Gemini's protocol.
 
-        Its total is the sum of all figures, so they are what the others leave.
+        The total includes them, so they are the total without all other figures.
         """
         if self.tool_token_count is not None or self.auth_type not in GEMINI_PROTOCOLS:
             return self.tool_token_count or 0
@@ -113,12 +111,12 @@ class UiEvent(msgspec.Struct, gc=False):
 
 
 class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
-    """The fields that are used, of all payloads of `system` records together."""
+    """The used fields of all payloads of `system` records."""
 
     ui_event: UiEvent | None = None
     custom_title: str | None = None
     title_source: str | None = None
-    display_text: str | None = None  # of a prompt: without what hooks have added
+    display_text: str | None = None  # of a prompt, without text that hooks have added
     parent_session_id: str | None = None
 
 
@@ -151,18 +149,18 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def is_typed(self) -> bool:
-        """Whether a record "user" has what a user typed; newer versions record its provenance."""
+        """Whether a user typed this "user" record; newer versions record its provenance."""
         return self.subtype in TYPED and self.provenance not in GENERATED
 
     @property
     def kind(self) -> str:
-        """The type as in `KNOWN_TYPES`: with its subtype."""
+        """The type as in `KNOWN_TYPES`, with the subtype."""
         event = self.system_payload.ui_event if self.system_payload else None
         return ".".join(filter(None, (self.type, self.subtype, event.name if event else None)))
 
 
 def figures_of(usage: Usage, model: str) -> Figures:
-    """Return the figures that both records of one response have."""
+    """Return the figures that both records of one response have in common."""
     return (
         model,
         usage.prompt_token_count or 0,
@@ -175,8 +173,8 @@ def figures_of(usage: Usage, model: str) -> Figures:
 def token_counts(usage: Usage) -> TokenCounts:
     """Return disjoint counts: input without cached but with tool use, output with reasoning.
 
-    With OpenAI's protocol the candidates include thoughts. With Gemini's they do not, and the total
-    is larger by the thoughts.
+    In OpenAI's protocol the candidates include thoughts. In Gemini's protocol they do not, and the
+    total includes the thoughts in addition.
     """
     prompt, cached = usage.prompt_token_count or 0, usage.cached_content_token_count or 0
     candidates, thoughts = usage.candidates_token_count or 0, usage.thoughts_token_count or 0

@@ -23,7 +23,6 @@ from rich.style import Style
 from agtop_exporter.model import (
     NO_COST,
     NO_TOKENS,
-    PICODOLLARS_PER_USD,
     BudgetUse,
     Session,
     Snapshot,

@@ -1,0 +1,75 @@
+"""The values of the ledger that other modules read."""
+
+from collections.abc import Mapping
+
+from agtop_exporter.labels import SeriesLimit
+from agtop_exporter.ledger import counting
+from agtop_exporter.ledger.sessions import Key
+from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.model import Cursor, RateLimit, Series, SessionState
+
+
+class LedgerView:
+    """Read access to the totals, sessions, cursors, rate limits and metadata of the ledger."""
+
+    _state: LedgerState
+
+    @property
+    def totals(self) -> dict[Series, int | float]:
+        """All counter series by name and labels. Their values never decrease."""
+        counting.apply(self._state)
+        return self._state.totals.values
+
+    @property
+    def sessions(self) -> Mapping[Key, SessionState]:
+        """All sessions by (agent, session id). The caller must not change them."""
+        counting.apply(self._state)
+        return self._state.sessions
+
+    @property
+    def session_counts(self) -> Mapping[str, int]:
+        """The number of sessions by agent."""
+        return self._state.sessions.count_by_agent
+
+    def folded_labels(self) -> dict[SeriesLimit, int]:
+        """Return how many models, tools and projects share the label value `other`."""
+        counting.apply(self._state)
+        return self._state.totals.folded()
+
+    @property
+    def cursors(self) -> dict[str, dict[str, Cursor]]:
+        """The cursors by agent and path, without reader state; `cursor` adds the state."""
+        return self._state.cursors
+
+    @property
+    def rate_limits(self) -> dict[tuple[str, str], RateLimit]:
+        """The latest record of each rate-limit window, by (agent, window)."""
+        return self._state.rate_limits
+
+    @property
+    def metadata(self) -> dict[str, bytes]:
+        """Stored values of other modules, by name."""
+        return self._state.metadata
+
+    @property
+    def warning(self) -> str:
+        """The reason why the ledger is not stored on disk; "" if it is."""
+        return self._state.store.warning
+
+    @property
+    def durable(self) -> bool | None:
+        """Whether the last commit is on disk; None if the ledger is not stored on disk."""
+        return self._state.store.durable
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been counted yet."""
+        return not self.totals
+
+    def size_bytes(self) -> int:
+        """Return the size of the ledger on disk, in bytes."""
+        return self._state.store.size_bytes()
+
+    def problem(self) -> str:
+        """Check all pages of the ledger on disk; return a message about damage, or ""."""
+        return self.warning or self._state.store.damage()
