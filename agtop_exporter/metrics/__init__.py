@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from agtop_exporter.metrics.activity import ACTIVITY
 from agtop_exporter.metrics.aggregates import AGGREGATES
 from agtop_exporter.metrics.budgets import BUDGET_METRICS
 from agtop_exporter.metrics.exporter import EXPORTER
@@ -47,6 +48,7 @@ __all__ = [
 
 CATALOGUE: tuple[Metric, ...] = (
     *AGGREGATES,
+    *ACTIVITY,
     *BUDGET_METRICS,
     *SESSION_METRICS,
     *EXPORTER,
