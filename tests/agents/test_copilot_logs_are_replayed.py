@@ -72,7 +72,7 @@ def test_h02_named_by_its_file(tmp_path):
     record = told(path)
     assert (record.session_id, record.facts.model) == (SESSION, "copilot/gpt-4.1")
     assert record.facts.title == "hi"
-    assert record.facts.last_active == path.stat().st_mtime_ns / 1e9
+    assert record.facts.last_active == path.stat().st_mtime_ns / 1_000_000_000
     assert record.models == {}  # no figures: absent, never 0
 
 
