@@ -30,26 +30,38 @@ def output_of(command, home, tmp):
     ).stdout
 
 
-def ours(home, tmp):
-    """Return the tokens of each session: without its subagents, and with them."""
+def our_sessions(home, tmp):
+    """Return the sessions of our JSON by id."""
     command = [OURS, "--once", "--json", "--no-state", "--no-pricing-refresh", "--home", home]
-    return {
-        session["session_id"]: [cells(session["tokens"]), cells(session["tree"]["tokens"])]
-        for session in json.loads(output_of(command, home, tmp))["sessions"]
-    }
+    document = json.loads(output_of(command, home, tmp))
+    return {session["session_id"]: session for session in document["sessions"]}
 
 
-def ccusage(program, home, tmp):
-    """Return the tokens of each session. The id of a Codex session is that of its file."""
+def ccusage_sessions(program, home, tmp):
+    """Return the sessions of ccusage by id. The id of a Codex session is that of its file."""
     try:
         document = json.loads(output_of([program, "session", "--json", "--offline"], home, tmp))
     except json.JSONDecodeError:  # it prints a sentence if it finds nothing
         return {}
     return {
-        session["period"].rpartition("T")[2].partition("-")[2][6:]
-        if "/rollout-" in session["period"]
-        else session["period"]: [tuple(session[name] for name in CCUSAGE_TYPES)]
+        session["period"][-36:] if "rollout-" in session["period"] else session["period"]: session
         for session in document["session"]
+    }
+
+
+def ours(home, tmp):
+    """Return the tokens of each session: without its subagents, and with them."""
+    return {
+        session_id: [cells(session["tokens"]), cells(session["tree"]["tokens"])]
+        for session_id, session in our_sessions(home, tmp).items()
+    }
+
+
+def ccusage(program, home, tmp):
+    """Return the tokens of each session."""
+    return {
+        session_id: [tuple(session[name] for name in CCUSAGE_TYPES)]
+        for session_id, session in ccusage_sessions(program, home, tmp).items()
     }
 
 
