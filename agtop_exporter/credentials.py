@@ -1,7 +1,8 @@
 """Reads the plan or the provider account that pays for tokens, from credential and settings files.
 
-The structs contain no secrets, so a decoder drops them. The one exception is an OpenAI identity
-token, because its claims contain the plan. It is discarded after the claims are decoded.
+The structs in this module have no fields for secrets, so the decoder drops secrets. The one
+exception is an OpenAI identity token, because its claims contain the plan. The token is discarded
+after its claims are decoded.
 
 Code for a single agent is in the package of that agent.
 """
@@ -65,9 +66,10 @@ class _Claims(msgspec.Struct, rename={"auth": OPENAI_CLAIM}):
 
 
 def provider_accounts(data: Path | str) -> dict[str, str]:
-    """Return the account that pays for each provider, from `auth.json` in a data directory.
+    """Return the name of the account that pays for each provider, from `auth.json` in `data`.
 
-    The file maps providers to entries with a `type`. Several agents use this format.
+    `data` is the data directory of an agent. The file maps each provider to an entry with the
+    `type` of the credentials. Several agents use this format.
     """
     path = f"{data}/auth.json"
     entries = decode_file(path, dict[str, _Entry]) or {}
@@ -89,10 +91,10 @@ def _openai_plan(path: str, provider: str) -> str:
 
 
 def selected_sign_in(path: Path | str) -> str:
-    """Return the sign-in method that a `settings.json` selects; "" if unknown.
+    """Return the sign-in method that a `settings.json` file selects; "" if unknown.
 
-    The method does not identify the user. Two forms of the file are known: the member
-    `security.auth.selectedType`, and the older `selectedAuthType`.
+    The method does not identify the user. The method is the value of `security.auth.selectedType`,
+    or in older files of `selectedAuthType`.
     """
     found = decode_file(path, _Settings)
     if found is None:

@@ -1,4 +1,4 @@
-"""The long-running process: it refreshes periodically, serves the last result, handles signals."""
+"""Runs the daemon: refreshes periodically, serves the last result and reacts to signals."""
 
 import select
 import signal
@@ -139,9 +139,9 @@ class Daemon:
             self._notifier.alive(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     def _show(self, result: Snapshot | None) -> None:
-        """Publish the result of a refresh, and pass it to the outlets.
+        """Publish `result`, the snapshot of a refresh, and pass it to the outlets.
 
-        If there is no result, or publishing it fails, the last result is published again with
+        If `result` is None or cannot be published, the previous snapshot is published again with
         `agtop_agent_up` 0 for every agent. Otherwise an outdated page would look correct.
         """
         steps = self._pipeline.steps
@@ -165,7 +165,10 @@ class Daemon:
                     outlet.publish(result)
 
     def _last_again(self) -> Snapshot:
-        """Commit the ledger, and return the last result with the errors counted since."""
+        """Commit the ledger, and return the previous snapshot with the errors that followed it.
+
+        Before the first result, the returned snapshot has no sessions.
+        """
         pipeline = self._pipeline
         pipeline.checkpoint()
         if self._previous is None:
@@ -179,7 +182,10 @@ class Daemon:
         return msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
 
     def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
-        """Render and publish the pages. If this raises, the last pages stay."""
+        """Render and publish the pages of `snapshot`. If this raises, the previous pages remain.
+
+        `ready` is true if `snapshot` is the result of a scan.
+        """
         before, previous = self._publication, self._previous
         if self._pages is None or not self._pages.ready:
             before, previous = self._resume(snapshot) if ready else None, None
@@ -191,8 +197,8 @@ class Daemon:
     def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
         """Return a function that reconstructs the last publication of an earlier process.
 
-        The function takes the first snapshot. It returns None if the ledger is new; all values of
-        the first snapshot are then published.
+        The function takes the first snapshot of this process. If the ledger is new, the function
+        returns None, and all values of the first snapshot are published.
         """
         ledger = self._pipeline.ledger
         if ledger.is_new:
@@ -211,7 +217,7 @@ class Daemon:
             self._pipeline.checkpoint()
 
     def _empty_snapshot(self) -> Snapshot:
-        """Return a snapshot without sessions, for the time before the first result."""
+        """Return a snapshot without sessions, which is published before the first result."""
         return Snapshot(
             generated_at=self._clock(),
             plan=self._settings.plan,
@@ -226,7 +232,7 @@ class Daemon:
         self._scraped = pages
 
     def _rest(self) -> None:
-        """Wait for the next refresh or a signal.
+        """Wait until the next refresh is due or a signal arrives.
 
         Meanwhile, ping the watchdog if the last refresh succeeded.
         """

@@ -1,4 +1,4 @@
-"""Tracks whether refreshes succeed. `/-/ready` and the page at `/` report it."""
+"""Tracks whether refreshes succeed. `/-/ready` and the page at `/` report problems."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -7,11 +7,14 @@ from agtop_exporter.model import RefreshError
 
 OVERDUE_INTERVALS = 3
 OVERDUE_SECONDS = 60.0
-"""A result is overdue if it is older than OVERDUE_INTERVALS intervals and OVERDUE_SECONDS."""
+"""A result is overdue if it is older than OVERDUE_INTERVALS intervals and than OVERDUE_SECONDS."""
 
 
 class Health:
-    """The end of the last refresh. One thread writes it and another thread reads it."""
+    """Remembers when the last refresh ended, and whether parts of it failed.
+
+    One thread calls `ended`, and another thread calls `trouble`.
+    """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Start without a refresh. `monotonic` is a monotonic clock in seconds."""
@@ -25,7 +28,7 @@ class Health:
         self._ended_at = self._monotonic()
 
     def trouble(self, interval_seconds: float) -> str:
-        """Return a sentence that says why the last result may be out of date; "" if it is not.
+        """Return a sentence about why the last result may be out of date; "" if it is current.
 
         `interval_seconds` is the time between two refreshes.
         """

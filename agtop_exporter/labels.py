@@ -1,7 +1,7 @@
-"""Labels with a fixed set of values.
+"""Defines labels with a fixed set of values.
 
-Readers are annotated with the types, so that mypy rejects other values. The metrics derive their
-limits and help texts from the tuples.
+Readers are annotated with these types, so that mypy rejects other values. The metrics derive their
+limits and help texts from the tuples of values.
 """
 
 from typing import Literal, get_args
@@ -13,17 +13,17 @@ ParseErrorReason = Literal[
 
 `json`: the record is not valid JSON. `schema`: fields have unexpected types or values. `encoding`:
 the text is not valid UTF-8. `too_large`: the record, or the text of a compressed file, exceeds the
-size limit. `corrupt`: the database or the compressed file is damaged. `negative`: a figure of the
-event is below zero. `ambiguous`: the record is counted, but may be a copy of an earlier one: it has
-neither an id nor a time.
+size limit. `corrupt`: the database or the compressed file is damaged. `negative`: a number in the
+event, such as a token count, is below zero. `ambiguous`: the record has neither an id nor a time.
+It is counted, although it may repeat an earlier record.
 """
 
 ResetReason = Literal["truncated", "rewritten", "replaced", "state", "deleted"]
 """Why the read position in a file was discarded.
 
-`truncated`: the file is shorter than the position. `rewritten`: the same file has another content.
-`replaced`: another file has this path. `state`: the reader state that is stored with the position
-cannot be decoded. `deleted`: the file no longer exists.
+`truncated`: the file is shorter than the position. `rewritten`: the content that was already read
+has changed. `replaced`: another file has this path. `state`: the reader state that is stored with
+the position cannot be decoded. `deleted`: the file no longer exists.
 """
 
 ProcessScanErrorReason = Literal[
@@ -31,13 +31,13 @@ ProcessScanErrorReason = Literal[
 ]
 """Why a process was left out or read in part.
 
-`access_denied`: some figures of the process cannot be read. `other_mount_namespace` and
+`access_denied`: some values of the process cannot be read. `other_mount_namespace` and
 `other_pid_namespace`: the process runs in a container, and its session is unknown. `other_user`:
-another user owns the process. `unreadable`: the system does not list its processes.
+another user owns the process. `unreadable`: the operating system does not list the processes.
 """
 
 SeriesLimit = Literal["sessions", "models", "tools", "projects"]
-"""Label values that have a limit on their number of series."""
+"""The limits on the number of series: of sessions, and of models, tools and projects."""
 
 PriceSourceName = Literal["override", "genai-prices", "litellm"]
 """Price tables: the user's own prices, the genai-prices package and LiteLLM's list."""

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class _StructlogHandler(logging.Handler):
-    """Passes messages that libraries log with the standard library to structlog."""
+    """A handler that passes the messages of libraries from the standard logging to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -29,7 +29,10 @@ class _StructlogHandler(logging.Handler):
 
 
 def log_as_daemon(settings: Settings, *, timestamps: bool) -> None:
-    """Log to stderr as logfmt or JSON, depending on the setting `log_format`."""
+    """Configure logging to stderr as logfmt or JSON, depending on the setting `log_format`.
+
+    `timestamps` adds the time to each message.
+    """
     renderer = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
@@ -48,12 +51,12 @@ def log_as_daemon(settings: Settings, *, timestamps: bool) -> None:
 
 
 def log_for_people(settings: Settings) -> None:
-    """Log to stderr as plain lines: `agtop-exporter: warning: cannot read: path=/a`."""
+    """Configure logging to stderr as lines: `agtop-exporter: warning: cannot read: path=/a`."""
     _configure(LEVELS[settings.log_level], structlog.processors.format_exc_info, _plain_line)
 
 
 def log_nothing() -> None:
-    """Drop every message."""
+    """Configure logging so that every message is dropped."""
     _configure(LEVELS["error"], _drop)
 
 

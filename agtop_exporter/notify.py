@@ -22,10 +22,10 @@ class Notifier:
         watchdog_seconds: float | None = None,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """Set the address of the manager's socket; "" sends nothing.
+        """Set the address of the service manager's socket. With the address "", nothing is sent.
 
-        `watchdog_seconds` is the time after which the manager restarts a process that does not
-        ping it; None if there is no watchdog.
+        The service manager restarts this process if `watchdog_seconds` pass without a ping of the
+        watchdog. None means that there is no watchdog.
         """
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._monotonic_ns = monotonic_ns
@@ -53,7 +53,7 @@ class Notifier:
         self._send(STOPPING=1)
 
     def _send(self, **state: object) -> None:
-        """Send a message; errors are ignored."""
+        """Send `state` to the service manager. Errors are ignored."""
         if self._address:
             message = "\n".join(f"{name}={value}" for name, value in state.items())
             with contextlib.suppress(OSError):
@@ -61,7 +61,7 @@ class Notifier:
 
 
 def notifier(environment: Mapping[str, str], *, pid: int) -> Notifier:
-    """Return the notifier that the environment of process `pid` configures.
+    """Return the notifier that `environment`, the environment of process `pid`, configures.
 
     The variables are NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
     """

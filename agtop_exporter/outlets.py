@@ -25,7 +25,7 @@ class Outlet(Protocol):
         """Accept the snapshot of a refresh, without waiting for a receiver."""
 
     def save_state(self, ledger: Ledger) -> None:
-        """Write the state that has changed since the last call to the ledger."""
+        """Write to the ledger the state that has changed since the last call of this method."""
 
     def stop(self) -> None:
         """Deliver the last snapshot, within a few seconds, and stop."""
@@ -39,7 +39,9 @@ def make_outlets(
     uid: int,
     telemetry: Telemetry,
 ) -> list[Outlet]:
-    """Return the outputs that the settings enable. `metadata` is that of the ledger.
+    """Return the outputs that the settings enable.
+
+    `metadata` is the metadata of the ledger, and `uid` is the id of this process's user.
 
     Raises:
         SettingsError: An `OTEL_*` variable cannot be used.

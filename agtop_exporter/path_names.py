@@ -1,7 +1,7 @@
 """Derives the project of a directory from the text of its path, without reading the directory.
 
-This is used for worktrees that were removed, and for directories on other machines. Known layouts
-of worktrees:
+The text of the path is the only source for worktrees that were removed and for directories on
+other machines. Known layouts of worktrees:
 
 * `<repository>/.<program>/worktrees/<name>` of most programs
 * `<home>/.<program>/worktrees/<repository>/<id>` or `<id>/<repository>`, depending on the program
@@ -37,36 +37,36 @@ FOLDERS_IN_REPOSITORIES = frozenset(
 )
 WORKSPACE_SUFFIX = ".code-workspace"
 STORES = {".superset": 0, ".t3": 0, ".worktrees": 0}
-"""Worktree folders of programs that are not agents. The values are explained in PathNames."""
+"""Worktree folders of programs that are not agents. PathNames explains the values."""
 
 
 class PathNames:
     """Derives the names of projects from paths.
 
-    `worktrees` has the folders in which programs keep worktrees of many repositories, such as
-    `.t3`. The value is 0 if the path below the folder is `<repository>/<id>`, and 1 if it is
-    `<id>/<repository>`.
+    `worktrees` has the names of folders, such as `.t3`, in which a program keeps worktrees of many
+    repositories. The value is 0 if the path below the folder is `<repository>/<id>`, and 1 if that
+    path is `<id>/<repository>`.
     """
 
     def __init__(self, worktrees: Mapping[str, int]) -> None:
         self._worktrees = {**STORES, **worktrees}
 
     def folder_name(self, path: str) -> str:
-        """Return the project of a directory from its path; "" if the path contains no name."""
+        """Return the project name of the directory `path`; "" if the path contains no name."""
         return self.name_of(components(path))
 
     def name_of(self, parts: Sequence[str]) -> str:
-        """Return the project of a directory from the components of its path; "" if unknown."""
+        """Return the project name of a directory from the components of its path; "" if unknown."""
         name = self.repository_name(parts) or _clone_name(parts)
         if name is None:
             name = parts[-1] if parts else ""
         return "" if name.startswith("~") else name.removesuffix(WORKSPACE_SUFFIX)
 
     def repository_name(self, parts: Sequence[str]) -> str:
-        """Return the repository of a path with a known layout; "" if no layout matches.
+        """Return the repository's name if the path has a known layout of worktrees; otherwise "".
 
-        If several layouts match, the one nearest to the end of the path is used, because a worktree
-        may be inside another worktree.
+        `parts` are the components of the path. If several layouts match, the match nearest to the
+        end of the path counts, because a worktree may be inside another worktree.
         """
         for index in range(len(parts) - 1, -1, -1):
             if name := self._repository_at(parts, index):
@@ -74,7 +74,7 @@ class PathNames:
         return ""
 
     def _repository_at(self, parts: Sequence[str], index: int) -> str:
-        """Return the repository if a layout matches at the component `index`; else ""."""
+        """Return the repository's name if a layout matches at the component `index`; else ""."""
         part, base, below = parts[index], parts[:index], parts[index + 1 :]
         if part in (".git", ".bare"):
             return below[-1] if "modules" in below else self.name_of(base)
@@ -112,7 +112,10 @@ class PathNames:
         return self.name_of(base)
 
     def _name_in_program(self, base: Sequence[str], program: str, below: Sequence[str]) -> str:
-        """Return the repository of `<base>/<program>/worktrees/<below>`, such as `.t3`."""
+        """Return the repository of `<base>/<program>/worktrees/<below>`.
+
+        `program` is a hidden folder, such as `.t3`.
+        """
         in_store = not base or is_home(base)
         if len(below) == 1:
             return below[0] if in_store else self.name_of(base)
@@ -130,19 +133,22 @@ class PathNames:
 
 
 def _is_pair(below: Sequence[str]) -> bool:
-    """Return whether a path is `<id>/<repository>`, and not a folder inside a worktree."""
+    """Return whether the components `below` are probably `<id>/<repository>`.
+
+    Otherwise the second component is a folder inside a worktree.
+    """
     return len(below) == 2 and below[1].lower() not in FOLDERS_IN_REPOSITORIES  # noqa: PLR2004 - a pair
 
 
 def _holds_repositories(parts: Sequence[str]) -> bool:
-    """Return whether a folder probably contains repositories and is not a repository itself."""
+    """Return whether a folder probably contains repositories instead of being a repository."""
     return not parts or is_home(parts) or parts[-1].lower() in FOLDERS_OF_REPOSITORIES
 
 
 def _clone_name(parts: Sequence[str]) -> str | None:
-    """Return the repository in a temporary folder with a random name.
+    """Return the name of the folder inside a temporary folder with a random name.
 
-    The result is "" for the temporary folder itself, and None for a path without such a folder.
+    Return "" if the path ends with the temporary folder, and None if there is no such folder.
     """
     for index, part in enumerate(parts[1:], 1):
         if parts[index - 1] in TEMPORARY and (RANDOM.fullmatch(part) or ID.fullmatch(part)):

@@ -1,7 +1,7 @@
 """Validates and splits paths from the files of other programs. Performs no I/O.
 
-The other program may run on another operating system. Its paths may have backslashes, a drive or
-the name of a server.
+These paths may come from another operating system. They may contain backslashes, a drive or the
+name of a server.
 """
 
 import re
@@ -41,7 +41,7 @@ def path_of_uri(uri: str) -> str:
 
 
 def without_prefix(text: str) -> str:
-    r"""Return a path from its drive on, if it has a drive. A URI becomes its path.
+    r"""Return a path without the text before its drive. A URI is converted to its path.
 
     A program that resolves `C:\src` on Linux turns it into `/its/directory/C:\src`. The part before
     the drive is removed.
@@ -52,10 +52,10 @@ def without_prefix(text: str) -> str:
 
 
 def components(text: str) -> tuple[str, ...]:
-    r"""Return the components of a path of any system, without root, drive, server and share.
+    """Return the components of a path of any operating system.
 
-    `.` and `..` are resolved in the text; a `..` at the start is dropped. A leading `~` is a
-    component.
+    The result has no root, drive, server or share. The components `.` and `..` are resolved without
+    reading the file system. A `..` at the start is dropped. A leading `~` is a component.
     """
     path = without_prefix(text)
     parts = [part for part in SEPARATORS.split(path) if part not in ("", ".", "?")]

@@ -1,4 +1,4 @@
-"""Differences between operating systems. No other module checks the operating system.
+"""Provides what differs between operating systems. No other module checks the system.
 
 Decisions depend on the functions that Python provides, not on the name of the system, so that tests
 can remove single functions. Functions that only improve speed or privacy do nothing on systems that
@@ -26,7 +26,7 @@ def _signals(*names: str) -> tuple[signal.Signals, ...]:
 
 
 LINUX = sys.platform == "linux"
-"""Whether the system has a proc file system of Linux."""
+"""Whether the system has the `/proc` file system of Linux."""
 
 SYSTEMD = LINUX
 """Whether the system may run systemd."""
@@ -61,9 +61,9 @@ _fcntl, _msvcrt, _pwd = _module("fcntl"), _module("msvcrt"), _module("pwd")
 
 
 def open_for_reading(path: str | os.PathLike[str], *, follow: bool = True) -> int:
-    """Open a file for reading without waiting, and return its descriptor.
+    """Open a file for reading without waiting, and return its descriptor. Raises OSError.
 
-    Raises OSError. Without `follow`, its errno is ELOOP for a symbolic link.
+    If `follow` is false and `path` is a symbolic link, the errno of the OSError is ELOOP.
     """
     if not (follow or _NOFOLLOW) and Path(path).is_symlink():
         raise OSError(errno.ELOOP, "is a symbolic link", os.fspath(path))
@@ -86,7 +86,7 @@ def set_mode(descriptor: int, mode: int) -> None:
 
 
 def read_at(descriptor: int, count: int, offset: int) -> bytes:
-    """Read at most `count` bytes from `offset`, and keep the position. Raises OSError."""
+    """Read at most `count` bytes from `offset` without moving the file position. Raises OSError."""
     if hasattr(os, "pread"):
         return os.pread(descriptor, count, offset)
     position = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -98,7 +98,7 @@ def read_at(descriptor: int, count: int, offset: int) -> bytes:
 
 
 def read_into(descriptor: int, buffer: memoryview) -> int:
-    """Read into a buffer; return the number of bytes, 0 at the end. Raises OSError."""
+    """Read into `buffer`. Return the number of bytes read, 0 at the end. Raises OSError."""
     if hasattr(os, "readv"):
         return os.readv(descriptor, [buffer])
     data = os.read(descriptor, len(buffer))
@@ -129,7 +129,10 @@ def user_id() -> int:
 
 
 def user_name(user: int) -> str:
-    """Return the name of this process's user, whose id is `user`; the id if there is no name."""
+    """Return the name of this process's user; the id as text if the user has no name.
+
+    `user` is the id of this process's user.
+    """
     if _pwd is None:
         return _login_name() or str(user)
     try:
@@ -192,7 +195,7 @@ def enlarge_pipe(descriptor: int, size_bytes: int) -> None:
 def send_datagram(message: bytes, address: str) -> None:
     """Send a message to a Unix domain socket without waiting.
 
-    Raises OSError if it cannot be sent, or if the system has no such sockets.
+    Raises OSError if the message cannot be sent, or if the system has no Unix domain sockets.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise OSError(errno.EAFNOSUPPORT, "no Unix domain sockets")

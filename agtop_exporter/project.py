@@ -1,8 +1,8 @@
 """Names the project of a working directory.
 
-The name is that of the repository's remote `origin`, or else the name of the folder. `.git` files
-are read directly; git is never run. The name of a deleted directory, or of one on another system,
-is derived from its path.
+The project has the name of the repository in the URL of the remote `origin`, or else the name of
+the folder. `.git` files are read directly; git is never run. If a directory was deleted or is on
+another system, the name is derived from the path.
 """
 
 import configparser
@@ -28,8 +28,8 @@ Enter = Callable[[str], object]
 class Rules(NamedTuple):
     """Rules for the names of projects.
 
-    A repository at one of the `homes` does not name the folders below it. `worktrees` has folders
-    of worktrees; see PathNames.
+    If one of the `homes` is a repository, it does not name the folders below it. `worktrees` has
+    folders in which programs keep worktrees; see PathNames.
     """
 
     homes: Sequence[str] = ()
@@ -40,13 +40,13 @@ NO_RULES = Rules()
 
 
 def project_name(cwd: str, rules: Rules = NO_RULES, *, enter: Enter = lambda _path: None) -> str:
-    """Return the project's name; "" for a directory without one, such as the root.
+    """Return the name of the project of `cwd`; "" for a directory without a name, such as the root.
 
-    A path that is not absolute on this system is not looked up, because it would be resolved in the
-    working directory of this program.
+    If `cwd` is not an absolute path on this system, the name is derived from the text. The file
+    system is not read, because it would resolve `cwd` in the working directory of this program.
 
-    `enter` is called with every path before it is read, because it may be on another file system
-    than `cwd`. An exception of `enter` is passed on. No other exception is raised.
+    `enter` is called with every path before the path is read, because the path may be on another
+    file system than `cwd`. An exception of `enter` is passed on. No other exception is raised.
     """
     names = PathNames(rules.worktrees)
     if not clean_path(cwd):
@@ -77,8 +77,8 @@ def folder_name(cwd: str, rules: Rules = NO_RULES) -> str:
 def _name_beside(start: Path, names: PathNames, enter: Enter) -> str:
     """Return the name of the repository beside a removed worktree; "" if there is none.
 
-    The folder of a worktree is often named `<repository>-<name>`. The repository lists the worktree
-    until git prunes it.
+    The folder of a worktree is often named `<repository>-<name>`. The repository's `.git` directory
+    lists a removed worktree until git prunes the entry.
     """
     try:
         removed = None
@@ -113,7 +113,10 @@ def _is_home(folder: Path, homes: Sequence[str], enter: Enter) -> bool:
 
 
 def _repository_name(git: Path, names: PathNames, enter: Enter) -> str:
-    """Return the name in the URL of the remote, or else of the main repository; "" if unknown."""
+    """Return the name in the URL of the remote `origin`, or else in the repository's path.
+
+    `git` is a `.git` file or directory. The result is "" if the name is unknown.
+    """
     try:
         common = _common_directory(git, enter)
     except (OSError, ValueError, RuntimeError):  # no path, or a loop of symbolic links
@@ -131,7 +134,10 @@ def _repository_name(git: Path, names: PathNames, enter: Enter) -> str:
 
 
 def remote_name(config: str) -> str:
-    """Return the repository's name in the URL of the remote `origin`; "" without one."""
+    """Return the repository's name in the URL of the remote `origin`; "" without this remote.
+
+    `config` is the text of the repository's configuration.
+    """
     parser = configparser.RawConfigParser(
         strict=False, allow_no_value=True, inline_comment_prefixes=("#", ";")
     )
@@ -153,7 +159,10 @@ def _config(common: Path) -> str:
 
 
 def _common_directory(git: Path, enter: Enter) -> Path:
-    """Return the directory that all worktrees of a repository share."""
+    """Return the `.git` directory that all worktrees of a repository share.
+
+    `git` is the `.git` file or directory of one worktree.
+    """
     if git.is_dir():
         return git
     target = git.parent / _first_line(git).removeprefix("gitdir:").strip()

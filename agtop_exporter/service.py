@@ -1,4 +1,4 @@
-"""The systemd user unit and its installation. It writes two files and runs no commands.
+"""Writes and enables the systemd user unit, without running commands.
 
 Directives: systemd.service(5), systemd.exec(5) and systemd.resource-control(5) of systemd 252.
 """
@@ -75,15 +75,19 @@ def quoted(path: Path) -> str:
 
 
 def command_of(python: Path) -> str:
-    """Return the command that runs the installation of the interpreter `python`."""
+    """Return the command that runs the exporter of the Python installation `python`.
+
+    `python` is the path of an interpreter. The command is quoted for systemd.
+    """
     script = python.parent / "agtop-exporter"
     return quoted(script) if script.is_file() else f"{quoted(python)} -m agtop_exporter"
 
 
 def install(environment: Mapping[str, str], *, home: Path, python: Path) -> list[str]:
-    """Write the unit and enable it. Return lines that describe what was done and what to do next.
+    """Write the unit and enable it. Return lines about what was done and what to do next.
 
-    The unit is enabled by a symbolic link, as `systemctl enable` does. It then starts at login.
+    The unit is enabled by a symbolic link, as `systemctl enable` does. The unit then starts when
+    the user logs in.
 
     Raises:
         AgtopError: The system has no systemd, or the files cannot be written.
@@ -119,7 +123,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _next(environment: Mapping[str, str]) -> list[str]:
-    """Return the commands that the user must run."""
+    """Return lines with the commands that the user must run next."""
     runtime = environment.get("XDG_RUNTIME_DIR", "")
     always = "loginctl enable-linger   (to run it also while you are not logged in)"
     if runtime and os.path.exists(f"{runtime}/systemd/private"):  # noqa: PTH110 - it may be ""

@@ -1,7 +1,8 @@
 """Types that describe the processes of an agent, and the reports of an agent about its processes.
 
-An agent declares these values, and `processes` compares them with the running processes. The
-packages `agents` and `processes` do not import each other. This module performs no I/O.
+Each agent's package creates these values, and the package `processes` compares them with the
+running processes. The packages `agents` and `processes` do not import each other. This module
+performs no I/O.
 """
 
 import msgspec
@@ -23,11 +24,11 @@ MAINTENANCE_COMMANDS = (
 
 
 class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What identifies the processes of one agent, and how their arguments name a session.
+    """The features that identify the processes of one agent and the session of a process.
 
-    Names are compared as a whole with the program, with the process title and with the script that
-    an interpreter runs. They are never compared with other arguments, so a prompt that mentions an
-    agent changes nothing. A command is a tuple of words: `("app-server", "daemon")`.
+    Names must equal the program's name, the process title or the name of the script that an
+    interpreter runs. Names are never compared with other arguments, so a prompt that mentions an
+    agent has no effect. A command is a tuple of words: `("app-server", "daemon")`.
     """
 
     executables: frozenset[str] = frozenset()  # names of programs, titles or scripts
@@ -38,7 +39,7 @@ class ProcessSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     helpers: tuple[tuple[str, ...], ...] = ()  # commands that never run a session
     helper_options: frozenset[str] = frozenset()  # first arguments of processes without a session
     hosts: tuple[tuple[str, ...], ...] = ()  # commands that serve many sessions
-    host_options: frozenset[str] = frozenset()  # the same, if the agent has options for that
+    host_options: frozenset[str] = frozenset()  # options that mean the same as `hosts`
     value_options: frozenset[str] = frozenset()  # options before a command that take a value
     prompt_options: frozenset[str] = frozenset()  # options that a prompt follows, not a command
     resume_options: frozenset[str] = frozenset()  # options whose value is a session id
@@ -69,7 +70,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, gc=False):
 
 
 class RegistryReading(msgspec.Struct, frozen=True):
-    """The entries of a live registry, and the number of its files that could not be used."""
+    """The entries of an agent's registry of live processes, and the number of unusable files."""
 
     entries: tuple[RegistryEntry, ...] = ()
     errors: int = 0

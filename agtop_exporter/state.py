@@ -8,15 +8,15 @@ import msgspec
 from agtop_exporter.model import Signal, State, is_ahead
 
 STALL_SECONDS = 300.0
-"""A working session with a live process is stalled after this time without a record."""
+"""A working session with a live process counts as stalled after this time without a record."""
 RUNNING_GRACE_SECONDS = 30.0
-"""A working session without a known process is running for this time after its last record."""
+"""A working session without a known process counts as running for this time after a record."""
 REST_GRACE_SECONDS = 300.0
-"""An idle, waiting or failed session without a known process is open for this time."""
+"""An idle, waiting or failed session without a known process counts as open for this time."""
 REPORTED_SECONDS = 3600.0
-"""A registry entry of a process that is not visible is valid for this time after the last record.
+"""How long a registry entry of an invisible process is valid after the session's last record.
 
-The entry remains if the process is killed.
+The time is limited, because the entry remains if the process is killed.
 """
 
 
@@ -43,14 +43,14 @@ def resolve(  # noqa: PLR0913 - the facts of the decision
     Args:
         signal: The activity that the end of the transcript shows.
         liveness: Whether the session's process runs; None without a known process. `reported`:
-            the agent's registry contains a process that is not visible to this program.
-        scanned: Processes were scanned and none of them can belong to the session.
+            the agent's registry contains the process, but this program cannot see it.
+        scanned: Processes were scanned, and none of them can belong to the session.
         last_active: Time of the latest record, in unix seconds; None if unknown.
         now: Current time, in unix seconds.
-        busy: The process tree uses CPU or disk.
+        busy: The session's process tree uses CPU or disk.
         acting: A tool process has started since the last record, so no permission is pending.
-        registry_status: The status in the agent's own registry of live processes, or "". It takes
-            precedence over the transcript.
+        registry_status: The status in the agent's own registry of live processes, or "". This
+            status takes precedence over the transcript.
         waiting_for: What the session waits for according to the registry, or "".
         prompted: The session has received a prompt. A session without a prompt and without a signal
             is idle.
@@ -109,9 +109,9 @@ def _from_registry(signal: Signal, status: str, *, waiting_for: str) -> Signal:
 
 
 def _reason(waiting_for: str) -> str:
-    """Return the reason of a waiting session.
+    """Return why a session waits, from the text `waiting_for` of the agent's registry.
 
-    A registry may report "permission prompt" for permissions and for questions alike.
+    A registry may report "permission prompt" both for permissions and for questions.
     """
     if "permission" in waiting_for:
         return "permission"
@@ -130,7 +130,7 @@ class StateCounts(msgspec.Struct, frozen=True, gc=False):
 
 
 def count_states(sessions: Iterable[tuple[State, float | None]], *, midnight: float) -> StateCounts:
-    """Count sessions, given as (state, started_at).
+    """Return the numbers of sessions by state. Each session is given as (state, started_at).
 
     `midnight` is the start of the user's day in unix seconds.
     """

@@ -1,7 +1,7 @@
-"""A standard error stream that ignores write errors, so that they do not stop the program.
+"""A stream for standard error that ignores write errors, so that they do not stop the program.
 
 A write fails if the disk is full (ENOSPC), the reader of a pipe has exited (EPIPE) or the file is
-closed. Python's flush at exit then sets the exit status to 120.
+closed. Without this stream, Python's flush at exit would then set the exit status to 120.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ from typing import TextIO
 class SafeStream:
     """A text stream that wraps another stream and ignores its write errors.
 
-    The wrapped stream keeps a few kilobytes, and writes them when that is possible again. Further
-    text is dropped.
+    After a write error, the wrapped stream buffers a few kilobytes of text, and writes this text
+    when writing is possible again. Further text is dropped.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -30,7 +30,7 @@ class SafeStream:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write lines; drop those that cannot be written."""
+        """Write lines; drop each line that cannot be written."""
         for line in lines:
             self.write(line)
 

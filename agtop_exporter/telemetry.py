@@ -1,8 +1,8 @@
-"""The exporter's own counters: failed parts of refreshes, failed scans and downloads, and pushes.
+"""Counts events of the exporter itself, such as failed scans, failed downloads and pushes.
 
-They are counters of prometheus-client, so any thread may increase them. Their increments are added
-to the ledger's totals, so they continue after a restart. The names, types and help texts of the
-metrics are in `agtop_exporter.metrics`.
+The counters are objects of prometheus-client, so any thread may increase them. Their increments are
+added to the ledger's totals, so the totals continue after a restart. The names, types and help
+texts of the metrics are in `agtop_exporter.metrics`.
 """
 
 import threading
@@ -26,11 +26,11 @@ COUNTERS: dict[Name, tuple[str, tuple[str, ...]]] = {  # description, labels
     "otlp_exports": ("Pushes over OTLP.", ()),
     "otlp_export_errors": ("Pushes over OTLP that were not delivered.", ()),
 }
-"""The counters by name; the metric is called agtop_NAME_total."""
+"""The counters by name. A counter NAME is published as the metric agtop_NAME_total."""
 
 
 class Telemetry:
-    """The counters of this process. They exist once they are declared or increased."""
+    """The counters of this process. A counter exists once it is declared or increased."""
 
     def __init__(self) -> None:
         self._counters: dict[Name, Counter] = {}
@@ -39,7 +39,7 @@ class Telemetry:
 
     @cached_property
     def registry(self) -> "CollectorRegistry":
-        """The registry of prometheus-client that has the counters."""
+        """The prometheus-client registry that contains the counters."""
         from prometheus_client import CollectorRegistry  # noqa: PLC0415 - 65 ms of CPU time, and one-shot commands seldom count
 
         return CollectorRegistry()
@@ -61,9 +61,9 @@ class Telemetry:
         return int(self.registry.get_sample_value(f"agtop_{name}_total", pairs) or 0)
 
     def flush(self, add: Callable[[Series, int], None]) -> None:
-        """Call `add` with each series and its increment since the last call, which may be 0.
+        """Call `add` with each series and its increment since the last call of this method.
 
-        Only one thread may call this.
+        The increment may be 0. Only one thread may call this method.
         """
         for name in tuple(self._counters):
             for metric in self._counters[name].collect():

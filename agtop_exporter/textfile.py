@@ -1,7 +1,7 @@
 """Writes the metrics to a file for node_exporter's textfile collector.
 
-The file has no `process_*` series, because node_exporter has its own, and no timestamps, because
-the collector rejects files with timestamps.
+The file has no `process_*` series, because node_exporter publishes its own `process_*` series. The
+file has no timestamps, because the collector rejects files with timestamps.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 def write(path: Path, page: bytes) -> None:
-    """Replace the file by `page` atomically: a reader finds either the old page or the new page.
+    """Replace the file by `page` atomically. A reader finds either the old page or the new page.
 
     Raises:
         AgtopError: The file cannot be written.
@@ -43,9 +43,10 @@ def write(path: Path, page: bytes) -> None:
 
 
 class TextfileWriter:
-    """Writes the page every `interval_seconds`; new counter series start at their baseline.
+    """Writes the metrics to a file every `interval_seconds`.
 
-    The exporter does not know when node_exporter is scraped. It assumes a scrape in each interval.
+    A new counter series is written with its baseline first. The exporter does not know when
+    node_exporter is scraped, so it assumes a scrape in each interval.
     """
 
     def __init__(self, path: Path, *, interval_seconds: float) -> None:

@@ -1,7 +1,8 @@
-"""Defines the `Agent` value, and loads the agents of this package.
+"""Defines the class `Agent`, and imports the agents of this package.
 
-An agent is a module or package here that defines `AGENT = Agent(...)`. Agents are found by that
-name, so there is no list of them, and no module outside this package names an agent.
+Each module or subpackage of this package describes one agent with `AGENT = Agent(...)`. The agents
+are found by the name `AGENT`. So there is no list of agents, and no module outside this package
+names an agent.
 """
 
 import importlib
@@ -23,57 +24,68 @@ from agtop_exporter.signature import ProcessSignature, RegistryReading
 Environment = Mapping[str, str]
 Entry = os.DirEntry[str] | FileGroup
 
-# limit of nested folders: a subagent's sessions can be in the folder of its parent's subagents
+# Maximum depth of folders. A subagent can have subagents, whose sessions are in a deeper folder.
 MAX_DEPTH = 12
 MAY_FOLLOW: ContextVar[Callable[[str], bool]] = ContextVar("may_follow", default=lambda _path: True)
-"""Returns whether a symbolic link may be followed. The file system of its target may not respond.
+"""Function that receives the path of a symbolic link and returns whether it may be followed.
+
+The function prevents access to link targets on a file system that does not respond.
 """
 MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """The description of one agent.
+    """The description of one agent: where its transcripts are, and how they are read.
 
-    `home` is a home directory, and `environment` are the environment variables. `roots` returns
-    directories or files that may contain transcripts, whether they exist or not. `files` lists the
-    transcripts below one root. `read` returns the batch of one transcript after a cursor; it raises
-    OSError if it cannot read the file.
+    The functions in the fields receive `home`, a home directory, and `environment`, the environment
+    variables. `roots` returns the directories or files that may contain transcripts; they may be
+    missing. `files` lists the transcripts below one root. `read` reads one transcript after a
+    cursor and returns a Batch. `read` raises OSError if it cannot read the file.
     """
 
     name: str
-    """Value of the `agent` label: lower case, and never changed."""
+    """The value of the `agent` label, in lower case. It never changes."""
     title: str
     """The product's name."""
     roots: Callable[[Path, Environment], tuple[Path, ...]]
     files: Callable[[Path], Iterable[Entry]]
     read: Callable[[str, Cursor], Batch]
     bases: Callable[[Path, Environment], tuple[Path, ...]] = lambda _home, _environment: ()
-    """Returns the directories with the agent's settings, from which `roots` may read.
+    """Function that returns the directories with the agent's settings.
 
-    `roots` and `bases` access the file system only to read these settings.
+    `roots` and `bases` may read these settings. They do not access any other file.
     """
     aliases: tuple[str, ...] = ()
     """Other names that `--agent` accepts, in lower case."""
     signature: ProcessSignature = ProcessSignature()
-    """The properties by which its processes are recognized. The default matches no process."""
+    """Recognizes the processes of the agent. The default matches no process."""
     live_registry: Callable[[Path, Environment], RegistryReading] | None = None
-    """Returns the agent's own list of its live processes; None if the agent has none."""
-    plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""
-    """Returns the name of the account's plan; "" if unknown."""
-    plan_covers: frozenset[Plan] = frozenset()
-    """Values of `--plan`, besides `included`, for which the usage of this agent is not billed."""
-    known_types: frozenset[str] = frozenset()
-    """Record types that the reader handles. All other types are counted as format drift."""
-    not_in_files: str = ""
-    """Usage that the agent's files do not contain, as a phrase."""
-    worktrees: Mapping[str, int] = {}
-    """Folders in which the agent keeps worktrees, for project names.
+    """Function that returns the live processes according to a list that the agent itself writes.
 
-    The key is the name of the folder. The value is the position of the repository in the path below
-    its folder `worktrees` (see PathNames).
+    None if the agent writes no such list.
+    """
+    plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""
+    """Function that returns the name of the user's subscription plan; "" if unknown."""
+    plan_covers: frozenset[Plan] = frozenset()
+    """Values of `--plan` for which the usage of this agent is not billed.
+
+    The value `included` has this effect for every agent and is not listed here.
+    """
+    known_types: frozenset[str] = frozenset()
+    """Record types that the reader knows. Records of other types are counted as format drift."""
+    not_in_files: str = ""
+    """A phrase that describes the usage that the agent's files do not contain."""
+    worktrees: Mapping[str, int] = {}
+    """Folders with Git worktrees of the agent, from whose paths project names are derived.
+
+    The key is the name of a folder, such as `.codex`. The worktrees are in `<key>/worktrees`. The
+    value is 0 if their path there is `<repository>/<id>`, and 1 if it is `<id>/<repository>`.
     """
     unread: tuple[tuple[str, str], ...] = ()
-    """Files that may contain usage but are not read: (path pattern below the home, reason)."""
+    """Files that may contain usage but are not read.
+
+    Each item is (path pattern relative to the home directory, reason why the files are not read).
+    """
 
 
 def agent_modules() -> tuple[str, ...]:
@@ -82,31 +94,38 @@ def agent_modules() -> tuple[str, ...]:
 
 
 def load_agents() -> tuple[Agent, ...]:
-    """Import every agent module, in the order of their names."""
+    """Import all agent modules in the order of their names, and return their agents."""
     return tuple(importlib.import_module(f"{__name__}.{name}").AGENT for name in agent_modules())
 
 
 def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
-    """Return the process signatures by agent name."""
+    """Return the process signature of each agent, by agent name."""
     return {agent.name: agent.signature for agent in agents}
 
 
 def covered_by(plan: Plan, agents: Iterable[Agent]) -> frozenset[str]:
-    """Return the names of the agents whose usage is not billed with a value of `--plan`."""
+    """Return the names of the agents whose usage is not billed under a plan.
+
+    `plan` is a value of `--plan`.
+    """
     return frozenset(a.name for a in agents if plan == "included" or plan in a.plan_covers)
 
 
 def walk(
     directory: Path | str, *, suffix: str | tuple[str, ...], depth: int
 ) -> Iterator[os.DirEntry[str]]:
-    """List the regular files with a suffix, at most `depth` directories below.
+    """List the regular files with a name suffix in a directory and its subdirectories.
+
+    `depth` is the number of levels of subdirectories that are searched. With 0, only `directory`
+    itself is searched.
 
     Symbolic links to files and directories are followed. Files that are not below a link come
-    first. A link is not followed if its target contains the link or `directory`, or if another link
-    has led to the target, so every loop ends. A file with two paths may be listed twice.
+    first. A link is not followed if its target contains the link or `directory`. A link is also not
+    followed if another link has led to the same target. So every loop ends. A file with two paths
+    may be listed twice.
 
-    A directory without read permission is listed itself, so that the error is reported. One that
-    disappears during the walk is skipped.
+    A subdirectory without read permission is listed in place of its files, so that the error is
+    reported. A directory that disappears during the walk is skipped.
     """
     pending: deque[tuple[str, int, os.DirEntry[str] | None]] = deque(
         [(str(directory), depth, None)]
@@ -130,12 +149,18 @@ def walk(
 
 
 def named_files(directory: Path | str, name: str, *, depth: int = 0) -> Iterator[os.DirEntry[str]]:
-    """List the regular files with a name, at most `depth` directories below."""
+    """List the regular files with a given name in a directory and its subdirectories.
+
+    `depth` is the number of levels of subdirectories that are searched.
+    """
     return (entry for entry in walk(directory, suffix=name, depth=depth) if entry.name == name)
 
 
 def _entries(path: str) -> list[os.DirEntry[str]] | None:
-    """Return the entries of a directory; None without read permission."""
+    """Return the entries of a directory.
+
+    Return None if the read permission is missing, and an empty list after any other error.
+    """
     try:
         with os.scandir(path) as entries:
             return list(entries)
@@ -146,7 +171,10 @@ def _entries(path: str) -> list[os.DirEntry[str]] | None:
 
 
 def is_file(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a regular file, or a link to one that may be followed."""
+    """Return whether an entry is a regular file or a symbolic link to a regular file.
+
+    Return False if the link must not be followed.
+    """
     try:
         return _may_look(entry) and entry.is_file()
     except OSError:  # a link to itself, or to a directory without permission
@@ -154,7 +182,10 @@ def is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a directory, or a link to one that may be followed."""
+    """Return whether an entry is a directory or a symbolic link to a directory.
+
+    Return False if the link must not be followed.
+    """
     try:
         return _may_look(entry) and entry.is_dir()
     except OSError:  # as in `is_file`
@@ -166,10 +197,11 @@ def _may_look(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_new(link: os.DirEntry[str], top: str, visited: set[tuple[int, int]]) -> bool:
-    """Return whether a directory link leads to files that the walk from `top` has not listed.
+    """Return whether the walk from the directory `top` should follow a link to a directory.
 
-    `visited` has the (device, inode) of each directory that a link has led to. The target of `link`
-    is added to it.
+    The link is not followed if its target contains `top` or the link itself, or if the target is in
+    `visited`. `visited` has the (device, inode) of each directory that a link has led to. This
+    function adds the target of `link` to `visited`.
     """
     status = link.stat()
     target = (status.st_dev, status.st_ino)
@@ -181,12 +213,15 @@ def _is_new(link: os.DirEntry[str], top: str, visited: set[tuple[int, int]]) -> 
 
 
 def _holds(folder: str, place: str) -> bool:
-    """Return whether `place` is `folder` or is inside it, after resolving links."""
+    """Return whether `place`, after resolving links, is `folder` or a path inside `folder`."""
     return (os.path.realpath(place) + os.sep).startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def named_path(name: str) -> Path:
-    """Return the path in a variable or setting, with `~` expanded."""
+    """Convert the value of a variable or setting to a path.
+
+    `~` at the start is expanded to the home directory, if the user exists.
+    """
     try:
         return Path(name).expanduser()
     except RuntimeError:  # there is no such user
@@ -194,10 +229,10 @@ def named_path(name: str) -> Path:
 
 
 def application_folders(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the folders of application settings, as on Linux, macOS and Windows.
+    """Return the folders in which applications store settings on Linux, macOS and Windows.
 
-    All of them are returned on every system, because the home may belong to another system, such as
-    a Windows home that is read from WSL.
+    The folders of all three systems are returned on every system, because the home directory may
+    belong to another system. An example is a Windows home directory that is read from WSL.
     """
     shared = environment.get("XDG_CONFIG_HOME")
     return (
@@ -211,7 +246,11 @@ def application_folders(home: Path, environment: Environment) -> tuple[Path, ...
 def listed_roots(
     environment: Environment, variable: str, *defaults: Path, below: str = ""
 ) -> tuple[Path, ...]:
-    """Return the paths in a comma-separated variable, or else the defaults, without duplicates."""
+    """Return the paths in an environment variable, without duplicates.
+
+    The variable has paths that are separated by commas. If the variable has no path, `defaults` are
+    returned. `below` is a relative path that is appended to each returned path.
+    """
     given = [part.strip() for part in environment.get(variable, "").split(",") if part.strip()]
     bases = [named_path(part) for part in given] or list(defaults)
     return tuple(dict.fromkeys(base / below if below else base for base in bases))
@@ -219,6 +258,9 @@ def listed_roots(
 
 @lru_cache(maxsize=1024)
 def tool_label(name: str) -> str:
-    """Return the label of a tool. All tools of an MCP server share the label of the server."""
+    """Return the value of the tool label for a tool name; "unknown" for an empty name.
+
+    All tools of one MCP server have the same value, which contains the name of the server.
+    """
     server = MCP_TOOL.match(name)
     return f"mcp:{server[1]}" if server else name or "unknown"

@@ -1,7 +1,8 @@
-"""The command line. Only this package reads arguments, the environment and the clock.
+"""Implements the command line of `agtop-exporter` and `agtop`.
 
-`commands` declares the commands, each command has its own module, and `wiring` assembles the parts
-of the program. The module of a command is imported when the command runs.
+Only this package reads the command-line arguments, the environment and the current time. `commands`
+declares the commands. Each command has its own module, which is imported when the command runs.
+`wiring` creates the objects of the program from the settings.
 """
 
 import agtop_exporter.cli.lean  # noqa: F401, I001 - before the modules that import structlog
@@ -21,19 +22,23 @@ from agtop_exporter.stderr import protect_stderr
 
 
 def exporter(arguments: Sequence[str] | None = None) -> None:
-    """Run `agtop-exporter`."""
+    """Run the program `agtop-exporter`. `arguments` defaults to the arguments in `sys.argv`."""
     with not_kept_by_children():
         _run(EXPORTER, arguments)
 
 
 def agtop(arguments: Sequence[str] | None = None) -> None:
-    """Run `agtop`."""
+    """Run the program `agtop`. `arguments` defaults to the arguments in `sys.argv`."""
     with not_kept_by_children():
         _run(AGTOP, arguments)
 
 
 def _run(program: Program, arguments: Sequence[str] | None) -> None:
-    """Run a command. Each error is one line on stderr. A closed pipe is not an error."""
+    """Parse the arguments, and run the command that they select.
+
+    An expected error is printed on stderr. If the reader of standard output has exited, the exit
+    status is 0.
+    """
     protect_stderr()
     try:
         module, options = parse(program, sys.argv[1:] if arguments is None else arguments)

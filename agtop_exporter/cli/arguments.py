@@ -1,7 +1,7 @@
-"""Parses the arguments of a program, and checks their combinations.
+"""Parses the command-line arguments of a program, and rejects invalid combinations of options.
 
-The options of a command may precede or follow its name. Defaults are set after the combination is
-checked, so that a default never counts as a given option.
+The options of a command may precede or follow the command's name. Default values are set after the
+combinations are checked, so that the check sees only options that the user gave.
 """
 
 import argparse
@@ -20,11 +20,11 @@ NEEDLESS_VALUE = re.compile(r"ignored explicit argument (.*)", re.DOTALL)
 
 
 class UsageError(AgtopError):
-    """Invalid arguments. The message contains a correction if possible."""
+    """The command-line arguments are invalid. If possible, the message suggests a correction."""
 
 
 class UnknownCommandError(UsageError):
-    """An unknown command."""
+    """The command line contains an unknown command. The message is the name of this command."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,11 +32,11 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def usage_words(self) -> str:
-        """The command without its options, as a user types it."""
+        """The words that a user types to run the command, without options: `agtop price MODEL`."""
         return (self.usage or "").removesuffix(" [OPTION]...")
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError with a message of one line."""
+        """Raise UsageError. `message` is argparse's description of the mistake."""
         if found := INVALID_CHOICE.search(message):
             raise UnknownCommandError(found[1])
         if missing := MISSING_WORD.fullmatch(message):
@@ -46,7 +46,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(program: Program, words: Sequence[str]) -> tuple[str, argparse.Namespace]:
-    """Return the module that runs the command, and its options. Raises UsageError."""
+    """Return the name of the module that runs the command, and the parsed options.
+
+    `words` are the command-line arguments. Raises UsageError if they are invalid.
+    """
     try:
         options, unknown = _parser(program).parse_known_args(words)
     except UnknownCommandError as error:  # perhaps the value of an option that does not exist
@@ -113,7 +116,10 @@ def _add_options(
 
 
 def _repeated() -> type[argparse.Action]:
-    """Return an action that collects values before and after the command in one list."""
+    """Return an argparse action for an option that may be given several times.
+
+    The action collects the values before and after the command's name in one list.
+    """
     collected: list[Any] = []
 
     class Repeated(argparse.Action):
@@ -131,7 +137,10 @@ def _repeated() -> type[argparse.Action]:
 
 
 def _check(program: Program, command: Command, given: Sequence[str]) -> None:
-    """Raise UsageError for options that the command does not have, and invalid combinations."""
+    """Raise UsageError if the command does not accept the given combination of options.
+
+    `given` has the names of the options that the user gave.
+    """
     own = {option.dest: option for option in command.all_options()}
     for name in given:
         if name == command.operand[0].lower():
@@ -180,7 +189,7 @@ def _on_one_line(word: str) -> str:
 
 
 def _unknown_options(program: Program, words: Sequence[str]) -> list[str]:
-    """Return the arguments that look like options but match no option."""
+    """Return the words that look like options but do not begin any option of the program."""
     known = _names(program.default, *program.commands)
     flags = [word for word in words if word.startswith("--") and word != "--"]
     return [f for f in flags if not any(name.startswith(f.partition("=")[0]) for name in known)]

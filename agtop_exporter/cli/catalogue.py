@@ -1,4 +1,4 @@
-"""`agtop-exporter catalogue`: every metric as a Markdown table."""
+"""Implements `agtop-exporter catalogue`, which prints every metric as a Markdown table."""
 
 from argparse import Namespace
 
@@ -7,5 +7,5 @@ from agtop_exporter.metrics import markdown
 
 
 def run(_options: Namespace) -> None:
-    """Print the table."""
+    """Print the Markdown table of all metrics."""
     write(markdown())

@@ -1,4 +1,4 @@
-"""The types that describe a program: commands, options and settings."""
+"""Defines the types that describe a program: its commands, their options and their settings."""
 
 from argparse import SUPPRESS
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ OLD_NAMES = {"agent": ("--client", "--agentic-client")}  # names in the first ve
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its names, its help, its default and further arguments for argparse."""
+    """One command-line option: its names, help text, default value and other argparse arguments."""
 
     names: tuple[str, ...]
     help: str
@@ -25,17 +25,17 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The name that messages use."""
+        """The first long name of the option, such as `--json`. Messages contain this name."""
         return next(name for name in self.names if name.startswith("--"))
 
     @property
     def dest(self) -> str:
-        """The attribute of the parsed options."""
+        """The name of the attribute that has the option's value after parsing."""
         return self.flag[2:].replace("-", "_")
 
     @property
     def typed(self) -> str:
-        """The option as a user types it."""
+        """The option as a user types it, with a placeholder for the value: `--at DATE`."""
         return f"{self.flag} {self.arguments.get('metavar', '')}".rstrip()
 
 
@@ -49,7 +49,7 @@ CONFIG = Option(
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its name, its options and the module of this package that runs it."""
+    """One command of a program: its name, its options and the `cli` module that runs it."""
 
     name: str  # "" for the default command of a program
     summary: str
@@ -63,19 +63,19 @@ class Command:
     operand: tuple[str, str] = ("", "")  # the word that the command needs: its name, its help
 
     def all_options(self) -> tuple[Option, ...]:
-        """Return the options of the command and those of its settings."""
+        """Return the options of the command, including an option for each of its settings."""
         config = (CONFIG,) if self.settings else ()
         ignored = (replace(setting_option(name), help=SUPPRESS) for name in self.ignored)
         return (*self.options, *config, *map(setting_option, self.settings), *ignored)
 
     def typed(self, program: str) -> str:
-        """Return the words that run the command."""
+        """Return the words that a user types to run the command in `program`, without options."""
         return f"{program} {self.name} {self.operand[0]}".rstrip()
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program with its commands."""
+    """A program with its commands. `default` runs if the user types no command."""
 
     name: str
     summary: str
@@ -84,7 +84,11 @@ class Program:
 
 
 def setting_option(name: str) -> Option:
-    """Return the option of a setting, with the help that the setting's field declares."""
+    """Return the command-line option that sets the setting `name`.
+
+    The help text has the description of the setting, its default value and its environment
+    variable.
+    """
     one = Settings.model_fields[name]
     flag = f"--{name.replace('_', '-')}"
     names = (*SHORT_NAMES.get(name, ()), flag, *OLD_NAMES.get(name, ()))

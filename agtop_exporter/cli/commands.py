@@ -1,4 +1,4 @@
-"""The commands of both programs, with their options, settings and modules."""
+"""Declares the commands of `agtop-exporter` and `agtop`: their options, settings and modules."""
 
 import argparse
 import math
@@ -22,17 +22,17 @@ READING = (
     "no_pricing_refresh",
     "refresh_pricing",
 )
-"""Settings of commands that read the agents' files."""
+"""Settings that apply to every command that reads the agents' files."""
 
 PRICING = ("cache_dir", "no_pricing_refresh", "refresh_pricing")
-"""Settings of commands that look prices up."""
+"""Settings that apply to every command that looks up prices."""
 
-ONLY_IN_FILE = {"budgets", "prices", "store_titles"}  # or in a variable
+ONLY_IN_FILE = {"budgets", "prices", "store_titles"}  # settings without an option
 ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
-"""Every setting that can be an option."""
+"""Every setting that has a command-line option."""
 
 OF_THE_DAEMON = ("listen_address", "interval", "otlp", "otlp_genai", "textfile_interval")
-"""Settings that have no effect on a single scan."""
+"""Settings of the daemon. They have no effect on a single scan."""
 
 
 def _delay(text: str) -> float:

@@ -1,4 +1,4 @@
-"""`agtop-exporter doctor`: reads all files again, and reports problems."""
+"""Implements `agtop-exporter doctor`, which reads all files from the start and reports problems."""
 
 import contextlib
 import sys
@@ -22,7 +22,7 @@ from agtop_exporter.pipeline.failing import remembered_errors
 
 
 def run(options: Namespace) -> None:
-    """Print the report; the exit status is 1 if there are problems."""
+    """Check everything and print the report. The exit status is 1 if there are problems."""
     settings = settings_of(options)
     log_for_people(settings)
     problems, corrections = [], {}

@@ -1,4 +1,4 @@
-"""`agtop-exporter install-service`: a systemd user unit for this installation."""
+"""Implements `agtop-exporter install-service`, which installs a systemd user unit."""
 
 import sys
 from argparse import Namespace
@@ -10,6 +10,6 @@ from agtop_exporter.cli.wiring import environment
 
 
 def run(_options: Namespace) -> None:
-    """Write and enable the unit, and print what was done."""
+    """Write the systemd unit, enable it, and print what was done."""
     lines = service.install(environment(), home=Path.home(), python=Path(sys.executable))
     write("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""`agtop json` and `agtop-exporter --once --json`: all sessions and totals, as JSON."""
+"""Implements `agtop json` and `agtop-exporter --once --json`: one scan, printed as JSON."""
 
 from argparse import Namespace
 
@@ -9,6 +9,6 @@ from agtop_exporter.render import json
 
 
 def run(options: Namespace) -> None:
-    """Scan once and print the document."""
+    """Scan once, and print the JSON document with all sessions and totals."""
     write(json.render(one_snapshot(settings_of(options))))
     leave()

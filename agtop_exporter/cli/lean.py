@@ -1,7 +1,8 @@
-"""Keeps structlog from importing rich, which only structlog's console renderer needs.
+"""Prevents structlog from importing the package rich, which would take 6 MB of memory.
 
-That import takes 6 MB of memory. The commands that print with rich import it themselves. This
-module is imported before all others.
+Only structlog's console renderer needs rich, and this program does not use that renderer. Commands
+that print with rich import rich themselves. This module must be imported before every module that
+imports structlog.
 """
 
 import sys

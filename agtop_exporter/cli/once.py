@@ -1,4 +1,4 @@
-"""`agtop-exporter --once`: one scan, printed as metrics or written as a textfile."""
+"""Implements `agtop-exporter --once`: one scan, printed as metrics or written to a textfile."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -12,7 +12,7 @@ from agtop_exporter.render import prometheus
 
 
 def run(options: Namespace) -> None:
-    """Scan once and print the result."""
+    """Scan once, and print the metrics or write them to the file in the setting `textfile`."""
     settings = settings_of(options)
     page = prometheus.text(collect(one_snapshot(settings)))
     if settings.textfile:

@@ -1,4 +1,4 @@
-"""Standard output and standard error of a command."""
+"""Functions for the standard output and the standard error of a command."""
 
 import contextlib
 import os
@@ -13,9 +13,10 @@ SMALL_SCAN_BYTES = 50_000_000  # a smaller scan needs no progress bar
 
 
 def write(page: str | bytes) -> None:
-    """Write to standard output.
+    """Write `page` to standard output.
 
-    Raises AgtopError if that fails, and BrokenPipeError if the reader has ended.
+    Raises BrokenPipeError if the program that reads the output has exited. Raises AgtopError if
+    writing fails for another reason.
     """
     if sys.stdout is None:
         raise AgtopError("cannot write the output: standard output is closed")
@@ -31,7 +32,7 @@ def write(page: str | bytes) -> None:
 
 
 def drop_output() -> None:
-    """Discard buffered output, so that Python's flush at exit does not fail."""
+    """Discard the buffered standard output, so that Python's flush at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -41,16 +42,20 @@ def on_terminal() -> bool:
 
 
 def leave(status: int = 0) -> NoReturn:
-    """Exit at once, without freeing memory, which would take as long as printing."""
+    """Exit the process at once, without freeing its memory.
+
+    Freeing the memory would take as long as printing.
+    """
     sys.stderr.flush()
     os._exit(status)
 
 
 @contextlib.contextmanager
 def not_kept_by_children() -> Iterator[None]:
-    """Exit at once if a child process still runs. Python would wait for it.
+    """Exit the process when the context ends, even if a child process still runs.
 
-    A child process inside a call of a hung file system does not end.
+    Without this, Python would wait for the child process. A child process that waits for a hung
+    file system never ends.
     """
     try:
         yield
@@ -63,7 +68,11 @@ def not_kept_by_children() -> Iterator[None]:
 
 
 def progress_bar() -> Callable[[int, int], None]:
-    """Return a function that draws a bar on a terminal while a long scan runs."""
+    """Return a function that draws a progress bar on standard error during a long scan.
+
+    The arguments of the function are the number of bytes that are scanned and the number of all
+    bytes. The function draws nothing if standard error is not a terminal.
+    """
     drawn = -1
     shown = sys.stderr.isatty()
 

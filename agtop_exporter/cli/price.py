@@ -1,4 +1,4 @@
-"""`agtop price`: explains the price of a model at a time."""
+"""Implements `agtop price`, which explains the price of a model at a given time."""
 
 import sys
 from argparse import Namespace
@@ -12,7 +12,7 @@ from agtop_exporter.render import price
 
 
 def run(options: Namespace) -> None:
-    """Print the price; the exit status is 1 if it is unknown."""
+    """Print the explanation of the price. The exit status is 1 if the price is unknown."""
     settings = settings_of(options)
     log_for_people(settings)
     at = now() if options.at is None else options.at

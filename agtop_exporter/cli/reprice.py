@@ -1,4 +1,7 @@
-"""`agtop-exporter reprice`: gives all counted usage the prices that are known today."""
+"""Implements `agtop-exporter reprice`, which computes the cost of all counted usage again.
+
+The cost is computed with the prices that are known today.
+"""
 
 import contextlib
 from argparse import Namespace
@@ -13,7 +16,7 @@ from agtop_exporter.pricing import PriceBook, PriceRefresher
 
 
 def run(options: Namespace) -> None:
-    """Reprice the ledger, and print by agent what has changed."""
+    """Compute the costs in the ledger again, and print the change of each agent's cost."""
     settings = settings_of(options)
     log_for_people(settings)
     if settings.no_state:
@@ -37,7 +40,12 @@ def run(options: Namespace) -> None:
 
 
 def _change(before: int, after: int) -> str:
-    """Return the change of the cost by this run, and the difference to the counters."""
+    """Return the text of two amounts: the change by this run, and the whole correction.
+
+    A correction is the cost of an agent in the ledger minus the cost in its counters, in
+    picodollars. `before` is the correction before this run, and `after` the correction after this
+    run.
+    """
     usd = (after - before) / PICODOLLARS_PER_USD
     all_usd = after / PICODOLLARS_PER_USD
     return f"{usd:+.4f} USD by this run, {all_usd:+.4f} USD in all compared with the counters"

@@ -1,4 +1,4 @@
-"""`agtop json --schema`: the JSON Schema of the document that `agtop json` prints."""
+"""Implements `agtop json --schema`, which prints the JSON Schema of the output of `agtop json`."""
 
 from argparse import Namespace
 
@@ -7,6 +7,6 @@ from agtop_exporter.render import json
 
 
 def run(_options: Namespace) -> None:
-    """Print the schema. No file is read."""
+    """Print the JSON Schema without reading the agents' files."""
     write(json.schema())
     leave()

@@ -1,4 +1,4 @@
-"""`agtop-exporter`: the daemon."""
+"""Implements `agtop-exporter` without a command, which runs the daemon."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from agtop_exporter.outlets import make_outlets
 
 
 def run(options: Namespace) -> None:
-    """Serve until a signal ends it."""
+    """Run the daemon until a signal stops it."""
     settings = settings_of(options)
     in_journal = "JOURNAL_STREAM" in environment()  # set by systemd; the journal has timestamps
     configure_logging = partial(log_as_daemon, timestamps=not in_journal)

@@ -1,4 +1,4 @@
-"""Runs one refresh for commands that print its result."""
+"""Runs a refresh for the commands that print its snapshot."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,11 @@ RATE_SECONDS = 0.25  # time between the two samples of the processes
 
 
 def one_snapshot(settings: Settings) -> Snapshot:
-    """Refresh once; if a model has no price, download the price lists and refresh again."""
+    """Refresh once and return the snapshot.
+
+    If a model has no price, download the price lists and refresh again. The setting
+    `no_pricing_refresh` prevents this download.
+    """
     with one_shot(settings) as pipeline:
         refresher = make_refresher(settings, pipeline)
         if settings.refresh_pricing:
@@ -28,7 +32,11 @@ def one_snapshot(settings: Settings) -> Snapshot:
 
 
 def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
-    """Refresh between two samples of the processes, so that the CPU usage can be computed."""
+    """Refresh once and return the snapshot, including the CPU and disk rates of the processes.
+
+    A rate needs two measurements. The processes are measured before the refresh and during it, at
+    least RATE_SECONDS later.
+    """
     began = now()
     pipeline.look_at_processes(began)
 
@@ -43,7 +51,11 @@ def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
 def refresh(
     pipeline: Pipeline, at: float, *, sampled_at: Callable[[], float] | None = None
 ) -> Snapshot:
-    """Refresh once. Raises AgtopError if an unexpected error ends the whole refresh."""
+    """Refresh once at the time `at` (unix seconds) and return the snapshot.
+
+    `sampled_at` returns the time of the process scan. Raises AgtopError if an unexpected error ends
+    the whole refresh.
+    """
     with pipeline.steps.step("refresh"):
         return pipeline.refresh(at, progress=progress_bar(), sampled_at=sampled_at)
     errors = "; ".join(map(str, pipeline.steps.errors))

@@ -1,4 +1,4 @@
-"""`agtop list`: the sessions as a table, once or refreshed until interrupted."""
+"""Implements `agtop list`, which prints the sessions as a table, once or repeatedly."""
 
 import contextlib
 import shutil
@@ -17,7 +17,7 @@ VIEW_BYTES = 8_000_000  # growth of the ledger after which it is opened again
 
 
 def run(options: Namespace) -> None:
-    """Print the table."""
+    """Print the table once, or repeatedly with `--watch`."""
     settings = settings_of(options)
     if options.watch:
         with contextlib.suppress(KeyboardInterrupt):  # ends --watch
@@ -28,10 +28,10 @@ def run(options: Namespace) -> None:
 
 
 def _watch(settings: Settings, delay_seconds: float) -> None:
-    """Print the table until interrupted.
+    """Print the table every `delay_seconds` until the user interrupts the program.
 
-    The ledger is opened again when it has grown by VIEW_BYTES. While it is open here, SQLite cannot
-    reuse the space of the daemon's write-ahead log.
+    The ledger is closed and opened again when it has grown by VIEW_BYTES. An open ledger prevents
+    SQLite from reusing the space of the daemon's write-ahead log.
     """
     clear = "\x1b[H\x1b[2J" if on_terminal() else ""
     while True:

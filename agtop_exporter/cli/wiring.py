@@ -1,4 +1,4 @@
-"""Assembles the parts of the program from the options and the environment."""
+"""Creates the objects of the program from the command-line options and the environment."""
 
 import contextlib
 import functools
@@ -25,17 +25,20 @@ PROGRAM = "agtop-exporter"
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment of this process."""
+    """Return the environment variables of this process."""
     return os.environ  # noqa: TID251 - the edge
 
 
 def now() -> float:
-    """Return the time in unix seconds."""
+    """Return the current time in unix seconds."""
     return time.time()  # noqa: TID251 - the edge
 
 
 def settings_of(options: Namespace) -> Settings:
-    """Merge flags, variables and the configuration file. Raises SettingsError."""
+    """Return the settings from flags, environment variables and the configuration file.
+
+    Raises SettingsError if the settings are invalid.
+    """
     flags = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
     folder = environment().get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM)
     config = getattr(options, "config", None) or _existing(Path(folder) / "config.toml")
@@ -43,9 +46,9 @@ def settings_of(options: Namespace) -> Settings:
 
 
 def _existing(path: Path) -> Path | None:
-    """Return the file if it exists or cannot be checked; else None.
+    """Return None if `path` is not a file; otherwise return `path`.
 
-    Reading a file that cannot be checked reports the reason.
+    If the check fails with an error, `path` is returned. Reading the file then reports the error.
     """
     try:
         return path if path.is_file() else None
@@ -54,12 +57,15 @@ def _existing(path: Path) -> Path | None:
 
 
 def homes(settings: Settings) -> list[Path]:
-    """Return the homes to scan."""
+    """Return the home directories to scan: the setting `home`, or the user's home directory."""
     return [Path(home).expanduser() for home in settings.home] or [Path.home()]
 
 
 def state_directory(settings: Settings) -> Path:
-    """Return the directory of the ledger. Homes other than the user's have their own ledger."""
+    """Return the directory of the ledger.
+
+    If the setting `home` is set and `state_dir` is not, the homes have a ledger of their own.
+    """
     if settings.state_dir:
         return Path(settings.state_dir).expanduser()
     given = environment().get("STATE_DIRECTORY")
@@ -72,24 +78,33 @@ def state_directory(settings: Settings) -> Path:
 
 @functools.cache
 def folders() -> Folders:
-    """Return the object that reads directories which may be on a hung file system."""
+    """Return the object that inspects directories with a time limit.
+
+    A file system that hangs therefore does not block this program.
+    """
     return Folders(dict(environment()))
 
 
 def _absolute(home: Path) -> Path:
-    """Return a home without symbolic links; the absolute path if it does not respond."""
+    """Return the absolute path of a home directory, with symbolic links resolved.
+
+    The links are not resolved if the directory does not respond.
+    """
     home = home.expanduser().absolute()
     return home if folders().trouble_with(str(home)) else home.resolve()
 
 
 def cache_directory(settings: Settings) -> Path:
-    """Return the directory of downloaded price lists."""
+    """Return the directory in which downloaded price lists are stored."""
     given = settings.cache_dir or environment().get("CACHE_DIRECTORY")
     return Path(given or platformdirs.user_cache_dir(PROGRAM)).expanduser()
 
 
 def make_refresher(settings: Settings, pipeline: Pipeline) -> PriceRefresher:
-    """Return the downloader of price lists, and load earlier downloads into the price book."""
+    """Return the object that downloads price lists.
+
+    This function also loads the price lists of earlier downloads into the pipeline's price book.
+    """
     refresher = PriceRefresher(
         pipeline.prices, cache_directory(settings), clock=now, telemetry=pipeline.telemetry
     )
@@ -98,7 +113,10 @@ def make_refresher(settings: Settings, pipeline: Pipeline) -> PriceRefresher:
 
 
 def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = True) -> Pipeline:
-    """Return a pipeline over the homes and the processes of this machine."""
+    """Return a pipeline over the agents' files in the homes and the processes of this machine.
+
+    With `keep_closed`, snapshots of the pipeline also contain closed sessions.
+    """
     agents = load_agents()
     responding = [home for home in homes(settings) if not folders().trouble_with(str(home))]
     return Pipeline(
@@ -120,7 +138,7 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
 
 @contextlib.contextmanager
 def one_shot(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline that reads the ledger and never writes it."""
+    """Yield a pipeline for a command that exits soon. The pipeline never writes the ledger."""
     log_for_people(settings)
     gc.disable()  # the process is short-lived and creates no reference cycles
     directory = None if settings.no_state else state_directory(settings)

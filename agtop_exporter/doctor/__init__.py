@@ -1,7 +1,7 @@
-"""Checks the files of every agent, the prices and the exporter, and reports problems.
+"""Checks the agents' files, the prices and the exporter itself for the command `doctor`.
 
-The report is a frozen value; `text` renders it for a terminal. The exit status of the command is 0
-without problems and 1 with problems.
+`examine` returns a Report. The module `text` renders a report for a terminal, and `as_json` renders
+it as JSON. The exit status of the command is 1 if there are problems, and otherwise 0.
 """
 
 import os
@@ -30,23 +30,27 @@ NO_CORRECTIONS: Mapping[str, int] = MappingProxyType({})
 
 
 class Root(msgspec.Struct, frozen=True):
-    """A directory that an agent may write to. A directory that does not respond has no `exists`."""
+    """A directory in which an agent may store its files.
+
+    `exists` is false if the directory is missing or does not respond.
+    """
 
     path: str
     exists: bool
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A file or directory that could not be read."""
+    """A file or directory that could not be read, with the reason."""
 
     path: str
     reason: str
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """Records that could not be used, or only in part.
+    """The records that could not be used for one reason, or could be used only in part.
 
-    `first` is the path and the byte offset of the first such record.
+    `count` is the number of these records. `first` is the path and the byte offset of the first
+    one.
     """
 
     reason: str
@@ -64,13 +68,13 @@ class Finding(msgspec.Struct, frozen=True):
     sessions: int
     records: int
     unreadable: tuple[Unreadable, ...]
-    not_read: tuple[NotRead, ...]  # in its roots
-    elsewhere: tuple[NotRead, ...]  # outside of its roots
+    not_read: tuple[NotRead, ...]  # in the agent's roots
+    elsewhere: tuple[NotRead, ...]  # outside of the agent's roots
     responses: Records
     sessions_without_directory: int
     skipped: tuple[Skipped, ...]
     unknown_records: dict[str, int]  # record types that the reader does not know
-    unpriced_models: dict[str, int]  # model -> tokens
+    unpriced_models: dict[str, int]  # model -> number of tokens without a price
     known_types: tuple[str, ...]  # record types that the reader knows; all others are unknown
     not_in_files: str
     sessions_ahead: int  # sessions whose last record is in the future
@@ -84,15 +88,16 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def needs_attention(self) -> bool:
-        """Return whether figures of the agent are wrong or may become wrong."""
+        """Return whether a problem makes the agent's metrics wrong, or may make them wrong."""
         return bool(self.unreadable or self.skipped or self.unknown_records or self.unpriced_models)
 
 
 class Price(msgspec.Struct, frozen=True):
-    """The price of a model in one source, in US dollars per million tokens.
+    """The price of a model in one price source, in US dollars per million tokens.
 
-    `priced_as` is the name of the model in the price source, and `match` how it was found. If the
-    price depends on the length of the prompt, this is the price of short prompts.
+    `priced_as` is the model's name in the price source. `match` is the way in which this name was
+    found, such as `exact`. If the price depends on the length of the prompt, this is the price of
+    short prompts.
     """
 
     model: str
@@ -105,7 +110,10 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class PriceConflict(msgspec.Struct, frozen=True):
-    """A model with different current prices in two sources."""
+    """A model whose current prices differ between two price sources.
+
+    The exporter uses the price `used`, and not the price `other`.
+    """
 
     model: str
     used: Price
@@ -113,18 +121,22 @@ class PriceConflict(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The result of all checks. `problems` concern the exporter itself."""
+    """The result of all checks.
+
+    `problems` are messages about the exporter and the prices. The problems of an agent's files are
+    in `agents`.
+    """
 
     agents: tuple[Finding, ...]
     price_sources: tuple[PriceSource, ...]
     prices_used: tuple[Explanation, ...]
     price_conflicts: tuple[PriceConflict, ...]
     problems: tuple[str, ...]
-    cost_corrections_usd: dict[str, float] = {}  # by agent, of the daemon's ledger
+    cost_corrections_usd: dict[str, float] = {}  # by agent, from the daemon's ledger
 
     @property
     def needs_attention(self) -> bool:
-        """Return whether there are problems. Price conflicts are no problems."""
+        """Return whether the report contains problems. A price conflict is not a problem."""
         return bool(self.problems or any(finding.needs_attention for finding in self.agents))
 
 
@@ -137,11 +149,12 @@ def examine(  # noqa: PLR0913 - all that a report is made of
     corrections: Mapping[str, int] = NO_CORRECTIONS,
     drives: Path = DRIVES,
 ) -> Report:
-    """Return the report on a refresh that read all files.
+    """Return the report on a refresh that has read all files from the start.
 
-    `corrections` are those of the daemon's ledger, see `Ledger.corrections`.
-    `problems` were found before the refresh. `records` has the records of the refresh. `drives` is
-    the directory in which WSL mounts the drives of Windows.
+    `snapshot` is the result of the refresh. `problems` are messages about problems that were found
+    before the refresh. `records` has the numbers of responses that the refresh read. `corrections`
+    has the cost correction of each agent in the daemon's ledger, in picodollars; see
+    `Ledger.corrections`. `drives` is the directory in which WSL mounts the drives of Windows.
     """
     models = {use.model for use in pipeline.prices.used()}
     return Report(
@@ -169,7 +182,7 @@ def examine(  # noqa: PLR0913 - all that a report is made of
 
 
 def daemon_problems(errors: Iterable[RefreshError]) -> list[str]:
-    """Return the problems of a running daemon, from the errors of its last refresh."""
+    """Return one message for each error in the last refresh of the daemon."""
     return [f"unexpected error in the last refresh of the daemon: {e}" for e in errors]
 
 
@@ -252,7 +265,7 @@ def _price(model: str, card: PriceCard) -> Price:
 
 
 def as_json(report: Report) -> bytes:
-    """Return the report as JSON, with all facts that `text` shows."""
+    """Return the report as a JSON document. It contains all facts that the module `text` shows."""
     document: Mapping[str, object] = {
         "needs_attention": report.needs_attention,
         **msgspec.to_builtins(report),

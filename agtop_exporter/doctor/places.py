@@ -1,4 +1,7 @@
-"""Finds files and directories that may hold usage of an agent and are not read, with the reason."""
+"""Finds files and directories that may contain usage of an agent but are not read.
+
+Each result has the path and the reason.
+"""
 
 import errno
 import os
@@ -23,17 +26,20 @@ Found = tuple[str, str]  # path, reason
 
 
 class NotRead(msgspec.Struct, frozen=True):
-    """A file, directory or link that exists and is not read."""
+    """A file, directory or symbolic link that exists but is not read, with the reason."""
 
     path: str
     reason: str
 
 
 class Inventory:
-    """Lists the `unreadable` directories below an agent's roots, and the paths that are `not_read`.
+    """Finds the files and directories below an agent's roots that are not read.
 
-    `read` has the paths that were read, and `aliases` other paths of these files. `folders` checks
-    whether the target of a link responds.
+    `look` adds its results to two attributes. `unreadable` maps each directory that cannot be
+    listed to the error. `not_read` maps the path of each other item that is not read to the reason.
+
+    `read` has the paths of the files that were read. `aliases` has other paths of the same files.
+    `folders` checks whether the target of a symbolic link responds.
     """
 
     def __init__(self, read: Collection[str], aliases: Mapping[str, str], folders: Folders) -> None:
@@ -45,7 +51,7 @@ class Inventory:
         self._folders: set[tuple[int, int]] = set()
 
     def look(self, root: Path) -> None:
-        """Check all files and directories below a root, at most ENTRIES_MAX."""
+        """Check the files and directories below `root`. Stop after about ENTRIES_MAX of them."""
         waiting = [(str(root), 0)]
         left = ENTRIES_MAX
         for path, depth in waiting:
@@ -76,7 +82,10 @@ class Inventory:
             return []
 
     def _is_folder(self, entry: os.DirEntry[str]) -> bool:
-        """Return whether an entry is a directory to check. An entry that is not read is noted."""
+        """Return whether `entry` is a directory whose content must be checked.
+
+        If `entry` may contain usage but is not read, it is added to `not_read`.
+        """
         if entry.is_symlink() and self._places.trouble_with(entry.path):
             return False  # the scan has reported it
         try:
@@ -110,10 +119,13 @@ def _about_link(error: OSError) -> str:
 
 
 def places_not_read(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[Found]:
-    """Yield the existing places outside of an agent's roots that may hold its files.
+    """Yield existing paths outside of an agent's roots that may contain files of the agent.
 
-    These are the places in `Agent.unread`, the default directories if environment variables name
-    others, and the agent's directories in homes of Windows that WSL mounts below `drives`.
+    Each item is a path and the reason why the path is not read. There are three kinds of paths:
+
+    * paths that match a pattern in `Agent.unread`
+    * default directories of the agent, if environment variables select other directories
+    * directories of the agent in Windows homes, which WSL mounts below `drives`
     """
     places = pipeline.places(agent.name)
     roots = (*map(str, places.roots), *places.silent)

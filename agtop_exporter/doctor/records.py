@@ -1,4 +1,4 @@
-"""Counts responses that are recorded repeatedly, or without a model or a time."""
+"""Counts model responses that are recorded repeatedly, without a model or without a time."""
 
 from collections import defaultdict
 
@@ -8,9 +8,10 @@ from agtop_exporter.model import NANOSECONDS, Batch
 
 
 class Records(msgspec.Struct):
-    """Numbers of responses in an agent's files.
+    """The numbers of model responses in the files of one agent.
 
-    A response is repeated if an earlier record has the same key (streams, copies of transcripts).
+    A response is repeated if an earlier record has the same key. Streamed responses and copied
+    transcripts cause repeated records.
     """
 
     responses: int = 0  # including repeated ones
@@ -21,18 +22,18 @@ class Records(msgspec.Struct):
 
 
 class RecordCounts:
-    """Counts the records of each agent."""
+    """Counts the model responses in the files of each agent."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[str, Records] = defaultdict(Records)
         self._seen: defaultdict[str, set[int]] = defaultdict(set)  # hashes of keys
 
     def of(self, agent: str) -> Records:
-        """Return the numbers for an agent."""
+        """Return the numbers of responses of `agent`."""
         return self._counts[agent]
 
     def add(self, batch: Batch) -> None:
-        """Count the responses of a batch."""
+        """Add the responses in `batch` to the numbers of the batch's agent."""
         counts, seen = self._counts[batch.agent], self._seen[batch.agent]
         modified_at = batch.cursor.mtime_ns / NANOSECONDS
         for event in batch.events:

@@ -25,7 +25,7 @@ GUESSED = (
     "suffix-stripped",
     "maker",
     "regional",
-)  # matches of a price that may be wrong
+)  # matches that may give a model a wrong price
 WHAT_IS_WRONG = {  # reason of a ParseError -> singular, plural
     "json": ("record is not valid JSON", "records are not valid JSON"),
     "schema": (
@@ -129,7 +129,7 @@ def _about(finding: Finding) -> Iterator[str]:
 
 
 def _about_records(finding: Finding) -> Iterator[str]:
-    """Yield remarks about what the records lack."""
+    """Yield remarks about repeated responses, and about missing models, times and directories."""
     responses = finding.responses
     facts = (
         (responses.repeated, "recorded again (streams, copies); each is counted once"),
@@ -146,7 +146,7 @@ def _about_records(finding: Finding) -> Iterator[str]:
 
 
 def _about_not_read(found: Iterable[NotRead]) -> Iterator[str]:
-    """Yield a line for each reason, with the first path."""
+    """Yield one line for each reason, with the first path and the number of further paths."""
     paths: dict[str, list[str]] = {}
     for one in found:
         paths.setdefault(one.reason, []).append(one.path)

@@ -8,10 +8,11 @@ QUIET_SECONDS = 3600.0  # time without a change after which a record counts as i
 
 
 def unfinished_records(cursors: Mapping[str, Cursor], *, now: float) -> list[str]:
-    """Return the start of each incomplete record as path and byte offset: `/home/a.jsonl:8812`.
+    """Return the position of each incomplete record: path and byte offset, `/home/a.jsonl:8812`.
 
-    `cursors` has the read positions of an agent's files by path. `now` is in unix seconds. The
-    bytes after the read position of a file are an incomplete record.
+    `cursors` maps the paths of an agent's files to the read positions. `now` is in unix seconds.
+    The unread bytes at the end of a file are an incomplete record if the file has not changed for
+    QUIET_SECONDS.
     """
     return [
         f"{path}:{cursor.offset}"

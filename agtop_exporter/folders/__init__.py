@@ -1,8 +1,8 @@
 """Reads directories on file systems that may not respond.
 
 A path in a transcript may lead to a network or FUSE file system that does not respond. A system
-call on it does not return, and a thread inside such a call can prevent its process from ending.
-Therefore only a child process accesses these paths, with a time limit.
+call on such a file system does not return, and can prevent the end of the process that made the
+call. Therefore only a child process accesses paths from transcripts, with a time limit.
 """
 
 import os
@@ -17,13 +17,16 @@ from agtop_exporter.folders.walker import Walker
 from agtop_exporter.project import NO_RULES, folder_name, project_name
 
 FOLDERS_MAX = 4096  # results that are cached
-SILENT_MAX = 8  # largest number of hung places, each of which blocks a child process
+SILENT_MAX = 8  # largest number of hung file systems; each blocks a child process
 QUESTION_CHARACTERS = 8000  # limit of a request, which must fit into the buffer of a socket
 DOES_NOT_RESPOND = "does not respond"
 
 
 class Trouble(NamedTuple):
-    """A path that cannot be accessed, and the reason."""
+    """Names what cannot be accessed, and the reason.
+
+    `place` is a path, or a description such as "project folders".
+    """
 
     place: str
     reason: str
@@ -32,7 +35,8 @@ class Trouble(NamedTuple):
 class Folder(NamedTuple):
     """The real path and the project of a directory.
 
-    If there is a `trouble`, `real` is the given path, and `project` is derived from its text.
+    If the directory cannot be accessed, `trouble` has the reason, `real` is the requested path, and
+    `project` is derived from the text of the requested path.
     """
 
     real: str
@@ -41,7 +45,7 @@ class Folder(NamedTuple):
 
 
 class Folders:
-    """Resolves directories and names their projects, with a time limit. Not thread-safe."""
+    """Determines real paths and projects of directories, with a time limit. Not thread-safe."""
 
     def __init__(
         self,
@@ -51,15 +55,16 @@ class Folders:
         command: Sequence[str] = (),
         table: MountTable | None = None,
     ) -> None:
-        """Start no process before it is needed.
+        """Set the parameters. The child process is started when it is needed.
 
         `environment` is the environment of the child process. `limits` has the time limit of each
-        kind of request, in seconds. `command` replaces the command of the child process in tests.
+        kind of request in seconds. `command` replaces the command of the child process in tests.
+        `table` has the mounted file systems.
         """
         self.on_trouble: Callable[[Trouble], object] = lambda _trouble: None
-        """Called with every trouble that is found."""
+        """A function that is called with every path that cannot be accessed."""
         self.rules = NO_RULES
-        """The rules for the names of projects. A change applies to later requests."""
+        """The rules that derive a project name from a path. A change applies to later requests."""
         self._table = table or MountTable()
         self._helper = Helper(environment, self._table, limits=limits, command=command)
         self._known: dict[str, Folder] = {}
@@ -68,10 +73,14 @@ class Folders:
         self._has_mounts = False
         self._remote: dict[tuple[str, bool], tuple[str, ...]] = {}  # valid for `_mounts`
         self._points: dict[str, str] = {}  # path -> mount point of its file system
-        self._probes: dict[str, Trouble | None] = {}  # by place, since the last call of `rest`
+        self._probes: dict[str, Trouble | None] = {}  # by path, since the last call of `rest`
 
     def expect(self, cwds: Iterable[str]) -> None:
-        """Request directories for which `find` will be called. The child reads them meanwhile."""
+        """Request the results of later calls of `find`, without waiting for the results.
+
+        `cwds` are the directories for which `find` will be called. The child process reads them in
+        the meantime. Directories beyond the size limit of one request are ignored.
+        """
         new = [cwd for cwd in dict.fromkeys(cwds) if cwd not in self._known]
         length = 0
         for number, cwd in enumerate(new):
@@ -87,7 +96,10 @@ class Folders:
             self._pending.extend(new)
 
     def find(self, cwd: str) -> Folder:
-        """Return the real path and the project of a working directory."""
+        """Return the real path and the project of a working directory.
+
+        If the directory cannot be accessed, the `trouble` of the result has the reason.
+        """
         if cwd in self._pending:
             self._collect(until=cwd)
         folder = self._known.get(cwd) or self._ask(PROJECT, cwd)
@@ -96,7 +108,7 @@ class Folders:
         return folder
 
     def trouble_with(self, path: str, *, below: bool = False) -> Trouble | None:
-        """Return the trouble with the file system of a path; None if it responds.
+        """Return None if the file system of a path responds, otherwise the path and the reason.
 
         With `below`, the file systems that are mounted below the path are checked as well. Local
         file systems always count as responding. Other file systems are checked once between two
@@ -113,11 +125,18 @@ class Folders:
         return None
 
     def check_again(self) -> None:
-        """Check file systems again in the next call, because a call has not returned."""
+        """Forget which file systems have responded, so that `trouble_with` checks them again.
+
+        Call this method when a call of a file system has not returned.
+        """
         self._probes = {place: trouble for place, trouble in self._probes.items() if trouble}
 
     def rest(self) -> None:
-        """End the child process, unless the next refresh needs it. Call this after a refresh."""
+        """Forget the results of `trouble_with`, and end the child process if it is not needed.
+
+        Call this method at the end of a refresh. If this refresh has checked file systems, the
+        child process remains, because the next refresh will check the file systems again.
+        """
         if not self._probes or self._pending:
             self._pending.clear()
             self._helper.end()
@@ -155,7 +174,7 @@ class Folders:
         return self._received(kind, path)
 
     def _received(self, kind: str, path: str) -> Folder:
-        """Receive the result of the first requested path, which is `path`."""
+        """Return the result for `path`, which must be the first requested path without a result."""
         try:
             folder = Folder(*self._helper.receive(kind, path))
         except NoAnswerError as error:
@@ -172,7 +191,7 @@ class Folders:
         return Folder(path, folder_name(path, self.rules), Trouble(place, reason))
 
     def _collect(self, *, until: str = "") -> None:
-        """Receive the pending results: all, or those up to the directory `until`."""
+        """Receive all pending results. With `until`, stop after the result of this directory."""
         while self._pending:
             cwd = self._pending.popleft()
             try:
@@ -185,9 +204,11 @@ class Folders:
     # --- mounts -----------------------------------------------------------------------------
 
     def _remote_places(self, path: str, *, below: bool) -> tuple[str, ...]:
-        """Return the places to check for a path; () if all of them are local.
+        """Return the paths to check before `path` is accessed; () if all file systems are local.
 
-        A place is the path itself until its mount point is known, and then the mount point.
+        The result has one path for each file system that is not local: the mount point, or
+        `path` itself as long as its mount point is unknown. With `below`, the file systems that are
+        mounted below `path` are included.
         """
         self._read_mounts()
         key = (path, below)
@@ -200,7 +221,7 @@ class Folders:
         return tuple(self._points.get(place, place) for place in self._remote[key])
 
     def _read_mounts(self) -> None:
-        """Read the mounts, once between two calls of `rest`."""
+        """Read the list of mounted file systems, at most once between two calls of `rest`."""
         if self._has_mounts:
             return
         self._has_mounts = True
@@ -211,7 +232,7 @@ class Folders:
             self._points.clear()
 
     def _leads_to_local(self, path: str) -> bool:
-        """Return whether a path, with its symbolic links, is on local file systems only."""
+        """Return whether a path and all its symbolic links are on local file systems."""
 
         def enter(place: str) -> None:
             mount = mount_of(self._mounts, place)

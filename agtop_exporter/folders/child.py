@@ -1,11 +1,17 @@
-"""The program of the child process that reads directories. The exporter can abandon the process.
+"""The program of the child process that reads directories for the exporter.
 
-It imports the standard library only, because it is started often and must start quickly.
+The exporter abandons the child process if a directory does not respond. Apart from modules of this
+package, the program imports only the standard library, so that the child process starts quickly.
 
-Requests and answers are lines of JSON on standard input and output. A request is `[kind, paths,
-forbidden places, rules for names]`. The answer for each path is `[real path, project]`, or the
-forbidden place to which the path leads. Standard error is a file that contains the place that is
-being accessed, followed by a zero byte. The exporter reads it if an answer is late.
+Requests are lines of JSON on standard input. A request is `[kind, paths, forbidden paths, rules for
+project names]`. A forbidden path is on a file system that does not respond, so it must not be
+accessed.
+
+Answers are lines of JSON on standard output, one for each path. The answer is `[real path,
+project]`. If the path leads to a forbidden path, the answer is the forbidden path.
+
+Standard error is a file with the path that the child process is accessing, followed by a zero byte.
+The exporter reads this file if an answer is late.
 """
 
 import json
@@ -31,7 +37,7 @@ def main() -> None:
 
 
 def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[str, str] | str:
-    """Return the answer for one path."""
+    """Return the answer for one path. `silent` has the forbidden paths."""
 
     def enter(place: str) -> None:
         for one in silent:
@@ -51,12 +57,16 @@ def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[
         return real, project_name(path, rules, enter=walker.real)
     except NoAnswerError as error:
         return str(error)
-    except Exception:  # noqa: BLE001 - a strange path must not stop the next one
+    except Exception:  # noqa: BLE001 - no path may stop the reading of others
         return path, folder_name(path, rules)
 
 
 def _call_server(path: str) -> None:
-    """Call statvfs for the nearest existing directory. No cache of a file system answers it."""
+    """Call statvfs for a path, or for its nearest parent for which the call succeeds.
+
+    No file system answers statvfs from a cache, so the call shows whether the server of a file
+    system responds.
+    """
     while True:
         try:
             os.statvfs(path)
@@ -69,7 +79,7 @@ def _call_server(path: str) -> None:
 
 
 def _write_place(place: str) -> None:
-    """Write the place that is being accessed to the file that the exporter reads."""
+    """Tell the exporter which path this process is about to access; "" means none."""
     os.pwrite(PLACE_FILE, os.fsencode(place) + b"\0", 0)
 
 

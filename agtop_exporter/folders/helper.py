@@ -1,8 +1,12 @@
 """Manages the child process that reads directories, and earlier child processes that hang.
 
-A child that exceeds its time limit is left running. The place that it accesses is forbidden until
-the child continues, or until the file system is unmounted. Not even SIGKILL ends a process inside a
-call of a hung FUSE file system, so at most one child process hangs in each file system.
+A child process that exceeds its time limit is late. It is left running, because not even SIGKILL
+ends a process inside a call of a hung FUSE file system.
+
+New child processes must not access the file system in which a late child hangs, so at most one
+child process hangs in each file system. On a local file system, only the path that the late child
+accesses is forbidden. Access is permitted again when the late child continues or when the file
+system is unmounted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +25,17 @@ START_SECONDS = 10.0  # limit for the start of an interpreter; it takes 0.03 s o
 
 
 class NoAnswerError(Exception):
-    """A path leads to a place that does not respond. The argument is that place."""
+    """A path leads to a directory or a mount point that does not respond.
+
+    The argument of the exception is the path of this directory or mount point.
+    """
 
 
 class _Late(NamedTuple):
-    """A child process that exceeded its time limit, and the id of the mount if it is known."""
+    """A child process that exceeded its time limit, and the id of the mount that it accesses.
+
+    The id is None if the file system is local or unknown.
+    """
 
     child: "FolderProcess | OtherProcess"
     mount: bytes | None
@@ -35,7 +45,7 @@ class Helper:
     """Sends requests to a child process, and replaces the process if it is late or has ended.
 
     The methods raise OSError or EOFError if the child process has ended or cannot be started. The
-    next request starts another one.
+    next request then starts another child process.
     """
 
     def __init__(
@@ -46,18 +56,26 @@ class Helper:
         limits: Mapping[str, float],
         command: Sequence[str],
     ) -> None:
-        """Start no process before the first request."""
+        """Set the parameters. The first request starts the child process.
+
+        `environment` and `command` are the environment and the command of the child process. An
+        empty command means the default. `table` has the mounted file systems. `limits` has the time
+        limit of each kind of request in seconds.
+        """
         self._environment = environment
         self._table = table
         self._limits = limits
         self._command = command
         self._child: FolderProcess | None = None
         self._searched_others = False
-        self._late: dict[str, _Late] = {}  # by place
+        self._late: dict[str, _Late] = {}  # by the forbidden path
         self._ended: list[FolderProcess | OtherProcess] = []
 
     def count_late(self) -> int:
-        """Return the number of own children that are late. Children that continue are removed."""
+        """Return how many late children of this exporter still hang.
+
+        Before counting, end each late child that has continued or whose file system was unmounted.
+        """
         mounted = {mount.id for mount in self._table.mounts()} if self._late else set()
         for place, (child, mount) in tuple(self._late.items()):
             if child.continues() or (mount is not None and mount not in mounted):
@@ -66,7 +84,10 @@ class Helper:
         return sum(child.is_own for child, _ in self._late.values())
 
     def send(self, kind: str, paths: Sequence[str], rules: Rules) -> None:
-        """Send a request for some paths. All answers to the last request must be received."""
+        """Send a request of one kind for several paths.
+
+        Before this call, all answers to the previous request must have been received.
+        """
         self.count_late()
         try:
             child = self._child or self._start()
@@ -76,9 +97,11 @@ class Helper:
             raise
 
     def receive(self, kind: str, path: str) -> tuple[str, str]:
-        """Return the real path and the project of `path`, the first path without an answer.
+        """Receive the next answer, and return the real path and the project of `path`.
 
-        Raises NoAnswerError if the path leads to a place that does not respond.
+        Answers come in the order of the request, so `path` must be the first path of the request
+        that has no answer yet. Raises NoAnswerError if the path leads to a directory that does not
+        respond.
         """
         child = self._child
         if child is None:
@@ -105,14 +128,14 @@ class Helper:
         return child.receive(self._limits[LOCAL])
 
     def end(self) -> None:
-        """End the child, unless it is late."""
+        """End the current child process. Late child processes are left running."""
         if self._child is not None:
             self._end(self._child)
             self._child = None
         self._ended = [child for child in self._ended if not child.reap()]
 
     def close(self) -> None:
-        """Kill all children."""
+        """Kill all child processes, including late ones."""
         self.end()
         for child, _ in self._late.values():
             child.end()
@@ -130,10 +153,10 @@ class Helper:
         return child
 
     def _leave(self, child: "FolderProcess | OtherProcess", place: str) -> str:
-        """Abandon a late child, and return the place that is forbidden until it continues.
+        """Abandon a late child that accesses the path `place`, and return the path to forbid.
 
-        This is the mount point of the file system. It is only `place` itself on a local file
-        system, which may merely be slow.
+        The returned path is the mount point of the file system. If the file system is local or
+        unknown, the returned path is `place`, because a local file system may merely be slow.
         """
         mount = self._remote_mount(place)
         if mount is None:

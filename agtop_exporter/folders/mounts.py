@@ -1,6 +1,7 @@
 """Reads the mounted file systems, and determines which of them may stop responding.
 
-Format: /proc/self/mountinfo, proc_pid_mountinfo(5). Reading it never waits for a file system.
+The source is /proc/self/mountinfo. The manual page proc_pid_mountinfo(5) describes its format.
+Reading this file never waits for a file system.
 """
 
 import os
@@ -39,19 +40,19 @@ class Mount(NamedTuple):
 
 
 class MountTable:
-    """The mounts that are visible to this process, in the order in which they were mounted.
+    """Reads the mounts that are visible to this process, in the order of mounting.
 
-    The table is empty on a system without mountinfo. No file system then counts as local.
+    On a system without mountinfo, the table is empty, and no file system counts as local.
     """
 
     def __init__(self, path: str = MOUNTINFO) -> None:
-        """Set the path. The file is opened at the first call of `mounts`."""
+        """Set the path of the mountinfo file. The first call of `mounts` opens the file."""
         self._path = path
         self._mounts: tuple[Mount, ...] | None = None
         self._changed: Callable[[], bool] = lambda: False
 
     def mounts(self) -> tuple[Mount, ...]:
-        """Return the mounts. The object is the same as before if no mount has changed."""
+        """Return the mounts. If no mount has changed, the same tuple object is returned again."""
         if self._mounts is None:
             self._mounts = self._opened()
         elif self._changed():
@@ -82,7 +83,7 @@ def _has_event(poll: "select.poll") -> bool:
 
 
 def parse(text: bytes) -> tuple[Mount, ...]:
-    """Return the mounts of a mountinfo file. Lines with another format are skipped."""
+    """Return the mounts in the text of a mountinfo file. Lines with another format are skipped."""
     mounts = []
     for line in text.splitlines():
         fields = line.split(b" ")
@@ -94,9 +95,10 @@ def parse(text: bytes) -> tuple[Mount, ...]:
 
 
 def mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
-    """Return the mount of an absolute path without symbolic links; None if unknown.
+    """Return the mount that contains `path`; None if unknown.
 
-    If several file systems are mounted at one point, the last one hides the others.
+    `path` must be absolute and must not contain symbolic links. If several file systems are mounted
+    at the same mount point, the last of them is returned, because only its files are visible.
     """
     found = None
     for mount in mounts:

@@ -1,8 +1,10 @@
 """Starts the child process that reads directories, and exchanges lines with it.
 
-`multiprocessing` is not used, because it waits for its children at exit, and a process inside a
-call of a hung file system cannot be killed. The child has only its own three files open. A program
-that reads the exporter's output therefore does not wait for the end of the child.
+`multiprocessing` is not used, because it waits for its child processes at exit. A child process
+inside a call of a hung file system cannot be killed, so the exporter would not exit.
+
+The child process does not inherit the standard output of the exporter. A program that reads this
+output therefore does not wait for the end of the child process.
 """
 
 import fcntl
@@ -25,7 +27,7 @@ PLACE_FILE = "agtop-exporter-place"  # part of its name in /proc/<pid>/fd
 
 
 def command() -> tuple[str, ...]:
-    """Return the command of the child. The options ignore user settings, so Python starts fast."""
+    """Return the command of the child. With its options, Python skips user settings."""
     packages = str(Path(agtop_exporter.__file__).parent.parent)
     path = f"import sys; sys.path.insert(0, {packages!r})"
     code = f"{path}; from agtop_exporter.folders.child import main; main()"
@@ -35,8 +37,8 @@ def command() -> tuple[str, ...]:
 class FolderProcess:
     """A child process that answers one request at a time.
 
-    Methods raise OSError if the child cannot be started or written to, TimeoutError if it is late,
-    and EOFError if it has ended.
+    The methods raise OSError if the child cannot be started or written to, TimeoutError if the
+    child does not answer within the time limit, and EOFError if the child has ended.
     """
 
     is_own = True
@@ -90,19 +92,19 @@ class FolderProcess:
         return message
 
     def place(self) -> str:
-        """Return the path that the child accesses."""
+        """Return the path that the child is accessing; "" if it is accessing none."""
         return _place(self._place)
 
     def continues(self) -> bool:
-        """Return whether a late child has written something since, or has ended."""
+        """Return whether a child that did not answer in time has answered since, or has ended."""
         return bool(self._poll.poll(0))
 
     def end(self) -> None:
-        """Kill the child without waiting for its end, which a hung file system delays."""
+        """Kill the child. Do not wait for its end, because a hung file system delays the end."""
         self._finalize()
 
     def reap(self) -> bool:
-        """Return whether the child has ended. If so, it is removed from the process table."""
+        """Return whether the child has ended. An ended child is removed from the process table."""
         try:
             return os.waitpid(self._pid, os.WNOHANG)[0] != 0
         except ChildProcessError:
@@ -110,7 +112,7 @@ class FolderProcess:
 
 
 class OtherProcess:
-    """A child process that another exporter or an earlier exporter has started."""
+    """A child process of another exporter. The other exporter may have ended."""
 
     is_own = False
 
@@ -119,7 +121,10 @@ class OtherProcess:
         self._pid = pid
 
     def place(self, *, since_seconds: float) -> str:
-        """Return the path that it has accessed for at least `since_seconds`; "" if none."""
+        """Return the path that the process has been accessing for at least `since_seconds`.
+
+        The result is "" if there is no such path, or if no exporter has started the process.
+        """
         path = f"/proc/{self._pid}/fd/2"
         try:
             if PLACE_FILE not in os.readlink(path):  # noqa: PTH115 - of every process
@@ -134,22 +139,23 @@ class OtherProcess:
             os.close(descriptor)
 
     def continues(self) -> bool:
-        """Return whether the process has left its place or has ended."""
+        """Return whether the process is no longer accessing a path, or has ended."""
         return not self.place(since_seconds=0)
 
     def end(self) -> None:
         """Do nothing: the exporter that started the process ends it."""
 
     def reap(self) -> bool:
-        """Return True: the exporter that started the process removes it."""
+        """Return True, because this exporter does not have to wait for the end of the process."""
         return True
 
 
 def hung_processes(seconds: float) -> Iterator[tuple[OtherProcess, str]]:
-    """Yield the child processes of other exporters that hang, each with the path that it accesses.
+    """Yield each hung child process of another exporter, with the path that the process accesses.
 
-    A process hangs if it has accessed the same path for `seconds`. A process that cannot be killed
-    outlives its exporter. Without this check, every start would leave another process.
+    A process hangs if it has been accessing the same path for `seconds`. A hung process may outlive
+    its exporter, because a hung process cannot be killed. A new exporter must not access the same
+    path, because otherwise every start of an exporter would add another hung process.
     """
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
@@ -166,7 +172,7 @@ def _place(descriptor: int) -> str:
 
 
 def _above_streams(descriptor: int) -> int:
-    """Replace a descriptor by one above 2, so that it is never that of a standard stream."""
+    """Replace a descriptor by a number above 2, because 0 to 2 are the standard streams."""
     above = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(descriptor)
     return above

@@ -1,6 +1,6 @@
-"""Resolves the symbolic links of a path step by step, and reports each step.
+"""Resolves the symbolic links of a path component by component, and reports each component.
 
-`os.path.realpath` returns the same result, but does not show at which step a call hangs.
+`os.path.realpath` returns the same result, but does not show at which component a call hangs.
 """
 
 import os
@@ -11,18 +11,18 @@ MAX_PATH = 4096  # limit of system calls for the length of a path, in bytes
 
 
 class Walker:
-    """Resolves paths. Each component of a path is read once, even if several paths share it."""
+    """Resolves paths. A component that several paths have in common is read only once."""
 
     def __init__(self, enter: Callable[[str], object]) -> None:
-        """Set the function that is called with every path before it is read.
+        """Set the function `enter`, which is called with every path before the path is read.
 
-        An exception of `enter` is passed on to the caller.
+        An exception that `enter` raises is not caught.
         """
         self._enter = enter
         self._targets: dict[str, str] = {}  # path -> target; "" if the path is no symbolic link
 
     def real(self, path: str) -> str:
-        """Return a path without symbolic links, `.` and `..`. Components need not exist.
+        """Return `path` with all symbolic links, `.` and `..` resolved. Components need not exist.
 
         A path that is relative, or longer than MAX_PATH, is returned unchanged.
         """

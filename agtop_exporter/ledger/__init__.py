@@ -1,7 +1,8 @@
-"""Turns usage events into totals that count each event once and never decrease.
+"""The ledger turns usage events into totals. Totals count each event once and never decrease.
 
-Each refresh commits its cursors, event keys, sessions and totals in one transaction, so a crash
-loses or repeats nothing. Nothing here reads a transcript, a price table or the clock.
+Each refresh commits cursors, event keys, sessions and totals in one transaction. A crash therefore
+loses no event and counts no event twice. No module of this package reads a transcript, a price
+table or the clock.
 """
 
 from agtop_exporter.ledger.ledger import Ledger

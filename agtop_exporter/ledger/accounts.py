@@ -1,7 +1,7 @@
-"""Counts usage once that two sources record under different keys, by running totals.
+"""Counts usage only once if two sources record the usage under different event keys.
 
 A running total (`UsageEvent.running_total`) is the usage that one source has recorded so far for a
-session and model. The counted sum is the larger one of the two sources.
+session and model. The counted usage is the larger running total of the two sources.
 """
 
 import msgspec
@@ -11,13 +11,13 @@ from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.model import NO_TOKENS, NO_USAGE, UNKNOWN_TOTAL, TokenCounts
 
 RunningTotal = tuple[int, TokenCounts]
-"""(requests, tokens) that a source has recorded so far for a session and model."""
+"""(requests, tokens) that one source has recorded so far for a session and model."""
 
 
 class Accounts:
-    """Compares running totals with the counted sums of their sessions and models.
+    """Compares the running total of an event with the counted usage of its session and model.
 
-    Before a batch starts, all earlier changes must be applied to the sessions.
+    One object serves one batch. The caller must first add all pending changes to the sessions.
     """
 
     def __init__(self, state: LedgerState) -> None:
@@ -25,10 +25,11 @@ class Accounts:
         self._sums: dict[tuple[int, str], RunningTotal] = {}  # by session and model
 
     def lacking(self, entry: Entry, before: Entry | None, total: RunningTotal) -> Entry:
-        """Return the part of an event that is missing in the sums of its session and model.
+        """Return the part of an event that is not yet counted for its session and model.
 
-        `before` is the stored event if a record of it was counted earlier; then nothing is missing.
-        A part of an event has no cost yet.
+        `before` is the stored event if another record of the same event was counted earlier. The
+        result then has the numbers of `before`, so that nothing is added. `total` is the running
+        total of the event. If the result is only a part of the event, it has no cost yet.
         """
         if before is not None:
             return _as_counted(entry, before)
@@ -52,7 +53,7 @@ class Accounts:
         return self._sums[place]
 
     def replace(self, before: Entry | None, after: Entry) -> None:
-        """Update the sums after the stored event `before` was replaced by `after`."""
+        """Update the counted usage after `after` replaced `before` (None for a new event)."""
         if before is not None:
             requests, tokens = self._sums_of(before)
             place = before.session, before.model

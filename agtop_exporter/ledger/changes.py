@@ -1,4 +1,4 @@
-"""Collects differences of usage and counts before they are applied to sessions and totals."""
+"""`Changes` collects differences of usage and counts until they are added to sums and totals."""
 
 from collections import Counter
 
@@ -9,15 +9,19 @@ Place = tuple[int, str, int]  # session, model, hour
 
 
 class Changes:
-    """Pending differences of usage and counts, by session and further keys."""
+    """Differences of usage and counts that are not yet added to the sums of sessions and totals.
+
+    `usage` is by session, model and hour. `counts` is by session, kind of count and tool name.
+    `billed` is the billed amount minus the cost, by session and model.
+    """
 
     def __init__(self) -> None:
         self.usage: dict[Place, ModelUsage] = {}
         self.counts: Counter[tuple[int, str, str]] = Counter()
-        self.billed: Counter[tuple[int, str]] = Counter()  # above the cost, by session and model
+        self.billed: Counter[tuple[int, str]] = Counter()  # picodollars
 
     def add(self, entry: Entry) -> None:
-        """Add the figures of an event."""
+        """Add the usage and the counts of an event."""
         if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) + _usage(entry)
@@ -25,14 +29,14 @@ class Changes:
         self._count(entry, 1)
 
     def add_changes(self, other: "Changes") -> None:
-        """Add all differences of another object."""
+        """Add all differences of another `Changes` object."""
         for place, usage in other.usage.items():
             self.usage[place] = self.usage.get(place, ModelUsage()) + usage
         self.counts.update(other.counts)
         self.billed.update(other.billed)
 
     def take(self, entry: Entry) -> None:
-        """Subtract the figures of an event."""
+        """Subtract the usage and the counts of an event."""
         if entry.is_billed or _has_tokens(entry):
             place = _place(entry)
             self.usage[place] = self.usage.get(place, ModelUsage()) - _usage(entry)
@@ -40,7 +44,7 @@ class Changes:
         self._count(entry, -1)
 
     def net(self) -> "Changes":
-        """Return the differences without those that are zero."""
+        """Return the same differences, but without usage differences that are zero."""
         net = Changes()
         net.usage = {place: usage for place, usage in self.usage.items() if usage != NO_USAGE}
         net.counts, net.billed = self.counts, self.billed
@@ -58,7 +62,7 @@ class Changes:
 
 
 def _has_tokens(entry: Entry) -> bool:
-    """Return whether an event has tokens; an event can have tokens without a request."""
+    """Return whether an event has tokens. An event can have tokens without a request."""
     return entry.tokens is not NO_TOKENS and entry.tokens != NO_TOKENS
 
 

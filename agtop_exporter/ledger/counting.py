@@ -1,4 +1,4 @@
-"""Brings usage events into the sums of sessions, hours and totals: each event once."""
+"""Adds each usage event once to the sums of sessions, to the sums of hours and to the totals."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from agtop_exporter.model import NO_USAGE, Batch, Cost, ModelUsage, SessionState
 
 
 def count(state: LedgerState, batch: Batch, price: Price) -> int:
-    """Count the events of a batch; return how many were refused because a figure is negative.
+    """Count the events of a batch. Return how many events were refused for a negative number.
 
-    Raises DamagedError before anything has changed.
+    Raises DamagedError if a part of the ledger file cannot be read. Nothing has changed then.
     """
     if any(event.running_total for event in batch.events):
         apply(state)  # the sums of the sessions are compared with the running totals
@@ -30,12 +30,12 @@ def count(state: LedgerState, batch: Batch, price: Price) -> int:
 
 
 def restore(state: LedgerState, batch: Batch, price: Price) -> None:
-    """Remember the events of a batch that has been counted before. Raises DamagedError."""
+    """Store lost events again, from a batch that was counted before. Raises DamagedError."""
     merging, entries = _start(state, batch, price)
     for key, entry, total in entries:
         if total is None:
             merging.restore(key, entry)
-        else:  # the sums have what was counted of it
+        else:  # adds only usage that the sums do not have
             merging.add(key, entry, price, total)
     merging.finish()
 
@@ -43,7 +43,11 @@ def restore(state: LedgerState, batch: Batch, price: Price) -> None:
 def _start(
     state: LedgerState, batch: Batch, price: Price
 ) -> tuple[Merging, list[tuple[bytes, Entry, RunningTotal | None]]]:
-    """Look up the events of a batch, and price them; those with a negative figure are left out."""
+    """Look up the stored events and the prices for the events of a batch.
+
+    Returns a `Merging` and a list of (key, event, running total). Events with a negative number are
+    left out of the list.
+    """
     events = [event for event in batch.events if event.least >= 0]
     keys = state.store.keys(event_keys(batch.agent, events))
     merging = Merging(state, keys, _other_keys(state, batch.agent, events, keys))
@@ -56,14 +60,18 @@ def _start(
 
 
 def event_keys(agent: str, events: Sequence[UsageEvent]) -> list[bytes]:
-    """Return the names of events, unique over all agents."""
+    """Return names for the events of an agent. A name is unique over the events of all agents."""
     return _names(agent, [event.key for event in events])
 
 
 def _other_keys(
     state: LedgerState, agent: str, events: Sequence[UsageEvent], keys: Sequence[bytes]
 ) -> dict[bytes, list[bytes]]:
-    """Return the other keys of the events that have some, by their keys."""
+    """Return the stored form of the `other_keys` of events, by the stored key of the event.
+
+    `keys` are the stored keys of `events` in the same order. Events without other keys are left
+    out.
+    """
     return {
         key: state.store.keys(_names(agent, event.other_keys))
         for key, event in zip(keys, events, strict=True)
@@ -77,7 +85,7 @@ def _names(agent: str, keys: Sequence[str]) -> list[bytes]:
 
 
 def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
-    """Return an event as the ledger remembers it; `session` is the number of the session."""
+    """Return an event in the form that the ledger stores. `session` is its session's number."""
     return Entry(
         session,
         event.copied,
@@ -99,9 +107,9 @@ def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
 
 
 def reprice(state: LedgerState, price: Price) -> int:
-    """Price what no price was known for; return how many events now have one.
+    """Calculate the cost of events without a known price. Return how many have a price now.
 
-    Raises DamagedError before anything has changed.
+    Raises DamagedError if a part of the ledger file cannot be read. Nothing has changed then.
     """
     priced = 0
     for key, entry in state.store.unpriced().items():
@@ -116,7 +124,10 @@ def reprice(state: LedgerState, price: Price) -> int:
 
 
 def apply(state: LedgerState) -> None:
-    """Bring the changes into the sums of sessions, hours and totals."""
+    """Add all pending changes to the sums of sessions and hours, and to the totals.
+
+    The changes in `state.adopted` are not added to the totals.
+    """
     changes, state.changes = state.changes.net(), Changes()
     adopted, state.adopted = state.adopted.net(), Changes()
     _apply_to_sessions(state, adopted)
@@ -130,7 +141,7 @@ def _apply_to_sessions(state: LedgerState, changes: Changes) -> None:
         record = state.sessions.change(session)
         record.models[model] = (record.models.get(model, ModelUsage()) + usage).bounded()
         if record.models[model] == NO_USAGE:
-            del record.models[model]  # another session has a better claim to all of it
+            del record.models[model]  # all usage of the model was moved away
         state.store.add_hourly(place, hourly_sums(usage))
     for (session, model), amount in changes.billed.items():
         if amount:
@@ -156,7 +167,10 @@ def _add_count(record: SessionState, kind: str, name: str, number: int) -> None:
 
 
 def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
-    """Add what all sessions gained or lost together: an event that only moves adds nothing."""
+    """Add the changes to the totals, after a sum over all sessions with the same labels.
+
+    An event that only moves between two such sessions therefore adds nothing.
+    """
     by_model: dict[tuple[str, str], ModelUsage] = {}
     by_project: dict[tuple[str, str], list[int]] = {}
     billed: Counter[tuple[str, str]] = Counter()
@@ -185,6 +199,6 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
 
 
 def hourly_sums(usage: ModelUsage) -> tuple[int, ...]:
-    """Return the sums of a row of `hourly`, in the order of its columns."""
+    """Return the numbers of `usage` in the order of the sum columns of the table `hourly`."""
     cost = usage.cost
     return (usage.requests, *astuple(usage.tokens), cost.total, cost.unpriced_tokens)

@@ -1,7 +1,7 @@
 """The SQLite file of a ledger: locking, migration and repair.
 
-One process holds the lock and writes. Other processes may read. A file of an older version or with
-damaged pages is replaced by a new file with all its readable rows.
+One process holds the lock and writes. Other processes may read. A file that has an older schema
+version or damaged pages is replaced by a new file with all readable rows of the old file.
 """
 
 import os
@@ -27,18 +27,19 @@ from agtop_exporter.ledger.salvage import is_damage, is_intact
 
 
 class NewerSchemaError(sqlite3.OperationalError):
-    """The file was written by a later version of this program."""
+    """The ledger file was written by a later version of this program."""
 
 
 class LedgerFile:
     """The ledger file of one state directory.
 
-    `database` is the open connection, or None. `writable` is whether this process may write. After
-    a repair, `repaired` is a message about it, and `incomplete` has the tables with missing rows.
+    `database` is the open connection, or None. `writable` is True if this process may write. After
+    a repair, `repaired` is a message about the repair. `incomplete` has the names of the tables
+    that lost rows in the repair.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Set the path; `open_for_writing` and `open_for_reading` open the file."""
+        """Set the path. The file is not opened before `open_for_writing` or `open_for_reading`."""
         self.path = directory / FILE_NAME
         self.database: sqlite3.Connection | None = None
         self.writable = False
@@ -52,8 +53,8 @@ class LedgerFile:
     def open_for_writing(self) -> None:
         """Acquire the lock, then create, migrate or repair the file.
 
-        Raises AgtopError if another process holds the lock, and OSError or sqlite3.Error if the
-        file cannot be written now. After an error nothing is open.
+        Raises AgtopError if another process holds the lock. Raises OSError or sqlite3.Error if the
+        file cannot be written now. After an error, the file is closed and the lock is released.
         """
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ class LedgerFile:
             raise
 
     def _make_current(self) -> None:
-        """Create the tables of a new file; replace an old or damaged file."""
+        """Create the tables of a new file. Replace a file that is damaged or has an old schema."""
         try:
             database = self._connect(self.path, "rw")
             version = known_version(database)
@@ -98,7 +99,11 @@ class LedgerFile:
         self.writable = True
 
     def open_for_reading(self) -> None:
-        """Open one consistent view of the file, if it exists. Raises OSError or sqlite3.Error."""
+        """Open the file for reading, if the file exists.
+
+        One transaction stays open, so that all reads see the same data. Raises OSError or
+        sqlite3.Error.
+        """
         if not self.path.exists():
             return
         try:
@@ -123,8 +128,9 @@ class LedgerFile:
             raise
 
     def read_intact_rows(self) -> None:
-        """Copy the readable rows of an old or damaged file into memory. The file does not change.
+        """Copy the readable rows of an old or damaged file into a database in memory.
 
+        `database` is then the connection to the database in memory. The file does not change.
         Raises OSError or sqlite3.Error.
         """
         memory = connect(":memory:")
@@ -135,9 +141,10 @@ class LedgerFile:
     # --- replacing ------------------------------------------------------------------------------
 
     def repair(self, damage: str) -> None:
-        """Replace the file by one with its readable rows; keep the damaged file under another name.
+        """Replace the damaged file by a new file with all readable rows.
 
-        Raises OSError or sqlite3.Error if the new file cannot be written; nothing has changed then.
+        The damaged file gets another name. `damage` is a text for the message in `repaired`. Raises
+        OSError or sqlite3.Error if the new file cannot be written. Nothing has changed then.
         """
         aside = self._replace(keep_as="damaged")
         missing = ", ".join(sorted(self.incomplete)) or "none"
@@ -148,9 +155,10 @@ class LedgerFile:
         self._start_writing()
 
     def recreate(self) -> None:
-        """Write a removed or replaced file again from the open connection.
+        """Write the file again after another program removed or replaced it.
 
-        Raises AgtopError, OSError or sqlite3.Error if that is not possible now.
+        The rows come from the open connection. Raises AgtopError, OSError or sqlite3.Error if the
+        file cannot be written now.
         """
         if self.database is None:
             raise sqlite3.OperationalError("it is not open")
@@ -173,7 +181,7 @@ class LedgerFile:
         return finish(self.path, keep_as)
 
     def _fill(self, target: sqlite3.Connection) -> None:
-        """Write the readable rows of the file into an empty database."""
+        """Copy the readable rows of the file into the empty database `target`."""
         self.incomplete = set()
         self._disconnect()
         with transaction(target), readable(self.path) as source:
@@ -203,7 +211,10 @@ class LedgerFile:
 
 
 def known_version(database: sqlite3.Connection) -> int:
-    """Return the schema version of a database. Raises NewerSchemaError."""
+    """Return the schema version of a database.
+
+    Raises NewerSchemaError if the version is later than SCHEMA_VERSION.
+    """
     version = schema.version_of(database)
     if version > schema.SCHEMA_VERSION:
         raise NewerSchemaError(
@@ -213,7 +224,7 @@ def known_version(database: sqlite3.Connection) -> int:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Return (device, inode) of the file at a path; (0, 0) if there is none."""
+    """Return (device, inode) of the file at a path; (0, 0) if the file does not exist."""
     try:
         status = path.stat()
     except OSError:

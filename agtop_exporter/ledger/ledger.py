@@ -1,4 +1,4 @@
-"""The ledger: totals, sessions and cursors in memory, stored in a SQLite file."""
+"""`Ledger`: totals, sessions and cursors in memory, which are stored in a SQLite file."""
 
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -14,14 +14,14 @@ from agtop_exporter.ledger.stored import DamagedError
 from agtop_exporter.ledger.view import LedgerView
 from agtop_exporter.model import Batch, Cursor, ParseError, Series, hour_of
 
-CHECKPOINT_EVENTS = 2_000  # so few that writing them delays no scrape and takes little memory
+CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
 CHANGES_MAX = 100  # number of pending changes that are applied together
 
 T = TypeVar("T")
 
 
 class Ledger(LedgerView):
-    """The totals, sessions and cursors. All changes of them go through this class."""
+    """The totals, sessions and cursors of the program. All changes go through `Ledger`."""
 
     def __init__(
         self,
@@ -30,9 +30,11 @@ class Ledger(LedgerView):
         read_only: bool = False,
         covered: Collection[str] = (),
     ) -> None:
-        """Open the ledger of a state directory, or one in memory. See `cover` for `covered`.
+        """Open the ledger in a state directory. Without a directory, the ledger is only in memory.
 
-        Raises AgtopError where another daemon writes to the same directory.
+        If `read_only` is set, the file is never written. `covered` are the agents whose usage the
+        user's plan covers, see `cover`. Raises AgtopError if another daemon writes to the same
+        directory.
         """
         self._repairs: list[str] = []
         self._recovered: dict[str, bytes] = {}
@@ -40,7 +42,7 @@ class Ledger(LedgerView):
         self._state = self._loaded(Store(directory, read_only=read_only))
 
     def _loaded(self, store: Store) -> LedgerState:
-        """Load the stored rows; repair damaged ones as far as possible."""
+        """Load the rows of a store into memory. Repair damaged rows as far as possible."""
         incomplete = set(store.file.incomplete) if store.file else set()
         state = LedgerState(store, self._covered)
         try:
@@ -63,12 +65,12 @@ class Ledger(LedgerView):
         self._state.store.close()
 
     def take_repairs(self) -> list[str]:
-        """Return messages about repairs since the last call."""
+        """Return the messages about repairs that were made since the last call."""
         repairs, self._repairs = self._repairs, []
         return repairs
 
     def take_recovered(self) -> dict[str, bytes]:
-        """Return stored metadata that became readable since the last call."""
+        """Return the stored metadata that became readable since the last call, by name."""
         recovered, self._recovered = self._recovered, {}
         return recovered
 
@@ -81,11 +83,12 @@ class Ledger(LedgerView):
         price: Price,
         project: Callable[[str], str],
     ) -> tuple[ParseError, ...]:
-        """Record one batch. `project` returns the project name of a working directory.
+        """Count the events of one batch, update its sessions and store its cursor.
 
-        Returns the parse errors of the batch, and one for its rejected events. If an exception is
-        raised, nothing of the batch is counted and the cursor is unchanged. The batch can then be
-        read and recorded again.
+        `price` returns the cost of an event. `project` returns the project name of a working
+        directory. Returns the parse errors of the batch, and one parse error for all events that
+        were rejected because of a negative number. If an exception is raised, no event of the batch
+        is counted and the cursor is unchanged. The batch can then be read and recorded again.
         """
         state, agent = self._state, batch.agent
         for update in batch.sessions:
@@ -114,15 +117,18 @@ class Ledger(LedgerView):
         return errors
 
     def forget_future_limits(self, now: float) -> None:
-        """Drop rate limits from the distant future, which would hide all later ones."""
+        """Delete rate limits that were recorded long after `now` (unix seconds) by a wrong clock.
+
+        Such a record would hide all later records of the same window.
+        """
         self._state.forget_future_limits(now)
 
     def add(self, series: Series, amount: float) -> None:
-        """Increase a total. A negative amount is ignored, because totals never decrease."""
+        """Add to the total of a series. Ignore a negative amount, because totals never decrease."""
         self._state.totals.add(series, amount)
 
     def remember(self, name: str, data: bytes) -> None:
-        """Store a value of another module under a name."""
+        """Store metadata: a value of another module, under a name."""
         self._state.remember(name, data)
 
     def cursor(self, agent: str, path: str) -> Cursor:
@@ -137,21 +143,21 @@ class Ledger(LedgerView):
         self._state.set_cursor(agent, path, cursor)
 
     def forget_cursor(self, agent: str, path: str) -> None:
-        """Delete the cursor of a removed file. Its usage stays counted."""
+        """Delete the cursor of a removed file. The usage in the file stays counted."""
         self._state.forget_cursor(agent, path)
 
     def lacks_project(self, agent: str, session_id: str) -> bool:
-        """Return whether the project of a session is still unknown."""
+        """Return whether the project of a session is unknown. A session may be unknown itself."""
         record = self._state.sessions.get((agent, session_id))
         return record is None or not record.project
 
     def forget_titles(self, agent: str, paths: Collection[str]) -> None:
-        """Delete the titles of sessions whose transcripts were removed."""
+        """Delete the titles of an agent's sessions whose transcripts (`paths`) were removed."""
         if self._state.sessions.forget_titles(agent, set(paths)):
             self._state.store.erases = True
 
     def keep_titles(self, *, wanted: bool) -> None:
-        """Set whether titles are stored. If not, stored titles are erased."""
+        """Set whether session titles are stored on disk. If not, erase the stored titles."""
         state = self._state
         if state.store_titles and not wanted:
             titled = (record for record in state.sessions.values() if record.facts.title)
@@ -160,34 +166,41 @@ class Ledger(LedgerView):
         state.store_titles = wanted
 
     def cover(self, agents: Collection[str]) -> None:
-        """Say of which agents the user's plan covers the usage: nothing is billed for it."""
+        """Set the agents whose usage the user's plan covers.
+
+        Nothing is added to the billed totals of these agents.
+        """
         self._state.covered = self._covered = frozenset(agents)
 
     def reprice(self, price: Price) -> int:
-        """Price the events that had no known price; return how many have a price now."""
+        """Calculate the cost of events without a known price. Return how many have a price now."""
         return self._with_repair(lambda: counting.reprice(self._state, price))
 
     def reprice_step(self, price: Price, prices: str) -> bool:
-        """Give some counted events the prices called `prices`; return whether more are left.
+        """Apply the current prices to some counted events. Return whether more events are left.
 
-        Sessions and hours change. Totals do not, and `corrections` has the difference.
+        `prices` identifies the current price tables. The costs of sessions and hours change. Totals
+        do not change: `corrections` has the difference.
         """
         counting.apply(self._state)
         return self._with_repair(lambda: repricing.reprice_step(self._state, price, prices))
 
     def assume_priced(self, prices: str) -> None:
-        """Say that all events of a new ledger will be counted with the prices called `prices`."""
+        """Store that all events of a new ledger have the prices of the current price tables.
+
+        `prices` identifies these tables. `reprice_step` then has nothing to do.
+        """
         self.remember(repricing.PRICED_WITH, prices.encode())
 
     @property
     def corrections(self) -> dict[str, int]:
-        """By agent, what the sessions cost more than the totals say, in picodollars."""
+        """The cost of the sessions minus the cost in the totals, in picodollars by agent."""
         return repricing.corrections(self._state.metadata)
 
     def cost_since(self, start: float) -> dict[tuple[str, str], int]:
-        """Return the list price in picodollars by agent and project, since a time.
+        """Return the cost of all usage since a time (unix seconds), by (agent, project).
 
-        The hour of the time is included.
+        Costs are list prices in picodollars. The whole hour that contains `start` is included.
         """
         state = self._state
         counting.apply(state)
@@ -200,36 +213,40 @@ class Ledger(LedgerView):
         return costs
 
     def roll_up(self, before: float) -> bool:
-        """Store data from before a time in less detail; return whether more is left to do.
+        """Store data from before a time (unix seconds) in less detail. Return whether data is left.
 
-        Sums do not change, and old events are still recognized.
+        Sums do not change. Another record of an old event still adds nothing.
         """
         return self._with_repair(lambda: self._state.store.roll_up(before))
 
     # --- committing -----------------------------------------------------------------------------
 
     def commit(self) -> dict[Key, bytes]:
-        """Write all changes of a refresh; return the changed sessions as `take_changed` does."""
+        """Write all changes of a refresh to disk. Return the result of `take_changed`."""
         self.checkpoint()
         return self.take_changed()
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the sessions that changed since the last call, with their earlier states.
+        """Return the earlier state of each session that changed since the last call.
 
-        `unpacked` decodes a state. The state of a new session is empty.
+        The keys are (agent, session id). `unpacked` decodes a state. The state of a new session is
+        empty.
         """
         counting.apply(self._state)
         self._state.sessions.keep_floors()
         return self._state.sessions.take_changed()
 
     def pack(self, keep: Iterable[Key] = ()) -> None:
-        """Pack sessions to save memory, except those in `keep` and the recently changed ones."""
+        """Encode sessions in memory as bytes to save memory.
+
+        Sessions in `keep` and sessions that changed since the last call stay decoded.
+        """
         self._state.sessions.pack(keep)
 
     def checkpoint(self) -> None:
         """Write all changes to disk.
 
-        If that fails, `warning` has the reason, and the changes stay in memory for the next
+        If writing fails, `warning` has the reason. The changes then stay in memory for the next
         attempt.
         """
         counting.apply(self._state)
@@ -240,13 +257,16 @@ class Ledger(LedgerView):
 
     @property
     def needs_checkpoint(self) -> bool:
-        """Whether the changes in memory should be written before the end of the refresh."""
+        """Whether so many events are only in memory that `checkpoint` should write them now."""
         return self._state.store.waiting_events() >= CHECKPOINT_EVENTS
 
     # --- damage ---------------------------------------------------------------------------------
 
     def _reopen(self) -> None:
-        """Open a file that could not be written before, and merge the changes in memory into it."""
+        """Try to open a ledger file that could not be written before.
+
+        If the file can be written now, add the changes in memory to the file.
+        """
         state = self._state
         file = state.store.reopened()
         if file is None:
@@ -267,7 +287,7 @@ class Ledger(LedgerView):
         self._state = stored
 
     def _with_repair(self, action: Callable[[], T]) -> T:
-        """Run an action; if the file is damaged, repair it and run the action again."""
+        """Run an action. If it raises DamagedError, repair the file and run the action again."""
         try:
             return action()
         except DamagedError as error:
@@ -286,14 +306,15 @@ class Ledger(LedgerView):
 
     @property
     def files_to_restore(self) -> list[tuple[str, str]]:
-        """The (agent, path) of files that must be read again from the start for `restore`."""
+        """(agent, path) of each file that must be read again from its start, for `restore`."""
         return sorted(self._state.to_restore)
 
     def restore(self, batch: Batch, *, price: Price) -> bool:
-        """Store the keys of events that were counted before the ledger was damaged.
+        """Store again the events of a transcript whose stored events were lost by damage.
 
-        `batch` is the result of reading the file again from its start. Returns False if the file
-        has grown since it was counted. It must then be read up to its end first.
+        `batch` is the result of reading the transcript again from its start. Returns False, and
+        stores nothing, if the transcript has changed since its cursor was stored. The new records
+        must then be recorded first.
         """
         state = self._state
         counted = self.cursor(batch.agent, batch.path)
@@ -306,6 +327,6 @@ class Ledger(LedgerView):
         return True
 
     def end_restoring(self) -> None:
-        """Mark the restoration as finished if no file is left."""
+        """Mark the restoration of lost events as finished if `files_to_restore` is empty."""
         if not self._state.to_restore and self._state.metadata.get(RESTORING):
             self._state.remember(RESTORING, b"")

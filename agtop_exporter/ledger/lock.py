@@ -11,14 +11,15 @@ class Lock:
     """An advisory lock on a file, held until `release` or the end of the process."""
 
     def __init__(self, path: Path) -> None:
-        """Prepare the lock of the file at `path`; nothing is opened yet."""
+        """Set the path of the lock file. The file is not opened yet."""
         self._path = path
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Acquire the lock, unless this process holds it already.
+        """Acquire the lock, unless this process holds the lock already.
 
-        Raises AgtopError if another process holds it, OSError if the file cannot be created.
+        Raises AgtopError if another process holds the lock. Raises OSError if the lock file cannot
+        be created.
         """
         if self.is_held():
             return
@@ -38,7 +39,7 @@ class Lock:
         self._descriptor = descriptor
 
     def is_held(self) -> bool:
-        """Return whether this process holds the lock and the file has not been replaced."""
+        """Return whether this process holds the lock and the lock file has not been replaced."""
         if self._descriptor is None:
             return False
         try:

@@ -1,4 +1,4 @@
-"""Merges events with the stored records of the same events, and prices them."""
+"""Merges each new event with the stored event of the same key, and calculates its cost."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,17 +14,18 @@ from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.model import Cost, UsageEvent
 
 Price = Callable[[UsageEvent], Cost | None]
-"""What a response cost, or None where no price is known."""
+"""A function that returns the cost of an event, or None if its price is not known."""
 
 NO_KEYS: Mapping[bytes, Sequence[bytes]] = MappingProxyType({})
 
-SAME_EVENT_SECONDS = 600.0  # a response takes less from its first line to its last
+SAME_EVENT_SECONDS = 600.0  # the records of one response are closer in time
 
 
 class Merging:
-    """Merges events into what is known of them; nothing has changed before `finish`.
+    """Merges the events of one batch with the stored events.
 
-    So an exception in the middle of a batch counts none of it.
+    Nothing changes in the ledger before `finish`. After an exception in the middle of a batch, no
+    event of the batch is therefore counted.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class Merging:
         keys: Sequence[bytes],
         other_keys: Mapping[bytes, Sequence[bytes]] = NO_KEYS,
     ) -> None:
-        """Look up the events with these keys. Raises DamagedError.
+        """Look up the stored events with these keys. Raises DamagedError.
 
-        `other_keys` has more keys under which some of them may have been counted.
+        `other_keys` maps the key of an event to further keys under which the same event may have
+        been counted.
         """
         self._state = state
         self._known = state.store.entries([*keys, *chain(*other_keys.values())])
@@ -49,7 +51,10 @@ class Merging:
     def add(
         self, key: bytes, entry: Entry, price: Price, total: RunningTotal | None = None
     ) -> None:
-        """Count what an event adds to what was known of it, and to its running total."""
+        """Count the part of an event that is not counted yet.
+
+        `total` is the running total of the event, if the event has one.
+        """
         key = self._counted_as(key, entry)
         before = self._known.get(key)
         if key in self._old:
@@ -74,7 +79,7 @@ class Merging:
                 self._accounts.replace(before, merged)
 
     def restore(self, key: bytes, entry: Entry) -> None:
-        """Remember an event that has been counted."""
+        """Store an event whose usage is already counted, without counting it again."""
         key = self._counted_as(key, entry)
         before = self._known.get(key)
         if before is not None and before.session in self._state.sessions.lost:
@@ -83,10 +88,10 @@ class Merging:
             self._put(key, entry if before is None else self._merge(before, entry))
 
     def _counted_as(self, key: bytes, entry: Entry) -> bytes:
-        """Return the key under which an event is known; its own key if it is not.
+        """Return the key under which an event is stored; `key` if the event is not stored.
 
-        Several events may share another key. It belongs to the one whose time it has, and to
-        copies, which may have another time.
+        Several events may share one of the `other_keys`. The stored event of such a key is the same
+        event if its time is within SAME_EVENT_SECONDS, or if only one of the two is a copy.
         """
         others = self._other_keys.get(key)
         if others is None or key in self._known or key in self._old:
@@ -104,7 +109,10 @@ class Merging:
         return before.merged(entry, began_before=began_before)
 
     def _adopt(self, key: bytes, entry: Entry, session: int) -> Entry:
-        """Give an event of a lost session to one that shows it; the totals have it already."""
+        """Move a stored event from a lost session to `session`. Return the moved event.
+
+        The totals do not change, because they already include the event.
+        """
         adopted = entry.moved_to(session)
         self._adopted.take(entry)
         self._adopted.add(adopted)
@@ -115,7 +123,7 @@ class Merging:
         self._known[key] = self._merged[key] = entry
 
     def finish(self) -> None:
-        """Make the changes."""
+        """Add the merged events and their changes to the state of the ledger."""
         self._state.changes.add_changes(self._changes)
         self._state.adopted.add_changes(self._adopted)
         for key, entry in self._merged.items():
@@ -123,14 +131,17 @@ class Merging:
 
 
 def _began(state: LedgerState, entry: Entry) -> tuple[float, bool]:
-    """Return when the session of an event started; a parent precedes a subagent that copies it."""
+    """Return a sort key: the start of an event's session, and whether the session is a subagent.
+
+    A parent therefore precedes a subagent that started at the same time.
+    """
     facts = state.sessions.numbered(entry.session).facts
     started_at = math.inf if facts.started_at is None else facts.started_at
     return started_at, bool(facts.parent_session_id)
 
 
 def as_event(entry: Entry) -> UsageEvent:
-    """Return what a price depends on."""
+    """Return a usage event with only the fields on which the price of `entry` depends."""
     return UsageEvent(
         key="",
         session_id="",
@@ -147,10 +158,11 @@ def as_event(entry: Entry) -> UsageEvent:
 
 
 def _with_price(part: Entry, whole: Entry, price: Price) -> Entry:
-    """Price an event of which only a part counts.
+    """Return `part`, the part of the event `whole` that is counted, with its cost.
 
-    The tokens of the rest have been counted with their list price. What is billed for the whole
-    event differs from that by as much as before, so the part may have a negative bill.
+    The other part was counted earlier at list price. If the agent recorded the billed amount of
+    the whole event, `part` gets the whole difference between billed amount and list price. The
+    billed amount of `part` can therefore be negative.
     """
     if part.cost is None and (part.requests or part.tokens.total):
         part = msgspec.structs.replace(part, cost=price(as_event(part)))
@@ -161,7 +173,10 @@ def _with_price(part: Entry, whole: Entry, price: Price) -> Entry:
 
 
 def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
-    """Price what is now known better; what has been charged is never lowered."""
+    """Return the event `merged` with its cost. No part of the cost is less than in `before`.
+
+    A new price is looked up only if a value on which the price depends has changed.
+    """
     if _priced_by(merged) == _priced_by(before):
         cost = before.cost
     else:
@@ -172,7 +187,7 @@ def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
 
 
 def _priced_by(entry: Entry) -> tuple[object, ...]:
-    """Return all that a price depends on."""
+    """Return the values on which the price of an event depends."""
     return (
         entry.tokens,
         entry.model,

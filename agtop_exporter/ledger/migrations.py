@@ -1,10 +1,10 @@
 """Converts the rows of older schema versions into rows of the current one.
 
-A migration copies the rows of an older file into a new file. The file therefore always has the
-layout that the current version creates. The repair of a damaged file works in the same way.
-`LAYOUTS` has an entry for each version.
+A migration copies the rows of an older file into a new file. The new file therefore always has the
+tables that the current version creates. The repair of a damaged file also copies rows in this way.
+`LAYOUTS` describes the tables of each schema version.
 
-Version 1 (0.1.0) stored MessagePack arrays: the fields of its structs by position.
+Schema version 1 (program version 0.1.0) stored each value as a MessagePack array of its fields.
 """
 
 import sqlite3
@@ -30,7 +30,7 @@ from agtop_exporter.model import (
 )
 
 TableRow = tuple[str, Row]
-"""A row and the name of its table."""
+"""(table name, row of this table)."""
 
 
 class _V1Facts(msgspec.Struct, array_like=True):
@@ -150,7 +150,11 @@ def _v1_fact(row: Row) -> Iterator[TableRow]:
 
 
 class _Source(NamedTuple):
-    """A table of a version: its key, its conversion into rows of today, and their main table."""
+    """A table of one schema version, and its conversion to the current schema.
+
+    `key` has the columns of the primary key. `convert` returns the current (table name, row) values
+    for one row. `target` is the name of the current table that gets most of these rows.
+    """
 
     key: tuple[str, ...]
     convert: Callable[[Row], Iterable[TableRow]]
@@ -186,9 +190,9 @@ LAYOUTS: dict[int, dict[str, _Source]] = {
 def intact_rows(
     database: sqlite3.Connection, version: int, incomplete: set[str]
 ) -> Iterator[TableRow]:
-    """Return the readable rows of a ledger of any known version, as rows of the current one.
+    """Yield the readable rows of a ledger, converted from schema `version` to the current schema.
 
-    Adds to `incomplete` the tables of which rows are missing.
+    Adds the names of tables with missing rows to `incomplete`.
     """
     for name, source in LAYOUTS[version].items():
         table = SalvagedTable(database, name, source.key)
@@ -208,7 +212,10 @@ def intact_rows(
 
 
 def _names_of_sessions(database: sqlite3.Connection) -> Iterator[TableRow]:
-    """Return sessions with nothing but their names, from the index of the damaged table."""
+    """Yield rows of `sessions` that have only the number, the agent and the session id.
+
+    These columns are read from an index, because the table `sessions` is damaged.
+    """
     statement = "SELECT id, agent, session_id FROM sessions INDEXED BY sqlite_autoindex_sessions_1"
     try:
         for id_, agent, session_id in database.execute(statement):

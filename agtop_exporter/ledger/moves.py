@@ -1,8 +1,9 @@
-"""Usage that moves to another model label after it was published.
+"""Prevents double counting of usage that moves to another model after it was published.
 
-The model of a response can become known after its usage was published under the label `unknown`.
-The session then gets the model. The totals keep the published label, because a counter must not
-decrease, and a second series would count the same tokens twice.
+The model of a response can become known after its usage was published with the model label
+`unknown`. In the session, the usage then moves to the known model. In the totals, the usage stays
+under the published label. A counter must not decrease, and adding the usage to another series
+would count the same tokens twice.
 """
 
 from collections import defaultdict
@@ -13,10 +14,10 @@ from msgspec.structs import astuple
 from agtop_exporter.ledger.totals import Totals
 from agtop_exporter.model import Cost, ModelUsage, Series, TokenCounts
 
-# position of the tokens in the list of figures
+# position of the token counts in the list that `_figures` returns
 TOKENS = slice(1, 1 + len(TokenCounts.__struct_fields__))
-BY_MODEL = ("requests", "tokens", "reasoning_tokens")  # totals with a label for the model
-MODEL_AT = 2  # position of that label in a series
+BY_MODEL = ("requests", "tokens", "reasoning_tokens")  # names of totals with a model label
+MODEL_AT = 2  # position of the model label in a series
 
 Key = tuple[str, str]  # agent, model
 
@@ -24,8 +25,8 @@ Key = tuple[str, str]  # agent, model
 def without_moved(nets: Mapping[Key, ModelUsage]) -> dict[Key, ModelUsage]:
     """Return the amounts to add to the totals, by agent and model, without moved usage.
 
-    `nets` are the changes. If one model of an agent lost usage, the same amount is subtracted from
-    the gains of its other models.
+    `nets` are the changes by agent and model. If one model of an agent lost usage, the lost amount
+    is subtracted from the gains of the other models of the agent.
     """
     moved: dict[str, list[int]] = {}
     for (agent, _), net in nets.items():
@@ -52,9 +53,9 @@ def _figures(usage: ModelUsage) -> list[int]:
 
 
 def has_less(totals: Totals, least: Totals) -> bool:
-    """Return whether `totals` have fewer requests or tokens than `least`.
+    """Return whether any agent has fewer requests or tokens in `totals` than in `least`.
 
-    The values of all models of an agent are added first, because usage can move between models.
+    The comparison uses sums over all models, because usage can move between models.
     """
     sums: defaultdict[Series, float] = defaultdict(float)
     for group, value in _by_group(least):

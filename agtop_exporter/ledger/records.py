@@ -1,4 +1,7 @@
-"""Stored events, and the rules that merge records of one event and updates of one session."""
+"""`Entry`, a stored event, and the rules for merging.
+
+Two records of one event are merged, and two updates of one session are merged.
+"""
 
 import math
 from collections import Counter
@@ -10,13 +13,13 @@ import msgspec
 from agtop_exporter.model import PROMPT_RANK, Cost, SessionUpdate, TokenCounts, UsageEvent
 
 S = TypeVar("S", int, str)
-"""A session: its number in the ledger, or its session id."""
+"""The identity of a session: its number in the ledger, or its session id."""
 
 Calls = tuple[tuple[str, str], ...]
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A counted event. It is stored so that another record of it adds only the difference."""
+    """A counted event. It is stored so that another record of the event adds only a difference."""
 
     session: int  # number of the session that owns the event
     copied: bool
@@ -37,30 +40,38 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def is_billed(self) -> bool:
-        """Return whether the event has a price: it is a response or a search."""
+        """Return whether the event is billed: it is a model response or a billed web search."""
         return bool(self.requests or self.web_searches)
 
     @property
     def billed(self) -> int:
-        """What is billed in picodollars above the cost; 0 if the agent did not record it."""
+        """The billed amount minus the cost, in picodollars.
+
+        The value is 0 if the agent did not record the billed amount (`reported_cost`).
+        """
         if self.reported_cost is None:
             return 0
         return self.reported_cost - (self.cost.total if self.cost is not None else 0)
 
     @property
     def claim(self) -> tuple[bool, float]:
-        """The sort key that decides between sessions with the same event. The smallest wins."""
+        """The sort key that decides which session owns an event that several sessions contain.
+
+        The session of the record with the smallest sort key owns the event.
+        """
         return self.copied, self.time or math.inf
 
     def moved_to(self, session: int) -> "Entry":
-        """Return the event with another session."""
+        """Return a copy of the event that belongs to another session."""
         return msgspec.structs.replace(self, session=session)
 
     def merged(self, other: "Entry", *, began_before: bool = False) -> "Entry":
-        """Return the merger of two records of one event, with the larger numbers.
+        """Merge two records of one event. The result has the larger value of each number.
 
-        The session is selected in this order: the session of the record that is not marked as a
-        copy, that of the earlier record, the session that started first, the present session.
+        The result belongs to the session of the record that is not marked as a copy. If both or
+        none are marked, it belongs to the session of the earlier record. If the times are equal, it
+        belongs to the session of `other` if `began_before` is set, else to the session of `self`.
+        `began_before` means that the session of `other` started first.
         """
         ours, theirs = self.claim, other.claim
         owner = other if theirs < ours or (theirs == ours and began_before) else self
@@ -83,7 +94,10 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def tally(
     counts: Counter[tuple[S, str, str]], session: S, event: Entry | UsageEvent, sign: int = 1
 ) -> None:
-    """Add the turns, compactions and failed calls of an event, by session, kind and tool name."""
+    """Add the turns, compactions and failed tool calls of an event to `counts`.
+
+    The keys of `counts` are (session, kind of count, tool name). A `sign` of -1 subtracts.
+    """
     counts[session, "turns", ""] += sign * event.turns
     counts[session, "compactions", ""] += sign * event.compactions
     for _, name in event.tool_errors:
@@ -91,22 +105,22 @@ def tally(
 
 
 def unpriced(tokens: TokenCounts) -> Cost:
-    """Return the cost of tokens without a known price."""
+    """Return the `Cost` of tokens whose price is unknown. It has only `unpriced_tokens`."""
     return Cost(unpriced_tokens=tokens.total)
 
 
 def union(first: Calls, second: Calls) -> Calls:
-    """Return the calls of both, with each call id once."""
+    """Return the tool calls that are in any of two tuples, with each call id only once."""
     return first if first == second else tuple({**dict(second), **dict(first)}.items())
 
 
 def larger(first: int | None, second: int | None) -> int | None:
-    """Return the larger of two numbers, where None is an unknown number."""
+    """Return the larger of two numbers. None is an unknown number."""
     return max(first, second) if first is not None and second is not None else first or second
 
 
 class _Pair(NamedTuple):
-    """Two updates of one session, ordered for the merge rules."""
+    """Two updates of one session. A merge rule selects an update by its field name."""
 
     known: SessionUpdate  # the stored update
     new: SessionUpdate
@@ -118,7 +132,7 @@ class _Pair(NamedTuple):
 
 
 Rule = Callable[[_Pair, str], Any]
-"""Returns the merged value of the field with that name."""
+"""A function that returns the merged value of a field. Its second argument is the field name."""
 
 
 def _known(pair: _Pair, name: str) -> object:
@@ -158,13 +172,13 @@ MERGE_RULES: dict[str, Rule] = {
     "context_peak_tokens": _maximum,
     "subagent": _maximum,
 }
-"""The merge rule of each field of `SessionUpdate`. Other fields take the latest known value."""
+"""The merge rule of each field of `SessionUpdate`. Any other field gets its latest known value."""
 
 _RULES = [(name, MERGE_RULES.get(name, _latest)) for name in SessionUpdate.__struct_fields__]
 
 
 def merge_facts(known: SessionUpdate, new: SessionUpdate) -> SessionUpdate:
-    """Merge two updates of a session by MERGE_RULES. The order of updates does not matter."""
+    """Merge two updates of a session by MERGE_RULES. The order of updates has no influence."""
     late, early = (new, known) if _is_newer(new, known) else (known, new)
     first, second = (new, known) if _began_before(new, known) else (known, new)
     titled = late if known.title_rank > PROMPT_RANK else first

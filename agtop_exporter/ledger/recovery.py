@@ -1,7 +1,7 @@
-"""Restores lost rows of a damaged ledger, and merges counts made while it was unusable.
+"""Restores lost rows of a damaged ledger, and adds usage counted while the file was unusable.
 
-The sums of sessions can be calculated from three places: the sessions, the totals and the events.
-If one of them has lost rows, its sums are calculated from another one. Totals never decrease.
+The tables of sessions, totals and events contain the same usage. If one of these tables has lost
+rows, its sums are calculated from another table. Totals never decrease.
 """
 
 from collections import Counter
@@ -27,11 +27,11 @@ FROM_EVENTS = frozenset(
         "sessions_started",
     }
 )
-"""The totals that can be calculated from events and sessions."""
+"""The names of the totals that can be calculated from events and sessions."""
 
 
 def check(state: LedgerState, incomplete: set[str]) -> None:
-    """Repair the loaded state; `incomplete` are the tables with missing rows."""
+    """Restore what is missing in the loaded state. `incomplete` names the tables with lost rows."""
     if state.sessions.lost:
         incomplete = incomplete | {"sessions"}
     if "hourly" not in incomplete and _requests(state) != state.store.requests_by_session():
@@ -42,7 +42,7 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
     if "totals" in incomplete or has_less(state.totals, least):
         state.totals.raise_to(least)
     for series, value in least.values.items():
-        if series[0] == "billed":  # an older version did not count it
+        if series[0] == "billed":  # older versions of this program did not count billed amounts
             state.totals.add(series, value - state.totals.values.get(series, 0))
     after_damage(state, incomplete)
     # lost facts of sessions are only in the transcripts, so all files are read again
@@ -52,7 +52,10 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
 
 
 def after_damage(state: LedgerState, incomplete: set[str]) -> None:
-    """Repair the tables that are not kept in memory."""
+    """Restore lost hourly sums, and mark all files to be read again if event keys were lost.
+
+    `incomplete` has the names of the tables with lost rows.
+    """
     if incomplete & {"events", "old_keys"}:
         state.restore_keys()
     if "hourly" in incomplete:
@@ -65,7 +68,10 @@ def _requests(state: LedgerState) -> dict[int, int]:
 
 
 def _fill_hours(state: LedgerState) -> None:
-    """Add usage that is missing in the hours of a session to the hour of its last activity."""
+    """Complete the hourly sums of all sessions.
+
+    Usage of a session that is missing in its hourly sums is added to the hour of its last activity.
+    """
     apply(state)
     known: dict[tuple[int, str], list[int]] = {}
     for session, model, _, *sums in state.store.hours():
@@ -82,9 +88,9 @@ def _fill_hours(state: LedgerState) -> None:
 
 
 def _add_up_sessions(state: LedgerState) -> None:
-    """Calculate the sums of sessions from the events.
+    """Calculate the sums of each session and model from the stored events.
 
-    A model keeps its known sum if the events have fewer requests.
+    If the events have fewer requests than the present sum, the present sum stays.
     """
     changes = Changes()
     for _, entry in state.store.all_entries():
@@ -115,7 +121,10 @@ def _raise_count(record: SessionState, kind: str, name: str, number: int) -> Non
 
 
 def _totals_of(state: LedgerState) -> Totals:
-    """Return the minimum of each total according to the sums of the sessions."""
+    """Return totals that are calculated from the sums of the sessions.
+
+    Each of these values is a minimum for the stored total.
+    """
     least = state.totals.empty_copy()
     counts: Counter[tuple[str, str, str]] = Counter()
     models: dict[tuple[str, str], ModelUsage] = {}
@@ -145,7 +154,10 @@ def _totals_of(state: LedgerState) -> Totals:
 
 
 def join(stored: LedgerState, state: LedgerState) -> None:
-    """Add to `stored` the usage that was counted in `state` while the file was unusable."""
+    """Add to `stored` the usage that was counted in `state` while the file was unusable.
+
+    `stored` is the content of the file. `state` was only in memory.
+    """
     numbers: dict[int, int] = {}
     for record in state.sessions.all():
         numbers[record.id] = stored.sessions.find(record.agent, record.session_id)

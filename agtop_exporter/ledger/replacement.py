@@ -1,8 +1,8 @@
-"""Replaces the file of a ledger by another one without a moment in which both are lost.
+"""Replaces the ledger file by a new file. At any time, one of the two files is complete on disk.
 
-The new file is written beside the old one as `.new`. When it is complete on disk, it is renamed to
-`.complete` and then takes the place of the old file. If the process is killed in between, the next
-start finishes the replacement.
+The new file is written in the same directory with the suffix `.new`. When all its data is on disk,
+the suffix is changed to `.complete`. Then the file is renamed to the path of the old file. If the
+process is killed before the last step, the next start of the program finishes the replacement.
 """
 
 import contextlib
@@ -25,10 +25,11 @@ KEPT_FILES = 3  # number of damaged or replaced files that are kept
 
 
 def finish(path: Path, keep_as: str) -> Path | None:
-    """Move the `.complete` file, if there is one, to `path`.
+    """Replace the file at `path` by the file with the suffix `.complete`.
 
-    The old file is renamed with the suffix `keep_as`, or deleted if `keep_as` is empty. Returns the
-    new path of the old file, or None.
+    Do nothing if no file with this suffix exists. The old file gets the suffix `keep_as` and a
+    number. If `keep_as` is empty, the old file is deleted. Returns the new path of the old file, or
+    None.
     """
     complete = beside(path, ".complete")
     if not complete.exists():
@@ -49,7 +50,7 @@ def finish(path: Path, keep_as: str) -> Path | None:
 
 @contextlib.contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Run the block in a transaction; roll back if it raises an exception."""
+    """Run the block in a transaction. Roll back if the block raises an exception."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -69,7 +70,10 @@ def connect(uri: str) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def draft(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield an empty database that becomes `.complete` when the block ends without an error."""
+    """Yield an empty new database for the ledger file at `path`.
+
+    After the block, the new file gets the suffix `.complete`. After an error, it is deleted.
+    """
     new = beside(path, ".new")
     for suffix in ("", "-journal", *JOURNALS):
         beside(new, suffix).unlink(missing_ok=True)
@@ -86,9 +90,10 @@ def draft(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to a damaged file.
+    """Yield a connection to a file that may be damaged.
 
-    If its first page cannot be read, the connection is to a copy with a new first page.
+    If the first page of the file cannot be read, the connection is to a copy of the file. The copy
+    has a new first page.
     """
     with contextlib.ExitStack() as stack:
         mode = "rw" if os.access(path, os.W_OK) else "ro&immutable=1"
@@ -111,7 +116,7 @@ def uri_of(path: Path, mode: str) -> str:
 
 @contextlib.contextmanager
 def copy_of(path: Path) -> Iterator[Path]:
-    """Yield the path of a temporary copy of a database with its journal.
+    """Yield the path of a temporary copy of a database file. The journal is copied as well.
 
     A connection to the copy can still be used after the copy is removed.
     """
@@ -124,7 +129,7 @@ def copy_of(path: Path) -> Iterator[Path]:
 
 
 def _write_first_page(path: Path) -> None:
-    """Replace the first page of a file, which lists the tables and their root pages.
+    """Replace the first page of a database file. This page lists the tables and their root pages.
 
     All files of one schema version have the same first page, except for the number of pages (bytes
     28 to 31), the list of unused pages (32 to 39) and the journal mode (18 and 19):
@@ -142,12 +147,15 @@ def _write_first_page(path: Path) -> None:
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """Return the path of a file whose name has something appended."""
+    """Return `path` with `suffix` appended to the file name."""
     return path.with_name(path.name + suffix)
 
 
 def _unused(path: Path, kind: str) -> Path:
-    """Return the next unused path for a file that is kept, such as `ledger.db.damaged-3`."""
+    """Return an unused path for an old file that is kept, such as `ledger.db.damaged-3`.
+
+    `kind` is the reason why the file is replaced: `damaged` or `replaced`.
+    """
     numbers = [_number(kept) for kept in path.parent.glob(f"{path.name}.{kind}-*")]
     return beside(path, f".{kind}-{max(numbers, default=0) + 1}")
 
@@ -158,7 +166,10 @@ def _number(kept: Path) -> int:
 
 
 def _remove_older(aside: Path) -> None:
-    """Delete all but the KEPT_FILES newest kept files, because they may be large."""
+    """Delete old ledger files of the same kind as `aside`, except the newest KEPT_FILES.
+
+    The files may be large.
+    """
     kind = aside.name.rpartition(".")[2].partition("-")[0]
     for kept in aside.parent.glob(f"{FILE_NAME}.{kind}-*"):
         if _number(kept) <= _number(aside) - KEPT_FILES:

@@ -1,8 +1,8 @@
-"""Gives counted events the prices that are known today.
+"""Changes the cost of counted events to the prices of the current price tables.
 
-Sums of sessions and hours change, up or down. Totals do not: counters never decrease, and the
-difference is kept by agent (`corrections`). So a price that turns out to be wrong can be undone.
-Only events that are stored in full have another price, see `retention`.
+The sums of sessions and hours increase or decrease. Totals do not change, because counters never
+decrease. The difference is stored by agent (`corrections`), so that the effect of a wrong price can
+be undone. Events of which only the key is stored (see `retention`) are not repriced.
 """
 
 from collections import Counter
@@ -16,14 +16,14 @@ from agtop_exporter.ledger.records import Entry, unpriced
 from agtop_exporter.ledger.state import LedgerState
 
 CORRECTIONS = "cost_corrections"  # metadata: picodollars by agent
-PRICED_WITH = "priced_with"  # metadata: the prices that all events have
-PROGRESS = "repricing"  # metadata: the prices in question, and the key of the last event
+PRICED_WITH = "priced_with"  # metadata: identifies the price tables used for all events
+PROGRESS = "repricing"  # metadata: identifies the new price tables; key of the last repriced event
 
-EVENTS_PER_STEP = 10_000  # take some 200 ms
+EVENTS_PER_STEP = 10_000  # one step takes about 200 ms
 
 
 def corrections(metadata: Mapping[str, bytes]) -> dict[str, int]:
-    """Return by agent how much the sessions cost more than the totals say, in picodollars."""
+    """Return the cost of the sessions minus the cost in the totals, in picodollars by agent."""
     try:
         return msgspec.json.decode(metadata.get(CORRECTIONS, b"{}"), type=dict[str, int])
     except msgspec.MsgspecError:
@@ -31,9 +31,10 @@ def corrections(metadata: Mapping[str, bytes]) -> dict[str, int]:
 
 
 def reprice_step(state: LedgerState, price: Price, prices: str) -> bool:
-    """Give the next events the prices called `prices`; return whether more are left.
+    """Apply the current prices to the next events. Return whether more events are left.
 
-    All changes must have been applied. Raises DamagedError before anything has changed.
+    `prices` identifies the current price tables. The caller must call `apply` before. Raises
+    DamagedError if a part of the ledger file cannot be read. Nothing has changed then.
     """
     if state.metadata.get(PRICED_WITH) == prices.encode():
         return False
@@ -62,13 +63,16 @@ def reprice_step(state: LedgerState, price: Price, prices: str) -> bool:
 
 
 def _overrides_changed(state: LedgerState, prices: str) -> bool:
-    """Return whether the user has changed own prices since the last time, see `fingerprint`."""
+    """Return whether the user's own prices have changed since the last complete repricing.
+
+    `prices` begins with a digest of the user's own prices, up to the first `-`.
+    """
     before = state.metadata.get(PRICED_WITH, b"").decode()
     return bool(before) and before.partition("-")[0] != prices.partition("-")[0]
 
 
 def _progress(state: LedgerState, prices: str) -> bytes:
-    """Return the key after which to go on; empty if other prices were in question."""
+    """Return the key of the last repriced event. Empty if it got other prices than `prices`."""
     try:
         known, last = msgspec.json.decode(
             state.metadata.get(PROGRESS) or b'["", ""]', type=tuple[str, str]
@@ -79,9 +83,11 @@ def _progress(state: LedgerState, prices: str) -> bytes:
 
 
 def _repriced(entry: Entry, price: Price, *, undone: bool) -> Entry:
-    """Return an event with today's price. What had no price yet is priced elsewhere.
+    """Return an event with its cost at the current prices.
 
-    An earlier price that is no longer known stays, unless the user may have taken it back.
+    An event that has no cost yet does not change: `counting.reprice` adds its cost. If the current
+    tables have no price for the event, its earlier cost stays. If `undone` is set, the cost becomes
+    unknown instead, because the user may have deleted the price.
     """
     if entry.cost is None or not (entry.is_billed or entry.tokens.total):
         return entry

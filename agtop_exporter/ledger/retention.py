@@ -1,10 +1,10 @@
 """Limits the size of the ledger by storing old data in less detail. Sums never change.
 
-* Of an old event only the key is kept, so that another copy of its transcript adds nothing. An
-  event without a price is kept whole until it has a price.
-* The hours of a day become one row, and later the days of a month become one row. Such a row has
-  the time of noon (UTC) of its day, or of the 15th of its month, which is in the same day or month
-  in most time zones.
+* An old event is replaced by its key. The key ensures that another record of the event adds
+  nothing. An event without a known price stays complete until it has a price.
+* The hourly rows of an old day become one row, with the time of noon (UTC) of the day. The rows of
+  a much older month become one row, with the time of noon (UTC) of the 15th of the month. In most
+  time zones, these times are in the same day or month.
 """
 
 import sqlite3
@@ -26,9 +26,9 @@ _KEY = 3  # session, model, hour
 
 
 def roll_up_events(database: sqlite3.Connection, before: float) -> bool:
-    """Reduce up to EVENTS_PER_STEP events from before a time (unix seconds) to their keys.
+    """Replace up to EVENTS_PER_STEP events from before a time (unix seconds) by their keys.
 
-    Returns whether more are left. The caller opens the transaction.
+    Returns whether more such events may be left. The caller opens the transaction.
     """
     old = (
         f"SELECT key FROM events WHERE time < ? AND NOT ({UNPRICED})"  # noqa: S608 - constants
@@ -41,9 +41,10 @@ def roll_up_events(database: sqlite3.Connection, before: float) -> bool:
 
 
 def roll_up_hours(database: sqlite3.Connection, before: float) -> None:
-    """Merge the hours of each day before a time, and the days of each month long before it.
+    """Merge the rows of `hourly` from before a time (unix seconds) into one row per day.
 
-    `before` is in unix seconds. The caller opens the transaction.
+    Rows from more than MONTHS_AFTER_HOURS before that time are merged into one row per month. The
+    caller opens the transaction.
     """
     end = int(before // SECONDS_PER_HOUR) // HOURS_PER_DAY * HOURS_PER_DAY
     joined: dict[tuple[object, ...], list[int]] = {}
@@ -64,7 +65,10 @@ def roll_up_hours(database: sqlite3.Connection, before: float) -> None:
 
 
 def _period(hour: int, end: int) -> int:
-    """Return the hour that represents the day, or the month, of an hour."""
+    """Return the hour of the merged row into which the row of an old hour is merged.
+
+    `end` is the first hour that is not merged. Hours are counted from 1970.
+    """
     if hour >= end - MONTHS_AFTER_HOURS:
         return hour // HOURS_PER_DAY * HOURS_PER_DAY + NOON
     month = datetime.fromtimestamp(hour * SECONDS_PER_HOUR, tz=UTC).replace(day=15, hour=NOON)
@@ -72,7 +76,7 @@ def _period(hour: int, end: int) -> int:
 
 
 def vacuum(database: sqlite3.Connection) -> None:
-    """Return unused pages to the file system if there are many. Raises sqlite3.Error."""
+    """Shrink the database file if it has many unused pages. Raises sqlite3.Error."""
     (unused,) = database.execute("PRAGMA freelist_count").fetchone()
     (pages,) = database.execute("PRAGMA page_count").fetchone()
     if unused >= max(VACUUM_PAGES, VACUUM_SHARE * pages):

@@ -1,4 +1,4 @@
-"""Converts values of the ledger to rows of its tables, and rows to values."""
+"""Converts values of the ledger to rows of its SQLite tables, and such rows to values."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ _FEES = len(FEES)
 _NO_PRICE = (None,) * (_COST + _FEES)
 
 BAD_ROW = (ValueError, TypeError, IndexError, msgspec.MsgspecError)
-"""The exceptions of a conversion. They mean that no version of this program wrote the row."""
+"""The exceptions that the conversion of a damaged row to a value can raise."""
 
 _encode_calls = msgspec.json.Encoder().encode
 _decode_calls = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
@@ -43,12 +43,12 @@ def _tokens(values: Row) -> TokenCounts:
 
 
 def _cost(values: Sequence[Any], fees: Sequence[Any]) -> Cost:
-    """Return the cost of its columns; a row of an older version has no fees."""
+    """Return a cost from the values of its columns. `fees` are None in rows of older versions."""
     return msgspec.convert((*values, *(fee or 0 for fee in fees)), Cost)
 
 
 def _cost_columns(cost: Cost | None) -> tuple[Row, Row]:
-    """Return the columns of a cost and those of its fees, which have separate places in a row."""
+    """Return (values of the columns COST, values of the columns FEES) for a cost."""
     values = _NO_PRICE if cost is None else astuple(cost)
     return values[:_COST], values[_COST:]
 
@@ -57,7 +57,7 @@ def _cost_columns(cost: Cost | None) -> tuple[Row, Row]:
 
 
 def event_row(key: bytes, entry: Entry) -> Row:
-    """Return the row of an event."""
+    """Return the row of `events` for an event and its key."""
     cost, fees = _cost_columns(entry.cost)
     return (
         key,
@@ -82,7 +82,7 @@ def event_row(key: bytes, entry: Entry) -> Row:
 
 
 def event_of(row: Row) -> tuple[bytes, Entry]:
-    """Return (key, event) of a row. Raises one of BAD_ROW."""
+    """Return (key, event) of a row of `events`. Raises one of BAD_ROW."""
     key, session, copied, time, model = row[:5]
     costs_at = 5 + _TOKENS
     tokens, cost, rest = row[5:costs_at], row[costs_at : costs_at + _COST], row[costs_at + _COST :]
@@ -126,11 +126,11 @@ def _calls_of(text: str) -> Calls:
 SESSION_COLUMNS = tuple(TABLES["sessions"].columns)
 _SIGNAL_COLUMNS = {"signal": "kind", "signal_reason": "reason", "signal_detail": "detail"}
 _FACTS = SessionUpdate.__struct_fields__
-_FIELDS = SessionState.__struct_fields__[:-3]  # `session_floors` and the metadata have the rest
+_FIELDS = SessionState.__struct_fields__[:-3]  # other tables have the last three fields
 
 
 def _attribute(column: str) -> str:
-    """Return the attribute path in `SessionState` of a column of `sessions`."""
+    """Return the path of the `SessionState` attribute for a column of the table `sessions`."""
     if column in _SIGNAL_COLUMNS:
         return f"facts.signal.{_SIGNAL_COLUMNS[column]}"
     return column if column in _FIELDS else f"facts.{column}"
@@ -140,7 +140,7 @@ _session_row = attrgetter(*map(_attribute, SESSION_COLUMNS))
 
 
 def session_rows(record: SessionState) -> dict[str, list[Row]]:
-    """Return the rows of a session by table."""
+    """Return the rows that store a session, by the names of their tables."""
     tools = {**dict.fromkeys(record.tools, 0), **dict.fromkeys(record.tool_errors, 0)}
     cost, fees = _cost_columns(record.floor_cost)
     floor = (*astuple(record.floor_tokens), *cost, *fees)
@@ -158,7 +158,10 @@ def session_rows(record: SessionState) -> dict[str, list[Row]]:
 
 
 def session_of(row: Row) -> SessionState:
-    """Return the session of a row, without its models, tools and floor. Raises one of BAD_ROW."""
+    """Return the session of a row of `sessions`. Raises one of BAD_ROW.
+
+    The models, the tools and the published minimum of the session are in other tables.
+    """
     values = dict(zip(SESSION_COLUMNS, row, strict=True))
     values["signal"] = [values[column] for column in _SIGNAL_COLUMNS]
     values["facts"] = [values[name] for name in _FACTS]
@@ -199,23 +202,23 @@ def floor_of(row: Row) -> tuple[int, TokenCounts, Cost]:
 
 
 def cursor_row(agent: str, path: str, cursor: Cursor) -> Row:
-    """Return the row of a cursor."""
+    """Return the row of `cursors` for the cursor of a file."""
     return (agent, path, *astuple(cursor))
 
 
 def cursor_of(row: Row) -> tuple[str, str, Cursor]:
-    """Return (agent, path, cursor) of a row. Raises one of BAD_ROW."""
+    """Return (agent, path, cursor) of a row of `cursors`. Raises one of BAD_ROW."""
     agent, path = msgspec.convert(row[:2], tuple[str, str])
     return agent, path, msgspec.convert(row[2:], Cursor)
 
 
 def total_row(series: Series, value: float) -> Row:
-    """Return the row of a counter series."""
+    """Return the row of `totals` for a counter series and its value."""
     return (series[0], msgspec.json.encode(series[1:]).decode(), value)
 
 
 def total_of(row: Row) -> tuple[Series, int | float]:
-    """Return (series, value) of a row. Raises one of BAD_ROW."""
+    """Return (series, value) of a row of `totals`. Raises one of BAD_ROW."""
     name, labels, value = msgspec.convert(row, tuple[str, str, int | float])
     if not value >= 0:
         raise ValueError("a counter is never negative")
@@ -223,12 +226,12 @@ def total_of(row: Row) -> tuple[Series, int | float]:
 
 
 def limit_row(limit: RateLimit) -> Row:
-    """Return the row of a rate limit."""
+    """Return the row of `rate_limits` for a rate limit."""
     return astuple(limit)
 
 
 def limit_of(row: Row) -> RateLimit:
-    """Return the rate limit of a row. Raises one of BAD_ROW."""
+    """Return the rate limit of a row of `rate_limits`. Raises one of BAD_ROW."""
     return msgspec.convert(row, RateLimit)
 
 
@@ -242,11 +245,14 @@ ADD_HOURLY = (  # all parts of the statement are constants
     "ON CONFLICT DO UPDATE SET "
     + ", ".join(f"{n} = {n} + excluded.{n}" for n in list(TABLES["hourly"].columns)[3:])
 )
-"""Inserts a row into `hourly`, or adds its sums to the row with the same key."""
+"""The statement that inserts a row into `hourly`.
+
+If the key of the row exists already, the sums of the row are added to the existing row.
+"""
 
 
 def hourly_row(place: tuple[object, ...], sums: Iterable[int]) -> Row:
-    """Return the row of `hourly` for a (session, model, hour)."""
+    """Return the row of `hourly` for `place`, which is (session, model, hour), and its sums."""
     return (*place, *(min(amount, MAX_SUM) for amount in sums))
 
 
@@ -256,7 +262,7 @@ def hour_of_row(row: Row) -> Row:
 
 
 def old_key_of(row: Row) -> bytes:
-    """Return the key of a row of `old_keys`. Raises one of BAD_ROW."""
+    """Return the event key of a row of `old_keys`. Raises one of BAD_ROW."""
     return msgspec.convert(row[0], bytes)
 
 
@@ -273,4 +279,4 @@ READERS: dict[str, Callable[[Row], object]] = {
     "rate_limits": limit_of,
     "metadata": metadata_of,
 }
-"""The function that reads a row, by table."""
+"""The function that converts a row to a value, by the name of the table."""

@@ -1,7 +1,7 @@
 """Reads the intact rows of a table whose pages are damaged.
 
-SQLite stores a table as a tree, sorted by key, and a read stops at the first damaged page.
-Therefore several reads start at different keys, and one read goes backwards from the end.
+SQLite stores a table as a tree that is sorted by key. A read stops at the first damaged page.
+Therefore several reads start at different keys. One more read goes backwards from the end.
 """
 
 import sqlite3
@@ -30,15 +30,15 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def is_intact(database: sqlite3.Connection) -> bool:
-    """Return whether all pages of a database are well-formed; takes 1.5 s per gigabyte."""
+    """Return whether all pages of a database are well-formed. Takes 1.5 s per gigabyte."""
     return bool(database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
 
 
 class SalvagedTable:
     """Iterates over the readable rows of one table. A row can occur several times.
 
-    `key` has the columns of the primary key; the first one is also the first column of the table.
-    After the iteration, `complete` is whether all rows were readable.
+    `key` has the columns of the primary key. The first column of the key must also be the first
+    column of the table. After the iteration, `complete` is True if all rows were readable.
     """
 
     def __init__(self, database: sqlite3.Connection, table: str, key: tuple[str, ...]) -> None:
@@ -60,7 +60,7 @@ class SalvagedTable:
     def _read(
         self, where: str = "", values: Row = (), *, order: str = "ASC"
     ) -> Generator[Row, None, bool]:
-        """Yield rows up to the first damaged page; return whether there was none."""
+        """Yield the rows before the first damaged page. Return True if no page is damaged."""
         keys = ", ".join(f"{column} {order}" for column in self._key)
         statement = f"SELECT * FROM {self._table} {where} ORDER BY {keys}"  # noqa: S608 - constants
         try:
@@ -73,7 +73,7 @@ class SalvagedTable:
         return True
 
     def _start_keys(self) -> list[Any]:
-        """Return values of the first key column that are spread over the table."""
+        """Return the values of the first key column at which reads start, spread over the table."""
         column = self._key[0]
         statement = f"SELECT {column} FROM {self._table} ORDER BY {column} DESC"  # noqa: S608
         try:

@@ -1,12 +1,12 @@
-"""The tables of the ledger.
+"""The SQLite tables of the ledger file.
 
 Times are unix seconds (UTC), hours are unix seconds // 3600, sizes are bytes, costs are picodollars
 (1e-12 USD). `migrations` converts the rows of older versions.
 
 To add a column: append it to its table in TABLES, increase SCHEMA_VERSION, and add a ledger of the
 new version to the tests. Rows of older versions get the default of the column (`Table.complete`).
-A fact of a session has the name of its field in `SessionUpdate`; `rows` and the merging of
-`records` derive the rest from that field. Names and order of stored columns never change.
+A column for a fact of a session has the name of the field in `SessionUpdate`. The modules `rows`
+and `records` find the field by this name. The names and the order of existing columns never change.
 """
 
 import sqlite3
@@ -17,7 +17,7 @@ EMPTY_VERSION = 0  # what SQLite reports for a new file
 
 
 class Table(NamedTuple):
-    """Columns by name with their SQLite types, and the primary key."""
+    """The definition of a table: the SQLite type of each column, and the primary key."""
 
     columns: dict[str, str]
     key: tuple[str, ...]
@@ -33,18 +33,21 @@ class Table(NamedTuple):
         return f"CREATE TABLE {name} ({', '.join(parts)}) {self.options}".rstrip()
 
     def complete(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return a row with the defaults of the columns that were appended after it was written."""
+        """Return a row of an older version with the defaults of columns that it does not have."""
         missing = list(self.columns.values())[len(row) :]
         return (*row, *map(default_of, missing))
 
     def insert(self, name: str, *, otherwise: str = "REPLACE") -> str:
-        """Return the statement that inserts a row; `otherwise` is for a key that exists."""
+        """Return the statement that inserts a row.
+
+        `otherwise` is the action if the key exists already: `REPLACE` or `IGNORE`.
+        """
         marks = ", ".join("?" * len(self.columns))
         return f"INSERT OR {otherwise} INTO {name} VALUES ({marks})"  # noqa: S608 - constants
 
 
 def default_of(column_type: str) -> str | bytes | int | None:
-    """Return the value of an appended column in rows of older versions."""
+    """Return the value that an appended column of this type gets in rows of older versions."""
     if "NOT NULL" not in column_type:
         return None
     defaults: dict[str, str | bytes] = {"TEXT": "", "BLOB": b""}
@@ -69,10 +72,10 @@ COST = {
     "unpriced_tokens": "INTEGER",
 }
 FEES = {"cost_web_search": "INTEGER"}
-"""The rest of a cost. These columns follow the others of a table, since version 3 added them."""
+"""The columns for fees in a cost. They are last in a table, because version 3 appended them."""
 
 TABLES = {
-    # One row per usage event that was counted, so that a second sighting adds only what is new.
+    # One row per counted usage event, so that another record of the event adds only the difference.
     # The cost is NULL while no price is known. Tool calls are JSON: [[call id, tool], ...].
     "events": Table(
         {
@@ -97,9 +100,9 @@ TABLES = {
         },
         ("key",),
     ),
-    # The keys of events that are older than the retention: nothing is counted for them again.
+    # The keys of events older than the retention time. These events are not counted again.
     "old_keys": Table({"key": "BLOB NOT NULL"}, ("key",)),
-    # Sums by hour; those that are older than the retention by day or month, see `retention`.
+    # Sums by hour. Sums older than the retention time are by day or month, see `retention`.
     "hourly": Table(
         {
             "session": "INTEGER NOT NULL",
@@ -127,7 +130,7 @@ TABLES = {
         ("agent", "path"),
     ),
     # The columns of `SessionState` and of its facts (`SessionUpdate`), by the names of the fields.
-    # The index of UNIQUE repeats the names, so that they survive a damaged page of the table.
+    # The index of UNIQUE also has agent and session id. They survive a damaged page of the table.
     "sessions": Table(
         {
             "id": "INTEGER NOT NULL",
@@ -180,7 +183,7 @@ TABLES = {
         },
         ("session", "tool"),
     ),
-    # What was published of a session before a part of it was found to belong to another one.
+    # The largest published usage of a session whose usage decreased later.
     "session_floors": Table(
         {"session": "INTEGER NOT NULL", **TOKENS, **COST, **FEES},
         ("session",),
@@ -208,11 +211,14 @@ TABLES = {
 """All tables, in the order in which they are created."""
 
 UNPRICED = "cost_input IS NULL AND (requests > 0 OR web_searches > 0)"
-"""The condition for an event that waits for a price."""
+"""The SQL condition for an event whose price is unknown."""
 
 
 def create(database: sqlite3.Connection) -> None:
-    """Create the tables of the current version in an empty database, inside a transaction."""
+    """Create the tables of the current version in an empty database.
+
+    The caller opens the transaction.
+    """
     for name, table in TABLES.items():
         database.execute(table.create(name))
     database.execute(f"CREATE INDEX unpriced_events ON events (key) WHERE {UNPRICED}")

@@ -1,4 +1,4 @@
-"""The sessions of the ledger in memory, and the set of changed ones."""
+"""`Sessions`: all sessions of the ledger in memory, and which of them have changed."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,15 +16,15 @@ _decode = msgspec.msgpack.Decoder(SessionState).decode
 
 
 class Sessions(Mapping[Key, SessionState]):
-    """Sessions by (agent, session id), and by number.
+    """All sessions of the ledger, by (agent, session id) and by number.
 
-    Sessions in use are objects. All others are packed as one `bytes` value each, which takes a
-    fifth of the memory. Reading a packed session returns a copy. To change a session, the caller
-    must get it from `change`.
+    Recently changed sessions are objects. Every other session is packed, which means encoded as one
+    `bytes` value. A packed session takes a fifth of the memory. Reading a packed session returns a
+    copy. To change a session, the caller must get the session from `change`.
 
-    `unsaved` are the numbers of sessions that are not on disk yet. `lost` are the numbers of
-    sessions whose agent and id were lost in a damaged file. When a transcript contains events of a
-    lost session, they move to the session of that transcript.
+    `unsaved` has the numbers of sessions whose changes are not on disk yet. `lost` has the numbers
+    of sessions whose agent and session id were lost in a damaged file. When a transcript contains
+    events of a lost session, these events move to the session of the transcript.
     """
 
     def __init__(self) -> None:
@@ -55,21 +55,30 @@ class Sessions(Mapping[Key, SessionState]):
         return len(self._numbers)
 
     def numbered(self, number: int) -> SessionState:
-        """Return the session with a number, possibly a lost one. The caller must not change it."""
+        """Return the session with a number. The caller must not change the session.
+
+        The result can be a session whose agent and session id were lost in a damaged file.
+        """
         return self._objects.get(number) or _decode(self._packed[number])
 
     def numbers(self) -> range:
-        """Return the numbers of all sessions, including lost ones."""
+        """Return the numbers of all sessions, including lost sessions."""
         return range(len(self._packed))
 
     def all(self) -> Iterator[SessionState]:
-        """Return all sessions by number, including lost ones. The caller must not change them."""
+        """Return all sessions in the order of their numbers, including lost sessions.
+
+        The caller must not change the sessions.
+        """
         return map(self.numbered, self.numbers())
 
     # --- changing -------------------------------------------------------------------------------
 
     def load(self, found: Iterable[SessionState]) -> None:
-        """Add the stored sessions by number. A session without an agent becomes a lost session."""
+        """Add stored sessions in the order of their numbers.
+
+        The number of a session without an agent is added to `lost`.
+        """
         for record in found:
             if record.agent:
                 self._add(record)
@@ -96,7 +105,10 @@ class Sessions(Mapping[Key, SessionState]):
         self.count_by_agent[record.agent] += 1
 
     def change(self, number: int) -> SessionState:
-        """Return a session that the caller may change; keep its state for `take_changed`."""
+        """Return a session that the caller may change.
+
+        Its state before the first change is stored for `take_changed`.
+        """
         record = self._objects.get(number)
         if record is None:
             packed, self._packed[number] = self._packed[number], b""
@@ -112,7 +124,10 @@ class Sessions(Mapping[Key, SessionState]):
         self._in_use.add(number)
 
     def update(self, agent: str, update: SessionUpdate) -> SessionState | None:
-        """Merge the facts of a transcript into a session. Return the session if it changed."""
+        """Merge the facts from a transcript into their session.
+
+        Return the session if the merge changed its facts, else None.
+        """
         number = self.find(agent, update.session_id)
         if update.parent_session_id:
             self.find(agent, update.parent_session_id)  # a parent can have no records of its own
@@ -125,7 +140,10 @@ class Sessions(Mapping[Key, SessionState]):
         return record
 
     def forget_titles(self, agent: str, paths: set[str]) -> bool:
-        """Delete the titles of the sessions of some files; return whether there were any."""
+        """Delete the titles of sessions whose transcripts are in `paths`.
+
+        Return whether any title was deleted.
+        """
         found = [
             record
             for record in (self.values() if paths else ())
@@ -136,7 +154,10 @@ class Sessions(Mapping[Key, SessionState]):
         return bool(found)
 
     def keep_floors(self) -> None:
-        """Store the published usage of sessions that lost events or cost less than before."""
+        """Store the earlier usage of each changed session whose tokens or cost decreased.
+
+        The earlier usage is a minimum for the published counters, which must not decrease.
+        """
         published = {number: packed for number, packed in self._before.items() if packed}
         for number, packed in published.items():
             before = _decode(packed).usage.bounded()
@@ -148,23 +169,27 @@ class Sessions(Mapping[Key, SessionState]):
                 record.floor_cost = record.floor_cost.max(before.cost)
 
     def take_changed(self) -> dict[Key, bytes]:
-        """Return the sessions that changed since the last call, with their earlier states.
+        """Return the earlier state of each session that changed since the last call.
 
-        `unpacked` decodes a state. The state of a new session is empty.
+        The keys are (agent, session id). `unpacked` decodes a state. The state of a new session is
+        empty.
         """
         changed, self._before = self._before, {}
         names = ((self.numbered(number), packed) for number, packed in changed.items())
         return {(r.agent, r.session_id): packed for r, packed in names if r.id not in self.lost}
 
     def pack(self, keep: Iterable[Key] = ()) -> None:
-        """Pack the sessions that are not in `keep` and were not changed since the last call."""
+        """Encode all sessions in memory as bytes to save memory.
+
+        Sessions in `keep` and sessions that changed since the last call stay objects.
+        """
         kept = self._in_use.union(self._numbers[key] for key in keep if key in self._numbers)
         for number in self._objects.keys() - kept:
             self._packed[number] = _encode(self._objects.pop(number))
         self._in_use.clear()
 
     def replace_by(self, other: "Sessions") -> None:
-        """Replace all sessions by those of another object, and mark all of them as changed."""
+        """Replace all sessions by the sessions of `other`. Mark all of them as changed."""
         self.__dict__.update(other.__dict__)
         for record in self.all():
             self._before.setdefault(record.id, _encode(record))
@@ -172,5 +197,5 @@ class Sessions(Mapping[Key, SessionState]):
 
 
 def unpacked(packed: bytes) -> SessionState:
-    """Decode a state that `take_changed` returned."""
+    """Decode a session state that `take_changed` returned."""
     return _decode(packed)

@@ -1,4 +1,4 @@
-"""The state of the ledger in memory, and which part of it is not on disk yet."""
+"""`LedgerState`: the ledger in memory, and which of its values are not on disk yet."""
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from agtop_exporter.model import Cursor, RateLimit, Series, SessionState, Sessio
 
 GENERATION = "generation"  # metadata: the number of the last commit
 RESTORING = "restoring"  # metadata: set while files are read again because event keys were lost
-BILLED = "billed"  # metadata: what is billed above the cost of a session, by model
+BILLED = "billed"  # metadata, one name per session: billed amount minus cost, by model
 
 LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # the longest rate-limit window
 WINDOWS_MAX = 8  # rate-limit windows of one agent
@@ -26,16 +26,17 @@ WINDOWS_MAX = 8  # rate-limit windows of one agent
 Path = tuple[str, str]  # agent, path of a file
 
 STORED = b"\xc1 on disk"
-"""Replaces the reader state of a cursor in memory if the state is on disk. No reader writes it.
+"""The value in memory that stands for a reader state that is only on disk.
 
-The reader states are a third of the memory per file and are needed only to read a file further.
+No reader has this value as its state. Reader states would take a third of the memory per file, and
+they are needed only to read new records of a file.
 """
 
 T = TypeVar("T")
 
 
 class LedgerState:
-    """Totals, sessions, cursors, rate limits and metadata, with the store that keeps them."""
+    """Totals, sessions, cursors, rate limits and metadata, and the store that writes them."""
 
     def __init__(self, store: Store, covered: frozenset[str] = frozenset()) -> None:
         self.store = store
@@ -43,8 +44,8 @@ class LedgerState:
         self.store_titles = True
         self.totals = Totals()
         self.sessions = Sessions()
-        self.changes = Changes()  # not yet in the sums
-        self.adopted = Changes()  # events that moved from lost sessions to others
+        self.changes = Changes()  # not yet added to sums and totals
+        self.adopted = Changes()  # changes of sums that do not change the totals
         self.cursors: dict[str, dict[str, Cursor]] = {}  # by agent and path
         self.changed_cursors: set[Path] = set()
         self.rate_limits: dict[tuple[str, str], RateLimit] = {}
@@ -70,7 +71,10 @@ class LedgerState:
             self.restore_keys()
 
     def _stored_sessions(self) -> Iterator[SessionState]:
-        """Yield the stored sessions by number. A missing number is a lost session."""
+        """Yield the stored sessions in the order of their numbers.
+
+        For a missing number, yield a lost session, which has no agent.
+        """
         store = self.store
         sessions = _Table(map(rows.session_of, store.by_session("sessions")), lambda s: s.id)
         models = _Table(map(rows.usage_of, store.by_session("session_models")), itemgetter(0))
@@ -89,14 +93,14 @@ class LedgerState:
             yield record
 
     def _stored_bill(self, record: SessionState) -> dict[str, int]:
-        """Return `SessionState.billed`, which has a name in the metadata and no column."""
+        """Return the stored `SessionState.billed` of a session. It is stored as metadata."""
         try:
             return msgspec.json.decode(self.metadata.get(_bill(record), b"{}"), type=dict[str, int])
         except msgspec.MsgspecError:
             return {}
 
     def remember_bill(self, record: SessionState) -> None:
-        """Store `SessionState.billed`."""
+        """Store `SessionState.billed` of a session as metadata."""
         self.remember(_bill(record), msgspec.json.encode(record.billed))
 
     # --- files ----------------------------------------------------------------------------------
@@ -104,9 +108,9 @@ class LedgerState:
     def cursor(self, agent: str, path: str) -> Cursor:
         """Return the cursor of a file with its reader state.
 
-        If the stored row is lost, the cursor is at the start of the file. Raises DamagedError.
-        Raises OSError if the ledger's file cannot be read at all: its events are then unknown, so
-        no transcript may be read again.
+        If the stored row of the cursor is lost, the cursor is at the start of the file. Raises
+        DamagedError. Raises OSError if the ledger file cannot be read at all. The counted events
+        are then unknown, so that no transcript may be read again.
         """
         cursor = self.cursors.get(agent, {}).get(path, Cursor())
         if cursor.state != STORED:
@@ -132,12 +136,15 @@ class LedgerState:
         return [(agent, path) for agent, paths in self.cursors.items() for path in paths]
 
     def restore_keys(self) -> None:
-        """Mark every file to be read again, because event keys were lost."""
+        """Mark every file to be read again from its start, because event keys were lost."""
         self.to_restore.update(self.files())
         self.remember(RESTORING, b"1")
 
     def add_limit(self, limit: RateLimit) -> None:
-        """Store the latest record of a rate-limit window; keep WINDOWS_MAX windows per agent."""
+        """Store a record of a rate-limit window, unless a later record is stored.
+
+        If an agent has more than WINDOWS_MAX windows, delete the window with the oldest record.
+        """
         limits, agent = self.rate_limits, limit.agent
         known = limits.get((agent, limit.window))
         if known is not None and limit.observed_at < known.observed_at:
@@ -149,21 +156,21 @@ class LedgerState:
         self.changed_limits = True
 
     def forget_future_limits(self, now: float) -> None:
-        """Drop rate limits that were recorded more than LONGEST_WINDOW_SECONDS after `now`."""
+        """Delete rate limits that were recorded more than LONGEST_WINDOW_SECONDS after `now`."""
         for key, limit in tuple(self.rate_limits.items()):
             if limit.observed_at > now + LONGEST_WINDOW_SECONDS:
                 del self.rate_limits[key]
                 self.changed_limits = True
 
     def remember(self, name: str, data: bytes) -> None:
-        """Store a value of another module under a name."""
+        """Store metadata: a value of another module, under a name."""
         self.metadata[name] = data
         self.changed_metadata.add(name)
 
     # --- writing --------------------------------------------------------------------------------
 
     def flush(self) -> bool:
-        """Write all changes to disk; return whether they are there. Raises DamagedError."""
+        """Write all changes to disk. Return whether this succeeded. Raises DamagedError."""
         if not self._is_changed() and self.store.is_settled():
             return True
         sessions = self.sessions.unsaved
@@ -186,7 +193,7 @@ class LedgerState:
                 self.cursors[agent][path] = _without_state(cursor)
 
     def mark_all(self) -> None:
-        """Mark everything in memory as changed, so that the next flush writes it."""
+        """Mark all values in memory as changed, so that the next `flush` writes all of them."""
         self.sessions.unsaved.update(self.sessions.numbers())
         self.totals.changed.update(self.totals.values)
         self.changed_cursors.update(self.files())
@@ -243,7 +250,7 @@ def _without_state(cursor: Cursor) -> Cursor:
 
 
 class _Table(Generic[T]):
-    """Rows that are sorted by session number, read one session after another."""
+    """Rows that are sorted by session number. `of` reads the rows of one session after another."""
 
     def __init__(self, found: Iterator[T], number_of: Callable[[T], int]) -> None:
         self._found = found
@@ -251,7 +258,7 @@ class _Table(Generic[T]):
         self._next = next(found, None)
 
     def of(self, number: int) -> Iterator[T]:
-        """Yield the rows of a session. Each call must have a larger number than the last one."""
+        """Yield the rows of the session `number`. The number must increase from call to call."""
         while (row := self._next) is not None and self._number_of(row) <= number:
             self._next = next(self._found, None)
             if self._number_of(row) == number:

@@ -1,7 +1,7 @@
-"""Stored rows: those in the ledger's file, and new ones in memory.
+"""`Store`: the rows in the ledger file, and new rows that are only in memory.
 
-`flush` writes the new rows in one transaction, so that a crash or a full disk loses or repeats
-nothing.
+`flush` writes all new rows in one transaction. A crash or a full disk therefore loses no row and
+writes no row twice.
 """
 
 import sqlite3
@@ -28,13 +28,14 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 class Store(StoredRows):
-    """Rows in a file, and newer rows in memory.
+    """The rows in the ledger file, and newer rows in memory.
 
-    `warning` is the reason why the file is not in use; "" if it is, or if no file is wanted.
+    `warning` is the reason why the file cannot be read or written. It is "" if the file has no
+    problem, or if the ledger has no file.
     """
 
     def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
-        """Open the ledger of a directory; None keeps everything in memory.
+        """Open the ledger file in a directory. If the directory is None, use no file.
 
         Raises AgtopError if another daemon writes to the directory.
         """
@@ -45,7 +46,7 @@ class Store(StoredRows):
         self._events: dict[bytes, bytes] = {}
         self._unpriced: set[bytes] = set()
         self._hourly: dict[Place, list[int]] = {}
-        self.erases = False  # the next flush also empties the journal, which has erased text
+        self.erases = False  # the next flush also empties the journal, which still has erased text
         if self.file is not None:
             self._open(self.file)
 
@@ -60,22 +61,25 @@ class Store(StoredRows):
 
     @property
     def has_rows(self) -> bool:
-        """Whether the rows of a file can be read."""
+        """Whether a ledger file is open, so that its rows can be read."""
         return self._database is not None
 
     def damage(self) -> str:
-        """Check all pages of the file; return a message about damage, or ""."""
+        """Check all pages of the file. Return a message if a page is damaged, else ""."""
         if self.file is None or self._database is None or is_intact(self._database):
             return ""
         return f"{self.file.path} is damaged; the daemon repairs it when it starts"
 
     def is_settled(self) -> bool:
-        """Return whether the file is in place, so that a flush without changes is not needed."""
+        """Return whether a flush has nothing to do if no value has changed.
+
+        The result is False if the file is missing, replaced, or not written because of an error.
+        """
         file = self.file
         return file is None or self.read_only or (bool(self.durable) and file.is_in_place())
 
     def _open(self, file: LedgerFile) -> None:
-        """Open the file for writing; if that fails, open it for reading."""
+        """Open the file for writing. If the file cannot be written, open it for reading."""
         reason: Exception | None = None
         if not self.read_only:
             try:
@@ -87,7 +91,7 @@ class Store(StoredRows):
         self._open_for_reading(file, reason)
 
     def _open_for_reading(self, file: LedgerFile, reason: Exception | None) -> None:
-        """Open the file for reading; `reason` is the error that prevents writing, if any."""
+        """Open the file for reading. `reason` is the error that prevents writing, or None."""
         try:
             file.open_for_reading()
         except (OSError, sqlite3.Error) as error:
@@ -101,13 +105,16 @@ class Store(StoredRows):
 
     @property
     def durable(self) -> bool | None:
-        """Whether all flushed rows are on disk; None if no file is written."""
+        """Whether all flushed rows are on disk. None if this process writes no file."""
         if self.file is None or self.read_only:
             return None
         return self.file.writable and not self.warning
 
     def reopened(self) -> LedgerFile | None:
-        """Try to open a file that could not be written before; return None if it still cannot."""
+        """Try to open a file for writing that could not be written before. Return the open file.
+
+        Return None if the file still cannot be written, or if it is open for writing already.
+        """
         if self._directory is None or self.read_only or (self.file and self.file.writable):
             return None
         file = LedgerFile(self._directory)
@@ -119,7 +126,7 @@ class Store(StoredRows):
         return file
 
     def use(self, file: LedgerFile) -> None:
-        """Use another connection to the same rows."""
+        """Replace the open file by `file`, which has the same rows and is open for writing."""
         if self.file is not None:
             self.file.close()
         self.file = file
@@ -137,7 +144,11 @@ class Store(StoredRows):
             self._warn("use", self.file, obstacle)
 
     def repair(self, error: Exception) -> set[str]:
-        """Replace the damaged file; return the tables with missing rows."""
+        """Replace the damaged file by a new file with its readable rows.
+
+        `error` is the error that revealed the damage. If the file cannot be written, the readable
+        rows are loaded into memory. Returns the names of the tables with lost rows.
+        """
         if self.file is None:
             return set()
         if self.read_only:
@@ -155,13 +166,13 @@ class Store(StoredRows):
             self.file.close()
 
     def hours(self) -> Iterator[Row]:
-        """Yield the rows of `hourly`, including those that are not on disk yet."""
+        """Yield the rows of `hourly`, including sums that are not on disk yet."""
         yield from self.all("hourly")
         for place, sums in self._hourly.items():
             yield (*place, *sums)
 
     def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
-        """Return the stored events with these keys. Raises DamagedError."""
+        """Return the stored events with these keys, by key. Raises DamagedError."""
         found = {key: _decode(self._events[key]) for key in keys if key in self._events}
         wanted = [key for key in keys if key not in found] if self._database else []
         for part in parts(wanted):
@@ -170,14 +181,14 @@ class Store(StoredRows):
         return found
 
     def unpriced(self) -> dict[bytes, Entry]:
-        """Return the events whose price was unknown. Raises DamagedError."""
+        """Return the events whose price is unknown, by key. Raises DamagedError."""
         stored = {
             k: entry for k, entry in self._stored(f"WHERE {UNPRICED}") if k not in self._events
         }
         return stored | {key: _decode(self._events[key]) for key in self._unpriced}
 
     def all_entries(self) -> Iterator[tuple[bytes, Entry]]:
-        """Yield all events, including those that are not on disk yet. Raises DamagedError."""
+        """Yield (key, event) of all events, on disk or only in memory. Raises DamagedError."""
         for key, entry in self._stored(""):
             if key not in self._events:
                 yield key, entry
@@ -185,7 +196,10 @@ class Store(StoredRows):
             yield key, _decode(data)
 
     def cost_since(self, hour: int) -> dict[int, int]:
-        """Return the cost in picodollars by session, from an hour on. Raises DamagedError."""
+        """Return the cost since the start of an hour, in picodollars by session number.
+
+        Hours are counted from 1970. Raises DamagedError.
+        """
         statement = "SELECT session, SUM(cost) FROM hourly WHERE hour >= ? GROUP BY session"
         costs = {session: int(cost) for session, cost in self._select(statement, (hour,))}
         for (session, _, at), sums in self._hourly.items():
@@ -196,9 +210,11 @@ class Store(StoredRows):
     def entries_after(
         self, key: bytes, number: int
     ) -> tuple[list[tuple[bytes, Entry]], bytes | None]:
-        """Return up to `number` stored events by key, and the last key; None after the last event.
+        """Return the next events after `key` as (list of (key, event), last key).
 
-        With an empty key, the events that are not on disk yet come first. Raises DamagedError.
+        The list has up to `number` events from disk, sorted by key. If `key` is empty, the list
+        starts with all events that are not on disk yet. The last key is None if no event follows.
+        Raises DamagedError.
         """
         found = [] if key else self.new_entries()
         stored = list(self._stored(f"WHERE key > ? ORDER BY key LIMIT {number}", (key,)))
@@ -206,13 +222,13 @@ class Store(StoredRows):
         return found, stored[-1][0] if len(stored) == number else None
 
     def new_entries(self) -> list[tuple[bytes, Entry]]:
-        """Return the events that are not on disk yet."""
+        """Return (key, event) of each event that is not on disk yet."""
         return [(key, _decode(data)) for key, data in self._events.items()]
 
     # --- writing --------------------------------------------------------------------------------
 
     def put_event(self, key: bytes, entry: Entry) -> None:
-        """Store an event."""
+        """Store an event in memory. `flush` writes the event to disk."""
         self._events[key] = _encode(entry)
         if entry.cost is None and entry.is_billed:
             self._unpriced.add(key)
@@ -220,7 +236,7 @@ class Store(StoredRows):
             self._unpriced.discard(key)
 
     def add_hourly(self, place: Place, sums: Sequence[int]) -> None:
-        """Add to the sums of an hour, in the order of the columns."""
+        """Add to the sums of a (session, model, hour). `sums` are in the order of the columns."""
         known = self._hourly.get(place)
         if known is None:
             self._hourly[place] = list(sums)
@@ -229,7 +245,7 @@ class Store(StoredRows):
                 known[index] += amount
 
     def waiting_events(self) -> int:
-        """Return how many events the next flush will write."""
+        """Return how many events the next flush will write. 0 if the file cannot be written."""
         writable = self.file is not None and self.file.writable
         return len(self._events) if writable else 0
 
@@ -240,11 +256,12 @@ class Store(StoredRows):
         sessions: Collection[int],
         gone: Iterable[tuple[str, str]],
     ) -> bool:
-        """Write all changes in one transaction; return False and set `warning` if that fails.
+        """Write all changes in one transaction. If writing fails, set `warning` and return False.
 
-        `changes` are rows by table. `sessions` are numbers of sessions whose earlier rows in
-        OF_SESSIONS are deleted. `gone` are (agent, path) of cursors to delete. Does nothing if no
-        file is written. Raises DamagedError.
+        `changes` has the changed rows by table name. `sessions` has the numbers of the sessions
+        whose earlier rows in the tables OF_SESSIONS are deleted. `gone` has the (agent, path) of
+        each cursor to delete. If this process writes no file, do nothing and return True. Raises
+        DamagedError.
         """
         file, database = self.file, self._database
         if file is None or self.read_only:
@@ -296,7 +313,7 @@ class Store(StoredRows):
             database.executemany(TABLES[table].insert(table), new)
 
     def roll_up(self, before: float) -> bool:
-        """Store data from before a time in less detail; return whether more is left to do.
+        """Store data from before a time (unix seconds) in less detail. Return whether data is left.
 
         Does nothing if the file cannot be written now. Raises DamagedError.
         """

@@ -1,4 +1,4 @@
-"""Queries of the ledger's file."""
+"""Queries that read the rows of the ledger file."""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -12,18 +12,18 @@ from agtop_exporter.ledger.salvage import is_damage
 
 KEY_BYTES = 12
 LOOKUP_KEYS = 500  # keys per statement
-# all rows of a session are replaced together
+# tables in which all rows of a session are replaced together
 OF_SESSIONS = ("session_models", "session_tools", "session_floors")
 SESSION_NUMBERS = {"sessions": "id"} | dict.fromkeys((*OF_SESSIONS, "hourly"), "session")
-"""The column with the number of the session, by table."""
+"""The name of the column with the session number, by table name."""
 
 
 class DamagedError(Exception):
-    """A part of the file cannot be read. `Store.repair` replaces the file."""
+    """A part of the ledger file cannot be read. `Store.repair` replaces the file."""
 
 
 class StoredRows:
-    """Queries of the file of a ledger. Without a file, they find nothing."""
+    """Queries that read the rows of a ledger file. Without a file, a query returns no rows."""
 
     def __init__(self, file: LedgerFile | None = None) -> None:
         self.file = file
@@ -57,7 +57,10 @@ class StoredRows:
         return self._select(f"SELECT * FROM {table} ORDER BY {column}")  # noqa: S608 - constants
 
     def session_count(self) -> int:
-        """Return the number of sessions, from their largest number. Raises DamagedError."""
+        """Return the number of sessions: the largest session number in any table, plus one.
+
+        Raises DamagedError.
+        """
         last = [
             next(self._select(f"SELECT MAX({column}) FROM {table}"), (None,))[0]  # noqa: S608
             for table, column in SESSION_NUMBERS.items()
@@ -65,32 +68,38 @@ class StoredRows:
         return max((number + 1 for number in last if isinstance(number, int)), default=0)
 
     def reader_state(self, agent: str, path: str) -> bytes | None:
-        """Return the reader state of a cursor; None if it has no row. Raises DamagedError."""
+        """Return the stored reader state of a cursor, or None. Raises DamagedError."""
         statement = "SELECT reader_state FROM cursors WHERE agent = ? AND path = ?"
         for (state,) in self._select(statement, (agent, path)):
             return bytes(state) if isinstance(state, bytes) else None
         return None
 
     def size_bytes(self) -> int:
-        """Return the size of the file with its journal in bytes; 0 without a file."""
+        """Return the size of the ledger file and its journal in bytes; 0 without a file."""
         if self._database is None or self.file is None:
             return 0
         parts = (self.file.path, self.file.path.with_name(self.file.path.name + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
 
     def requests_by_session(self) -> dict[int, int]:
-        """Return the number of requests in `hourly` by session. Raises DamagedError."""
+        """Return the sum of requests in `hourly` by session number. Raises DamagedError."""
         statement = "SELECT session, SUM(requests) FROM hourly GROUP BY session"
         return {session: requests for session, requests in self._select(statement) if requests}
 
     def keys(self, names: Iterable[bytes]) -> list[bytes]:
-        """Return the stored keys of events: their names, or short hashes of them in a file."""
+        """Return the keys under which events with these names are stored.
+
+        With a ledger file, a key is a short hash of the name. Without a file, it is the name.
+        """
         if self.file is None:
             return list(names)
         return [blake2b(name, digest_size=KEY_BYTES).digest() for name in names]
 
     def old_keys(self, keys: Collection[bytes]) -> set[bytes]:
-        """Return the keys whose events were reduced to keys by `retention`. Raises DamagedError."""
+        """Return the members of `keys` that are stored without their event (see `retention`).
+
+        Raises DamagedError.
+        """
         if self._has_old_keys is None:
             self._has_old_keys = any(True for _ in self._select("SELECT 1 FROM old_keys LIMIT 1"))
         found: set[bytes] = set()
@@ -109,7 +118,7 @@ class StoredRows:
 
 
 def parts(keys: Collection[bytes]) -> Iterator[list[bytes]]:
-    """Split keys into lists that are short enough for one statement."""
+    """Split keys into lists of at most LOOKUP_KEYS keys, each for one SQL statement."""
     wanted = list(keys)
     for start in range(0, len(wanted), LOOKUP_KEYS):
         yield wanted[start : start + LOOKUP_KEYS]

@@ -1,4 +1,4 @@
-"""The counter series: sums over all sessions, which never decrease."""
+"""The counters of the ledger: sums over all sessions, which never decrease."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from agtop_exporter.labels import SERIES_LIMITS, SeriesLimit
 from agtop_exporter.model import COST_TYPES, MAX_SUM, TOKEN_TYPES, ModelUsage, Series
 
 LABELS_MAX = 64  # models, tools or projects of one agent that have their own series
-FOLDED_MAX = 10_000  # label values of one agent that are counted as folded
+FOLDED_MAX = 10_000  # largest number of folded label values of one agent that are counted
 OTHER, UNKNOWN = "other", "unknown"
 
 LIMITS: dict[str, SeriesLimit] = {
@@ -15,22 +15,27 @@ LIMITS: dict[str, SeriesLimit] = {
     "tool_calls": "tools",
     "tool_call_errors": "tools",
 }
-"""The limit that applies to the last label of each family."""
+"""The limit (models, projects or tools) on the values of the last label, by metric name."""
 
 
 class Totals:
-    """Values by series; `changed` are the series that are not on disk yet."""
+    """The counters of the ledger.
+
+    `values` has the value of each series. `changed` has the series that are not on disk yet.
+    If an agent has too many values of a label, the further values are folded: they share a series
+    with the label value `other`.
+    """
 
     def __init__(self) -> None:
         self.values: dict[Series, int | float] = {}
         self.changed: set[Series] = set()
         # label values with their own series, by (family, agent)
         self._labels: dict[tuple[str, str], set[str]] = {}
-        # hashes of folded values, by (limit, agent)
+        # hashes of folded label values, by (limit, agent)
         self._folded: dict[tuple[SeriesLimit, str], set[int]] = {}
 
     def load(self, found: Iterable[tuple[Series, int | float]]) -> None:
-        """Load stored values."""
+        """Load the stored values of series."""
         self.values.update(found)
         self._labels.clear()
         for family, *labels in self.values:
@@ -38,10 +43,10 @@ class Totals:
                 self._folded.setdefault((LIMITS[family], labels[0]), set())
 
     def folded(self) -> dict[SeriesLimit, int]:
-        """Return how many label values share the series `other`, by limit.
+        """Return how many label values are folded into the label value `other`, by limit.
 
-        A folded value is counted when it occurs after a start. Until then, an agent with a stored
-        series `other` counts as 1. Sessions are not counted here.
+        Only values that occurred since the start of the program are counted. An agent with a stored
+        series `other` counts as at least 1. The limit `sessions` is not included.
         """
         counts: dict[SeriesLimit, int] = {
             limit: 0 for limit in SERIES_LIMITS if limit != "sessions"
@@ -51,7 +56,7 @@ class Totals:
         return counts
 
     def add(self, series: Series, amount: float) -> None:
-        """Increase a total. A negative amount is ignored, because totals never decrease."""
+        """Add to the total of a series. Ignore a negative amount, because totals never decrease."""
         if amount > 0 or series not in self.values:
             self.values[series] = min(MAX_SUM, self.values.get(series, 0) + max(0, amount))
             self.changed.add(series)
@@ -65,7 +70,7 @@ class Totals:
         self._labels.clear()
 
     def empty_copy(self) -> "Totals":
-        """Return empty totals that fold the same label values."""
+        """Return totals without values. The same label values as here get their own series."""
         other = Totals()
         families = {series[:2] for series in self.values if len(series) > 2}  # noqa: PLR2004 - family, agent, label
         for family, agent in families:
@@ -73,7 +78,7 @@ class Totals:
         return other
 
     def add_usage(self, agent: str, model: str, net: ModelUsage) -> None:
-        """Add usage of a model."""
+        """Add the usage `net` to the series of an agent and model."""
         model = self._label("requests", agent, model)
         self.add(("requests", agent, model), net.requests)
         for token_type in TOKEN_TYPES:
@@ -89,27 +94,33 @@ class Totals:
         self.add(("unpriced_tokens", agent, model), net.cost.unpriced_tokens)
 
     def add_bill(self, agent: str, model: str, amount: int) -> None:
-        """Add what is billed for a model, in picodollars."""
+        """Add a billed amount (picodollars) to the series of an agent and model."""
         self.add(("billed", agent, self._label("requests", agent, model)), amount)
 
     def has_bill(self, agent: str, model: str) -> bool:
-        """Return whether there is a total of what is billed for a model."""
+        """Return whether a series of billed amounts exists for an agent and model."""
         return any(("billed", agent, label) in self.values for label in (model or UNKNOWN, OTHER))
 
     def add_project(self, agent: str, project: str, *, tokens: int, cost: int) -> None:
-        """Add usage of a project."""
+        """Add tokens and cost (picodollars) to the series of an agent and project."""
         project = self._label("project_tokens", agent, project)
         self.add(("project_tokens", agent, project), tokens)
         self.add(("project_cost", agent, project), cost)
 
     def count(self, kind: str, agent: str, name: str, number: int) -> None:
-        """Add to a count of turns, compactions or calls of a tool."""
+        """Add `number` to a count of an agent.
+
+        `kind` is the metric name of the count: turns, compactions, sessions, tool calls or failed
+        tool calls. `name` is the name of the tool, or "" for a count without tools.
+        """
         self.add((kind, agent, *((self._label(kind, agent, name),) if name else ())), number)
 
     def _label(self, family: str, agent: str, value: str) -> str:
-        """Return the label of a value, or "other" if LABELS_MAX values have their own series.
+        """Return the label value for the name of a model, project or tool.
 
-        A value with its own series keeps it.
+        `family` is the metric name. The result is `other` if LABELS_MAX other values already have
+        their own series. A value that already has its own series is always returned unchanged. An
+        empty value becomes `unknown`.
         """
         labels = self._labels.get((family, agent))
         if labels is None:

@@ -1,4 +1,4 @@
-"""The values of the ledger that other modules read."""
+"""`LedgerView`: the values of the ledger that other modules can read."""
 
 from collections.abc import Mapping
 
@@ -32,13 +32,16 @@ class LedgerView:
         return self._state.sessions.count_by_agent
 
     def folded_labels(self) -> dict[SeriesLimit, int]:
-        """Return how many models, tools and projects share the label value `other`."""
+        """Return how many models, tools and projects share the label value `other`.
+
+        The keys are "models", "tools" and "projects".
+        """
         counting.apply(self._state)
         return self._state.totals.folded()
 
     @property
     def cursors(self) -> dict[str, dict[str, Cursor]]:
-        """The cursors by agent and path, without reader state; `cursor` adds the state."""
+        """The cursors by agent and path, without reader states. `Ledger.cursor` adds the state."""
         return self._state.cursors
 
     @property
@@ -53,12 +56,12 @@ class LedgerView:
 
     @property
     def warning(self) -> str:
-        """The reason why the ledger is not stored on disk; "" if it is."""
+        """The reason why the ledger cannot be read from disk or written to disk, or ""."""
         return self._state.store.warning
 
     @property
     def durable(self) -> bool | None:
-        """Whether the last commit is on disk; None if the ledger is not stored on disk."""
+        """Whether the last commit is on disk. None if this process does not write the ledger."""
         return self._state.store.durable
 
     @property
@@ -71,5 +74,8 @@ class LedgerView:
         return self._state.store.size_bytes()
 
     def problem(self) -> str:
-        """Check all pages of the ledger on disk; return a message about damage, or ""."""
+        """Return `warning` if it is not empty.
+
+        Otherwise, check all pages of the file. Return a message if a page is damaged, else "".
+        """
         return self.warning or self._state.store.damage()

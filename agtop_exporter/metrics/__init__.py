@@ -1,8 +1,8 @@
-"""The catalogue: one declarative table of all metrics.
+"""Defines the catalogue: one table of all metrics.
 
-Every page and every OTLP push is generated from it. The table has three parts, in the order of the
-pages: `aggregates`, `sessions` and `exporter`. The names, labels and meanings of metrics are a
-public interface. A change breaks dashboards.
+Every page and every OTLP push is generated from the catalogue. The modules `aggregates`,
+`activity`, `budgets`, `sessions` and `exporter` define its metrics, in the order of the pages. The
+names, labels and meanings of metrics are a public interface: a change breaks dashboards.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ CATALOGUE: tuple[Metric, ...] = (
 
 
 def collect(snapshot: Snapshot) -> Exposition:
-    """Return the metrics of the catalogue that have samples in `snapshot`."""
+    """Return the metrics of the catalogue that have samples in `snapshot`, with these samples."""
     return expose(CATALOGUE, snapshot)
 
 
@@ -67,10 +67,10 @@ def publish(
     previous: Snapshot | None = None,
     consumed: bool = True,
 ) -> Publication:
-    """Return the publication of `snapshot` that follows `before`.
+    """Return the values to publish for `snapshot`, after the publication `before`.
 
-    `previous` is the snapshot of `before`. `consumed` is true if a scrape received `before`; see
-    `zero_first`.
+    `previous` is the snapshot of `before`. `consumed` is true if a scrape received `before`. A new
+    counter series is published with its baseline first; see `zero_first`.
     """
     baseline = starts(previous, snapshot) if previous else ()
     return zero_first(collect(snapshot), before, baseline=baseline, consumed=consumed)
@@ -79,10 +79,11 @@ def publish(
 def resume(
     now: Snapshot, *, totals: Mapping[Series, int | float], sessions: AbstractSet[tuple[str, str]]
 ) -> Publication:
-    """Return the publication of an earlier process, reconstructed from the ledger.
+    """Return the last publication of an earlier process, reconstructed from the ledger.
 
-    `now` is the result of the first refresh. `totals` and `sessions` (agent and session id) are
-    those of the ledger before that refresh. All other series start at 0.
+    `now` is the snapshot of the first refresh in this process. `totals` are the totals in the
+    ledger before the first refresh. `sessions` has the agent and the session id of each session
+    that was in the ledger before the first refresh. Series that are not in the result start at 0.
     """
     known = tuple(s for s in now.published if (s.agent, s.session_id) in sessions)
     earlier = msgspec.structs.replace(now, totals=totals, published=known, agents=())

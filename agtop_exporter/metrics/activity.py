@@ -1,4 +1,7 @@
-"""Metrics by agent of its sessions, processes and rate limits. They are always published."""
+"""Defines metrics of each agent's sessions, processes and rate limits.
+
+These metrics do not depend on which sessions have series of their own.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -26,7 +29,7 @@ from agtop_exporter.model import (
 )
 
 RATE_LIMIT_LIFE_SECONDS = 86_400
-"""A rate limit is published for this time after it was recorded."""
+"""A rate limit is published for at most this time after the agent recorded it."""
 
 
 def _sessions(snapshot: Snapshot) -> Iterator[Sample]:

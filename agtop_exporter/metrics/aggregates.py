@@ -1,4 +1,7 @@
-"""Metrics of usage and cost by agent, model, tool and project. They are always published."""
+"""Defines metrics of usage and cost by agent, model, tool and project.
+
+These metrics do not depend on which sessions have series of their own.
+"""
 
 from collections.abc import Iterator
 

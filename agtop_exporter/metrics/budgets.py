@@ -1,4 +1,4 @@
-"""Metrics of the user's budgets."""
+"""Defines the metrics of the budgets that the user has set."""
 
 from collections.abc import Callable, Iterator
 

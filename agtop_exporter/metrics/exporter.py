@@ -1,4 +1,4 @@
-"""Metrics of the exporter itself: scans, prices, ledger, pushes and configuration."""
+"""Defines metrics of the exporter itself: scans, prices, ledger, pushes and configuration."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ _PARSE_ERRORS, _RESETS, _PROCESS_ERRORS, _DROPPED, _STAGES, _SOURCES = map(
         PRICE_SOURCES,
     ),
 )
-"""Lists of label values, for the help texts."""
+"""Label values, joined by commas for the help texts."""
 
 
 def _snapshot_timestamp(snapshot: Snapshot) -> Iterator[Sample]:

@@ -1,6 +1,6 @@
-"""Limits on the number of label values.
+"""Defines the maximum number of values of each label.
 
-Each number comes from the constant that enforces the limit.
+Each maximum is computed from the constant that enforces it.
 """
 
 from typing import get_args
@@ -58,4 +58,4 @@ DROPPED = Limit(len(SERIES_LIMITS), "limits")
 SOURCES = Limit(len(PRICE_SOURCES), "price sources")
 
 FOLDED = f"After the first {LABELS_MAX} {{}} of an agent, the others share the label value other."
-"""A sentence for the help text of a metric. `format` inserts the plural of the label."""
+"""A sentence for the help text of a metric. `format` inserts a plural noun, such as `models`."""

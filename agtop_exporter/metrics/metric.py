@@ -1,6 +1,6 @@
-"""The types of a metric, its samples and its values, and functions that collect samples.
+"""Defines the types of metrics, samples and values, and functions that collect samples.
 
-The metrics themselves are in the other modules of this package.
+The other modules of this package define the metrics.
 """
 
 import math
@@ -20,9 +20,9 @@ Labels = tuple[str, ...]
 class HistogramValue(msgspec.Struct, frozen=True, gc=False):
     """The value of a histogram: the number of observations in each bucket, and their sum.
 
-    `bounds` has the inclusive upper bounds of the buckets in ascending order. `counts` has one
-    number for each bound, and a last one for observations above all bounds. The numbers are not
-    cumulative.
+    `bounds` has the inclusive upper bounds of the buckets in ascending order. `counts` has the
+    number of observations in the bucket of each bound. The last item of `counts` is the number of
+    observations above all bounds. The counts are not cumulative.
     """
 
     bounds: tuple[float, ...]
@@ -31,12 +31,12 @@ class HistogramValue(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def count(self) -> int:
-        """The number of all observations."""
+        """The number of observations in all buckets."""
         return sum(self.counts)
 
     @property
     def empty(self) -> "HistogramValue":
-        """The same buckets without observations."""
+        """A histogram with the same buckets and no observations."""
         return HistogramValue(self.bounds, (0,) * len(self.counts), 0.0)
 
 
@@ -45,7 +45,7 @@ Sample = tuple[Labels, Value]
 Collect = Callable[[Snapshot], Iterable[Sample]]
 
 UNITS = ("seconds", "bytes", "ratio", "usd", "tokens")
-"""Units at the end of a metric's name (OpenMetrics 1.0, "Unit")."""
+"""Units that may end the name of a metric (OpenMetrics 1.0, section "Unit")."""
 
 LABEL_BYTES = 128
 """Maximum length of a label value in bytes of UTF-8."""
@@ -54,7 +54,7 @@ LABEL_BYTES = 128
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """The definition of one metric, for Prometheus and for OTLP.
 
-    `collect` returns the samples of a snapshot.
+    `collect` is a function that returns the samples of the metric from a snapshot.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unit(self) -> str:
-        """The unit at the end of the name, or "" without one."""
+        """The unit that ends the name of the metric; "" if the name has no unit."""
         last_word = self.family.rpartition("_")[2]
         return last_word if last_word in UNITS else ""
 
@@ -92,14 +92,14 @@ class Family(msgspec.Struct, frozen=True, gc=False):
 
 
 Exposition = tuple[Family, ...]
-"""The content of one page in any format: the families with samples, in the catalogue's order."""
+"""The content of one page in any format: metrics with samples, in the order of the catalogue."""
 
 
 def expose(metrics: Iterable[Metric], snapshot: Snapshot) -> Exposition:
-    """Collect the samples of every metric, and drop metrics without samples.
+    """Return the metrics that have samples in `snapshot`, with these samples.
 
-    Label values are cleaned; see `clean`. If two samples then have the same labels, the first one
-    is kept.
+    Label values are cleaned; see `clean`. If two samples of a metric have the same labels after
+    cleaning, the result contains only the first sample.
     """
     families = (Family(metric, _samples(metric, snapshot)) for metric in metrics)
     return tuple(family for family in families if family.samples)
@@ -114,7 +114,10 @@ def _samples(metric: Metric, snapshot: Snapshot) -> tuple[Sample, ...]:
 
 @lru_cache(maxsize=16_384)  # more than the label sets of a page; otherwise it would never hit
 def clean(labels: Labels) -> Labels:
-    """Remove lone surrogates and control characters, and cut values to LABEL_BYTES."""
+    """Return the label values without lone surrogates and control characters.
+
+    Each value is cut to LABEL_BYTES.
+    """
     return tuple(map(_clean_value, labels))
 
 
@@ -126,12 +129,15 @@ def _clean_value(value: str) -> str:
 
 
 def totals(name: str) -> Collect:
-    """Collect the totals of the family `name`."""
+    """Return a function that collects the totals of the counter `name` from a snapshot."""
     return lambda snapshot: _family(name, snapshot.totals)
 
 
 def usd_totals(name: str) -> Collect:
-    """Collect the totals of the family `name`, converted from picodollars to US dollars."""
+    """Return a function that collects the totals of the counter `name` in US dollars.
+
+    The totals in the snapshot are in picodollars.
+    """
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for labels, picodollars in _family(name, snapshot.totals):
@@ -141,7 +147,10 @@ def usd_totals(name: str) -> Collect:
 
 
 def agent_totals(name: str) -> Collect:
-    """Collect the totals of the family `name`, and 0 for each scanned agent without a total."""
+    """Return a function that collects the totals of the counter `name`, which has the label agent.
+
+    A scanned agent without a total has the value 0.
+    """
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         yield from _family(name, snapshot.totals)
@@ -153,10 +162,12 @@ def agent_totals(name: str) -> Collect:
 
 
 def agent_histograms(name: str, bounds: tuple[float, ...]) -> Collect:
-    """Collect one histogram for each agent that has observations or was scanned.
+    """Return a function that collects one histogram for each agent.
 
-    The counts are the totals `(name, agent, bucket)`, where `bucket` is the text of its upper bound
-    or "inf". The sum is the total `(name + "_sum", agent)`.
+    Agents that have no observations and were not scanned are left out. The number of observations
+    in a bucket is the total `(name, agent, bucket)` of the snapshot. Here `bucket` is the text of
+    the bucket's upper bound, or "inf". The sum of the observations is the total `(name + "_sum",
+    agent)`.
     """
     buckets = (*map(str, bounds), "inf")
 
@@ -171,7 +182,7 @@ def agent_histograms(name: str, bounds: tuple[float, ...]) -> Collect:
 
 
 def gauges(name: str) -> Collect:
-    """Collect the exporter's own gauges of the family `name`."""
+    """Return a function that collects the values of the gauge `name` from `Snapshot.gauges`."""
     return lambda snapshot: _family(name, snapshot.gauges)
 
 
@@ -184,7 +195,10 @@ def _scanned(snapshot: Snapshot) -> list[str]:
 
 
 def each_agent(value_of: Callable[[AgentStatus], Number | None]) -> Collect:
-    """Collect one value for each agent, except where `value_of` returns None."""
+    """Return a function that collects one value for each agent.
+
+    Agents for which `value_of` returns None are left out.
+    """
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for status in snapshot.agents:
@@ -196,7 +210,10 @@ def each_agent(value_of: Callable[[AgentStatus], Number | None]) -> Collect:
 
 
 def each_session(value_of: Callable[[Session], Number | None]) -> Collect:
-    """Collect one value for each published session, except where `value_of` returns None."""
+    """Return a function that collects one value for each session in `Snapshot.published`.
+
+    Sessions for which `value_of` returns None are left out.
+    """
 
     def collect(snapshot: Snapshot) -> Iterator[Sample]:
         for session in snapshot.published:

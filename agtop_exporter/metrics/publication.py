@@ -1,9 +1,10 @@
 """Publishes each new counter series with its baseline first.
 
-The PromQL function `increase()` ignores the first sample of a series. If a new counter is first
-published as 500, these 500 are missing from every query. Therefore a counter series that was not on
-the previous page has its baseline, usually 0, as its value. After a scrape has received the
-baseline, the series has its real value.
+The baseline of a series is the value that precedes its first increase, usually 0. The PromQL
+function `increase()` ignores the first sample of a series. If a new counter is first published as
+500, these 500 are missing from every query. Therefore a counter series that was not on the previous
+page is published with its baseline. After a scrape has received the baseline, the series is
+published with its real value.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from agtop_exporter.metrics.sessions import SESSION_METRICS
 from agtop_exporter.model import Snapshot
 
 SeriesKey = tuple[str, Labels]
-"""A series: the name of its metric and its label values."""
+"""The identity of a series: the name of its metric and its label values."""
 
 
 DEPARTED_MAX = 20_000
@@ -36,9 +37,10 @@ This is enough for about 2,000 sessions.
 class Publication(msgspec.Struct, frozen=True, gc=False):
     """The published values of one snapshot.
 
-    `pending` has the counter series that are at their baseline in `exposition`, because no scrape
-    has received them. `departed` has the last values of counter series that are no longer on the
-    page. If such a series returns, its last value is its baseline.
+    `exposition` has the published values. `pending` has the counter series that are published with
+    their baseline, because no scrape has received the baseline yet. `departed` has the last
+    published values of counter series that are no longer on the page. If such a series returns, it
+    starts at its last published value or at a newer baseline.
     """
 
     exposition: Exposition
@@ -53,12 +55,15 @@ def zero_first(
     baseline: Exposition = (),
     consumed: bool,
 ) -> Publication:
-    """Replace the values of counter series that no scrape has received by their baselines.
+    """Return the publication of `now`, in which new counter series have their baselines as values.
 
-    `before` is the last publication. If it is None, the real values are published, including the
-    history. `consumed` is true if a scrape received `before`. The baseline of a new series is its
-    last value on an earlier page, or else its value in `baseline` (the previous snapshot), or else
-    0. Published counters do not decrease if those in `now` do not decrease.
+    A series is new until a scrape has received its baseline. `before` is the last publication. If
+    `before` is None, every series has its real value, including the history. `consumed` is true if
+    a scrape received `before`.
+
+    The baseline of a series is its value in `baseline`; see `starts`. A series without such a value
+    starts at its last published value, or at 0 if it was never published. Published counters do not
+    decrease if the counters in `now` do not decrease.
     """
     if before is None:
         return Publication(now)
@@ -78,10 +83,11 @@ def zero_first(
 
 
 def starts(previous: Snapshot, now: Snapshot) -> Exposition:
-    """Return the baselines of sessions that are published in `now` but not in `previous`.
+    """Return the baselines of the sessions that are published in `now` but not in `previous`.
 
-    A baseline is the value of the session in `previous`, or its value when it was closed. A new
-    session has no baseline.
+    The baselines of a session are its values in `previous`. If the session is not in `previous`,
+    its baselines are its values at the time when it was closed (`now.returned`). A new session has
+    no baselines.
     """
     shown = {(session.agent, session.session_id) for session in previous.published}
     new = {(session.agent, session.session_id) for session in now.published} - shown

@@ -1,8 +1,8 @@
-"""Metrics of single sessions, for the sessions that the snapshot publishes.
+"""Defines metrics of single sessions, for the sessions in `Snapshot.published`.
 
-Tokens and cost include a session's subagents. A process that hosts several sessions has no usage
-here, because its usage cannot be split between them. CPU time and disk bytes are kept after a
-process ends.
+The tokens and the cost of a session include its subagents. If a process hosts several sessions,
+these sessions have no process metrics, because the usage of the process cannot be split. The
+counters of CPU time and disk bytes remain after a process ends.
 """
 
 from collections.abc import Callable, Iterator

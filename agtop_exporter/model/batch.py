@@ -1,4 +1,4 @@
-"""The result of one read of a source, and the position up to which it was read."""
+"""`Batch`, the result of one read of an agent's file or database, and the values in a batch."""
 
 import msgspec
 
@@ -7,7 +7,10 @@ from agtop_exporter.model.usage import UsageEvent
 
 
 class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The latest record of one rate-limit window. `used_ratio` 1.0 means exhausted."""
+    """The latest record of one rate-limit window of an agent.
+
+    `used_ratio` is the used share of the limit. 1.0 means that the limit is exhausted.
+    """
 
     agent: str
     window: str  # "5h", "weekly", ...
@@ -19,16 +22,16 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     hint: str = ""  # text of the agent, if it recorded no numbers
 
     def is_over(self, now: float) -> bool:
-        """Return whether the window has been reset since the record, so that it is out of date."""
+        """Return whether the window ended at or before `now`. The record is then out of date."""
         return self.resets_at is not None and self.resets_at <= now
 
 
 class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Records of one file that were skipped, or may be counted wrongly, for one reason.
+    """Records of one file that were skipped or may be counted wrongly, all for the same reason.
 
-    Reasons: `json`, `schema`, `encoding`, `too_large`, `corrupt` (a damaged database), `negative`
-    (an event with a number below zero, which is a bug of the reader) and `ambiguous` (a record
-    that is counted, but may be a copy of an earlier one).
+    `count` is the number of records. `reason` is `json`, `schema`, `encoding`, `too_large`,
+    `corrupt` (a damaged database), `negative` (an event with a number below zero, which is a bug of
+    the reader) or `ambiguous` (a record that is counted, but may be a copy of an earlier record).
     """
 
     reason: str
@@ -37,7 +40,7 @@ class ParseError(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The position in one file: everything before `offset` has been counted.
+    """The read position in one file. All records before the byte `offset` have been counted.
 
     `fingerprint` is a digest of the first bytes of the file and of the bytes before `offset`.
     `state` is the encoded reader state.
@@ -53,7 +56,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """The result of one read of one source."""
+    """The result of one read of one file or database of an agent."""
 
     agent: str
     path: str

@@ -1,4 +1,4 @@
-"""Budgets: limits of the cost in a day, week or month, and how much of them is used."""
+"""Budgets, which limit the cost in a day, week or month, and the used share of a budget."""
 
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal, get_args
@@ -11,7 +11,10 @@ BUDGETS_MAX = 50
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """A limit in US dollars at list prices. An empty agent or project means all."""
+    """A limit on the cost in one period, in US dollars at list prices.
+
+    An empty `agent` means all agents. An empty `project` means all projects.
+    """
 
     name: str
     usd: float
@@ -20,14 +23,15 @@ class Budget(msgspec.Struct, frozen=True):
     project: str = ""
 
     def covers(self, agent: str, project: str) -> bool:
-        """Return whether the usage of a session counts for it."""
+        """Return whether the budget includes the usage of an agent in a project."""
         return self.agent in ("", agent) and self.project in ("", project)
 
 
 class BudgetUse(msgspec.Struct, frozen=True, gc=False):
-    """A budget in the present period, from `started_at` to `resets_at` (unix seconds).
+    """The use of a budget in the present period, from `started_at` to `resets_at` (unix seconds).
 
-    `projected_ratio` is the used share at the end of the period if the mean rate stays the same.
+    `used_ratio` is the used share of the budget. `projected_ratio` is the share that will be used
+    at the end of the period if the mean cost per second stays the same.
     """
 
     name: str
@@ -43,9 +47,9 @@ class BudgetUse(msgspec.Struct, frozen=True, gc=False):
 
 
 def period_of(period: Period, now: float, timezone: tzinfo | None = None) -> tuple[float, float]:
-    """Return start and end of the period at `now` (unix seconds).
+    """Return (start, end) of the day, week or month that contains `now`, in unix seconds.
 
-    Days start at midnight and weeks on Monday, in the zone of the machine by default.
+    Days start at midnight. Weeks start on Monday. The default time zone is that of the machine.
     """
     today = datetime.fromtimestamp(now, timezone).replace(hour=0, minute=0, second=0, microsecond=0)
     if period == "day":
@@ -62,7 +66,10 @@ def period_of(period: Period, now: float, timezone: tzinfo | None = None) -> tup
 def use_of(
     budget: Budget, used_usd: float, *, now: float, period: tuple[float, float]
 ) -> BudgetUse:
-    """Return how much of a budget is used at `now`, in a period from start to end."""
+    """Return the use of a budget at `now`.
+
+    `used_usd` is the cost so far in the period. `period` is (start, end). Times are unix seconds.
+    """
     start, end = period
     ratio = used_usd / budget.usd
     elapsed = max(1.0, now - start) / (end - start)

@@ -1,4 +1,4 @@
-"""The exception for mistakes that the user can correct."""
+"""The exception for problems that the user can solve."""
 
 
 class AgtopError(Exception):

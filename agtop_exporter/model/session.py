@@ -1,4 +1,4 @@
-"""Sessions: facts from transcripts, the stored state, and the published value."""
+"""Sessions in three forms: facts from a transcript, the stored state and the published value."""
 
 from typing import Literal
 
@@ -19,24 +19,26 @@ StateKind = Literal["running", "waiting", "warning", "error", "idle", "closed"]
 STATE_KINDS: tuple[StateKind, ...] = ("running", "waiting", "warning", "error", "idle", "closed")
 
 WAITING_BOUNDS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Histogram bucket bounds of the time that a session waits for its user, in seconds."""
+"""Histogram bucket bounds, in seconds, for the time that a session waits for its user."""
 
 TITLE_CHARACTERS = 80
 PROMPT_RANK = 1  # lowest rank of a title: the first prompt
 
 
 def one_line(text: str) -> str:
-    """Collapse white space, and truncate to TITLE_CHARACTERS."""
+    """Return the text in one line of at most TITLE_CHARACTERS, with single spaces."""
     folded = " ".join(text[: TITLE_CHARACTERS * 20].split())
     return folded if len(folded) <= TITLE_CHARACTERS else folded[: TITLE_CHARACTERS - 1] + "…"
 
 
 class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The activity at the end of a transcript. `state.resolve` turns it into a `State`.
+    """The activity of a session, derived from the last records of its transcript.
+
+    `state.resolve` derives the published `State` of the session from a `Signal`.
 
     `kind` is `idle`, `running`, `waiting`, `error`, `ended` (the agent recorded the end of the
-    session) or `unknown`. `reason` qualifies `waiting` (`input`, `permission`) and `error`.
-    `detail` is the type of the record from which the signal was derived.
+    session) or `unknown`. `reason` is what a `waiting` session waits for (`input` or `permission`),
+    or the kind of an `error`. `detail` is the type of the record from which the signal was derived.
     """
 
     kind: str = "unknown"
@@ -48,11 +50,11 @@ class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
-    """The facts of one session in one transcript, except usage. Unknown values are "" or None.
+    """The facts about one session in one transcript, except usage. Unknown values are "" or None.
 
-    A reader sets the fields, and they do not change after the read. The ledger merges the updates
-    of a session (`ledger.records.MERGE_RULES`) and stores each field in the column of the same name
-    (`ledger.schema`). Invalid paths are replaced by "".
+    The reader of the transcript sets the fields. They do not change after the read. The ledger
+    merges all updates of a session (`ledger.records.MERGE_RULES`). It stores each field in the
+    column of the same name (`ledger.schema`). An invalid path is replaced by "".
     """
 
     session_id: str
@@ -71,7 +73,7 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     context_used_tokens: int | None = None
     context_peak_tokens: int | None = None
     context_window_tokens: int | None = None
-    subagent: bool = False  # has a transcript of its own in a folder below its parent's
+    subagent: bool = False  # its transcript is in a directory below that of its parent
     signal: Signal = Signal()
 
     def __post_init__(self) -> None:
@@ -79,14 +81,17 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
         self.data_path = clean_path(self.data_path)
 
     def work_in(self, directory: str | None) -> bool:
-        """Set the working directory unless it is set. Return False if the path is invalid."""
+        """Set `cwd` to a directory if `cwd` is empty. Return False if the directory is invalid."""
         if directory and not self.cwd:
             self.cwd = clean_path(directory)
             return bool(self.cwd)
         return True
 
     def observe_time(self, time: float) -> None:
-        """Extend the time span of the session; a time that is not sane is ignored."""
+        """Extend `started_at` and `last_active` to include a time (unix seconds).
+
+        A time before 1970 or after 9998 is ignored.
+        """
         if not is_sane(time):
             return
         if self.started_at is None or time < self.started_at:
@@ -95,16 +100,16 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
             self.last_active = time
 
     def set_context_used(self, used: int | None) -> None:
-        """Set the number of context tokens of the latest response; None or 0 is ignored."""
+        """Set the context tokens of the latest response, and raise the peak. Ignore None and 0."""
         if used:
             self.context_used_tokens = used
             self.context_peak_tokens = max(used, self.context_peak_tokens or 0)
 
     def set_title(self, title: str, rank: int) -> None:
-        """Set the title if its rank is higher than that of the present title.
+        """Set the title if its rank is higher than the rank of the present title.
 
-        At equal rank, the first prompt stays, and a title of any other kind is replaced by the
-        latest.
+        If both ranks are PROMPT_RANK (the first prompt), the present title stays. At any other
+        equal rank, the new title replaces the present title. An empty title is ignored.
         """
         newer = rank == self.title_rank and rank > PROMPT_RANK
         if title and not title.isspace() and (newer or rank > self.title_rank):
@@ -112,16 +117,16 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
 
 
 class SessionKey(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
-    """Identifies a session. A session id is unique within its agent only."""
+    """The identity of a session. Sessions of different agents can have the same session id."""
 
     agent: str
     session_id: str
 
 
 class SessionState(msgspec.Struct, array_like=True):
-    """The stored state of one session, without its subagents.
+    """The stored state of one session, without the usage of its subagents.
 
-    Only the ledger changes it. It is the source of the published `Session`.
+    Only the ledger changes a `SessionState`. The published `Session` is derived from it.
     """
 
     id: int  # number of the session in the ledger
@@ -134,9 +139,9 @@ class SessionState(msgspec.Struct, array_like=True):
     tool_errors: dict[str, int] = {}  # failed calls by tool name
     turns: int = 0
     compactions: int = 0
-    floor_tokens: TokenCounts = NO_TOKENS  # published usage before events moved to another session
-    floor_cost: Cost = NO_COST
-    billed: dict[str, int] = {}  # by model: picodollars billed above (below 0: below) the cost
+    floor_tokens: TokenCounts = NO_TOKENS  # largest published usage, if the usage decreased later
+    floor_cost: Cost = NO_COST  # the same for the cost
+    billed: dict[str, int] = {}  # by model: billed amount minus cost, in picodollars
 
     @property
     def key(self) -> SessionKey:
@@ -150,46 +155,50 @@ class SessionState(msgspec.Struct, array_like=True):
 
     @property
     def usage_by_model(self) -> dict[str, ModelUsage]:
-        """The usage of each model, with no figure below zero.
+        """The usage of each model. Negative numbers are replaced by 0.
 
-        Version 0.1.0 could store negative sums. They are corrected when the events are read again.
+        Version 0.1.0 of this program could store negative sums. Such a sum is corrected when the
+        events are read again.
         """
         return {model: usage.max(NO_USAGE) for model, usage in self.models.items()}
 
     @property
     def billed_total(self) -> int:
-        """What is billed without a plan (picodollars): as the agent recorded it, else the cost."""
+        """The amount billed if no subscription plan covers the usage, in picodollars.
+
+        For usage whose billed amount the agent did not record, the amount is the cost.
+        """
         return max(0, self.usage.cost.total + sum(self.billed.values()))
 
     @property
     def usage(self) -> ModelUsage:
-        """The sum over all models."""
+        """The sum of the usage of all models."""
         used = list(self.usage_by_model.values())
         # fast path: most sessions have one model
         return used[0] if len(used) == 1 else sum(used, NO_USAGE)
 
 
 class Tree(msgspec.Struct, frozen=True, gc=False):
-    """The usage of a session with all its subagents."""
+    """The sum of the usage of a session and of all its subagents."""
 
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost
-    billed: int = 0  # picodollars; what is billed without a plan
+    billed: int = 0  # picodollars; amount billed if no plan covers the usage
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """A state kind with its reason."""
+    """The published state of a session: its kind, and the reason if there is one."""
 
     kind: StateKind
     reason: str | None = None
 
 
 class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
-    """The resources of a session's process tree. None means that the system does not report them.
+    """The resources that a session's process tree uses. None: the system does not report the value.
 
-    Seconds and total bytes are counted from the first match of the session with the process tree.
-    They never decrease.
+    `cpu_seconds`, `disk_read_bytes` and `disk_written_bytes` are totals, which never decrease.
+    Their count starts when the session is first matched with the process tree.
     """
 
     processes: int = 0
@@ -211,15 +220,15 @@ class ProcessMatch(msgspec.Struct, frozen=True, gc=False):
     liveness: Literal["live", "stopped"]
     confidence: Literal["high", "medium", "low"]
     evidence: tuple[str, ...] = ()
-    role: Literal["session", "host"] = "session"  # one process runs several sessions
+    role: Literal["session", "host"] = "session"  # host: runs several sessions
     usage: ProcessUsage | None = None
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A published session, derived from `SessionState`. Unknown values are None.
 
-    Fields that `SessionUpdate` has as well have the same meaning there. `agtop json` has a key for
-    every field (`render.json`).
+    A field that is also in `SessionUpdate` has the same meaning in both classes. `render.json`
+    defines the key of each field in the output of `agtop json`.
     """
 
     agent: str
@@ -236,13 +245,13 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost
-    billed: int  # picodollars, as the agent recorded them, else the list price
+    billed: int  # picodollars: amount that the agent recorded, else list price
     included: bool  # covered by the plan: nothing is billed, and `cost` is the list price
     tree: Tree
     floor_tokens: TokenCounts  # usage of the tree that was published before a correction lowered it
     floor_cost: Cost
     subagent_file_count: int
-    children: tuple[str, ...]  # session ids of its direct subagents
+    children: tuple[str, ...]  # session ids of the direct subagents
     started_at: float | None
     last_active: float | None
     user_turns: int
@@ -256,7 +265,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     state: State
     state_detail: str | None
     process: ProcessMatch | None = None
-    spent: ProcessUsage | None = None  # of all processes that ran it, including ended ones
+    spent: ProcessUsage | None = None  # by all processes of the session, including ended ones
     data_path: str
 
     @property

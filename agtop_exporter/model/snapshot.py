@@ -1,4 +1,4 @@
-"""The published result of one refresh."""
+"""`Snapshot`, the published result of one refresh, and the values in a snapshot."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args
@@ -15,11 +15,11 @@ PLANS: tuple[Plan, ...] = ("retail", "max", "included")
 
 
 class AgentStatus(msgspec.Struct, frozen=True, gc=False):
-    """The result of the last scan of one agent's files."""
+    """The status of one agent: the result of the last scan of its files, and its processes."""
 
     agent: str
     enabled: bool  # selected by the settings, and the data directory exists
-    # whether the last scan succeeded; None if there was none or the agent is not installed
+    # whether the last scan succeeded; None if no scan was made or the agent is not installed
     up: bool | None
     files: int = 0
     scan_duration_seconds: float | None = None
@@ -30,8 +30,8 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     duplicate_processes: int | None = None
     rss_bytes: int | None = None  # sum over these processes
     vms_bytes: int | None = None
-    subscription: str | None = None  # the plan of its account, as far as its files show it
-    included: bool = False  # the user's plan covers its usage: nothing is billed
+    subscription: str | None = None  # the plan of the agent's account, if its files show the plan
+    included: bool = False  # the user's plan covers the agent's usage: nothing is billed
 
 
 class PriceSource(msgspec.Struct, frozen=True, gc=False):
@@ -63,7 +63,7 @@ REFRESH_STAGES: tuple[RefreshStage, ...] = get_args(RefreshStage)
 class RefreshError(msgspec.Struct, frozen=True, array_like=True):
     """An unexpected error that ended one part of a refresh.
 
-    It has no message, because the message of an exception can quote the content of a file.
+    The message of the exception is left out, because it can quote the content of a file.
     """
 
     stage: RefreshStage
@@ -78,7 +78,7 @@ class RefreshError(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """The published result of one refresh. All outputs are derived from it."""
+    """The published result of one refresh. All outputs are derived from the snapshot."""
 
     generated_at: float
     plan: Plan

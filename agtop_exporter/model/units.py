@@ -1,4 +1,7 @@
-"""Units and limits: unix seconds (UTC), bytes, and picodollars (1e-12 USD)."""
+"""Constants for units and limits, and functions that check times.
+
+Times are unix seconds (UTC). Costs are picodollars (1e-12 USD).
+"""
 
 PICODOLLARS_PER_USD = 1_000_000_000_000
 SECONDS_PER_HOUR = 3600
@@ -9,15 +12,21 @@ MAX_SUM = 2**63 - 1  # largest integer of SQLite; 9.2 million US dollars in pico
 
 
 def is_sane(time: float) -> bool:
-    """Return whether unix seconds are from 1970 to 9998. Transcripts can contain any number."""
+    """Return whether a time (unix seconds) is in the years 1970 to 9998.
+
+    Transcripts can contain any number as a time.
+    """
     return 0 <= time < END_OF_TIME
 
 
 def is_ahead(time: float, now: float) -> bool:
-    """Return whether a time is so far in the future that it must come from a wrong clock."""
+    """Return whether `time` is more than FUTURE_SECONDS after `now`.
+
+    Such a time comes from a wrong clock.
+    """
     return time > now + FUTURE_SECONDS
 
 
 def hour_of(time: float) -> int:
-    """Return a time in whole hours since 1970; 0 if the time is not sane."""
+    """Return the whole hours from 1970 to a time (unix seconds); 0 if `is_sane` is False."""
     return int(time) // SECONDS_PER_HOUR if is_sane(time) else 0

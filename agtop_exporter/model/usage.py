@@ -8,19 +8,19 @@ import msgspec
 from agtop_exporter.model.units import MAX_SUM
 
 TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-"""The disjoint token types. Their sum counts every billed token once."""
+"""The token types. They do not overlap: their sum counts every billed token once."""
 
 COST_TYPES = (*TOKEN_TYPES, "web_search")
-"""What a cost that is not reported consists of: the token types, and the fees for web searches."""
+"""The parts of a cost that is calculated from prices: the token types and web search fees."""
 
 Series = tuple[str, ...]
-"""Identifies a counter: the metric name without prefix and suffix, then the label values."""
+"""The identity of a series: the metric name without prefix and suffix, then the label values."""
 
 
 class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Tokens of one or many requests. The first five fields are disjoint.
+    """The token counts of one or more requests. The first five fields count different tokens.
 
-    `input` is uncached input. `output` includes `reasoning`.
+    `input` counts only uncached input tokens. `output` includes `reasoning`.
     """
 
     input: int = 0
@@ -32,14 +32,14 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def total(self) -> int:
-        """The sum of the disjoint fields."""
+        """The sum of all fields except `reasoning`, because `output` includes `reasoning`."""
         return (
             self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.output
         )
 
     @property
     def prompt(self) -> int:
-        """The tokens of the prompt, which are the used context before the response."""
+        """The number of tokens in the prompt: all input tokens, cached or not."""
         return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
 
     def __add__(self, other: "TokenCounts") -> "TokenCounts":
@@ -63,7 +63,7 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def max(self, other: "TokenCounts") -> "TokenCounts":
-        """Return the larger value of each field, which merges two records of one response."""
+        """Return the larger value of each field. This merges two records of one response."""
         return TokenCounts(
             max(self.input, other.input),
             max(self.cache_read, other.cache_read),
@@ -87,15 +87,15 @@ class TokenCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 NO_TOKENS = TokenCounts()
 UNKNOWN_TOTAL = (-1, NO_TOKENS)
-"""The running total of a source that has lost records."""
+"""The value of `UsageEvent.running_total` if the source of the event has lost records."""
 
 
 class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A cost in picodollars by token type.
+    """A cost in picodollars: the cost of each token type, and the following fields.
 
-    `web_search` is the fees for web searches, which are no tokens. `reported` is a cost that the
-    agent recorded itself, which has no token types.
-    `unpriced_tokens` counts tokens without a known price; no other field includes them.
+    `web_search` is the fees for web searches. `reported` is a cost that the agent itself recorded
+    without a division by token type. `unpriced_tokens` is not a cost: it is the number of tokens
+    whose price is unknown.
     """
 
     input: int = 0
@@ -109,7 +109,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def total(self) -> int:
-        """The sum of all priced fields, in picodollars."""
+        """The sum of all fields except `unpriced_tokens`, in picodollars."""
         return (
             self.input
             + self.cache_read
@@ -121,7 +121,10 @@ class Cost(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def known_for(self, tokens: TokenCounts) -> bool:
-        """Return whether part of `tokens` has a price. If not, the cost is unknown, not 0."""
+        """Return whether the price of at least a part of `tokens` is known.
+
+        `tokens` are the tokens of this cost. If the result is False, the cost is unknown, not 0.
+        """
         return self.total > 0 or self.unpriced_tokens == 0 or self.unpriced_tokens < tokens.total
 
     def __add__(self, other: "Cost") -> "Cost":
@@ -168,18 +171,18 @@ NO_COST = Cost()
 class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An event that is counted once: a billed response, a prompt, a tool call or a compaction.
 
-    `key` is unique within the agent. Further records of the event (a response that grows, a copy in
-    a forked transcript, a rewritten file) are merged with the first one: by the maximum of each
-    number, and by the ids of tool calls. `copied` is set if the record itself shows that it is a
-    copy. The event then belongs to the session of the original. `other_keys` are further keys under
-    which the same event may have been counted.
+    `key` is unique within the agent. An event can have several records: a response that grows, a
+    copy in a forked transcript, or a rewritten file. Records with the same key are merged: the
+    event gets the larger value of each number, and each tool call id once. `copied` is set if the
+    record itself shows that it is a copy. The event then belongs to the session of the original
+    record. `other_keys` are further keys under which the same event may have been counted.
 
     `running_total` is set if two sources record the same usage under different keys. It is the sum
-    that one source has recorded so far for this session and model, including this event. The event
-    then counts only what is missing in the session's sum. The sum of the session is therefore the
-    larger one of the two sources, whichever is read first. Another record of the event adds no
-    tokens. If the source has lost records, the value is UNKNOWN_TOTAL, and a new event counts
-    fully.
+    that one source has recorded so far for this session and model, including this event. Only the
+    usage that is missing in the counted sum of the session is then added. The counted sum is
+    therefore the larger sum of the two sources, in whatever order the sources are read. Another
+    record of the event adds no tokens. If the source has lost records, `running_total` is
+    UNKNOWN_TOTAL, and all usage of a new event is added.
     """
 
     key: str
@@ -199,24 +202,27 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     # keys of the event in other records or in earlier versions of this program
     other_keys: tuple[str, ...] = ()
     running_total: tuple[int, TokenCounts] | None = None  # requests and tokens
-    web_searches: int = 0  # those that are billed by use
+    web_searches: int = 0  # web searches that are billed per search
     region: str = ""  # where the model ran, if it changes the price, e.g. "us"
 
     @property
     def least(self) -> int:
-        """The smallest number, at most 0. A negative value is a bug of the reader."""
+        """The smallest count or cost of the event; 0 if none is negative.
+
+        A negative value is a bug of the reader that made the event.
+        """
         tokens: tuple[int, ...] = msgspec.structs.astuple(self.tokens)
         counts = (self.requests, self.turns, self.compactions, self.web_searches)
         return min(0, *counts, self.reported_cost or 0, *tokens)
 
     @property
     def is_billed(self) -> bool:
-        """Return whether the event has a price: it is a response or a search."""
+        """Return whether the event is billed: it is a model response or a billed web search."""
         return bool(self.requests or self.web_searches)
 
 
 class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The usage of one model in one session."""
+    """The requests, tokens and cost of one model, for example in one session."""
 
     requests: int = 0
     tokens: TokenCounts = NO_TOKENS
@@ -241,7 +247,7 @@ class ModelUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         )
 
     def bounded(self) -> "ModelUsage":
-        """Return the usage with all sums limited to MAX_SUM, the largest integer of SQLite."""
+        """Return the usage with each number limited to MAX_SUM, the largest integer of SQLite."""
         tokens, cost = msgspec.structs.astuple(self.tokens), msgspec.structs.astuple(self.cost)
         if max(self.requests, *tokens, *cost) <= MAX_SUM:
             return self

@@ -1,4 +1,8 @@
-"""Runs the stages of a refresh (scan, count, price, match) and returns a frozen Snapshot."""
+"""Runs a refresh, and returns its result as an immutable Snapshot.
+
+A refresh scans the transcripts, counts their events, computes costs, and matches sessions with
+processes.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +44,10 @@ SECONDS_PER_DAY = 86_400.0
 
 
 class Pipeline:
-    """The stages with their state. Calls of `refresh` must not overlap."""
+    """Runs refreshes, and keeps the state from one refresh to the next.
+
+    Calls of `refresh` must not overlap.
+    """
 
     def __init__(  # noqa: PLR0913 - the parts that are put together here
         self,
@@ -56,10 +63,11 @@ class Pipeline:
         guard: Guard | None = None,
         keep_closed: bool = True,
     ) -> None:
-        """Put the parts together. Nothing is read before the first refresh.
+        """Create the objects that a refresh needs. No transcript is read before the first refresh.
 
-        With `keep_closed`, `Snapshot.sessions` has every session, also those closed long ago.
-        `folders` and `guard` are created if they are not given.
+        With `keep_closed`, `Snapshot.sessions` has every session. Without it, `Snapshot.sessions`
+        has only open sessions. If `processes` is None, no session is matched with a process. If
+        `folders` or `guard` is None, a new object is created.
         """
         self._keep_closed = keep_closed
         self.ledger = ledger
@@ -109,7 +117,7 @@ class Pipeline:
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
-        """Use new settings from the next refresh on."""
+        """Replace the settings. The next refresh applies the new settings."""
         self.settings = settings
         wanted = [a for a in self._all_agents if not settings.agent or a.name in settings.agent]
         self.agents = {agent.name: agent for agent in wanted}
@@ -135,7 +143,7 @@ class Pipeline:
         return self._files[agent].places
 
     def close(self) -> None:
-        """End the child processes."""
+        """Kill the child processes that read directories."""
         self.folders.close()
 
     def refresh(
@@ -149,13 +157,14 @@ class Pipeline:
     ) -> Snapshot:
         """Read new records, count and commit them, and return the state at `now` (unix seconds).
 
-        `settle` adds the counts of the outputs to the ledger. `progress` is called with the bytes
-        read so far and the bytes to read. `sampled_at` returns the time of the process scan, which
-        takes place after the files are read. If `stopping` returns True, the refresh commits what
-        it has read and ends. The next refresh reads the rest.
+        `settle` is called at the start. It saves the state of the outputs in the ledger.
+        `progress` is called with the number of bytes read so far and the total number of bytes to
+        read. `sampled_at` returns the time of the process scan, which follows the reading of the
+        files. If `stopping` returns True, the refresh commits the records that it has read, and
+        ends. The next refresh reads the remaining records.
 
-        An exception skips only one part. `Snapshot.errors` names that part, and the next refresh
-        repeats it.
+        An exception ends only the part of the refresh that raised the exception, such as the scan
+        of one agent. `Snapshot.errors` names the part, and the next refresh repeats the part.
         """
         began = perf_counter()
         self.steps.begin()
@@ -228,22 +237,27 @@ class Pipeline:
         return ()
 
     def _roll_up(self, now: float) -> None:
-        """Store old history with less detail, once a day, in steps that are short."""
+        """Reduce the detail of history that is older than `retention_days`.
+
+        One call does a limited amount of work. When all old history is reduced, the calls of the
+        next 24 hours do nothing.
+        """
         days = self.settings.retention_days
         if days and not 0 <= now - self._rolled_up_at < SECONDS_PER_DAY:
             more = self.ledger.roll_up(now - days * SECONDS_PER_DAY)
             self._rolled_up_at = -math.inf if more else now
 
     def checkpoint(self) -> None:
-        """Make the ledger durable, with the exporter's own counters."""
+        """Add the exporter's own counters to the ledger, and commit the ledger to disk."""
         self.telemetry.flush(self.ledger.add)
         with self.steps.step("ledger"):
             self.ledger.checkpoint()
 
     def look_at_processes(self, now: float) -> None:
-        """Match the processes at `now` (unix seconds), so that the next refresh can compute rates.
+        """Sample the processes at `now` (unix seconds), and match the processes with the sessions.
 
-        The CPU usage of a process is the difference between two samples.
+        The CPU usage of a process is the difference between two samples. After this call, the next
+        refresh can compute the CPU usage.
         """
         with self.steps.step("match"):
             self.pairing.pair(now, self.ledger.sessions)
@@ -275,7 +289,7 @@ class Pipeline:
         return msgspec.structs.replace(status, **msgspec.structs.asdict(usage))
 
     def _keep_totals(self) -> None:
-        """Commit the counts of processes and waits before they are published."""
+        """Commit the totals of processes and of waits to the ledger, before they are published."""
         with self.steps.step("match"):
             for series, count in self.pairing.skipped().items():
                 self.ledger.add(series, count)

@@ -1,4 +1,4 @@
-"""How much of the user's budgets is used, from the hours of the ledger."""
+"""Computes how much of each budget is used, from the hourly costs in the ledger."""
 
 from collections.abc import Sequence
 from datetime import tzinfo
@@ -10,12 +10,12 @@ RENEWED_SECONDS = 30.0  # reading the hours of a month takes some 20 ms
 
 
 class Budgets:
-    """The budgets with what is used of them, renewed every RENEWED_SECONDS."""
+    """Stores the used amount of each budget, and computes it again after RENEWED_SECONDS."""
 
     def __init__(
         self, ledger: Ledger, budgets: Sequence[Budget], *, timezone: tzinfo | None = None
     ) -> None:
-        """Start without any usage. `timezone` is that of the machine by default."""
+        """Start without used amounts. None as `timezone` means the time zone of the machine."""
         self._ledger = ledger
         self._budgets = budgets
         self._timezone = timezone
@@ -23,7 +23,10 @@ class Budgets:
         self._uses: tuple[BudgetUse, ...] = ()
 
     def uses(self, now: float) -> tuple[BudgetUse, ...]:
-        """Return how much of each budget is used at `now` (unix seconds)."""
+        """Return how much of each budget is used at `now` (unix seconds).
+
+        The result may be up to RENEWED_SECONDS old.
+        """
         at = self._renewed_at
         if self._budgets and (at is None or not 0 <= now - at < RENEWED_SECONDS):
             self._uses = self._renewed(now)

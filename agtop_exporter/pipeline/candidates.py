@@ -1,7 +1,8 @@
-"""The sessions that are compared with the running processes.
+"""Selects the sessions that are compared with the running processes.
 
-Sessions that were closed before the oldest agent process started are left out, because there may be
-very many of them. They are compared again if a process names them or has their file open.
+A session is old if its last activity was before the start of the oldest agent process. Old sessions
+are left out, because there may be very many. An old session is nevertheless compared if a process
+names the session or has the file of the session open.
 """
 
 import math
@@ -17,23 +18,26 @@ SESSIONS_OF_FILE = 2  # sessions that are stored for one file; two show that it 
 SLACK_SECONDS = 2.0  # the start time of a process has a resolution of one second
 
 Dated = Callable[[SessionState], SessionState]
-"""A function that returns a session without times in the future."""
+"""A function that returns a session whose times in the future have been corrected."""
 
 
 class Candidates:
-    """The top-level sessions that may have a process: `known`.
+    """Selects the top-level sessions that may have a process, and stores them in `known`.
 
     `add_possible` adds sessions that were left out before and may have a process now.
     """
 
     def __init__(self) -> None:
         self.known: dict[SessionKey, SessionState] = {}
-        self._oldest_start = math.inf  # of the agent processes
-        self._latest_left_out = -math.inf  # the last activity of the sessions that were left out
-        self._of_file: dict[int, tuple[Key, ...]] = {}  # by the hash of the path
+        self._oldest_start = math.inf  # the start of the oldest agent process
+        self._latest_left_out = -math.inf  # latest activity of a session that was left out
+        self._of_file: dict[int, tuple[Key, ...]] = {}  # by the hash of the path of the file
 
     def add(self, key: Key, record: SessionState) -> None:
-        """Add a new or changed session. A subagent is skipped: its parent's process runs it."""
+        """Add a new or changed session to `known`, if a process may run the session.
+
+        A subagent is skipped, because a subagent runs in the process of its parent.
+        """
         if record.facts.parent_session_id:
             return
         path = hash(record.facts.data_path)
@@ -46,7 +50,11 @@ class Candidates:
             self._leave_out(record)
 
     def remove_old(self, open_sessions: Collection[Key], bound: Collection[SessionKey]) -> None:
-        """Remove the old sessions that are neither open nor bound to a process."""
+        """Remove the sessions whose last activity was before the oldest agent process started.
+
+        Sessions in `open_sessions` remain. Sessions in `bound`, which are bound to a process, also
+        remain.
+        """
         for key, session in tuple(self.known.items()):
             is_open = (key.agent, key.session_id) in open_sessions
             if not is_open and key not in bound and self._is_old(session):
@@ -60,7 +68,10 @@ class Candidates:
         sessions: Mapping[Key, SessionState],
         dated: Dated,
     ) -> None:
-        """Add the sessions of `sessions` that a process of the table may run."""
+        """Add each session in `sessions` that a process in `table` may run.
+
+        `registry` has what the agents report about their live processes.
+        """
         starts = (table.processes[process].started_at for process in table.agents)
         self._oldest_start = min(starts, default=math.inf) - SLACK_SECONDS
         names = self._names(table, registry)
@@ -73,7 +84,10 @@ class Candidates:
                 self.known.setdefault(session.key, dated(session))
 
     def _names(self, table: ProcessTable, registry: Iterable[RegistryEntry]) -> set[Key]:
-        """Return the sessions that processes name in arguments, registries and open files."""
+        """Return the keys of the sessions that the running processes or the registry name.
+
+        A process names a session by its arguments or by a file that the process has open.
+        """
         names = {(entry.agent, entry.session_id) for entry in registry}
         for process, recognised in table.agents.items():
             agent = recognised.agent

@@ -1,7 +1,7 @@
-"""Reads transcripts in child processes. One task has several files.
+"""Reads transcripts in child processes, which receive their tasks through pipes.
 
-The children are connected by pipes. The process pools of the standard library are not used, because
-they may hang if they are stopped while they work.
+A task has several files. The process pools of the standard library are not used, because a pool may
+hang if it is stopped while its processes work.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from agtop_exporter.pipeline.scan import Failure, read_one
 
 TASK_BYTES = 8 * 1024 * 1024  # approximate size of a task
 FILE_BYTES = 64 * 1024  # opening a file takes as long as reading this many bytes
-ORDER_BYTES = 4000  # an order of at most this size fits into any pipe
+ORDER_BYTES = 4000  # an order (an encoded task) of at most this size fits into any pipe
 ANSWER_BYTES = 1024 * 1024  # capacity of an answer pipe, so that a child rarely blocks
 TASKS_AHEAD = 2  # tasks that a child has at a time, so that it does not wait for the next one
 TASKS_OUT = 4  # unfinished and unused tasks per child; limits the memory of results
@@ -41,13 +41,13 @@ NOTHING = msgspec.msgpack.encode([])
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A file that was read."""
+    """The answer for a file that was read, with the batch of records from the file."""
 
     batch: Batch
 
 
 class _Task(msgspec.Struct):
-    """Files that a child reads. `answer` is its encoded answer, None until it is received."""
+    """Files that one child reads. `answer` is the encoded answer, None until it is received."""
 
     work: list[Work]
     answer: bytes | None = None
@@ -66,8 +66,9 @@ class Child(msgspec.Struct):
     def give(self, task: _Task) -> None:
         """Send a task to the child. Raises OSError if the child is dead.
 
-        A long order is sent only while the child waits for orders. Otherwise a deadlock is
-        possible: the child may be sending a long answer that the parent does not receive.
+        If the child already has a task, a task with a long encoding is sent later, by `take`.
+        Otherwise a deadlock would be possible: the parent cannot send the task because the child is
+        sending a long answer, and the parent does not receive the answer.
         """
         order = msgspec.msgpack.encode(task.work)
         if not self.tasks:
@@ -79,7 +80,10 @@ class Child(msgspec.Struct):
         self.tasks.append(task)
 
     def take(self) -> None:
-        """Receive the answer to the first task. Raises EOFError or OSError if the child is dead."""
+        """Receive the answer to the oldest task, then send the task that `give` has postponed.
+
+        Raises EOFError or OSError if the child is dead.
+        """
         self.tasks.popleft().answer = self.answers.recv_bytes()
         self.waits_since = monotonic()
         if self.unsent:
@@ -88,7 +92,7 @@ class Child(msgspec.Struct):
 
     @property
     def is_late(self) -> bool:
-        """Whether the child has not answered within ANSWER_SECONDS."""
+        """Whether the child has been working on its oldest task for more than ANSWER_SECONDS."""
         return bool(self.tasks) and monotonic() - self.waits_since > ANSWER_SECONDS
 
     def end(self) -> None:
@@ -108,13 +112,14 @@ def read(
     stopping: Callable[[], bool],
     expect: Callable[[Sequence[Batch | Failure]], None] = lambda _results: None,
 ) -> Iterator[Batch | Failure]:
-    """Read the queue in child processes. The results have the order of the queue.
+    """Read the files of `queue` in child processes, and yield the results in the order of `queue`.
 
     Reading ends when the queue is empty or `stopping` returns True. `expect` is called with the
-    results of a task before they are yielded.
+    results of a task before these results are yielded.
 
-    If a child dies or cannot start, the files without a result are put back into the queue. A
-    child that exceeds ANSWER_SECONDS is replaced, and the files of its task become Failures.
+    If a child dies or cannot start, reading ends, and the files without a result are put back into
+    the queue. If a child needs more than ANSWER_SECONDS for a task, the child is replaced, and a
+    Failure is yielded for each file of the task.
     """
     children: list[Child] = []
     running: deque[_Task] = deque()  # in the order of the queue
@@ -150,7 +155,7 @@ def read(
 
 
 def _replace_late(children: list[Child], queue: deque[Work]) -> Iterator[Failure]:
-    """Replace the children that are late, and give up their first tasks."""
+    """Replace each late child, and yield a Failure for each file of the task it works on."""
     for number, child in enumerate(children):
         if child.is_late:
             yield from _given_up(child.tasks.popleft(), queue)
@@ -158,9 +163,10 @@ def _replace_late(children: list[Child], queue: deque[Work]) -> Iterator[Failure
 
 
 def _given_up(task: _Task, queue: deque[Work]) -> Iterator[Failure]:
-    """Give up the task of a late child, and the queued files of its agent.
+    """Yield a Failure for each file of the task that a late child has not finished.
 
-    The queued files are kept if the task has files of several agents.
+    If all files of the task belong to one agent, the files of this agent are also removed from the
+    queue.
     """
     agents = {item.agent for item in task.work}
     if len(agents) == 1:
@@ -173,7 +179,7 @@ def _given_up(task: _Task, queue: deque[Work]) -> Iterator[Failure]:
 
 
 def _replacement(child: Child) -> Child:
-    """Replace a late child by a new one, which gets its other tasks."""
+    """End a late child, and return a new child that has the remaining tasks of the late child."""
     other = start_child()
     for task in child.tasks:
         other.give(task)
@@ -197,9 +203,11 @@ def start_child() -> Child:
 
 
 def _next_work(queue: deque[Work], *, at_most: int) -> list[Work]:
-    """Take the next files from the queue: about `at_most` bytes, and at most about TASK_BYTES.
+    """Remove the next files from the queue, and return them.
 
-    Tasks are smaller at the end of the queue, so that all children end at about the same time.
+    The total size of the files is about `at_most` bytes or TASK_BYTES, whichever is smaller. The
+    caller reduces `at_most` towards the end of the queue, so that all children end at about the
+    same time.
     """
     work = [queue.popleft()]
     effort = _effort(work[0])
@@ -231,7 +239,7 @@ def _serve(orders: Connection, answers: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the parent ends. A forked child would keep the ledger locked."""
+    """End this process when the parent ends. Otherwise a forked child keeps the ledger locked."""
     parent = parent_process()
     if parent is not None:
         parent.join()

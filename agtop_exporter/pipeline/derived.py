@@ -1,4 +1,4 @@
-"""Derives values of a published session from the sessions that it consists of. No I/O."""
+"""Derives values of a published `Session` from a session and its subagents. Performs no I/O."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from agtop_exporter.model import ModelUsage, Session, SessionState, SessionUpdat
 def sum_by_model(
     first: Mapping[str, ModelUsage], second: Mapping[str, ModelUsage]
 ) -> dict[str, ModelUsage]:
-    """Return the usage of two sessions together, by model."""
+    """Return the sum of the usage of two sessions, by model."""
     models = dict(first)
     for model, usage in second.items():
         models[model] = models.get(model, ModelUsage()) + usage
@@ -22,15 +22,17 @@ _SHARED_FACTS = tuple(
 
 
 def shared_facts(facts: SessionUpdate) -> dict[str, Any]:
-    """Return the facts that `Session` has by the same name. Unknown text is None."""
+    """Return the fields of `facts` that `Session` also has, by name. An empty text becomes None."""
     values = ((name, getattr(facts, name)) for name in _SHARED_FACTS)
     return {name: None if value == "" else value for name, value in values}
 
 
 def tree_signal(members: list[SessionState]) -> Signal:
-    """Return the signal of the first session of `members`. The others are its subagents.
+    """Return the signal (the activity at the end of the transcript) of a session.
 
-    A running session waits for permission if one of its subagents does.
+    The session is the first of `members`. The other members are its subagents. If the session is
+    running and a subagent waits for permission, the signal of the subagent is returned. A subagent
+    whose last record is older than the last record of the session is ignored.
     """
     own, *subagents = (member.facts for member in members)
     if own.signal.kind == "running":

@@ -1,4 +1,4 @@
-"""Counts and stores the errors of failed refreshes, and builds the snapshot to publish then."""
+"""Stores the errors of refreshes, and builds the snapshot to publish after a failed refresh."""
 
 import msgspec
 
@@ -11,19 +11,19 @@ NONE = msgspec.msgpack.encode(())
 
 
 def error_totals(ledger: Ledger) -> dict[Series, int | float]:
-    """Return how many errors were counted by stage; a stage without errors is absent."""
+    """Return the total number of errors of each stage. A stage without errors is absent."""
     return {series: value for series, value in ledger.totals.items() if series[0] == TOTAL}
 
 
 def remember_errors(ledger: Ledger, errors: tuple[RefreshError, ...]) -> None:
-    """Store the errors of the last refresh in the ledger, if they have changed."""
+    """Store the errors of the last refresh in the ledger, unless the same errors are stored."""
     data = msgspec.msgpack.encode(errors)
     if data != ledger.metadata.get(REMEMBERED, NONE):
         ledger.remember(REMEMBERED, data)
 
 
 def remembered_errors(ledger: Ledger) -> tuple[RefreshError, ...]:
-    """Return the errors of the last refresh from the ledger; () if they cannot be decoded."""
+    """Return the errors that `remember_errors` has stored; () if they cannot be decoded."""
     try:
         data = ledger.metadata.get(REMEMBERED, NONE)
         return msgspec.msgpack.decode(data, type=tuple[RefreshError, ...])
@@ -34,9 +34,11 @@ def remembered_errors(ledger: Ledger) -> tuple[RefreshError, ...]:
 def repeated(
     before: Snapshot, now: float, *, errors: tuple[RefreshError, ...], ledger: Ledger
 ) -> Snapshot:
-    """Return the snapshot of a refresh that failed: the earlier one with all agents down.
+    """Return the snapshot to publish after a refresh that failed at `now` (unix seconds).
 
-    `now` is in unix seconds. `result_of` is the time at which the figures were up to date.
+    It is a copy of the earlier snapshot `before` with `errors`, with the current numbers of errors,
+    and with all agents marked as down. Its field `result_of` is the time of the last refresh that
+    did not fail.
     """
     return msgspec.structs.replace(
         before,

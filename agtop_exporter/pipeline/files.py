@@ -1,8 +1,8 @@
-"""Finds the transcripts that changed since they were read. It opens no transcript.
+"""Finds the transcripts that have changed since they were last read, without opening them.
 
-A pass checks every file of an agent. If an agent has more than LOOKS_PER_REFRESH files, a pass
-takes several refreshes. The HOT_FILES files with the latest modification times are checked in every
-refresh.
+A pass is one check of all files of an agent. If an agent has more than LOOKS_PER_REFRESH files, a
+pass takes several refreshes. The HOT_FILES files with the latest modification times are checked in
+every refresh.
 """
 
 import heapq
@@ -27,7 +27,7 @@ HOT_FILES = 256
 
 
 class Entry(Protocol):
-    """An entry in an agent's list of files: an os.DirEntry, or a group of files."""
+    """A file in an agent's list of files: an os.DirEntry, or several files that are read as one."""
 
     @property
     def path(self) -> str: ...  # noqa: D102 - as of os.DirEntry
@@ -36,7 +36,7 @@ class Entry(Protocol):
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True):
-    """A file to read, and the cursor at which to continue."""
+    """A file to read, and the cursor from which reading continues."""
 
     agent: str
     path: str
@@ -46,7 +46,7 @@ class Work(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """The result of one check of an agent's directories."""
+    """The changed, renamed, deleted and unreadable files that a check of an agent has found."""
 
     present: bool  # at least one root exists
     unreadable: tuple[tuple[str, str], ...]  # path, reason
@@ -57,7 +57,10 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class _Plain(msgspec.Struct, frozen=True):
-    """A file by its path. An os.DirEntry cannot be used again, because it caches its status."""
+    """An entry that reads the status of its file at each call.
+
+    An os.DirEntry caches the status, so it cannot show a later change of the file.
+    """
 
     path: str
 
@@ -66,24 +69,24 @@ class _Plain(msgspec.Struct, frozen=True):
 
 
 class AgentFiles:
-    """The files of one agent, and the progress of the current pass over them."""
+    """Finds the changed files of one agent. A check of all files may take several refreshes."""
 
     def __init__(self, agent: Agent, homes: Sequence[Path], environment: Environment) -> None:
-        """Start without results. The first look checks every file."""
+        """Start without results. The first call of `look` checks every file."""
         self._agent = agent
         self._homes = homes
         self._environment = environment
         self.root = ""
-        """The root that is being checked, or was checked last."""
+        """The root directory that is being checked, or that was checked last."""
         self.aliases: dict[str, str] = {}
-        """Other paths of the files: path -> the path that is read."""
+        """For files with several paths: each other path -> the path by which the file is read."""
         self._pass: Iterator[Entry] | None = None  # the rest of the current pass
         self._unseen: set[str] = set()  # known files that the current pass has not found yet
         self._groups: dict[str, Entry] = {}  # entries that consist of several files
         self._hot: list[str] | None = None  # the files that were modified last
         self._first = True
-        self._not_followed: set[str] = set()  # in the current pass
-        self._avoided: AbstractSet[str] = frozenset()  # in the current pass
+        self._not_followed: set[str] = set()  # links skipped in the current pass
+        self._avoided: AbstractSet[str] = frozenset()  # paths skipped in the current pass
 
     def look(
         self,
@@ -94,12 +97,13 @@ class AgentFiles:
         may_follow: Callable[[str], bool] = lambda _link: True,
         beat: Callable[[], None] = lambda: None,
     ) -> Listing:
-        """Compare the files with `cursors`, the cursors of this agent by path.
+        """Compare the files with `cursors`, and return the differences.
 
-        Only the given `roots` are checked, by default all. Paths at or below a path of `avoid` are
-        skipped: files there count neither as changed nor as deleted. A symbolic link below a root
-        is followed if `may_follow` returns True for it. While a link is not followed, no file
-        counts as deleted. `beat` is called after every file.
+        `cursors` has the cursors of this agent by path. `roots` are the directories to check. None
+        means all root directories of the agent. Files at or below a path in `avoid` are skipped,
+        and count neither as changed nor as deleted. A symbolic link below a root is followed if
+        `may_follow` returns True for the link. If any link is not followed, no file counts as
+        deleted. `beat` is called after every file.
         """
 
         def asked(link: str) -> bool:
@@ -115,7 +119,7 @@ class AgentFiles:
             MAY_FOLLOW.reset(token)
 
     def look_again(self) -> None:
-        """Make the next look check every file, as the first one does."""
+        """Make the next call of `look` check every file, as the first call does."""
         self._first, self._pass = True, None
 
     def _look(
@@ -174,7 +178,7 @@ class AgentFiles:
     def _look_at(
         self, entry: Entry, cursors: Mapping[str, Cursor], changed: dict[str, os.stat_result]
     ) -> None:
-        """Add a file to `changed` if it differs from its cursor."""
+        """Add a file with its status to `changed`, if the status differs from the file's cursor."""
         try:
             status = entry.stat()
         except OSError:  # it was deleted after it was listed
@@ -202,7 +206,10 @@ class AgentFiles:
             yield from self._agent.files(root)
 
     def roots(self, homes: Iterable[Path]) -> tuple[Path, ...]:
-        """Return the roots of the agent, existing or not. This may read the agent's settings."""
+        """Return the root directories of the agent's files in the home directories `homes`.
+
+        A returned directory may not exist. The function may read the settings of the agent.
+        """
         return tuple(
             dict.fromkeys(
                 root for home in homes for root in self._agent.roots(home, self._environment)
@@ -217,8 +224,9 @@ class AgentFiles:
     ) -> tuple[list[Work], list[tuple[str, str]]]:
         """Return the files to read, and the renamed files as (old path, new path).
 
-        Renamed files are removed from `gone`. If a new file has several paths, it is read once,
-        and the other paths are added to `aliases`.
+        `changed` has the status of each new or changed file by path. The old paths of renamed files
+        are removed from `gone`. A new file with several paths is returned with one path, and its
+        other paths are added to `aliases`.
         """
         work, moved = [], []
         chosen = chosen_paths(cursors, changed)
@@ -246,7 +254,8 @@ class AgentFiles:
 def _usable(roots: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
     """Return the roots that exist, and the unreadable roots, each with the reason.
 
-    If several paths lead to one root, for example by a symbolic link, the first one is used.
+    If several paths lead to the same root, for example by a symbolic link, only the first path is
+    returned.
     """
     usable, unreadable, seen = [], [], set()
     for root in roots:
@@ -273,7 +282,7 @@ def _as_text(path: str) -> str:
 
 
 def _new_bytes(cursor: Cursor, size: int) -> int:
-    """Estimate the number of bytes to read: the growth, or the whole file if it is smaller now.
+    """Estimate the number of bytes to read: the growth of the file, or `size` if the file shrank.
 
     The result is 0 for a database that changes in place without growing.
     """
@@ -284,8 +293,8 @@ def _new_bytes(cursor: Cursor, size: int) -> int:
 def _finished(cursors: Mapping[str, Cursor]) -> dict[str, Cursor]:
     """Return the cursors of the files that were read to their end.
 
-    The other files end with an incomplete or unreadable record. They are read again once after a
-    start, because this version may be able to read the record.
+    A file that was not read to its end has an incomplete or unreadable last record. Such a file is
+    read again once after the exporter starts, because a new version may be able to read the record.
     """
     return {path: cursor for path, cursor in cursors.items() if cursor.offset >= cursor.size}
 

@@ -1,6 +1,6 @@
-"""Collects what scans could not read or use, for `doctor` and the log.
+"""Collects the files and records that a scan could not read, and logs them.
 
-Each message is logged once.
+The command `doctor` shows the collection. Each message is logged once.
 """
 
 from collections import Counter, defaultdict
@@ -24,9 +24,9 @@ log = structlog.get_logger()
 
 
 class Findings:
-    """The skipped records, the unknown record types and the unreadable paths, by agent.
+    """Collects, by agent, the skipped records, the unknown record types and the unreadable paths.
 
-    They are counted from the start of this process.
+    The collection is empty when the exporter starts.
     """
 
     def __init__(self, steps: Steps, telemetry: Telemetry) -> None:
@@ -36,13 +36,13 @@ class Findings:
         self.unknown_types: defaultdict[str, UnknownTypes] = defaultdict(UnknownTypes)
         self.unreadable: defaultdict[str, dict[str, str]] = defaultdict(dict)  # path -> reason
         self.on_batch: Callable[[Batch], object] = lambda _batch: None
-        """Called with every batch that was counted."""
+        """A function that is called with every batch of records that was counted."""
         self._logged: set[tuple[str, ...]] = set()
         self._logged_count: Counter[tuple[str, str]] = Counter()  # by event and agent
         self._ledger_warning = ""
 
     def add_failure(self, failure: Failure) -> None:
-        """Note a file or directory that could not be read."""
+        """Count, store and log a file or directory that could not be read."""
         self._telemetry.count("scan_errors", failure.agent)
         if failure.bug is not None:
             self._steps.note("scan", failure.bug, agent=failure.agent)
@@ -52,7 +52,10 @@ class Findings:
             self._log("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
 
     def add_batch(self, batch: Batch, errors: Iterable[ParseError]) -> None:
-        """Note the records of a batch that were skipped or have an unknown type."""
+        """Store and log the skipped records of a batch, and store its unknown record types.
+
+        A batch has the records that were read from one file. `errors` has the skipped records.
+        """
         self.on_batch(batch)
         agent = batch.agent
         for kind, count in batch.unknown:
@@ -65,19 +68,19 @@ class Findings:
             self._log("skipped records", agent, path=batch.path, reason=error.reason)
 
     def add_directory(self, agent: str, folder: Folder) -> None:
-        """Note the working directory of a session, if it does not respond."""
+        """Count and store the working directory of a session, if it cannot be accessed."""
         if folder.trouble is not None:
             self._telemetry.count("scan_errors", agent)
             self.unreadable[agent][folder.trouble.place] = folder.trouble.reason
 
     def log_trouble(self, trouble: Trouble) -> None:
-        """Log that a directory does not respond."""
+        """Log that a directory cannot be accessed, unless this was logged before."""
         if trouble not in self._logged:
             self._logged.add(trouble)
             log.warning("cannot read folder", path=trouble.place, reason=trouble.reason)
 
     def log_ledger(self, ledger: Ledger) -> None:
-        """Log repairs of the ledger, and why it is not stored on disk."""
+        """Log the repairs of the ledger. If the ledger is not stored on disk, log the reason."""
         for repair in ledger.take_repairs():
             log.error("ledger repaired", details=repair)
         warning = ledger.warning
@@ -86,7 +89,10 @@ class Findings:
         self._ledger_warning = warning
 
     def _log(self, event: str, agent: str, **details: str) -> None:
-        """Log a message once, and at most LOGGED_MAX messages of one event and agent."""
+        """Log a message, unless the same message was logged before.
+
+        At most LOGGED_MAX messages of the same event and agent are logged.
+        """
         key = (event, agent, *details.values())
         if key in self._logged:
             return

@@ -1,7 +1,7 @@
-"""Runs file system calls in a thread, so that a call that does not return blocks nothing else.
+"""Runs file system calls in a thread, so that a call that hangs does not block the main thread.
 
-Python runs signal handlers in the main thread only, and not during a system call. If the main
-thread made such a call itself, the program would not react to SIGTERM.
+Python runs signal handlers in the main thread only, and not during a system call. If a system call
+hung in the main thread, the program would not react to SIGTERM.
 """
 
 import errno
@@ -15,7 +15,10 @@ from agtop_exporter.folders import DOES_NOT_RESPOND
 
 T = TypeVar("T")
 Beat = Callable[[], None]
-"""A function that reports progress. It raises an exception if the call has been abandoned."""
+"""A function by which a guarded function reports progress.
+
+The Beat raises an exception if the caller no longer waits for the result of the guarded function.
+"""
 
 LIMIT_SECONDS = 10.0  # longest time between two progress reports
 STOP_SECONDS = 1.0  # longest time that a call may continue after a request to stop
@@ -23,18 +26,18 @@ POLL_SECONDS = 0.1  # longest delay until a request to stop is noticed
 
 
 class NoResponseError(TimeoutError):
-    """A call has not returned in time. `filename` is the path that it reads; "" if unknown."""
+    """A call has not returned in time. `filename` is the path that was read, "" if unknown."""
 
     def __init__(self, path: str = "") -> None:
         super().__init__(errno.ETIMEDOUT, DOES_NOT_RESPOND, path)
 
 
 class _AbandonedError(Exception):
-    """The caller no longer waits for the result."""
+    """Ends a guarded function, because the caller no longer waits for the result."""
 
 
 class _Call:
-    """A function that runs in the thread, with its progress and its result."""
+    """A function that runs in the thread of a Guard, with its progress and its result."""
 
     def __init__(self, function: Callable[[Beat], object]) -> None:
         self._function = function
@@ -58,10 +61,12 @@ class _Call:
 
 
 class Guard:
-    """Runs calls in one thread, which is replaced if a call does not return in time.
+    """Runs functions in a second thread, one at a time, with a time limit.
 
-    There is no concurrency: the caller waits for the result. Each call has a name. Until a call has
-    returned, other calls with its name fail, so two threads never use the same objects.
+    The caller waits for the result. If a function does not return in time, the guard abandons the
+    function and its thread, and starts a new thread for the next call. Each call has a name. Until
+    an abandoned call returns, new calls with the same name fail. Therefore two threads never access
+    the same objects.
     """
 
     def __init__(self, *, limit_seconds: float = LIMIT_SECONDS) -> None:
@@ -69,11 +74,11 @@ class Guard:
         self._limit_seconds = limit_seconds
         self._inbox: SimpleQueue[_Call | None] | None = None
         self._thread: threading.Thread | None = None
-        self._abandoned: dict[str, tuple[_Call, str]] = {}  # by name, with the place
+        self._abandoned: dict[str, tuple[_Call, str]] = {}  # by name, with the path
         self.late: dict[str, tuple[list[Any], int]] = {}
-        """The results of abandoned calls by name, and how many of them have been used.
+        """For each abandoned call, by name: a list of results, and the number of results read.
 
-        An abandoned call may still add results to its list.
+        The abandoned call may still add results to the list. The caller of `call` adds the entries.
         """
 
     def call(
@@ -86,9 +91,10 @@ class Guard:
     ) -> T:
         """Run a function in the thread, and return its result or raise its exception.
 
-        `place` returns the path that the function reads. Raises NoResponseError if the function
-        makes no progress within the limit, if it continues for STOP_SECONDS after `stopping`
-        returned True, or if an earlier call with that name has not returned.
+        The function receives a Beat, with which it reports progress. `place` returns the path that
+        the function reads. NoResponseError is raised in three cases: the function reports no
+        progress within the time limit, the function continues for STOP_SECONDS after `stopping`
+        returned True, or an earlier call with the same name has not returned.
         """
         if self.is_stuck(name):
             raise NoResponseError(self._abandoned[name][1])
@@ -103,13 +109,13 @@ class Guard:
         return result
 
     def is_stuck(self, name: str) -> bool:
-        """Return whether an abandoned call with that name has still not returned."""
+        """Return whether an abandoned call with this name has still not returned."""
         if name in self._abandoned and self._abandoned[name][0].done.is_set():
             del self._abandoned[name]
         return name in self._abandoned
 
     def rest(self) -> None:
-        """End the idle thread, so that the process can be forked. The next call starts a thread."""
+        """End the idle thread, so that the process can fork. The next call starts a new thread."""
         if self._inbox is not None and self._thread is not None:
             self._inbox.put(None)
             self._thread.join()

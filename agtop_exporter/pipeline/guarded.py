@@ -1,8 +1,7 @@
 """Finds an agent's changed files, and skips file systems that do not respond.
 
-File systems that depend on a server, such as NFS, are tested first by another process. The files
-are then checked in a thread with a time limit, because a file system may stop responding at any
-time.
+Another process first tests the file systems that depend on a server, such as NFS. Then a thread
+with a time limit checks the files, because a file system may stop responding at any time.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +29,7 @@ class Places(msgspec.Struct, frozen=True):
 
 
 class GuardedFiles:
-    """The files of one agent, which may be on a file system that does not respond."""
+    """Finds the changed files of one agent, even if some file systems do not respond."""
 
     def __init__(
         self,
@@ -41,10 +40,10 @@ class GuardedFiles:
         guard: Guard,
         folders: Folders,
     ) -> None:
-        """Start without results. Nothing is read before the first look."""
+        """Start without results. Nothing is read before the first call of `look`."""
         self._plan: str | None = None
         self.places = Places()
-        """The places of the last look."""
+        """The paths at which the last call of `look` searched for files."""
         self._agent = agent
         self._homes = tuple(homes)
         self._environment = environment
@@ -55,9 +54,12 @@ class GuardedFiles:
         self._folders = folders
 
     def look(self, cursors: Mapping[str, Cursor], *, stopping: Callable[[], bool]) -> Listing:
-        """Return the changed files. Paths that do not respond are listed as unreadable.
+        """Compare the files with their `cursors`, and return the changed files.
 
-        Raises NoResponseError if a file system stops responding during the check.
+        Paths on file systems that do not respond are listed as unreadable in the result.
+
+        NoResponseError is raised if a file system stops responding during the check. It is also
+        raised if the check does not end soon after `stopping` has returned True.
         """
         try:
             return self._look(cursors, stopping)
@@ -98,10 +100,11 @@ class GuardedFiles:
         return msgspec.structs.replace(listing, unreadable=unreadable)
 
     def account_plan(self) -> str:
-        """Return the plan of the agent's account from the first home that has one; "" if unknown.
+        """Return the name of the user's subscription for the agent; "" if unknown.
 
-        It is read once, after the first look at which every path responded. Raises NoResponseError
-        if a file system stops responding.
+        The name is read once, after the first call of `look` during which all paths responded. The
+        first home directory that has a name determines the result. Raises NoResponseError if a file
+        system stops responding.
         """
         if self._responds and self._plan is None:
             self._plan = self._guard.call(self._agent.name, lambda _beat: self._read_plan())
@@ -114,7 +117,10 @@ class GuardedFiles:
     def _responding(
         self, paths: Iterable[AnyPath], troubles: dict[str, Trouble], *, below: bool = False
     ) -> tuple[AnyPath, ...]:
-        """Return the paths that respond, and add the others to `troubles`."""
+        """Return the paths whose file systems respond, and add every other path to `troubles`.
+
+        With `below`, the file systems that are mounted below a path must respond too.
+        """
         responding = []
         for path in paths:
             if trouble := self._folders.trouble_with(str(path), below=below):

@@ -1,4 +1,4 @@
-"""Matches sessions with live processes, and sums the resource usage of the process trees."""
+"""Matches sessions with live processes, and sums the resource usage of each process tree."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ WRITER_SECONDS = 15.0  # a transcript written within this time has a writer, eve
 
 
 class Pairing:
-    """The agent processes, the sessions that they run, and the resources that they have used."""
+    """Determines which process runs which session, and how much the processes have used."""
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
         self,
@@ -45,9 +45,10 @@ class Pairing:
         folders: Folders,
         guard: Guard,
     ) -> None:
-        """Start with the usage that `saved` contains. Without a source, no session is matched.
+        """Start with the resource usage in `saved`, and without matches.
 
-        `saved` has the results of `to_save` from earlier runs of the exporter.
+        `saved` has the results of `to_save` from earlier runs of the exporter. If `source` is None,
+        no session is matched.
         """
         self._source = source
         self._folders = folders
@@ -63,24 +64,31 @@ class Pairing:
         self._agents: Mapping[str, AgentUsage] = {}
         self._skipped: dict[str, int] = {}
         self._left_out: set[ProcessId] = set()  # container processes that have been counted
-        self._container_counts: dict[str, int] = {}  # their number by the namespace that differs
+        self._container_counts: dict[str, int] = {}  # number by the namespace that differs
         self._reported: dict[SessionKey, RegistryEntry] = {}
         # By session: time of the last record after which a tool process started, and time at which
         # that process was last seen.
         self._acted: dict[SessionKey, tuple[float, float]] = {}
 
     def add_history(self, saved: Mapping[str, bytes]) -> None:
-        """Add the saved usage of a ledger that could not be read at the start."""
+        """Add resource usage that could not be read from the ledger at the start.
+
+        `saved` has this usage in the encoding of `to_save`.
+        """
         if saved_usage.NAME in saved:
             self._usage = added(self._usage, saved_usage.restored(saved))
             self._saved = TreeUsage()  # save everything again
 
     def add(self, key: Key, record: SessionState) -> None:
-        """Add a new or changed session."""
+        """Add a new or changed session to the sessions that `pair` matches."""
         self._candidates.add(key, record)
 
     def remove_closed(self, open_sessions: Collection[Key]) -> None:
-        """Remove the closed sessions that no process is likely to run."""
+        """Remove old sessions from the sessions that `pair` matches.
+
+        A session is old if its last activity was before the start of the oldest agent process. A
+        session in `open_sessions` and a session that is bound to a process are never removed.
+        """
         self._candidates.remove_old(open_sessions, self._matches.bindings)
 
     def pair(
@@ -90,11 +98,12 @@ class Pairing:
         *,
         dated: Dated = lambda session: session,
     ) -> set[SessionKey]:
-        """Match the processes at `now` (unix seconds); return the sessions with a process.
+        """Match the processes at `now` (unix seconds) with the sessions.
 
-        The result also has the sessions whose process has ended since the last call. `sessions`
-        are the sessions of the ledger, and `dated` removes times in the future from them. After an
-        exception, the results of the last call remain.
+        Return the sessions that have a process now, the sessions that had a process at the previous
+        call, and the sessions that an agent itself reports as live. `sessions` has all sessions of
+        the ledger. `dated` returns a session with times in the future corrected. If an exception is
+        raised, the results of the previous call remain valid.
         """
         if self._source is None:
             return set()
@@ -146,26 +155,30 @@ class Pairing:
         return bool(self._table.agents)
 
     def binding(self, session: SessionKey) -> Binding | None:
-        """Return the binding of a session to its process; None without one."""
+        """Return the process that runs a session, as a Binding; None if no process is known."""
         return self._matches.bindings.get(session)
 
     def reported(self, session: SessionKey) -> RegistryEntry | None:
-        """Return the registry entry of a session whose process is not visible; None without one."""
+        """Return what the agent itself reports about a session whose process is not visible.
+
+        The result is None if the agent reports nothing, or if a visible process runs the session.
+        """
         return self._reported.get(session)
 
     def process(self, session: SessionKey) -> ProcessMatch | None:
-        """Return the published process of a top-level session; None without one."""
+        """Return the process of a top-level session with its usage; None if no process is known."""
         return process_match(self._matches, self._sessions, session)
 
     def past_usage(self, session: SessionKey) -> ProcessUsage | None:
-        """Return the usage of all earlier and current processes of a session; None without any."""
+        """Return the total usage of all processes that ever ran a session; None if unknown."""
         return past_usage(self._usage, session)
 
     def has_started_tool(self, session: SessionKey, time: float) -> bool:
-        """Return whether a tool process of a session has started since its last record at `time`.
+        """Return whether a session has started a tool process since its last record.
 
-        The result remains True for ACTED_SECONDS after the tool process has ended, because the
-        agent records the result a little later. `time` is in unix seconds.
+        `time` is the time of the last record in unix seconds. The result remains True for
+        ACTED_SECONDS after the tool process has ended, because the agent records the result of the
+        tool a little later.
         """
         binding = self._matches.bindings.get(session)
         if binding is None or binding.role == "host":
@@ -185,10 +198,13 @@ class Pairing:
         )
 
     def has_no_process(self, session: SessionKey, now: float, *, last_active: float | None) -> bool:
-        """Return whether it is certain that a session without a match has no process.
+        """Return whether a session that is not matched certainly has no process.
 
-        It is certain if the process was seen to end, or if every process of the agent runs another
-        session or started after the last record. Times are in unix seconds.
+        The result is True in two cases. First, the process of the session ended after the last
+        record. Second, all processes of the agent are visible, and each of them either runs another
+        session or started after the last record. The second case does not apply if the last record
+        is less than WRITER_SECONDS old. `now` and `last_active` (the time of the last record) are
+        in unix seconds.
         """
         ended = self._matches.ended.get(session)
         if ended is not None and (last_active is None or last_active <= ended):
@@ -203,9 +219,10 @@ class Pairing:
         )
 
     def agent(self, name: str, *, installed: bool) -> AgentUsage | None:
-        """Return the usage of an agent's processes; None if it is unknown.
+        """Return the resource usage of an agent's processes; None if the usage is unknown.
 
-        The usage of an agent without processes is zero if the agent is `installed`, else unknown.
+        If the agent has no processes, the usage is zero if the agent is `installed`, and unknown
+        otherwise.
         """
         hidden = self.container_orphans(name) or not self._table.shows_all_of(name)
         usage = self._agents.get(name)
@@ -214,11 +231,11 @@ class Pairing:
         return usage or (AgentUsage() if installed else None)
 
     def others_run(self, agent: str) -> bool:
-        """Return whether another user has processes of an agent in a container."""
+        """Return whether another user runs an agent in a container."""
         return agent in self._table.hidden
 
     def container_orphans(self, agent: str) -> int:
-        """Return the number of an agent's processes in containers whose sessions are unknown."""
+        """Return how many processes of an agent run in a container and have no known session."""
         return sum(
             self._table.agents[root].agent == agent for root in self._matches.container_orphans
         )
@@ -226,7 +243,8 @@ class Pairing:
     def skipped(self) -> dict[Series, int]:
         """Return the increase of `process_scan_errors` by reason since the last call.
 
-        It counts processes that could not be read, and processes in containers without a session.
+        This metric counts two kinds of processes: processes that could not be read, and processes
+        in a container that have no known session.
         """
         left_out = set(self._matches.container_orphans)
         for process in left_out - self._left_out:
@@ -242,7 +260,7 @@ class Pairing:
         return grown
 
     def totals(self) -> dict[Series, float]:
-        """Return the CPU seconds and disk bytes of each agent. They never decrease."""
+        """Return the total CPU seconds and disk bytes of each agent. The totals never decrease."""
         totals: dict[Series, float] = {}
         for agent, spent in self._usage.agents.items():
             if spent.cpu_microseconds is not None:
@@ -254,7 +272,7 @@ class Pairing:
         return totals
 
     def to_save(self) -> dict[str, bytes]:
-        """Return the encoded usage that has changed since the last call, by name."""
+        """Return the usage that has changed since the last call, as {name: encoded usage}."""
         data = saved_usage.changes(self._saved, self._usage)
         if data:
             self._saved = self._usage

@@ -1,4 +1,4 @@
-"""Reads what agents report about their live processes."""
+"""Reads the registries in which some agents list their live processes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from agtop_exporter.signature import RegistryEntry
 
 
 class Registries:
-    """The live registries of all agents that have one."""
+    """Reads the registries of all agents that list their live processes."""
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
         self,
@@ -32,7 +32,10 @@ class Registries:
         self._guard = guard
 
     def read(self, table: ProcessTable) -> list[RegistryEntry]:
-        """Return all entries. A registry is not read if no process can have an entry."""
+        """Return the entries of all registries.
+
+        The registry of an agent is skipped if `table` shows that no agent process runs.
+        """
         entries: list[RegistryEntry] = []
         for agent in self._agents:
             if not table.agents and table.shows_all_of(agent.name):
@@ -43,7 +46,7 @@ class Registries:
         return entries
 
     def _entries(self, agent: Agent, home: Path) -> Sequence[RegistryEntry]:
-        """Return the entries of one agent and home, if its files respond."""
+        """Return the entries of one agent in one home; () if a file system does not respond."""
         read, environment = agent.live_registry, self._environment
         places = (home, *agent.roots(home, environment))
         if read is None or any(self._folders.trouble_with(str(place)) for place in places):

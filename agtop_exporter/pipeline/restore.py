@@ -1,7 +1,7 @@
-"""Restores the keys of counted events after a repair of the ledger, by reading the files again.
+"""Restores the keys of counted events that a damaged ledger has lost, by reading the files again.
 
-The totals already contain these events. Without the keys, a copy of an old transcript would be
-counted again.
+The key of an event shows that the totals already contain the event. Without the keys, the events in
+a copy of an old transcript would be counted again.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,10 @@ def restore_keys(
     guard: Guard,
     stopping: Callable[[], bool],
 ) -> None:
-    """Read files whose keys the ledger lacks, at most BYTES_PER_REFRESH in one refresh."""
+    """Read the files whose event keys the ledger has lost, and restore the keys.
+
+    One call reads about BYTES_PER_REFRESH at most, and ends early if `stopping` returns True.
+    """
     left = BYTES_PER_REFRESH
     for agent, path in ledger.files_to_restore:
         if agent not in agents:

@@ -1,4 +1,4 @@
-"""Finds the paths that lead to one file: symbolic and hard links, and renamed files."""
+"""Finds different paths that lead to the same file: links, and old paths of renamed files."""
 
 import os
 from collections import defaultdict
@@ -8,17 +8,19 @@ from agtop_exporter.model import Cursor
 
 
 def places_of(cursors: Mapping[str, Cursor]) -> dict[tuple[int, int], str]:
-    """Return the paths that have been read, by device and inode."""
+    """Return the path of each file that has been read, as {(device, inode): path}."""
     return {(cursor.device, cursor.inode): path for path, cursor in cursors.items()}
 
 
 def chosen_paths(
     cursors: Mapping[str, Cursor], changed: Mapping[str, os.stat_result]
 ) -> dict[tuple[int, int], str]:
-    """Return the new files by device and inode, each with the path to read it by.
+    """Return the path by which to read each new file, as {(device, inode): path}.
 
-    Of several paths it is the first in their order that leads through no link. Windows gives no
-    inode in a listing: such a file has one path.
+    `changed` has the status of each new or changed file by path. A path without a cursor is new. If
+    several new paths lead to the same file, a path without symbolic links is preferred, and then
+    the path that is first in alphabetical order. A file without an inode is absent from the result,
+    because directory listings on Windows have no inodes.
     """
     chosen: dict[tuple[int, int], str] = {}
     twins: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
@@ -35,7 +37,7 @@ def chosen_paths(
 
 
 def is_same_file(path: str, status: os.stat_result) -> bool:
-    """Return whether a path still leads to the file with this status."""
+    """Return whether a path still leads to the file to which `status` belongs."""
     try:
         return os.path.samestat(os.stat(path), status)  # noqa: PTH116 - hot path
     except OSError:

@@ -9,11 +9,14 @@ from agtop_exporter.processes.growth import ResourceTotals
 from agtop_exporter.processes.usage import TreeUsage
 
 NAME = "process_usage"
-"""The name of the usage in the ledger. The usage of a session is `NAME/agent/session id`."""
+"""The name of the usage of all process trees in the ledger.
+
+The usage of one session has the name `process_usage/agent/session id`.
+"""
 
 
 def changes(before: TreeUsage, now: TreeUsage) -> dict[str, bytes]:
-    """Return the encoded values that differ between two states, by name."""
+    """Return the usage in `now` that differs from `before`, as {name: encoded usage}."""
     if now is before or (not now.last and not before.last):
         return {}
     trees = msgspec.structs.replace(now, gone={}, sessions={})
@@ -25,7 +28,7 @@ def changes(before: TreeUsage, now: TreeUsage) -> dict[str, bytes]:
 
 
 def restored(saved: Mapping[str, bytes]) -> TreeUsage:
-    """Return the stored usage; empty if it is missing or another version has written it."""
+    """Decode the usage in `saved`. Return empty usage if it is missing or cannot be decoded."""
     try:
         trees = msgspec.msgpack.decode(saved[NAME], type=TreeUsage)
         sessions = {

@@ -1,7 +1,8 @@
 """Reads the transcripts that changed: a few in this process, many in child processes.
 
-A file that cannot be read becomes a Failure, and the other files are read. If a file system does
-not respond, the rest of that agent's files is skipped, and the other agents' files are read.
+The result for a file that cannot be read is a Failure, and reading continues with the next file. If
+a file system does not respond, the remaining files of the same agent are skipped, and reading
+continues with the files of the next agent.
 """
 
 from collections import deque
@@ -25,7 +26,11 @@ GUARDED_FILES = 32  # files that one call of the guard reads
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A file that could not be read; `bug` is the unexpected exception of its reader, if any."""
+    """A file or directory that could not be read.
+
+    `reason` is "" if the file no longer exists or is not a file. `bug` is the exception if the
+    reader of the file raised an unexpected exception.
+    """
 
     agent: str
     path: str
@@ -47,12 +52,14 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
 ) -> Iterator[Batch | Failure]:
     """Read every file to its end, and yield the results.
 
-    The files of an agent are read in the order of their modification times, so that originals come
-    before copies. The agent with the largest file comes first, so that no child process works alone
-    at the end. Results of calls that `guard` abandoned earlier are yielded before all others.
+    The files of an agent are read in the order of their modification times, so that a transcript is
+    read before a copy of the transcript. The agent with the largest file comes first, so that no
+    child process works alone at the end. The results of calls that `guard` abandoned earlier and
+    that have returned since are yielded first.
 
-    `progress` is called with the bytes read so far and the bytes to read. `expect` is called with
-    the next results if they are known. Reading ends when `stopping` returns True.
+    `progress` is called with the number of bytes read so far and the total number of bytes to read.
+    `expect` is called with several results shortly before these results are yielded. Reading ends
+    when `stopping` returns True.
     """
     guard = guard or Guard()
     late = [result for result in _late(guard) if result.agent in agents]
@@ -125,7 +132,10 @@ def _here(
 
 
 def _next_items(queue: deque[Work]) -> list[Work]:
-    """Take the next files of one agent. One guarded call reads several: the call itself is slow."""
+    """Remove the next files of one agent from the queue, and return them.
+
+    One call of the guard reads all returned files, because each call of the guard takes time.
+    """
     items = [queue.popleft()]
     size = items[0].size
     while queue and len(items) < GUARDED_FILES and queue[0].agent == items[0].agent:
@@ -159,13 +169,13 @@ def _late(guard: Guard) -> Iterator[Batch | Failure]:
 
 
 def read_one(item: Work, agents: Mapping[str, Agent]) -> Batch | Failure:
-    """Read one batch of one file. An exception becomes a Failure."""
+    """Read one batch of records from a file. After an exception, return a Failure."""
     try:
         return agents[item.agent].read(item.path, item.cursor)
     except (NotAFileError, FileNotFoundError):
         return Failure(item.agent, item.path, "")
     except OSError as error:
         return Failure(item.agent, item.path, error.strerror or type(error).__name__)
-    except Exception as error:  # noqa: BLE001 - a file must not stop the others, whatever it has
+    except Exception as error:  # noqa: BLE001 - no file may stop the reading of others
         bug = raised(error)
         return Failure(item.agent, item.path, f"a bug in its reader: {bug.error}", bug)

@@ -25,7 +25,7 @@ DELETED: ResetReason = "deleted"
 
 
 class _Run:
-    """The results of the current scan so far, by agent."""
+    """The intermediate results of one scan, by agent."""
 
     def __init__(self, agents: Mapping[str, Agent], stopping: Callable[[], bool]) -> None:
         self.agents = agents
@@ -39,7 +39,7 @@ class _Run:
 class Scanner:
     """Reads the agents' files, and counts their records in a ledger.
 
-    `plans` has the subscription of each agent's account, if it is known.
+    `plans` has, by agent, the name of the user's subscription, or "" if it is unknown.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
@@ -54,7 +54,7 @@ class Scanner:
         telemetry: Telemetry,
         findings: Findings,
     ) -> None:
-        """Put the parts together. `files` has the files of each agent."""
+        """Start without results. `files` finds the changed files of each agent, by name."""
         self._ledger = ledger
         self._prices = prices
         self._files = files
@@ -74,10 +74,11 @@ class Scanner:
         progress: Callable[[int, int], None],
         stopping: Callable[[], bool],
     ) -> list[AgentStatus]:
-        """Count what is new in the files of `agents`, and return the status of each agent.
+        """Count the new records in the files of `agents`, and return the status of each agent.
 
-        `now` is in unix seconds. `progress` is called with the bytes read so far and the bytes to
-        read. If `stopping` returns True, the rest is left for the next scan.
+        `now` is in unix seconds. `progress` is called with the number of bytes read so far and the
+        total number of bytes to read. If `stopping` returns True, the scan ends, and the next scan
+        reads the remaining files.
         """
         run = _Run(agents, stopping)
         for name in agents:
@@ -101,7 +102,7 @@ class Scanner:
     # --- files ----------------------------------------------------------------------------------
 
     def _look(self, name: str, run: _Run) -> None:
-        """Find the files of an agent that have changed."""
+        """Find the changed files of an agent, and read the name of the user's subscription."""
         cursors = self._ledger.cursors.get(name, {})
         try:
             listing = self._files[name].look(cursors, stopping=run.stopping)
@@ -125,7 +126,7 @@ class Scanner:
             self._fail(_failure(name, error), run)
 
     def _follow(self, agent: str, listing: Listing) -> None:
-        """Move the cursors of renamed files, and forget those of deleted files."""
+        """Move the cursor of each renamed file to its new path. Delete cursors of deleted files."""
         ledger = self._ledger
         for old, new in listing.moved:
             ledger.set_cursor(agent, new, ledger.cursor(agent, old))
@@ -158,7 +159,7 @@ class Scanner:
         run.failed.update(run.agents if reading.failed else (agent for agent, _ in run.uncounted))
 
     def _with_state(self, run: _Run, work: Work) -> Work | None:
-        """Return `work` with the state of the reader from the ledger; None if it is unreadable."""
+        """Return `work` with the reader state from the ledger; None if the state is unreadable."""
         try:
             cursor = self._ledger.cursor(work.agent, work.path)
         except OSError as error:
@@ -167,7 +168,11 @@ class Scanner:
         return msgspec.structs.replace(work, cursor=cursor)
 
     def _record(self, batch: Batch, uncounted: set[tuple[str, str]]) -> None:
-        """Count a batch, unless an earlier one of the same file could not be counted."""
+        """Count the records of a batch in the ledger.
+
+        If an earlier batch of the same file could not be counted, the batch is skipped. `uncounted`
+        has such files as (agent, path).
+        """
         file = (batch.agent, batch.path)
         if file in uncounted:
             return
@@ -186,13 +191,19 @@ class Scanner:
                 self._ledger.pack()
 
     def _project(self, agent: str, cwd: str) -> str:
-        """Return the project of a working directory: its last component if it does not respond."""
+        """Return the project of a working directory.
+
+        If the directory does not respond, the project is derived from the text of its path.
+        """
         folder = self._folders.find(cwd)
         self._findings.add_directory(agent, folder)
         return folder.project
 
     def _expect_projects(self, results: Iterable[Batch | Failure]) -> None:
-        """Request the projects of new sessions. The results are counted in the meantime."""
+        """Request the projects of the new sessions in `results`, without waiting for the answers.
+
+        A child process determines the projects while this process counts the results.
+        """
         self._folders.expect(
             update.cwd
             for batch in results

@@ -1,4 +1,8 @@
-"""Derives the published `Session` values from the ledger. Unchanged sessions are reused."""
+"""Derives the published `Session` objects from the sessions of the ledger.
+
+The `Session` object of a closed session is derived again only if the session, a subagent or the
+process of the session has changed.
+"""
 
 import math
 from collections import Counter
@@ -32,10 +36,10 @@ BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
 
 
 class SessionViews:
-    """The published sessions. A view is one published `Session`.
+    """Derives and stores the views of the sessions. A view is a published `Session` object.
 
-    A changed session is pending until its view has been derived, which may take several refreshes.
-    If deriving fails, the session keeps its previous view and the other sessions are not affected.
+    If the view of a session cannot be derived, the session keeps its previous view, and the next
+    refresh tries again. Views of other sessions are not affected.
     """
 
     def __init__(  # noqa: PLR0913 - the sources of a view
@@ -51,14 +55,15 @@ class SessionViews:
         context_window: Callable[[str], int | None],
         keep_closed: bool,
     ) -> None:
-        """Start with the sessions of the ledger, except those of the unwanted agents.
+        """Start with the sessions of the ledger, without the sessions of `unwanted` agents.
 
-        `covered` has the agents whose usage is not billed, because the setting `plan` includes it.
-        `context_window` returns the context window of a model in tokens, for agents that do not
-        record it. `plans` has the subscription of each agent's account.
+        `covered` has the agents whose usage is not billed, because the setting `plan` includes the
+        usage. `context_window` returns the context window of a model in tokens, for sessions whose
+        transcript does not contain the context window. `plans` has, by agent, the name of the
+        user's subscription.
 
-        A session is open until it is closed and has been inactive for `session_linger` seconds.
-        Without `keep_closed`, only open sessions have a view.
+        In this class, a session is open if its state is not `closed`, or if its last activity was
+        at most `session_linger` seconds ago. Without `keep_closed`, only open sessions have a view.
         """
         self._ledger = ledger
         self._records = ledger.sessions
@@ -71,9 +76,9 @@ class SessionViews:
         self._settings = settings
         self._context_window = context_window
         self._keep_closed = keep_closed
-        self._views: dict[Key, Session] = {}  # of the open sessions
+        self._views: dict[Key, Session] = {}  # views of the open sessions
         self._closed: dict[Key, Session] = {}  # views of the other sessions, if they are kept
-        self._returned: dict[Key, Session] = {}  # of reopened sessions: their last closed view
+        self._returned: dict[Key, Session] = {}  # see `returned`
         self._tree = SessionTree(self._records)
         # Pending sessions (not yet matched or not yet in the tree), with their packed states before
         # the change. None: the session has not changed since this process started.
@@ -87,14 +92,22 @@ class SessionViews:
         self.dropped = 0  # sessions above the limit at the last call of `published`
 
     def note(self, changed: Mapping[Key, bytes]) -> None:
-        """Add changed sessions to the pending ones. `update` processes them."""
+        """Store which sessions have changed. `update` derives their views.
+
+        `changed` has the encoded state of each session before its change. The first call adds all
+        sessions of the ledger.
+        """
         for key in changed if self._started else self._records:
             if key[0] not in self._unwanted:
                 self._changed.setdefault(key, changed.get(key))
         self._started = True
 
     def update(self, now: float, *, sampled_at: Callable[[], float]) -> None:
-        """Process the pending sessions, and update the states that depend on the current time."""
+        """Derive the views of the changed sessions and of all open sessions.
+
+        The state of an open session depends on `now` (unix seconds). `sampled_at` returns the time
+        of the process scan in unix seconds.
+        """
         for key, before in tuple(self._changed.items()):
             with self._steps.step("match", key[0]) as adding:
                 self._pairing.add(key, dated(self._records[key], now, self._written_at))
@@ -125,7 +138,7 @@ class SessionViews:
         self._updated_at = now
 
     def _place(self, key: Key) -> None:
-        """Add a session to the tree of its parent, and mark the views of its ancestors as stale."""
+        """Add a session to the tree. Mark the views of the session and its ancestors as stale."""
         facts = self._records[key].facts
         self._tree.add(key, facts.parent_session_id)
         if facts.started_at is not None:
@@ -148,19 +161,22 @@ class SessionViews:
         self._closed.pop(key, None)
 
     def all(self) -> tuple[Session, ...]:
-        """Return the open sessions, and the closed ones if they are kept."""
+        """Return the views of open sessions, and also of closed sessions if these are kept."""
         return (*self._views.values(), *self._closed.values())
 
     def open_keys(self) -> Iterable[Key]:
-        """Return the keys of the open sessions."""
+        """Return the keys of the sessions that are open or have been closed recently."""
         return self._views.keys()
 
     def returned(self) -> Mapping[Key, Session]:
-        """Return the last closed view of each open session that was closed before."""
+        """Return, by key, the view that each open session had before it became open.
+
+        A session that was new when it became open is absent.
+        """
         return dict(self._returned)
 
     def states(self) -> dict[str, dict[str, int]]:
-        """Count the top-level sessions by agent and state."""
+        """Return the number of top-level sessions as {agent: {state: number}}."""
         counts = {
             agent: Counter(closed=number - self._tree.subagents[agent])
             for agent, number in self._ledger.session_counts.items()
@@ -178,7 +194,12 @@ class SessionViews:
         )
 
     def published(self, now: float) -> tuple[Session, ...]:
-        """Return the sessions that get series: live or recently active ones, the latest first."""
+        """Return the views of the sessions that have their own time series.
+
+        These sessions have no parent, and they have a live process or were active in the last
+        `session_linger` seconds before `now`. The result has at most `sessions_max` views. Closed
+        sessions come last. Within each group, the session with the latest activity comes first.
+        """
         views = [view for key, view in self._views.items() if self._tree.is_top(key)]
         shown = [view for view in views if self._is_recent(view, now) or is_live(view)]
         shown.sort(
@@ -193,14 +214,17 @@ class SessionViews:
         return tuple(shown[:limit])
 
     def _view_before(self, key: Key, now: float) -> dict[Key, Session]:
-        """Return the view of a session before the changes of this refresh, unless it is new."""
+        """Return {key: view} with the view of a session before the changes of this refresh.
+
+        The result is empty if the session is new.
+        """
         members = [
             m for m in map(self._state_before, self._tree.members(key, self._was_subagent)) if m
         ]
         return {key: self._view_of(members, now)} if self._before.get(key) != NEW else {}
 
     def _state_before(self, key: Key) -> SessionState | None:
-        """Return a session before the changes of this refresh; None if it is new."""
+        """Return the state of a session before the changes of this refresh; None if it is new."""
         packed = self._before.get(key)
         return self._records[key] if packed is None else unpacked(packed) if packed else None
 
@@ -212,7 +236,7 @@ class SessionViews:
         return self._view_of([self._records[member] for member in self._tree.members(key)], now)
 
     def _view_of(self, members: list[SessionState], now: float) -> Session:
-        """Return the view of the first of `members`. The others are its subagents."""
+        """Return the view of the first session in `members`. Other members are its subagents."""
         record, *others = members
         facts, models = dated(record, now, self._written_at).facts, record.usage_by_model
         own = record.usage
@@ -267,7 +291,11 @@ class SessionViews:
         )
 
     def _window(self, facts: SessionUpdate) -> int | None:
-        """Return the context window of the model. None if the session has used more than that."""
+        """Return the context window of the model in tokens.
+
+        The result is None if the context window is unknown, or if the session has used more tokens
+        than the context window has.
+        """
         used = facts.context_peak_tokens or facts.context_used_tokens
         window = self._context_window(facts.model) if used else None
         return window if used and window and used <= window else None

@@ -4,7 +4,7 @@
         ...
 
 An exception in the block is counted, logged and added to the errors of the refresh. Execution then
-continues after the block. Messages of exceptions are dropped, because they may quote files.
+continues after the block. Messages of exceptions are dropped, because they may quote a transcript.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from agtop_exporter.model import RefreshError, RefreshStage
 log = structlog.get_logger()
 
 PACKAGE = __name__.partition(".")[0]
-OUTWARD: tuple[RefreshStage, ...] = ("publish", "outputs")  # stages that do not change any figure
+OUTWARD: tuple[RefreshStage, ...] = ("publish", "outputs")  # stages that change no published value
 
 
 class Raised(msgspec.Struct, frozen=True, array_like=True):
@@ -31,7 +31,7 @@ class Raised(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def location(self) -> str:
-        """The innermost line of this package, as module:line; "" without one."""
+        """The innermost frame that is in this package, as module:line; "" if there is none."""
         ours = (f for f in reversed(self.frames) if f.startswith((f"{PACKAGE}.", f"{PACKAGE}:")))
         return next(ours, "")
 
@@ -72,7 +72,7 @@ class Step:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> bool:
-        """End the part, and suppress an Exception."""
+        """End the part. Record and suppress an exception that is a subclass of Exception."""
         if not isinstance(error, Exception):
             return False
         self.failed = True
@@ -89,7 +89,7 @@ class Steps:
         self._errors: dict[RefreshError, None] = {}
         self._logged: set[tuple[str, str, str]] = set()  # stage, type, location
         self.before: tuple[RefreshError, ...] = ()
-        """The errors of the refresh before this one."""
+        """The errors of the previous refresh."""
 
     @property
     def errors(self) -> tuple[RefreshError, ...]:
@@ -97,7 +97,7 @@ class Steps:
         return tuple(self._errors)
 
     def begin(self) -> None:
-        """Start a refresh: the errors so far become those of the refresh before."""
+        """Start a refresh: move `errors` to `before`, and log the stages that work again."""
         self.before = self.errors
         self._errors.clear()
         lasting = {_kind(error) for error in self.before}
@@ -111,7 +111,11 @@ class Steps:
         return Step(self, stage, agent)
 
     def note(self, stage: RefreshStage, what: Raised, *, agent: str = "") -> None:
-        """Count an exception. It is logged unless every refresh since its last message had it."""
+        """Count an exception, and add it to the errors of this refresh.
+
+        The exception is logged when it first occurs. It is logged again only after a refresh in
+        which it did not occur.
+        """
         error = RefreshError(stage, agent, what.error, what.location)
         self._errors[error] = None
         self._count(stage)
@@ -122,7 +126,7 @@ class Steps:
             log.debug("traceback", **fields, frames=" > ".join(what.frames))
 
     def is_down(self, agent: str) -> bool:
-        """Return whether a part of this refresh failed that affects the figures of an agent."""
+        """Return whether an error of this refresh affects the published values of an agent."""
         return any(e.agent in {agent, ""} and e.stage not in OUTWARD for e in self._errors)
 
 

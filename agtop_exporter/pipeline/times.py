@@ -1,8 +1,9 @@
-"""Corrects the times of sessions that have records from the future.
+"""Corrects the times of sessions whose records have times in the future.
 
 If the clock was ahead when an agent wrote a record, the time of the record can be years in the
-future. The modification time of the file is then used instead. The stored time is not changed: it
-becomes valid when the clock has passed it.
+future. The functions then return the modification time of the transcript instead. The time in the
+ledger is not changed, because it becomes valid when the clock reaches it. A time is in the future
+if it is more than FUTURE_SECONDS after `now` (unix seconds).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,20 +13,28 @@ import msgspec
 from agtop_exporter.model import NANOSECONDS, Cursor, SessionState, is_ahead
 
 WrittenAt = Callable[[SessionState], float | None]
-"""Returns the modification time of a session's transcript in unix seconds; None if unknown."""
+"""A function that returns the modification time of a session's transcript in unix seconds.
+
+The result is None if the time is unknown.
+"""
 
 
 def written_at(cursors: Mapping[str, Mapping[str, Cursor]], session: SessionState) -> float | None:
-    """Return the modification time that a transcript had when it was last read; None if unknown."""
+    """Return the modification time that a session's transcript had when it was last read.
+
+    The result is in unix seconds, and None if the time is unknown. `cursors` has the cursors by
+    agent and path.
+    """
     cursor = cursors.get(session.agent, {}).get(session.facts.data_path)
     return cursor.mtime_ns / NANOSECONDS if cursor and cursor.mtime_ns else None
 
 
 def last_active_of(session: SessionState, now: float, written: WrittenAt) -> float | None:
-    """Return the time of the last record in unix seconds.
+    """Return the time of the last record of a session in unix seconds.
 
-    If it is in the future, the modification time of the file is returned. The result is None if the
-    session has no times, or if the modification time is in the future as well.
+    If this time is in the future, the function returns the modification time of the transcript,
+    which `written` returns. The result is None if the session has no times. It is also None if the
+    modification time is unknown or also in the future.
     """
     time = session.facts.last_active
     if time is None or not is_ahead(time, now):
@@ -35,9 +44,11 @@ def last_active_of(session: SessionState, now: float, written: WrittenAt) -> flo
 
 
 def dated(session: SessionState, now: float, written: WrittenAt) -> SessionState:
-    """Return the session without times in the future: `last_active` and `started_at` are corrected.
+    """Return the session with corrected `last_active` and `started_at`.
 
-    `last_active_of` returns the corrected time. The session started at that time or earlier.
+    The session is returned unchanged if `last_active` is not in the future. Otherwise the result
+    of `last_active_of` replaces `last_active`. The result also replaces `started_at` if
+    `started_at` is in the future or later than the result.
     """
     last, start = last_active_of(session, now, written), session.facts.started_at
     if last == session.facts.last_active:
@@ -49,7 +60,10 @@ def dated(session: SessionState, now: float, written: WrittenAt) -> SessionState
 
 
 def certain_time(members: Iterable[SessionState], now: float) -> float | None:
-    """Return the latest time of these sessions that is not in the future; None without one."""
+    """Return the latest time of a last record in `members`, in unix seconds.
+
+    Times in the future are ignored. The result is None if no session has another time.
+    """
     times = (member.facts.last_active for member in members)
     return max(
         (time for time in times if time is not None and not is_ahead(time, now)), default=None

@@ -1,4 +1,4 @@
-"""The tree of sessions and their subagents."""
+"""Stores which sessions are subagents of which other sessions."""
 
 from collections import Counter
 from collections.abc import Callable, Container
@@ -9,7 +9,11 @@ NO_KEY = ("", "")
 
 
 class SessionTree:
-    """The sessions with their parents. A parent that is not in `known` is ignored."""
+    """The sessions as a tree, in which the children of a session are its subagents.
+
+    A parent that is not in `known` is ignored. A session with such a parent counts as a top-level
+    session.
+    """
 
     def __init__(self, known: Container[Key]) -> None:
         self._known = known
@@ -18,18 +22,18 @@ class SessionTree:
         self.subagents: Counter[str] = Counter()  # sessions with a parent, by agent
 
     def add(self, key: Key, parent_session_id: str) -> None:
-        """Add a session that may have a parent."""
+        """Add a session. A session without a parent has "" as `parent_session_id`."""
         if parent_session_id and key not in self._parents:
             parent = self._parents[key] = (key[0], parent_session_id)
             self._children.setdefault(parent, []).append(key)
             self.subagents[key[0]] += parent in self._known
 
     def is_top(self, key: Key) -> bool:
-        """Return whether a session has no parent."""
+        """Return whether a session has no known parent."""
         return self._parents.get(key, NO_KEY) not in self._known
 
     def line(self, key: Key) -> list[Key]:
-        """Return a session and its ancestors, the top-level session last."""
+        """Return the keys of a session, of its parent, and so on up to the top-level session."""
         line: list[Key] = []
         while key in self._known and key not in line:
             line.append(key)
@@ -37,7 +41,10 @@ class SessionTree:
         return line
 
     def members(self, key: Key, wanted: Callable[[Key], bool] = lambda _key: True) -> list[Key]:
-        """Return a session and all its subagents that are `wanted`, each once."""
+        """Return the keys of a session and of its direct and indirect subagents.
+
+        If `wanted` returns False for a subagent, the subagent and its own subagents are skipped.
+        """
         members: dict[Key, None] = {}
         waiting = [key]
         while waiting:

@@ -8,7 +8,7 @@ from agtop_exporter.model import WAITING_BOUNDS_SECONDS, Series, Session
 
 
 class Waits:
-    """The current waits, and the waits that have ended since the last call of `take`."""
+    """Stores the current waits, and the waits that have ended since the last call of `take`."""
 
     def __init__(self) -> None:
         self._began: dict[Key, float] = {}
@@ -17,9 +17,9 @@ class Waits:
     def observe(self, session: Session, now: float, *, seen_before: float | None) -> None:
         """Record the state of a session at `now` (unix seconds).
 
-        A wait starts at the last record of the session, or at `seen_before`, the time of the
-        previous refresh, whichever is later. It ends when the session continues. If the session is
-        closed instead, the wait is dropped: it ended without an answer.
+        `seen_before` is the time of the previous refresh. A wait starts at the last record of the
+        session or at `seen_before`, whichever is later. A wait ends when the session continues. If
+        the session is closed instead, the wait is not counted, because nobody answered.
         """
         key = (session.agent, session.session_id)
         if session.state.kind == "waiting":
@@ -31,7 +31,7 @@ class Waits:
             self._ended.append((session.agent, now - began))
 
     def take(self) -> list[tuple[Series, float]]:
-        """Return the increases of the totals since the last call."""
+        """Return the increase of each `waiting_seconds` series since the last call."""
         growth: list[tuple[Series, float]] = []
         for agent, seconds in self._ended:
             growth.append((("waiting_seconds", agent, _bucket(seconds)), 1))

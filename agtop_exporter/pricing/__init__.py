@@ -1,7 +1,8 @@
-"""The price of a request at the time of the request. A price that is not known is None.
+"""Computes the price of a request at the time of the request. An unknown price is None.
 
-Sources, in this order: the user's overrides, genai-prices (bundled, with dates), LiteLLM's table
-(downloaded). Importing this package imports neither genai_prices nor httpx, which are slow.
+The price sources, in order of precedence, are the user's overrides, genai-prices (a package with
+dated prices) and LiteLLM's table (downloaded). Importing this package imports neither genai_prices
+nor httpx, because these imports are slow.
 """
 
 from agtop_exporter.pricing.book import Disagreement, PriceBook, PriceUse

@@ -1,4 +1,4 @@
-"""All price sources as one book. It caches each price for the period in which it applies."""
+"""Looks up prices in all price sources. Caches each price for the period in which it applies."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -35,22 +35,25 @@ _MAX_MODELS = 4096  # transcripts may contain any number of model names
 
 
 class PriceUse(msgspec.Struct, frozen=True):
-    """A price that was used; model and provider have the names that the agent gives them."""
+    """A price that was looked up. `model` and `provider` are the names that the agent recorded."""
 
     model: str
     provider: str
-    period: PricePeriod  # its card is known
+    period: PricePeriod  # `card` of the period is not None
 
     @property
     def card(self) -> PriceCard:
-        """The price."""
+        """The price in the period."""
         card = self.period.card
         assert card is not None  # noqa: S101 - see above
         return card
 
 
 class Disagreement(msgspec.Struct, frozen=True):
-    """Two sources with different current prices for a model; `used` is the one that applies."""
+    """A model for which two price sources list different current prices.
+
+    `used` is the price in the source with precedence, and `other` the price in the other source.
+    """
 
     model: str
     used: PriceCard
@@ -58,14 +61,17 @@ class Disagreement(msgspec.Struct, frozen=True):
 
 
 class _Table(NamedTuple):
-    """The version of a loaded table, and its download time in unix seconds."""
+    """The version of a price table, and its date in unix seconds; None if unknown."""
 
     version: str
     updated_at: float | None
 
 
 class PriceBook:
-    """All price sources as one. One thread may load a table while another looks up prices."""
+    """Looks up prices in all price sources: overrides, tables and corrections.
+
+    One thread may load a table while another thread looks up prices.
+    """
 
     def __init__(
         self,
@@ -74,9 +80,10 @@ class PriceBook:
         litellm: bytes | None = None,
         corrections: Corrections | None = None,
     ) -> None:
-        """Start with the user's prices (`overrides.py`) and LiteLLM's table, if there is one.
+        """Create a book with the user's prices (`overrides`) and a downloaded LiteLLM table.
 
-        `corrections` are those of this package by default.
+        `litellm` is the content of the download. `corrections` change prices in the tables; the
+        default is the corrections in this package.
 
         Raises:
             PriceTableError: An override or the table is not valid.
@@ -92,17 +99,17 @@ class PriceBook:
         self._used: dict[tuple[str, str, float], PriceUse] = {}
         self._unknown: set[str] = set()
         self.generation = 0
-        """Increases when a table or the overrides change."""
+        """A number that increases when a price table or the overrides change."""
         self.problems: tuple[str, ...] = ()
-        """Sentences about tables that cannot be used."""
+        """Sentences that say which downloaded table is not valid, and why."""
         if litellm is not None:
             self.load(LITELLM, litellm, updated_at=None)
 
     def cost(self, response: UsageEvent) -> Cost | None:
         """Return the list price of a response, or None if it is unknown.
 
-        A cost that the agent recorded itself is what is billed. It takes the place of the list
-        price only if that is unknown.
+        If the list price is unknown and the agent recorded a cost, return the recorded cost. If the
+        list price is known, the result does not include the recorded cost.
         """
         cost = self._list_price(response)
         if cost is None and response.reported_cost:
@@ -126,12 +133,12 @@ class PriceBook:
     def card(self, model: str, *, at: float, provider: str = "") -> PriceCard | None:
         """Return the price of `model` in force at `at` (unix seconds), or None if unknown.
 
-        `provider` is the billing provider as the agent names it, or empty.
+        `provider` is the agent's name of the billing provider, or "" if unknown.
         """
         return self.period(model, provider, at).card
 
     def period(self, model: str, provider: str, at: float) -> PricePeriod:
-        """Return the price of `model` in force at `at`, and when it is valid; see `card`."""
+        """Return the price of `model` in force at `at`, with its period. Parameters: see `card`."""
         for period in self._periods.get((model, provider), ()):
             if period[0] <= at < period[1]:  # for each usage event; indexes are faster than names
                 return period
@@ -164,13 +171,14 @@ class PriceBook:
         updated_at: float | None,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
-        """Replace the table of `genai-prices` or `litellm` with another download.
+        """Replace a price table with the download `data`.
 
-        With `on_error`, a genai-prices table is decoded at the first lookup. If it is not valid
-        then, `on_error` is called once, and the bundled table is used.
+        `source` is `genai-prices` or `litellm`. `updated_at` is the download time in unix seconds.
+        If `on_error` is given, a genai-prices table is not decoded before the first lookup. If that
+        table is not valid, the lookup calls `on_error` once and uses the bundled table.
 
         Raises:
-            PriceTableError: The table is not valid. The previous table remains in use.
+            PriceTableError: The download is not valid. The previous table remains in use.
 
         """
         if source == GENAI:
@@ -195,19 +203,21 @@ class PriceBook:
             on_error(error)
 
     def override(self, overrides: Mapping[str, Override]) -> None:
-        """Replace the user's prices. Raises PriceTableError if one is not valid."""
+        """Replace the user's prices. Raises PriceTableError if a price is not valid."""
         self._overrides = Overrides(overrides)
         self._periods = {}
         self.generation += 1
 
     def used(self) -> tuple[PriceUse, ...]:
-        """Return every price that was used, sorted by model and provider."""
+        """Return every price that was looked up, sorted by model, provider and period."""
         return tuple(use for _, use in sorted(self._used.items()))
 
     def unknown_prices(self) -> tuple[str, ...]:
-        """Return sentences on service tiers, regions and fees without a known price.
+        """Return sentences about missing prices.
 
-        They are of models whose standard price is known, since the tables last changed.
+        One kind of sentence names a service tier, a region or a fee without a known price, and a
+        model whose standard price is known. Only responses that were priced after the last change
+        of the tables count. The other kind of sentence names an override that lacks a rate.
         """
         overrides = (
             f"your price of {name} needs input and output: no price list has the model"
@@ -216,9 +226,10 @@ class PriceBook:
         return (*sorted(self._unknown), *sorted(overrides))
 
     def billed(self, batch: Batch) -> Batch:
-        """Return a batch without the costs of the agent where the user's prices are billed.
+        """Return a batch without the agent's recorded costs that the user's prices replace.
 
-        This applies to usage that is counted from then on.
+        A price of the user replaces the recorded cost if `over_agent_cost` of that price is true.
+        Usage that was counted before the call does not change.
         """
         if not self._overrides.can_ignore_agent_cost:
             return batch
@@ -232,7 +243,7 @@ class PriceBook:
         return msgspec.structs.replace(batch, events=events)
 
     def sources(self) -> tuple[PriceSource, ...]:
-        """Return the tables in use, in the order in which they are looked up."""
+        """Return the price sources in use, with version and date, in order of precedence."""
         package = version(GENAI)
         download = self._tables.get(GENAI)
         genai = f"{package}+{download.version}" if download else package
@@ -245,7 +256,7 @@ class PriceBook:
         return tuple(sources)
 
     def listings(self, model: str, *, provider: str, at: float) -> tuple[PriceCard, ...]:
-        """Return what each table lists for a model at a time, without corrections."""
+        """Return the price of a model in each table at `at` (unix seconds), without corrections."""
         if len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
             return ()
         cards: dict[str, PriceCard] = {}
@@ -255,13 +266,20 @@ class PriceBook:
 
     @property
     def fingerprint(self) -> str:
-        """Two digests, joined by `-`: of the overrides, and of the tables and corrections."""
+        """Two digests, joined by `-`, that change when prices change.
+
+        The first digest is of the overrides. The second digest is of the versions of the tables and
+        of this package, which contains the corrections.
+        """
         tables = "\0".join([__version__, *map(repr, self.sources())])
         digests = (hashlib.sha256(text.encode()) for text in (repr(self._overrides), tables))
         return "-".join(digest.hexdigest()[:12] for digest in digests)
 
     def known_price_disagreements(self, now: float) -> tuple[Disagreement, ...]:
-        """Return the models for which genai-prices and LiteLLM list different current prices."""
+        """Return the models for which genai-prices and LiteLLM list different prices.
+
+        The prices are those in force at `now` (unix seconds).
+        """
         litellm = self._litellm
         if litellm is None:
             return ()
@@ -309,15 +327,16 @@ def _sentence(response: UsageEvent, card: PriceCard) -> str:
 
 
 def _differ(ours: Tiers, theirs: Tiers) -> bool:
-    """Return whether two sources differ in the rates that both list.
+    """Return whether two sources list different tiers, or different rates in a tier.
 
-    Tiers that start at 200,000 and above 199,999 prompt tokens are the same tier.
+    Only input, output and cache read rates are compared. A limit of 199,999 prompt tokens and a
+    limit of 200,000 prompt tokens count as the same limit.
     """
     return len(ours) != len(theirs) or any(
         abs(above - their_above) > 1
         or (our.input, our.output) != (their.input, their.output)
         or (
-            # a cache rate equal to the input rate may be one that the source does not list
+            # if a cache rate equals the input rate, the source may not list the cache rate
             our.cache_read not in {our.input, their.cache_read} and their.cache_read != their.input
         )
         for (above, our), (their_above, their) in zip(ours, theirs, strict=True)

@@ -9,7 +9,7 @@ from agtop_exporter.model import Cost, TokenCounts
 from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at
 
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
-"""Names of the service tier with the standard price."""
+"""Names that agents record for the service tier with the standard price."""
 
 LONGEST_TIER = 40  # in a message; a transcript may contain any text
 
@@ -20,13 +20,15 @@ _OPENAI_NAMES = {"fast": "priority"}  # two names of one service tier
 class PriceCard(msgspec.Struct, frozen=True):
     """The price of one model during one period, and its origin.
 
-    `match` is how the name of the model was found in the source:
+    `match` tells how the name of the model was found in the price source:
 
-    * `exact`: under the same name;
-    * `alias`: under a name that the source lists as another name of the model;
-    * `date-stripped`, `prefix-stripped`, `suffix-stripped`: under the name without that part;
-    * `maker`: the billing provider has no price for it, so the price of the model's maker applies;
-    * `regional`: only a price for a cloud region exists.
+    * `exact`: the source lists the same name;
+    * `alias`: the source lists another name of the model;
+    * `date-stripped`, `prefix-stripped`, `suffix-stripped`: the source lists the name without its
+      date, prefix or suffix;
+    * `maker`: the source has no price of the billing provider, so the price of the model's maker
+      applies;
+    * `regional`: the source has only a price for a cloud region.
     """
 
     source: str  # "override", "corrections", "genai-prices" or "litellm"
@@ -34,7 +36,7 @@ class PriceCard(msgspec.Struct, frozen=True):
     model: str  # the name in the source
     tiers: Tiers
     speeds: dict[str, Tiers] = {}  # by service tier or speed
-    provider: str = ""  # whose price it is; empty if the source does not name it
+    provider: str = ""  # the provider that charges the price; empty if the source does not name it
     web_search: int | None = None  # picodollars per web search; None: unknown
     regions: dict[str, Fraction] = {}  # factors on the rates, by region
     corrections: tuple[str, ...] = ()  # public sources of corrections of the listed price
@@ -43,10 +45,11 @@ class PriceCard(msgspec.Struct, frozen=True):
     def cost(
         self, tokens: TokenCounts, *, speed: str = "", region: str = "", web_searches: int = 0
     ) -> Cost | None:
-        """Return the cost of one response, charged at the rates of the tier of its prompt length.
+        """Return the cost of one response at the rates for its prompt length.
 
-        None if the price of its service tier (`speed`), of its region or of its searches is
-        unknown. The factor of a region does not apply to fees.
+        `speed` is the service tier. The result is None if the price of the service tier, of the
+        region or of the web searches is unknown. The factor of a region does not apply to the fees
+        of web searches.
         """
         tiers = self.tiers_of(speed)
         if tiers is None:
@@ -63,7 +66,11 @@ class PriceCard(msgspec.Struct, frozen=True):
         return rates.cost(tokens, fees=web_searches * self.web_search)
 
     def unknown(self, *, speed: str, region: str, web_searches: int) -> str:
-        """Return what of a response has no known price, for people; empty if all has one."""
+        """Return which part of a response has no known price, as text for people.
+
+        The part is the service tier (`speed`), the region or the web searches. The text is empty if
+        all prices are known.
+        """
         if self.tiers_of(speed) is None:
             return f"the service tier {speed[:LONGEST_TIER]}"
         if region and region not in self.regions:
@@ -71,16 +78,17 @@ class PriceCard(msgspec.Struct, frozen=True):
         return "web searches" if web_searches and self.web_search is None else ""
 
     def tiers_of(self, speed: str) -> Tiers | None:
-        """Return the tiers of a service tier, or None if its price is unknown."""
+        """Return the rates of the service tier `speed` by prompt length, or None if unknown."""
         if speed in STANDARD_TIERS:
             return self.tiers
         alias = _OPENAI_NAMES.get(speed, "") if self.provider in _OPENAI else ""
         return self.speeds.get(speed) or self.speeds.get(alias)
 
     def completed(self, other: "PriceCard") -> "PriceCard":
-        """Return the card with what only another card of the same model has.
+        """Return this card, completed with the prices that only `other` has.
 
-        The prices of service tiers keep their ratio to the standard price of the other card.
+        `other` is a card of the same model from another source. The prices of service tiers that
+        come from `other` keep their ratio to the standard price of `other`.
         """
         lacking = {
             speed: in_proportion(tiers, to=other.tiers, standard=self.tiers)
@@ -96,7 +104,10 @@ class PriceCard(msgspec.Struct, frozen=True):
         )
 
     def at_speed(self, speed: str) -> "PriceCard | None":
-        """Return the card of a model whose name includes the speed; None if it is unknown."""
+        """Return a card whose standard price is the price of `speed`; None if that is unknown.
+
+        Such a card applies to a model whose name includes the speed, as in `claude-opus-5-fast`.
+        """
         tiers = self.tiers_of(speed)
         if tiers is None:
             return None
@@ -104,7 +115,7 @@ class PriceCard(msgspec.Struct, frozen=True):
 
 
 class PricePeriod(NamedTuple):
-    """A price and when it applies: `start` <= time < `end`, in unix seconds.
+    """A price and the period in which it applies: `start` <= time < `end`, in unix seconds.
 
     `card` is None if the price is unknown during that period.
     """

@@ -1,4 +1,7 @@
-"""Corrections of the price tables: dated, each with a public source, in `corrections.toml`."""
+"""Applies the corrections in `corrections.toml` to prices from the price tables.
+
+Each correction has a public source, and may have a start and an end.
+"""
 
 import tomllib
 from datetime import datetime
@@ -27,7 +30,7 @@ _PROVIDERS = {"gemini": "google", "moonshot": "moonshotai", "xai": "x-ai"}  # Li
 
 
 class _ListedRates(msgspec.Struct, frozen=True, kw_only=True):
-    """Rates in USD per million tokens; those that are None are not changed."""
+    """Rates in USD per million tokens. None means that the correction does not change the rate."""
 
     input: Decimal | None = None
     cache_read: Decimal | None = None
@@ -52,7 +55,10 @@ class _LongPrompt(_ListedRates, frozen=True, forbid_unknown_fields=True):
 
 
 class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
-    """One entry of `corrections.toml`, which describes the fields. Without a time, it is open."""
+    """One correction of a price. The comment in `corrections.toml` describes the fields.
+
+    Without `start`, the correction applies from the earliest time. Without `end`, it does not end.
+    """
 
     provider: str
     models: frozenset[str]
@@ -68,22 +74,26 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
 
     @property
     def period(self) -> tuple[float, float]:
-        """Start and end in unix seconds."""
+        """Start and end of the correction in unix seconds; infinite if not set."""
         start = float("-inf") if self.start is None else self.start.timestamp()
         return start, float("inf") if self.end is None else self.end.timestamp()
 
     @property
     def is_complete(self) -> bool:
-        """Whether it has all that a price needs, also without a listed price."""
+        """Whether the correction has all rates that a price needs, so no listed price is needed."""
         return self.input is not None and self.output is not None
 
     def applies(self, at: float) -> bool:
-        """Return whether it changes a price at a time (unix seconds)."""
+        """Return whether the correction changes rates at `at` (unix seconds).
+
+        A correction with `same_as` changes no rates. Such a correction makes a model name refer to
+        another model.
+        """
         start, end = self.period
         return not self.same_as and start <= at < end
 
     def corrected(self, card: PriceCard, *, is_peak: bool) -> PriceCard:
-        """Return the corrected card. `is_peak` selects the price of the hours of the schedule."""
+        """Return the corrected card. `is_peak` means that the rates are multiplied by `peak`."""
         tiers = self._tiers(card.tiers)
         if is_peak:
             tiers = times(tiers, Fraction(self.peak))
@@ -120,7 +130,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
 
 
 class Corrections:
-    """All corrections. They are empty in a book that shows the tables as they are."""
+    """A set of corrections and schedules. Without corrections, the listed prices do not change."""
 
     def __init__(
         self, corrections: tuple[Correction, ...] = (), schedules: tuple[Schedule, ...] = ()
@@ -132,9 +142,11 @@ class Corrections:
         self._schedules = schedules
 
     def model_at(self, model: str, *, listed: PriceCard | None, at: float) -> str:
-        """Return the model to which a name refers at a time (unix seconds).
+        """Return the model to which the name `model` refers at `at` (unix seconds).
 
-        `listed` is the listed price of the name. Another provider has names of its own.
+        A name refers to another model if a correction with `same_as` applies. `listed` is the price
+        that the tables list for the name, or None. A correction does not apply if another
+        provider than its `provider` charges the price `listed`.
         """
         seller = seller_of(listed) if listed is not None else ""
         for name, _ in candidates(model):
@@ -149,12 +161,12 @@ class Corrections:
     def apply(
         self, period: PricePeriod | None, names: tuple[str, str], *, provider: str, at: float
     ) -> PricePeriod | None:
-        """Return the price with all corrections at a time (unix seconds), and its period.
+        """Return the price with all corrections at `at` (unix seconds), and its period.
 
-        The price of that period may be unknown. None if there is no correction either.
-
-        `period` is the listed price, or None if no table has the model. `names` are the name in the
-        record and that of the model to which it refers.
+        `period` is the price in the tables, or None if no table has the model. `names` has the
+        recorded name of the model, and the name of the model to which the recorded name refers. The
+        result is None if no table and no correction has the model. If only corrections for other
+        times exist, the result is a period with an unknown price.
         """
         card = period.card if period is not None else None
         start, end = period[:2] if period is not None else (float("-inf"), float("inf"))
@@ -174,7 +186,7 @@ class Corrections:
         return PricePeriod(start, end, card)
 
     def schedules_of(self, provider: str) -> tuple[Schedule, ...]:
-        """Return the hours with another price of a provider."""
+        """Return the schedules of a provider: its hours of the day with a different price."""
         return tuple(each for each in self._schedules if each.provider == provider)
 
     def _of(self, *models: str) -> list[Correction]:
@@ -194,7 +206,7 @@ class Corrections:
 
 
 def seller_of(card: PriceCard) -> str:
-    """Return the name in `corrections.toml` of the provider whose price it is."""
+    """Return the provider that charges a price, with its name in `corrections.toml`."""
     return _PROVIDERS.get(card.provider, card.provider)
 
 
@@ -202,7 +214,7 @@ NO_CORRECTIONS = Corrections()
 
 
 def _unlisted(correction: Correction) -> PriceCard:
-    """Return the card of a model that no table has; its rates come from the correction."""
+    """Return a card for a model that no table has. Its rates are 0 until it is corrected."""
     nothing = Rates(0, 0, 0, 0, 0)
     return PriceCard(
         source=SOURCE,
@@ -220,7 +232,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
 
 @cache
 def bundled_corrections() -> Corrections:
-    """Return the corrections of this package. The file is read once."""
+    """Return the corrections in this package. The file `corrections.toml` is read once."""
     document = decode_corrections(
         files(__package__).joinpath("corrections.toml").read_text("utf-8")
     )
@@ -228,7 +240,10 @@ def bundled_corrections() -> Corrections:
 
 
 def decode_corrections(text: str) -> tuple[tuple[Correction, ...], tuple[Schedule, ...]]:
-    """Decode a file of corrections. Raises ValueError if it is not valid."""
+    """Return the corrections and the schedules in `text`, the content of `corrections.toml`.
+
+    Raises ValueError if the text is not valid.
+    """
     listed = tomllib.loads(text, parse_float=Decimal)
     document = msgspec.convert(listed, _Document)
     return document.price, document.schedule

@@ -1,7 +1,7 @@
-"""Explains the price of a model at a time: its source, every rate, and what other sources list.
+"""Explains the price of a model at a time: its source, its rates, and the prices in other sources.
 
-The values are plain: `agtop price --json` and `doctor --json` print them as they are. Prices are in
-US dollars per million tokens, times are RFC 3339 text in UTC.
+`agtop price --json` and `doctor --json` print the fields of these types without conversion. Prices
+are in US dollars per million tokens. Times are RFC 3339 text in UTC.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from agtop_exporter.pricing.card import STANDARD_TIERS, PriceCard
 from agtop_exporter.pricing.rates import Rates, Tiers
 
 PICODOLLARS_PER_PRICE = PICODOLLARS_PER_USD // 1_000_000
-"""A price of one US dollar per million tokens, in picodollars per token."""
+"""One US dollar per million tokens, in picodollars per token."""
 
 
 class TierPrice(msgspec.Struct, frozen=True):
@@ -30,10 +30,10 @@ class TierPrice(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """What one table lists for the model, without corrections.
+    """The price of a model in one table, without corrections.
 
-    `differs` names what is not as in the price that applies: rates, `tiers` (other limits of the
-    prompt length), `web_search` or a service tier.
+    `differs` names the parts of this price that differ from the price that applies. A part is a
+    rate such as `input`, `tiers` (the limits of the prompt length), `web_search` or a service tier.
     """
 
     source: str
@@ -46,12 +46,13 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """The price of a model by a provider, with its origin.
+    """The price of a model by a provider, with the origin of the price.
 
-    `match` is how the name of the model was found, see `PriceCard`. The rates without a tier are
-    those of short prompts. `derived` names rates that the source does not list: they follow from
-    the ratios of the maker. `corrections` are the public sources of corrections of what the table
-    lists.
+    `match` tells how the name of the model was found in the source, see `PriceCard`. `priced_as` is
+    the name of the model in the source. `priced_by` is the provider that charges the price.
+    `input_usd` to `output_usd` are the rates for short prompts. `derived` names the rates that the
+    source does not list. They are computed from the input rate. `corrections` has the public
+    sources of the corrections of the price. `listings` has the prices in all tables.
     """
 
     model: str
@@ -63,7 +64,7 @@ class Explanation(msgspec.Struct, frozen=True):
     priced_as: str
     priced_by: str
     corrections: tuple[str, ...]
-    valid_from: str | None  # null: always
+    valid_from: str | None  # None: no start
     valid_until: str | None
     input_usd: float
     cache_read_usd: float
@@ -79,16 +80,16 @@ class Explanation(msgspec.Struct, frozen=True):
 
     @property
     def disagreements(self) -> tuple[Listing, ...]:
-        """What tables list otherwise."""
+        """The prices in tables that differ from the price that applies."""
         return tuple(listing for listing in self.listings if listing.differs)
 
     def tiers_of(self, tier: str) -> tuple[TierPrice, ...] | None:
-        """Return the rates of a service tier or speed; None if they are unknown."""
+        """Return the rates of a service tier or speed by prompt length; None if unknown."""
         return self.tiers if tier in STANDARD_TIERS else self.service_tiers.get(tier)
 
 
 def explain(book: PriceBook, model: str, *, provider: str, at: float) -> Explanation | None:
-    """Return the price of a model at a time (unix seconds), or None if it is unknown."""
+    """Explain the price of a model at `at` (unix seconds). Return None if it is unknown."""
     period = book.period(model, provider, at)
     if period.card is None:
         return None
@@ -96,7 +97,10 @@ def explain(book: PriceBook, model: str, *, provider: str, at: float) -> Explana
 
 
 def explain_used(book: PriceBook, *, now: float) -> tuple[Explanation, ...]:
-    """Return every price that was used; one that recurs, as in peak hours, is listed once."""
+    """Explain every price that was looked up. `now` is the current time in unix seconds.
+
+    A price that applies in several periods, such as a price for peak hours, is listed once.
+    """
     found: dict[bytes, Explanation] = {}
     for use in book.used():
         key = msgspec.msgpack.encode((use.model, use.provider, _comparable(use.card)))
@@ -112,7 +116,7 @@ def _comparable(card: PriceCard) -> object:
 
 
 def explain_use(book: PriceBook, use: PriceUse, *, at: float) -> Explanation:
-    """Return a price with its origin; `at` is a time (unix seconds) in its period."""
+    """Explain a price. `at` is a time (unix seconds) in the period of the price."""
     card, tables = use.card, {table.source: table for table in book.sources()}
     table = tables.get(card.source)
     standard = _tiers(card.tiers)
@@ -162,9 +166,10 @@ def _listings(
 
 
 def differences(used: PriceCard, other: PriceCard) -> tuple[str, ...]:
-    """Return the names of what differs in two prices and is listed in both.
+    """Return the names of the parts that both prices have and that differ.
 
-    Tiers that start at 200,000 and above 199,999 prompt tokens are the same tier.
+    A part is a rate, `tiers` (the limits of the prompt length), `web_search` or a service tier. A
+    limit of 199,999 prompt tokens and a limit of 200,000 prompt tokens count as the same limit.
     """
     found: dict[str, None] = {}
     limits = zip(used.tiers, other.tiers, strict=False)
@@ -182,7 +187,10 @@ def differences(used: PriceCard, other: PriceCard) -> tuple[str, ...]:
 
 
 def _differing_rates(ours: Rates, theirs: Rates) -> list[str]:
-    """Return the rates that differ. A cache rate that is the input rate may be an unlisted one."""
+    """Return the names of the rates that differ.
+
+    A cache rate that equals the input rate is not compared, because the source may not list it.
+    """
     found = []
     for name in Rates.__struct_fields__:
         own, other = getattr(ours, name), getattr(theirs, name)
@@ -205,7 +213,7 @@ def usd(rate: int) -> float:
 
 
 def time_text(seconds: float | None) -> str | None:
-    """Return unix seconds as RFC 3339 text in UTC; None if there is no such time."""
+    """Return unix seconds as RFC 3339 text in UTC; None if `seconds` is None or infinite."""
     if seconds is None:
         return None
     try:

@@ -1,7 +1,8 @@
-"""Prices from genai-prices: dated, with whole-request tiers, in USD per million tokens.
+"""Looks up prices in the tables of genai-prices.
 
-The package https://github.com/pydantic/genai-prices contains a table, so this works offline.
-Importing this module takes 0.1 to 0.3 s, so import it when the first model is to be priced.
+The prices have dates and tiers by prompt length, and are in USD per million tokens. The package
+https://github.com/pydantic/genai-prices contains a table, so no download is needed. Importing this
+module takes 0.1 to 0.3 s, so import it only when a price is needed.
 """
 
 from collections.abc import Iterator
@@ -74,14 +75,14 @@ _DAY_SECONDS = 86400
 
 
 class GenaiPrices:
-    """The bundled table and, looked up before it, a newer download if there is one."""
+    """Looks up prices in a newer download, if there is one, and then in the bundled table."""
 
     def __init__(
         self, download: bytes | None = None, *, corrections: Corrections = NO_CORRECTIONS
     ) -> None:
         """Load the tables. Raises PriceTableError if the download is not a valid table.
 
-        `corrections` have the days on which the peak hours of a provider apply.
+        `corrections` has the days on which the prices for certain hours of the day apply.
         """
         self._corrections = corrections
         tables = [get_snapshot().providers]
@@ -91,7 +92,7 @@ class GenaiPrices:
         self._found: dict[tuple[str, str], Listing | None] = {}
 
     def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:
-        """Return the price in force at `at` (unix seconds), or None for an unknown model."""
+        """Return the price in force at `at` (unix seconds), or None if the price is unknown."""
         found = self.find(model, provider=provider)
         return None if found is None else self._period_of(found, at)
 
@@ -102,7 +103,10 @@ class GenaiPrices:
             return None
 
     def openrouter_period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:  # noqa: ARG002 - the provider has no price
-        """Return the price at OpenRouter of a model with the name of its maker (`qwen/...`)."""
+        """Return OpenRouter's price of a model at `at` (unix seconds), or None if unknown.
+
+        The name of the model must start with the name of its maker (`qwen/...`).
+        """
         if "/" not in model:
             return None
         for table in self._tables:
@@ -116,7 +120,10 @@ class GenaiPrices:
         return found.info.context_window if found else None
 
     def find(self, model: str, *, provider: str = "") -> Listing | None:
-        """Return the priced listing of a model by its provider, else by its maker."""
+        """Return the entry of a model in the tables, or None if no table has a price of the model.
+
+        The entry of the billing provider has precedence over the entry of the model's maker.
+        """
         key = (model, provider)
         if key not in self._found:
             if len(self._found) > 4096:  # noqa: PLR2004 - transcripts may name any number of models
@@ -170,7 +177,7 @@ def _price(found: Listing, info: ModelInfo, at: float) -> PricePeriod | None:
 
 
 def _fee(price: ModelPrice) -> int | None:
-    """Return the price of a web search in picodollars."""
+    """Return the price of a web search in picodollars, or None if it is unknown."""
     per_thousand = price.web_searches_kcount
     if per_thousand is None or isinstance(per_thousand, TieredPrices):
         return None
@@ -197,10 +204,10 @@ def _steps(price: Decimal | TieredPrices) -> list[tuple[int, int]]:
 def _speeds(
     found: Listing, info: ModelInfo, *, when: datetime, standard: Tiers, claude: bool
 ) -> dict[str, Tiers]:
-    """Return the prices of the service tiers at that time.
+    """Return the prices of the service tiers at the time `when`.
 
-    The table has them only from the day on which its editors verified them. Before that day they
-    keep the ratio to the standard price that they had then.
+    The table lists the price of a service tier only from the day on which its editors verified the
+    price. For an earlier time, the price has the same ratio to the standard price as on that day.
     """
     if not any(found.info is own for own in found.provider.models):
         return {}  # a resold model: the service tiers are those of another provider
@@ -228,7 +235,7 @@ def _start(constraint: StartDateConstraint | TimeOfDateConstraint | None) -> dat
 
 
 def _period(info: ModelInfo, at: float) -> tuple[float, float]:
-    """Return the start and end (unix seconds) of the period around `at` with the same prices."""
+    """Return the start and end of the period around `at` without a price change; unix seconds."""
     prices = info.prices if isinstance(info.prices, list) else ()
     edges = {
         edge
@@ -242,7 +249,7 @@ def _period(info: ModelInfo, at: float) -> tuple[float, float]:
 def _edges(
     constraint: StartDateConstraint | TimeOfDateConstraint | None, at: float
 ) -> Iterator[float]:
-    """Yield the times near `at` (unix seconds) at which a price starts or ends to apply."""
+    """Yield the times near `at` (unix seconds) at which a price with `constraint` may change."""
     if isinstance(constraint, StartDateConstraint):
         yield _start(constraint).timestamp()
     elif isinstance(constraint, TimeOfDateConstraint):
@@ -255,7 +262,10 @@ def _edges(
 
 
 def _has_valid_prices(provider: Provider) -> bool:
-    """Return whether all prices of a provider are valid; if not, the bundled ones are used."""
+    """Return whether all prices of a provider in a download are valid.
+
+    If a price is not valid, the bundled prices of the provider apply.
+    """
     try:
         for info in provider.models:
             for price in all_prices(info):

@@ -1,7 +1,7 @@
-"""Decodes a download of the genai-prices table into the public types of that package.
+"""Decodes a download of the genai-prices table into the public types of package genai_prices.
 
 Format: `prices/new_data/v2/data.json` of https://github.com/pydantic/genai-prices, a JSON array of
-providers. The package has a decoder too, but it is private and may change without notice.
+providers. The decoder in the package is private and may change without notice.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter
 from agtop_exporter.pricing.provider_index import is_priced
 from agtop_exporter.pricing.rates import PriceTableError
 
-REQUIRED = {"anthropic", "openai", "google"}  # a table without their prices is not valid
+REQUIRED = {"anthropic", "openai", "google"}  # providers that a valid table must have
 
 _Object = dict[str, object]
 _PRICES = TypeAdapter(dict[str, Decimal | TieredPrices | None])
@@ -25,10 +25,13 @@ _PROVIDERS = TypeAdapter(
 
 
 def decode_providers(data: bytes, *, is_valid: Callable[[Provider], bool]) -> list[Provider]:
-    """Decode a download, without the providers that do not fit the types or are not valid.
+    """Return the valid providers in a download.
+
+    A provider is left out if it does not fit the types, or if `is_valid` returns False for it.
 
     Raises:
-        PriceTableError: It is not a JSON array of objects, or a required provider is missing.
+        PriceTableError: The download is not a JSON array of objects, or a required provider is
+            missing.
 
     """
     try:
@@ -44,7 +47,7 @@ def decode_providers(data: bytes, *, is_valid: Callable[[Provider], bool]) -> li
 
 
 def _decode_provider(entry: _Object) -> list[Provider]:
-    """Return the provider of an entry in a list, which is empty if the entry is not valid."""
+    """Return a list with the provider of an entry. The list is empty if the entry is not valid."""
     try:
         return _PROVIDERS.validate_python([_with_model_prices(entry)])
     except (ValueError, TypeError, RecursionError):  # pydantic's ValidationError is a ValueError
@@ -52,7 +55,7 @@ def _decode_provider(entry: _Object) -> list[Provider]:
 
 
 def _with_model_prices(value: object) -> object:
-    """Return a JSON value in which each object under the key `prices` is a ModelPrice."""
+    """Return a copy of a JSON value. Each object under the key `prices` becomes a ModelPrice."""
     if isinstance(value, list):
         return [_with_model_prices(item) for item in value]
     if not isinstance(value, dict):

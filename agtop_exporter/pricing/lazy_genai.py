@@ -1,6 +1,6 @@
-"""The genai-prices tables, imported and decoded at the first lookup.
+"""Imports and decodes the genai-prices tables at the first lookup of a price.
 
-The import takes 0.1 to 0.3 s of CPU time, and commands such as `check-config` need no price.
+The import takes 0.1 to 0.3 s of CPU time. Commands such as `check-config` need no price.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 GENAI = "genai-prices"
 BUNDLED_DATES = {"0.2.3": 1_794_347_502.0}
-"""When a version of the package was released (unix seconds), which is the date of its table."""
+"""Release times of versions of the package, in unix seconds.
+
+The release time is the date of the table in that version.
+"""
 
 
 class LazyGenaiPrices:
-    """The bundled table and a download, if there is one."""
+    """Holds the genai-prices tables: the bundled table, and a newer download if there is one."""
 
     def __init__(
         self,
@@ -26,9 +29,10 @@ class LazyGenaiPrices:
         corrections: Corrections,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
-        """Keep the download for later. `on_error` is called if `prices` finds it invalid.
+        """Store a download (JSON) without decoding it.
 
-        `corrections` have the days on which the peak hours of the table apply.
+        `on_error` is called if `prices` finds that the download is not valid. `corrections` has
+        the days on which the prices for certain hours of the day apply.
         """
         self._corrections = corrections
         self._download = download
@@ -44,7 +48,10 @@ class LazyGenaiPrices:
         return prices
 
     def prices(self) -> "GenaiPrices":
-        """Return the tables. Without a usable download, these are the bundled ones."""
+        """Return the tables. Decode them at the first call.
+
+        If the download is not valid, the result has only the bundled table.
+        """
         if self._prices is not None:
             return self._prices
         try:

@@ -1,7 +1,8 @@
-"""The part of LiteLLM's table that this package contains, decoded at the first lookup.
+"""Decodes the part of LiteLLM's table that is bundled with this package, at the first lookup.
 
-`litellm.json` has the date and the version of the table and, of each model that genai-prices does
-not price completely, the prices. `.ci/litellm_snapshot.py` makes it.
+The bundled file `litellm.json` has the date and the version of the table. It has the prices of
+each model whose price in genai-prices is missing or incomplete. `.ci/litellm_snapshot.py` generates
+the file.
 """
 
 from functools import cache
@@ -31,6 +32,6 @@ class _Document(msgspec.Struct):
 
 @cache
 def bundled() -> Snapshot:
-    """Return the bundled table. It is read once."""
+    """Return the bundled table. The file is read once."""
     document = msgspec.json.decode(files(__package__).joinpath(_FILE).read_bytes(), type=_Document)
     return Snapshot(LiteLLMPrices(bytes(document.models)), document.version, document.date)

@@ -1,7 +1,7 @@
-"""Prices from LiteLLM's table, for models that genai-prices does not list. They have no dates.
+"""Looks up prices in LiteLLM's table, for models that genai-prices lacks. Prices have no dates.
 
 Format: `model_prices_and_context_window.json` of https://github.com/BerriAI/litellm, a JSON object
-of entries by model name (`litellm_entry`).
+that maps model names to entries. `litellm_entry` describes the entries.
 """
 
 from decimal import Decimal
@@ -38,7 +38,7 @@ _PROVIDERS = {
     "z-ai": "zai",
     "zai-coding-plan": "zai",
 }
-"""Names of providers elsewhere -> LiteLLM's names."""
+"""Names of providers: the name that an agent records -> LiteLLM's name."""
 
 MAKERS = {
     "anthropic": "anthropic",
@@ -63,10 +63,10 @@ class _Key(NamedTuple):
 
 
 class LiteLLMPrices:
-    """A decoded table. An entry is decoded when a model is looked up."""
+    """Looks up prices in one LiteLLM table. An entry is decoded when its model is looked up."""
 
     def __init__(self, data: bytes) -> None:
-        """Decode the table. Raises PriceTableError if it contains no price."""
+        """Decode the table. Raises PriceTableError if it is not valid or contains no price."""
         try:
             table = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, RecursionError, ValueError) as error:
@@ -77,7 +77,7 @@ class LiteLLMPrices:
             raise PriceTableError("LiteLLM table holds no price of a model")
 
     def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:  # noqa: ARG002 - the table has no dates
-        """Return the price of a model, or None if the model is unknown."""
+        """Return the price of a model, or None if it is unknown. `at` has no effect."""
         found = self._find(model, provider)
         if found is None:
             return None
@@ -107,7 +107,10 @@ class LiteLLMPrices:
         return tuple(self._table)
 
     def makers_models(self) -> tuple[tuple[str, str], ...]:
-        """Return (model, maker) of the models priced by their makers; makers as in genai-prices."""
+        """Return (model, maker) pairs of the models for which the table has the maker's price.
+
+        The makers have their names in genai-prices.
+        """
         return tuple(
             (key.rpartition("/")[2], MAKERS[maker])
             for key in self._table

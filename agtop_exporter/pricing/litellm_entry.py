@@ -1,10 +1,11 @@
-"""The prices of one entry of LiteLLM's table.
+"""Decodes the prices in one entry of LiteLLM's table.
 
-Prices are in USD per token. A key that contains `_above_<N>k_tokens` is the price of a whole
-request with a longer prompt. A key that ends in `_priority`, `_flex`, `_ultrafast` or `_batches`
-is the price of that service tier. `tiered_pricing` lists the prices by the length of the prompt
-instead. `search_context_cost_per_query` is the price of a web search. `provider_specific_entry` has
-factors: of the fast mode, and of the region `us`.
+Prices are in USD per token. A key that contains `_above_<N>k_tokens` has the rate of all tokens of
+a request whose prompt is longer than N thousand tokens. A key that ends in `_priority`, `_flex`,
+`_ultrafast` or `_batches` has the rate of that service tier. Some entries list their rates by
+prompt length in `tiered_pricing` instead. `search_context_cost_per_query` has the price of a web
+search. `provider_specific_entry` has factors on the rates for the fast mode and for the region
+`us`.
 """
 
 import re
@@ -21,7 +22,7 @@ from agtop_exporter.pricing.rates import (
 )
 
 Entry = dict[str, object]
-"""One entry, with its numbers as int and Decimal."""
+"""One decoded entry of the table. Its numbers are int or Decimal."""
 
 _KEY = re.compile(
     r"(?P<field>input_cost_per_token|output_cost_per_token|cache_read_input_token_cost"
@@ -43,7 +44,11 @@ _MAX_FACTOR = 100  # a sanity bound
 
 
 def tiers_of(entry: Entry, *, claude: bool) -> dict[str, Tiers]:
-    """Return the tiers by service tier ("" is the standard one); empty without a price."""
+    """Return the rates by prompt length (`Tiers`) of each service tier. "" is the standard tier.
+
+    The result is empty if the entry has no standard price. `claude` tells whether the model is a
+    Claude model.
+    """
     if entry.get("mode") not in _MODES:
         return {}
     series = _series(entry)
@@ -67,13 +72,16 @@ def web_search_of(entry: Entry) -> int | None:
 
 
 def regions_of(entry: Entry) -> dict[str, Fraction]:
-    """Return the factors on the rates by region."""
+    """Return the factors by which the rates of an entry are multiplied, by region."""
     factors = {region: _factor(entry, region) for region in _REGIONS}
     return {region: factor for region, factor in factors.items() if factor is not None}
 
 
 def _rate(value: object) -> int | None:
-    """Return a price in picodollars; None for what is no price, or 0, as for an unknown price."""
+    """Return a price in picodollars, or None if the value is no price.
+
+    The result is None for 0 too, because the table has 0 for an unknown price.
+    """
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     try:
@@ -83,7 +91,10 @@ def _rate(value: object) -> int | None:
 
 
 def _listed_prices(entry: Entry) -> Iterator[tuple[str, int, str, int]]:
-    """Yield (token type, prompt tokens, service tier, picodollars per token) of each price."""
+    """Yield (token type, prompt tokens, service tier, picodollars per token) of each price.
+
+    The price applies to requests with more than that number of prompt tokens.
+    """
     for key, value in entry.items():
         found = _KEY.fullmatch(key)
         rate = _rate(value) if found else None
@@ -114,7 +125,7 @@ def _series(entry: Entry) -> dict[str, dict[str, list[tuple[int, int]]]]:
 
 
 def _factor(entry: Entry, name: str) -> Fraction | None:
-    """Return a factor on the standard price that the provider charges, or None."""
+    """Return the factor `name` on the standard price, or None if the entry has no valid factor."""
     specific = entry.get("provider_specific_entry")
     factor = specific.get(name) if isinstance(specific, dict) else None
     if isinstance(factor, int | Decimal) and Decimal(factor).is_finite():

@@ -1,4 +1,4 @@
-"""Names under which a price table may list a model, and version suffixes of names.
+"""Finds the names under which a price table may list a model, and version suffixes of names.
 
 A common prefix alone is never a match: the price of `gpt-5` is not the price of `gpt-5.9`.
 """
@@ -12,7 +12,7 @@ _BEDROCK = re.compile(
     r"(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|qwen|moonshotai|zai|minimax)\."
 )
 
-# (match kind, pattern, replacement), applied in this order, each to the result of the last.
+# (match kind, pattern, replacement), applied in this order, each to the previous result.
 _CHANGES = (
     ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
     ("prefix-stripped", re.compile(r"^[^/]*/"), ""),  # openrouter/..., models/...
@@ -25,7 +25,7 @@ _CHANGES = (
     ("suffix-stripped", re.compile(r"-latest$"), ""),
 )
 
-# Names with another separator or order. They are tried last, since a table may list both.
+# Other spellings of a name. They are tried last, because a table may list both spellings.
 _SPELLINGS = (
     (re.compile(r":(?:beta|thinking)$"), ""),  # OpenRouter's variants at the same price
     (re.compile(r"(?<=\d)\.(?=\d)"), "-"),  # claude-opus-4.6
@@ -54,14 +54,20 @@ _PROVIDERS = {
     "azure-cognitive-services": "azure",
     "azure-openai": "azure",
 }
-"""Names of providers at models.dev and OpenRouter -> the names here, mostly of genai-prices."""
+"""Names of providers: at models.dev and OpenRouter -> in this package.
 
-LONGEST_NAME = 200  # the longest known has 80; transcripts may contain any text
+Most names in this package are the names in genai-prices.
+"""
+
+LONGEST_NAME = 200  # the longest known name has 80 characters; transcripts may contain any text
 
 
 @lru_cache(maxsize=1024)
 def candidates(model: str) -> tuple[tuple[str, str], ...]:
-    """Return (name, match kind) pairs for a model, the most exact first."""
+    """Return (name, match kind) pairs for a model, the most exact name first.
+
+    A price table may list the model under any of these names. `PriceCard` explains the match kinds.
+    """
     name = model.strip().lower()
     if not name or len(name) > LONGEST_NAME:
         return ()
@@ -78,7 +84,7 @@ def candidates(model: str) -> tuple[tuple[str, str], ...]:
 
 
 def _spellings(name: str) -> list[str]:
-    """Return other spellings of a name, each built from those before it."""
+    """Return other spellings of a name. Each rule is applied to all spellings found before."""
     found = [name]
     for pattern, replacement in _SPELLINGS:
         found += [pattern.sub(replacement, each).removesuffix("-") for each in found]
@@ -86,30 +92,34 @@ def _spellings(name: str) -> list[str]:
 
 
 def without_speed(model: str) -> tuple[str, str]:
-    """Return (name, speed) of a model whose name has the speed: `claude-opus-5-fast`.
+    """Split a model name with a speed, such as `claude-opus-5-fast`, into (name, speed).
 
-    The speed is empty if the name has none.
+    If the name has no speed, return the unchanged name and "".
     """
     name, found = _FAST.subn("", model.lower(), count=1)
     return (name, "fast") if found and name else (model, "")
 
 
 def providers_named_in(model: str) -> tuple[str, ...]:
-    """Return the providers in the name: two for `openrouter/anthropic/claude-...`."""
+    """Return the providers that a model name contains.
+
+    For `openrouter/anthropic/claude-...`, the result is `("openrouter", "anthropic")`.
+    """
     *prefixes, name = model.strip().lower().split("/")
     return (*prefixes, "aws") if _BEDROCK.match(name) else tuple(prefixes)
 
 
 def known_as(provider: str) -> str:
-    """Return the name of a provider in genai-prices, or the name as it is."""
+    """Return the name that genai-prices has for a provider. Other names are returned unchanged."""
     return _PROVIDERS.get(provider.lower(), provider)
 
 
 def is_version_of(name: str, *, end: int) -> bool:
     """Return whether everything after the first `end` characters of `name` is a version suffix.
 
-    Version suffixes are dates, build numbers, `-latest`, `-preview` and similar words. `-mini` or
-    another digit makes another model. If `end` is inside a number, the suffix starts before it.
+    Version suffixes are dates, build numbers, `-latest`, `-preview` and similar words. A suffix
+    such as `-mini` or a further digit is not a version suffix, but names another model. If `end` is
+    inside a number, the suffix starts at the separator before that number.
     """
     if end < len(name) and name[end].isalnum():
         while end and name[end - 1].isdigit():

@@ -1,13 +1,14 @@
-"""The fields of a price that the user sets, their validation, and their decoding.
+"""Validates and decodes the fields of a price that the user sets.
 
 | Field | Value |
 |---|---|
 | `input`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `output` | USD per million tokens |
-| `from`, `until` | first day, and the day after the last one: a date or a time, UTC by default |
-| `above` | a list of `{tokens = 200000, input = ..., ...}`: whole requests with longer prompts |
+| `from` | start of the price: a date or a time, UTC by default |
+| `until` | end of the price, exclusive: a date or a time, UTC by default |
+| `above` | list of `{tokens = 200000, input = ..., ...}`: rates if the prompt has more tokens |
 | `tiers` | by service tier or speed: a table of rates, or a factor on the standard rates |
 | `web_search` | USD per web search |
-| `over_agent_cost` | true: billed instead of a cost that the agent recorded itself |
+| `over_agent_cost` | true: this price replaces a cost that the agent recorded |
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +31,11 @@ A_PRICE = "a price in US dollars per million tokens"
 
 
 class Fields(msgspec.Struct, frozen=True):
-    """One decoded price; rates in picodollars per token, times in unix seconds."""
+    """One decoded price of the user. Rates are in picodollars per token, times in unix seconds.
+
+    `above` has (prompt tokens, rates) pairs. `tiers` has the rates of service tiers, and `factors`
+    the factors on the standard rates, by service tier. `web_search` is in picodollars per search.
+    """
 
     rates: dict[str, int] = {}
     above: tuple[tuple[int, dict[str, int]], ...] = ()
@@ -43,21 +48,25 @@ class Fields(msgspec.Struct, frozen=True):
 
 
 class Problem(NamedTuple):
-    """A mistake: the keys to it, what was expected there or a sentence, and the value."""
+    """A mistake in a price of the user.
+
+    `keys` is the path of keys to the field. `value` is the value of the field, if the value is
+    wrong. `text` is then a description of the expected value. Otherwise, `text` is the message.
+    """
 
     keys: tuple[str, ...]
     text: str
     value: object = _NOTHING
 
     def why(self, shown: Callable[[object], str]) -> str:
-        """Return the message; `shown` returns a value as text."""
+        """Return the message about the mistake. `shown` converts a value to text."""
         if self.value is _NOTHING:
             return self.text
         return f"expected {self.text}, got {shown(self.value)}"
 
 
 def problems_of(prices: object) -> Iterator[Problem]:
-    """Yield the mistakes in a price, or in several prices of one model."""
+    """Yield the mistakes in the price of a model, or in a list of prices of a model."""
     if isinstance(prices, Mapping):
         prices = [prices]
     if not isinstance(prices, Sequence) or isinstance(prices, str) or not prices:
@@ -131,7 +140,7 @@ def _problems_of_dates(price: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def decode(price: Mapping[str, object]) -> Fields:
-    """Return a price without mistakes."""
+    """Decode a price in which `problems_of` finds no mistakes."""
     tiers, steps = price.get("tiers", {}), price.get("above", ())
     start, end = _time(price.get("from")), _time(price.get("until"))
     tables = dict(tiers) if isinstance(tiers, Mapping) else {}
@@ -158,9 +167,10 @@ def _rates(price: Mapping[str, object]) -> dict[str, int]:
 
 
 def _rate(value: object, *, per_tokens: int = 1_000_000) -> int | None:
-    """Return picodollars per token; None for what is no price.
+    """Return a price in picodollars per token; None if the value is no price.
 
-    The value is read from its text, since the float 0.1 is not exactly 0.1.
+    `value` is a price in USD of `per_tokens` tokens. It is converted by its text, because the float
+    0.1 is not exactly 0.1.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
@@ -177,7 +187,10 @@ def _factor(value: object) -> Fraction | None:
 
 
 def _time(value: object) -> float | None:
-    """Return a date, a time or the text of either in unix seconds; None for what is neither."""
+    """Convert a date, a time, or the ISO 8601 text of a date or time to unix seconds.
+
+    Return None for any other value.
+    """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -203,4 +216,4 @@ _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "until": (lambda value: _time(value) is not None, A_DATE),
     "over_agent_cost": (lambda value: isinstance(value, bool), "true or false"),
 }
-"""What a field must be, and its description."""
+"""By field: a function that tells whether a value is valid, and a description of valid values."""

@@ -1,9 +1,10 @@
-"""Prices set by the user. They have precedence over every table, field by field.
+"""Applies the prices that the user sets. Each field has precedence over the price tables.
 
 Example: `{"claude-*": {"input": 4}, "azure/gpt-5": [{"until": "2026-03-01", "input": 3}, ...]}`.
-A name may start with the provider, and have the wildcards `*` and `?`. `override_fields` describes
-the fields. What the user does not set comes from the tables: a cache rate follows the input rate,
-and the rates of long prompts and of service tiers keep their ratio to the standard rates.
+The name of a model may start with the provider, and may contain the wildcards `*` and `?`.
+`override_fields` describes the fields. Rates that the user does not set are computed from the
+tables. A cache rate keeps its ratio to the input rate. The rates of long prompts and of service
+tiers keep their ratio to the standard rates.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from agtop_exporter.pricing.rates import PriceTableError, Rates, Tiers, in_propo
 SOURCE = "override"
 
 Override = Rates | Mapping[str, object] | Sequence[Mapping[str, object]]
-"""Rates, or a table of fields, or several of them with dates."""
+"""The user's price of a model: `Rates`, a table of fields, or a list of tables with dates."""
 
 _WILDCARDS = "*?["
 _CACHE_RATIOS = {"cache_read": (1, 10), "cache_write_5m": (5, 4), "cache_write_1h": (2, 1)}
@@ -31,10 +32,14 @@ Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching#pri
 
 
 class Overrides:
-    """The validated prices of the user. `incomplete` names those that lack a rate."""
+    """The validated prices of the user, by model name.
+
+    A price that lacks a rate is not applied if no price table has that rate. `incomplete` has the
+    names of such prices.
+    """
 
     def __init__(self, prices: Mapping[str, Override]) -> None:
-        """Validate `prices`. Raises PriceTableError with the name of the model."""
+        """Validate and decode `prices`. Raises PriceTableError, which names the model."""
         self._prices = {model.lower(): _decoded(model, price) for model, price in prices.items()}
         patterns = [name for name in self._prices if any(sign in name for sign in _WILDCARDS)]
         self._patterns = sorted(patterns, key=lambda name: (-len(name.strip("*?")), name))
@@ -49,9 +54,10 @@ class Overrides:
     def apply(
         self, listed: PricePeriod | None, model: str, *, provider: str, at: float
     ) -> PricePeriod | None:
-        """Return the price of a model with what the user has set, and its period.
+        """Return the price of a model at `at` (unix seconds), after the user's prices are applied.
 
-        `listed` is the price in the tables, or None if no table has the model.
+        `listed` is the price in the tables, or None if no table has the model. The result is None
+        if no table and no override has a price of the model.
         """
         start, end = listed[:2] if listed is not None else (float("-inf"), float("inf"))
         base = listed.card if listed is not None else None
@@ -79,11 +85,15 @@ class Overrides:
 
     @property
     def can_ignore_agent_cost(self) -> bool:
-        """Return whether `ignores_agent_cost` is true of any model."""
+        """Whether the user's price of any model is billed instead of a recorded cost."""
         return any(one.over_agent_cost for prices in self._prices.values() for one in prices)
 
     def _matches(self, model: str, provider: str) -> Iterator[tuple[str, str]]:
-        """Yield the names in the settings that match a model, the most exact first."""
+        """Yield (name, match kind) of the names in the settings that match a model.
+
+        The most exact name comes first. `PriceCard` explains the match kinds. A name with wildcards
+        has the match kind `wildcard`.
+        """
         if not self._prices:
             return
         names = candidates(model)
@@ -111,7 +121,10 @@ def _decoded(model: str, price: Override) -> tuple[Fields, ...]:
 def _overridden(
     base: PriceCard | None, price: Fields, name: str, kind: str, model: str
 ) -> PriceCard | None:
-    """Return a card with what the user has set; None if a rate is missing in both."""
+    """Return the listed card `base` with the user's price applied.
+
+    The result is None if neither `base` nor the user's price has a rate that is needed.
+    """
     tiers = _standard(base, price, claude="claude" in model.lower())
     if tiers is None:
         return None
@@ -161,10 +174,10 @@ def _standard(base: PriceCard | None, price: Fields, *, claude: bool) -> Tiers |
 
 
 def _replaced(given: Mapping[str, int], first: Rates, tier: Rates) -> Rates:
-    """Return the rates of a tier if `given` replaces those of the first tier.
+    """Return the new rates of `tier` after the rates `given` replace rates of the tier `first`.
 
-    Each rate keeps its ratio to the first tier. A cache rate that is not given keeps its ratio to
-    the input rate.
+    Each replaced rate keeps its ratio to the same rate of `first`. A cache rate that is not in
+    `given` keeps its ratio to the input rate.
     """
     before, now = asdict(first), asdict(tier)
     values = {}

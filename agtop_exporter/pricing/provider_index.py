@@ -1,8 +1,8 @@
-"""Lookup of a model in the genai-prices table, with stricter rules than that package applies.
+"""Looks up a model in a genai-prices table, with stricter rules than the genai-prices package.
 
-genai-prices matches by prefix: it finds Opus 4.1 for `claude-opus-4-10`, and Gemini 3.8 Flash for
-`gemini-3.8-flash-cyber`. Here a prefix matches only if the rest of the name is a version suffix
-(`names.is_version_of`). Otherwise the model is unknown, and its usage is unpriced.
+The package matches names by prefix. It finds Opus 4.1 for `claude-opus-4-10`, and Gemini 3.8 Flash
+for `gemini-3.8-flash-cyber`. In this module, a prefix matches only if the rest of the name is a
+version suffix (`names.is_version_of`). Otherwise the model is unknown, and its usage has no price.
 """
 
 import re
@@ -31,9 +31,9 @@ from agtop_exporter.pricing.names import candidates, is_version_of
 
 
 class Listing(NamedTuple):
-    """A model in the table: its provider, its entry, and how the name was matched.
+    """A model in the table: its provider, its entry `info`, and how its name was matched.
 
-    `match` has the values of `rates.PriceCard.match`.
+    `match` has one of the values that `card.PriceCard` explains.
     """
 
     provider: Provider
@@ -42,14 +42,17 @@ class Listing(NamedTuple):
 
 
 class ProviderIndex:
-    """One genai-prices table, with the models of each provider by id."""
+    """Finds models by provider and name in one genai-prices table."""
 
     def __init__(self, providers: list[Provider]) -> None:
         self._providers = providers
         self._models: dict[str, dict[str, ModelInfo]] = {}  # by provider, then by id
 
     def find(self, provider_name: str, names: Sequence[tuple[str, str]]) -> Iterator[Listing]:
-        """Yield the priced listings of a provider for (name, match kind) pairs, in their order."""
+        """Yield the entries with a price that a provider has for the names of a model.
+
+        `names` has (name, match kind) pairs. The entries are in the order of the pairs.
+        """
         provider = find_provider_by_id(self._providers, provider_name)
         if provider is None:
             return
@@ -62,7 +65,10 @@ class ProviderIndex:
                 yield Listing(provider, info, _match(info.id.lower(), name, kind=kind))
 
     def _models_by_id(self, provider: Provider) -> dict[str, ModelInfo]:
-        """Return the priced models of a provider and of the providers whose models it resells."""
+        """Return, by id, the models with a price of a provider.
+
+        They include the models of other providers that this provider resells.
+        """
         resold_from = provider.fallback_model_providers or ()
         resold = [m for other in self._providers if other.id in resold_from for m in other.models]
         models = filter(is_priced, (*resold, *reversed(provider.models)))
@@ -70,7 +76,7 @@ class ProviderIndex:
 
 
 def all_prices(info: ModelInfo) -> list[ModelPrice]:
-    """Return all prices of a model, of every date and time of day."""
+    """Return the prices of a model for all dates and times of day."""
     return [p.prices for p in info.prices] if isinstance(info.prices, list) else [info.prices]
 
 
@@ -85,7 +91,7 @@ def has_hours(info: ModelInfo) -> bool:
 
 
 def without_hours(info: ModelInfo) -> ModelInfo:
-    """Return a model without the prices of some hours of the day."""
+    """Return a copy of a model without the prices that apply only at certain hours of the day."""
     listed = info.prices if isinstance(info.prices, list) else []
     return replace(info, prices=[price for price in listed if not _is_of_hours(price)])
 
@@ -105,7 +111,10 @@ def _lists_exactly(info: ModelInfo, name: str) -> bool:
 
 
 def _lists(clause: MatchLogic, name: str) -> bool:
-    """Return whether the clause matches `name`, or a name of which `name` is a version."""
+    """Return whether a match clause of the table matches `name`.
+
+    A clause also matches if `name` is a matching name followed by a version suffix.
+    """
     listed = False
     match clause:
         case ClauseEquals(equals):

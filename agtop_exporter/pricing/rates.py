@@ -1,4 +1,4 @@
-"""Token prices: rates by token type, whole-request tiers, and factors on them. No I/O."""
+"""Types and calculations for token prices: rates by token type, tiers by prompt length. No I/O."""
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -27,7 +27,7 @@ class Rates(msgspec.Struct, frozen=True):
     output: int
 
     def cost(self, tokens: TokenCounts, *, fees: int = 0) -> Cost:
-        """Return the cost of these tokens and of `fees` (picodollars) for web searches."""
+        """Return the cost of `tokens` and of web searches, whose `fees` are in picodollars."""
         return Cost(
             tokens.input * self.input,
             tokens.cache_read * self.cache_read,
@@ -43,13 +43,18 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 Tiers = tuple[tuple[int, Rates], ...]
-"""Pairs of (prompt tokens, rates), ascending; the first has 0 prompt tokens.
+"""Rates by prompt length: pairs of (prompt tokens, rates), in ascending order.
 
-A request is charged at the rates of the last pair whose number its prompt tokens exceed.
+The first pair has 0 prompt tokens. All tokens of a request are charged at the rates of one pair:
+the last pair whose number of prompt tokens is smaller than that of the request.
 """
 
 Series = Mapping[str, Sequence[tuple[int, int]]]
-"""By token type: (prompt tokens, picodollars per token) as in `Tiers`; a missing one is unknown."""
+"""Rates by token type: pairs of (prompt tokens, picodollars per token).
+
+A rate applies to requests with more prompt tokens than the number in its pair, as in `Tiers`. The
+rate of a token type that is not a key is unknown.
+"""
 
 
 def rates_at(tiers: Tiers, prompt: int) -> Rates:
@@ -67,10 +72,11 @@ def times(tiers: Tiers, factor: Fraction) -> Tiers:
 
 
 def in_proportion(priced: Tiers, *, to: Tiers, standard: Tiers) -> Tiers:
-    """Return `priced` as it is if `standard` is in force instead of `to`.
+    """Return the price of a service tier that fits the standard price `standard`.
 
-    `priced` is the price of a service tier while the standard price is `to`. Each rate keeps its
-    ratio to the standard rate. A rate without a ratio, since the standard rate is 0, stays.
+    `priced` is the price of the service tier when the standard price is `to`. Each rate in the
+    result has the same ratio to the rate in `standard` as the rate in `priced` has to the rate in
+    `to`. A rate in `priced` does not change if the rate in `to` is 0.
     """
     if to == standard:
         return priced
@@ -106,12 +112,13 @@ def picodollars_per_token(usd: Decimal, *, per_tokens: int) -> int:
 def make_tiers(series: Series, *, claude: bool) -> Tiers | None:
     """Return the tiers of one model, or None if an input or output rate is missing.
 
-    A rate that the source does not list has the value that the providers bill:
+    `claude` means that the model is a Claude model. A rate that the source does not list has the
+    value that providers bill:
 
     * cache reads: the input rate;
     * cache writes of Claude models: 1.25 times (5 minutes) and 2 times (1 hour) the input rate
       (https://platform.claude.com/docs/en/build-with-claude/prompt-caching#pricing);
-    * cache writes of other models: the input rate for 5 minutes, and the same for 1 hour.
+    * cache writes of other models: the input rate (5 minutes), and the 5-minute rate (1 hour).
     """
     starts = sorted({0}.union(*({above for above, _ in steps} for steps in series.values())))
     tiers = tuple((above, _rates(series, above=above, claude=claude)) for above in starts)

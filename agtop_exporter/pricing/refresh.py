@@ -1,6 +1,6 @@
 """Downloads the price tables once a day, in a background thread, into a cache directory.
 
-A download that is not valid never replaces a table that is.
+An invalid download never replaces a valid table.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ Fetch = Callable[[str], bytes]
 TTL_SECONDS = 24 * 3600.0
 FIRST_RETRY_SECONDS = 300.0
 LAST_RETRY_SECONDS = 6 * 3600.0
-LONGEST_WAIT_SECONDS = 2.0  # of `refresh_once`
+LONGEST_WAIT_SECONDS = 2.0  # upper limit of the timeout of `refresh_once`
 
 _MAX_BYTES = 32 * 1024 * 1024  # LiteLLM's table is 3 MB, genai-prices' 1.5 MB (November 2026)
 _DOWNLOAD_SECONDS = 60.0
@@ -62,7 +62,7 @@ _SOURCES = (
 
 
 class _State(msgspec.Struct, frozen=True):
-    """The stored state of one source. Times are unix seconds."""
+    """The stored download state of one price table. Times are unix seconds."""
 
     fetched_at: float | None = None
     next_attempt_at: float = 0.0
@@ -74,9 +74,10 @@ class _State(msgspec.Struct, frozen=True):
 
 
 class PriceRefresher:
-    """Downloads the tables when they are a day old, and loads them into the book.
+    """Downloads each price table when the last download is a day old, and loads it into the book.
 
-    `last_success` is the unix time of the last valid download, which may be of an earlier process.
+    `last_success` is the unix time of the last valid download, or None. An earlier process may have
+    made this download.
     """
 
     def __init__(  # noqa: PLR0913 - each is one edge, replaceable in a test
@@ -90,7 +91,11 @@ class PriceRefresher:
         wait: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Prepare. `clock` returns unix seconds, `wait` sleeps, and `jitter` is from 0 to 1."""
+        """Create a refresher that stores downloads in `cache_dir`. Nothing is downloaded yet.
+
+        `clock` returns unix seconds. `fetch` downloads a URL. `wait` sleeps for a number of
+        seconds. `jitter` returns a random number from 0 to 1.
+        """
         self._telemetry = telemetry or Telemetry()
         self.last_success: float | None = None
         self._book = book
@@ -106,11 +111,11 @@ class PriceRefresher:
 
     @property
     def refresh_errors(self) -> int:
-        """How many downloads, tables and cache files could not be used or written."""
+        """The number of failed downloads, invalid tables, and unusable cache files."""
         return self._telemetry.value("pricing_refresh_errors")
 
     def load_cache(self) -> None:
-        """Load earlier downloads into the book. Call it once, before the first lookup."""
+        """Load earlier downloads into the book. Call this once, before the first price lookup."""
         self._states = self._read_states()
         for source in _SOURCES:
             state = self._state(source)
@@ -140,17 +145,17 @@ class PriceRefresher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread. A download in progress is abandoned."""
+        """Stop the background thread. A download in progress is abandoned."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(timeout=1)
             self._thread = None
 
     def refresh_once(self, timeout: float = LONGEST_WAIT_SECONDS, *, force: bool = False) -> bool:
-        """Download the tables that are due, or all with `force`.
+        """Download the tables that are due, or all tables if `force`.
 
-        Returns False if that takes longer than `timeout` seconds (at most 2). The download then
-        continues in the background.
+        Return False if the downloads take longer than `timeout` seconds (at most 2). The downloads
+        then continue in the background. Otherwise, return True.
         """
         done = threading.Event()
 
@@ -162,7 +167,10 @@ class PriceRefresher:
         return done.wait(min(timeout, LONGEST_WAIT_SECONDS))
 
     def refresh_due(self, *, force: bool = False) -> float:
-        """Download what is due, or all with `force`; return the seconds until the next one."""
+        """Download the tables that are due, or all tables if `force`.
+
+        Return the number of seconds until the next table is due.
+        """
         with self._working:
             due = [source for source in _SOURCES if force or self._is_due(source)]
             for source in due:
@@ -238,7 +246,7 @@ def _package_version(source: _Source) -> str:
 
 
 def download(url: str) -> bytes:
-    """Return the content of `url`. Raises OSError, also if it is too large or too slow."""
+    """Return the content of `url`. Raises OSError if this fails, is too slow or is too large."""
     import httpx  # noqa: PLC0415 - the import takes 0.1 s, and few processes download
 
     deadline = time.monotonic() + _DOWNLOAD_SECONDS
@@ -263,7 +271,7 @@ def _read_table(path: Path, *, sha256: str) -> bytes:
 
 
 def _read_file(path: Path) -> bytes:
-    """Read a file of at most `_MAX_BYTES`. Raises OSError."""
+    """Return the content of a file. Raises OSError, also if the file exceeds `_MAX_BYTES`."""
     descriptor = platforms.open_for_reading(path)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - opened without blocking on a FIFO
         data = file.read(_MAX_BYTES + 1)

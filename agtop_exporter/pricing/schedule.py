@@ -1,4 +1,4 @@
-"""Hours of the day with another price: during which days they apply, and at which hours.
+"""Tells on which days and at which hours a provider charges a different price.
 
 A price table lists such hours without dates. The dates and weekdays are in `corrections.toml`.
 """
@@ -14,18 +14,21 @@ _WEEKDAYS = 5
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The hours of one provider with another price. Times and days are UTC."""
+    """The hours of the day at which a provider charges a different price. Times and days are UTC.
+
+    `start` and `end` limit the time in which the hours apply. `source` is a public source.
+    """
 
     provider: str
     start: datetime
-    hours: tuple[tuple[float, float], ...]  # from and to, in hours of the day
+    hours: tuple[tuple[float, float], ...]  # (first, end), in hours of the day
     source: str
     end: datetime | None = None
     weekdays_only: bool = False
     holidays: frozenset[date] = frozenset()
 
     def applies_on(self, at: float) -> bool:
-        """Return whether the hours apply on the day of a time (unix seconds)."""
+        """Return whether the hours apply on the day that contains `at` (unix seconds)."""
         when = datetime.fromtimestamp(at, UTC)
         if when < self.start or (self.end is not None and when >= self.end):
             return False
@@ -34,12 +37,12 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return when.date() not in self.holidays
 
     def includes(self, at: float) -> bool:
-        """Return whether a time (unix seconds) is in the hours of a day on which they apply."""
+        """Return whether the different price applies at `at` (unix seconds)."""
         hour = at % DAY_SECONDS / HOUR_SECONDS
         return self.applies_on(at) and any(start <= hour < end for start, end in self.hours)
 
     def edges(self, at: float) -> Iterator[float]:
-        """Yield the times around `at` at which another price may start."""
+        """Yield the times (unix seconds) around `at` at which the price may change."""
         midnight = at // DAY_SECONDS * DAY_SECONDS
         yield from (midnight, midnight + DAY_SECONDS, self.start.timestamp())
         if self.end is not None:

@@ -1,4 +1,7 @@
-"""Lookup of one price in several sources: each completes what the sources before it lack."""
+"""Looks up a price in several sources.
+
+Each source supplies the parts of the price that the sources before it lack.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -9,14 +12,17 @@ from agtop_exporter.pricing.names import without_speed
 
 
 class Source(Protocol):
-    """A function that returns the price of a model at a time (unix seconds), None if unknown."""
+    """A function that returns the price of a model at `at` (unix seconds), or None if unknown."""
 
     def __call__(self, model: str, *, provider: str, at: float) -> PricePeriod | None:
-        """Return the price of `model` by `provider`, which is empty if it is unknown."""
+        """Return the price of `model` by `provider`. `provider` is empty if unknown."""
 
 
 class Sources(NamedTuple):
-    """Price tables in order of precedence, the corrections of them, and a last resort."""
+    """Looks up prices in tables, in order of precedence, and applies corrections.
+
+    `fallback` is called if the tables and corrections have no price.
+    """
 
     tables: tuple[Source, ...]
     corrections: Corrections
@@ -25,9 +31,9 @@ class Sources(NamedTuple):
     def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:
         """Return the price of a model, or None if no source knows it.
 
-        The first table with the model has precedence, but the price of the provider itself has
-        precedence over that of the model's maker. The other tables add the service tiers, regions
-        and fees that it lacks. The period is the one during which none of them changes.
+        A price of the billing provider has precedence over a price of the model's maker. Among such
+        prices, the price in the first table has precedence. The other tables add the service tiers,
+        regions and fees that the chosen price lacks. No table changes the price during the period.
         """
         found = self._corrected(model, provider, at)
         if found is not None and found.card is not None:
@@ -39,7 +45,7 @@ class Sources(NamedTuple):
         )
 
     def listings(self, model: str, provider: str, at: float) -> Iterator[PriceCard]:
-        """Yield what each table lists for a model, without corrections."""
+        """Yield the price of a model in each table that has the model, without corrections."""
         listed = self._listed(model, provider, at)
         card = listed.card if listed is not None else None
         name = self.corrections.model_at(model, listed=card, at=at)
@@ -74,7 +80,10 @@ class Sources(NamedTuple):
                 yield period.card, period
 
     def _with_speed(self, model: str, provider: str, at: float) -> PricePeriod | None:
-        """Return the price of a model whose name has its speed, such as `claude-opus-5-fast`."""
+        """Return the price of a model whose name includes the speed, such as `claude-opus-5-fast`.
+
+        The result is None if the name has no speed, or if the price is unknown.
+        """
         name, speed = without_speed(model)
         found = self._corrected(name, provider, at) if speed else None
         if found is None or found.card is None:

@@ -1,17 +1,17 @@
 """Computes a one-to-one assignment with the least cost. Deterministic; performs no I/O.
 
-It uses the Hungarian algorithm: https://en.wikipedia.org/wiki/Hungarian_algorithm
+The algorithm is the Hungarian algorithm: https://en.wikipedia.org/wiki/Hungarian_algorithm
 """
 
 from collections.abc import Sequence
 
 
 def assign(costs: Sequence[Sequence[int | None]]) -> list[int | None]:
-    """Return the column of each row; None for a row without a column.
+    """Assign a column to each row. Return the columns by row; None for a row without a column.
 
-    As many rows as possible get a column. Of all such assignments, the returned one has the least
-    total cost. `costs[row][column]` is None if the pair is not allowed. All rows have the same
-    length.
+    No column is assigned twice, and as many rows as possible get a column. Of all such assignments,
+    the returned one has the least total cost. `costs[row][column]` is None if the row must not get
+    the column. All rows have the same length.
     """
     width = len(costs[0]) if costs else 0
     # A row without a column costs more than all allowed pairs, and a forbidden pair twice as much.
@@ -28,10 +28,11 @@ def assign(costs: Sequence[Sequence[int | None]]) -> list[int | None]:
 
 
 class _Matching:
-    """The matching with the least cost of the rows that were added so far.
+    """Matches rows with columns at the least cost. Rows are added one at a time.
 
-    Each row is added along the cheapest path of reassignments. The potentials keep the reduced
-    cost of matched pairs at zero, and of all other pairs at zero or more.
+    A row is added along the cheapest path of reassignments. The potentials of the algorithm keep
+    the reduced cost of matched pairs at zero. They keep the reduced cost of all other pairs at zero
+    or more.
     """
 
     def __init__(self, costs: Sequence[Sequence[int]]) -> None:
@@ -42,7 +43,7 @@ class _Matching:
         self._row_of: list[int | None] = [None] * self._width
 
     def add(self, row: int) -> None:
-        """Match one more row. The columns of other rows may change."""
+        """Match one more row. This may change the columns of rows that were added before."""
         came_from: dict[int, int | None] = {}  # column -> the column before it on the path
         distance = {column: self._reduced(row, column) for column in range(self._width)}
         previous: dict[int, int | None] = dict.fromkeys(distance)

@@ -16,7 +16,8 @@ from agtop_exporter.signature import UUID, ProcessSignature, RegistryEntry
 STRENGTHS = {"registry": 4, "lock_file": 3, "open_file": 3, "argv": 2, "cwd": 1}
 """Strength of each kind of evidence.
 
-The live registry of the agent itself is the strongest, a shared working directory the weakest.
+The strongest evidence is the registry in which an agent lists its live processes. The weakest
+evidence is that a process and a session have the same working directory.
 """
 
 _UUID = re.compile(rf"(?<![0-9A-Za-z]){UUID}(?![0-9A-Za-z])")
@@ -25,7 +26,11 @@ _CLOCK_SLACK_SECONDS = 2.0  # the boot time of the kernel has a resolution of on
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """One reason to match a process with a session; `entry` is set if `kind` is `registry`."""
+    """One reason to match a process with a session.
+
+    `kind` is a key of `STRENGTHS`. `entry` is the registry entry if `kind` is `registry`, else
+    None.
+    """
 
     process: ProcessId
     session: SessionKey
@@ -34,7 +39,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def strength(self) -> int:
-        """The strength of this kind of evidence: the larger one wins."""
+        """The strength of this kind of evidence. Larger values have precedence."""
         return STRENGTHS[self.kind]
 
 
@@ -47,8 +52,9 @@ def gather(
 ) -> tuple[Evidence, ...]:
     """Return the evidence from registries, open files and arguments. The strongest comes first.
 
-    The evidence may name a session that is not in `sessions`, if its transcript is not read yet.
-    `signatures` maps the names of agents to their signatures.
+    The evidence may name a session that is not in `sessions`, because the transcript of the session
+    has not been read yet. `signatures` maps the names of agents to their signatures. `registry` has
+    the entries of the registries in which agents list their live processes.
     """
     found = [
         *_from_registry(table, registry),
@@ -79,7 +85,10 @@ def _from_registry(table: ProcessTable, entries: Iterable[RegistryEntry]) -> lis
 
 
 def _is_about(entry: RegistryEntry, process: Process, table: ProcessTable) -> bool:
-    """Return whether an entry describes this process, not an earlier process with the same pid."""
+    """Return whether a registry entry describes this process.
+
+    An entry may describe an earlier process with the same pid.
+    """
     recognised = table.agents.get(process.id)
     if recognised is None or recognised.agent != entry.agent or recognised.role == "helper":
         return False

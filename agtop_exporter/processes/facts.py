@@ -1,4 +1,4 @@
-"""Values that describe processes, samples of them, and their matches with sessions. No I/O."""
+"""Types for processes, samples of processes, and matches of processes with sessions. No I/O."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -12,16 +12,16 @@ Confidence = Literal["high", "medium", "low"]
 
 
 class ProcessId(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
-    """Identifies a process until the next boot. A reused pid has another start time."""
+    """Identifies a process until the next boot. A later process with its pid has another start."""
 
     pid: int
     start_ticks: int  # Linux: clock ticks since boot (field 22 of /proc/PID/stat); else 1/100 s
 
 
 class Process(msgspec.Struct, frozen=True, gc=False):
-    """The properties of a process that rarely change. `argv` is stored for agents only.
+    """The properties of a process that rarely change. `argv` is stored for agent processes only.
 
-    Unknown properties are "" or ().
+    Unknown strings are "", and an unknown `argv` is ().
     """
 
     id: ProcessId
@@ -32,17 +32,18 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     exe: str = ""
     argv: tuple[str, ...] = ()
     cwd: str = ""
-    zombie: bool = False  # it has ended, and its parent has not waited for it
-    container: str = ""  # the differing namespace, such as `other_pid_namespace`; "" outside
-    inner_pid: int = 0  # its pid in that namespace; 0 if unknown, or if it is not in a container
+    zombie: bool = False  # the process has ended, and its parent has not waited for it
+    container: str = ""  # the differing namespace, such as `other_pid_namespace`; "" if none
+    inner_pid: int = 0  # the pid in the container; 0 if unknown, or if not in a container
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The resources that one process has used since its start; None means unreadable.
 
-    `written_bytes` excludes bytes that never reached the disk, so it can decrease when a file is
-    deleted. `reaped_*` is the CPU time of ended descendants that have been waited for. If
-    `disk_includes_reaped`, as on Linux, the disk bytes include those of these descendants.
+    `written_bytes` excludes bytes that never reached the disk, so `written_bytes` can decrease when
+    a file is deleted. `reaped_*` is the CPU time of reaped descendants: they have ended, and their
+    parents have waited for them. `disk_includes_reaped` means that `read_bytes` and `written_bytes`
+    include the bytes of reaped descendants. This is the case on Linux.
     """
 
     id: ProcessId
@@ -57,22 +58,28 @@ class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     read_bytes: int | None = None
     written_bytes: int | None = None
     disk_includes_reaped: bool = False
-    denied: bool = False  # the system refused some of these figures
-    zombie: bool = False  # it has ended, and its parent has not waited for it
+    denied: bool = False  # the system refused access to some of these values
+    zombie: bool = False  # the process has ended, and its parent has not waited for it
     written_characters: int | None = None  # bytes passed to write calls, including terminals
 
     @property
     def cpu_seconds(self) -> float | None:
-        """CPU time of the process itself, without its children."""
+        """CPU time of the process without its children, in seconds; None if unreadable."""
         if self.user_microseconds is None or self.system_microseconds is None:
             return None
         return (self.user_microseconds + self.system_microseconds) / 1e6
 
 
 class Recognised(msgspec.Struct, frozen=True, gc=False):
-    """The agent of a process, its role, and the session that its arguments name.
+    """The agent and the role of a process, and the session id in the arguments of the process.
 
-    If `forks`, the process runs a copy of the session `session_id`.
+    `session_id` is "" if the arguments name no session. `forks` means that the process runs a copy
+    of the session `session_id`, not the session itself. The roles are:
+
+    * `session`: the process runs one session;
+    * `host`: the process runs many sessions;
+    * `helper`: the process runs no session;
+    * `wrapper`: the process only starts the agent process.
     """
 
     agent: str
@@ -87,19 +94,20 @@ class ProcessTable(msgspec.Struct, frozen=True):
     `roots` maps each member of a process tree to the agent process at its root. In each tree,
     parents come before their children. `open_files` has the files that a root has open for
     writing. Files open for reading are no evidence, because an agent also reads the transcripts of
-    other sessions. `skipped` counts, by reason, the processes that are left out or partly
-    unreadable; each process is counted once. `hidden` has the agents with processes in containers
-    of other users. `in_container` means that this program runs in a container and sees only the
-    container's processes.
+    other sessions. `skipped` counts the processes that are left out or partly unreadable, by
+    reason. Each process is counted once per reason. `hidden` has the names of agents that have
+    processes in containers of other users. `in_container` means that this program runs in a
+    container and sees only the processes of the container.
 
     The following holds for every table of a `ProcessSource`:
 
-    * `processes`, `samples` and `roots` have the same keys, and the id of each value is its key. No
-      two members have the same pid.
+    * `processes`, `samples` and `roots` have the same keys: the members of all trees. In
+      `processes` and `samples`, the id of each value is its key. No two members have the same pid.
     * A process and its sample have the same name, parent and state.
-    * A root is its own root, is in `agents`, and is not a helper. Every agent process that is not a
-      helper is a root. A helper is a member of another agent's tree, or is not in the table.
-    * `agents` contains members only, and `open_files` has the roots as its keys.
+    * `roots` maps each root to itself. Every root is in `agents`, and no root has the role
+      `helper`. Every agent process with another role is a root. A helper is a member of the tree of
+      another agent process, or is not in the table.
+    * All keys of `agents` are members of trees. The keys of `open_files` are the roots.
     * A table that is not `complete` is empty.
     """
 
@@ -118,13 +126,18 @@ class ProcessTable(msgspec.Struct, frozen=True):
     def shows_all_of(self, agent: str) -> bool:
         """Return whether this table contains every process of an agent on this machine.
 
-        A virtual machine counts as another machine. macOS and Windows run containers in one.
+        A virtual machine counts as another machine. On macOS and Windows, containers run in a
+        virtual machine.
         """
         return self.complete and not self.in_container and agent not in self.hidden
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):
-    """A session and its process. `status` and `waiting_for` are from the agent's registry."""
+    """A session and the process that runs the session.
+
+    `liveness` is `stopped` if the process has ended. `status` and `waiting_for` are from the
+    registry in which the agent lists its live processes.
+    """
 
     session: SessionKey
     process: ProcessId
@@ -138,7 +151,7 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Written(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The number of bytes that a process has written since its start; None if unknown.
+    """The numbers of bytes that a process has written since its start; None if unknown.
 
     `characters` includes writes to terminals, pipes and sockets. `disk_bytes` counts whole blocks
     of files.
@@ -149,20 +162,23 @@ class Written(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Matches(msgspec.Struct, frozen=True):
-    """The result of one round of matching, and an input of the next one.
+    """The result of one round of matching, and an input of the next round.
 
-    `leaves` maps each agent process to the process that does its work: a wrapper to the agent
-    process that it started, any other process to itself. `duplicates` are processes that run a
-    session that is bound to another process. `clients` are processes whose session runs in a host.
-    `orphans` are processes without a session. `container_orphans` are processes in containers
-    without a session; their sessions may be in a home that is not read.
+    `leaves` maps each agent process to its leaf, the process that does the work. The leaf of a
+    wrapper is the agent process that the wrapper started. Any other process is its own leaf.
 
-    `ended` has the sessions whose process has ended, and `former_wrappers` the wrappers whose agent
-    process has ended. Their values are the times at which the end was noticed, in unix seconds.
-    `contested` has the new sessions without a process, each with the processes that may have
-    written it. `seen` has the times of the last records of the sessions in the processes'
-    directories. `written` has the bytes that each leaf had written at `sampled_at`, and
-    `written_before` the same values of the previous round.
+    `bindings` maps each session to its process. `duplicates` maps a process to its session if the
+    session is bound to another process. `clients` maps a process to its session if the session runs
+    in a host, a process that runs many sessions. `orphans` has the processes without a session,
+    except processes in containers. `container_orphans` has the processes in containers without a
+    session. Their sessions may be in a home directory that is not read.
+
+    `ended` maps each session whose process has ended to the time at which the end was noticed.
+    `former_wrappers` maps each wrapper whose agent process has ended to the time at which the end
+    was noticed. These times are unix seconds. `contested` maps each new session without a process
+    to the processes that may have written the session. `seen` maps each session in the directory of
+    an agent process to the time of the last record of the session. `written` maps each leaf to the
+    bytes that it had written at `sampled_at`. `written_before` is `written` of the previous round.
     """
 
     bindings: Mapping[SessionKey, Binding] = {}

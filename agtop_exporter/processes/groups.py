@@ -8,11 +8,14 @@ import msgspec
 from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessTable, Role
 
-_DEEPEST = 64  # largest number of ancestors to follow, because reused pids can form a cycle
+_DEEPEST = 64  # largest number of ancestors to follow; reused pids can form a cycle
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):
-    """The agent processes that run one session. `leaf` is the process that does the work."""
+    """The agent processes that together run one session: wrappers and the leaf.
+
+    `leaf` is the process that does the work. The wrappers started it.
+    """
 
     leaf: Process
     agent: str
@@ -21,17 +24,17 @@ class Group(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def place(self) -> tuple[str, str]:
-        """The agent and the working directory, without a separator at its end."""
+        """The name of the agent, and the working directory without a separator at its end."""
         return self.agent, self.leaf.cwd.rstrip("/\\") or self.leaf.cwd
 
 
 def group(
     table: ProcessTable, named: Mapping[ProcessId, frozenset[SessionKey]]
 ) -> tuple[Group, ...]:
-    """Return the groups in the order of their leaves.
+    """Return the groups of all agent processes in a table, sorted by the id of the leaf.
 
-    `named` maps a process to the sessions that it certainly runs. Processes that run different
-    sessions are never in one group.
+    `named` maps a process to the sessions that the process certainly runs. Processes that run
+    different sessions are never in one group.
     """
     roots = sorted(set(table.roots.values()))
     children: dict[ProcessId, list[ProcessId]] = defaultdict(list)
@@ -79,10 +82,11 @@ def _leaf(
 def _wrapper_of(
     process: ProcessId, table: ProcessTable, *, by_pid: Mapping[int, Process]
 ) -> ProcessId | None:
-    """Return the agent process that may be the wrapper of this one; None if there is none.
+    """Return the agent process that may be the wrapper of `process`; None if there is none.
 
-    A wrapper is the nearest ancestor that is an agent process and not a helper, if it belongs to
-    the same agent. It must be a launcher, or be the direct parent and have the same role.
+    Only the nearest ancestor that is an agent process and not a helper can be the wrapper. This
+    ancestor must belong to the same agent. It must also have the role `wrapper`, or be the direct
+    parent and have the same role as `process`.
     """
     recognised = table.agents[process]
     child = table.processes[process]

@@ -1,11 +1,13 @@
-"""Computes what each process has used since the last sample. Performs no I/O.
+"""Computes the resources that each process has used since the last sample. Performs no I/O.
 
-When a process waits for an ended child (reaps it), Linux adds the child's CPU time to the parent's
-`cutime` and `cstime`, and the child's disk bytes to the parent's own (wait_task_zombie in the
-kernel's exit.c). In this way, a child that started and ended between two samples is counted.
+When a process waits for an ended child (reaps the child), Linux adds the child's CPU time to the
+parent's `cutime` and `cstime`, and adds the child's disk bytes to the parent's disk bytes
+(wait_task_zombie in the kernel's exit.c). In this way, the usage of a child that started and ended
+between two samples is counted.
 
-If the child was sampled before it ended, its figures would be counted twice. Until the parent reaps
-the child, they are called its unreaped usage. They are subtracted from the growth of the parent.
+The usage of a child that was sampled before its end would be counted twice: from its own samples,
+and again after the parent reaps the child. Until then, the counted usage of an ended child is
+called unreaped usage. Unreaped usage is subtracted from the growth of the parent.
 """
 
 from collections.abc import Mapping
@@ -17,14 +19,15 @@ from agtop_exporter.processes.facts import ProcessId, ProcessSample
 UnreapedUsage = tuple[int, int, int, int]
 """User CPU time and system CPU time in microseconds, bytes read, and bytes written.
 
-They were counted for ended children, and will be added to the figures of the parent.
+This usage of ended children has been counted. The system adds it to the usage of the parent when
+the parent reaps the children.
 """
 
 NOTHING_UNREAPED: UnreapedUsage = (0, 0, 0, 0)
 
 
 class ResourceTotals(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """CPU time and disk bytes; None if they could be read for no process."""
+    """Sums of CPU time and disk bytes; a sum is None if no process had a readable value."""
 
     user_microseconds: int | None = None
     system_microseconds: int | None = None
@@ -41,12 +44,12 @@ class ResourceTotals(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def cpu_microseconds(self) -> int | None:
-        """User and system time."""
+        """The sum of user and system CPU time; None if both are unknown."""
         return plus(self.user_microseconds, self.system_microseconds)
 
 
 def plus(left: int | None, right: int | None) -> int | None:
-    """Add two amounts of which either may be unknown; None if both are."""
+    """Add two amounts. An unknown amount (None) counts as 0; return None if both are unknown."""
     if left is None or right is None:
         return right if left is None else left
     return left + right
@@ -60,8 +63,9 @@ def newly_unreaped(
 ) -> dict[ProcessId, UnreapedUsage]:
     """Return the unreaped usage of the processes that ended since the last sample, by parent.
 
-    `owed` is the unreaped usage of the samples before, by parent. If the parent has ended as well,
-    its own usage and all unreaped usage below it are added to those of the parent's parent.
+    `before` has the last samples, and `now` the new ones. `owed` is the unreaped usage that was
+    known at the last sample, by parent. If a parent has ended too, the grandparent gets the usage
+    of the parent and all unreaped usage of the parent's descendants.
     """
     by_pid = {process.pid: process for process in (*before, *now)}
     unreaped: dict[ProcessId, UnreapedUsage] = {}
@@ -85,9 +89,10 @@ def growth(
 ) -> tuple[ResourceTotals, UnreapedUsage]:
     """Return the usage of a process since `before`, and the part of `fresh` not reaped yet.
 
-    `fresh` is the unreaped usage of children that ended since `before`. `owed` is that of children
-    that ended one sample earlier: a parent may reap a child later than it ends. Unreaped usage is
-    dropped after these two samples, because a parent may never reap its child.
+    `sample` is the current sample of the process, and `before` its last sample (None: new process).
+    `fresh` is the unreaped usage of children that ended since `before`. `owed` is the unreaped
+    usage of children that ended one sample earlier, because a parent may reap a child late.
+    Unreaped usage is dropped after these two samples, because a parent may never reap its child.
     """
     before = before or ProcessSample(sample.id)
     repeats = sample.disk_includes_reaped
@@ -117,7 +122,10 @@ def growth(
 
 
 def _pay(grown: int, owed: int, fresh: int) -> tuple[int, int]:
-    """Subtract unreaped usage from a growth; return the rest of the growth and of `fresh`."""
+    """Subtract unreaped usage, first `owed` and then `fresh`, from the growth of a value.
+
+    Return the rest of the growth, and the part of `fresh` that exceeds the growth.
+    """
     grown = max(0, max(0, grown) - owed)
     return max(0, grown - fresh), max(0, fresh - grown)
 

@@ -1,7 +1,8 @@
-"""Identifies the agent of a process from its name, program and script. Performs no I/O.
+"""Identifies the agent of a process by the name, program and script of the process. No I/O.
 
-Two more things are read from fixed positions of the arguments: the command (`mcp-server`, `serve`)
-and a session id. The text of a prompt never changes the result.
+The role and the session of the process are found in fixed positions of its arguments: in options,
+in the command (`mcp-server`, `serve`) and in a session id. The text of a prompt never changes the
+result.
 """
 
 import re
@@ -27,7 +28,7 @@ def is_session_id(text: str, pattern: str = UUID) -> bool:
 
 
 def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Recognised | None:
-    """Return the agent of a process and its role; None if the process belongs to no agent.
+    """Return the agent, the role and the session id of a process; None if it is no agent process.
 
     `signatures` maps the names of agents to their signatures.
     """
@@ -61,7 +62,10 @@ def identify(process: Process, signatures: Mapping[str, ProcessSignature]) -> Re
 def session_id_in_arguments(
     arguments: tuple[str, ...], signature: ProcessSignature
 ) -> tuple[str, bool]:
-    """Return the session id in the arguments ("" if there is none), and whether it is forked."""
+    """Return the session id in the arguments, and whether the arguments fork (copy) the session.
+
+    Without a session id, the result is `("", False)`.
+    """
     arguments = _before_separator(arguments)
     forks = not signature.fork_marks.isdisjoint(arguments)
     for name, value in _pairs(arguments):
@@ -120,9 +124,11 @@ def _options(signature: ProcessSignature, arguments: tuple[str, ...]) -> Iterato
 
 
 def _command(signature: ProcessSignature, arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the first argument that is not an option, an option's value or a prompt.
+    """Return the command in the arguments, and the argument after the command.
 
-    The argument after it is returned too, because a command may have two words.
+    The command is the first argument that is not an option, an option's value or a prompt. A
+    command may have two words, so the next argument is returned too. The result is empty without a
+    command.
     """
     skip = False
     for index, argument in enumerate(arguments):
@@ -178,7 +184,10 @@ def _script(process: Process) -> tuple[str, tuple[str, ...]]:
 
 
 def _launched_package(process: Process) -> str:
-    """Return the package that npm, npx or a similar launcher runs, without its version."""
+    """Return the package that npm, npx or a similar launcher runs, without the package version.
+
+    The result is "" if the process is no launcher or runs no package.
+    """
     words = process.argv
     if words and _LAUNCHER_TITLE.match(words[0]):
         words = tuple(words[0].split())

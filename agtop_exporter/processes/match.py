@@ -1,9 +1,9 @@
 """Assigns one process to each session by the strongest evidence. Performs no I/O.
 
-The evidence is used in this order: the registries of the agents, open files, arguments, what the
+The order of precedence is: the registries of the agents, open files, arguments, the bytes that the
 processes have written since the last round, and the bindings of the last round. The remaining
-processes are assigned by working directory, start time and recency. All processes of a directory
-are assigned together.
+processes are assigned by working directory, start time and recency of the sessions. All processes
+of one directory are assigned together.
 """
 
 from collections import defaultdict
@@ -18,11 +18,11 @@ from agtop_exporter.processes.outcome import outcome
 from agtop_exporter.processes.round import START_SLACK_SECONDS, Round
 from agtop_exporter.processes.writers import growth, writer
 
-ROUND_SECONDS = 0.5  # upper limit of the time in which the processes of a round are read
+ROUND_SECONDS = 0.5  # longest time that reading the processes of one round takes
 RECORD_DELAY_SECONDS = 600.0
-"""Longest time between the time of a record and its write.
+"""Longest delay between the timestamp of a record and the time at which the record is written.
 
-A record may have the time at which a response started, and is written after the response has ended.
+The timestamp may be the start of a response. The record is written after the response has ended.
 """
 
 
@@ -34,10 +34,11 @@ def match(
     previous: Matches,
     real_path: Callable[[str], str] = str,
 ) -> Matches:
-    """Match the processes of agents to top-level sessions.
+    """Match the agent processes in a table with top-level sessions.
 
+    `previous` is the result of the last round. It is returned if the table is not complete.
     `real_path` resolves the symbolic links of a session's directory. By default, links are not
-    resolved. If the table is incomplete, `previous` is returned.
+    resolved.
     """
     if not table.complete:
         return previous
@@ -65,7 +66,7 @@ def match(
 
 
 def _bind_claims(this: Round, claims: tuple[Evidence, ...]) -> None:
-    """Bind the sessions for which there is evidence, the strongest first."""
+    """Bind sessions to processes by evidence. The strongest evidence is applied first."""
     kinds: dict[tuple[ProcessId, SessionKey], list[Evidence]] = defaultdict(list)
     for claim in claims:
         owner = this.group_of.get(claim.process)
@@ -114,10 +115,13 @@ def _bind_claim(this: Round, owner: Group, key: SessionKey, *, found: list[Evide
 def _bind_writers(this: Round) -> None:
     """Bind a session to the only process in its directory that can have written its last record.
 
-    Only records that are new in this round are evidence. Transcripts are read before processes. The
-    last round may thus have counted the bytes of a record that it had not read yet, unless the
-    record is later than the last round. A record older than RECORD_DELAY_SECONDS is no evidence: it
-    is new for another reason, for example because its file was copied.
+    Only records that are new in this round are evidence. A record older than RECORD_DELAY_SECONDS
+    is no evidence, because it may be new for another reason, for example because its file was
+    copied.
+
+    Each round reads transcripts before processes. The last round may therefore have counted the
+    bytes of a record that it had not read. For a record that is not later than the last round, the
+    bytes written since the round before the last round are compared.
     """
     after = this.previous.sampled_at + ROUND_SECONDS
     latest = growth(this.previous.written, this.written)
@@ -157,12 +161,12 @@ def _bind_writers(this: Round) -> None:
 
 
 def _keep_previous(this: Round) -> None:
-    """Keep the bindings of the last round, unless there is evidence against them.
+    """Keep each binding of the last round for which there is no evidence to the contrary.
 
-    A new session in the directory is evidence that a process runs it instead of its earlier one.
-    If several bound processes can have written the new session, it gets no process. All of them
-    keep their sessions, with low confidence. A process cannot have written the new session if its
-    own session has a record after the start of the new one.
+    A new session in the directory of a process is evidence that the process has changed to the new
+    session. If several bound processes can have written the new session, the new session gets no
+    process. These processes keep their sessions, with low confidence. A process cannot have written
+    the new session if its bound session has a record after the start of the new session.
     """
     kept = [
         (key, binding, owner)
@@ -207,17 +211,21 @@ def _keep_previous(this: Round) -> None:
 
 
 def _superseded(this: Round, owner: Group, key: SessionKey) -> bool:
-    """Return whether another session exists that only this process can have started since."""
+    """Return whether the process has probably changed from the session `key` to a later session.
+
+    This is the case if a later session exists that no other process can have written.
+    """
     return any(not any(_rivals(this, other, owner)) for other in _successors(this, owner, key))
 
 
 def _successors(
     this: Round, owner: Group, key: SessionKey, *, silence_seconds: float = float("inf")
 ) -> Iterator[SessionState]:
-    """Yield the sessions that the process may run now (after `/clear`, `/resume`, a fork).
+    """Yield the sessions that a process may run now instead of the session `key`.
 
-    These are the sessions in its directory that started after the last record of the session `key`,
-    or that have a record at least `silence_seconds` after it.
+    A process changes its session after `/clear`, `/resume` or a fork. The yielded sessions are in
+    the directory of the process and have records after the last record of the session `key`. They
+    started after that last record, or have a record at least `silence_seconds` after it.
     """
     last_record = this.sessions[key].facts.last_active or 0.0
     quiet_since = max(last_record, owner.leaf.started_at) - START_SLACK_SECONDS
@@ -231,7 +239,10 @@ def _successors(
 
 
 def _rivals(this: Round, session: SessionState, owner: Group) -> Iterator[Group]:
-    """Yield the other processes that can have written a session."""
+    """Yield the other agent processes without a session that can have written `session`.
+
+    Each is yielded as the group of the process and its wrappers. `owner` is not yielded.
+    """
     for item in this.groups:
         if item.leaf.id != owner.leaf.id and this.free(item) and this.may_run(item, session):
             yield item
@@ -241,7 +252,7 @@ def _rivals(this: Round, session: SessionState, owner: Group) -> Iterator[Group]
 
 
 def _bind_by_folder(this: Round) -> None:
-    """Bind the remaining processes by working directory, start time and recency."""
+    """Bind the remaining processes by working directory, start time and recency of the sessions."""
     folders: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for item in this.groups:
         if item.leaf.cwd and this.free(item):
@@ -258,7 +269,7 @@ def _bind_by_folder(this: Round) -> None:
 
 
 def _bind_hosts_by_folder(this: Round) -> None:
-    """Bind a host to the sessions in its directory that no other process runs."""
+    """Bind each host to the unbound sessions in its directory. A host runs many sessions."""
     for item in this.groups:
         if item.role != "host":
             continue

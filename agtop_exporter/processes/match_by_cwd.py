@@ -1,4 +1,7 @@
-"""Pairs the remaining processes and sessions of one working directory by time. No I/O."""
+"""Pairs processes and sessions of one working directory by their start times. No I/O.
+
+These are the processes and sessions for which there is no stronger evidence.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -10,8 +13,8 @@ from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.processes.groups import Group
 
 TELLING_SECONDS = 30.0
-"""Smallest difference between two start times that distinguishes two processes."""
-_FRESH_SECONDS = 120.0  # longest gap between start and first record that is evidence
+"""Largest difference of two start times that is too small to distinguish two processes."""
+_FRESH_SECONDS = 120.0  # longest gap between process start and first record that is evidence
 _WIDEST_GAP_SECONDS = 30 * 86_400.0
 
 
@@ -30,11 +33,12 @@ def pair_folder(
     *,
     may_run: Callable[[Group, SessionState], bool],
 ) -> list[FolderPair]:
-    """Pair the most recent sessions with the processes that started closest to them.
+    """Pair the most recent sessions of one directory with processes that may run them.
 
-    A gap is the time between the start of a process and the first record of a session. The sum of
-    the gaps is as small as possible. A session gets no process if a process that remains without a
-    session fits it about as well as the chosen one.
+    A gap is the time between the start of a process and the first record of its session. Of all
+    pairings of the most recent sessions, the returned pairing has the smallest sum of gaps. A pair
+    is left out if the session has about the same gap to a process without a session. `may_run`
+    tells whether a process can run a session.
     """
     recent = sorted(
         (session for session in sessions if any(may_run(item, session) for item in groups)),
@@ -82,7 +86,11 @@ def _confidence(
     pairs: Sequence[tuple[Group, SessionState]],
     may_run: Callable[[Group, SessionState], bool],
 ) -> Confidence:
-    """Return low if exchanging the sessions of two pairs would fit about as well, else medium."""
+    """Return the confidence of the pair of `item` and `session`.
+
+    The confidence is low if the session has no times, or if exchanging its process with the process
+    of another pair would give about the same sum of gaps. Otherwise, the confidence is medium.
+    """
     if session.facts.started_at is None and session.facts.last_active is None:
         return "low"
     for other, theirs in pairs:

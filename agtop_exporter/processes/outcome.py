@@ -7,10 +7,10 @@ from agtop_exporter.processes.round import Round
 
 
 def outcome(this: Round) -> Matches:
-    """Return the result of a round.
+    """Return the result of a round of matching.
 
-    The binding of a process that has ended since the last round has the liveness `stopped`. The
-    next round drops it.
+    If a process has ended since the last round, its binding has the liveness `stopped`. The next
+    round drops this binding.
     """
     stopped = {
         key: msgspec.structs.replace(binding, liveness="stopped", status="", waiting_for="")

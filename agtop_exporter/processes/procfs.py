@@ -1,4 +1,4 @@
-"""Reads facts from a proc file system of Linux that psutil does not return.
+"""Reads the facts that psutil does not return, from a proc file system of Linux.
 
 The formats are documented in proc_pid_stat(5), proc_pid_cmdline(5), proc_pid_fd(5), namespaces(7)
 and proc_sys_kernel(5).
@@ -16,17 +16,20 @@ _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in the kernel's p
 
 
 class Procfs:
-    """The proc file system at `root`: of this machine, or of a host if it is mounted here."""
+    """Reads the proc file system at `root`.
+
+    In a container, `root` may be the mount point of the proc file system of the host.
+    """
 
     def __init__(self, root: str) -> None:
         self._root = root
         self.ticks_per_second = os.sysconf("SC_CLK_TCK")
-        # The process whose namespaces are compared. In a mounted procfs, "self" has those of the
-        # container, and process 1 has those of the host.
+        # The process with whose namespaces other processes are compared. In a mounted procfs,
+        # "self" has the namespaces of the container, and process 1 the namespaces of the host.
         self._reference = "self" if root == "/proc" else "1"
 
     def boot_id(self) -> str:
-        """Return an id that changes with every boot. Raises OSError."""
+        """Return an id that changes with every boot. Raises OSError if the id cannot be read."""
         return self._read("sys/kernel/random/boot_id").decode(errors="replace").strip()
 
     def boot_time(self) -> float | None:
@@ -41,7 +44,7 @@ class Procfs:
         return time.time() - uptime  # noqa: TID251 - must be the time at which uptime was read
 
     def _boot_second(self) -> float | None:
-        """Return the boot time of `/proc/stat`, in whole seconds; None if unknown."""
+        """Return the boot time in `/proc/stat` (unix time in whole seconds); None if unknown."""
         try:
             lines = self._read("stat", limit=_WHOLE).split(b"\n")
             return next(float(line.split()[1]) for line in lines if line.startswith(b"btime "))
@@ -49,10 +52,10 @@ class Procfs:
             return None
 
     def cancelled_bytes(self, pid: int) -> int:
-        """Return the bytes that a process wrote, but that never reached the disk; 0 if unknown.
+        """Return how many bytes a process wrote that never reached the disk; 0 if unknown.
 
-        Their files were truncated or deleted before the kernel wrote them to the disk. psutil
-        counts them as written.
+        The files were truncated or deleted before the kernel wrote these bytes to the disk. psutil
+        counts these bytes as written.
         """
         try:
             lines = self._read(f"{pid}/io").split(b"\n")
@@ -65,8 +68,9 @@ class Procfs:
     def parent_and_start(self, pid: int) -> tuple[int, int]:
         """Return the pid of the parent, and the start of the process in clock ticks since boot.
 
-        psutil returns the start as a time, which changes if the clock is set. Its `ppid` also reads
-        more, to detect a reused pid; the start in ticks shows that without another read.
+        psutil returns the start as a time of day, which changes if the clock is set. psutil's
+        `ppid` reads another file to detect a reused pid. The start in ticks detects a reused pid
+        without another read.
 
         Raises OSError, and IndexError or ValueError if the file is incomplete.
         """
@@ -75,7 +79,7 @@ class Procfs:
         return int(fields[1]), int(fields[19])
 
     def arguments(self, pid: int) -> tuple[str, ...]:
-        """Return the arguments; () if unknown. psutil splits some of them at spaces."""
+        """Return the arguments of a process; () if unknown. psutil splits arguments at spaces."""
         try:
             words = self._read(f"{pid}/cmdline").decode(errors="replace").rstrip("\0").split("\0")
         except OSError:
@@ -85,7 +89,8 @@ class Procfs:
     def written_files(self, pid: int) -> tuple[str, ...]:
         """Return the paths of the files that a process has open for writing; () if unknown.
 
-        psutil omits files that this process cannot see. In a container, it omits files of the host.
+        psutil omits files that this process cannot see. In a container, psutil
+        omits files of the host.
         """
         try:
             names = os.listdir(f"{self._root}/{pid}/fd")
@@ -105,7 +110,10 @@ class Procfs:
         )
 
     def _is_written(self, path: str) -> bool:
-        """Return whether a descriptor was opened for writing; False if unknown."""
+        """Return whether a file descriptor was opened for writing; False if unknown.
+
+        `path` is the path of the descriptor's `fdinfo` file.
+        """
         try:
             lines = self._read(path).split(b"\n")
         except OSError:
@@ -117,10 +125,11 @@ class Procfs:
             return False
 
     def namespace_mismatch(self, pid: int) -> str:
-        """Return the namespace in which a process differs from the observed machine; "" if none.
+        """Return the kind of namespace in which a process differs from the machine; "" if none.
 
-        Many services have their own mount namespace and the same root directory. Such a mount
-        namespace does not count as different.
+        The result is `other_pid_namespace` or `other_mount_namespace`. Many services have their own
+        mount namespace but the root directory of the machine. Such a mount namespace does not count
+        as different.
         """
         if self._differ(pid, "ns/pid"):
             return "other_pid_namespace"
@@ -136,9 +145,10 @@ class Procfs:
         return ""
 
     def inner_pid(self, pid: int) -> int:
-        """Return the pid of a process in its own pid namespace; 0 if it is in no other namespace.
+        """Return the pid of a process in its own pid namespace.
 
-        psutil does not return it. It is readable for the processes of all users.
+        The result is 0 if the process has no pid namespace of its own. psutil does not return this
+        pid. The pid is readable for the processes of all users.
         """
         try:
             lines = self._read(f"{pid}/status").split(b"\n")
@@ -148,7 +158,7 @@ class Procfs:
         return int(pids[-1]) if len(pids) > 1 and pids[-1].isdigit() else 0
 
     def in_container(self) -> bool:
-        """Return whether these are the processes of one container, not of the whole machine."""
+        """Return whether this proc file system shows one container, not the whole machine."""
         namespace = self._link(f"{self._reference}/ns/pid")
         return namespace not in {"", _FIRST_PID_NAMESPACE}
 

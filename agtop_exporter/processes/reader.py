@@ -14,21 +14,22 @@ _SMALLEST_STEP_SECONDS = 0.5  # smaller differences are measurement errors
 _TICKS_PER_SECOND = 100  # unit of `start_ticks` on systems other than Linux
 
 Handle = Any
-"""A `psutil.Process`. psutil has no type information; nothing outside this module uses it."""
+"""A `psutil.Process`. psutil has no type information. Only this module accesses psutil."""
 
 
 class ProcessReader:
     """Reads one process at a time.
 
-    A process may end, or execute another program, while several of its files are read. A result may
-    then be partly empty, or describe two programs. `look` reads the identity, the name and the
-    state first. They differ from those of the next `sample` in this case, so the caller notices it.
+    A process may end, or execute another program, while several of its files are read. The result
+    of `look` may then be partly empty, or describe two programs. `look` reads the identity, the
+    name and the state before the other facts. A caller can therefore detect such a change: the next
+    `sample` has another identity, name or state.
     """
 
     def __init__(self, procfs: str = "/proc", *, linux: bool = platforms.LINUX) -> None:
-        """Use the proc file system at `procfs` on Linux, and psutil alone on other systems.
+        """Read the proc file system at `procfs` on Linux. On other systems, use psutil alone.
 
-        psutil has one such path for the whole program.
+        psutil has one path of the proc file system for the whole program. This call sets that path.
         """
         self._psutil: Any
         self._psutil = import_module("psutil")
@@ -43,7 +44,7 @@ class ProcessReader:
         self._errors = (self._psutil.Error, OSError, IndexError, ValueError, RuntimeError)
 
     def boot_id(self) -> str:
-        """Return an id that changes with every boot. Raises OSError if the system refuses."""
+        """Return an id that changes with every boot. Raises OSError if no id can be read."""
         if self._procfs:
             try:
                 return self._procfs.boot_id()
@@ -59,9 +60,9 @@ class ProcessReader:
     def clock_step(self) -> float:
         """Return by how many seconds the clock was adjusted since the last call; usually 0.
 
-        Linux stores the start of a process in ticks since boot. If the clock is adjusted, after
-        sleep or by NTP, the same ticks mean another time. Other systems store the time itself, so
-        the result is 0.
+        The first call returns the boot time in unix seconds. Linux stores the start of a process in
+        ticks since boot. If the clock is adjusted (after sleep or by NTP), the same ticks mean
+        another time. Other systems store the start as a time, so the result is always 0.
 
         Raises OSError if the boot time cannot be read.
         """
@@ -87,7 +88,10 @@ class ProcessReader:
         return pids
 
     def look(self, pid: int) -> Process | None:
-        """Return a process without its working directory; None if the process has ended."""
+        """Return the properties of a process; None if the process has ended.
+
+        `cwd`, `container` and `inner_pid` are not set.
+        """
         try:
             # A new handle is needed: psutil caches the program of a handle, even after an exec.
             return self._describe(*self._open(pid))
@@ -96,16 +100,16 @@ class ProcessReader:
             return None
 
     def cwd(self, pid: int) -> str:
-        """Return the working directory as a real path, "" if unknown."""
+        """Return the working directory of a process as a real path; "" if unknown."""
         try:
             return self._ask(self._handle(pid), "cwd") or ""
         except self._errors:
             return ""
 
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None:
-        """Return what a process has used since its start; None if it has ended.
+        """Return the resources that a process has used since its start; None if it has ended.
 
-        Memory and disk bytes are read only if `full`, because each needs another file.
+        Memory and disk bytes are read only if `full`, because they are in two more files.
         """
         try:
             return self._measure(self._handle(pid), full=full)
@@ -128,11 +132,11 @@ class ProcessReader:
         return tuple(sorted(file.path for file in files or () if getattr(file, "mode", "") != "r"))
 
     def namespace_mismatch(self, pid: int) -> str:
-        """Return the namespace in which a process differs from this machine; "" if none."""
+        """Return the kind of namespace in which a process differs from the machine; "" if none."""
         return self._procfs.namespace_mismatch(pid) if self._procfs else ""
 
     def inner_pid(self, pid: int) -> int:
-        """Return the pid of a process in its own pid namespace; 0 if that is the observed one."""
+        """Return the pid of a process in its own pid namespace; 0 if it has no own namespace."""
         return self._procfs.inner_pid(pid) if self._procfs else 0
 
     def in_container(self) -> bool:
@@ -191,7 +195,10 @@ class ProcessReader:
         )
 
     def _handle(self, pid: int) -> Handle:
-        """Return the handle of a process, which may have ended. Raises one of `_errors`."""
+        """Return the stored handle of a process, which may have ended, or else a new handle.
+
+        Raises one of `_errors` if there is no such process.
+        """
         if pid not in self._handles:
             self._open(pid)
         return self._handles[pid][1]
@@ -209,8 +216,9 @@ class ProcessReader:
     def _identify(self, handle: Handle) -> tuple[ProcessId, int]:
         """Return the identity of a process, and its parent's pid or 0. Raises one of `_errors`.
 
-        On Linux, this is the process that has the pid now. On other systems, psutil raises
-        NoSuchProcess if the pid was reused since the handle was created.
+        On Linux, the identity is of the process that has the pid now, even if the pid was reused.
+        On other systems, psutil raises NoSuchProcess if the pid was reused since the handle was
+        created.
         """
         if self._procfs:
             parent_pid, start_ticks = self._procfs.parent_and_start(handle.pid)
@@ -220,7 +228,9 @@ class ProcessReader:
         return ProcessId(handle.pid, start_ticks), parent_pid
 
     def _ask(self, handle: Handle, question: str) -> Any:  # noqa: ANN401 psutil has no types
-        """Call a method of a psutil handle; None if access is denied or the method does not exist.
+        """Return the result of the method `question` of a psutil handle.
+
+        The result is None if access is denied, or if the method does not exist or fails.
 
         Raises psutil.NoSuchProcess if the process has ended and its parent has waited for it.
         """

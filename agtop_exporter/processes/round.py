@@ -20,12 +20,14 @@ Place = tuple[str, str]  # agent, working directory
 
 
 class Round:
-    """The processes, the sessions, and the bindings that have been found so far.
+    """The processes and sessions of one round, and the bindings that have been found so far.
 
-    `bound` maps the leaf of a process that is not a host to its session. `barred` has the processes
-    that certainly run a session that is not in `sessions`. `ended` has the sessions whose process
-    has ended since their last record, with the time at which the end was noticed. `nearby` has the
-    sessions by agent and directory.
+    A group has the agent processes that run one session. Its leaf is the process that does the
+    work. `bound` maps each leaf that has a session to its session, except the leaves of hosts
+    (processes that run many sessions). `barred` has the leaves that certainly run a session that is
+    not in `sessions`. `ended` maps each session whose process has ended since the last record to
+    the time at which the end was noticed. `nearby` maps an agent and a directory to the sessions of
+    that agent in that directory.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Round:
         return {key: when for key, when in ended.items() if key in self.sessions}
 
     def _all_former_wrappers(self) -> dict[ProcessId, float]:
-        """Return the wrappers whose agent process has ended, and when that was noticed."""
+        """Return the wrappers whose agent process has ended, with the time the end was noticed."""
         ended = {
             process: self.now
             for process, leaf in self.previous.leaves.items()
@@ -86,7 +88,10 @@ class Round:
         }
 
     def _by_place(self) -> dict[Place, list[SessionState]]:
-        """Return the sessions in the processes' directories, except those that are too old."""
+        """Return the sessions in the directories of agent processes, by agent and directory.
+
+        Sessions whose last record is older than all agent processes are left out.
+        """
         places: dict[Place, list[SessionState]] = {item.place: [] for item in self.groups}
         oldest = min((item.leaf.started_at for item in self.groups), default=0.0)
         for session in self.sessions.values():
@@ -98,22 +103,28 @@ class Round:
         return places
 
     def directory(self, session: SessionState) -> str:
-        """Return the real path of a session's directory."""
+        """Return the real path of a session's directory, without a separator at its end."""
         return folder(self._real_path(session.facts.cwd))
 
     def settled(self, owner: Group) -> bool:
-        """Return whether the session of a process is known."""
+        """Return whether the session of the agent processes in `owner` is already known."""
         leaf = owner.leaf.id
         return leaf in self.bound or leaf in self.duplicates or leaf in self.clients
 
     def free(self, owner: Group) -> bool:
-        """Return whether a process may still get a session."""
+        """Return whether the agent processes in `owner` can still be bound to a session.
+
+        The processes must have the role `session`, and must not run another session.
+        """
         return (
             owner.role == "session" and owner.leaf.id not in self.barred and not self.settled(owner)
         )
 
     def may_run(self, owner: Group, session: SessionState) -> bool:
-        """Return whether a process can write a session: the directory and the times agree."""
+        """Return whether the agent processes in `owner` can run a session that has no process yet.
+
+        The agent and the directory must be the same, and the times must not contradict.
+        """
         key, active = session.key, session.facts.last_active
         if key in self.bindings or key.agent != owner.agent or owner.role == "wrapper":
             return False
@@ -128,9 +139,10 @@ class Round:
         return since_end and active >= owner.leaf.started_at - START_SLACK_SECONDS
 
     def is_idle_wrapper(self, owner: Group, session: SessionState) -> bool:
-        """Return whether a process is a wrapper whose agent process ended after the last record.
+        """Return whether `owner` is only a wrapper whose agent process has ended.
 
-        Such a process ends soon after its child. It does not write to the session.
+        The agent process must have ended after the last record of `session`. Such a wrapper ends
+        soon after its child, and does not write to the session.
         """
         ended = self.former_wrappers.get(owner.leaf.id)
         return ended is not None and (session.facts.last_active or 0.0) <= ended
@@ -144,7 +156,10 @@ class Round:
         evidence: Iterable[str],
         entry: RegistryEntry | None = None,
     ) -> None:
-        """Match a process with a session."""
+        """Bind the session `key` to the leaf of `owner`, the process that does the work.
+
+        `entry` is the entry of the process in the agent's registry, or None.
+        """
         leaf = owner.leaf
         if owner.role != "host":
             self.bound[leaf.id] = key
@@ -162,5 +177,5 @@ class Round:
 
 
 def folder(path: str) -> str:
-    """Return a directory without a separator at its end."""
+    """Return the path of a directory without a separator at its end."""
     return path.rstrip("/\\") or path

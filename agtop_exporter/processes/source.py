@@ -1,8 +1,9 @@
 """Finds the processes of agents and their descendants, and samples their resource usage.
 
-A process is read in full while it is young. After that, each tick samples only the members of the
-agents' process trees, and checks a part of the other processes for a new program. This keeps a tick
-short on a machine with many processes.
+A tick is one call of `sample`. A process is read in full in each tick while it is young. Of the
+older processes, each tick samples only the members of the agents' process trees. Each tick also
+checks a part of the older processes for a new program. This keeps a tick short on a machine with
+many processes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,17 +20,20 @@ from agtop_exporter.processes.trees import Known, Sampled, find_roots
 from agtop_exporter.signature import ProcessSignature
 
 _YOUNG_SECONDS = 15.0
-"""Age until which a process is read in every tick. A new process often executes another program."""
+"""Age in seconds until which each call of `sample` reads a process in full.
+
+A new process often executes another program.
+"""
 _CHECK_TICKS = 16
-"""Number of ticks in which each known process is checked once for a new program."""
+"""Each known process is checked for a new program once in this number of calls of `sample`."""
 _OTHER_USER = "other_user"
 
 
 class ProcessSource(Protocol):
-    """Returns process tables."""
+    """Returns samples of the agents' processes and their descendants (process tables)."""
 
     def sample(self, now: float) -> ProcessTable:
-        """Return the agents' processes at `now` (unix seconds).
+        """Return the agents' processes and their descendants at `now` (unix seconds).
 
         No error is raised. If the processes cannot be listed, the table is not `complete`.
         """
@@ -61,27 +65,28 @@ def system_processes(
     signatures: Mapping[str, ProcessSignature],
     uids: frozenset[int] | None,
 ) -> ProcessSource:
-    """Return the source for this machine.
+    """Return the source of process tables for this machine.
 
-    It returns the processes that match one of the `signatures` (by agent name) and that belong to
-    one of the users `uids`. None means all users. `procfs` is the path of the proc file system on
-    Linux. A program can use only one such path.
+    The tables contain the agent processes of the users `uids` (None: of all users), and their
+    descendants. `signatures` maps the names of agents to the signatures of their processes.
+    `procfs` is the path of the proc file system on Linux. All sources in one program share this
+    path.
     """
     return ProcessTracker(ProcessReader(procfs), signatures=signatures, uids=uids)
 
 
 def users_of(homes: Iterable[Path]) -> frozenset[int] | None:
-    """Return the user ids of the owners of the homes.
+    """Return the user ids of the owners of the home directories `homes`.
 
-    If no home exists, the result is the user of this process. On Windows, the result is None. The
-    owners are used because an exporter in a container may run as another user than the agents.
+    If no home directory exists, return the user id of this process. On Windows, return None. The
+    owners matter because an exporter in a container may run as another user than the agents.
     """
     owners = platforms.owners(homes)
     return frozenset({platforms.user_id()}) if owners is not None and not owners else owners
 
 
 class ProcessTracker:
-    """Keeps the known processes of a reader between ticks, so that each tick reads little."""
+    """A process source that stores what it has read, so that each call of `sample` reads little."""
 
     def __init__(
         self,
@@ -97,14 +102,14 @@ class ProcessTracker:
         self._known: dict[int, Known] = {}
         self._roots: dict[ProcessId, ProcessId] = {}
         self._skipped: dict[str, int] = {}
-        self._counted: dict[ProcessId, set[str]] = {}  # the reasons that a process is counted for
+        self._counted: dict[ProcessId, set[str]] = {}  # reasons for which a process was counted
 
     def sample(self, now: float) -> ProcessTable:
         """Return the agents' processes and their descendants at `now` (unix seconds).
 
-        Processes change while they are read. Therefore the trees are built twice: first to select
-        the processes to sample, then from the processes whose sample agrees with the known facts.
-        Only the latter are in the table.
+        Processes change while they are read. Therefore the trees are built twice. The first trees
+        select the processes to sample. The second trees contain only processes whose sample agrees
+        with the known facts. The table has the second trees.
         """
         self._tick += 1
         try:
@@ -136,7 +141,7 @@ class ProcessTracker:
         )
 
     def _follow_clock(self, step: float) -> None:
-        """Add a step of the clock, in seconds, to the start times of all known processes."""
+        """Add `step` (an adjustment of the clock in seconds) to all start times of processes."""
         if step:
             for pid, known in self._known.items():
                 started_at = known.process.started_at + step
@@ -144,7 +149,10 @@ class ProcessTracker:
                 self._known[pid] = msgspec.structs.replace(known, process=process)
 
     def _look(self, pids: set[int], now: float) -> None:
-        """Update the known processes. `pids` has the pids of all processes."""
+        """Update the known processes: remove ended processes, read new and changed processes.
+
+        `pids` has the pids of all running processes.
+        """
         for pid in self._known.keys() - pids:
             self._forget(pid)
         for pid in sorted(pids):
@@ -152,7 +160,11 @@ class ProcessTracker:
                 self._examine(pid)
 
     def _due(self, pid: int, now: float) -> bool:
-        """Return whether a known process may have changed and must be read again."""
+        """Return whether a known process must be read in full again.
+
+        A process must be read again if it is young, was read incompletely, or has changed. Each
+        tick checks only some of the older processes for a change.
+        """
         known = self._known[pid]
         if known.incomplete or abs(now - known.process.started_at) < _YOUNG_SECONDS:
             return True
@@ -197,11 +209,11 @@ class ProcessTracker:
         return self._uids is not None and process.uid not in self._uids
 
     def _sampled(self, members: Iterable[ProcessId]) -> dict[int, Sampled]:
-        """Return the samples of the members by pid.
+        """Return the samples of the members of the process trees, by pid.
 
-        Parents are sampled before their children. Otherwise a child that ends in between would be
-        counted twice. A member that has changed since it was last read is read and sampled once
-        more. A member that has ended, or that changes again, is left out.
+        Parents are sampled before their children. Otherwise, the usage of a child that ends between
+        the two samples would be counted twice. A member that has changed since it was last read is
+        read and sampled once more. A member that has ended, or that changes again, is left out.
         """
         sampled: dict[int, Sampled] = {}
         for member in sorted(members, key=lambda process: (process.start_ticks, process.pid)):
@@ -213,8 +225,8 @@ class ProcessTracker:
     def _sample_one(self, pid: int) -> Sampled | None:
         """Return the sample of a known process; None if the process has changed.
 
-        A process that has changed is read again. Open files are read before the sample, so that a
-        sample with the known process and program confirms that they belong to it.
+        A process that has changed is read again. Open files are read before the sample. If the
+        sample has the known identity and name, the open files belong to the known process.
         """
         known = self._known.get(pid)
         if known is None:

@@ -9,20 +9,21 @@ from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, Re
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
-    """The state of a process when it was last read in full.
+    """The facts about a process that were read when it was last read in full.
 
-    `recognised` is None if the process is not an agent's or is left out. `hidden_agent` is set if
-    the process is left out because it runs in a container and belongs to another user.
+    `recognised` is None if the process is no agent process, or if it belongs to another user and is
+    left out. `hidden_agent` is the name of the agent if the process is left out and runs in a
+    container; otherwise it is "".
     """
 
     process: Process
     recognised: Recognised | None = None
     hidden_agent: str = ""
-    incomplete: bool = False  # it was read during an exec or an exit, and must be read again
+    incomplete: bool = False  # read during an exec or an exit; must be read again
 
     @property
     def is_root(self) -> bool:
-        """Whether the process has its own tree: it is an agent's process and not a helper."""
+        """Whether the process is the root of a process tree: an agent process, but no helper."""
         return self.recognised is not None and self.recognised.role != "helper"
 
 
@@ -39,8 +40,9 @@ def find_roots(
 ) -> dict[ProcessId, ProcessId]:
     """Map every member of a process tree to its root. In each tree, parents come first.
 
-    `known` contains all processes by pid. A root is mapped to itself. `earlier` is the previous
-    result. It keeps a process whose parent has ended in the tree of the agent that started it.
+    A root is mapped to itself. `known` contains all processes by pid. `earlier` is the previous
+    result of this function. With `earlier`, a process whose parent has ended stays in the tree of
+    its earlier root.
     """
     children: dict[int, list[Known]] = defaultdict(list)
     agents: list[Known] = []
@@ -65,7 +67,7 @@ def _adopt(
     children: Mapping[int, list[Known]],
     roots: dict[ProcessId, ProcessId],
 ) -> None:
-    """Add a process and its descendants to the tree of `root`, unless they are in another tree."""
+    """Add `start` and its descendants to the tree of `root`, except members of another tree."""
     queue = [start]
     for item in queue:
         member = item.process.id

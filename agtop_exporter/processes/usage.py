@@ -20,15 +20,16 @@ from agtop_exporter.processes.growth import (
 )
 
 _SHORTEST_SECONDS = 0.001  # shortest time between two samples that gives a useful rate
-_REMEMBERED = 1024  # processes that are kept after they disappear, because a read error hides them
+_REMEMBERED = 1024  # largest number of `gone` samples: a read error may hide a process for a while
 
 
 class TreeUsage(msgspec.Struct, frozen=True):
     """The state between two rounds. It is stored in the ledger, so totals survive a restart.
 
-    `last` has the samples of the last round, and `gone` those of processes that have disappeared.
-    `owed` is the unreaped usage by parent. `pending` maps the root of a tree without a session to
-    the usage of the tree, which is added to the first session of the tree.
+    `last` has the samples of the last round. `gone` has the last samples of processes that have
+    disappeared. `owed` maps a parent to its unreaped usage, see `growth`. `pending` maps the root
+    of a process tree without a session to the usage of the tree. When the tree gets a session, its
+    pending usage is added to that session. `sessions` and `agents` have the totals.
     """
 
     boot_id: str = ""
@@ -42,9 +43,13 @@ class TreeUsage(msgspec.Struct, frozen=True):
 
 
 class AgentUsage(msgspec.Struct, frozen=True, gc=False):
-    """The processes of one agent on this machine, with and without a session.
+    """The numbers of processes of one agent on this machine, and the memory of these processes.
 
-    `rss_bytes` and `vms_bytes` are sums over all of them, and 0 if there are none.
+    `processes` counts all processes in the process trees of the agent, except trees in containers
+    that have no session. `orphan_processes` counts
+    agent processes without a session. `duplicate_processes` counts agent processes whose session
+    runs in another process too. `rss_bytes` and `vms_bytes` are sums over all `processes`. The sums
+    are 0 if there are no processes, and None if no value is readable.
     """
 
     processes: int = 0
@@ -55,7 +60,7 @@ class AgentUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsageRound(msgspec.Struct, frozen=True):
-    """The state for the next round, and the figures that are published."""
+    """The state for the next round, and the published usage of sessions and agents."""
 
     state: TreeUsage
     sessions: Mapping[SessionKey, ProcessUsage]
@@ -65,7 +70,7 @@ class UsageRound(msgspec.Struct, frozen=True):
 def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> UsageRound:
     """Add the usage since the last table to the totals of the sessions and agents.
 
-    A table that is not complete adds nothing.
+    `previous` is the state of the last round. A table that is not complete adds nothing.
     """
     if not table.complete:
         return UsageRound(previous, {}, {})
@@ -98,7 +103,7 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
 
 
 def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
-    """Return the state with the totals of an earlier run of the exporter added."""
+    """Return `state` with the totals of `earlier`, a state of an earlier exporter run, added."""
     sessions, agents = dict(earlier.sessions), dict(earlier.agents)
     for key, spent in state.sessions.items():
         sessions[key] = sessions.get(key, ResourceTotals()) + spent
@@ -108,7 +113,7 @@ def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
 
 
 def past_usage(state: TreeUsage, session: SessionKey) -> ProcessUsage | None:
-    """Return the totals of all processes that a session has had; None if it never had one."""
+    """Return the total usage of all processes that ran a session; None if none ever ran it."""
     spent = state.sessions.get(session)
     return None if spent is None else _usage(spent, ())
 
@@ -116,9 +121,9 @@ def past_usage(state: TreeUsage, session: SessionKey) -> ProcessUsage | None:
 def process_match(
     matches: Matches, usages: Mapping[SessionKey, ProcessUsage], session: SessionKey
 ) -> ProcessMatch | None:
-    """Return the process of a top-level session; None if it has none.
+    """Return the process of a top-level session; None if the session has no process.
 
-    A process that has ended or that hosts several sessions has no usage.
+    The match has no usage if the process has ended or hosts several sessions.
     """
     binding = matches.bindings.get(session)
     if binding is None:
@@ -136,7 +141,10 @@ def process_match(
 
 
 def _owners(matches: Matches) -> dict[ProcessId, SessionKey]:
-    """Return the session of each root. A host has no entry, because it runs many sessions."""
+    """Return the session of each root of a process tree.
+
+    A host has no entry, because it runs many sessions. A root without a session has no entry.
+    """
     by_leaf = {
         binding.process: key
         for key, binding in matches.bindings.items()
@@ -148,7 +156,7 @@ def _owners(matches: Matches) -> dict[ProcessId, SessionKey]:
 def _spent(
     previous: TreeUsage, table: ProcessTable
 ) -> tuple[dict[ProcessId, ResourceTotals], dict[ProcessId, UnreapedUsage]]:
-    """Return the usage of each process since the last table, and the remaining unreaped usage."""
+    """Return the usage of each process since the last table, and the unreaped usage by parent."""
     fresh = newly_unreaped(previous.last, table.samples, owed=previous.owed)
     spent: dict[ProcessId, ResourceTotals] = {}
     owed: dict[ProcessId, UnreapedUsage] = {}
@@ -174,9 +182,11 @@ def _credit(
 ) -> tuple[
     dict[SessionKey, ResourceTotals], dict[str, ResourceTotals], dict[ProcessId, ResourceTotals]
 ]:
-    """Return the totals of sessions, of agents, and of trees without a session.
+    """Return the new totals of sessions, of agents, and of process trees without a session.
 
-    A tree in a container is counted for its agent once it has been matched with a session.
+    `spent` has the usage of each process since the last table, and `owners` the session of each
+    root. The usage of a tree in a container is added to its agent only after the tree has been
+    matched with a session. `container_orphans` has the roots in containers without a session.
     """
     sessions, agents = dict(previous.sessions), dict(previous.agents)
     pending = {root: item for root, item in previous.pending.items() if root in table.samples}
@@ -196,10 +206,10 @@ def _credit(
 
 
 def _highest(previous: TreeUsage, table: ProcessTable) -> dict[ProcessId, ProcessSample]:
-    """Return the samples, each with the largest `written_bytes` that its process has had.
+    """Return the samples of the table, with the largest `written_bytes` so far of each process.
 
-    The value decreases if a file is deleted before it reaches the disk. Further writes count only
-    when the value exceeds the number of bytes that were counted before.
+    `written_bytes` decreases if a file is deleted before its content reaches the disk. After that,
+    writes count only when `written_bytes` exceeds the largest value before.
     """
     samples = dict(table.samples)
     for process, sample in table.samples.items():

@@ -1,8 +1,8 @@
 """Finds which of several processes wrote the latest record of a session. Performs no I/O.
 
-Two processes of an agent in one directory cannot be distinguished by their properties, and an agent
-may start a new session in the same process (`/new`). The number of written bytes distinguishes the
-processes: a process that has written nothing since the last round has not written the record.
+Two processes of one agent in one directory can have the same properties, and an agent may start a
+new session in the same process (`/new`). The number of written bytes distinguishes these processes:
+a process that has written nothing since the last round has not written the record.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,17 +10,17 @@ from collections.abc import Collection, Mapping
 from agtop_exporter.processes.facts import ProcessId, Written
 
 LEAST_RECORD_BYTES = 100
-"""Smallest size of a session's record.
+"""Smallest size of a record in a transcript.
 
-A waiting process writes fewer bytes, to wake its threads.
+A process that is waiting writes fewer bytes than this, only to wake its threads.
 """
 
 Growth = Mapping[ProcessId, Written]
-"""What each process wrote since an earlier round."""
+"""The bytes that each process wrote since an earlier round."""
 
 
 def growth(before: Mapping[ProcessId, Written], now: Mapping[ProcessId, Written]) -> Growth:
-    """Return the bytes written between two rounds, for processes that are in both."""
+    """Return the bytes written between two rounds, for the processes that are in both rounds."""
     return {
         process: Written(
             _difference(before[process].characters, written.characters),
@@ -32,11 +32,13 @@ def growth(before: Mapping[ProcessId, Written], now: Mapping[ProcessId, Written]
 
 
 def writer(candidates: Collection[ProcessId], written: Growth, *, new: bool) -> ProcessId | None:
-    """Return the only candidate that can have written a record; None if none or several can.
+    """Return the only candidate that can have written a record.
 
-    `written` has the bytes that the candidates wrote since a time before the record was written. A
-    candidate counts as a possible writer if its number of written characters is unknown. `new`
-    means that the record is the first one of its session.
+    The result is None if no candidate or several candidates can have written the record. `written`
+    has the bytes that the candidates wrote since a time before the record was written. If a
+    candidate is not in `written`, the result is None. A candidate whose number of written
+    characters is unknown counts as a possible writer. `new` means that the record is the first
+    record of its session.
     """
     if not written.keys() >= set(candidates):
         return None

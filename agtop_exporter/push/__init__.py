@@ -1,7 +1,6 @@
 """Pushes the latest snapshot to an OpenTelemetry receiver, in a separate thread.
 
-Importing this package, or its modules `library_log`, `options` and `delivery`, does not import
-OpenTelemetry.
+This package and its modules `library_log`, `options` and `delivery` do not import OpenTelemetry.
 """
 
 import threading
@@ -11,32 +10,32 @@ from agtop_exporter.model import Snapshot
 from agtop_exporter.push.delivery import Delivery
 
 FLUSH_SECONDS = 3.0
-"""Time limit of the last push when the daemon stops. The daemon must stop within 5 s."""
+"""Time limit of the last push when the daemon stops. The daemon must stop within 5 seconds."""
 
 
 class Pusher:
-    """Pushes the latest snapshot at each interval."""
+    """Pushes the latest snapshot periodically, in a thread of its own."""
 
     def __init__(self, delivery: Delivery) -> None:
-        """Prepare to push. The thread starts with the first snapshot."""
+        """Prepare to push. The thread starts when the first snapshot is published."""
         self._delivery = delivery
         self._latest: Snapshot | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Set the snapshot of the next push. The first push starts at once."""
+        """Set the snapshot that the next push sends. The first call starts the first push."""
         self._latest = snapshot
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="otlp-push", daemon=True)
             self._thread.start()
 
     def save_state(self, ledger: Ledger) -> None:
-        """Write the state that has changed since the last call to the ledger."""
+        """Write to the ledger the state that has changed since the last call of this method."""
         self._delivery.save_state(ledger)
 
     def stop(self) -> None:
-        """Push the latest snapshot if it is not delivered, and stop within `FLUSH_SECONDS`."""
+        """Push the latest snapshot if it is not delivered yet, and stop within FLUSH_SECONDS."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(FLUSH_SECONDS)

@@ -1,6 +1,7 @@
-"""Determines the content of each push, and handles its outcome. Independent of the protocol.
+"""Selects the values that each push sends, and counts and logs the outcome of each push.
 
-There is no queue. A push contains the current values, so the next push replaces a failed push.
+This module does not depend on the protocol. There is no queue. A push contains the current values,
+so the next push replaces a failed push.
 """
 
 import math
@@ -22,7 +23,7 @@ from agtop_exporter.telemetry import Telemetry
 LONGEST_PAUSE_SECONDS = 300.0
 """Longest time between two pushes to a receiver that fails."""
 
-# Names in the ledger's metadata, for later processes.
+# Keys in the ledger's metadata, which later processes read.
 SINCE = "otlp_since"
 DELIVERED = "otlp_delivered"
 
@@ -40,22 +41,27 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Sender(Protocol):
-    """Delivers one exposition to the receiver."""
+    """An object that delivers expositions to the receiver."""
 
     def send(
         self, exposition: Exposition, *, time: float, start_of: StartOf, delta: bool
     ) -> Outcome:
-        """Deliver the exposition, with retries, within the timeout of the options."""
+        """Deliver `exposition`, and return the outcome.
+
+        The delivery and its retries end within the timeout in the push options. `time` is the
+        timestamp of the values in unix seconds. `start_of` returns the start time of a counter
+        series. With `delta`, the counters in `exposition` are increases instead of totals.
+        """
 
     def close(self) -> None:
-        """Cancel a delivery in progress, and reject later ones."""
+        """Cancel the delivery in progress, and reject later deliveries."""
 
 
 class Delivery:
-    """Pushes snapshots one after the other, and stores the one that was delivered last.
+    """Pushes snapshots one after the other, and remembers the last delivered snapshot.
 
-    A new counter series is delivered with its start value first, so that the receiver can compute
-    the first increase. The pages do the same for their scrapers, independently of the pushes.
+    A new counter series is delivered with its baseline first, so that the receiver can compute the
+    first increase; see `agtop_exporter.metrics.publication`.
     """
 
     def __init__(
@@ -67,9 +73,11 @@ class Delivery:
         telemetry: Telemetry,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Start without a push. `metadata` is that of the ledger.
+        """Prepare the delivery without pushing.
 
-        `jitter` returns a random number from 0 to 1, which varies the pauses after failures.
+        `metadata` is the metadata of the ledger, with the saved state of an earlier process.
+        `jitter` returns a random number from 0 to 1. This number varies the pauses after failed
+        pushes.
         """
         self._telemetry = telemetry
         telemetry.declare("otlp_exports")
@@ -88,17 +96,23 @@ class Delivery:
         self._closed = threading.Event()
 
     def save_state(self, ledger: Ledger) -> None:
-        """Write the state that has changed since the last call. Call it in the ledger's thread."""
+        """Write to the ledger the state that has changed since the last call of this method.
+
+        Only the thread that uses the ledger may call this method.
+        """
         while self._to_remember:
             ledger.remember(*self._to_remember.popitem())
 
     def close(self) -> None:
-        """Cancel a push in progress. Its outcome is not counted."""
+        """Cancel the push in progress without counting its outcome."""
         self._closed.set()
         self._sender.close()
 
     def pause_seconds(self) -> float:
-        """Return the seconds to wait before the next push."""
+        """Return the seconds to wait before the next push.
+
+        The wait gets longer with each failed push, up to a limit.
+        """
         interval = self._options.interval_seconds
         if not self._failures:
             return interval
@@ -146,10 +160,11 @@ class Delivery:
         return publication, outcome
 
     def _start_of(self, snapshot: Snapshot) -> StartOf:
-        """Return the function that returns the start time of a series in unix seconds.
+        """Return a function that returns the start time of a counter series in unix seconds.
 
-        Counters of a session start with the session. All other counters start with the first
-        session, because they include the history. These times do not change with a restart.
+        The counters of a session start when the session starts. All other counters include the
+        history, so they start when the first session started. A restart of the exporter does not
+        change these times.
         """
         began = {(s.agent, s.session_id): s.started_at for s in snapshot.sessions if s.started_at}
         if self._counted_from is None:
@@ -166,7 +181,7 @@ class Delivery:
         return start_of
 
     def _log(self, outcome: Outcome) -> None:
-        """Log an outcome if it differs from the last one."""
+        """Log the problem of an outcome if it is a new problem, and log the end of a problem."""
         points = outcome.rejected_points
         problem = outcome.failure or (f"{points} points rejected" if points else "")
         if problem and problem != self._logged:

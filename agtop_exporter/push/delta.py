@@ -1,6 +1,7 @@
 """Computes the increases of the counters since the last delivered push, for delta temporality.
 
-The delivered values are stored, so that the first push after a restart contains increases as well.
+The delivered values are stored in the ledger, so that the first push after a restart contains
+increases as well.
 """
 
 import contextlib
@@ -22,10 +23,10 @@ COUNTED = ("counter", "histogram")
 
 
 def growth(now: Exposition, before: Exposition) -> Exposition:
-    """Return `now` with the increases of its counters since `before`.
+    """Return `now` with each counter replaced by its increase since `before`.
 
-    Series that are not in `before` are left out. No increase is lost, because a new series is
-    published with its start value first; see `zero_first`.
+    Counter series that are not in `before` are left out. No increase is lost, because a new series
+    is published with its baseline first; see `zero_first`.
     """
     values = {
         (family.metric.name, labels): value for family in before for labels, value in family.samples
@@ -61,7 +62,7 @@ def _difference(now: Value, before: Value) -> Value:
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """The counters of the last delivered push, and its time in unix seconds."""
+    """The counters and histograms of the last delivered push, and its time in unix seconds."""
 
     time: float
     numbers: list[tuple[str, Labels, int | float]]
@@ -69,7 +70,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, exposition: Exposition, *, time: float) -> "Delivered":
-        """Return the counters of an exposition."""
+        """Return the counters and histograms of `exposition`, which was delivered at `time`."""
         numbers, distributions = [], []
         for family in exposition:
             if family.metric.kind in COUNTED:
@@ -82,17 +83,17 @@ class Delivered(msgspec.Struct, frozen=True):
 
     @classmethod
     def decode(cls, data: bytes | None) -> "Delivered | None":
-        """Decode the result of `encode`; None if it is invalid."""
+        """Decode `data`, the result of `encode`. Return None if `data` is missing or invalid."""
         with contextlib.suppress(msgspec.MsgspecError):
             return msgspec.msgpack.decode(data, type=cls) if data else None
         return None
 
     def encode(self) -> bytes:
-        """Return the bytes for `decode`."""
+        """Return this object as bytes, which `decode` accepts."""
         return msgspec.msgpack.encode(self)
 
     def publication(self) -> Publication:
-        """Return the counters as a publication."""
+        """Return the delivered values as a publication, without metrics that no longer exist."""
         metrics = {metric.name: metric for metric in CATALOGUE}
         samples: dict[str, list[tuple[Labels, Value]]] = {}
         for name, labels, value in (*self.numbers, *self.distributions):
@@ -106,10 +107,11 @@ class Delivered(msgspec.Struct, frozen=True):
         )
 
     def known(self, snapshot: Snapshot) -> Snapshot:
-        """Return `snapshot` with only the sessions that had started before the push.
+        """Return `snapshot` with only the sessions that had started before the delivered push.
 
-        None of them is in `published`. The delivered values of closed sessions are not stored, so a
-        session that continues after a restart starts with its current values.
+        The result replaces the previous snapshot after a restart. Its `published` is empty, because
+        the values of sessions that were not published are not stored. If such a session continues,
+        its series start at their current values.
         """
         begun = (s for s in snapshot.sessions if (s.started_at or self.time) <= self.time)
         return msgspec.structs.replace(

@@ -1,8 +1,8 @@
-"""Writes the errors of the OpenTelemetry exporters to the log, without secrets.
+"""Writes the errors of the OpenTelemetry libraries to the log, without secrets.
 
-The program does not use these messages: the result of an export determines whether it was
-delivered. The libraries log URLs with passwords and whole gRPC endpoints, so every message is
-redacted.
+The messages inform the user only. The result of an export, and not a message, determines whether
+the export was delivered. The libraries log URLs with passwords and whole gRPC endpoints. Therefore
+every message is redacted.
 """
 
 import logging
@@ -23,10 +23,10 @@ log = structlog.get_logger()
 
 
 class LibraryLog(logging.Handler):
-    """A handler that logs each error once, until `delivered` is called."""
+    """A logging handler that does not repeat the last error until `delivered` is called."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Replace the handlers of the libraries. `secrets` are removed from messages."""
+        """Install this handler in the loggers of LIBRARIES. `secrets` are removed from messages."""
         super().__init__(logging.ERROR)
         self._secrets = sorted(secrets, key=len, reverse=True)
         self._last = ""
@@ -36,11 +36,11 @@ class LibraryLog(logging.Handler):
             library.propagate = False
 
     def delivered(self) -> None:
-        """Log the next error even if it is the same as the last one."""
+        """Record a delivered push. The next error is logged even if it equals the last error."""
         self._last = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log a record, without its traceback."""
+        """Log the message of `record` without secrets and without its traceback."""
         try:
             message = redact(record.getMessage(), self._secrets)
             if message != self._last:
@@ -51,7 +51,7 @@ class LibraryLog(logging.Handler):
 
 
 def redact(message: str, secrets: Iterable[str]) -> str:
-    """Return a message without secrets, user names and passwords in URLs, and URL queries."""
+    """Return `message` without `secrets`, and without user names, passwords and queries of URLs."""
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             message = message.replace(secret, REDACTED)

@@ -1,8 +1,9 @@
-"""Reads the push options from the standard `OTEL_*` variables.
+"""Reads the push options from the standard `OTEL_*` environment variables.
 
-The exporter library reads the variables that are not used here. Specification:
-<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>. Times are in milliseconds there. The
-Python library reads the timeout in seconds, so the timeout is passed as an argument.
+OpenTelemetry's exporter library reads all other `OTEL_*` variables. Specification:
+<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>. The variables of the specification
+are in milliseconds, but the library reads the timeout in seconds. Therefore this module reads the
+timeout, and the library receives it as an argument.
 """
 
 import re
@@ -41,7 +42,7 @@ class PushOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def push_options(environment: Mapping[str, str]) -> PushOptions:
-    """Read the variables. Raises SettingsError with one line per mistake."""
+    """Return the push options from the variables. Raises SettingsError with a line per mistake."""
     mistakes: list[str] = []
     _check_headers(environment, mistakes)
     protocol = _protocol(environment, mistakes)
@@ -75,7 +76,10 @@ def switched_off(environment: Mapping[str, str]) -> str:
 
 
 def secrets(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the values of the headers and the password of the endpoint, which may be "" each."""
+    """Yield the values of the OTLP headers and the password of the endpoint.
+
+    Each value is yielded twice: as written, and URL-decoded. A value may be "".
+    """
     for header in environment.get(_name("HEADERS", environment), "").split(","):
         value = header.partition("=")[2].strip()
         yield from (value, unquote(value), *unquote(value).split())
@@ -87,7 +91,10 @@ def secrets(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _check_headers(environment: Mapping[str, str], mistakes: list[str]) -> None:
-    """Report headers that the library would ignore. The message contains no part of a header."""
+    """Add a message to `mistakes` for each header that the library would ignore.
+
+    A header may be secret, so the message contains no part of it.
+    """
     name = _name("HEADERS", environment)
     for number, header in enumerate(environment.get(name, "").split(","), 1):
         if header.strip() and not _HEADER.fullmatch(header.strip()):
@@ -98,7 +105,10 @@ def _check_headers(environment: Mapping[str, str], mistakes: list[str]) -> None:
 
 
 def _name(what: str, environment: Mapping[str, str]) -> str:
-    """Return the name of the variable for `what`. A variable for metrics only takes precedence."""
+    """Return the name of the variable that sets `what`, such as `TIMEOUT`.
+
+    The variable for metrics takes precedence over the variable for all kinds of telemetry.
+    """
     special = f"OTEL_EXPORTER_OTLP_METRICS_{what}"
     return special if environment.get(special) else f"OTEL_EXPORTER_OTLP_{what}"
 
@@ -127,9 +137,10 @@ def _seconds(
 
 
 def _is_delta(environment: Mapping[str, str], mistakes: list[str]) -> bool:
-    """Return whether delta temporality is preferred.
+    """Return whether `environment` requests delta temporality.
 
-    `lowmemory` counts as cumulative, because totals need no extra memory here.
+    The value `lowmemory` means cumulative temporality, because totals need no extra memory in this
+    program.
     """
     name = _name("TEMPORALITY_PREFERENCE", environment)
     text = environment.get(name, "").strip().lower() or "cumulative"

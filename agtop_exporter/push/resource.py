@@ -1,7 +1,8 @@
-"""The OpenTelemetry resource of the pushes. It is the same after every restart.
+"""Creates the OpenTelemetry resource, which identifies this exporter in every push.
 
-`OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` override its attributes. It has no process id:
-backends convert attributes to labels, so each restart would create new series.
+The resource is the same after every restart. `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`
+override its attributes. The resource has no process id. Backends convert attributes to labels, so a
+process id would create new series after each restart.
 """
 
 import platform
@@ -51,10 +52,10 @@ def machine_id(files: Sequence[Path]) -> str:
 
 
 def hashed_host_id(machine: str) -> UUID:
-    """Return a UUID derived from the machine id, which is confidential; see machine-id(5)."""
+    """Return a UUID derived from the machine id. The machine id is secret; see machine-id(5)."""
     return uuid5(NAMESPACE, machine)
 
 
 def instance_id(host_id: UUID, uid: int, *, homes: Sequence[str] = ()) -> str:
-    """Return the id of this exporter, derived from its host, its user and its homes."""
+    """Return the id of this exporter, derived from its host, user id and `--home` directories."""
     return str(uuid5(host_id, "\0".join([str(uid), *homes])))

@@ -1,7 +1,7 @@
-"""Sends metrics over OTLP, by HTTP or gRPC, with the exporters of OpenTelemetry.
+"""Sends metrics over OTLP, by HTTP or gRPC, with the exporter library of OpenTelemetry.
 
-The exporters receive complete metrics and retry within the timeout. The result of an export
-determines whether the push was delivered.
+The library retries a failed request until the timeout. The result of an export determines whether
+the push was delivered.
 """
 
 from collections.abc import Iterable
@@ -22,13 +22,16 @@ from agtop_exporter.push.transport import OtlpSession
 from agtop_exporter.render import otlp
 
 POINTS_PER_REQUEST = 15_000
-"""About 2 MB. By default, gRPC receivers reject more than 4 MB."""
+"""Maximum number of data points in a request, about 2 MB.
+
+By default, gRPC receivers reject requests of more than 4 MB.
+"""
 
 NOT_DELIVERED = "not delivered"  # the reason is in the library's log
 
 
 class OtlpSender:
-    """Sends expositions to the receiver of the options and of the `OTEL_*` variables."""
+    """Sends expositions to the receiver that the options and the `OTEL_*` variables select."""
 
     def __init__(
         self,
@@ -38,9 +41,10 @@ class OtlpSender:
         genai: bool = False,
         secrets: Iterable[str] = (),
     ) -> None:
-        """Create the exporter, without connecting. `secrets` are removed from log messages.
+        """Create OpenTelemetry's exporter without connecting to the receiver.
 
-        With `genai`, the metric of the GenAI semantic conventions is sent as well.
+        `secrets` are removed from log messages. With `genai`, each push also contains the metric of
+        the GenAI semantic conventions.
         """
         self._library_log = LibraryLog(secrets)
         self._resource = resource
@@ -55,7 +59,12 @@ class OtlpSender:
     def send(
         self, exposition: Exposition, *, time: float, start_of: StartOf, delta: bool
     ) -> Outcome:
-        """Deliver the exposition, with retries, within the timeout of the options."""
+        """Deliver `exposition` with retries within the timeout, and return the outcome.
+
+        `time` is the timestamp of the values in unix seconds. `start_of` returns the start time of
+        a counter series. With `delta`, the counters in `exposition` are increases instead of
+        totals.
+        """
         data = otlp.render(
             exposition,
             self._resource,
@@ -74,7 +83,7 @@ class OtlpSender:
         return last if last.failure else Outcome(failure=NOT_DELIVERED)
 
     def close(self) -> None:
-        """Cancel a delivery in progress, and reject later ones."""
+        """Cancel the delivery in progress, and reject later deliveries."""
         self._exporter.shutdown()
 
 

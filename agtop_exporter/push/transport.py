@@ -1,8 +1,8 @@
-"""The HTTP session of the OTLP exporter: its credentials, its proxies, and its last response.
+"""Provides the HTTP session with which OpenTelemetry's exporter sends requests.
 
-The exporter retries within its timeout. It does not follow redirects, but counts them as success,
-and it ignores partial success. Therefore this session raises an exception for a redirect, and
-stores the outcome of the last response.
+The exporter does not follow a redirect, but counts the redirect as success. The exporter also
+ignores a partial success, in which the receiver rejects some data points. Therefore this session
+raises an exception for a redirect, and stores the outcome of the last response.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ from agtop_exporter.push.delivery import Outcome
 
 
 class OtlpSession(requests.Session):
-    """A session that sends only configured credentials, and uses no proxy for this machine.
+    """A session that sends only configured credentials, and uses no proxy to reach this machine.
 
-    It uses the environment variables for proxies and certificates, but not `~/.netrc`. `outcome` is
-    the outcome of the last request since the call of `begin`.
+    The session reads the environment variables for proxies and certificates, but not `~/.netrc`.
+    `outcome` is the outcome of the last request since the last call of `begin`.
     """
 
     def __init__(self) -> None:
@@ -35,19 +35,19 @@ class OtlpSession(requests.Session):
         self.begin(0.0)
 
     def begin(self, time: float) -> None:
-        """Reset the outcome for a push at `time` (unix seconds)."""
+        """Reset `outcome` before a push at `time` (unix seconds)."""
         self.outcome = Outcome()
         self._time = time
 
     def merge_environment_settings(self, url: Any, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - as there
-        """Return the settings of one request."""
+        """Return the settings of a request to `url`, without a proxy for URLs on this machine."""
         settings = super().merge_environment_settings(url, *arguments)
         if is_loopback(urlsplit(url).hostname or ""):
             settings["proxies"] = {}
         return settings
 
     def request(self, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - as there
-        """Send a request. Raises InvalidURL if the response is a redirect."""
+        """Send a request and store its outcome. Raises InvalidURL if the response is a redirect."""
         try:
             response = super().request(*args, **options)
         except requests.RequestException as error:
@@ -66,24 +66,24 @@ class OtlpSession(requests.Session):
 
 
 class _ConfiguredCredentials(AuthBase):
-    """The user and password in the URL of the endpoint, if there are any.
+    """Adds the user and password in the endpoint's URL to a request, if the URL has them.
 
-    A session without `auth` would read `~/.netrc`, and replace the configured `Authorization`
-    header by the credentials in that file.
+    A session without an `auth` object would read `~/.netrc`. It would replace the configured
+    `Authorization` header by the credentials in `~/.netrc`.
     """
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the credentials to a request."""
+        """Return the request with the credentials in its URL, if the URL has them."""
         user, password = get_auth_from_url(request.url or "")
         return HTTPBasicAuth(user, password)(request) if user or password else request
 
 
 def retry_after_seconds(response: requests.Response, now: float) -> float:
-    """Return the pause that a response requests by `Retry-After` (RFC 9110, 10.2.3); 0 if none.
+    """Return the pause that the `Retry-After` header (RFC 9110, 10.2.3) requests; 0 if none.
 
-    The header may contain a date. The pause is then the difference to the `Date` of the response,
-    because the clock of the receiver may be wrong. Without `Date`, it is the difference to `now`
-    (unix seconds).
+    If the header contains a date, the pause is the time from the response's `Date` header to this
+    date. `Date` is preferred to the local time, because the clock of the receiver may be wrong.
+    Without `Date`, the pause is the time from `now` (unix seconds) to the date in the header.
     """
     text = response.headers.get("Retry-After", "0").strip()
     with contextlib.suppress(ValueError):
@@ -93,7 +93,7 @@ def retry_after_seconds(response: requests.Response, now: float) -> float:
 
 
 def _unix_seconds(date: str) -> float | None:
-    """Return the time of an HTTP date, or None if it is not valid."""
+    """Return an HTTP date in unix seconds; None if the date is invalid."""
     with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError):
         return parsedate_to_datetime(date).timestamp()
     return None

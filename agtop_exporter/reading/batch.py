@@ -1,4 +1,4 @@
-"""Builds the `Batch` of one read of one source."""
+"""Builds the `Batch` (events, sessions, errors and new cursor) of one read of one source."""
 
 from typing import Literal, TypedDict, Unpack
 
@@ -17,7 +17,7 @@ from agtop_exporter.reading.drift import UnknownTypes
 
 
 class EventFields(TypedDict, total=False):
-    """The optional fields of a UsageEvent, as keyword arguments."""
+    """The types of those optional fields of a UsageEvent that `BatchBuilder.event` accepts."""
 
     model: str
     tokens: TokenCounts
@@ -35,7 +35,7 @@ class EventFields(TypedDict, total=False):
 
 
 class SessionFields(TypedDict, total=False):
-    """The fields of a SessionUpdate that may be given when it is created, as keyword arguments."""
+    """The types of those fields of a SessionUpdate that `BatchBuilder.session` accepts."""
 
     data_path: str
     parent_session_id: str
@@ -49,8 +49,9 @@ class SessionFields(TypedDict, total=False):
 class BatchBuilder:
     """Collects the events, sessions, rate limits and errors of one read of one source.
 
-    `path` is the path of the source. `modified_at` is its modification time in unix seconds (0 if
-    unknown). `records` is the number of records decoded so far.
+    `path` is the path of the source. `modified_at` is the modification time of the source in unix
+    seconds (0 if unknown). `known_types` are the record types that the parser knows. `records` is
+    the number of records decoded so far.
     """
 
     def __init__(
@@ -80,15 +81,19 @@ class BatchBuilder:
         copied: bool = False,
         **fields: Unpack[EventFields],
     ) -> None:
-        """Add a usage event: `key` identifies it within the agent, `time` is in unix seconds."""
+        """Add a usage event.
+
+        `key` identifies the event within the agent. `time` is in unix seconds. `copied` is true if
+        the record itself shows that it was copied from another transcript.
+        """
         event = UsageEvent(key=key, session_id=session_id, time=time, copied=copied, **fields)
         self.events.append(event)
 
     def session(self, session_id: str, **defaults: Unpack[SessionFields]) -> SessionUpdate:
-        """Return the update of a session; the first call creates it with the given defaults.
+        """Return the SessionUpdate of a session. The first call creates it with the given defaults.
 
-        The parser sets the other fields. `data_path` defaults to the path of the source. `build`
-        drops an update without a `session_id`.
+        The parser then sets the other fields of the SessionUpdate. The default of `data_path` is
+        the path of the source. `build` drops a SessionUpdate without a `session_id`.
         """
         update = self.sessions.get(session_id)
         if update is None:
@@ -97,11 +102,11 @@ class BatchBuilder:
         return update
 
     def limit(self, limit: RateLimit) -> None:
-        """Add a rate-limit window."""
+        """Add the state of a rate-limit window."""
         self.rate_limits.append(limit)
 
     def error(self, reason: ParseErrorReason, offset: int, count: int = 1) -> None:
-        """Count `count` unusable records; `offset` is the byte offset of the first one."""
+        """Count `count` unusable records; `offset` is the byte offset of the first of them."""
         self.errors.add(reason, offset, count)
 
     def build(
@@ -112,7 +117,11 @@ class BatchBuilder:
         reset: ResetReason | Literal[""] = "",
         more: bool = False,
     ) -> Batch:
-        """Return the Batch; `cursor` is the position where the next read starts."""
+        """Return the Batch.
+
+        `cursor` is the position where the next read starts. `reset` is the reason why the source
+        was read again from its start, or "". `more` is true if the source has more records.
+        """
         return Batch(
             agent=self.agent,
             path=self.path,

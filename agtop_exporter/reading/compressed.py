@@ -1,9 +1,9 @@
-"""The text of a file that is compressed with Zstandard (RFC 8878), without unpacking it to disk.
+"""Reads a file that is compressed with Zstandard (RFC 8878), without unpacking it to disk.
 
-Offsets are those of the text. Such a file does not grow: it is written once and then replaced, so a
-cursor holds as long as the file is the same. A small file can hold an enormous text; therefore the
-memory for decompression and the length of the text are limited, and a text of very short lines is
-not read to its end.
+All offsets are byte offsets in the decompressed text. A compressed file does not grow. It is
+written once and may later be replaced, so a cursor is valid until the file changes. A small file
+can contain an enormous text. Therefore the memory for decompression and the length of the text are
+limited, and reading ends early if the lines of the text are very short.
 """
 
 import hashlib
@@ -20,21 +20,22 @@ else:
     from backports import zstd
 
 WINDOW_LOG_MAX = 24  # 16 MiB of memory; compression levels 1 to 19 need at most 8 MiB
-TEXT_BYTES = 32 * 1024 * 1024  # minimum of the text length limit
-TEXT_RATIO = 64  # limit in text bytes per compressed byte; transcripts have 5 to 10
-LINE_BYTES = 100  # a batch full of shorter lines, on average, is no part of a transcript
+TEXT_BYTES = 32 * 1024 * 1024  # constant part of the maximum length of the text
+TEXT_RATIO = 64  # text bytes per compressed byte, added to the maximum; transcripts have 5 to 10
+LINE_BYTES = 100  # a text whose lines are shorter on average is no transcript
 DISCARD_BYTES = 1024 * 1024
 
 
 class CompressedFile(PlainFile):
-    """A compressed regular file that is open for reading. All its frames form one text.
+    """A compressed regular file that is open for reading.
 
-    `problem` is `corrupt` if the file is damaged or truncated, and `too_large` if the text exceeds
-    the limit. The text before the problem can be read.
+    The texts of all Zstandard frames in the file form one text. `problem` is `corrupt` if the file
+    is damaged or truncated. `problem` is `too_large` if the text is longer than `limit` bytes or
+    has too many short lines. The text before the problem can be read.
     """
 
     def __init__(self, path: str) -> None:
-        """Open a file. Raises NotAFileError, or OSError."""
+        """Open a regular file. Raises NotAFileError if it is another kind of file, or OSError."""
         super().__init__(path)
         self.limit = TEXT_BYTES + TEXT_RATIO * self.status.st_size
         self._position = 0  # offset in the text
@@ -51,10 +52,10 @@ class CompressedFile(PlainFile):
         super().close()
 
     def seek(self, offset: int) -> None:
-        """Continue reading at an offset of the text.
+        """Continue reading at a byte offset of the text.
 
-        A step back into the result of the last `read` costs nothing. Any other step back
-        decompresses the text again from its start.
+        An offset within the result of the last `read` needs no decompression. Any other offset
+        before the current position requires decompressing the text again from its start.
         """
         back = self._position - offset
         if 0 < back <= len(self._last):
@@ -69,7 +70,10 @@ class CompressedFile(PlainFile):
                 return
 
     def read_into(self, buffer: memoryview) -> int:
-        """Read text into a buffer and return the number of bytes; 0 at the end. Raises OSError."""
+        """Read text into a buffer and return the number of bytes; 0 at the end or at a problem.
+
+        Raises OSError.
+        """
         got = self._read_pushed_back(buffer) if self._pushed_back else self._decompress(buffer)
         self._position += got
         return got
@@ -88,15 +92,17 @@ class CompressedFile(PlainFile):
             return 0
 
     def _check_limit(self) -> Literal[0]:
-        """Set `problem` if the text continues after the limit."""
+        """Set `problem` to `too_large` if the text continues after `limit`. Return 0."""
         if self._text.read1(1):
             self.problem = "too_large"
         return 0
 
     def is_excessive(self, length: int, lines: int) -> bool:
-        """Return whether a full batch has more lines than one of a transcript can have.
+        """Return whether the lines of a full batch are too short for a transcript; set `problem`.
 
-        A small file can hold millions of lines that are no records, and each takes time.
+        `length` is the number of bytes in the batch, and `lines` is the number of lines. A small
+        compressed file can contain millions of lines that are no records, and reading each line
+        takes time.
         """
         if length < lines * LINE_BYTES:
             self.problem = "too_large"
@@ -112,7 +118,7 @@ class CompressedFile(PlainFile):
         return False  # the file has compressed bytes, the cursor counts text bytes
 
     def fingerprint(self, _offset: int) -> bytes:
-        """Return a digest of the size, head and tail of the compressed file."""
+        """Return a digest of the compressed file: of its size and its first and last bytes."""
         size = self.status.st_size
         head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, size), 0)
         tail_at = max(0, size - FINGERPRINT_BYTES)

@@ -1,7 +1,8 @@
-"""Selects how SQLite opens a database so that it creates no file beside it.
+"""Selects how a database is opened, so that SQLite creates no file beside the database.
 
-A read-only connection to a database in WAL mode creates the `-shm` file if it is missing
-(https://sqlite.org/wal.html). Such a database is opened as immutable, or copied.
+A read-only connection to a database in WAL mode creates the `-shm` file if this file is missing
+(https://sqlite.org/wal.html). A database without its `-shm` file is therefore opened as immutable
+if it has no journal; otherwise a copy of the database and its journal is opened.
 """
 
 import contextlib
@@ -17,10 +18,10 @@ READ_VERSION_AT = 19  # byte offset of the read version
 
 
 class Openable(NamedTuple):
-    """A database file and the URI options for opening it.
+    """The path of a database file and the URI options for opening the file.
 
-    If `unlocked` is true, SQLite takes no lock. The caller must then check that the files of the
-    database did not change during the read.
+    If `unlocked` is true, SQLite does not lock the database. The caller must then check that the
+    files of the database did not change during the read.
     """
 
     path: Path
@@ -29,9 +30,11 @@ class Openable(NamedTuple):
 
 
 def openable(path: Path, *, size: int, cleanup: contextlib.ExitStack) -> Openable:
-    """Return the file and the options for a database; `size` is the total size of its files.
+    """Return the file and the URI options for opening a database.
 
-    If a temporary copy is needed, `cleanup` removes it. Raises OSError.
+    `size` is the total size of the database's files in bytes. The file may be a temporary copy,
+    which is removed when `cleanup` is closed. Raises OSError if a copy is needed and the database
+    is larger than COPY_BYTES, or if a file cannot be read.
     """
     path = path.resolve()  # SQLite looks for the journal beside the target of a link
     journal = Path(f"{path}-wal")
@@ -51,7 +54,10 @@ def openable(path: Path, *, size: int, cleanup: contextlib.ExitStack) -> Openabl
 
 
 def _copy(path: Path, journal: Path, folder: Path) -> Path:
-    """Copy a database and its journal, which no process has open; return the path of the copy."""
+    """Copy a database and its journal into a folder; return the path of the copied database.
+
+    The `-shm` file is missing, so no process has the database open.
+    """
     copy = folder / "copy.db"
     shutil.copyfile(path, copy)
     shutil.copyfile(journal, f"{copy}-wal")

@@ -1,6 +1,7 @@
 """Reads a SQLite database without changing it, with bounded memory.
 
-Statements contain names of tables and columns as text. Callers pass constants as names.
+The names of tables and columns are inserted into SQL statements as text. Callers must pass only
+constants as names.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from agtop_exporter.reading.lines import BATCH_BYTES
 from agtop_exporter.reading.rows import TableRow, Watermark
 
 BUSY_SECONDS = 0.1  # maximum wait for a lock; the next refresh tries again
-VALUE_BYTES = 32 * 1024 * 1024  # maximum size of a row; a longer one is skipped and counted
+VALUE_BYTES = 32 * 1024 * 1024  # maximum size of a row; a longer row is skipped and counted
 BEFORE_ALL = -(2**63)  # row ids can be 0 or negative
 
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
@@ -32,17 +33,19 @@ Row = TypeVar("Row", bound=TableRow)
 
 
 class DatabaseBusyError(OSError):
-    """The database is locked, or changed during the read. The next refresh tries again."""
+    """The database is locked, or it changed during the read. The next refresh reads it again."""
 
 
 class Database:
     """Context manager for one read of one database.
 
-    If `unchanged` is true, the database has not changed since the cursor and is not opened. Damage
-    is counted in `errors` as `corrupt`; the rows before it are returned. `reset` is the reason why
-    a table is read again from its start, or "". `more` is true if the batch is full. Raises
-    DatabaseBusyError if the database is locked, NotAFileError if the path is not a regular file,
-    and OSError if the database cannot be opened.
+    If the database has not changed since the cursor, `unchanged` is true and the database is not
+    opened. If the database is damaged, the rows before the damage are returned, and a `corrupt`
+    error is counted in `errors`. `reset` is the reason why rows of a table are read again, or "".
+    `more` is true if the read ended because it exceeded `batch_bytes`.
+
+    Raises DatabaseBusyError if the database is locked or changes during the read, NotAFileError if
+    the path is not a regular file, and OSError if the database cannot be opened.
     """
 
     def __init__(
@@ -94,16 +97,17 @@ class Database:
             self._cleanup.callback(connection.close)
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
             self._connection = connection
-            connection.execute("BEGIN")  # one consistent view of all tables
+            connection.execute("BEGIN")  # all queries see the same state of the database
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self._fail(error)
 
     def _fail(self, error: sqlite3.Error | UnicodeDecodeError) -> None:
-        """Count damage or a schema error; raise OSError for an error that may be temporary.
+        """Count a damaged database or a missing column as an error of the source.
 
-        If the schema is damaged, Python can fail to decode the error message of SQLite. The
-        UnicodeDecodeError is then counted as damage.
+        Raises OSError for an error that may be temporary. If the schema of the database is damaged,
+        Python can fail to decode the error message of SQLite. A UnicodeDecodeError is therefore
+        counted as damage.
         """
         code = getattr(error, "sqlite_errorcode", None)
         primary = code & 0xFF if code is not None else None
@@ -138,9 +142,10 @@ class Database:
     ) -> Iterator[tuple[int, Row]]:
         """Yield (row id, row) for each row after a watermark, in order of row ids.
 
-        The fields of `kind` select the columns. A column that the table lacks has the field's
-        default. `key` is the column that identifies a row in the watermark. `matching` is an SQL
-        condition for the rows. The iteration ends early and sets `more` if the batch is full.
+        The fields of `kind` are the columns to read. If the table lacks a column, the field has its
+        default. `key` is the column whose value identifies a row in the watermark. `matching` is an
+        SQL condition that the rows meet. The iteration ends early, with `more` set to true, when
+        the read exceeds `batch_bytes`.
         """
         columns = self._selection(table, kind)
         if not columns or key not in self.columns(table):
@@ -182,10 +187,11 @@ class Database:
     def find(
         self, table: str, kind: type[Row], *, where: str, values: Sequence[object], limit: int = -1
     ) -> Iterator[Row]:
-        """Yield the rows that meet an SQL condition, at most `limit` of them (-1: all).
+        """Yield the rows that meet the SQL condition `where`, at most `limit` of them (-1: all).
 
-        `where` may end with ORDER BY. If it names a missing column, nothing is yielded and the
-        error is counted as `schema`.
+        `values` are the parameters of the condition. `where` may end with ORDER BY. If `where`
+        names a missing column, no row is yielded and a `schema` error is counted. A row that is too
+        large ends the iteration and is counted as a `too_large` error.
         """
         columns = self._selection(table, kind)
         if not columns:
@@ -200,7 +206,7 @@ class Database:
             self._errors.add("too_large", 0)
 
     def _selection(self, table: str, kind: type[TableRow]) -> str:
-        """Return the SELECT list for the fields of `kind`; "" if the table has none of them."""
+        """Return the SELECT list for the fields of `kind`; "" if the table has no such column."""
         if (table, kind) not in self._selections:
             known = self.columns(table)
             cells = []
@@ -224,9 +230,10 @@ class Database:
         return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
     def _resume(self, table: str, watermark: Watermark, key: str) -> int:
-        """Return the row id of the latest anchor that is still valid; BEFORE_ALL if none is.
+        """Return the row id after which reading continues; BEFORE_ALL for the start of the table.
 
-        Sets `reset` if an anchor is not valid.
+        This is the row id of the watermark's latest anchor that is still valid. `reset` is set if a
+        later anchor is not valid.
         """
         for rowid, known_key in watermark.anchors:
             rows = self._execute(f"SELECT {key} FROM {table} WHERE rowid = ?", (rowid,))  # noqa: S608 - constants
@@ -241,16 +248,16 @@ class Database:
         return BEFORE_ALL
 
     def _was_replaced(self, table: str, key: str, known_key: str, rowid: int) -> bool:
-        """Return whether the row with a key now has a larger row id.
+        """Return whether the row with the key `known_key` now has a row id larger than `rowid`.
 
-        SQLite replaces a row by deleting it and inserting it again at the end of the table. The
-        earlier rows are then unchanged, and reading can continue after the old row id.
+        SQLite replaces a row by deleting the row and inserting it again at the end of the table.
+        The earlier rows are then unchanged, and reading can continue after the old row id.
         """
         statement = f"SELECT 1 FROM {table} WHERE {key} = ? AND rowid > ?"  # noqa: S608 - constants
         return bool(self._execute(statement, (known_key, rowid)))
 
     def _skip_oversized(self, table: str, rowid: int) -> int:
-        """Count the next row, which is too large, and return its row id."""
+        """Count the row after `rowid` as a `too_large` error, and return the row id of this row."""
         self._errors.add("too_large", rowid)
         statement = f"SELECT min(rowid) FROM {table} WHERE rowid > ?"  # noqa: S608 - a constant
         rows = self._execute(statement, (rowid,))
@@ -267,7 +274,10 @@ class Database:
         return list(self._rows(statement, values))
 
     def _rows(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query up to damage. Raises sqlite3.DataError for an oversized row."""
+        """Yield the rows of a query. If the database is damaged, yield the rows before the damage.
+
+        Raises sqlite3.DataError if a row is larger than VALUE_BYTES.
+        """
         connection = self._connection
         if connection is None or self._broken:
             return
@@ -287,9 +297,10 @@ class Database:
             yield from islice(self._rows(statement, values), count, None)
 
     def cursor(self, state: bytes) -> Cursor:
-        """Return the cursor after this read.
+        """Return the cursor after this read; `state` is the encoded reader state.
 
-        If the batch is full, the cursor has no size, so the next refresh reads the database again.
+        If there are more rows to read, the cursor has no size and no modification time. The
+        database then differs from the cursor, and the next refresh reads more rows.
         """
         now = Cursor(device=self._now.device, inode=self._now.inode) if self.more else self._now
         return msgspec.structs.replace(now, state=state)

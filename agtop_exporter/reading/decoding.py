@@ -1,4 +1,7 @@
-"""Decodes records into typed Structs, keeps usable parts and counts errors. Does no I/O."""
+"""Decodes records into typed Structs. Does no I/O.
+
+The usable parts of a damaged record are decoded, and the damage is counted as an error.
+"""
 
 import json
 from collections.abc import Callable
@@ -14,32 +17,33 @@ from agtop_exporter.model import ParseError
 from agtop_exporter.reading.files import BYTE_ORDER_MARK
 from agtop_exporter.reading.recovery import SPACE, find_records, without_marks
 
-VALUES_MAX = 300_000  # per invalid record: decoding a million values needs 100 MB
-VALUE_BEGINS = (b"", *(bytes([byte]) for byte in b'"[-0123456789tfnNI\xef'))  # or a mark, or none
-MAX_COUNT = 10**9  # no request has more tokens; its cost still fits into 64 bits
+VALUES_MAX = 300_000  # maximum per invalid record, because decoding a million values needs 100 MB
+# first bytes of JSON values and of a byte order mark; b"" is for a blank text
+VALUE_BEGINS = (b"", *(bytes([byte]) for byte in b'"[-0123456789tfnNI\xef'))
+MAX_COUNT = 10**9  # no request has more tokens; the cost of so many tokens fits into 64 bits
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
-"""Number of tokens or calls of one request. Any other value is a schema error."""
+"""Number of tokens or calls of one request. A negative or too large value is a schema error."""
 
 RunningTotal = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 """Number of tokens of all requests of a session so far."""
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time in a record. It must have a zone, because a local time depends on the machine."""
+"""A time in a record. A time without a time zone is a schema error."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 LATEST_MILLISECONDS = 1e14  # the year 5138
 
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""The exceptions that decoding raises. RecursionError means deep nesting."""
+"""The exceptions that decoding raises. RecursionError means that values are nested too deeply."""
 
 decoder_of = cache(msgspec.json.Decoder)  # cached: both calls are slow
 _fields_of = cache(msgspec.structs.fields)
 
 
 class Errors:
-    """Counts unusable records by reason and keeps the position of the first one per reason."""
+    """Counts unusable records by reason, and stores the position of the first record per reason."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -47,7 +51,7 @@ class Errors:
         self._first: dict[str, str] = {}
 
     def add(self, reason: ParseErrorReason, at: int, count: int = 1) -> None:
-        """Count `count` records; `at` is the byte offset of the first one in the file."""
+        """Count `count` unusable records; `at` is the byte offset of the first of them."""
         if count:
             self._counts[reason] = self._counts.get(reason, 0) + count
             self._first.setdefault(reason, f"{self._path}:{at}")
@@ -62,20 +66,25 @@ class Errors:
 Text = memoryview | str
 
 Decode = Callable[[Text, int], T | None]
-"""Decodes the text at a byte offset of the file; returns a record, or None if it is unusable."""
+"""Decodes a text with one record; returns the record, or None if the text is unusable.
+
+The second argument is the byte offset of the text in the file.
+"""
 
 Recover = Callable[[Text, int], list[tuple[T, int]]]
-"""Decodes all records in the text at a byte offset of the file.
+"""Decodes all records in a text; returns the list of (record, end).
 
-Returns (record, end) for each record; `end` is a position in the text.
+`end` is the position after the record in the text. The second argument is the byte offset of the
+text in the file.
 """
 
 
 def decoder(kind: type[T], errors: Errors) -> Decode[T]:
-    """Return a function that decodes a text with exactly one record.
+    """Return a function that decodes a text with exactly one record of type `kind`.
 
-    Damaged text is handled as in `recoverer`. If the text has several records, the first one is
-    returned and the others count as one `json` error.
+    The function counts errors in `errors`, and decodes damaged text like the function of
+    `recoverer`. If the text has several records, the function returns the first record and counts
+    one `json` error for the other records.
     """
     decode: Callable[[Text], T] = decoder_of(kind).decode
     recover = recoverer(kind, errors)
@@ -92,14 +101,15 @@ def decoder(kind: type[T], errors: Errors) -> Decode[T]:
 
 
 def recoverer(kind: type[T], errors: Errors) -> Recover[T]:
-    """Return a function that decodes all records in a damaged text.
+    """Return a function that decodes all records of type `kind` in a damaged text.
 
-    Errors are counted by reason:
+    The function counts errors in `errors` by reason:
 
-    * `encoding`: a record contains invalid UTF-8, which is replaced by U+FFFD.
-    * `schema`: a record has fields of the wrong type, which are dropped, or the text is a JSON
-      value that is not an object.
-    * `json`: the text before, between or after complete records is not a record.
+    * `encoding`: A record contains invalid text, such as invalid UTF-8. U+FFFD or "?" replaces it.
+    * `schema`: A record has fields of the wrong type, and these fields are dropped. Or the text is
+      a JSON value that is not an object.
+    * `json`: The text before, between or after complete records is not a record.
+    * `too_large`: A text between records has too many JSON values to be decoded.
 
     White space and byte order marks are ignored.
     """
@@ -109,7 +119,7 @@ def recoverer(kind: type[T], errors: Errors) -> Recover[T]:
         text = given.encode() if isinstance(given, str) else given.tobytes()
         is_half = b"}" not in text and b"{" in text
         if is_half or (b"{" not in text and text.lstrip(SPACE)[:1] not in VALUE_BEGINS):
-            errors.add("json", at)  # without a look at it: such lines can be many
+            errors.add("json", at)  # without decoding, because there can be many such lines
             return []
         record, is_usable = lenient(text, at, damaged=True)
         if is_usable:
@@ -133,9 +143,9 @@ def recoverer(kind: type[T], errors: Errors) -> Recover[T]:
 def _lenient(kind: type[T], errors: Errors) -> Callable[..., tuple[T | None, bool]]:
     """Return a function that decodes one JSON value as far as possible.
 
-    The function returns (record or None, valid). `valid` is true if the text is JSON or blank.
-    Invalid JSON is counted as an error, except with `damaged=True`: the caller then searches the
-    text for records.
+    The function returns (record or None, valid). `valid` is true if the text is JSON or blank. The
+    function counts invalid JSON as an error. With `damaged=True` it does not count invalid JSON,
+    because the caller then searches the text for records.
     """
     decode: Callable[[bytes], T] = decoder_of(kind).decode
 
@@ -169,10 +179,10 @@ class _DenseError(ValueError):
 
 
 def _value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Parse JSON whose strings contain invalid UTF-8, lone surrogates or control characters.
+    """Return the value of a JSON text with invalid UTF-8, lone surrogates or control characters.
 
-    Text with NUL bytes is rejected, because data is missing there. Raises _DenseError, ValueError
-    or RecursionError.
+    Raises _DenseError if the text has too many values, RecursionError if values are nested too
+    deeply, and ValueError if the text is not JSON or has NUL bytes. NUL bytes replace lost data.
     """
     if text.count(b",") > VALUES_MAX or text.count(b"[") + text.count(b"{") > VALUES_MAX:
         raise _DenseError
@@ -191,9 +201,9 @@ def seconds_of(milliseconds: float | None) -> float | None:
 
 
 def usable_fields(value: object, kind: type[T]) -> T | None:
-    """Return a Struct with the members of `value` that have the right type.
+    """Return a Struct of type `kind` with the members of `value` that have the right type.
 
-    Returns None if `value` is not an object or lacks a required field.
+    Return None if `value` is not an object, or lacks a usable value of a required field.
     """
     if not isinstance(value, dict):
         return None
@@ -217,14 +227,18 @@ def usable_fields(value: object, kind: type[T]) -> T | None:
 
 
 def _converted(given: object, kind: Any) -> Any:  # noqa: ANN401 - a type, and a value of it
-    """Convert a value to a type. Raises ValidationError, or RecursionError."""
+    """Convert a value to the type `kind`. Raises ValidationError, or RecursionError."""
     if kind is msgspec.Raw:
         return msgspec.Raw(json.dumps(given, separators=(",", ":")).encode())
     return msgspec.convert(given, kind, strict=False)
 
 
 def _usable_items(items: list[object], element: Any) -> list[Any]:  # noqa: ANN401 - a type
-    """Return the items of the right type, and the usable fields of the other items."""
+    """Return the items of a list, converted to the type `element`.
+
+    If an item has another type and `element` is a Struct type, the usable fields of the item are
+    returned. Other items are dropped.
+    """
     inner = _struct_of(element)
     kept: list[Any] = []
     for item in items:

@@ -1,4 +1,4 @@
-"""Reads JSON documents: files that the agent rewrites as a whole. Memory is bounded."""
+"""Reads JSON documents with bounded memory. The agent rewrites a document as a whole."""
 
 import hashlib
 import json
@@ -23,9 +23,10 @@ _check = msgspec.json.Decoder(msgspec.Raw).decode
 def read_document(
     agent: str, parser_type: type[RecordParser[Record, NoState]], path: str, cursor: Cursor
 ) -> Batch:
-    """Read a document if it has changed since the cursor, and pass it to its parser.
+    """Return a batch from the document at `path`; an empty batch if the document has not changed.
 
-    Raises NotAFileError, or OSError if the file cannot be read.
+    A changed document is passed to a parser of type `parser_type`. Raises NotAFileError if the path
+    is not a regular file, or OSError if the file cannot be read.
     """
     batch = BatchBuilder(agent, path, known_types=parser_type.known_types)
     document, now = load_document(path, cursor, parser_type.record, errors=batch.errors)
@@ -43,11 +44,12 @@ def load_document(
 ) -> tuple[Record | None, Cursor]:
     """Return (document, new cursor). The document is None if its content has not changed.
 
-    An incomplete document is still being written: it also gives None, with a cursor at offset 0, so
-    that its next change is read. A document longer than LONG_LINE_BYTES is decoded without its long
-    strings. If it is still too long, it is counted as `too_large`. Text before or after the
-    document, except white space and byte order marks, is counted as `json`. Raises NotAFileError,
-    or OSError if the file cannot be read.
+    The document is also None if it is incomplete, because the agent is still writing it. The new
+    cursor then has the offset 0, so that the next change is read. A document longer than
+    LONG_LINE_BYTES is decoded without its long strings. A document that is too long even without
+    them is counted as a `too_large` error. Text before or after the JSON value, except white space
+    and byte order marks, is counted as a `json` error. Raises NotAFileError if the path is not a
+    regular file, or OSError if the file cannot be read.
     """
     descriptor, status = open_regular(path)
     try:
@@ -67,7 +69,11 @@ def load_document(
 
 
 def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
-    """Return (text, digest of the whole file). The text is None if it is too long."""
+    """Return (text, digest of the whole file).
+
+    `size` is the size of the file. The text of a long file lacks its long strings. The text is None
+    if it is too long even without them.
+    """
     digest = hashlib.blake2b(digest_size=16)
     shortener = StringShortener() if size > LONG_LINE_BYTES else None
     blocks: list[bytes] = []
@@ -83,7 +89,10 @@ def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
 
 
 def _is_complete(text: bytes) -> bool:
-    """Return whether the document is not truncated. The decoder reports other errors."""
+    """Return whether a JSON document does not end too early.
+
+    The result is also true for a document with other errors, which the decoder reports.
+    """
     try:
         _check(text)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -92,7 +101,7 @@ def _is_complete(text: bytes) -> bool:
 
 
 def _is_json(text: bytes) -> bool:
-    """Return whether the standard library accepts the text; it allows lone surrogates."""
+    """Return whether the text is JSON in which lone surrogates are allowed."""
     try:
         json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

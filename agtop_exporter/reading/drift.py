@@ -1,7 +1,8 @@
-"""Counts records of unknown types. They indicate that the agent's format has changed.
+"""Counts records of unknown types, which indicate that an agent has changed its file format.
 
-Type names come from files that anyone may have written. Only a few names are kept, and only those
-that look like an identifier, because other text may be long or private.
+Type names come from files that anyone may have written, so a name can be long or private text. At
+most NAMES_MAX names are stored, and only names that look like identifiers. All other types are
+counted together as `other`.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Collection
 
 NAMES_MAX = 16
 NAME_CHARACTERS = 48
-OTHER = "other"  # all types whose names are not kept
+OTHER = "other"  # all types whose names are not stored
 UNTYPED = "untyped"  # records without a type
 
 _WORD = r"(?:[A-Z]{0,4}[a-z]{1,24}(?:[A-Z]{1,4}[a-z]{1,24}){0,5}|[A-Z]{1,10})[0-9]{0,2}"
@@ -17,7 +18,7 @@ _NAME = re.compile(rf"\$?{_WORD}(?:[._-](?:{_WORD}|[0-9]{{1,3}}))*")
 
 
 class UnknownTypes:
-    """Counts the records of each type that is not in `known`."""
+    """Counts the records of each type that is not in `known`, the set of known types."""
 
     def __init__(self, known: frozenset[str] = frozenset()) -> None:
         self._known = known
@@ -35,16 +36,16 @@ class UnknownTypes:
                 self.observe(kind)
 
     def add(self, kind: str, count: int = 1) -> None:
-        """Count records of an unknown type."""
+        """Count `count` records of the unknown type `kind`."""
         if kind not in self._counts and (len(self._counts) >= NAMES_MAX or not is_name(kind)):
             kind = OTHER
         self._counts[kind] = self._counts.get(kind, 0) + count
 
     def all(self) -> tuple[tuple[str, int], ...]:
-        """Return (type, count) in order of first appearance."""
+        """Return (type, count) of each unknown type, in order of first appearance."""
         return tuple(self._counts.items())
 
 
 def is_name(kind: str) -> bool:
-    """Return whether a text looks like a type name: a few plain words, joined by punctuation."""
+    """Return whether a text looks like a type name: short words joined by `.`, `_` or `-`."""
     return len(kind) <= NAME_CHARACTERS and _NAME.fullmatch(kind) is not None

@@ -1,6 +1,6 @@
-"""Cursors of sources that consist of several files, such as a database with its journal.
+"""Creates cursors of sources, also of sources that consist of several files.
 
-Nothing here opens a file.
+A database with its journal is such a source. This module opens no files.
 """
 
 import os
@@ -13,19 +13,21 @@ from agtop_exporter.reading.files import NotAFileError
 
 
 class FileGroup(msgspec.Struct, frozen=True):
-    """A file with its companions, treated as one directory entry.
+    """A source that consists of a file and its companions. It can replace an `os.DirEntry`.
 
-    A companion is a file or a folder that may be missing. The group has changed if the file or a
-    companion has changed.
+    A companion is another file or folder, such as the journal of a database. A companion may be
+    missing. The group has changed if the file or a companion has changed.
     """
 
     path: str
     companions: tuple[str, ...] = ()
 
     def stat(self) -> os.stat_result:
-        """Return the status of the file, with the total size and the latest modification time.
+        """Return the status of the file, with the size and the modification time of the group.
 
-        Symbolic links are followed. Raises OSError if the file itself cannot be examined.
+        The size is the total size of the file and its companions. The modification time is the
+        latest of theirs. Symbolic links are followed. Raises OSError if the status of the file is
+        not available.
         """
         own = os.stat(self.path)  # noqa: PTH116 - called at each refresh
         size, mtime_ns = own.st_size, own.st_mtime_ns
@@ -42,9 +44,9 @@ class FileGroup(msgspec.Struct, frozen=True):
         return os.stat_result(fields, {"st_mtime_ns": mtime_ns})
 
     def _status_of(self, companion: str) -> os.stat_result:
-        """Return the status of a companion. Raises OSError.
+        """Return the status of a companion. Raises OSError if the companion is missing.
 
-        If the database is a symbolic link, its journal is beside the target of the link.
+        If the file of the group is a symbolic link, the companion can be beside the link's target.
         """
         try:
             return os.stat(companion)  # noqa: PTH116 - called at each refresh
@@ -54,9 +56,9 @@ class FileGroup(msgspec.Struct, frozen=True):
             return os.stat(os.path.realpath(self.path) + companion[len(self.path) :])  # noqa: PTH116
 
     def cursor(self) -> Cursor:
-        """Return a cursor at the end of the group's present content.
+        """Return a cursor with the present size and modification time of the group.
 
-        Raises NotAFileError, or OSError.
+        Raises NotAFileError if the path is not a regular file, or OSError.
         """
         status = self.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -65,14 +67,21 @@ class FileGroup(msgspec.Struct, frozen=True):
 
 
 def database_group(path: str) -> FileGroup:
-    """Return a SQLite database with its journal, which can contain most of the data."""
+    """Return the group of a SQLite database and its write-ahead log (`-wal`).
+
+    The log can contain most of the data.
+    """
     return FileGroup(path, (f"{path}-wal",))
 
 
 def cursor_at(
     status: os.stat_result, offset: int, *, fingerprint: bytes = b"", state: bytes = b""
 ) -> Cursor:
-    """Return the cursor at an offset of a file with this status."""
+    """Return a cursor at a byte offset of a file.
+
+    `status` is the status of the file. `fingerprint` is a digest that shows whether the text before
+    the offset has changed. `state` is the encoded reader state.
+    """
     return Cursor(
         device=status.st_dev,
         inode=status.st_ino,

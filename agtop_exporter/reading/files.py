@@ -1,6 +1,7 @@
-"""Opens transcripts for reading. Only regular files are opened.
+"""Opens regular files for reading, and rejects other kinds of files.
 
-This module imports the standard library only, because the child process of `folders` uses it.
+Apart from `platforms`, this module imports only the standard library, because the child process of
+the module `folders` imports it.
 """
 
 import errno
@@ -36,9 +37,9 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
 
 
 def read_head(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Return the first `limit` bytes of a regular file without a byte order mark.
+    """Return the first `limit` bytes of a regular file, without a byte order mark at the start.
 
-    Symbolic links are followed. Raises NotAFileError, or OSError.
+    Symbolic links are followed. Raises NotAFileError if the path is not a regular file, or OSError.
     """
     descriptor, status = open_regular(path)
     try:

@@ -9,14 +9,14 @@ _NOT_BLANK = re.compile(rb"[^\n]")
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """One record per line."""
+    """The framing of a file with one record per line."""
 
     def end(self, buffer: bytearray, filled: int) -> int:
-        """Return the offset after the last complete record in `buffer[:filled]`; 0 if none is."""
+        """Return the offset after the last complete record in `buffer[:filled]`, or 0."""
         return buffer.rfind(b"\n", 0, filled) + 1
 
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Yield (begin, end) of each record in a text of complete lines; skip blank lines."""
+        """Yield the offsets (begin, end) of each record in complete lines; skip empty lines."""
         begin = 0
         while (end := text.find(b"\n", begin)) >= 0:
             if end > begin:
@@ -32,19 +32,19 @@ LINES = Lines()
 
 
 class Objects(Lines, frozen=True):
-    """Concatenated JSON objects, each on one line or indented over several lines.
+    """The framing of a file of JSON objects, each on one line or indented over several lines.
 
     An indented object begins with the line `{` and ends with the line `}`. In damaged files other
     text may precede the `{` on its line.
 
-    If `markers` is not empty, objects without any of them are skipped. The last object is kept if
-    no object with a marker follows it, because it moves the cursor forward.
+    An object that contains none of the `markers` is skipped. The last object of a text is not
+    skipped, because the cursor moves forward only with a record.
     """
 
     markers: tuple[bytes, ...] = ()
 
     def end(self, buffer: bytearray, filled: int) -> int:
-        """Return the offset after the last complete object in `buffer[:filled]`; 0 if none is."""
+        """Return the offset after the last complete object in `buffer[:filled]`, or 0."""
         end = super().end(buffer, filled)
         closed = buffer.rfind(_CLOSING, 0, end)
         at = closed + len(_CLOSING) if closed >= 0 else 0
@@ -56,7 +56,10 @@ class Objects(Lines, frozen=True):
         return end
 
     def split(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Yield (begin, end) of each object with a marker, in a text of complete objects."""
+        """Yield the offsets (begin, end) of each object with a marker, and of the last object.
+
+        `text` contains complete objects only.
+        """
         find = text.find
         opening, closing = _ForwardSearch(text, b"\n{\n"), _ForwardSearch(text, _CLOSING)
         skipped = None
@@ -88,9 +91,9 @@ class _ForwardSearch:
         self._ended = False
 
     def after(self, place: int) -> int:
-        """Return the first occurrence at or after a position; -1 if there is none.
+        """Return the position of the first occurrence at or after `place`; -1 if there is none.
 
-        Each call must pass a position that is not smaller than the previous one.
+        `place` must not be smaller than in the previous call.
         """
         if self._found < place and not self._ended:
             self._found = self._text.find(self._substring, place)
@@ -99,9 +102,11 @@ class _ForwardSearch:
 
 
 def _end_of_object(following: int, end: int, line_end: int) -> int:
-    """Return the end of an indented object.
+    """Return the position of the end of an indented object.
 
-    An object without an end is torn and ends where the next object begins.
+    `end` is the position of the next closing brace, and `following` is the position where the next
+    object begins (-1 if there is none). An object whose closing brace is missing ends where the
+    next object begins. Without a next object, it ends at `line_end`.
     """
     if end >= 0 and (following < 0 or end < following):
         return end + len(b"\n}")

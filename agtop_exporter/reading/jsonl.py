@@ -30,10 +30,12 @@ def read_jsonl(
     *,
     framing: Lines = LINES,
 ) -> Batch:
-    """Read the complete records after a cursor, at most one batch of them.
+    """Read the complete records after a cursor and return a Batch.
 
-    The last record of the file is read if it is complete, even without a newline. Otherwise the
-    next read returns it. Raises NotAFileError, or OSError if the file cannot be read.
+    If the file has more records than one batch may contain, the next read continues. The last
+    record of the file is read if it is complete, even if it has no newline. `framing` defines the
+    boundaries of records. Raises NotAFileError if the path is not a regular file, or OSError if the
+    file cannot be read.
     """
     state, cursor, lost_state = restore(cursor, parser_type.state_type)
     with LineReader(path, cursor, framing=framing) as lines:
@@ -64,10 +66,10 @@ def read_jsonl(
 def feed_each(
     lines: LineReader, kind: type[T], errors: Errors, feed: Callable[[T, int], object]
 ) -> int:
-    """Call `feed` with each record and the offset after it; return the number of records.
+    """Call `feed` with each record and a byte offset; return the number of records.
 
-    The offset identifies the record in its file. It is one byte after the end of the record, which
-    is the position after its newline in an undamaged file.
+    The offset identifies the record in its file. It is one byte after the end of the record. In an
+    undamaged file this is the position after the newline of the record.
     """
     decode, recover = decoder_of(kind).decode, recoverer(kind, errors)
     count = 0
@@ -87,11 +89,12 @@ def feed_each(
 
 
 def record_blocks(lines: LineReader, kind: type[T], errors: Errors) -> Iterator[list[T]]:
-    """Yield lists with the records of one block of lines each. Damaged lines are recovered.
+    """Yield the list of the records in each block of lines.
 
-    One call decodes all lines of a block. Such a call also accepts a record that spans several
-    lines. If the number of records differs from the number of lines, each line is decoded alone, so
-    that the result does not depend on the size of the block.
+    One call decodes all lines of a block, and would accept a record that spans several lines. If
+    the number of records differs from the number of lines, each line is decoded alone. The result
+    therefore does not depend on the size of the block. The complete records in a damaged line are
+    recovered.
     """
     decode = decoder_of(kind).decode_lines
     recover = recoverer(kind, errors)
@@ -117,7 +120,10 @@ def _decoded(
     decode: Callable[[memoryview], list[T]],
     recover: Recover[T],
 ) -> list[T]:
-    """Decode one line of a block that contains a damaged line."""
+    """Return the records in one line; recover the complete records if the line is damaged.
+
+    `offset` is the byte offset that is reported with an error.
+    """
     try:
         return decode(line)
     except UNDECODABLE:

@@ -1,4 +1,4 @@
-"""Reads the complete records of a growing text file after a cursor, with bounded memory."""
+"""Reads the complete records after a cursor in a growing text file, with bounded memory."""
 
 from collections.abc import Iterator
 from typing import Literal, Self
@@ -20,15 +20,19 @@ _spare_buffers: list[bytearray] = []  # reused: allocating a buffer for each fil
 
 
 class LineReader:
-    """Context manager for one read of the records after a cursor.
+    """Context manager for one read of the complete records after a cursor in a text file.
 
-    `reset` is the reason why the file is read again from its start, or "". `offset` is the byte
-    offset after the current record. When the iteration has ended, `cursor()` is the start of the
-    next read, and `more` is true if the file has more complete records. `too_large` counts skipped
-    records. `lines` counts lines; a batch ends after BATCH_LINES. The last record of the file is
-    read without its newline if it is complete.
+    A read ends after about `batch_bytes` bytes or BATCH_LINES lines. The last record of the file is
+    read if it is complete, even if it has no newline.
 
-    Raises NotAFileError, or OSError if the file cannot be read.
+    * `reset` is the reason why the file is read again from its start, or "".
+    * `offset` is the byte offset after the current record.
+    * `lines` is the number of lines read so far.
+    * `too_large` is the number of records that were skipped because of their length.
+    * `more` is true, after the iteration, if the file may have more records after the batch.
+    * `cursor()` returns, after the iteration, the position where the next read starts.
+
+    Raises NotAFileError if the path is not a regular file, or OSError if the file cannot be read.
     """
 
     def __init__(
@@ -66,11 +70,11 @@ class LineReader:
 
     @property
     def problem(self) -> ParseErrorReason | Literal[""]:
-        """The reason why the rest of the file cannot be read; "" if it can."""
+        """The reason why the rest of the file cannot be read; "" if there is no problem."""
         return self._file.problem
 
     def cursor(self, state: bytes = b"") -> Cursor:
-        """Return the cursor after the last record; `state` is the encoded reader state."""
+        """Return the cursor after the last read record; `state` is the encoded reader state."""
         fingerprint = self._file.fingerprint(self.offset) if self.offset else b""
         return cursor_at(self._status, self.offset, fingerprint=fingerprint, state=state)
 
@@ -79,10 +83,11 @@ class LineReader:
             yield from self.lines_of(text, end)
 
     def blocks(self) -> Iterator[tuple[bytes | bytearray, int]]:
-        """Yield (text, end): `text[:end]` contains complete records and ends with a newline.
+        """Yield (text, end): `text[:end]` is a block of complete records and ends with a newline.
 
-        `offset` is then the byte offset after the block in the file. The text is valid until the
-        next block is requested. The caller adds the number of lines in the block to `lines`.
+        During each iteration, the attribute `offset` is the byte offset after the block in the
+        file. The text is valid until the next block is requested. The caller must add the number
+        of lines in the block to `lines`.
         """
         buffer = _spare_buffers.pop() if _spare_buffers else bytearray(BLOCK_BYTES)
         try:
@@ -121,24 +126,26 @@ class LineReader:
             self.more = is_full or length >= self._batch_bytes
 
     def _last(self, text: bytes) -> Iterator[tuple[bytes, int]]:
-        """Yield the complete records in the text after the last newline of the file."""
+        """Yield a block of the complete records in `text`, the text after the last newline."""
         end = complete_end(text)
         if end:
             yield from self._without_newline(text[:end], end)
 
     def _without_newline(self, text: bytes, length: int) -> Iterator[tuple[bytes, int]]:
-        """Yield a complete record that has no newline in the file yet, and append the newline.
+        """Yield a block with complete records that have no newline in the file yet.
 
-        During the iteration `offset` is one byte larger, as it will be when the newline is written.
+        A newline is appended to the block. During the iteration, the attribute `offset` is the
+        position after the newline that the agent will write. `length` is the number of bytes of the
+        records in the file.
         """
         self.offset += length + 1
         yield text + b"\n", len(text) + 1
         self.offset -= 1
 
     def lines_of(self, text: bytes | bytearray, end: int) -> Iterator[memoryview]:
-        """Yield the records of a block without surrounding white space.
+        """Yield the text of each record in a block, without surrounding white space.
 
-        `offset` is one byte after the end of the current record.
+        During each iteration, the attribute `offset` is one byte after the end of the record.
         """
         block_end = self.offset
         lines = bytes(memoryview(text)[:end])
@@ -153,7 +160,11 @@ class LineReader:
         self.offset = block_end
 
     def _long_line(self, head: bytes) -> Iterator[tuple[bytes, int]]:
-        """Read the rest of a line over LONG_LINE_BYTES; yield it without its long strings."""
+        """Yield a block with one line over LONG_LINE_BYTES, without the long strings of the line.
+
+        `head` is the part of the line that has been read already. The rest of the line is read from
+        the file. A line that is still too long is counted in `too_large` and skipped.
+        """
         shortener = StringShortener()
         shortener.feed(head)
         length = len(head)
@@ -178,7 +189,10 @@ class LineReader:
 
 
 def has_lines(text: bytes | bytearray, end: int, number: int) -> bool:
-    """Return whether `text[:end]` has so many newlines; bytes.count takes six times as long."""
+    """Return whether `text[:end]` has exactly `number` newlines.
+
+    This is six times as fast as `bytes.count`.
+    """
     find, at = text.find, 0
     for _ in range(number):
         at = find(b"\n", at, end) + 1

@@ -1,7 +1,8 @@
-"""Base classes of parsers. A parser interprets the records of one format of one agent.
+"""Base classes of parsers. A parser interprets the records of one file format of one agent.
 
-A new parser is created for each read of a source. It receives decoded records and adds events and
-sessions to its BatchBuilder. Its `state` is stored and passed to the parser of the next read.
+A new parser is created for each read of a source (a file or database). The parser receives decoded
+records and adds events and sessions to its BatchBuilder. The `state` of the parser is stored, and
+the parser of the next read receives it.
 """
 
 from typing import Generic, TypeVar
@@ -15,11 +16,15 @@ from agtop_exporter.reading.state import ReaderState
 Record = TypeVar("Record", bound=msgspec.Struct)
 State = TypeVar("State", bound=ReaderState)
 
-UNNAMED_MAX = 2000  # responses of one source that have no model yet
+UNNAMED_MAX = 2000  # maximum number of stored responses without a model, per source
 
 
 class Parser(Generic[State]):
-    """Common part of all parsers: the type of the state, and the known record types."""
+    """Base class of all parsers.
+
+    `state_type` is the type of the reader state. `known_types` are the names of the record types
+    that the parser knows; records of other types are counted as unknown.
+    """
 
     state_type: type[State]
     known_types: frozenset[str] = frozenset()
@@ -30,10 +35,11 @@ class Parser(Generic[State]):
         self.state = state
 
     def add_response(self, event: UsageEvent) -> None:
-        """Add a response. One without a model gets the next one that `name_model` is called with.
+        """Add the event of a response. The event may lack the name of the model.
 
-        It counts meanwhile: as soon as the model is known, the same event is added once more. An
-        event that is added again, because its row was read again, waits once.
+        An event without a model is added now, and stored in the reader state. When `name_model`
+        gives the model of the session, the event is added again with the model and the same key.
+        An event with the key of a stored event is not stored again.
         """
         self.batch.events.append(event)
         unnamed = self.state.unnamed
@@ -42,7 +48,10 @@ class Parser(Generic[State]):
             unnamed.append(event)
 
     def name_model(self, session_id: str, model: str) -> None:
-        """Set the model of all earlier responses of a session that have none."""
+        """Add the stored responses of a session again, now with the model.
+
+        The stored responses are those that `add_response` added without a model.
+        """
         if not self.state.unnamed:
             return
         mine = [event for event in self.state.unnamed if event.session_id == session_id]
@@ -56,23 +65,27 @@ class Parser(Generic[State]):
 
 
 class RecordParser(Parser[State], Generic[Record, State]):
-    """A parser that receives one record at a time."""
+    """Base class of parsers that receive one record at a time."""
 
     record: type[Record]
 
     def feed(self, record: Record, offset: int) -> None:
-        """Process one record; `offset` is the byte offset after it, 0 in a document."""
+        """Process one record.
+
+        `offset` is the byte offset after the record in its file; 0 if the file is one document.
+        """
         raise NotImplementedError
 
 
 class BlockParser(Parser[State], Generic[Record, State]):
-    """A parser that receives the records of many lines at once.
+    """Base class of parsers that receive the records of many lines at once.
 
-    One call decodes many lines, which is faster. Only the offset after the last record is known.
+    This is faster, because one call decodes many lines. The parser knows only the byte offset after
+    the last of the records.
     """
 
     record: type[Record]
 
     def feed(self, records: list[Record], offset: int) -> None:
-        """Process consecutive records; `offset` is the byte offset after the last one."""
+        """Process consecutive records; `offset` is the byte offset after the last record."""
         raise NotImplementedError

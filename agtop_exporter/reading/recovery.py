@@ -1,19 +1,19 @@
 """Finds the complete records in damaged text. Does no I/O.
 
-A crash, a full disk or two concurrent writers leave lines such as these:
+A record is a JSON object. Crashes, full disks and concurrent writers leave lines such as these:
 
-* a record after a byte order mark, if files were concatenated,
-* a record before or after a run of NUL bytes, with which a file system fills lost data,
-* a torn record, whose end is missing, and the next record on the same line,
-* several records on one line.
+* a record after a byte order mark, if files were concatenated
+* a record before or after a run of NUL bytes, with which a file system replaces lost data
+* a *torn* record, whose end is missing, and then the next record on the same line
+* several records on one line
 
-A record is a JSON object. The search goes from left to right, and its time is proportional to the
-length of the text.
+The search goes from left to right. Its time is proportional to the length of the text.
 
-At some positions only a record can begin: at the start of the text, after a record, after NUL
-bytes, and where JSON does not allow the following text inside a torn record. A complete object at
-such a position is *trusted*: it is a record. Any other object may be a part of a torn record. It is
-a record only if the end of the text, NUL bytes or another record follows it.
+At a *trusted* position, only a record can begin. The trusted positions are the start of the text,
+the end of a record, the end of NUL bytes, and the first position in a torn record at which the text
+is not valid JSON. A complete object at a trusted position is a record. An object at any other
+position may be a part of a torn record. Such an object is taken for a record only if the end of the
+text, NUL bytes or another object follows it.
 """
 
 import json
@@ -27,13 +27,13 @@ SPACE = b" \t\r\n"
 NUL = 0
 TRUNCATED = "truncated"  # part of msgspec's message for a text that ends too early
 TRAILING = "trailing"  # part of msgspec's message for text after the first value
-DECODES_PER_BYTE = 4  # time limit: how often each byte is decoded on average
+DECODES_PER_BYTE = 4  # time limit: maximum number of times that each byte is decoded, on average
 ATTEMPT_BYTES = 128  # cost of each attempt to decode, in bytes decoded in the same time
-COMPARISON_BYTES = 16  # cost of a comparison of two record heads
-SPARE_BYTES = 16 * 1024  # additional time limit, for short texts
+COMPARISON_BYTES = 16  # cost of a comparison of the first keys of two records, in the same unit
+SPARE_BYTES = 16 * 1024  # time added to the limit, in decoded bytes, for short texts
 SURROGATE_BYTES = 1024 * 1024  # maximum length of a record with a lone surrogate
-SURROGATES_MAX = 16  # maximum number of such records in one text
-DEEP_BYTES = 64 * 1024  # cost of an object that is nested too deeply
+SURROGATES_MAX = 16  # maximum number of records with a lone surrogate in one text
+DEEP_BYTES = 64 * 1024  # cost of an object that is nested too deeply, in decoded bytes
 
 _check = msgspec.json.Decoder(msgspec.Raw).decode
 _scan = json.JSONDecoder(strict=False).raw_decode
@@ -54,26 +54,26 @@ Span = tuple[int, int]
 
 
 def find_records(text: bytes, *, ended: bool = True) -> list[Span]:
-    """Return (begin, end) of each complete record in a text, in order.
+    """Return the positions (begin, end) of each complete record in a text, in order.
 
-    If `ended` is false, the text may continue. The result then contains only the records that do
-    not depend on the continuation, so that reading in pieces gives the same records as reading at
-    once.
+    If `ended` is false, more text may follow. The result then contains only the records that are
+    found whatever text follows. Reading a text in pieces therefore gives the same records as
+    reading all text at once.
     """
     return _Search(text, ended=ended).run()
 
 
 def complete_end(text: bytes) -> int:
-    """Return the end of the last record that is complete whatever follows the text; 0 if none is.
+    """Return the position after the last complete record, whatever follows the text; 0 if none.
 
-    An object is complete at its closing brace. A number is not: `12` may become `123`.
+    A record is a JSON object, so it is complete at its closing brace.
     """
     records = find_records(text, ended=False)
     return records[-1][1] if records else 0
 
 
 def without_marks(text: bytes) -> bytes:
-    """Return a text without surrounding white space and byte order marks."""
+    """Return a text without white space and byte order marks at its start and its end."""
     begin = _SPACES.match(text, 0)
     text = text[begin.end() if begin else 0 :].rstrip(SPACE)
     while text.endswith(BYTE_ORDER_MARK):
@@ -82,7 +82,10 @@ def without_marks(text: bytes) -> bytes:
 
 
 class _Search:
-    """One search for the records of a text."""
+    """One search for the complete records in a text.
+
+    `ended` is false if more text may follow. The search stops when its time limit is exhausted.
+    """
 
     def __init__(self, text: bytes, *, ended: bool) -> None:
         self._text = text
@@ -93,7 +96,7 @@ class _Search:
         self._found: list[Span] = []
 
     def run(self) -> list[Span]:
-        """Return (begin, end) of all records."""
+        """Return the positions (begin, end) of all complete records."""
         text, at, trusted = self._text, 0, True
         while self._budget > 0:
             begin = self._skip(at)
@@ -118,27 +121,30 @@ class _Search:
         return self._found
 
     def _skip(self, at: int) -> int:
-        """Return the position after white space and byte order marks."""
+        """Return the position after any white space and byte order marks at `at`."""
         spaces = _SPACES.match(self._text, at)
         return spaces.end() if spaces else at
 
     def _byte_before(self, at: int) -> int:
         """Return the last byte before a position, ignoring white space and byte order marks.
 
-        Returns NUL if there is none.
+        Return NUL if there is no such byte.
         """
         near = self._text[max(0, at - 64) : at].rstrip(SPACE + BYTE_ORDER_MARK)
         return near[-1] if near else NUL
 
     def _ends_record(self, end: int) -> bool:
-        """Return whether the end of the text, NUL bytes or another record follows an object."""
+        """Return whether an object that ends at `end` can be a record, judged by the text after it.
+
+        It can be if the end of the text, NUL bytes or a `{` follows.
+        """
         following = self._skip(end)
         if following == len(self._text):
             return self._ended
         return self._text[following] in b"\0{"
 
     def _decode(self, begin: int) -> tuple[int, int]:
-        """Return (end, 0) of the object at a position, or (0, position of the error)."""
+        """Return (end, 0) for a complete object at `begin`, or (0, position of the error)."""
         end, error_at = _decode(self._view, begin)
         self._budget -= (end or error_at) - begin + ATTEMPT_BYTES
         if not end and self._surrogates_left and _SURROGATE.search(self._text, begin, error_at):
@@ -148,10 +154,11 @@ class _Search:
         return end, error_at
 
     def _after_torn(self, begin: int, error_at: int) -> tuple[int, bool]:
-        """Return (position to continue at, trusted) after a torn record.
+        """Return (position where the search continues, whether the position is trusted).
 
-        A record can be torn where a value is expected. JSON then allows the next record as that
-        value. Such a record is recognized by its first keys, which are those of the torn record.
+        `begin` is the start of a torn record, and `error_at` is the position where its JSON becomes
+        invalid. A record can be torn just before a value. The next record then looks like this
+        value. It is recognized because its first keys are equal to those of the torn record.
         """
         text = self._text
         own = _HEAD.match(text, begin)
@@ -174,7 +181,7 @@ class _Search:
 
 
 def _decode(view: memoryview, begin: int) -> tuple[int, int]:
-    """Return (end, 0) of the JSON value at a position, or (0, position of the error)."""
+    """Return (end, 0) for a JSON value at `begin`, or (0, position of the error)."""
     try:
         _check(view[begin:])
     except RecursionError:
@@ -206,7 +213,10 @@ def _is_valid(value: bytes) -> bool:
 
 
 def _decode_lenient(view: memoryview) -> int:
-    """Return the end of the first value according to the standard library; 0 if it is invalid."""
+    """Return the position after the first JSON value in `view`; 0 if the value is invalid.
+
+    The standard library parses the value. It accepts lone surrogates, which msgspec rejects.
+    """
     try:
         _, end = _scan(view.tobytes().decode("latin-1"))  # one character for each byte
     except (ValueError, RecursionError):

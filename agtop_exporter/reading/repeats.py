@@ -1,37 +1,41 @@
-"""Recognizes records that a file has twice, by their times and contents.
+"""Recognizes repeated records of a file by their times and contents. Does no I/O.
 
-Tools that synchronize files, and agents that resume, may append a record again, or the whole file.
-An agent appends records in the order of their times, as long as its clock is not set back.
-
-Nothing here does I/O.
+Tools that synchronize files, and agents that resume a session, may append a record again, or all
+records of the file. An agent appends new records in the order of their times, unless its clock is
+set back. A record that is older than the record before it may therefore be a repetition.
 """
 
 from itertools import islice
 
 from msgspec import Struct, field
 
-REMEMBERED = 256  # records of one source at least, and at most twice as many
+REMEMBERED = 256  # from 256 to 512 of the latest records of a source are stored
 
 
 class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """The latest records of a source that change the state of its reader.
+    """The latest records of a source. A record is stored as a mark, a time and a size.
 
-    A mark is a number for the contents of a record that is the same in each process. A record that
-    is older than the one before it is taken for repeated if a record with its contents is
-    remembered, or if it is as old as the records that are remembered no more, because there are too
-    many. The latter does not hold if its size, which grows in the source, is larger than all
-    theirs, or if it has no size.
+    The mark is a checksum of the content of the record. The size is a number, such as a total of
+    tokens, that grows from record to record. The oldest stored records are dropped when there are
+    too many. A new record is a repetition in these two cases:
+
+    * A stored record has the same mark. The new record has the same time as the stored record, or
+      is older than `latest`.
+    * The new record is older than `latest` and not newer than the record that was dropped last, and
+      its size is not larger than the size of every dropped record.
     """
 
-    latest: float = 0.0  # the time of the last record that was no repetition, in unix seconds
+    latest: float = 0.0  # time of the last record that was not a repetition, in unix seconds
     marks: dict[int, tuple[float, int]] = field(default_factory=dict)  # mark -> (time, size)
-    dropped_at: float = 0.0  # the time of the record that was dropped last, in unix seconds
+    dropped_at: float = 0.0  # time of the record that was dropped last, in unix seconds
     dropped_size: int = -1  # the largest size of a dropped record
 
     def repeats(self, mark: int, time: float, size: int | None = None) -> bool:
-        """Return whether a record has been seen; remember it if not.
+        """Return whether a record is a repetition; store the record if it is not.
 
-        `time` is in unix seconds. A record without a time (0) is never recognized.
+        `mark` is a checksum of the record's content. `time` is the time of the record in unix
+        seconds. A record without a time (0) is never a repetition and is not stored. Without a
+        `size`, the record is not compared with dropped records.
         """
         if not time:
             return False
@@ -52,7 +56,7 @@ class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
         return time <= self.dropped_at and size <= self.dropped_size
 
     def _drop(self) -> None:
-        """Forget the oldest records."""
+        """Drop the oldest stored records; REMEMBERED records stay."""
         dropped = list(islice(self.marks.items(), len(self.marks) - REMEMBERED))
         for mark, _ in dropped:
             del self.marks[mark]
@@ -60,10 +64,10 @@ class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
         self.dropped_size = max(self.dropped_size, *(size for _, (_, size) in dropped))
 
     def has(self, mark: int, since: float) -> bool:
-        """Return whether a record is remembered from a time on, in unix seconds."""
+        """Return whether a record with this mark is stored whose time is `since` or later."""
         known = self.marks.get(mark)
         return known is not None and known[0] >= since
 
     def is_late(self, time: float) -> bool:
-        """Return whether a record is older than the last one that was no repetition."""
+        """Return whether a time is earlier than the last record that was not a repetition."""
         return 0 < time < self.latest

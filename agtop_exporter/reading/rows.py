@@ -6,24 +6,28 @@ ANCHORS = 24
 
 
 class TableRow(msgspec.Struct, array_like=True, gc=False):
-    """The columns that are read from a table. The default of a field replaces NULL."""
+    """Base class of table rows. Each field is a column that is read.
+
+    If a column is NULL or missing, the field has its default.
+    """
 
 
 class Watermark(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The position up to which a table has been read.
 
-    `anchors` are (row id, key) of some rows that were read, the latest first. SQLite reuses row ids
-    when the last rows of a table are deleted. Reading therefore continues after the latest anchor
-    whose row still has the same key.
+    `anchors` are the pairs (row id, key) of some rows that were read, the latest row first. SQLite
+    reuses row ids when the last rows of a table are deleted. The next read therefore continues
+    after the latest anchor whose row still has the same key.
     """
 
     anchors: tuple[tuple[int, str], ...] = ()
 
     def moved_to(self, rowid: int, key: str) -> "Watermark":
-        """Return the watermark after a later row.
+        """Return the watermark after a later row with this row id and key.
 
-        It keeps one anchor for each power of two of the distance from that row. If some of the last
-        rows are deleted, about as many rows are read again.
+        The new watermark has an anchor for that row. Of the older anchors, it has one for each
+        range of distances (1, 2 to 3, 4 to 7, and so on) from that row. If some of the last rows
+        are deleted, the next read therefore repeats about as many rows as were deleted.
         """
         by_distance: dict[int, tuple[int, str]] = {}
         for anchor in self.anchors:

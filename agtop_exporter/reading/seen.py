@@ -1,22 +1,22 @@
-"""Recognises records that a source has twice, by their ids.
-
-Nothing here does I/O.
-"""
+"""Recognizes repeated records of a source by their ids. Does no I/O."""
 
 from hashlib import blake2b
 
 import msgspec
 
-SEEN_MAX = 4096  # ids of one source
+SEEN_MAX = 4096  # maximum number of ids of one source
 
 
 class SeenIds(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """The latest ids of a source, as 64-bit digests: two ids hardly ever have the same one."""
+    """The latest record ids of a source, at most SEEN_MAX.
+
+    The ids are stored as 64-bit digests. Two different ids are unlikely to have the same digest.
+    """
 
     digests: dict[int, None] = msgspec.field(default_factory=dict)
 
     def add(self, identifier: str) -> bool:
-        """Remember an id; return whether it is new."""
+        """Store a record id; return True if the id was not stored before."""
         digest = blake2b(identifier.encode(errors="replace"), digest_size=8).digest()
         number = int.from_bytes(digest)
         if number in self.digests:

@@ -18,11 +18,11 @@ _SHORT_STRINGS = re.compile(
 class StringShortener:
     """Copies JSON text piece by piece and replaces long strings by an ellipsis.
 
-    A string is long if it exceeds LONG_STRING_BYTES. Strings of up to 6208 bytes may be kept,
-    because many strings are copied at once. The replacement is not empty, because parsers
-    distinguish empty texts from others. A run of NUL bytes becomes one NUL byte and ends the
-    string, because data is missing there. `overflow` is true if the shortened line is still too
-    long: `line()` is then empty, and further pieces are ignored.
+    A string is long if it exceeds LONG_STRING_BYTES. A string of up to 6208 bytes may be copied
+    unchanged, because one regular expression copies many strings at once. The replacement is not
+    empty, because parsers treat an empty text differently. A run of NUL bytes becomes one NUL byte
+    and ends the current string, because NUL bytes replace lost data. `overflow` is true if the
+    shortened line is still too long. `line()` then returns b"", and further pieces are ignored.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,10 @@ class StringShortener:
             at = self._outside(data, at) if self._string is None else self._inside(data, at)
 
     def _outside(self, data: bytes, at: int) -> int:
-        """Copy text up to the next string that is long or continues in the next piece."""
+        """Copy text from `at` to the next string that is long or continues in the next piece.
+
+        Return the position after the copied text.
+        """
         matched = _SHORT_STRINGS.match(data, at)
         end = matched.end() if matched else at
         if end < len(data):  # at the opening quote
@@ -97,8 +100,9 @@ class StringShortener:
 
 
 def _ellipsis(end: bytes) -> bytes:
-    """Return the replacement of a string with this end.
+    """Return the replacement of a long string whose last part is `end`.
 
-    A string of a torn record can end with the `{` of the next record, so that brace is kept.
+    The replacement ends with `{` if `end` does. If a record is torn within a string, the `{` can be
+    the start of the next record.
     """
     return ELLIPSIS + b"{" if end.endswith(b"{") else ELLIPSIS

@@ -1,4 +1,4 @@
-"""Opens the plain or compressed file from which lines are read."""
+"""Opens a text file for reading, and decompresses a compressed file (`.zst`) during the read."""
 
 import errno
 import hashlib
@@ -10,20 +10,21 @@ from agtop_exporter.labels import ParseErrorReason, ResetReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.files import open_regular
 
-FINGERPRINT_BYTES = 512  # length of the head and of the tail in the digest
+FINGERPRINT_BYTES = 512  # number of bytes at the start and at the end of the text in the digest
 COMPRESSED_SUFFIX = ".zst"
 
 
 class PlainFile:
     """A regular file that is open for reading.
 
-    `problem` is the reason why the text after the current position cannot be read; "" if it can.
+    `problem` is the reason why the text after the current position cannot be read; "" if there is
+    no problem. `status` is the file's status when it was opened.
     """
 
     problem: ParseErrorReason | Literal[""] = ""
 
     def __init__(self, path: str) -> None:
-        """Open a file. Raises NotAFileError, or OSError."""
+        """Open a regular file. Raises NotAFileError if it is another kind of file, or OSError."""
         self._fd, self.status = open_regular(path)
 
     def close(self) -> None:
@@ -43,10 +44,10 @@ class PlainFile:
         return os.read(self._fd, count)
 
     def is_excessive(self, _length: int, _lines: int) -> bool:
-        """Return whether a batch of so many bytes and lines shows that the text is no transcript.
+        """Return False: the number of lines in a batch is never excessive in an uncompressed file.
 
-        If so, it is a `problem`. The lines of a file that is not compressed take as much space on
-        disk as in the text, and are all read.
+        CompressedFile overrides this method, because a small compressed file can have millions of
+        lines.
         """
         return False
 
@@ -63,9 +64,10 @@ class PlainFile:
         return self.status.st_size < cursor.offset
 
     def fingerprint(self, offset: int) -> bytes:
-        """Return a digest that changes if the text before an offset changes.
+        """Return a digest of the text before a byte offset.
 
-        It covers the first and the last FINGERPRINT_BYTES of that text.
+        The digest is computed from the first and the last FINGERPRINT_BYTES of this text. A changed
+        digest shows that the text was changed.
         """
         head = platforms.read_at(self._fd, min(FINGERPRINT_BYTES, offset), 0)
         tail_at = max(0, offset - FINGERPRINT_BYTES)
@@ -74,9 +76,9 @@ class PlainFile:
 
 
 def open_source(path: str) -> PlainFile:
-    """Open a file; decompress it while reading if its name ends in `.zst`.
+    """Open a text file. A file whose name ends in `.zst` is decompressed during the read.
 
-    Raises NotAFileError, or OSError.
+    Raises NotAFileError if the path is not a regular file, or OSError.
     """
     if not path.endswith(COMPRESSED_SUFFIX):
         return PlainFile(path)

@@ -8,19 +8,25 @@ from agtop_exporter.reading.state import encode_state, restore
 
 
 class DatabaseParser(Parser[State]):
-    """A parser that queries a database itself. Its state has the watermarks of the tables."""
+    """Base class of parsers that query a database themselves.
+
+    The reader state of a parser contains the watermarks of the tables, that is, the positions up to
+    which the tables have been read.
+    """
 
     def read(self, database: Database) -> None:
-        """Read the new rows, at most one batch of them."""
+        """Read the new rows of the database, up to the size limit of a batch."""
         raise NotImplementedError
 
 
 def read_sqlite(
     agent: str, parser_type: type[DatabaseParser[State]], path: str, cursor: Cursor
 ) -> Batch:
-    """Read the new rows of a database since a cursor, at most one batch of them.
+    """Read the new rows of a database after a cursor and return a Batch.
 
-    Raises DatabaseBusyError if the database is locked, NotAFileError, or OSError.
+    If there are more rows than one batch may contain, the next read continues. Raises
+    DatabaseBusyError if the database is locked or changes during the read, NotAFileError if the
+    path is not a regular file, or OSError.
     """
     batch = BatchBuilder(agent, path, known_types=parser_type.known_types)
     with Database(path, cursor, errors=batch.errors) as database:

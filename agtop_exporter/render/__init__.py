@@ -1,4 +1,4 @@
 """Renderers: functions that convert a snapshot or an exposition to text or bytes.
 
-They perform no I/O and read no clock.
+The functions perform no I/O and do not read the clock.
 """

@@ -3,8 +3,9 @@
     agtop.tokens {token} Sum, monotonic: {agent: "claude", model: ..., token.type: "input"} 1200
     agtop.sessions {session} Gauge: {agent: "claude", state: "running"} 2
 
-The name of an attribute is that of the label, with dots instead of underscores. Prometheus converts
-the names of metrics and attributes to those of the `/metrics` page; see `Metric.otel_name`.
+An attribute has the name of the Prometheus label, with dots instead of underscores. Prometheus
+converts the OTLP names of metrics and attributes back to the names on the `/metrics` page; see
+`Metric.otel_name`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +39,7 @@ FRACTIONAL_UNITS = frozenset({"s", "1", "{USD}"})
 SCOPE = InstrumentationScope("agtop_exporter", __version__)
 
 DIRECTIONS = {kind: "output" if kind == "output" else "input" for kind in TOKEN_TYPES}
-"""Token type -> `gen_ai.token.type`."""
+"""Token type -> value of the attribute `gen_ai.token.type`."""
 
 PROVIDERS = {
     "claude": "anthropic",
@@ -52,7 +53,7 @@ PROVIDERS = {
     "deepseek": "deepseek",
     "mistral": "mistral_ai",
 }
-"""First word of a model's name -> well-known `gen_ai.provider.name`, semantic conventions 1.37."""
+"""First word of a model's name -> value of `gen_ai.provider.name` (semantic conventions 1.37)."""
 
 
 def render(  # noqa: PLR0913 - the parts of a request besides its values
@@ -66,9 +67,10 @@ def render(  # noqa: PLR0913 - the parts of a request besides its values
 ) -> MetricsData:
     """Return `exposition` as OpenTelemetry metrics with the timestamp `time` (unix seconds).
 
-    With `delta`, the counters contain increases since their start time instead of totals. `genai`
-    adds the metric `gen_ai.client.token.usage` of the GenAI semantic conventions. It contains the
-    same tokens again.
+    `start_of` returns the start time of a counter series. With `delta`, the values of counters are
+    increases since the start time instead of totals. `genai` adds the metric
+    `gen_ai.client.token.usage` of the GenAI semantic conventions. Its tokens are the tokens of
+    `agtop.tokens` in another form.
     """
     request = _Request(time=time, start_of=start_of, delta=delta)
     metrics = [request.metric(family) for family in exposition]
@@ -78,7 +80,7 @@ def render(  # noqa: PLR0913 - the parts of a request besides its values
 
 
 class _Request:
-    """Creates the points of one request, which share a timestamp and a temporality."""
+    """Creates the data points of one request, all with the same timestamp and temporality."""
 
     def __init__(self, *, time: float, start_of: StartOf, delta: bool) -> None:
         self._time = round(time * NANOSECONDS)
@@ -142,9 +144,9 @@ class _Request:
     def token_usage(self, families: Mapping[str, Family]) -> list[OtlpMetric]:
         """Return the tokens by agent and model in the form of the GenAI semantic conventions.
 
-        Cached input counts as `input`. The tokens of single requests are unknown here, so the
-        histogram has the sum, the number of requests and one bucket. Source (development status):
-        <https://github.com/open-telemetry/semantic-conventions-genai>.
+        Cached input counts as `input`. The tokens of single requests are unknown. Therefore the
+        histogram has only one bucket, with the number of requests and the sum of the tokens. Source
+        (development status): <https://github.com/open-telemetry/semantic-conventions-genai>.
         """
         tokens, requests = (
             families.get("agtop_tokens_total"),

@@ -40,7 +40,7 @@ MATCHES = {
 
 
 class Question(NamedTuple):
-    """What was asked: the model, its provider, a service tier, and the time in unix seconds."""
+    """The price that the user asks for: model, provider, service tier and time in unix seconds."""
 
     model: str
     provider: str
@@ -49,7 +49,7 @@ class Question(NamedTuple):
 
 
 def as_json(question: Question, answer: Explanation | None) -> bytes:
-    """Return the explanation as JSON; `price` is null if the price is unknown.
+    """Return the explanation `answer` as JSON. `price` is null if the price is unknown.
 
     `tier_price` is null if the price of the service tier is unknown.
     """
@@ -65,7 +65,7 @@ def as_json(question: Question, answer: Explanation | None) -> bytes:
 
 
 def text(question: Question, answer: Explanation | None) -> str:
-    """Return the explanation as lines."""
+    """Return the explanation `answer` as text, or a sentence that the price is unknown."""
     provider = f" of {question.provider}" if question.provider else ""
     asked = f"{_plain(question.model)}{_plain(provider)}"
     when = datetime.fromtimestamp(question.at, UTC)
@@ -138,7 +138,10 @@ def _rest(answer: Explanation) -> Iterator[str]:
 
 
 def _about(listing: Listing) -> Iterator[str]:
-    """Yield a line on what a table lists otherwise, and one for each service tier."""
+    """Yield lines about the rates in another price table that differ from the used rates.
+
+    The rates without a service tier have one line. Each service tier has one line.
+    """
     name = _table_name(listing.source, listing.version, listing.date)
     of_standard = [what for what in listing.differs if what not in listing.service_tiers]
     if of_standard:
@@ -149,7 +152,7 @@ def _about(listing: Listing) -> Iterator[str]:
 
 
 def _rates(tiers: tuple[TierPrice, ...]) -> str:
-    """Return the rates of all tiers, in the order of the table."""
+    """Return the rates of all tiers as text, in the column order of HEADER."""
     return "; ".join(
         (f"above {tier.above_tokens:,}: " if tier.above_tokens else "")
         + ", ".join(f"{rate:.10g}" for rate in astuple(tier)[1:])
@@ -158,7 +161,7 @@ def _rates(tiers: tuple[TierPrice, ...]) -> str:
 
 
 def _moment(time: str) -> str:
-    """Return the day of an RFC 3339 text, with the time unless it is midnight."""
+    """Return the date of an RFC 3339 text. A time other than midnight is added to the date."""
     day, _, clock = time.partition("T")
     return day if clock.startswith("00:00:00") else f"{day} {clock[:5]}"
 

@@ -31,7 +31,7 @@ def openmetrics(exposition: Exposition) -> bytes:
 
 
 def both(exposition: Exposition) -> tuple[bytes, bytes]:
-    """Return the page in text 0.0.4, and in OpenMetrics 1.0.0 without its last line `# EOF`."""
+    """Return two pages: text 0.0.4, and OpenMetrics 1.0.0 without the last line `# EOF`."""
     text_parts: list[str] = []
     openmetrics_parts: list[str] = []
     for family in exposition:
@@ -66,7 +66,7 @@ def _lines(family: Family) -> Iterator[str]:
 
 
 def _histogram(metric: Metric, labels: Labels, value: HistogramValue) -> Iterator[str]:
-    """Yield the lines of the buckets, whose counts are cumulative, of the sum and of the count."""
+    """Yield the lines of a histogram: its buckets with cumulative counts, its sum and its count."""
     name, below = metric.name, 0
     for bound, count in zip((*value.bounds, inf), value.counts, strict=True):
         below += count

@@ -1,4 +1,4 @@
-"""The HTTP server. It sends pages that are already rendered; it never scans files."""
+"""The HTTP server. It shows the result of the last refresh; a request never starts a scan."""
 
 from agtop_exporter.server.app import allowed_hosts, create_app
 from agtop_exporter.server.listen import serve

@@ -1,10 +1,10 @@
-"""The routes of the HTTP server, the check of host names and the security headers.
+"""Defines the routes of the HTTP server, checks host names and adds security headers.
 
 GET /            page with the active and recent sessions
 GET /metrics     text format 0.0.4, or OpenMetrics 1.0.0 if the client asks for it
 GET /-/healthy   200 while the process runs
-GET /-/ready     200 while refreshes succeed; 503 with the reason before the end of the first scan,
-                 if a part of the last refresh failed, or if the last refresh is overdue
+GET /-/ready     200 while refreshes succeed, otherwise 503 with the reason: the first scan has not
+                 ended, a part of the last refresh failed, or the next refresh is overdue
 """
 
 import base64
@@ -51,9 +51,10 @@ def create_app(
     """Return the HTTP application.
 
     `current` returns the pages to serve, or None before the first scan. `on_scrape` is called after
-    a response to `/metrics`, with the pages that were sent; newer pages may be current by then.
-    `trouble` returns why the pages may be out of date, or "". `hosts` are the accepted values of
-    the Host header besides IP addresses; None accepts all. See `allowed_hosts`.
+    a response to `/metrics`, with the pages that were sent. These pages may be older than the
+    current pages. `trouble` returns a sentence about why the pages may be out of date, or "".
+    `hosts` are the accepted host names in the Host header; None accepts all names. IP addresses are
+    always accepted. See `allowed_hosts`.
     """
 
     async def home(_request: Request) -> Response:
@@ -100,10 +101,11 @@ def create_app(
 
 
 def allowed_hosts(listen_host: str) -> frozenset[str] | None:
-    """Return the accepted host names for a listen address; None accepts all names.
+    """Return the host names that are accepted in requests; None accepts all names.
 
-    This prevents DNS rebinding: a web page can let its own host name resolve to 127.0.0.1 and read
-    the responses of local servers, but its requests carry that name. A server that listens on a
+    `listen_host` is the host that the server listens on. The check of host names prevents DNS
+    rebinding: a web page can let its own host name resolve to 127.0.0.1, to read the responses of
+    local servers. Such requests contain the host name of the web page. A server that listens on a
     network address accepts all names, because the names of the machine are not known.
     """
     name = listen_host.strip("[]").lower()
@@ -123,7 +125,7 @@ class Guard:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
+        """Refuse a request with an unknown host name; pass other requests to the application."""
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,6 +1,6 @@
-"""The page at `/`: the active and recent sessions.
+"""Renders the page at `/`, which shows the active and recent sessions.
 
-It contains no titles, no paths and no scripts.
+The page contains no session titles, no paths and no scripts.
 """
 
 from collections import Counter
@@ -88,9 +88,10 @@ footer { margin-top: 1.5rem; font-size: .85rem; }
 
 
 def render(snapshot: Snapshot | None, *, version: str, trouble: str = "") -> bytes:
-    """Return the page as UTF-8. Ages are relative to the time of the snapshot.
+    """Return the HTML page as UTF-8. `snapshot` is None before the first scan.
 
-    `trouble` is a message about failing refreshes, shown at the top.
+    Ages are relative to the time of the snapshot. `trouble` is a message about failing refreshes,
+    which the page shows at the top.
     """
     content = "" if snapshot is None else _summary(snapshot) + _sessions(snapshot)
     if not content:
@@ -139,7 +140,7 @@ def _summary(snapshot: Snapshot) -> str:
 
 
 def _total(snapshot: Snapshot, family: str) -> int:
-    """Return the sum of the counter series of a family. These include the whole history."""
+    """Return the sum of the series of the counter `family`, which include the whole history."""
     return int(sum(value for series, value in snapshot.totals.items() if series[0] == family))
 
 
@@ -205,4 +206,4 @@ FIGURES: dict[str, Figure] = {
     "Memory": _usage(lambda usage: usage.rss_bytes, compact),
     "Last active": _last_active,
 }
-"""The columns with numbers, by title."""
+"""Columns with numbers: title -> function that returns the text of a cell."""

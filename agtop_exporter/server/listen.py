@@ -1,4 +1,4 @@
-"""The listening socket and the server thread."""
+"""Creates the listening socket, and runs the HTTP server in a thread."""
 
 import errno
 import socket
@@ -58,7 +58,7 @@ def serve(app: ASGIApp, host: str, *, port: int) -> Iterator[int]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on the address.
+    """Return a socket that listens on `host` and `port`.
 
     Raises:
         AgtopError: The address cannot be bound.

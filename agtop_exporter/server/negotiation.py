@@ -10,7 +10,7 @@ GZIP_RANGES = ("gzip", "*")
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """One element of an Accept header, with its quality value from 0 to 1."""
+    """One element of an Accept or Accept-Encoding header. `quality` is a number from 0 to 1."""
 
     name: str
     quality: float
@@ -18,7 +18,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 def wants_openmetrics(accept: str) -> bool:
-    """Return whether an Accept header names OpenMetrics 1.0.0 and does not prefer plain text."""
+    """Return whether an Accept header accepts OpenMetrics 1.0.0 and does not prefer plain text."""
     offers = list(_offers(accept))
     named = [o.quality for o in offers if o.name == OPENMETRICS and o.version in {"", "1.0.0"}]
     wanted = max(named, default=0.0)

@@ -1,4 +1,4 @@
-"""Renders and compresses the pages of a refresh once, so that a scrape only sends bytes."""
+"""Renders and compresses the pages once after each refresh, so that a scrape only sends bytes."""
 
 import gzip
 
@@ -28,9 +28,9 @@ class Pages(msgspec.Struct, frozen=True, gc=False):
 
 
 class OwnProcess:
-    """The `process_*` metrics of the exporter's own process, from prometheus-client.
+    """Provides the `process_*` metrics of the exporter's own process, from prometheus-client.
 
-    They are not part of a `Snapshot` and are not pushed over OTLP.
+    These metrics are not part of a `Snapshot` and are not pushed over OTLP.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class OwnProcess:
         return generate_latest(self._registry)
 
     def openmetrics(self) -> bytes:
-        """Return the current metrics in OpenMetrics 1.0.0, without its last line `# EOF`."""
+        """Return the current metrics in OpenMetrics 1.0.0, without the last line `# EOF`."""
         page: bytes = generate_openmetrics(self._registry)  # type: ignore[no-untyped-call]
         return page.removesuffix(prometheus.OPENMETRICS_END)
 
@@ -50,7 +50,11 @@ class OwnProcess:
 def render_pages(
     exposition: Exposition, snapshot: Snapshot, *, own: OwnProcess, ready: bool = True
 ) -> Pages:
-    """Render `exposition`, the published values of `snapshot`, in all formats."""
+    """Return the pages in all formats, with the values of `exposition` and the metrics of `own`.
+
+    `exposition` has the published values of `snapshot`. `ready` is false before the first scan
+    ends.
+    """
     text, openmetrics = prometheus.both(exposition)
     text += own.text()
     openmetrics += own.openmetrics() + prometheus.OPENMETRICS_END

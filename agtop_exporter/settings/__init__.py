@@ -1,6 +1,7 @@
-"""One validated settings object: flags over `AGTOP_*` variables over a TOML file over defaults.
+"""Reads, merges and validates the settings of the program.
 
-The package does not read the command line or the environment itself; both are passed in.
+Flags override `AGTOP_*` variables. Variables override a TOML file. The file overrides the defaults.
+The caller passes in the flags and the environment.
 """
 
 from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Form, Settings

@@ -1,10 +1,10 @@
-"""Validates the setting `budgets`: a list of tables.
+"""Validates the setting `budgets`, a list of TOML tables.
 
 [[budgets]]
 usd = 50
 period = "month"     # day, week or month
 agent = "claude"     # optional, like `project`
-name = "claude"      # optional: the label of its metrics
+name = "claude"      # optional: the label `budget` of its metrics
 """
 
 import math
@@ -17,7 +17,11 @@ KEYS = ("name", "usd", "period", "agent", "project")
 
 
 def problems_of(budgets: object, agent_of: Callable[[str], str]) -> Iterator[Problem]:
-    """Yield the mistakes in the budgets. `agent_of` returns the name of an agent, or raises."""
+    """Yield the mistakes in `budgets`, the value of the setting.
+
+    `agent_of` returns the name of an agent for a name or an alias. It raises ValueError if there is
+    no such agent.
+    """
     if not isinstance(budgets, Sequence) or isinstance(budgets, str):
         yield Problem((), "a list of budgets", budgets)
         return
@@ -57,7 +61,10 @@ def _problems_of_one(
 
 
 def decoded(budgets: Sequence[object], agent_of: Callable[[str], str]) -> tuple[Budget, ...]:
-    """Return budgets without mistakes."""
+    """Return the Budget objects for the value of the setting, which must contain no mistakes.
+
+    `agent_of` returns the name of an agent for a name or an alias.
+    """
     found = []
     for budget in budgets:
         if isinstance(budget, Budget):
@@ -78,6 +85,6 @@ def decoded(budgets: Sequence[object], agent_of: Callable[[str], str]) -> tuple[
 
 
 def _name(budget: Mapping[str, object]) -> str:
-    """Return the name of a budget: the given one, or what it is about."""
+    """Return the name in `budget`, or else a name made of its agent, project and period."""
     parts = (budget.get("agent"), budget.get("project"), budget.get("period"))
     return str(budget.get("name") or " ".join(str(part) for part in parts if part))

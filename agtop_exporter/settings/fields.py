@@ -1,6 +1,7 @@
-"""Every setting: name, type, unit, bounds, default and description, each defined once.
+"""Defines every setting once: name, type, unit, bounds, default and description.
 
-Messages, `--help` and documentation are generated from these fields. To add a setting, add a field.
+Messages, `--help` and the documentation are generated from these definitions. To add a setting, add
+a field to `Settings`.
 """
 
 import os
@@ -30,11 +31,11 @@ PLAN_ALIASES: dict[str, Plan] = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a setting is written and used, beyond its type and bounds."""
+    """Properties of a setting that its type and its bounds do not contain."""
 
     nouns: tuple[str, ...] = ()
-    """Descriptions in messages: of the value, of its items, of the items of an item."""
-    metavar: str = ""  # what `--help` shows for the value
+    """Descriptions for messages: of the value, then of its items, then of the items of an item."""
+    metavar: str = ""  # placeholder of the value in `--help`
     unit: str = ""  # of a number
     separator: str = ""  # separates the items of a list in a variable
     default_text: str = ""  # the meaning of an empty default
@@ -42,7 +43,7 @@ class Form:
 
     @classmethod
     def of(cls, field: FieldInfo) -> "Form":
-        """Return the form that a field declares."""
+        """Return the Form in the annotation of `field`, or an empty Form."""
         return next((item for item in field.metadata if isinstance(item, cls)), cls())
 
 
@@ -51,7 +52,7 @@ def _as_list(value: object) -> object:
 
 
 def _plan(value: object) -> object:
-    """Return a plan in lower case and without aliases."""
+    """Return a plan in lower case. An alias is replaced by the name of the plan."""
     if not isinstance(value, str):
         return value
     plan = PLAN_ALIASES.get(value.lower(), value.lower())
@@ -59,7 +60,11 @@ def _plan(value: object) -> object:
 
 
 def _plans_with_agents() -> dict[str, Plan]:
-    """Return each plan that covers one agent, by the agent's name, `-` or `_`, and the plan."""
+    """Return the names that combine an agent and a plan, such as `claude-max` or `claude_max`.
+
+    The result maps each combined name to the name of the plan. It contains plans that cover the
+    agent.
+    """
     from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
 
     return {
@@ -71,7 +76,10 @@ def _plans_with_agents() -> dict[str, Plan]:
 
 
 def _agent(value: str) -> str:
-    """Return the name of an agent that exists, in lower case and without aliases."""
+    """Return the name of the agent with the name or alias `value`, in lower case.
+
+    Raises PydanticCustomError if there is no such agent.
+    """
     from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
 
     agents = load_agents()
@@ -103,7 +111,10 @@ def _no_boolean(value: object) -> object:
 
 
 def _price(value: object) -> object:
-    """Check a price, or a list of dated prices, of one model."""
+    """Return `value`, a price or a list of dated prices of one model, if it is valid.
+
+    Raises PydanticCustomError with the mistakes.
+    """
     problems = tuple(problems_of(value))
     if problems:
         raise PydanticCustomError("override", "no price", {"problems": problems})
@@ -111,7 +122,10 @@ def _price(value: object) -> object:
 
 
 def _budgets(value: tuple[object, ...]) -> tuple[Budget, ...]:
-    """Return the budgets of a list of tables."""
+    """Return the budgets that a list of tables describes.
+
+    Raises PydanticCustomError with the mistakes.
+    """
     problems = tuple(budgets.problems_of(value, _agent))
     if problems:
         raise PydanticCustomError("override", "no budgets", {"problems": problems})
@@ -127,7 +141,7 @@ A_DIRECTORY = ("a directory",)
 
 
 class Settings(BaseSettings):
-    """All settings. Times are in seconds."""
+    """All settings of the program. Times are in seconds, except `retention_days`."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True
@@ -289,17 +303,21 @@ class Settings(BaseSettings):
         *_others: PydanticBaseSettingsSource,
         **_more: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the arguments only; `load_settings` adds the other sources."""
+        """Read the constructor's arguments only. `load_settings` merges the other sources."""
         return (init_settings,)
 
     @property
     def listen(self) -> tuple[str, int]:
-        """The address to listen on: host and port; port 0 selects a free port."""
+        """The host and the port to listen on. Port 0 selects a free port."""
         host, _, port = self.listen_address.rpartition(":")
         return host.strip("[]") or "127.0.0.1", int(port)
 
     def reloaded(self, new: "Settings") -> tuple["Settings", list[str]]:
-        """Return the settings after a reload, and the names of those that need a restart."""
+        """Return the settings after a reload, and the names of the changes that need a restart.
+
+        `new` has the settings of the reload. A setting that needs a restart keeps its old value.
+        The names are those of the settings whose new value is ignored for this reason.
+        """
         kept: dict[str, Any] = {
             name: getattr(self, name)
             for name, field in type(self).model_fields.items()

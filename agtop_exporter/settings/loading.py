@@ -30,8 +30,8 @@ def load_settings(
 ) -> Settings:
     """Return the merged settings. Flags override variables, and variables override the file.
 
-    `config` is the path of the file, which must exist. A value is validated even if another source
-    overrides it. Raises SettingsError with all mistakes.
+    `config` is the path of the configuration file; None means no file. A value is validated even if
+    another source overrides it. Raises SettingsError with all mistakes.
     """
     mistakes: list[str] = []
     origins = (_from_file(config, mistakes), _from_variables(environment), _from_flags(flags))
@@ -46,7 +46,10 @@ def load_settings(
 
 
 def _validated(*layers: Mapping[str, Any]) -> Settings:
-    """Merge layers; the first layer takes precedence. Raises pydantic's ValidationError."""
+    """Merge mappings of setting names to values, and validate the result.
+
+    Earlier mappings take precedence. Raises pydantic's ValidationError.
+    """
 
     class Layered(Settings):
         @classmethod
@@ -62,7 +65,7 @@ def _validated(*layers: Mapping[str, Any]) -> Settings:
 
 
 class Layer(PydanticBaseSettingsSource):
-    """A source of settings: a mapping of names to values."""
+    """A source for pydantic-settings that has a mapping of setting names to values."""
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
         super().__init__(settings_cls)
@@ -79,15 +82,19 @@ class Layer(PydanticBaseSettingsSource):
 
 @dataclass
 class Origin:
-    """The values of one source by setting name, and the spelling of the names in that source."""
+    """The settings that come from one source: the file, the variables or the flags.
+
+    `values` maps setting names to values. `spelling` returns the name of a setting as this source
+    writes it.
+    """
 
     values: dict[str, Any]
     spelling: Spelling
     where: Callable[[Keys], tuple[int, str]]
-    """Returns the line of a value (0 without lines) and the start of the message about it."""
+    """A function that returns a value's line (0 without lines) and the start of its message."""
 
     def check(self) -> list[str]:
-        """Remove invalid values, and return one message for each mistake."""
+        """Remove invalid values from `values`, and return one message for each mistake."""
         if not self.values:
             return []
         try:
@@ -119,7 +126,10 @@ def _from_flags(flags: Mapping[str, Any]) -> Origin:
 
 
 def _from_file(config: Path | None, mistakes: list[str]) -> Origin:
-    """Read the file. Top-level keys may have hyphens, as flags do."""
+    """Return the settings in the file `config`, or none if `config` is None.
+
+    Errors in the file are added to `mistakes`. Top-level keys may contain hyphens, as flags do.
+    """
     data: dict[str, Any] = {}
     text = ""
     if config is not None:
@@ -176,7 +186,7 @@ class Variables(EnvSettingsSource):
         value: Any,  # noqa: ANN401 - as the library has it
         value_is_complex: bool,  # noqa: FBT001 - as the library has it
     ) -> Any:  # noqa: ANN401 - as the library has it
-        """Split lists at their separator; read tables as JSON."""
+        """Return the decoded value. Lists are split at their separator. Tables are read as JSON."""
         separator = Form.of(field).separator
         if separator and value is not None:
             return [part.strip() for part in value.split(separator) if part.strip()]
@@ -186,7 +196,7 @@ class Variables(EnvSettingsSource):
             return value  # not JSON, which the validation reports
 
     def __call__(self) -> dict[str, Any]:
-        """Return all values, including those of unknown variables."""
+        """Return the values of all variables, including variables that name no setting."""
         given = {name.removeprefix(PREFIX.lower()): text for name, text in self.env_vars.items()}
         return {
             name: text for name, text in given.items() if name not in FIELDS
@@ -196,8 +206,8 @@ class Variables(EnvSettingsSource):
 def _kubernetes_services(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the prefixes of the variables that Kubernetes sets for its services.
 
-    For a service named agtop-exporter, a pod has AGTOP_EXPORTER_SERVICE_HOST,
-    AGTOP_EXPORTER_PORT and others, which are not settings. Source:
+    For a service named agtop-exporter, a pod has AGTOP_EXPORTER_SERVICE_HOST, AGTOP_EXPORTER_PORT
+    and other variables. These variables are not settings. Source:
     <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>.
     """
     suffix = "SERVICE_HOST"

@@ -17,11 +17,14 @@ SHOWN_CHARACTERS = 60  # longest value in a message
 SHOWN_BITS = 64  # largest whole number in a message
 
 Spelling = Callable[[str], str]
-"""Returns the name of a setting in one source: `interval`, `AGTOP_INTERVAL` or `--interval`."""
+"""Returns a setting's name as one source writes it: `interval`, `AGTOP_INTERVAL`, `--interval`."""
 
 
 def explain(error: ValidationError, spelling: Spelling) -> Iterator[tuple[Keys, str]]:
-    """Yield the path of keys to the value and the message, for each mistake."""
+    """Yield a pair for each mistake: the keys that lead to the invalid value, and the message.
+
+    `spelling` returns the name of a setting as its source writes it.
+    """
     for one in error.errors(include_url=False, include_context=True):
         if one["type"] == "override":
             yield from _price_mistakes(one)
@@ -50,9 +53,10 @@ def shown(value: object) -> str:
 
 
 def expectation(field: FieldInfo, depth: int = 0) -> str:
-    """Return the description of the values that a field accepts.
+    """Return a text about the values that a field accepts, such as `a number of seconds`.
 
-    `depth` is the number of keys and indexes inside the field's value.
+    With `depth` 0, the text is about the field's value. With `depth` 1, it is about an item of this
+    value, and so on.
     """
     form, kind = Form.of(field), field.annotation
     if form.nouns:
@@ -98,11 +102,11 @@ def _own_words(one: ErrorDetails, _spelling: Spelling) -> str:
 SENTENCES: Mapping[str, Callable[[ErrorDetails, Spelling], str]] = MappingProxyType(
     {"extra_forbidden": _unknown, "value_error": _own_words, "agent": _unknown_agent}
 )
-"""Functions by pydantic's type of error. All other types use `_expected`."""
+"""Type of a pydantic error -> function that returns the message. Other types use `_expected`."""
 
 
 def _price_mistakes(one: ErrorDetails) -> Iterator[tuple[Keys, str]]:
-    """Yield the mistakes in the prices of one model."""
+    """Yield the keys and the message of each mistake in the prices of a model or in the budgets."""
     place = _keys(one["loc"])
     for problem in one["ctx"]["problems"]:
         unknown = tuple(key for key in problem.keys[:1] if key not in KEYS)
@@ -114,9 +118,10 @@ def _price_mistakes(one: ErrorDetails) -> Iterator[tuple[Keys, str]]:
 
 
 def _quotes_are_missing(names: list[str], value: dict[str, Any]) -> str:
-    """Return what to write instead of `[prices.gpt-5.2]`.
+    """Return a message that shows the right form of a table header such as `[prices.gpt-5.2]`.
 
-    TOML reads this header as a table `2` inside a table `gpt-5`.
+    TOML reads this header as a table `2` inside a table `gpt-5`. `names` are the keys `gpt-5` and
+    `2`, and `value` is the table below these keys.
     """
     while len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
         names += value
@@ -125,5 +130,5 @@ def _quotes_are_missing(names: list[str], value: dict[str, Any]) -> str:
 
 
 def _keys(place: tuple[int | str, ...]) -> Keys:
-    """Drop the indexes of list items."""
+    """Return the keys in pydantic's location of an error, without the indexes of list items."""
     return tuple(part for part in place if isinstance(part, str) and part != "[key]")

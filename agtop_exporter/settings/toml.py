@@ -16,11 +16,11 @@ POSITION = re.compile(
 
 
 class TomlError(ValueError):
-    """A file that cannot be read or parsed. The message names the file and, if known, the line."""
+    """The file cannot be read or parsed. The message names the file and, if known, the line."""
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
-    """Return the content of a file, parsed and as text. Raises TomlError."""
+    """Return the content of a TOML file, first as parsed values, then as text. Raises TomlError."""
     try:
         text = path.read_bytes().decode("utf-8-sig")  # some editors begin it with a byte order mark
     except OSError as error:

@@ -1,7 +1,8 @@
-"""Antigravity: `~/.gemini/antigravity*/conversations/*`, and the database of the application.
+"""Antigravity: reads `~/.gemini/antigravity*/conversations/*` and the application's database.
 
-Not tested with a real installation. The files are not documented, but Antigravity's programs
-contain descriptors of its messages; see tests/agents/antigravity/README. Credentials are not read.
+Not tested with a real installation. The file formats are not documented. The field numbers are from
+the message descriptors in Antigravity's programs; see tests/agents/antigravity/README. Credentials
+are not read.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ APPLICATIONS = ("Antigravity", "Antigravity IDE")
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the folders of conversations, and those of the application's database."""
+    """Return the folders that contain conversations or the application's database."""
     applications = application_folders(home, environment)
     return (
         *(home / ".gemini" / name / "conversations" for name in DATA_FOLDERS),
@@ -28,7 +29,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[Entry]:
-    """List the conversations of a folder, or the database of the application."""
+    """List the conversations in a root folder, or the application's database in it."""
     if root.name == "globalStorage":
         for entry in named_files(root, STATE):
             yield database_group(entry.path)
@@ -39,7 +40,7 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read a conversation or the application's database after a cursor. Raises OSError."""
+    """Read a conversation, or the application's database, after a cursor. Raises OSError."""
     is_state = path.endswith(STATE)
     return state.read(path, cursor) if is_state else conversations.read(path, cursor)
 

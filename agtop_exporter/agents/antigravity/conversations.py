@@ -1,7 +1,9 @@
-"""Reads conversations of Antigravity: databases in newer versions, encrypted files before.
+"""Reads the conversations of Antigravity.
 
-Databases have all tokens. Of an encrypted file (`.pb`) only the modification time is known. The
-command line tool's history adds its folder and the time of its first prompt.
+Newer versions store a conversation in a database, which contains the token counts of all responses.
+Older versions store a conversation in an encrypted file (`.pb`), of which only the modification
+time is known. For an encrypted file, the history file of the command line tool can give the folder
+and the start time of the conversation.
 """
 
 from collections.abc import Iterator
@@ -42,49 +44,56 @@ Row = TypeVar("Row", bound=TableRow)
 
 
 class ResponseRow(TableRow):
-    """A row with one response."""
+    """A row of the table `gen_metadata`: the encoded metadata of one response."""
 
     idx: int = 0
     data: object = None
 
 
 class IdentityRow(TableRow):
-    """A row with the id of the conversation."""
+    """A row of the table `trajectory_meta`: the id of the conversation."""
 
     cascade_id: str = ""
 
 
 class MetadataRow(TableRow):
-    """A row with the folder and the parent of the conversation."""
+    """A row of `trajectory_metadata_blob`: the encoded metadata of the conversation."""
 
     data: object = None
 
 
 class ConversationState(ReaderState):
-    """Positions in the tables, and the rows that can still change."""
+    """The reader state of a conversation database.
+
+    It contains the positions in the tables, the indices of rows that can still change, and the
+    model names that are known so far.
+    """
 
     responses: Watermark = Watermark()
     steps: Watermark = Watermark()
     open_responses: list[int] = msgspec.field(default_factory=list)
     open_steps: list[int] = msgspec.field(default_factory=list)
-    last_step: int = NO_STEP  # index of the last step that a response refers to
+    last_step: int = NO_STEP  # largest index of a step that a response refers to
     model: str = ""
-    models: dict[int, str] = msgspec.field(default_factory=dict)  # by step index
-    latest: float = 0.0  # of the responses, in unix seconds
+    models: dict[int, str] = msgspec.field(default_factory=dict)  # names by model number
+    latest: float = 0.0  # time of the latest response, in unix seconds
     failed: list[str] = msgspec.field(default_factory=list)  # rows whose error has been counted
 
 
 class ConversationParser(DatabaseParser[ConversationState]):
-    """The parser of one conversation. Unknown types are rows without a chat model."""
+    """The parser of one conversation database.
+
+    A response without a chat model is counted as a record of an unknown type.
+    """
 
     state_type = ConversationState
 
     def __init__(self, batch: BatchBuilder, state: ConversationState) -> None:
         super().__init__(batch, state)
-        self.created = 0.0  # unix seconds, 0 if unknown
+        self.created = 0.0  # start of the conversation in unix seconds, 0 if unknown
 
     def read(self, database: Database) -> None:
-        """Read the session, the rows that may have changed, and the new rows."""
+        """Read the session's metadata, the last known rows again, and the new rows."""
         state, session = self.state, self._session(database)
         read_steps = []
         if not database.is_empty(METADATA):  # these steps show whether the user typed the prompts
@@ -101,7 +110,7 @@ class ConversationParser(DatabaseParser[ConversationState]):
             self.batch.sessions.clear()
 
     def _session(self, database: Database) -> SessionUpdate:
-        """Return the update of the session from its metadata."""
+        """Return a SessionUpdate with the id, folder, branch, start and parent of the session."""
         session_id = Path(self.path).stem
         for identity in database.find(IDENTITY, IdentityRow, where="1", values=(), limit=1):
             session_id = identity.cascade_id or session_id
@@ -117,7 +126,10 @@ class ConversationParser(DatabaseParser[ConversationState]):
         return session
 
     def _fields(self, data: object, place: str) -> Fields:
-        """Decode the message in a row; {} if there is none or it is damaged."""
+        """Decode the protobuf message in `data`; return {} if it is missing or damaged.
+
+        `place` is "<table>:<row index>". A damaged message is counted as an error.
+        """
         if not isinstance(data, bytes):
             return {}
         try:
@@ -127,7 +139,10 @@ class ConversationParser(DatabaseParser[ConversationState]):
             return {}
 
     def _add_error(self, place: str) -> None:
-        """Count an unusable row once, although it may be read again."""
+        """Count an unusable row as a schema error, once even if the row is read several times.
+
+        `place` is "<table>:<row index>".
+        """
         failed = self.state.failed
         if place not in failed:
             self.batch.error("schema", int(place.partition(":")[2]))
@@ -188,7 +203,12 @@ class ConversationParser(DatabaseParser[ConversationState]):
         self._add_usage(session, key, time or state.latest, response.tokens, model=state.model)
 
     def _model(self, response: Response) -> str:
-        """Return the name of the model; some responses have only its number or its label."""
+        """Return the name of the model of a response.
+
+        Some responses contain only the number of the model. The name is then the one that an
+        earlier response had with this number. If there is no such response, return the label of the
+        model, or else the model of the previous response.
+        """
         models, number = self.state.models, response.number
         if response.model:
             if number and len(models) < MODELS_MAX:
@@ -197,7 +217,7 @@ class ConversationParser(DatabaseParser[ConversationState]):
         return models.get(number) or response.label or self.state.model
 
     def _time_of_steps(self, response: Response, database: Database) -> float:
-        """Return the creation time of the first step of a response; 0 if unknown."""
+        """Return the creation time of the response's first step in unix seconds; 0 if unknown."""
         first = response.steps[:1]
         for row in database.find(STEPS, StepRow, where="idx = ?", values=first or (NO_STEP,)):
             return self._step(row).time
@@ -218,10 +238,11 @@ class ConversationParser(DatabaseParser[ConversationState]):
         )
 
     def _add_unclaimed(self, row: StepRow, step: Step, session: SessionUpdate) -> None:
-        """Add the usage of a step whose response is not in the database yet.
+        """Add the usage in a step if the step's response is not in the database yet.
 
-        The step has the id of its response, so the response is counted once. If the known responses
-        do not list their steps, the step may belong to one of them and is not counted.
+        The usage is added under the id of the response, so the response is not counted again when
+        its own row appears. The usage is counted only if the step comes after all steps that known
+        responses list, and if the name of its model is known.
         """
         state, tokens = self.state, step.tokens or NO_TOKENS
         model = state.models.get(step.number)
@@ -264,14 +285,17 @@ def _reopened(database: Database, table: str, kind: type[Row], indices: list[int
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one conversation after a cursor. Raises OSError."""
+    """Read a conversation's database or encrypted file after a cursor. Raises OSError."""
     if path.endswith(".db"):
         return read_sqlite(NAME, ConversationParser, path, cursor)
     return _read_time(path)
 
 
 def _read_time(path: str) -> Batch:
-    """Return the session of an encrypted conversation, with the file's modification time."""
+    """Return a batch with the session of an encrypted conversation file.
+
+    The modification time of the file is the time of the session's last activity.
+    """
     now = FileGroup(path).cursor()
     batch = BatchBuilder(NAME, path)
     session = batch.session(Path(path).stem.lower(), last_active=now.mtime_ns / NANOSECONDS)

@@ -1,7 +1,8 @@
-"""The prompts that the command line tool stores in `history.jsonl` beside its conversations.
+"""Reads `history.jsonl`, in which Antigravity's command line tool stores the user's prompts.
 
-Only the folder and the time of each prompt are used. They describe conversations of older versions,
-which are encrypted. See tests/agents/antigravity/README.
+Conversation files of older versions are encrypted. The first prompt of a conversation in the
+history gives the folder and the start time of the conversation. The texts of prompts are not read.
+See tests/agents/antigravity/README.
 """
 
 import os
@@ -19,7 +20,7 @@ READ_BYTES = 4 * 1024 * 1024
 
 
 class Prompt(msgspec.Struct, gc=False, rename="camel"):
-    """One line. Only these members are decoded."""
+    """One line of the history: a prompt. Its other members, such as the text, are not decoded."""
 
     conversation_id: str = ""
     workspace: str = ""
@@ -27,14 +28,18 @@ class Prompt(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """The folder of a conversation, and its start in unix seconds (0 if unknown)."""
+    """The working directory of a conversation, and its start in unix seconds (0 if unknown)."""
 
     folder: str = ""
     began: float = 0.0
 
 
 def place(conversation: Path) -> Place:
-    """Return the folder and start of a conversation file, from the history beside its folder."""
+    """Return the working directory and the start of a conversation, according to the history file.
+
+    `conversation` is the path of the conversation file. Both values are empty if the history file
+    does not list the conversation.
+    """
     history = conversation.parent.parent / NAME
     try:
         status = history.stat()
@@ -46,9 +51,9 @@ def place(conversation: Path) -> Place:
 
 @lru_cache(maxsize=4)
 def _places(path: str, size: int, mtime_ns: int) -> dict[str, Place]:  # noqa: ARG001 - the version of the file
-    """Return folder and start of all conversations in a history file, by id.
+    """Return the working directory and the start of each conversation in a history file, by id.
 
-    `size` and `mtime_ns` identify the version of the file in the cache.
+    `size` and `mtime_ns` are part of the cache key, so that a changed file is read again.
     """
     try:
         lines = read_head(path, READ_BYTES).splitlines()

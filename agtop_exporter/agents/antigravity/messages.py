@@ -1,7 +1,7 @@
 """Decodes the protobuf messages in a conversation of Antigravity. Does no I/O.
 
 The field numbers are from the message descriptors in Antigravity's programs; see
-tests/agents/antigravity/README. A field with the value 0 or "" is not written.
+tests/agents/antigravity/README. Antigravity does not write a field with the value 0 or "".
 """
 
 import msgspec
@@ -38,11 +38,12 @@ FOLDER_URI, BRANCH = 1, 4
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """The usage of one model request. Times are unix seconds, 0 if unknown.
+    """The usage of one model request.
 
-    `tokens` is None if the figures contradict each other. `model` is the API's name of the model,
-    `label` the displayed name, and `number` the value in Antigravity's enumeration. `steps` are the
-    indices of the steps that the response produced.
+    `tokens` is None if the recorded token counts contradict each other. `time` is in unix seconds
+    (0 if unknown). `model` is the API's name of the model, `label` is the displayed name, and
+    `number` is the model's value in Antigravity's enumeration. `steps` are the indices of the steps
+    that the response produced.
     """
 
     tokens: TokenCounts | None = NO_TOKENS
@@ -56,17 +57,23 @@ class Response(msgspec.Struct, frozen=True, gc=False):
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """The metadata of one step. Its usage is that of the response that produced it."""
+    """The metadata of one step of a conversation.
+
+    The fields `tokens`, `response_id` and `number` describe the response that produced the step.
+    """
 
     time: float = 0.0  # unix seconds, 0 if unknown
     tokens: TokenCounts | None = NO_TOKENS
     response_id: str = ""
-    number: int = 0  # of the model
+    number: int = 0  # number of the model in Antigravity's enumeration
     tool: tuple[str, str] | None = None  # id, name
 
 
 class Workspace(msgspec.Struct, frozen=True, gc=False):
-    """The folder of a conversation, and the id of the conversation that started it."""
+    """The metadata of a conversation: its start, its folder and its git branch.
+
+    If another conversation started this one, `parent` is the id of the other conversation.
+    """
 
     created: float = 0.0  # unix seconds, 0 if unknown
     folder: str = ""
@@ -75,7 +82,7 @@ class Workspace(msgspec.Struct, frozen=True, gc=False):
 
 
 def response(fields: Fields) -> Response:
-    """Decode the metadata of a response."""
+    """Return the Response in the decoded fields of a response's metadata."""
     chat_model = protobuf.message_at(fields, CHAT_MODEL)
     usage = protobuf.message_at(chat_model, USAGE)
     start = protobuf.message_at(chat_model, CHAT_START)
@@ -93,7 +100,7 @@ def response(fields: Fields) -> Response:
 
 
 def step(fields: Fields) -> Step:
-    """Decode the metadata of a step."""
+    """Return the Step in the decoded fields of a step's metadata."""
     usage = protobuf.message_at(fields, STEP_USAGE)
     call = protobuf.message_at(fields, TOOL_CALL)
     name = _name(call, TOOL_NAME)
@@ -107,7 +114,10 @@ def step(fields: Fields) -> Step:
 
 
 def workspace(fields: Fields) -> Workspace:
-    """Decode the metadata of a conversation; of several folders, the first one is used."""
+    """Return the Workspace in the decoded fields of a conversation's metadata.
+
+    If the conversation has several folders, the Workspace contains the first folder.
+    """
     first = protobuf.message_at(fields, WORKSPACES)
     uris = (protobuf.text(first, FOLDER_URI), *protobuf.texts(fields, WORKSPACE_URIS))
     folders = (path_of_uri(uri) for uri in uris if uri.startswith("file://"))
@@ -120,10 +130,10 @@ def workspace(fields: Fields) -> Workspace:
 
 
 def token_counts(usage: Fields) -> TokenCounts | None:
-    """Return disjoint counts. The recorded input is already uncached.
+    """Return disjoint token counts. The recorded input does not include cached tokens.
 
-    Returns None if the output is not the sum of its parts, because the fields then have another
-    meaning.
+    Return None if a count is too large. Return None also if the output is not the sum of the
+    thinking and response tokens, because the fields then have another meaning.
     """
     wanted = (INPUT, OUTPUT, CACHE_WRITE, CACHE_READ, THINKING, RESPONSE)
     counts = {field: protobuf.number(usage, field) for field in wanted}
@@ -140,7 +150,7 @@ def token_counts(usage: Fields) -> TokenCounts | None:
 
 
 def moment(message: Fields, field: int) -> float:
-    """Return the Timestamp in a field in unix seconds; 0 if there is none."""
+    """Return the time in a `Timestamp` field in unix seconds; 0 if missing or not plausible."""
     time = protobuf.message_at(message, field)
     seconds = protobuf.number(time, 1)
     if not EARLIEST < seconds < LATEST:
@@ -149,7 +159,7 @@ def moment(message: Fields, field: int) -> float:
 
 
 def _name(message: Fields, field: int) -> str:
-    """Return the printable text in a field; "" for any other value, such as a message."""
+    """Return the text in a field; "" if the value is not printable text."""
     text = protobuf.text(message, field).strip()
     return text if text.isprintable() else ""
 

@@ -1,6 +1,8 @@
-"""Decodes protobuf messages without a schema into values by field number.
+"""Decodes protobuf messages without a schema.
 
-Wire format: https://protobuf.dev/programming-guides/encoding/
+A decoded message (`Fields`) maps each field number to the list of the field's values. A varint is
+decoded to an int. Any other value, such as a text or a nested message, stays bytes. Wire format:
+https://protobuf.dev/programming-guides/encoding/
 """
 
 import base64
@@ -14,7 +16,7 @@ Fields = dict[int, list[int | bytes]]
 
 
 def fields(data: bytes) -> Fields:
-    """Return the values (int or bytes) by field number. Raises ValueError for invalid data."""
+    """Decode an encoded message. Raises ValueError if the message is invalid."""
     found: Fields = {}
     at = 0
     while at < len(data):
@@ -56,13 +58,16 @@ def _length(data: bytes, at: int, kind: int) -> tuple[int, int]:
 
 
 def number(message: Fields, field: int) -> int:
-    """Return the integer in a field; 0 if the field is absent, as in protobuf."""
+    """Return the first integer in a field; 0 if the field has none."""
     found = message.get(field, ())
     return next((value for value in found if isinstance(value, int)), 0)
 
 
 def numbers(message: Fields, field: int) -> Iterator[int]:
-    """Yield the integers in a repeated field, packed or not. A damaged packed field has none."""
+    """Yield the integers in a repeated field, packed or not.
+
+    A damaged packed list yields no integers.
+    """
     for value in message.get(field, ()):
         if isinstance(value, int):
             yield value
@@ -82,7 +87,7 @@ def _packed(data: bytes) -> list[int]:
 
 
 def texts(message: Fields, field: int) -> Iterator[str]:
-    """Yield the values of a field that are text."""
+    """Yield those values of a field that are UTF-8 text."""
     for value in message.get(field, ()):
         if isinstance(value, bytes):
             try:
@@ -97,7 +102,7 @@ def text(message: Fields, field: int) -> str:
 
 
 def messages(message: Fields, field: int) -> Iterator[Fields]:
-    """Yield the values of a field that are messages."""
+    """Yield the decoded messages in a field; skip values that are not messages."""
     for value in message.get(field, ()):
         if isinstance(value, bytes) and value:
             try:
@@ -107,7 +112,7 @@ def messages(message: Fields, field: int) -> Iterator[Fields]:
 
 
 def message_at(message: Fields, field: int) -> Fields:
-    """Return the first message in a field; {} if there is none."""
+    """Return the first decoded message in a field; {} if there is none."""
     return next(messages(message, field), {})
 
 

@@ -1,6 +1,7 @@
-"""Reads Antigravity's list of conversations: titles, times and folders, but no tokens.
+"""Reads the application's database of Antigravity: the list of conversations and the user's plan.
 
-The list is one value in the application's key-value table. Only two keys of it are read.
+The list has the title, times and folder of each conversation, but no tokens. The list and the
+status, which names the plan, are two values in a key-value table. Other keys are not read.
 """
 
 import re
@@ -27,10 +28,10 @@ FOLDER_DEPTH = 4  # maximum nesting of messages
 
 
 def conversations(data: bytes) -> dict[str, Fields]:
-    """Return the summaries in a list of conversations, by conversation id.
+    """Decode the list of conversations; return the decoded summaries by conversation id.
 
-    An entry has an id and a summary, which can be encoded in base64. If the data is not such a
-    list, all ids in it are returned with empty summaries.
+    An entry of the list has an id and a summary. The summary can be encoded in base64. If `data`
+    is not a protobuf message, return an empty summary for each UUID in it.
     """
     raw = protobuf.from_base64(data)
     try:
@@ -59,9 +60,9 @@ def _summary(entry: Fields) -> Fields:
 
 
 def update(session_id: str, summary: Fields) -> SessionUpdate:
-    """Return the update of a session. Field 1 of a summary is the title.
+    """Return a SessionUpdate with the title, times and folder in the summary of a conversation.
 
-    Every Timestamp in the summary extends the time span of the session.
+    Every `Timestamp` in the summary extends the time span of the session.
     """
     session = SessionUpdate(session_id=session_id)
     session.set_title(protobuf.text(summary, 1), TITLE_RANK)
@@ -77,7 +78,10 @@ def update(session_id: str, summary: Fields) -> SessionUpdate:
 
 
 def _folders(message: Fields, depth: int) -> Iterator[str]:
-    """Yield the paths of all `file://` URIs in a message; "" for a URI without a path."""
+    """Yield the path of each `file://` URI in a message; "" for a URI without a path.
+
+    Nested messages are searched down to `depth` levels.
+    """
     for number in sorted(message):
         for value in protobuf.texts(message, number):
             if value.startswith("file://"):
@@ -88,7 +92,7 @@ def _folders(message: Fields, depth: int) -> Iterator[str]:
 
 
 def plan(data: bytes) -> str:
-    """Return the name of the plan in the status data; "" if there is none."""
+    """Return the name of the subscription plan in the user's status; "" if there is none."""
     status = protobuf.from_base64(data).decode("latin-1").lower()
     for name in PLANS:
         if re.search(rf"(?<![a-z]){name}(?![a-z])", status):
@@ -97,12 +101,15 @@ def plan(data: bytes) -> str:
 
 
 class SummaryParser(DatabaseParser[NoState]):
-    """The parser of the list of conversations. Each conversation counts as one record."""
+    """The parser of the application's database: the list of conversations and the plan.
+
+    Each conversation counts as one record.
+    """
 
     state_type = NoState
 
     def read(self, database: Database) -> None:
-        """Read the list and the plan."""
+        """Add a session for each conversation in the list, with the user's plan."""
         subscription = plan(value_of(database, TABLE, STATUS))
         for session_id, summary in conversations(value_of(database, TABLE, SUMMARIES)).items():
             session = update(session_id, summary)
@@ -113,5 +120,5 @@ class SummaryParser(DatabaseParser[NoState]):
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read the list of conversations after a cursor. Raises OSError."""
+    """Read the list of conversations if the database changed since the cursor. Raises OSError."""
     return read_sqlite(NAME, SummaryParser, path, cursor)

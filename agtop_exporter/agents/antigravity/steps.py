@@ -1,7 +1,7 @@
-"""The steps of a conversation: prompts, answers and tool calls, with their status.
+"""Derives the activity of a session from the steps of its conversation. Does no I/O.
 
-The numbers are from the enumerations in Antigravity's programs; see
-tests/agents/antigravity/README. Does no I/O.
+A step is a prompt, an answer, a tool call or a checkpoint, and has a status. The numbers of step
+types and statuses are from Antigravity's programs; see tests/agents/antigravity/README.
 """
 
 from agtop_exporter.model import Signal
@@ -13,7 +13,7 @@ AT_WORK = frozenset({PENDING, RUNNING, GENERATING, QUEUED})
 
 
 class StepRow(TableRow):
-    """A row with one step."""
+    """A row of the table `steps`: the type, the status and the encoded metadata of one step."""
 
     idx: int = 0
     step_type: int = 0
@@ -23,7 +23,10 @@ class StepRow(TableRow):
 
 
 def signal(last: StepRow) -> Signal:
-    """Return the signal of a conversation from its last step; unknown for other statuses."""
+    """Return the activity of a session (such as running or waiting), derived from its last step.
+
+    If the status of the step has no known meaning, the activity is unknown.
+    """
     if last.status == WAITING:
         reason = "permission" if last.permissions else "input"
         return Signal("waiting", reason, "step.waiting")

@@ -1,7 +1,8 @@
-"""Claude Code: `<root>/projects/<folder>/**.jsonl`, one transcript per session or subagent.
+"""The agent Claude Code.
 
-Checked against versions 1.0.100 to 2.1.332. The format is not documented; see
-tests/agents/claude/README.
+Its transcripts are `<configuration directory>/projects/<folder>/**.jsonl`, one for each session or
+subagent. The reader was checked with versions 1.0.100 to 2.1.332. The format of the files is not
+documented; see tests/agents/claude/README.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ FOLDER_DEPTH = 12  # levels below the folder of projects; workflows of 2.1 need 
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read a transcript, journal or rate-limit file after a cursor. Raises OSError."""
+    """Read a transcript, a workflow journal or a `.claude.json` after a cursor. Raises OSError."""
     if path.endswith(limits.STATE):
         return limits.read(path, cursor)
     if Path(path).name == JOURNAL:
@@ -32,7 +33,7 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the project folders of all configuration directories and of Cowork's sessions."""
+    """Return the folders with projects of Claude Code, and the folders with sessions of Cowork."""
     return (*_configured(home, environment), *cowork.roots(home))
 
 
@@ -47,11 +48,12 @@ def _configured(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[Entry]:
-    """List the transcripts of a folder of projects, and the file with its rate limits.
+    """List the transcripts below a root, and the files with the rate limits of the account.
 
-    Transcripts are `<project>/*.jsonl`, `<project>/<session>/subagents/agent-*.jsonl`, and for the
-    agents of a workflow `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`, with a
-    journal beside them.
+    Transcripts of sessions are `<project>/*.jsonl`. Transcripts of subagents are
+    `<project>/<session>/subagents/agent-*.jsonl`. Transcripts of the subagents in a workflow are
+    `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`; the journal of the workflow is in
+    the same folder and is also listed.
     """
     if root.name == cowork.SESSIONS:
         for projects in root.glob(cowork.PROJECTS):
@@ -62,13 +64,19 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the plan of the account, from the first configuration directory that has one."""
+    """Return the plan of the account; "" if unknown.
+
+    The plan is read from the first configuration directory that contains one.
+    """
     folders = (root.parent for root in _configured(home, environment))
     return next(filter(None, map(account_plan, folders)), "")
 
 
 def live_registry(home: Path, environment: Environment) -> RegistryReading:
-    """Return Claude Code's own list of its live processes. Never raises OSError."""
+    """Return the live processes according to the files that Claude Code itself writes.
+
+    Never raises OSError.
+    """
     return read_registries(root.parent for root in _configured(home, environment))
 
 

@@ -1,6 +1,6 @@
 """The plan of a Claude account, from the credential file of Claude Code.
 
-Only the members that are named here are decoded. Tokens are not.
+Only the members of the file that have a field in this module are decoded. Tokens are not decoded.
 """
 
 from pathlib import Path

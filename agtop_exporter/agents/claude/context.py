@@ -1,7 +1,8 @@
-"""Context windows of Claude models, from the tables in Claude Code 2.1.332.
+"""Sizes of the context windows of Claude models, from the tables in Claude Code 2.1.332.
 
-A transcript does not record the window. Newer models always have 1,000,000 tokens. Some older
-models have them on request, which a transcript shows only when more than 200,000 tokens are in use.
+A transcript does not record the size of the window. Newer models always have a window of 1,000,000
+tokens. Some older models have such a window on request. A transcript shows the larger window of an
+older model only when more than 200,000 tokens are in use.
 """
 
 import re
@@ -32,7 +33,7 @@ _NAME = re.compile(r"claude-([a-z]+)-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 
 @lru_cache(maxsize=64)
 def context_window(model: str) -> int | None:
-    """Return the context window of a model in tokens; None for models of other vendors."""
+    """Return the size of a model's context window in tokens; None for models of other vendors."""
     if "claude" not in model:
         return None
     if LONG_CONTEXT_MARK in model:
@@ -47,10 +48,11 @@ def context_window(model: str) -> int | None:
 def observe_context(
     session: SessionRead, totals: Sequence[TokenCounts], state: TranscriptState
 ) -> None:
-    """Set the used context of a session from the responses of this read.
+    """Set the size and the use of a session's context window from the responses of this read.
 
-    `totals` are the tokens of the responses. A subagent in the transcript of its parent has its own
-    context, which is not counted.
+    `totals` are the token counts of `session.responses`, in the same order. `state` stores which
+    models have used the larger window. A subagent inside its parent's transcript has a separate
+    context, so its responses are ignored.
     """
     update, latest, peak = session.update, session.latest, 0
     for response, total in zip(session.responses, totals, strict=True):

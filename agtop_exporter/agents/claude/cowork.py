@@ -1,10 +1,11 @@
 """Cowork, the local agent mode of Claude Desktop. Each session has its own home directory.
 
 Transcripts are `local-agent-mode-sessions/<id>/<id>/local_<id>/.claude/projects/**.jsonl`, in the
-format of Claude Code. `audit.jsonl` beside them repeats their responses.
+format of Claude Code. A session also has a file `audit.jsonl`, which repeats the responses of the
+transcripts and is not read.
 
-Sources: rajbos/ai-engineering-fluency 572, sj719045032/claude-statistics 12, and
-Javis603/token-monitor 375.
+Sources (GitHub repository and issue number): rajbos/ai-engineering-fluency 572,
+sj719045032/claude-statistics 12, and Javis603/token-monitor 375.
 """
 
 from pathlib import Path

@@ -1,14 +1,16 @@
-"""Assigns lines to responses, and responses to event keys.
+"""Finds the response that a transcript line belongs to, and derives event keys of responses.
 
-The API gives every response a random id. All lines of the response have it, and so do its copies in
-forked and continued sessions, with or without the request id.
+The API gives every response a random id. All lines of the response have this id. Copies of the
+lines in forked and continued sessions have this id too, but they can lack the request id.
 
 Routers and gateways write other ids: the same id for all responses, or numbers that start again in
-every session. Such a response is identified by properties of its first line: its ids, its time, and
-also its figures if it has no request id. Copies of that line have the same properties.
+every session. A response with such an id is identified by its first line: by the ids and the time
+of the line, and also by its token counts if the line has no request id. Copies of the line have the
+same ids, time and token counts.
 
-Sources: ccusage/ccusage 1635 and 1661, eltmon/overdeck 696 (repeated ids), pingdotgg/t3code 5619
-(no message id), junhoyeo/tokscale 563 (no request id), ccusage/ccusage 1762 (copies).
+Sources (GitHub repository and issue number): ccusage/ccusage 1635 and 1661, eltmon/overdeck 696
+(repeated ids), pingdotgg/t3code 5619 (no message id), junhoyeo/tokscale 563 (no request id),
+ccusage/ccusage 1762 (copies).
 """
 
 import re
@@ -21,28 +23,29 @@ from agtop_exporter.agents.claude.responses import Response, SessionRead
 from agtop_exporter.agents.claude.state import TranscriptState
 
 RANDOM_RUNS = 8  # minimum number of runs of digits, capitals or small letters in a random id
-# responses without a unique id that are kept, because their next line may follow
+# Maximum number of responses without a unique id whose next line may follow.
 OPEN_RESPONSES = 4
-REMEMBERED_LINES = 64  # line digests of such responses that are kept
-REMEMBERED_REQUESTS = 4  # message ids that are kept, with the request id of their first line
-NEW_TIME = "1."  # versions that give copies a new time, and remove their request id
+REMEMBERED_LINES = 64  # maximum number of line digests of such responses
+REMEMBERED_REQUESTS = 4  # maximum number of message ids with known request id
+NEW_TIME = "1."  # prefix of versions that write copies with a new time and no request id
 
 _OF_THE_API = re.compile(r"(?:msg|req)_(?:bdrk_|vrtx_)?01[0-9A-Za-z]{22}")
 _RUNS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
 
 
 def is_random(identifier: str) -> bool:
-    """Return whether an id looks random, so that only one response can have it."""
+    """Return whether an id looks random. Only one response can have a random id."""
     if _OF_THE_API.fullmatch(identifier):
         return True
     return len(_RUNS.findall(identifier)) >= RANDOM_RUNS
 
 
 class Responses:
-    """The responses of one transcript, built line by line.
+    """Collects the responses of one transcript, line by line.
 
-    The order of lines shows when a response without a unique id has ended. Responses that have not
-    ended are kept in the state for the next read. `main_chain` is as in the parser.
+    The order of the lines shows when a response without a unique id has ended. `save` stores all
+    other responses without a unique id, so that the next read can continue them. `main_chain` is
+    false if the current line belongs to a subagent inside its parent's transcript.
     """
 
     def __init__(self, state: TranscriptState) -> None:
@@ -53,7 +56,11 @@ class Responses:
         self._lines: OrderedDict[int, None] = OrderedDict.fromkeys(state.lines)
 
     def save(self, state: TranscriptState) -> None:
-        """Store the responses that have not ended in the state of the transcript."""
+        """Copy the data that the next read needs to `state`, the reader state of the transcript.
+
+        The data are the responses that have not ended, the digests of their lines, and the latest
+        request ids.
+        """
         for response in self._open.values():
             response.listed = False
         state.open = dict(self._open)
@@ -63,7 +70,12 @@ class Responses:
         state.requests = dict(requests[-REMEMBERED_REQUESTS:])
 
     def note_user(self, session: SessionRead, record: Record, *, is_result: bool) -> None:
-        """Handle a tool result or a prompt, which ends a response or may have ended it."""
+        """Mark the unfinished responses of a session as followed by a tool result or by a prompt.
+
+        `is_result` is true if `record` is a tool result, and false if it is a prompt. A response
+        ends with a prompt, and can end with a tool result. Only responses without a unique id are
+        marked.
+        """
         for response in self._open.values():
             same_session = response.session_id == session.update.session_id
             same_chain = same_session and response.main_chain == self.main_chain
@@ -75,7 +87,11 @@ class Responses:
     def find(
         self, session: SessionRead, record: Record, message: Message, usage: Usage
     ) -> Response | None:
-        """Return the response that a line belongs to; None if the line starts a response."""
+        """Return the response that a line belongs to; None if the line starts a new response.
+
+        `record`, `message` and `usage` are the content of the line. If the line is older than the
+        first known line of a response without a unique id, the response gets a new time and key.
+        """
         request_id = record.request_id
         name = message.id or request_id or ""
         response = session.by_id.get(name)
@@ -106,7 +122,10 @@ class Responses:
     def add(
         self, session: SessionRead, record: Record, message: Message, response: Response
     ) -> None:
-        """Add a response from its first line, and set its key."""
+        """Add a new response to a session, and set the key of the response.
+
+        `record` and `message` are the content of the first line of the response.
+        """
         message_id, request_id = message.id or "", record.request_id or ""
         name = message_id or request_id
         response.listed = True
@@ -131,7 +150,10 @@ class Responses:
         response: Response,
         usage: Usage,
     ) -> None:
-        """Set the keys of a response without a unique id by its first line, the oldest one."""
+        """Set the keys of a response without a unique id.
+
+        `record`, `message` and `usage` are the content of the oldest line of the response.
+        """
         message_id = message.id or ""
         name = message_id or record.request_id or ""
         older_key = _older_key(session, record, message, usage)
@@ -140,7 +162,7 @@ class Responses:
         response.other_keys = (*(f"{name}:{other}" for other in others), older_key)
 
     def is_repeated(self, record: Record, message: Message, usage: Usage) -> bool:
-        """Return whether a line of a response without a unique id repeats an earlier line."""
+        """Return whether a line repeats an earlier line of a response without a unique id."""
         if not self._lines or not record.uuid or is_random(message.id or record.request_id or ""):
             return False
         return _line_number(record, usage) in self._lines
@@ -161,10 +183,11 @@ class Responses:
         return f"{session.update.session_id}\0{self.main_chain:d}\0{name}"
 
     def _key(self, message_id: str, request_id: str) -> str:
-        """Return the key of a response with a unique message id.
+        """Return the event key of a response with a unique message id.
 
-        A gateway can answer two requests with the same stored response. If the request id is not
-        the one of the message's first line, the key includes it.
+        The key is the message id. A gateway can answer two requests with the same stored response.
+        So the key also contains the request id if the first line with this message id has another
+        request id.
         """
         if not request_id:
             return message_id
@@ -191,11 +214,15 @@ def _older_key(session: SessionRead, record: Record, message: Message, usage: Us
 
 
 def _first_line_digests(record: Record, message_id: str, usage: Usage) -> list[str]:
-    """Return digests that the first line of a response shares with its copies.
+    """Return digests that the first line of a response has in common with its copies.
 
-    The first digest is the identity of the response. The others match copies with or without a
-    request id. Figures are part of a digest only if there is no request id, because a line can be
-    written again with larger figures.
+    The first digest identifies the response. The token counts of the line are part of this digest
+    only if the line has no request id, because a line can be written again with larger token
+    counts. The second digest matches a copy if either only the line or only the copy has a request
+    id.
+
+    Some versions give copies a new time. Lines of these versions have one digest, which contains
+    the UUID instead of the time.
     """
     figures = token_counts(usage)
     if _gets_new_time(record):
@@ -218,5 +245,5 @@ def _line_number(record: Record, usage: Usage) -> int:
 
 
 def _number(identifier: str) -> int:
-    """Return a short hash of an id, for the state."""
+    """Return a short hash of an id, to be stored in the reader state."""
     return crc32(identifier.encode(errors="replace"))

@@ -1,9 +1,10 @@
-"""Splits a record into model responses if `usage.iterations` lists several.
+"""Splits a record into several model responses if its `usage.iterations` lists several.
 
-The figures of the record are the sum of the iterations of type `message` and `fallback_message`:
-the model continues after a server tool, or another model answers after a refusal. The sum excludes
-the answers of an advisor, server-side compactions, and the output of a model before its refusal.
-These types are defined in Claude Code 2.1.332; see also ccusage/ccusage 1115, 1423 and 1552.
+The token counts of the record are the sum of the iterations of type `message` and
+`fallback_message`. There are several such iterations if the model continues after a server tool, or
+if another model answers after a refusal. The sum excludes the answers of an advisor, server-side
+compactions, and the output of a model before its refusal. The types of iterations are defined in
+Claude Code 2.1.332; see also the issues 1115, 1423 and 1552 of ccusage/ccusage.
 """
 
 import re
@@ -21,7 +22,11 @@ _DATE = re.compile(r"-20\d{6}$")
 
 
 class Part(NamedTuple):
-    """One billed model response of a record. `place` is its index in `usage.iterations`."""
+    """One billed model response of a record.
+
+    `place` is the index of the response in `usage.iterations`. `speed` is the price tier; "" for
+    the standard price.
+    """
 
     place: int
     model: str
@@ -30,14 +35,15 @@ class Part(NamedTuple):
 
 
 def unknown_types(usage: Usage) -> list[str]:
-    """Return the unknown types of iterations, as names of record types."""
+    """Return the unknown types of iterations, in the form `iteration.<type>`."""
     return [f"iteration.{each.type}" for each in usage.iterations or () if each.type not in KNOWN]
 
 
 def own_parts(usage: Usage, model: str, total: TokenCounts) -> list[Part]:
-    """Return the responses that are included in `total`, the figures of the record.
+    """Return the responses that are included in `total`, the token counts of the record.
 
-    If the iterations do not add up to `total`, the record counts as one response.
+    `model` is the model that answered. If the token counts of the iterations do not add up to
+    `total`, one response with all tokens of `total` is returned.
     """
     speed = usage.price_tier
     parts = [
@@ -50,10 +56,11 @@ def own_parts(usage: Usage, model: str, total: TokenCounts) -> list[Part]:
 
 
 def other_parts(usage: Usage, model: str, advisor: str) -> list[Part]:
-    """Return the responses that the figures of the record exclude.
+    """Return the billed responses that the token counts of the record exclude.
 
-    `model` is the model that answered. `advisor` is the model of an advisor iteration that does not
-    name one. Output before a refusal is billed, so it is a response if it has tokens.
+    `model` is the model that answered. `advisor` is the model of advisor iterations that do not
+    name a model. Output before a refusal is billed, so it is returned as a response if it has
+    tokens.
     """
     own = {index for index, _ in _own(usage, model)}
     parts = []
@@ -70,7 +77,11 @@ def other_parts(usage: Usage, model: str, advisor: str) -> list[Part]:
 
 
 def context_tokens(usage: Usage, model: str, total: TokenCounts) -> int:
-    """Return the used context in tokens: the size of the last included iteration."""
+    """Return the number of tokens in the context of a session after a record.
+
+    `total` are the token counts of the record. The result is the size of the last iteration that
+    `total` includes. If this iteration lacks a token count, the result is the sum of `total`.
+    """
     own = _own(usage, model)
     if own:
         last = own[-1][1]
@@ -86,7 +97,7 @@ def context_tokens(usage: Usage, model: str, total: TokenCounts) -> int:
 
 
 def _own(usage: Usage, model: str) -> list[tuple[int, Iteration]]:
-    """Return the iterations in the figures of the record, as (index, iteration)."""
+    """Return the iterations that the record's token counts include, as (index, iteration)."""
     if not usage.iterations:
         return []
     sampled = [pair for pair in enumerate(usage.iterations) if pair[1].type in SAMPLING]
@@ -99,14 +110,18 @@ def _own(usage: Usage, model: str) -> list[tuple[int, Iteration]]:
 
 
 def _same_model(named: str | None, served: str) -> bool:
-    """Return whether an iteration is of the model that answered, or names no model."""
+    """Return whether `named`, the model of an iteration, is `served`, the model that answered.
+
+    An iteration without a model also matches. A date at the end of a model name is ignored.
+    """
     return not named or _DATE.sub("", named) == _DATE.sub("", served)
 
 
 def _tokens(iteration: Iteration, total: TokenCounts) -> TokenCounts:
-    """Return the tokens of an iteration.
+    """Return the tokens of an iteration, without its reasoning tokens.
 
-    Cache writes of unknown lifetime get the lifetime of the record's cache writes.
+    `total` are the token counts of the record. If all cache writes of the record have a lifetime of
+    1 hour, the cache writes of unknown lifetime in the iteration have this lifetime too.
     """
     tokens = token_counts(iteration)
     if iteration.cache_creation is None and total.cache_write_1h and not total.cache_write_5m:
@@ -115,7 +130,10 @@ def _tokens(iteration: Iteration, total: TokenCounts) -> TokenCounts:
 
 
 def _with_reasoning(parts: list[Part], reasoning: int) -> list[Part]:
-    """Distribute the reasoning tokens, which only the record has, over its parts."""
+    """Distribute the reasoning tokens of a record over its parts, and return the parts.
+
+    A part gets at most as many reasoning tokens as it has output tokens.
+    """
     spread = []
     for part in parts:
         share = min(reasoning, part.tokens.output)

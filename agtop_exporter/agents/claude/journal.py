@@ -1,6 +1,7 @@
 """The journal of a workflow, `<session>/subagents/workflows/<run>/journal.jsonl` (2.1).
 
-It lists the subagents of a run with their results. It has neither usage nor times.
+The journal lists the subagents of a workflow run with their results. It contains neither usage nor
+times, so it is not evaluated.
 """
 
 import msgspec
@@ -12,11 +13,14 @@ JOURNAL = "journal.jsonl"
 
 
 class Line(msgspec.Struct):
-    """One line; no member is used."""
+    """One line of a journal. No member of the line is decoded."""
 
 
 class JournalParser(RecordParser[Line, NoState]):
-    """Reads a journal without using it, so that the file is not reported as unread."""
+    """The parser of a journal. It ignores all records.
+
+    The parser exists so that the journal is not reported as an unread file.
+    """
 
     record = Line
     state_type = NoState

@@ -1,7 +1,8 @@
-"""Rate limits of Claude Code: its cache in `.claude.json`, and rejected requests.
+"""Rate limits of Claude Code, from the cache in `.claude.json` and from rejected requests.
 
-`.claude.json` also has accounts and keys, so only the members that are named here are decoded.
-Their names are from Claude Code 2.1.330, not from a real file; see tests/agents/claude/README.
+`.claude.json` also contains accounts and keys, so only the members with a field in this module are
+decoded. The names of the members are from Claude Code 2.1.330, not from a real file; see
+tests/agents/claude/README.
 """
 
 import re
@@ -19,7 +20,7 @@ from agtop_exporter.reading.state import NoState
 
 NAME = "claude"
 STATE = ".claude.json"
-FOLDER = ".claude"  # beside the default directory, and inside any other directory
+FOLDER = ".claude"  # name of the default configuration directory
 SOURCE = "usage-cache"
 WEEK_SECONDS = 604_800.0
 WINDOWS = {  # member: (name of the window, seconds)
@@ -34,14 +35,14 @@ RESET_EPOCH = re.compile(r"\|(\d{10})$")  # "usage limit reached|1755072000"
 
 
 class Window(msgspec.Struct):
-    """The used share of a window, in percent."""
+    """The used share of a rate-limit window in percent, and the time when the window resets."""
 
     utilization: float | None = None
     resets_at: Moment | None = None
 
 
 class Utilization(msgspec.Struct):
-    """All windows of the account."""
+    """All rate-limit windows of the account."""
 
     five_hour: Window | None = None
     seven_day: Window | None = None
@@ -50,20 +51,26 @@ class Utilization(msgspec.Struct):
 
 
 class Usage(msgspec.Struct, rename="camel"):
-    """The last response of the server, with its time in milliseconds."""
+    """The last response of the server about rate limits.
+
+    `fetched_at_ms` is the time of the response in unix milliseconds.
+    """
 
     fetched_at_ms: float | None = None
     utilization: Utilization | None = None
 
 
 class State(msgspec.Struct, rename="camel"):
-    """The content of `.claude.json`; no other member is decoded."""
+    """The decoded members of `.claude.json`. The file has other members, too."""
 
     cached_usage_utilization: Usage | None = None
 
 
 def files(projects: Path) -> Iterator[FileGroup]:
-    """List the file with the rate limits that belongs to a folder of projects."""
+    """List the files `.claude.json` with the rate limits of a configuration directory.
+
+    `projects` is the folder `projects` in that directory.
+    """
     configuration = projects.parent
     places = [configuration / STATE]
     if configuration.name == FOLDER:
@@ -74,7 +81,7 @@ def files(projects: Path) -> Iterator[FileGroup]:
 
 
 def rate_limits(usage: Usage) -> Iterator[RateLimit]:
-    """Yield the windows that have a usable figure."""
+    """Yield one rate limit for each window that has a valid percentage and time."""
     fetched_at = usage.fetched_at_ms or 0.0
     if not 0 < fetched_at < LATEST_MS:
         return
@@ -95,7 +102,11 @@ def rate_limits(usage: Usage) -> Iterator[RateLimit]:
 
 
 def limit_hit(text: str, observed_at: float) -> RateLimit:
-    """Return the limit in the error text of a rejected request, with its reset time if stated."""
+    """Return the rate limit that is described in the error text of a rejected request.
+
+    `observed_at` is the time of the error in unix seconds. The reset time is set if the text has
+    it.
+    """
     until = RESET_EPOCH.search(text)
     return RateLimit(
         agent=NAME,
@@ -115,11 +126,14 @@ class StateParser(RecordParser[State, NoState]):
     state_type = NoState
 
     def feed(self, record: State, offset: int) -> None:  # noqa: ARG002 - of the interface
-        """Add the rate-limit windows."""
+        """Add the rate limits in `.claude.json` to the batch."""
         if record.cached_usage_utilization is not None:
             self.batch.rate_limits.extend(rate_limits(record.cached_usage_utilization))
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read the limits if the file has changed. Raises NotAFileError, or OSError."""
+    """Read the rate limits in a `.claude.json` if the file has changed since the cursor.
+
+    Raises NotAFileError, or OSError if the file cannot be read.
+    """
     return read_document(NAME, StateParser, path, cursor)

@@ -1,7 +1,8 @@
-"""The process signature of Claude Code, and the registry that it keeps of its processes.
+"""The process signature of Claude Code, and the registry of its live processes.
 
-The names are from versions 1.0.100 to 2.1.330. The file `sessions/<pid>.json` exists while a
-process runs (2.1.197). Its fields are not documented.
+The names in the signature are from versions 1.0.100 to 2.1.330. Claude Code writes the registry:
+the file `sessions/<pid>.json` exists while the process runs (version 2.1.197). The fields of the
+file are not documented.
 """
 
 from collections.abc import Iterable
@@ -78,7 +79,7 @@ SIGNATURE = ProcessSignature(
 
 
 class _Process(msgspec.Struct, rename="camel"):
-    """One file of the registry."""
+    """The content of one registry file, which describes one process."""
 
     pid: int
     session_id: str
@@ -95,7 +96,10 @@ _PROCESS = msgspec.json.Decoder(_Process)
 
 
 def read_registries(folders: Iterable[Path]) -> RegistryReading:
-    """Return the registry entries of several configuration directories. Never raises OSError."""
+    """Return the live processes in the registries of several configuration directories.
+
+    The result also has the number of files with errors. Never raises OSError.
+    """
     readings = [read_registry(folder) for folder in dict.fromkeys(folders)]
     return RegistryReading(
         tuple(entry for reading in readings for entry in reading.entries),
@@ -104,7 +108,10 @@ def read_registries(folders: Iterable[Path]) -> RegistryReading:
 
 
 def read_registry(folder: Path) -> RegistryReading:
-    """Return the registry entries of one configuration directory (`~/.claude`)."""
+    """Return the live processes in the registry of one configuration directory.
+
+    The result also has the number of files with errors. An example of `folder` is `~/.claude`.
+    """
     try:
         paths = sorted(path for path in (folder / "sessions").iterdir() if path.suffix == ".json")
     except OSError:
@@ -122,7 +129,10 @@ def read_registry(folder: Path) -> RegistryReading:
 
 
 def _entry(content: bytes) -> RegistryEntry:
-    """Decode one file. Raises ValueError, which includes the errors of msgspec."""
+    """Decode the content of one registry file.
+
+    Raises ValueError if the content is invalid. The errors of msgspec are subclasses of ValueError.
+    """
     process = _PROCESS.decode(content)
     ticks = str(process.proc_start)
     return RegistryEntry(
@@ -140,7 +150,7 @@ def _entry(content: bytes) -> RegistryEntry:
 
 
 def _content(path: Path) -> bytes:
-    """Return the bytes of a regular file. Raises OSError, or ValueError if it is too large."""
+    """Return the content of a file. Raises OSError, or ValueError if the file is too large."""
     content = read_head(path, MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError("too large")

@@ -36,18 +36,18 @@ from agtop_exporter.model import (
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.parsers import BlockParser
 
-REMEMBERED_TOOLS = 64  # calls in the state, whose result may follow
+REMEMBERED_TOOLS = 64  # maximum number of tool calls in the state whose result may follow
 # model name of messages that Claude Code writes itself, such as API errors
 SYNTHETIC_MODEL = "<synthetic>"
 TITLE_RANKS = {"custom-title": 5, "ai-title": 4, "summary": 3}
 
 
 class TranscriptParser(BlockParser[Record, TranscriptState]):
-    """The parser of one transcript, of a session or a subagent.
+    """The parser of one transcript. A transcript belongs to a session or to a subagent.
 
-    For the current record, `session` is its session, `copied` is whether it is a copy from another
-    transcript, and `main_chain` is false if it belongs to a subagent inside its parent's
-    transcript.
+    Three attributes describe the current record. `session` is the session of the record. `copied`
+    is true if the record is a copy from another transcript. `main_chain` is false if the record
+    belongs to a subagent inside its parent's transcript.
     """
 
     record = Record
@@ -96,12 +96,16 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
                 self._handle_user(record, message)
 
     def _select_session(self, record: Record) -> None:
-        """Set `session` to the session of a record."""
+        """Set the attributes `session` and `main_chain` for a record."""
         self.session = self.sessions.select(record)
         self.main_chain = self.responses.main_chain = self.sessions.main_chain
 
     def _observe(self, record: Record, time: datetime) -> None:
-        """Use the time, branch and version of a record, unless it is a copy."""
+        """Update the session with the directory, time, branch and version of a record.
+
+        The time, branch and version of a copy are ignored. A record that is older than the first
+        record of the transcript is a copy, so `copied` is set.
+        """
         state, session = self.state, self.session
         update = session.update
         if not update.cwd and not update.work_in(record.cwd):
@@ -148,7 +152,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             session.signal = QUESTION if asks else after_answer(message.stop_reason)
 
     def _remember_call(self, block: Block) -> tuple[str, str]:
-        """Keep a call until its result follows; return (call id, tool name)."""
+        """Store a tool call until its result follows; return (call id, tool name)."""
         calls = self.calls
         name = calls[block.id] = tool_label(block.name)
         if len(calls) > REMEMBERED_TOOLS:
@@ -218,7 +222,11 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             self._add_event(record, f"prompt:{record.uuid or record.seconds}", turns=1)
 
     def _handle_metadata(self, record: Record) -> None:
-        """Handle a record without a message: a title, the end of a turn, or a compaction."""
+        """Process a record without a message.
+
+        The record can contain a title, or mark the end of a turn or a compaction. Other records are
+        ignored.
+        """
         if record.type in TITLE_RANKS:
             title = record.custom_title or record.ai_title or record.summary or ""
             self.session.update.set_title(title, TITLE_RANKS[record.type])
@@ -241,7 +249,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
     # --- the end ----------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Add the responses and the sessions to the batch, and update the state."""
+        """Add the responses and sessions of this read to the batch, and update the reader state."""
         batch, state = self.batch, self.state
         others, batch.events = batch.events, []  # responses come first
         for session_id, session in self.sessions.by_id.items():
@@ -257,7 +265,7 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             batch.limit(self.limit_hit)
 
     def _complete(self, session: SessionRead) -> None:
-        """Add the responses of a session to the batch, and complete its update."""
+        """Add the responses of a session to the batch, and complete the session's update."""
         update, events = session.update, self.batch.events
         update.signal, update.model = session.signal, session.model
         update.model_effort = session.effort

@@ -1,4 +1,4 @@
-"""The used fields of transcript records, and their token counts."""
+"""The decoded fields of transcript records, and the conversion of usage to token counts."""
 
 import msgspec
 
@@ -10,26 +10,32 @@ ANYWHERE = frozenset({None, "", "global", "not_available"})  # values of `infere
 
 
 class CacheCreation(msgspec.Struct, gc=False):
-    """Cache writes of a request by their lifetime."""
+    """The tokens that a request writes to the prompt cache, by the lifetime of the cache."""
 
     ephemeral_5m_input_tokens: Count | None = 0
     ephemeral_1h_input_tokens: Count | None = 0
 
 
 class OutputDetails(msgspec.Struct, gc=False):
-    """A breakdown of the output tokens."""
+    """The number of thinking tokens among the output tokens of a response."""
 
     thinking_tokens: Count | None = 0
 
 
 class ServerToolUse(msgspec.Struct, gc=False):
-    """Calls of tools that run at the provider. Only searches are billed by use."""
+    """The calls of tools that run at the provider.
+
+    Only web searches are decoded, because only web searches are billed for each call.
+    """
 
     web_search_requests: Count | None = 0
 
 
 class Figures(msgspec.Struct, gc=False):
-    """Tokens as the API counts them: input excludes cached tokens, output includes thinking."""
+    """The token counts of a response as the API reports them, and properties that change the price.
+
+    The input tokens exclude cached tokens. The output tokens include thinking tokens.
+    """
 
     input_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
@@ -44,22 +50,26 @@ class Figures(msgspec.Struct, gc=False):
 
     @property
     def price_tier(self) -> str:
-        """The speed or service tier that changes the price; empty for the standard price."""
+        """The speed or service tier that changes the price; "" for the standard price."""
         found = (self.speed, self.service_tier)
         return next((tier for tier in found if tier and tier != STANDARD), "")
 
     @property
     def region(self) -> str:
-        """Where the model ran, if it had to run there, such as `us`."""
+        """The region in which the model had to run, such as `us`; "" if any region was allowed."""
         return "" if self.inference_geo in ANYWHERE else (self.inference_geo or "").lower()
 
     @property
     def web_searches(self) -> int:
-        """The searches that are billed by use."""
+        """The number of web searches. Each web search is billed."""
         return (self.server_tool_use and self.server_tool_use.web_search_requests) or 0
 
     def keep_terms(self, earlier: "Figures") -> None:
-        """Keep what an earlier line of the same response has of its price."""
+        """Copy the properties that change the price from an earlier line of the same response.
+
+        Properties that are unknown in the earlier line keep their values. The number of web
+        searches is the larger one of the two lines.
+        """
         self.speed = earlier.speed or self.speed
         self.service_tier = earlier.service_tier or self.service_tier
         self.inference_geo = earlier.inference_geo or self.inference_geo
@@ -68,7 +78,10 @@ class Figures(msgspec.Struct, gc=False):
 
     @property
     def prompt(self) -> tuple[int, int, int]:
-        """The input figures, which are constant while a response is streamed."""
+        """The token counts (input, cache read, cache write) of the prompt.
+
+        These counts are constant while a response is streamed.
+        """
         return (
             self.input_tokens or 0,
             self.cache_read_input_tokens or 0,
@@ -77,19 +90,22 @@ class Figures(msgspec.Struct, gc=False):
 
 
 class Iteration(Figures, gc=False):
-    """One model response of a record with several, in `usage.iterations`."""
+    """One item of `usage.iterations`, which lists the model responses of a record."""
 
     type: str = ""
     model: str | None = None
 
 
 class Usage(Figures, gc=False):
-    """The API's usage object."""
+    """The object `usage` of the API, with the token counts of a response."""
 
     iterations: list[Iteration] | None = None
 
     def continues(self, other: "Usage") -> bool:
-        """Return whether this is the usage of the same response as `other`, at a later time."""
+        """Return whether this usage can be a later report of the response with usage `other`.
+
+        All token counts except output must be equal. The output tokens must not have decreased.
+        """
         return (
             (self.output_tokens or 0) >= (other.output_tokens or 0)
             and self.output_tokens_details == other.output_tokens_details
@@ -101,7 +117,7 @@ class Usage(Figures, gc=False):
 
 
 class Block(msgspec.Struct, gc=False):
-    """One content block."""
+    """One content block of a message."""
 
     tool_use_id: str = ""
     type: str = ""
@@ -112,7 +128,7 @@ class Block(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct, gc=False):
-    """The API message of a record."""
+    """The API message in a transcript record."""
 
     model: str | None = None
     id: str | None = None
@@ -122,13 +138,16 @@ class Message(msgspec.Struct, gc=False):
 
 
 class CompactMetadata(msgspec.Struct, gc=False, rename="camel"):
-    """The result of a compaction."""
+    """The result of a compaction: the number of context tokens after the compaction."""
 
     post_tokens: Count | None = None
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line. The fields are in about the order of the file, which makes decoding faster."""
+    """One line of a transcript.
+
+    The fields have about the same order as in the file, which makes decoding faster.
+    """
 
     is_sidechain: bool | None = None
     agent_id: str | None = None
@@ -158,17 +177,20 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def kind(self) -> str:
-        """The type as in `KNOWN_TYPES`. A system record has its subtype in it."""
+        """The record type as in `KNOWN_TYPES`. For a system record, it is `system.<subtype>`."""
         return f"system.{self.subtype}" if self.type == "system" and self.subtype else self.type
 
     @property
     def seconds(self) -> float:
-        """The time in unix seconds; 0 if there is none."""
+        """The time of the record in unix seconds; 0 if the record has no time."""
         return self.timestamp.timestamp() if self.timestamp is not None else 0.0
 
 
 def token_counts(usage: Figures) -> TokenCounts:
-    """Return disjoint counts; cache writes of unknown lifetime count as 5 minutes."""
+    """Convert a usage to token counts that do not overlap.
+
+    Cache writes of unknown lifetime are counted with a lifetime of 5 minutes.
+    """
     creation = usage.cache_creation
     written = usage.cache_creation_input_tokens or 0
     one_hour = 0

@@ -1,4 +1,7 @@
-"""Model responses of Claude Code. A response consists of several lines that repeat its usage."""
+"""Model responses of Claude Code.
+
+A transcript has several lines for each response, and each of these lines repeats the usage.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +19,7 @@ NO_SIGNAL = Signal()
 
 
 class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """A response, merged from the lines read so far."""
+    """A model response, merged from the transcript lines that have been read so far."""
 
     session_id: str
     time: float
@@ -28,15 +31,15 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     request_id: str = ""
     advisor: str = ""  # model of the advisor
     key: str = ""
-    other_keys: tuple[str, ...] = ()  # further keys under which it may have been counted
-    tokens: TokenCounts = NO_TOKENS  # largest figures of earlier lines, if they differ from `usage`
+    other_keys: tuple[str, ...] = ()  # further keys under which it may be counted
+    tokens: TokenCounts = NO_TOKENS  # largest counts of earlier lines, if not those of `usage`
     answered: bool = False  # a tool result follows its latest line
     prompted: bool = False  # a prompt follows its latest line
     prompted_at: float = 0.0  # the time of that prompt, in unix seconds
     listed: bool = False  # the response is in `SessionRead.responses` of this read
 
     def grow(self, usage: Usage) -> None:
-        """Merge the usage of one more line of the response."""
+        """Merge the usage of one more line into the response."""
         if usage.cache_creation is None:
             usage.cache_creation = self.usage.cache_creation
         elif self.usage.cache_creation is None:
@@ -48,26 +51,32 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         self.usage = usage
 
     def all_tokens(self) -> TokenCounts:
-        """Return the largest figures of all lines."""
+        """Return the largest token counts of all lines, separately for each kind of token."""
         tokens = token_counts(self.usage)
         return tokens if self.tokens == NO_TOKENS else tokens.max(self.tokens)
 
     def may_have(self, request_id: str | None) -> bool:
-        """Return whether a line with this request id can belong to this response."""
+        """Return whether a line with a given request id can belong to this response.
+
+        A line or a response without a request id matches any request id.
+        """
         return not request_id or not self.request_id or request_id == self.request_id
 
     def is_after(self, time: float) -> bool:
-        """Return whether this response began after a time, given in unix seconds."""
+        """Return whether this response began after `time`, in unix seconds; False if that is 0."""
         return 0 < time < self.time
 
     def is_continued_by(
         self, request_id: str | None, usage: Usage, time: float, *, has_id: bool
     ) -> bool:
-        """Return whether a line continues this response, if other responses can have the same ids.
+        """Return whether a line continues this response, which has no unique id.
+
+        `request_id`, `usage` and `time` (in unix seconds) belong to the line. `has_id` is false if
+        the line has neither a message id nor a request id.
 
         The lines of one response follow each other, with only tool results between them, and have
-        the same input figures. A prompt ends it, unless the line is older than the prompt and so
-        out of order. `has_id` is false for a line without any id.
+        the same input token counts. A prompt ends the response. But a line that is older than the
+        prompt is out of order, and can still continue the response.
         """
         is_late = self.prompted and 0 < time < self.prompted_at
         if (self.prompted and not is_late) or not self.may_have(request_id):
@@ -78,11 +87,17 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         return True
 
     def event(self, total: TokenCounts) -> UsageEvent:
-        """Return the event of a response without iterations; `total` are all its tokens."""
+        """Return the usage event of a response without iterations.
+
+        `total` are the token counts of the response.
+        """
         return self._event(self.key, self.model, total, self.usage.price_tier, first=True)
 
     def events(self, total: TokenCounts) -> Iterator[UsageEvent]:
-        """Yield one event per billed response among the iterations."""
+        """Yield a usage event for each billed model response in the iterations.
+
+        `total` are the token counts of all lines of this response.
+        """
         first, *more = own_parts(self.usage, self.model, total)
         yield self._event(self.key, first.model, first.tokens, first.speed, first=True)
         for part in (*more, *other_parts(self.usage, self.model, self.advisor)):
@@ -115,9 +130,10 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
 
 @dataclass(slots=True)
 class SessionRead:
-    """The data that one read has found about one session.
+    """The data that one read of a transcript has found about one session.
 
-    Fields that change with nearly every record are here, because Struct fields are slower to set.
+    `update` is a Struct, whose fields are slower to set. So this class has the fields that change
+    with nearly every record.
     """
 
     update: SessionUpdate
@@ -134,5 +150,8 @@ class SessionRead:
 
 
 def without_duplicates(calls: Calls) -> Calls:
-    """Return the calls without duplicates, because several lines repeat a call."""
+    """Return tool calls without duplicates.
+
+    The lines of a response can repeat a tool call.
+    """
     return calls if len(calls) < 2 else tuple(dict(calls).items())  # noqa: PLR2004 - two

@@ -1,4 +1,4 @@
-"""Finds the session of each record: the main session, or a subagent's."""
+"""Finds the session of each record: the main session, or the session of a subagent."""
 
 from agtop_exporter.agents.claude.records import Record
 from agtop_exporter.agents.claude.responses import SessionRead
@@ -9,10 +9,11 @@ SUBAGENTS = "subagents"  # folder of a session's subagents
 
 
 class Sessions:
-    """The sessions in one read of a transcript.
+    """The sessions that one read of a transcript has found.
 
-    `main_id` is the id of the main session. `main_chain` is false if the last selected record is of
-    a subagent inside its parent's transcript, as versions before 2.0 wrote it.
+    `main_id` is the id of the main session. `main_chain` is false if the record of the last
+    `select` call belongs to a subagent inside its parent's transcript. Only versions before 2.0
+    wrote subagents into the transcript of the parent.
     """
 
     def __init__(self, path: str, state: TranscriptState) -> None:
@@ -28,7 +29,10 @@ class Sessions:
         self.main_id = state.session_id or (parent_of(folders) if self._agent_id else stem)
 
     def select(self, record: Record) -> SessionRead:
-        """Return the session of a record."""
+        """Return the session of a record; add the session if it is new.
+
+        Set `main_id` and `main_chain` for the record.
+        """
         main_id = record.session_id or record.parent_session_id
         if main_id:
             self.main_id = main_id
@@ -42,10 +46,10 @@ class Sessions:
         return session
 
     def is_known(self, session_id: str) -> bool:
-        """Return whether the session id is confirmed by a record or by the folder.
+        """Return whether a record or the folder confirms a session id.
 
-        The first records of a renamed or continued file can lack a session id. The file name alone
-        is then no proof of the session.
+        The first records of a renamed or continued file can lack a session id. In this case the
+        file name alone does not prove that the session exists.
         """
         session = self.by_id[session_id]
         has_facts = session.responses or session.first or session.update.title
@@ -53,7 +57,7 @@ class Sessions:
 
     @property
     def named_id(self) -> str:
-        """The id of the main session if a record has it, else ""."""
+        """The id of the main session, or "" if no record contains this id."""
         return self.main_id if self.main_id in self._named else ""
 
     def _add(self, session_id: str) -> SessionRead:
@@ -68,9 +72,10 @@ class Sessions:
 
 
 def parent_of(folders: list[str]) -> str:
-    """Return the parent session of a subagent's file `<session>/subagents/**/agent-*.jsonl`.
+    """Return the id of a subagent's parent session, from the folders of the subagent's transcript.
 
-    Returns "" if the path does not show it, as before version 2.1. The records then have it.
+    The path of the transcript is `<session>/subagents/**/agent-*.jsonl`. Before version 2.1, the
+    path has no folder `subagents`. In this case "" is returned, and the records contain the id.
     """
     if SUBAGENTS not in folders[1:]:
         return ""

@@ -1,4 +1,7 @@
-"""Derives the activity signal of a session from its records."""
+"""Derives the activity of a session from its records.
+
+The activity is a `Signal`: whether the session runs, waits, is idle, or has an error.
+"""
 
 from functools import lru_cache
 
@@ -26,7 +29,7 @@ TURN_END = Signal("idle", "", "system.turn_duration")
 
 @lru_cache(maxsize=64)
 def after_answer(stop_reason: str | None) -> Signal:
-    """Return the signal of a session whose last record is an answer with this stop reason."""
+    """Return the activity of a session after an answer with the given stop reason."""
     running = stop_reason in ("tool_use", "pause_turn", None)
     return Signal("running" if running else "idle", "", f"assistant.stop_reason={stop_reason}")
 

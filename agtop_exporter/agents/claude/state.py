@@ -9,10 +9,10 @@ from agtop_exporter.reading.state import ReaderState
 
 
 class TranscriptState(ReaderState):
-    """The state of one transcript."""
+    """The data about one Claude Code transcript that is stored between two reads."""
 
     began: datetime | None = None  # the time of its first record; earlier records are copies
-    session_id: str = ""  # "" until a record shows that the file is a transcript
+    session_id: str = ""  # "" until a record of Claude Code contains the id
     wide_models: list[str] = field(
         default_factory=list
     )  # models that used a context window of 1,000,000 tokens
@@ -21,5 +21,5 @@ class TranscriptState(ReaderState):
     last_active: dict[str, float] = field(default_factory=dict)
     open: dict[str, Response] = field(default_factory=dict)  # responses without a unique id
     lines: list[int] = field(default_factory=list)  # digests of the latest lines of such responses
-    # request ids by message id, the latest ones
+    # hashes of the latest message ids, each with the hash of its first request id
     requests: dict[int, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The types of records that Claude Code writes, from tables in version 2.1.330."""
+"""The types of records that Claude Code writes, from the tables in version 2.1.330."""
 
 TYPES = frozenset(
     {"agent-color", "agent-name", "agent-setting", "ai-title", "api-request"}

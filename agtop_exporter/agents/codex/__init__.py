@@ -1,8 +1,11 @@
-"""Codex CLI: `<root>/sessions/**/rollout-*.jsonl` and `archived_sessions`, one rollout per thread.
+"""The agent Codex CLI. A session of Codex is called thread, and its transcript is called rollout.
 
-Checked against versions 0.80 to 0.169. The format is not documented; see tests/agents/codex/README.
-Since 0.137, Codex compresses a rollout to `.jsonl.zst` after a week without use, and decompresses
-it to continue the thread
+Rollouts are `<home>/sessions/**/rollout-*.jsonl` and `<home>/archived_sessions/rollout-*.jsonl`,
+where `<home>` is a home directory of Codex. The reader was checked with versions 0.80 to 0.169. The
+format of the files is not documented; see tests/agents/codex/README.
+
+Since version 0.137, Codex compresses a rollout to `.jsonl.zst` after a week without use. Codex
+decompresses the rollout to continue the thread
 (https://github.com/openai/codex/blob/main/codex-rs/rollout/src/compression.rs).
 """
 
@@ -23,20 +26,21 @@ PLAIN, COMPRESSED = ".jsonl", ".jsonl.zst"
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one rollout after a cursor. Raises OSError."""
+    """Read one rollout, the transcript of a thread, after a cursor. Raises OSError."""
     return read_jsonl(NAME, RolloutParser, path, cursor)
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the folders of active and archived rollouts of every home."""
+    """Return the folders of active and archived rollouts in all home directories of Codex."""
     homes = listed_roots(environment, "CODEX_HOME", home / ".codex")
     return tuple(base / name for base in homes for name in ("sessions", "archived_sessions"))
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the rollouts: `YYYY/MM/DD/*.jsonl`, or flat if archived; compressed ones come last.
+    """List the rollouts below a root: `YYYY/MM/DD/*.jsonl`, or `*.jsonl` if they are archived.
 
-    If a rollout exists in both forms, only the plain text is listed.
+    Compressed rollouts (`.jsonl.zst`) come last. If a rollout exists in both forms, only the file
+    that is not compressed is listed.
     """
     plain: list[os.DirEntry[str]] = []
     compressed: list[os.DirEntry[str]] = []
@@ -52,7 +56,10 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the plan of the account, from the first home that has one."""
+    """Return the plan of the account; "" if unknown.
+
+    The plan is read from the first home directory of Codex that contains one.
+    """
     homes = dict.fromkeys(root.parent for root in roots(home, environment))
     return next(filter(None, map(account_plan, homes)), "")
 

@@ -16,6 +16,6 @@ class _Credentials(msgspec.Struct):
 
 
 def account_plan(folder: Path) -> str:
-    """Return the ChatGPT plan in `auth.json` of a Codex directory; "" if unknown."""
+    """Return the ChatGPT plan in `auth.json` of a Codex home directory; "" if unknown."""
     credentials = decode_file(folder / "auth.json", _Credentials)
     return chatgpt_plan(credentials.tokens.id_token if credentials and credentials.tokens else None)

@@ -1,16 +1,19 @@
-"""Detects records of a Codex rollout that are copies from the thread it was forked from.
+"""Detects the records of a Codex rollout that are copies from another thread.
 
-The rollout of a fork or a subagent can begin with a replay: copies of the records of its origin.
-Versions differ in which records they replay and whether the copies have new times. The end of a
-replay is found by these marks, the most reliable first:
+A thread is a session of Codex, and a rollout is the transcript of a thread. The rollout of a forked
+thread or of a subagent can begin with a replay: copies of the records of another thread, the
+origin. The origin is the thread from which the thread was forked, or the parent of the subagent.
 
-* ordinals: in newer versions the first record contains the ordinal of the first record that is not
-  a copy;
-* ids of turns, which are UUIDs of version 7 in newer versions and contain a time (RFC 9562, 5.7):
-  turns of the origin are older than the thread;
-* the start time of a turn in `task_started`;
-* a second `session_meta` of the thread;
-* a pause: a replay is written at once, while the first response of a model takes longer.
+Versions of Codex differ in the records that they replay, and in whether the copies have new times.
+The following properties show the end of a replay, the most reliable property first:
+
+* Ordinals: in newer versions, the first record contains the ordinal of the first record that is not
+  a copy.
+* Ids of turns: in newer versions, these ids are UUIDs of version 7, which contain a time (RFC 9562,
+  5.7). The turns of the origin are older than the thread.
+* The start time of a turn in `task_started`.
+* A second `session_meta` of the thread.
+* A pause: Codex writes a replay at once, while the first response of a model takes longer.
 """
 
 from datetime import datetime
@@ -21,13 +24,13 @@ from agtop_exporter.agents.codex.records import Payload, Record, Source, Subagen
 from agtop_exporter.agents.codex.state import RolloutState
 
 PAUSE_SECONDS = 3.0
-ID_SKEW_SECONDS = 3600.0  # an id with a time further from that of its record is not a time
+ID_SKEW_SECONDS = 3600.0  # an id contains no time if it differs from the record by more
 UUID_WITH_TIME = 7
 TURN_BEGINNINGS = frozenset({"task_started", "turn_started"})
 
 
 def parent_of(payload: Payload) -> str:
-    """Return the id of the thread that started a subagent; "" if there is none."""
+    """Return the id of the parent thread from a `session_meta`; "" if there is no parent."""
     if not isinstance(payload.source, Source):
         return payload.parent_thread_id or ""
     source = payload.source.subagent
@@ -40,12 +43,19 @@ def parent_of(payload: Payload) -> str:
 
 
 def may_replay(state: RolloutState) -> bool:
-    """Return whether the next record can be a copy, so that each record must be checked."""
+    """Return whether the next record can be a copy from another thread.
+
+    If so, `is_copy` must be called for each record.
+    """
     return not state.is_own and bool(state.own_ordinal or state.family or state.origin)
 
 
 def is_copy(record: Record, state: RolloutState) -> bool:
-    """Return whether a record is a copy; set the end of the replay in `state`."""
+    """Return whether a record is a copy from another thread.
+
+    A rollout can begin with such copies. If the record shows that they have ended, this is stored
+    in `state`.
+    """
     moment, began = record.timestamp, state.began
     if state.is_own:
         return _is_late_copy(record, state)
@@ -68,25 +78,37 @@ def is_copy(record: Record, state: RolloutState) -> bool:
 
 
 def _end_replay(record: Record, state: RolloutState) -> None:
-    """Note that from this record on, all are the thread's own, except copies that come again."""
+    """Store in `state` that the copies at the start of the rollout end before a record.
+
+    Later records are copies only if the same copies are written to the rollout again.
+    """
     state.is_own = True
     state.own_since = record.timestamp.timestamp() if record.timestamp else 0.0
 
 
 def _is_late_copy(record: Record, state: RolloutState) -> bool:
-    """Return whether a record after the replay is one of the replay that was written again."""
+    """Return whether a record is a copy that was written to the rollout a second time.
+
+    The caller has checked that the copies at the start of the rollout have ended.
+    """
     if record.ordinal is not None and state.own_ordinal:
         return record.ordinal < state.own_ordinal
     return record.timestamp is not None and record.timestamp.timestamp() < state.own_since
 
 
 def has_late_copies(records: list[Record], state: RolloutState) -> bool:
-    """Return whether any of several records after the replay is a copy."""
+    """Return whether any of several records is a copy that was written a second time.
+
+    The records follow the copies at the start of the rollout.
+    """
     return bool(state.own_since) and any(_is_late_copy(record, state) for record in records)
 
 
 def is_certain(record: Record, state: RolloutState) -> bool:
-    """Return whether a record for which `is_copy` is true is certainly a copy."""
+    """Return whether a record is certainly a copy from another thread.
+
+    The caller has called `is_copy` for the record, and the result was True.
+    """
     if state.is_own:
         return False  # the clock may have been set back
     moment, began = record.timestamp, state.began
@@ -95,14 +117,17 @@ def is_certain(record: Record, state: RolloutState) -> bool:
 
 
 def may_be_repeated(state: RolloutState) -> bool:
-    """Return whether a token count can repeat one of the thread from which this one was forked."""
+    """Return whether the current token count may be a copy from another thread.
+
+    The other thread is the one from which this thread was forked, or the parent of this subagent.
+    """
     return bool(state.origin and not state.own_ordinal and not state.is_own)
 
 
 def _is_own(record: Record, state: RolloutState) -> bool:
-    """Return whether a record shows that the replay has ended.
+    """Return whether a record shows that the copies at the start of the rollout have ended.
 
-    The record is not older than the thread.
+    The caller has checked that the record is not older than the thread.
     """
     payload, moment = record.payload, record.timestamp
     if payload is None or moment is None:
@@ -123,7 +148,8 @@ def _is_own(record: Record, state: RolloutState) -> bool:
 def _turn_begun_at(payload: Payload, moment: datetime, state: RolloutState) -> float | None:
     """Return the start of a record's turn in unix seconds; None if the record does not show it.
 
-    A start that is recorded in whole seconds is rounded up to the next second.
+    `moment` is the time of the record. If the start is recorded in whole seconds, 1 second is
+    added.
     """
     made = None
     if payload.turn_id and state.has_dated_ids:
@@ -136,9 +162,11 @@ def _turn_begun_at(payload: Payload, moment: datetime, state: RolloutState) -> f
 
 
 def note_creation(thread_id: str, moment: datetime | None, state: RolloutState) -> None:
-    """Set the creation time of a thread from its id, or from its record if they do not agree.
+    """Set the creation time of a thread in `state`.
 
-    Times in ids of turns are used only if the thread's id has a time.
+    `moment` is the time in the first record of the thread. If the id of the thread contains a time
+    near `moment`, the creation time is the time in the id, and the times in ids of turns are used
+    too. Otherwise the creation time is `moment`.
     """
     if moment is not None:
         made, recorded = _uuid_time(thread_id), moment.timestamp()
@@ -148,7 +176,7 @@ def note_creation(thread_id: str, moment: datetime | None, state: RolloutState) 
 
 @lru_cache(maxsize=64)
 def _uuid_time(name: str) -> float | None:
-    """Return the time in a UUID of version 7 in unix seconds; None for any other name."""
+    """Return the time in a UUID of version 7 in unix seconds; None for any other string."""
     try:
         uuid = UUID(name)
     except ValueError:

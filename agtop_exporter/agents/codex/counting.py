@@ -1,7 +1,8 @@
-"""Finds new responses in the token figures of a Codex rollout, and gives them keys.
+"""Finds new responses in the token counts of a Codex transcript, and derives their event keys.
 
-A `token_count` has the running total of the thread and is often repeated. Newer versions also write
-one `token_usage_record` per response; token counts then add nothing.
+A `token_count` record contains the running total of the thread (session) and is often repeated.
+Newer versions also write one `token_usage_record` for each response. If a transcript has these
+records, its `token_count` records add no usage.
 """
 
 from operator import gt, lt
@@ -10,13 +11,14 @@ from agtop_exporter.agents.codex.records import Payload, TokenInfo, TokenUsage
 from agtop_exporter.agents.codex.state import RolloutState
 from agtop_exporter.agents.codex.usage import added, growth, vector
 
-FIGURES = "%d:%d:%d:%d:%d:%d"  # index in a usage, in the order of its fields
+FIGURES = "%d:%d:%d:%d:%d:%d"  # the token counts of a usage, in the order of its fields
 
 
 def usage_of_record(payload: Payload, state: RolloutState, time: float) -> TokenUsage | None:
-    """Return the usage of a token_usage_record; None if it has been counted.
+    """Return the usage in a `token_usage_record`.
 
-    `time` is in unix seconds.
+    Return None if the usage is missing or has been counted before. `time` is the time of the record
+    in unix seconds.
     """
     usage = payload.usage
     if usage is None:
@@ -37,22 +39,23 @@ def usage_of_record(payload: Payload, state: RolloutState, time: float) -> Token
 def usage_of_count(
     info: TokenInfo, state: RolloutState, time: float
 ) -> tuple[TokenUsage, tuple[int, ...]] | None:
-    """Return the usage by which a token_count has grown, and the running total; () if it has none.
+    """Return the usage of the new response that a `token_count` shows, and the running total.
 
-    None if it shows no new response. `time` is in unix seconds.
+    Return None if there is no new response. The running total is () if the record has none. `info`
+    is the content of the record, and `time` is its time in unix seconds.
     """
     total, last = vector(info.total_token_usage), info.last_token_usage
     if total and total == state.total:
         return None
     has_fallen = bool(total) and any(map(lt, total, state.total))
     if has_fallen and state.has_records:
-        return None  # usage records have counted more than this total
+        return None  # the responses in this total have been counted from usage records
     is_late = has_fallen and state.seen.is_late(time)
     if _is_known(total, last, state, time):
         return None
     usage = last or growth(info.total_token_usage, state.total)
     if is_late and _is_behind(total, state):
-        usage = last  # without one, the growth that was counted contains it
+        usage = last  # if it is None, the responses of this total have been counted
     else:
         if has_fallen:
             state.falls += 1
@@ -66,10 +69,14 @@ def usage_of_count(
 def _is_known(
     total: tuple[int, ...], last: TokenUsage | None, state: RolloutState, time: float
 ) -> bool:
-    """Return whether a token count has been seen; remember it if not."""
+    """Return whether a token count has been read before. If not, remember the token count.
+
+    `total` is its running total. `last` is the usage of the last response. `time` is the time of
+    the record in unix seconds.
+    """
     mark = hash(total or (time, *vector(last)))
-    # If several processes write one rollout, one repeats its count after those of another. But the
-    # first count of a run can have the same figures as that of another run.
+    # If several processes write one rollout, a process can repeat its count after the counts of
+    # another process. But the first counts of two processes can be equal without a repetition.
     may_be_of_other = bool(state.falls and total and last)
     if may_be_of_other and state.seen.has(mark, state.run_began) and total != vector(last):
         return True
@@ -77,20 +84,25 @@ def _is_known(
 
 
 def _is_behind(total: tuple[int, ...], state: RolloutState) -> bool:
-    """Return whether a running total contains nothing that the present one does not."""
+    """Return whether no token count of a running total is larger than in the present one.
+
+    The present running total is `state.total`. Return False if `total` is empty.
+    """
     return bool(total) and not any(map(gt, total, state.total))
 
 
 def record_key(payload: Payload) -> str:
-    """Return the event key of a response that has its own record."""
+    """Return the event key of a response from its `token_usage_record`."""
     total = vector(payload.thread_token_usage)
     return f"response:{payload.response_id or f'{payload.turn_id}:{total}'}"
 
 
 def count_key(usage: TokenUsage, total: tuple[int, ...], owner: str, state: RolloutState) -> str:
-    """Return the event key of the response that `usage_of_count` returned.
+    """Return the event key of a response that `usage_of_count` has found.
 
-    The key contains the figures, and a number if several responses can have the same figures.
+    `owner` is the id of the response's turn or thread. The key contains `owner` and the token
+    counts of `total`, or of `usage` if `total` is empty. If several responses can have the same
+    token counts, the key also contains a number.
     """
     figures = FIGURES % (total or vector(usage))
     if not total:

@@ -1,16 +1,19 @@
-"""Rate limits that Codex records with its token counts."""
+"""Rate limits that Codex records in `token_count` records."""
 
 from agtop_exporter.agents.codex.records import RateLimits, Window
 from agtop_exporter.model import RateLimit
 
 NAME = "codex"
 OWN_LIMITS = (None, "codex")  # limit ids of the account; other ids are limits of single models
-# names by length in minutes
+# names of windows by length in minutes
 WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}
 
 
 def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]:
-    """Return the rate limits of the windows whose used share is recorded."""
+    """Return the rate limits of the windows whose used share is recorded.
+
+    `observed_at` is the time of the record in unix seconds.
+    """
     return tuple(
         rate_limit(window, observed_at)
         for window in (limits.primary, limits.secondary)
@@ -19,7 +22,10 @@ def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]
 
 
 def rate_limit(window: Window, observed_at: float) -> RateLimit:
-    """Convert a recorded window to a rate limit; `observed_at` is in unix seconds."""
+    """Convert a recorded window to a rate limit.
+
+    `observed_at` is the time of the record in unix seconds.
+    """
     resets_at = window.resets_at
     if resets_at is None and window.resets_in_seconds is not None:
         resets_at = observed_at + window.resets_in_seconds
@@ -35,7 +41,10 @@ def rate_limit(window: Window, observed_at: float) -> RateLimit:
 
 
 def window_name(minutes: int | None) -> str:
-    """Return the name of a window from its length; its position in the record varies."""
+    """Return the name of a rate-limit window from its length in minutes.
+
+    The position of the window in the record varies, so the position does not identify the window.
+    """
     if not minutes:
         return "other"
     return WINDOW_NAMES.get(minutes) or (

@@ -1,7 +1,7 @@
-"""The process signature of Codex. The names are from versions 0.80 to 0.171.
+"""The process signature of Codex. The names in the signature are from versions 0.80 to 0.171.
 
-`~/.codex/tmp/arg0/` has links to the Codex program. The name of a link selects a task of the
-program, such as the sandbox of a command or a tool that applies a patch.
+`~/.codex/tmp/arg0/` contains links to the Codex program. If the program is started through a link,
+the name of the link selects what the program does, such as applying a patch.
 """
 
 from agtop_exporter.signature import (

@@ -1,4 +1,4 @@
-"""Converts the records of a Codex rollout to events and a session update."""
+"""Converts the records of a Codex rollout (transcript) to events and a session update."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -16,20 +16,24 @@ from agtop_exporter.agents.codex.responses import ResponseHandlers
 from agtop_exporter.agents.codex.turns import TOOL_CALLS, TurnHandlers
 from agtop_exporter.model import is_sane
 
-RESULTS = frozenset(  # most records of a rollout; only their times are used
+RESULTS = frozenset(  # types of most records in a rollout; only the times of these are used
     {"reasoning", "function_call_output", "custom_tool_call_output", "tool_search_output"}
 )
 FREQUENT = TOOL_CALLS | RESULTS | {"token_count"}  # known types of payloads
 
 
 class RolloutParser(TurnHandlers):
-    """The parser of one rollout. It detects copied records and identifies the thread."""
+    """The parser of one rollout, the transcript of a Codex thread.
+
+    It detects the records that are copied from another thread, and finds the id of the thread.
+    """
 
     def feed(self, records: list[Record], offset: int) -> None:
         """Process consecutive records; `offset` is the byte offset after the last one.
 
-        Records are processed together once the replay of another thread has ended. Before that, and
-        up to the last `session_meta`, each record may be a copy and is processed alone.
+        A record that may be a copy from another thread is processed alone. Such records are at the
+        start of the transcript, and before the last `session_meta`. The remaining records are
+        processed together, unless one of them is a copy.
         """
         self.offset = offset
         infrequent = [r for r in records if r.payload is None or r.payload.type not in FREQUENT]
@@ -50,7 +54,7 @@ class RolloutParser(TurnHandlers):
             self._use(rest)
 
     def _use(self, run: list[Record]) -> None:
-        """Process records that are all copies, or all no copies."""
+        """Process several records. Either all of them or none of them are copies."""
         times = [record.timestamp for record in run if record.timestamp and record.payload]
         sane = (time for time in times if is_sane(time.timestamp()))
         self.state.began = self.state.began or next(sane, None)

@@ -1,4 +1,4 @@
-"""The used fields of rollout records."""
+"""The decoded fields of the records in a Codex rollout (transcript)."""
 
 import msgspec
 
@@ -8,7 +8,10 @@ NOTHING = msgspec.Raw()
 
 
 class TokenUsage(msgspec.Struct, gc=False):
-    """Token figures; input includes cached input, output includes reasoning."""
+    """The token counts of one response.
+
+    The input tokens include cached input. The output tokens include reasoning tokens.
+    """
 
     input_tokens: Count | None = 0
     cached_input_tokens: Count | None = 0
@@ -19,7 +22,10 @@ class TokenUsage(msgspec.Struct, gc=False):
 
 
 class TotalUsage(msgspec.Struct, gc=False):
-    """The running total of a thread: the same figures, summed over all responses so far."""
+    """The running total of a thread: the token counts of all responses so far.
+
+    The fields have the same meaning as in TokenUsage.
+    """
 
     input_tokens: RunningTotal | None = 0
     cached_input_tokens: RunningTotal | None = 0
@@ -30,7 +36,10 @@ class TotalUsage(msgspec.Struct, gc=False):
 
 
 class TokenInfo(msgspec.Struct, gc=False):
-    """`info` of a token_count: the running total, and the usage of the last response."""
+    """The member `info` of a `token_count` record.
+
+    It contains the running total of the thread, and the usage of the last response.
+    """
 
     total_token_usage: TotalUsage | None = None
     last_token_usage: TokenUsage | None = None
@@ -38,7 +47,7 @@ class TokenInfo(msgspec.Struct, gc=False):
 
 
 class Window(msgspec.Struct, gc=False):
-    """One rate-limit window."""
+    """One rate-limit window of a `token_count` record."""
 
     used_percent: float | None = None
     window_minutes: Count | None = None
@@ -47,7 +56,7 @@ class Window(msgspec.Struct, gc=False):
 
 
 class RateLimits(msgspec.Struct, gc=False):
-    """`rate_limits` of a token_count."""
+    """The member `rate_limits` of a `token_count` record."""
 
     limit_id: str | None = None
     primary: Window | None = None
@@ -56,13 +65,13 @@ class RateLimits(msgspec.Struct, gc=False):
 
 
 class TextPart(msgspec.Struct, gc=False):
-    """One part of a message's content."""
+    """One part of the content of a message."""
 
     text: str | None = None
 
 
 class Item(msgspec.Struct, gc=False):
-    """The item of an item_completed."""
+    """The item in an `item_completed` event."""
 
     type: str = ""
     id: str = ""
@@ -72,49 +81,52 @@ class Item(msgspec.Struct, gc=False):
 
 
 class ReasoningSettings(msgspec.Struct, gc=False):
-    """Settings of a collaboration mode."""
+    """The settings of a collaboration mode."""
 
     reasoning_effort: str | None = None
 
 
 class CollaborationMode(msgspec.Struct, gc=False):
-    """The mode of a turn; newer versions keep the effort in its settings."""
+    """The collaboration mode of a turn.
+
+    In newer versions, its settings contain the reasoning effort of the turn.
+    """
 
     settings: ReasoningSettings | None = None
 
 
 class ThreadSpawn(msgspec.Struct, gc=False):
-    """The thread that spawned a subagent."""
+    """The reference of a subagent to the thread that started the subagent."""
 
     parent_thread_id: str | None = None
 
 
 class Subagent(msgspec.Struct, gc=False):
-    """The source of a subagent's thread."""
+    """The member `subagent` in the source of a thread. Only a subagent has this member."""
 
     thread_spawn: ThreadSpawn | None = None
 
 
 class Source(msgspec.Struct, gc=False):
-    """The source of a thread, if it is an object."""
+    """The source of a thread, if the source is recorded as an object and not as a string."""
 
     subagent: Subagent | str | None = None
 
 
 class Git(msgspec.Struct, gc=False):
-    """The repository of a thread."""
+    """The Git branch of the directory in which a thread was started."""
 
     branch: str | None = None
 
 
 class Failure(msgspec.Struct, gc=False):
-    """Why a task failed."""
+    """The reason for which a task failed."""
 
     codex_error_info: str | dict[str, object] | None = None
 
 
 class ThreadSettings(msgspec.Struct, gc=False):
-    """Settings of a thread."""
+    """The model, reasoning effort and service tier of a thread."""
 
     model: str | None = None
     reasoning_effort: str | None = None
@@ -122,7 +134,10 @@ class ThreadSettings(msgspec.Struct, gc=False):
 
 
 class SearchAction(msgspec.Struct, gc=False):
-    """What a web search call does: it searches, or it opens a page that was found."""
+    """The action of a web search call.
+
+    The action is either a search, or the opening of a page that was found.
+    """
 
     type: str | None = None
 
@@ -131,7 +146,7 @@ _decode_action = msgspec.json.Decoder(SearchAction).decode
 
 
 class Payload(msgspec.Struct, gc=False):
-    """The used fields of all payload types."""
+    """The payload of a rollout record, with the decoded fields of all payload types."""
 
     type: str = ""
     role: str | None = None
@@ -174,18 +189,21 @@ class Payload(msgspec.Struct, gc=False):
 
     @property
     def web_searches(self) -> int:
-        """The searches that are billed by use: opening a page is free."""
+        """The number of billed web searches in this payload. Opening a page is not billed."""
         if self.type != "web_search_call":
             return 0
         try:
             action = _decode_action(self.action)
-        except UNDECODABLE:  # older versions do not tell what a call does
+        except UNDECODABLE:  # older versions do not record the action
             return 1
         return int(action.type in (None, "search"))
 
 
 class Record(msgspec.Struct, gc=False):
-    """One line. The fields are in the order of the file, which makes decoding faster."""
+    """One line of a rollout (transcript).
+
+    The fields have the same order as in the file, which makes decoding faster.
+    """
 
     timestamp: Moment | None = None
     ordinal: Count | None = None
@@ -194,7 +212,10 @@ class Record(msgspec.Struct, gc=False):
 
     @property
     def kind(self) -> str:
-        """The type as in `KNOWN_TYPES`. An event or item has the type of its payload in it."""
+        """The record type as in `KNOWN_TYPES`.
+
+        For an event or an item, it is `<record type>.<payload type>`.
+        """
         if self.type in ("event_msg", "response_item") and self.payload is not None:
             return f"{self.type}.{self.payload.type}"
         return self.type

@@ -1,4 +1,4 @@
-"""Handlers of rollout records with token figures and rate limits."""
+"""The part of the Codex parser for records that contain token counts or rate limits."""
 
 from agtop_exporter.agents.codex.copies import may_be_repeated
 from agtop_exporter.agents.codex.counting import (
@@ -16,10 +16,13 @@ from agtop_exporter.model import UsageEvent
 
 
 class ResponseHandlers(Rollout):
-    """The handlers of usage records and token counts."""
+    """The part of the Codex parser that processes usage records and token counts."""
 
     def handle_usage_record(self, payload: Payload) -> None:
-        """Count a response by its own record."""
+        """Add the response of a `token_usage_record` to the batch.
+
+        A response that has been counted before is not added.
+        """
         usage = usage_of_record(payload, self.state, self.time)
         if usage is not None:
             foreign = payload.thread_id not in (None, self.thread_id(payload))
@@ -29,7 +32,10 @@ class ResponseHandlers(Rollout):
                 self.session.set_context_used(usage.total_tokens)
 
     def handle_token_count(self, payload: Payload) -> None:
-        """Count a response by the growth of the running total, and keep the rate limits."""
+        """Add a response if the running total in a `token_count` has grown.
+
+        Also store the rate limits in the record, and the use and size of the context window.
+        """
         time, limits, info = self.time, payload.rate_limits, payload.info
         is_late = self.state.seen.is_late(time)
         if limits is not None and limits.limit_id in OWN_LIMITS and not is_late:
@@ -51,7 +57,10 @@ class ResponseHandlers(Rollout):
         self.end_question()
 
     def _use_limits(self, limits: RateLimits) -> None:
-        """Keep the plan and the limits; limits of a copied record can have a wrong time."""
+        """Store the plan and the rate limits of a record.
+
+        The rate limits of a copied record are ignored, because their time can be wrong.
+        """
         self.plan_type = limits.plan_type or self.plan_type
         if not self.copied:
             self.limits, self.limits_at = limits, self.moment
@@ -72,13 +81,20 @@ class ResponseHandlers(Rollout):
         )
 
     def end_question(self) -> None:
-        """End the wait for permission: the call has run, or its response was counted (0.169)."""
+        """Set the activity to running if a tool call was waiting for the user's permission.
+
+        The record that the caller processes shows the end of the wait. In version 0.169, this is
+        the record of a finished command or a token count.
+        """
         if self.state.asked and not self.copied:
             self.state.asked = False
             self.session.signal = signal("running", "function_call")
 
     def finish(self) -> None:
-        """Add the latest rate limits to the batch, and update the state."""
+        """Add the latest rate limits to the batch, and set the subscription of the session.
+
+        Also store the time of the last activity in the reader state.
+        """
         limits, limits_at = self.limits, self.limits_at
         if self.plan_type:
             self.session.subscription = f"ChatGPT {self.plan_type.capitalize()}"

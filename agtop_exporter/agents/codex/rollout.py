@@ -1,4 +1,4 @@
-"""Base class of the handlers of rollout records."""
+"""Base class of the parser of Codex rollouts (transcripts)."""
 
 from datetime import datetime
 from typing import Unpack
@@ -15,10 +15,11 @@ ID_CHARACTERS = 36  # length of a thread's id
 
 
 class Rollout(BlockParser[Record, RolloutState]):
-    """One rollout, which is one thread, and its current record.
+    """Base class of the parser, with the data about a rollout and its current record.
 
-    `moment` is the time of the current record. `copied` is whether the record seems to be a copy of
-    another thread's record, and `surely_copied` is whether this is certain.
+    A rollout is the transcript of one thread. `moment` is the time of the current record. `copied`
+    is true if the record seems to be a copy from another thread. `surely_copied` is true if the
+    record is certainly a copy.
     """
 
     record = Record
@@ -28,7 +29,7 @@ class Rollout(BlockParser[Record, RolloutState]):
     def __init__(self, batch: BatchBuilder, state: RolloutState) -> None:
         super().__init__(batch, state)
         self.offset = 0
-        self.limits: RateLimits | None = None  # the latest rate limits, and their time
+        self.limits: RateLimits | None = None  # the latest rate limits
         self.limits_at: datetime | None = None
         self.plan_type = ""  # the account's plan, as last recorded
         self.session = batch.session(
@@ -45,20 +46,24 @@ class Rollout(BlockParser[Record, RolloutState]):
 
     @property
     def time(self) -> float:
-        """The time of the current record in unix seconds; 0 if it has none."""
+        """The time of the current record in unix seconds; 0 if the record has no time."""
         return self.moment.timestamp() if self.moment is not None else 0.0
 
     def repeats(self, *contents: str | None) -> bool:
-        """Return whether a record of a turn, with these contents, has been used before."""
+        """Return whether a record with the same time and contents has been processed before.
+
+        `contents` are the values that identify the current record, besides its time. If the record
+        is new, it is remembered.
+        """
         mark = crc32(f"{self.time}:{contents}".encode())
         return self.state.seen.repeats(mark, self.time, 0)
 
     def thread_id(self, payload: Payload | None = None) -> str:
-        """Return the thread's id.
+        """Return the id of the thread.
 
-        Before a record has shown it, the id is taken from the file name
-        `rollout-<time>-<thread>.jsonl` or `rollout-<time>-<thread>_<rollout>.jsonl` (a later part
-        of the thread). If the name has no id, that of `payload` is used.
+        If no record has shown the id so far, the id is taken from the file name. The file name is
+        `rollout-<time>-<thread>.jsonl`, or `rollout-<time>-<thread>_<rollout>.jsonl` for a later
+        part of the thread. If the file name contains no id, the id is taken from `payload`.
         """
         if not self.session.session_id:
             stem = self.path.rpartition("/")[2].partition(".jsonl")[0]
@@ -69,7 +74,10 @@ class Rollout(BlockParser[Record, RolloutState]):
         return self.session.session_id
 
     def add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
-        """Add an event of the current record."""
+        """Add a usage event with the session, the time and `copied` of the current record.
+
+        `key` identifies the event.
+        """
         self.batch.event(
             key, session_id=self.thread_id(), time=self.time, copied=self.copied, **fields
         )

@@ -1,4 +1,4 @@
-"""The reader state of a Codex rollout."""
+"""The reader state of a Codex rollout (transcript)."""
 
 from datetime import datetime
 
@@ -9,12 +9,12 @@ from agtop_exporter.reading.state import ReaderState
 
 
 class RolloutState(ReaderState):
-    """The state of one rollout."""
+    """The data about one rollout (transcript) that is stored between two reads."""
 
     began: datetime | None = None  # the time of its first record
     thread_id: str = ""
     parent_id: str = ""
-    family: str = ""  # the thread whose records a fork replays
+    family: str = ""  # id of another thread whose records have been found in this rollout
     own_ordinal: int = 0  # records with a smaller ordinal are copies
     turn_id: str = ""
     model: str = ""
@@ -25,8 +25,8 @@ class RolloutState(ReaderState):
     last_active: float | None = None  # unix seconds
     asked: bool = False  # a call asked for permission, and its result is missing
     speed: str = ""  # service tier, if it is not the standard one
-    origin: str = ""  # the thread whose records may be replayed at the start
-    has_records: bool = False  # each response has its own record; token counts only repeat them
+    origin: str = ""  # id of the thread that was forked, or of the parent of this subagent
+    has_records: bool = False  # each response has a `token_usage_record`
     falls: int = 0  # how often the running total has started again
     run_began: float = 0.0  # when the running total last started from zero again, in unix seconds
     without_total: int = 0  # number of token counts without a running total
@@ -39,4 +39,4 @@ class RolloutState(ReaderState):
     has_dated_ids: bool = False  # the ids of the thread and of its turns contain times
     has_dated_turns: bool = False  # a turn with a known start has been read
     previous: datetime | None = None  # the time of the last record that may be a copy
-    version: int = 0  # version of the fields above: 1; 0 in a state without them
+    version: int = 0  # 1; 0 in a state of a version without the fields above

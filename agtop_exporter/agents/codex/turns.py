@@ -1,4 +1,4 @@
-"""Handlers of rollout records about turns, prompts and tool calls."""
+"""The part of the Codex parser for records about turns, prompts and tool calls."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -24,21 +24,25 @@ TIER_NAMES = {"fast": "priority"}  # the name in the settings, and the name in t
 
 
 def speed_of(service_tier: str | None) -> str:
-    """Return the service tier as named in price lists; "" for the standard one."""
+    """Return the name of a service tier in price lists; "" for the standard tier."""
     tier = (service_tier or "").strip().lower()
     return "" if tier in STANDARD_TIERS else TIER_NAMES.get(tier, tier)
 
 
 class TurnHandlers(ResponseHandlers):
-    """The handlers of events and of the items of the conversation."""
+    """The part of the Codex parser that processes events and items of the conversation."""
 
     def handle_event(self, payload: Payload) -> None:
-        """Handle an event by its type."""
+        """Call the handler for the type of an event."""
         handler = self.event_handlers.get(payload.type, TurnHandlers._handle_other_event)
         handler(self, payload)
 
     def _handle_other_event(self, payload: Payload) -> None:
-        """Use the settings of a thread, and the progress of a turn unless the record is a copy."""
+        """Update the session from an event whose type has no handler.
+
+        If the event contains settings of the thread, set the model, the speed and the effort.
+        Otherwise set the activity, unless the record is a copy.
+        """
         settings, session = payload.thread_settings, self.session
         if settings is not None:
             if self.repeats(payload.type, settings.model, settings.service_tier):
@@ -52,7 +56,10 @@ class TurnHandlers(ResponseHandlers):
             session.signal = TURN_SIGNALS.get(payload.type, session.signal)
 
     def use_model(self, model: str | None) -> None:
-        """Set the model from here on, and of earlier responses that have none."""
+        """Set the model of later responses, and of earlier responses that have no model.
+
+        Nothing changes if `model` is None.
+        """
         if model and self.state.unnamed:
             self.name_model(self.thread_id(), model)
         self.state.model = model or self.state.model
@@ -81,7 +88,7 @@ class TurnHandlers(ResponseHandlers):
         self.session.set_title(payload.thread_name or "", THREAD_NAME_RANK)
 
     def handle_compaction(self, _payload: Payload) -> None:
-        """Count a compaction of the context."""
+        """Count a compaction of the context, unless the record is a copy."""
         if not self.copied:
             self.add_event(f"compaction:{self.thread_id()}:{self.time}", compactions=1)
 
@@ -113,7 +120,7 @@ class TurnHandlers(ResponseHandlers):
     # --- items of the conversation ----------------------------------------------------------
 
     def handle_item(self, payload: Payload) -> None:
-        """Handle a tool call or an answer."""
+        """Process a tool call or an answer of the model. Ignore other items."""
         is_call = payload.type in TOOL_CALLS
         if not is_call and payload.role != "assistant":
             return

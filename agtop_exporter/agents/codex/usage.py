@@ -1,4 +1,4 @@
-"""Token figures of Codex: running totals, their growth, and disjoint counts."""
+"""Calculations with the token counts of Codex, and their conversion to TokenCounts."""
 
 from operator import add
 
@@ -10,18 +10,22 @@ from agtop_exporter.reading.decoding import MAX_COUNT
 
 
 def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
-    """Return the figures of a usage in the order of its fields; () if there is no usage."""
+    """Return the token counts of a usage in the order of the fields; () if `usage` is None."""
     figures = astuple(usage) if usage is not None else ()
     return tuple(figure or 0 for figure in figures) if None in figures else figures
 
 
 def added(total: tuple[int, ...], figures: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a running total after one more response."""
+    """Return a running total after one more response, whose token counts are `figures`."""
     return tuple(map(add, total, figures)) if total else figures
 
 
 def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | None:
-    """Return the growth of a running total; the whole total if any figure has decreased."""
+    """Return the growth of a running total since an earlier running total, `before`.
+
+    Return the whole total if any of its token counts is smaller than before. Return None if there
+    is no total, or if a token count of the result exceeds MAX_COUNT.
+    """
     now = vector(total)
     if not now:
         return None
@@ -32,7 +36,10 @@ def growth(total: TotalUsage | None, before: tuple[int, ...]) -> TokenUsage | No
 
 
 def token_counts(usage: TokenUsage) -> TokenCounts:
-    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
+    """Convert a usage to token counts that do not overlap.
+
+    Cache writes, whose lifetime is unknown, are counted with a lifetime of 5 minutes.
+    """
     cached = usage.cached_input_tokens or 0
     written = usage.cache_write_input_tokens or 0
     return TokenCounts(

@@ -1,7 +1,7 @@
-"""GitHub Copilot: Copilot Chat in VS Code and similar editors, and the command line tool.
+"""Finds and reads the files of GitHub Copilot: the command line tool, and Copilot Chat in editors.
 
-Checked against version 1.0.102 of the tool. The formats are not documented; see
-tests/agents/copilot/README.
+The editors are VS Code and similar ones. The code was checked against version 1.0.102 of the
+command line tool. The file formats are not documented; see tests/agents/copilot/README.
 """
 
 import os
@@ -61,7 +61,7 @@ CHAT_FOLDERS = ("chatSessions", "emptyWindowChatSessions")
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the tool's home, and the settings folders of the editors."""
+    """Return the home directory of the tool, and the settings folders of the editors."""
     settings = application_folders(home, environment)
     data = named_path(environment.get("XDG_DATA_HOME") or str(home / ".local" / "share"))
     editors = (
@@ -75,7 +75,11 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[Entry]:
-    """List the logs, store and telemetry of the tool, or the chats of an editor."""
+    """List the files to read below `root`, a directory that `roots` returns.
+
+    The home of the command line tool has logs, the session store and telemetry files. The settings
+    folder of an editor has chats.
+    """
     logs = root / FOLDER  # the oldest versions wrote `<id>.jsonl` here
     yield from walk(logs, suffix=".jsonl", depth=0)
     yield from named_files(logs, LOG, depth=1)
@@ -88,7 +92,7 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def folders(directory: Path) -> list[str]:
-    """Return the folders in a directory; none if it cannot be read."""
+    """Return the paths of the folders in a directory; [] if the directory cannot be read."""
     try:
         with os.scandir(directory) as entries:
             return [entry.path for entry in entries if is_folder(entry)]
@@ -97,7 +101,11 @@ def folders(directory: Path) -> list[str]:
 
 
 def chats(directory: Path) -> Iterator[os.DirEntry[str]]:
-    """List the chats of a folder; of a chat in both forms, only the change log."""
+    """List the chat files in a directory.
+
+    A chat can be stored as a document, as a change log, or as both. If it is stored as both, only
+    the change log is listed.
+    """
     logs = list(walk(directory, suffix=".jsonl", depth=0))
     replaced = {entry.name.removesuffix("l") for entry in logs}
     yield from logs
@@ -107,7 +115,7 @@ def chats(directory: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one file of any of these kinds after a cursor. Raises OSError."""
+    """Read the records after `cursor` in one of the files that `files` lists. Raises OSError."""
     folder = path.split("/")[-2]
     if folder in CHAT_FOLDERS:
         return chat.read(path, cursor)

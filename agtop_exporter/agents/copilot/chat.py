@@ -1,4 +1,8 @@
-"""Copilot Chat in VS Code: `chatSessions/<id>.json`, or a log of its changes, `<id>.jsonl`."""
+"""Reads sessions of Copilot Chat in VS Code.
+
+A session is a JSON document, `chatSessions/<id>.json`, or a log of changes to the document,
+`chatSessions/<id>.jsonl`.
+"""
 
 import re
 from collections.abc import Iterator
@@ -45,9 +49,10 @@ CALL = "toolInvocationSerialized"
 
 
 def describe(chat: Chat, path: str, changed_at: float) -> SessionUpdate:
-    """Return the session update of a document.
+    """Return the session update of a document; `path` is the path of its file.
 
-    `changed_at`, the modification time of the file, is used if the document has no times.
+    `changed_at` is the modification time of the file in unix seconds. It is the time of the
+    session's last activity if the document has no times.
     """
     requests = chat.requests or []
     session = SessionUpdate(
@@ -88,21 +93,25 @@ def times_of(chat: Chat) -> Iterator[float]:
 
 
 def session_id_of(chat: Chat, path: str) -> str:
-    """Return the session id. The oldest documents have it only in the name of the file."""
+    """Return the id of a session.
+
+    The oldest documents do not contain the id. Their id is the file name in `path`.
+    """
     return chat.session_id or path.rpartition("/")[2].rpartition(".")[0]
 
 
 def prompt_text(request: Request) -> str:
-    """Return the text that the user typed."""
+    """Return the text of the prompt that the user typed."""
     message = request.message
     return (message.text or "") if isinstance(message, Text) else message or ""
 
 
 def usage_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
-    """Return the event of a request.
+    """Return the event of the request with the index `index` in a document.
 
-    The figures count once the request has ended, because only then the model is known. Without
-    figures no request to a model is counted: one prompt can make many.
+    The event has token counts and a model only after the request has ended, because the model is
+    not known earlier. An event without token counts has 0 requests to a model, because the number
+    of requests that a prompt causes is unknown.
     """
     requests = chat.requests or []
     request = requests[index]
@@ -124,14 +133,22 @@ def usage_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
 
 
 def key_of(request: Request, session_id: str, index: int) -> str:
-    """Return the event key of a request. Copied chats keep request ids that VS Code generated."""
+    """Return the event key of a request.
+
+    A request id that VS Code generated is unique, and a copied chat has the same request ids. Any
+    other request id is combined with the session id.
+    """
     if request.request_id and UNIQUE_ID.search(request.request_id):
         return request.request_id
     return f"{session_id}:{request.request_id or index}"
 
 
 def token_counts(request: Request) -> TokenCounts:
-    """Return the largest figures of a prompt, because some cover only its last request."""
+    """Return the token counts of a prompt.
+
+    A document can have several values for one count. The largest value is returned, because some
+    values cover only the last request of the prompt to a model.
+    """
     result = request.result or Result()
     metadata, usage = result.metadata or Metadata(), result.usage or ResultUsage()
     prompts = request.prompt_tokens, metadata.prompt_tokens, result.prompt_tokens
@@ -143,7 +160,12 @@ def token_counts(request: Request) -> TokenCounts:
 
 
 def model_of(request: Request, metadata: Metadata) -> str:
-    """Return the model of a response; if the editor selects it, that of the last round."""
+    """Return the name of the model that answered a prompt.
+
+    If the result of the prompt names a resolved model, this model is returned. If not, and if the
+    prompt selects the model "auto" or none, the model of the last round is returned. In all other
+    cases, the selected model is returned.
+    """
     selected = (request.model_id or "").removeprefix("copilot/")
     rounds = [each.model_id for each in metadata.tool_call_rounds or () if each.model_id]
     used = rounds[-1] if rounds and selected in ("", AUTO) else ""
@@ -151,13 +173,17 @@ def model_of(request: Request, metadata: Metadata) -> str:
 
 
 def has_ended(request: Request) -> bool:
-    """Return whether a request has ended."""
+    """Return whether a request has ended, with or without success."""
     state = request.model_state.value if request.model_state else None
     return request.result is not None or state in (COMPLETE, CANCELLED, FAILED)
 
 
 def tool_calls(request: Request, metadata: Metadata) -> Iterator[tuple[str, str]]:
-    """Yield (id, name) of the tool calls in a response, or else in the rounds of its result."""
+    """Yield (id, label) of each tool call of a prompt.
+
+    The calls are read from the parts of the response. If no part is a call, the calls are read from
+    the rounds in the metadata of the result.
+    """
     shown = [part for part in request.response or () if part.kind == CALL]
     for index, part in enumerate(shown):
         yield part.tool_call_id or f"part {index}", tool_label(part.tool_id or "")
@@ -171,7 +197,10 @@ def tool_calls(request: Request, metadata: Metadata) -> Iterator[tuple[str, str]
 
 
 def signal_of(request: Request) -> Signal:
-    """Return the signal of a session from its last request."""
+    """Return the activity signal of a session: running, waiting, idle or error.
+
+    `request` is the last request of the session.
+    """
     state = request.model_state.value if request.model_state else None
     detail = f"modelState={state}"
     details = request.result.error_details if request.result else None
@@ -189,18 +218,18 @@ def signal_of(request: Request) -> Signal:
 
 
 class DocumentParser(RecordParser[Chat, NoState]):
-    """The parser of a session that is stored as one document."""
+    """Parser of a session that is stored as one JSON document."""
 
     record = Chat
     state_type = NoState
 
     def feed(self, record: Chat, offset: int) -> None:  # noqa: ARG002 - of the interface
-        """Process the document."""
+        """Add the session and the requests of the document to the batch."""
         add_chat(record, self.batch)
 
 
 class LogParser(RecordParser[Change, LogState]):
-    """The parser of a log of changes. Its state has the document that results from the changes."""
+    """Parser of a change log. Its state has the document that results from the changes so far."""
 
     record = Change
     state_type = LogState
@@ -211,7 +240,11 @@ class LogParser(RecordParser[Change, LogState]):
         self.replay = Replay(state.document, batch)
 
     def feed(self, record: Change, offset: int) -> None:
-        """Make one change, unless the log has it again; requests that it removes have been made."""
+        """Apply one change to the document, unless the change repeats an earlier change.
+
+        Before the change, add the events of the requests that the change removes or replaces. These
+        requests were made, so they must be counted.
+        """
         mark, marks = record.mark, self.state.marks
         if mark and mark in marks:
             return
@@ -225,7 +258,10 @@ class LogParser(RecordParser[Change, LogState]):
         self.replay.apply(record, offset)
 
     def finish(self) -> None:
-        """Add all of the document; the ledger ignores events that it has already counted."""
+        """Add the session and all requests of the document to the batch.
+
+        The ledger ignores events that it has already counted.
+        """
         self.state.document = self.replay.chat
         if self.replay.chat is not None:
             add_chat(self.replay.chat, self.batch)
@@ -241,7 +277,7 @@ def add_chat(chat: Chat, batch: BatchBuilder) -> None:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one session if its file has changed. Raises NotAFileError, or OSError."""
+    """Read one session if its file has changed. Raises NotAFileError or OSError."""
     if path.endswith(".json"):
         return read_document(NAME, DocumentParser, path, cursor)
     return read_jsonl(NAME, LogParser, path, cursor)

@@ -1,9 +1,15 @@
-"""The command line tool: `session-state/<id>/events.jsonl`, one log per session with subagents.
+"""Parses the event logs of the command line tool, `session-state/<session id>/events.jsonl`.
 
-Since about 1.0.90 each request has a `session.usage_record`. The usage of a compaction is only in
-`session.compaction_complete`. Older logs have the total tokens in `session.shutdown`, and the
-output tokens of each answer, which are counted until the totals are written. `store.py` reads the
-same requests from a database; `usage.py` reconciles both sources.
+A log has the records of one session and of its subagents. Since about version 1.0.90, each request
+to a model has a `session.usage_record`. The usage of a compaction is in
+`session.compaction_complete`.
+
+Older logs have no usage records. They have the output tokens of each answer, and the total tokens
+of a process in `session.shutdown`. The output tokens are counted until the total tokens are
+written.
+
+`store.py` reads the same requests from a database. `usage.py` ensures that a request is counted
+only once.
 """
 
 from zlib import crc32
@@ -35,18 +41,24 @@ ASKING_TOOLS = frozenset({"ask_user", "exit_plan_mode"})
 
 
 class LogParser(UsageParser):
-    """The parser of one log."""
+    """Parser of one log, which converts its records to events and session updates."""
 
     known_types = KNOWN_TYPES
 
     def feed(self, record: Record, offset: int) -> None:
-        """Use one record unless the log has it again; `offset` is the byte offset after it."""
+        """Process one record, unless it repeats an earlier record of the log.
+
+        `offset` is the byte offset after the record.
+        """
         self.batch.unknown.observe(record.type)
         if not self._repeats(record):
             self.use(record, offset)
 
     def _repeats(self, record: Record) -> bool:
-        """Return whether a record that changes the sums has been used; its id shows it."""
+        """Return whether a record has the same id as an earlier record.
+
+        Only records that change the usage sums are compared.
+        """
         if record.id is None or record.timestamp is None:
             return False
         if record.type in RUNS:
@@ -61,7 +73,10 @@ class LogParser(UsageParser):
         return seen.repeats(crc32(record.id.encode()), record.timestamp.timestamp(), size)
 
     def use(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record that repeats no earlier record.
+
+        `offset` is the byte offset after the record.
+        """
         data = record.data or Data()
         self._select_session(record)
         key = record.id or f"{self.main_id}:{offset}"
@@ -100,7 +115,10 @@ class LogParser(UsageParser):
             session.observe_time(self.time)
 
     def _handle_metadata(self, data: Data, offset: int) -> None:
-        """Use the model, effort, version and working directory of a record of any type."""
+        """Set the session's model, effort, version and working directory from a record of any type.
+
+        `offset` is the byte offset that is reported if the working directory is invalid.
+        """
         session = self.session
         model = data.new_model or data.selected_model
         session.model = model or session.model
@@ -115,7 +133,10 @@ class LogParser(UsageParser):
             session.git_branch = data.context.branch or session.git_branch
 
     def _handle_model_in_use(self, model: str) -> None:
-        """Use the model of a message or a tool call if no other record shows the model."""
+        """Set the model of the main session, unless an earlier record has shown the model.
+
+        `model` is the model in a message or a tool call.
+        """
         if model and self.state.main_model in ("", AUTO):
             self.session.model = self.state.main_model = model
             self.name_answers(model)
@@ -150,7 +171,12 @@ class LogParser(UsageParser):
             self.add_event(f"failure:{key}", tool_errors=failed)
 
     def _set_signal(self, kind: str) -> None:
-        """Set the signal from the type of a record. An answer without calls ends the turn."""
+        """Set the activity signal of the session, such as running.
+
+        `kind` is the type of the current record, which shows the activity.
+
+        At the end of a turn, the session is idle if the last answer has no tool calls.
+        """
         if kind == "assistant.turn_end":
             done = self.state.answered.get(self.session.session_id, False)
             self.session.signal = signal("idle" if done else "running", kind)
@@ -161,7 +187,10 @@ class LogParser(UsageParser):
     # --- the end ----------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Add what only the workspace file beside the log has; subagents work in its directory."""
+        """Add the facts about the main session in `workspace.yaml`, a file beside the log.
+
+        Subagents get the working directory of the main session.
+        """
         session = self.batch.sessions.get(self.main_id)
         for each in self.batch.sessions.values():
             each.work_in(self.state.main_cwd)
@@ -175,10 +204,10 @@ class LogParser(UsageParser):
 
 
 class RewrittenLogParser(LogParser):
-    """The parser of a log that was rewritten and is therefore read from its start.
+    """Parser of a log that was rewritten, and is therefore read again from its start.
 
-    Records that were removed from the log have been counted, so the sums of the remaining records
-    are too small.
+    Some records that were already counted are no longer in the log. The usage sums of the remaining
+    records are therefore too small.
     """
 
     def __init__(self, batch: BatchBuilder, state: LogState) -> None:
@@ -187,13 +216,19 @@ class RewrittenLogParser(LogParser):
 
 
 def tool_name(name: str, server: str) -> str:
-    """Return the label of a tool. All tools of an MCP server (`server/tool`) have one label."""
+    """Return the label of a tool. All tools of an MCP server have the label `mcp:<server>`.
+
+    If `server` is empty, the name of the server is the part of `name` before the last slash.
+    """
     server = server or name.rpartition("/")[0]
     return f"mcp:{server}" if server else tool_label(name)
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one log after a cursor. Raises OSError."""
+    """Read the records after `cursor` in one log. Raises OSError.
+
+    A log that was rewritten is read from its start.
+    """
     batch = read_jsonl(NAME, LogParser, path, cursor)
     if batch.reset in ("", UNDECODABLE_STATE) or not cursor.offset:
         return batch

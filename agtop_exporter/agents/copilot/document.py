@@ -1,7 +1,9 @@
-"""The document of a Copilot Chat session, and the log of changes that produces it.
+"""Defines the document of a Copilot Chat session, and creates the document from a change log.
 
-The log starts with the whole document. Each further line sets, appends or deletes a value in it:
+The log starts with the whole document. Each further line sets, appends or deletes a value in the
+document:
 https://github.com/microsoft/vscode/blob/main/src/vs/workbench/contrib/chat/common/model/objectMutationLog.ts
+
 Nothing here does I/O.
 """
 
@@ -21,16 +23,16 @@ KNOWN_TYPES = frozenset(f"change.{kind}" for kind in (INITIAL, SET, PUSH, DELETE
 
 
 class Shared(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
-    """Base class of the document's parts. Encoded names are those in the change log."""
+    """Base class of the document's parts. Encoded field names are the names in the change log."""
 
 
 S = TypeVar("S", bound=Shared)
 Path = list[str | int]
-"""The names and indexes that lead from a document to a value."""
+"""The member names and list indexes that lead from a document to a value."""
 
 
 class Part(Shared):
-    """A part of a response; its text is not kept."""
+    """One part of a response, without its text."""
 
     kind: str | None = None
     tool_call_id: str | None = None
@@ -40,21 +42,21 @@ class Part(Shared):
 
 
 class ToolCall(Shared):
-    """A tool call within a round."""
+    """A tool call within a round of the agent's loop."""
 
     id: str | None = None
     name: str | None = None
 
 
 class Round(Shared):
-    """One request to the model in the agent's loop."""
+    """One round of the agent's loop, which is one request to the model."""
 
     tool_calls: list[ToolCall] | None = None
     model_id: str | None = None
 
 
 class Metadata(Shared):
-    """Copilot's own data about a result."""
+    """The data that Copilot adds to the result of a request."""
 
     prompt_tokens: Count | None = None
     output_tokens: Count | None = None
@@ -69,7 +71,7 @@ class ErrorDetails(Shared):
 
 
 class Timings(Shared):
-    """Durations in milliseconds."""
+    """The durations of a request in milliseconds."""
 
     total_elapsed: float | None = None
 
@@ -99,7 +101,7 @@ class Text(Shared):
 
 
 class ModelState(Shared):
-    """The progress of a response."""
+    """The progress of a response. `value` is a number of VS Code's ResponseModelState."""
 
     value: int | None = None
     completed_at: float | None = None
@@ -133,7 +135,7 @@ class InputState(Shared):
 
 
 class Chat(Shared):
-    """A session, with its used members only."""
+    """The document of a session, with only the members that are read."""
 
     session_id: str | None = None
     creation_date: float | None = None
@@ -144,7 +146,12 @@ class Chat(Shared):
 
 
 class Change(msgspec.Struct, gc=False):
-    """One line of the log: `k` is a path, `v` a value, `i` the new length of a list."""
+    """One change, which is a line of the log.
+
+    `kind` is INITIAL, SET, PUSH or DELETE. `k` is the path of the changed value. `v` is the new
+    value, or the items that PUSH appends to a list. `i` is the length to which PUSH first cuts the
+    list.
+    """
 
     kind: int | None = None
     k: Path | None = None
@@ -152,7 +159,11 @@ class Change(msgspec.Struct, gc=False):
     i: int | None = None
 
     def replaced_requests(self, count: int) -> range:
-        """Return which of `count` requests this change may remove or replace, or their results."""
+        """Return the indexes of the requests that this change may remove or replace.
+
+        `count` is the number of requests in the document. A request with a replaced result is
+        included.
+        """
         path = self.k or []
         if self.kind == INITIAL:
             return range(count)
@@ -166,16 +177,16 @@ class Change(msgspec.Struct, gc=False):
 
     @property
     def mark(self) -> int:
-        """A number for the contents of a change that adds requests, or 0.
+        """A checksum of a change that adds requests; 0 for any other change.
 
-        No two of them are equal, because requests have ids.
+        Requests have ids. Equal checksums therefore mean that the log repeats a change.
         """
         adds = self.kind == INITIAL or (self.kind == PUSH and self.k == ["requests"])
         return crc32(msgspec.json.encode(self)) if adds and len(self.v) else 0
 
 
 class LogState(ReaderState):
-    """The reader state of a log."""
+    """The reader state of a change log."""
 
     document: Chat | None = None
     marks: list[int] = msgspec.field(
@@ -184,7 +195,10 @@ class LogState(ReaderState):
 
 
 class Replay:
-    """Applies changes to `chat`, the document. It is None before the first change."""
+    """Applies the changes of a log to a document.
+
+    `chat` is the document. It is None before the first change.
+    """
 
     def __init__(self, chat: Chat | None, batch: BatchBuilder) -> None:
         self.chat = chat
@@ -193,7 +207,10 @@ class Replay:
         self._unknown = batch.unknown
 
     def apply(self, change: Change, offset: int) -> None:
-        """Apply one change; an invalid change is counted as `schema`."""
+        """Apply one change to the document. Count an invalid change as a `schema` error.
+
+        `offset` is the byte offset after the line of the change.
+        """
         self._unknown.observe("" if change.kind is None else f"change.{change.kind}")
         path = change.k or []
         if change.kind == INITIAL:
@@ -210,7 +227,10 @@ class Replay:
         return cast("S | None", self._decoders[kind](text, offset))
 
     def _change(self, owner: Shared, path: Path, change: Change, offset: int) -> None:
-        """Apply a change at a path below `owner`; changes of unused members are ignored."""
+        """Apply a change to the value at `path` below `owner`.
+
+        Changes of members that are not read are ignored.
+        """
         name = fields_of(type(owner)).get(str(path[0]))
         if name is None:
             return
@@ -228,14 +248,17 @@ class Replay:
     def _new_value(
         self, owner: Shared, name: str, path: Path, change: Change, offset: int
     ) -> object:
-        """Return the new value of a member of `owner`; None if the change deletes the member."""
+        """Return the new value of the member `name` of `owner`; None if the change deletes it."""
         text = nested(path, change.v) if len(change.v) else memoryview(b"{}")
         return getattr(self._decoded(type(owner), text, offset), name, None)
 
     def _change_item(
         self, owner: Shared, items: list[Shared], path: Path, change: Change, offset: int
     ) -> None:
-        """Apply a change to a list; `path` starts with the name of the list and an index."""
+        """Apply a change to one item of the list `items`, which is a member of `owner`.
+
+        `path` starts with the name of the list and the index of the item.
+        """
         name, index = path[0], path[1]
         if not isinstance(index, int) or not 0 <= index <= len(items):
             self._errors.add("schema", offset)
@@ -255,23 +278,26 @@ class Replay:
 
 @cache
 def fields_of(kind: type[Shared]) -> dict[str, str]:
-    """Return the field names of a Struct by the names in a document."""
+    """Return the field names of a Struct, by their names in a document."""
     return {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
 
 
 def in_list(value: msgspec.Raw) -> msgspec.Raw:
-    """Return a JSON list that contains only a value; `[{}]` if the value was deleted."""
+    """Return a JSON list with `value` as its only item; `[{}]` if `value` is empty."""
     return msgspec.Raw(b"[%s]" % (bytes(value) or b"{}"))
 
 
 def cut(items: object, length: int | None) -> list[object]:
-    """Return the first `length` items; all items if `length` is None."""
+    """Return the first `length` items of a list; all items if `length` is None.
+
+    Returns [] if `items` is not a list.
+    """
     kept = items if isinstance(items, list) else []
     return kept if length is None else kept[: max(0, length)]
 
 
 def nested(path: Path, value: msgspec.Raw) -> memoryview:
-    """Return a JSON document that contains only a value at a path."""
+    """Return a JSON document that contains only `value`, at the path `path`."""
     for step in reversed(path):
         value = msgspec.Raw(b"{%s:%s}" % (msgspec.json.encode(str(step)), bytes(value)))
     return memoryview(value)

@@ -1,4 +1,4 @@
-"""Reads the usage in a log from before the session store had rows of its session."""
+"""Calculates from a log the usage of a session before its first row in the session store."""
 
 from msgspec import field
 
@@ -11,7 +11,11 @@ from agtop_exporter.reading.state import encode_state, restore
 
 
 class EarlierState(LogState):
-    """Reader state with the sums at the start of the latest process before the time `until`."""
+    """Reader state of a log, with the usage sums at the start of one process.
+
+    The process is the latest one that started before the time `until`. `started_at` is its start
+    time in unix seconds. `earlier` has the usage sums at its start.
+    """
 
     until: float = 0.0  # unix seconds
     passed: bool = False  # a record after `until` was read; later records can be copies
@@ -20,13 +24,16 @@ class EarlierState(LogState):
 
 
 class EarlierParser(LogParser):
-    """A parser of logs that stores the sums of the log whenever a process starts."""
+    """Parser of one log.
+
+    The parser stores the usage sums of the log at each start of a process before the time `until`.
+    """
 
     state_type = EarlierState
     state: EarlierState
 
     def use(self, record: Record, offset: int) -> None:
-        """Use one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after the record."""
         time = record.timestamp.timestamp() if record.timestamp else 0.0
         self.state.passed = self.state.passed or time > self.state.until
         if record.type in STARTS and not self.state.passed:
@@ -36,9 +43,10 @@ class EarlierParser(LogParser):
 
 
 def usage_before(path: str, time: float) -> tuple[Totals, float]:
-    """Return the usage before the process that was running at a time, and the start of the process.
+    """Return (usage, start) for the process that was running at `time`.
 
-    Times are in unix seconds. The usage is empty if the first records of the log are missing.
+    `start` is the start time of the process. `usage` is the usage of the session before `start`, by
+    model. `usage` is empty if the first records of the log are missing. Times are in unix seconds.
     Raises OSError.
     """
     state = EarlierState(until=time)

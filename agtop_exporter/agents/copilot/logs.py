@@ -31,7 +31,10 @@ class Log(msgspec.Struct, frozen=True):
 
 
 def session_id_of(path: str) -> str:
-    """Return the session id: the name of the log's folder, or of the log itself in old versions."""
+    """Return the session id of the log at `path`.
+
+    The id is the name of the log's folder. In old versions, it is the file name of the log.
+    """
     folder, _, name = path.rpartition("/")
     return folder.rpartition("/")[2] if name == LOG else name.removesuffix(".jsonl")
 
@@ -43,12 +46,12 @@ def writes_records(version: str) -> bool:
 
 
 def home_of(path: str) -> Path:
-    """Return the tool's home directory that contains a log."""
+    """Return the home directory of the tool to which the log at `path` belongs."""
     return Path(path.rpartition(f"/{FOLDER}/")[0])
 
 
 def find_log(home: Path, session_id: str) -> Path | None:
-    """Return the log of a session; None if there is none or the id is not a file name."""
+    """Return the path of a session's log; None if there is no log or the id is not a file name."""
     if "/" in session_id or not clean_path(session_id) or len(session_id.encode()) > NAME_BYTES_MAX:
         return None
     for name in (f"{session_id}/{LOG}", f"{session_id}.jsonl"):

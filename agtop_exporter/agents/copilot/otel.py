@@ -1,8 +1,8 @@
-"""The command line tool's OpenTelemetry file: `otel/*.jsonl`, one span or metric per line.
+"""Reads the command line tool's OpenTelemetry files, `otel/*.jsonl`. A line is a span or a metric.
 
-Each request has one span of the operation `chat`; other spans are not counted. Sessions with an
-event log or with rows in the session store are skipped, because these have the same requests. A
-span without a session is skipped if there is any log or store. Names of attributes:
+Each request has one span of the operation `chat`; other spans are not counted. A span is skipped if
+its session has an event log or rows in the session store, because the log or the store has the same
+request. A span without a session id is skipped if any log or store exists. Names of attributes:
 https://docs.github.com/copilot/reference/copilot-cli-reference/cli-command-reference.
 """
 
@@ -48,7 +48,10 @@ ATTRIBUTES = {  # attribute names by field
 
 
 class Attributes(msgspec.Struct, gc=False, rename=ATTRIBUTES):
-    """Attributes of a span. Input includes cached input, output includes reasoning."""
+    """The attributes of a span that are read.
+
+    Input tokens include cached input tokens. Output tokens include reasoning tokens.
+    """
 
     operation: str | None = None
     conversation: str | None = None
@@ -75,7 +78,7 @@ class Attributes(msgspec.Struct, gc=False, rename=ATTRIBUTES):
 
 
 class Span(msgspec.Struct, gc=False, rename="camel"):
-    """One line. Times are (seconds, nanoseconds)."""
+    """One span, which is a line of the file. `end_time` is [seconds, nanoseconds]."""
 
     span_id: str | None = None
     trace_id: str | None = None
@@ -85,18 +88,19 @@ class Span(msgspec.Struct, gc=False, rename="camel"):
 
 
 def is_request(span: Span, attributes: Attributes) -> bool:
-    """Return whether a line is the span of a request.
+    """Return whether a line is the span of a request to a model.
 
-    A line of an event log is not, because its ids have other names.
+    A line of a session's event log is not a span, because its ids have other names.
     """
     operation = attributes.operation or (span.name or "").partition(" ")[0]
     return operation == REQUEST and bool(span.span_id or span.trace_id or attributes.session_id)
 
 
 def usage_event(span: Span, place: str) -> UsageEvent | None:
-    """Return the event of a request; None if the line is not a request.
+    """Return the event of a span; None if the span is not a request or has no tokens.
 
-    If the session is unknown, the id of the trace is used. `place` identifies the line in its file.
+    If the session id is unknown, the id of the trace replaces it. `place` identifies the line of
+    the span: the path of the file and the byte offset.
     """
     attributes = span.attributes
     if attributes is None or not is_request(span, attributes):
@@ -125,7 +129,7 @@ def usage_event(span: Span, place: str) -> UsageEvent | None:
 
 
 class SpanParser(RecordParser[Span, NoState]):
-    """The parser of one file."""
+    """Parser of one OpenTelemetry file."""
 
     record = Span
     state_type = NoState
@@ -137,7 +141,7 @@ class SpanParser(RecordParser[Span, NoState]):
         self.read_elsewhere: dict[str, bool] = {}  # by session id
 
     def feed(self, record: Span, offset: int) -> None:
-        """Process one line; `offset` is the byte offset after it."""
+        """Process one line of the file; `offset` is the byte offset after the line."""
         # other lines are not spans of a model
         if record.attributes and record.attributes.operation:
             self.batch.unknown.observe(record.attributes.operation)
@@ -151,7 +155,7 @@ class SpanParser(RecordParser[Span, NoState]):
             session.observe_time(event.time)
 
     def _is_read_elsewhere(self, span: Span, event: UsageEvent) -> bool:
-        """Return whether the event log or the store has, or may have, the same request."""
+        """Return whether an event log or the session store has, or may have, the span's request."""
         if span.attributes is None or not span.attributes.session_id:
             return (self.home / FOLDER).exists() or (self.home / STORE).exists()
         session_id = event.session_id
@@ -163,5 +167,5 @@ class SpanParser(RecordParser[Span, NoState]):
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one file after a cursor. Raises OSError."""
+    """Read the lines after `cursor` in one file. Raises OSError."""
     return read_jsonl(NAME, SpanParser, path, cursor)

@@ -1,4 +1,4 @@
-"""The process signature of Copilot CLI. The names are from version 1.0.102."""
+"""Defines how a process of Copilot CLI is recognised. The names are from version 1.0.102."""
 
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 

@@ -1,4 +1,4 @@
-"""The records of the command line tool's log, and their token counts. Does no I/O."""
+"""Defines the records of the command line tool's log, and converts their usage. Does no I/O."""
 
 from collections.abc import Mapping
 
@@ -8,32 +8,35 @@ from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment, RunningTotal
 
 PICODOLLARS_PER_NANO_CREDIT = 10
-"""A nano-AIU is 1e-9 AI credits. An AI credit costs 0.01 USD.
+"""The cost of 1e-9 AI credits (a nano-AIU) in picodollars. An AI credit costs 0.01 USD.
 
 Source: https://docs.github.com/en/copilot/concepts/billing/usage-based-billing-for-individuals.
 """
 
 
 def billed(nano_credits: float | None) -> int | None:
-    """Return what a request costs in picodollars; None without a record of its AI credits."""
+    """Convert units of 1e-9 AI credits to picodollars; return None for None or 0."""
     return round(nano_credits * PICODOLLARS_PER_NANO_CREDIT) if nano_credits else None
 
 
 class Credits(msgspec.Struct, gc=False, rename="camel"):
-    """The AI credits that one or several requests cost."""
+    """The AI credits that one or several requests cost, in units of 1e-9 AI credits."""
 
     total_nano_aiu: Count | None = None
 
 
 class Accounting(msgspec.Struct, gc=False, rename="camel"):
-    """The origin of a request, with its number within a session or subagent."""
+    """The session or subagent that made a request, and the number of the request in it."""
 
     source_session_id: str | None = None
     sequence: int | None = None
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """Tokens of one or several requests. Input includes cached input, output includes reasoning."""
+    """The token counts of one or several requests.
+
+    Input tokens include cached input tokens. Output tokens include reasoning tokens.
+    """
 
     model: str | None = None
     input_tokens: Count | None = 0
@@ -54,7 +57,7 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def billed(self) -> int | None:
-        """What the requests cost in picodollars, if the record has their AI credits."""
+        """The cost of the requests in picodollars; None if the record has no AI credits."""
         return billed(
             (self.copilot_usage and self.copilot_usage.total_nano_aiu) or self.total_nano_aiu
         )
@@ -67,33 +70,33 @@ class Requests(msgspec.Struct, gc=False):
 
 
 class ModelMetrics(msgspec.Struct, gc=False):
-    """The usage of one model in a session."""
+    """The number of requests to one model in a session, and their token counts."""
 
     requests: Requests | None = None
     usage: Usage | None = None
 
 
 class Accounts(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a session in all its processes so far."""
+    """The usage of a session by model. It includes all processes of the session so far."""
 
     model_metrics: dict[str, ModelMetrics] | None = None
 
 
 class TokenDetail(msgspec.Struct, gc=False, rename="camel"):
-    """The tokens of one type in all requests of a process."""
+    """The number of tokens of one type, such as input, in all requests of a process."""
 
     token_count: RunningTotal | None = None
 
 
 class Place(msgspec.Struct, gc=False):
-    """The working directory and branch of a session."""
+    """The working directory and the git branch of a session."""
 
     cwd: str | None = None
     branch: str | None = None
 
 
 class Data(msgspec.Struct, gc=False, rename="camel"):
-    """The used fields of all payload types."""
+    """The payload of a record of any type, with only the fields that are read."""
 
     copilot_version: str | None = None
     selected_model: str | None = None
@@ -123,7 +126,7 @@ class Data(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line."""
+    """One record, which is a line of the log."""
 
     type: str = ""
     id: str | None = None
@@ -133,16 +136,19 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
 
 Figures = tuple[int, TokenCounts]
-"""(requests, tokens)."""
+"""A number of requests and their token counts: (requests, tokens)."""
 
 NOTHING: Figures = (0, TokenCounts())
 
 Totals = dict[str, Figures]
-"""(requests, tokens) so far, by model."""
+"""The numbers of requests and the token counts so far: (requests, tokens) by model."""
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
+    """Convert recorded usage to token counts in which input excludes cached input.
+
+    The cache lifetime of cache writes is not recorded. All cache writes count as 5-minute writes.
+    """
     read = usage.cache_read_tokens or usage.cached_input or 0
     written = usage.cache_write_tokens or 0
     return TokenCounts(
@@ -155,7 +161,7 @@ def token_counts(usage: Usage) -> TokenCounts:
 
 
 def totals_of(metrics: Mapping[str, ModelMetrics]) -> Totals:
-    """Return (requests, tokens) by model."""
+    """Convert recorded metrics by model to (requests, tokens) by model."""
     return {
         model: (
             (figures.requests.count or 0) if figures.requests else 0,
@@ -166,7 +172,10 @@ def totals_of(metrics: Mapping[str, ModelMetrics]) -> Totals:
 
 
 def details_of(details: Mapping[str, TokenDetail], model: str) -> Totals:
-    """Return the tokens by type as the total of one model; the types are disjoint."""
+    """Convert numbers of tokens by type to the total of one model, with 0 requests.
+
+    A token has only one type. Returns {} if there are no tokens.
+    """
     counts = {name: detail.token_count or 0 for name, detail in details.items()}
     tokens = TokenCounts(
         input=counts.get("input", 0),

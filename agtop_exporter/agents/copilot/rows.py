@@ -1,4 +1,4 @@
-"""The rows of the session store. Only `has_rows` does I/O."""
+"""Defines the rows of the session store, and converts their values. Only `has_rows` does I/O."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,10 @@ TABLE, SESSIONS = "assistant_usage_events", "sessions"
 
 
 class UsageRow(TableRow):
-    """One request. Input includes cached input, output includes reasoning."""
+    """A row of `assistant_usage_events`, which is one request to a model.
+
+    Input tokens include cached input tokens. Output tokens include reasoning tokens.
+    """
 
     id: int = 0
     session_id: str = ""
@@ -33,7 +36,7 @@ class UsageRow(TableRow):
 
 
 class SessionRow(TableRow):
-    """One session."""
+    """A row of `sessions`, which is one session."""
 
     id: str = ""
     cwd: str = ""
@@ -43,16 +46,19 @@ class SessionRow(TableRow):
 
 
 def model_of(row: UsageRow) -> str:
-    """Return the model of a row. If it is "auto", return the model that the tool selected.
+    """Return the model of the request in a row; "" if the model is unknown.
 
-    Returns "" if the model is unknown.
+    If the row has the model "auto" or none, the model that the tool selected is returned.
     """
     selected = row.copilot_usage_model if row.model in ("", AUTO) else row.model
     return "" if selected == AUTO else selected
 
 
 def token_counts(row: UsageRow) -> TokenCounts:
-    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
+    """Convert the tokens in a row to token counts in which input excludes cached input.
+
+    The cache lifetime of cache writes is not recorded. All cache writes count as 5-minute writes.
+    """
     read, written = row.cache_read_tokens, row.cache_write_tokens
     return TokenCounts(
         input=max(0, row.input_tokens - read - written),
@@ -64,7 +70,10 @@ def token_counts(row: UsageRow) -> TokenCounts:
 
 
 def seconds(text: str) -> float:
-    """Convert a time of the store, which is UTC, to unix seconds; 0 if it is invalid."""
+    """Convert a time in the store to unix seconds; return 0 if the time is invalid.
+
+    A time without a time zone is in UTC.
+    """
     try:
         time = datetime.fromisoformat(text)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
@@ -73,7 +82,10 @@ def seconds(text: str) -> float:
 
 
 def has_rows(path: str, session_id: str) -> bool:
-    """Return whether a store has requests of a session. Raises OSError if it cannot be read."""
+    """Return whether the session store at `path` has requests of a session.
+
+    Returns False if the store does not exist. Raises OSError if the store cannot be read.
+    """
     try:
         with Database(path, Cursor(), errors=Errors(path)) as database:
             where, values = "session_id = ?", (session_id,)

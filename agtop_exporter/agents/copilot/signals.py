@@ -1,4 +1,4 @@
-"""Derives the activity signal from records of the command line tool's log; lists their types."""
+"""Lists the record types in the command line tool's log, and the activity signals of some types."""
 
 from functools import lru_cache
 
@@ -61,5 +61,9 @@ KNOWN_TYPES = frozenset(SIGNALS) | {
 
 @lru_cache(maxsize=256)
 def signal(kind: str, detail: str, reason: str = "") -> Signal:
-    """Return a signal; equal signals are one object."""
+    """Return an activity signal. Equal signals are one object.
+
+    `kind` is the activity, such as "running". `detail` is the type of the record that shows the
+    activity. `reason` is what a waiting session waits for, or the kind of an error.
+    """
     return Signal(kind, reason, detail)

@@ -1,15 +1,15 @@
-"""The reader state of a log, and the reconciliation of shutdown totals with earlier records.
+"""Defines the reader state of a log, and compares the totals at a shutdown with earlier records.
 
 Versions up to about 1.0.90 write no usage records. Their logs have the output tokens of each
 answer. A process that shuts down also writes total tokens; a killed process writes none. The
 meaning of the totals differs between versions:
 
 * the usage of this process only (https://github.com/PanAchy/copilot-arewecooked/pull/45),
-* the usage of all processes so far, starting again after a compaction (1.0.78:
+* the usage of all processes so far, starting again from 0 after a compaction (1.0.78:
   https://github.com/getagentseal/codeburn).
 
-Several processes can work on one session at the same time. Each then writes the totals at its start
-plus its own usage (1.0.102). Nothing here does I/O.
+Several processes can work on one session at the same time. Each process then writes the totals at
+its start plus the usage of this process (1.0.102). Nothing here does I/O.
 """
 
 from typing import TypeVar
@@ -29,7 +29,7 @@ Value = TypeVar("Value", str, bool)
 
 
 class Answer(ReaderState):
-    """An answer whose model is not known yet. It is counted without a model."""
+    """An answer whose model is not known yet. The answer is counted without a model."""
 
     key: str = ""
     time: float = 0.0
@@ -37,22 +37,25 @@ class Answer(ReaderState):
 
 
 class Run(ReaderState):
-    """One process that works on a session. All counts are those at its start."""
+    """One process that works on a session.
+
+    `base`, `records` and `answers` have the values at the start of the process.
+    """
 
     base: Totals = field(default_factory=dict)  # the totals of the last shutdown
     records: int = 0  # number of usage records
     answers: int = 0  # number of messages of models without usage records
-    compacted: int = 0  # the same number at the latest compaction after the start
-    alone: bool = True  # no other process has worked on the session since then
+    compacted: int = 0  # `answer_count` at the latest compaction, or at the start
+    alone: bool = True  # no other process was running or has started since its start
     # Usage in answers and compactions, until a usage record or the totals include it.
     shown: Totals = field(default_factory=dict)
 
 
 class LogState(ReaderState):
-    """The state of one log. The session id of the main session is "".
+    """The reader state of one log. In `settled`, the id of the main session is "".
 
-    The field names differ from those of version 0.1, which kept no sums. Its state can therefore
-    not be decoded, and its logs are read again.
+    The field names differ from the field names in version 0.1 of the exporter, whose state had no
+    usage sums. A state of version 0.1 can therefore not be decoded, and its log is read again.
     """
 
     main_model: str = ""
@@ -77,7 +80,7 @@ class LogState(ReaderState):
 
     @property
     def has_whole_session(self) -> bool:
-        """Whether the sums of the log are the sums of the whole session."""
+        """Whether the usage sums of the log are the usage sums of the whole session."""
         return self.complete and not (self.rewritten or self.forked)
 
     def begin_run(self) -> None:
@@ -92,7 +95,7 @@ class LogState(ReaderState):
                 self.settle("", model, figures)
 
     def add_record(self, call: str) -> None:
-        """Count a usage record; `call` is the id of its request."""
+        """Count a usage record; `call` is the id of the request in the record."""
         if not self.runs:
             self.begin_run()
         self.runs[-1].shown = {}
@@ -102,9 +105,10 @@ class LogState(ReaderState):
             remember(self.latest_requests, call, value=True)
 
     def add_answer(self, call: str) -> bool:
-        """Count a message of a model; return whether no other record shows its request.
+        """Count an answer of a model; return whether the tokens of the answer must be counted.
 
-        `call` is the id of the request.
+        The result is false if usage records have the tokens, or if the usage sums of the log are
+        not the sums of the whole session. `call` is the id of the answer's request.
         """
         if not self.runs:
             self.begin_run()
@@ -114,15 +118,16 @@ class LogState(ReaderState):
         return self.has_whole_session and not self.writes_records
 
     def compact(self) -> None:
-        """Record a compaction, after which the totals may start again from 0."""
+        """Record a compaction. The totals at later shutdowns may start again from 0."""
         for run in self.runs:
             run.compacted = self.answer_count
 
     def shut_down(self, totals: Totals, *, over_all_runs: bool | None) -> Totals:
-        """Remove a process; return the part of its totals that is not counted yet, by model.
+        """Remove the latest process; return the part of its totals that is not counted yet.
 
-        A request with a usage record is already counted. `over_all_runs` is whether the totals
-        cover all processes so far; None if the log does not show it.
+        `totals` are the totals by model that the process wrote at its shutdown. The result is {} if
+        usage records have the usage. `over_all_runs` is whether the totals cover all processes so
+        far. It is None if the log does not show this.
         """
         if not self.runs:
             self.begin_run()
@@ -145,14 +150,21 @@ class LogState(ReaderState):
     # --- sums -------------------------------------------------------------------------------
 
     def settle(self, session_id: str, model: str, figures: Figures) -> None:
-        """Add usage that no later record includes."""
+        """Add usage to the sums of a session and model. No later record includes this usage.
+
+        `figures` is (requests, tokens).
+        """
         sums = self.settled.setdefault(session_id, {})
         sums[model] = plus(sums.get(model), figures)
         if len(self.settled) > SESSIONS_MAX:
             del self.settled[next(key for key in self.settled if key)]
 
     def show(self, model: str, figures: Figures) -> None:
-        """Add usage of the main session that the totals of its process will include."""
+        """Add usage of the main session to its latest process.
+
+        The totals at the shutdown of that process will include this usage. `figures` is (requests,
+        tokens).
+        """
         if not self.runs:
             self.begin_run()
         shown = self.runs[-1].shown
@@ -175,11 +187,12 @@ class LogState(ReaderState):
         return sums
 
     def _is_over_all_runs(self, totals: Totals, run: Run) -> bool:
-        """Return whether the totals cover all processes or only this one.
+        """Return whether `totals` cover all processes so far, or only the process `run`.
 
-        The decision compares the number of requests with the number of answers. They can differ: a
-        request can have no answer, and an answer can come from another process. Totals without a
-        number of requests are taken as those of all processes, so that nothing is counted twice.
+        True means all processes. The decision compares the number of requests with the number of
+        answers. They can differ: a request can have no answer, and an answer can come from another
+        process. If the totals have no number of requests, the result is true, so that nothing is
+        counted twice.
         """
         requests = sum(count for count, _ in totals.values())
         before = sum(count for count, _ in run.base.values())
@@ -193,27 +206,30 @@ class LogState(ReaderState):
 
 
 def _distance(count: int, least: int, most: int) -> int:
-    """Return the distance of a count from a range; 0 inside it."""
+    """Return the distance of `count` from the range `least` to `most`; 0 inside the range."""
     return max(least - count, count - most, 0)
 
 
 def plus(one: Figures | None, other: Figures) -> Figures:
-    """Return the sum of both figures."""
+    """Return the sum of two (requests, tokens); None counts as (0, no tokens)."""
     return other if one is None else (one[0] + other[0], one[1] + other[1])
 
 
 def growth(now: Figures, before: Figures | None) -> Figures:
-    """Return the growth of a total; the whole total if it has started again."""
+    """Return the growth of a total from `before` to `now`.
+
+    Return `now` if `before` is None or if the total has started again from 0.
+    """
     if before is None or began_again(now, before):
         return now
     return max(0, now[0] - before[0]), (now[1] - before[1]).max(TokenCounts())
 
 
 def began_again(now: Figures, before: Figures | None) -> bool:
-    """Return whether any figure has decreased, which means that the total has started again.
+    """Return whether a total has started again from 0: whether any of its counts has decreased.
 
-    Uncached input is not compared, because it is calculated from two figures that may not agree. A
-    missing number of requests is not compared either.
+    Uncached input is not compared, because it is calculated from two recorded numbers that may not
+    agree. A missing number of requests is not compared either.
     """
     if before is None:
         return False
@@ -226,7 +242,7 @@ def _figures(tokens: TokenCounts) -> tuple[int, ...]:
 
 
 def remember(known: dict[str, Value], key: str, *, value: Value) -> None:
-    """Add an item; remove the oldest one if there are more than REMEMBERED."""
+    """Add an item to `known`; remove the oldest item if there are more than REMEMBERED items."""
     known[key] = value
     if len(known) > REMEMBERED:
         del known[next(iter(known))]

@@ -1,12 +1,14 @@
-"""The `session-store.db` of the tool and of the desktop application: one row per request.
+"""Reads `session-store.db`, a database of the tool and of the desktop application.
 
-Since about 1.0.70, the requests are in the table `assistant_usage_events`. A log has the same
-requests in another form and without a common id. Events of both therefore have running totals, and
-the ledger takes the larger sum for each session and model. Only the table has the requests of the
-application, of a killed process, and from before a compaction.
+Since about version 1.0.70, the table `assistant_usage_events` has one row per request. The log of a
+session has the same requests in another form, but log and table have no common request id. All
+events therefore have running totals. The ledger compares the running totals of the log and of the
+table for each session and model, and takes the larger one. Three kinds of requests are only in the
+table: requests of the application, of a killed process, and from before a compaction.
 
-If a log starts with copies from another session, its requests may belong to either session. The
-rows of its session are not used, so that nothing is counted twice.
+If a log starts with records that were copied from another session, its requests may belong to
+either session. The rows of the log's session are then not counted, so that nothing is counted
+twice.
 """
 
 from pathlib import Path
@@ -43,7 +45,7 @@ ACCOUNTS_MAX = 128  # maximum number of sessions in the state
 
 
 class Account(ReaderState):
-    """The sums of the rows of one session or subagent so far."""
+    """The usage of one session or subagent so far: its rows, and usage that only its log has."""
 
     totals: Totals = field(default_factory=dict)
     latest: float = 0.0  # time of the latest row
@@ -51,7 +53,7 @@ class Account(ReaderState):
 
 
 class StoreState(ReaderState):
-    """The position in the table, and the sums of the sessions with the latest rows."""
+    """The reader state of a store: the position in the table, and the usage of recent sessions."""
 
     rows: Watermark = Watermark()
     accounts: dict[str, Account] = field(default_factory=dict)  # by session id
@@ -61,7 +63,7 @@ class StoreState(ReaderState):
 
 
 class StoreParser(DatabaseParser[StoreState]):
-    """The parser of one store."""
+    """Parser of one session store."""
 
     state_type = StoreState
 
@@ -71,7 +73,7 @@ class StoreParser(DatabaseParser[StoreState]):
         self.logs: dict[str, Log | None] = {}
 
     def read(self, database: Database) -> None:
-        """Read the new rows, at most one batch of them."""
+        """Read at most one batch of new rows."""
         self.database = database
         columns = database.columns(TABLE)
         if columns and not columns >= FIGURES:
@@ -123,7 +125,7 @@ class StoreParser(DatabaseParser[StoreState]):
         return self.logs[session_id]
 
     def _account(self, session_id: str, row: UsageRow, rowid: int, log: Log | None) -> Account:
-        """Return the sums of a session before a row."""
+        """Return the usage of a session before `row`, the row with the row id `rowid`."""
         accounts = self.state.accounts
         account = accounts.pop(session_id, None)
         if account is None:
@@ -134,7 +136,10 @@ class StoreParser(DatabaseParser[StoreState]):
         return account
 
     def _added_up(self, session_id: str, row: UsageRow, rowid: int, log: Log | None) -> Account:
-        """Calculate the sums before a row, from earlier rows and from the log before them."""
+        """Calculate the usage of a session before `row`, the row with the row id `rowid`.
+
+        The usage is the sum of the session's earlier rows, plus the usage that only the log has.
+        """
         account = Account()
         where = "session_id = ? AND rowid < ? ORDER BY rowid"
         found = self.database.find(TABLE, UsageRow, where=where, values=(row.session_id, rowid))
@@ -150,7 +155,11 @@ class StoreParser(DatabaseParser[StoreState]):
         return account
 
     def _add_earlier(self, account: Account, session_id: str, log: Log, time: float) -> None:
-        """Add the usage of processes before the first row, whose version wrote no rows."""
+        """Add the usage in the log from before the process that was running at `time`.
+
+        `time` is the time of the session's first row in unix seconds. The earlier processes were of
+        a version that writes no rows.
+        """
         earlier, started_at = usage_before(log.path, time)
         for model, figures in earlier.items():
             add(account, model, figures)
@@ -165,7 +174,7 @@ class StoreParser(DatabaseParser[StoreState]):
             )
 
     def _created(self, session_id: str) -> float:
-        """Return the creation time of a session in unix seconds; 0 if unknown."""
+        """Return the creation time of a session in unix seconds; 0 if the time is unknown."""
         row = self._session_row(session_id)
         return seconds(row.created_at) if row is not None else 0.0
 
@@ -177,7 +186,10 @@ class StoreParser(DatabaseParser[StoreState]):
     def _describe(
         self, session_id: str, row: UsageRow, log: Log | None, *, time: float, model: str
     ) -> None:
-        """Update the session of a row. If the session has a log, the log has most of its facts."""
+        """Update a session or subagent from a row with one of its requests.
+
+        If there is a log, most facts about the session are read from the log instead.
+        """
         new = session_id not in self.batch.sessions
         session = self.batch.session(
             session_id,
@@ -196,7 +208,10 @@ class StoreParser(DatabaseParser[StoreState]):
                 del self.state.undescribed[next(iter(self.state.undescribed))]
 
     def _describe_by_store(self, session_id: str, main_id: str) -> None:
-        """Use the row in `sessions` for a session without a log."""
+        """Update a session or subagent from the row of its main session in `sessions`.
+
+        `main_id` is the id of the main session, which has no log.
+        """
         known = self._session_row(main_id)
         if known is None:
             return
@@ -214,11 +229,11 @@ class StoreParser(DatabaseParser[StoreState]):
 
 
 def add(account: Account, model: str, figures: Figures) -> None:
-    """Add a row to the sums of its session; a row without tokens is not a request."""
+    """Add (requests, tokens) to the totals of a session; ignore a row without tokens."""
     if figures[1].total:
         account.totals[model] = plus(account.totals.get(model, NOTHING), figures)
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one store after a cursor. Raises OSError."""
+    """Read the rows after `cursor` in one store. Raises OSError."""
     return read_sqlite(NAME, StoreParser, path, cursor)

@@ -1,10 +1,13 @@
-"""Adds the requests in the command line tool's log, each of which can have several records.
+"""Adds the usage in the command line tool's log, and ensures that a request is counted only once.
 
-A request has up to three records: the output tokens of its answer, a usage record in newer
-versions, and a share of the totals at the end of its process. The session store has it, too
-(`store.py`). Events have running totals, so that the ledger takes the larger sum for each session
-and model. If the first records of a log are missing, its sums are unknown. Its new records are then
-counted unless the session store has them.
+The tokens of a request can be in up to three records of the log: in its answer (only output
+tokens), in a usage record (newer versions), and in the total tokens that its process writes at
+shutdown. The session store can also have the request (`store.py`). Each event therefore has the
+running total of its session and model. The ledger compares the running totals of the log and of the
+store, and takes the larger one.
+
+If the first records of a log are missing, its running totals are unknown. Its new records are then
+counted, unless the session store has the requests of the session.
 """
 
 from typing import Unpack
@@ -27,10 +30,10 @@ from agtop_exporter.reading.parsers import RecordParser
 
 
 class UsageParser(RecordParser[Record, LogState]):
-    """The part of a log's parser that adds usage.
+    """Base class of the log's parser, which adds the events with usage.
 
-    For the current record, `session` is its session, `time` is its time in unix seconds, and `main`
-    is false if it belongs to a subagent.
+    `session` is the session of the current record. `time` is the time of the current record in unix
+    seconds. `main` is false if the current record belongs to a subagent.
     """
 
     record = Record
@@ -43,10 +46,15 @@ class UsageParser(RecordParser[Record, LogState]):
         self.time = 0.0
         self.main = True
         self.in_store: bool | None = None  # None: not looked up yet
-        self.has_store: bool | None = None  # the same
+        self.has_store: bool | None = None  # None: not looked up yet
 
     def handle_usage_record(self, data: Data, key: str) -> None:
-        """Add a request. Its record shows whether it is a copy from another session."""
+        """Add the request of a usage record.
+
+        The record shows whether the request was copied from another session. `key` identifies the
+        record. It becomes the event key if the record does not show the session that made the
+        request.
+        """
         usage, session = data.usage, self.session
         if usage is None:
             return
@@ -70,7 +78,10 @@ class UsageParser(RecordParser[Record, LogState]):
         self._settle(f"request:{key}", session.model, (1, counts), copied=copied, cost=cost)
 
     def handle_compaction(self, data: Data, key: str) -> None:
-        """Add a compaction, and its requests unless they have their own records."""
+        """Add a compaction and its requests. `key` identifies the record of the compaction.
+
+        The tokens of the requests are left out if the requests have usage records.
+        """
         usage, state = data.compaction_tokens_used, self.state
         has_record = (data.request_id or "") in state.latest_requests
         counts = TokenCounts() if usage is None or has_record else token_counts(usage)
@@ -88,7 +99,11 @@ class UsageParser(RecordParser[Record, LogState]):
             self._add_usage(key, model, figures, compactions=compactions, cost=cost)
 
     def handle_shutdown(self, data: Data, key: str) -> None:
-        """Add the requests without usage records from the totals of a process that ends."""
+        """When a process ends, add its requests that have no usage records.
+
+        The tokens of these requests are calculated from the total tokens in the shutdown record.
+        `key` identifies that record.
+        """
         snapshot = data.accounting_snapshot
         metrics = snapshot.model_metrics if snapshot is not None else data.model_metrics
         over_all_runs = None if snapshot is None else True
@@ -107,7 +122,10 @@ class UsageParser(RecordParser[Record, LogState]):
                 self._settle(f"shutdown:{key}:{name}", model, (max(1, requests), counts))
 
     def handle_answer(self, data: Data, key: str) -> None:
-        """Add the output tokens of an answer, if no other record has them."""
+        """Add the output tokens of an answer, unless another record has the tokens of its request.
+
+        `key` identifies the record of the answer.
+        """
         remember(self.state.answered, self.session.session_id, value=not data.tool_requests)
         alone = self.state.add_answer(data.api_call_id or "")
         if self.main and data.model:
@@ -124,13 +142,20 @@ class UsageParser(RecordParser[Record, LogState]):
             self._add_answer(answer, model)
 
     def name_answers(self, model: str) -> None:
-        """Set the model of all earlier answers that have none."""
+        """Set the model of the earlier answers whose model is unknown.
+
+        The events of these answers are added again, with the same keys and with `model`.
+        """
         answers, self.state.unnamed_answers = self.state.unnamed_answers, []
         for answer in answers:
             self._add_answer(answer, model)
 
     def _add_answer(self, answer: Answer, model: str) -> None:
-        """Add the output tokens of an answer to the main session; the totals will include them."""
+        """Add an event with the output tokens of an answer to the main session.
+
+        The totals at the shutdown of the process will include these tokens. `model` is "" if
+        unknown.
+        """
         figures = (1, TokenCounts(output=answer.output))
         total = UNKNOWN_TOTAL
         if model:
@@ -156,7 +181,10 @@ class UsageParser(RecordParser[Record, LogState]):
         compactions: int = 0,
         cost: int | None = None,
     ) -> None:
-        """Add usage that no later record contains. `cost` is billed, in picodollars."""
+        """Add an event with usage that no later record of the log includes.
+
+        `figures` is (requests, tokens). `cost` is the billed cost in picodollars.
+        """
         self.state.settle("" if self.main else self.session.session_id, model, figures)
         self._add_usage(key, model, figures, copied=copied, compactions=compactions, cost=cost)
 
@@ -186,13 +214,16 @@ class UsageParser(RecordParser[Record, LogState]):
         )
 
     def _billed(self, usage: Usage) -> int | None:
-        """Return the cost of requests. A store has it, too: then only the store is used."""
+        """Return the cost of requests in picodollars; None if the cost is unknown.
+
+        If a session store exists, None is returned too, because the cost is read from the store.
+        """
         if self.has_store is None:
             self.has_store = (home_of(self.path) / STORE).exists()
         return None if self.has_store else usage.billed
 
     def _is_in_store(self) -> bool:
-        """Return whether the session store has all requests of the session."""
+        """Return whether the requests of the session are counted from the session store."""
         if self.in_store is None:
             self.in_store = not self.state.forked and has_rows(
                 str(home_of(self.path) / STORE), self.main_id
@@ -200,6 +231,6 @@ class UsageParser(RecordParser[Record, LogState]):
         return self.in_store
 
     def add_event(self, key: str, *, copied: bool = False, **fields: Unpack[EventFields]) -> None:
-        """Add an event of the current session."""
+        """Add an event of the current session, with the time of the current record."""
         session_id = self.session.session_id
         self.batch.event(key, session_id=session_id, time=self.time, copied=copied, **fields)

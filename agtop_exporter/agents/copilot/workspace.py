@@ -1,4 +1,4 @@
-"""Reads the working directory of a session from small files beside a log or an editor's chats."""
+"""Reads facts about a session, such as its working directory, from its workspace file."""
 
 import msgspec
 
@@ -17,7 +17,7 @@ class Folder(msgspec.Struct):
 
 
 def editor_folder(path: str) -> str:
-    """Return the folder that was open in the window of a chat; "" if there was none."""
+    """Return the folder that was open in the window of the chat at `path`; "" if there was none."""
     try:
         text = read_head(f"{path.rsplit('/', 2)[0]}/workspace.json", READ_BYTES)
         opened = msgspec.json.decode(text, type=Folder)
@@ -27,7 +27,10 @@ def editor_folder(path: str) -> str:
 
 
 def tool_workspace(path: str) -> dict[str, str]:
-    """Return the WANTED members of the `workspace.yaml` beside a log; {} if there is no file."""
+    """Return the members of the `workspace.yaml` beside the log at `path`; {} if there is no file.
+
+    Only the members in WANTED are returned.
+    """
     try:
         text = read_head(f"{path.rpartition('/')[0]}/workspace.yaml", READ_BYTES)
     except OSError:

@@ -1,7 +1,8 @@
-"""Cursor: `~/.cursor/projects/*/agent-transcripts/**.jsonl`, and the database of the application.
+"""Finds and reads the files of Cursor: its transcripts, and the database of the application.
 
-Not tested with a real installation. The files are not documented; see tests/agents/cursor/README.
-Credentials are not read.
+Transcripts are `~/.cursor/projects/*/agent-transcripts/**.jsonl`. The code was not tested with a
+real installation. The files are not documented; see tests/agents/cursor/README. Credentials are not
+read.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ STATE = "state.vscdb"
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the folder of projects, and those of the application's database."""
+    """Return the folder of projects, and the possible folders of the application's database."""
     applications = application_folders(home, environment)
     return (
         *listed_roots(environment, "CURSOR_DATA_DIR", home / ".cursor", below="projects"),
@@ -35,7 +36,7 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[Entry]:
-    """List the transcripts of a folder of projects, or the database of the application."""
+    """List the transcripts below a folder of projects, or the database of the application."""
     if root.name == "globalStorage":
         for entry in named_files(root, STATE):
             yield database_group(entry.path)
@@ -46,7 +47,7 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read a transcript or the database after a cursor. Raises OSError."""
+    """Read the records after `cursor` in a transcript or the database. Raises OSError."""
     is_database = path.endswith(STATE)
     return database.read(path, cursor) if is_database else transcripts.read(path, cursor)
 

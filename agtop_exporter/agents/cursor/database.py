@@ -1,6 +1,8 @@
-"""Reads the tokens in the database of Cursor's application, a key-value table of conversations.
+"""Reads conversations and their tokens from the database of Cursor's application.
 
-Of the settings only the kind of subscription is read, because others are credentials.
+The database has a key-value table of conversations, and a table of settings. Only one setting is
+read, which is the kind of subscription. Other settings are not read, because some of them are
+credentials.
 """
 
 from collections import deque
@@ -32,7 +34,7 @@ NAME_RANK = 5
 # types of messages: from the user, from the model
 KNOWN_TYPES = frozenset({"bubble.1", "bubble.2"})
 REMEMBERED = 128  # number of latest rows that can still change in place
-REREAD_BYTES = 1024 * 1024  # how many bytes of such rows are read again at a time
+REREAD_BYTES = 1024 * 1024  # maximum bytes of these rows that one read repeats
 LAST_ROWS = 8  # number of rows in the watermark: Cursor deletes and replaces many of the last rows
 SUBSCRIPTIONS = {
     "free": "Free",
@@ -45,20 +47,23 @@ SUBSCRIPTIONS = {
 
 
 class Key(TableRow):
-    """The key of a row. Values are read only where needed, because most are long."""
+    """The key of a row of the key-value table.
+
+    Most values are long. A value is therefore read only when it is needed.
+    """
 
     key: str = ""
 
 
 class DatabaseState(ReaderState):
-    """The position in the table, and the keys of rows that can still change."""
+    """The reader state: the position in the table, and the keys of rows that can still change."""
 
     watermark: Watermark = Watermark()
     open: list[str] = msgspec.field(default_factory=list)
 
 
 class ApplicationParser(DatabaseParser[DatabaseState]):
-    """The parser of the application's database."""
+    """Parser of the application's database."""
 
     state_type = DatabaseState
     known_types = KNOWN_TYPES
@@ -85,7 +90,10 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
             session.subscription = plan
 
     def _read_again(self) -> set[str]:
-        """Read the latest rows again, up to REREAD_BYTES; return their keys."""
+        """Read the latest rows again, because they can still change; return their keys.
+
+        At most about REREAD_BYTES bytes are read.
+        """
         opened, self.state.open = self.state.open, []
         end = self.database.bytes_read + REREAD_BYTES
         for key in reversed(opened):
@@ -118,7 +126,7 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         return self._known[composer_id]
 
     def _describe(self, composer_id: str) -> None:
-        """Update the session of a conversation."""
+        """Update the session of a conversation from the conversation's row."""
         conversation = self._look_up(composer_id)
         session_id = session_id_of(composer_id)
         if not session_id:
@@ -145,7 +153,10 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
             self._relate(child, composer_id)
 
     def _relate(self, child: str, parent: str) -> None:
-        """Set the parent of a conversation, if both are in the database."""
+        """Set the parent session of the conversation `child`, if `child` is in the database.
+
+        `child` and `parent` are recorded conversation ids.
+        """
         own, above = session_id_of(child), session_id_of(parent)
         if not own or not above or own == above or not self._exists(child):
             return
@@ -157,9 +168,9 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
         return any(self.database.find(TABLE, Key, where="key = ?", values=values, limit=1))
 
     def _add_response(self, composer_id: str, key: str) -> None:
-        """Add an answer that has tokens.
+        """Add the event of an answer that has token counts. `key` is the key of the answer's row.
 
-        An answer without tokens may have been billed, but its figures are unknown.
+        An answer without token counts may have been billed, but its tokens are unknown.
         """
         value = self._value(key)
         bubble = self._bubble(value, 0) if value is not None else None
@@ -187,11 +198,11 @@ class ApplicationParser(DatabaseParser[DatabaseState]):
 
 
 def subscription(database: Database) -> str:
-    """Return the name of the subscription; "" if unknown."""
+    """Return the name of the user's subscription; "" if the subscription is unknown."""
     plan = value_of(database, SETTINGS, MEMBERSHIP).decode("utf-8", "replace").strip().strip('"')
     return SUBSCRIPTIONS.get(plan.lower(), plan)
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read the database after a cursor. Raises OSError."""
+    """Read the rows after `cursor` in the database. Raises OSError."""
     return read_sqlite(NAME, ApplicationParser, path, cursor)

@@ -1,4 +1,7 @@
-"""The process signature of Cursor's command line tool, from its documentation."""
+"""Defines how a process of Cursor's command line tool is recognised.
+
+The names are from the documentation of the tool.
+"""
 
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 

@@ -1,4 +1,4 @@
-"""The records of Cursor's key-value table. Does no I/O."""
+"""Defines the values in Cursor's key-value table. Does no I/O."""
 
 import re
 
@@ -21,7 +21,7 @@ class ModelChoice(msgspec.Struct, rename="camel"):
 
 
 class Breakdown(msgspec.Struct, rename="camel"):
-    """The number of tokens in the context."""
+    """The number of tokens in the context of a conversation."""
 
     total_used_tokens: Count | None = None
 
@@ -34,7 +34,10 @@ class FolderUri(msgspec.Struct, rename="camel"):
 
 
 class Workspace(msgspec.Struct):
-    """The workspace of a window: a folder or its URI, or None without an open folder."""
+    """The workspace of an editor window.
+
+    `uri` is the folder or its URI. It is None if no folder is open.
+    """
 
     uri: FolderUri | str | None = None
 
@@ -55,13 +58,13 @@ class Parent(msgspec.Struct, rename="camel"):
 
 
 class Branch(msgspec.Struct, rename="camel"):
-    """The branch of the folder."""
+    """The git branch of the workspace folder."""
 
     branch_name: str | None = None
 
 
 class Conversation(msgspec.Struct, rename="camel"):
-    """The value of `composerData:<id>`."""
+    """A conversation, which is the value of the key `composerData:<id>`."""
 
     name: str | None = None
     created_at: Moment | float | None = None
@@ -78,12 +81,12 @@ class Conversation(msgspec.Struct, rename="camel"):
 
     @property
     def children(self) -> list[str]:
-        """The ids of the conversations that this one started, as recorded."""
+        """The recorded ids of the conversations that this conversation started."""
         return [*(self.subagent_composer_ids or ()), *(self.sub_composer_ids or ())]
 
 
 class TokenCount(msgspec.Struct, rename="camel"):
-    """The tokens of an answer. Cursor writes 0 for both if they are unknown."""
+    """The token counts of an answer. Cursor writes 0 for both counts if the counts are unknown."""
 
     input_tokens: Count | None = 0
     output_tokens: Count | None = 0
@@ -103,7 +106,7 @@ class Timing(msgspec.Struct, rename="camel"):
 
 
 class Bubble(msgspec.Struct, rename="camel"):
-    """The value of `bubbleId:<conversation>:<bubble>`, which is one message."""
+    """One message, which is the value of the key `bubbleId:<conversation>:<bubble>`."""
 
     type: int | None = None
     created_at: Moment | float | None = None
@@ -114,7 +117,7 @@ class Bubble(msgspec.Struct, rename="camel"):
 
     @property
     def time(self) -> Moment | float | None:
-        """The creation time of the message, or else the time of the request for it."""
+        """The creation time of the message, or else the time of the request for the message."""
         return self.created_at or (
             self.timing_info.client_rpc_send_time if self.timing_info else None
         )
@@ -129,16 +132,16 @@ class Bubble(msgspec.Struct, rename="camel"):
 
 
 def session_id_of(composer_id: str) -> str:
-    """Return the session id of a conversation.
+    """Return the session id of a conversation; `composer_id` is the recorded id.
 
-    The id of a subagent is `task-` with the id of its tool call. With some models the id of the
-    call has a second line with an id of the provider, which is removed.
+    The id of a subagent's conversation is `task-` followed by the id of the tool call that started
+    the subagent. With some models, the id of the tool call has a second line. This line is removed.
     """
     return composer_id.partition("\n")[0].strip()
 
 
 def token_counts(count: TokenCount | None) -> TokenCounts:
-    """Return the counts. Cursor does not record cached and reasoning tokens separately."""
+    """Convert recorded token counts. Cursor records no separate cached and reasoning tokens."""
     if count is None:
         return TokenCounts()
     return TokenCounts(input=count.input_tokens or 0, output=count.output_tokens or 0)

@@ -1,8 +1,9 @@
-"""Reads Cursor's transcripts: prompts and tool calls, without figures and mostly without times.
+"""Reads prompts and tool calls from Cursor's transcripts.
 
-Records have no ids, and only some tool calls do. A record that has been written twice is recognised
-by its time or by the id of its call. Without them the copy counts too. It is reported as
-`ambiguous` if it follows the record that it equals, or if the file seems to begin once more.
+Transcripts have no token counts, and mostly no times. Records have no ids, and only some tool calls
+have ids. A record that was written twice is recognised by its time or by the id of its tool call.
+If a record has neither, its copy is counted again. The copy is reported as the error `ambiguous` if
+it follows directly after the original, or if the file seems to begin once more.
 """
 
 import os
@@ -35,7 +36,7 @@ QUERY_TAGS = ("<user_query>", "</user_query>")  # tag around the text that the u
 
 
 class Block(msgspec.Struct, gc=False):
-    """One content block."""
+    """One block of a message's content."""
 
     type: str = ""
     text: str | None = None
@@ -51,7 +52,7 @@ class Message(msgspec.Struct, gc=False):
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line."""
+    """One record, which is a line of a transcript."""
 
     role: str = ""
     type: str = ""  # the type of a record that is no message
@@ -64,13 +65,14 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 class TranscriptState(ReaderState):
     """The reader state of a transcript."""
 
-    latest: float = 0.0  # unix seconds
-    beginning: list[str] = msgspec.field(default_factory=list)  # digests of the first two records
-    previous: str = ""  # digest of the record before; here, all records are without a time
+    latest: float = 0.0  # the latest time in a record, in unix seconds
+    # digests of the first two records without a time
+    beginning: list[str] = msgspec.field(default_factory=list)
+    previous: str = ""  # digest of the previous record without a time
 
 
 class TranscriptParser(RecordParser[Record, TranscriptState]):
-    """The parser of one transcript, of a session or a subagent."""
+    """Parser of one transcript, which belongs to a session or a subagent."""
 
     record = Record
     state_type = TranscriptState
@@ -96,7 +98,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         self.digest = ""
 
     def feed(self, record: Record, offset: int) -> None:
-        """Process one record; `offset` is the byte offset after it."""
+        """Process one record; `offset` is the byte offset after the record."""
         self.batch.unknown.observe(record.role or record.type)
         session = self.session
         session.session_id = self.session_id
@@ -118,9 +120,11 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             self._handle_turn_end(record.status or "")
 
     def _may_be_copy(self) -> bool:
-        """Return whether a record equals the one before, or the file seems to begin once more.
+        """Return whether the current record may be a copy of an earlier record.
 
-        Only records without a time are looked at.
+        The record may be a copy if it equals the previous record. It may also be a copy if the
+        previous record and this record equal the first two records of the file. Only records
+        without a time are compared.
         """
         state = self.state
         pair = [state.previous, self.digest]
@@ -153,14 +157,19 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         )
 
     def _handle_turn_end(self, status: str) -> None:
-        """Set the signal after the end of a turn: `success`, `aborted` or `error`."""
+        """Set the activity signal after the end of a turn.
+
+        `status` is `success`, `aborted` or `error`.
+        """
         kind, reason = ("error", "turn failed") if status == "error" else ("idle", "")
         self.session.signal = Signal(kind, reason, f"turn_ended.{status}")
 
     def _add_event(self, kind: str, call_id: str = "", **fields: Unpack[EventFields]) -> None:
-        """Add an event of the current record, which is known again by an id, or by its time.
+        """Add an event of the current record.
 
-        A record without both is known by its offset only, so that a copy of it counts again.
+        The event key contains the id of the tool call and the time of the record. If both are
+        missing, the key contains the byte offset of the record. A copy of such a record is
+        therefore counted again.
         """
         by_offset = f"{self.session_id}:{kind}:{self.offset}"  # as in earlier versions
         name = f"{call_id}:{self.time}:{self.digest}" if call_id or self.time else ""
@@ -174,18 +183,24 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         self.batch.events.append(event)
 
     def finish(self) -> None:
-        """Use the modification time of the file if no record has a time."""
+        """Set the time of the session's last activity if no record has a time.
+
+        This time is the modification time of the file.
+        """
         if not self.state.latest:
             self.session.last_active = self.batch.modified_at
 
 
 def digest_of(record: Record) -> str:
-    """Return a digest of what a record says; that of an identical line is the same."""
+    """Return a digest of the content of a record. Records with equal content have equal digests."""
     return blake2b(msgspec.msgpack.encode(record), digest_size=8).hexdigest()
 
 
 def seconds(moment: Moment | float | None) -> float:
-    """Return a time in unix seconds; 0 if it is missing or invalid. A number is in milliseconds."""
+    """Convert a time to unix seconds; return 0 if the time is missing or invalid.
+
+    A time that is a number is in milliseconds.
+    """
     if moment is None:
         return 0.0
     time = moment / MILLISECONDS if isinstance(moment, int | float) else moment.timestamp()
@@ -193,7 +208,11 @@ def seconds(moment: Moment | float | None) -> float:
 
 
 def working_directory(path: Path) -> str:
-    """Return the directory of a project; its folder's name if no or several directories match."""
+    """Return the working directory of the project to which the transcript at `path` belongs.
+
+    The name of the project's folder is the path of the working directory with `-` for other
+    characters. The name itself is returned if no directory or several directories match.
+    """
     parts = path.parts
     slug = parts[parts.index(FOLDER) - 1] if FOLDER in parts[1:] else ""
     found = list(islice(_directories(slug, "/"), 2)) if "-" in slug else []
@@ -201,7 +220,10 @@ def working_directory(path: Path) -> str:
 
 
 def _directories(slug: str, below: str) -> Iterator[str]:
-    """Yield the directories whose path becomes `slug` when `-` replaces other characters."""
+    """Yield the directories under `below` whose relative path becomes `slug`.
+
+    A path becomes a slug when `-` replaces all characters that are not letters or digits.
+    """
     try:
         status = os.stat(below)  # noqa: PTH116 - called for each transcript
         folders = _folders(below, status.st_ctime_ns, status.st_nlink)
@@ -216,10 +238,11 @@ def _directories(slug: str, below: str) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def _folders(directory: str, _changed_at: int, _links: int) -> list[tuple[str, str]]:
-    """Return (name in a slug, path) of the folders in a directory.
+    """Return (name in a slug, path) of each folder in a directory.
 
-    The result is cached. `_changed_at` and `_links`, the modification time and the number of links
-    of the directory, change when a folder is added or removed.
+    The result is cached. `_changed_at` and `_links` are parts of the cache key: the time of the
+    last status change and the number of links of the directory. They change when a folder is added
+    or removed.
     """
     with os.scandir(directory) as entries:
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -228,5 +251,5 @@ def _folders(directory: str, _changed_at: int, _links: int) -> list[tuple[str, s
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one transcript after a cursor. Raises OSError."""
+    """Read the records after `cursor` in one transcript. Raises OSError."""
     return read_jsonl(NAME, TranscriptParser, path, cursor)

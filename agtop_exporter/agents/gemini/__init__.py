@@ -1,7 +1,7 @@
-"""Gemini CLI: `<root>/tmp/<project>/chats/**.json[l]`, one file per session or subagent.
+"""Gemini CLI: reads `<root>/tmp/<project>/chats/**.json[l]`, one file per session or subagent.
 
-Checked against version 0.61. The format is not documented; see tests/agents/gemini/README. A
-telemetry file has requests that no transcript records.
+A telemetry file adds the requests that no transcript records. Checked against version 0.61. The
+format is not documented; see tests/agents/gemini/README.
 """
 
 from agtop_exporter.agents import Agent

@@ -1,7 +1,8 @@
 """Reads transcripts of Gemini CLI: JSON Lines, and the JSON documents of older versions.
 
-A growing message is written several times with one id, and whole histories are repeated. The usage
-is that of all messages that ever had tokens, each counted once.
+Gemini CLI writes a message again, with the same id, when the message grows. It also writes the
+whole history of a session again. Each message with tokens is counted once, even if a later history
+does not contain the message.
 """
 
 import re
@@ -37,11 +38,11 @@ from agtop_exporter.reading.state import NoState, ReaderState
 
 NAME = "gemini"
 SUMMARY_RANK = 3
-CONTEXT_TOKENS = 1_048_576  # of all models that the CLI offers since 2.0
+CONTEXT_TOKENS = 1_048_576  # window of all Gemini models since 2.0 that the CLI offers
 KNOWN_MODELS = ("gemini-2.", "gemini-3")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 FILE_STEM = re.compile(r"session-[\dT-]+-([0-9a-f]{8})")
-# how messages of type "user" begin that no user typed, or that are not sent to a model
+# beginnings of messages of type "user" that no user typed or that are not sent to a model
 INJECTED_PROMPTS = (
     "/",
     "?",
@@ -57,12 +58,15 @@ class ChatState(ReaderState):
     """The reader state of a transcript."""
 
     session_id: str = ""
-    latest: float = 0.0  # unix seconds
+    latest: float = 0.0  # latest time in the records so far, in unix seconds
     model: str = ""
 
 
 class ChatReader:
-    """Collects the events and session facts of one transcript, for both kinds of transcripts."""
+    """Adds the events and the session of one transcript to a batch.
+
+    LineParser and DocumentParser pass it the contents of the two kinds of transcripts.
+    """
 
     def __init__(self, batch: BatchBuilder, state: ChatState) -> None:
         self.batch = batch
@@ -70,7 +74,7 @@ class ChatReader:
         self.state = state
         self.parent = parent_of(self.path)
         self.responses: dict[str, UsageEvent] = {}  # by event key
-        self.first_model = ""  # the first one that this read has found
+        self.first_model = ""  # the first model that this read has found
         self.session = batch.session(
             "",
             parent_session_id=self.parent,
@@ -79,7 +83,10 @@ class ChatReader:
         )
 
     def describe(self, conversation: Conversation, offset: int) -> None:
-        """Use the session facts in a record or document."""
+        """Set the session id, times, folder and title from the description of a session.
+
+        `offset` is the byte offset that is reported with an error.
+        """
         session = self.session
         if conversation.session_id:
             self.state.session_id = conversation.session_id
@@ -99,9 +106,11 @@ class ChatReader:
         self.session.observe_time(time)
 
     def add_message(self, message: Message | Record, place: str, *, repeated: bool = False) -> None:
-        """Process a message; in a repeated history, only its tokens are used.
+        """Add the usage of a message, and update the session from the message.
 
-        `place` distinguishes messages without an id.
+        `place` is a position in the file; it identifies a message without an id. If `repeated` is
+        true, the message is part of a repeated history. It then sets neither the title nor the
+        activity of the session, and counts no turn.
         """
         self.batch.unknown.observe(message.type)
         if message.timestamp is not None:
@@ -166,7 +175,10 @@ class ChatReader:
             self._add_event(f"prompt:{message.id or f'{self.path}:{place}'}", message, turns=1)
 
     def add_compactions(self, messages: Iterable[Message]) -> None:
-        """Add one compaction for each summary at the start of a repeated history."""
+        """Count the compactions in a repeated history.
+
+        Each answer that begins with the text COMPRESSED follows a summary and is one compaction.
+        """
         for message in messages:
             if message.type == "gemini" and typed_text(message).startswith(COMPRESSED):
                 self._add_event(f"compaction:{message.id}", message, compactions=1)
@@ -177,9 +189,9 @@ class ChatReader:
         self.batch.event(key, session_id="", time=self._time(message), **fields)
 
     def finish(self) -> None:
-        """Set the session id of the session and of all events.
+        """Set the session id in the session and in all events, and complete the session.
 
-        The last record may have contained the id.
+        The id is set at the end because the last record may contain it.
         """
         batch, session = self.batch, self.session
         session_id = session.session_id = self.state.session_id or id_from_file(self.path)
@@ -193,7 +205,11 @@ class ChatReader:
         self._name_model()
 
     def _name_model(self) -> None:
-        """Use the first model of a session for the responses before it, also of earlier reads."""
+        """Set the model of the responses that have none to the first model found in this read.
+
+        Responses of earlier reads are included. If no model was found, the responses are stored in
+        the reader state for the next read.
+        """
         state, batch, model = self.state, self.batch, self.first_model
         batch.events += state.unnamed
         unnamed = [event for event in batch.events if event.requests and not event.model]
@@ -203,7 +219,7 @@ class ChatReader:
 
 
 class LineParser(RecordParser[Record, ChatState]):
-    """The parser of a transcript of JSON Lines."""
+    """The parser of a transcript in JSON Lines format."""
 
     record = Record
     state_type = ChatState
@@ -231,7 +247,7 @@ class LineParser(RecordParser[Record, ChatState]):
             chat.add_message(record, str(offset))
 
     def finish(self) -> None:
-        """Complete the session, if there was any record."""
+        """Complete the session if this read had any record."""
         if not self.is_empty:
             self.chat.finish()
 
@@ -255,7 +271,10 @@ class DocumentParser(RecordParser[Conversation, NoState]):
 
 
 def grown(known: UsageEvent, response: UsageEvent) -> UsageEvent:
-    """Merge a response with an earlier message of the same id."""
+    """Merge a response into the earlier version of the response with the same id.
+
+    The result has the larger token counts and the tool calls of both versions.
+    """
     return msgspec.structs.replace(
         known,
         model=known.model or response.model,
@@ -266,15 +285,19 @@ def grown(known: UsageEvent, response: UsageEvent) -> UsageEvent:
 
 
 def scoped(key: str, session_id: str) -> str:
-    """Return a key that is unique across sessions; a key with a UUID is so already."""
+    """Return an event key that is unique across sessions.
+
+    The session id is prepended to a key that contains no UUID.
+    """
     return key if UUID.search(key) else f"{session_id}:{key}"
 
 
 def id_from_file(path: str) -> str:
-    """Return the session id of a file that has lost its first line.
+    """Return the session id of a transcript without a record that contains the id.
 
-    The file name has eight digits of the id. The whole id is searched in the other files of the
-    session. If none has it, the file name is the id.
+    The file name contains the first eight digits of the id. The complete id is searched in files
+    with the same digits in their names, and in `logs.json`. If no file has the complete id, return
+    the file name without its suffix.
     """
     place = Path(path)
     short = FILE_STEM.fullmatch(place.stem)

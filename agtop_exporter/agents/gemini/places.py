@@ -1,4 +1,8 @@
-"""The directories and files of Gemini CLI, and session facts from its small files."""
+"""Finds the directories and files of Gemini CLI.
+
+Some functions read small files, such as settings, to find the plan and the working directory of a
+session.
+"""
 
 import hashlib
 import os
@@ -37,19 +41,19 @@ SUBSCRIPTIONS = {  # plan names by kind of authentication, which does not identi
 
 
 class Telemetry(msgspec.Struct):
-    """The telemetry settings."""
+    """The member `telemetry` of `settings.json`: the path of the telemetry file."""
 
     outfile: str | None = None
 
 
 class Settings(msgspec.Struct):
-    """The content of `settings.json`. Only telemetry and the kind of authentication are decoded."""
+    """The decoded part of `settings.json`."""
 
     telemetry: Telemetry | None = None
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the data directories, and the telemetry files outside of them."""
+    """Return the data directories, and telemetry files named in settings or the environment."""
     bases = base_directories(home, environment)
     outfiles = [environment.get("GEMINI_TELEMETRY_OUTFILE")]
     for base in bases:
@@ -61,13 +65,16 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the data directories."""
+    """Return the data directories; by default one, `~/.gemini`."""
     user = named_path(environment.get("GEMINI_CLI_HOME") or str(home))
     return listed_roots(environment, "GEMINI_DATA_DIR", user / ".gemini")
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts and the telemetry file of a data directory, or one named file."""
+    """List the transcripts and the telemetry file of a data directory.
+
+    If `root` is not a directory but a telemetry file, list only this file.
+    """
     if root.is_dir():
         yield from chats(root)
         yield from named_files(root, TELEMETRY)
@@ -76,7 +83,11 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def chats(base: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts: `tmp/<project>/chats/*`, and those of subagents in deeper folders."""
+    """List all transcripts in the data directory `base`.
+
+    Transcripts of sessions are `tmp/<project>/chats/*`. Transcripts of subagents are in folders
+    below `chats`.
+    """
     try:
         projects = os.scandir(base / PROJECTS)
     except OSError:
@@ -88,27 +99,28 @@ def chats(base: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def is_chat(path: str) -> bool:
-    """Return whether a file is a transcript, from its folder; telemetry has any name."""
+    """Return whether a file is in a `chats` folder and therefore a transcript, not telemetry."""
     return IN_CHATS.search(path) is not None
 
 
 def project_folder(path: str) -> str:
-    """Return the folder of the project that a transcript belongs to."""
+    """Return the path of a transcript's project folder, `<root>/tmp/<project>`."""
     found = IN_CHATS.search(path)
     return path[: found.end(1)] if found else path.rsplit("/", 2)[0]
 
 
 def parent_of(path: str) -> str:
-    """Return the parent session of a subagent's transcript; "" for other transcripts.
+    """Return the id of the parent session of a subagent's transcript; "" for other transcripts.
 
-    Transcripts of nested subagents can be in deeper folders. The first of these names the session.
+    The id is the name of the first folder below `chats`. The transcript of a nested subagent can be
+    in a deeper folder.
     """
     found = IN_CHATS.search(path)
     return (found[2] or "") if found else ""
 
 
 def settings(base: Path) -> Settings:
-    """Return the user's settings; empty settings if they cannot be read."""
+    """Return the settings in the data directory `base`; default settings if they cannot be read."""
     try:
         return msgspec.json.decode(read_head(base / SETTINGS, SMALL_FILE_BYTES), type=Settings)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -116,15 +128,19 @@ def settings(base: Path) -> Settings:
 
 
 def subscription(base: str) -> str:
-    """Return the name of the plan, from the kind of authentication; "" if unknown."""
+    """Return the name of the user's plan; "" if unknown.
+
+    The plan follows from the kind of authentication in the settings of the data directory `base`.
+    """
     return SUBSCRIPTIONS.get(selected_sign_in(f"{base}/{SETTINGS}"), "")
 
 
 def working_directory(project: str) -> str:
-    """Return the working directory of a project folder; "" if unknown.
+    """Return the working directory of the project folder `<root>/tmp/<project>`; "" if unknown.
 
-    The file `.project_root` of the folder contains it, or `projects.json` lists it with the
-    folder's name. In older versions the folder's name is the SHA-256 of the directory.
+    The file `.project_root` in the folder contains the directory. Otherwise `projects.json` lists
+    directories with the names of their project folders. In older versions the name of the project
+    folder is the SHA-256 of the directory.
     """
     try:
         text = read_head(f"{project}/.project_root", SMALL_FILE_BYTES)
@@ -140,7 +156,7 @@ def working_directory(project: str) -> str:
 
 
 def _projects(base: str) -> dict[str, object]:
-    """Return the content of `projects.json`: folder names by directory."""
+    """Return the content of `projects.json`: names of project folders by working directory."""
     try:
         text = read_head(f"{base}/projects.json", SMALL_FILE_BYTES)
         known = msgspec.json.decode(text, type=dict[str, object])

@@ -1,4 +1,7 @@
-"""The process signature of Gemini CLI. The names are from version 0.61."""
+"""The process signature of Gemini CLI, which identifies its processes by their command lines.
+
+The names of commands and options are from version 0.61.
+"""
 
 from agtop_exporter.signature import MCP_COMMANDS, ProcessSignature
 

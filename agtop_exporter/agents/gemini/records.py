@@ -1,4 +1,7 @@
-"""The records of Gemini CLI's transcripts, their token counts and signals."""
+"""Decodes the records of Gemini CLI's transcripts.
+
+Functions derive token counts, labels of tools and the activity of the session from the records.
+"""
 
 import re
 
@@ -21,11 +24,11 @@ def _wire_name(name: str) -> str:
 
 
 class Anything(msgspec.Struct, gc=False):
-    """An object whose members are not used."""
+    """An object of which only the presence matters. Its members are not decoded."""
 
 
 class Part(msgspec.Struct, gc=False, rename=_wire_name):
-    """One part of a message."""
+    """One part of a message's content: a text, a thought or the result of a tool."""
 
     text: str | None = None
     thought: bool | None = None
@@ -33,7 +36,10 @@ class Part(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Tokens(msgspec.Struct, gc=False):
-    """The API's usage. Input includes cached tokens; thoughts and tool are in no other figure."""
+    """The token counts of one API response.
+
+    `input` includes `cached`. `thoughts` and `tool` are included only in `total`.
+    """
 
     input: Count | None = 0
     output: Count | None = 0
@@ -52,7 +58,7 @@ class ToolCall(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct, gc=False, rename=_wire_name):
-    """One message."""
+    """One message of a session. `type` is one of KNOWN_TYPES, or a newer type."""
 
     id: str = ""
     timestamp: Moment | None = None
@@ -64,7 +70,11 @@ class Message(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Conversation(msgspec.Struct, gc=False, rename=_wire_name):
-    """The facts of a session: a whole document, the first line of a file, or a later change."""
+    """The description of a session, with its messages.
+
+    A JSON document of older versions is one Conversation. In a JSON Lines file, the first line is a
+    Conversation without messages, and later records can contain changes of the description.
+    """
 
     session_id: str | None = None
     start_time: Moment | None = None
@@ -75,7 +85,11 @@ class Conversation(msgspec.Struct, gc=False, rename=_wire_name):
 
 
 class Record(Conversation, gc=False, rename=_wire_name):
-    """One line: the start of a Conversation, a change of it, a rewind, or a message."""
+    """One line of a JSON Lines transcript.
+
+    A line is one of these: the description of the session, a change of the description
+    (`change`), a rewind of the conversation to an earlier message (`rewind_to`), or a message.
+    """
 
     change: Conversation | None = None
     rewind_to: str | None = None
@@ -89,7 +103,7 @@ class Record(Conversation, gc=False, rename=_wire_name):
 
     @property
     def is_about_session(self) -> bool:
-        """Whether the record describes the session, and is therefore no message."""
+        """Whether the record describes the session or changes it. Other records are messages."""
         return (
             self.session_id is not None
             or self.change is not None
@@ -99,7 +113,10 @@ class Record(Conversation, gc=False, rename=_wire_name):
 
 
 def token_counts(tokens: Tokens | None) -> TokenCounts:
-    """Return disjoint counts: input without cached but with tool, output with thoughts."""
+    """Return disjoint token counts.
+
+    The returned input is `input - cached + tool`. The returned output is `output + thoughts`.
+    """
     if tokens is None:
         return NO_TOKENS
     cached, thoughts = tokens.cached or 0, tokens.thoughts or 0
@@ -112,13 +129,13 @@ def token_counts(tokens: Tokens | None) -> TokenCounts:
 
 
 def tool_name(name: str) -> str:
-    """Return the label of a tool. All tools of an MCP server share one label."""
+    """Return the label of a tool for metrics. All tools of one MCP server have the same label."""
     server = MCP_TOOL.match(name)
     return f"mcp:{server[1]}" if server else tool_label(name)
 
 
 def typed_text(message: Message | Record) -> str:
-    """Return the text of a message; "" for the result of a tool."""
+    """Return the text of a message; "" if the message is the result of a tool."""
     content = message.content
     if isinstance(content, str):
         return content.strip()
@@ -131,7 +148,10 @@ def typed_text(message: Message | Record) -> str:
 
 
 def signal_of(message: Message | Record) -> Signal | None:
-    """Return the signal of a session from its last message; None if the message has none."""
+    """Return the activity of a session (such as running or idle), derived from its last message.
+
+    Return None for a message that says nothing about the activity.
+    """
     match message.type:
         case "user":
             return Signal("running", "", "gemini.user")
@@ -146,10 +166,10 @@ def signal_of(message: Message | Record) -> Signal | None:
 
 
 def _signal_of_answer(message: Message | Record) -> Signal:
-    """Return the signal of an answer: idle at the end of a turn, otherwise running or waiting.
+    """Return the activity after an answer: idle at the end of a turn, otherwise running or waiting.
 
-    A message gets its tool calls after they have ended. Before that, it has neither text nor calls.
-    A failed call is not an error of the session.
+    Gemini CLI usually writes the tool calls of an answer after the calls have ended. Before that,
+    the content is empty and the answer has no calls. A failed call is not an error of the session.
     """
     if message.tool_calls:
         return _signal_of_calls(message.tool_calls)

@@ -1,13 +1,15 @@
 """Reads the telemetry file of Gemini CLI for requests that no transcript records.
 
-Telemetry has every request of a session, and transcripts have only those of the conversation. There
-is no common id. A request of the telemetry file is counted only
+The telemetry file has every request of a session. A transcript has only the requests of the
+conversation. The two files have no common request id. A request in the telemetry file is counted
+only in these cases:
 
-* if transcripts never record requests of its role (`utility_*`) or prompt (`conseca-*`, a check of
-  tool calls), or
-* if the transcript of its session has later records but no tokens, as in old versions.
+* The role of the request begins with `utility_`, or its prompt id begins with `conseca-` (a check
+  of tool calls). Transcripts never record such requests.
+* The transcript of the session has no tokens, as in old versions, and the time of the request is
+  within the time span of the transcript.
 
-Therefore nothing is counted twice, in whatever order the files are read.
+Therefore no request is counted twice, whichever file is read first.
 """
 
 import re
@@ -31,15 +33,15 @@ from agtop_exporter.reading.state import ReaderState
 RESPONSE = "gemini_cli.api_response"
 TOOL_CALL = "gemini_cli.tool_call"
 OBJECTS = Objects(markers=(RESPONSE.encode(), TOOL_CALL.encode()))
-UTILITY = "utility_"  # prefix of the roles of requests outside the conversation
-CHECK = "conseca-"  # prefix of the prompt ids of such requests that have the role of a subagent
+UTILITY = "utility_"  # prefix of the role of a request outside the conversation
+CHECK = "conseca-"  # prefix of the prompt id of a check; the role of a check is that of a subagent
 REMEMBERED_SESSIONS = 1000
 NAMED = re.compile(rf"/session-[^/]*-[0-9a-f]{{8}}\.jsonl?$|/{chat.UUID.pattern}\.jsonl?$")
 EARLY_SECONDS = 5.0  # a request can precede the start of its transcript by this time
 
 
 class Event(msgspec.Struct, gc=False):
-    """The used attributes of an event."""
+    """The decoded attributes of a telemetry event: an API response or a tool call."""
 
     event_name: str | None = msgspec.field(default=None, name="event.name")
     event_timestamp: Moment | None = msgspec.field(default=None, name="event.timestamp")
@@ -57,12 +59,12 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def is_outside(self) -> bool:
-        """Whether the request is outside the conversation, so that no transcript records it."""
+        """Whether the request is outside the conversation, and therefore in no transcript."""
         return (self.role or "").startswith(UTILITY) or (self.prompt_id or "").startswith(CHECK)
 
     @property
     def tokens(self) -> Tokens:
-        """The figures as `Tokens`, the form that they have in a transcript."""
+        """The token counts of the event, converted to the Struct for transcripts."""
         return Tokens(
             input=self.input_token_count,
             output=self.output_token_count,
@@ -74,7 +76,10 @@ class Event(msgspec.Struct, gc=False):
 
 
 class Record(Event, gc=False):
-    """One object of the file. The event is in `attributes`, or is the object itself."""
+    """One JSON object of the telemetry file.
+
+    The attributes of the event are in `attributes`, or are members of the object itself.
+    """
 
     attributes: Event | None = None
     name: str | None = None
@@ -95,12 +100,15 @@ class Record(Event, gc=False):
 class TelemetryState(ReaderState):
     """The reader state of a telemetry file."""
 
-    # Ids of sessions whose transcripts have tokens. This never changes again.
+    # Ids of sessions whose transcripts have tokens. Such a transcript never loses its tokens.
     recorded: list[str] = msgspec.field(default_factory=list)
 
 
 class KnownSession(msgspec.Struct):
-    """The summary of one session's transcripts; times are in unix seconds."""
+    """A summary of all transcripts of one session.
+
+    `began` and `ended` are the times of the first and the last record, in unix seconds.
+    """
 
     began: float | None = None
     ended: float | None = None
@@ -108,14 +116,21 @@ class KnownSession(msgspec.Struct):
     model: str = ""
 
     def spans(self, time: float) -> bool:
-        """Return whether a time is between the start and the last record of the session."""
+        """Return whether a time in unix seconds is within the session.
+
+        The time may be up to EARLY_SECONDS before the session's first record.
+        """
         if self.began is None or self.ended is None:
             return False
         return self.began - EARLY_SECONDS <= time <= self.ended
 
 
 class _Transcripts:
-    """Finds sessions in the transcripts beside a telemetry file. Each file is read at most once."""
+    """Finds sessions in the transcripts of the data directory `base`.
+
+    Each transcript is read at most once. `recorded` lists the ids of sessions whose transcripts are
+    known to have tokens; new ids are appended to this list.
+    """
 
     def __init__(self, base: Path, recorded: list[str]) -> None:
         self._base = base
@@ -124,7 +139,10 @@ class _Transcripts:
         self._unread: list[str] | None = None
 
     def without(self, session_id: str, time: float) -> KnownSession | None:
-        """Return the session if its transcript has no tokens and covers the time; else None."""
+        """Return the session if its transcripts have no tokens and its time span contains `time`.
+
+        Otherwise return None. `time` is in unix seconds.
+        """
         if session_id in self._recorded:
             return None
         known = self._find(session_id)
@@ -134,7 +152,11 @@ class _Transcripts:
         return known if known and not known.has_tokens and known.spans(time) else None
 
     def _find(self, session_id: str) -> KnownSession | None:
-        """Return a session. If no file name has its id, files without an id are read."""
+        """Return the summary of a session; None if no transcript has its id.
+
+        Files whose path contains the first digits of the id are read first. If none of them is of
+        the session, files without an id in the name are read.
+        """
         if session_id not in self._known:
             self._read_files(lambda path: session_id[:8] in path)
         if session_id not in self._known:
@@ -142,7 +164,10 @@ class _Transcripts:
         return self._known.get(session_id)
 
     def at(self, time: float) -> str:
-        """Return the id of the only session that was open at a time; "" if none or several were."""
+        """Return the id of the session whose time span contains `time`, in unix seconds.
+
+        Return "" if no session or more than one session meets this condition.
+        """
         self._read_files(lambda _: True)
         open_ids = [session_id for session_id, known in self._known.items() if known.spans(time)]
         return open_ids[0] if len(open_ids) == 1 else ""
@@ -179,7 +204,7 @@ def _batches(path: str) -> Iterator[Batch]:
 
 
 class TelemetryParser(RecordParser[Record, TelemetryState]):
-    """The parser of one telemetry file."""
+    """The parser of one telemetry file. It adds only requests that no transcript records."""
 
     record = Record
     state_type = TelemetryState
@@ -189,7 +214,7 @@ class TelemetryParser(RecordParser[Record, TelemetryState]):
         self.transcripts = _Transcripts(Path(self.path).parent, state.recorded)
 
     def feed(self, record: Record, offset: int) -> None:  # noqa: ARG002 - of the interface
-        """Process one record."""
+        """Add the usage in one record if no transcript records it; `offset` is not used."""
         event = record.attributes or record
         time = record.moment(event)
         name = event.event_name or record.name
@@ -215,7 +240,7 @@ class TelemetryParser(RecordParser[Record, TelemetryState]):
         return session
 
     def _handle_response(self, event: Event, session: SessionUpdate, time: float) -> None:
-        """Add a response of the conversation that is missing in its transcript."""
+        """Add a response of the conversation whose tokens are not in the transcript."""
         session.model = event.model or session.model
         used = event.total_token_count or token_counts(event.tokens).total
         session.context_used_tokens = used

@@ -1,6 +1,7 @@
-"""OpenCode: `opencode.db`, the databases of other channels, and the JSON files of old versions.
+"""Finds and reads the files of OpenCode: its databases, and the JSON files of old versions.
 
-Checked against versions 1.1.34 and 1.18.33. The format is not documented; see
+The default database is `opencode.db`. Other release channels have databases with other names. The
+code was checked against versions 1.1.34 and 1.18.33. The format is not documented; see
 tests/agents/opencode/README.
 """
 
@@ -17,7 +18,7 @@ from agtop_exporter.reading.file_group import FileGroup, database_group
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the data directories, and the database that the environment names."""
+    """Return the data directories, and the database paths from the variable OPENCODE_DB."""
     shared = environment.get("XDG_DATA_HOME")
     bases = listed_roots(
         environment,
@@ -44,7 +45,7 @@ def files(root: Path) -> Iterator[FileGroup]:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read a database or a session of JSON files after a cursor. Raises OSError."""
+    """Read the records after `cursor` in a database or a JSON session. Raises OSError."""
     if path.endswith(".json"):
         return storage.read(path, cursor)
     return database.read(path, cursor)

@@ -1,4 +1,4 @@
-"""Derives the signal and the effort of a session from its messages in a database."""
+"""Derives a session's activity signal and reasoning effort from its messages in a database."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,10 @@ FIRST_MESSAGES = 20  # number of first messages; one of them is the prompt with 
 def conclude(
     session: SessionUpdate, context: Context, queries: Queries, tables: Sequence[str]
 ) -> None:
-    """Set the signal from the newest message of a session, and the effort from its first ones.
+    """Set the activity signal and the reasoning effort of a session.
 
-    `tables` are the tables of messages that are not empty.
+    The signal follows from the newest message. The effort follows from one of the first messages.
+    `tables` names the message tables that are not empty.
     """
     newest = [
         (message, row)

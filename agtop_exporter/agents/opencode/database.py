@@ -1,7 +1,8 @@
 """Reads `opencode.db`, the SQLite database with all sessions (OpenCode 1.2 and later).
 
-Tables of accounts, credentials and shares are not read. The event log of version 2 is read only for
-usage that is in no message. The log of version 1 only repeats messages.
+Tables of accounts, credentials and shares are not read. In the event log of version 2, only the
+usage that is in no message is read. The event log of version 1 is not read, because it only repeats
+messages.
 """
 
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ Row = TypeVar("Row", SessionRow, MessageRow, PartRow, LogRow)
 
 
 class DatabaseState(ReaderState):
-    """Positions in the tables, and the rows that can still change."""
+    """The reader state of a database: positions in its tables, and rows that can still change."""
 
     updated: float = 0.0  # latest change of a session, in unix milliseconds
     rows: dict[str, Watermark] = msgspec.field(default_factory=dict)
@@ -68,7 +69,7 @@ class DatabaseState(ReaderState):
 
 
 class TableParser(DatabaseParser[DatabaseState]):
-    """The parser of one database of sessions, messages and parts."""
+    """Parser of one database, which has tables of sessions, messages and parts."""
 
     state_type = DatabaseState
     known_types = KNOWN_TYPES
@@ -80,7 +81,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         self._answered: set[str] = set()  # ids of messages whose requests are in the batch
 
     def read(self, database: Database) -> None:
-        """Read the new rows of all tables, at most one batch of them."""
+        """Read at most one batch of new rows from all tables."""
         self.database = database
         self.queries = Queries(database, self.batch.errors)
         if not any(map(database.columns, MESSAGES)) and not self.batch.errors.all():
@@ -106,10 +107,10 @@ class TableParser(DatabaseParser[DatabaseState]):
     def _rows(
         self, table: str, kind: type[Row], *, matching: str = ""
     ) -> Iterator[tuple[int, Row]]:
-        """Yield (row id, row): first the rows to read again, then the new rows.
+        """Yield (row id, row) for the rows to read again, and then for the new rows.
 
-        Rows are read again if they were incomplete or had no session; their row id is given as 0.
-        `matching` is an SQL condition for new rows.
+        A row is read again if it was incomplete, or if its session was not in the database. The
+        yielded row id of such a row is 0. `matching` is an SQL condition for new rows.
         """
         ids = [*self.state.open.pop(table, ()), *self.state.waiting.pop(table, ())]
         marks = ",".join("?" * len(ids))
@@ -135,9 +136,11 @@ class TableParser(DatabaseParser[DatabaseState]):
         self.state.open[table] = [*self.state.open.get(table, ()), row_id][-REMEMBERED:]
 
     def _select_session(self, table: str, row_id: str, session_id: str) -> Context | None:
-        """Return the facts of a row's session; None if the row must wait for its session.
+        """Return the facts about the session of a row; None if the row must be read again later.
 
-        OpenCode writes the session first, so only a few rows wait.
+        A row must be read again later if its session is not in the database yet. OpenCode writes
+        the session first, so this happens to few rows. If more than WAITING rows would have to be
+        read again, the returned facts are only the session id.
         """
         context = self.queries.context(session_id)
         waiting = self.state.waiting.setdefault(table, [])
@@ -150,7 +153,7 @@ class TableParser(DatabaseParser[DatabaseState]):
     # --- sessions ---------------------------------------------------------------------------
 
     def _read_sessions(self) -> None:
-        """Read the sessions that are new, imported or changed."""
+        """Read the rows of the sessions that are new, imported or changed."""
         since = self.state.updated
         for table in SESSIONS:
             known = table in self.state.rows
@@ -251,7 +254,10 @@ class TableParser(DatabaseParser[DatabaseState]):
             self.batch.events.append(prompt_event(context, row.id, message.created))
 
     def _handle_part(self, row: PartRow, *, is_late: bool) -> None:
-        """Process a part; `is_late` is whether its message may have been read before it."""
+        """Process a part.
+
+        `is_late` is whether the part may have been written after its message was read.
+        """
         part = self.queries.part(row)
         if part is None:
             return
@@ -269,7 +275,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         self._add_call(part, context, row.message_id or row.id, created)
 
     def _handle_step(self, message_id: str) -> None:
-        """Count a step that ended after its message was read."""
+        """Add the requests of a message again, because a step ended after the message was read."""
         found = self.queries.message_of("message", message_id)
         context = self.queries.context(found[0].session_id) if found else None
         if found is not None and context is not None:
@@ -295,5 +301,5 @@ class TableParser(DatabaseParser[DatabaseState]):
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read one database after a cursor. Raises OSError."""
+    """Read the rows after `cursor` in one database. Raises OSError."""
     return read_sqlite(NAME, TableParser, path, cursor)

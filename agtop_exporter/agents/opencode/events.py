@@ -1,6 +1,6 @@
-"""Creates events of prompts and tool calls, and signals; `usage` creates those of responses.
+"""Creates the events of prompts and tool calls, and derives activity signals from messages.
 
-Nothing here does I/O.
+The module `usage` creates the events of responses. Nothing here does I/O.
 """
 
 import re
@@ -26,7 +26,7 @@ PROVIDER_PREFIX = re.compile(r"(anthropic|openai|github-copilot|amazon-bedrock|o
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The facts of a session that are needed to interpret its messages."""
+    """The facts about a session that are needed to interpret its messages."""
 
     session_id: str
     parent_id: str = ""
@@ -36,20 +36,23 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def reasoning_inside(self) -> bool:
-        """Whether output includes reasoning, if the message itself does not show it."""
+        """Whether output tokens include reasoning tokens, according to the version of OpenCode."""
         return self.legacy or bool(REASONING_INSIDE.match(self.version))
 
 
 def in_version_two(context: Context) -> Context:
     """Return the context for a message of OpenCode 2, whose output never includes reasoning.
 
-    The session itself can be from an earlier version.
+    The session of the message can be from an earlier version, so its version is removed.
     """
     return msgspec.structs.replace(context, version="")
 
 
 def is_copy(time: float, context: Context) -> bool:
-    """Return whether a record is older than its session, which happens only in a fork."""
+    """Return whether a record is a copy in a fork: whether it is older than its session.
+
+    `time` is the time of the record in unix seconds.
+    """
     return 0 < time < context.created
 
 
@@ -59,7 +62,12 @@ def prompt_event(context: Context, message_id: str, time: float) -> UsageEvent:
 
 
 def tool_event(part: Part, context: Context, message_id: str, time: float) -> UsageEvent | None:
-    """Return the event of a tool call; None before it starts. Copies keep its id and start time."""
+    """Return the event of a tool call; None if the call has not started.
+
+    The event key consists of the id and the start time of the call, which a copy of the call keeps.
+    `time` is the time of the event if the start time is unknown. Returns None if `part` is no tool
+    call.
+    """
     state = part.state
     if (
         part.type != "tool"
@@ -81,7 +89,10 @@ def tool_event(part: Part, context: Context, message_id: str, time: float) -> Us
 
 
 def unnamed_call(context: Context, message_id: str, time: float) -> UsageEvent:
-    """Return the event of a call that only the finish reason of its message shows."""
+    """Return the event of a tool call that has no record of its own.
+
+    Only the finish reason of its message shows this call.
+    """
     return UsageEvent(
         key=f"call:{message_id}",
         session_id=context.session_id,
@@ -92,7 +103,10 @@ def unnamed_call(context: Context, message_id: str, time: float) -> UsageEvent:
 
 
 def provider_of(message: Message) -> str:
-    """Return the provider of a response. In older versions the model name starts with it."""
+    """Return the provider of a response; "" if the provider is unknown.
+
+    In older versions, the name of the model starts with the provider.
+    """
     if message.provider:
         return message.provider
     named = PROVIDER_PREFIX.match(message.model_name)
@@ -111,7 +125,10 @@ def typed_text(parts: Iterable[Part]) -> str | None:
 
 
 def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
-    """Return the signal of a session from its newest message."""
+    """Return the activity signal of a session: running, waiting, idle or error.
+
+    `message` is the newest message of the session. `parts` are the parts of the message.
+    """
     if message.role == "user":
         return Signal("running", "", "user.message")
     if message.role == "compaction" and message.status == "running":
@@ -129,7 +146,10 @@ def signal_of(message: Message, parts: Iterable[Part]) -> Signal:
 
 
 def _wait_of(part: Part) -> Signal | None:
-    """Return the signal of a tool call that waits for the user; None if it does not wait."""
+    """Return the activity signal of a tool call that waits for the user.
+
+    Returns None if the call does not wait for the user.
+    """
     tool, state = part.tool or part.name or "", part.state
     if state is None or state.status not in UNSETTLED:
         return None

@@ -8,12 +8,15 @@ from agtop_exporter.model import RateLimit
 
 HEADER = "anthropic-ratelimit-unified-"
 WINDOWS = {"5h": ("5h", 18_000.0), "7d": ("weekly", 604_800.0)}  # by part of the header's name
-CLAIMS = {"five_hour": "5h", "seven_day": "weekly", "weekly": "weekly"}  # by prefix of the claim
+CLAIMS = {"five_hour": "5h", "seven_day": "weekly", "weekly": "weekly"}  # by prefix of the header
 SOURCE = "response-headers"
 
 
 def rate_limits(message: Message) -> tuple[RateLimit, ...]:
-    """Return the windows in the headers of a failed response, and the window that was exceeded."""
+    """Return the rate limits in the headers of a failed response.
+
+    If a limit was exceeded, that limit is added as the last item, with the window `last_hit`.
+    """
     data = message.error.data if message.error else None
     if data is None or not data.response_headers:
         return ()
@@ -41,7 +44,10 @@ def _windows(headers: Mapping[str, str], observed_at: float) -> Iterator[RateLim
 def _hit(
     headers: Mapping[str, str], windows: tuple[RateLimit, ...], observed_at: float
 ) -> Iterator[RateLimit]:
-    """Yield the limit that was exceeded, if any. Other responses also have these headers."""
+    """Yield the rate limit that was exceeded; yield nothing if no limit was exceeded.
+
+    A response that failed for another reason can have the same headers.
+    """
     rejected = headers.get(f"{HEADER}status") == "rejected"
     if not rejected and all((limit.used_ratio or 0) < 1 for limit in windows):
         return
@@ -60,7 +66,7 @@ def _hit(
 
 
 def number(text: str | None) -> float | None:
-    """Return the number in a header; None if it is missing or out of range."""
+    """Return the number in a header; None if the header is missing, invalid or out of range."""
     try:
         value = float(text or "")
     except ValueError:

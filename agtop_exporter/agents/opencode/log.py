@@ -1,8 +1,12 @@
 """Reads the event log of OpenCode 2 for requests that no message shows.
 
-These are title requests, which have no message; compactions, whose messages have no figures in the
-first versions; and all attempts of a step but the last one, which is in the message
-(https://github.com/anomalyco/opencode, `packages/core/src/session/projector.ts`).
+These requests are:
+
+* requests for a title, which have no message;
+* compactions of the first versions, whose messages have no token counts;
+* all attempts of a step except the last attempt, which is in the message.
+
+Source: https://github.com/anomalyco/opencode, `packages/core/src/session/projector.ts`.
 """
 
 from collections.abc import Sequence
@@ -36,7 +40,7 @@ class Entry(
     gc=False,
     rename=NAMES | {"session_id": "sessionID", "message_id": "assistantMessageID"},
 ):
-    """The data of a log entry with the usage of a request."""
+    """The data of a log entry that has the usage of a request."""
 
     session_id: str = ""
     message_id: str = ""
@@ -46,7 +50,10 @@ class Entry(
 
 
 class UsageLog:
-    """Adds requests of the log to a batch, under the same event keys as requests of messages."""
+    """Adds the requests in the event log to a batch.
+
+    If a request is in the log and in a message, its two events have the same key.
+    """
 
     def __init__(self, queries: Queries, batch: BatchBuilder) -> None:
         self._queries = queries
@@ -55,11 +62,11 @@ class UsageLog:
         self._attempts: dict[str, Request] = {}
 
     def add(self, row: LogRow, *, is_first_read: bool) -> bool:
-        """Add the request of an entry; return False if the entry must wait.
+        """Add the request of a log entry; return False if the entry must be read again later.
 
-        An entry waits while its session or message is not in the database. The message is also
-        missing after it was reverted. In the first read, only steps with several attempts are
-        added, because the figures of all others were read from their messages.
+        An entry is read again later if its session or message is not in the database. This includes
+        messages that were reverted. In the first read of the log, a step is added only if it has
+        several attempts. The token counts of all other steps were read from their messages.
         """
         entry = self._decode(row.data, 0)
         if entry is None or entry.tokens is None:
@@ -83,9 +90,10 @@ class UsageLog:
     def _add_side_request(
         self, row: LogRow, entry: Entry, context: Context, request: Request
     ) -> bool:
-        """Add a request for a title or a summary, with the model of the session.
+        """Add a request for a title or a compaction; return False if its compaction is missing.
 
-        The log does not record the model of these requests.
+        The log does not record the model of these requests. The event has the model that the
+        session used at that time.
         """
         session_id, number = context.session_id, row.seq or 0
         if entry.source != COMPACTION:
@@ -106,7 +114,10 @@ class UsageLog:
             del self._attempts[next(iter(self._attempts))]
 
     def _add_attempts(self, message_id: str, context: Context, attempts: Sequence[Request]) -> bool:
-        """Add attempts of a step, under the event keys of its message."""
+        """Add attempts of a step; return False if the message of the step is not in the database.
+
+        The event keys are the keys that the message would have for the same requests.
+        """
         found = self._queries.message_of(V2_MESSAGES, message_id)
         if found is None:
             return False

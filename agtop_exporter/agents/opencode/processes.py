@@ -1,4 +1,4 @@
-"""The process signature of OpenCode. The names are from version 1.18."""
+"""Defines how a process of OpenCode is recognised. The names are from version 1.18."""
 
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
 

@@ -16,10 +16,10 @@ V2_MESSAGES = "session_message"  # the table that numbers the records of a sessi
 
 
 class Queries:
-    """Queries for rows that are needed to interpret another row.
+    """Looks up the rows in the database that are needed to interpret another row.
 
-    `contexts` caches the facts of sessions by id. A value is None if the session is not in the
-    database.
+    `contexts` caches the facts about sessions by session id. A value is None if the session is not
+    in the database.
     """
 
     def __init__(self, database: Database, errors: Errors) -> None:
@@ -30,7 +30,7 @@ class Queries:
         self.contexts: dict[str, Context | None] = {}
 
     def context(self, session_id: str) -> Context | None:
-        """Return the facts of a session; None if it is not in the database."""
+        """Return the facts about a session; None if the session is not in the database."""
         if session_id not in self.contexts:
             self.contexts[session_id] = self._look_up(session_id)
         return self.contexts[session_id]
@@ -44,7 +44,10 @@ class Queries:
         return None
 
     def message(self, row: MessageRow) -> Message | None:
-        """Decode the message in a row and add its columns; None if it is unusable."""
+        """Decode the message in a row; return None if the message is invalid.
+
+        If the message has no role or no creation time, the columns of the row complete it.
+        """
         message = self._decode_message(row.data, 0)
         if message is not None:
             message.role = message.role or row.type
@@ -53,20 +56,23 @@ class Queries:
         return message
 
     def part(self, row: PartRow) -> Part | None:
-        """Decode the part in a row; None if it is unusable."""
+        """Decode the part in a row; return None if the part is invalid."""
         return self._decode_part(row.data, 0)
 
     def model(self, text: str) -> Model | None:
-        """Decode the model in the row of a session; None if there is none."""
+        """Decode the model of a session; return None if `text` has no model.
+
+        `text` is the column `model` in the row of the session.
+        """
         return self._decode_model(text, 0) if text[:1] == "{" else None
 
     def parts(self, message_id: str) -> list[Part]:
-        """Return the last parts of a message, in their order."""
+        """Return the last MESSAGE_PARTS parts of a message in the order of their ids."""
         newest = self._find_parts("message_id = ? ORDER BY id DESC", message_id, MESSAGE_PARTS)
         return list(newest)[::-1]
 
     def steps(self, message_id: str) -> Iterator[Part]:
-        """Yield the parts that end the steps of a message, in their order."""
+        """Yield the `step-finish` parts of a message in the order of their ids."""
         where = "message_id = ? AND data GLOB '*\"step-finish\"*' ORDER BY id"
         return self._find_parts(where, message_id, MESSAGE_STEPS)
 
@@ -78,13 +84,14 @@ class Queries:
                 yield part
 
     def message_of(self, table: str, message_id: str) -> tuple[MessageRow, Message] | None:
-        """Return a message by its id; None if it is deleted or unusable."""
+        """Return a message with its row in `table`; None if the message is deleted or invalid."""
         return self._first(table, "id = ?", (message_id,))
 
     def is_migrated(self, message_id: str) -> bool:
-        """Return whether a message of OpenCode 2 was copied from OpenCode 1 with the same id.
+        """Return whether a message in the table of OpenCode 2 is copied from OpenCode 1.
 
-        OpenCode 2 copies the messages of earlier versions and keeps their tables.
+        OpenCode 2 copies the messages of earlier versions under the same ids. It does not delete
+        the earlier tables.
         """
         found = self._database.find(
             V1_MESSAGES, IdRow, where="id = ?", values=(message_id,), limit=1
@@ -94,10 +101,11 @@ class Queries:
     def compaction_at(
         self, session_id: str, number: int, vector: Vector
     ) -> tuple[MessageRow, Message] | None:
-        """Return the compaction with the figures of a request.
+        """Return the row and the message of the compaction that made a request; None if unknown.
 
-        If there is none, the latest compaction up to `number` is returned if it has no figures,
-        else None.
+        `vector` has the token counts of the request. `number` is the position of the request in the
+        session. If a compaction has the same token counts, that compaction is returned. Otherwise,
+        the latest compaction up to `number` is returned, but only if it has no token counts.
         """
         where = "session_id = ? AND type = 'compaction'"
         rows = self._database.find(V2_MESSAGES, MessageRow, where=where, values=(session_id,))
@@ -110,7 +118,11 @@ class Queries:
         return None if latest is None or any(latest[1].vector) else latest
 
     def model_at(self, session_id: str, number: int | None) -> Model | None:
-        """Return the model of a session at the record `number`, which does not contain it."""
+        """Return the model of a session at `number`, the position of a record without a model.
+
+        The model is taken from the answer before this record, from the answer after it, or from the
+        row of the session.
+        """
         where = "session_id = ? AND type = 'assistant' AND seq {} ? ORDER BY seq {}"
         if number is not None:
             for condition in (where.format("<", "DESC"), where.format(">", "ASC")):
@@ -134,16 +146,17 @@ class Queries:
         return None
 
     def is_newest(self, row: MessageRow) -> bool:
-        """Return whether a message is the newest of its session."""
+        """Return whether a message is the newest message of its session."""
         newest = self.ordered("message", row.session_id, "DESC", limit=1)
         return row.id in [other.id for other, _ in newest]
 
     def ordered(
         self, table: str, session_id: str, direction: str, *, limit: int, containing: str = ""
     ) -> Iterator[tuple[MessageRow, Message]]:
-        """Yield messages with a text, among the first or last `limit` messages of a session.
+        """Yield the row and the message of each message that contains the text `containing`.
 
-        `direction` is ASC for the first messages and DESC for the last ones.
+        Only the first or the last `limit` messages of a session are searched. `direction` is ASC
+        for the first messages and DESC for the last messages.
         """
         timed = "time_created" in self._database.columns(table)
         order = f"time_created {direction}, id {direction}" if timed else f"rowid {direction}"

@@ -1,4 +1,4 @@
-"""The records of OpenCode. Database and JSON files have the same ones. Does no I/O."""
+"""Defines the records of OpenCode, which its database and JSON files share. Does no I/O."""
 
 import msgspec
 
@@ -20,7 +20,7 @@ NAMES = {
 
 
 Vector = tuple[int, ...]
-"""The recorded figures of a request: input, output, reasoning, cache read and write."""
+"""The recorded token counts of a request: (input, output, reasoning, cache read, cache write)."""
 
 NO_FIGURES: Vector = (0, 0, 0, 0, 0)
 
@@ -33,7 +33,10 @@ class Cache(msgspec.Struct, gc=False):
 
 
 class Tokens(msgspec.Struct, gc=False):
-    """Tokens of one response. `total` shows whether output includes reasoning."""
+    """The recorded token counts of one response.
+
+    `total` shows whether the output tokens include the reasoning tokens.
+    """
 
     input: Count | None = 0
     output: Count | None = 0
@@ -43,7 +46,7 @@ class Tokens(msgspec.Struct, gc=False):
 
     @property
     def vector(self) -> Vector:
-        """The figures as recorded."""
+        """The recorded token counts as a tuple."""
         cache = self.cache or Cache()
         return (
             self.input or 0,
@@ -64,7 +67,10 @@ class Times(msgspec.Struct, gc=False):
 
 
 class Model(msgspec.Struct, gc=False, rename=NAMES):
-    """A model with its effort. The name is `id` in newer versions, `modelID` in older ones."""
+    """A model and its variant, which is the reasoning effort.
+
+    The name of the model is `id` in newer versions and `modelID` in older versions.
+    """
 
     id: str | None = None
     model_id: str | None = None
@@ -73,12 +79,12 @@ class Model(msgspec.Struct, gc=False, rename=NAMES):
 
     @property
     def name(self) -> str:
-        """The model, without its provider."""
+        """The name of the model, without its provider."""
         return self.id or self.model_id or ""
 
 
 class ErrorData(msgspec.Struct, gc=False, rename="camel"):
-    """The response of the provider."""
+    """The response of the provider to a failed request."""
 
     response_headers: dict[str, str] | None = None
 
@@ -92,7 +98,7 @@ class MessageError(msgspec.Struct, gc=False):
 
 
 class Anything(msgspec.Struct, gc=False):
-    """An object whose members are not used."""
+    """An object whose members are not read."""
 
 
 class ToolState(msgspec.Struct, gc=False):
@@ -104,7 +110,7 @@ class ToolState(msgspec.Struct, gc=False):
 
 
 class Part(msgspec.Struct, gc=False, rename=NAMES):
-    """One part of a message; in session_message it is an item of `content`."""
+    """One part of a message. In the table `session_message`, a part is an item of `content`."""
 
     type: str | None = None
     text: str | None = None
@@ -148,23 +154,23 @@ class Message(msgspec.Struct, gc=False, rename=NAMES):
 
     @property
     def model_name(self) -> str:
-        """The model, without its provider."""
+        """The name of the model, without its provider."""
         return self.model_id or (self.model.name if self.model else "")
 
     @property
     def provider(self) -> str:
-        """The provider's id in OpenCode's configuration."""
+        """The provider's id in OpenCode's configuration; "" if unknown."""
         return self.provider_id or (self.model.provider_id if self.model else "") or ""
 
     @property
     def effort(self) -> str:
-        """The variant of the model that a prompt selected."""
+        """The reasoning effort, which is the variant of the model; "" for the default variant."""
         variant = self.variant or (self.model.variant if self.model else None) or ""
         return "" if variant == "default" else variant
 
     @property
     def vector(self) -> Vector:
-        """The figures as recorded."""
+        """The recorded token counts of the message as a tuple."""
         return self.tokens.vector if self.tokens else NO_FIGURES
 
     @property

@@ -1,4 +1,4 @@
-"""The columns of OpenCode's database that are read. Does no I/O."""
+"""Defines the columns of OpenCode's database that are read. Does no I/O."""
 
 from agtop_exporter.agents.opencode.events import Context
 from agtop_exporter.reading.decoding import seconds_of
@@ -6,7 +6,7 @@ from agtop_exporter.reading.rows import TableRow
 
 
 class SessionRow(TableRow):
-    """A row of `session`."""
+    """A row of the table `session`, which is one session."""
 
     id: str = ""
     parent_id: str = ""
@@ -19,7 +19,10 @@ class SessionRow(TableRow):
 
 
 class MessageRow(TableRow):
-    """A row of `message` or `session_message`; only the latter has a type and a number."""
+    """A row of `message` or `session_message`.
+
+    Only the table `session_message` has the columns `type` and `seq`.
+    """
 
     id: str = ""
     session_id: str = ""
@@ -36,7 +39,7 @@ class IdRow(TableRow):
 
 
 class PartRow(TableRow):
-    """A row of `part`."""
+    """A row of the table `part`, which is one part of a message."""
 
     id: str = ""
     message_id: str = ""
@@ -46,7 +49,10 @@ class PartRow(TableRow):
 
 
 class LogRow(TableRow):
-    """A row of `event`, the log of a session in the order of `seq`."""
+    """A row of the table `event`, which is one entry in a session's event log.
+
+    `seq` is the position of the entry in the log.
+    """
 
     id: str = ""
     seq: int | None = None
@@ -55,7 +61,7 @@ class LogRow(TableRow):
 
 
 def as_context(row: SessionRow) -> Context:
-    """Return the facts that are needed to interpret the session's messages."""
+    """Return the facts about a session that are needed to interpret its messages."""
     return Context(
         session_id=row.id,
         parent_id=row.parent_id,

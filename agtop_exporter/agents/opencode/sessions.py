@@ -1,4 +1,4 @@
-"""Builds the session updates of one read of OpenCode's data."""
+"""Creates the session updates of a batch from OpenCode's records."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,10 @@ DEFAULT_TITLE = re.compile(r"^(New|Child) session - ")  # until a model has gene
 
 
 class Sessions:
-    """The session updates of a batch. `accounts` are the kinds of account by provider."""
+    """Creates the session updates of a batch.
+
+    `accounts` names the account that pays for each provider.
+    """
 
     def __init__(self, batch: BatchBuilder, accounts: Mapping[str, str]) -> None:
         self._batch = batch
@@ -22,13 +25,15 @@ class Sessions:
         self._newest: dict[str, float] = {}  # time of the latest response with a model, by session
 
     def session(self, session_id: str) -> SessionUpdate:
-        """Return the update of a session."""
+        """Return the update of a session in the batch. Add an empty update if there is none."""
         return self._batch.session(session_id)
 
     def add_answer(self, message: Message, context: Context, requests: Sequence[Request]) -> None:
-        """Set the model, account and used context of a session from its latest response.
+        """Set the model, subscription and used context of a session from its latest response.
 
-        The response may be a copy. The used context is that of its last request.
+        `message` is a response. If it is older than another response of the session, only the peak
+        of the used context is updated. `requests` are the requests of the response. The last
+        request shows the used context. The response may be copied from another session.
         """
         session, created = self.session(context.session_id), message.created
         used = token_counts(requests[-1].tokens, context).total if requests else 0
@@ -51,7 +56,10 @@ class Sessions:
         created: float | None,
         updated: float | None,
     ) -> None:
-        """Use the record of a session; times are in unix seconds."""
+        """Update a session from its record.
+
+        `created` and `updated` are in unix seconds.
+        """
         session = self.session(context.session_id)
         session.parent_session_id = context.parent_id
         if not session.work_in(directory):

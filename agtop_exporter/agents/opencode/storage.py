@@ -1,8 +1,8 @@
-"""Reads sessions of OpenCode up to 1.1: JSON files with a folder of messages per session.
+"""Reads sessions of OpenCode up to version 1.1, which are stored as JSON files.
 
-A session is `storage/session/*/ses_*.json`, a message `storage/message/<session>/msg_*.json`, and a
-part `storage/part/<message>/prt_*.json`. All files are rewritten in place. Later versions copy them
-into a database and keep the files.
+A session is `storage/session/*/ses_*.json`, a message is `storage/message/<session>/msg_*.json`,
+and a part is `storage/part/<message>/prt_*.json`. OpenCode changes all files in place. Later
+versions copy the files into a database and do not delete them.
 """
 
 import os
@@ -51,7 +51,7 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class SessionFile(msgspec.Struct, gc=False, rename=NAMES):
-    """The record of a session."""
+    """The record of a session, which is the content of its `ses_*.json`."""
 
     id: str | None = None
     parent_id: str | None = None
@@ -62,23 +62,27 @@ class SessionFile(msgspec.Struct, gc=False, rename=NAMES):
 
 
 class SessionState(ReaderState):
-    """The position in a session's messages."""
+    """The reader state of a session, which shows the message files that have been read."""
 
-    mtime_ns: int = 0  # files that are older have been read
-    after: str = ""  # the last file of a batch that was full
-    reached_ns: int = 0  # the latest modification time of the files up to that one
+    mtime_ns: int = 0  # files older than this time have been read
+    after: str = ""  # path of the last file in the previous batch
+    reached_ns: int = 0  # the latest modification time of the files up to `after`
     effort: str = ""
     newest: float = 0.0  # the creation time of the newest message, in unix seconds
 
 
 def files(root: Path) -> Iterator[FileGroup]:
-    """List the sessions below a data directory."""
+    """List the sessions below the data directory `root`."""
     for entry in walk(root / "storage" / "session", suffix=".json", depth=1):
         yield session_group(entry.path)
 
 
 def session_group(path: str) -> FileGroup:
-    """Return a session's file with its companions, which change with its messages."""
+    """Return the paths whose changes show that a session or one of its messages has changed.
+
+    The paths are the session's file `path`, the folder of its messages, its last message, and the
+    folder with the parts of the last message.
+    """
     folder = f"{storage_of(path)}/message/{name_of(path)}"
     try:
         changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - called at each refresh
@@ -89,15 +93,16 @@ def session_group(path: str) -> FileGroup:
 
 @lru_cache(maxsize=16_384)
 def newest_file(folder: str, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001 - part of the key
-    """Return the paths of the last message of a folder and of its parts, which can still change.
+    """Return the path of the last message in a folder, and the path of the folder with its parts.
 
-    `changed_ns` is the modification time of the folder, as a part of the cache key.
+    Only the last message can still change. Returns () if the folder is empty. `changed_ns` is the
+    modification time of the folder, as a part of the cache key.
     """
     return tuple(each for path, _ in _listed(folder)[-1:] for each in (path, parts_of(path)))
 
 
 def name_of(path: str) -> str:
-    """Return the id of a session or message from its file name."""
+    """Return the id of a session or message, which is its file name without `.json`."""
     return path.rpartition("/")[2].removesuffix(".json")
 
 
@@ -107,21 +112,25 @@ def parts_of(path: str) -> str:
 
 
 def named_as(message_id: str, path: str) -> str:
-    """Return the path that the file of a message has if it is named by its id.
+    """Return the path of a message's file, with the id of the message as the file name.
 
-    A second link to the file may have another name, but the parts are in the folder of the id.
+    `path` is the path under which the file was found. A hard link to the file may have another
+    name. The folder with the parts is always named by the id.
     """
     folder, _, name = path.rpartition("/")
     return path if "/" in message_id else f"{folder}/{clean_path(message_id) or name}.json"
 
 
 def storage_of(path: str) -> str:
-    """Return the storage folder, which is two levels above a session's or message's file."""
+    """Return the `storage` folder that contains the file of a session or message."""
     return path.rsplit("/", 3)[0]
 
 
 def _listed(folder: str) -> list[tuple[str, int]]:
-    """Return (path, modification time in nanoseconds) of the JSON files of a folder, sorted."""
+    """Return (path, modification time in nanoseconds) of each JSON file in a folder.
+
+    The files are in the order of their numbers. Files without a number are last.
+    """
     found = []
     for entry in walk(folder, suffix=".json", depth=0):
         if not clean_path(entry.name):
@@ -161,7 +170,7 @@ class _SessionReader:
         self.more = False
 
     def read(self) -> None:
-        """Read the session, then the new messages, at most one batch of them."""
+        """Read the file of the session, and at most one batch of its new messages."""
         session = self._load(self.path, SessionFile)
         if session is not None:
             self._describe(session)
@@ -189,7 +198,10 @@ class _SessionReader:
         state.mtime_ns = max(state.mtime_ns, state.reached_ns)
 
     def _load(self, path: str, kind: type[Record]) -> Record | None:
-        """Decode a small file; None if it was removed or is unusable (counted as an error)."""
+        """Decode a JSON file; return None if the file was removed or is invalid.
+
+        An invalid file is counted as an error.
+        """
         try:
             value, now = load_document(path, Cursor(), kind, errors=self.batch.errors)
         except (FileNotFoundError, NotAFileError):
@@ -250,7 +262,7 @@ class _SessionReader:
             self.batch.events.append(prompt_event(self.context, message_id, message.created))
 
     def _parts(self, message_path: str) -> Iterator[Part]:
-        """Load the parts of a message. A part that has several files is loaded once."""
+        """Yield the parts of a message. A part that has several files is yielded once."""
         seen: set[str] = set()
         for path, _ in _listed(parts_of(message_path)):
             part = self._load(path, Part)
@@ -261,7 +273,7 @@ class _SessionReader:
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read the new messages of one session. Raises NotAFileError, or OSError."""
+    """Read the new messages of one session. Raises NotAFileError or OSError."""
     now = session_group(path).cursor()
     if is_same_version(cursor, now):
         return Batch(agent=NAME, path=path, cursor=cursor)

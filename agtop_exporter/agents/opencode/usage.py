@@ -1,8 +1,9 @@
-"""Creates the events of billed responses: the steps of messages, and compactions.
+"""Creates the events of billed responses and compactions.
 
-A step is one request to a model. OpenCode writes a `step-finish` part with the figures of each
-step. The message has the sum of their costs, but only the tokens of the last step
-(https://github.com/anomalyco/opencode/issues/42324). Nothing here does I/O.
+A response consists of steps. A step is one request to a model. OpenCode writes a `step-finish` part
+with the token counts and the cost of each step. The message of the response has the sum of the
+costs, but only the tokens of the last step (https://github.com/anomalyco/opencode/issues/42324).
+Nothing here does I/O.
 """
 
 from collections import Counter
@@ -23,17 +24,18 @@ MAX_COST_USD = 1e6  # maximum cost of one response; a larger value is an error
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The figures of one request. `cost_usd` is None if OpenCode recorded no cost."""
+    """The tokens and the cost of one request. `cost_usd` is None if OpenCode recorded no cost."""
 
     tokens: Tokens
     cost_usd: float | None = None
 
 
 def requests_of(message: Message, parts: Iterable[Part]) -> list[Request]:
-    """Return the requests of a message, the latest last; none if it was never billed.
+    """Return the requests of a message, the latest last; [] if the message was never billed.
 
-    Each step among its parts is a request. The message itself is another request if its figures do
-    not follow from the steps, because steps were deleted or never written.
+    Each step in `parts` is a request. Some steps can be missing, because they were deleted or never
+    written. If the token counts of the message do not follow from the steps, the message itself is
+    added as another request.
     """
     if message.role != "assistant":
         return []
@@ -54,9 +56,11 @@ def requests_of(message: Message, parts: Iterable[Part]) -> list[Request]:
 
 
 def _is_explained(own: Vector, steps: Sequence[Vector]) -> bool:
-    """Return whether a message's figures follow from its first steps, or from all of them.
+    """Return whether the token counts of a message follow from its steps, or its first steps.
 
-    Each figure can be that of the latest step or the sum of the steps, depending on the version.
+    `own` has the token counts of the message. `steps` has the token counts of each step. Depending
+    on the version, each count of the message is the count of the latest step, or the sum over the
+    steps.
     """
     sums = accumulate(steps, lambda total, step: tuple(map(sum, zip(total, step, strict=True))))
     return any(
@@ -70,8 +74,9 @@ def usage_events(
 ) -> Iterator[UsageEvent]:
     """Yield the events of a message's requests.
 
-    A fork copies messages and parts with new ids. Therefore the event key consists of properties
-    that a copy keeps. Requests of one message with equal figures are numbered.
+    A fork copies messages and parts, and gives the copies new ids. Therefore the event key consists
+    of properties that a copy keeps. If several requests of a message have equal token counts, a
+    number makes their event keys different.
     """
     created, model, provider = message.created, message.model_name, message.provider
     origin = f"{created:.3f}:{provider}" if created else message_id
@@ -100,10 +105,11 @@ def usage_events(
 def compaction_event(
     message: Message, context: Context, message_id: str, model: Model | None
 ) -> UsageEvent | None:
-    """Return the event of a compaction that has its own record; None while it runs.
+    """Return the event of a compaction's message; None while the compaction runs.
 
-    `model` is that of the session at the time. Records of the first versions have no figures. A
-    failed compaction is billed, but does not count as a compaction.
+    `model` is the model of the session at the time of the compaction. Compactions of the first
+    versions have no token counts. A failed compaction is billed, but does not count as a
+    compaction.
     """
     if message.status == RUNNING:
         return None
@@ -120,9 +126,10 @@ def compaction_event(
 def compaction_usage(
     message: Message, context: Context, message_id: str, model: Model | None, request: Request
 ) -> UsageEvent:
-    """Return the event of a compaction's request from the event log.
+    """Return the event of a compaction's request that is in the event log.
 
-    If the message of the compaction has the same figures, its event has the same key.
+    `message` is the message of the compaction. If the message has the same token counts as the
+    request, the event of the message has the same key.
     """
     return _compaction(message, context, message_id, model, request=request, compactions=0)
 
@@ -156,9 +163,10 @@ def _compaction(  # noqa: PLR0913 - the facts of one event
 def side_event(
     context: Context, entry_id: str, model: Model | None, request: Request
 ) -> UsageEvent:
-    """Return the event of a request without a message, such as one for a title.
+    """Return the event of a request that belongs to no message, such as the request for a title.
 
-    Its record has no time, so the start of the session is used: the title is requested first.
+    `entry_id` is the id of the request's log entry, which has no time. The event has the start time
+    of the session, because the title is requested first.
     """
     return UsageEvent(
         key=f"usage:{entry_id}",
@@ -173,12 +181,15 @@ def side_event(
 
 
 def figures(vector: Vector) -> str:
-    """Return the figures of a request as a part of an event key."""
+    """Return the token counts of a request as a part of an event key."""
     return ":".join(map(str, vector))
 
 
 def token_counts(tokens: Tokens, context: Context) -> TokenCounts:
-    """Return disjoint counts; a cache write of unknown lifetime counts as 5 minutes."""
+    """Convert recorded tokens to token counts in which output includes reasoning.
+
+    The cache lifetime of cache writes is not recorded. All cache writes count as 5-minute writes.
+    """
     uncached, output, reasoning, read, write = tokens.vector
     if reasoning and not holds_reasoning(tokens, context):
         output += reasoning
@@ -192,7 +203,11 @@ def token_counts(tokens: Tokens, context: Context) -> TokenCounts:
 
 
 def holds_reasoning(tokens: Tokens, context: Context) -> bool:
-    """Return whether output includes reasoning, from the recorded total or else the version."""
+    """Return whether the recorded output tokens include the reasoning tokens.
+
+    The result follows from the recorded total. If the total is missing or does not fit, the result
+    follows from the version of OpenCode.
+    """
     values = tokens.vector
     reasoning, everything = values[2], sum(values)
     if tokens.total == everything:
@@ -203,7 +218,7 @@ def holds_reasoning(tokens: Tokens, context: Context) -> bool:
 
 
 def picodollars(cost_usd: float | None) -> int | None:
-    """Return the cost that OpenCode recorded; None if there is none."""
+    """Convert a recorded cost to picodollars; return None if the cost is missing, 0 or invalid."""
     if cost_usd is None or not 0 < cost_usd < MAX_COST_USD:
         return None
     return round(cost_usd * PICODOLLARS_PER_USD)

@@ -1,6 +1,7 @@
-"""pi: `<root>/sessions/<folder>/*.jsonl`, one file per session.
+"""The agent pi.
 
-Checked against versions 0.73.1 and 1.5.2. The format is documented in
+Its transcripts are `<base directory>/sessions/<folder>/*.jsonl`, one for each session. The reader
+was checked with versions 0.73.1 and 1.5.2. The format of the files is documented in
 packages/coding-agent/docs/session-format.md of https://github.com/earendil-works/pi; see also
 tests/agents/pi/README.
 """
@@ -24,7 +25,7 @@ NAME = "pi"
 
 
 class Settings(msgspec.Struct, rename="camel"):
-    """The content of `settings.json`; no other member is decoded."""
+    """The decoded members of `settings.json`. The file has other members, too."""
 
     session_dir: str | None = None
 
@@ -35,7 +36,11 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the folders of sessions: the default ones, and those in the settings."""
+    """Return the folders that contain sessions.
+
+    These are the default folders and the folders in the settings. If the variable
+    PI_CODING_AGENT_SESSION_DIR is set, only its folder is returned.
+    """
     if sessions := environment.get("PI_CODING_AGENT_SESSION_DIR"):
         return (named_path(sessions),)
     bases = base_directories(home, environment)
@@ -45,12 +50,15 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def base_directories(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the directories of the user's settings."""
+    """Return the base directories of pi, which contain the user's settings."""
     return listed_roots(environment, "PI_CODING_AGENT_DIR", home / ".pi" / "agent")
 
 
 def settings(base: Path) -> Settings:
-    """Return the user's settings; empty settings if they cannot be read."""
+    """Return the user's settings in a base directory.
+
+    Return empty settings if the file cannot be read.
+    """
     path = base / "settings.json"
     try:
         text = path.read_bytes() if path.is_file() else b"{}"
@@ -60,7 +68,10 @@ def settings(base: Path) -> Settings:
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the session files: `<folder>/*.jsonl`, and those of subagents in deeper folders."""
+    """List the session files below a root.
+
+    Files of sessions are `<folder>/*.jsonl`. Files of subagents are in deeper folders.
+    """
     return walk(root, suffix=".jsonl", depth=MAX_DEPTH)
 
 

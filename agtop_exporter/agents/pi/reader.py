@@ -35,7 +35,10 @@ SIGNALS = {  # by the stop reason of an answer
 
 
 class SessionState(ReaderState):
-    """The reader state of a session file; times are in unix seconds."""
+    """The data about one session file that is stored between two reads.
+
+    Times are in unix seconds.
+    """
 
     session_id: str = ""
     began: float = 0.0  # earlier entries are copies from another session
@@ -45,7 +48,7 @@ class SessionState(ReaderState):
 
 
 class SessionParser(RecordParser[Record, SessionState]):
-    """The parser of one session file."""
+    """The parser of one session file, which is the transcript of a session of pi."""
 
     record = Record
     state_type = SessionState
@@ -86,9 +89,10 @@ class SessionParser(RecordParser[Record, SessionState]):
                 self._add_response(record, key, record.model or self.state.model)
 
     def _select_session(self, record: Record) -> None:
-        """Set the session, the time, and whether the entry is a copy.
+        """Set the id and the time of the session, and the time of the current entry.
 
-        An entry is a copy if it is older than the header of the file.
+        Also set whether the entry is a copy from another session. An entry is a copy if it is older
+        than the header of the file.
         """
         state = self.state
         time = record.timestamp.timestamp() if record.timestamp else 0.0
@@ -120,7 +124,11 @@ class SessionParser(RecordParser[Record, SessionState]):
                     self._add_event(f"failure:{key}", tool_errors=failed)
 
     def _set_model(self, model: str | None, key: str) -> None:
-        """Use a model from now on, unless it is set by a second copy of an entry."""
+        """Set the model of later responses, and of earlier responses that have no model.
+
+        `key` identifies the entry that contains the model. If the entry has been read before, the
+        model of later responses does not change.
+        """
         if self.state.selections.add(key):
             self.state.model = model or self.state.model
         self.session.model = self.state.model
@@ -150,9 +158,10 @@ class SessionParser(RecordParser[Record, SessionState]):
         model: str,
         tools: tuple[tuple[str, str], ...] = (),
     ) -> int:
-        """Add the usage of a record; return its number of tokens.
+        """Add the response of a record to the batch; return the total number of its tokens.
 
-        A request that failed before its response has no tokens and is not billed.
+        `tools` are the tool calls of the response. If the request failed before its response, the
+        record has no tokens. Such a request is not billed, so no response is added.
         """
         usage = record.usage or Usage()
         tokens = token_counts(usage)

@@ -1,4 +1,4 @@
-"""The used fields of the records of a pi session file, and their figures."""
+"""The decoded fields of the records in a pi session file, and conversions of their values."""
 
 import msgspec
 
@@ -25,7 +25,10 @@ class Cost(msgspec.Struct, gc=False):
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response. Cache writes include `cache_write_1h`, output includes reasoning."""
+    """The token counts and the cost of a response.
+
+    `cache_write` includes `cache_write_1h`, and `output` includes `reasoning`.
+    """
 
     input: Count | None = 0
     output: Count | None = 0
@@ -37,7 +40,7 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Block(msgspec.Struct, gc=False):
-    """One content block."""
+    """One content block of a message."""
 
     type: str = ""
     text: str | None = None
@@ -46,7 +49,7 @@ class Block(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct, gc=False, rename="camel"):
-    """The message of an entry."""
+    """The message in an entry of a session file."""
 
     role: str = ""
     content: str | list[Block] | None = None
@@ -62,14 +65,17 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def served_model(self) -> str:
-        """The model that answered; for a router, the model that it selected."""
+        """The name of the model that answered.
+
+        If `model` is a router, this is the model that the router selected.
+        """
         model = self.model or ""
         is_router = model.rpartition("/")[2] in ROUTERS
         return (self.response_model if is_router else "") or model
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line: the header of the session, or an entry."""
+    """One line of a session file: the header of the session, or an entry."""
 
     type: str = ""
     id: str = ""
@@ -85,12 +91,15 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def kind(self) -> str:
-        """The type as in `KNOWN_TYPES`. A message has its role in it."""
+        """The record type as in `KNOWN_TYPES`. For a message, it is `<type>.<role>`."""
         return f"{self.type}.{self.message.role}" if self.message else self.type
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Return disjoint counts; cache writes of unknown lifetime count as 5 minutes."""
+    """Convert a usage to token counts that do not overlap.
+
+    Cache writes of unknown lifetime are counted with a lifetime of 5 minutes.
+    """
     written, long_lived = usage.cache_write or 0, usage.cache_write_1h or 0
     return TokenCounts(
         input=usage.input or 0,
@@ -103,7 +112,10 @@ def token_counts(usage: Usage) -> TokenCounts:
 
 
 def picodollars(cost: Cost | None) -> int | None:
-    """Return the recorded cost in picodollars; None if it is 0, which means an unknown price."""
+    """Return the recorded cost in picodollars; None if the cost is unknown.
+
+    A recorded cost of 0 means an unknown price. A cost above `MAX_COST_USD` is ignored.
+    """
     total = (cost.total if cost else None) or 0.0
     return round(total * PICODOLLARS_PER_USD) if 0 < total <= MAX_COST_USD else None
 

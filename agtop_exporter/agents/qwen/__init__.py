@@ -1,7 +1,8 @@
-"""Qwen Code: `<root>/projects/<folder>/chats/*.jsonl`, and the logs of subagents beside them.
+"""The agent Qwen Code.
 
-Checked against versions 0.15.10 and 0.24.4. The format is not documented; see
-tests/agents/qwen/README.
+Its transcripts are `<data directory>/projects/<folder>/chats/*.jsonl`. The transcripts of subagents
+are in a folder `subagents` beside `chats`. The reader was checked with versions 0.15.10 and 0.24.4.
+The format of the files is not documented; see tests/agents/qwen/README.
 """
 
 import os
@@ -17,7 +18,7 @@ from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
 
 NAME = "qwen"
-SUBSCRIPTIONS = {  # plan names by kind of authentication
+SUBSCRIPTIONS = {  # plan names by sign-in method
     "anthropic": "Anthropic API key",
     "gemini": "Gemini API key",
     "openai": "OpenAI-compatible API key",
@@ -32,26 +33,30 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 
 def user_folder(home: Path, environment: Environment) -> Path:
-    """Return the folder of the user's settings."""
+    """Return the folder with the user's settings of Qwen Code."""
     named = environment.get("QWEN_HOME")
     return named_path(named) if named else home / ".qwen"
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the project folders of every data directory."""
+    """Return the folder `projects` of every data directory of Qwen Code."""
     return listed_roots(
         environment, "QWEN_RUNTIME_DIR", user_folder(home, environment), below="projects"
     )
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the name of the plan, from the kind of authentication; "" if unknown."""
+    """Return the name of the plan, from the sign-in method in the settings; "" if unknown."""
     settings = user_folder(home, environment) / "settings.json"
     return SUBSCRIPTIONS.get(selected_sign_in(settings), "")
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the transcripts: `<project>/chats/*` and `<project>/subagents/<session>/**`."""
+    """List the transcripts below a root.
+
+    Transcripts of sessions are in `<project>/chats/`. Transcripts of subagents are in folders below
+    `<project>/subagents/<session>/`.
+    """
     return walk(root, suffix=".jsonl", depth=MAX_DEPTH)
 
 

@@ -1,7 +1,8 @@
-"""Recognises the two records of a response: one of telemetry and one of the answer.
+"""Finds the two records of each response: a telemetry record and an answer record.
 
-The two have only their figures in common. So a second copy of one of them would pair with nothing,
-or with a record of another response.
+The two records have nothing in common but the model and the token counts. A second copy of a record
+would be paired with a record of another response, or with none. So copies are recognized by their
+ids.
 """
 
 import msgspec
@@ -9,11 +10,14 @@ import msgspec
 from agtop_exporter.agents.qwen.records import Figures, Record
 from agtop_exporter.reading.seen import SeenIds
 
-UNPAIRED_MAX = 32  # records whose second record may still follow
+UNPAIRED_MAX = 32  # maximum number of records whose second record may follow
 
 
 class Unpaired(msgspec.Struct, array_like=True):
-    """The first record of a response."""
+    """A record of a response whose other record has not been read.
+
+    `kind` is the type of the record, and `key` is its event key.
+    """
 
     kind: str
     figures: Figures
@@ -21,17 +25,28 @@ class Unpaired(msgspec.Struct, array_like=True):
 
 
 class Pairs(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """What a parser remembers of the records with figures in one transcript."""
+    """Finds the two records of each response in one transcript.
+
+    `unpaired` has the records whose other record has not been read. `seen` has the ids of the
+    latest records with token counts.
+    """
 
     unpaired: list[Unpaired] = msgspec.field(default_factory=list)
     seen: SeenIds = msgspec.field(default_factory=SeenIds)
 
     def is_repeated(self, record: Record) -> bool:
-        """Return whether a record has been used before; one without an id is not recognised."""
+        """Return whether a record has been read before. If not, remember its id.
+
+        Return False for a record without an id.
+        """
         return bool(record.uuid) and not self.seen.add(record.uuid)
 
     def first_of(self, record: Record, figures: Figures, key: str) -> Unpaired | None:
-        """Return the first record of the response; None if `record` is the first one itself."""
+        """Return the earlier of the two records of a response; `record` is the later one.
+
+        If no earlier record matches, store `record` as the earlier one and return None. `figures`
+        are the model and the token counts of `record`, and `key` is its event key.
+        """
         for index, first in enumerate(self.unpaired):
             if first.kind != record.type and _are_of_one(first.figures, figures):
                 return self.unpaired.pop(index)
@@ -41,5 +56,8 @@ class Pairs(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 
 def _are_of_one(first: Figures, second: Figures) -> bool:
-    """Return whether two records can be of one response; either may lack its model."""
+    """Return whether two records can belong to one response.
+
+    Their token counts must be equal. Their models must be equal if both are known.
+    """
     return first[1:] == second[1:] and (first[0] == second[0] or not (first[0] and second[0]))

@@ -1,4 +1,7 @@
-"""The process signature of Qwen Code, a fork of Gemini CLI. The names are from version 0.24."""
+"""The process signature of Qwen Code, which is a fork of Gemini CLI.
+
+The names in the signature are from version 0.24.
+"""
 
 from agtop_exporter.signature import MCP_COMMANDS, ProcessSignature
 

@@ -31,18 +31,18 @@ GUARDED_TOOLS = frozenset(
 
 
 class TranscriptState(ReaderState):
-    """The reader state of a transcript."""
+    """The data about one Qwen Code transcript that is stored between two reads."""
 
     session_id: str = ""
     latest: float = 0.0  # unix seconds
     model: str = ""
     pairs: Pairs = field(default_factory=Pairs)
-    # Names, by id, of calls whose result may follow.
+    # names of the tool calls whose result may follow, by call id
     tools: dict[str, str] = field(default_factory=dict)
 
 
 class TranscriptParser(RecordParser[Record, TranscriptState]):
-    """The parser of one transcript, of a session or of a subagent."""
+    """The parser of one transcript. A transcript belongs to a session or to a subagent."""
 
     record = Record
     state_type = TranscriptState
@@ -62,7 +62,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         )
         self.time = 0.0
         self.copied = False
-        self.answers: dict[str, int] = {}  # answers so far without telemetry: key -> index of event
+        self.answers: dict[str, int] = {}  # answers without telemetry: key -> index of event
 
     def feed(self, record: Record, offset: int) -> None:
         """Process one record; `offset` is the byte offset after it."""
@@ -82,7 +82,10 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
                 self._handle_system(record, record.system_payload, key)
 
     def _select_session(self, record: Record) -> None:
-        """Set the session, its time, and whether the record is a copy."""
+        """Update the session's id, time, branch and version from a record.
+
+        Also set the time of the current record, and whether the record is a copy.
+        """
         state, session = self.state, self.session
         if not self.parent:  # records of a subagent have the session id of its parent
             state.session_id = record.session_id or state.session_id
@@ -97,7 +100,10 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             session.agent_version = record.version or session.agent_version
 
     def _use_model(self, model: str | None) -> None:
-        """Use a model from here on, and for the responses so far that have none."""
+        """Set the model of later responses, and of earlier responses that have no model.
+
+        Nothing changes if `model` is None.
+        """
         self.state.model = self.session.model = model or self.state.model
         if model:
             self.name_model(self.session.session_id, model)
@@ -105,11 +111,14 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
     # --- usage ------------------------------------------------------------------------------
 
     def _add_response(self, record: Record, usage: Usage, model: str, key: str) -> None:
-        """Count a response once, although it has two records that share only their figures.
+        """Add a response to the batch once, although two records describe the response.
 
-        Its key is that of its telemetry, in whatever order the two are, so that copies of either
-        order count once. Nothing in a subagent's log counts: the telemetry in its parent's
-        transcript has all of it, each response once.
+        The two records are the answer and its telemetry, in any order. They have only the model and
+        the token counts in common. The event key is the key of the telemetry, whichever record is
+        first, so that copies with another order have the same key.
+
+        Responses in the transcript of a subagent are not added. The telemetry in the transcript of
+        its parent contains each of these responses once.
         """
         if self.state.pairs.is_repeated(record):
             return
@@ -128,7 +137,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
             self._add_event(key, model=model, tokens=token_counts(usage), requests=1)
 
     def _rename(self, old_key: str, key: str) -> None:
-        """Change the key of an answer that this read has added."""
+        """Change the event key of an answer that was added in this read."""
         events = self.batch.events
         unnamed = self.state.unnamed
         for kept, begin in ((events, self.answers.pop(old_key)), (unnamed, 0)):
@@ -137,7 +146,7 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
                     kept[index] = replace(event, key=key, other_keys=(old_key,))
 
     def finish(self) -> None:
-        """Add the directory to the subagents that were seen before it."""
+        """Set the directory of subagents that were added before the directory was known."""
         for subagent in self.batch.sessions.values():
             subagent.work_in(self.session.cwd)
 
@@ -160,9 +169,10 @@ class TranscriptParser(RecordParser[Record, TranscriptState]):
         )
 
     def _set_progress(self, detail: str, kind: str) -> None:
-        """Set the signal to waiting if a call waits for the user, otherwise to `kind`.
+        """Set the activity to waiting if a tool call waits for the user, otherwise to `kind`.
 
-        A tool that needs permission waits until its result follows or its process is found.
+        A call of a tool that needs permission counts as waiting until its result follows or a
+        process of the tool is found. `detail` is the type of the record.
         """
         for name in self.state.tools.values():
             if name in ASKING_TOOLS | GUARDED_TOOLS:

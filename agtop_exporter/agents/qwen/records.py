@@ -1,4 +1,4 @@
-"""The records of Qwen Code's transcripts, their types and token counts. Does no I/O."""
+"""The decoded records of Qwen Code transcripts, their types and token counts. Performs no I/O."""
 
 import msgspec
 
@@ -48,13 +48,17 @@ class FunctionCall(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct, gc=False):
-    """The content that was sent or received."""
+    """The content that was sent to the model or received from the model."""
 
     parts: list[Part] | None = None
 
 
 class Usage(msgspec.Struct, gc=False, rename="camel"):
-    """The usage of a response. The prompt includes cached tokens, but not those of tool use."""
+    """The token counts of a response.
+
+    The prompt count includes cached tokens. The prompt count excludes the prompt tokens of tool
+    use.
+    """
 
     prompt_token_count: Count | None = 0
     tool_use_prompt_token_count: Count | None = 0
@@ -65,7 +69,10 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
 
 
 class UiEvent(msgspec.Struct, gc=False):
-    """The event of a `ui_telemetry` record. The event of a response has its usage."""
+    """The event of a `ui_telemetry` record.
+
+    If the event is a response, it contains the token counts of the response.
+    """
 
     name: str | None = msgspec.field(default=None, name="event.name")
     model: str | None = None
@@ -82,14 +89,17 @@ class UiEvent(msgspec.Struct, gc=False):
 
     @property
     def subagent(self) -> str:
-        """The id of the subagent that made the request; before 0.24 it is in the prompt id."""
+        """The id of the subagent that made the request; "" for the main session.
+
+        Before version 0.24, the id is part of the prompt id.
+        """
         parts = (self.prompt_id or "").split("#")
         of_subagent = self.subagent_name and len(parts) == 3  # noqa: PLR2004 - session, id, number
         return self.subagent_id or (parts[1] if of_subagent else "")
 
     @property
     def usage(self) -> Usage:
-        """The figures as a `Usage`, the form that they have in an answer."""
+        """The token counts of the event as a `Usage`, the form in which an answer records them."""
         return Usage(
             prompt_token_count=self.input_token_count,
             tool_use_prompt_token_count=self._tool_use(),
@@ -100,9 +110,10 @@ class UiEvent(msgspec.Struct, gc=False):
         )
 
     def _tool_use(self) -> int:
-        """Return the prompt tokens of tool use, which exist only in Gemini's protocol.
+        """Return the number of prompt tokens of tool use, which exist only in Gemini's protocol.
 
-        The total includes them, so they are the total without all other figures.
+        Newer versions do not record this number. Because the total includes these tokens, the
+        number is the total minus the other token counts.
         """
         if self.tool_token_count is not None or self.auth_type not in GEMINI_PROTOCOLS:
             return self.tool_token_count or 0
@@ -111,12 +122,12 @@ class UiEvent(msgspec.Struct, gc=False):
 
 
 class SystemPayload(msgspec.Struct, gc=False, rename="camel"):
-    """The used fields of all payloads of `system` records."""
+    """The payload of a `system` record, with the decoded fields of all payload types."""
 
     ui_event: UiEvent | None = None
     custom_title: str | None = None
     title_source: str | None = None
-    display_text: str | None = None  # of a prompt, without text that hooks have added
+    display_text: str | None = None  # text of a prompt, without text that hooks have added
     parent_session_id: str | None = None
 
 
@@ -128,7 +139,7 @@ class ToolCallResult(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
-    """One line."""
+    """One line of a transcript."""
 
     uuid: str = ""
     session_id: str | None = None
@@ -149,18 +160,24 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def is_typed(self) -> bool:
-        """Whether a user typed this "user" record; newer versions record its provenance."""
+        """Whether a user typed the text of this `user` record.
+
+        The subtype shows this, and in newer versions also the provenance.
+        """
         return self.subtype in TYPED and self.provenance not in GENERATED
 
     @property
     def kind(self) -> str:
-        """The type as in `KNOWN_TYPES`, with the subtype."""
+        """The record type as in `KNOWN_TYPES`.
+
+        It consists of the type, the subtype and the name of the telemetry event, joined by dots.
+        """
         event = self.system_payload.ui_event if self.system_payload else None
         return ".".join(filter(None, (self.type, self.subtype, event.name if event else None)))
 
 
 def figures_of(usage: Usage, model: str) -> Figures:
-    """Return the figures that both records of one response have in common."""
+    """Return the model and the token counts, which both records of a response have in common."""
     return (
         model,
         usage.prompt_token_count or 0,
@@ -171,10 +188,13 @@ def figures_of(usage: Usage, model: str) -> Figures:
 
 
 def token_counts(usage: Usage) -> TokenCounts:
-    """Return disjoint counts: input without cached but with tool use, output with reasoning.
+    """Convert a usage to token counts that do not overlap.
 
-    In OpenAI's protocol the candidates include thoughts. In Gemini's protocol they do not, and the
-    total includes the thoughts in addition.
+    The returned input excludes cached tokens and includes tokens of tool use. The returned output
+    includes reasoning tokens, which the usage calls thoughts.
+
+    In OpenAI's protocol, the candidates count of the usage includes thoughts. In Gemini's protocol,
+    the candidates count excludes thoughts. The total of the usage shows which protocol was used.
     """
     prompt, cached = usage.prompt_token_count or 0, usage.cached_content_token_count or 0
     candidates, thoughts = usage.candidates_token_count or 0, usage.thoughts_token_count or 0

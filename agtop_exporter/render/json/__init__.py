@@ -9,10 +9,10 @@
       ...
     }
 
-Keys are generated from the fields of the published values. The tables of this package list the
-exceptions: other units, derived values, and hidden fields. Later versions add keys, and never
-rename or remove one. An unknown value is null. Times are RFC 3339 text in UTC, and costs are in US
-dollars.
+The keys of an object are generated from the fields of a struct in `agtop_exporter.model`. The
+`Shape` tables of this package list the exceptions: fields with other units, derived values and
+hidden fields. Later versions may add keys, but never rename or remove a key. An unknown value is
+null. Times are RFC 3339 text in UTC. Costs are in US dollars.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ SCHEMA_VERSION = 1
 
 
 class Sum(NamedTuple):
-    """The sum over all sessions."""
+    """The number of all sessions, and the sums of their tokens and costs."""
 
     sessions: int
     tokens: TokenCounts
@@ -105,12 +105,12 @@ DOCUMENT = Shape(
 
 
 def _newest(snapshot: Snapshot) -> list[Session]:
-    """Return all sessions. The session with the latest activity is the first."""
+    """Return all sessions, sorted by last activity. The latest activity comes first."""
     return sorted(snapshot.sessions, key=lambda s: (-(s.last_active or 0), s.session_id))
 
 
 def _limits(snapshot: Snapshot) -> list[RateLimit]:
-    """Return the rate limits. The used ratio of a window that has ended is None."""
+    """Return the rate limits. A window that has ended has the used ratio None."""
     now = snapshot.generated_at
     return [
         msgspec.structs.replace(limit, used_ratio=None) if limit.is_over(now) else limit
@@ -137,7 +137,7 @@ def _sum(sessions: Sequence[Session]) -> tuple[TokenCounts, Cost]:
 
 
 def render(snapshot: Snapshot) -> bytes:
-    """Return the document with an indentation of two spaces and a final newline."""
+    """Return `snapshot` as the JSON document, indented by two spaces, with a final newline."""
     content = DOCUMENT(snapshot)
     try:
         encoded = msgspec.json.encode(content)
@@ -154,7 +154,7 @@ def schema() -> bytes:
 
 
 def _encodable(value: object) -> object:
-    """Replace lone surrogates in all text by question marks."""
+    """Return `value` with question marks instead of the lone surrogates in its text."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The JSON object of a session."""
+"""Defines the JSON object of a session."""
 
 from operator import attrgetter
 
@@ -21,7 +21,10 @@ def _duration(session: Session) -> float | None:
 
 
 def _process_key(name: str, field: str) -> Key:
-    """Return the key of a field of a session's process. Without a process it is null."""
+    """Return the key `name` of the session object. Its value is a field of the session's process.
+
+    The value is null if the session has no process.
+    """
     value = attrgetter(field)
     (kind,) = (f.type for f in msgspec.structs.fields(ProcessMatch) if f.name == field)
     return Key(name, kind | None, lambda s: None if s.process is None else value(s.process))

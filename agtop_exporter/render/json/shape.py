@@ -1,6 +1,6 @@
-"""Generates JSON objects and their types from the fields of structs.
+"""Generates types of JSON objects from the fields of structs.
 
-msgspec encodes the values of these types, and generates the JSON Schema from the types.
+msgspec encodes the values of the generated types, and generates the JSON Schema from the types.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +19,7 @@ TIMES = frozenset(
     {"generated_at", "last_active", "last_success", "observed_at", "resets_at", "started_at"}
     | {"updated_at"}
 )
-"""The names of fields in unix seconds, which become RFC 3339 text in JSON."""
+"""Names of fields that contain unix seconds. In JSON, their values are RFC 3339 text."""
 
 
 class Key(NamedTuple):
@@ -31,7 +31,10 @@ class Key(NamedTuple):
 
 
 class Shape:
-    """A kind of JSON object. Calling it with a source value returns the object."""
+    """A type of JSON object with fixed keys.
+
+    Calling the shape with a source value, such as a Session, returns the JSON object.
+    """
 
     def __init__(self, name: str, keys: Iterable[Key], description: str) -> None:
         """Create the type. `name` and `description` appear in the JSON Schema."""
@@ -45,17 +48,17 @@ class Shape:
         self._values = [key.value for key in keys]
 
     def __call__(self, source: object) -> Any:  # noqa: ANN401 - a value of `self.type`
-        """Return the JSON object of a source value."""
+        """Return the JSON object with the values of `source`."""
         return self.type(*[value(source) for value in self._values])
 
 
 def keys_of(
     source: type[msgspec.Struct], instead: Mapping[str, tuple[Key, ...]] | None = None
 ) -> list[Key]:
-    """Return a key for each field of a struct, with the same name, type and order.
+    """Return a key for each field of the struct `source`, with the same name, type and order.
 
-    `instead` maps a field to the keys that replace it; () hides the field. Raises TypeError if
-    `instead` contains a name that is not a field of the struct.
+    `instead` maps the name of a field to the keys that replace the field. An empty tuple hides the
+    field. Raises TypeError if `instead` contains a name that is not a field of the struct.
     """
     instead = instead or {}
     if unknown := instead.keys() - set(source.__struct_fields__):
@@ -67,7 +70,10 @@ def keys_of(
 
 
 def key_of(name: str, kind: Any) -> Key:  # noqa: ANN401 - a type
-    """Return the key of a field. A time is converted; other values stay as they are."""
+    """Return the key for the field `name` of a source value.
+
+    If `name` is in TIMES, the value is converted to RFC 3339 text. Other values are not converted.
+    """
     value = attrgetter(name)
     if name in TIMES:
         return Key(name, Time | None, lambda source: time_text(value(source)))
@@ -75,17 +81,20 @@ def key_of(name: str, kind: Any) -> Key:  # noqa: ANN401 - a type
 
 
 def mapping_of(shape: Shape) -> Any:  # noqa: ANN401 - a type
-    """Return the type of a JSON object whose keys are names and whose values have a shape."""
+    """Return the type of a JSON object that maps names to objects of a shape."""
     return GenericAlias(dict, (str, shape.type))
 
 
 def list_of(shape: Shape) -> Any:  # noqa: ANN401 - a type
-    """Return the type of a JSON array whose items have a shape."""
+    """Return the type of a JSON array that contains objects of a shape."""
     return GenericAlias(list, (shape.type,))
 
 
 def time_text(seconds: float | None) -> str | None:
-    """Return unix seconds as RFC 3339 text in UTC. None if unknown or outside the calendar."""
+    """Return unix seconds as RFC 3339 text in UTC.
+
+    Return None if the time is unknown, or is outside the years that Python's datetime supports.
+    """
     if seconds is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The JSON objects of usage: tokens, cost, and the usage by model."""
+"""Defines the JSON objects of tokens, of cost, and of the usage by model."""
 
 from collections.abc import Mapping
 from operator import attrgetter
@@ -18,7 +18,10 @@ HIDDEN: tuple[Key, ...] = ()
 
 
 class Bill(NamedTuple):
-    """A cost and the values derived from it. Amounts are None if no price is known."""
+    """A cost and the amounts derived from it.
+
+    An amount is None if no price is known. `included` is true if the plan covers the cost.
+    """
 
     cost: Cost
     total_usd: float | None
@@ -32,19 +35,22 @@ class Usage(NamedTuple):
     models: Mapping[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost
-    billed: int  # picodollars, without a plan
+    billed: int  # picodollars, before the plan is applied
     included: bool
 
 
 def known_usd(cost: Cost, tokens: TokenCounts) -> float | None:
-    """Return a cost in US dollars. None if no price is known for any of its tokens."""
+    """Return the cost of `tokens` in US dollars; None if none of the tokens has a known price."""
     if cost.unpriced_tokens and not cost.known_for(tokens):
         return None
     return cost.total / PICODOLLARS_PER_USD
 
 
 def bill_of(used: Session | Usage) -> Bill:
-    """Return the cost of a session or of its tree. The plan may include it."""
+    """Return the bill of a session, or of a session with its subagents.
+
+    The billed amount is 0 if the plan covers the cost.
+    """
     usd = known_usd(used.cost, used.tokens)
     billed = None if usd is None and not used.billed else used.billed / PICODOLLARS_PER_USD
     return Bill(used.cost, usd, 0.0 if used.included else billed, used.included)

@@ -5,11 +5,11 @@
     claude-code  0d5dfd4a+2  running   1m  claude-sonnet-4-5  1.0k  5.0k  23.4k  0.0977
     3 sessions (1 active), in 3.0k, out 15.0k, cache 70.2k, billed 0.2930 USD
 
-A row is a top-level session including its subagents. The last line has the totals of all sessions.
+A row is a top-level session including its subagents. The line below the rows has totals.
 The numbers in parentheses count top-level sessions only: active, idle, waiting, started today.
-COST$ is the list price, and BILLED$ what the agent recorded as its cost, else the list price.
-In COST$, `incl` means that the plan covers the cost, `?` that no price is known, and `*` that some
-tokens have no known price.
+COST$ is the list price. BILLED$ is the cost that the agent recorded, or else the list price. In
+COST$, `incl` means that the plan covers the cost. `?` means that no price is known, and `*` means
+that some tokens have no known price.
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,11 +61,11 @@ def render(  # noqa: PLR0913 - a table depends on these values only
     now: float,
     timezone: tzinfo | None = None,
 ) -> str:
-    """Return the table and its totals.
+    """Return the table, and below it the lines with the totals and the budgets.
 
     `width` is the greatest length of a line in characters; None means no limit. `home` is replaced
-    by `~` in directories. `now` is in unix seconds. `timezone` applies to the column STARTED; None
-    is the zone of the machine. `color` adds ANSI colors.
+    by `~` in directories. `now` is in unix seconds. `timezone` is the time zone of the column
+    STARTED; None means the time zone of the machine. `color` adds ANSI colors.
     """
     top = _top_level(snapshot.sessions)
     shown = top[:ROWS_MAX]
@@ -144,7 +144,7 @@ def _width(columns: Sequence[Filled]) -> int:
 
 
 def _state_counts(top: Sequence[Session], view: View) -> str:
-    """Return the numbers of sessions by state and of those of today: ` (1 active, 2 today)`."""
+    """Return the numbers of sessions by state and started today: ` (1 active, 2 today)`."""
     midnight = datetime.fromtimestamp(view.now, view.timezone).replace(
         hour=0, minute=0, second=0, microsecond=0
     )

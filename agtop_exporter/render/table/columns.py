@@ -1,4 +1,4 @@
-"""The columns of the table: their titles, widths and cells."""
+"""Defines the columns of the table: their titles, widths and cells."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
@@ -27,10 +27,10 @@ AGES = (
 
 
 class View(msgspec.Struct, frozen=True):
-    """Values that the cells of all rows depend on.
+    """Values on which the cells of all rows depend.
 
-    `home` is the home directory, and `now` the current time in unix seconds. A time zone of None
-    means the zone of the machine.
+    `home` is the home directory, and `now` is the current time in unix seconds. If `timezone` is
+    None, the time zone is that of the machine.
     """
 
     home: str
@@ -41,8 +41,8 @@ class View(msgspec.Struct, frozen=True):
 class Column(msgspec.Struct, frozen=True):
     """A column of the table.
 
-    If the table is too wide, columns with the highest `rank` are removed first. Columns with rank 0
-    are never removed.
+    `cell` returns the text of a session's cell. If the table is too wide, columns with the highest
+    `rank` are removed first. Columns with rank 0 are never removed.
     """
 
     title: str
@@ -62,7 +62,7 @@ def compact(number: float) -> str:
 
 
 def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
-    """Return a cost in US dollars, or `?` if it is unknown.
+    """Return `cost`, the cost of `tokens`, in US dollars; `?` if the cost is unknown.
 
     A `*` means that the cost excludes tokens without a known price.
     """
@@ -72,9 +72,9 @@ def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
 
 
 def dollars(billed: int, cost: Cost, tokens: TokenCounts) -> str:
-    """Return what is billed (picodollars) in US dollars, or `?` if that is unknown.
+    """Return the billed amount (picodollars) in US dollars; `?` if the amount is unknown.
 
-    `cost` is the list price of `tokens`. A `*` means the same as in `money`.
+    `cost` is the list price of `tokens`. A `*` means that some tokens have no known price.
     """
     if not billed and not cost.known_for(tokens):
         return "?"
