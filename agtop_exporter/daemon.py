@@ -165,9 +165,9 @@ class Daemon:
                     outlet.publish(result)
 
     def _last_again(self) -> Snapshot:
-        """Commit the ledger, and return the previous snapshot with the errors that followed it.
+        """Commit the ledger, and return the previous snapshot with the errors of this refresh.
 
-        Before the first result, the returned snapshot has no sessions.
+        If no refresh has had a result yet, the returned snapshot has no sessions.
         """
         pipeline = self._pipeline
         pipeline.checkpoint()

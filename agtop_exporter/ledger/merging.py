@@ -90,8 +90,9 @@ class Merging:
     def _counted_as(self, key: bytes, entry: Entry) -> bytes:
         """Return the key under which an event is stored; `key` if the event is not stored.
 
-        Several events may share one of the `other_keys`. The stored event of such a key is the same
-        event if its time is within SAME_EVENT_SECONDS, or if only one of the two is a copy.
+        Different events may share one of the `other_keys`. An event that is stored under such a key
+        is taken for the same event as `entry` if their times differ by at most SAME_EVENT_SECONDS,
+        or if exactly one of them (`entry` or the stored event) is a copy.
         """
         others = self._other_keys.get(key)
         if others is None or key in self._known or key in self._old:

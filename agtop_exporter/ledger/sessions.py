@@ -66,9 +66,10 @@ class Sessions(Mapping[Key, SessionState]):
         return range(len(self._packed))
 
     def all(self) -> Iterator[SessionState]:
-        """Return all sessions in the order of their numbers, including lost sessions.
+        """Return all sessions in the order of their numbers in the ledger.
 
-        The caller must not change the sessions.
+        The result includes lost sessions, whose names a damaged ledger no longer holds. The caller
+        must not change the sessions.
         """
         return map(self.numbered, self.numbers())
 

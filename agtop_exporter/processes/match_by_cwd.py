@@ -88,8 +88,9 @@ def _confidence(
 ) -> Confidence:
     """Return the confidence of the pair of `item` and `session`.
 
-    The confidence is low if the session has no times, or if exchanging its process with the process
-    of another pair would give about the same sum of gaps. Otherwise, the confidence is medium.
+    The gap of a pair is the time between the start of the process and the start of the session. The
+    confidence is low if the session has no times. It is also low if two pairs would have about the
+    same sum of gaps after exchanging their processes. Otherwise, the confidence is medium.
     """
     if session.facts.started_at is None and session.facts.last_active is None:
         return "low"

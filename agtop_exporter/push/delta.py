@@ -107,11 +107,10 @@ class Delivered(msgspec.Struct, frozen=True):
         )
 
     def known(self, snapshot: Snapshot) -> Snapshot:
-        """Return `snapshot` with only the sessions that had started before the delivered push.
+        """Return `snapshot` with only the sessions that had started before the last push.
 
-        The result replaces the previous snapshot after a restart. Its `published` is empty, because
-        the values of sessions that were not published are not stored. If such a session continues,
-        its series start at their current values.
+        The last push is the one that an earlier process delivered. The result replaces the snapshot
+        of that push. Its `published` is empty, because the sessions of that push are not stored.
         """
         begun = (s for s in snapshot.sessions if (s.started_at or self.time) <= self.time)
         return msgspec.structs.replace(

@@ -2,8 +2,8 @@
 
 All offsets are byte offsets in the decompressed text. A compressed file does not grow. It is
 written once and may later be replaced, so a cursor is valid until the file changes. A small file
-can contain an enormous text. Therefore the memory for decompression and the length of the text are
-limited, and reading ends early if the lines of the text are very short.
+can contain an enormous text, so the memory for decompression and the length of the text are
+limited. The number of lines is limited too: reading ends early if the lines are very short.
 """
 
 import hashlib

@@ -132,11 +132,11 @@ class LineReader:
             yield from self._without_newline(text[:end], end)
 
     def _without_newline(self, text: bytes, length: int) -> Iterator[tuple[bytes, int]]:
-        """Yield a block with complete records that have no newline in the file yet.
+        """Yield the end of the file as a block, if the last line has no newline yet.
 
-        A newline is appended to the block. During the iteration, the attribute `offset` is the
-        position after the newline that the agent will write. `length` is the number of bytes of the
-        records in the file.
+        The last line is a complete record. A newline is appended to the block, not to the file.
+        During the iteration, the attribute `offset` already includes this newline, because the
+        agent will write it later. `length` is the number of bytes of the line in the file.
         """
         self.offset += length + 1
         yield text + b"\n", len(text) + 1

@@ -23,7 +23,7 @@ KNOWN_TYPES = frozenset(f"change.{kind}" for kind in (INITIAL, SET, PUSH, DELETE
 
 
 class Shared(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
-    """Base class of the document's parts. Encoded field names are the names in the change log."""
+    """Base class of the parts of a chat document. The names of JSON fields are in camel case."""
 
 
 S = TypeVar("S", bound=Shared)
