@@ -15,6 +15,7 @@ from agtop_exporter.agents import MAX_DEPTH, Agent
 from agtop_exporter.folders import Folders
 from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.reading.sources import COMPRESSED_SUFFIX
 
 ENTRIES_MAX = 200_000  # files and directories of a root that are checked
 TRANSCRIPTS = (".jsonl", ".jsonl.zst", ".jsonl.gz")
@@ -100,14 +101,23 @@ class Inventory:
                 self.not_read[entry.path] = "a link to a folder that has another path"
                 return False
             return True
+        self._check_file(entry, is_regular=stat.S_ISREG(status.st_mode))
+        return False
+
+    def _check_file(self, entry: os.DirEntry[str], *, is_regular: bool) -> None:
+        """Add a file to `not_read`, if it may contain usage and is not read."""
         if entry.path in self._aliases:
             self.not_read[entry.path] = "another path of a file that is read"
-        elif not stat.S_ISREG(status.st_mode):
+        elif not is_regular:
             if entry.name.endswith(DATA_SUFFIXES):
                 self.not_read[entry.path] = "not a regular file"
+        elif (
+            entry.path not in self._read
+            and entry.path.removesuffix(COMPRESSED_SUFFIX) in self._read
+        ):
+            self.not_read[entry.path] = "the compressed form of a file that is read"
         elif entry.name.endswith(TRANSCRIPTS) and entry.path not in self._read:
             self.not_read[entry.path] = "not a transcript that the reader knows"
-        return False
 
 
 def _about_link(error: OSError) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from agtop_exporter.model import NANOSECONDS, Cursor
+from agtop_exporter.reading.sources import is_at_end
 
 QUIET_SECONDS = 3600.0  # time without a change after which a record counts as incomplete
 
@@ -17,5 +18,5 @@ def unfinished_records(cursors: Mapping[str, Cursor], *, now: float) -> list[str
     return [
         f"{path}:{cursor.offset}"
         for path, cursor in sorted(cursors.items())
-        if cursor.offset < cursor.size and cursor.mtime_ns / NANOSECONDS < now - QUIET_SECONDS
+        if not is_at_end(path, cursor) and cursor.mtime_ns / NANOSECONDS < now - QUIET_SECONDS
     ]

@@ -21,6 +21,7 @@ from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.paths import clean_path
 from agtop_exporter.pipeline.same_files import chosen_paths, is_same_file, places_of
+from agtop_exporter.reading.sources import is_at_end
 
 LOOKS_PER_REFRESH = 1000  # takes about 10 ms
 HOT_FILES = 256
@@ -296,7 +297,7 @@ def _finished(cursors: Mapping[str, Cursor]) -> dict[str, Cursor]:
     A file that was not read to its end has an incomplete or unreadable last record. Such a file is
     read again once after the exporter starts, because a new version may be able to read the record.
     """
-    return {path: cursor for path, cursor in cursors.items() if cursor.offset >= cursor.size}
+    return {path: cursor for path, cursor in cursors.items() if is_at_end(path, cursor)}
 
 
 def _latest(cursors: Mapping[str, Cursor]) -> list[str]:

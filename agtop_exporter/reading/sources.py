@@ -75,6 +75,15 @@ class PlainFile:
         return hashlib.blake2b(head + tail, digest_size=16).digest()
 
 
+def is_at_end(path: str, cursor: Cursor) -> bool:
+    """Return whether `cursor` is at the end of the file that was read.
+
+    The offset in a compressed file counts decompressed bytes and the size does not, so they cannot
+    be compared. The result for a compressed file is True.
+    """
+    return path.endswith(COMPRESSED_SUFFIX) or cursor.offset >= cursor.size
+
+
 def open_source(path: str) -> PlainFile:
     """Open a text file. A file whose name ends in `.zst` is decompressed during the read.
 

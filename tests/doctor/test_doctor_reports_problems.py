@@ -11,6 +11,7 @@ from looking import Look
 from price_tables import litellm_entry, litellm_table
 from running import run, run_unprivileged
 from small_homes import claude_answer, claude_file, claude_turns
+from transcripts import Codex, usage
 
 from agtop_exporter.doctor import examine
 from agtop_exporter.doctor.records import RecordCounts
@@ -24,11 +25,15 @@ def doctor(home, *arguments):
     return run("agtop-exporter", "doctor", *FLAGS, *arguments, home=home, check=False)
 
 
-def claude(home):
+def finding_of(home, agent):
     done = doctor(home, "--json")
     document = json.loads(done.stdout)
     assert document["needs_attention"] == bool(done.returncode)
-    return next(finding for finding in document["agents"] if finding["agent"] == "claude")
+    return next(finding for finding in document["agents"] if finding["agent"] == agent)
+
+
+def claude(home):
+    return finding_of(home, "claude")
 
 
 def test_without_agents_there_are_no_problems(tmp_path):
@@ -64,6 +69,27 @@ def test_skipped_records_and_unpriced_models_need_attention(tmp_path):
     assert "  ! no price is known for claude-imaginary-9 (200 tokens)\n" in done.stdout
     assert done.stdout.endswith('\n2 problems found: see the lines marked "!".\n')
     assert done.stderr == ""  # the report has all messages
+
+
+def stored(text):
+    """Return a Zstandard frame with `text` as it is, which is longer than `text` (RFC 8878)."""
+    size, block = (
+        (len(text) - 256).to_bytes(2, "little"),
+        (len(text) << 3 | 1).to_bytes(3, "little"),
+    )
+    return b"\x28\xb5\x2f\xfd\x60" + size + block + text
+
+
+def test_a_compressed_rollout_has_no_half_record(tmp_path):
+    plain = Codex(tmp_path / ".codex/sessions/2026/03/02").turn().count(usage(9), usage(9)).write()
+    packed = plain.with_name(f"{plain.name}.zst")
+    packed.write_bytes(stored(plain.read_bytes()))
+    os.utime(packed, (0, time.time() - 7200))
+    (not_read,) = finding_of(tmp_path, "codex")["not_read"]
+    assert not_read["reason"] == "the compressed form of a file that is read"
+    plain.unlink()
+    found = finding_of(tmp_path, "codex")
+    assert (found["files"], found["skipped"], found["not_read"]) == (1, [], [])
 
 
 def test_half_a_record_at_the_end_of_a_quiet_file_needs_attention(tmp_path):
