@@ -34,10 +34,11 @@ class Budgets:
         return self._uses
 
     def _renewed(self, now: float) -> tuple[BudgetUse, ...]:
+        spans = {one.period: period_of(one.period, now, self._timezone) for one in self._budgets}
+        costs = {period: self._ledger.cost_since(start) for period, (start, _) in spans.items()}
         uses = []
         for budget in self._budgets:
-            period = period_of(budget.period, now, self._timezone)
-            costs = self._ledger.cost_since(period[0])
-            used = sum(cost for key, cost in costs.items() if budget.covers(*key))
-            uses.append(use_of(budget, used / PICODOLLARS_PER_USD, now=now, period=period))
+            covered = (n for key, n in costs[budget.period].items() if budget.covers(*key))
+            usd = sum(covered) / PICODOLLARS_PER_USD
+            uses.append(use_of(budget, usd, now=now, period=spans[budget.period]))
         return tuple(uses)
