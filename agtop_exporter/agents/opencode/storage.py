@@ -232,7 +232,9 @@ class _SessionReader:
         message_id = message.id or name_of(path)
         self.batch.unknown.observe(message.role or "")
         context, state = self.context, self.state
-        parts = list(self._parts(path)) or list(self._parts(named_as(message_id, path)))
+        parts = list(self._parts(path))
+        if not parts and (named := named_as(message_id, path)) != path:
+            parts = list(self._parts(named))
         session = self.sessions.session(context.session_id)
         if message.created >= state.newest:
             state.newest = message.created
