@@ -1,10 +1,10 @@
 """Looks up prices in all price sources. Caches each price for the period in which it applies."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -19,14 +19,17 @@ from agtop_exporter.model import (
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
 from agtop_exporter.pricing.corrections import Corrections, bundled_corrections
 from agtop_exporter.pricing.lazy_genai import BUNDLED_DATES, GENAI, LazyGenaiPrices
-from agtop_exporter.pricing.lazy_litellm import bundled
+from agtop_exporter.pricing.lazy_litellm import bundled_prices, bundled_snapshot
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.litellm import LiteLLMPrices
 from agtop_exporter.pricing.names import LONGEST_NAME
 from agtop_exporter.pricing.overrides import SOURCE as OVERRIDE
 from agtop_exporter.pricing.overrides import Override, Overrides
 from agtop_exporter.pricing.rates import PriceTableError, Tiers
-from agtop_exporter.pricing.sources import Source, Sources
+from agtop_exporter.pricing.sources import Sources
+
+if TYPE_CHECKING:
+    from agtop_exporter.pricing.genai import GenaiPrices
 
 _LATEST = 4_102_444_800.0  # 2100-01-01; a later time has the price of this day
 _LONG_CONTEXT = "[1m]"  # an agent appends it to models with a context of a million tokens
@@ -157,11 +160,15 @@ class PriceBook:
             return None
         if model.lower().endswith(_LONG_CONTEXT):
             return 1_000_000
-        for table in (self._genai.prices(), self._litellm, bundled().prices):
-            tokens = table.context_window(model) if table is not None else None
-            if tokens is not None:
-                return tokens
-        return None
+        windows = (table.context_window(model) for table in self._in_order())
+        return next((tokens for tokens in windows if tokens is not None), None)
+
+    def _in_order(self) -> Iterator["GenaiPrices | LiteLLMPrices"]:
+        """Yield the price tables in order of precedence. A table is decoded when it is needed."""
+        yield self._genai.prices()
+        if self._litellm is not None:
+            yield self._litellm
+        yield bundled_prices()
 
     def load(
         self,
@@ -251,7 +258,7 @@ class PriceBook:
         sources = [PriceSource(GENAI, genai, date)]
         if len(self._overrides):
             sources.insert(0, PriceSource(OVERRIDE, "", None))
-        snapshot = _Table(bundled().version, bundled().date)
+        snapshot = _Table(bundled_snapshot().version, bundled_snapshot().date)
         sources.append(PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)))
         return tuple(sources)
 
@@ -294,11 +301,8 @@ class PriceBook:
         return tuple(found)
 
     def _sources(self) -> Sources:
-        genai = self._genai.prices()
-        tables: list[Source] = [genai.period, bundled().prices.period]
-        if self._litellm is not None:
-            tables.insert(1, self._litellm.period)
-        return Sources(tuple(tables), self._corrections, genai.openrouter_period)
+        tables = tuple(table.period for table in self._in_order())
+        return Sources(tables, self._corrections, self._genai.prices().openrouter_period)
 
     def _look_up(self, model: str, provider: str, at: float) -> PricePeriod:
         if not model or len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:

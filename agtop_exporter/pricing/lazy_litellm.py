@@ -7,7 +7,6 @@ the file.
 
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
 
 import msgspec
 
@@ -16,22 +15,28 @@ from agtop_exporter.pricing.litellm import LiteLLMPrices
 _FILE = "litellm.json"
 
 
-class Snapshot(NamedTuple):
-    """The bundled table, its version, and its date in unix seconds."""
+class Snapshot(msgspec.Struct):
+    """The version of the bundled table, and its date in unix seconds."""
 
-    prices: LiteLLMPrices
     version: str
     date: float
 
 
 class _Document(msgspec.Struct):
-    version: str
-    date: float
     models: msgspec.Raw
 
 
 @cache
-def bundled() -> Snapshot:
-    """Return the bundled table. The file is read once."""
-    document = msgspec.json.decode(files(__package__).joinpath(_FILE).read_bytes(), type=_Document)
-    return Snapshot(LiteLLMPrices(bytes(document.models)), document.version, document.date)
+def bundled_snapshot() -> Snapshot:
+    """Return the version and the date of the bundled table. The prices are not decoded."""
+    return msgspec.json.decode(_text(), type=Snapshot)
+
+
+@cache
+def bundled_prices() -> LiteLLMPrices:
+    """Return the bundled table. The table is decoded once."""
+    return LiteLLMPrices(bytes(msgspec.json.decode(_text(), type=_Document).models))
+
+
+def _text() -> bytes:
+    return files(__package__).joinpath(_FILE).read_bytes()

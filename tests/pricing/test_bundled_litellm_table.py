@@ -8,9 +8,9 @@ from price_tables import litellm_entry, litellm_table
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.pricing.genai import GenaiPrices
-from agtop_exporter.pricing.lazy_litellm import bundled
+from agtop_exporter.pricing.lazy_litellm import bundled_prices, bundled_snapshot
 
-SNAPSHOT = bundled()
+SNAPSHOT = bundled_snapshot()
 AT = SNAPSHOT.date
 DOCUMENT = json.loads(files("agtop_exporter.pricing").joinpath("litellm.json").read_text("utf-8"))
 
@@ -28,10 +28,10 @@ def test_it_is_small_and_has_prices_only():
 
 
 def test_it_has_no_model_that_the_first_source_prices_completely():
-    """Make it anew (`.ci/litellm_snapshot.py`) if a new version of genai-prices fails here."""
+    """If a new version of genai-prices fails here, run `.ci/litellm_snapshot.py` again."""
     genai, surplus = GenaiPrices(), []
     for name in DOCUMENT["models"]:
-        ours = SNAPSHOT.prices.period(name, provider="", at=AT).card
+        ours = bundled_prices().period(name, provider="", at=AT).card
         bare = name.rpartition("/")[2]
         known = genai.period(bare, provider=ours.provider, at=AT)
         if known is not None and not (

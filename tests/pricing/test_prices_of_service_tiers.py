@@ -14,14 +14,14 @@ from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import TokenCounts, UsageEvent
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.pricing.card import STANDARD_TIERS
-from agtop_exporter.pricing.lazy_litellm import bundled
+from agtop_exporter.pricing.lazy_litellm import bundled_prices
 
 BOOK = PriceBook()
 NOW = datetime.fromisoformat("2026-11-20T12:00:00Z").timestamp()
 LISTED = sorted(
     {
         *((seller.id, info.id) for seller in get_snapshot().providers for info in seller.models),
-        *(("", name) for name in bundled().prices.names()),
+        *(("", name) for name in bundled_prices().names()),
     }
 )
 TIERS = ["fast", "priority", "flex", "batch", "ultrafast", "balanced", "scale", "turbo", "Standard"]
