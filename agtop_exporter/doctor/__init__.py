@@ -190,6 +190,8 @@ def _finding(
     agent: Agent, pipeline: Pipeline, snapshot: Snapshot, records: Records, drives: Path
 ) -> Finding:
     (status,) = (status for status in snapshot.agents if status.agent == agent.name)
+    stored = pipeline.ledger.sessions
+    own = [key for key in stored if key[0] == agent.name]
     sessions = [session for session in snapshot.sessions if session.agent == agent.name]
     unpriced: dict[str, int] = {}
     for session in sessions:
@@ -237,10 +239,8 @@ def _finding(
         known_types=tuple(sorted(agent.known_types)),
         not_in_files=agent.not_in_files,
         sessions_ahead=sum(
-            session.agent == agent.name
-            and session.facts.last_active is not None
-            and is_ahead(session.facts.last_active, snapshot.generated_at)
-            for session in pipeline.ledger.sessions.values()
+            last_active is not None and is_ahead(last_active, snapshot.generated_at)
+            for last_active in (stored[key].facts.last_active for key in own)
         ),
         processes_in_containers=pipeline.pairing.container_orphans(agent.name),
         processes_of_others=pipeline.pairing.others_run(agent.name),

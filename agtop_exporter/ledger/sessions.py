@@ -145,11 +145,8 @@ class Sessions(Mapping[Key, SessionState]):
 
         Return whether any title was deleted.
         """
-        found = [
-            record
-            for record in (self.values() if paths else ())
-            if record.agent == agent and record.facts.title and record.facts.data_path in paths
-        ]
+        of_agent = (self[key] for key in self if paths and key[0] == agent)
+        found = [each for each in of_agent if each.facts.title and each.facts.data_path in paths]
         for record in found:
             self.change(record.id).facts = record.without_title().facts
         return bool(found)
