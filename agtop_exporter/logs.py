@@ -77,11 +77,11 @@ def _drop(_logger: Any, _level: str, _fields: MutableMapping[str, Any]) -> NoRet
 
 def _plain_line(_logger: Any, level: str, fields: MutableMapping[str, Any]) -> str:  # noqa: ANN401 - the signature of structlog
     event = fields.pop("event")
-    details = " ".join(f"{name}={_on_one_line(value)}" for name, value in fields.items())
+    details = " ".join(f"{name}={on_one_line(value)}" for name, value in fields.items())
     return f"agtop-exporter: {level}: {event}" + (f": {details}" if details else "")
 
 
-def _on_one_line(value: object) -> str:
+def on_one_line(value: object) -> str:
     """Return a value as one line of text.
 
     Control characters, which may be part of a path, are escaped.

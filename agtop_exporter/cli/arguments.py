@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from agtop_exporter import __version__
 from agtop_exporter.cli.command import HELP, VERSION, Command, Option, Program
+from agtop_exporter.logs import on_one_line
 from agtop_exporter.model import AgtopError
 from agtop_exporter.settings import Settings, suggestion
 
@@ -169,23 +170,19 @@ def _not_an_option(program: Program, command: Command, flag: str) -> str:
 def _unknown_word(program: Program, command: Command, words: Sequence[str]) -> UsageError:
     word = next((word for word in words if word.startswith("-")), words[0]).partition("=")[0]
     if not word.startswith("-"):
-        return UsageError(f"unexpected argument: {_on_one_line(word)}")
+        return UsageError(f"unexpected argument: {on_one_line(word)}")
     if word in _names(program.default, *program.commands):
         return UsageError(_not_an_option(program, command, word))
     meant = suggestion(word, _names(command))
     hint = f"did you mean {meant}?" if meant else f"see `{command.typed(program.name)} --help`"
-    return UsageError(f"no such option: {_on_one_line(word)}; {hint}")
+    return UsageError(f"no such option: {on_one_line(word)}; {hint}")
 
 
 def _unknown_command(program: Program, word: str) -> UsageError:
     names = [command.name for command in program.commands]
     meant = suggestion(word, names)
     hint = f"; did you mean {meant}?" if meant else f" (commands: {', '.join(names)})"
-    return UsageError(f"no such command: {_on_one_line(word)}{hint}")
-
-
-def _on_one_line(word: str) -> str:
-    return word if word.isprintable() else repr(word)
+    return UsageError(f"no such command: {on_one_line(word)}{hint}")
 
 
 def _unknown_options(program: Program, words: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
   ! no price is known for claude-imaginary-9 (12,000 tokens)
   - 6 responses recorded again (streams, copies); each is counted once
   - not read: /home/ada/.claude/projects/beta/7d1f.jsonl (a link to nothing)
-  - found and not read: /home/ada/.config/Claude/local-agent-mode-sessions (sessions of Cowork)
+  - found and not read: /home/ada/.claude-work/projects (CLAUDE_CONFIG_DIR does not name it)
   - not in its files: title, compaction and safety requests, streams that were cut
 not found    codex, gemini (--json lists the searched directories)
 2 problems found: see the lines marked "!".
@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, Skipped
 from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.model import PriceSource
+from agtop_exporter.render.price import printable
 
 NAME_WIDTH = 12
 LISTED = 5  # unreadable paths that have a line each
@@ -168,8 +169,7 @@ def _listed(counts: Mapping[str, int], *, unit: str) -> str:
 
 def _plain(name: str) -> str:
     """Return a name from a transcript without characters that a terminal interprets."""
-    shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
-    return shown or "a model without a name"
+    return printable(name) or "a model without a name"
 
 
 def _source(source: PriceSource) -> str:

@@ -277,9 +277,10 @@ class Pipeline:
 
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
         up = False if status.up and self.steps.is_down(status.agent) else status.up
-        status = msgspec.structs.replace(status, states=states, up=up)
         status = msgspec.structs.replace(
             status,
+            states=states,
+            up=up,
             subscription=self._scanner.plans.get(status.agent) or None,
             included=status.agent in self._covered,
         )

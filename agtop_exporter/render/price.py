@@ -67,7 +67,7 @@ def as_json(question: Question, answer: Explanation | None) -> bytes:
 def text(question: Question, answer: Explanation | None) -> str:
     """Return the explanation `answer` as text, or a sentence that the price is unknown."""
     provider = f" of {question.provider}" if question.provider else ""
-    asked = f"{_plain(question.model)}{_plain(provider)}"
+    asked = f"{printable(question.model)}{printable(provider)}"
     when = datetime.fromtimestamp(question.at, UTC)
     if answer is None:
         return f"No price is known for {asked} on {when:%Y-%m-%d}. Its tokens are unpriced.\n"
@@ -75,7 +75,7 @@ def text(question: Question, answer: Explanation | None) -> str:
     if prices is None:
         known = ", ".join(answer.service_tiers) or "only the standard one"
         return (
-            f"No price is known for the service tier {_plain(question.tier)} of {asked}"
+            f"No price is known for the service tier {printable(question.tier)} of {asked}"
             f" (known: {known}). Its tokens are unpriced.\n"
         )
     lines = [
@@ -174,6 +174,6 @@ def _line(name: str, content: str) -> str:
     return f"  {name:<{NAME_WIDTH}} {content}"
 
 
-def _plain(name: str) -> str:
+def printable(name: str) -> str:
     """Return a name without characters that a terminal interprets."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
