@@ -19,7 +19,7 @@ class Waits:
 
         `seen_before` is the time of the previous refresh. A wait starts at the last record of the
         session or at `seen_before`, whichever is later. A wait ends when the session continues. If
-        the session is closed instead, the wait is not counted, because nobody answered.
+        the session is closed instead, the wait is not counted, because the user did not answer.
         """
         key = (session.agent, session.session_id)
         if session.state.kind == "waiting":
