@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from any_json import anything
 from driving import read_on, refresh, totals
 from hypothesis import given
 from hypothesis import strategies as st
@@ -483,16 +484,6 @@ def test_roots(tmp_path):
 
 # --- whatever a document holds --------------------------------------------------------------
 
-anything = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**30), 10**30)
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from([0, -1, 10**15, 2**63, 1e308, "-1", "\ud800", "\0"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=5,
-)
 steps = st.sampled_from(
     ["requests", "response", "result", "metadata", "modelState", "inputState", "customTitle"]
 )

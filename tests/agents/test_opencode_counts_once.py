@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from any_json import anything
 from driving import read_on, refresh, sessions, totals, used
 from hypothesis import given
 from hypothesis import strategies as st
@@ -309,16 +310,6 @@ def test_roots(tmp_path):
 
 # --- whatever a row holds -------------------------------------------------------------------
 
-anything = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**30), 10**30)
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from([0, -1, 10**15, 2**63, 1e308, "-1", "\ud800", "\0"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=5,
-)
 COLUMNS = {
     "session": (
         "parent_id",

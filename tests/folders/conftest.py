@@ -1,6 +1,7 @@
 """Isolates the tests of directories that do not respond from each other."""
 
 import pytest
+from dead_folder import DeadFolder
 
 from agtop_exporter.folders import process
 
@@ -18,3 +19,12 @@ def _children_of_this_test(monkeypatch, tmp_path):
         )
 
     monkeypatch.setattr(process, "hung_processes", own)
+
+
+@pytest.fixture
+def dead(tmp_path):
+    """Yield a directory that does not respond."""
+    folder = DeadFolder(tmp_path / "dead")
+    yield folder
+    if folder.gate.exists():
+        folder.revive()

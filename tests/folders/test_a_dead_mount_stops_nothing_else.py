@@ -5,7 +5,6 @@ import time
 
 import msgspec
 import pytest
-from dead_folder import DeadFolder
 from looking import EVENING, Look
 from processes.builders import NOW, SIGNATURES, process
 from processes.static import StaticReader
@@ -167,14 +166,6 @@ def test_a_program_that_is_to_stop_counts_no_error(tmp_path, gate):
 
 
 # --- what another process finds out -----------------------------------------------------------
-
-
-@pytest.fixture
-def dead(tmp_path):
-    folder = DeadFolder(tmp_path / "dead")
-    yield folder
-    if folder.gate.exists():
-        folder.revive()
 
 
 def test_sessions_in_a_folder_on_a_dead_mount_are_counted(tmp_path, dead):

@@ -16,14 +16,6 @@ PATIENCE_SECONDS = 20  # a bound for failures, not a wait
 
 
 @pytest.fixture
-def dead(tmp_path):
-    folder = DeadFolder(tmp_path / "dead")
-    yield folder
-    if folder.gate.exists():
-        folder.revive()
-
-
-@pytest.fixture
 def folders(dead):
     made = dead.folders()
     yield made

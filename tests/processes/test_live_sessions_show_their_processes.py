@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from processes.builders import U1, U2
 from processes.proc_tree import TICK
-from processes.running import IDLE, Running, disk_bytes, stat_fields
+from processes.running import IDLE, disk_bytes, stat_fields
 from programs import find_program
 from running import daemon, once, run, total
 from transcripts import write
@@ -28,12 +28,6 @@ while sum(os.times()[:2]) < 0.1: pass
 {IDLE}"""
 
 HOST = f"import sys; files = [open(x, 'a') for x in sys.argv[2:]]\n{WORK}"
-
-
-@pytest.fixture
-def running(tmp_path):
-    with Running(tmp_path) as started:
-        yield started
 
 
 def stamp(ago=0.0):
@@ -242,18 +236,8 @@ def test_the_usage_of_a_host_belongs_to_no_session(running, tmp_path):
 
 
 def test_a_chain_of_wrappers_is_one_process_of_its_session(running, tmp_path):
-    node = find_program("node")
     codex_session(tmp_path, U1)
-    package = tmp_path / "node_modules/@openai/codex/bin/codex.js"
-    package.parent.mkdir(parents=True)
-    start = 'require("child_process").spawn(%s, %s, {stdio: "inherit"}).on("exit", process.exit)'
-    native = str(running.program("codex"))
-    code = f"import os; print(os.getpid(), flush=True); {IDLE}"
-    package.write_text(start % (json.dumps(native), json.dumps(["-c", code, "resume", U1])))
-    npx = tmp_path / "npx"
-    shell = json.dumps(["-c", f'"{node}" "{package}"; exit'])
-    npx.write_text(start % ('"sh"', shell))
-    outer = running.start(node, npx, "@openai/codex")
+    outer = running.start_with_npx(find_program("node"), U1)
     document = once(tmp_path, "--procfs", running.proc)
     assert shown(document) == (int(outer.word), "live", "high", ["argv"], "session")
     assert document["sessions"][0]["process"]["processes"] == 4

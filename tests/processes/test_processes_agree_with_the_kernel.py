@@ -9,7 +9,7 @@ import psutil
 import pytest
 from processes.builders import SIGNATURES
 from processes.proc_tree import TICK, add_process, make_proc
-from processes.running import Running, clock, disk_bytes, stat_fields
+from processes.running import clock, disk_bytes, stat_fields
 
 from agtop_exporter.model import SessionKey
 from agtop_exporter.processes.facts import Binding, Matches, ProcessId
@@ -44,12 +44,6 @@ kept.terminate(); kept.wait()
 print("waited", flush=True)
 sys.stdin.read()
 """.replace("PYTHON", repr(sys.executable))  # not sys.executable there: that is named claude
-
-
-@pytest.fixture
-def running(tmp_path):
-    with Running(tmp_path) as started:
-        yield started
 
 
 def matches_for(pid):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from processes.builders import SIGNATURES, U1, U2, U3
-from processes.running import IDLE, Running, clock, stat_fields
+from processes.running import IDLE, clock, stat_fields
 from programs import find_program
 
 from agtop_exporter.agents.claude.processes import read_registry
@@ -23,12 +23,6 @@ pytestmark = [
 ]
 HOLD = """import sys; files = [open(x, "a") for x in sys.argv[1:]]; print(1, flush=True)
 sys.stdin.read()"""
-
-
-@pytest.fixture
-def running(tmp_path):
-    with Running(tmp_path) as started:
-        yield started
 
 
 class Watch:
@@ -161,17 +155,7 @@ def test_gemini_cli_as_it_installs_itself(running, tmp_path):
 
 def test_a_chain_of_wrappers(running, tmp_path):
     """`npx @openai/codex`: npx, sh, a node script of the package, the native program."""
-    node = find_program("node")
-    package = tmp_path / "node_modules/@openai/codex/bin/codex.js"
-    package.parent.mkdir(parents=True)
-    start = 'require("child_process").spawn(%s, %s, {stdio: "inherit"}).on("exit", process.exit)'
-    native = str(running.program("codex"))
-    code = f"import os; print(os.getpid(), flush=True); {IDLE}"
-    package.write_text(start % (json.dumps(native), json.dumps(["-c", code, "resume", U1])))
-    npx = tmp_path / "npx"
-    shell = json.dumps(["-c", f'"{node}" "{package}"; exit'])  # "; exit" keeps sh from exec
-    npx.write_text(start % ('"sh"', shell))
-    outer = running.start(node, npx, "@openai/codex")
+    outer = running.start_with_npx(find_program("node"), U1)
     watch = Watch(running, session("codex", U1, "/"), session("codex", U2, tmp_path))
     found = watch.refresh()
     assert summary(found) == {U1: (int(outer.word), "high", "argv")}

@@ -20,20 +20,6 @@ pytestmark = pytest.mark.integration
 SECRET = "aaaSECRETaaa"  # noqa: S105 - invented
 
 
-@pytest.fixture
-def set_variables(monkeypatch):
-    """Return a function that sets variables and returns the environment."""
-    variables = {}
-
-    def set_them(**more):
-        for name, value in more.items():
-            monkeypatch.setenv(name, value)
-            variables[name] = value
-        return variables
-
-    return set_them
-
-
 def send(environment, *, genai=False):
     sender = OtlpSender(
         push_options(environment),

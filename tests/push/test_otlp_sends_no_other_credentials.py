@@ -30,21 +30,13 @@ PLACES = (".netrc", "_netrc", "NETRC")
 
 
 @pytest.fixture
-def environment(monkeypatch, tmp_path):
+def environment(monkeypatch, tmp_path, set_variables):
     """Return a function that sets variables in a separate home, and returns the environment."""
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    variables = {}
-
-    def set_them(**more):
-        for name, value in more.items():
-            monkeypatch.setenv(name, value)
-            variables[name] = value
-        return variables
-
-    return set_them
+    return set_variables
 
 
 def push(variables):

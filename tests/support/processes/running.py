@@ -3,6 +3,7 @@
 The machine may also run real agents, so there is a /proc that contains the tests' processes only.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -59,6 +60,26 @@ class Running:
         assert process.word, f"{words[0]} did not start"
         self._show(process.pid)
         return process
+
+    def start_with_npx(self, node, session_id):
+        """Start `npx @openai/codex`: npx, sh, a node script of the package, the native program.
+
+        Return the process of npx. Its `word` is the pid of the native program.
+        """
+        package = self.folder / "node_modules/@openai/codex/bin/codex.js"
+        package.parent.mkdir(parents=True)
+        start = (
+            'require("child_process").spawn(%s, %s, {stdio: "inherit"}).on("exit", process.exit)'
+        )
+        native = str(self.program("codex"))
+        code = f"import os; print(os.getpid(), flush=True); {IDLE}"
+        package.write_text(
+            start % (json.dumps(native), json.dumps(["-c", code, "resume", session_id]))
+        )
+        npx = self.folder / "npx"
+        shell = json.dumps(["-c", f'"{node}" "{package}"; exit'])  # "; exit" keeps sh from exec
+        npx.write_text(start % ('"sh"', shell))
+        return self.start(node, npx, "@openai/codex")
 
     def _show(self, pid):
         (self.proc / str(pid)).symlink_to(f"/proc/{pid}")
