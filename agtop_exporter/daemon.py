@@ -218,7 +218,7 @@ class Daemon:
         ledger = self._pipeline.ledger
         if ledger.is_new:
             return lambda _snapshot: None
-        totals = {**ledger.totals, **self._pipeline.pairing.totals()}
+        totals = {**ledger.stored_totals, **self._pipeline.pairing.totals()}
         return partial(resume, totals=totals, sessions=set(ledger.sessions))
 
     def _stop_outlets(self) -> None:
