@@ -75,7 +75,7 @@ def test_a_record_is_named_level_metric_operations(name):
     assert metric.startswith("agtop_")
     assert not metric.endswith("_total")
     assert re.fullmatch(r"[a-z_]+", level)
-    assert re.fullmatch(r"sum|rate5m|increase1d|ratio_rate1h", operations)
+    assert re.fullmatch(r"sum|count|rate5m|increase1d|ratio_rate1h", operations)
 
 
 def test_the_limit_on_spending_is_easy_to_set():
