@@ -11,7 +11,10 @@ from pydantic.fields import FieldInfo
 from agtop_exporter.settings import PREFIX, Form, Settings
 
 SHORT_NAMES = {"plan": ("-p",)}
-OLD_NAMES = {"agent": ("--client", "--agentic-client")}  # names in the first version
+OTHER_NAMES = {  # names in the first version and in rust-agtop
+    "agent": ("--client", "--agentic-client", "--backend"),
+    "no_state": ("--no-cache",),
+}
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Program:
     summary: str
     default: Command
     commands: tuple[Command, ...]
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    """Options and commands of rust-agtop that do not exist here, and what replaces them."""
 
 
 def setting_option(name: str) -> Option:
@@ -91,7 +96,7 @@ def setting_option(name: str) -> Option:
     """
     one = Settings.model_fields[name]
     flag = f"--{name.replace('_', '-')}"
-    names = (*SHORT_NAMES.get(name, ()), flag, *OLD_NAMES.get(name, ()))
+    names = (*SHORT_NAMES.get(name, ()), flag, *OTHER_NAMES.get(name, ()))
     default = "" if one.annotation is bool else _default_text(one)
     text = f"{one.description} [{f'{default}; ' if default else ''}{PREFIX}{name.upper()}]"
     if one.annotation is bool:
@@ -113,4 +118,4 @@ def _metavar(one: FieldInfo) -> str:
 
 
 HELP = Option(("-h", "--help"), "Print this help and exit.", default=SUPPRESS)
-VERSION = Option(("--version",), "Print the version and exit.", default=SUPPRESS)
+VERSION = Option(("-V", "--version"), "Print the version and exit.", default=SUPPRESS)

@@ -85,6 +85,24 @@ DELAY = Option(
     arguments={"metavar": "SECONDS", "type": _delay},
 )
 
+COMPLETION = Command(
+    name="completion",
+    summary="Print the script that completes commands and options in bash, zsh or fish.",
+    module="completion",
+    operand=("SHELL", "bash, zsh or fish."),
+)
+
+REPLACED = {
+    "-D": "type `agtop` without it",
+    "--dashboard": "type `agtop` without it",
+    "-v": "set AGTOP_LOG_LEVEL=info instead",
+    "--verbose": "set AGTOP_LOG_LEVEL=info instead",
+    "--log-file": "messages go to standard error: append 2>>FILE to the command",
+    "--no-update-check": "this program never checks for updates: leave it out",
+    "quota": "`agtop` prints the rate limits below the table, and `agtop json` as rate_limits",
+}
+"""Options and commands of rust-agtop that this program does not have."""
+
 EXPORTER = Program(
     name="agtop-exporter",
     summary="Prometheus exporter for AI coding agents. Without a command: serve /metrics.",
@@ -129,7 +147,9 @@ EXPORTER = Program(
             summary="Write and enable a systemd user unit for this installation.",
             module="install_service",
         ),
+        COMPLETION,
     ),
+    replaced=REPLACED,
 )
 
 AGTOP = Program(
@@ -173,5 +193,7 @@ AGTOP = Program(
             settings=PRICING,
             operand=("MODEL", "The name of the model, as in a transcript."),
         ),
+        COMPLETION,
     ),
+    replaced=REPLACED,
 )
