@@ -58,6 +58,7 @@ def _moment(text: str) -> float:
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
+EXAMPLE = Option(("--example",), "Print a configuration file with all settings and defaults.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
 WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
 AT = Option(
@@ -126,8 +127,9 @@ EXPORTER = Program(
         ),
         Command(
             name="check-config",
-            summary="Validate the settings, and print them.",
+            summary="Validate the settings, and print them as TOML with the origin of each value.",
             module="check_config",
+            options=(EXAMPLE,),
             settings=ALL,
         ),
         Command(

@@ -19,7 +19,7 @@ from agtop_exporter.logs import log_for_people
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
-from agtop_exporter.settings import Settings, load_settings
+from agtop_exporter.settings import Origins, Settings, load_with_origins
 
 PROGRAM = "agtop-exporter"
 
@@ -39,10 +39,19 @@ def settings_of(options: Namespace) -> Settings:
 
     Raises SettingsError if the settings are invalid.
     """
+    return settings_with_origins(options)[0]
+
+
+def settings_with_origins(options: Namespace) -> tuple[Settings, Origins]:
+    """Return the settings, as `settings_of` does, and the origin of each value."""
     flags = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
+    return load_with_origins(flags, environment(), config=config_file(options))
+
+
+def config_file(options: Namespace) -> Path | None:
+    """Return the path of the configuration file; None if there is no file."""
     folder = environment().get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM)
-    config = getattr(options, "config", None) or _existing(Path(folder) / "config.toml")
-    return load_settings(flags, environment(), config=config)
+    return getattr(options, "config", None) or _existing(Path(folder) / "config.toml")
 
 
 def _existing(path: Path) -> Path | None:
