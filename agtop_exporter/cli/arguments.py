@@ -13,7 +13,7 @@ from agtop_exporter import __version__
 from agtop_exporter.cli.command import HELP, VERSION, Command, Option, Program
 from agtop_exporter.logs import on_one_line
 from agtop_exporter.model import AgtopError
-from agtop_exporter.settings import Settings, suggestion
+from agtop_exporter.settings import suggestion
 
 INVALID_CHOICE = re.compile(r"invalid choice: '?(.*?)'? \(choose from", re.DOTALL)
 MISSING_WORD = re.compile(r"the following arguments are required: (.*)", re.DOTALL)
@@ -163,11 +163,7 @@ def _check(program: Program, command: Command, given: Sequence[str]) -> None:
 
 def _not_an_option(program: Program, command: Command, flag: str) -> str:
     words = command.typed(program.name)
-    is_setting = flag[2:].replace("-", "_") in Settings.model_fields
-    hint = f"see `{words} --help`"
-    if is_setting and not command.settings:
-        hint = "set it in the configuration file"
-    return f"{flag} is not an option of `{words}`: {hint}"
+    return f"{flag} is not an option of `{words}`: see `{words} --help`"
 
 
 def _unknown_word(program: Program, command: Command, words: Sequence[str]) -> UsageError:

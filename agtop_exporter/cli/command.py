@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from agtop_exporter.settings import PREFIX, Form, Settings
 
 SHORT_NAMES = {"plan": ("-p",)}
+PATHS = ("DIR", "FILE", "FILE.prom")  # placeholders of options whose values are paths
 OTHER_NAMES = {  # names in the first version and in rust-agtop
     "agent": ("--client", "--agentic-client", "--backend"),
     "no_state": ("--no-cache",),
@@ -40,6 +41,11 @@ class Option:
     def typed(self) -> str:
         """The option as a user types it, with a placeholder for the value: `--at DATE`."""
         return f"{self.flag} {self.arguments.get('metavar', '')}".rstrip()
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the value of the option is the path of a file or directory."""
+        return self.arguments.get("metavar") in PATHS
 
 
 CONFIG = Option(

@@ -59,6 +59,7 @@ ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
 EXAMPLE = Option(("--example",), "Print a configuration file with all settings and defaults.")
+UNINSTALL = Option(("--uninstall",), "Remove the service. The ledger and the settings stay.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
 WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
 AT = Option(
@@ -146,8 +147,11 @@ EXPORTER = Program(
         ),
         Command(
             name="install-service",
-            summary="Write and enable a systemd user unit for this installation.",
+            summary="Install a systemd user service with these settings, or remove it.",
             module="install_service",
+            options=(UNINSTALL,),
+            settings=ALL,
+            excludes={"uninstall": ("config", *ALL)},
         ),
         COMPLETION,
     ),

@@ -12,12 +12,11 @@ import shtab
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.cli.arguments import UsageError, parser_of
-from agtop_exporter.cli.command import Program
+from agtop_exporter.cli.command import PATHS, Program
 from agtop_exporter.cli.output import write
 from agtop_exporter.settings import Settings, suggestion
 
 SHELLS = ("bash", "zsh", "fish")
-PATHS = {"DIR": shtab.DIRECTORY, "FILE": shtab.FILE, "FILE.prom": shtab.FILE}  # by metavar
 
 
 def run(options: Namespace) -> None:
@@ -46,7 +45,8 @@ def _describe_values(parser: argparse.ArgumentParser) -> None:
             for subparser in action.choices.values():
                 _describe_values(subparser)
         elif action.metavar in PATHS:
-            action.complete = PATHS[action.metavar]  # type: ignore[attr-defined]  # read by shtab
+            kind = shtab.DIRECTORY if action.metavar == "DIR" else shtab.FILE
+            action.complete = kind  # type: ignore[attr-defined]  # read by shtab
         else:
             action.choices = _values(action.dest) or None
 

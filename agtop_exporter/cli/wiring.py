@@ -15,6 +15,7 @@ import platformdirs
 from agtop_exporter.agents import load_agents, signatures_of
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.replacement import FILE_NAME
 from agtop_exporter.logs import log_for_people
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
@@ -77,12 +78,25 @@ def state_directory(settings: Settings) -> Path:
     """
     if settings.state_dir:
         return Path(settings.state_dir).expanduser()
-    given = environment().get("STATE_DIRECTORY")
-    base = Path(given or platformdirs.user_state_dir(PROGRAM))
+    base = state_base(environment())
     if not settings.home:
         return base
     names = "\0".join(str(_absolute(Path(home))) for home in settings.home)
     return base / "homes" / hashlib.sha256(names.encode()).hexdigest()[:16]
+
+
+def state_base(variables: Mapping[str, str]) -> Path:
+    """Return the directory of the ledger if no setting names another one.
+
+    Before version 254, systemd gave a user service a state directory in `~/.config`. If only this
+    directory has a ledger, it is returned.
+    """
+    if given := variables.get("STATE_DIRECTORY"):
+        return Path(given)
+    base = Path(platformdirs.user_state_dir(PROGRAM))
+    before = Path(platformdirs.user_config_dir(PROGRAM))
+    has_ledger = [folder for folder in (base, before) if _existing(folder / FILE_NAME)]
+    return has_ledger[0] if has_ledger else base
 
 
 @functools.cache

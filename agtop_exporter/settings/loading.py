@@ -134,7 +134,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Origins:
-    """The sources of the settings. Earlier sources override later ones."""
+    """The sources of the settings: flags, variables and the file, in this order."""
 
     sources: tuple[Origin, ...]
 
@@ -144,6 +144,11 @@ class Origins:
         Return () if the value is a default. Tables of several origins are merged.
         """
         return tuple(one.where(keys).origin for one in self.sources if one.has(keys))
+
+    def outside_file(self) -> dict[str, str]:
+        """Return the settings that a flag or a variable sets, by name, with their origins."""
+        *others, _file = self.sources
+        return {name: one.where((name,)).origin for one in reversed(others) for name in one.values}
 
 
 def _conflict(settings: Settings, origins: tuple[Origin, ...]) -> list[str]:

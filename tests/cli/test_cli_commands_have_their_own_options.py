@@ -41,6 +41,9 @@ def words(text):
         ("agtop-exporter catalogue", "catalogue"),
         ("agtop-exporter --no-state catalogue", "catalogue"),
         ("agtop-exporter install-service", "install_service"),
+        ("agtop-exporter install-service --interval 30", "install_service"),
+        ("agtop-exporter --interval 30 install-service", "install_service"),
+        ("agtop-exporter install-service --uninstall", "install_service"),
         ("agtop", "table"),
         ("agtop list", "table"),
         ("agtop --list", "table"),
@@ -75,12 +78,12 @@ def test_typed_words_select_a_command(typed, module):
         ("agtop-exporter doctor --once", f"--once {NOT_TAKEN} doctor`: see `agtop-exporter doctor"),
         ("agtop-exporter catalogue --json", f"--json {NOT_TAKEN} catalogue`"),
         (
-            "agtop-exporter install-service --interval 30",
-            f"--interval {NOT_TAKEN} install-service`: set it in the configuration file",
+            "agtop-exporter reprice --interval 30",
+            f"--interval {NOT_TAKEN} reprice`: see `agtop-exporter reprice --help`",
         ),
         (
-            "agtop-exporter --interval 30 install-service",
-            f"--interval {NOT_TAKEN} install-service`: set it in the configuration file",
+            "agtop-exporter install-service --uninstall --interval 30",
+            "--uninstall and --interval exclude each other: leave one of them out",
         ),
         ("agtop-exporter --json", "--json needs --once: type `agtop-exporter --once --json`"),
         (
