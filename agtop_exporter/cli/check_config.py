@@ -6,6 +6,7 @@ from agtop_exporter.cli.output import write
 from agtop_exporter.cli.wiring import (
     cache_directory,
     config_file,
+    environment,
     settings_with_origins,
     state_directory,
 )
@@ -18,9 +19,9 @@ def run(options: Namespace) -> None:
     if options.example:
         write(writing.example())
         return
-    settings, origins = settings_with_origins(options)
+    settings, origins = settings_with_origins(options, environment())
     places = {
-        "file": config_file(options) or "none",
+        "file": config_file(options, environment()) or "none",
         "state": state_directory(settings),
         "cache": cache_directory(settings),
     }

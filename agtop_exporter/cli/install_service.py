@@ -35,7 +35,7 @@ def run(options: Namespace) -> None:
 
 
 def _install(options: Namespace) -> list[str]:
-    settings, origins = settings_with_origins(options)
+    settings, origins = settings_with_origins(options, environment())
     arguments = [*_config(options), *_arguments(settings, origins)]
     variables = variables_of_agents(load_agents(), homes(settings), environment())
     text = unit(
@@ -56,7 +56,7 @@ def _install(options: Namespace) -> list[str]:
 
 def _config(options: Namespace) -> list[str]:
     """Return the option for a configuration file that the service would not find itself."""
-    config = config_file(options)
+    config = config_file(options, environment())
     if config is None or config == Path.home() / ".config" / "agtop-exporter" / "config.toml":
         return []
     return [CONFIG.flag, str(config.absolute())]

@@ -40,18 +40,23 @@ def settings_of(options: Namespace) -> Settings:
 
     Raises SettingsError if the settings are invalid.
     """
-    return settings_with_origins(options)[0]
+    return settings_with_origins(options, environment())[0]
 
 
-def settings_with_origins(options: Namespace) -> tuple[Settings, Origins]:
-    """Return the settings, as `settings_of` does, and the origin of each value."""
+def settings_with_origins(
+    options: Namespace, variables: Mapping[str, str]
+) -> tuple[Settings, Origins]:
+    """Return the settings, as `settings_of` does, and the origin of each value.
+
+    `variables` are the environment variables.
+    """
     flags = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
-    return load_with_origins(flags, environment(), config=config_file(options))
+    return load_with_origins(flags, variables, config=config_file(options, variables))
 
 
-def config_file(options: Namespace) -> Path | None:
+def config_file(options: Namespace, variables: Mapping[str, str]) -> Path | None:
     """Return the path of the configuration file; None if there is no file."""
-    folder = environment().get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM)
+    folder = variables.get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM)
     return getattr(options, "config", None) or _existing(Path(folder) / "config.toml")
 
 
@@ -71,14 +76,15 @@ def homes(settings: Settings) -> list[Path]:
     return [Path(home).expanduser() for home in settings.home] or [Path.home()]
 
 
-def state_directory(settings: Settings) -> Path:
+def state_directory(settings: Settings, variables: Mapping[str, str] | None = None) -> Path:
     """Return the directory of the ledger.
 
     If the setting `home` is set and `state_dir` is not, the homes have a ledger of their own.
+    `variables` are the environment variables; by default those of this process.
     """
     if settings.state_dir:
         return Path(settings.state_dir).expanduser()
-    base = state_base(environment())
+    base = state_base(environment() if variables is None else variables)
     if not settings.home:
         return base
     names = "\0".join(str(_absolute(Path(home))) for home in settings.home)
