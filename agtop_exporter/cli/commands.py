@@ -132,6 +132,7 @@ EXPORTER = Program(
             module="check_config",
             options=(EXAMPLE,),
             settings=ALL,
+            excludes={"example": ("config", *ALL)},
         ),
         Command(
             name="reprice",

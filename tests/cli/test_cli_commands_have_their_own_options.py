@@ -78,6 +78,10 @@ def test_typed_words_select_a_command(typed, module):
         ("agtop-exporter doctor --once", f"--once {NOT_TAKEN} doctor`: see `agtop-exporter doctor"),
         ("agtop-exporter catalogue --json", f"--json {NOT_TAKEN} catalogue`"),
         (
+            "agtop-exporter check-config --example --config x",
+            "--example and --config exclude each other: leave one of them out",
+        ),
+        (
             "agtop-exporter reprice --interval 30",
             f"--interval {NOT_TAKEN} reprice`: see `agtop-exporter reprice --help`",
         ),
