@@ -5,21 +5,19 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from agtop_exporter.agents import load_agents
 from agtop_exporter.cli.command import CONFIG, setting_option
 from agtop_exporter.cli.commands import ONLY_IN_FILE
 from agtop_exporter.cli.output import write
 from agtop_exporter.cli.wiring import (
     config_file,
     environment,
-    homes,
     settings_with_origins,
     state_base,
+    variables_of_all_agents,
 )
 from agtop_exporter.model import AgtopError
 from agtop_exporter.service import installation
 from agtop_exporter.service.unit import below_home, command_of, unit
-from agtop_exporter.service.variables import variables_of_agents
 from agtop_exporter.settings import Origins, Settings
 
 SENDS = "OTEL_"  # prefix of the variables of the push, which may contain credentials
@@ -37,7 +35,7 @@ def run(options: Namespace) -> None:
 def _install(options: Namespace) -> list[str]:
     settings, origins = settings_with_origins(options, environment())
     arguments = [*_config(options), *_arguments(settings, origins)]
-    variables = variables_of_agents(load_agents(), homes(settings), environment())
+    variables = variables_of_all_agents(settings, environment())
     text = unit(
         command_of(Path(sys.executable), arguments),
         state=below_home(state_base(environment()), Path.home()),

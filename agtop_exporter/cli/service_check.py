@@ -5,19 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agtop_exporter import platforms
-from agtop_exporter.agents import load_agents
 from agtop_exporter.cli.arguments import parse
 from agtop_exporter.cli.commands import EXPORTER
 from agtop_exporter.cli.wiring import (
     environment,
-    homes,
     settings_with_origins,
     state_directory,
+    variables_of_all_agents,
 )
 from agtop_exporter.doctor import ServiceCheck
 from agtop_exporter.model import AgtopError
 from agtop_exporter.service.installed import installed_service
-from agtop_exporter.service.variables import variables_of_agents
 from agtop_exporter.settings import Settings
 
 COMPARED = ("home", "agent", "plan", "procfs", "no_state", "cache_dir", "prices", "budgets")
@@ -63,8 +61,11 @@ def _view(arguments: Sequence[str], variables: Mapping[str, str]) -> View:
     """
     _, options = parse(EXPORTER, arguments)
     settings, _ = settings_with_origins(options, variables)
-    found = variables_of_agents(load_agents(), homes(settings), variables)
-    return View(settings, found, state_directory(settings, variables))
+    return View(
+        settings,
+        variables_of_all_agents(settings, variables),
+        state_directory(settings, variables),
+    )
 
 
 def _variables(shell: Mapping[str, str], service: Mapping[str, str]) -> Iterator[str]:

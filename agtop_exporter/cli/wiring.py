@@ -20,6 +20,7 @@ from agtop_exporter.logs import log_for_people
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
+from agtop_exporter.service.variables import variables_of_agents
 from agtop_exporter.settings import Origins, Settings, load_with_origins
 
 PROGRAM = "agtop-exporter"
@@ -74,6 +75,16 @@ def _existing(path: Path) -> Path | None:
 def homes(settings: Settings) -> list[Path]:
     """Return the home directories to scan: the setting `home`, or the user's home directory."""
     return [Path(home).expanduser() for home in settings.home] or [Path.home()]
+
+
+def variables_of_all_agents(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those environment variables that decide where agents write their files."""
+    return variables_of_agents(
+        load_agents(),
+        homes(settings),
+        variables,
+        responds=lambda folder: not folders().trouble_with(str(folder)),
+    )
 
 
 def state_directory(settings: Settings, variables: Mapping[str, str] | None = None) -> Path:

@@ -1,6 +1,7 @@
 """Finds the environment variables that decide where agents write their files."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from agtop_exporter.agents import Agent
@@ -27,16 +28,19 @@ class Recorder(Mapping[str, str]):
 
 
 def variables_of_agents(
-    agents: Iterable[Agent], homes: Iterable[Path], environment: Mapping[str, str]
+    agents: Iterable[Agent],
+    homes: Iterable[Path],
+    environment: Mapping[str, str],
+    *,
+    responds: Callable[[Path], bool],
 ) -> dict[str, str]:
     """Return the variables in `environment` from which the agents derive their directories.
 
-    An empty variable is left out, because agents ignore it.
+    An empty variable is left out, because agents ignore it. `responds` returns whether a directory
+    responds. The settings of an agent in a directory that does not respond are not read.
     """
     recorder = Recorder(environment)
-    homes = tuple(homes)
-    for agent in agents:
-        for home in homes:
-            agent.bases(home, recorder)
+    for agent, home in itertools.product(agents, homes):
+        if all(map(responds, agent.bases(home, recorder))):
             agent.roots(home, recorder)
     return {name: value for name, value in sorted(recorder.read.items()) if value}

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from invented.dreamer import AGENT
+from msgspec import structs
 from running import run
 
 from agtop_exporter.agents import load_agents
@@ -108,8 +110,17 @@ def test_variables_of_the_agents_are_carried_over(tmp_path):
     ],
 )
 def test_a_variable_of_an_agent_is_found(name, tmp_path):
-    found = variables_of_agents(load_agents(), [tmp_path], {name: "/x", "OTHER": "1"})
+    variables = {name: "/x", "OTHER": "1"}
+    found = variables_of_agents(load_agents(), [tmp_path], variables, responds=lambda _path: True)
     assert found == {name: "/x"}
+
+
+def test_settings_of_an_agent_that_do_not_respond_are_not_read(tmp_path):
+    def roots(_home, _environment):
+        raise AssertionError
+
+    agent = structs.replace(AGENT, bases=lambda home, _environment: (home,), roots=roots)
+    assert variables_of_agents([agent], [tmp_path], {}, responds=lambda _path: False) == {}
 
 
 def test_the_service_keeps_a_ledger_of_systemd_before_254(tmp_path):
