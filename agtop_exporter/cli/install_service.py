@@ -48,7 +48,8 @@ def _install(options: Namespace) -> list[str]:
         lines.append(f"variables of the service: {', '.join(variables)}")
     unseen = [name for name in environment() if name.startswith(SENDS)] if settings.otlp else []
     if unseen:
-        lines.append(f"set in ~/.config/environment.d/agtop.conf, if needed: {', '.join(unseen)}")
+        place = "set them in ~/.config/environment.d/agtop.conf"
+        lines.append(f"not passed to the service, {place}: {', '.join(unseen)}")
     return lines
 
 

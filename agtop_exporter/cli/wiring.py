@@ -112,8 +112,8 @@ def state_base(variables: Mapping[str, str]) -> Path:
         return Path(given)
     base = Path(platformdirs.user_state_dir(PROGRAM))
     before = Path(platformdirs.user_config_dir(PROGRAM))
-    has_ledger = [folder for folder in (base, before) if _existing(folder / FILE_NAME)]
-    return has_ledger[0] if has_ledger else base
+    has_ledger = (folder for folder in (base, before) if os.path.lexists(folder / FILE_NAME))
+    return next(has_ledger, base)
 
 
 @functools.cache

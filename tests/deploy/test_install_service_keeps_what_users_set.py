@@ -98,7 +98,7 @@ def test_variables_of_the_agents_are_carried_over(tmp_path):
         "XDG_DATA_HOME=/data",
     ]
     assert "variables of the service: CLAUDE_CONFIG_DIR, CODEX_HOME, XDG_DATA_HOME\n" in printed
-    assert printed.endswith("if needed: OTEL_EXPORTER_OTLP_HEADERS\n")
+    assert printed.endswith("agtop.conf: OTEL_EXPORTER_OTLP_HEADERS\n")
     assert "hidden-value" not in printed + unit
 
 
