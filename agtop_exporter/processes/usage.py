@@ -309,5 +309,5 @@ def _ratio(amount: int | None, per: float) -> float | None:
 
 
 def _rate(amount: int | None, elapsed: float, *, per: int = 1) -> float | None:
-    """Return the amount per second, in units of `per`; None if the time is too short to measure it."""
+    """Return the amount per second, in units of `per`; None if it cannot be measured."""
     return _ratio(amount, elapsed * per) if amount or elapsed >= _RESOLUTION_SECONDS else None

@@ -88,6 +88,6 @@ SESSION = Shape(
             "spent": HIDDEN,  # for the counters
         },
     ),
-    "One session. Only `tree` includes its subagents. A subagent has no process: the process is that of "
-    "its parent, `parent_session_id`.",
+    "One session. Only `tree` includes its subagents. A subagent has no process: that of "
+    "its parent (`parent_session_id`) runs it.",
 )

@@ -74,8 +74,8 @@ def keys_of(
 def key_of(name: str, kind: Any) -> Key:  # noqa: ANN401 - a type
     """Return the key for the field `name` of a source value.
 
-    If `name` is in TIMES, the value is converted to RFC 3339 text. If `name` ends with `_ratio`, the
-    value is rounded to RATIO_DECIMALS. Other values are not converted.
+    If `name` is in TIMES, the value is converted to RFC 3339 text. If `name` ends with `_ratio`,
+    the value is rounded to RATIO_DECIMALS. Other values are not converted.
     """
     value = attrgetter(name)
     if name in TIMES:
