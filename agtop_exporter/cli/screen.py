@@ -20,10 +20,11 @@ from agtop_exporter.cli.output import write
 from agtop_exporter.model import AgtopError
 
 OPEN = "\x1b[?1049h\x1b[?25l"  # alternate screen, no cursor
-CLOSE = "\x1b[?25h\x1b[?1049l"
 HOME = "\x1b[H"
 CLEAR_LINE = "\x1b[K"
 CLEAR_BELOW = "\x1b[J"
+# Without clearing, tmux moves lines of a screen that has grown to the shell's screen.
+CLOSE = f"{HOME}{CLEAR_BELOW}\x1b[?25h\x1b[?1049l"
 LOOK_SECONDS = 0.2  # time between two comparisons of the terminal's size
 KEYS_MAX = 1024
 

@@ -186,9 +186,7 @@ def nothing_found(snapshot: Snapshot, view: View) -> Iterator[Note]:
     for status in snapshot.agents:
         yield [f"  {status.agent:<{NAME_WIDTH}} {_searched(status, view)}"]
     yield ["To read the agents of another home directory, use --home DIR."]
-    yield [
-        "`agtop-exporter doctor` reports files that cannot be read and places that are not read."
-    ]
+    yield ["`agtop-exporter doctor` names the files and places that are not read."]
 
 
 def _searched(status: AgentStatus, view: View) -> str:
