@@ -16,7 +16,6 @@ from types import FrameType
 from typing import Any, Self
 
 from agtop_exporter import platforms
-from agtop_exporter.cli.output import write
 from agtop_exporter.model import AgtopError
 
 OPEN = "\x1b[?1049h\x1b[?25l"  # alternate screen, no cursor
@@ -77,7 +76,7 @@ class Screen:
         """Write the page over the earlier one, without clearing the screen first."""
         self._size = shutil.get_terminal_size()
         lines = page(self._size).splitlines()[: self._size.lines]
-        write(HOME + f"{CLEAR_LINE}\r\n".join(lines) + CLEAR_LINE + CLEAR_BELOW)
+        _write(HOME + f"{CLEAR_LINE}\n".join(lines) + CLEAR_LINE + CLEAR_BELOW)
 
     def _keys(self, seconds: float) -> str:
         """Return the keys that are typed within some seconds, or earlier; "" if there are none."""
@@ -94,14 +93,14 @@ class Screen:
         self._is_open = True
         if sys.stdin is not None and not sys.stdin.closed:
             self._modes = platforms.read_keys_at_once(sys.stdin.fileno())
-        write(OPEN)
+        _write(OPEN)
 
     def _close(self) -> None:
         if not self._is_open:
             return
         self._is_open = False
-        with contextlib.suppress(AgtopError, BrokenPipeError):  # the terminal may be gone
-            write(CLOSE)
+        with contextlib.suppress(AgtopError):  # the terminal may be gone
+            _write(CLOSE)
         if self._modes is not None:
             platforms.restore_modes(sys.stdin.fileno(), self._modes)
 
@@ -114,3 +113,16 @@ class Screen:
         platforms.suspend()
         self._open()
         self._size = os.terminal_size((0, 0))  # draw the page again
+
+
+def _write(text: str) -> None:
+    """Write to the terminal without a buffer, because a signal may interrupt this function.
+
+    Raises AgtopError if the terminal cannot be written.
+    """
+    data = text.encode(sys.stdout.encoding, "replace")
+    try:
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data) :]
+    except OSError as error:
+        raise AgtopError(f"cannot write to the terminal: {error.strerror}") from error
