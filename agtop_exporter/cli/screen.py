@@ -41,7 +41,9 @@ class Screen:
 
     def __init__(self) -> None:
         self._is_open = False
-        self._modes: Any = None  # earlier modes of the terminal; None without keys
+        stdin = sys.stdin
+        # modes of the terminal that are restored later; None without keys
+        self._modes = None if stdin is None else platforms.terminal_modes(stdin.fileno())
         self._size = shutil.get_terminal_size()
         self._handlers: dict[int, Any] = {}  # earlier signal handlers
 
@@ -91,8 +93,8 @@ class Screen:
 
     def _open(self) -> None:
         self._is_open = True
-        if sys.stdin is not None and not sys.stdin.closed:
-            self._modes = platforms.read_keys_at_once(sys.stdin.fileno())
+        if self._modes is not None:
+            platforms.read_keys_at_once(sys.stdin.fileno())
         _write(OPEN)
 
     def _close(self) -> None:

@@ -64,7 +64,7 @@ def test_a_project_is_not_missed_while_nothing_is_found(tmp_path):
 def test_options_select_rows(tmp_path):
     claude_file(tmp_path).write_text(claude_turns(1, [0]))
     assert "1 session, " in table(tmp_path, "--project", "alpha", "--since", "2026-01-01", "--all")
-    nothing = "The options leave out all sessions: 1 are known\n"
+    nothing = "No session matches the options (1 session without them)\n"
     assert table(tmp_path, "--live") == nothing
     assert table(tmp_path, "--since", "2999-01-01T00:00:00+02:00") == nothing
     assert "COST" in table(tmp_path, "--sort", "COST$")

@@ -106,7 +106,7 @@ def test_totals_are_those_of_the_selected_rows():
         "1 of 2 sessions, 1 waiting, 1 started today, in 9, out 0, cache 0, list price 1.0000 USD"
     )
     assert lines(LOW, HIGH, selection=Selection(project="x")) == [
-        "The options leave out all sessions: 2 are known"
+        "No session matches the options (2 sessions without them)"
     ]
 
 

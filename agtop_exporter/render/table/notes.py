@@ -177,7 +177,7 @@ def legend(cells: Sequence[str], rows: Sequence[Session]) -> Note:
 
 def nothing_selected(known: int) -> Note:
     """Return a note that sessions are known, but none is selected."""
-    return [f"The options leave out all sessions: {known:,} are known"]
+    return [f"No session matches the options ({_counted(known, 'session')} without them)"]
 
 
 def nothing_found(snapshot: Snapshot, view: View) -> Iterator[Note]:
