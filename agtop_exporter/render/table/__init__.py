@@ -24,6 +24,7 @@ from agtop_exporter.render.table.rows import EVERYTHING, Selection, select, top_
 
 ROWS_MAX = 200
 HEADER_LINES = 2
+NOTES_SHARE = 3  # on a screen, at most a third of the lines are notes, except the totals
 MARKED = frozenset({"COST$", "BILLED$"})  # columns whose cells can have marks
 
 STATE_STYLES = {
@@ -67,7 +68,7 @@ def render(  # noqa: PLR0913 - a table depends on these values only
     columns = fill(COLUMNS, shown, view, terminal)
     others += terminal.lines([notes.legend(_marked_cells(columns), shown)])
     if free is not None:
-        others = others[: free // 2]
+        others = others[: free // NOTES_SHARE]
         free -= len(others)
         if len(rows) > free:
             shown = shown[: max(0, free - 1)]
