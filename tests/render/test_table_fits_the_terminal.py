@@ -209,6 +209,28 @@ def test_a_page_keeps_header_totals_and_footer_and_counts_the_rest(height):
     assert len(lines) == height or not hidden
 
 
+@pytest.mark.parametrize("sessions", [(), (make_session(),)])
+def test_the_footer_is_the_last_to_go(sessions):
+    for height in range(1, 12):
+        page = table.render(
+            make_snapshot(sessions=sessions),
+            view=View("", NOW, UTC),
+            terminal=Terminal(width=80, height=height),
+            remarks=["a", "b"],
+            footer="q quits",
+        )
+        assert page.endswith("q quits\n")
+
+
+def test_a_high_terminal_shows_more_rows_than_a_pipe():
+    sessions = [make_session(session_id=f"{n:08}") for n in range(250)]
+    for height, count in ((400, 250), (None, 200)):
+        page = table.render(
+            make_snapshot(*sessions), view=View("", NOW, UTC), terminal=Terminal(height=height)
+        )
+        assert page.count("claude-sonnet") == count
+
+
 def test_narrow_terminal_loses_the_least_telling_columns_first():
     titles = [set(render(width=width).splitlines()[0].split()) for width in (250, 120, 80, 60, 24)]
     assert titles[0] == set(COLUMNS)
