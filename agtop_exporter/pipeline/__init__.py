@@ -29,6 +29,7 @@ from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
+from agtop_exporter.pipeline.overview import Overview, Usages, sorted_sessions
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.scanner import Scanner
@@ -126,6 +127,7 @@ class Pipeline:
         self._budgets = Budgets(self.ledger, settings.budgets)
         self._covered = covered_by(settings.plan, self._all_agents)
         self.ledger.cover(self._covered)
+        self._usages = Usages(self.ledger, unwanted=self._unwanted)
         self._views = SessionViews(
             self.ledger,
             self.pairing,
@@ -230,6 +232,17 @@ class Pipeline:
             price_sources=self._price_sources,
             errors=self.steps.errors,
         )
+
+    def with_closed(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot of the last refresh with all sessions, also if they are not kept."""
+        sessions = self._views.with_closed(snapshot.generated_at)
+        return msgspec.structs.replace(snapshot, sessions=sessions)
+
+    def overview(self, snapshot: Snapshot) -> Overview:
+        """Return the overview of the last refresh, whose snapshot is passed."""
+        now = snapshot.generated_at
+        sessions = sorted_sessions(self._views.latest(now))
+        return Overview(snapshot, self._usages.at(now), sessions)
 
     def _uses_of_budgets(self, now: float) -> tuple[BudgetUse, ...]:
         with self.steps.step("ledger"):

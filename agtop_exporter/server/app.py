@@ -1,48 +1,54 @@
 """Defines the routes of the HTTP server, checks host names and adds security headers.
 
-GET /            page with the active and recent sessions
-GET /metrics     text format 0.0.4, or OpenMetrics 1.0.0 if the client asks for it
-GET /-/healthy   200 while the process runs
-GET /-/ready     200 while refreshes succeed, otherwise 503 with the reason: the first scan has not
-                 ended, a part of the last refresh failed, or the next refresh is overdue
+GET /                  page with usage, limits and sessions
+GET /api/v1/snapshot   JSON document of `agtop json`
+GET /metrics           text format 0.0.4, or OpenMetrics 1.0.0 if the client asks for it
+GET /-/healthy         200 while the process runs
+GET /-/ready           200 while refreshes succeed, otherwise 503 with the reason: the first scan has
+                       not ended, a part of the last refresh failed, or the next refresh is overdue
 """
 
-import base64
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agtop_exporter.loopback import LOOPBACK_NAMES
 from agtop_exporter.render.prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE
-from agtop_exporter.server import index
-from agtop_exporter.server.negotiation import accepts_gzip, wants_openmetrics
+from agtop_exporter.server import page
+from agtop_exporter.server.documents import Document, Rendering
+from agtop_exporter.server.negotiation import accepts_gzip, has_etag, wants_openmetrics
 from agtop_exporter.server.pages import Pages
 
-STYLE_HASH = base64.b64encode(hashlib.sha256(index.STYLE.encode()).digest()).decode()
+WAIT_SECONDS = 2.0  # for the rendering of a document, if no refresh has requested it before
+HTML_CONTENT_TYPE = "text/html; charset=utf-8"
+JSON_CONTENT_TYPE = "application/json"
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
+        f"default-src 'none'; style-src {page.policy_hash(page.STYLE)}; "
+        f"script-src {page.policy_hash(page.SCRIPT)}; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
 }
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - the sources of the responses
     current: Callable[[], Pages | None],
     *,
+    overview: Document,
+    snapshot: Document,
+    progress: Callable[[], tuple[int, int]],
     on_scrape: Callable[[Pages], None],
     trouble: Callable[[], str] = lambda: "",
     hosts: frozenset[str] | None = LOOPBACK_NAMES,
@@ -50,17 +56,38 @@ def create_app(
 ) -> Starlette:
     """Return the HTTP application.
 
-    `current` returns the pages to serve, or None before the first scan. `on_scrape` is called after
+    `current` returns the pages to serve, or None before the first scan. `overview` is the page at
+    `/`, and `snapshot` is the JSON document. `progress` returns how many bytes the present scan has
+    read, and how many it reads in total. `on_scrape` is called after
     a response to `/metrics`, with the pages that were sent. These pages may be older than the
     current pages. `trouble` returns a sentence about why the pages may be out of date, or "".
     `hosts` are the accepted host names in the Host header; None accepts all names. IP addresses are
     always accepted. See `allowed_hosts`.
     """
 
-    async def home(_request: Request) -> Response:
+    def is_ready() -> bool:
         pages = current()
-        snapshot = pages.snapshot if pages else None
-        return HTMLResponse(index.render(snapshot, version=version, trouble=trouble()))
+        return pages is not None and pages.ready
+
+    async def home(request: Request) -> Response:
+        reason = trouble()
+        if not is_ready():
+            body = page.render_scan(*progress(), version=version)
+        elif found := await _rendering(overview):
+            if not reason:
+                return _document(found, HTML_CONTENT_TYPE, request)
+            body = found.body
+        else:
+            body = page.render_unavailable(version=version)
+        return _response(page.with_notice(body, reason), HTML_CONTENT_TYPE)
+
+    async def document(request: Request) -> Response:
+        if not is_ready():
+            return _unavailable()
+        found = await _rendering(snapshot)
+        if found is None:
+            return _unavailable("A refresh is running.")
+        return _document(found, JSON_CONTENT_TYPE, request)
 
     async def metrics(request: Request) -> Response:
         pages = current()
@@ -79,17 +106,17 @@ def create_app(
         return PlainTextResponse("agtop-exporter is healthy.\n")
 
     async def ready(_request: Request) -> Response:
-        pages = current()
         reason = trouble()
         if reason:
             return _unavailable(reason)
-        if pages is None or not pages.ready:
+        if not is_ready():
             return _unavailable()
         return PlainTextResponse("agtop-exporter is ready.\n")
 
     app = Starlette(
         routes=[
             Route("/", home),
+            Route("/api/v1/snapshot", document),
             Route("/metrics", metrics),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
@@ -129,7 +156,9 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(SECURITY_HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         if scope["type"] == "http" and not self._is_known(Headers(scope=scope).get("host", "")):
@@ -144,6 +173,23 @@ class Guard:
         name = host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]
         name = name.strip("[").rstrip(".").lower()
         return name in self._hosts or _address(name) is not None
+
+
+async def _rendering(document: Document) -> Rendering | None:
+    """Return the rendering of the last refresh, or an earlier one, or None."""
+    return document.current or await run_in_threadpool(document.wait, WAIT_SECONDS)
+
+
+def _document(found: Rendering, content_type: str, request: Request) -> Response:
+    """Return a rendering, or 304 without content if the client has it already."""
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
+    if has_etag(",".join(request.headers.getlist("if-none-match")), found.etag):
+        return Response(status_code=304, headers=headers)
+    return _response(found.body, content_type, headers)
+
+
+def _response(body: bytes, content_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(body, headers={"Content-Type": content_type, **(headers or {})})
 
 
 def _page(pages: Pages, headers: Headers) -> Response:

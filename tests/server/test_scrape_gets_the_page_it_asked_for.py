@@ -1,16 +1,15 @@
 """A scrape gets the format that it accepts, and never an empty page."""
 
-import asyncio
 import gzip
 
-import httpx
 import pytest
+import serving
 from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from snapshots import make_snapshot
 
 from agtop_exporter.metrics import publish
-from agtop_exporter.server import OwnProcess, create_app, render_pages
+from agtop_exporter.server import OwnProcess, render_pages
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -30,19 +29,9 @@ def make_pages(**over):
     return render_pages(publish(snapshot).exposition, snapshot, own=OwnProcess(), **over)
 
 
-def ask(path, pages, *, method="GET", on_scrape=lambda _: None, **headers):
+def ask(path, pages, *, on_scrape=lambda _: None, **request):
     """Return the response of an application that serves `pages`."""
-    app = create_app(lambda: pages, on_scrape=on_scrape, version="1.2.3")
-    headers = {"accept": "", "accept-encoding": "", **headers}
-
-    async def request():
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(
-                method, path, headers={k.replace("_", "-"): v for k, v in headers.items()}
-            )
-
-    return asyncio.run(request())
+    return serving.ask(serving.make_app(pages, on_scrape=on_scrape), path, **request)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""Computes the overview: the usage of today, of 7 days and of all time, and the latest sessions."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import tzinfo
+
+import msgspec
+
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import MAX_SUM, NO_SUM, HourlyUsage, Session, Snapshot, UsageSum
+from agtop_exporter.reports import Calendar, Dimension, add_up
+
+WEEK_DAYS = 7
+BREAKDOWNS: tuple[Dimension, ...] = ("project", "model", "agent")
+
+Sums = dict[str, UsageSum]
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """The usage of one project, model or agent; an unknown name is "".
+
+    `today` is the present day. `week` is this day and the 6 days before it.
+    """
+
+    name: str
+    today: UsageSum
+    week: UsageSum
+    total: UsageSum
+
+
+class Overview(msgspec.Struct, frozen=True, gc=False):
+    """A snapshot, and what a summary of it shows besides.
+
+    `usage` has the usage by project, model and agent. The group with the highest cost in the last
+    7 days comes first. `sessions` are the open sessions and the latest closed sessions, without
+    subagents, in the order of `sorted_sessions`.
+    """
+
+    snapshot: Snapshot
+    usage: Mapping[Dimension, tuple[Usage, ...]]
+    sessions: tuple[Session, ...]
+
+
+class Usages:
+    """Adds up the hourly usage of a ledger.
+
+    Only the hours of the last 7 days are read each time. The earlier hours are read again if a day
+    has ended, or if the counted tokens or the prices of earlier hours have changed.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, unwanted: AbstractSet[str], timezone: tzinfo | None = None
+    ) -> None:
+        """Start without sums. The usage of `unwanted` agents is left out.
+
+        None as `timezone` means the time zone of the machine.
+        """
+        self._ledger = ledger
+        self._unwanted = unwanted
+        self._calendar = Calendar(timezone)
+        self._version: tuple[object, ...] = ()  # of `_earlier`
+        self._earlier: dict[Dimension, Sums] = {}
+
+    def at(self, now: float) -> dict[Dimension, tuple[Usage, ...]]:
+        """Return the usage of each project, model and agent at `now` (unix seconds)."""
+        week, day = (self._calendar.last_days(now, days) for days in (WEEK_DAYS, 1))
+        recent = self._read(week.start)
+        today = [one for one in recent if one.hour >= day.start]
+        self._renew_earlier(week.start, recent)
+        return {
+            by: _usages(_sums(today, by), _sums(recent, by), self._earlier[by]) for by in BREAKDOWNS
+        }
+
+    def _renew_earlier(self, end: int, recent: Iterable[HourlyUsage]) -> None:
+        """Read the hours before `end` if necessary. `recent` is the usage of the later hours."""
+        counted = sum(n for series, n in self._ledger.totals.items() if series[0] == "tokens")
+        tokens = counted - sum(one.usage.tokens.total for one in recent)
+        version = (end, tokens, sorted(self._ledger.corrections.items()))
+        if version != self._version:
+            earlier = self._read(0, end)
+            self._earlier = {by: _sums(earlier, by) for by in BREAKDOWNS}
+            self._version = version
+
+    def _read(self, start: int, end: int = MAX_SUM) -> list[HourlyUsage]:
+        found = self._ledger.usage_between(start, end)
+        return [one for one in found if one.agent not in self._unwanted]
+
+
+def sorted_sessions(sessions: Iterable[Session]) -> tuple[Session, ...]:
+    """Return the sessions that wait for their user, then other open sessions, then closed ones.
+
+    In each group, the session with the latest activity comes first.
+    """
+
+    def order(session: Session) -> tuple[bool, bool, float, str]:
+        kind = session.state.kind
+        return (
+            kind != "waiting",
+            kind == "closed",
+            -(session.last_active or 0),
+            session.session_id,
+        )
+
+    return tuple(sorted(sessions, key=order))
+
+
+def _sums(usage: Iterable[HourlyUsage], by: Dimension) -> Sums:
+    return {group.key[0]: group.usage for group in add_up(usage, by)}
+
+
+def _usages(today: Sums, recent: Sums, earlier: Sums) -> tuple[Usage, ...]:
+    usages = [
+        Usage(
+            name,
+            today.get(name, NO_SUM),
+            recent.get(name, NO_SUM),
+            recent.get(name, NO_SUM) + earlier.get(name, NO_SUM),
+        )
+        for name in recent.keys() | earlier.keys()
+    ]
+    return tuple(sorted(usages, key=_rank))
+
+
+def _rank(usage: Usage) -> tuple[int, int, int, str]:
+    return -usage.week.cost, -usage.total.cost, -usage.total.tokens.total, usage.name

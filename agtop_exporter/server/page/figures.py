@@ -1,0 +1,74 @@
+"""Texts of the numbers, amounts and times on the page."""
+
+from datetime import UTC, datetime, tzinfo
+
+from agtop_exporter.model import PICODOLLARS_PER_USD, Cost, TokenCounts, UsageSum
+from agtop_exporter.render.table.columns import MISSING, age, compact
+
+CENT = 0.01
+TEXT_MAX = 48  # characters of a name
+ID_CHARACTERS = 8
+
+__all__ = [
+    "MISSING",
+    "age",
+    "amount",
+    "clock",
+    "compact",
+    "cost",
+    "dollars",
+    "moment",
+    "short",
+    "tail",
+]
+
+
+def dollars(usd: float) -> str:
+    """Return an amount such as `$1,406.70`; `<$0.01` for less than a cent."""
+    return f"<${CENT}" if 0 < usd < CENT else f"${usd:,.2f}"
+
+
+def amount(usage: UsageSum) -> str:
+    """Return the list price of a sum; `?` if it is unknown, with `*` if a part is unknown."""
+    return _marked(usage.cost, known=usage.cost_known, unpriced=usage.unpriced_tokens)
+
+
+def cost(price: Cost, tokens: TokenCounts) -> str:
+    """Return the list price of tokens; `?` if it is unknown, with `*` if a part is unknown."""
+    return _marked(price.total, known=price.known_for(tokens), unpriced=price.unpriced_tokens)
+
+
+def _marked(picodollars: int, *, known: bool, unpriced: int) -> str:
+    mark = "*" if unpriced else ""
+    return f"{dollars(picodollars / PICODOLLARS_PER_USD)}{mark}" if known else "?"
+
+
+def short(text: str | None) -> str:
+    """Return a name with at most TEXT_MAX characters; `-` if it is unknown."""
+    if not text:
+        return MISSING
+    return text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 1]}…"
+
+
+def tail(session_id: str) -> str:
+    """Return the last characters of a session id. Its first characters may be those of a time."""
+    return session_id[-ID_CHARACTERS:]
+
+
+def clock(time: float, timezone: tzinfo | None) -> str:
+    """Return the time of day of a time in unix seconds, such as `12:04:31`."""
+    return f"{_local(time, timezone):%H:%M:%S}"
+
+
+def moment(time: float, now: float, timezone: tzinfo | None) -> str:
+    """Return when a time is or was: `14:00` today, else `2026-11-30 14:00`; `-` if impossible."""
+    try:
+        local = _local(time, timezone)
+    except (OverflowError, ValueError, OSError):  # a record may contain any number
+        return MISSING
+    is_today = local.date() == _local(now, timezone).date()
+    return f"{local:%H:%M}" if is_today else f"{local:%Y-%m-%d %H:%M}"
+
+
+def _local(time: float, timezone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(time, UTC).astimezone(timezone)

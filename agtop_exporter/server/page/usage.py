@@ -1,0 +1,71 @@
+"""The usage of today, of 7 days and of all time: cards with the sums, and tables of its parts."""
+
+from collections.abc import Mapping, Sequence
+
+from agtop_exporter.model import NO_SUM, PICODOLLARS_PER_USD, Series, UsageSum
+from agtop_exporter.pipeline.overview import Usage
+from agtop_exporter.server.page.figures import amount, compact, dollars, short
+from agtop_exporter.server.page.html import Card, Cell, Column, cards, table
+
+ROWS_MAX = 6
+UNKNOWN = "unknown"
+PERIODS = ("Today", "7 days", "All time")
+
+
+def usage_cards(total: Usage, totals: Mapping[Series, float]) -> str:
+    """Return a card for each period as HTML. `totals` are the counters of a snapshot."""
+    billed = _billed(totals)
+    sums = (total.today, total.week, total.total)
+    notes: tuple[list[str], ...] = ([], [], [billed] if billed else [])
+    return cards(
+        Card(title, amount(used), [_size(used), *more])
+        for title, used, more in zip(PERIODS, sums, notes, strict=True)
+    )
+
+
+def _size(used: UsageSum) -> str:
+    requests = f"{used.requests:,} request{'' if used.requests == 1 else 's'}"
+    return f"{compact(used.tokens.total)} tokens, {requests}"
+
+
+def _billed(totals: Mapping[Series, float]) -> str:
+    """Return the billed amount of all time; "" if it equals the list price."""
+    sums = {
+        name: sum(n for series, n in totals.items() if series[0] == name)
+        for name in ("billed", "cost")
+    }
+    billed, listed = (sums[name] / PICODOLLARS_PER_USD for name in ("billed", "cost"))
+    return "" if dollars(billed) == dollars(listed) else f"billed {dollars(billed)}"
+
+
+def usage_table(title: str, groups: Sequence[Usage]) -> str:
+    """Return the table of the usage by project, model or agent as HTML.
+
+    If there are more than ROWS_MAX groups, the last row has the sum of the remaining groups.
+    """
+    columns = (Column(title, "name"), *(Column(period, "number") for period in PERIODS))
+    shown = list(groups)
+    if len(groups) > ROWS_MAX:
+        rest = groups[ROWS_MAX - 1 :]
+        shown[ROWS_MAX - 1 :] = [sum_of(rest, name=f"{len(rest)} others")]
+    rows = (
+        (Cell(short(one.name or UNKNOWN)), *map(_cell, (one.today, one.week, one.total)))
+        for one in shown
+    )
+    return table(columns, rows, name=title, style="usage")
+
+
+def _cell(used: UsageSum) -> Cell:
+    if used == NO_SUM:
+        return Cell("")
+    return Cell(amount(used), compact(used.tokens.total))
+
+
+def sum_of(groups: Sequence[Usage], *, name: str = "") -> Usage:
+    """Return the sum of groups, under another name."""
+    return Usage(
+        name,
+        sum((one.today for one in groups), NO_SUM),
+        sum((one.week for one in groups), NO_SUM),
+        sum((one.total for one in groups), NO_SUM),
+    )
