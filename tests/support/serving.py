@@ -9,7 +9,7 @@ from agtop_exporter.server import Document, create_app
 
 def rendered_at_once(render):
     """Return a document that is rendered in the thread that asks for it."""
-    document = Document(render, wake=lambda: document.render_if_wanted())
+    document = Document(render, wake=lambda: document.render_if_wanted())  # noqa: PLW0108 - not yet assigned
     return document
 
 

@@ -89,7 +89,7 @@ def with_notice(page: bytes, trouble: str) -> bytes:
 
 def _states(snapshot: Snapshot) -> dict[str, int]:
     """Return the numbers of sessions by state, without subagents."""
-    counts = dict.fromkeys(("waiting", *STATE_KINDS), 0)
+    counts: dict[str, int] = dict.fromkeys(("waiting", *STATE_KINDS), 0)
     for status in snapshot.agents:
         for state, number in status.states.items():
             counts[state] += number

@@ -27,9 +27,9 @@ class Column(NamedTuple):
 class Cell(NamedTuple):
     """A cell of a table.
 
-    `detail` is a second line in small letters. `order` is the number by which the column is sorted;
-    if it is None, the column is sorted by the text. `share` is a number from 0 to 1 that is drawn as
-    a bar. `style` is an additional CSS class.
+    `detail` is a second line in small letters. The column is sorted by `order`, or by the text if
+    `order` is None. `share` is a number from 0 to 1 that is drawn as a bar. `style` is an
+    additional CSS class.
     """
 
     text: str

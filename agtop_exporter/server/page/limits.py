@@ -11,12 +11,12 @@ LIMIT_COLUMNS = (
     Column("Limit", "name"),
     Column("Used", "number"),
     Column("Resets", "number"),
-    Column("Observed", "number"),
+    Column("Age", "number"),
 )
 BUDGET_COLUMNS = (
     Column("Budget", "name"),
     Column("Used", "number"),
-    Column("At its end", "number"),
+    Column("Projected", "number"),
     Column("Resets", "number"),
 )
 
@@ -29,7 +29,7 @@ def limit_table(limits: Iterable[RateLimit], now: float, timezone: tzinfo | None
             Cell(short(f"{one.agent} {one.window}"), short(one.hint) if one.hint else ""),
             _used(one, now),
             _reset(one.resets_at, now, timezone),
-            Cell(f"{age(now - one.observed_at)} ago" if now - one.observed_at >= 60 else "now"),
+            Cell(age(now - one.observed_at)),
         )
         for one in ordered
     ]
