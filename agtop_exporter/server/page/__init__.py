@@ -115,7 +115,7 @@ def _limits(snapshot: Snapshot, timezone: tzinfo | None) -> list[str]:
     now, sections = snapshot.generated_at, []
     if snapshot.rate_limits:
         table = limit_table(snapshot.rate_limits, now, timezone)
-        sections.append(html.section("Rate limits", table, note="as the agents last recorded them"))
+        sections.append(html.section("Rate limits", table))
     if snapshot.budgets:
         sections.append(html.section("Budgets", budget_table(snapshot.budgets, now, timezone)))
     return [html.columns(sections)] if sections else []

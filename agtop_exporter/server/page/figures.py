@@ -8,6 +8,7 @@ from agtop_exporter.render.table.columns import MISSING, age, compact
 CENT = 0.01
 TEXT_MAX = 48  # characters of a name
 ID_CHARACTERS = 8
+WEEKDAY_DAYS = 6  # in more days, the name of a weekday is ambiguous
 
 __all__ = [
     "MISSING",
@@ -61,13 +62,18 @@ def clock(time: float, timezone: tzinfo | None) -> str:
 
 
 def moment(time: float, now: float, timezone: tzinfo | None) -> str:
-    """Return when a time is or was: `14:00` today, else `2026-11-30 14:00`; `-` if impossible."""
+    """Return the local time: `14:00` today, `Thu 14:00` within 6 days, else `2026-11-30`.
+
+    The result is `-` if the time is impossible.
+    """
     try:
         local = _local(time, timezone)
     except (OverflowError, ValueError, OSError):  # a record may contain any number
         return MISSING
-    is_today = local.date() == _local(now, timezone).date()
-    return f"{local:%H:%M}" if is_today else f"{local:%Y-%m-%d %H:%M}"
+    days = abs(local.date() - _local(now, timezone).date()).days
+    if days > WEEKDAY_DAYS:
+        return f"{local:%Y-%m-%d}"
+    return f"{local:%a %H:%M}" if days else f"{local:%H:%M}"
 
 
 def _local(time: float, timezone: tzinfo | None) -> datetime:

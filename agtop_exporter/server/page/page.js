@@ -9,10 +9,10 @@ function compare(first, second, sign) {
   return sign * (Number.isNaN(difference) ? first.localeCompare(second) : difference);
 }
 
-/** Return the sort order after a click on a column: descending, ascending, then that of the exporter. */
-function nextOrder(order, column) {
-  if (!order || order.column !== column) return { column, sign: -1 };
-  return order.sign < 0 ? { column, sign: 1 } : null;
+/** Return the order after a click on a column: `first` (1 or -1), the reverse, that of the exporter. */
+function nextOrder(order, column, first) {
+  if (!order || order.column !== column) return { column, sign: first };
+  return order.sign === first ? { column, sign: -first } : null;
 }
 
 /** Return the rows in a sort order; null as order is the order of the exporter. */
@@ -45,7 +45,7 @@ function start() {
         button.id = `${table.id}-${column}`;
         button.append(...head.childNodes);
         button.addEventListener("click", () => {
-          orders[table.id] = nextOrder(orders[table.id], column);
+          orders[table.id] = nextOrder(orders[table.id], column, head.classList.contains("number") ? -1 : 1);
           show(table);
         });
         head.append(button);
