@@ -35,6 +35,7 @@ from agtop_exporter.wakeups import REQUEST, Wakeups
 
 SWITCH_SECONDS = 0.001  # short, so that a scrape does not wait for a refresh
 LONG_SCAN_BYTES = 10_000_000
+WATCHED_SECONDS = 60.0  # the page is rendered in advance after a request; a browser asks each 10 s
 
 log = structlog.get_logger()
 
@@ -76,7 +77,9 @@ class Daemon:
         self._wakeups = Wakeups()
         self._scanned = False  # a refresh has ended with a result
         self._progress = 0, 0  # of the present scan: bytes read, and bytes to read
-        self._overview = Document(self._render_overview, wake=self._wakeups.request)
+        self._overview = Document(
+            self._render_overview, wake=self._wakeups.request, watched_seconds=WATCHED_SECONDS
+        )
         self._snapshot = Document(self._render_snapshot, wake=self._wakeups.request)
 
     def run(self) -> None:
@@ -139,8 +142,9 @@ class Daemon:
                 self._scanned = True
                 self._log_first_scan(result)
         self._health.ended(steps.errors)
-        self._overview.expire()
-        self._snapshot.expire()
+        for document in (self._overview, self._snapshot):
+            with steps.step("publish"):
+                document.expire()
 
     def _settle(self) -> None:
         """Write the state of the outputs to the ledger."""

@@ -44,8 +44,8 @@ class Overview(msgspec.Struct, frozen=True, gc=False):
 class Usages:
     """Adds up the hourly usage of a ledger.
 
-    Only the hours of the last 7 days are read each time. The earlier hours are read again if a day
-    has ended, or if the counted tokens or the prices of earlier hours have changed.
+    Only the hours of the present day are read each time. The earlier hours are read again if a day
+    has ended, or if their tokens or prices have changed.
     """
 
     def __init__(
@@ -58,28 +58,24 @@ class Usages:
         self._ledger = ledger
         self._unwanted = unwanted
         self._calendar = Calendar(timezone)
-        self._version: tuple[object, ...] = ()  # of `_earlier`
-        self._earlier: dict[Dimension, Sums] = {}
+        self._version: tuple[object, ...] = ()  # of the two following fields
+        self._week: dict[Dimension, Sums] = {}  # the days of the week before the present day
+        self._earlier: dict[Dimension, Sums] = {}  # the days before the week
 
     def at(self, now: float) -> dict[Dimension, tuple[Usage, ...]]:
         """Return the usage of each project, model and agent at `now` (unix seconds)."""
         week, day = (self._calendar.last_days(now, days) for days in (WEEK_DAYS, 1))
-        recent = self._read(week.start)
-        today = [one for one in recent if one.hour >= day.start]
-        self._renew_earlier(week.start, recent)
-        return {
-            by: _usages(_sums(today, by), _sums(recent, by), self._earlier[by]) for by in BREAKDOWNS
-        }
-
-    def _renew_earlier(self, end: int, recent: Iterable[HourlyUsage]) -> None:
-        """Read the hours before `end` if necessary. `recent` is the usage of the later hours."""
+        today = self._read(day.start)
         counted = sum(n for series, n in self._ledger.totals.items() if series[0] == "tokens")
-        tokens = counted - sum(one.usage.tokens.total for one in recent)
-        version = (end, tokens, sorted(self._ledger.corrections.items()))
+        tokens_before = counted - sum(one.usage.tokens.total for one in today)
+        version = (day.start, tokens_before, sorted(self._ledger.corrections.items()))
         if version != self._version:
-            earlier = self._read(0, end)
-            self._earlier = {by: _sums(earlier, by) for by in BREAKDOWNS}
+            before = self._read(0, day.start)
+            self._week = _sums(one for one in before if one.hour >= week.start)
+            self._earlier = _sums(one for one in before if one.hour < week.start)
             self._version = version
+        sums = _sums(today)
+        return {by: _usages(sums[by], self._week[by], self._earlier[by]) for by in BREAKDOWNS}
 
     def _read(self, start: int, end: int = MAX_SUM) -> list[HourlyUsage]:
         found = self._ledger.usage_between(start, end)
@@ -104,20 +100,17 @@ def sorted_sessions(sessions: Iterable[Session]) -> tuple[Session, ...]:
     return tuple(sorted(sessions, key=order))
 
 
-def _sums(usage: Iterable[HourlyUsage], by: Dimension) -> Sums:
-    return {group.key[0]: group.usage for group in add_up(usage, by)}
+def _sums(usage: Iterable[HourlyUsage]) -> dict[Dimension, Sums]:
+    found = list(usage)
+    return {by: {group.key[0]: group.usage for group in add_up(found, by)} for by in BREAKDOWNS}
 
 
-def _usages(today: Sums, recent: Sums, earlier: Sums) -> tuple[Usage, ...]:
-    usages = [
-        Usage(
-            name,
-            today.get(name, NO_SUM),
-            recent.get(name, NO_SUM),
-            recent.get(name, NO_SUM) + earlier.get(name, NO_SUM),
-        )
-        for name in recent.keys() | earlier.keys()
-    ]
+def _usages(today: Sums, week: Sums, earlier: Sums) -> tuple[Usage, ...]:
+    """Return the usage of each name. `week` and `earlier` exclude the later periods."""
+    usages = []
+    for name in today.keys() | week.keys() | earlier.keys():
+        used, before, first = (sums.get(name, NO_SUM) for sums in (today, week, earlier))
+        usages.append(Usage(name, used, used + before, used + before + first))
     return tuple(sorted(usages, key=_rank))
 
 

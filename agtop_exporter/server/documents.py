@@ -1,5 +1,7 @@
 """Documents that are rendered when a client asks for them, at most once for each refresh."""
 
+import math
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from threading import Condition
@@ -24,25 +26,40 @@ class Document:
     reads `current` and calls `wait`.
     """
 
-    def __init__(self, render: Callable[[], bytes], *, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        render: Callable[[], bytes],
+        *,
+        wake: Callable[[], None],
+        watched_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Start without a rendering.
 
         `render` returns the bytes of the document. `wake` makes the thread of the refreshes call
-        `render_if_wanted` soon.
+        `render_if_wanted` soon. For `watched_seconds` after a request, each refresh renders the
+        document, so that the next request need not wait. `monotonic` is a clock in seconds.
         """
         self._render = render
         self._wake = wake
+        self._watched_seconds = watched_seconds
+        self._monotonic = monotonic
         self._changed = Condition()
         self._rendering: Rendering | None = None
         self._is_current = False
         self._is_wanted = False
+        self._asked_at = -math.inf
 
     def expire(self) -> None:
-        """Mark the rendering as out of date, because a refresh has ended."""
+        """Mark the rendering as out of date, because a refresh has ended. Raises like `render`."""
         with self._changed:
-            self._is_current = False
-            if self._rendering is not None and len(self._rendering.body) > KEPT_BYTES:
-                self._rendering = None
+            if self._monotonic() - self._asked_at < self._watched_seconds:
+                self._is_wanted = True  # until then, the rendering stays
+            else:
+                self._is_current = False
+                if self._rendering is not None and len(self._rendering.body) > KEPT_BYTES:
+                    self._rendering = None
+        self.render_if_wanted()
 
     def render_if_wanted(self) -> None:
         """Render the document if a client waits for it. Raises what `render` raises."""
@@ -62,6 +79,7 @@ class Document:
     @property
     def current(self) -> Rendering | None:
         """The rendering of the last refresh; None if the document has not been rendered since."""
+        self._asked_at = self._monotonic()
         with self._changed:
             return self._rendering if self._is_current else None
 
