@@ -6,13 +6,13 @@ periodically.
 
 from datetime import tzinfo
 
-from agtop_exporter.model import STATE_KINDS, Snapshot
+from agtop_exporter.model import Snapshot
 from agtop_exporter.pipeline.overview import Overview
 from agtop_exporter.server.page import html
 from agtop_exporter.server.page.figures import clock, compact
 from agtop_exporter.server.page.html import SCRIPT, STYLE, policy_hash
 from agtop_exporter.server.page.limits import budget_table, limit_table
-from agtop_exporter.server.page.sessions import session_table
+from agtop_exporter.server.page.sessions import WAITING_FIRST, session_table
 from agtop_exporter.server.page.usage import sum_of, usage_cards, usage_table
 
 __all__ = [
@@ -30,6 +30,12 @@ REFRESH_SECONDS = 10
 SCAN_REFRESH_SECONDS = 2
 ROWS_MAX = 50
 NOTICE = "<!-- notice -->"
+LEGEND = (
+    "Costs are list prices in US dollars.",
+    "*: the price of some tokens is not known. ?: no price is known.",
+    "Tokens and cost of a session include its subagents.",
+    "Days begin at midnight in the time zone of the exporter.",
+)
 
 
 def render(overview: Overview, *, version: str, timezone: tzinfo | None = None) -> bytes:
@@ -42,6 +48,7 @@ def render(overview: Overview, *, version: str, timezone: tzinfo | None = None) 
     parts = [NOTICE, _now(snapshot, timezone)]
     if overview.sessions:
         parts += [*_usage(overview), *_limits(snapshot, timezone), _sessions(overview)]
+        parts.append(html.footer(*LEGEND))
     else:
         parts.append(_nothing(snapshot))
     return html.document(
@@ -54,18 +61,13 @@ def render(overview: Overview, *, version: str, timezone: tzinfo | None = None) 
 
 def render_scan(done_bytes: int, total_bytes: int, *, version: str) -> bytes:
     """Return the page during the first scan as UTF-8, with the progress of the scan."""
-    share = done_bytes / total_bytes if total_bytes else 0.0
-    read = (
-        f"{compact(done_bytes)}B of {compact(total_bytes)}B" if total_bytes else "looking for files"
-    )
-    percent = f" {share:.0%}" if total_bytes else ""
-    main = html.section(
-        "First scan",
-        f"{html.message(f'The first scan is running: {read}.')}{html.progress(share)}",
-        note=percent.strip(),
-    )
+    share = done_bytes / total_bytes if total_bytes else None
+    percent = "" if share is None else f" {share:.0%}"
+    text = f"The first scan is running:{percent} of {compact(total_bytes)}B has been read."
+    if share is None:
+        text = "The first scan is running. It looks for files."
     return html.document(
-        f"{NOTICE}\n{main}",
+        f"{NOTICE}\n{html.message(text, share=share)}",
         title=f"scanning{percent} - {NAME}",
         version=version,
         refresh_seconds=SCAN_REFRESH_SECONDS,
@@ -89,7 +91,7 @@ def with_notice(page: bytes, trouble: str) -> bytes:
 
 def _states(snapshot: Snapshot) -> dict[str, int]:
     """Return the numbers of sessions by state, without subagents."""
-    counts: dict[str, int] = dict.fromkeys(("waiting", *STATE_KINDS), 0)
+    counts: dict[str, int] = dict.fromkeys(WAITING_FIRST, 0)
     for status in snapshot.agents:
         for state, number in status.states.items():
             counts[state] += number
@@ -103,12 +105,17 @@ def _now(snapshot: Snapshot, timezone: tzinfo | None) -> str:
 
 
 def _usage(overview: Overview) -> list[str]:
+    snapshot = overview.snapshot
     tables = (
-        html.section(f"By {by}", usage_table(by.capitalize(), groups))
+        html.section(f"By {by}", usage_table(by, groups, included=_included(snapshot)))
         for by, groups in overview.usage.items()
     )
     total = sum_of(overview.usage["agent"])
-    return [usage_cards(total, overview.snapshot.totals), html.columns(tables)]
+    return [usage_cards(total, snapshot.totals), html.columns(tables)]
+
+
+def _included(snapshot: Snapshot) -> set[str]:
+    return {status.agent for status in snapshot.agents if status.included}
 
 
 def _limits(snapshot: Snapshot, timezone: tzinfo | None) -> list[str]:
@@ -133,5 +140,6 @@ def _nothing(snapshot: Snapshot) -> str:
     searched = ", ".join(status.agent for status in snapshot.agents)
     return html.message(
         f"No sessions were found. Searched for: {searched or 'no agents'}.",
-        "`agtop-exporter doctor` shows the directories. The page fills when an agent runs.",
+        "Sessions appear here when an agent runs. The command agtop-exporter doctor shows the "
+        "directories that were searched.",
     )

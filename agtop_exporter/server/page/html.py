@@ -77,20 +77,23 @@ def columns(sections: Iterable[str]) -> str:
     return f'<div class="columns">\n{content}\n</div>'
 
 
-def message(*lines: str) -> str:
-    """Return a box with lines of text."""
+def message(*lines: str, share: float | None = None) -> str:
+    """Return a box with lines of text, and a bar if a share (from 0 to 1) of a work is done."""
     content = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    return f'<div class="none">{content}</div>'
+    bar = (
+        "" if share is None else f'<progress value="{share:.3f}" aria-label="Progress"></progress>'
+    )
+    return f'<div class="none">{content}{bar}</div>'
+
+
+def footer(*sentences: str) -> str:
+    """Return the explanations at the end of the page."""
+    return f"<footer>{escape(' '.join(sentences))}</footer>"
 
 
 def notice(text: str) -> str:
     """Return a box with the description of a problem."""
     return f'<p class="notice">{escape(text)}</p>'
-
-
-def progress(share: float) -> str:
-    """Return a bar for work that is done in part, from 0 to 1."""
-    return f'<progress value="{share:.3f}" aria-label="Progress"></progress>'
 
 
 def states(counts: Iterable[tuple[str, int]], *, note: str) -> str:
@@ -113,14 +116,14 @@ def table(
 ) -> str:
     """Return a table. The first cell of a row is its heading.
 
-    `name` describes the table, and is its id. `style` is a list of CSS classes.
+    `name` is the id of the table. `style` is a list of CSS classes.
     """
     heads = "".join(
         f'<th scope="col"{_class(one.style)}>{escape(one.title)}</th>' for one in columns
     )
     lines = "\n".join(_row(columns, row) for row in rows)
     return (
-        f'<table id="{escape(name)}" class="{escape(style)}" aria-label="{escape(name)}">\n'
+        f'<table id="{escape(name)}" class="{escape(style)}">\n'
         f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table>"
     )
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 
-from agtop_exporter.model import STATE_KINDS, ProcessUsage, Session
+from agtop_exporter.model import STATE_KINDS, ProcessUsage, Session, Tree
 from agtop_exporter.server.page.figures import MISSING, age, compact, cost, short, tail
 from agtop_exporter.server.page.html import Cell, Column, table
 
-STATE_ORDER = {kind: number for number, kind in enumerate(("waiting", *STATE_KINDS))}
+WAITING_FIRST = tuple(sorted(STATE_KINDS, key=lambda kind: kind != "waiting"))
 
 COLUMNS = (
     Column("Project", "name"),
@@ -33,17 +33,22 @@ def _row(session: Session, now: float) -> tuple[Cell, ...]:
     state, tree, last = session.state, session.tree, session.last_active
     return (
         Cell(short(session.project), short(session.git_branch) if session.git_branch else ""),
-        Cell(state.kind, state.reason or "", STATE_ORDER[state.kind], style=state.kind),
+        Cell(state.kind, state.reason or "", WAITING_FIRST.index(state.kind), style=state.kind),
         Cell(session.agent),
         Cell(short(session.model), session.model_effort or ""),
         Cell(tail(session.session_id), _subagents(session.subagent_file_count)),
         Cell(compact(tree.tokens.total), order=tree.tokens.total),
-        Cell(cost(tree.cost, tree.tokens), order=tree.cost.total or None),
+        _cost(tree),
         _context(session),
         _used(session, lambda usage: usage.cpu_percent, "{:.0f}%".format),
         _used(session, lambda usage: usage.rss_bytes, compact),
         Cell(MISSING) if last is None else Cell(age(now - last), order=last),
     )
+
+
+def _cost(tree: Tree) -> Cell:
+    is_known = tree.cost.known_for(tree.tokens)
+    return Cell(cost(tree.cost, tree.tokens), order=tree.cost.total if is_known else None)
 
 
 def _subagents(number: int) -> str:

@@ -1,9 +1,10 @@
 """The usage of today, of 7 days and of all time: cards with the sums, and tables of its parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from agtop_exporter.model import NO_SUM, PICODOLLARS_PER_USD, Series, UsageSum
 from agtop_exporter.pipeline.overview import Usage
+from agtop_exporter.reports import Dimension
 from agtop_exporter.server.page.figures import amount, compact, dollars, short
 from agtop_exporter.server.page.html import Card, Cell, Column, cards, table
 
@@ -38,21 +39,28 @@ def _billed(totals: Mapping[Series, float]) -> str:
     return "" if dollars(billed) == dollars(listed) else f"billed {dollars(billed)}"
 
 
-def usage_table(title: str, groups: Sequence[Usage]) -> str:
+def usage_table(by: Dimension, groups: Sequence[Usage], *, included: Container[str]) -> str:
     """Return the table of the usage by project, model or agent as HTML.
 
     If there are more than ROWS_MAX groups, the last row has the sum of the remaining groups.
+    `included` has the agents whose usage the user's plan covers.
     """
-    columns = (Column(title, "name"), *(Column(period, "number") for period in PERIODS))
+    columns = (Column(by.capitalize(), "name"), *(Column(period, "number") for period in PERIODS))
     shown = list(groups)
     if len(groups) > ROWS_MAX:
         rest = groups[ROWS_MAX - 1 :]
         shown[ROWS_MAX - 1 :] = [sum_of(rest, name=f"{len(rest)} others")]
     rows = (
-        (Cell(short(one.name or UNKNOWN)), *map(_cell, (one.today, one.week, one.total)))
+        (
+            Cell(
+                short(one.name or UNKNOWN),
+                "included in the plan" if by == "agent" and one.name in included else "",
+            ),
+            *map(_cell, (one.today, one.week, one.total)),
+        )
         for one in shown
     )
-    return table(columns, rows, name=title, style="usage")
+    return table(columns, rows, name=by, style="usage")
 
 
 def _cell(used: UsageSum) -> Cell:
