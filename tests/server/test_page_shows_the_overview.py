@@ -121,7 +121,7 @@ def test_page_of_500_sessions_with_long_names_is_small():
         for number in range(500)
     ]
     groups = tuple(make_usage(f"{number}{long}", make_sum(9_999, 10**9)) for number in range(500))
-    overview = make_overview(*sessions, usage={by: groups for by in ("project", "model", "agent")})
+    overview = make_overview(*sessions, usage=dict.fromkeys(("project", "model", "agent"), groups))
     rendered = render_overview(overview, version="1.2.3")
     assert len(rendered) < PAGE_BYTES
     assert rendered.count(b"<tr>") == 1 + 50 + 3 * (1 + 6) + 2 + 2  # and the limit and the budget

@@ -104,7 +104,7 @@ def test_both_pages_have_the_metrics_of_the_exporter_itself():
         assert "agtop_tokens_total" in samples
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/healthy", "/-/ready"])
 def test_only_get_and_head_are_allowed(path):
     assert ask(path, make_pages(), method="HEAD").status_code == 200
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
@@ -124,7 +124,9 @@ def test_not_ready_before_the_first_scan_has_ended():
         assert ask("/-/healthy", pages).status_code == 200
         assert ask("/", pages).status_code == 200
     assert ask("/-/ready", make_pages()).status_code == 200
-    assert ask("/metrics", None).status_code == 503
+    for path in ("/metrics", "/api/v1/snapshot"):
+        assert ask(path, None).status_code == 503
+    assert ask("/api/v1/snapshot", make_pages(ready=False)).status_code == 503
     assert ask("/metrics", make_pages(ready=False)).status_code == 200
 
 

@@ -29,7 +29,7 @@ def make_overview(*sessions, name="shop", **over):
     )
     fields = {
         "snapshot": snapshot,
-        "usage": {by: (used,) for by in ("project", "model", "agent")},
+        "usage": dict.fromkeys(("project", "model", "agent"), (used,)),
         "sessions": sessions,
     }
     return Overview(**{**fields, **over})

@@ -1,6 +1,7 @@
 """Builds HTTP applications for tests, and asks them."""
 
 import asyncio
+import contextlib
 
 import httpx
 
@@ -8,8 +9,13 @@ from agtop_exporter.server import Document, create_app
 
 
 def rendered_at_once(render):
-    """Return a document that is rendered in the thread that asks for it."""
-    document = Document(render, wake=lambda: document.render_if_wanted())  # noqa: PLW0108 - not yet assigned
+    """Return a document that is rendered in the thread that asks for it, if that is possible."""
+
+    def wake():
+        with contextlib.suppress(Exception):  # the daemon logs it
+            document.render_if_wanted()
+
+    document = Document(render, wake=wake)
     return document
 
 
