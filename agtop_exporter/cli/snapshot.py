@@ -31,6 +31,13 @@ def one_snapshot(settings: Settings) -> Snapshot:
         return refresh(pipeline, now()) if pipeline.prices.generation != generation else snapshot
 
 
+def scan(settings: Settings) -> None:
+    """Read the new records of the agents into the ledger, if no other process writes it."""
+    with one_shot(settings) as pipeline:
+        make_refresher(settings, pipeline)
+        refresh(pipeline, now())
+
+
 def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
     """Refresh once and return the snapshot, including the CPU and disk rates of the processes.
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from agtop_exporter.cli.output import leave, on_terminal, write
-from agtop_exporter.cli.snapshot import one_snapshot, refresh, refresh_with_rates
+from agtop_exporter.cli.snapshot import one_snapshot, refresh, refresh_with_rates, scan
 from agtop_exporter.cli.wiring import environment, now, one_shot, settings_of
 from agtop_exporter.model import Snapshot
 from agtop_exporter.render.table import render
@@ -34,8 +34,9 @@ def _watch(settings: Settings, delay_seconds: float) -> None:
     SQLite from reusing the space of the daemon's write-ahead log.
     """
     clear = "\x1b[H\x1b[2J" if on_terminal() else ""
+    scan(settings)  # then only reads: a daemon that starts meanwhile must not wait
     while True:
-        with one_shot(settings) as pipeline:
+        with one_shot(settings, read_only=True) as pipeline:
             size_bytes = pipeline.ledger.size_bytes()
             snapshot = refresh_with_rates(pipeline)
             while pipeline.ledger.size_bytes() < size_bytes + VIEW_BYTES:
