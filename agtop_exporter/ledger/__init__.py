@@ -7,6 +7,7 @@ table or the clock.
 
 from agtop_exporter.ledger.history import History, UsageHistory
 from agtop_exporter.ledger.ledger import Ledger
+from agtop_exporter.ledger.lock import is_locked, last_writer_started_at
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
@@ -22,5 +23,7 @@ __all__ = [
     "Ledger",
     "Price",
     "UsageHistory",
+    "is_locked",
+    "last_writer_started_at",
     "unpacked",
 ]

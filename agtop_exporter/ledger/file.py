@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agtop_exporter import platforms
 from agtop_exporter.ledger import schema
-from agtop_exporter.ledger.lock import Lock
+from agtop_exporter.ledger.lock import LOCK_NAME, Lock
 from agtop_exporter.ledger.migrations import intact_rows
 from agtop_exporter.ledger.replacement import (
     FILE_NAME,
@@ -45,7 +45,7 @@ class LedgerFile:
         self.writable = False
         self.incomplete: set[str] = set()
         self.repaired = ""
-        self._lock = Lock(directory / "ledger.lock")
+        self._lock = Lock(directory / LOCK_NAME)
         self._identity = (0, 0)
 
     # --- opening --------------------------------------------------------------------------------

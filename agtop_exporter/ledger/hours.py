@@ -33,27 +33,37 @@ def named(
     """
 
     @cache
-    def names_of(number: int) -> tuple[str, str, str, str, str]:
+    def names_of(number: int) -> tuple[SessionNames, SessionNames]:
         names = by_number(number)
-        top = _top_session_id(names, by_key)
-        return names.agent, names.session_id, top, names.project, names.git_branch
+        return names, _top(names, by_key)
 
     try:
+        usage = rows.hours_of(found)
         return [
             HourlyUsage(
-                *names_of(number), model, hour, UsageSum(requests, TokenCounts(*tokens), cost, rest)
+                agent=names.agent,
+                session_id=names.session_id,
+                top_session_id=top.session_id,
+                project=names.project,
+                git_branch=names.git_branch,
+                model=model,
+                hour=hour,
+                usage=UsageSum(requests, TokenCounts(*tokens), cost, unpriced),
+                top_project=top.project,
             )
-            for number, model, hour, requests, *tokens, cost, rest in rows.hours_of(found)
+            for number, model, hour, requests, *tokens, cost, unpriced in usage
+            for names, top in (names_of(number),)
         ]
     except (*rows.BAD_ROW, LookupError) as error:
         raise DamagedError(f"a row of hourly: {error}") from error
 
 
-def _top_session_id(names: SessionNames, by_key: Callable[[Key], SessionNames | None]) -> str:
-    line: list[str] = []
-    session: SessionNames | None = names
-    while session is not None and session.session_id not in line:  # records may form a loop
-        line.append(session.session_id)
-        parent = session.parent_session_id
-        session = by_key((session.agent, parent)) if parent else None
+def _top(names: SessionNames, by_key: Callable[[Key], SessionNames | None]) -> SessionNames:
+    """Return the top-level session of a session."""
+    line = [names]
+    while parent_id := line[-1].parent_session_id:
+        parent = by_key((names.agent, parent_id))
+        if parent is None or parent in line:  # records may form a loop
+            break
+        line.append(parent)
     return line[-1]

@@ -12,6 +12,7 @@ from time import sleep
 from agtop_exporter import platforms
 from agtop_exporter.model import AgtopError
 
+LOCK_NAME = "ledger.lock"
 COMMAND, DAEMON = b"command\n", b"daemon\n"  # the content of the lock file
 STEP_SECONDS = 0.05
 STEPS = 1200  # a minute: how long a daemon waits for a command
@@ -87,3 +88,29 @@ class Lock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def is_locked(directory: Path) -> bool:
+    """Return whether another process writes the ledger in a state directory."""
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        platforms.lock(descriptor)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def last_writer_started_at(directory: Path) -> float | None:
+    """Return when the last writer of a ledger started (unix seconds); None if there was none."""
+    try:
+        return (directory / LOCK_NAME).stat().st_mtime
+    except OSError:
+        return None

@@ -3,6 +3,12 @@
 The functions are pure: usage in, sums out. They do not read the ledger or the clock.
 """
 
+from agtop_exporter.reports.blocks import (
+    Block,
+    BlocksReport,
+    Pace,
+    blocks_of,
+)
 from agtop_exporter.reports.calendar import (
     WEEKDAYS,
     Calendar,
@@ -11,9 +17,11 @@ from agtop_exporter.reports.calendar import (
 )
 from agtop_exporter.reports.periods import (
     DIMENSIONS,
+    KEY_FIELDS,
     Dimension,
     Group,
     PeriodUsage,
+    Report,
     add_up,
     by_period,
     total_of,
@@ -21,13 +29,19 @@ from agtop_exporter.reports.periods import (
 
 __all__ = [
     "DIMENSIONS",
+    "KEY_FIELDS",
     "WEEKDAYS",
+    "Block",
+    "BlocksReport",
     "Calendar",
     "Dimension",
     "Group",
+    "Pace",
     "PeriodUsage",
+    "Report",
     "Span",
     "add_up",
+    "blocks_of",
     "by_period",
     "first_weekday",
     "total_of",

@@ -111,7 +111,7 @@ def hidden(number: int, *, is_screen: bool) -> Note:
 def below(snapshot: Snapshot, view: View) -> Iterator[Note]:
     """Yield the notes that do not depend on the rows."""
     yield from _limits(snapshot.rate_limits, view)
-    yield from map(_budget, snapshot.budgets)
+    yield from map(budget, snapshot.budgets)
     orphans = [
         _orphans(status.agent, status.orphan_pids)
         for status in snapshot.agents
@@ -155,7 +155,8 @@ def _clock(time: float, view: View) -> str:
     return f"{moment:%H:%M}" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _budget(use: BudgetUse) -> Note:
+def budget(use: BudgetUse) -> Note:
+    """Return a note about the used and the projected share of a budget."""
     return [
         f"budget {use.name}: {use.used_usd:.2f} of {use.budget_usd:.2f} USD ({use.used_ratio:.0%})",
         f"projected {use.projected_ratio:.0%}",
@@ -169,9 +170,22 @@ def _orphans(agent: str, pids: Sequence[int]) -> str:
 
 def legend(cells: Sequence[str], rows: Sequence[Session]) -> Note:
     """Return an explanation of the marks in the cost `cells` and in the session ids of `rows`."""
-    parts = [text for text, occurs in MARKS if any(map(occurs, cells))]
+    parts = _marks(cells)
     if any(session.subagents for session in rows):
         parts.append("+N = with N subagents")
+    return _explained(parts)
+
+
+def marks(cells: Sequence[str]) -> Note:
+    """Return an explanation of the marks in the cost `cells`."""
+    return _explained(_marks(cells))
+
+
+def _marks(cells: Sequence[str]) -> list[str]:
+    return [text for text, occurs in MARKS if any(map(occurs, cells))]
+
+
+def _explained(parts: Sequence[str]) -> Note:
     return [f"marks: {parts[0]}", *parts[1:]] if parts else []
 
 
