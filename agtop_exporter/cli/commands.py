@@ -148,6 +148,7 @@ SINCE_WEEK = replace(
     SINCE_DAY, help="The first day of the report: 2026-03-01 (default: six days ago)."
 )
 ACTIVE = Option(("--active",), "Print only the present windows.")
+LINE = Option(("--line",), "Print one line: for tmux, waybar and prompts.")
 UNTIL_DAY = Option(
     ("--until",),
     "The last day of the report: 2026-03-31 (default: all usage).",
@@ -260,6 +261,14 @@ AGTOP = Program(
         _report("daily", "Print tokens and cost by day, and the budgets."),
         _report("weekly", "Print tokens and cost by week.", WEEK_START),
         _report("monthly", "Print tokens and cost by month."),
+        Command(
+            name="today",
+            summary="Print tokens and cost of today and of the last days; --line for status bars.",
+            module="today",
+            options=(LINE, TIMEZONE, JSON, SCHEMA),
+            settings=READING,
+            excludes={"json": ("line",)},
+        ),
         Command(
             name="blocks",
             summary="Print tokens, cost and pace in windows of five hours.",

@@ -26,8 +26,14 @@ from agtop_exporter.reports.periods import (
     by_period,
     total_of,
 )
+from agtop_exporter.reports.today import (
+    DAYS,
+    Today,
+    sums_of_days,
+)
 
 __all__ = [
+    "DAYS",
     "DIMENSIONS",
     "KEY_FIELDS",
     "WEEKDAYS",
@@ -40,9 +46,11 @@ __all__ = [
     "PeriodUsage",
     "Report",
     "Span",
+    "Today",
     "add_up",
     "blocks_of",
     "by_period",
     "first_weekday",
+    "sums_of_days",
     "total_of",
 ]

@@ -103,7 +103,13 @@ DOCUMENT = Shape(
         key_of("plan", Plan),
         Key("sessions", list_of(SESSION), lambda snapshot: list(map(SESSION, _newest(snapshot)))),
         Key("totals", TOTALS.type, lambda snapshot: TOTALS(_total(snapshot.sessions))),
-        Key("rate_limits", list_of(LIMIT), lambda snapshot: list(map(LIMIT, _limits(snapshot)))),
+        Key(
+            "rate_limits",
+            list_of(LIMIT),
+            lambda snapshot: list(
+                map(LIMIT, limits_at(snapshot.rate_limits, snapshot.generated_at))
+            ),
+        ),
         Key("budgets", list_of(BUDGET), lambda snapshot: list(map(BUDGET, snapshot.budgets))),
         Key("price_sources", list_of(PRICES), lambda s: list(map(PRICES, s.price_sources))),
         Key("agents", list_of(AGENT), lambda snapshot: list(map(AGENT, snapshot.agents))),
@@ -118,11 +124,14 @@ def _newest(snapshot: Snapshot) -> list[Session]:
 
 
 def _limits(snapshot: Snapshot) -> list[RateLimit]:
-    """Return the rate limits. A window that has ended has the used ratio None."""
-    now = snapshot.generated_at
+    return limits_at(snapshot.rate_limits, snapshot.generated_at)
+
+
+def limits_at(limits: Sequence[RateLimit], now: float) -> list[RateLimit]:
+    """Return the rate limits at `now`. A window that has ended has the used ratio None."""
     return [
         msgspec.structs.replace(limit, used_ratio=None) if limit.is_over(now) else limit
-        for limit in snapshot.rate_limits
+        for limit in limits
     ]
 
 

@@ -110,7 +110,7 @@ def hidden(number: int, *, is_screen: bool) -> Note:
 
 def below(snapshot: Snapshot, view: View) -> Iterator[Note]:
     """Yield the notes that do not depend on the rows."""
-    yield from _limits(snapshot.rate_limits, view)
+    yield from limits(snapshot.rate_limits, view)
     yield from map(budget, snapshot.budgets)
     orphans = [
         _orphans(status.agent, status.orphan_pids)
@@ -121,10 +121,10 @@ def below(snapshot: Snapshot, view: View) -> Iterator[Note]:
         yield [f"processes without a session: {orphans[0]}", *orphans[1:]]
 
 
-def _limits(limits: Sequence[RateLimit], view: View) -> Iterator[Note]:
+def limits(found: Sequence[RateLimit], view: View) -> Iterator[Note]:
     """Yield a note for each agent with its rate limits, except windows that have ended."""
     agents: dict[str, list[str]] = {}
-    for limit in limits:
+    for limit in found:
         text = "" if limit.is_over(view.now) else _limit(limit, view)
         if text:
             agents.setdefault(limit.agent, []).append(text)
