@@ -227,14 +227,16 @@ class Daemon:
     def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
         """Return a function that reconstructs the last publication of an earlier process.
 
-        The function takes the first snapshot of this process. If the ledger is new, the function
-        returns None, and all values of the first snapshot are published.
+        The function takes the first snapshot of this process. If no daemon has published anything,
+        the function returns None, and all values of the first snapshot are published.
         """
         ledger = self._pipeline.ledger
-        if ledger.is_new:
+        new = ledger.take_unpublished()
+        if ledger.is_new or new.everything:
             return lambda _snapshot: None
         totals = {**ledger.totals, **self._pipeline.pairing.totals()}
-        return partial(resume, totals=totals, sessions=set(ledger.sessions))
+        known = {series: value for series, value in totals.items() if series not in new.series}
+        return partial(resume, totals=known, sessions=set(ledger.sessions) - new.sessions)
 
     def _stop_outlets(self) -> None:
         steps = self._pipeline.steps

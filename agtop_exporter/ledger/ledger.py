@@ -4,15 +4,24 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from agtop_exporter.ledger import counting, hours, recovery, repricing
+from agtop_exporter.ledger import counting, hours, recovery, repricing, unpublished
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
+from agtop_exporter.ledger.unpublished import Additions, Unpublished
 from agtop_exporter.ledger.view import LedgerView
-from agtop_exporter.model import MAX_SUM, Batch, Cursor, HourlyUsage, ParseError, Series
+from agtop_exporter.model import (
+    MAX_SUM,
+    Batch,
+    Cursor,
+    HourlyUsage,
+    ParseError,
+    Series,
+    SessionState,
+)
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
 CHANGES_MAX = 100  # number of pending changes that are applied together
@@ -28,18 +37,21 @@ class Ledger(LedgerView):
         directory: Path | None = None,
         *,
         read_only: bool = False,
+        brief: bool = False,
         covered: Collection[str] = (),
     ) -> None:
         """Open the ledger in a state directory. Without a directory, the ledger is only in memory.
 
-        If `read_only` is set, the file is never written. `covered` are the agents whose usage the
-        user's plan covers, see `cover`. Raises AgtopError if another daemon writes to the same
-        directory.
+        If `read_only` is set, the file is never written. Set `brief` in a command that ends soon:
+        if the file cannot be written, it is only read. `covered` are the agents whose usage the
+        user's plan covers, see `cover`. Raises AgtopError if another process writes to the same
+        directory, unless `brief` is set.
         """
         self._repairs: list[str] = []
         self._recovered: dict[str, bytes] = {}
         self._covered = frozenset(covered)
-        self._state = self._loaded(Store(directory, read_only=read_only))
+        self._state = self._loaded(Store(directory, read_only=read_only, brief=brief))
+        self._additions = Additions(self._state) if brief else None
 
     def _loaded(self, store: Store) -> LedgerState:
         """Load the rows of a store into memory. Repair damaged rows as far as possible."""
@@ -204,8 +216,16 @@ class Ledger(LedgerView):
         includes usage that is not on disk yet, and a place may have several values. Costs follow
         the prices that are known today.
         """
-        counting.apply(self._state)
-        return self._with_repair(lambda: hours.usage_between(self._state, start, end))
+        state = self._state
+        counting.apply(state)
+        sessions = state.sessions
+        return self._with_repair(
+            lambda: hours.named(
+                state.store.hours(start, end),
+                lambda number: _names(sessions.numbered(number)),
+                lambda key: _names(sessions[key]) if key in sessions else None,
+            )
+        )
 
     def roll_up(self, before: float) -> bool:
         """Store data from before a time (unix seconds) in less detail. Return whether data is left.
@@ -231,6 +251,13 @@ class Ledger(LedgerView):
         self._state.sessions.keep_floors()
         return self._state.sessions.take_changed()
 
+    def take_unpublished(self) -> Unpublished:
+        """Return which series and sessions commands have added since the last daemon.
+
+        The next call returns only what has been added since this call.
+        """
+        return unpublished.take(self._state)
+
     def pack(self, keep: Iterable[Key] = ()) -> None:
         """Encode sessions in memory as bytes to save memory.
 
@@ -246,6 +273,8 @@ class Ledger(LedgerView):
         """
         counting.apply(self._state)
         self._state.sessions.keep_floors()
+        if self._additions is not None:
+            self._additions.note(self._state)
         self._reopen()
         self._with_repair(self._state.flush)
         self._note_repair(self._state.store)
@@ -325,3 +354,14 @@ class Ledger(LedgerView):
         """Mark the restoration of lost events as finished if `files_to_restore` is empty."""
         if not self._state.to_restore and self._state.metadata.get(RESTORING):
             self._state.remember(RESTORING, b"")
+
+
+def _names(session: SessionState) -> hours.SessionNames:
+    facts = session.facts
+    return hours.SessionNames(
+        session.agent,
+        session.session_id,
+        facts.parent_session_id,
+        session.project,
+        facts.git_branch,
+    )

@@ -42,6 +42,7 @@ from agtop_exporter.settings import Settings
 from agtop_exporter.telemetry import Telemetry
 
 SECONDS_PER_DAY = 86_400.0
+ROLLED_UP = "rolled_up_at"  # name of the metadata
 
 
 class Pipeline:
@@ -114,7 +115,6 @@ class Pipeline:
             telemetry=self.telemetry,
             findings=self.findings,
         )
-        self._rolled_up_at = -math.inf
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -253,12 +253,14 @@ class Pipeline:
         """Reduce the detail of history that is older than `retention_days`.
 
         One call does a limited amount of work. When all old history is reduced, the calls of the
-        next 24 hours do nothing.
+        next 24 hours do nothing, in this process and in later ones.
         """
         days = self.settings.retention_days
-        if days and not 0 <= now - self._rolled_up_at < SECONDS_PER_DAY:
+        at = _number(self.ledger.metadata.get(ROLLED_UP))
+        if days and not 0 <= now - at < SECONDS_PER_DAY:
             more = self.ledger.roll_up(now - days * SECONDS_PER_DAY)
-            self._rolled_up_at = -math.inf if more else now
+            if not more and self.ledger.durable:
+                self.ledger.remember(ROLLED_UP, str(int(now)).encode())
 
     def checkpoint(self) -> None:
         """Add the exporter's own counters to the ledger, and commit the ledger to disk."""
@@ -296,6 +298,7 @@ class Pipeline:
             up=up,
             subscription=self._scanner.plans.get(status.agent) or None,
             included=status.agent in self._covered,
+            roots=tuple(map(str, self.places(status.agent).roots)),
         )
         usage = self.pairing.agent(status.agent, installed=status.enabled)
         if usage is None:
@@ -321,3 +324,10 @@ class Pipeline:
         if durable is not None:
             gauges["ledger_durable",] = int(durable)
         return gauges
+
+
+def _number(data: bytes | None) -> float:
+    try:
+        return float(data or b"-inf")
+    except ValueError:
+        return -math.inf

@@ -20,6 +20,9 @@ from agtop_exporter.processes.growth import (
 )
 
 _SHORTEST_SECONDS = 0.001  # shortest time between two samples that gives a useful rate
+# Linux counts CPU time in steps of 10 ms, and programs write in bursts. Two samples of an active
+# process that are closer than this may be equal.
+_RESOLUTION_SECONDS = 0.75
 _REMEMBERED = 1024  # largest number of `gone` samples: a read error may hide a process for a while
 
 
@@ -46,14 +49,15 @@ class AgentUsage(msgspec.Struct, frozen=True, gc=False):
     """The numbers of processes of one agent on this machine, and the memory of these processes.
 
     `processes` counts all processes in the process trees of the agent, except trees in containers
-    that have no session. `orphan_processes` counts
-    agent processes without a session. `duplicate_processes` counts agent processes whose session
+    that have no session. `orphan_processes` counts agent processes without a session, and
+    `orphan_pids` has their process ids. `duplicate_processes` counts agent processes whose session
     runs in another process too. `rss_bytes` and `vms_bytes` are sums over all `processes`. The sums
     are 0 if there are no processes, and None if no value is readable.
     """
 
     processes: int = 0
     orphan_processes: int = 0
+    orphan_pids: tuple[int, ...] = ()
     duplicate_processes: int = 0
     rss_bytes: int | None = 0
     vms_bytes: int | None = 0
@@ -252,9 +256,9 @@ def _session_usages(
             recent = sum((spent[process] for process in processes), ResourceTotals())
             usage = msgspec.structs.replace(
                 usage,
-                cpu_percent=_ratio(recent.cpu_microseconds, elapsed * 10_000),
-                disk_read_bytes_per_second=_ratio(recent.read_bytes, elapsed),
-                disk_written_bytes_per_second=_ratio(recent.written_bytes, elapsed),
+                cpu_percent=_rate(recent.cpu_microseconds, elapsed, per=10_000),
+                disk_read_bytes_per_second=_rate(recent.read_bytes, elapsed),
+                disk_written_bytes_per_second=_rate(recent.written_bytes, elapsed),
             )
         usages[key] = usage
     return usages
@@ -282,13 +286,17 @@ def _agent_usages(
     for process, root in table.roots.items():
         if root not in matches.container_orphans:
             samples[table.agents[root].agent].append(table.samples[process])
+    orphans: dict[str, list[int]] = defaultdict(list)
+    for orphan in sorted(matches.orphans):
+        orphans[table.agents[orphan].agent].append(orphan.pid)
     usages: dict[str, AgentUsage] = {}
     for agent in sorted(samples.keys() | state.agents.keys()):
         spent = state.agents.get(agent, ResourceTotals())
         usage = _usage(spent, samples.get(agent, ()))
         usages[agent] = AgentUsage(
             processes=usage.processes,
-            orphan_processes=sum(table.agents[item].agent == agent for item in matches.orphans),
+            orphan_processes=len(orphans[agent]),
+            orphan_pids=tuple(orphans[agent]),
             duplicate_processes=sum(key.agent == agent for key in matches.duplicates.values()),
             rss_bytes=usage.rss_bytes if usage.processes else 0,
             vms_bytes=usage.vms_bytes if usage.processes else 0,
@@ -298,3 +306,8 @@ def _agent_usages(
 
 def _ratio(amount: int | None, per: float) -> float | None:
     return None if amount is None else amount / per
+
+
+def _rate(amount: int | None, elapsed: float, *, per: int = 1) -> float | None:
+    """Return the amount per second, in units of `per`; None if it cannot be measured."""
+    return _ratio(amount, elapsed * per) if amount or elapsed >= _RESOLUTION_SECONDS else None
