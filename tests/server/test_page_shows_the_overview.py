@@ -12,7 +12,7 @@ from snapshots import BUDGET, NOW, PROCESS, make_agent, make_session, make_snaps
 from agtop_exporter.model import NO_SUM, Cost, RateLimit, State
 from agtop_exporter.pipeline.overview import Overview
 from agtop_exporter.server import page, render_overview
-from agtop_exporter.server.page.figures import amount, dollars, moment
+from agtop_exporter.server.page.texts import moment
 
 GOLDEN = Path(__file__).with_name("page.html")
 HOUR, DAY = 3_600, 86_400
@@ -24,7 +24,7 @@ SESSIONS = (
         state=State("waiting", "permission"),
         context_used_tokens=190_000,
         git_branch="feature/tax",
-        subagent_file_count=2,
+        subagents=2,
     ),
     make_session(session_id="b", process=msgspec.structs.replace(PROCESS, role="host")),
     make_session(
@@ -131,26 +131,6 @@ def test_failed_refresh_shows_when_the_values_were_new():
     snapshot = make_snapshot(result_of=NOW - 60)
     overview = msgspec.structs.replace(make_overview(), snapshot=snapshot)
     assert "updated 21:53:00" in text_of(overview)
-
-
-@pytest.mark.parametrize(
-    ("usd", "text"),
-    [
-        (0, "$0.00"),
-        (0.004, "<$0.01"),
-        (0.01, "$0.01"),
-        (1_406.7, "$1,406.70"),
-        (1e6, "$1,000,000.00"),
-    ],
-)
-def test_amounts_have_cents_and_separators(usd, text):
-    assert dollars(usd) == text
-
-
-def test_unknown_prices_are_no_zeros():
-    assert amount(make_sum(0, 9, unpriced=9)) == "?"
-    assert amount(make_sum(1, 9, unpriced=4)) == "$1.00*"
-    assert amount(NO_SUM) == "$0.00"
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from datetime import tzinfo
 
 from agtop_exporter.model import Snapshot
 from agtop_exporter.pipeline.overview import Overview
+from agtop_exporter.render.table.columns import URGENCY, compact
 from agtop_exporter.server.page import html
-from agtop_exporter.server.page.figures import clock, compact
 from agtop_exporter.server.page.html import SCRIPT, STYLE, policy_hash
 from agtop_exporter.server.page.limits import budget_table, limit_table
-from agtop_exporter.server.page.sessions import WAITING_FIRST, session_table
+from agtop_exporter.server.page.sessions import session_table
+from agtop_exporter.server.page.texts import clock
 from agtop_exporter.server.page.usage import sum_of, usage_cards, usage_table
 
 __all__ = [
@@ -91,7 +92,7 @@ def with_notice(page: bytes, trouble: str) -> bytes:
 
 def _states(snapshot: Snapshot) -> dict[str, int]:
     """Return the numbers of sessions by state, without subagents."""
-    counts: dict[str, int] = dict.fromkeys(WAITING_FIRST, 0)
+    counts: dict[str, int] = dict.fromkeys(URGENCY, 0)
     for status in snapshot.agents:
         for state, number in status.states.items():
             counts[state] += number

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from datetime import tzinfo
 
-from agtop_exporter.model import BudgetUse, RateLimit
-from agtop_exporter.server.page.figures import MISSING, age, dollars, moment, short
+from agtop_exporter.model import PICODOLLARS_PER_USD, BudgetUse, RateLimit
+from agtop_exporter.render.table.columns import MISSING, age
+from agtop_exporter.render.table.figures import usd
 from agtop_exporter.server.page.html import Cell, Column, table
+from agtop_exporter.server.page.texts import moment, short
 
 LIMIT_COLUMNS = (
     Column("Limit", "name"),
@@ -57,11 +59,15 @@ def budget_table(budgets: Iterable[BudgetUse], now: float, timezone: tzinfo | No
     """Return the table of the budgets as HTML. `now` is in unix seconds."""
     rows = [
         (
-            Cell(short(one.name), f"{dollars(one.budget_usd)} per {one.period}"),
-            _share(one.used_ratio)._replace(detail=dollars(one.used_usd)),
+            Cell(short(one.name), f"{_usd(one.budget_usd)} per {one.period}"),
+            _share(one.used_ratio)._replace(detail=_usd(one.used_usd)),
             Cell(f"{one.projected_ratio:.0%}"),
             _reset(one.resets_at, now, timezone),
         )
         for one in budgets
     ]
     return table(BUDGET_COLUMNS, rows, name="budgets", style="usage")
+
+
+def _usd(amount: float) -> str:
+    return usd(amount * PICODOLLARS_PER_USD)

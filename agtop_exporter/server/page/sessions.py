@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 
-from agtop_exporter.model import STATE_KINDS, ProcessUsage, Session, Tree
-from agtop_exporter.server.page.figures import MISSING, age, compact, cost, short, tail
+from agtop_exporter.model import ProcessUsage, Session, Tree, UsageSum
+from agtop_exporter.render.table.columns import MISSING, URGENCY, age, compact
+from agtop_exporter.render.table.figures import cost
 from agtop_exporter.server.page.html import Cell, Column, table
-
-WAITING_FIRST = tuple(sorted(STATE_KINDS, key=lambda kind: kind != "waiting"))
+from agtop_exporter.server.page.texts import short, tail
 
 COLUMNS = (
     Column("Project", "name"),
@@ -33,10 +33,10 @@ def _row(session: Session, now: float) -> tuple[Cell, ...]:
     state, tree, last = session.state, session.tree, session.last_active
     return (
         Cell(short(session.project), short(session.git_branch) if session.git_branch else ""),
-        Cell(state.kind, state.reason or "", WAITING_FIRST.index(state.kind), style=state.kind),
+        Cell(state.kind, state.reason or "", URGENCY.index(state.kind), style=state.kind),
         Cell(session.agent),
         Cell(short(session.model), session.model_effort or ""),
-        Cell(tail(session.session_id), _subagents(session.subagent_file_count)),
+        Cell(tail(session.session_id), _subagents(session.subagents)),
         Cell(compact(tree.tokens.total), order=tree.tokens.total),
         _cost(tree),
         _context(session),
@@ -47,8 +47,8 @@ def _row(session: Session, now: float) -> tuple[Cell, ...]:
 
 
 def _cost(tree: Tree) -> Cell:
-    is_known = tree.cost.known_for(tree.tokens)
-    return Cell(cost(tree.cost, tree.tokens), order=tree.cost.total if is_known else None)
+    used = UsageSum(0, tree.tokens, tree.cost.total, tree.cost.unpriced_tokens)
+    return Cell(cost(used), order=used.cost if used.cost_known else None)
 
 
 def _subagents(number: int) -> str:

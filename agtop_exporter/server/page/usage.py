@@ -2,11 +2,13 @@
 
 from collections.abc import Container, Mapping, Sequence
 
-from agtop_exporter.model import NO_SUM, PICODOLLARS_PER_USD, Series, UsageSum
+from agtop_exporter.model import NO_SUM, Series, UsageSum
 from agtop_exporter.pipeline.overview import Usage
+from agtop_exporter.render.table.columns import compact
+from agtop_exporter.render.table.figures import cost, usd
 from agtop_exporter.reports import Dimension
-from agtop_exporter.server.page.figures import amount, compact, dollars, short
 from agtop_exporter.server.page.html import Card, Cell, Column, cards, table
+from agtop_exporter.server.page.texts import short
 
 ROWS_MAX = 6
 UNKNOWN = "unknown"
@@ -19,7 +21,7 @@ def usage_cards(total: Usage, totals: Mapping[Series, float]) -> str:
     sums = (total.today, total.week, total.total)
     notes: tuple[list[str], ...] = ([], [], [billed] if billed else [])
     return cards(
-        Card(title, amount(used), [_size(used), *more])
+        Card(title, cost(used), [_size(used), *more])
         for title, used, more in zip(PERIODS, sums, notes, strict=True)
     )
 
@@ -31,12 +33,11 @@ def _size(used: UsageSum) -> str:
 
 def _billed(totals: Mapping[Series, float]) -> str:
     """Return the billed amount of all time; "" if it equals the list price."""
-    sums = {
-        name: sum(n for series, n in totals.items() if series[0] == name)
+    billed, listed = (
+        usd(sum(amount for series, amount in totals.items() if series[0] == name))
         for name in ("billed", "cost")
-    }
-    billed, listed = (sums[name] / PICODOLLARS_PER_USD for name in ("billed", "cost"))
-    return "" if dollars(billed) == dollars(listed) else f"billed {dollars(billed)}"
+    )
+    return "" if billed == listed else f"billed {billed}"
 
 
 def usage_table(by: Dimension, groups: Sequence[Usage], *, included: Container[str]) -> str:
@@ -66,7 +67,7 @@ def usage_table(by: Dimension, groups: Sequence[Usage], *, included: Container[s
 def _cell(used: UsageSum) -> Cell:
     if used == NO_SUM:
         return Cell("")
-    return Cell(amount(used), compact(used.tokens.total))
+    return Cell(cost(used), compact(used.tokens.total))
 
 
 def sum_of(groups: Sequence[Usage], *, name: str = "") -> Usage:

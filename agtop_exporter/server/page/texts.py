@@ -1,47 +1,11 @@
-"""Texts of the numbers, amounts and times on the page."""
+"""Texts of names and times on the page."""
 
 from datetime import UTC, datetime, tzinfo
 
-from agtop_exporter.model import PICODOLLARS_PER_USD, Cost, TokenCounts, UsageSum
-from agtop_exporter.render.table.columns import MISSING, age, compact
+from agtop_exporter.render.table.columns import ID_CHARACTERS, MISSING
 
-CENT = 0.01
 TEXT_MAX = 48  # characters of a name
-ID_CHARACTERS = 8
 WEEKDAY_DAYS = 6  # in more days, the name of a weekday is ambiguous
-
-__all__ = [
-    "MISSING",
-    "age",
-    "amount",
-    "clock",
-    "compact",
-    "cost",
-    "dollars",
-    "moment",
-    "short",
-    "tail",
-]
-
-
-def dollars(usd: float) -> str:
-    """Return an amount such as `$1,406.70`; `<$0.01` for less than a cent."""
-    return f"<${CENT}" if 0 < usd < CENT else f"${usd:,.2f}"
-
-
-def amount(usage: UsageSum) -> str:
-    """Return the list price of a sum; `?` if it is unknown, with `*` if a part is unknown."""
-    return _marked(usage.cost, known=usage.cost_known, unpriced=usage.unpriced_tokens)
-
-
-def cost(price: Cost, tokens: TokenCounts) -> str:
-    """Return the list price of tokens; `?` if it is unknown, with `*` if a part is unknown."""
-    return _marked(price.total, known=price.known_for(tokens), unpriced=price.unpriced_tokens)
-
-
-def _marked(picodollars: int, *, known: bool, unpriced: int) -> str:
-    mark = "*" if unpriced else ""
-    return f"{dollars(picodollars / PICODOLLARS_PER_USD)}{mark}" if known else "?"
 
 
 def short(text: str | None) -> str:
