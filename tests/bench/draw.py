@@ -102,7 +102,7 @@ def remember(home):
 
 def draw_page(folder, address):
     """Take screenshots of the exporter's page: desktop and phone, light and dark."""
-    for name, width, height in (("desk", 1280, 1150), ("phone", 390, 1800)):
+    for name, width, height in (("desk", 1280, 1150), ("phone", 390, 2300)):
         for scheme in ("light", "dark"):
             picture = folder / f"page-{name}-{scheme}.png"
             dark = scheme == "dark"
