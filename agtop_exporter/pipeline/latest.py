@@ -9,7 +9,7 @@ LATEST_MAX = 50
 
 
 class LatestClosed:
-    """The keys of at least the LATEST_MAX closed sessions with the latest activity."""
+    """The keys of the LATEST_MAX closed sessions with the latest activity."""
 
     def __init__(self) -> None:
         self._times: dict[Key, float] = {}

@@ -66,9 +66,7 @@ class Usages:
         """Return the usage of each project, model and agent at `now` (unix seconds)."""
         week, day = (self._calendar.last_days(now, days) for days in (WEEK_DAYS, 1))
         today = self._read(day.start)
-        counted = sum(n for series, n in self._ledger.totals.items() if series[0] == "tokens")
-        tokens_before = counted - sum(one.usage.tokens.total for one in today)
-        version = (day.start, tokens_before, sorted(self._ledger.corrections.items()))
+        version = (day.start, self._counted_before(today), sorted(self._ledger.corrections.items()))
         if version != self._version:
             before = self._read(0, day.start)
             self._week = _sums(one for one in before if one.hour >= week.start)
@@ -76,6 +74,17 @@ class Usages:
             self._version = version
         sums = _sums(today)
         return {by: _usages(sums[by], self._week[by], self._earlier[by]) for by in BREAKDOWNS}
+
+    def _counted_before(self, today: Iterable[HourlyUsage]) -> tuple[float, float]:
+        """Return the counted tokens and cost without those of `today`."""
+        tokens, cost = (
+            sum(amount for series, amount in self._ledger.totals.items() if series[0] == name)
+            for name in ("tokens", "cost")
+        )
+        for one in today:
+            tokens -= one.usage.tokens.total
+            cost -= one.usage.cost
+        return tokens, cost
 
     def _read(self, start: int, end: int = MAX_SUM) -> list[HourlyUsage]:
         found = self._ledger.usage_between(start, end)

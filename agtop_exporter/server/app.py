@@ -28,7 +28,8 @@ from agtop_exporter.server.guard import Guard
 from agtop_exporter.server.negotiation import accepts_gzip, has_etag, wants_openmetrics
 from agtop_exporter.server.pages import Pages
 
-WAIT_SECONDS = 2.0  # for the rendering of a document, if no refresh has requested it before
+PAGE_WAIT_SECONDS = 2.0  # for the rendering of the page
+DOCUMENT_WAIT_SECONDS = 30.0  # for the JSON document, which may have many sessions
 HTML_CONTENT_TYPE = "text/html; charset=utf-8"
 JSON_CONTENT_TYPE = "application/json"
 
@@ -59,7 +60,7 @@ def create_app(  # noqa: PLR0913 - the sources of the responses
     async def document(request: Request) -> Response:
         if not _is_ready(current()):
             return _unavailable()
-        found = await _rendering(snapshot)
+        found = await _rendering(snapshot, DOCUMENT_WAIT_SECONDS)
         if found is None:
             return _unavailable("A refresh is running.")
         return _document(found, JSON_CONTENT_TYPE, request)
@@ -102,7 +103,7 @@ class _Overview(NamedTuple):
         reason = self.trouble()
         if not _is_ready(self.current()):
             body = page.render_scan(*self.progress(), version=self.version)
-        elif found := await _rendering(self.document):
+        elif found := await _rendering(self.document, PAGE_WAIT_SECONDS):
             if not reason:
                 return _document(found, HTML_CONTENT_TYPE, request)
             body = found.body
@@ -135,9 +136,9 @@ def _is_ready(pages: Pages | None) -> bool:
     return pages is not None and pages.ready
 
 
-async def _rendering(document: Document) -> Rendering | None:
-    """Return the rendering of the last refresh, or an earlier one, or None."""
-    return document.current or await run_in_threadpool(document.wait, WAIT_SECONDS)
+async def _rendering(document: Document, seconds: float) -> Rendering | None:
+    """Return the rendering of the last refresh. After `seconds`, return an earlier one or None."""
+    return document.current or await run_in_threadpool(document.wait, seconds)
 
 
 def _document(found: Rendering, content_type: str, request: Request) -> Response:

@@ -75,8 +75,10 @@ def test_earlier_hours_are_read_once_until_they_change(monkeypatch):
 
 def test_new_prices_of_earlier_usage_are_shown():
     ledger = Ledger()
-    record(ledger, response("a", time=NOON - 30 * DAY), price=lambda _: Cost(input=7))
+    record(ledger, response("a", time=NOON - 30 * DAY), price=lambda _: None)
     usages = Usages(ledger, unwanted=set(), timezone=UTC)
+    assert not usages.at(NOON)["project"][0].total.cost_known
+    ledger.reprice(lambda _: Cost(input=7))
     assert usages.at(NOON)["project"][0].total.cost == 7
     while ledger.reprice_step(lambda _: Cost(input=5), "new prices"):
         pass
