@@ -21,14 +21,14 @@ LEAST_ELAPSED_SECONDS = 60.0  # before that, a mean rate has no meaning
 class Pace(msgspec.Struct, frozen=True):
     """The mean rate in a window since its start, and its sums at the end if the rate stays.
 
-    Costs are in picodollars. `used_ratio` and `projected_ratio` are shares of the agent's limit;
-    None if unknown.
+    Costs are in picodollars; None if no price is known. `used_ratio` and `projected_ratio` are
+    shares of the agent's limit; None if unknown.
     """
 
     tokens_per_minute: float
-    cost_per_hour: float
+    cost_per_hour: float | None
     projected_tokens: float
-    projected_cost: float
+    projected_cost: float | None
     used_ratio: float | None = None
     projected_ratio: float | None = None
 
@@ -122,12 +122,13 @@ def _with_pace(block: Block, limit: RateLimit | None, now: float) -> Block:
         return block
     elapsed = max(LEAST_ELAPSED_SECONDS, now - block.started_at)
     growth = WINDOW_SECONDS / elapsed
-    tokens, cost = block.usage.tokens.total, block.usage.cost
+    tokens = block.usage.tokens.total
+    cost = block.usage.cost if block.usage.cost_known else None
     pace = Pace(
         tokens_per_minute=tokens / elapsed * SECONDS_PER_MINUTE,
-        cost_per_hour=cost / elapsed * SECONDS_PER_HOUR,
+        cost_per_hour=None if cost is None else cost / elapsed * SECONDS_PER_HOUR,
         projected_tokens=tokens * growth,
-        projected_cost=cost * growth,
+        projected_cost=None if cost is None else cost * growth,
         used_ratio=limit.used_ratio if limit else None,
         projected_ratio=_projected(limit, block.started_at) if limit else None,
     )

@@ -103,13 +103,7 @@ DOCUMENT = Shape(
         key_of("plan", Plan),
         Key("sessions", list_of(SESSION), lambda snapshot: list(map(SESSION, _newest(snapshot)))),
         Key("totals", TOTALS.type, lambda snapshot: TOTALS(_total(snapshot.sessions))),
-        Key(
-            "rate_limits",
-            list_of(LIMIT),
-            lambda snapshot: list(
-                map(LIMIT, limits_at(snapshot.rate_limits, snapshot.generated_at))
-            ),
-        ),
+        Key("rate_limits", list_of(LIMIT), lambda snapshot: list(map(LIMIT, _limits(snapshot)))),
         Key("budgets", list_of(BUDGET), lambda snapshot: list(map(BUDGET, snapshot.budgets))),
         Key("price_sources", list_of(PRICES), lambda s: list(map(PRICES, s.price_sources))),
         Key("agents", list_of(AGENT), lambda snapshot: list(map(AGENT, snapshot.agents))),

@@ -10,7 +10,11 @@ from agtop_exporter.reports import Block, BlocksReport, Pace
 
 
 def _usd_key(name: str, field: str) -> Key:
-    return Key(name, float, lambda pace: getattr(pace, field) / PICODOLLARS_PER_USD)
+    def usd(pace: Pace) -> float | None:
+        amount: float | None = getattr(pace, field)
+        return None if amount is None else amount / PICODOLLARS_PER_USD
+
+    return Key(name, float | None, usd)
 
 
 PACE = Shape(

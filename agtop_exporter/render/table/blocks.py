@@ -47,10 +47,10 @@ def _columns(
     blocks: Sequence[Block], timezone: tzinfo | None, terminal: Terminal
 ) -> Iterator[Filled]:
     models = [", ".join(group.key[0] or MISSING for group in block.models) for block in blocks]
-    window = Column("WINDOW", 0, "left", width_min=30)
+    window = Column("WINDOW", 0, "left")
     yield Filled(window, [_window(block, timezone) for block in blocks])
     yield Filled(Column("AGENT", 0, "left"), [block.agent for block in blocks])
-    yield Filled(Column("MODELS", 3, "left"), list(map(terminal.visible, models)))
+    yield Filled(Column("MODELS", 3, "left", width_min=12), list(map(terminal.visible, models)))
     yield from figures.filled([block.usage for block in blocks])
     if any(block.pace for block in blocks):
         yield Filled(Column("STATE", 1, "left"), ["active" * bool(one.pace) for one in blocks])
@@ -66,10 +66,10 @@ def _pace(block: Block, pace: Pace, now: float) -> notes.Note:
         f"{block.agent}: {duration(block.ends_at - now)} left",
         f"{pace.tokens_per_minute:,.0f} tokens/min",
     ]
-    if block.usage.cost_known:
+    if pace.cost_per_hour is not None:
         parts.append(f"{usd(pace.cost_per_hour)}/h")
     parts.append(f"projected {pace.projected_tokens:,.0f} tokens")
-    if block.usage.cost_known:
+    if pace.projected_cost is not None:
         parts.append(usd(pace.projected_cost))
     if pace.used_ratio is not None:
         parts.append(f"limit {pace.used_ratio:.0%} used")

@@ -20,7 +20,7 @@ class Column(msgspec.Struct, frozen=True):
     rank: int
     align: Literal["left", "right"] = "right"
     width_max: int = 30
-    width_min: int = 12
+    width_min: int = 0
 
 
 def usd(picodollars: float) -> str:

@@ -2,7 +2,7 @@
 
     3 of 50 sessions + 10 subagents, 1 active, in 3.0k, out 15.0k, list price 0.2930 USD
     limits codex: 5h 25% (resets 23:54), weekly 12% (resets 2026-12-03 09:00, recorded 2h ago)
-    budget claude month: 12.50 of 50.00 USD (25%), projected 48%
+    budget claude month: $12.50 of $50.00 (25%), projected 48%
     processes without a session: claude (pid 4242 4243)
     marks: ? = no known price, +N = with N subagents
 
@@ -158,7 +158,7 @@ def _clock(time: float, view: View) -> str:
 def budget(use: BudgetUse) -> Note:
     """Return a note about the used and the projected share of a budget."""
     return [
-        f"budget {use.name}: {use.used_usd:.2f} of {use.budget_usd:.2f} USD ({use.used_ratio:.0%})",
+        f"budget {use.name}: ${use.used_usd:,.2f} of ${use.budget_usd:,.2f} ({use.used_ratio:.0%})",
         f"projected {use.projected_ratio:.0%}",
     ]
 

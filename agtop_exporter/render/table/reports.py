@@ -81,10 +81,9 @@ def _columns(report: Report, rows: Sequence[Row], terminal: Terminal) -> Iterato
     yield Filled(Column(report.period.upper(), 0, "left"), [row.label for row in rows])
     for index, field in enumerate(KEY_FIELDS[report.by]):
         cells = [_name(field, row.names[index]) if row.names else "" for row in rows]
-        title = TITLES.get(field, field.upper())
-        yield Filled(
-            Column(title, 6 if index > 1 else 0, "left"), list(map(terminal.visible, cells))
-        )
+        rank = 0 if index < NEVER_REMOVED else 3
+        column = Column(TITLES.get(field, field.upper()), rank, "left", width_min=12)
+        yield Filled(column, list(map(terminal.visible, cells)))
     yield from figures.filled([row.usage for row in rows])
 
 
