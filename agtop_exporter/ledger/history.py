@@ -45,6 +45,11 @@ class History:
         return self._store.warning
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing has been counted yet."""
+        return self._with_repair(lambda: next(self._store.all("totals"), None)) is None
+
+    @property
     def rate_limits(self) -> dict[tuple[str, str], RateLimit]:
         """The latest record of each rate-limit window, by (agent, window)."""
         limits = self._with_repair(
