@@ -204,17 +204,17 @@ def suspend() -> None:
 # --- terminals ------------------------------------------------------------------------------
 
 
-def read_keys_at_once(descriptor: int) -> Any:  # noqa: ANN401 - as termios has it
-    """Let a terminal pass each key to the program at once, and not print it.
+def terminal_modes(descriptor: int) -> Any:  # noqa: ANN401 - as termios has it
+    """Return the modes of a terminal for `restore_modes`.
 
-    Return the earlier modes of the terminal for `restore_modes`; None if the system has no such
-    modes or the descriptor is not a terminal.
+    The result is None if the descriptor is not a terminal, or if the system has no terminal modes.
     """
-    if _termios is None or not os.isatty(descriptor):
-        return None
-    modes = _termios.tcgetattr(descriptor)
+    return _termios.tcgetattr(descriptor) if _termios and os.isatty(descriptor) else None
+
+
+def read_keys_at_once(descriptor: int) -> None:
+    """Let a terminal pass each key to the program at once, without printing the key."""
     _tty.setcbreak(descriptor)
-    return modes
 
 
 def restore_modes(descriptor: int, modes: Any) -> None:  # noqa: ANN401 - as termios has it

@@ -80,7 +80,10 @@ ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
-WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
+WATCH = Option(
+    ("-w", "--watch"),
+    "Refresh the table every --delay seconds. On a terminal it fills the screen, and q quits.",
+)
 AT = Option(
     ("--at",),
     "The day, or the time, of the price: 2026-03-01, 2026-03-01T14:30:00Z (default: now).",

@@ -16,14 +16,14 @@ from types import FrameType
 from typing import Any, Self
 
 from agtop_exporter import platforms
-from agtop_exporter.cli.output import write
 from agtop_exporter.model import AgtopError
 
 OPEN = "\x1b[?1049h\x1b[?25l"  # alternate screen, no cursor
-CLOSE = "\x1b[?25h\x1b[?1049l"
 HOME = "\x1b[H"
 CLEAR_LINE = "\x1b[K"
 CLEAR_BELOW = "\x1b[J"
+# Without clearing, tmux moves lines of a screen that has grown to the shell's screen.
+CLOSE = f"{HOME}{CLEAR_BELOW}\x1b[?25h\x1b[?1049l"
 LOOK_SECONDS = 0.2  # time between two comparisons of the terminal's size
 KEYS_MAX = 1024
 
@@ -41,7 +41,9 @@ class Screen:
 
     def __init__(self) -> None:
         self._is_open = False
-        self._modes: Any = None  # earlier modes of the terminal; None without keys
+        stdin = sys.stdin
+        # modes of the terminal that are restored later; None without keys
+        self._modes = None if stdin is None else platforms.terminal_modes(stdin.fileno())
         self._size = shutil.get_terminal_size()
         self._handlers: dict[int, Any] = {}  # earlier signal handlers
 
@@ -76,7 +78,7 @@ class Screen:
         """Write the page over the earlier one, without clearing the screen first."""
         self._size = shutil.get_terminal_size()
         lines = page(self._size).splitlines()[: self._size.lines]
-        write(HOME + f"{CLEAR_LINE}\r\n".join(lines) + CLEAR_LINE + CLEAR_BELOW)
+        _write(HOME + f"{CLEAR_LINE}\n".join(lines) + CLEAR_LINE + CLEAR_BELOW)
 
     def _keys(self, seconds: float) -> str:
         """Return the keys that are typed within some seconds, or earlier; "" if there are none."""
@@ -91,16 +93,16 @@ class Screen:
 
     def _open(self) -> None:
         self._is_open = True
-        if sys.stdin is not None and not sys.stdin.closed:
-            self._modes = platforms.read_keys_at_once(sys.stdin.fileno())
-        write(OPEN)
+        if self._modes is not None:
+            platforms.read_keys_at_once(sys.stdin.fileno())
+        _write(OPEN)
 
     def _close(self) -> None:
         if not self._is_open:
             return
         self._is_open = False
-        with contextlib.suppress(AgtopError, BrokenPipeError):  # the terminal may be gone
-            write(CLOSE)
+        with contextlib.suppress(AgtopError):  # the terminal may be gone
+            _write(CLOSE)
         if self._modes is not None:
             platforms.restore_modes(sys.stdin.fileno(), self._modes)
 
@@ -113,3 +115,16 @@ class Screen:
         platforms.suspend()
         self._open()
         self._size = os.terminal_size((0, 0))  # draw the page again
+
+
+def _write(text: str) -> None:
+    """Write to the terminal without a buffer, because a signal may interrupt this function.
+
+    Raises AgtopError if the terminal cannot be written.
+    """
+    data = text.encode(sys.stdout.encoding, "replace")
+    try:
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data) :]
+    except OSError as error:
+        raise AgtopError(f"cannot write to the terminal: {error.strerror}") from error

@@ -120,7 +120,7 @@ def _sort(name: str) -> str:
     """Return the name of the column to sort by. Raises UsageError if there is no such column."""
     column = name.lower().removesuffix("$")
     if column not in SORT_NAMES:
-        raise UsageError(f"--sort: no such column: {_with_hint(name, SORT_NAMES, 'columns')}")
+        raise UsageError(f"--sort: no such column: {_with_hint(column, SORT_NAMES, 'columns')}")
     return column
 
 

@@ -20,9 +20,6 @@ from agtop_exporter.processes.growth import (
 )
 
 _SHORTEST_SECONDS = 0.001  # shortest time between two samples that gives a useful rate
-# Linux counts CPU time in steps of 10 ms, and programs write in bursts. Two samples of an active
-# process that are closer than this may be equal.
-_RESOLUTION_SECONDS = 0.75
 _REMEMBERED = 1024  # largest number of `gone` samples: a read error may hide a process for a while
 
 
@@ -256,9 +253,9 @@ def _session_usages(
             recent = sum((spent[process] for process in processes), ResourceTotals())
             usage = msgspec.structs.replace(
                 usage,
-                cpu_percent=_rate(recent.cpu_microseconds, elapsed, per=10_000),
-                disk_read_bytes_per_second=_rate(recent.read_bytes, elapsed),
-                disk_written_bytes_per_second=_rate(recent.written_bytes, elapsed),
+                cpu_percent=_ratio(recent.cpu_microseconds, elapsed * 10_000),
+                disk_read_bytes_per_second=_ratio(recent.read_bytes, elapsed),
+                disk_written_bytes_per_second=_ratio(recent.written_bytes, elapsed),
             )
         usages[key] = usage
     return usages
@@ -306,8 +303,3 @@ def _agent_usages(
 
 def _ratio(amount: int | None, per: float) -> float | None:
     return None if amount is None else amount / per
-
-
-def _rate(amount: int | None, elapsed: float, *, per: int = 1) -> float | None:
-    """Return the amount per second, in units of `per`; None if it cannot be measured."""
-    return _ratio(amount, elapsed * per) if amount or elapsed >= _RESOLUTION_SECONDS else None

@@ -175,17 +175,6 @@ def test_p04_l2_rates_need_two_samples():
         assert usage.cpu_percent is None
 
 
-def test_no_growth_in_a_short_time_is_unknown_not_zero():
-    turn = advance(TreeUsage(), table(one(1, 10, 1000)), matches=bound())
-    for seconds, nothing in ((0.25, None), (1.0, 0.0)):
-        later = table(one(1, 10, 1000), NOW + seconds)
-        usage = advance(turn.state, later, matches=bound()).sessions[KEY]
-        rates = (usage.disk_read_bytes_per_second, usage.disk_written_bytes_per_second)
-        assert (usage.cpu_percent, *rates) == (nothing, nothing, nothing)
-    used = advance(turn.state, table(one(1, 50_010, 1000), NOW + 0.25), matches=bound())
-    assert used.sessions[KEY].cpu_percent == 20.0
-
-
 def test_p05_l3_counters_that_fall_give_no_rate_and_no_loss():
     turn = advance(TreeUsage(), table(one(1, 50, 8000)), matches=bound())
     usage = advance(turn.state, table(one(1, 40, 7000), NOW + 5), matches=bound()).sessions[KEY]

@@ -24,6 +24,7 @@ from agtop_exporter.render.table.rows import EVERYTHING, Selection, select, top_
 
 ROWS_MAX = 200
 HEADER_LINES = 2
+NOTES_SHARE = 3  # on a screen, at most a third of the lines are notes, except the totals
 MARKED = frozenset({"COST$", "BILLED$"})  # columns whose cells can have marks
 
 STATE_STYLES = {
@@ -48,8 +49,8 @@ def render(  # noqa: PLR0913 - a table depends on these values only
 ) -> str:
     """Return the table of the selected sessions, and the notes below it.
 
-    The table has at most `rows_max` rows. If the terminal has a height, the page is not longer, and
-    contains the header, the `remarks`, the totals and the `footer` (its last line).
+    If the terminal has a height, the page is not longer, and contains the header, the `remarks`,
+    the totals and the `footer` (its last line). Otherwise the table has at most `rows_max` rows.
     """
     top = top_level(snapshot.sessions)
     rows = select(top, selection)
@@ -59,23 +60,24 @@ def render(  # noqa: PLR0913 - a table depends on these values only
     others = terminal.lines(notes.below(snapshot, view))
     end = terminal.lines([[footer]] if footer else [])
 
-    shown = rows[:rows_max]
     free = None
     if terminal.height is not None:
         free = max(0, terminal.height - HEADER_LINES - len(totals) - len(end))
-        shown = shown[:free]
+    shown = rows[: rows_max if free is None else free]
     columns = fill(COLUMNS, shown, view, terminal)
     others += terminal.lines([notes.legend(_marked_cells(columns), shown)])
     if free is not None:
-        others = others[: free // 2]
+        others = others[: free // NOTES_SHARE]
         free -= len(others)
         if len(rows) > free:
             shown = shown[: max(0, free - 1)]
     hidden = len(rows) - len(shown)
     more = terminal.lines([notes.hidden(hidden, is_screen=free is not None)] if hidden else [])
     table = list(_table(arrange(columns, terminal.width), len(shown), terminal)) if shown else []
-    page = [*table, *more, *totals, *others, *end]
-    return "".join(f"{line.rstrip()}\n" for line in page[: terminal.height])
+    page = [*table, *more, *totals, *others]
+    if terminal.height is not None:
+        page = page[: max(0, terminal.height - len(end))]
+    return "".join(f"{line.rstrip()}\n" for line in [*page, *end][: terminal.height])
 
 
 def _summary(

@@ -170,10 +170,6 @@ def _billed(session: Session, _view: View) -> str:
     return dollars(session.tree.billed, session.tree.cost, session.tree.tokens)
 
 
-def _pid(session: Session, _view: View) -> str:
-    return str(session.process.pid) if session.process else MISSING
-
-
 def _used(value_of: Callable[[ProcessUsage], float | None]) -> Callable[[Session], float | None]:
     def value(session: Session) -> float | None:
         usage = session.process.usage if session.process else None

@@ -122,7 +122,10 @@ class Arranged(msgspec.Struct, frozen=True):
 def fill(
     columns: Sequence[Column], sessions: Sequence[Session], view: View, terminal: Terminal
 ) -> list[Filled]:
-    """Return the columns with their cells, without the columns that say nothing."""
+    """Return the columns with their cells.
+
+    Columns whose cells are all unknown, or repeat another column, are left out.
+    """
     filled = {
         column.title: Filled(column, [terminal.visible(column.cell(s, view)) for s in sessions])
         for column in columns

@@ -191,22 +191,20 @@ def _explained(parts: Sequence[str]) -> Note:
 
 def nothing_selected(known: int) -> Note:
     """Return a note that sessions are known, but none is selected."""
-    return [f"The options leave out all sessions: {known:,} are known"]
+    return [f"No session matches the options ({_counted(known, 'session')} without them)"]
 
 
 def nothing_found(snapshot: Snapshot, view: View) -> Iterator[Note]:
     """Yield lines that name the paths that were searched, and what the user can try."""
-    yield ["No sessions were found. Searched:"]
+    yield ["No sessions were found."]
     for status in snapshot.agents:
-        yield [f"  {status.agent:<{NAME_WIDTH}} {_searched(status, view)}"]
+        yield _searched(status, view)
     yield ["To read the agents of another home directory, use --home DIR."]
-    yield [
-        "`agtop-exporter doctor` reports files that cannot be read and places that are not read."
-    ]
+    yield ["`agtop-exporter doctor` names the files and places that are not read."]
 
 
-def _searched(status: AgentStatus, view: View) -> str:
-    paths = ", ".join(short_path(root, view.home) for root in status.roots[:ROOTS_MAX])
-    if len(status.roots) > ROOTS_MAX:
-        paths += f" and {len(status.roots) - ROOTS_MAX} more"
-    return f"{paths} ({'no sessions' if status.enabled else 'not found'})"
+def _searched(status: AgentStatus, view: View) -> Note:
+    found = "no sessions in" if status.enabled else "not found:"
+    first, *others = [short_path(root, view.home) for root in status.roots] or [""]
+    more = [f"{len(others) + 1 - ROOTS_MAX} more"] if len(others) >= ROOTS_MAX else []
+    return [f"  {status.agent:<{NAME_WIDTH}} {found} {first}", *others[: ROOTS_MAX - 1], *more]
