@@ -26,16 +26,17 @@ def history(settings: Settings, *, age_seconds_max: float = 0.0) -> Iterator[Usa
     """Yield the usage in the ledger, after a scan of the agents' files.
 
     There is no scan if another process writes the ledger, or if the last one started to do so at
-    most `age_seconds_max` ago.
+    most `age_seconds_max` ago. A ledger in which nothing has been counted yet is not used.
     """
     directory = None if settings.no_state else state_directory(settings)
     if directory is not None and _is_current(directory, age_seconds_max):
         log_for_people(settings)
         with contextlib.closing(History(directory)) as found:
-            yield found
-            if found.warning:
-                structlog.get_logger().warning(found.warning)
-        return
+            if not found.is_new:
+                yield found
+                if found.warning:
+                    structlog.get_logger().warning(found.warning)
+                return
     with one_shot(settings) as pipeline:
         with_prices(pipeline, settings, lambda: refresh(pipeline, now()))
         yield pipeline.ledger

@@ -4,9 +4,9 @@ It opens a large ledger in a few milliseconds, because it does not load the sess
 the cursors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from agtop_exporter.ledger import hours, rows
 from agtop_exporter.ledger.hours import SessionNames
@@ -22,8 +22,8 @@ class UsageHistory(Protocol):
     """What a report reads: a `Ledger`, or a `History`."""
 
     @property
-    def rate_limits(self) -> dict[tuple[str, str], RateLimit]:
-        """The latest record of each rate-limit window, by (agent, window)."""
+    def rate_limits(self) -> Mapping[Any, RateLimit]:
+        """The latest record of each rate-limit window, by its identity."""
 
     def usage_between(self, start: int = 0, end: int = MAX_SUM) -> list[HourlyUsage]:
         """Return the usage from the hour `start` to the one before `end`."""
@@ -45,12 +45,16 @@ class History:
         return self._store.warning
 
     @property
-    def rate_limits(self) -> dict[tuple[str, str], RateLimit]:
-        """The latest record of each rate-limit window, by (agent, window)."""
-        limits = self._with_repair(
-            lambda: [rows.limit_of(row) for row in self._store.all("rate_limits")]
+    def is_new(self) -> bool:
+        """Whether nothing has been counted yet."""
+        return self._with_repair(lambda: next(self._store.all("totals"), None)) is None
+
+    @property
+    def rate_limits(self) -> dict[int, RateLimit]:
+        """The latest record of each rate-limit window, by the number of its row."""
+        return self._with_repair(
+            lambda: dict(enumerate(map(rows.limit_of, self._store.all("rate_limits"))))
         )
-        return {(limit.agent, limit.window): limit for limit in limits}
 
     def usage_between(self, start: int = 0, end: int = MAX_SUM) -> list[HourlyUsage]:
         """Return the stored usage, like `Ledger.usage_between`."""

@@ -8,7 +8,7 @@ from agtop_exporter.ledger import rows
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.stored import DamagedError
-from agtop_exporter.model import HourlyUsage, TokenCounts, UsageSum
+from agtop_exporter.model import HourlyUsage, SessionState, TokenCounts, UsageSum
 
 
 class SessionNames(NamedTuple):
@@ -19,6 +19,18 @@ class SessionNames(NamedTuple):
     parent_session_id: str
     project: str
     git_branch: str
+
+
+def names_of(session: SessionState) -> SessionNames:
+    """Return the names of a session."""
+    facts = session.facts
+    return SessionNames(
+        session.agent,
+        session.session_id,
+        facts.parent_session_id,
+        session.project,
+        facts.git_branch,
+    )
 
 
 def named(
@@ -33,7 +45,7 @@ def named(
     """
 
     @cache
-    def names_of(number: int) -> tuple[SessionNames, SessionNames]:
+    def pair_of(number: int) -> tuple[SessionNames, SessionNames]:
         names = by_number(number)
         return names, _top(names, by_key)
 
@@ -52,7 +64,7 @@ def named(
                 top_project=top.project,
             )
             for number, model, hour, requests, *tokens, cost, unpriced in usage
-            for names, top in (names_of(number),)
+            for names, top in (pair_of(number),)
         ]
     except (*rows.BAD_ROW, LookupError) as error:
         raise DamagedError(f"a row of hourly: {error}") from error

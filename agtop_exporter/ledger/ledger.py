@@ -20,7 +20,6 @@ from agtop_exporter.model import (
     HourlyUsage,
     ParseError,
     Series,
-    SessionState,
 )
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
@@ -222,8 +221,8 @@ class Ledger(LedgerView):
         return self._with_repair(
             lambda: hours.named(
                 state.store.hours(start, end),
-                lambda number: _names(sessions.numbered(number)),
-                lambda key: _names(sessions[key]) if key in sessions else None,
+                lambda number: hours.names_of(sessions.numbered(number)),
+                lambda key: hours.names_of(sessions[key]) if key in sessions else None,
             )
         )
 
@@ -354,14 +353,3 @@ class Ledger(LedgerView):
         """Mark the restoration of lost events as finished if `files_to_restore` is empty."""
         if not self._state.to_restore and self._state.metadata.get(RESTORING):
             self._state.remember(RESTORING, b"")
-
-
-def _names(session: SessionState) -> hours.SessionNames:
-    facts = session.facts
-    return hours.SessionNames(
-        session.agent,
-        session.session_id,
-        facts.parent_session_id,
-        session.project,
-        facts.git_branch,
-    )

@@ -79,6 +79,13 @@ def test_beside_a_writer_a_command_only_reads(tmp_path):
     history.close()
 
 
+def test_a_report_reads_all_files_while_the_ledger_is_empty(tmp_path):
+    home, state = home_with(tmp_path / "home"), tmp_path / "state"
+    writer = Ledger(state)
+    assert output_of(daily(home, "--state-dir", state)) == 2 * TURNS * OUTPUT
+    writer.close()
+
+
 def test_a_directory_that_cannot_be_written_is_only_read(tmp_path):
     home, state = home_with(tmp_path / "home", sessions=1), tmp_path / "state"
     run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
