@@ -127,6 +127,7 @@ class PriceBook:
                 speed=response.speed,
                 region=response.region,
                 web_searches=response.web_searches,
+                requests=response.requests,
             )
             if cost is None and len(self._unknown) < _MAX_MODELS:
                 self._unknown.add(_sentence(response, card))

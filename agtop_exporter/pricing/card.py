@@ -43,18 +43,29 @@ class PriceCard(msgspec.Struct, frozen=True):
     derived: tuple[str, ...] = ()  # token types whose rates the source does not list
 
     def cost(
-        self, tokens: TokenCounts, *, speed: str = "", region: str = "", web_searches: int = 0
+        self,
+        tokens: TokenCounts,
+        *,
+        speed: str = "",
+        region: str = "",
+        web_searches: int = 0,
+        requests: int = 1,
     ) -> Cost | None:
         """Return the cost of one response at the rates for its prompt length.
 
-        `speed` is the service tier. The result is None if the price of the service tier, of the
+        `speed` is the service tier. `requests` is the number of responses if `tokens` is the sum of
+        several responses. The rates are then those of their mean prompt length, and if the number
+        is unknown (0), those of a short prompt. The result is None if the price of the service tier, of the
         region or of the web searches is unknown. The factor of a region does not apply to the fees
         of web searches.
         """
         tiers = self.tiers_of(speed)
         if tiers is None:
             return None
-        rates = tiers[0][1] if len(tiers) == 1 else rates_at(tiers, tokens.prompt)
+        if len(tiers) == 1:
+            rates = tiers[0][1]
+        else:
+            rates = rates_at(tiers, tokens.prompt / requests if requests else 0)
         if region:
             if region not in self.regions:
                 return None

@@ -57,7 +57,7 @@ rate of a token type that is not a key is unknown.
 """
 
 
-def rates_at(tiers: Tiers, prompt: int) -> Rates:
+def rates_at(tiers: Tiers, prompt: float) -> Rates:
     """Return the rates of a request whose prompt has this many tokens."""
     rates = tiers[0][1]
     for above, tier in tiers[1:]:
