@@ -256,12 +256,14 @@ class PriceBook:
         download = self._tables.get(GENAI)
         genai = f"{package}+{download.version}" if download else package
         date = download.updated_at if download else BUNDLED_DATES.get(package)
-        sources = [PriceSource(GENAI, genai, date)]
-        if len(self._overrides):
-            sources.insert(0, PriceSource(OVERRIDE, "", None))
         snapshot = _Table(bundled_snapshot().version, bundled_snapshot().date)
-        sources.append(PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)))
-        return tuple(sources)
+        sources = (
+            PriceSource(OVERRIDE, "", None) if len(self._overrides) else None,
+            self._corrections.price_source,
+            PriceSource(GENAI, genai, date),
+            PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)),
+        )
+        return tuple(source for source in sources if source is not None)
 
     def listings(self, model: str, *, provider: str, at: float) -> tuple[PriceCard, ...]:
         """Return the price of a model in each table at `at` (unix seconds), without corrections."""
@@ -277,7 +279,7 @@ class PriceBook:
         """Two digests, joined by `-`, that change when prices change.
 
         The first digest is of the overrides. The second digest is of the versions of the tables and
-        of this package, which contains the corrections.
+        of this package, which computes the prices.
         """
         tables = "\0".join([__version__, *map(repr, self.sources())])
         digests = (hashlib.sha256(text.encode()) for text in (repr(self._overrides), tables))

@@ -55,9 +55,9 @@ class PriceCard(msgspec.Struct, frozen=True):
 
         `speed` is the service tier. `requests` is the number of responses if `tokens` is the sum of
         several responses. The rates are then those of their mean prompt length, and if the number
-        is unknown (0), those of a short prompt. The result is None if the price of the service tier, of the
-        region or of the web searches is unknown. The factor of a region does not apply to the fees
-        of web searches.
+        is unknown (0), those of a short prompt. The result is None if the price of the service
+        tier, of the region or of the web searches is unknown. The factor of a region does not apply
+        to the fees of web searches.
         """
         tiers = self.tiers_of(speed)
         if tiers is None:
