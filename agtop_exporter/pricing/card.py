@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from agtop_exporter.model import Cost, TokenCounts
-from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at
+from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at, with_cache_reads
 
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
 """Names that agents record for the service tier with the standard price."""
@@ -99,19 +99,34 @@ class PriceCard(msgspec.Struct, frozen=True):
         """Return this card, completed with the prices that only `other` has.
 
         `other` is a card of the same model from another source. The prices of service tiers that
-        come from `other` keep their ratio to the standard price of `other`.
+        come from `other` keep their ratio to the standard price of `other`. A rate of cache reads
+        that comes from `other` keeps its ratio to the input rate.
         """
+        card = self._with_cache_reads(other)
         lacking = {
-            speed: in_proportion(tiers, to=other.tiers, standard=self.tiers)
+            speed: in_proportion(tiers, to=other.tiers, standard=card.tiers)
             for speed, tiers in other.speeds.items()
-            if speed not in self.speeds
+            if speed not in card.speeds
         }
-        web_search = other.web_search if self.web_search is None else self.web_search
-        regions = {**other.regions, **self.regions}
-        if not lacking and (web_search, regions) == (self.web_search, self.regions):
+        web_search = other.web_search if card.web_search is None else card.web_search
+        regions = {**other.regions, **card.regions}
+        if not lacking and (web_search, regions) == (card.web_search, card.regions):
+            return card
+        return msgspec.structs.replace(
+            card, speeds={**card.speeds, **lacking}, web_search=web_search, regions=regions
+        )
+
+    def _with_cache_reads(self, other: "PriceCard") -> "PriceCard":
+        if "cache_read" not in self.derived or "cache_read" in other.derived:
             return self
         return msgspec.structs.replace(
-            self, speeds={**self.speeds, **lacking}, web_search=web_search, regions=regions
+            self,
+            tiers=with_cache_reads(self.tiers, like=other.tiers),
+            speeds={
+                speed: with_cache_reads(tiers, like=other.tiers)
+                for speed, tiers in self.speeds.items()
+            },
+            derived=tuple(name for name in self.derived if name != "cache_read"),
         )
 
     def at_speed(self, speed: str) -> "PriceCard | None":

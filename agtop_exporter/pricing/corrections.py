@@ -114,6 +114,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
             regions=card.regions | regions,
             web_search=web_search,
             corrections=(*card.corrections, self.source),
+            derived=tuple(name for name in card.derived if name not in self.rates()),
         )
 
     def _tiers(self, listed: Tiers) -> Tiers:

@@ -10,7 +10,13 @@ from typing import NamedTuple
 import msgspec
 
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
-from agtop_exporter.pricing.litellm_entry import Entry, regions_of, tiers_of, web_search_of
+from agtop_exporter.pricing.litellm_entry import (
+    Entry,
+    derived_of,
+    regions_of,
+    tiers_of,
+    web_search_of,
+)
 from agtop_exporter.pricing.names import candidates, providers_named_in
 from agtop_exporter.pricing.rates import PriceTableError, Tiers
 
@@ -93,6 +99,7 @@ class LiteLLMPrices:
                 provider=str(entry.get("litellm_provider", "")),
                 web_search=web_search_of(entry),
                 regions=regions_of(entry),
+                derived=derived_of(entry),
             )
         )
 

@@ -19,6 +19,7 @@ from agtop_exporter.pricing.rates import (
     make_tiers,
     picodollars_per_token,
     times,
+    unlisted,
 )
 
 Entry = dict[str, object]
@@ -62,6 +63,11 @@ def tiers_of(entry: Entry, *, claude: bool) -> dict[str, Tiers]:
     if "" in tiers and fast is not None:
         tiers["fast"] = times(tiers[""], fast)
     return tiers if "" in tiers else {}
+
+
+def derived_of(entry: Entry) -> tuple[str, ...]:
+    """Return the token types of the cache for which the entry has no standard rates."""
+    return unlisted(_series(entry).get("", {}))
 
 
 def web_search_of(entry: Entry) -> int | None:

@@ -64,6 +64,12 @@ class ProviderIndex:
             if info is not None and is_priced(info) and _lists_exactly(info, name):
                 yield Listing(provider, info, _match(info.id.lower(), name, kind=kind))
 
+    def is_same(self, name: str, other: str) -> bool:
+        """Return whether two names refer to the same provider in the table."""
+        return name == other or find_provider_by_id(self._providers, name) is find_provider_by_id(
+            self._providers, other
+        )
+
     def _models_by_id(self, provider: Provider) -> dict[str, ModelInfo]:
         """Return, by id, the models with a price of a provider.
 

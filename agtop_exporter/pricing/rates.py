@@ -11,6 +11,7 @@ from agtop_exporter.model import PICODOLLARS_PER_USD, AgtopError, Cost, TokenCou
 
 # The most expensive model ever listed costs 0.0006 USD per token. A higher price is an error.
 _MAX_USD_PER_TOKEN = 1
+_CACHE_TYPES = ("cache_read", "cache_write_5m", "cache_write_1h")
 
 
 class PriceTableError(AgtopError):
@@ -69,6 +70,26 @@ def rates_at(tiers: Tiers, prompt: float) -> Rates:
 def times(tiers: Tiers, factor: Fraction) -> Tiers:
     """Return the tiers with all rates multiplied by a factor."""
     return tuple((above, rates.times(factor)) for above, rates in tiers)
+
+
+def unlisted(series: Series) -> tuple[str, ...]:
+    """Return the token types of the cache whose rates are unknown. `make_tiers` derives them."""
+    return tuple(name for name in _CACHE_TYPES if name not in series)
+
+
+def with_cache_reads(tiers: Tiers, *, like: Tiers) -> Tiers:
+    """Return `tiers` with rates of cache reads that have the same ratio to input as in `like`.
+
+    A rate that differs from the input rate does not change, because the source lists it.
+    """
+    return tuple((above, _with_reads(own, rates_at(like, above + 1))) for above, own in tiers)
+
+
+def _with_reads(own: Rates, like: Rates) -> Rates:
+    if own.cache_read != own.input or not like.input:
+        return own
+    rate = round(Fraction(own.input * like.cache_read, like.input))
+    return msgspec.structs.replace(own, cache_read=rate)
 
 
 def in_proportion(priced: Tiers, *, to: Tiers, standard: Tiers) -> Tiers:
