@@ -158,7 +158,8 @@ class Corrections:
         provider than its `provider` charges the price `listed`.
         """
         seller = seller_of(listed) if listed is not None else ""
-        for name, _ in candidates(model):
+        names = [name for name, _ in candidates(model)]
+        for name in (*names, *([listed.model.lower()] if listed is not None else ())):
             for correction in self._by_model.get(name, ()):
                 start, end = correction.period
                 if seller not in ("", correction.provider):
