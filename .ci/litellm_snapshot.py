@@ -27,6 +27,7 @@ MODES = ("chat", "completion", "responses", None)
 COSTS = (
     "input_cost_per_token",
     "output_cost_per_token",
+    "output_cost_per_reasoning_token",
     "cache_read_input_token_cost",
     "cache_creation_input_token_cost",
 )

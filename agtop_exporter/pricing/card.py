@@ -11,6 +11,9 @@ from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at, with_ca
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
 """Names that agents record for the service tier with the standard price."""
 
+THINKING = "thinking"
+"""The name in `PriceCard.speeds` of the price of a response with reasoning tokens."""
+
 LONGEST_TIER = 40  # in a message; a transcript may contain any text
 
 _OPENAI = ("openai", "azure")
@@ -55,11 +58,13 @@ class PriceCard(msgspec.Struct, frozen=True):
 
         `speed` is the service tier. `requests` is the number of responses if `tokens` is the sum of
         several responses. The rates are then those of their mean prompt length, and if the number
-        is unknown (0), those of a short prompt. The result is None if the price of the service
+        is unknown (0), those of a short prompt. A response with reasoning tokens has a price of its
+        own at some providers (`THINKING`). The result is None if the price of the service
         tier, of the region or of the web searches is unknown. The factor of a region does not apply
         to the fees of web searches.
         """
-        tiers = self.tiers_of(speed)
+        thinks = tokens.reasoning and THINKING in self.speeds and speed in STANDARD_TIERS
+        tiers = self.tiers_of(THINKING if thinks else speed)
         if tiers is None:
             return None
         if len(tiers) == 1:

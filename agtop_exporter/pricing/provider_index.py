@@ -146,9 +146,10 @@ def _lists(clause: MatchLogic, name: str) -> bool:
 
 def _searches(regex: str, name: str) -> bool:
     try:
-        return re.search(regex, name) is not None
+        found = re.search(regex, name)
     except re.error:  # the pattern may come from a download
         return False
+    return found is not None and is_version_of(name, end=found.end())
 
 
 def _is_word(name: str, at: int) -> bool:
