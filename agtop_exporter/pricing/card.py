@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from agtop_exporter.model import Cost, TokenCounts
-from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at, with_cache_reads
+from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at, with_cache_rates
 
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
 """Names that agents record for the service tier with the standard price."""
@@ -122,16 +122,17 @@ class PriceCard(msgspec.Struct, frozen=True):
         )
 
     def _with_cache_reads(self, other: "PriceCard") -> "PriceCard":
-        if "cache_read" not in self.derived or "cache_read" in other.derived:
+        name = "cache_read"
+        if name not in self.derived or name in other.derived:
             return self
         return msgspec.structs.replace(
             self,
-            tiers=with_cache_reads(self.tiers, like=other.tiers),
+            tiers=with_cache_rates(self.tiers, [name], like=other.tiers),
             speeds={
-                speed: with_cache_reads(tiers, like=other.tiers)
+                speed: with_cache_rates(tiers, [name], like=other.tiers)
                 for speed, tiers in self.speeds.items()
             },
-            derived=tuple(name for name in self.derived if name != "cache_read"),
+            derived=tuple(each for each in self.derived if each != name),
         )
 
     def at_speed(self, speed: str) -> "PriceCard | None":

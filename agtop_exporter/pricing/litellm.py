@@ -142,7 +142,7 @@ class LiteLLMPrices:
                 if found.key in self._table and self._tiers(found.key):
                     seller = str(self._entry(found.key).get("litellm_provider", ""))
                     sold_by = (seller, found.key)
-                    if provider and not any(s.startswith(tuple(sellers)) for s in sold_by):
+                    if provider and not any(each.startswith(sellers[0]) for each in sold_by):
                         return found._replace(match="maker")
                     return found
         return None

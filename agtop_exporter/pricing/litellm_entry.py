@@ -23,6 +23,7 @@ from agtop_exporter.pricing.rates import (
     picodollars_per_token,
     times,
     unlisted,
+    with_cache_rates,
 )
 
 Entry = dict[str, object]
@@ -52,26 +53,30 @@ _MAX_FACTOR = 100  # a sanity bound
 def tiers_of(entry: Entry, *, claude: bool) -> dict[str, Tiers]:
     """Return the rates by prompt length (`Tiers`) of each service tier. "" is the standard tier.
 
-    The result is empty if the entry has no standard price. `claude` tells whether the model is a
+    The result is empty if the entry has no standard price. A service tier is left out if the entry
+    does not have both its input and its output rate. Its other rates, if they are not listed, have
+    the same ratio to the input rate as in the standard tier. `claude` tells whether the model is a
     Claude model.
     """
     if entry.get("mode") not in _MODES:
         return {}
     series = _series(entry)
-    standard = series.get("", {})
-    if not standard:
+    listed = series.pop("", {})
+    standard = make_tiers(listed, claude=claude)
+    if standard is None:
         return {}
-    tiers = {
-        speed: steps
-        for speed, own in series.items()
-        if (steps := make_tiers({**standard, **own}, claude=claude))
-    }
-    if THINKING in tiers and tiers[THINKING][0][1].output <= tiers[""][0][1].output:
-        del tiers[THINKING]  # the rate of the reasoning tokens alone
+    thinking = make_tiers({**listed, **series.pop(THINKING, {})}, claude=claude)
+    tiers = {"": standard}
+    for speed, own in series.items():
+        steps = make_tiers(own, claude=claude)
+        if steps is not None:
+            tiers[speed] = with_cache_rates(steps, unlisted(own), like=standard)
+    if thinking is not None and thinking[0][1].output > standard[0][1].output:
+        tiers[THINKING] = thinking  # a lower rate is of the reasoning tokens alone
     fast = _factor(entry, "fast")
-    if "" in tiers and fast is not None:
-        tiers["fast"] = times(tiers[""], fast)
-    return tiers if "" in tiers else {}
+    if fast is not None:
+        tiers["fast"] = times(standard, fast)
+    return tiers
 
 
 def derived_of(entry: Entry) -> tuple[str, ...]:

@@ -73,23 +73,31 @@ def times(tiers: Tiers, factor: Fraction) -> Tiers:
 
 
 def unlisted(series: Series) -> tuple[str, ...]:
-    """Return the token types of the cache whose rates are unknown. `make_tiers` derives them."""
-    return tuple(name for name in _CACHE_TYPES if name not in series)
+    """Return the token types of the cache that have no rate for short prompts in `series`.
 
-
-def with_cache_reads(tiers: Tiers, *, like: Tiers) -> Tiers:
-    """Return `tiers` with rates of cache reads that have the same ratio to input as in `like`.
-
-    A rate that differs from the input rate does not change, because the source lists it.
+    `make_tiers` derives these rates.
     """
-    return tuple((above, _with_reads(own, rates_at(like, above + 1))) for above, own in tiers)
+    return tuple(name for name in _CACHE_TYPES if all(above for above, _ in series.get(name, ())))
 
 
-def _with_reads(own: Rates, like: Rates) -> Rates:
-    if own.cache_read != own.input or not like.input:
-        return own
-    rate = round(Fraction(own.input * like.cache_read, like.input))
-    return msgspec.structs.replace(own, cache_read=rate)
+def with_cache_rates(tiers: Tiers, names: Sequence[str], *, like: Tiers) -> Tiers:
+    """Return `tiers` with rates of the token types `names` from the ratios to input in `like`.
+
+    `names` are token types of the cache. A rate that differs from the input rate does not change,
+    because the source of `tiers` lists it.
+    """
+    return tuple(
+        (above, _with_cache_rates(own, names, rates_at(like, above + 1))) for above, own in tiers
+    )
+
+
+def _with_cache_rates(own: Rates, names: Sequence[str], like: Rates) -> Rates:
+    changed = {
+        name: round(Fraction(own.input * getattr(like, name), like.input))
+        for name in names
+        if like.input and getattr(own, name) == own.input
+    }
+    return msgspec.structs.replace(own, **changed)
 
 
 def in_proportion(priced: Tiers, *, to: Tiers, standard: Tiers) -> Tiers:
