@@ -105,35 +105,24 @@ class PriceCard(msgspec.Struct, frozen=True):
 
         `other` is a card of the same model from another source. The prices of service tiers that
         come from `other` keep their ratio to the standard price of `other`. A rate of cache reads
-        that comes from `other` keeps its ratio to the input rate.
+        that comes from `other` keeps its ratio to the input rate. Of the model's maker, a price of
+        the billing provider gets only the fee for web searches.
         """
-        card = self._with_cache_reads(other)
+        card = self
+        if self.web_search is None and other.web_search is not None:
+            card = msgspec.structs.replace(self, web_search=other.web_search)
+        if (self.match == "maker") != (other.match == "maker"):
+            return card
+        card = _with_cache_reads(card, other)
         lacking = {
             speed: in_proportion(tiers, to=other.tiers, standard=card.tiers)
             for speed, tiers in other.speeds.items()
             if speed not in card.speeds
         }
-        web_search = other.web_search if card.web_search is None else card.web_search
         regions = {**other.regions, **card.regions}
-        if not lacking and (web_search, regions) == (card.web_search, card.regions):
+        if not lacking and regions == card.regions:
             return card
-        return msgspec.structs.replace(
-            card, speeds={**card.speeds, **lacking}, web_search=web_search, regions=regions
-        )
-
-    def _with_cache_reads(self, other: "PriceCard") -> "PriceCard":
-        name = "cache_read"
-        if name not in self.derived or name in other.derived:
-            return self
-        return msgspec.structs.replace(
-            self,
-            tiers=with_cache_rates(self.tiers, [name], like=other.tiers),
-            speeds={
-                speed: with_cache_rates(tiers, [name], like=other.tiers)
-                for speed, tiers in self.speeds.items()
-            },
-            derived=tuple(each for each in self.derived if each != name),
-        )
+        return msgspec.structs.replace(card, speeds={**card.speeds, **lacking}, regions=regions)
 
     def at_speed(self, speed: str) -> "PriceCard | None":
         """Return a card whose standard price is the price of `speed`; None if that is unknown.
@@ -144,6 +133,22 @@ class PriceCard(msgspec.Struct, frozen=True):
         if tiers is None:
             return None
         return msgspec.structs.replace(self, tiers=tiers, speeds={}, match="suffix-stripped")
+
+
+def _with_cache_reads(card: PriceCard, other: PriceCard) -> PriceCard:
+    """Return a card with the rates of cache reads of `other` if `card` does not list its own."""
+    name = "cache_read"
+    if name not in card.derived or name in other.derived:
+        return card
+    return msgspec.structs.replace(
+        card,
+        tiers=with_cache_rates(card.tiers, [name], like=other.tiers),
+        speeds={
+            speed: with_cache_rates(tiers, [name], like=other.tiers)
+            for speed, tiers in card.speeds.items()
+        },
+        derived=tuple(each for each in card.derived if each != name),
+    )
 
 
 class PricePeriod(NamedTuple):
