@@ -12,6 +12,7 @@ from importlib.resources import files
 
 import msgspec
 
+from agtop_exporter import __version__
 from agtop_exporter.model import PriceSource
 from agtop_exporter.pricing.card import PriceCard, PricePeriod
 from agtop_exporter.pricing.names import candidates, known_as
@@ -197,11 +198,11 @@ class Corrections:
 
     @property
     def price_source(self) -> PriceSource | None:
-        """The set as a price source, whose version is its date; None if the set has no date."""
+        """The set as a price source, with the version of this package; None if it has no date."""
         if self.date is None:
             return None
         start_of_day = datetime.combine(self.date, time(), UTC)
-        return PriceSource(SOURCE, self.date.isoformat(), start_of_day.timestamp())
+        return PriceSource(SOURCE, __version__, start_of_day.timestamp())
 
     def schedules_of(self, provider: str) -> tuple[Schedule, ...]:
         """Return the schedules of a provider: its hours of the day with a different price."""

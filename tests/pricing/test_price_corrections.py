@@ -6,6 +6,7 @@ from importlib.resources import files
 import pytest
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
+from agtop_exporter import __version__
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.pricing.corrections import NO_CORRECTIONS, Corrections, decode_corrections
@@ -58,7 +59,7 @@ def test_each_line_differs_from_the_tables(correction):
 
 def test_the_corrections_have_a_date_that_no_line_exceeds():
     (source,) = [each for each in BOOK.sources() if each.source == "corrections"]
-    assert source.updated_at == unix(source.version) == unix(str(DATE))
+    assert (source.version, source.updated_at) == (__version__, unix(str(DATE)))
     starts = [line.period[0] for line in CORRECTIONS]
     assert max(starts) <= source.updated_at
 
