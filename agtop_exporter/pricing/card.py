@@ -56,12 +56,13 @@ class PriceCard(msgspec.Struct, frozen=True):
     ) -> Cost | None:
         """Return the cost of one response at the rates for its prompt length.
 
-        `speed` is the service tier. `requests` is the number of responses if `tokens` is the sum of
-        several responses. The rates are then those of their mean prompt length, and if the number
-        is unknown (0), those of a short prompt. A response with reasoning tokens has a price of its
-        own at some providers (`THINKING`). The result is None if the price of the service
-        tier, of the region or of the web searches is unknown. The factor of a region does not apply
-        to the fees of web searches.
+        `speed` is the service tier. Without a service tier, a response with reasoning tokens has
+        the price of `THINKING` if there is one. `requests` is the number of responses if `tokens`
+        is the sum of several responses. The rates are then those of their mean prompt length, and
+        if the number is unknown (0), those of a short prompt.
+
+        The result is None if the price of the service tier, of the region or of the web searches is
+        unknown. The factor of a region does not apply to the fees of web searches.
         """
         thinks = tokens.reasoning and THINKING in self.speeds and speed in STANDARD_TIERS
         tiers = self.tiers_of(THINKING if thinks else speed)
