@@ -240,7 +240,7 @@ class PriceBook:
             return batch
         events = tuple(
             msgspec.structs.replace(event, own_price=True)
-            if event.reported_cost and self.replaces_agent_cost(event)
+            if event.reported_cost is not None and self.replaces_agent_cost(event)
             else event
             for event in batch.events
         )
