@@ -4,9 +4,13 @@ Each case had the price of another seller, region, day or kind of response. The 
 those of the public lists, in USD per million tokens.
 """
 
+import json
 from datetime import datetime
+from decimal import Decimal
+from importlib.resources import files
 
 import pytest
+from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook
@@ -39,6 +43,22 @@ def rates(model, provider="", day="2026-11-20"):
 )
 def test_a_maker_in_the_name_does_not_replace_the_seller(model, provider, usd):
     assert rates(model, provider) == usd
+
+
+@pytest.mark.slow
+def test_each_seller_that_only_the_second_list_has_keeps_its_prices():
+    """About 1,500 prices, compared with the text of the list."""
+    text = files("agtop_exporter.pricing").joinpath("litellm.json").read_text("utf-8")
+    sellers = get_snapshot().providers
+    compared = 0
+    for model, entry in json.loads(text, parse_float=Decimal)["models"].items():
+        seller, keys = entry["litellm_provider"], ("input_cost_per_token", "output_cost_per_token")
+        if find_provider_by_id(sellers, seller) is None and all(entry.get(key) for key in keys):
+            first = card(model, seller).tiers[0][1]
+            listed = [round(Decimal(entry[key]) * 10**12) for key in keys]
+            assert [first.input, first.output] == listed, model
+            compared += 1
+    assert compared > 1000
 
 
 def test_a_price_of_the_maker_is_marked():
