@@ -111,6 +111,7 @@ def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
         event.reported_cost,
         event.web_searches,
         event.region,
+        event.own_price,
     )
 
 

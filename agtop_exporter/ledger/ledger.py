@@ -195,14 +195,20 @@ class Ledger(LedgerView):
         """Calculate the cost of events without a known price. Return how many have a price now."""
         return self._with_repair(lambda: counting.reprice(self._state, price))
 
-    def reprice_step(self, price: Price, prices: str) -> bool:
+    def reprice_step(
+        self, price: Price, prices: str, *, replaces: repricing.Replaces = lambda _event: False
+    ) -> bool:
         """Apply the current prices to some counted events. Return whether more events are left.
 
-        `prices` identifies the current price tables. The costs of sessions and hours change. Totals
-        do not change: `corrections` has the difference.
+        `prices` identifies the current price tables and the user's prices. `replaces` tells whether
+        a price of the user is billed instead of the cost that the agent recorded. The costs and the
+        bills of sessions, and the costs of hours, change. Totals do not change: `corrections` has
+        the difference of the costs.
         """
         counting.apply(self._state)
-        return self._with_repair(lambda: repricing.reprice_step(self._state, price, prices))
+        return self._with_repair(
+            lambda: repricing.reprice_step(self._state, price, prices, replaces)
+        )
 
     def assume_priced(self, prices: str) -> None:
         """Store that all events of a new ledger have the prices of the current price tables.

@@ -288,8 +288,10 @@ class Pipeline:
             self._price_generation = generation
             self._is_repriced = False
         while not self._is_repriced:
-            prices = self.prices.fingerprint
-            self._is_repriced = not self.ledger.reprice_step(self.prices.cost, prices)
+            book = self.prices
+            self._is_repriced = not self.ledger.reprice_step(
+                book.cost, book.fingerprint, replaces=book.replaces_agent_cost
+            )
             if not self._keep_closed:
                 break  # the daemon: one step in each refresh
 
