@@ -10,6 +10,8 @@ from agtop_exporter.cli.command import Command, Option
 from agtop_exporter.reports import DIMENSIONS, WEEKDAYS
 from agtop_exporter.settings import suggestion
 
+FIRST_YEAR, LAST_YEAR = 1971, 9998
+
 
 def _one_of(names: Sequence[str], text: str) -> str:
     if text in names:
@@ -21,10 +23,12 @@ def _one_of(names: Sequence[str], text: str) -> str:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        expected = "expected a day such as 2026-03-01"
-        raise argparse.ArgumentTypeError(f"{expected}, got {text!r}") from error
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2026-03-01, got {text!r}")
+    return day
 
 
 BY = Option(
