@@ -95,7 +95,7 @@ def report_commands(
         ),
         Command(
             name="today",
-            summary="Print tokens and cost of today and of the last days; --line for status bars.",
+            summary="Print tokens and cost of today and of the last days, as a table or one line.",
             module="today",
             options=(LINE, TIMEZONE, json, schema),
             settings=settings,
