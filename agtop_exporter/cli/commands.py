@@ -93,6 +93,23 @@ DELAY = Option(
     arguments={"metavar": "SECONDS", "type": _delay},
 )
 
+COMPLETION = Command(
+    name="completion",
+    summary="Print the script that completes commands and options in bash, zsh or fish.",
+    module="completion",
+    operand=("SHELL", "bash, zsh or fish."),
+)
+
+REPLACED = {
+    "-D": "type `agtop` without it",
+    "--dashboard": "type `agtop` without it",
+    "-v": "set AGTOP_LOG_LEVEL=info instead",
+    "--verbose": "set AGTOP_LOG_LEVEL=info instead",
+    "--log-file": "messages go to standard error: append 2>>FILE to the command",
+    "--no-update-check": "this program never checks for updates: leave it out",
+    "quota": "`agtop` prints the rate limits below the table, and `agtop json` as rate_limits",
+}
+"""Options and commands of rust-agtop that this program does not have."""
 SORT = Option(
     ("--sort",),
     "Sort the table by this column, such as cost, cpu or state (default: last, the last activity).",
@@ -118,24 +135,6 @@ TABLE = (WATCH, DELAY, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
 """The options of the table."""
 NOT_IN_JSON = ("watch", "sort", "live", "project", "since", "all")
 """Options of the table that JSON does not have."""
-
-COMPLETION = Command(
-    name="completion",
-    summary="Print the script that completes commands and options in bash, zsh or fish.",
-    module="completion",
-    operand=("SHELL", "bash, zsh or fish."),
-)
-
-REPLACED = {
-    "-D": "type `agtop` without it",
-    "--dashboard": "type `agtop` without it",
-    "-v": "set AGTOP_LOG_LEVEL=info instead",
-    "--verbose": "set AGTOP_LOG_LEVEL=info instead",
-    "--log-file": "messages go to standard error: append 2>>FILE to the command",
-    "--no-update-check": "this program never checks for updates: leave it out",
-    "quota": "`agtop` prints the rate limits below the table, and `agtop json` as rate_limits",
-}
-"""Options and commands of rust-agtop that this program does not have."""
 
 EXPORTER = Program(
     name="agtop-exporter",
