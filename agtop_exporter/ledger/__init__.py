@@ -9,7 +9,16 @@ from agtop_exporter.ledger.ledger import Ledger
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
-from agtop_exporter.ledger.state import WINDOWS_MAX
+from agtop_exporter.ledger.state import ACCOUNTS_MAX, WINDOWS_MAX
 from agtop_exporter.ledger.totals import LABELS_MAX
 
-__all__ = ["LABELS_MAX", "WINDOWS_MAX", "Entry", "Key", "Ledger", "Price", "unpacked"]
+__all__ = [
+    "ACCOUNTS_MAX",
+    "LABELS_MAX",
+    "WINDOWS_MAX",
+    "Entry",
+    "Key",
+    "Ledger",
+    "Price",
+    "unpacked",
+]

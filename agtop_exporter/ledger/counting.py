@@ -1,7 +1,7 @@
 """Adds each usage event once to the sums of sessions, to the sums of hours and to the totals."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import astuple
@@ -12,6 +12,7 @@ from agtop_exporter.ledger.merging import Merging, Price, as_event
 from agtop_exporter.ledger.moves import without_moved
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.ledger.totals import Spent
 from agtop_exporter.model import NO_USAGE, Batch, Cost, ModelUsage, SessionState, UsageEvent
 
 
@@ -172,7 +173,8 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
     An event that only moves between two such sessions therefore adds nothing.
     """
     by_model: dict[tuple[str, str], ModelUsage] = {}
-    by_project: dict[tuple[str, str], list[int]] = {}
+    by_project: defaultdict[tuple[str, str], Spent] = defaultdict(Spent)
+    by_account: defaultdict[str, defaultdict[str, Spent]] = defaultdict(lambda: defaultdict(Spent))
     billed: Counter[tuple[str, str]] = Counter()
     for (session, model), amount in changes.billed.items():
         billed[state.sessions.numbered(session).agent, model] += amount
@@ -180,22 +182,54 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
         record = state.sessions.numbered(session)
         key = record.agent, model
         by_model[key] = by_model.get(key, ModelUsage()) + usage
-        spent = by_project.setdefault((record.agent, record.project), [0, 0])
-        spent[0] += usage.tokens.total
-        spent[1] += usage.cost.total
+        spent = Spent(usage.tokens.total, usage.cost.total)
+        by_project[record.agent, record.project] += spent
+        by_account[record.agent][record.facts.account] += spent
+    added: defaultdict[str, Spent] = defaultdict(Spent)
     for (agent, model), net in without_moved(by_model).items():
-        state.totals.add_usage(agent, model, net)
+        added[agent] += state.totals.add_usage(agent, model, net)
         billed[agent, model] += net.cost.total
+    for agent, accounts in by_account.items():
+        _add_to_accounts(state, agent, added[agent], accounts)
     for (agent, model), amount in billed.items():
         state.totals.add_bill(agent, model, 0 if agent in state.covered else amount)
-    for (agent, project), (tokens, cost) in by_project.items():
-        state.totals.add_project(agent, project, tokens=tokens, cost=cost)
+    for (agent, project), spent in by_project.items():
+        state.totals.add_project(agent, project, tokens=spent.tokens, cost=spent.cost)
     counts: Counter[tuple[str, str, str]] = Counter()
     for (session, kind, name), number in changes.counts.items():
         if number:
             counts[kind, state.sessions.numbered(session).agent, name] += number
     for (kind, agent, name), number in counts.items():
         state.totals.count(kind, agent, name, number)
+
+
+def _add_to_accounts(
+    state: LedgerState, agent: str, added: Spent, accounts: Mapping[str, Spent]
+) -> None:
+    """Add to the totals of an agent's accounts what was added to the totals of the agent.
+
+    `accounts` has the changes by account. Their sum differs from `added` if usage moved between
+    accounts or models.
+    """
+    tokens = shares(added.tokens, {name: spent.tokens for name, spent in accounts.items()})
+    costs = shares(added.cost, {name: spent.cost for name, spent in accounts.items()})
+    for name in accounts:
+        state.totals.add_account(agent, name, tokens=tokens[name], cost=costs[name])
+
+
+def shares(amount: int, changes: Mapping[str, int]) -> dict[str, int]:
+    """Divide an amount into shares that are not negative, by name.
+
+    A share is the change of the name, as far as the amount suffices. The name with the largest
+    change gets the rest.
+    """
+    found: dict[str, int] = {}
+    names = sorted(changes, key=lambda name: (changes[name], name))
+    for name in names:
+        found[name] = min(amount, max(0, changes[name]))
+        amount -= found[name]
+    found[names[-1]] += amount
+    return found
 
 
 def hourly_sums(usage: ModelUsage) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from agtop_exporter.labels import SeriesLimit
 from agtop_exporter.ledger import counting
 from agtop_exporter.ledger.sessions import Key
-from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.ledger.state import LedgerState, LimitKey
 from agtop_exporter.model import Cursor, RateLimit, Series, SessionState
 
 
@@ -45,8 +45,8 @@ class LedgerView:
         return self._state.cursors
 
     @property
-    def rate_limits(self) -> dict[tuple[str, str], RateLimit]:
-        """The latest record of each rate-limit window, by (agent, window)."""
+    def rate_limits(self) -> dict[LimitKey, RateLimit]:
+        """The latest record of each rate-limit window, by (agent, account, window)."""
         return self._state.rate_limits
 
     @property

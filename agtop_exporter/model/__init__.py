@@ -9,6 +9,7 @@ from agtop_exporter.model.batch import (
     Cursor,
     ParseError,
     RateLimit,
+    StatusLine,
 )
 from agtop_exporter.model.budget import (
     BUDGETS_MAX,
@@ -117,6 +118,7 @@ __all__ = [
     "Snapshot",
     "State",
     "StateKind",
+    "StatusLine",
     "TokenCounts",
     "Tree",
     "UsageEvent",

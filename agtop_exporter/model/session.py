@@ -75,6 +75,7 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     context_window_tokens: int | None = None
     subagent: bool = False  # its transcript is in a directory below that of its parent
     signal: Signal = Signal()
+    account: str = ""  # name of the account; "" for the account in the default directory
 
     def __post_init__(self) -> None:
         self.cwd = clean_path(self.cwd)
@@ -242,6 +243,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     model: str | None
     model_effort: str | None
     subscription: str | None
+    account: str
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost

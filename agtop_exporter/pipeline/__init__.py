@@ -276,12 +276,15 @@ class Pipeline:
                 break  # the daemon: one step in each refresh
 
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
+        plans = self._scanner.plans.get(status.agent, {})
+        names = sorted(set(self._files[status.agent].places.accounts.values()))
         up = False if status.up and self.steps.is_down(status.agent) else status.up
         status = msgspec.structs.replace(
             status,
             states=states,
             up=up,
-            subscription=self._scanner.plans.get(status.agent) or None,
+            subscription=next(filter(None, plans.values()), None),
+            accounts={name: plans.get(name) or None for name in names},
             included=status.agent in self._covered,
         )
         usage = self.pairing.agent(status.agent, installed=status.enabled)
