@@ -12,7 +12,9 @@ from pathlib import Path
 
 import platformdirs
 
+from agtop_exporter import limit_files
 from agtop_exporter.agents import load_agents, signatures_of
+from agtop_exporter.cli.places import PROGRAM, user_state_directory
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.logs import log_for_people
@@ -20,8 +22,6 @@ from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.settings import Settings, load_settings
-
-PROGRAM = "agtop-exporter"
 
 
 def environment() -> Mapping[str, str]:
@@ -69,11 +69,18 @@ def state_directory(settings: Settings) -> Path:
     if settings.state_dir:
         return Path(settings.state_dir).expanduser()
     given = environment().get("STATE_DIRECTORY")
-    base = Path(given or platformdirs.user_state_dir(PROGRAM))
+    base = Path(given) if given else user_state_directory()
     if not settings.home:
         return base
     names = "\0".join(str(_absolute(Path(home))) for home in settings.home)
     return base / "homes" / hashlib.sha256(names.encode()).hexdigest()[:16]
+
+
+def limit_folders(settings: Settings) -> list[Path]:
+    """Return the directories in which the command `statusline` may have stored rate limits."""
+    homes = [user_state_directory(Path(home).expanduser()) for home in settings.home]
+    states = [state_directory(settings), *(homes or [user_state_directory()])]
+    return list(dict.fromkeys(state / limit_files.FOLDER for state in states))
 
 
 @functools.cache
@@ -133,6 +140,7 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
         ),
         folders=folders(),
         keep_closed=keep_closed,
+        limit_folders=limit_folders(settings),
     )
 
 

@@ -12,7 +12,7 @@ from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
 from agtop_exporter.ledger.view import LedgerView
-from agtop_exporter.model import Batch, Cursor, ParseError, Series, hour_of
+from agtop_exporter.model import Batch, Cursor, ParseError, RateLimit, Series, hour_of
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
 CHANGES_MAX = 100  # number of pending changes that are applied together
@@ -106,7 +106,7 @@ class Ledger(LedgerView):
                 self.add(("sessions_started", created.agent), 1)
         state.sessions.created.clear()
         for limit in batch.rate_limits:
-            state.add_limit(limit)
+            self.add_limit(limit)
         self.add(("scan_bytes", agent), batch.bytes_read)
         self.add(("scan_records", agent), batch.records)
         for error in errors:
@@ -115,6 +115,10 @@ class Ledger(LedgerView):
             self.add(("source_resets", agent, batch.reset), 1)
         self.set_cursor(agent, batch.path, batch.cursor)
         return errors
+
+    def add_limit(self, limit: RateLimit) -> None:
+        """Store a record of a rate-limit window, unless a later record of it is stored."""
+        self._state.add_limit(limit)
 
     def forget_future_limits(self, now: float) -> None:
         """Delete rate limits that were recorded long after `now` (unix seconds) by a wrong clock.

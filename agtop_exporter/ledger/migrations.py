@@ -188,9 +188,7 @@ LAYOUTS: dict[int, dict[str, _Source]] = {
         "facts": _Source(("name",), _v1_fact, "metadata"),
     },
     **{
-        version: {
-            name: _Source(_key_of(name, version), _completed(name), name) for name in TABLES
-        }
+        version: {name: _Source(_key_of(name, version), _completed(name), name) for name in TABLES}
         for version in range(2, SCHEMA_VERSION + 1)  # apart from keys, columns were only appended
     },
 }

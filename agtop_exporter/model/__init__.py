@@ -5,6 +5,7 @@ USD).
 """
 
 from agtop_exporter.model.batch import (
+    MIN_ELAPSED_RATIO,
     Batch,
     Cursor,
     ParseError,
@@ -78,6 +79,7 @@ __all__ = [
     "COST_TYPES",
     "END_OF_TIME",
     "MAX_SUM",
+    "MIN_ELAPSED_RATIO",
     "NANOSECONDS",
     "NO_COST",
     "NO_TOKENS",

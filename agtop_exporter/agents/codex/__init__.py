@@ -41,9 +41,7 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of active and archived rollouts in all home directories of Codex."""
-    homes = listed_roots(
-        environment, "CODEX_HOME", home / FOLDER, *profile_folders(home, FOLDER)
-    )
+    homes = listed_roots(environment, "CODEX_HOME", home / FOLDER, *profile_folders(home, FOLDER))
     return tuple(base / name for base in homes for name in ("sessions", "archived_sessions"))
 
 
