@@ -1,6 +1,7 @@
 """Renders the report of `doctor` as text.
 
 claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
+  - accounts: default (Claude Max 20x), claude-home (Pro)
   ! 3 records are not valid JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
   ! no price is known for claude-imaginary-9 (12,000 tokens)
   - 6 responses recorded again (streams, copies); each is counted once
@@ -13,6 +14,7 @@ not found    codex, gemini (--json lists the searched directories)
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import starmap
 
 from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, Skipped
 from agtop_exporter.doctor.places import NotRead
@@ -102,6 +104,8 @@ def _about(finding: Finding) -> Iterator[str]:
     found = ", ".join(_counted(count, noun) for count, noun in counts)
     present = ", ".join(root.path for root in finding.roots if root.exists)
     yield _row(finding.agent, f"{found} in {present}" if present else found)
+    if finding.accounts.keys() - {""}:
+        yield f"  - accounts: {', '.join(starmap(_account, finding.accounts.items()))}"
     for one in finding.unreadable[:LISTED]:
         yield f"  ! cannot read {one.path}: {one.reason}"
     if len(finding.unreadable) > LISTED:
@@ -127,6 +131,10 @@ def _about(finding: Finding) -> Iterator[str]:
         yield f"  - in containers, with unknown sessions: {processes} (see --home)"
     if finding.processes_of_others:
         yield "  - another user runs it in a container: its processes are not read"
+
+
+def _account(name: str, plan: str | None) -> str:
+    return f"{name or 'default'} ({_plain(plan)})" if plan else name or "default"
 
 
 def _about_records(finding: Finding) -> Iterator[str]:

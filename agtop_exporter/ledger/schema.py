@@ -207,6 +207,8 @@ TABLES = {
             "account": "TEXT NOT NULL",
         },
         ("agent", "window", "account"),
+        # SQLite 3.40 reports damage if the key of a table without row ids has a late column
+        options="",
     ),
     "metadata": Table({"name": "TEXT NOT NULL", "value": "BLOB NOT NULL"}, ("name",)),
 }

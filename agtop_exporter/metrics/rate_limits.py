@@ -73,7 +73,7 @@ RATE_LIMITS = (
         name="agtop_rate_limit_elapsed_ratio",
         kind="gauge",
         labels=LABELS,
-        help="Share of a rate-limit window that had passed when the agent last recorded it. Absent "
+        help="Elapsed share of a rate-limit window when the agent last recorded it. Absent "
         "if the reset or the length is unknown.",
         otel_name="agtop.rate_limit.elapsed",
         otel_unit="1",

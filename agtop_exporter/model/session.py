@@ -243,7 +243,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     model: str | None
     model_effort: str | None
     subscription: str | None
-    account: str
+    account: str = ""  # "" is the account in the default directory
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost

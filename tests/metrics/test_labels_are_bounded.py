@@ -1,4 +1,4 @@
-"""The number of series of an agent is bounded for any number of models, tools and projects."""
+"""The number of series of an agent is bounded for any number of models, tools, projects and accounts."""
 
 from driving import price
 
@@ -17,6 +17,7 @@ def batch(number):
         tools=((f"call-{number}", f"tool-{number}"),),
     )
     session = SessionUpdate(session_id=event.session_id, cwd=f"/home/project-{number}")
+    session.account = f"account-{number}"
     return Batch("claude", f"/{number}", Cursor(), events=(event,), sessions=(session,))
 
 
@@ -28,12 +29,13 @@ def test_values_above_the_limit_share_other(tmp_path):
     ledger = Ledger(tmp_path)
     for number in range(3 * LABELS_MAX):
         ledger.record(batch(number), price=price, project=lambda cwd: cwd.rpartition("/")[2])
-    for family in ("requests", "project_tokens", "tool_calls"):
+    for family in ("requests", "project_tokens", "tool_calls", "account_tokens"):
         values = labels(ledger, family)
         assert len(values) == LABELS_MAX + 1
         assert values["other"] == 2 * LABELS_MAX
         assert sum(values.values()) == 3 * LABELS_MAX
-    assert ledger.folded_labels() == dict.fromkeys(("models", "tools", "projects"), 2 * LABELS_MAX)
+    limits = ("models", "tools", "projects", "accounts")
+    assert ledger.folded_labels() == dict.fromkeys(limits, 2 * LABELS_MAX)
     ledger.commit()
     ledger.close()
 
@@ -41,5 +43,5 @@ def test_values_above_the_limit_share_other(tmp_path):
     again.record(batch(999), price=price, project=lambda _cwd: "project-0")
     assert labels(again, "project_tokens")["project-0"] == 2  # it had a series, and keeps it
     assert labels(again, "requests")["other"] == 2 * LABELS_MAX + 1
-    assert again.folded_labels() == {"models": 1, "tools": 1, "projects": 1}
+    assert again.folded_labels() == dict.fromkeys(limits, 1)
     again.close()
