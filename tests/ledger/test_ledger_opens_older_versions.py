@@ -91,6 +91,16 @@ def test_all_figures_are_kept(state, read_only):
     assert [path.name for path in state.glob("*.damaged*")] == []
 
 
+def test_usage_without_an_account_is_that_of_the_default_account(state):
+    """Versions before schema version 4 did not count by account."""
+    ledger = Ledger(state)
+    for family in ("tokens", "cost"):
+        for agent in ("claude", "codex", "copilot"):
+            of_agent = sum(v for s, v in ledger.totals.items() if s[:2] == (family, agent))
+            assert ledger.totals[f"account_{family}", agent, ""] == of_agent > 0
+    ledger.close()
+
+
 def test_nothing_is_counted_again(state, tmp_path):
     """The keys of the events are stored, so copies of the transcripts add nothing."""
     ledger = Ledger(state)

@@ -1,4 +1,4 @@
-"""The number of series of an agent is bounded for any number of models, tools, projects and accounts."""
+"""The number of series of an agent is bounded for any number of models, projects and others."""
 
 from driving import price
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +17,10 @@ from agtop_exporter.model import RateLimit, StatusLine, is_sane
 
 SOURCE = "statusline"
 FOLDERS_ABOVE = 2  # <configuration directory>/projects/<folder>/<session>.jsonl
+CLOCK_SECONDS = 3600.0  # a reset is at most this much later than the end of a new window
+NOTHING = msgspec.Raw(b"null")
+
+T = TypeVar("T")
 
 
 class _Window(msgspec.Struct):
@@ -37,13 +42,13 @@ class _Cost(msgspec.Struct):
 
 
 class _Document(msgspec.Struct):
-    """The members of the document that are read. Prompts and titles are not in the document."""
+    """The members of the document that are read. A member of another type counts as missing."""
 
     transcript_path: str
-    model: _Model | None = None
-    context_window: _Context | None = None
-    cost: _Cost | None = None
-    rate_limits: dict[str, msgspec.Raw] | None = None
+    model: msgspec.Raw = NOTHING
+    context_window: msgspec.Raw = NOTHING
+    cost: msgspec.Raw = NOTHING
+    rate_limits: msgspec.Raw = NOTHING
 
 
 def read_status_line(
@@ -54,44 +59,58 @@ def read_status_line(
     `account` returns the account of a configuration directory. That directory is known from the
     path of the transcript.
     """
-    try:
-        document = msgspec.json.decode(data, type=_Document)
-    except (msgspec.MsgspecError, RecursionError):
+    document = _decoded(data, _Document)
+    if document is None:
         return None
     folders = Path(document.transcript_path).parents
     named = account(folders[FOLDERS_ABOVE]) if len(folders) > FOLDERS_ABOVE else ""
-    model, context, cost = document.model, document.context_window, document.cost
-    percent = _number(context.used_percentage if context else None)
+    model = _decoded(document.model, _Model) or _Model()
+    context = _decoded(document.context_window, _Context) or _Context()
+    cost = _decoded(document.cost, _Cost) or _Cost()
+    percent = _number(context.used_percentage)
     return StatusLine(
         agent=NAME,
         account=named,
-        rate_limits=tuple(_limits(document.rate_limits or {}, named, now)),
-        model=(model.display_name or model.id) if model else None,
+        rate_limits=tuple(_limits(document.rate_limits, named, now)),
+        model=model.display_name or model.id,
         context_used_ratio=None if percent is None else percent / 100,
-        cost_usd=_number(cost.total_cost_usd if cost else None),
+        cost_usd=_number(cost.total_cost_usd),
     )
 
 
-def _limits(found: dict[str, msgspec.Raw], account: str, now: float) -> Iterator[RateLimit]:
-    """Yield the rate limit of each known window with a valid percentage."""
+def _decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _limits(found: msgspec.Raw, account: str, now: float) -> Iterator[RateLimit]:
+    """Yield the rate limit of each known window with a valid percentage that has not ended.
+
+    An idle session repeats the limits of its last response, whose windows may have ended.
+    """
+    members = _decoded(found, dict[str, msgspec.Raw]) or {}
     for member, (name, length) in WINDOWS.items():
-        try:
-            window = msgspec.json.decode(found.get(member, b"null"), type=_Window | None)
-        except (msgspec.MsgspecError, RecursionError):
+        window = _decoded(members.get(member, NOTHING), _Window) or _Window()
+        percent = _number(window.used_percentage)
+        if percent is None or percent > MAX_PERCENT:
             continue
-        percent = _number(window.used_percentage if window else None)
-        if window is None or percent is None or percent > MAX_PERCENT:
-            continue
-        yield RateLimit(
+        resets_at = _seconds(window.resets_at)
+        if resets_at is not None and resets_at > now + length + CLOCK_SECONDS:
+            resets_at = None
+        limit = RateLimit(
             agent=NAME,
             window=name,
             used_ratio=percent / 100,
             observed_at=now,
-            resets_at=_seconds(window.resets_at),
+            resets_at=resets_at,
             window_seconds=length,
             source=SOURCE,
             account=account,
         )
+        if not limit.is_over(now):
+            yield limit
 
 
 def _number(value: float | None) -> float | None:
