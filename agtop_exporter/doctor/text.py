@@ -6,7 +6,7 @@ claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
   ! no price is known for claude-imaginary-9 (12,000 tokens)
   - 6 responses recorded again (streams, copies); each is counted once
   - not read: /home/ada/.claude/projects/beta/7d1f.jsonl (a link to nothing)
-  - found and not read: /home/ada/.claude-work/projects (CLAUDE_CONFIG_DIR does not name it)
+  - found and not read: /mnt/c/Users/ada/.claude/projects (a home of Windows: add --home ...)
   - not in its files: title, compaction and safety requests, streams that were cut
 not found    codex, gemini (--json lists the searched directories)
 2 problems found: see the lines marked "!".

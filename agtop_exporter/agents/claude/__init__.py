@@ -114,7 +114,6 @@ AGENT = Agent(
     signature=SIGNATURE,
     live_registry=live_registry,
     aliases=("claude-code", "claudecode"),
-    unread=((".claude-*/projects", "CLAUDE_CONFIG_DIR does not name it"),),
     known_types=KNOWN_TYPES,
     not_in_files="title, compaction and safety requests, streams that were cut or retried",
 )

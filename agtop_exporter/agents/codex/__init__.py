@@ -90,7 +90,6 @@ AGENT = Agent(
     account_plan=account_plan,
     signature=SIGNATURE,
     worktrees={FOLDER: 1},  # ~/.codex/worktrees/<id>/<repository>: openai/codex 38326
-    unread=((".codex-*/sessions", "CODEX_HOME does not name it"),),
     known_types=KNOWN_TYPES,
     not_in_files="ephemeral threads, hidden title threads, streams that were cut",
 )
