@@ -14,7 +14,6 @@ not found    codex, gemini (--json lists the searched directories)
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import starmap
 
 from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, Skipped
 from agtop_exporter.doctor.places import NotRead
@@ -104,8 +103,7 @@ def _about(finding: Finding) -> Iterator[str]:
     found = ", ".join(_counted(count, noun) for count, noun in counts)
     present = ", ".join(root.path for root in finding.roots if root.exists)
     yield _row(finding.agent, f"{found} in {present}" if present else found)
-    if finding.accounts.keys() - {""}:
-        yield f"  - accounts: {', '.join(starmap(_account, finding.accounts.items()))}"
+    yield from _about_accounts(finding.accounts)
     for one in finding.unreadable[:LISTED]:
         yield f"  ! cannot read {one.path}: {one.reason}"
     if len(finding.unreadable) > LISTED:
@@ -133,8 +131,12 @@ def _about(finding: Finding) -> Iterator[str]:
         yield "  - another user runs it in a container: its processes are not read"
 
 
-def _account(name: str, plan: str | None) -> str:
-    return f"{name or 'default'} ({_plain(plan)})" if plan else name or "default"
+def _about_accounts(accounts: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield a line with the accounts and their plans, unless there is only the default account."""
+    if accounts.keys() - {""}:
+        plans = {name or "default": plan for name, plan in accounts.items()}
+        named = (f"{name} ({_plain(plan)})" if plan else name for name, plan in plans.items())
+        yield f"  - accounts: {', '.join(named)}"
 
 
 def _about_records(finding: Finding) -> Iterator[str]:

@@ -40,7 +40,7 @@ NOW = row(
     table(
         "Windows",
         "Pace is the used share divided by the elapsed share of the window at the time of the "
-        "record. It is also the projected share at the reset: above 1, the limit is reached before.",
+        "record, and so the projected share at the reset. Above 1, the limit is reached before.",
         [
             {
                 "expr": of_window(USED),
