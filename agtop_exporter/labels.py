@@ -1,4 +1,4 @@
-"""Defines labels with a fixed set of values.
+"""Defines labels with a fixed set of values, and the label values of accounts.
 
 Readers are annotated with these types, so that mypy rejects other values. The metrics derive their
 limits and help texts from the tuples of values.
@@ -9,6 +9,7 @@ import re
 from typing import Literal, get_args
 
 ACCOUNT = re.compile(r"[\w.-]{1,48}", re.ASCII)
+"""The names of directories that are label values of accounts. An e-mail address does not match."""
 
 ParseErrorReason = Literal[
     "json", "schema", "encoding", "too_large", "corrupt", "negative", "ambiguous"
@@ -56,8 +57,8 @@ PRICE_SOURCES: tuple[PriceSourceName, ...] = get_args(PriceSourceName)
 def account_label(name: str) -> str:
     """Return the label value of an account for the name of its directory.
 
-    A name that is long or has other characters than letters, digits, `-`, `_` and `.` could be an
-    e-mail address, and is replaced by a hash.
+    A hash replaces a name that is long, or has other characters than letters, digits, `-`, `_` and
+    `.`, because it could be an e-mail address.
     """
     if ACCOUNT.fullmatch(name):
         return name

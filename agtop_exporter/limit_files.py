@@ -81,8 +81,8 @@ def store(folder: Path, line: StatusLine, now: float) -> None:
 def _is_older(limit: RateLimit, known: RateLimit) -> bool:
     """Return whether a rate limit describes an earlier time than the stored one.
 
-    An idle session repeats the limits of its last response, so the time of the status line does not
-    tell. Within a window, the used share does not decrease.
+    An idle session repeats the limits of its last response, so the time of a status line does not
+    show how old its limits are. Within a window, the used share does not decrease.
     """
     if limit.resets_at is None or known.resets_at is None:
         return False
@@ -101,20 +101,19 @@ class LimitFiles:
 
     def changed(self) -> list[LimitFile]:
         """Return the content of each new or changed file."""
-        found = {entry.path: _state(entry.stat()) for entry in self._entries()}
+        found = dict(self._states())
         new = [path for path, state in found.items() if self._seen.get(path) != state]
         self._seen = found
         return [_read(Path(path)) for path in new]
 
-    def _entries(self) -> Iterator[os.DirEntry[str]]:
+    def _states(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
+        """Yield the path of each file, and numbers that change with its content."""
         for folder in self._folders:
             with contextlib.suppress(OSError), os.scandir(folder) as entries:
                 files = (e for e in entries if e.name.endswith(SUFFIX) and e.is_file())
-                yield from sorted(files, key=lambda entry: entry.name)[:FILES_MAX]
-
-
-def _state(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns
+                for entry in sorted(files, key=lambda entry: entry.name)[:FILES_MAX]:
+                    status = entry.stat()
+                    yield entry.path, (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _name(agent: str, account: str) -> str:

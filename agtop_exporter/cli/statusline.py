@@ -62,9 +62,9 @@ def _store(line: StatusLine, now: float, state_directory: str | None) -> None:
     """Store the rate limits below a state directory, or below that of the user."""
     environment = os.environ  # noqa: TID251 - the edge, as above
     given = state_directory or environment.get("AGTOP_STATE_DIR")
-    state = Path(given).expanduser() if given else user_state_directory()
     try:
+        state = Path(given).expanduser() if given else user_state_directory()
         limit_files.store(state / limit_files.FOLDER, line, now)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home is unknown
         reason = getattr(error, "strerror", None) or str(error)
         print(f"agtop-exporter: cannot store the rate limits: {reason}", file=sys.stderr)  # noqa: T201 - the user reads this

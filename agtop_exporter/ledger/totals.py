@@ -18,7 +18,7 @@ LIMITS: dict[str, SeriesLimit] = {
     "tool_calls": "tools",
     "tool_call_errors": "tools",
 }
-"""The limit (models, projects or tools) on the values of the last label, by metric name."""
+"""The limit on the values of the last label, by metric name."""
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Totals:
         self.add(("account_cost", agent, label), cost)
 
     def complete_accounts(self) -> None:
-        """Add the usage of each agent that has no account yet to its account "".
+        """Add usage that no account has to the account "" of its agent.
 
         Versions of this program before schema version 4 did not count by account.
         """

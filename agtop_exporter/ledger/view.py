@@ -32,9 +32,9 @@ class LedgerView:
         return self._state.sessions.count_by_agent
 
     def folded_labels(self) -> dict[SeriesLimit, int]:
-        """Return how many models, tools and projects share the label value `other`.
+        """Return how many models, tools, projects and accounts share the label value `other`.
 
-        The keys are "models", "tools" and "projects".
+        The keys are "models", "tools", "projects" and "accounts".
         """
         counting.apply(self._state)
         return self._state.totals.folded()
