@@ -2,7 +2,8 @@
 
 import argparse
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import partial
 
 from agtop_exporter.cli.command import Command, Option, Program
 from agtop_exporter.settings import Settings
@@ -46,20 +47,26 @@ def _delay(text: str) -> float:
     return max(SHORTEST_DELAY_SECONDS, seconds)
 
 
-def _moment(text: str) -> float:
+def _moment(text: str, default: tzinfo | None = UTC) -> float:
+    """Return a day or a time as unix seconds. A `default` of None is the machine's time zone."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=default)).timestamp()
+    except (ValueError, OverflowError) as error:
         expected = "a day such as 2026-03-01 or a time such as 2026-03-01T14:30:00Z"
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
+EXAMPLE = Option(("--example",), "Print a configuration file with all settings and defaults.")
+UNINSTALL = Option(("--uninstall",), "Remove the service. The ledger and the settings stay.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
-WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
+WATCH = Option(
+    ("-w", "--watch"),
+    "Refresh the table every --delay seconds. On a terminal it fills the screen, and q quits.",
+)
 AT = Option(
     ("--at",),
     "The day, or the time, of the price: 2026-03-01, 2026-03-01T14:30:00Z (default: now).",
@@ -94,6 +101,49 @@ DELAY = Option(
     arguments={"metavar": "SECONDS", "type": _delay},
 )
 
+COMPLETION = Command(
+    name="completion",
+    summary="Print the script that completes commands and options in bash, zsh or fish.",
+    module="completion",
+    operand=("SHELL", "bash, zsh or fish."),
+)
+
+REPLACED = {
+    "-D": "type `agtop` without it",
+    "--dashboard": "type `agtop` without it",
+    "-v": "set AGTOP_LOG_LEVEL=info instead",
+    "--verbose": "set AGTOP_LOG_LEVEL=info instead",
+    "--log-file": "messages go to standard error: append 2>>FILE to the command",
+    "--no-update-check": "this program never checks for updates: leave it out",
+    "quota": "`agtop` prints the rate limits below the table, and `agtop json` as rate_limits",
+}
+"""Options and commands of rust-agtop that this program does not have."""
+SORT = Option(
+    ("--sort",),
+    "Sort the table by this column, such as cost, cpu or state (default: last, the last activity).",
+    default="last",
+    arguments={"metavar": "COLUMN"},
+)
+LIVE = Option(("--live",), "Leave out closed sessions.")
+PROJECT = Option(
+    ("--project",),
+    "Show only the sessions of this project.",
+    default="",
+    arguments={"metavar": "NAME"},
+)
+SINCE = Option(
+    ("--since",),
+    "Leave out sessions without activity since this day or local time: 2026-03-01.",
+    default=None,
+    arguments={"metavar": "DATE", "type": partial(_moment, default=None)},
+)
+ALL_ROWS = Option(("--all",), "Show every row, however many there are.")
+
+TABLE = (WATCH, DELAY, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
+"""The options of the table."""
+NOT_IN_JSON = ("watch", "sort", "live", "project", "since", "all")
+"""Options of the table that JSON does not have."""
+
 EXPORTER = Program(
     name="agtop-exporter",
     summary="Prometheus exporter for AI coding agents. Without a command: serve /metrics.",
@@ -117,9 +167,11 @@ EXPORTER = Program(
         ),
         Command(
             name="check-config",
-            summary="Validate the settings, and print them.",
+            summary="Validate the settings, and print them as TOML with the origin of each value.",
             module="check_config",
+            options=(EXAMPLE,),
             settings=ALL,
+            excludes={"example": ("config", *ALL)},
         ),
         Command(
             name="reprice",
@@ -141,10 +193,15 @@ EXPORTER = Program(
         ),
         Command(
             name="install-service",
-            summary="Write and enable a systemd user unit for this installation.",
+            summary="Install a systemd user service with these settings, or remove it.",
             module="install_service",
+            options=(UNINSTALL,),
+            settings=ALL,
+            excludes={"uninstall": ("config", *ALL)},
         ),
+        COMPLETION,
     ),
+    replaced=REPLACED,
 )
 
 AGTOP = Program(
@@ -154,22 +211,22 @@ AGTOP = Program(
         name="",
         summary="Print the table.",
         module="table",
-        options=(LIST, JSON, WATCH, DELAY),
+        options=(LIST, JSON, *TABLE),
         settings=READING,
         instead={"json": "json"},
         needs={"delay": "watch"},
-        excludes={"json": ("list", "watch")},
+        excludes={"json": ("list", *NOT_IN_JSON)},
     ),
     commands=(
         Command(
             name="list",
             summary="Print the sessions as a table.",
             module="table",
-            options=(LIST, JSON, WATCH, DELAY),
+            options=(LIST, JSON, *TABLE),
             settings=READING,
             instead={"json": "json"},
             needs={"delay": "watch"},
-            excludes={"json": ("watch",)},
+            excludes={"json": NOT_IN_JSON},
         ),
         Command(
             name="json",
@@ -188,5 +245,7 @@ AGTOP = Program(
             settings=PRICING,
             operand=("MODEL", "The name of the model, as in a transcript."),
         ),
+        COMPLETION,
     ),
+    replaced=REPLACED,
 )

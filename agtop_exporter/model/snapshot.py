@@ -27,6 +27,7 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     states: Mapping[str, int] = {}  # sessions by state
     processes: int | None = None
     orphan_processes: int | None = None
+    orphan_pids: tuple[int, ...] | None = None  # of these processes
     duplicate_processes: int | None = None
     rss_bytes: int | None = None  # sum over these processes
     vms_bytes: int | None = None
@@ -34,6 +35,7 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     subscription: str | None = None
     included: bool = False  # the user's plan covers the agent's usage: nothing is billed
     accounts: Mapping[str, str | None] = {}  # plans by account; "" is the default directory
+    roots: tuple[str, ...] = ()  # paths at which the last scan searched for files, existing or not
 
 
 class PriceSource(msgspec.Struct, frozen=True, gc=False):

@@ -138,6 +138,7 @@ class Pipeline:
             settings,
             steps=self.steps,
             plans=self._scanner.plans,
+            effort_sources={name: one.effort_source for name, one in self.agents.items()},
             unwanted=self._unwanted,
             covered=self._covered,
             context_window=self.prices.context_window,
@@ -294,6 +295,7 @@ class Pipeline:
             subscription=next(filter(None, plans.values()), None),
             accounts={name: plans.get(name) or None for name in names},
             included=status.agent in self._covered,
+            roots=tuple(map(str, self.places(status.agent).roots)),
         )
         usage = self.pairing.agent(status.agent, installed=status.enabled)
         if usage is None:

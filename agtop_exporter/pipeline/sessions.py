@@ -50,6 +50,7 @@ class SessionViews:
         *,
         steps: Steps,
         plans: Mapping[str, Mapping[str, str]],
+        effort_sources: Mapping[str, str],
         unwanted: AbstractSet[str],
         covered: AbstractSet[str],
         context_window: Callable[[str], int | None],
@@ -60,7 +61,7 @@ class SessionViews:
         `covered` has the agents whose usage is not billed, because the setting `plan` includes the
         usage. `context_window` returns the context window of a model in tokens, for sessions whose
         transcript does not contain the context window. `plans` has the names of the user's
-        subscriptions by agent and account.
+        subscriptions by agent and account. `effort_sources` has the `effort_source` of each agent.
 
         In this class, a session is open if its state is not `closed`, or if its last activity was
         at most `session_linger` seconds ago. Without `keep_closed`, only open sessions have a view.
@@ -71,6 +72,7 @@ class SessionViews:
         self._pairing = pairing
         self._steps = steps
         self._plans = plans
+        self._effort_sources = effort_sources
         self._unwanted = unwanted
         self._covered = covered
         self._settings = settings
@@ -264,10 +266,12 @@ class SessionViews:
             "account": facts.account,
             "data_path": facts.data_path,
         }
+        effort_source = self._effort_sources.get(record.agent) if facts.model_effort else None
         return Session(
             **shared,
             agent=record.agent,
             project=record.project or None,
+            model_effort_detail=effort_source or None,
             models=models,
             tokens=own.tokens,
             cost=own.cost,
@@ -277,6 +281,7 @@ class SessionViews:
             floor_tokens=floor_tokens,
             floor_cost=floor_cost,
             subagent_file_count=subagents,
+            subagents=len(others),
             children=self._tree.children((record.agent, record.session_id)),
             user_turns=record.turns,
             agent_turns=own.requests,
@@ -287,7 +292,7 @@ class SessionViews:
                 record, signal, top, now, last_active=certain_time(members, now), process=process
             ),
             state_detail=signal.detail or None,
-            process=process,
+            process=process if top == record.key else None,
             spent=self._pairing.past_usage(record.key),
         )
 

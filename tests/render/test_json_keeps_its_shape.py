@@ -4,16 +4,35 @@ import json
 
 import msgspec
 import pytest
-from snapshots import COST, NOW, PROCESS, TOKENS, USAGE, make_session, make_snapshot
+from snapshots import (
+    BUDGET,
+    COST,
+    NOW,
+    PROCESS,
+    TOKENS,
+    USAGE,
+    make_agent,
+    make_session,
+    make_snapshot,
+)
 
-from agtop_exporter.model import NO_TOKENS, Cost, ProcessMatch, State, TokenCounts, Tree
+from agtop_exporter.model import (
+    NO_TOKENS,
+    Cost,
+    ProcessMatch,
+    RateLimit,
+    State,
+    TokenCounts,
+    Tree,
+)
 from agtop_exporter.render import json as json_page
 
 SESSION_KEYS = {
     "agent", "session_id", "parent_session_id", "project", "cwd", "title", "model", "models",
     "tokens", "cost", "tree", "subagent_file_count", "started_at", "last_active",
     "duration_seconds", "user_turns", "agent_turns", "tool_calls", "context", "state",
-    "model_effort", "subscription", "pid", "liveness", "match_confidence", "process", "data_path",
+    "model_effort", "model_effort_detail", "subscription", "pid", "liveness", "match_confidence",
+    "process", "data_path",
 }  # fmt: skip
 TOKEN_KEYS = [
     "input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "total",
@@ -30,7 +49,8 @@ UNKNOWN = dict.fromkeys(
     [
         "parent_session_id", "project", "cwd", "title", "model", "started_at", "last_active",
         "context_used_tokens", "context_peak_tokens", "context_window_tokens", "state_detail",
-        "model_effort", "subscription", "agent_version", "git_branch", "process",
+        "model_effort", "model_effort_detail", "subscription", "agent_version", "git_branch",
+        "process",
     ]
 )  # fmt: skip
 
@@ -78,7 +98,8 @@ def test_unknown_is_null_and_never_left_out():
     nulls = {key for key, value in unknown.items() if value is None}
     assert nulls == {
         "parent_session_id", "project", "cwd", "title", "model", "started_at", "last_active",
-        "duration_seconds", "model_effort", "subscription", "agent_version", "git_branch", "pid",
+        "duration_seconds", "model_effort", "model_effort_detail", "subscription", "agent_version",
+        "git_branch", "pid",
         "liveness", "match_confidence", "match_evidence", "process_role", "process",
     }  # fmt: skip
     assert set(unknown["context"].values()) == {None}
@@ -143,6 +164,25 @@ def test_figures_are_exact():
     assert session["last_active"] == "2025-11-22T21:52:30.000Z"
 
 
+def test_ratios_are_rounded():
+    document = render(
+        make_session(context_used_tokens=1, context_window_tokens=3),
+        rate_limits=(RateLimit("codex", "5h", 2 / 3, NOW),),
+        budgets=(msgspec.structs.replace(BUDGET, used_ratio=1 / 3, projected_ratio=2 / 3),),
+    )
+    assert document["sessions"][0]["context"]["used_ratio"] == 0.333333
+    assert document["rate_limits"][0]["used_ratio"] == 0.666667
+    (budget,) = document["budgets"]
+    assert (budget["used_ratio"], budget["projected_ratio"]) == (0.333333, 0.666667)
+
+
+def test_the_pids_of_orphan_processes_are_listed_and_no_searched_paths():
+    agents = (make_agent(orphan_pids=(4, 5), roots=("/home/ada/.claude",)), make_agent())
+    some, none = render(agents=agents)["agents"]
+    assert (some["orphan_pids"], none["orphan_pids"]) == ([4, 5], None)
+    assert "roots" not in some
+
+
 def test_tree_has_its_own_figures():
     tree = Tree({}, TOKENS + TOKENS, COST + COST)
     session = first(tree=tree)
@@ -172,7 +212,7 @@ def test_totals_count_each_session_once():
     child = make_session(session_id="c", parent_session_id="p", included=True)
     empty = make_session(session_id="e", tokens=NO_TOKENS, cost=Cost())
     totals = render(parent, child, empty)["totals"]
-    assert totals["sessions"] == 3
+    assert (totals["sessions"], totals["included_sessions"]) == (3, 1)
     assert totals["tokens"]["total"] == 58_800
     assert totals["cost"]["total_usd"] == 0.1953
     assert totals["cost"]["billed_usd"] == 0.09765

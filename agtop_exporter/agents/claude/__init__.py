@@ -115,5 +115,6 @@ AGENT = Agent(
     live_registry=live_registry,
     aliases=("claude-code", "claudecode"),
     known_types=KNOWN_TYPES,
+    effort_source="assistant.effort",
     not_in_files="title, compaction and safety requests, streams that were cut or retried",
 )

@@ -91,5 +91,6 @@ AGENT = Agent(
     signature=SIGNATURE,
     worktrees={FOLDER: 1},  # ~/.codex/worktrees/<id>/<repository>: openai/codex 38326
     known_types=KNOWN_TYPES,
+    effort_source="turn_context or thread_settings",
     not_in_files="ephemeral threads, hidden title threads, streams that were cut",
 )
