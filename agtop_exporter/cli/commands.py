@@ -86,6 +86,15 @@ TIER = Option(
     default="",
     arguments={"metavar": "NAME"},
 )
+PASS_THROUGH = Option(
+    ("--pass-through",), "Print the input unchanged, for another status line command in a pipe."
+)
+STATE_DIR = Option(
+    ("--state-dir",),
+    "The state directory of the daemon, if it is not the default [AGTOP_STATE_DIR].",
+    default=None,
+    arguments={"metavar": "DIR"},
+)
 DELAY = Option(
     ("-d", "--delay"),
     f"Time between two tables of --watch (default: {DELAY_SECONDS:g}).",
@@ -170,6 +179,12 @@ EXPORTER = Program(
             summary="Give all counted usage the prices that are known today. Counters stay.",
             module="reprice",
             settings=("home", "plan", "state_dir", "no_state", *PRICING),
+        ),
+        Command(
+            name="statusline",
+            summary="Store the rate limits that an agent sends to its status line, and print one.",
+            module="statusline",
+            options=(PASS_THROUGH, STATE_DIR),
         ),
         Command(
             name="catalogue",

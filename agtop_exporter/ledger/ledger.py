@@ -19,6 +19,7 @@ from agtop_exporter.model import (
     Cursor,
     HourlyUsage,
     ParseError,
+    RateLimit,
     Series,
 )
 
@@ -118,7 +119,7 @@ class Ledger(LedgerView):
                 self.add(("sessions_started", created.agent), 1)
         state.sessions.created.clear()
         for limit in batch.rate_limits:
-            state.add_limit(limit)
+            self.add_limit(limit)
         self.add(("scan_bytes", agent), batch.bytes_read)
         self.add(("scan_records", agent), batch.records)
         for error in errors:
@@ -134,6 +135,10 @@ class Ledger(LedgerView):
             counting.apply(self._state)
             self._state.totals.fold()
             self.remember(FOLDED_LABELS, b"1")
+
+    def add_limit(self, limit: RateLimit) -> None:
+        """Store a record of a rate-limit window, unless a later record of it is stored."""
+        self._state.add_limit(limit)
 
     def forget_future_limits(self, now: float) -> None:
         """Delete rate limits that were recorded long after `now` (unix seconds) by a wrong clock.

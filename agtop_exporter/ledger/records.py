@@ -169,6 +169,16 @@ def _maximum(pair: _Pair, name: str) -> object:
     return known if new is None else new if known is None else max(known, new)
 
 
+def _account(pair: _Pair, name: str) -> object:
+    """Return the account with the later activity; of two equal copies, the first by name.
+
+    An empty value is the account in the default directory, so it is not replaced.
+    """
+    if pair.known.last_active is not None and pair.known.last_active == pair.new.last_active:
+        return min(getattr(pair.known, name), getattr(pair.new, name))
+    return getattr(pair.late, name)
+
+
 MERGE_RULES: dict[str, Rule] = {
     "session_id": _known,
     "parent_session_id": _known,
@@ -179,6 +189,7 @@ MERGE_RULES: dict[str, Rule] = {
     "cwd": _first,
     "context_peak_tokens": _maximum,
     "subagent": _maximum,
+    "account": _account,
 }
 """The merge rule of each field of `SessionUpdate`. Any other field gets its latest known value."""
 
