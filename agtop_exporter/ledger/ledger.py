@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agtop_exporter.ledger import counting, recovery, repricing
+from agtop_exporter.ledger.history import PastTotal, past_totals
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
@@ -211,6 +212,11 @@ class Ledger(LedgerView):
             key = record.agent, record.project
             costs[key] = costs.get(key, 0) + cost
         return costs
+
+    def past_totals(self) -> list[PastTotal]:
+        """Return the past values of the totals that the usage by hour contains; see `history`."""
+        counting.apply(self._state)
+        return self._with_repair(lambda: past_totals(self._state))
 
     def roll_up(self, before: float) -> bool:
         """Store data from before a time (unix seconds) in less detail. Return whether data is left.
