@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from agtop_exporter import __version__, platforms
+from agtop_exporter.backfill import note_scrape
 from agtop_exporter.health import Health
 from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
@@ -127,8 +128,10 @@ class Daemon:
         self._health.ended(steps.errors)
 
     def _settle(self) -> None:
-        """Write the state of the outputs to the ledger."""
+        """Write the state of the outputs and the time of the first scrape to the ledger."""
         ledger = self._pipeline.ledger
+        if self._scraped is not None and self._scraped.ready:
+            note_scrape(ledger, self._scraped.snapshot.generated_at)
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):
                 outlet.save_state(ledger)

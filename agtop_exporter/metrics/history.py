@@ -88,7 +88,9 @@ def by_day(counters: Sequence[PastCounter], span: Span) -> Iterator[tuple[int, l
     A series has its first sample at the start of its first hour with usage. A series without usage
     before the end of `span` has one sample, at the end.
     """
-    for day in range(span.start // SECONDS_PER_DAY * SECONDS_PER_DAY, span.end + 1, SECONDS_PER_DAY):
+    for day in range(
+        span.start // SECONDS_PER_DAY * SECONDS_PER_DAY, span.end + 1, SECONDS_PER_DAY
+    ):
         last = min(span.end, day + SECONDS_PER_DAY - span.step)
         days = (_samples(counter, max(span.start, day), last, span) for counter in counters)
         yield day, [samples for samples in days if samples.times]

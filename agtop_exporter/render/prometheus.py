@@ -62,11 +62,20 @@ def openmetrics_of(samples: Iterable[Samples], labels: Mapping[str, str]) -> byt
         names = (*metric.labels, *labels)
         for one in group:
             series = _series(metric.name, names, (*one.labels, *labels.values()))
-            parts += [
-                f"{series}{value!r} {time}\n"
-                for value, time in zip(one.values, one.times, strict=True)
-            ]
+            ends = _line_ends(one.times)
+            if one.values[0] == one.values[-1]:  # in most hours, most counters do not change
+                line = f"{series}{one.values[0]!r}"
+                parts.append(line + line.join(ends))
+            else:
+                parts += [
+                    f"{series}{value!r}{end}" for value, end in zip(one.values, ends, strict=True)
+                ]
     return "".join(parts).encode() + OPENMETRICS_END
+
+
+@lru_cache(maxsize=64)
+def _line_ends(times: range) -> tuple[str, ...]:
+    return tuple(f" {time}\n" for time in times)
 
 
 def _text_header(metric: Metric) -> str:
