@@ -13,22 +13,24 @@ The hours have one cost for all token types. It is divided in proportion to the 
 and to the mean price of each token type in the session. The sum over the token types is exact.
 """
 
+from functools import cache, partial
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 
 import msgspec
 
-from agtop_exporter.ledger.rows import Row
+from agtop_exporter.ledger.hours import usage_between
 from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.totals import Totals
 from agtop_exporter.model import (
+    MAX_SUM,
     NO_USAGE,
     TOKEN_TYPES,
     Cost,
+    HourlyUsage,
     ModelUsage,
     Series,
-    SessionState,
-    TokenCounts,
+    UsageSum,
 )
 
 BY_HOUR = frozenset(
@@ -44,7 +46,9 @@ BY_HOUR = frozenset(
 )
 """The totals that can be reconstructed: the hours have no other facts of an event."""
 
-_hour_of = itemgetter(2)  # session, model, hour
+FIRST_HOUR = 1  # 0 is usage without a time
+
+_hour_of = attrgetter("hour")
 
 
 class PastTotal(msgspec.Struct, frozen=True):
@@ -85,44 +89,50 @@ def _sums_by_hour(state: LedgerState) -> dict[Series, list[tuple[int, int]]]:
     """Return (hour, sum of the usage up to its end) of each hour with usage, by series."""
     sums: dict[Series, list[tuple[int, int]]] = {}
     replay = state.totals.empty_copy()
-    sessions = {record.id: record for record in state.sessions.all()}
-    known = (row for row in state.store.hours() if _hour_of(row) > 0)  # 0: without a time
-    for hour, rows in groupby(sorted(known, key=_hour_of), key=_hour_of):
-        for row in rows:
-            _add(replay, sessions[row[0]], row)
+    model_usage_of = cache(partial(_model_usage, state))
+    usage = sorted(usage_between(state, FIRST_HOUR, MAX_SUM), key=_hour_of)
+    for hour, group in groupby(usage, key=_hour_of):
+        for one in group:
+            _add(replay, one, model_usage_of(one.agent, one.session_id, one.model))
         for series in replay.changed:
             sums.setdefault(series, []).append((hour, int(replay.values[series])))
         replay.changed.clear()
     return sums
 
 
-def _add(totals: Totals, session: SessionState, row: Row) -> None:
-    """Add a row of the table `hourly` to the totals that it was counted in."""
-    _, model, _, requests, *counts, cost, unpriced = row
-    tokens = TokenCounts(*counts)
-    divided = _divided(cost, requests, tokens, session.models.get(model, NO_USAGE))
-    usage = ModelUsage(requests, tokens, msgspec.structs.replace(divided, unpriced_tokens=unpriced))
-    totals.add_usage(session.agent, model, usage)
-    totals.add_project(session.agent, session.project, tokens=tokens.total, cost=cost)
+def _model_usage(state: LedgerState, agent: str, session_id: str, model: str) -> ModelUsage:
+    return state.sessions[agent, session_id].models.get(model, NO_USAGE)
 
 
-def _divided(cost: int, requests: int, tokens: TokenCounts, whole: ModelUsage) -> Cost:
+def _add(totals: Totals, one: HourlyUsage, whole: ModelUsage) -> None:
+    """Add the usage of an hour to the totals that it was counted in.
+
+    `whole` is the usage of the same model in the whole session.
+    """
+    used = one.usage
+    totals.add_usage(
+        one.agent, one.model, ModelUsage(used.requests, used.tokens, _cost(used, whole))
+    )
+    totals.add_project(one.agent, one.project, tokens=used.tokens.total, cost=used.cost)
+
+
+def _cost(used: UsageSum, whole: ModelUsage) -> Cost:
     """Divide the cost of an hour (picodollars) among the fields of a Cost.
 
-    `whole` is the usage of the same model in the whole session. Fees and costs that the agent
-    reported follow the number of requests.
+    Fees and costs that the agent reported follow the number of requests.
     """
     shares = {
-        part: getattr(tokens, part) * _mean(getattr(whole.cost, part), getattr(whole.tokens, part))
+        part: getattr(used.tokens, part)
+        * _mean(getattr(whole.cost, part), getattr(whole.tokens, part))
         for part in TOKEN_TYPES
     }
     for part in ("reported", "web_search"):
-        shares[part] = requests * _mean(getattr(whole.cost, part), whole.requests)
+        shares[part] = used.requests * _mean(getattr(whole.cost, part), whole.requests)
     total = sum(shares.values())
     largest = max(shares, key=lambda part: shares[part])
-    parts = {part: int(cost * share / total) for part, share in shares.items()} if total else {}
-    parts[largest] = parts.get(largest, 0) + cost - sum(parts.values())
-    return Cost(**parts)
+    parts = {part: int(used.cost * share / total) if total else 0 for part, share in shares.items()}
+    parts[largest] += used.cost - sum(parts.values())
+    return Cost(**parts, unpriced_tokens=used.unpriced_tokens)
 
 
 def _mean(amount: int, count: int) -> float:
