@@ -90,8 +90,9 @@ def _sums_by_hour(state: LedgerState) -> dict[Series, list[tuple[int, int]]]:
     sums: dict[Series, list[tuple[int, int]]] = {}
     replay = state.totals.empty_copy()
     model_usage_of = cache(partial(_model_usage, state))
-    usage = sorted(usage_between(state, FIRST_HOUR, MAX_SUM), key=_hour_of)
-    for hour, group in groupby(usage, key=_hour_of):
+    stored = usage_between(state, FIRST_HOUR, MAX_SUM)
+    named = (one for one in stored if one.agent)  # a damaged ledger may have lost the name
+    for hour, group in groupby(sorted(named, key=_hour_of), key=_hour_of):
         for one in group:
             _add(replay, one, model_usage_of(one.agent, one.session_id, one.model))
         for series in replay.changed:
