@@ -29,9 +29,9 @@ def run(options: Namespace) -> None:
     """Write or send the samples. After writing, print a shell script that creates the blocks."""
     settings = settings_of(options)
     log_for_people(settings)
-    labels = _labels(options.label)
     if not options.output and not options.victoriametrics:
-        raise UsageError("say where the samples go: --output DIR or --victoriametrics URL")
+        raise UsageError("backfill needs --output DIR or --victoriametrics URL")
+    labels = _labels(options.label)
     counters, span = _read(settings, options)
     with contextlib.ExitStack() as stack:
         targets: list[Target] = []
@@ -62,8 +62,6 @@ def _labels(given: list[tuple[str, str]]) -> Mapping[str, str]:
 
 def _read(settings: Settings, options: Namespace) -> tuple[list[PastCounter], Span]:
     """Return the past counters of the ledger, and the times for which they are exported."""
-    if settings.no_state:
-        raise AgtopError("there is no ledger to read: leave out --no-state")
     with contextlib.closing(Ledger(state_directory(settings), read_only=True)) as ledger:
         if ledger.warning:
             raise AgtopError(ledger.warning)

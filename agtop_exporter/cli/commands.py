@@ -14,6 +14,7 @@ SECONDS_PER_DAY = 86_400
 DELAY_SECONDS = 5.0
 SHORTEST_DELAY_SECONDS = 1.0
 STEP_SECONDS = 300  # PromQL ignores a series without a sample in the last 5 minutes
+SHORTEST_STEP_SECONDS = 15  # no scrape is more frequent; half a year takes 17 GB
 LABEL_NAME = re.compile("(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 READING = (
@@ -61,14 +62,11 @@ def _moment(text: str) -> float:
 
 
 def _step(text: str) -> int:
-    if (
-        not text.isdecimal()
-        or not 0 < int(text) <= SECONDS_PER_HOUR
-        or SECONDS_PER_HOUR % int(text)
-    ):
-        expected = "a number of seconds that divides an hour, such as 60 or 300"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
-    return int(text)
+    step = int(text) if text.isascii() and text.isdecimal() else 0
+    if step < SHORTEST_STEP_SECONDS or SECONDS_PER_HOUR % step:
+        expected = f"a number of seconds from {SHORTEST_STEP_SECONDS} that divides an hour"
+        raise argparse.ArgumentTypeError(f"expected {expected}, such as 60, got {text!r}")
+    return step
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -141,8 +139,8 @@ BACKFILL = Command(
         ),
         Option(
             ("--until",),
-            "End before this day or time. The server must not have later samples from before it"
-            " (default: the first scrape of the daemon, at most 3 hours ago).",
+            "End before this day or time, which must not be after the first scrape (default: the"
+            " first scrape of the daemon, or 3 hours ago if that is earlier).",
             default=None,
             arguments={"metavar": "DATE", "type": _moment},
         ),
@@ -153,7 +151,7 @@ BACKFILL = Command(
             arguments={"metavar": "SECONDS", "type": _step},
         ),
     ),
-    settings=("home", "agent", "state_dir", "no_state", "retention_days"),
+    settings=("home", "agent", "state_dir"),
 )
 
 EXPORTER = Program(
