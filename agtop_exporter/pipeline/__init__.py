@@ -62,12 +62,14 @@ class Pipeline:
         folders: Folders | None = None,
         guard: Guard | None = None,
         keep_closed: bool = True,
+        in_children: bool = True,
     ) -> None:
         """Create the objects that a refresh needs. No transcript is read before the first refresh.
 
         With `keep_closed`, `Snapshot.sessions` has every session. Without it, `Snapshot.sessions`
         has only open sessions. If `processes` is None, no session is matched with a process. If
-        `folders` or `guard` is None, a new object is created.
+        `folders` or `guard` is None, a new object is created. With `in_children`, child processes
+        read many files.
         """
         self._keep_closed = keep_closed
         self.ledger = ledger
@@ -112,6 +114,7 @@ class Pipeline:
             steps=self.steps,
             telemetry=self.telemetry,
             findings=self.findings,
+            in_children=in_children,
         )
         self._rolled_up_at = -math.inf
         self.reconfigure(settings)

@@ -5,7 +5,7 @@ The caller passes in the flags and the environment.
 """
 
 from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Form, Settings
-from agtop_exporter.settings.loading import SettingsError, load_settings
+from agtop_exporter.settings.loading import SettingsError, checked_settings, load_settings
 from agtop_exporter.settings.mistakes import suggestion
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Form",
     "Settings",
     "SettingsError",
+    "checked_settings",
     "load_settings",
     "suggestion",
 ]

@@ -45,6 +45,17 @@ def load_settings(
     return Settings(**dict(settings))  # instances of one class can be compared
 
 
+def checked_settings(values: Mapping[str, Any]) -> Settings:
+    """Return the settings with these values by name, and the defaults of all others.
+
+    Raises SettingsError with all mistakes.
+    """
+    origin = Origin(dict(values), lambda name: name, lambda keys: (0, dotted(keys)))
+    if mistakes := origin.check():
+        raise SettingsError("\n".join(mistakes))
+    return _validated(values)
+
+
 def _validated(*layers: Mapping[str, Any]) -> Settings:
     """Merge mappings of setting names to values, and validate the result.
 

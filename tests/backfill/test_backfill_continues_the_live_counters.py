@@ -31,7 +31,9 @@ def backfilled(folder, home, *arguments):
     out = folder / "out"
     done = run("agtop-exporter", "backfill", "--output", out, *arguments, home=home)
     written = int(re.search(r"([\d,]+) samples", done.stdout)[1].replace(",", ""))
-    log = subprocess.run(["sh", "-e"], input=done.stdout, capture_output=True, text=True, check=True)
+    log = subprocess.run(
+        ["sh", "-e"], input=done.stdout, capture_output=True, text=True, check=True
+    )
     rows = [line.split() for line in log.stdout.splitlines() if not line.startswith("BLOCK")]
     return written, sum(int(row[-4]) for row in rows)
 
@@ -56,7 +58,10 @@ def test_increase_over_blocks_and_live_samples_is_the_usage(tmp_path):
         prometheus.mkdir()
         shutil.move(tmp_path / "out" / "blocks", prometheus / "data")
         flags = ("--storage.tsdb.retention.time=1y",)
-        with running_prometheus(prometheus, configuration(prometheus, target), *flags) as (server, _):
+        with running_prometheus(prometheus, configuration(prometheus, target), *flags) as (
+            server,
+            _,
+        ):
             server.until(lambda: server.now("min(count_over_time(agtop_tokens_total[10s])) >= 3"))
             added = append_usage(home)
             everything = sum(used.values()) + added
