@@ -54,6 +54,6 @@ def test_a_server_that_does_not_answer_is_one_line(counted, tmp_path):
         flags = (*counted[0], "--victoriametrics", url)
         done = run("agtop-exporter", "backfill", *flags, home=tmp_path, check=False)
     assert done.returncode == 1
-    assert done.stderr == (
-        "agtop-exporter: cannot send to 127.0.0.1: [Errno 111] Connection refused\n"
-    )
+    assert done.stderr.startswith("agtop-exporter: cannot send to 127.0.0.1: ")
+    assert "secret" not in done.stderr
+    assert done.stderr.count("\n") == 1

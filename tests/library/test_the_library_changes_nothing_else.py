@@ -53,11 +53,18 @@ def test_threads_may_call_it_at_the_same_time(used):
 def test_configuration_and_processes_stay_as_they_were(used, monkeypatch):
     events = []
     monkeypatch.setattr(structlog, "configure", events.append)
-    before = (gc.isenabled(), structlog.get_config(), psutil.Process().children())
+    before, children = (gc.isenabled(), structlog.get_config()), psutil.Process().children()
     scan(used)
     scan(used)
-    assert (gc.isenabled(), structlog.get_config(), psutil.Process().children()) == before
+    assert (gc.isenabled(), structlog.get_config()) == before
     assert events == []
+    assert set(psutil.Process().children()) <= set(children)
+
+
+def test_many_files_are_read_in_this_process(used, monkeypatch):
+    monkeypatch.setattr("agtop_exporter.pipeline.scan.PARALLEL_BYTES", 0)
+    monkeypatch.setattr("agtop_exporter.pipeline.children.start_child", pytest.fail)
+    assert tokens_of(scan(used)) == 2 * TOKENS_OF_A_TURN
 
 
 def test_a_ledger_keeps_deleted_sessions(used):
