@@ -11,18 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from agtop_exporter import platforms
-from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger import BY_HOUR, Ledger, PastTotal
 from agtop_exporter.loopback import is_loopback
 from agtop_exporter.metrics import PastCounter, Samples, Span, first_hour
-from agtop_exporter.model import SECONDS_PER_HOUR, AgtopError
+from agtop_exporter.model import SECONDS_PER_HOUR, AgtopError, Series, Snapshot
 from agtop_exporter.render import prometheus, victoriametrics
 
 SECONDS_PER_DAY = 86_400
 HEAD_SECONDS = 3 * SECONDS_PER_HOUR
 """Prometheus keeps the last hours outside its blocks. Blocks must not reach into them."""
 
-FIRST_SCRAPE = "first_scrape"  # metadata of the ledger: unix seconds
+FIRST_SCRAPE = "first_scrape"  # metadata of the ledger: a FirstScrape as JSON
 SUFFIX = ".om"
 IMPORT_PATH = "/api/v1/import"
 SEND_SECONDS = 60.0  # time limit for one day
@@ -34,39 +36,73 @@ Target = Callable[[Day], None]
 """A function that stores the samples of a day. Raises AgtopError if this is not possible."""
 
 
-def note_scrape(ledger: Ledger, time: float) -> None:
-    """Store the time (unix seconds) of a scrape in the ledger, if it is the first scrape."""
+class FirstScrape(msgspec.Struct, frozen=True, array_like=True):
+    """The values that the first scrape of the daemon received.
+
+    `time` is in unix seconds. `totals` has the totals that the usage by hour contains.
+    """
+
+    time: float
+    totals: tuple[tuple[Series, int], ...]
+
+
+def note_scrape(ledger: Ledger, snapshot: Snapshot) -> None:
+    """Store the time and the totals of a scraped snapshot, if it is the first scraped one."""
     if FIRST_SCRAPE not in ledger.metadata:
-        ledger.remember(FIRST_SCRAPE, str(int(time)).encode())
+        totals = tuple(
+            (series, int(total))
+            for series, total in snapshot.totals.items()
+            if series[0] in BY_HOUR
+        )
+        scrape = FirstScrape(snapshot.generated_at, totals)
+        ledger.remember(FIRST_SCRAPE, msgspec.json.encode(scrape))
 
 
-def first_scrape(ledger: Ledger) -> float | None:
-    """Return the time of the first scrape in unix seconds; None if it is unknown."""
+def first_scrape(ledger: Ledger) -> FirstScrape | None:
+    """Return the first scrape; None if it is unknown."""
     try:
-        return float(ledger.metadata[FIRST_SCRAPE])
-    except (KeyError, ValueError):
+        return msgspec.json.decode(ledger.metadata[FIRST_SCRAPE], type=FirstScrape)
+    except (KeyError, msgspec.MsgspecError):
         return None
 
 
-def span_of(
-    counters: Iterable[PastCounter],
-    *,
-    since: float | None,
-    before: float,
-    whole_days_before: float,
-    step: int,
-) -> Span:
-    """Return the times of a backfill that ends at the last full hour until `before`.
+def end_of(*, until: float | None, scrape: FirstScrape | None, now: float, days: float) -> int:
+    """Return the end of the samples in unix seconds, a full hour.
 
-    All times are unix seconds. If `since` is None, the backfill begins with the earliest usage.
-    Older usage than `whole_days_before` is stored by day, so an earlier end is the start of a day.
-    Raises AgtopError if there is nothing to write.
+    `until` is the end that the user wishes. Usage older than `days` is stored by day, so an earlier
+    end is the start of a day; 0 means that all usage is stored by hour.
+    """
+    end = until
+    if end is None:
+        end = min(scrape.time if scrape else now, now - HEAD_SECONDS)
+    end = min(end, now)
+    unit = SECONDS_PER_DAY if days and end < now - days * SECONDS_PER_DAY else SECONDS_PER_HOUR
+    return int(end) // unit * unit
+
+
+def before_scrape(
+    totals: Iterable[PastTotal], scrape: FirstScrape | None, end: int
+) -> list[PastTotal]:
+    """Lower past totals that are above the totals of the first scrape at `end` (unix seconds).
+
+    Usage that the daemon found after the scrape may be older than the scrape. The scraped samples
+    show it as an increase, so that the samples before the scrape must not contain it.
+    """
+    if scrape is None or end > scrape.time:
+        return list(totals)
+    limits = dict(scrape.totals)
+    return [past.lowered(limits.get(past.series, 0), end // SECONDS_PER_HOUR) for past in totals]
+
+
+def span_of(counters: Iterable[PastCounter], *, since: float | None, end: int, step: int) -> Span:
+    """Return the times of a backfill, in unix seconds.
+
+    If `since` is None, the backfill begins with the earliest usage. Raises AgtopError if there is
+    nothing to write.
     """
     hour = first_hour(counters)
     if hour is None:
         raise AgtopError("the ledger has no usage: start the daemon first, or name its --state-dir")
-    unit = SECONDS_PER_DAY if before < whole_days_before else SECONDS_PER_HOUR
-    end = int(before) // unit * unit
     start = hour * SECONDS_PER_HOUR
     if start > end:
         raise AgtopError(

@@ -128,10 +128,10 @@ class Daemon:
         self._health.ended(steps.errors)
 
     def _settle(self) -> None:
-        """Write the state of the outputs and the time of the first scrape to the ledger."""
+        """Write the state of the outputs and the values of the first scrape to the ledger."""
         ledger = self._pipeline.ledger
         if self._scraped is not None and self._scraped.ready:
-            note_scrape(ledger, self._scraped.snapshot.generated_at)
+            note_scrape(ledger, self._scraped.snapshot)
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):
                 outlet.save_state(ledger)

@@ -66,20 +66,19 @@ def _read(settings: Settings, options: Namespace) -> tuple[list[PastCounter], Sp
         if ledger.warning:
             raise AgtopError(ledger.warning)
         totals = ledger.past_totals()
-        scraped_at = backfill.first_scrape(ledger)
+        scrape = backfill.first_scrape(ledger)
+    days = settings.retention_days
+    end = backfill.end_of(until=options.until, scrape=scrape, now=now(), days=days)
     wanted = set(settings.agent)
     counters = past_counters(
-        CATALOGUE, (past for past in totals if not wanted or past.series[1] in wanted)
+        CATALOGUE,
+        (
+            past
+            for past in backfill.before_scrape(totals, scrape, end)
+            if not wanted or past.series[1] in wanted
+        ),
     )
-    at, days = now(), settings.retention_days
-    latest = at - backfill.HEAD_SECONDS
-    span = backfill.span_of(
-        counters,
-        since=options.since,
-        before=min(latest, scraped_at or at) if options.until is None else min(options.until, at),
-        whole_days_before=at - days * SECONDS_PER_DAY if days else 0,
-        step=options.step,
-    )
+    span = backfill.span_of(counters, since=options.since, end=end, step=options.step)
     return counters, span
 
 

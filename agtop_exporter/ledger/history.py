@@ -13,6 +13,7 @@ The hours have one cost for all token types. It is divided in proportion to the 
 and to the mean price of each token type in the session. The sum over the token types is exact.
 """
 
+from bisect import bisect_left
 from functools import cache, partial
 from itertools import groupby
 from operator import attrgetter
@@ -62,6 +63,18 @@ class PastTotal(msgspec.Struct, frozen=True):
     start: int
     hours: tuple[int, ...] = ()
     values: tuple[int, ...] = ()
+
+    def lowered(self, limit: int, hour: int) -> "PastTotal":
+        """Return lower values, of which the one at the start of `hour` is at most `limit`.
+
+        All values are lowered by the same amount, but none is below 0.
+        """
+        earlier = bisect_left(self.hours, hour)
+        excess = (self.values[earlier - 1] if earlier else self.start) - limit
+        if excess <= 0:
+            return self
+        values = tuple(max(0, value - excess) for value in self.values)
+        return PastTotal(self.series, max(0, self.start - excess), self.hours, values)
 
 
 def past_totals(state: LedgerState) -> list[PastTotal]:

@@ -6,12 +6,15 @@ import subprocess
 import time
 from contextlib import closing
 
+import msgspec
 import pytest
 from programs import find_program
 from prometheus_server import configuration, running_prometheus
-from running import daemon, run, total
+from running import daemon, run, samples_of, total
+from small_homes import claude_file
 from usage_before import DAY, MODELS, append_usage, write_usage
 
+from agtop_exporter.backfill import FIRST_SCRAPE, first_scrape
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import PICODOLLARS_PER_USD
 
@@ -100,24 +103,64 @@ def test_samples_end_before_the_first_scrape(tmp_path):
     write_usage(home)
     with daemon(home, "--state-dir", state) as running:
         running.until_ready()
-        running.samples()
-        running.until(lambda _: first_scrape(state))
-    begin = first_scrape(state)
-    assert time.time() - 60 < begin <= time.time()
-    store_first_scrape(state, begin - 2 * DAY)
+        page = running.samples()
+        running.until(lambda _: scrape_of(state))
+    scrape = scrape_of(state)
+    assert time.time() - 60 < scrape.time <= time.time()
+    scraped = sum(value for series, value in scrape.totals if series[0] == "tokens")
+    assert scraped == total(page, "agtop_tokens_total")
+    earlier = msgspec.structs.replace(scrape, time=scrape.time - 2 * DAY)
+    store(state, earlier)
     out = tmp_path / "out"
     run("agtop-exporter", "backfill", "--output", out, "--state-dir", state, home=home)
-    last = max(out.iterdir()).read_text().splitlines()
-    times = {int(line.rpartition(" ")[2]) for line in last if not line.startswith("#")}
-    assert max(times) == (begin - 2 * DAY) // 3600 * 3600
+    assert last_time(out) == earlier.time // 3600 * 3600
 
 
-def first_scrape(state):
+def test_usage_that_is_found_after_the_first_scrape_is_no_reset(tmp_path):
+    home, state = tmp_path / "home", tmp_path / "state"
+    used = write_usage(home)
+    with daemon(home, "--state-dir", state) as running:
+        running.until_ready()
+        before = running.until(lambda _: scrape_of(state))
+        (tmp_path / "more").mkdir()
+        write_usage(tmp_path / "more", time.time() - 3 * 3600)
+        for path in (tmp_path / "more").rglob(
+            "*.jsonl"
+        ):  # as an agent that is copied from elsewhere
+            text = path.read_text().replace("req-", "other-req-").replace("msg-", "other-msg-")
+            claude_file(home, int(path.stem[-1]) + 5).write_text(text)
+        running.until(
+            lambda samples: total(samples, "agtop_tokens_total") == 2 * sum(used.values())
+        )
+    out = tmp_path / "out"
+    run("agtop-exporter", "backfill", "--output", out, "--state-dir", state, home=home)
+    ends = ends_of(out)
+    assert len(ends) > 10
+    assert all(value <= before[series] for series, value in ends.items())
+
+
+def scrape_of(state):
     with closing(Ledger(state, read_only=True)) as ledger:
-        return int(ledger.metadata.get("first_scrape", b"0"))
+        return first_scrape(ledger)
 
 
-def store_first_scrape(state, seconds):
+def store(state, scrape):
     with closing(Ledger(state)) as ledger:
-        ledger.remember("first_scrape", str(seconds).encode())
+        ledger.remember(FIRST_SCRAPE, msgspec.json.encode(scrape))
         ledger.commit()
+
+
+def ends_of(out):
+    """Return {(name, labels): last value} of a directory with files."""
+    return samples_of(
+        "\n".join(
+            line.rpartition(" ")[0]
+            for line in max(out.iterdir()).read_text().splitlines()
+            if not line.startswith("#")
+        )
+    )
+
+
+def last_time(out):
+    lines = max(out.iterdir()).read_text().splitlines()
+    return max(int(line.rpartition(" ")[2]) for line in lines if not line.startswith("#"))

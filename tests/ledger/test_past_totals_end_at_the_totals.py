@@ -9,7 +9,7 @@ from events import NOON, batch, record, response, sightings
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger import Ledger, PastTotal
 from agtop_exporter.model import NO_TOKENS, Cost
 
 HOUR = int(NOON) // 3600
@@ -128,3 +128,18 @@ def test_models_without_series_of_their_own_are_in_other():
     record(ledger, *events)
     one = past(ledger, "requests")["claude", "other"]
     assert (one.start, one.values) == (0, (6,))
+
+
+@pytest.mark.parametrize(
+    ("limit", "hour", "start", "values"),
+    [
+        (100, HOUR + 5, 7, (12, 32)),
+        (30, HOUR + 5, 5, (10, 30)),
+        (4, HOUR + 1, 0, (4, 24)),
+        (0, HOUR, 0, (5, 25)),
+        (0, HOUR + 5, 0, (0, 0)),
+    ],
+)
+def test_lowered_values_stay_in_order(limit, hour, start, values):
+    lowered = PastTotal(("requests", "a", "m"), 7, (HOUR, HOUR + 3), (12, 32)).lowered(limit, hour)
+    assert (lowered.start, lowered.values) == (start, values)
