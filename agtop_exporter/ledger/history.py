@@ -48,6 +48,7 @@ BY_HOUR = frozenset(
 """The totals that can be reconstructed: the hours have no other facts of an event."""
 
 FIRST_HOUR = 1  # 0 is usage without a time
+ROUNDING_PICODOLLARS = 1_000_000  # the division of costs rounds to picodollars in each hour
 
 _hour_of = attrgetter("hour")
 
@@ -90,9 +91,10 @@ def past_totals(state: LedgerState) -> list[PastTotal]:
 def _anchored(series: Series, total: int, sums: list[tuple[int, int]]) -> PastTotal:
     """Move `sums`, the sums of the usage since the first hour, so that they end at `total`."""
     offset = total - (sums[-1][1] if sums else 0)
+    rounded = series[0] == "cost" and offset <= ROUNDING_PICODOLLARS
     return PastTotal(
         series,
-        max(0, offset),
+        0 if rounded else max(0, offset),
         tuple(hour for hour, _ in sums),
         tuple(max(0, offset + amount) for _, amount in sums),
     )
