@@ -17,10 +17,10 @@ from agtop_exporter import platforms
 from agtop_exporter.ledger import BY_HOUR, Ledger, PastTotal
 from agtop_exporter.loopback import is_loopback
 from agtop_exporter.metrics import PastCounter, Samples, Span, first_hour
+from agtop_exporter.metrics.history import SECONDS_PER_DAY
 from agtop_exporter.model import SECONDS_PER_HOUR, AgtopError, Series, Snapshot
 from agtop_exporter.render import prometheus, victoriametrics
 
-SECONDS_PER_DAY = 86_400
 HEAD_SECONDS = 3 * SECONDS_PER_HOUR
 """Prometheus keeps the last hours outside its blocks. Blocks must not reach into them."""
 
@@ -66,17 +66,20 @@ def first_scrape(ledger: Ledger) -> FirstScrape | None:
         return None
 
 
-def end_of(*, until: float | None, scrape: FirstScrape | None, now: float, days: float) -> int:
-    """Return the end of the samples in unix seconds, a full hour.
+def end_of(
+    *, until: float | None, scrape: FirstScrape | None, now: float, retention_days: float
+) -> int:
+    """Return the end of the samples in unix seconds: a full hour, not after `now`.
 
-    `until` is the end that the user wishes. Usage older than `days` is stored by day, so an earlier
-    end is the start of a day; 0 means that all usage is stored by hour.
+    `until` is the end that the user wishes. Usage older than `retention_days` is stored by day, so
+    an earlier end is the start of a day. If `retention_days` is 0, all usage is stored by hour.
     """
     end = until
     if end is None:
         end = min(scrape.time if scrape else now, now - HEAD_SECONDS)
     end = min(end, now)
-    unit = SECONDS_PER_DAY if days and end < now - days * SECONDS_PER_DAY else SECONDS_PER_HOUR
+    by_day = retention_days and end < now - retention_days * SECONDS_PER_DAY
+    unit = SECONDS_PER_DAY if by_day else SECONDS_PER_HOUR
     return int(end) // unit * unit
 
 

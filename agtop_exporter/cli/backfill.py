@@ -16,10 +16,10 @@ from agtop_exporter.cli.wiring import now, settings_of, state_directory
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.logs import log_for_people
 from agtop_exporter.metrics import CATALOGUE, PastCounter, Span, by_day, past_counters
+from agtop_exporter.metrics.history import SECONDS_PER_DAY
 from agtop_exporter.model import AgtopError
 from agtop_exporter.settings import Settings
 
-SECONDS_PER_DAY = 86_400
 BLOCK_DURATION = "162h"  # longer than the day of a file: promtool reads a file once per block
 
 log = structlog.get_logger()
@@ -67,17 +67,15 @@ def _read(settings: Settings, options: Namespace) -> tuple[list[PastCounter], Sp
             raise AgtopError(ledger.warning)
         totals = ledger.past_totals()
         scrape = backfill.first_scrape(ledger)
-    days = settings.retention_days
-    end = backfill.end_of(until=options.until, scrape=scrape, now=now(), days=days)
-    wanted = set(settings.agent)
-    counters = past_counters(
-        CATALOGUE,
-        (
-            past
-            for past in backfill.before_scrape(totals, scrape, end)
-            if not wanted or past.series[1] in wanted
-        ),
+    end = backfill.end_of(
+        until=options.until, scrape=scrape, now=now(), retention_days=settings.retention_days
     )
+    published = [
+        past
+        for past in backfill.before_scrape(totals, scrape, end)
+        if not settings.agent or past.series[1] in settings.agent
+    ]
+    counters = past_counters(CATALOGUE, published)
     span = backfill.span_of(counters, since=options.since, end=end, step=options.step)
     return counters, span
 

@@ -55,14 +55,13 @@ class Span(msgspec.Struct, frozen=True):
     step: int
 
 
-def past_counters(metrics: Iterable[Metric], totals: Iterable[PastTotal]) -> list[PastCounter]:
+def past_counters(metrics: Iterable[Metric], totals: Sequence[PastTotal]) -> list[PastCounter]:
     """Return the past values of the counters in `metrics` that publish one of `totals`.
 
     The result has the order of `metrics`, so that the series of a metric are together. Label values
     are cleaned; of two series with the same labels, the result has only the first.
     """
     found: dict[tuple[str, Labels], PastCounter] = {}
-    totals = list(totals)
     for metric in metrics:
         published = metric.collect
         if not isinstance(published, TotalsOf):
