@@ -5,9 +5,9 @@ loses no event and counts no event twice. No module of this package reads a tran
 table or the clock.
 """
 
-from agtop_exporter.ledger.history import BY_HOUR, PastTotal
 from agtop_exporter.ledger.ledger import Ledger
 from agtop_exporter.ledger.merging import Price
+from agtop_exporter.ledger.past import BY_HOUR, PastTotal
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
 from agtop_exporter.ledger.state import WINDOWS_MAX

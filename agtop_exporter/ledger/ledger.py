@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from agtop_exporter.ledger import counting, history, hours, recovery, repricing
+from agtop_exporter.ledger import counting, hours, past, recovery, repricing
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
@@ -207,10 +207,10 @@ class Ledger(LedgerView):
         counting.apply(self._state)
         return self._with_repair(lambda: hours.usage_between(self._state, start, end))
 
-    def past_totals(self) -> list[history.PastTotal]:
-        """Return the past values of the totals that the usage by hour contains; see `history`."""
-        counting.apply(self._state)
-        return self._with_repair(lambda: history.past_totals(self._state))
+    def past_totals(self) -> list[past.PastTotal]:
+        """Return the past values of the totals that the usage by hour contains; see `past`."""
+        usage = self.usage_between()
+        return past.past_totals(self._state.totals, self._state.sessions, usage)
 
     def roll_up(self, before: float) -> bool:
         """Store data from before a time (unix seconds) in less detail. Return whether data is left.

@@ -14,23 +14,23 @@ and to the mean price of each token type in the session. The sum over the token 
 """
 
 from bisect import bisect_left
-from functools import cache, partial
+from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 
 import msgspec
 
-from agtop_exporter.ledger.hours import usage_between
-from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.totals import Totals
 from agtop_exporter.model import (
-    MAX_SUM,
     NO_USAGE,
     TOKEN_TYPES,
     Cost,
     HourlyUsage,
     ModelUsage,
     Series,
+    SessionState,
     UsageSum,
 )
 
@@ -47,7 +47,6 @@ BY_HOUR = frozenset(
 )
 """The totals that can be reconstructed: the hours have no other facts of an event."""
 
-FIRST_HOUR = 1  # 0 is usage without a time
 ROUNDING_PICODOLLARS = 1_000_000  # the division of costs rounds to picodollars in each hour
 
 _hour_of = attrgetter("hour")
@@ -78,12 +77,14 @@ class PastTotal(msgspec.Struct, frozen=True):
         return PastTotal(self.series, max(0, self.start - excess), self.hours, values)
 
 
-def past_totals(state: LedgerState) -> list[PastTotal]:
-    """Return the past values of all totals in BY_HOUR. Raises DamagedError."""
-    sums = _sums_by_hour(state)
+def past_totals(
+    totals: Totals, sessions: Mapping[Key, SessionState], usage: Iterable[HourlyUsage]
+) -> list[PastTotal]:
+    """Return the past values of all totals in BY_HOUR. `usage` is the usage of `sessions`."""
+    sums = _sums_by_hour(totals, sessions, usage)
     return [
         _anchored(series, int(total), sums.get(series, []))
-        for series, total in state.totals.values.items()
+        for series, total in totals.values.items()
         if series[0] in BY_HOUR
     ]
 
@@ -100,24 +101,25 @@ def _anchored(series: Series, total: int, sums: list[tuple[int, int]]) -> PastTo
     )
 
 
-def _sums_by_hour(state: LedgerState) -> dict[Series, list[tuple[int, int]]]:
+def _sums_by_hour(
+    totals: Totals, sessions: Mapping[Key, SessionState], usage: Iterable[HourlyUsage]
+) -> dict[Series, list[tuple[int, int]]]:
     """Return (hour, sum of the usage up to its end) of each hour with usage, by series."""
+
+    @cache
+    def whole(agent: str, session_id: str, model: str) -> ModelUsage:
+        return sessions[agent, session_id].models.get(model, NO_USAGE)
+
     sums: dict[Series, list[tuple[int, int]]] = {}
-    replay = state.totals.empty_copy()
-    model_usage_of = cache(partial(_model_usage, state))
-    stored = usage_between(state, FIRST_HOUR, MAX_SUM)
-    named = (one for one in stored if one.agent)  # a damaged ledger may have lost the name
-    for hour, group in groupby(sorted(named, key=_hour_of), key=_hour_of):
+    replay = totals.empty_copy()
+    known = (one for one in usage if one.hour and one.agent)  # hour 0: without a time
+    for hour, group in groupby(sorted(known, key=_hour_of), key=_hour_of):
         for one in group:
-            _add(replay, one, model_usage_of(one.agent, one.session_id, one.model))
+            _add(replay, one, whole(one.agent, one.session_id, one.model))
         for series in replay.changed:
             sums.setdefault(series, []).append((hour, int(replay.values[series])))
         replay.changed.clear()
     return sums
-
-
-def _model_usage(state: LedgerState, agent: str, session_id: str, model: str) -> ModelUsage:
-    return state.sessions[agent, session_id].models.get(model, NO_USAGE)
 
 
 def _add(totals: Totals, one: HourlyUsage, whole: ModelUsage) -> None:
