@@ -77,7 +77,7 @@ def test_increase_over_blocks_and_live_samples_is_the_usage(tmp_path):
             by_project = server.now(f"sum(increase(agtop_project_cost_usd_total[{WINDOW}]))", at)
             history = server.samples(f"{BACKFILLED}[60d]", at)
             all_time = server.now("sum(increase(agtop_tokens_total[60d]))", at)[0][1]
-            past = server.now("sum(agtop_tokens_total)", at - 40 * DAY)[0][1]
+            past = server.now("sum(agtop_tokens_total)", at - 32 * DAY)[0][1]
     recent = {
         model: sum(n for (name, age), n in used.items() if name == model and age < 30)
         for model in MODELS
@@ -87,7 +87,7 @@ def test_increase_over_blocks_and_live_samples_is_the_usage(tmp_path):
         {(("model", model),): figure for model, figure in recent.items()}, rel=NEAR
     )
     assert all_time == pytest.approx(everything, rel=NEAR)
-    assert past == used[MODELS[0], 45]
+    assert past == used[MODELS[0], 33]
     for labels, samples in history:
         figures = [figure for _, figure in samples]
         assert figures == sorted(figures), labels

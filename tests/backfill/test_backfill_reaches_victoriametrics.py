@@ -43,8 +43,8 @@ def test_every_sample_is_stored(counted, tmp_path):
         last_month = sum(n for (_, age), n in used.items() if age < 30)
         (grown,) = backend.query("sum(increase_prometheus(agtop_tokens_total[30d]))").values()
         assert grown == pytest.approx(last_month, rel=0.005)
-        past = backend.query(f"sum(agtop_tokens_total offset {40 * DAY}s)")
-        assert list(past.values()) == [used[MODELS[0], 45]]
+        past = backend.query(f"sum(agtop_tokens_total offset {32 * DAY}s)")
+        assert list(past.values()) == [used[MODELS[0], 33]]
 
 
 def test_a_server_that_does_not_answer_is_one_line(counted, tmp_path):

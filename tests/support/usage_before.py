@@ -6,7 +6,7 @@ from small_homes import BEGIN, TOKENS_OF_A_TURN, claude_answer, claude_file
 
 DAY = 86_400
 MODELS = ("claude-sonnet-4-5-20250929", "claude-opus-4-5", "claude-haiku-4-5")
-DAYS = (45, 37, 29, 20, 12, 11, 3, 1, 0.5, 0.2, 0.01)
+AGES = (33, 31, 29, 20, 12, 11, 3, 1, 0.5, 0.2, 0.01)  # in days
 
 
 def turn_at(seconds):
@@ -20,7 +20,7 @@ def write_usage(home, now=None):
     used = {}
     for number, model in enumerate(MODELS, 1):
         lines = []
-        for age in DAYS[number - 1 :]:
+        for age in AGES[number - 1 :]:
             begin = turn_at(now - age * DAY)
             answers = range(begin - 5 * number, begin)
             lines += [claude_answer(number, turn, model=model) for turn in answers]
