@@ -103,13 +103,13 @@ def test_samples_end_before_the_first_scrape(tmp_path):
     write_usage(home)
     with daemon(home, "--state-dir", state) as running:
         running.until_ready()
-        page = running.samples()
+        page = scrape(running)
         running.until(lambda _: scrape_of(state))
-    scrape = scrape_of(state)
-    assert time.time() - 60 < scrape.time <= time.time()
-    scraped = sum(value for series, value in scrape.totals if series[0] == "tokens")
+    noted = scrape_of(state)
+    assert time.time() - 60 < noted.time <= time.time()
+    scraped = sum(value for series, value in noted.totals if series[0] == "tokens")
     assert scraped == total(page, "agtop_tokens_total")
-    earlier = msgspec.structs.replace(scrape, time=scrape.time - 2 * DAY)
+    earlier = msgspec.structs.replace(noted, time=noted.time - 2 * DAY)
     store(state, earlier)
     out = tmp_path / "out"
     run("agtop-exporter", "backfill", "--output", out, "--state-dir", state, home=home)
@@ -121,7 +121,8 @@ def test_usage_that_is_found_after_the_first_scrape_is_no_reset(tmp_path):
     used = write_usage(home)
     with daemon(home, "--state-dir", state) as running:
         running.until_ready()
-        before = running.until(lambda _: scrape_of(state))
+        before = scrape(running)
+        running.until(lambda _: scrape_of(state))
         (tmp_path / "more").mkdir()
         write_usage(tmp_path / "more", time.time() - 3 * 3600)
         for path in (tmp_path / "more").rglob(
@@ -139,14 +140,19 @@ def test_usage_that_is_found_after_the_first_scrape_is_no_reset(tmp_path):
     assert all(value <= before[series] for series, value in ends.items())
 
 
+def scrape(running):
+    """Scrape as Prometheus does, and return {(name, labels): value}."""
+    return samples_of(running.get("/metrics", **{"X-Prometheus-Scrape-Timeout-Seconds": "10"})[1])
+
+
 def scrape_of(state):
     with closing(Ledger(state, read_only=True)) as ledger:
         return first_scrape(ledger)
 
 
-def store(state, scrape):
+def store(state, noted):
     with closing(Ledger(state)) as ledger:
-        ledger.remember(FIRST_SCRAPE, msgspec.json.encode(scrape))
+        ledger.remember(FIRST_SCRAPE, msgspec.json.encode(noted))
         ledger.commit()
 
 
