@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -48,7 +48,7 @@ def run(options: Namespace) -> None:
         write(_script(options.output))
 
 
-def _labels(given: list[tuple[str, str]]) -> Mapping[str, str]:
+def _labels(given: Sequence[tuple[str, str]]) -> Mapping[str, str]:
     """Return the labels of the options. Raises UsageError if a metric has one of them already."""
     taken = {name for metric in CATALOGUE for name in metric.labels}
     for position, (name, _) in enumerate(given):
