@@ -79,6 +79,8 @@ def _label(text: str) -> tuple[str, str]:
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
+EXAMPLE = Option(("--example",), "Print a configuration file with all settings and defaults.")
+UNINSTALL = Option(("--uninstall",), "Remove the service. The ledger and the settings stay.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
 WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
 AT = Option(
@@ -154,6 +156,24 @@ BACKFILL = Command(
     settings=("home", "agent", "state_dir"),
 )
 
+COMPLETION = Command(
+    name="completion",
+    summary="Print the script that completes commands and options in bash, zsh or fish.",
+    module="completion",
+    operand=("SHELL", "bash, zsh or fish."),
+)
+
+REPLACED = {
+    "-D": "type `agtop` without it",
+    "--dashboard": "type `agtop` without it",
+    "-v": "set AGTOP_LOG_LEVEL=info instead",
+    "--verbose": "set AGTOP_LOG_LEVEL=info instead",
+    "--log-file": "messages go to standard error: append 2>>FILE to the command",
+    "--no-update-check": "this program never checks for updates: leave it out",
+    "quota": "`agtop` prints the rate limits below the table, and `agtop json` as rate_limits",
+}
+"""Options and commands of rust-agtop that this program does not have."""
+
 EXPORTER = Program(
     name="agtop-exporter",
     summary="Prometheus exporter for AI coding agents. Without a command: serve /metrics.",
@@ -177,9 +197,11 @@ EXPORTER = Program(
         ),
         Command(
             name="check-config",
-            summary="Validate the settings, and print them.",
+            summary="Validate the settings, and print them as TOML with the origin of each value.",
             module="check_config",
+            options=(EXAMPLE,),
             settings=ALL,
+            excludes={"example": ("config", *ALL)},
         ),
         Command(
             name="reprice",
@@ -196,10 +218,15 @@ EXPORTER = Program(
         ),
         Command(
             name="install-service",
-            summary="Write and enable a systemd user unit for this installation.",
+            summary="Install a systemd user service with these settings, or remove it.",
             module="install_service",
+            options=(UNINSTALL,),
+            settings=ALL,
+            excludes={"uninstall": ("config", *ALL)},
         ),
+        COMPLETION,
     ),
+    replaced=REPLACED,
 )
 
 AGTOP = Program(
@@ -243,5 +270,7 @@ AGTOP = Program(
             settings=PRICING,
             operand=("MODEL", "The name of the model, as in a transcript."),
         ),
+        COMPLETION,
     ),
+    replaced=REPLACED,
 )

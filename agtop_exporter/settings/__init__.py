@@ -5,16 +5,24 @@ The caller passes in the flags and the environment.
 """
 
 from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Form, Settings
-from agtop_exporter.settings.loading import SettingsError, checked_settings, load_settings
+from agtop_exporter.settings.loading import (
+    Origins,
+    SettingsError,
+    checked_settings,
+    load_settings,
+    load_with_origins,
+)
 from agtop_exporter.settings.mistakes import suggestion
 
 __all__ = [
     "DEFAULT_PORT",
     "PREFIX",
     "Form",
+    "Origins",
     "Settings",
     "SettingsError",
     "checked_settings",
     "load_settings",
+    "load_with_origins",
     "suggestion",
 ]
