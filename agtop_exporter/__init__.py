@@ -4,8 +4,8 @@ Other programs use `snapshot`, which reads the agents' files once:
 
     import agtop_exporter
 
-    for session in agtop_exporter.snapshot().sessions:
-        print(session.agent, session.project, session.tokens.total)
+    sessions = agtop_exporter.snapshot().sessions
+    tokens = sum(session.tokens.total for session in sessions)
 
 `Snapshot`, `Session` and the other types are immutable. Mistakes raise `AgtopError`.
 """
