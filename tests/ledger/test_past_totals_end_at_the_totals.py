@@ -126,6 +126,7 @@ def test_models_without_series_of_their_own_are_in_other():
     ledger = Ledger()
     events = [response(f"k{number}", model=f"model-{number}") for number in range(70)]
     record(ledger, *events)
+    ledger.fold_labels()
     one = past(ledger, "requests")["claude", "other"]
     assert (one.start, one.values) == (0, (6,))
 
