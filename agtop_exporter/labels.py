@@ -39,8 +39,8 @@ another user owns the process. `unreadable`: the operating system does not list 
 SeriesLimit = Literal["sessions", "models", "tools", "projects"]
 """The limits on the number of series: of sessions, and of models, tools and projects."""
 
-PriceSourceName = Literal["override", "genai-prices", "litellm"]
-"""Price tables: the user's own prices, the genai-prices package and LiteLLM's list."""
+PriceSourceName = Literal["override", "corrections", "genai-prices", "litellm"]
+"""Price tables: the user's own prices, corrections in this package, genai-prices and LiteLLM's."""
 
 PARSE_ERROR_REASONS: tuple[ParseErrorReason, ...] = get_args(ParseErrorReason)
 RESET_REASONS: tuple[ResetReason, ...] = get_args(ResetReason)

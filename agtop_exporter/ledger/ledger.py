@@ -23,6 +23,7 @@ from agtop_exporter.model import (
 )
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
+FOLDED_LABELS = "folded_labels"  # metadata: set at the first publication
 CHANGES_MAX = 100  # number of pending changes that are applied together
 
 T = TypeVar("T")
@@ -127,6 +128,13 @@ class Ledger(LedgerView):
         self.set_cursor(agent, batch.path, batch.cursor)
         return errors
 
+    def fold_labels(self) -> None:
+        """Before the first publication, add usage of label values without series to `other`."""
+        if FOLDED_LABELS not in self._state.metadata:
+            counting.apply(self._state)
+            self._state.totals.fold()
+            self.remember(FOLDED_LABELS, b"1")
+
     def forget_future_limits(self, now: float) -> None:
         """Delete rate limits that were recorded long after `now` (unix seconds) by a wrong clock.
 
@@ -187,14 +195,20 @@ class Ledger(LedgerView):
         """Calculate the cost of events without a known price. Return how many have a price now."""
         return self._with_repair(lambda: counting.reprice(self._state, price))
 
-    def reprice_step(self, price: Price, prices: str) -> bool:
+    def reprice_step(
+        self, price: Price, prices: str, *, replaces: repricing.Replaces = lambda _event: False
+    ) -> bool:
         """Apply the current prices to some counted events. Return whether more events are left.
 
-        `prices` identifies the current price tables. The costs of sessions and hours change. Totals
-        do not change: `corrections` has the difference.
+        `prices` identifies the current price tables and the user's prices. `replaces` tells whether
+        a price of the user is billed instead of the cost that the agent recorded. The costs and the
+        bills of sessions, and the costs of hours, change. Totals do not change: `corrections` has
+        the difference of the costs.
         """
         counting.apply(self._state)
-        return self._with_repair(lambda: repricing.reprice_step(self._state, price, prices))
+        return self._with_repair(
+            lambda: repricing.reprice_step(self._state, price, prices, replaces)
+        )
 
     def assume_priced(self, prices: str) -> None:
         """Store that all events of a new ledger have the prices of the current price tables.

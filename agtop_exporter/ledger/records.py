@@ -37,6 +37,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reported_cost: int | None
     web_searches: int
     region: str
+    own_price: bool = False
 
     @property
     def is_billed(self) -> bool:
@@ -47,8 +48,14 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def billed(self) -> int:
         """The billed amount minus the cost, in picodollars.
 
-        The value is 0 if the agent did not record the billed amount (`reported_cost`).
+        The value is 0 if the agent did not record the billed amount (`reported_cost`), or if a
+        price of the user replaces the recorded amount (`own_price`).
         """
+        return 0 if self.own_price else self.reported_difference
+
+    @property
+    def reported_difference(self) -> int:
+        """The recorded amount minus the cost, in picodollars; 0 if no amount was recorded."""
         if self.reported_cost is None:
             return 0
         return self.reported_cost - (self.cost.total if self.cost is not None else 0)
@@ -88,6 +95,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
             tool_errors=union(self.tool_errors, other.tool_errors),
             reported_cost=larger(self.reported_cost, other.reported_cost),
             web_searches=max(self.web_searches, other.web_searches),
+            own_price=other.own_price,
         )
 
 

@@ -93,6 +93,7 @@ TABLES = {
             "tool_errors": "TEXT NOT NULL",
             "provider": "TEXT NOT NULL",
             "speed": "TEXT NOT NULL",
+            # The cost that the agent recorded; minus 2^62 if a price of the user replaces it.
             "agent_cost": "INTEGER",
             "web_searches": "INTEGER NOT NULL",
             "region": "TEXT NOT NULL",

@@ -29,6 +29,7 @@ from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
+from agtop_exporter.pipeline.overview import Overview, Usages, sorted_sessions
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.scanner import Scanner
@@ -126,6 +127,7 @@ class Pipeline:
         self._budgets = Budgets(self.ledger, settings.budgets)
         self._covered = covered_by(settings.plan, self._all_agents)
         self.ledger.cover(self._covered)
+        self._usages = Usages(self.ledger, unwanted=self._unwanted)
         self._views = SessionViews(
             self.ledger,
             self.pairing,
@@ -186,6 +188,8 @@ class Pipeline:
             )
         with self.steps.step("prices"):
             self._reprice()
+        with self.steps.step("ledger"):
+            self.ledger.fold_labels()
         self.checkpoint()
         with self.steps.step("ledger"):
             self._views.note(self.ledger.take_changed())
@@ -221,7 +225,7 @@ class Pipeline:
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
                 **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},
-                **{("series_dropped", k): n for k, n in self.ledger.folded_labels().items()},
+                **{("series_dropped", k): n for k, n in self.ledger.dropped_labels().items()},
             },
             agents=tuple(
                 self._with_processes(status, states.get(status.agent, {})) for status in statuses
@@ -231,6 +235,17 @@ class Pipeline:
             price_sources=self._price_sources,
             errors=self.steps.errors,
         )
+
+    def with_closed(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot of the last refresh with all sessions, also if they are not kept."""
+        sessions = self._views.with_closed(snapshot.generated_at)
+        return msgspec.structs.replace(snapshot, sessions=sessions)
+
+    def overview(self, snapshot: Snapshot) -> Overview:
+        """Return the overview of the last refresh, whose snapshot is passed."""
+        now = snapshot.generated_at
+        sessions = sorted_sessions(self._views.latest(now))
+        return Overview(snapshot, self._usages.at(now), sessions)
 
     def _uses_of_budgets(self, now: float) -> tuple[BudgetUse, ...]:
         with self.steps.step("ledger"):
@@ -273,8 +288,10 @@ class Pipeline:
             self._price_generation = generation
             self._is_repriced = False
         while not self._is_repriced:
-            prices = self.prices.fingerprint
-            self._is_repriced = not self.ledger.reprice_step(self.prices.cost, prices)
+            book = self.prices
+            self._is_repriced = not self.ledger.reprice_step(
+                book.cost, book.fingerprint, replaces=book.replaces_agent_cost
+            )
             if not self._keep_closed:
                 break  # the daemon: one step in each refresh
 

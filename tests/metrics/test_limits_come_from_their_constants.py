@@ -28,7 +28,7 @@ from agtop_exporter.model import (
     TOKEN_TYPES,
     WAITING_BOUNDS_SECONDS,
 )
-from agtop_exporter.pricing import genai, litellm, overrides
+from agtop_exporter.pricing import corrections, genai, litellm, overrides
 from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.settings import Settings
 
@@ -116,7 +116,8 @@ def test_every_limit_that_folds_labels_is_published():
 
 
 def test_price_sources_are_named_as_in_the_price_tables():
-    assert {overrides.SOURCE, genai.SOURCE, litellm.SOURCE} == set(PRICE_SOURCES)
+    modules = overrides, corrections, genai, litellm
+    assert tuple(module.SOURCE for module in modules) == PRICE_SOURCES
 
 
 def test_every_reason_of_a_process_scan_is_listed():
