@@ -39,7 +39,7 @@ Target = Callable[[Day], None]
 class FirstScrape(msgspec.Struct, frozen=True, array_like=True):
     """The values that the first scrape of the daemon received.
 
-    `time` is in unix seconds. `totals` has the totals that the usage by hour contains.
+    `time` is in unix seconds. `totals` has the totals whose usage the ledger has by hour (BY_HOUR).
     """
 
     time: float
@@ -89,7 +89,7 @@ def before_scrape(
     """Lower past totals that are above the totals of the first scrape at `end` (unix seconds).
 
     Usage that the daemon found after the scrape may be older than the scrape. The scraped samples
-    show it as an increase, so that the samples before the scrape must not contain it.
+    show it as an increase, so the samples before the scrape must not contain it.
     """
     if scrape is None or end > scrape.time:
         return list(totals)

@@ -30,7 +30,7 @@ class PastCounter(msgspec.Struct, frozen=True):
     values: tuple[Number, ...]
 
     def value_before(self, hour: int) -> Number:
-        """Return the value at the start of an hour."""
+        """Return the value of the counter at the start of an hour, which is counted from 1970."""
         position = bisect_left(self.hours, hour)
         return self.values[position - 1] if position else self.start
 
@@ -111,7 +111,7 @@ def _samples(counter: PastCounter, start: int, last: int, span: Span) -> Samples
 
 
 def _rise(before: Number, after: Number, count: int) -> list[Number]:
-    """Return `count` values from `before` on, at equal distances to `after`, without `after`."""
+    """Return `count` values that rise evenly from `before` towards `after`, which is excluded."""
     if before == after:
         return [before] * count
     growth = after - before

@@ -20,7 +20,7 @@ PROGRAMS = (NAME, NAME.replace("-", "_"))  # as a command, and as a module after
 
 
 class Service(msgspec.Struct, frozen=True):
-    """The installed service: its unit, and what its process is started with."""
+    """The installed service: its unit, and the pid, arguments and variables of its process."""
 
     unit: str
     pid: int | None  # None: it does not run
