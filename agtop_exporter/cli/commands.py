@@ -55,7 +55,10 @@ def _delay(text: str) -> float:
 
 
 def _moment(text: str, default: tzinfo | None = UTC) -> float:
-    """Return a day or a time as unix seconds. A `default` of None is the machine's time zone."""
+    """Return a day or a time as unix seconds.
+
+    `default` is the time zone of a text without one; None means the time zone of the machine.
+    """
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=default)).timestamp()
@@ -245,14 +248,15 @@ EXPORTER = Program(
         ),
         Command(
             name="reprice",
-            summary="Give all counted usage the prices that are known today. Counters stay.",
+            summary="Compute the cost of all counted usage again, at the prices known today. "
+            "Counters do not change.",
             module="reprice",
             settings=("home", "plan", "state_dir", "no_state", *PRICING),
         ),
         BACKFILL,
         Command(
             name="statusline",
-            summary="Store the rate limits that an agent sends to its status line, and print one.",
+            summary="Print a status line for an agent, and store the rate limits that it sends.",
             module="statusline",
             options=(PASS_THROUGH, STATE_DIR),
         ),
@@ -301,7 +305,7 @@ AGTOP = Program(
         ),
         Command(
             name="json",
-            summary="Print everything that is known as JSON.",
+            summary="Print all sessions, totals and rate limits as JSON.",
             module="json",
             options=(JSON, SCHEMA),
             settings=READING,
