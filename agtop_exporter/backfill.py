@@ -71,8 +71,9 @@ def end_of(
 ) -> int:
     """Return the end of the samples in unix seconds: a full hour, not after `now`.
 
-    `until` is the end that the user wishes. Usage older than `retention_days` is stored by day, so
-    an earlier end is the start of a day. If `retention_days` is 0, all usage is stored by hour.
+    `until` is the end that the user requests. Usage older than `retention_days` is stored by day,
+    so an end in this range is moved to the start of a day. If `retention_days` is 0, all usage is
+    stored by hour.
     """
     end = until
     if end is None:

@@ -50,9 +50,9 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
     """The values of one snapshot, to be published.
 
     `exposition` has the real values. `at` is the time of the snapshot in unix seconds. `new` has
-    the counter series that are new, for NEW_SECONDS. `departed` has the last values of counter
-    series that are no longer on the page. If such a series returns, it starts at its last value or
-    at a newer baseline.
+    the counter series that became new in the last NEW_SECONDS. `departed` has the last values of
+    counter series that are no longer on the page. If such a series returns, it starts at its last
+    value or at a newer baseline.
     """
 
     exposition: Exposition

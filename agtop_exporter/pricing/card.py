@@ -57,9 +57,11 @@ class PriceCard(msgspec.Struct, frozen=True):
         """Return the cost of one response at the rates for its prompt length.
 
         `speed` is the service tier. Without a service tier, a response with reasoning tokens has
-        the price of `THINKING` if there is one. `requests` is the number of responses if `tokens`
-        is the sum of several responses. The rates are then those of their mean prompt length, and
-        if the number is unknown (0), those of a short prompt.
+        the price of `THINKING` if there is one.
+
+        If `tokens` is the sum of several responses, `requests` is the number of responses, and the
+        rates are those for the mean prompt length. If this number is unknown (0), the rates are
+        those for a short prompt.
 
         The result is None if the price of the service tier, of the region or of the web searches is
         unknown. The factor of a region does not apply to the fees of web searches.

@@ -64,7 +64,7 @@ def _entries(path: Path) -> list[str]:
 
 
 def _stopped(path: Path, home: Path) -> Service | None:
-    """Return the service that the unit at `path` and its drop-in files describe."""
+    """Return the service that does not run, from the unit at `path` and its drop-in files."""
     words: list[str] = []
     variables = {
         "HOME": str(home),

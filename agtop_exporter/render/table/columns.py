@@ -132,7 +132,10 @@ def short_path(path: str, home: str) -> str:
 
 
 def _session(session: Session, _view: View) -> str:
-    """Return the end of the session id, which differs even between sessions of one minute."""
+    """Return the last characters of the session id.
+
+    They differ even between sessions that started in the same minute.
+    """
     subagents = f"+{session.subagents}" if session.subagents else ""
     return session.session_id[-ID_CHARACTERS:] + subagents
 
