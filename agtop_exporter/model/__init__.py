@@ -21,6 +21,7 @@ from agtop_exporter.model.budget import (
 from agtop_exporter.model.errors import (
     AgtopError,
 )
+from agtop_exporter.model.processes import ProcessMark, ProcessNode, ProcessTree
 from agtop_exporter.model.session import (
     PROMPT_RANK,
     STATE_KINDS,
@@ -103,7 +104,10 @@ __all__ = [
     "ParseError",
     "Plan",
     "PriceSource",
+    "ProcessMark",
     "ProcessMatch",
+    "ProcessNode",
+    "ProcessTree",
     "ProcessUsage",
     "RateLimit",
     "RefreshError",
