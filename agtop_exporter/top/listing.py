@@ -1,0 +1,158 @@
+"""Lays out rows in columns: which columns fit, and the lines of the header and of each row."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from agtop_exporter.top.columns import COLUMNS, Column, Look
+from agtop_exporter.top.history import SessionId
+from agtop_exporter.top.rows import Row
+from agtop_exporter.top.spans import Line, Span, fitted
+
+GAP = 1
+GUTTER = 2  # a mark of the selected row, and a mark of a live process
+STRETCH_MAX = 40  # a wider project or title does not read better
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A header line, and any number of lines that are made when they are needed.
+
+    `keys` identifies the lines, so the cursor can follow its line. `line` returns a line by its
+    number, and whether it is selected. `starts` has the first cell and the name of each column.
+    """
+
+    header: Line
+    keys: tuple[SessionId, ...]
+    line: Callable[[int, bool], Line]
+    starts: tuple[tuple[int, str], ...] = ()
+
+    def column_at(self, cell: int) -> str | None:
+        """Return the name of the column at a terminal cell of the header."""
+        before = [name for start, name in self.starts if start <= cell]
+        return before[-1] if before else None
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A column with the width that it gets."""
+
+    column: Column
+    width: int
+
+
+def fitting(width: int, picked: Sequence[str] | None = None) -> list[Placed]:
+    """Return the columns that fit into `width` cells, with their widths.
+
+    `picked` has the titles of the columns that the user wants. Columns of rank 0 always stay.
+    """
+    wanted = [
+        column for column in COLUMNS if picked is None or column.title in picked or column.rank == 0
+    ]
+    space = width - GUTTER
+    while _least(wanted) > space:
+        first_to_go = max(wanted, key=lambda column: column.rank)
+        if first_to_go.rank == 0:
+            break
+        wanted.remove(first_to_go)
+    left = max(0, space - _least(wanted))
+    stretching = [column for column in wanted if column.stretches]
+    placed = []
+    for column in wanted:
+        more = 0
+        if column in stretching:
+            more = min(left // len(stretching), STRETCH_MAX)
+            left -= more
+            stretching.remove(column)
+        placed.append(Placed(column, column.width + more))
+    return placed
+
+
+def _least(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns) + GAP * max(0, len(columns) - 1)
+
+
+def sessions_table(  # noqa: PLR0913 - what the list depends on
+    rows: Sequence[Row],
+    look: Look,
+    *,
+    width: int,
+    sorted_by: str,
+    flipped: bool,
+    picked: Sequence[str] | None = None,
+) -> Table:
+    """Return the list of sessions."""
+    placed = fitting(width, picked)
+    header: list[Span] = [(" " * GUTTER, "")]
+    starts, cell = [], GUTTER
+    for number, item in enumerate(placed):
+        column = item.column
+        sign = ""
+        if column.title == sorted_by:
+            sign = "▼" if column.rises == flipped else "▲"
+        title = f"{column.title}{sign}"
+        if number:
+            header.append((" " * GAP, ""))
+        header.append(
+            (fitted(title, item.width, align=column.align), "sorted" if sign else "title")
+        )
+        starts.append((cell, column.title))
+        cell += item.width + GAP
+    return Table(
+        tuple(header),
+        tuple(row.key for row in rows),
+        lambda index, selected: _line(rows[index], placed, look, selected=selected),
+        tuple(starts),
+    )
+
+
+def _line(row: Row, placed: Sequence[Placed], look: Look, *, selected: bool) -> Line:
+    mark = "▌" if selected else " "
+    live = "│" if row.is_live else " "
+    spans: list[Span] = [(mark, "mark"), (live, "live")]
+    for number, item in enumerate(placed):
+        text, style = item.column.cell(row, look)
+        if number:
+            spans.append((" " * GAP, ""))
+        column = item.column
+        spans.append(
+            (fitted(text, item.width, align=column.align, keep_end=column.keeps_end), style)
+        )
+    return tuple(spans)
+
+
+Align = Literal["left", "right"]
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """A column of a small table: its title, width and alignment."""
+
+    title: str
+    width: int
+    align: Align = "right"
+
+
+def plain_table(
+    headings: Sequence[Heading],
+    rows: Sequence[tuple[SessionId, Sequence[Span]]],
+    *,
+    sorted_by: str = "",
+) -> Table:
+    """Return a table of texts, such as the totals. Each row has a key and a cell per heading."""
+    header: list[Span] = [(" " * GUTTER, "")]
+    for number, heading in enumerate(headings):
+        if number:
+            header.append((" " * GAP, ""))
+        style = "sorted" if heading.title == sorted_by else "title"
+        header.append((fitted(heading.title, heading.width, align=heading.align), style))
+
+    def line(index: int, selected: bool) -> Line:  # noqa: FBT001 - the type of Table.line
+        spans: list[Span] = [("▌ " if selected else "  ", "mark")]
+        for number, (heading, (text, style)) in enumerate(
+            zip(headings, rows[index][1], strict=True)
+        ):
+            if number:
+                spans.append((" " * GAP, ""))
+            spans.append((fitted(text, heading.width, align=heading.align), style))
+        return tuple(spans)
+
+    return Table(tuple(header), tuple(key for key, _ in rows), line)
