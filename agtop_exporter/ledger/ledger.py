@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from agtop_exporter.ledger import counting, recovery, repricing
+from agtop_exporter.ledger import counting, hours, recovery, repricing
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
@@ -12,7 +12,7 @@ from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
 from agtop_exporter.ledger.view import LedgerView
-from agtop_exporter.model import Batch, Cursor, ParseError, Series, hour_of
+from agtop_exporter.model import MAX_SUM, Batch, Cursor, HourlyUsage, ParseError, Series
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
 CHANGES_MAX = 100  # number of pending changes that are applied together
@@ -197,20 +197,15 @@ class Ledger(LedgerView):
         """The cost of the sessions minus the cost in the totals, in picodollars by agent."""
         return repricing.corrections(self._state.metadata)
 
-    def cost_since(self, start: float) -> dict[tuple[str, str], int]:
-        """Return the cost of all usage since a time (unix seconds), by (agent, project).
+    def usage_between(self, start: int = 0, end: int = MAX_SUM) -> list[HourlyUsage]:
+        """Return the counted usage by session, model and hour, in no particular order.
 
-        Costs are list prices in picodollars. The whole hour that contains `start` is included.
+        The result has the hours from `start` to the one before `end`; see `HourlyUsage.hour`. It
+        includes usage that is not on disk yet, and a place may have several values. Costs follow
+        the prices that are known today.
         """
-        state = self._state
-        counting.apply(state)
-        costs: dict[tuple[str, str], int] = {}
-        stored = self._with_repair(lambda: state.store.cost_since(hour_of(start)))
-        for number, cost in stored.items():
-            record = state.sessions.numbered(number)
-            key = record.agent, record.project
-            costs[key] = costs.get(key, 0) + cost
-        return costs
+        counting.apply(self._state)
+        return self._with_repair(lambda: hours.usage_between(self._state, start, end))
 
     def roll_up(self, before: float) -> bool:
         """Store data from before a time (unix seconds) in less detail. Return whether data is left.

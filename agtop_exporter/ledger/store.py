@@ -19,9 +19,7 @@ from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
-from agtop_exporter.model import AgtopError
-
-COST_OF_HOUR = list(TABLES["hourly"].columns).index("cost") - 3  # without the key
+from agtop_exporter.model import MAX_SUM, AgtopError
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
@@ -165,11 +163,15 @@ class Store(StoredRows):
         if self.file is not None:
             self.file.close()
 
-    def hours(self) -> Iterator[Row]:
-        """Yield the rows of `hourly`, including sums that are not on disk yet."""
-        yield from self.all("hourly")
+    def hours(self, start: int = 0, end: int = MAX_SUM) -> Iterator[Row]:
+        """Yield the rows of `hourly` from the hour `start` to the one before `end`.
+
+        Sums that are not on disk yet are rows of their own. Raises DamagedError.
+        """
+        yield from self._select("SELECT * FROM hourly WHERE hour >= ? AND hour < ?", (start, end))
         for place, sums in self._hourly.items():
-            yield (*place, *sums)
+            if start <= place[2] < end:
+                yield (*place, *sums)
 
     def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
         """Return the stored events with these keys, by key. Raises DamagedError."""
@@ -194,18 +196,6 @@ class Store(StoredRows):
                 yield key, entry
         for key, data in self._events.items():
             yield key, _decode(data)
-
-    def cost_since(self, hour: int) -> dict[int, int]:
-        """Return the cost since the start of an hour, in picodollars by session number.
-
-        Hours are counted from 1970. Raises DamagedError.
-        """
-        statement = "SELECT session, SUM(cost) FROM hourly WHERE hour >= ? GROUP BY session"
-        costs = {session: int(cost) for session, cost in self._select(statement, (hour,))}
-        for (session, _, at), sums in self._hourly.items():
-            if at >= hour:
-                costs[session] = costs.get(session, 0) + sums[COST_OF_HOUR]
-        return costs
 
     def entries_after(
         self, key: bytes, number: int

@@ -1,0 +1,90 @@
+"""Adds up hourly usage by period and by project, model, agent, session or branch."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from functools import cache
+from typing import Literal, get_args
+
+import msgspec
+
+from agtop_exporter.model import NO_SUM, HourlyUsage, Period, UsageSum
+from agtop_exporter.reports.calendar import Calendar
+
+Dimension = Literal["project", "model", "agent", "session", "branch"]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+
+Key = tuple[str, ...]
+
+KEY_OF: Mapping[Dimension, Callable[[HourlyUsage], Key]] = {
+    "project": lambda one: (one.project,),
+    "model": lambda one: (one.model,),
+    "agent": lambda one: (one.agent,),
+    "session": lambda one: (one.agent, one.top_session_id),
+    "branch": lambda one: (one.project, one.git_branch),
+}
+"""The key of a group, by dimension. The usage of subagents belongs to their top-level session."""
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The usage of one project, model, agent, session or branch.
+
+    `key` has the name; for a session (agent, session id), and for a branch (project, branch).
+    Unknown names are "".
+    """
+
+    key: Key
+    usage: UsageSum
+
+
+class PeriodUsage(msgspec.Struct, frozen=True):
+    """The usage in a day, week or month, and its groups, of which the most expensive is first.
+
+    `first_day` is None for usage whose time is unknown.
+    """
+
+    first_day: date | None
+    usage: UsageSum
+    groups: tuple[Group, ...]
+
+
+def add_up(usage: Iterable[HourlyUsage], by: Dimension) -> tuple[Group, ...]:
+    """Return the sum of each group. The most expensive group is first."""
+    key_of = KEY_OF[by]
+    sums: dict[Key, UsageSum] = {}
+    for one in usage:
+        key = key_of(one)
+        sums[key] = sums.get(key, NO_SUM) + one.usage
+    groups = (Group(key, total) for key, total in sums.items() if total != NO_SUM)
+    return tuple(sorted(groups, key=_order))
+
+
+def total_of(groups: Iterable[Group]) -> UsageSum:
+    """Return the sum of all groups."""
+    return sum((group.usage for group in groups), NO_SUM)
+
+
+def by_period(
+    usage: Iterable[HourlyUsage], period: Period, by: Dimension, calendar: Calendar
+) -> tuple[PeriodUsage, ...]:
+    """Return the usage of each period, and of its groups, in the order of time.
+
+    Usage whose time is unknown is first.
+    """
+
+    @cache
+    def first_day(hour: int) -> date | None:
+        return calendar.first_day(period, calendar.day_of(hour)) if hour else None
+
+    members: dict[date | None, list[HourlyUsage]] = {}
+    for one in usage:
+        members.setdefault(first_day(one.hour), []).append(one)
+    periods = []
+    for day in sorted(members, key=lambda day: day or date.min):
+        groups = add_up(members[day], by)
+        if groups:
+            periods.append(PeriodUsage(day, total_of(groups), groups))
+    return tuple(periods)
+
+
+def _order(group: Group) -> tuple[int, int, Key]:
+    return -group.usage.cost, -group.usage.tokens.total, group.key
