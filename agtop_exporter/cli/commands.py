@@ -3,12 +3,14 @@
 import argparse
 import math
 from datetime import UTC, datetime
+from pathlib import Path
 
 from agtop_exporter.cli.command import Command, Option, Program
 from agtop_exporter.settings import Settings
 
 SECONDS_PER_DAY = 86_400
 DELAY_SECONDS = 5.0
+VIEW_DELAY_SECONDS = 2.0
 SHORTEST_DELAY_SECONDS = 1.0
 
 READING = (
@@ -85,6 +87,30 @@ DELAY = Option(
     arguments={"metavar": "SECONDS", "type": _delay},
 )
 
+VIEW_DELAY = Option(
+    ("-d", "--delay"),
+    f"Time between two refreshes (default: {VIEW_DELAY_SECONDS:g}).",
+    default=VIEW_DELAY_SECONDS,
+    arguments={"metavar": "SECONDS", "type": _delay},
+)
+DASHBOARD = Option(("-D", "--dashboard"), "Show the interactive view, like the command top.")
+LOG_FILE = Option(
+    ("--log-file",),
+    "Append the messages of the view to this file.",
+    default=None,
+    arguments={"metavar": "FILE", "type": Path},
+)
+NO_MOUSE = Option(("--no-mouse",), "Leave the mouse to the terminal, to select text.")
+VIEW = (DASHBOARD, LOG_FILE, NO_MOUSE)
+
+TOP = Command(
+    name="top",
+    summary="Show the sessions, their processes, totals and limits, and refresh them.",
+    module="top",
+    options=(VIEW_DELAY, *VIEW),
+    settings=READING,
+)
+
 EXPORTER = Program(
     name="agtop-exporter",
     summary="Prometheus exporter for AI coding agents. Without a command: serve /metrics.",
@@ -129,23 +155,29 @@ EXPORTER = Program(
             summary="Write and enable a systemd user unit for this installation.",
             module="install_service",
         ),
+        TOP,
     ),
 )
 
 AGTOP = Program(
     name="agtop",
-    summary="Tokens, cost and state of your AI coding agents. Without a command: the table.",
+    summary="Tokens, cost and state of your AI coding agents. Without a command: the interactive"
+    " view on a terminal, and else the table.",
     default=Command(
         name="",
-        summary="Print the table.",
-        module="table",
-        options=(LIST, JSON, WATCH, DELAY),
+        summary="Show the interactive view on a terminal, and else print the table.",
+        module="plain",
+        options=(LIST, JSON, WATCH, VIEW_DELAY, *VIEW),
         settings=READING,
-        instead={"json": "json"},
-        needs={"delay": "watch"},
-        excludes={"json": ("list", "watch")},
+        instead={"json": "json", "list": "table", "watch": "table", "dashboard": "top"},
+        excludes={
+            "json": ("list", "watch", "delay", "dashboard"),
+            "list": ("dashboard",),
+            "watch": ("dashboard",),
+        },
     ),
     commands=(
+        TOP,
         Command(
             name="list",
             summary="Print the sessions as a table.",

@@ -34,14 +34,19 @@ def now() -> float:
     return time.time()  # noqa: TID251 - the edge
 
 
+def config_directory() -> Path:
+    """Return the directory of the configuration file."""
+    given = environment().get("CONFIGURATION_DIRECTORY")
+    return Path(given or platformdirs.user_config_dir(PROGRAM))
+
+
 def settings_of(options: Namespace) -> Settings:
     """Return the settings from flags, environment variables and the configuration file.
 
     Raises SettingsError if the settings are invalid.
     """
     flags = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
-    folder = environment().get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM)
-    config = getattr(options, "config", None) or _existing(Path(folder) / "config.toml")
+    config = getattr(options, "config", None) or _existing(config_directory() / "config.toml")
     return load_settings(flags, environment(), config=config)
 
 
@@ -137,13 +142,20 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
 
 
 @contextlib.contextmanager
-def one_shot(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline for a command that exits soon. The pipeline never writes the ledger."""
-    log_for_people(settings)
-    gc.disable()  # the process is short-lived and creates no reference cycles
+def reader(settings: Settings) -> Iterator[Pipeline]:
+    """Yield a pipeline that reads beside a daemon, and never writes the ledger."""
     directory = None if settings.no_state else state_directory(settings)
     with (
         contextlib.closing(Ledger(directory, read_only=True)) as ledger,
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
     ):
+        yield pipeline
+
+
+@contextlib.contextmanager
+def one_shot(settings: Settings) -> Iterator[Pipeline]:
+    """Yield a pipeline for a command that exits soon. The pipeline never writes the ledger."""
+    log_for_people(settings)
+    gc.disable()  # the process is short-lived and creates no reference cycles
+    with reader(settings) as pipeline:
         yield pipeline

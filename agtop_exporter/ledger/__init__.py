@@ -11,5 +11,15 @@ from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
 from agtop_exporter.ledger.state import WINDOWS_MAX
 from agtop_exporter.ledger.totals import LABELS_MAX
+from agtop_exporter.ledger.view import REOPEN_BYTES
 
-__all__ = ["LABELS_MAX", "WINDOWS_MAX", "Entry", "Key", "Ledger", "Price", "unpacked"]
+__all__ = [
+    "LABELS_MAX",
+    "REOPEN_BYTES",
+    "WINDOWS_MAX",
+    "Entry",
+    "Key",
+    "Ledger",
+    "Price",
+    "unpacked",
+]

@@ -2,8 +2,9 @@
 
     webshop !codex state:wait age<1h
 
-`word` occurs in the project, title, agent, model, id, path, branch, pid or state. `!` before a term
-negates it. `name:text` looks into one of these places only. `name>number` and `name<number` compare.
+`word` occurs in the project, title, agent, model, id, path, branch, plan, pid or state. `!` before
+a term negates it. `name:text` looks into one of these places only. `name>number` and `name<number`
+compare.
 """
 
 import re

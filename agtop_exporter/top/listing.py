@@ -19,13 +19,18 @@ class Table(msgspec.Struct, frozen=True):
     """A header line, and any number of lines that are made when they are needed.
 
     `keys` identifies the lines, so the cursor can follow its line. `line` returns a line by its
-    number, and whether it is selected. `starts` has the first cell and the name of each column.
+    number. Its first cell is empty: it is the place of the mark of the selected line. `starts` has
+    the first cell and the name of each column.
     """
 
     header: Line
     keys: tuple[SessionId, ...]
-    line: Callable[[int, bool], Line]
+    line: Callable[[int], Line]
     starts: tuple[tuple[int, str], ...] = ()
+
+    def lines(self) -> list[Line]:
+        """Return the header and all lines."""
+        return [self.header, *map(self.line, range(len(self.keys)))]
 
     def column_at(self, cell: int) -> str | None:
         """Return the name of the column at a terminal cell of the header."""
@@ -100,15 +105,13 @@ def sessions_table(  # noqa: PLR0913 - what the list depends on
     return Table(
         tuple(header),
         tuple(row.key for row in rows),
-        lambda index, selected: _line(rows[index], placed, look, selected=selected),
+        lambda index: _line(rows[index], placed, look),
         tuple(starts),
     )
 
 
-def _line(row: Row, placed: Sequence[Placed], look: Look, *, selected: bool) -> Line:
-    mark = "▌" if selected else " "
-    live = "│" if row.is_live else " "
-    spans: list[Span] = [(mark, "mark"), (live, "live")]
+def _line(row: Row, placed: Sequence[Placed], look: Look) -> Line:
+    spans: list[Span] = [(" ", ""), ("│" if row.is_live else " ", "live")]
     for number, item in enumerate(placed):
         text, style = item.column.cell(row, look)
         if number:
@@ -145,8 +148,8 @@ def plain_table(
         style = "sorted" if heading.title == sorted_by else "title"
         header.append((fitted(heading.title, heading.width, align=heading.align), style))
 
-    def line(index: int, selected: bool) -> Line:  # noqa: FBT001 - the type of Table.line
-        spans: list[Span] = [("▌ " if selected else "  ", "mark")]
+    def line(index: int) -> Line:
+        spans: list[Span] = [(" ", ""), (" ", "")]
         for number, (heading, (text, style)) in enumerate(
             zip(headings, rows[index][1], strict=True)
         ):

@@ -5,22 +5,34 @@ from functools import cached_property
 
 import msgspec
 
-from agtop_exporter.model import ProcessTree, ProcessUsage, Session, Snapshot, Tree
+from agtop_exporter.model import (
+    HourlyUsage,
+    ProcessTree,
+    ProcessUsage,
+    Session,
+    Snapshot,
+    Tree,
+    UsageSum,
+)
 from agtop_exporter.top.history import NO_SAMPLES, Ring, SessionId, key_of, top_level
 
 
 class Frame(msgspec.Struct, frozen=True):
     """What one refresh has found. The view reads nothing else.
 
-    `rings` has the samples of the open sessions, and `total` those of all sessions. Without
-    `rated`, the CPU and disk rates cover too short a time. Without `complete`, the snapshot has
-    only what the ledger knew before the first scan. `delay_seconds` is the time to the next refresh.
+    `rings` has the samples of the open sessions, and `total` those of all sessions. `today` is the
+    usage since midnight, and `usage` that of all hours, which is read when the totals are shown.
+    Without `rated`, the CPU and disk rates cover too short a time. Without `complete`, the snapshot
+    has only what the ledger knew before the first scan. `delay_seconds` is the time to the next
+    refresh.
     """
 
     snapshot: Snapshot
     trees: tuple[ProcessTree, ...] = ()
     rings: Mapping[SessionId, Ring] = {}
     total: Ring = NO_SAMPLES
+    today: UsageSum | None = None
+    usage: tuple[HourlyUsage, ...] | None = None
     rated: bool = True
     complete: bool = True
     delay_seconds: float = 2.0
@@ -80,6 +92,10 @@ class Rows:
     def __init__(self, frame: Frame) -> None:
         """Compute nothing yet."""
         self.frame = frame
+
+    def prepare(self) -> None:
+        """Compute the parts that every screen needs, in the thread that calls this."""
+        _ = self.top
 
     @cached_property
     def sessions(self) -> dict[SessionId, Session]:

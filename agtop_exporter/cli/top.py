@@ -1,0 +1,105 @@
+"""Implements `agtop top`, the interactive view."""
+
+import contextlib
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from agtop_exporter.cli.arguments import UsageError
+from agtop_exporter.cli.output import can_draw, is_ascii_only, leave
+from agtop_exporter.cli.wiring import (
+    config_directory,
+    environment,
+    make_refresher,
+    now,
+    reader,
+    settings_of,
+    state_directory,
+)
+from agtop_exporter.logs import log_to
+from agtop_exporter.model import AgtopError
+from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.reports import Calendar
+from agtop_exporter.settings import Settings
+from agtop_exporter.top.app import TopApp
+from agtop_exporter.top.columns import BY_TITLE, Look
+from agtop_exporter.top.feed import Feed
+from agtop_exporter.top.notices import Notices
+from agtop_exporter.top.view import View
+
+COLUMNS_FILE = "top-columns.json"
+LOG_FILE = "top.log"
+
+
+def run(options: Namespace) -> None:
+    """Show the view until the user quits. The exit status is 0, 1 after a crash, or 128 + signal.
+
+    Raises UsageError if this program cannot draw on a terminal and read its keys. Raises AgtopError
+    after a crash.
+    """
+    if not can_draw(environment()):
+        raise UsageError("the view needs a terminal: type `agtop list`")
+    settings = settings_of(options)
+    notices = Notices(options.log_file)
+    log_to(notices.add, settings)
+    app = _app(settings, notices, delay_seconds=options.delay)
+    status = app.run(mouse=not options.no_mouse)
+    if app.crash is None:
+        leave(status or 0)
+    log = Notices(options.log_file or state_directory(settings) / LOG_FILE)
+    kept = log.write("".join(traceback.format_exception(app.crash)))
+    place = f": see {log.path}" if kept else ""
+    raise AgtopError(f"the view ended with an unexpected {type(app.crash).__name__}{place}")
+
+
+def _app(settings: Settings, notices: Notices, *, delay_seconds: float) -> TopApp:
+    calendar = Calendar()
+    ascii_only = is_ascii_only(environment())
+    look = Look(now(), home=str(Path.home()), ascii_only=ascii_only)
+
+    def make_feed(changed: Callable[[], None]) -> Feed:
+        return Feed(
+            lambda: _pipeline(settings),
+            clock=now,
+            calendar=calendar,
+            delay_seconds=delay_seconds,
+            changed=changed,
+        )
+
+    return TopApp(
+        View(look, calendar=calendar, picked=_picked_columns()),
+        make_feed,
+        clock=now,
+        notices=notices,
+        keep_columns=_keep_columns,
+        colored=not environment().get("NO_COLOR"),
+        ascii_only=ascii_only,
+    )
+
+
+@contextlib.contextmanager
+def _pipeline(settings: Settings) -> Iterator[Pipeline]:
+    """Yield a pipeline for the feed, with the price lists of earlier downloads."""
+    with reader(settings) as pipeline:
+        make_refresher(settings, pipeline)
+        yield pipeline
+
+
+def _picked_columns() -> tuple[str, ...] | None:
+    """Return the columns that the user has chosen before; None if he has chosen none."""
+    try:
+        data = (config_directory() / COLUMNS_FILE).read_bytes()
+        chosen = msgspec.json.decode(data, type=list[str])
+    except (OSError, msgspec.DecodeError):
+        return None
+    return tuple(title for title in chosen if title in BY_TITLE)
+
+
+def _keep_columns(titles: Sequence[str]) -> None:
+    """Store the chosen columns. A directory that cannot be written loses only this choice."""
+    with contextlib.suppress(OSError):
+        config_directory().mkdir(parents=True, exist_ok=True)
+        (config_directory() / COLUMNS_FILE).write_bytes(msgspec.json.encode(list(titles)))

@@ -1,0 +1,127 @@
+"""What the middle of the screen shows: the table or text of the place, and the totals behind it."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from agtop_exporter.reports import Calendar
+from agtop_exporter.top.columns import COLUMNS, Look
+from agtop_exporter.top.keys import help_lines
+from agtop_exporter.top.limits import limits_table
+from agtop_exporter.top.listing import Heading, Table, fitting, plain_table, sessions_table
+from agtop_exporter.top.order import Scope
+from agtop_exporter.top.rows import Rows
+from agtop_exporter.top.selection import Selection
+from agtop_exporter.top.spans import Line, visible
+from agtop_exporter.top.totals import Total, plans_of, span_of, totals, totals_table
+from agtop_exporter.top.view_state import ViewState
+
+SCAN_RUNS = "The first scan has not ended yet."
+
+
+class Content(msgspec.Struct, frozen=True):
+    """A table, or lines of text in its place. `remark` explains a table without lines.
+
+    `groups` has the totals of the table of totals. `columns` has the titles of the columns that
+    the list of sessions shows.
+    """
+
+    table: Table | None = None
+    text: Sequence[Line] = ()
+    remark: Sequence[str] = ()
+    groups: Sequence[Total] = ()
+    columns: tuple[str, ...] = ()
+
+
+def content(  # noqa: PLR0913 - what the middle of the screen depends on
+    state: ViewState,
+    rows: Rows | None,
+    selection: Selection,
+    look: Look,
+    *,
+    width: int,
+    calendar: Calendar,
+    notices: Sequence[str],
+) -> Content:
+    """Return what the place or the overlay of `state` shows in `width` cells."""
+    if state.overlay == "help":
+        return Content(text=help_lines())
+    if state.overlay == "notices":
+        lines: list[Line] = [((visible(text), ""),) for text in notices]
+        return Content(text=lines or [(("No notices.", "dim"),)])
+    columns = tuple(item.column.title for item in fitting(width, state.picked))
+    if state.overlay == "columns":
+        return Content(table=_columns_table(state, columns), columns=columns)
+    if state.place == "totals":
+        return _totals(state, rows, look, width=width, calendar=calendar)
+    if state.place == "limits":
+        limits = rows.frame.snapshot.rate_limits if rows else ()
+        remark = "The files of your agents show no limits." if rows else SCAN_RUNS
+        return Content(table=limits_table(limits, look), remark=(remark,))
+    return Content(
+        table=sessions_table(
+            selection.rows,
+            look,
+            width=width,
+            sorted_by=state.sort,
+            flipped=state.flipped,
+            picked=state.picked,
+        ),
+        remark=_remark(rows, state, selection),
+        columns=columns,
+    )
+
+
+def _columns_table(state: ViewState, shown: Sequence[str]) -> Table:
+    headings = (Heading("", 3, "left"), Heading("COLUMN", 10, "left"), Heading("", 36, "left"))
+    lines = []
+    for column in COLUMNS:
+        wanted = column.rank == 0 or column.title in (
+            shown if state.picked is None else state.picked
+        )
+        note = "always shown" if column.rank == 0 else ""
+        if wanted and column.title not in shown:
+            note = "the terminal is too narrow"
+        sign = "[x]" if wanted else "[ ]"
+        lines.append((("columns", column.title), [(sign, ""), (column.title, ""), (note, "dim")]))
+    return plain_table(headings, lines)
+
+
+def _totals(
+    state: ViewState, rows: Rows | None, look: Look, *, width: int, calendar: Calendar
+) -> Content:
+    if rows is None or rows.frame.usage is None:
+        empty = totals_table((), state.group, look, width=width)
+        return Content(
+            table=msgspec.structs.replace(empty, keys=()), remark=("Reading the ledger.",)
+        )
+    hours = span_of(state.range, look.now, calendar)
+    groups = totals(rows.frame.usage, state.group, hours, plans=plans_of(rows))
+    table = totals_table(groups, state.group, look, width=width)
+    return Content(table=table, groups=groups)
+
+
+def _remark(rows: Rows | None, state: ViewState, selection: Selection) -> Sequence[str]:
+    """Return why the list of sessions is empty, and what to do."""
+    if rows is None:
+        return (SCAN_RUNS,)
+    if state.filter_text or state.drilled is not None:
+        return ("No session matches. Esc goes back.",)
+    if selection.hidden:
+        return (f"{_SCOPES[state.scope]} {selection.hidden} others exist: press v.",)
+    agents = rows.frame.snapshot.agents
+    found = [status.agent for status in agents if status.enabled]
+    if found:
+        return (f"No session was found in the files of {', '.join(found)}.",)
+    return (
+        "No agent was found on this machine.",
+        f"Looked for {', '.join(status.agent for status in agents)}.",
+        "`agtop-exporter doctor` shows the directories.",
+    )
+
+
+_SCOPES: dict[Scope, str] = {
+    "live": "No session is live.",
+    "live+today": "No session is live or was active today.",
+    "all": "",
+}

@@ -1,0 +1,109 @@
+"""The place Limits, and the line of limits in the header."""
+
+from collections.abc import Iterable, Sequence
+
+from agtop_exporter.model import RateLimit
+from agtop_exporter.top.columns import UNKNOWN, Look
+from agtop_exporter.top.history import SessionId
+from agtop_exporter.top.listing import Heading, Table, plain_table
+from agtop_exporter.top.spans import Line, Span, bar, plain, visible, width_of
+
+BAR_CELLS = 6
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def until(seconds: float) -> str:
+    """Return a duration in its two largest units: 45s, 12m, 1h12m, 3d4h."""
+    seconds = max(0, round(seconds))
+    if seconds < MINUTE:
+        return f"{seconds}s"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE}m"
+    if seconds < DAY:
+        return f"{seconds // HOUR}h{seconds % HOUR // MINUTE:02d}m"
+    return f"{seconds // DAY}d{seconds % DAY // HOUR}h"
+
+
+def in_order(limits: Iterable[RateLimit]) -> list[RateLimit]:
+    """Return the limits by agent, the shortest window of each agent first."""
+    return sorted(limits, key=lambda one: (one.agent, one.window_seconds or DAY * 365, one.window))
+
+
+def used(limit: RateLimit, look: Look) -> str:
+    """Return the used share, `reset` if the window is over, or `-` if it is unknown."""
+    if limit.is_over(look.now):
+        return "reset"
+    return UNKNOWN if limit.used_ratio is None else f"{limit.used_ratio:.0%}"
+
+
+def bar_of(limit: RateLimit, look: Look, width: int) -> Line:
+    """Return the bar of a limit; spaces if the share is unknown or of an earlier window."""
+    if limit.is_over(look.now) or limit.used_ratio is None:
+        return ((" " * (width + 1), ""),)
+    return bar(limit.used_ratio, width, ascii_only=look.ascii_only)
+
+
+def resets(limit: RateLimit, look: Look) -> str:
+    """Return the time until the window ends, or `-`."""
+    if limit.resets_at is None or limit.is_over(look.now):
+        return UNKNOWN
+    return until(limit.resets_at - look.now)
+
+
+def limits_line(limits: Iterable[RateLimit], look: Look, width: int) -> Line:
+    """Return one line with as many limits as fit: `claude 5h ████░░ 64% 1h12m · 7d 12%`."""
+    line: list[Span] = []
+    agent = ""
+    for limit in in_order(limits):
+        part: list[Span] = []
+        if limit.agent != agent:
+            part += [("   " if line else "", ""), (f"{limit.agent} ", "bold")]
+            part += [(f"{limit.window} ", ""), *bar_of(limit, look, BAR_CELLS), (" ", "")]
+        else:
+            part += [(" · ", "dim"), (f"{limit.window} ", "")]
+        part.append((used(limit, look), "high" if is_high(limit, look) else ""))
+        if limit.agent != agent and limit.resets_at is not None and not limit.is_over(look.now):
+            part.append((f" {resets(limit, look)}", "dim"))
+        if width_of(line) + width_of(part) > width:
+            break
+        line += part
+        agent = limit.agent
+    return tuple(line)
+
+
+def is_high(limit: RateLimit, look: Look) -> bool:
+    """Return whether a limit is nearly used up."""
+    return "!" in plain(bar_of(limit, look, BAR_CELLS))
+
+
+HEADINGS = (
+    Heading("AGENT", 11, "left"),
+    Heading("WINDOW", 12, "left"),
+    Heading("USED", 5),
+    Heading("", 21, "left"),
+    Heading("RESETS IN", 9),
+    Heading("SEEN", 4),
+    Heading("SOURCE", 16, "left"),
+)
+
+
+def limits_table(limits: Sequence[RateLimit], look: Look) -> Table:
+    """Return every window of every agent."""
+    rows: list[tuple[SessionId, list[Span]]] = []
+    for limit in in_order(limits):
+        high = is_high(limit, look)
+        rows.append(
+            (
+                (limit.agent, limit.window),
+                [
+                    (visible(limit.agent), ""),
+                    (visible(limit.window), ""),
+                    (used(limit, look), "high" if high else ""),
+                    (plain(bar_of(limit, look, 20)), "high" if high else "bar"),
+                    (resets(limit, look), ""),
+                    (look.since(limit.observed_at), ""),
+                    (visible(limit.hint or limit.source) or UNKNOWN, "dim"),
+                ],
+            )
+        )
+    return plain_table(HEADINGS, rows)
