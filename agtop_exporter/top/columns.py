@@ -1,5 +1,6 @@
 """Defines the columns of the list of sessions. A new column is one entry of COLUMNS."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from pathlib import PurePath
@@ -25,6 +26,7 @@ PENDING = "…"
 NO_SESSION = "no session"
 ACTIVITY_CELLS = 8
 STATE_RANKS = {kind: rank for rank, kind in enumerate(STATE_SIGNS)}
+DATED = re.compile(r"-\d{8}$", re.ASCII)
 SortKey = float | str | None
 
 
@@ -65,8 +67,8 @@ class Column(msgspec.Struct, frozen=True):
     """A column: its title, its width in terminal cells, and the functions of its cells.
 
     If the terminal is too narrow, columns with the highest `rank` leave first, and columns with
-    rank 0 stay. `sort` returns what the rows are sorted by; rows with None come last. With
-    `stretches`, the column takes a share of the space that is left. With `keeps_end`, a text that
+    rank 0 stay. `sort` returns what the rows are sorted by; rows with None come last. The column
+    takes a share of the space that is left, at most `stretch` cells. With `keeps_end`, a text that
     is too long loses its start.
     """
 
@@ -76,7 +78,7 @@ class Column(msgspec.Struct, frozen=True):
     cell: Callable[[Row, Look], Span]
     sort: Callable[[Row], SortKey]
     align: Literal["left", "right"] = "right"
-    stretches: bool = False
+    stretch: int = 0
     keeps_end: bool = False
     rises: bool = False  # sorted from the smallest value on
 
@@ -191,8 +193,8 @@ def _usage_value(value_of: Callable[[ProcessUsage], float | None]) -> Callable[[
 
 
 def percent(value: float) -> str:
-    """Return a CPU usage in percent of one core."""
-    return f"{value:.1f}%"
+    """Return a CPU usage in percent of one core: 7.2%, 128%."""
+    return f"{value:.0f}%" if value >= 99.95 else f"{value:.1f}%"  # noqa: PLR2004 - rounds to 100.0
 
 
 def per_second(value: float) -> str:
@@ -221,8 +223,7 @@ def _words(  # noqa: PLR0913 - the facts of a column
     name: str,
     *,
     private: bool = False,
-    stretches: bool = False,
-    keeps_end: bool = False,
+    stretch: int = 0,
 ) -> Column:
     value_of = _of_session(name)
     return Column(
@@ -232,10 +233,14 @@ def _words(  # noqa: PLR0913 - the facts of a column
         _text(value_of, private=private),
         sort=lambda row: value_of(row) or None,
         align="left",
-        stretches=stretches,
-        keeps_end=keeps_end,
+        stretch=stretch,
         rises=True,
     )
+
+
+def model_name(model: str | None) -> str | None:
+    """Return the name of a model without its date: `claude-sonnet-4-5-20250929`."""
+    return None if model is None else DATED.sub("", model)
 
 
 def session_name(session_id: str) -> str:
@@ -250,7 +255,16 @@ def _activity(row: Row, look: Look) -> Span:
 
 COLUMNS = (
     Column("STATE", 0, 9, _state, sort=_state_rank, align="left", rises=True),
-    Column("AGENT", 2, 8, _text(lambda row: row.agent), lambda row: row.agent, "left", rises=True),
+    Column(
+        "AGENT",
+        2,
+        7,
+        _text(lambda row: row.agent),
+        sort=lambda row: row.agent,
+        align="left",
+        stretch=4,
+        rises=True,
+    ),
     Column(
         "PROJECT",
         0,
@@ -258,14 +272,24 @@ COLUMNS = (
         _project,
         sort=lambda row: row.session.project if row.session else None,
         align="left",
-        stretches=True,
+        stretch=30,
         rises=True,
     ),
-    _words("MODEL", 5, 11, "model", keeps_end=True),
+    Column(
+        "MODEL",
+        5,
+        11,
+        _text(lambda row: model_name(row.session.model) if row.session else None),
+        sort=lambda row: row.session.model if row.session else None,
+        align="left",
+        stretch=14,
+        keeps_end=True,
+        rises=True,
+    ),
     Column("CTX", 1, 4, _context, sort=context_ratio),
     Column("TOK/m", 3, 5, _tokens_rate, sort=lambda row: row.ring.tokens_per_minute),
     Column("COST$", 0, 8, _cost, sort=_cost_value),
-    _resource("CPU", 4, 6, lambda usage: usage.cpu_percent, percent, rate=True),
+    _resource("CPU", 4, 5, lambda usage: usage.cpu_percent, percent, rate=True),
     _resource("MEM", 6, 6, lambda usage: usage.rss_bytes, compact),
     Column(
         "AGE",
@@ -275,7 +299,7 @@ COLUMNS = (
         sort=lambda row: -row.last_active if row.last_active else None,
         rises=True,
     ),
-    _words("TITLE", 7, 16, "title", private=True, stretches=True),
+    _words("TITLE", 7, 16, "title", private=True, stretch=60),
     Column(
         "SESSION",
         8,

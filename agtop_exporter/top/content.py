@@ -98,6 +98,9 @@ def _totals(
     hours = span_of(state.range, look.now, calendar)
     groups = totals(rows.frame.usage, state.group, hours, plans=plans_of(rows))
     table = totals_table(groups, state.group, look, width=width)
+    if not groups:
+        remark = (f"Nothing was used in this range: {state.range}.",)
+        return Content(table=msgspec.structs.replace(table, keys=()), remark=remark)
     return Content(table=table, groups=groups)
 
 

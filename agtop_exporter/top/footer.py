@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from agtop_exporter.top.keys import Key, key_line
 from agtop_exporter.top.selection import Selection
-from agtop_exporter.top.spans import Line, Span, ends, visible, width_of
+from agtop_exporter.top.spans import Line, Span, clipped, visible, width_of
 from agtop_exporter.top.view_state import ViewState
 
 LAST = ("? help", "q quit")  # these keys stay when the line is too narrow
@@ -21,7 +21,7 @@ def footer(
         if leaving is None:
             break
         shown.remove(leaving)
-    return ends((*left, *key_line(shown)), (), width)
+    return clipped((*left, *key_line(shown)), width)
 
 
 def _summary(state: ViewState, selection: Selection, error: str) -> Line:

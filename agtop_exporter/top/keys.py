@@ -67,6 +67,8 @@ KEYS = (
         "Enter Space",
         "space pick",
     ),
+    Key("v", "scope", (), "live sessions, today's too, or all", SESSIONS, "v", "v scope"),
+    Key("escape", "back", (), "back, or clear the filter", EVERYWHERE, "Esc", "esc back"),
     Key("tab", "tab", (1,), "next tab", WITH_DETAIL, "Tab", "tab next"),
     Key("shift+tab", "tab", (-1,), "previous tab", WITH_DETAIL, "Shift-Tab"),
     *(
@@ -75,11 +77,9 @@ KEYS = (
     ),
     Key("z", "zoom", (), "fill the screen with the detail", WITH_DETAIL, "z", "z zoom"),
     Key("t,space", "fold", (), "show or hide the subagents", SESSIONS, "t Space", "t subagents"),
-    Key("v", "scope", (), "live sessions, today's too, or all", SESSIONS, "v", "v scope"),
     Key("d", "place", ("sessions",), "Sessions", PLACES, "d", "d sessions"),
     Key("a", "place", ("totals",), "Totals", PLACES, "a", "a totals"),
     Key("l", "place", ("limits",), "Limits", PLACES, "l", "l limits"),
-    Key("escape", "back", (), "back, or clear the filter", EVERYWHERE, "Esc", "esc back"),
     Key("r,f5", "refresh_now", (), "refresh now", PLACES, "r F5"),
     Key("p", "pause", (), "stop and continue the refreshes", PLACES, "p"),
     Key("m", "mask", (), "hide titles, paths and projects", PLACES, "m"),
@@ -110,7 +110,7 @@ def key_line(keys: Iterable[Key]) -> Line:
     for key in keys:
         if key.short:
             name, _, label = key.short.partition(" ")
-            spans += [(name, "bold"), (f" {label}  ", "dim")]
+            spans += [("  " if spans else "", ""), (name, "bold"), (f" {label}", "dim")]
     return tuple(spans)
 
 

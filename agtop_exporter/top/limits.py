@@ -8,7 +8,8 @@ from agtop_exporter.top.history import SessionId
 from agtop_exporter.top.listing import Heading, Table, plain_table
 from agtop_exporter.top.spans import Line, Span, bar, plain, visible, width_of
 
-BAR_CELLS = 6
+BAR_CELLS = 6  # in the header
+TABLE_CELLS = 12
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -58,7 +59,9 @@ def limits_line(limits: Iterable[RateLimit], look: Look, width: int) -> Line:
         part: list[Span] = []
         if limit.agent != agent:
             part += [("   " if line else "", ""), (f"{limit.agent} ", "bold")]
-            part += [(f"{limit.window} ", ""), *bar_of(limit, look, BAR_CELLS), (" ", "")]
+            part.append((f"{limit.window} ", ""))
+            if limit.used_ratio is not None and not limit.is_over(look.now):
+                part += [*bar_of(limit, look, BAR_CELLS), (" ", "")]
         else:
             part += [(" · ", "dim"), (f"{limit.window} ", "")]
         part.append((used(limit, look), "high" if is_high(limit, look) else ""))
@@ -80,10 +83,10 @@ HEADINGS = (
     Heading("AGENT", 11, "left"),
     Heading("WINDOW", 12, "left"),
     Heading("USED", 5),
-    Heading("", 21, "left"),
+    Heading("", TABLE_CELLS + 1, "left"),
     Heading("RESETS IN", 9),
     Heading("SEEN", 4),
-    Heading("SOURCE", 16, "left"),
+    Heading("SOURCE", 14, "left"),
 )
 
 
@@ -99,7 +102,7 @@ def limits_table(limits: Sequence[RateLimit], look: Look) -> Table:
                     (visible(limit.agent), ""),
                     (visible(limit.window), ""),
                     (used(limit, look), "high" if high else ""),
-                    (plain(bar_of(limit, look, 20)), "high" if high else "bar"),
+                    (plain(bar_of(limit, look, TABLE_CELLS)), "high" if high else "bar"),
                     (resets(limit, look), ""),
                     (look.since(limit.observed_at), ""),
                     (visible(limit.hint or limit.source) or UNKNOWN, "dim"),

@@ -12,7 +12,6 @@ from agtop_exporter.top.spans import Line, Span, fitted
 
 GAP = 1
 GUTTER = 2  # a mark of the selected row, and a mark of a live process
-STRETCH_MAX = 40  # a wider project or title does not read better
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -59,17 +58,14 @@ def fitting(width: int, picked: Sequence[str] | None = None) -> list[Placed]:
         if first_to_go.rank == 0:
             break
         wanted.remove(first_to_go)
-    left = max(0, space - _least(wanted))
-    stretching = [column for column in wanted if column.stretches]
-    placed = []
-    for column in wanted:
-        more = 0
-        if column in stretching:
-            more = min(left // len(stretching), STRETCH_MAX)
-            left -= more
-            stretching.remove(column)
-        placed.append(Placed(column, column.width + more))
-    return placed
+    widths = {column.title: column.width for column in wanted}
+    left = space - _least(wanted)
+    growing = sorted((column for column in wanted if column.stretch), key=lambda one: one.stretch)
+    for number, column in enumerate(growing):
+        more = min(column.stretch, max(0, left) // (len(growing) - number))
+        widths[column.title] += more
+        left -= more
+    return [Placed(column, widths[column.title]) for column in wanted]
 
 
 def _least(columns: Sequence[Column]) -> int:

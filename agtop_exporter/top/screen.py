@@ -8,7 +8,7 @@ from agtop_exporter.top.columns import Look
 from agtop_exporter.top.detail import TABS
 from agtop_exporter.top.listing import Table
 from agtop_exporter.top.rows import Row, Rows
-from agtop_exporter.top.spans import Line, Span, clipped, ends, width_of
+from agtop_exporter.top.spans import Line, Span, clipped, width_of
 from agtop_exporter.top.view_state import LEAST_HEIGHT, LEAST_WIDTH, Box, Cursor, Layout
 
 TAB_GAP = "  "
@@ -103,7 +103,8 @@ def tabs_line(chosen: int, width: int, *, focused: bool) -> Line:
         style = ("tab" if focused else "bold") if number == chosen else "dim"
         left, right = "[]" if number == chosen else "  "
         spans.append((f"{left}{number + 1} {tab.title}{right}", style))
-    return ends(spans, (), width)
+    rule = "─" * max(0, width - width_of(spans) - 1)
+    return (*spans, (f" {rule}", "dim"))
 
 
 def tab_at(cell: int) -> int | None:

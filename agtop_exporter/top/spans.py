@@ -49,7 +49,7 @@ def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -
     if width <= 0:
         return ""
     if not left:
-        return f"{set_cell_size(text, width - 1)}{ellipsis}".rstrip()
+        return f"{set_cell_size(text, width - 1).rstrip()}{ellipsis}"
     while cell_len(text) > width - 1:
         text = text[1:]
     return f"{ellipsis}{text}"

@@ -34,13 +34,11 @@ def overview(row: Row, _rows: Rows, look: Look, width: int) -> list[Line]:
     lines = [
         field("title", (look.private(session.title or UNKNOWN), "bold")),
         field("state", *_state(session, look)),
-        field("path", (path_text(session.cwd, look), "")),
-        field("project", *_pair(look.private(session.project or UNKNOWN), _branch(session, look))),
+        field("path", *_pair(path_text(session.cwd, look), _project(session, look))),
         field("model", *_pair(_known(session.model), _known(session.model_effort, "effort "))),
         field("agent", *_pair(f"{session.agent} {session.agent_version or ''}", _plan(session))),
         field("context", *_context(row, look)),
         field("usage", *_usage(session)),
-        field("turns", *_turns(session)),
         field("active", *_times(session, look)),
         field("process", *_process(session)),
         field("id", (visible(session.session_id), "")),
@@ -58,8 +56,9 @@ def _known(text: str | None, prefix: str = "") -> str:
     return f"{prefix}{visible(text)}" if text else ("" if prefix else UNKNOWN)
 
 
-def _branch(session: Session, look: Look) -> str:
-    return f"branch {look.private(session.git_branch)}" if session.git_branch else ""
+def _project(session: Session, look: Look) -> str:
+    parts = {"project": session.project, "branch": session.git_branch}
+    return ", ".join(f"{name} {look.private(text)}" for name, text in parts.items() if text)
 
 
 def _plan(session: Session) -> str:
@@ -91,14 +90,15 @@ def _context(row: Row, look: Look) -> list[Span]:
 
 def _usage(session: Session) -> list[Span]:
     tree = session.tree
-    cost = f"${money(tree.cost, tree.tokens)}"
-    more = "  covered by the plan" if session.included else ""
-    return [(f"{compact(tree.tokens.total)} tokens, {cost}", ""), (more, "dim")]
-
-
-def _turns(session: Session) -> list[Span]:
-    text = f"{session.user_turns} prompts, {session.agent_turns} responses"
-    return [(text, ""), (f"  {session.compactions} compactions", "dim")]
+    covered = ", covered by the plan" if session.included else ""
+    text = f"{compact(tree.tokens.total)} tokens, ${money(tree.cost, tree.tokens)}{covered}"
+    counts = (
+        (session.user_turns, "prompt"),
+        (session.agent_turns, "response"),
+        (session.compactions, "compaction"),
+    )
+    more = ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in counts)
+    return _pair(text, more)
 
 
 def _times(session: Session, look: Look) -> list[Span]:
