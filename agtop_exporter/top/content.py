@@ -111,7 +111,7 @@ def _remark(rows: Rows | None, state: ViewState, selection: Selection) -> Sequen
     if state.filter_text or state.drilled is not None:
         return ("No session matches. Esc goes back.",)
     if selection.hidden:
-        return (f"{_SCOPES[state.scope]} {selection.hidden} others exist: press v.",)
+        return (f"{_SCOPES[state.scope]} Others: {selection.hidden}; press v.",)
     agents = rows.frame.snapshot.agents
     found = [status.agent for status in agents if status.enabled]
     if found:

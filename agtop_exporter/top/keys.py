@@ -114,12 +114,25 @@ def key_line(keys: Iterable[Key]) -> Line:
     return tuple(spans)
 
 
+FILTER_HELP = (
+    ("word", "occurs in project, title, agent, model, id, path, branch, plan, pid or state"),
+    ("state:wait", "occurs in one of these"),
+    ("!word", "does not occur"),
+    ("cost>1", "compares cost, ctx, cpu, mem, tokens or age (age<1h)"),
+)
+SHOWN_CELLS = 18
+
+
 def help_lines() -> list[Line]:
-    """Return all keys with what they do, and where."""
-    lines: list[Line] = []
+    """Return all keys with what they do, and where. Then the language of the filter."""
+    lines = [_help_line("1 to 6", "tab of the detail", "")]
     for key in KEYS:
-        if key.action == "choose_tab":
-            continue
-        where = "" if len(key.contexts) > 2 else f" ({', '.join(key.contexts)})"  # noqa: PLR2004
-        lines.append(((f"  {key.shown:<16}", "bold"), (key.label, ""), (where, "dim")))
-    return [((f"  {'1 to 6':<16}", "bold"), ("tab of the detail", "")), *lines]
+        if key.action != "choose_tab":
+            where = "" if len(key.contexts) > len(WITH_DETAIL) else f" ({', '.join(key.contexts)})"
+            lines.append(_help_line(key.shown, key.label, where))
+    lines += [(), (("  Filter: terms that must all fit", "bold"),)]
+    return [*lines, *(_help_line(term, meaning, "") for term, meaning in FILTER_HELP)]
+
+
+def _help_line(shown: str, label: str, where: str) -> Line:
+    return ((f"  {shown:<{SHOWN_CELLS}}", "bold"), (label, ""), (where, "dim"))

@@ -188,7 +188,7 @@ def main():
         command = [str(script), "top", "--no-pricing-refresh", "--procfs", str(running.proc)]
         environment = {**os.environ, "HOME": str(home)}
         if "--serve" in sys.argv:
-            print(f"HOME={home}", *command, flush=True)  # noqa: T201 - the user runs it
+            print(f"HOME={home}", *command, flush=True)
         view = None if "--serve" in sys.argv else subprocess.Popen(command, env=environment)
         while view is None or view.poll() is None:
             time.sleep(1.5)
