@@ -9,6 +9,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 from textual.widgets import Input
 
 from agtop_exporter import platforms
@@ -21,6 +22,10 @@ from agtop_exporter.top.view import View
 
 TICK_SECONDS = 1.0
 SIGNALED = 128  # added to the number of a signal, as shells do
+
+
+class PlainScreen(Screen[None], inherit_bindings=False):
+    """A screen without keys of its own, such as Tab for the next widget."""
 
 
 class TopApp(App[int], inherit_bindings=False):
@@ -64,6 +69,10 @@ class TopApp(App[int], inherit_bindings=False):
     def _refreshed(self) -> None:
         """Tell this thread, from that of the feed, that there is something new."""
         self.post_message(self.Refreshed())
+
+    def get_default_screen(self) -> Screen[None]:
+        """Return the only screen."""
+        return PlainScreen(id="_default")
 
     def compose(self) -> ComposeResult:
         """Return the two widgets: the canvas, and the text field of the filter."""
