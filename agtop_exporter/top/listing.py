@@ -136,13 +136,18 @@ def plain_table(
     *,
     sorted_by: str = "",
 ) -> Table:
-    """Return a table of texts, such as the totals. Each row has a key and a cell per heading."""
+    """Return a table of texts, such as the totals. Each row has a key and a cell per heading.
+
+    `sorted_by` is the title of the column whose largest value is first.
+    """
     header: list[Span] = [(" " * GUTTER, "")]
     for number, heading in enumerate(headings):
         if number:
             header.append((" " * GAP, ""))
-        style = "sorted" if heading.title == sorted_by else "title"
-        header.append((fitted(heading.title, heading.width, align=heading.align), style))
+        is_sorted = heading.title == sorted_by
+        title = f"{heading.title}{'▼' if is_sorted else ''}"
+        style = "sorted" if is_sorted else "title"
+        header.append((fitted(title, heading.width, align=heading.align), style))
 
     def line(index: int) -> Line:
         spans: list[Span] = [(" ", ""), (" ", "")]

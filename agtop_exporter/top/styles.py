@@ -17,7 +17,7 @@ PLAIN: Mapping[str, Style] = {
     "bold": Style(bold=True),
     "dim": Style(dim=True),
     "title": Style(bold=True),
-    "sorted": Style(bold=True, underline=True),
+    "sorted": Style(bold=True),
     "cursor": Style(reverse=True),
     "mark": Style(bold=True),
     "live": Style(bold=True),

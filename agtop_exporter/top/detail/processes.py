@@ -30,7 +30,7 @@ def processes(row: Row, _rows: Rows, look: Look, width: int) -> list[Line]:
     depths = _depths(tree)
     lines = [
         [
-            (_name(node, depths[node.pid], look), "stalled" if node.mark else ""),
+            (_name(node, depths[node.pid], look), "high" if node.mark else ""),
             (str(node.pid), ""),
             *_figures(node.usage, look),
             (",".join(map(str, node.listening_ports)), ""),
