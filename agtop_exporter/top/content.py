@@ -61,6 +61,7 @@ def content(  # noqa: PLR0913 - what the middle of the screen depends on
     return Content(
         table=sessions_table(
             selection.rows,
+            selection.keys,
             look,
             width=width,
             sorted_by=state.sort,

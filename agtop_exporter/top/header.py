@@ -1,13 +1,12 @@
 """The lines above the list: states, today's usage and cost, limits, and graphs."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from agtop_exporter.render.table.columns import compact
 from agtop_exporter.top.columns import Look, pending, percent, short
 from agtop_exporter.top.history import NO_SAMPLES, Ring
 from agtop_exporter.top.limits import limits_line, until
-from agtop_exporter.top.rows import Frame, Row
+from agtop_exporter.top.rows import Frame, Rows
 from agtop_exporter.top.spans import STATE_SIGNS, Line, Span, clipped, ends, sparkline
 from agtop_exporter.top.totals import dollars
 
@@ -21,30 +20,29 @@ def stale_seconds(frame: Frame, now: float) -> float | None:
     return age if age > STALE_INTERVALS * frame.delay_seconds else None
 
 
-def states_line(rows: Iterable[Row], look: Look) -> Line:
+def states_line(rows: Rows, look: Look) -> Line:
     """Return the number of top-level sessions in each open state: `◆1 wait ●2 run`."""
-    counts = Counter(row.session.state.kind for row in rows if row.session)
+    counts = rows.states
     spans: list[Span] = []
     for kind, sign in STATE_SIGNS.items():
-        if counts[kind] and kind != "closed":
+        if counts.get(kind) and kind != "closed":
             glyph = sign.ascii if look.ascii_only else sign.glyph
             spans += [(f"{glyph}{counts[kind]} {sign.word}", sign.style), (" ", "")]
     return tuple(spans)
 
 
-def first_line(
-    frame: Frame | None, rows: Iterable[Row], look: Look, width: int, notes: Sequence[Span]
-) -> Line:
+def first_line(rows: Rows | None, look: Look, width: int, notes: Sequence[Span]) -> Line:
     """Return the program's name, the states, today's usage, the cost per hour and the time.
 
     `notes` are shown before the time, such as `STALE 14s` or `paused`.
     """
-    spans: list[Span] = [("agtop  ", "bold"), *states_line(rows, look)]
-    if frame and frame.today is not None:
-        spans += [(" today ", "dim"), (f"${dollars(frame.today)}", "bold")]
-        spans += [(f" {compact(frame.today.tokens.total)} tok ", "")]
-    if frame:
-        rate = frame.total.usd_per_hour
+    spans: list[Span] = [("agtop  ", "bold")]
+    if rows:
+        spans += states_line(rows, look)
+        today, rate = rows.frame.today, rows.frame.total.usd_per_hour
+        if today is not None:
+            spans += [(" today ", "dim"), (f"${dollars(today)}", "bold")]
+            spans += [(f" {compact(today.tokens.total)} tok ", "")]
         spans.append((f" ${pending(look) if rate is None else f'{rate:.1f}'}/h", ""))
     right: list[Span] = []
     for note in notes:
@@ -72,20 +70,14 @@ def graph_line(total: Ring, look: Look, width: int) -> Line:
     return clipped(spans, width)
 
 
-def header(  # noqa: PLR0913 - the parts of the header
-    frame: Frame | None,
-    rows: Iterable[Row],
-    look: Look,
-    width: int,
-    *,
-    graphs: bool,
-    notes: Sequence[Span] = (),
+def header(
+    rows: Rows | None, look: Look, width: int, *, graphs: bool, notes: Sequence[Span] = ()
 ) -> list[Line]:
     """Return the two lines above the list. With `graphs`, they are three."""
-    limits = frame.snapshot.rate_limits if frame else ()
-    lines = [first_line(frame, rows, look, width, notes), limits_line(limits, look, width)]
+    limits = rows.frame.snapshot.rate_limits if rows else ()
+    lines = [first_line(rows, look, width, notes), limits_line(limits, look, width)]
     if graphs:
-        lines.append(graph_line(frame.total if frame else NO_SAMPLES, look, width))
+        lines.append(graph_line(rows.frame.total if rows else NO_SAMPLES, look, width))
     return lines
 
 

@@ -74,6 +74,7 @@ def _least(columns: Sequence[Column]) -> int:
 
 def sessions_table(  # noqa: PLR0913 - what the list depends on
     rows: Sequence[Row],
+    keys: tuple[SessionId, ...],
     look: Look,
     *,
     width: int,
@@ -81,7 +82,7 @@ def sessions_table(  # noqa: PLR0913 - what the list depends on
     flipped: bool,
     picked: Sequence[str] | None = None,
 ) -> Table:
-    """Return the list of sessions."""
+    """Return the list of sessions. `keys` are those of the rows."""
     placed = fitting(width, picked)
     header: list[Span] = [(" " * GUTTER, "")]
     starts, cell = [], GUTTER
@@ -100,7 +101,7 @@ def sessions_table(  # noqa: PLR0913 - what the list depends on
         cell += item.width + GAP
     return Table(
         tuple(header),
-        tuple(row.key for row in rows),
+        keys,
         lambda index: _line(rows[index], placed, look),
         tuple(starts),
     )

@@ -1,5 +1,6 @@
 """Turns a frame into rows: one for each top-level session, unfolded subagent and lonely process."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from agtop_exporter.model import (
     ProcessUsage,
     Session,
     Snapshot,
+    StateKind,
     Tree,
     UsageSum,
 )
@@ -95,7 +97,7 @@ class Rows:
 
     def prepare(self) -> None:
         """Compute the parts that every screen needs, in the thread that calls this."""
-        _ = self.top
+        _ = self.top, self.states
 
     @cached_property
     def sessions(self) -> dict[SessionId, Session]:
@@ -122,6 +124,11 @@ class Rows:
                 if not tree.session_ids
             ),
         ]
+
+    @cached_property
+    def states(self) -> Mapping[StateKind, int]:
+        """The number of top-level sessions by state."""
+        return Counter(row.session.state.kind for row in self.top if row.session)
 
     def _row(self, session: Session) -> Row:
         key = key_of(session)

@@ -14,9 +14,10 @@ from agtop_exporter.top.view_state import ViewState
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """The rows that are shown, unfolded, and the number of top-level rows shown and hidden."""
+    """The rows that are shown, unfolded, their keys, and the numbers of top-level rows."""
 
     rows: tuple[Row, ...] = ()
+    keys: tuple[SessionId, ...] = ()
     shown: int = 0
     hidden: int = 0
 
@@ -60,7 +61,8 @@ class Selector:
             chosen = sort(chosen, state.sort, flipped=state.flipped)
         self._order = [row.key for row in chosen]
         unfolded = tuple(rows.unfold(chosen, state.unfolded))
-        return Selection(unfolded, len(chosen), len(rows.top) - len(chosen))
+        keys = tuple(row.key for row in unfolded)
+        return Selection(unfolded, keys, len(chosen), len(rows.top) - len(chosen))
 
 
 def _drilled(rows: list[Row], keys: Collection[SessionId] | None) -> list[Row]:

@@ -173,14 +173,7 @@ class View:
             notes.append((f"STALE {age:.0f}s {self.failure}".rstrip(), "error"))
         elif self.failure:
             notes.append((self.failure, "error"))
-        lines = header(
-            frame,
-            self.rows.top if self.rows else (),
-            look,
-            place.width,
-            graphs=not place.is_small,
-            notes=notes,
-        )
+        lines = header(self.rows, look, place.width, graphs=not place.is_small, notes=notes)
         if self.progress and not (frame and frame.complete):
             lines[1] = progress_line(*self.progress, look)
         return lines
