@@ -82,7 +82,7 @@ def _selected(line: Line, width: int, *, strong: bool) -> Line:
         return ((MARK, "mark"), *line[1:])
     space = " " * (width - width_of(line))
     marked = ((MARK, ""), *line[1:], (space, ""))
-    return tuple((text, f"cursor {style}".rstrip()) for text, style in marked)
+    return tuple((text, f"selected {style}".rstrip()) for text, style in marked)
 
 
 def _detail(parts: Parts, box: Box) -> list[Line]:

@@ -18,7 +18,7 @@ PLAIN: Mapping[str, Style] = {
     "dim": Style(dim=True),
     "title": Style(bold=True),
     "sorted": Style(bold=True),
-    "cursor": Style(reverse=True),
+    "selected": Style(reverse=True),
     "mark": Style(bold=True),
     "live": Style(bold=True),
     "tab": Style(reverse=True),
@@ -64,11 +64,11 @@ class Palette:
         return Strip(segments).adjust_cell_length(width, self._known[""])
 
     def _style(self, name: str) -> Style:
-        """Return a style; a name may have several parts, such as `cursor wait`."""
+        """Return a style; a name may have several parts, such as `selected wait`."""
         style = self._known.get(name)
         if style is None:
             style = sum((self._known[part] for part in name.split()), Style())
-            if name.startswith("cursor "):
-                style += self._known["cursor"]
+            if name.startswith("selected "):
+                style += self._known["selected"]
             self._known[name] = style
         return style
