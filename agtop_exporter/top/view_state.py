@@ -1,7 +1,7 @@
 """What the user has chosen: the place, the cursor, the filter and so on. And where it is drawn."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
@@ -26,20 +26,20 @@ class Cursor(msgspec.Struct, frozen=True):
     index: int = 0
     top: int = 0
 
-    def settled(self, keys: Sequence[SessionId], height: int) -> "Cursor":
+    def settled(self, keys: Sequence[SessionId], height: int) -> Self:
         """Return the cursor on the line with its key, or on the nearest line, and in sight."""
         if not keys:
-            return Cursor()
+            return type(self)()
         index = keys.index(self.key) if self.key in keys else min(self.index, len(keys) - 1)
         top = min(self.top, index, max(0, len(keys) - height))
-        return Cursor(keys[index], index, max(top, index - height + 1, 0))
+        return type(self)(keys[index], index, max(top, index - height + 1, 0))
 
-    def moved(self, by: int, keys: Sequence[SessionId]) -> "Cursor":
+    def moved(self, by: int, keys: Sequence[SessionId]) -> Self:
         """Return the cursor some lines further, at most on the first or the last line."""
         if not keys:
-            return Cursor()
+            return type(self)()
         index = min(len(keys) - 1, max(0, self.index + by))
-        return Cursor(keys[index], index, self.top)
+        return type(self)(keys[index], index, self.top)
 
 
 START = Cursor()
