@@ -73,6 +73,11 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """
     known_types: frozenset[str] = frozenset()
     """Record types that the reader knows. Records of other types are counted as format drift."""
+    effort_source: str = ""
+    """The members of records from which `read` takes the reasoning effort, for people.
+
+    The most frequent member comes first. Empty if the reader finds no reasoning effort.
+    """
     not_in_files: str = ""
     """A phrase that describes the usage that the agent's files do not contain."""
     worktrees: Mapping[str, int] = {}

@@ -13,7 +13,7 @@ from agtop_exporter import __version__
 from agtop_exporter.cli.command import HELP, VERSION, Command, Option, Program
 from agtop_exporter.logs import on_one_line
 from agtop_exporter.model import AgtopError
-from agtop_exporter.settings import Settings, suggestion
+from agtop_exporter.settings import suggestion
 
 INVALID_CHOICE = re.compile(r"invalid choice: '?(.*?)'? \(choose from", re.DOTALL)
 MISSING_WORD = re.compile(r"the following arguments are required: (.*)", re.DOTALL)
@@ -49,10 +49,11 @@ class Parser(argparse.ArgumentParser):
 def parse(program: Program, words: Sequence[str]) -> tuple[str, argparse.Namespace]:
     """Return the name of the module that runs the command, and the parsed options.
 
-    `words` are the command-line arguments. Raises UsageError if they are invalid.
+    `words` are the command-line arguments. The attribute `program` of the options is `program`.
+    Raises UsageError if the arguments are invalid.
     """
     try:
-        options, unknown = _parser(program).parse_known_args(words)
+        options, unknown = parser_of(program).parse_known_args(words)
     except UnknownCommandError as error:  # perhaps the value of an option that does not exist
         if unknown := _unknown_options(program, words):
             raise _unknown_word(program, program.default, unknown) from error
@@ -65,11 +66,13 @@ def parse(program: Program, words: Sequence[str]) -> tuple[str, argparse.Namespa
     for option in command.options:
         if option.dest not in given:
             setattr(options, option.dest, option.default)
+    options.program = program
     module = next((command.instead[name] for name in command.instead if name in given), None)
     return module or command.module, options
 
 
-def _parser(program: Program) -> Parser:
+def parser_of(program: Program) -> Parser:
+    """Return the parser of a program, with one subparser for each command."""
     top = Parser(
         prog=program.name,
         usage=f"{program.name} [OPTION]... [COMMAND]",
@@ -160,11 +163,7 @@ def _check(program: Program, command: Command, given: Sequence[str]) -> None:
 
 def _not_an_option(program: Program, command: Command, flag: str) -> str:
     words = command.typed(program.name)
-    is_setting = flag[2:].replace("-", "_") in Settings.model_fields
-    hint = f"see `{words} --help`"
-    if is_setting and not command.settings:
-        hint = "set it in the configuration file"
-    return f"{flag} is not an option of `{words}`: {hint}"
+    return f"{flag} is not an option of `{words}`: see `{words} --help`"
 
 
 def _unknown_word(program: Program, command: Command, words: Sequence[str]) -> UsageError:
@@ -173,12 +172,16 @@ def _unknown_word(program: Program, command: Command, words: Sequence[str]) -> U
         return UsageError(f"unexpected argument: {on_one_line(word)}")
     if word in _names(program.default, *program.commands):
         return UsageError(_not_an_option(program, command, word))
+    if replacement := program.replaced.get(word):
+        return UsageError(f"no such option: {word}; {replacement}")
     meant = suggestion(word, _names(command))
     hint = f"did you mean {meant}?" if meant else f"see `{command.typed(program.name)} --help`"
     return UsageError(f"no such option: {on_one_line(word)}; {hint}")
 
 
 def _unknown_command(program: Program, word: str) -> UsageError:
+    if replacement := program.replaced.get(word):
+        return UsageError(f"no such command: {word}; {replacement}")
     names = [command.name for command in program.commands]
     meant = suggestion(word, names)
     hint = f"; did you mean {meant}?" if meant else f" (commands: {', '.join(names)})"

@@ -11,7 +11,11 @@ from pydantic.fields import FieldInfo
 from agtop_exporter.settings import PREFIX, Form, Settings
 
 SHORT_NAMES = {"plan": ("-p",)}
-OLD_NAMES = {"agent": ("--client", "--agentic-client")}  # names in the first version
+PATHS = ("DIR", "FILE", "FILE.prom")  # placeholders of options whose values are paths
+OTHER_NAMES = {  # names in the first version and in rust-agtop
+    "agent": ("--client", "--agentic-client", "--backend"),
+    "no_state": ("--no-cache",),
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,11 @@ class Option:
     def typed(self) -> str:
         """The option as a user types it, with a placeholder for the value: `--at DATE`."""
         return f"{self.flag} {self.arguments.get('metavar', '')}".rstrip()
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the value of the option is the path of a file or directory."""
+        return self.arguments.get("metavar") in PATHS
 
 
 CONFIG = Option(
@@ -81,6 +90,8 @@ class Program:
     summary: str
     default: Command
     commands: tuple[Command, ...]
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    """Options and commands of rust-agtop that do not exist here, and what replaces them."""
 
 
 def setting_option(name: str) -> Option:
@@ -91,7 +102,7 @@ def setting_option(name: str) -> Option:
     """
     one = Settings.model_fields[name]
     flag = f"--{name.replace('_', '-')}"
-    names = (*SHORT_NAMES.get(name, ()), flag, *OLD_NAMES.get(name, ()))
+    names = (*SHORT_NAMES.get(name, ()), flag, *OTHER_NAMES.get(name, ()))
     default = "" if one.annotation is bool else _default_text(one)
     text = f"{one.description} [{f'{default}; ' if default else ''}{PREFIX}{name.upper()}]"
     if one.annotation is bool:
@@ -113,4 +124,4 @@ def _metavar(one: FieldInfo) -> str:
 
 
 HELP = Option(("-h", "--help"), "Print this help and exit.", default=SUPPRESS)
-VERSION = Option(("--version",), "Print the version and exit.", default=SUPPRESS)
+VERSION = Option(("-V", "--version"), "Print the version and exit.", default=SUPPRESS)

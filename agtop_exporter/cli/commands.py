@@ -60,6 +60,8 @@ def _moment(text: str) -> float:
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
+EXAMPLE = Option(("--example",), "Print a configuration file with all settings and defaults.")
+UNINSTALL = Option(("--uninstall",), "Remove the service. The ledger and the settings stay.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
 WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
 AT = Option(
@@ -102,6 +104,8 @@ LOG_FILE = Option(
 )
 NO_MOUSE = Option(("--no-mouse",), "Leave the mouse to the terminal, to select text.")
 VIEW = (DASHBOARD, LOG_FILE, NO_MOUSE)
+VIEW_ONLY = tuple(option.dest for option in VIEW)
+"""Options of the view that the table and JSON do not have."""
 
 TOP = Command(
     name="top",
@@ -110,6 +114,21 @@ TOP = Command(
     options=(VIEW_DELAY, *VIEW),
     settings=READING,
 )
+
+COMPLETION = Command(
+    name="completion",
+    summary="Print the script that completes commands and options in bash, zsh or fish.",
+    module="completion",
+    operand=("SHELL", "bash, zsh or fish."),
+)
+
+REPLACED = {
+    "-v": "set AGTOP_LOG_LEVEL=info instead",
+    "--verbose": "set AGTOP_LOG_LEVEL=info instead",
+    "--no-update-check": "this program never checks for updates: leave it out",
+    "quota": "`agtop top` shows the rate limits (key l), and `agtop json` as rate_limits",
+}
+"""Options and commands of rust-agtop that this program does not have."""
 
 EXPORTER = Program(
     name="agtop-exporter",
@@ -134,9 +153,11 @@ EXPORTER = Program(
         ),
         Command(
             name="check-config",
-            summary="Validate the settings, and print them.",
+            summary="Validate the settings, and print them as TOML with the origin of each value.",
             module="check_config",
+            options=(EXAMPLE,),
             settings=ALL,
+            excludes={"example": ("config", *ALL)},
         ),
         Command(
             name="reprice",
@@ -152,11 +173,16 @@ EXPORTER = Program(
         ),
         Command(
             name="install-service",
-            summary="Write and enable a systemd user unit for this installation.",
+            summary="Install a systemd user service with these settings, or remove it.",
             module="install_service",
+            options=(UNINSTALL,),
+            settings=ALL,
+            excludes={"uninstall": ("config", *ALL)},
         ),
         TOP,
+        COMPLETION,
     ),
+    replaced=REPLACED,
 )
 
 AGTOP = Program(
@@ -171,9 +197,9 @@ AGTOP = Program(
         settings=READING,
         instead={"json": "json", "list": "table", "watch": "table", "dashboard": "top"},
         excludes={
-            "json": ("list", "watch", "delay", "dashboard"),
-            "list": ("dashboard",),
-            "watch": ("dashboard",),
+            "json": ("list", "watch", "delay", *VIEW_ONLY),
+            "list": VIEW_ONLY,
+            "watch": VIEW_ONLY,
         },
     ),
     commands=(
@@ -205,5 +231,7 @@ AGTOP = Program(
             settings=PRICING,
             operand=("MODEL", "The name of the model, as in a transcript."),
         ),
+        COMPLETION,
     ),
+    replaced=REPLACED,
 )

@@ -6,6 +6,7 @@ from argparse import Namespace
 
 from agtop_exporter import doctor
 from agtop_exporter.cli.output import write
+from agtop_exporter.cli.service_check import check_service
 from agtop_exporter.cli.snapshot import refresh
 from agtop_exporter.cli.wiring import (
     make_pipeline,
@@ -42,7 +43,12 @@ def run(options: Namespace) -> None:
         pipeline.findings.on_batch = records.add
         snapshot = refresh(pipeline, now())
         report = doctor.examine(
-            pipeline, snapshot, problems=problems, records=records, corrections=corrections
+            pipeline,
+            snapshot,
+            problems=problems,
+            records=records,
+            corrections=corrections,
+            service=check_service(),
         )
     write(doctor.as_json(report) if options.json else text.render(report))
     if report.needs_attention:

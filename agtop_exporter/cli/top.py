@@ -91,7 +91,7 @@ def _pipeline(settings: Settings) -> Iterator[Pipeline]:
 def _picked_columns() -> tuple[str, ...] | None:
     """Return the columns that the user has chosen before; None if he has chosen none."""
     try:
-        data = (config_directory() / COLUMNS_FILE).read_bytes()
+        data = (config_directory(environment()) / COLUMNS_FILE).read_bytes()
         chosen = msgspec.json.decode(data, type=list[str])
     except (OSError, msgspec.DecodeError):
         return None
@@ -101,5 +101,7 @@ def _picked_columns() -> tuple[str, ...] | None:
 def _keep_columns(titles: Sequence[str]) -> None:
     """Store the chosen columns. A directory that cannot be written loses only this choice."""
     with contextlib.suppress(OSError):
-        config_directory().mkdir(parents=True, exist_ok=True)
-        (config_directory() / COLUMNS_FILE).write_bytes(msgspec.json.encode(list(titles)))
+        config_directory(environment()).mkdir(parents=True, exist_ok=True)
+        (config_directory(environment()) / COLUMNS_FILE).write_bytes(
+            msgspec.json.encode(list(titles))
+        )

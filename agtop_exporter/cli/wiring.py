@@ -15,11 +15,13 @@ import platformdirs
 from agtop_exporter.agents import load_agents, signatures_of
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.replacement import FILE_NAME
 from agtop_exporter.logs import log_for_people
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
-from agtop_exporter.settings import Settings, load_settings
+from agtop_exporter.service.variables import variables_of_agents
+from agtop_exporter.settings import Origins, Settings, load_with_origins
 
 PROGRAM = "agtop-exporter"
 
@@ -34,9 +36,9 @@ def now() -> float:
     return time.time()  # noqa: TID251 - the edge
 
 
-def config_directory() -> Path:
+def config_directory(variables: Mapping[str, str]) -> Path:
     """Return the directory of the configuration file."""
-    given = environment().get("CONFIGURATION_DIRECTORY")
+    given = variables.get("CONFIGURATION_DIRECTORY")
     return Path(given or platformdirs.user_config_dir(PROGRAM))
 
 
@@ -45,9 +47,25 @@ def settings_of(options: Namespace) -> Settings:
 
     Raises SettingsError if the settings are invalid.
     """
+    return settings_with_origins(options, environment())[0]
+
+
+def settings_with_origins(
+    options: Namespace, variables: Mapping[str, str]
+) -> tuple[Settings, Origins]:
+    """Return the settings, as `settings_of` does, and the origin of each value.
+
+    `variables` are the environment variables.
+    """
     flags = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
-    config = getattr(options, "config", None) or _existing(config_directory() / "config.toml")
-    return load_settings(flags, environment(), config=config)
+    return load_with_origins(flags, variables, config=config_file(options, variables))
+
+
+def config_file(options: Namespace, variables: Mapping[str, str]) -> Path | None:
+    """Return the path of the configuration file; None if there is no file."""
+    return getattr(options, "config", None) or _existing(
+        config_directory(variables) / "config.toml"
+    )
 
 
 def _existing(path: Path) -> Path | None:
@@ -66,19 +84,43 @@ def homes(settings: Settings) -> list[Path]:
     return [Path(home).expanduser() for home in settings.home] or [Path.home()]
 
 
-def state_directory(settings: Settings) -> Path:
+def variables_of_all_agents(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those environment variables that decide where agents write their files."""
+    return variables_of_agents(
+        load_agents(),
+        homes(settings),
+        variables,
+        responds=lambda folder: not folders().trouble_with(str(folder)),
+    )
+
+
+def state_directory(settings: Settings, variables: Mapping[str, str] | None = None) -> Path:
     """Return the directory of the ledger.
 
     If the setting `home` is set and `state_dir` is not, the homes have a ledger of their own.
+    `variables` are the environment variables; by default those of this process.
     """
     if settings.state_dir:
         return Path(settings.state_dir).expanduser()
-    given = environment().get("STATE_DIRECTORY")
-    base = Path(given or platformdirs.user_state_dir(PROGRAM))
+    base = state_base(environment() if variables is None else variables)
     if not settings.home:
         return base
     names = "\0".join(str(_absolute(Path(home))) for home in settings.home)
     return base / "homes" / hashlib.sha256(names.encode()).hexdigest()[:16]
+
+
+def state_base(variables: Mapping[str, str]) -> Path:
+    """Return the directory of the ledger if no setting names another one.
+
+    Before version 254, systemd gave a user service a state directory in `~/.config`. If only this
+    directory has a ledger, it is returned.
+    """
+    if given := variables.get("STATE_DIRECTORY"):
+        return Path(given)
+    base = Path(platformdirs.user_state_dir(PROGRAM))
+    before = Path(platformdirs.user_config_dir(PROGRAM))
+    has_ledger = (folder for folder in (base, before) if os.path.lexists(folder / FILE_NAME))
+    return next(has_ledger, base)
 
 
 @functools.cache

@@ -120,6 +120,19 @@ class PriceConflict(msgspec.Struct, frozen=True):
     other: Price
 
 
+class ServiceCheck(msgspec.Struct, frozen=True):
+    """The installed service of the user, and what differs between it and the shell.
+
+    `pid` is the process of the service; None if it does not run. `problems` are differences because
+    of which the service may read other files. `differences` are other ones.
+    """
+
+    unit: str
+    pid: int | None
+    problems: tuple[str, ...]
+    differences: tuple[str, ...]
+
+
 class Report(msgspec.Struct, frozen=True):
     """The result of all checks.
 
@@ -133,11 +146,14 @@ class Report(msgspec.Struct, frozen=True):
     price_conflicts: tuple[PriceConflict, ...]
     problems: tuple[str, ...]
     cost_corrections_usd: dict[str, float] = {}  # by agent, from the daemon's ledger
+    service: ServiceCheck | None = None  # None: no service is installed
 
     @property
     def needs_attention(self) -> bool:
         """Return whether the report contains problems. A price conflict is not a problem."""
-        return bool(self.problems or any(finding.needs_attention for finding in self.agents))
+        differs = self.service is not None and bool(self.service.problems)
+        wrong = any(finding.needs_attention for finding in self.agents)
+        return bool(self.problems) or differs or wrong
 
 
 def examine(  # noqa: PLR0913 - all that a report is made of
@@ -147,6 +163,7 @@ def examine(  # noqa: PLR0913 - all that a report is made of
     problems: Sequence[str],
     records: RecordCounts,
     corrections: Mapping[str, int] = NO_CORRECTIONS,
+    service: ServiceCheck | None = None,
     drives: Path = DRIVES,
 ) -> Report:
     """Return the report on a refresh that has read all files from the start.
@@ -154,7 +171,8 @@ def examine(  # noqa: PLR0913 - all that a report is made of
     `snapshot` is the result of the refresh. `problems` are messages about problems that were found
     before the refresh. `records` has the numbers of responses that the refresh read. `corrections`
     has the cost correction of each agent in the daemon's ledger, in picodollars; see
-    `Ledger.corrections`. `drives` is the directory in which WSL mounts the drives of Windows.
+    `Ledger.corrections`. `service` is the check of the installed service. `drives` is the directory
+    in which WSL mounts the drives of Windows.
     """
     models = {use.model for use in pipeline.prices.used()}
     return Report(
@@ -178,6 +196,7 @@ def examine(  # noqa: PLR0913 - all that a report is made of
         cost_corrections_usd={
             agent: amount / PICODOLLARS_PER_USD for agent, amount in corrections.items() if amount
         },
+        service=service,
     )
 
 

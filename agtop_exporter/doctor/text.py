@@ -14,7 +14,7 @@ not found    codex, gemini (--json lists the searched directories)
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, Skipped
+from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, ServiceCheck, Skipped
 from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.model import PriceSource
 from agtop_exporter.render.price import printable
@@ -74,6 +74,8 @@ def render(report: Report) -> str:
     lines.append(_row("prices", sources))
     lines += [f"  - {line}" for line in _about_prices(report)]
     lines += [f"  ! {_plain(problem)}" for problem in report.problems]
+    if report.service:
+        lines += _about_service(report.service)
     verdict = _verdict(
         sum(line.startswith("  ! ") for line in lines),
         all_read=not any(finding.elsewhere for finding in report.agents),
@@ -177,6 +179,13 @@ def _source(source: PriceSource) -> str:
         return f"{source.source} {source.version}".rstrip()
     date = datetime.fromtimestamp(source.updated_at, tz=UTC).date()
     return f"{source.source} {source.version} of {date}"
+
+
+def _about_service(service: ServiceCheck) -> Iterator[str]:
+    process = "does not run" if service.pid is None else f"process {service.pid}"
+    yield _row("service", f"{_plain(service.unit)}, {process}")
+    yield from (f"  ! {_plain(problem)}" for problem in service.problems)
+    yield from (f"  - {_plain(difference)}" for difference in service.differences)
 
 
 def _about_prices(report: Report) -> Iterator[str]:

@@ -241,6 +241,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     title: str | None
     model: str | None
     model_effort: str | None
+    model_effort_detail: str | None  # the members of records that may have the effort
     subscription: str | None
     models: dict[str, ModelUsage]
     tokens: TokenCounts

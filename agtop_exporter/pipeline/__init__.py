@@ -132,6 +132,7 @@ class Pipeline:
             settings,
             steps=self.steps,
             plans=self._scanner.plans,
+            effort_sources={name: one.effort_source for name, one in self.agents.items()},
             unwanted=self._unwanted,
             covered=self._covered,
             context_window=self.prices.context_window,

@@ -50,6 +50,7 @@ class SessionViews:
         *,
         steps: Steps,
         plans: Mapping[str, str],
+        effort_sources: Mapping[str, str],
         unwanted: AbstractSet[str],
         covered: AbstractSet[str],
         context_window: Callable[[str], int | None],
@@ -60,7 +61,7 @@ class SessionViews:
         `covered` has the agents whose usage is not billed, because the setting `plan` includes the
         usage. `context_window` returns the context window of a model in tokens, for sessions whose
         transcript does not contain the context window. `plans` has, by agent, the name of the
-        user's subscription.
+        user's subscription. `effort_sources` has the `effort_source` of each agent.
 
         In this class, a session is open if its state is not `closed`, or if its last activity was
         at most `session_linger` seconds ago. Without `keep_closed`, only open sessions have a view.
@@ -71,6 +72,7 @@ class SessionViews:
         self._pairing = pairing
         self._steps = steps
         self._plans = plans
+        self._effort_sources = effort_sources
         self._unwanted = unwanted
         self._covered = covered
         self._settings = settings
@@ -263,10 +265,12 @@ class SessionViews:
             "subscription": facts.subscription or self._plans.get(record.agent) or None,
             "data_path": facts.data_path,
         }
+        effort_source = self._effort_sources.get(record.agent) if facts.model_effort else None
         return Session(
             **shared,
             agent=record.agent,
             project=record.project or None,
+            model_effort_detail=effort_source or None,
             models=models,
             tokens=own.tokens,
             cost=own.cost,

@@ -5,15 +5,22 @@ The caller passes in the flags and the environment.
 """
 
 from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Form, Settings
-from agtop_exporter.settings.loading import SettingsError, load_settings
+from agtop_exporter.settings.loading import (
+    Origins,
+    SettingsError,
+    load_settings,
+    load_with_origins,
+)
 from agtop_exporter.settings.mistakes import suggestion
 
 __all__ = [
     "DEFAULT_PORT",
     "PREFIX",
     "Form",
+    "Origins",
     "Settings",
     "SettingsError",
     "load_settings",
+    "load_with_origins",
     "suggestion",
 ]

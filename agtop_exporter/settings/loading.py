@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -33,6 +33,13 @@ def load_settings(
     `config` is the path of the configuration file; None means no file. A value is validated even if
     another source overrides it. Raises SettingsError with all mistakes.
     """
+    return load_with_origins(flags, environment, config=config)[0]
+
+
+def load_with_origins(
+    flags: Mapping[str, Any], environment: Mapping[str, str], *, config: Path | None = None
+) -> tuple[Settings, "Origins"]:
+    """Return the merged settings, as `load_settings` does, and the origin of each value."""
     mistakes: list[str] = []
     origins = (_from_file(config, mistakes), _from_variables(environment), _from_flags(flags))
     for origin in origins:
@@ -42,7 +49,8 @@ def load_settings(
     mistakes += _conflict(settings, (flags_given, variables, file))
     if mistakes:
         raise SettingsError("\n".join(mistakes))
-    return Settings(**dict(settings))  # instances of one class can be compared
+    # instances of one class can be compared
+    return Settings(**dict(settings)), Origins((flags_given, variables, file))
 
 
 def _validated(*layers: Mapping[str, Any]) -> Settings:
@@ -80,6 +88,14 @@ class Layer(PydanticBaseSettingsSource):
         return dict(self._values)
 
 
+class Place(NamedTuple):
+    """The place of a value in its source."""
+
+    line: int  # 0 if the source has no lines
+    message: str  # start of a message about the value, such as `--interval`
+    origin: str  # such as `flag --interval`, or the path and the line in the file
+
+
 @dataclass
 class Origin:
     """The settings that come from one source: the file, the variables or the flags.
@@ -90,8 +106,16 @@ class Origin:
 
     values: dict[str, Any]
     spelling: Spelling
-    where: Callable[[Keys], tuple[int, str]]
-    """A function that returns a value's line (0 without lines) and the start of its message."""
+    where: Callable[[Keys], Place]
+
+    def has(self, keys: Keys) -> bool:
+        """Return whether the source has a value with these keys, such as `("prices", "m")`."""
+        value: Any = self.values
+        for key in keys:
+            if not isinstance(value, Mapping) or key not in value:
+                return False
+            value = value[key]
+        return True
 
     def check(self) -> list[str]:
         """Remove invalid values from `values`, and return one message for each mistake."""
@@ -103,9 +127,28 @@ class Origin:
             found = [(self.where(keys), keys, why) for keys, why in explain(error, self.spelling)]
             for _, keys, _ in found:
                 self.values.pop(keys[0], None)
-            lines = sorted(found, key=lambda mistake: mistake[0][0])
-            return [f"{name}: {why}" for (_, name), _, why in lines]
+            lines = sorted(found, key=lambda mistake: mistake[0].line)
+            return [f"{place.message}: {why}" for place, _, why in lines]
         return []
+
+
+@dataclass(frozen=True)
+class Origins:
+    """The sources of the settings: flags, variables and the file, in this order."""
+
+    sources: tuple[Origin, ...]
+
+    def of(self, keys: Keys) -> tuple[str, ...]:
+        """Return the origins that set the value with these keys, the effective one first.
+
+        Return () if the value is a default. Tables of several origins are merged.
+        """
+        return tuple(one.where(keys).origin for one in self.sources if one.has(keys))
+
+    def outside_file(self) -> dict[str, str]:
+        """Return the settings that a flag or a variable sets, by name, with their origins."""
+        *others, _file = self.sources
+        return {name: one.where((name,)).origin for one in reversed(others) for name in one.values}
 
 
 def _conflict(settings: Settings, origins: tuple[Origin, ...]) -> list[str]:
@@ -114,7 +157,7 @@ def _conflict(settings: Settings, origins: tuple[Origin, ...]) -> list[str]:
     names = []
     for name in EXCLUDING:
         origin = next(origin for origin in origins if name in origin.values)
-        names.append(origin.where((name,))[1])
+        names.append(origin.where((name,)).message)
     return [f"{' and '.join(names)} exclude each other"]
 
 
@@ -122,7 +165,10 @@ def _from_flags(flags: Mapping[str, Any]) -> Origin:
     def spelling(name: str) -> str:
         return f"--{name.replace('_', '-')}"
 
-    return Origin(dict(flags), spelling, lambda keys: (0, spelling(keys[0])))
+    def where(keys: Keys) -> Place:
+        return Place(0, spelling(keys[0]), f"flag {spelling(keys[0])}")
+
+    return Origin(dict(flags), spelling, where)
 
 
 def _from_file(config: Path | None, mistakes: list[str]) -> Origin:
@@ -140,26 +186,28 @@ def _from_file(config: Path | None, mistakes: list[str]) -> Origin:
     written: dict[str, str] = {}
     lines: dict[Keys, int] = {}
 
-    def where(keys: Keys) -> tuple[int, str]:
+    def where(keys: Keys) -> Place:
         return position((written[keys[0]], *keys[1:]))
 
-    def position(keys: Keys) -> tuple[int, str]:
+    def position(keys: Keys) -> Place:
         if not lines:
             lines.update(key_lines(text))
         line = next(lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines)
-        return line, f"{config}:{line}: {dotted(keys)}"
+        return Place(line, f"{config}:{line}: {dotted(keys)}", f"{config}:{line}")
 
     for key in data:
         name = key.replace("-", "_")
         if written.setdefault(name, key) != key:
-            mistakes.append(f"{position((key,))[1]}: already set as {dotted((written[name],))}")
+            mistakes.append(
+                f"{position((key,)).message}: already set as {dotted((written[name],))}"
+            )
     return Origin({name: data[key] for name, key in written.items()}, lambda name: name, where)
 
 
 def _from_variables(environment: Mapping[str, str]) -> Origin:
-    def where(keys: Keys) -> tuple[int, str]:
+    def where(keys: Keys) -> Place:
         inside = f": {dotted(keys[1:])}" if keys[1:] else ""
-        return 0, spelling(keys[0]) + inside
+        return Place(0, spelling(keys[0]) + inside, f"variable {spelling(keys[0])}")
 
     def spelling(name: str) -> str:
         return PREFIX + name.upper()

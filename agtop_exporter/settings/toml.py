@@ -91,7 +91,12 @@ def dotted(keys: Keys) -> str:
 def _quoted(key: str) -> str:
     """Return a key as a quoted TOML key on one line."""
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(one if one.isprintable() else _escape(one) for one in escaped) + '"'
+    return f'"{printable(escaped)}"'
+
+
+def printable(text: str) -> str:
+    """Replace the characters of a TOML string that a terminal may interpret by escapes."""
+    return "".join(one if one.isprintable() else _escape(one) for one in text)
 
 
 def _escape(character: str) -> str:

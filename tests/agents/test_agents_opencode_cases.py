@@ -46,7 +46,10 @@ def subscriptions(home):
 def test_o01_o02_o03_o04_the_effort_is_that_of_the_prompt(tmp_path, write, variant, effort):
     prompt = {} if variant is None else {"variant": variant}
     write(tmp_path, OpenCode().user(**prompt).assistant(modelID="gpt-5.4", providerID="openai"))
-    assert seen(tmp_path)["model_effort"] == effort
+    session = seen(tmp_path)
+    assert session["model_effort"] == effort
+    detail = "message.variant or model.variant" if effort else None
+    assert session["model_effort_detail"] == detail
 
 
 def test_o05_o06_msg_2_comes_before_msg_10(tmp_path):

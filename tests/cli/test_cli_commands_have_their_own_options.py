@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import run
 
+from agtop_exporter import __version__
 from agtop_exporter.cli.arguments import UsageError, parse
 from agtop_exporter.cli.commands import AGTOP, EXPORTER
 from agtop_exporter.settings import Settings
@@ -40,6 +41,9 @@ def words(text):
         ("agtop-exporter catalogue", "catalogue"),
         ("agtop-exporter --no-state catalogue", "catalogue"),
         ("agtop-exporter install-service", "install_service"),
+        ("agtop-exporter install-service --interval 30", "install_service"),
+        ("agtop-exporter --interval 30 install-service", "install_service"),
+        ("agtop-exporter install-service --uninstall", "install_service"),
         ("agtop-exporter top", "top"),
         ("agtop", "plain"),
         ("agtop --delay 3", "plain"),
@@ -55,6 +59,9 @@ def words(text):
         ("agtop list --json", "json"),
         ("agtop json --json", "json"),
         ("agtop json --schema", "schema"),
+        ("agtop completion bash", "completion"),
+        ("agtop-exporter completion fish", "completion"),
+        ("agtop --no-cache --backend claude", "plain"),  # as rust-agtop has them
     ],
 )
 def test_typed_words_select_a_command(typed, module):
@@ -75,12 +82,16 @@ def test_typed_words_select_a_command(typed, module):
         ("agtop-exporter doctor --once", f"--once {NOT_TAKEN} doctor`: see `agtop-exporter doctor"),
         ("agtop-exporter catalogue --json", f"--json {NOT_TAKEN} catalogue`"),
         (
-            "agtop-exporter install-service --interval 30",
-            f"--interval {NOT_TAKEN} install-service`: set it in the configuration file",
+            "agtop-exporter check-config --example --config x",
+            "--example and --config exclude each other: leave one of them out",
         ),
         (
-            "agtop-exporter --interval 30 install-service",
-            f"--interval {NOT_TAKEN} install-service`: set it in the configuration file",
+            "agtop-exporter reprice --interval 30",
+            f"--interval {NOT_TAKEN} reprice`: see `agtop-exporter reprice --help`",
+        ),
+        (
+            "agtop-exporter install-service --uninstall --interval 30",
+            "--uninstall and --interval exclude each other: leave one of them out",
         ),
         ("agtop-exporter --json", "--json needs --once: type `agtop-exporter --once --json`"),
         (
@@ -98,6 +109,16 @@ def test_typed_words_select_a_command(typed, module):
         ("agtop --json --list", "--json and --list exclude each other: leave one of them out"),
         ("agtop json --watch", "--watch is not an option of `agtop json`: see `agtop json --help`"),
         ("agtop --interval 3", "no such option: --interval; see `agtop --help`"),
+        ("agtop -w -d -1", "-d/--delay: expected a number of seconds greater than 0"),
+        ("agtop completion", "SHELL is missing: type `agtop completion SHELL`"),
+        ("agtop --log-file=F --list", "--list and --log-file exclude each other"),
+        ("agtop -D --watch", "--watch and --dashboard exclude each other"),
+        ("agtop --json --no-mouse", "--json and --no-mouse exclude each other"),
+        ("agtop -v", "no such option: -v; set AGTOP_LOG_LEVEL=info instead"),
+        ("agtop list --verbose", "no such option: --verbose; set AGTOP_LOG_LEVEL=info instead"),
+        ("agtop --no-update-check", "no such option: --no-update-check; this program never checks"),
+        ("agtop quota list", "no such command: quota; `agtop top` shows the rate limits"),
+        ("agtop list --delay 3", "--delay needs --watch: type `agtop list --watch --delay SEC"),
         ("agtop --watch --delay -1", "-d/--delay: expected a number of seconds greater than 0"),
     ],
 )
@@ -116,7 +137,7 @@ def test_options_before_and_after_the_command_are_one_list():
 def test_every_setting_has_an_option_and_a_line_of_help(tmp_path):
     page = run("agtop-exporter", "--help", home=tmp_path).stdout
     for name in set(Settings.model_fields) - {"budgets", "prices", "store_titles"}:
-        assert f"--{name.replace('_', '-')} " in page
+        assert f"--{name.replace('_', '-')}" in page.replace(",", " ").split()
         assert f"AGTOP_{name.upper()}]" in page
 
 
@@ -140,6 +161,12 @@ def test_a_mistake_is_one_line_with_status_2(typed, tmp_path):
     done = run(program, *arguments, home=tmp_path, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+@pytest.mark.parametrize("program", ["agtop", "agtop-exporter"])
+def test_version(program, flag, tmp_path):
+    assert run(program, flag, home=tmp_path).stdout == f"{program} {__version__}\n"
 
 
 vocabulary = st.sampled_from(

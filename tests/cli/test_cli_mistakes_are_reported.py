@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tomllib
 
 import pytest
 from running import SCRIPTS, environment, once, run, run_unprivileged
@@ -65,8 +66,9 @@ def test_a_price_that_is_no_number_is_named(tmp_path):
 def test_lists_in_variables_may_have_spaces_and_empty_parts(tmp_path):
     lists = {"AGTOP_AGENT": "claude, codex,", "AGTOP_HOME": "/ada:/bob:"}
     done = run("agtop-exporter", "check-config", home=tmp_path, **lists)
-    assert "agent = ('claude', 'codex')\n" in done.stdout
-    assert "home = ('/ada', '/bob')\n" in done.stdout
+    settings = tomllib.loads(done.stdout)
+    assert settings["agent"] == ["claude", "codex"]
+    assert settings["home"] == ["/ada", "/bob"]
 
 
 def test_settings_that_may_not_be_read(tmp_path, close):
@@ -88,9 +90,10 @@ def test_flags_win_over_variables_over_the_file(tmp_path):
         AGTOP_INTERVAL="8",
         AGTOP_SESSIONS_MAX="10",
     )
-    assert "interval = 11.0\n" in done.stdout
-    assert "sessions_max = 10\n" in done.stdout
-    assert "session_linger = 60.0\n" in done.stdout
+    assert "interval = 11.0  # flag --interval\n" in done.stdout
+    assert "sessions_max = 10  # variable AGTOP_SESSIONS_MAX\n" in done.stdout
+    assert f"session_linger = 60.0  # {config}:3\n" in done.stdout
+    assert 'plan = "retail"  # default\n' in done.stdout
 
 
 def test_a_closed_pipe_is_not_an_error(tmp_path):

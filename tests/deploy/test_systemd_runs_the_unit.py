@@ -50,6 +50,11 @@ def test_the_commands_that_install_service_prints_start_the_service(seen):
     assert seen["started"]["StatusText"] == "1 active or recent session"
 
 
+def test_doctor_sees_what_the_service_does_not(seen):
+    assert "CODEX_HOME is /x in this shell and not set in the service" in seen["doctor"]
+    assert "the service keeps its ledger in" not in seen["doctor"]
+
+
 def test_its_hardening_hides_nothing(seen):
     """A session is matched with its process, and has CPU time and disk bytes."""
     page = seen["page"]

@@ -11,7 +11,8 @@ from places import ROOT
 from programs import find_program
 from running import SCRIPTS, run
 
-from agtop_exporter.service import UNIT_NAME, command_of, install, quoted, unit
+from agtop_exporter.service.installation import install
+from agtop_exporter.service.unit import UNIT_NAME, command_of, unit
 
 pytestmark = pytest.mark.integration
 
@@ -60,15 +61,29 @@ def test_the_unit_does_not_hide_processes(directive):
 
 
 @pytest.mark.parametrize(
-    ("path", "word"),
+    ("path", "words"),
     [
-        ("/opt/agtop/bin/agtop-exporter", "/opt/agtop/bin/agtop-exporter"),
-        ("/home/a b/bin/x", '"/home/a b/bin/x"'),
-        ("/srv/50%/bin/x", "/srv/50%%/bin/x"),
+        ("/opt/agtop/bin", "/opt/agtop/bin/python -m agtop_exporter"),
+        ("/home/a b/bin", '"/home/a b/bin/python" -m agtop_exporter'),
+        ("/srv/50%/$bin", "/srv/50%%/$bin/python -m agtop_exporter"),
     ],
 )
-def test_paths_are_quoted_as_systemd_wants(path, word):
-    assert quoted(Path(path)) == word
+def test_paths_are_quoted_as_systemd_wants(path, words):
+    assert command_of(Path(path) / "python") == words
+
+
+@pytest.mark.parametrize(
+    ("argument", "word"),
+    [
+        ("/home/$USER", "/home/$$USER"),
+        ("50%", "50%%"),
+        ('a "b" c\\', '"a \\"b\\" c\\\\"'),
+        ("a\nb", '"a\\x0ab"'),
+        ("", '""'),
+    ],
+)
+def test_arguments_are_quoted_as_systemd_wants(argument, word):
+    assert command_of(Path("/bin/python"), [argument]) == f"/bin/python -m agtop_exporter {word}"
 
 
 def test_a_folder_with_blanks_is_taken_by_systemd(tmp_path):
@@ -81,7 +96,8 @@ def test_a_folder_with_blanks_is_taken_by_systemd(tmp_path):
 
 
 def test_install_service_as_a_user_runs_it(tmp_path):
-    said = run("agtop-exporter", "install-service", home=tmp_path).stdout
+    given = {"home": tmp_path, "AGTOP_PROCFS": ""}
+    said = run("agtop-exporter", "install-service", **given).stdout
     folder = tmp_path / ".config" / "systemd" / "user"
     written = folder / UNIT_NAME
     assert f"ExecStart={OURS}\n" in written.read_text()
@@ -90,26 +106,17 @@ def test_install_service_as_a_user_runs_it(tmp_path):
     assert f"{written}: written" in said
     assert "no systemd user manager is running" in said
     assert verify(written, tmp_path) == (0, "")
-    assert f"{written}: unchanged" in run("agtop-exporter", "install-service", home=tmp_path).stdout
+    assert f"{written}: unchanged" in run("agtop-exporter", "install-service", **given).stdout
 
 
 def test_a_running_manager_has_the_exact_command(tmp_path):
     (tmp_path / "run" / "systemd").mkdir(parents=True)
     (tmp_path / "run" / "systemd" / "private").touch()
     environment = {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "XDG_CONFIG_HOME": str(tmp_path)}
-    lines = install(environment, home=tmp_path, python=Path(sys.executable))
+    lines = install("", environment, home=tmp_path)
     assert (tmp_path / "systemd" / "user" / UNIT_NAME).is_file()
     command = "systemctl --user daemon-reload && systemctl --user restart agtop-exporter"
     assert command in [line.strip() for line in lines]
-
-
-def test_an_old_unit_is_replaced(tmp_path):
-    folder = tmp_path / ".config" / "systemd" / "user"
-    folder.mkdir(parents=True)
-    (folder / UNIT_NAME).write_text("[Service]\n")
-    lines = install({}, home=tmp_path, python=Path(sys.executable))
-    assert lines[0] == f"{folder / UNIT_NAME}: replaced"
-    assert [path.name for path in folder.iterdir() if path.is_file()] == [UNIT_NAME]
 
 
 def test_a_home_that_cannot_be_written_is_reported(tmp_path):

@@ -22,8 +22,9 @@ from running import daemon, run, total
 from small_homes import TOKENS_OF_A_TURN, claude_file, claude_turns
 from without_posix import unix_only
 
-from agtop_exporter import platforms, service
+from agtop_exporter import platforms
 from agtop_exporter.model import AgtopError
+from agtop_exporter.service.installation import install
 
 pytestmark = pytest.mark.integration
 
@@ -140,7 +141,7 @@ def test_only_platforms_and_procfs_depend_on_a_system(path):
 def test_a_service_is_installed_with_systemd_only(tmp_path, monkeypatch):
     monkeypatch.setattr(platforms, "SYSTEMD", False)
     with pytest.raises(AgtopError, match="systemd"):
-        service.install({}, home=tmp_path, python=Path(sys.executable))
+        install("[Service]\n", {}, home=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,7 +13,8 @@ SESSION_KEYS = {
     "agent", "session_id", "parent_session_id", "project", "cwd", "title", "model", "models",
     "tokens", "cost", "tree", "subagent_file_count", "started_at", "last_active",
     "duration_seconds", "user_turns", "agent_turns", "tool_calls", "context", "state",
-    "model_effort", "subscription", "pid", "liveness", "match_confidence", "process", "data_path",
+    "model_effort", "model_effort_detail", "subscription", "pid", "liveness", "match_confidence",
+    "process", "data_path",
 }  # fmt: skip
 TOKEN_KEYS = [
     "input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "total",
@@ -30,7 +31,8 @@ UNKNOWN = dict.fromkeys(
     [
         "parent_session_id", "project", "cwd", "title", "model", "started_at", "last_active",
         "context_used_tokens", "context_peak_tokens", "context_window_tokens", "state_detail",
-        "model_effort", "subscription", "agent_version", "git_branch", "process",
+        "model_effort", "model_effort_detail", "subscription", "agent_version", "git_branch",
+        "process",
     ]
 )  # fmt: skip
 
@@ -78,7 +80,8 @@ def test_unknown_is_null_and_never_left_out():
     nulls = {key for key, value in unknown.items() if value is None}
     assert nulls == {
         "parent_session_id", "project", "cwd", "title", "model", "started_at", "last_active",
-        "duration_seconds", "model_effort", "subscription", "agent_version", "git_branch", "pid",
+        "duration_seconds", "model_effort", "model_effort_detail", "subscription", "agent_version",
+        "git_branch", "pid",
         "liveness", "match_confidence", "match_evidence", "process_role", "process",
     }  # fmt: skip
     assert set(unknown["context"].values()) == {None}
@@ -172,7 +175,7 @@ def test_totals_count_each_session_once():
     child = make_session(session_id="c", parent_session_id="p", included=True)
     empty = make_session(session_id="e", tokens=NO_TOKENS, cost=Cost())
     totals = render(parent, child, empty)["totals"]
-    assert totals["sessions"] == 3
+    assert (totals["sessions"], totals["included_sessions"]) == (3, 1)
     assert totals["tokens"]["total"] == 58_800
     assert totals["cost"]["total_usd"] == 0.1953
     assert totals["cost"]["billed_usd"] == 0.09765

@@ -81,6 +81,7 @@ def make_session(**over):
         "state": State("running"),
         "state_detail": "assistant record",
         "model_effort": "high",
+        "model_effort_detail": "assistant.effort",
         "subscription": "max",
         "agent_version": "2.0.1",
         "git_branch": "main",

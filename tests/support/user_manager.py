@@ -99,6 +99,7 @@ def main(home):
         (command,) = [line for line in seen["told"].splitlines() if "restart" in line]
         seen["typed"] = manager.type(command)
         page = until(lambda: complete(samples(port)))
+        seen["doctor"] = manager.type(f"CODEX_HOME=/x {SCRIPTS / UNIT} doctor --no-pricing-refresh")
         seen["page"] = {name: total(page, name) for name, _ in page}
         seen["started"] = until(lambda: rested(manager.shown()))
         seen["reload"] = manager.type(f"systemctl --user reload {UNIT}")
@@ -113,8 +114,7 @@ def main(home):
         seen["stop"] = manager.type(f"systemctl --user stop {UNIT}")
         seen["stopped"] = manager.shown()
         seen["log"] = log.read_text()
-        folders = (home / ".config", home / ".local" / "state")  # before systemd 254, and since
-        seen["state"] = [p.name for f in folders for p in (f / UNIT).glob("*")]
+        seen["state"] = [path.name for path in (home / ".local" / "state" / UNIT).glob("*")]
     manager.process.send_signal(signal.SIGTERM)
     manager.process.wait(PATIENCE_SECONDS)
     json.dump(seen, sys.stdout)

@@ -93,5 +93,6 @@ AGENT = Agent(
     aliases=("claude-code", "claudecode"),
     unread=((".claude-*/projects", "CLAUDE_CONFIG_DIR does not name it"),),
     known_types=KNOWN_TYPES,
+    effort_source="assistant.effort",
     not_in_files="title, compaction and safety requests, streams that were cut or retried",
 )

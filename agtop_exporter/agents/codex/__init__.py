@@ -75,5 +75,6 @@ AGENT = Agent(
     worktrees={".codex": 1},  # ~/.codex/worktrees/<id>/<repository>: openai/codex 38326
     unread=((".codex-*/sessions", "CODEX_HOME does not name it"),),
     known_types=KNOWN_TYPES,
+    effort_source="turn_context or thread_settings",
     not_in_files="ephemeral threads, hidden title threads, streams that were cut",
 )

@@ -137,6 +137,7 @@ AGENT = Agent(
     worktrees={"copilot-worktrees": 0},  # <folder>/copilot-worktrees/<repository>/<name>
     unread=UNREAD,
     known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
+    effort_source="reasoningEffort or reasoning_effort",
     not_in_files=(
         "VS Code chats before 1.109 have no tokens, and later ones none of subagents; premium "
         "requests as money, the plan, rate limits"

@@ -61,5 +61,6 @@ AGENT = Agent(
     aliases=("open-code",),
     unread=((".local/share/opencode/project", "sessions of versions before 1.0"),),
     known_types=KNOWN_TYPES,
+    effort_source="message.variant or model.variant",
     not_in_files="title requests before version 2, the context window, requests that failed",
 )

@@ -88,5 +88,6 @@ AGENT = Agent(
     ),
     unread=((".omp/agent/sessions", "sessions of oh-my-pi"),),
     known_types=KNOWN_TYPES,
+    effort_source="thinking_level_change.thinkingLevel or message.thinkingLevel",
     not_in_files="the version, the context window and rate limits",
 )

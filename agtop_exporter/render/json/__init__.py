@@ -41,9 +41,13 @@ SCHEMA_VERSION = 1
 
 
 class Sum(NamedTuple):
-    """The number of all sessions, and the sums of their tokens and costs."""
+    """The number of all sessions, and the sums of their tokens and costs.
+
+    `included_sessions` is the number of sessions that the plan covers.
+    """
 
     sessions: int
+    included_sessions: int
     tokens: TokenCounts
     cost: Bill
 
@@ -52,6 +56,7 @@ TOTALS = Shape(
     "Totals",
     [
         key_of("sessions", int),
+        key_of("included_sessions", int),
         TOKENS_KEY,
         Key("cost", COST.type, lambda total: COST(total.cost)),
     ],
@@ -127,7 +132,7 @@ def _total(sessions: Sequence[Session]) -> Sum:
     included = bool(sessions) and not billable
     billed_usd = billed / PICODOLLARS_PER_USD if is_known else None
     bill = Bill(cost, known_usd(cost, tokens), billed_usd, included)
-    return Sum(len(sessions), tokens, bill)
+    return Sum(len(sessions), len(sessions) - len(billable), tokens, bill)
 
 
 def _sum(sessions: Sequence[Session]) -> tuple[TokenCounts, Cost]:
