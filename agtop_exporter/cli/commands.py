@@ -2,7 +2,8 @@
 
 import argparse
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 
 from agtop_exporter.cli.command import Command, Option, Program
@@ -48,13 +49,14 @@ def _delay(text: str) -> float:
     return max(SHORTEST_DELAY_SECONDS, seconds)
 
 
-def _moment(text: str) -> float:
+def _moment(text: str, default: tzinfo | None = UTC) -> float:
+    """Return a day or a time as unix seconds. A `default` of None is the machine's time zone."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=default)).timestamp()
+    except (ValueError, OverflowError) as error:
         expected = "a day such as 2026-03-01 or a time such as 2026-03-01T14:30:00Z"
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
@@ -63,7 +65,10 @@ SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan no
 EXAMPLE = Option(("--example",), "Print a configuration file with all settings and defaults.")
 UNINSTALL = Option(("--uninstall",), "Remove the service. The ledger and the settings stay.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
-WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
+WATCH = Option(
+    ("-w", "--watch"),
+    "Refresh the table every --delay seconds. On a terminal it fills the screen, and q quits.",
+)
 AT = Option(
     ("--at",),
     "The day, or the time, of the price: 2026-03-01, 2026-03-01T14:30:00Z (default: now).",
@@ -104,7 +109,7 @@ LOG_FILE = Option(
 )
 NO_MOUSE = Option(("--no-mouse",), "Leave the mouse to the terminal, to select text.")
 VIEW = (DASHBOARD, LOG_FILE, NO_MOUSE)
-VIEW_ONLY = tuple(option.dest for option in VIEW)
+OF_THE_VIEW = tuple(option.dest for option in VIEW)
 """Options of the view that the table and JSON do not have."""
 
 TOP = Command(
@@ -129,6 +134,35 @@ REPLACED = {
     "quota": "`agtop top` shows the rate limits (key l), and `agtop json` as rate_limits",
 }
 """Options and commands of rust-agtop that this program does not have."""
+
+SORT = Option(
+    ("--sort",),
+    "Sort the table by this column, such as cost, cpu or state (default: last, the last activity).",
+    default="last",
+    arguments={"metavar": "COLUMN"},
+)
+LIVE = Option(("--live",), "Leave out closed sessions.")
+PROJECT = Option(
+    ("--project",),
+    "Show only the sessions of this project.",
+    default="",
+    arguments={"metavar": "NAME"},
+)
+SINCE = Option(
+    ("--since",),
+    "Leave out sessions without activity since this day or local time: 2026-03-01.",
+    default=None,
+    arguments={"metavar": "DATE", "type": partial(_moment, default=None)},
+)
+ALL_ROWS = Option(("--all",), "Show every row, however many there are.")
+
+SELECTION = (WATCH, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
+TABLE = (DELAY, *SELECTION)
+"""The options of the table."""
+NOT_IN_JSON = tuple(option.dest for option in SELECTION)
+"""Options of the table that JSON does not have."""
+OF_THE_TABLE = (LIST.dest, *NOT_IN_JSON)
+"""Options with which `agtop` prints the table, on a terminal too."""
 
 EXPORTER = Program(
     name="agtop-exporter",
@@ -193,13 +227,12 @@ AGTOP = Program(
         name="",
         summary="Show the interactive view on a terminal, and else print the table.",
         module="plain",
-        options=(LIST, JSON, WATCH, VIEW_DELAY, *VIEW),
+        options=(LIST, JSON, VIEW_DELAY, *SELECTION, *VIEW),
         settings=READING,
-        instead={"json": "json", "list": "table", "watch": "table", "dashboard": "top"},
+        instead={"json": "json", **dict.fromkeys(OF_THE_TABLE, "table"), "dashboard": "top"},
         excludes={
-            "json": ("list", "watch", "delay", *VIEW_ONLY),
-            "list": VIEW_ONLY,
-            "watch": VIEW_ONLY,
+            "json": (*OF_THE_TABLE, "delay", *OF_THE_VIEW),
+            **dict.fromkeys(OF_THE_TABLE, OF_THE_VIEW),
         },
     ),
     commands=(
@@ -208,11 +241,11 @@ AGTOP = Program(
             name="list",
             summary="Print the sessions as a table.",
             module="table",
-            options=(LIST, JSON, WATCH, DELAY),
+            options=(LIST, JSON, *TABLE),
             settings=READING,
             instead={"json": "json"},
             needs={"delay": "watch"},
-            excludes={"json": ("watch",)},
+            excludes={"json": NOT_IN_JSON},
         ),
         Command(
             name="json",

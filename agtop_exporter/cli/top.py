@@ -25,8 +25,9 @@ from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.reports import Calendar
 from agtop_exporter.settings import Settings
 from agtop_exporter.top.app import TopApp
-from agtop_exporter.top.columns import BY_TITLE, Look
+from agtop_exporter.top.columns import BY_TITLE
 from agtop_exporter.top.feed import Feed
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.notices import Notices
 from agtop_exporter.top.view import View
 

@@ -1,19 +1,30 @@
 """Defines the columns of the list of sessions. A new column is one entry of COLUMNS."""
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
-from pathlib import PurePath
 from typing import Literal
 
 import msgspec
 
 from agtop_exporter.model import ProcessUsage
-from agtop_exporter.render.table.columns import age, compact, money
+from agtop_exporter.render.table.columns import (
+    ID_CHARACTERS,
+    INCLUDED,
+    URGENCY,
+    compact,
+    money,
+)
+from agtop_exporter.top.look import (
+    UNKNOWN,
+    Look,
+    model_name,
+    pending,
+    per_second,
+    percent,
+    session_name,
+    short,
+)
 from agtop_exporter.top.rows import Row
 from agtop_exporter.top.spans import (
-    ASCII_MASK,
-    MASK,
     NEARLY_FULL,
     STATE_SIGNS,
     Span,
@@ -21,46 +32,10 @@ from agtop_exporter.top.spans import (
     visible,
 )
 
-UNKNOWN = "-"
-PENDING = "…"
 NO_SESSION = "no session"
 ACTIVITY_CELLS = 8
-STATE_RANKS = {kind: rank for rank, kind in enumerate(STATE_SIGNS)}
-DATED = re.compile(r"-\d{8}$", re.ASCII)
+STATE_RANKS = {kind: rank for rank, kind in enumerate(URGENCY)}
 SortKey = float | str | None
-
-
-class Look(msgspec.Struct, frozen=True):
-    """How values are shown. `now` is in unix seconds; the default time zone is the machine's.
-
-    `rated` is False before CPU and disk rates are known. `masked` hides titles, paths and projects.
-    """
-
-    now: float
-    home: str = ""
-    timezone: tzinfo | None = None
-    ascii_only: bool = False
-    masked: bool = False
-    rated: bool = True
-
-    def private(self, text: str) -> str:
-        """Return a title, path or project, or the mask in its place."""
-        if self.masked:
-            return ASCII_MASK if self.ascii_only else MASK
-        return visible(text)
-
-    def clock(self, time: float | None, form: str = "%Y-%m-%d %H:%M") -> str:
-        """Return a time in the user's time zone; `-` if it is unknown or out of range."""
-        if time is None:
-            return UNKNOWN
-        try:
-            return f"{datetime.fromtimestamp(time, UTC).astimezone(self.timezone):{form}}"
-        except (OverflowError, ValueError, OSError):  # a transcript may contain any time
-            return UNKNOWN
-
-    def since(self, time: float | None) -> str:
-        """Return the time that has passed, such as `5m`; `-` if it is unknown."""
-        return UNKNOWN if time is None else age(self.now - time)
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -146,22 +121,11 @@ def _tokens_rate(row: Row, look: Look) -> Span:
     return (pending(look), "dim") if rate is None else (short(rate), "" if rate else "dim")
 
 
-def short(number: float) -> str:
-    """Return a rate like `compact`, without the decimal of large numbers: 6.1k, 123k."""
-    text = compact(number)
-    return f"{text[:-3]}{text[-1]}" if len(text) > len("12.3k") else text
-
-
-def pending(look: Look) -> str:
-    """Return the sign of a value that is not known yet."""
-    return "~" if look.ascii_only else PENDING
-
-
 def _cost(row: Row, _look: Look) -> Span:
     if row.session is None:
         return UNKNOWN, "dim"
     tree = row.session.tree
-    return ("incl", "dim") if row.session.included else (money(tree.cost, tree.tokens), "")
+    return (INCLUDED, "dim") if row.session.included else (money(tree.cost, tree.tokens), "")
 
 
 def _cost_value(row: Row) -> SortKey:
@@ -190,16 +154,6 @@ def _usage(
 
 def _usage_value(value_of: Callable[[ProcessUsage], float | None]) -> Callable[[Row], SortKey]:
     return lambda row: value_of(row.usage) if row.usage else None
-
-
-def percent(value: float) -> str:
-    """Return a CPU usage in percent of one core: 7.2%, 128%."""
-    return f"{value:.0f}%" if value >= 99.95 else f"{value:.1f}%"  # noqa: PLR2004 - rounds to 100.0
-
-
-def per_second(value: float) -> str:
-    """Return a number of bytes per second."""
-    return f"{compact(max(0, value))}/s"
 
 
 def _resource(  # noqa: PLR0913 - the facts of a column
@@ -236,16 +190,6 @@ def _words(  # noqa: PLR0913 - the facts of a column
         stretch=stretch,
         rises=True,
     )
-
-
-def model_name(model: str | None) -> str | None:
-    """Return the name of a model without its date: `claude-sonnet-4-5-20250929`."""
-    return None if model is None else DATED.sub("", model)
-
-
-def session_name(session_id: str) -> str:
-    """Return the first characters of a session id, as many as the table shows."""
-    return session_id[: 10 if session_id.startswith("ses_") else 8]
 
 
 def _activity(row: Row, look: Look) -> Span:
@@ -303,7 +247,7 @@ COLUMNS = (
     Column(
         "SESSION",
         8,
-        10,
+        ID_CHARACTERS,
         _text(lambda row: session_name(row.session.session_id) if row.session else None),
         sort=lambda row: row.session.session_id if row.session else None,
         align="left",
@@ -340,12 +284,3 @@ COLUMNS = (
 """All columns, in the order in which they are shown."""
 
 BY_TITLE = {column.title: column for column in COLUMNS}
-
-
-def path_text(path: str | None, look: Look) -> str:
-    """Return a path with `~` for the home directory; `-` if it is unknown."""
-    if not path:
-        return UNKNOWN
-    home = look.home.rstrip("/")
-    inside = home and (path == home or path.startswith(f"{home}/"))
-    return look.private(f"~{path[len(home) :]}" if inside else str(PurePath(path)))

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from agtop_exporter.reports import Calendar
-from agtop_exporter.top.columns import COLUMNS, Look
+from agtop_exporter.top.columns import COLUMNS
 from agtop_exporter.top.keys import help_lines
 from agtop_exporter.top.limits import limits_table
 from agtop_exporter.top.listing import Heading, Table, fitting, plain_table, sessions_table
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.order import Scope
 from agtop_exporter.top.rows import Rows
 from agtop_exporter.top.selection import Selection

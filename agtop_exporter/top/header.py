@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from agtop_exporter.render.table.columns import compact
-from agtop_exporter.top.columns import Look, pending, percent, short
 from agtop_exporter.top.history import NO_SAMPLES, Ring
 from agtop_exporter.top.limits import limits_line, until
+from agtop_exporter.top.look import Look, pending, percent, short
 from agtop_exporter.top.rows import Frame, Rows
 from agtop_exporter.top.spans import STATE_SIGNS, Line, Span, clipped, ends, sparkline
 from agtop_exporter.top.totals import dollars

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from agtop_exporter.model import RateLimit
-from agtop_exporter.top.columns import UNKNOWN, Look
 from agtop_exporter.top.history import SessionId
 from agtop_exporter.top.listing import Heading, Table, plain_table
+from agtop_exporter.top.look import UNKNOWN, Look
 from agtop_exporter.top.spans import Line, Span, bar, plain, visible, width_of
 
 BAR_CELLS = 6  # in the header

@@ -5,8 +5,9 @@ from typing import Literal
 
 import msgspec
 
-from agtop_exporter.top.columns import COLUMNS, Column, Look
+from agtop_exporter.top.columns import COLUMNS, Column
 from agtop_exporter.top.history import SessionId
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.rows import Row
 from agtop_exporter.top.spans import Line, Span, fitted
 

@@ -138,7 +138,7 @@ class Rows:
             session,
             self.trees.get(key),
             self.frame.rings.get(key, NO_SAMPLES),
-            subagents=len(self.below(session)) if session.children else 0,
+            subagents=session.subagents,
         )
 
     def below(self, session: Session, depth: int = 1) -> list[Row]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agtop_exporter.top.columns import Look
 from agtop_exporter.top.detail import TABS
 from agtop_exporter.top.listing import Table
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import Line, Span, clipped, width_of
 from agtop_exporter.top.view_state import LEAST_HEIGHT, LEAST_WIDTH, Box, Cursor, Layout

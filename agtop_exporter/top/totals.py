@@ -9,9 +9,9 @@ import msgspec
 from agtop_exporter.model import NO_SUM, PICODOLLARS_PER_USD, HourlyUsage, UsageSum
 from agtop_exporter.render.table.columns import compact
 from agtop_exporter.reports import Calendar, Span
-from agtop_exporter.top.columns import UNKNOWN, Look
 from agtop_exporter.top.history import SessionId
 from agtop_exporter.top.listing import Heading, Table, plain_table
+from agtop_exporter.top.look import UNKNOWN, Look
 from agtop_exporter.top.rows import Rows
 from agtop_exporter.top.spans import Span as TextSpan
 from agtop_exporter.top.spans import sparkline

@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from agtop_exporter.reports import Calendar
 from agtop_exporter.top.actions import Scene, act, choose_tab, keys_of, select_line, sort_by
-from agtop_exporter.top.columns import Look
 from agtop_exporter.top.content import Content, content
 from agtop_exporter.top.filters import FilterError, parse
 from agtop_exporter.top.footer import footer
 from agtop_exporter.top.header import header, progress_line, stale_seconds
 from agtop_exporter.top.keys import Key
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.screen import (
     Parts,

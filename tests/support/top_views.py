@@ -20,8 +20,8 @@ from agtop_exporter.model import (
     hour_of,
 )
 from agtop_exporter.reports import Calendar
-from agtop_exporter.top.columns import Look
 from agtop_exporter.top.history import Ring, Sample
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.rows import Frame, Rows
 from agtop_exporter.top.spans import plain
 from agtop_exporter.top.view import View
@@ -55,7 +55,7 @@ def session(number, project, title, kind, *, reason=None, **over):
     )
     cost = over.pop("cost", Cost(input=USD * number // 10, output=USD * number // 5))
     fields = {
-        "session_id": f"{number:08x}-1111-4111-8111-111111111111",
+        "session_id": f"11111111-1111-4111-8111-{number:012x}",
         "agent": "claude",
         "project": project,
         "cwd": f"{HOME}/src/{project}",
@@ -78,7 +78,7 @@ def with_subagents(*subagents, **facts):
         models[one.model] = models.get(one.model, ModelUsage()) + one.models[one.model]
         tokens, cost = tokens + one.tokens, cost + one.cost
     tree = Tree(models, tokens, cost, cost.total)
-    return msgspec.structs.replace(own, tree=tree, subagent_file_count=len(subagents))
+    return msgspec.structs.replace(own, tree=tree, subagents=len(subagents))
 
 
 def sessions():
@@ -138,7 +138,7 @@ def trees():
     return (
         ProcessTree(
             "claude",
-            ("00000002-1111-4111-8111-111111111111",),
+            ("11111111-1111-4111-8111-000000000002",),
             host=False,
             usage=usage(28.4, 248_000_000, 2_000.0, 6_200_000.0, processes=4),
             processes=(
@@ -187,7 +187,7 @@ LIMITS = (
 
 def hourly(number, agent, project, model, days_ago, cost, unpriced=0):  # noqa: PLR0913, PLR0917 facts
     """Return the usage of one session in one hour."""
-    name = f"{number:08x}-1111-4111-8111-111111111111"
+    name = f"11111111-1111-4111-8111-{number:012x}"
     tokens = TokenCounts(1_000 * number, 20_000, 3_000, 400, 700)
     hour = hour_of(NOW - days_ago * DAY)
     total = UsageSum(3, tokens, round(cost * USD), unpriced)

@@ -39,7 +39,7 @@ def titles(text):
         ("path:/src/infra", ["infra"]),
         ("branch:main docs", ["docs"]),
         ("plan:max docs", ["docs"]),
-        ("id:0000000a", ["plan"]),
+        ("id:00000000000a", ["plan"]),
         ("cost>12", ["webshop"]),
         ("cost<0.5", ["docs"]),
         ("ctx>85", ["infra", "lab", "plan"]),

@@ -13,7 +13,7 @@ from agtop_exporter.model import Cost, State, TokenCounts
 from agtop_exporter.top.history import NO_SAMPLES, SAMPLES_MAX, History, Ring, Sample
 from agtop_exporter.top.rows import Frame, Rows
 
-KEY = ("claude", "00000001-1111-4111-8111-111111111111")
+KEY = ("claude", "11111111-1111-4111-8111-000000000001")
 
 
 def snapshot(at, *shown):

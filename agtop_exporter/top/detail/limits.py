@@ -1,8 +1,8 @@
 """The tab Limits: the rate limits of the row's agent."""
 
-from agtop_exporter.top.columns import Look
 from agtop_exporter.top.detail.tab import note
 from agtop_exporter.top.limits import limits_table
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import Line
 

@@ -2,18 +2,9 @@
 
 from agtop_exporter.model import Session, TokenCounts
 from agtop_exporter.render.table.columns import compact, money
-from agtop_exporter.top.columns import (
-    NO_SESSION,
-    UNKNOWN,
-    Look,
-    context_ratio,
-    path_text,
-    pending,
-    per_second,
-    percent,
-    short,
-)
+from agtop_exporter.top.columns import NO_SESSION, context_ratio
 from agtop_exporter.top.detail.tab import field
+from agtop_exporter.top.look import UNKNOWN, Look, path_text, pending, per_second, percent, short
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import STATE_SIGNS, Line, Span, bar, sparkline, visible
 

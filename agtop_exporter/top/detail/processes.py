@@ -2,9 +2,9 @@
 
 from agtop_exporter.model import ProcessNode, ProcessTree, ProcessUsage
 from agtop_exporter.render.table.columns import compact
-from agtop_exporter.top.columns import UNKNOWN, Look, pending, per_second, percent
 from agtop_exporter.top.detail.tab import note, table_lines
 from agtop_exporter.top.listing import Heading
+from agtop_exporter.top.look import UNKNOWN, Look, pending, per_second, percent
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import Line, Span, visible
 

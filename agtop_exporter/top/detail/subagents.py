@@ -1,9 +1,10 @@
 """The tab Subagents: state, model, own tokens and own cost of each subagent."""
 
 from agtop_exporter.render.table.columns import compact, money
-from agtop_exporter.top.columns import BY_TITLE, UNKNOWN, Look
+from agtop_exporter.top.columns import BY_TITLE
 from agtop_exporter.top.detail.tab import note, table_lines
 from agtop_exporter.top.listing import Heading
+from agtop_exporter.top.look import UNKNOWN, Look
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import Line, Span, fitted, visible
 

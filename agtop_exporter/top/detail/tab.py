@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from agtop_exporter.top.columns import Look
 from agtop_exporter.top.listing import Heading, plain_table
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import Line, Span
 

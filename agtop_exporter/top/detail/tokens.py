@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from agtop_exporter.model import COST_TYPES, NO_USAGE, PICODOLLARS_PER_USD, ModelUsage
 from agtop_exporter.render.table.columns import compact, money
-from agtop_exporter.top.columns import UNKNOWN, Look
 from agtop_exporter.top.detail.overview import hit_share
 from agtop_exporter.top.detail.tab import note, table_lines
 from agtop_exporter.top.listing import Heading
+from agtop_exporter.top.look import UNKNOWN, Look
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import Line, Span, visible
 

@@ -1,8 +1,8 @@
 """The tab Tools: calls and errors of each tool. Arguments are never shown."""
 
-from agtop_exporter.top.columns import Look
 from agtop_exporter.top.detail.tab import note, table_lines
 from agtop_exporter.top.listing import Heading
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import Line, bar, plain, visible
 
