@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter import platforms
 from agtop_exporter.cli.arguments import UsageError
 from agtop_exporter.cli.output import can_draw, is_ascii_only, leave
 from agtop_exporter.cli.wiring import (
@@ -47,6 +48,7 @@ def run(options: Namespace) -> None:
     notices = Notices(options.log_file)
     log_to(notices.add, settings)
     app = _app(settings, notices, delay_seconds=options.delay)
+    platforms.prepare_children()  # for the first scan: Textual replaces stderr
     status = app.run(mouse=not options.no_mouse)
     if app.crash is None:
         leave(status or 0)

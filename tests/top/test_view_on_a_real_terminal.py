@@ -12,9 +12,12 @@ import sys
 import time
 from contextlib import contextmanager
 
+import psutil
 import pytest
 from running import SCRIPTS, environment, run
 from small_homes import claude_answer, claude_file, claude_prompt, line, session_id
+
+from agtop_exporter.pipeline.scan import PARALLEL_BYTES
 
 fcntl = pytest.importorskip("fcntl")
 termios = pytest.importorskip("termios")
@@ -287,3 +290,33 @@ def test_no_prompt_is_on_any_screen(home):
         opened.type(b"\x03")
         assert opened.end() == 0
         assert CANARY.encode() not in opened.output
+
+
+def test_a_long_scan_is_read_by_children_and_can_be_left(home):
+    """The children of the scan start, although Textual replaces stderr. `q` ends them too."""
+    big = "x" * 100_000
+    for number in range(2, 8):
+        prompt = json.loads(claude_prompt(number, 0))
+        prompt["message"]["content"] = big
+        records = [
+            line({**prompt, "uuid": f"p{count}"}) for count in range(PARALLEL_BYTES // 500_000)
+        ]
+        claude_file(home, number).write_text("".join([*records, claude_answer(number, 1)]))
+    with terminal(home, *TOP, "--no-state") as opened:
+        opened.until(b"7; press v")
+        opened.type(b"!")
+        opened.until(b"No notices")
+        opened.type(b"q")
+        assert opened.end() == 0
+    with terminal(home, *TOP, "--no-state") as opened:
+        opened.until(ALTERNATE)
+        parent = psutil.Process(opened.process.pid)
+        family = [parent]
+        while len(family) < 3:  # the tracker of multiprocessing, and a child that reads
+            opened.read()
+            family = [parent, *parent.children(recursive=True)]
+        opened.type(b"q")
+        assert opened.end() == 0
+        gone, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
+        assert not alive
+        assert len(gone) == len(family)
