@@ -3,7 +3,7 @@
 import contextlib
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,7 +32,7 @@ from agtop_exporter.top.look import Look
 from agtop_exporter.top.notices import Notices
 from agtop_exporter.top.view import View
 
-COLUMNS_FILE = "top-columns.json"
+HIDDEN_FILE = "top-hidden-columns.json"
 LOG_FILE = "top.log"
 
 
@@ -73,11 +73,11 @@ def _app(settings: Settings, notices: Notices, *, delay_seconds: float) -> TopAp
         )
 
     return TopApp(
-        View(look, calendar=calendar, picked=_picked_columns()),
+        View(look, calendar=calendar, hidden=_hidden_columns()),
         make_feed,
         clock=now,
         notices=notices,
-        keep_columns=_keep_columns,
+        keep_hidden=_keep_hidden,
         colored=not environment().get("NO_COLOR"),
         ascii_only=ascii_only,
     )
@@ -91,20 +91,19 @@ def _pipeline(settings: Settings) -> Iterator[Pipeline]:
         yield pipeline
 
 
-def _picked_columns() -> tuple[str, ...] | None:
-    """Return the columns that the user has chosen before; None if he has chosen none."""
+def _hidden_columns() -> frozenset[str]:
+    """Return the columns that the user has hidden before."""
     try:
-        data = (config_directory(environment()) / COLUMNS_FILE).read_bytes()
-        chosen = msgspec.json.decode(data, type=list[str])
+        data = (config_directory(environment()) / HIDDEN_FILE).read_bytes()
+        titles = msgspec.json.decode(data, type=list[str])
     except (OSError, msgspec.DecodeError):
-        return None
-    return tuple(title for title in chosen if title in BY_TITLE)
+        return frozenset()
+    return frozenset(title for title in titles if title in BY_TITLE and BY_TITLE[title].rank)
 
 
-def _keep_columns(titles: Sequence[str]) -> None:
-    """Store the chosen columns. A directory that cannot be written loses only this choice."""
+def _keep_hidden(titles: Iterable[str]) -> None:
+    """Store the hidden columns. If the directory cannot be written, this choice is lost."""
     with contextlib.suppress(OSError):
-        config_directory(environment()).mkdir(parents=True, exist_ok=True)
-        (config_directory(environment()) / COLUMNS_FILE).write_bytes(
-            msgspec.json.encode(list(titles))
-        )
+        directory = config_directory(environment())
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / HIDDEN_FILE).write_bytes(msgspec.json.encode(sorted(titles)))

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from agtop_exporter.top.columns import COLUMNS
+from agtop_exporter.top.columns import BY_TITLE, COLUMNS
 from agtop_exporter.top.detail import TABS
 from agtop_exporter.top.history import SessionId
 from agtop_exporter.top.keys import Key, keys_in
@@ -33,7 +33,6 @@ class Scene(msgspec.Struct, frozen=True):
     shows_detail: bool = False
     row: Row | None = None
     total: Total | None = None
-    columns: tuple[str, ...] = ()  # the titles of the columns that are shown
 
 
 Action = Callable[..., ViewState]
@@ -168,13 +167,11 @@ def _mask(state: ViewState, _scene: Scene) -> ViewState:
     return replace(state, masked=not state.masked)
 
 
-def _pick(state: ViewState, scene: Scene) -> ViewState:
+def _pick(state: ViewState, _scene: Scene) -> ViewState:
     cursor = state.cursors.get("columns", START)
-    if cursor.key is None:
+    if cursor.key is None or BY_TITLE[cursor.key[1]].rank == 0:
         return state
-    title, shown = cursor.key[1], scene.columns
-    chosen = [one for one in shown if one != title] if title in shown else [*shown, title]
-    return replace(state, picked=tuple(chosen))
+    return replace(state, hidden=state.hidden ^ {cursor.key[1]})
 
 
 def _without_cursor(state: ViewState) -> ViewState:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual import events
@@ -48,20 +48,20 @@ class TopApp(App[int], inherit_bindings=False):
         *,
         clock: Callable[[], float],
         notices: Notices,
-        keep_columns: Callable[[Sequence[str]], None],
+        keep_hidden: Callable[[Iterable[str]], None],
         colored: bool = True,
         ascii_only: bool = False,
     ) -> None:
         """Connect the view with a feed. `make_feed` gets a function that the feed's thread calls.
 
-        `clock` returns unix seconds. `keep_columns` stores the columns that the user has chosen.
+        `clock` returns unix seconds. `keep_hidden` stores the columns that the user has hidden.
         """
         super().__init__(ansi_color=True)
         self.crash: Exception | None = None
         self._view = view
         self._clock = clock
         self._notices = notices
-        self._keep_columns = keep_columns
+        self._keep_hidden = keep_hidden
         self._canvas = Canvas(Palette(colored=colored, ascii_only=ascii_only))
         self._field = Input(placeholder="words, state:wait, !codex, cost>1, age<1h", compact=True)
         self._feed = make_feed(self._refreshed)
@@ -121,10 +121,10 @@ class TopApp(App[int], inherit_bindings=False):
         if key.action in own:
             own[key.action]()
             return
-        picked = self._view.state.picked
+        hidden = self._view.state.hidden
         self._view.act(self._clock(), key.action, *key.arguments)
-        if self._view.state.picked != picked:
-            self._keep_columns(self._view.state.picked or ())
+        if self._view.state.hidden != hidden:
+            self._keep_hidden(self._view.state.hidden)
         self._show()
 
     def _leave(self) -> None:

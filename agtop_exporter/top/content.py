@@ -23,15 +23,13 @@ SCAN_RUNS = "The first scan has not ended yet."
 class Content(msgspec.Struct, frozen=True):
     """A table, or lines of text in its place. `remark` explains a table without lines.
 
-    `groups` has the totals of the table of totals. `columns` has the titles of the columns that
-    the list of sessions shows.
+    `groups` has the totals of the table of totals.
     """
 
     table: Table | None = None
     text: Sequence[Line] = ()
     remark: Sequence[str] = ()
     groups: Sequence[Total] = ()
-    columns: tuple[str, ...] = ()
 
 
 def content(  # noqa: PLR0913 - what the middle of the screen depends on
@@ -50,9 +48,8 @@ def content(  # noqa: PLR0913 - what the middle of the screen depends on
     if state.overlay == "notices":
         lines: list[Line] = [((visible(text), ""),) for text in notices]
         return Content(text=lines or [(("No notices.", "dim"),)])
-    columns = tuple(item.column.title for item in fitting(width, state.picked))
     if state.overlay == "columns":
-        return Content(table=_columns_table(state, columns), columns=columns)
+        return Content(table=_columns_table(state, width))
     if state.place == "totals":
         return _totals(state, rows, look, width=width, calendar=calendar)
     if state.place == "limits":
@@ -67,24 +64,22 @@ def content(  # noqa: PLR0913 - what the middle of the screen depends on
             width=width,
             sorted_by=state.sort,
             flipped=state.flipped,
-            picked=state.picked,
+            hidden=state.hidden,
         ),
         remark=_remark(rows, state, selection),
-        columns=columns,
     )
 
 
-def _columns_table(state: ViewState, shown: Sequence[str]) -> Table:
+def _columns_table(state: ViewState, width: int) -> Table:
     headings = (Heading("", 3, "left"), Heading("COLUMN", 10, "left"), Heading("", 36, "left"))
+    shown = {item.column.title for item in fitting(width, state.hidden)}
     lines = []
     for column in COLUMNS:
-        wanted = column.rank == 0 or column.title in (
-            shown if state.picked is None else state.picked
-        )
+        is_hidden = column.title in state.hidden
         note = "always shown" if column.rank == 0 else ""
-        if wanted and column.title not in shown:
+        if not is_hidden and column.title not in shown:
             note = "the terminal is too narrow"
-        sign = "[x]" if wanted else "[ ]"
+        sign = "[ ]" if is_hidden else "[x]"
         lines.append((("columns", column.title), [(sign, ""), (column.title, ""), (note, "dim")]))
     return plain_table(headings, lines)
 

@@ -1,6 +1,6 @@
 """Lays out rows in columns: which columns fit, and the lines of the header and of each row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -45,14 +45,12 @@ class Placed(msgspec.Struct, frozen=True):
     width: int
 
 
-def fitting(width: int, picked: Sequence[str] | None = None) -> list[Placed]:
+def fitting(width: int, hidden: Collection[str] = ()) -> list[Placed]:
     """Return the columns that fit into `width` cells, with their widths.
 
-    `picked` has the titles of the columns that the user wants. Columns of rank 0 always stay.
+    `hidden` has the titles of the columns that the user has hidden. Columns of rank 0 always stay.
     """
-    wanted = [
-        column for column in COLUMNS if picked is None or column.title in picked or column.rank == 0
-    ]
+    wanted = [column for column in COLUMNS if column.title not in hidden]
     space = width - GUTTER
     while _least(wanted) > space:
         first_to_go = max(wanted, key=lambda column: column.rank)
@@ -81,10 +79,10 @@ def sessions_table(  # noqa: PLR0913 - what the list depends on
     width: int,
     sorted_by: str,
     flipped: bool,
-    picked: Sequence[str] | None = None,
+    hidden: Collection[str] = (),
 ) -> Table:
     """Return the list of sessions. `keys` are those of the rows."""
-    placed = fitting(width, picked)
+    placed = fitting(width, hidden)
     header: list[Span] = [(" " * GUTTER, "")]
     starts, cell = [], GUTTER
     for number, item in enumerate(placed):
@@ -92,7 +90,7 @@ def sessions_table(  # noqa: PLR0913 - what the list depends on
         sign = ""
         if column.title == sorted_by:
             sign = "▼" if column.rises == flipped else "▲"
-        title = f"{column.title}{sign}"
+        title = f"{column.title[: item.width - len(sign)]}{sign}"
         if number:
             header.append((" " * GAP, ""))
         header.append(
@@ -146,7 +144,7 @@ def plain_table(
     for number, heading in enumerate(headings):
         if number:
             header.append((" " * GAP, ""))
-        is_sorted = heading.title == sorted_by
+        is_sorted = bool(sorted_by) and heading.title == sorted_by
         title = f"{heading.title}{'▼' if is_sorted else ''}"
         style = "sorted" if is_sorted else "title"
         header.append((fitted(title, heading.width, align=heading.align), style))

@@ -41,13 +41,13 @@ class View:
     """
 
     def __init__(
-        self, look: Look, *, calendar: Calendar, picked: tuple[str, ...] | None = None
+        self, look: Look, *, calendar: Calendar, hidden: frozenset[str] = frozenset()
     ) -> None:
         """Start without rows. `look` says how values are shown; its time is replaced.
 
-        `picked` has the titles of the columns that the user has chosen before.
+        `hidden` has the titles of the columns that the user has hidden before.
         """
-        self.state = ViewState(picked=picked)
+        self.state = ViewState(hidden=hidden)
         self.rows: Rows | None = None
         self.size = (80, 24)
         self.progress: tuple[int, int, float] | None = None  # bytes read, all bytes, seconds
@@ -126,11 +126,6 @@ class View:
         self.act(now, "move", direction * WHEEL_LINES)
 
     # --- output ---------------------------------------------------------------------------------
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """The titles of the columns that the user has chosen; None if he has chosen none."""
-        return self.state.picked
 
     def lines(self, now: float) -> list[Line]:
         """Return the screen at a time (unix seconds): one line for each line of the terminal."""
@@ -249,5 +244,4 @@ class View:
             shows_detail=place.detail is not None,
             row=self._row(),
             total=groups[cursor.index] if cursor.index < len(groups) else None,
-            columns=self.state.picked or self._content.columns,
         )

@@ -56,7 +56,7 @@ class Driven:
             self._make_feed,
             clock=lambda: self.now,
             notices=self.notices,
-            keep_columns=self.kept.append,
+            keep_hidden=self.kept.append,
         )
         self._found = frame() if found is None else found
 

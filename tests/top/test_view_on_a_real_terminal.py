@@ -237,6 +237,22 @@ def test_plain_agtop_prints_the_table_in_a_pipe(home):
     assert "\x1b" not in done.stdout
 
 
+def test_hidden_columns_are_kept(home):
+    for is_hidden in (False, True):
+        with terminal(home, *TOP) as opened:
+            opened.until(b"press v")
+            assert (b"MODEL" in opened.output) != is_hidden
+            opened.type(b"Cjjj ")
+            opened.until(b"[ ]")
+            opened.type(b"q")
+            assert opened.end() == 0
+    (home / ".config/agtop-exporter/top-hidden-columns.json").write_text("{")
+    with terminal(home, *TOP) as opened:
+        opened.until(b"MODEL")
+        opened.type(b"q")
+        assert opened.end() == 0
+
+
 def test_no_mouse(home):
     with terminal(home, *TOP, "--no-mouse") as opened:
         opened.until(b"press v")
