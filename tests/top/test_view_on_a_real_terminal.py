@@ -243,7 +243,7 @@ def test_hidden_columns_are_kept(home):
             opened.until(b"press v")
             assert (b"MODEL" in opened.output) != is_hidden
             opened.type(b"Cjjj ")
-            opened.until(b"[ ]")
+            opened.until(b"always shown" if is_hidden else b"[ ]")
             opened.type(b"q")
             assert opened.end() == 0
     (home / ".config/agtop-exporter/top-hidden-columns.json").write_text("{")
