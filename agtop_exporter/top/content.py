@@ -1,10 +1,11 @@
 """What the middle of the screen shows: the table or text of the place, and the totals behind it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
-from agtop_exporter.reports import Calendar
+from agtop_exporter.reports import Calendar, Span
 from agtop_exporter.top.columns import COLUMNS
 from agtop_exporter.top.keys import help_lines
 from agtop_exporter.top.limits import limits_table
@@ -14,7 +15,7 @@ from agtop_exporter.top.order import Scope
 from agtop_exporter.top.rows import Rows
 from agtop_exporter.top.selection import Selection
 from agtop_exporter.top.spans import Line, visible
-from agtop_exporter.top.totals import Total, plans_of, span_of, totals, totals_table
+from agtop_exporter.top.totals import GroupBy, Total, plans_of, span_of, totals, totals_table
 from agtop_exporter.top.view_state import ViewState
 
 SCAN_RUNS = "The first scan has not ended yet."
@@ -92,13 +93,17 @@ def _totals(
         return Content(
             table=msgspec.structs.replace(empty, keys=()), remark=("Reading the ledger.",)
         )
-    hours = span_of(state.range, look.now, calendar)
-    groups = totals(rows.frame.usage, state.group, hours, plans=plans_of(rows))
+    groups = _groups(rows, state.group, span_of(state.range, look.now, calendar))
     table = totals_table(groups, state.group, look, width=width)
     if not groups:
         remark = (f"Nothing was used in this range: {state.range}.",)
         return Content(table=msgspec.structs.replace(table, keys=()), remark=remark)
     return Content(table=table, groups=groups)
+
+
+@lru_cache(maxsize=1)  # the clock draws the screen each second, usually with the same totals
+def _groups(rows: Rows, by: GroupBy, hours: Span) -> list[Total]:
+    return totals(rows.frame.usage or (), by, hours, plans=plans_of(rows))
 
 
 def _remark(rows: Rows | None, state: ViewState, selection: Selection) -> Sequence[str]:

@@ -11,7 +11,7 @@ from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.reports import Calendar
 from agtop_exporter.top.history import SHORTEST_SECONDS, History
 from agtop_exporter.top.rows import Frame, Rows
-from agtop_exporter.top.totals import total_of
+from agtop_exporter.top.totals import condensed, total_of
 
 REFRESHES_OF_TIME = 2  # a refresh may take at most half of the time
 READS_OF_TIME = 10  # reading the usage of all hours may take at most a tenth of the time
@@ -166,7 +166,8 @@ class Feed:
         made_from = self._counted(now)
         if self._usage_from != made_from and now >= self._usage_until:
             began = perf_counter()
-            self._usage = tuple(pipeline.ledger.usage_between())
+            usage = pipeline.ledger.usage_between()
+            self._usage = tuple(condensed(usage, self._calendar, now))
             self._usage_from = made_from
             self._usage_until = now + READS_OF_TIME * (perf_counter() - began)
         return self._usage

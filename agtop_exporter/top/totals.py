@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Literal, get_args
 
 import msgspec
@@ -27,6 +28,29 @@ SPARK_CELLS = 24
 def span_of(range_: Range, now: float, calendar: Calendar) -> Span:
     """Return the hours of a range that ends with the day of `now` (unix seconds)."""
     return calendar.last_days(now, DAYS[range_]) if range_ in DAYS else Span()
+
+
+def condensed(usage: Iterable[HourlyUsage], calendar: Calendar, now: float) -> list[HourlyUsage]:
+    """Return the usage with one value for each day, top-level session, project and model.
+
+    The usage of the day of `now` (unix seconds) stays by hour. A value has the first hour of its
+    day, and no branch. Each range has the same sum as before.
+    """
+    today = calendar.last_days(now, 1)
+
+    @cache
+    def start(hour: int) -> int:
+        is_dated = hour and hour not in today
+        return calendar.first_hour(calendar.day_of(hour)) if is_dated else hour
+
+    sums: dict[tuple[str, str, str, str, int], UsageSum] = {}
+    for one in usage:
+        key = (one.agent, one.top_session_id, one.project, one.model, start(one.hour))
+        sums[key] = sums.get(key, NO_SUM) + one.usage
+    return [
+        HourlyUsage(agent, session, session, project, "", model, hour, total)
+        for (agent, session, project, model, hour), total in sums.items()
+    ]
 
 
 def total_of(usage: Iterable[HourlyUsage]) -> UsageSum:
