@@ -16,7 +16,7 @@ from agtop_exporter.cli.wiring import (
     environment,
     make_refresher,
     now,
-    reader,
+    opened,
     settings_of,
     state_directory,
 )
@@ -66,6 +66,7 @@ def _app(settings: Settings, notices: Notices, *, delay_seconds: float) -> TopAp
     def make_feed(changed: Callable[[], None]) -> Feed:
         return Feed(
             lambda: _pipeline(settings),
+            open_writer=None if settings.no_state else lambda: _writer(settings),
             clock=now,
             calendar=calendar,
             delay_seconds=delay_seconds,
@@ -85,9 +86,19 @@ def _app(settings: Settings, notices: Notices, *, delay_seconds: float) -> TopAp
 
 @contextlib.contextmanager
 def _pipeline(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline for the feed, with the price lists of earlier downloads."""
-    with reader(settings) as pipeline:
+    """Yield a pipeline for the feed that never writes, with the price lists of downloads."""
+    with opened(settings, read_only=True) as pipeline:
         make_refresher(settings, pipeline)
+        yield pipeline
+
+
+@contextlib.contextmanager
+def _writer(settings: Settings) -> Iterator[Pipeline]:
+    """Yield a pipeline for the first scan, which stores what it reads if no daemon does."""
+    with opened(settings) as pipeline:
+        refresher = make_refresher(settings, pipeline)
+        if settings.refresh_pricing:
+            refresher.refresh_once(force=True)
         yield pipeline
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import platformdirs
 
-from agtop_exporter.agents import load_agents, signatures_of
+from agtop_exporter import limit_files
+from agtop_exporter.agents import covered_by, load_agents, signatures_of
+from agtop_exporter.cli.places import PROGRAM, user_state_directory
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.replacement import FILE_NAME
@@ -22,8 +24,6 @@ from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.service.variables import variables_of_agents
 from agtop_exporter.settings import Origins, Settings, load_with_origins
-
-PROGRAM = "agtop-exporter"
 
 
 def environment() -> Mapping[str, str]:
@@ -109,6 +109,13 @@ def state_directory(settings: Settings, variables: Mapping[str, str] | None = No
     return base / "homes" / hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
+def limit_folders(settings: Settings) -> list[Path]:
+    """Return the directories in which the command `statusline` may have stored rate limits."""
+    homes = [user_state_directory(Path(home).expanduser()) for home in settings.home]
+    states = [state_directory(settings), *(homes or [user_state_directory()])]
+    return list(dict.fromkeys(state / limit_files.FOLDER for state in states))
+
+
 def state_base(variables: Mapping[str, str]) -> Path:
     """Return the directory of the ledger if no setting names another one.
 
@@ -117,7 +124,7 @@ def state_base(variables: Mapping[str, str]) -> Path:
     """
     if given := variables.get("STATE_DIRECTORY"):
         return Path(given)
-    base = Path(platformdirs.user_state_dir(PROGRAM))
+    base = user_state_directory()
     before = Path(platformdirs.user_config_dir(PROGRAM))
     has_ledger = (folder for folder in (base, before) if os.path.lexists(folder / FILE_NAME))
     return next(has_ledger, base)
@@ -180,24 +187,33 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
         ),
         folders=folders(),
         keep_closed=keep_closed,
+        limit_folders=limit_folders(settings),
     )
 
 
 @contextlib.contextmanager
-def reader(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline that reads beside a daemon, and never writes the ledger."""
+def opened(settings: Settings, *, read_only: bool = False) -> Iterator[Pipeline]:
+    """Yield a pipeline that writes the ledger.
+
+    If another process writes the ledger, or if `read_only` is set, the pipeline only reads it.
+    """
     directory = None if settings.no_state else state_directory(settings)
+    covered = covered_by(settings.plan, load_agents())
+    ledger = Ledger(directory, read_only=read_only, brief=True, covered=covered)
     with (
-        contextlib.closing(Ledger(directory, read_only=True)) as ledger,
+        contextlib.closing(ledger),
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
     ):
         yield pipeline
 
 
 @contextlib.contextmanager
-def one_shot(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline for a command that exits soon. The pipeline never writes the ledger."""
+def one_shot(settings: Settings, *, read_only: bool = False) -> Iterator[Pipeline]:
+    """Yield a pipeline, as `opened` does, for a command that exits soon.
+
+    The ledger is written so that the next command has less to read.
+    """
     log_for_people(settings)
     gc.disable()  # the process is short-lived and creates no reference cycles
-    with reader(settings) as pipeline:
+    with opened(settings, read_only=read_only) as pipeline:
         yield pipeline

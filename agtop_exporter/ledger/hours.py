@@ -1,44 +1,81 @@
-"""Reads the usage by hour from the rows on disk and from the changes in memory."""
+"""Adds the names of the sessions to the rows of usage by hour."""
 
-from functools import cache, partial
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import NamedTuple
 
 from agtop_exporter.ledger import rows
-from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.ledger.rows import Row
+from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.stored import DamagedError
 from agtop_exporter.model import HourlyUsage, SessionState, TokenCounts, UsageSum
 
 
-def usage_between(state: LedgerState, start: int, end: int) -> list[HourlyUsage]:
-    """Return the usage from the hour `start` to the one before `end`. Raises DamagedError."""
-    session_of = cache(state.sessions.numbered)
-    top_of = cache(partial(_top_session_id, state))
-    found = []
+class SessionNames(NamedTuple):
+    """The names of a session that `HourlyUsage` contains, or from which it is derived."""
+
+    agent: str
+    session_id: str
+    parent_session_id: str
+    project: str
+    git_branch: str
+
+
+def names_of(session: SessionState) -> SessionNames:
+    """Return the names of a session."""
+    facts = session.facts
+    return SessionNames(
+        session.agent,
+        session.session_id,
+        facts.parent_session_id,
+        session.project,
+        facts.git_branch,
+    )
+
+
+def named(
+    found: Iterable[Row],
+    by_number: Callable[[int], SessionNames],
+    by_key: Callable[[Key], SessionNames | None],
+) -> list[HourlyUsage]:
+    """Return the usage in rows of the table `hourly`.
+
+    `by_number` returns the names of the session with a number, and may raise LookupError. `by_key`
+    returns the names of the session with an agent and a session id. Raises DamagedError.
+    """
+
+    @cache
+    def pair_of(number: int) -> tuple[SessionNames, SessionNames]:
+        names = by_number(number)
+        return names, _top(names, by_key)
+
     try:
-        for row in map(rows.hour_of_row, state.store.hours(start, end)):
-            number, model, hour, requests, *tokens, cost, unpriced = row
-            session = session_of(number)
-            found.append(
-                HourlyUsage(
-                    agent=session.agent,
-                    session_id=session.session_id,
-                    top_session_id=top_of(number),
-                    project=session.project,
-                    git_branch=session.facts.git_branch,
-                    model=model,
-                    hour=hour,
-                    usage=UsageSum(requests, TokenCounts(*tokens), cost, unpriced),
-                )
+        usage = rows.hours_of(found)
+        return [
+            HourlyUsage(
+                agent=names.agent,
+                session_id=names.session_id,
+                top_session_id=top.session_id,
+                project=names.project,
+                git_branch=names.git_branch,
+                model=model,
+                hour=hour,
+                usage=UsageSum(requests, TokenCounts(*tokens), cost, unpriced),
+                top_project=top.project,
             )
-    except rows.BAD_ROW as error:
+            for number, model, hour, requests, *tokens, cost, unpriced in usage
+            for names, top in (pair_of(number),)
+        ]
+    except (*rows.BAD_ROW, LookupError) as error:
         raise DamagedError(f"a row of hourly: {error}") from error
-    return found
 
 
-def _top_session_id(state: LedgerState, number: int) -> str:
-    """Return the id of the top-level session of the session `number`."""
-    session: SessionState | None = state.sessions.numbered(number)
-    line: list[str] = []
-    while session is not None and session.session_id not in line:  # records may form a loop
-        line.append(session.session_id)
-        session = state.sessions.get((session.agent, session.facts.parent_session_id))
+def _top(names: SessionNames, by_key: Callable[[Key], SessionNames | None]) -> SessionNames:
+    """Return the top-level session of a session."""
+    line = [names]
+    while parent_id := line[-1].parent_session_id:
+        parent = by_key((names.agent, parent_id))
+        if parent is None or parent in line:  # records may form a loop
+            break
+        line.append(parent)
     return line[-1]

@@ -13,6 +13,7 @@ import msgspec
 from agtop_exporter.ledger import retention, rows
 from agtop_exporter.ledger.changes import Place
 from agtop_exporter.ledger.file import LedgerFile
+from agtop_exporter.ledger.lock import LockedError
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.replacement import transaction
 from agtop_exporter.ledger.rows import Row
@@ -32,10 +33,13 @@ class Store(StoredRows):
     problem, or if the ledger has no file.
     """
 
-    def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
+    def __init__(
+        self, directory: Path | None = None, *, read_only: bool = False, brief: bool = False
+    ) -> None:
         """Open the ledger file in a directory. If the directory is None, use no file.
 
-        Raises AgtopError if another daemon writes to the directory.
+        `brief` is set for a command that ends soon. It only reads a file that it cannot write.
+        Otherwise, raises LockedError if another process writes to the directory.
         """
         super().__init__(LedgerFile(directory) if directory else None)
         self.warning = ""
@@ -46,7 +50,7 @@ class Store(StoredRows):
         self._hourly: dict[Place, list[int]] = {}
         self.erases = False  # the next flush also empties the journal, which still has erased text
         if self.file is not None:
-            self._open(self.file)
+            self._open(self.file, brief=brief)
 
     @classmethod
     def for_file(cls, file: LedgerFile) -> "Store":
@@ -76,14 +80,16 @@ class Store(StoredRows):
         file = self.file
         return file is None or self.read_only or (bool(self.durable) and file.is_in_place())
 
-    def _open(self, file: LedgerFile) -> None:
+    def _open(self, file: LedgerFile, *, brief: bool) -> None:
         """Open the file for writing. If the file cannot be written, open it for reading."""
         reason: Exception | None = None
         if not self.read_only:
             try:
-                file.open_for_writing()
-            except (OSError, sqlite3.Error) as error:
-                reason = error
+                file.open_for_writing(brief=brief)
+            except (OSError, sqlite3.Error, LockedError) as error:
+                if isinstance(error, LockedError) and not brief:
+                    raise
+                self.read_only, reason = brief, None if brief else error
             else:
                 return
         self._open_for_reading(file, reason)

@@ -5,10 +5,12 @@ USD).
 """
 
 from agtop_exporter.model.batch import (
+    MIN_ELAPSED_RATIO,
     Batch,
     Cursor,
     ParseError,
     RateLimit,
+    StatusLine,
 )
 from agtop_exporter.model.budget import (
     BUDGETS_MAX,
@@ -84,6 +86,7 @@ __all__ = [
     "COST_TYPES",
     "END_OF_TIME",
     "MAX_SUM",
+    "MIN_ELAPSED_RATIO",
     "NANOSECONDS",
     "NO_COST",
     "NO_SUM",
@@ -130,6 +133,7 @@ __all__ = [
     "Snapshot",
     "State",
     "StateKind",
+    "StatusLine",
     "TokenCounts",
     "Tree",
     "UsageEvent",

@@ -42,8 +42,8 @@ NO_SUM = UsageSum()
 class HourlyUsage(msgspec.Struct, frozen=True, gc=False):
     """The usage of one model in one session and one hour. Unknown names are "".
 
-    `top_session_id` is the session that started the subagent, at any depth. For a session that is
-    no subagent, it is the session itself.
+    `top_session_id` and `top_project` are those of the top-level session, which started the
+    subagent at some depth. For a session that is no subagent, it is the session itself.
 
     `hour` is the number of whole hours from 1970 to the start of the hour (UTC). It is 0 if the
     time of the usage is unknown. In old usage, `hour` is the middle of the day or month.
@@ -57,3 +57,4 @@ class HourlyUsage(msgspec.Struct, frozen=True, gc=False):
     model: str
     hour: int
     usage: UsageSum
+    top_project: str = ""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger import UsageHistory
 from agtop_exporter.model import PICODOLLARS_PER_USD, Budget, BudgetUse, hour_of, period_of, use_of
 
 RENEWED_SECONDS = 30.0  # reading the hours of a month takes some 20 ms
@@ -13,7 +13,7 @@ class Budgets:
     """Stores the used amount of each budget, and computes it again after RENEWED_SECONDS."""
 
     def __init__(
-        self, ledger: Ledger, budgets: Sequence[Budget], *, timezone: tzinfo | None = None
+        self, ledger: UsageHistory, budgets: Sequence[Budget], *, timezone: tzinfo | None = None
     ) -> None:
         """Start without used amounts. None as `timezone` means the time zone of the machine."""
         self._ledger = ledger

@@ -3,6 +3,12 @@
 The functions are pure: usage in, sums out. They do not read the ledger or the clock.
 """
 
+from agtop_exporter.reports.blocks import (
+    Block,
+    BlocksReport,
+    Pace,
+    blocks_of,
+)
 from agtop_exporter.reports.calendar import (
     WEEKDAYS,
     Calendar,
@@ -11,24 +17,40 @@ from agtop_exporter.reports.calendar import (
 )
 from agtop_exporter.reports.periods import (
     DIMENSIONS,
+    KEY_FIELDS,
     Dimension,
     Group,
     PeriodUsage,
+    Report,
     add_up,
     by_period,
     total_of,
 )
+from agtop_exporter.reports.today import (
+    DAYS,
+    Today,
+    sums_of_days,
+)
 
 __all__ = [
+    "DAYS",
     "DIMENSIONS",
+    "KEY_FIELDS",
     "WEEKDAYS",
+    "Block",
+    "BlocksReport",
     "Calendar",
     "Dimension",
     "Group",
+    "Pace",
     "PeriodUsage",
+    "Report",
     "Span",
+    "Today",
     "add_up",
+    "blocks_of",
     "by_period",
     "first_weekday",
+    "sums_of_days",
     "total_of",
 ]

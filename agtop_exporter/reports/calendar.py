@@ -70,10 +70,13 @@ class Calendar:
             return day - timedelta(days=(day.weekday() - self.week_start) % len(WEEKDAYS))
         return day.replace(day=1) if period == "month" else day
 
+    def midnight(self, day: date) -> float:
+        """Return the start of a day in unix seconds."""
+        return datetime.combine(day, time.min, self.timezone).timestamp()
+
     def first_hour(self, day: date) -> int:
         """Return the first hour of a day, counted from 1970 (UTC)."""
-        midnight = datetime.combine(day, time.min, self.timezone).timestamp()
-        return -int((HALF_HOUR_SECONDS - midnight) // SECONDS_PER_HOUR)
+        return -int((HALF_HOUR_SECONDS - self.midnight(day)) // SECONDS_PER_HOUR)
 
     def span(self, since: date | None = None, until: date | None = None) -> Span:
         """Return the hours of the days from `since` to `until`, including both.

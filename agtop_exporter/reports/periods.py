@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from agtop_exporter.model import NO_SUM, HourlyUsage, Period, UsageSum
+from agtop_exporter.model import NO_SUM, BudgetUse, HourlyUsage, Period, UsageSum
 from agtop_exporter.reports.calendar import Calendar
 
 Dimension = Literal["project", "model", "agent", "session", "branch"]
@@ -19,17 +19,25 @@ KEY_OF: Mapping[Dimension, Callable[[HourlyUsage], Key]] = {
     "project": lambda one: (one.project,),
     "model": lambda one: (one.model,),
     "agent": lambda one: (one.agent,),
-    "session": lambda one: (one.agent, one.top_session_id),
+    "session": lambda one: (one.agent, one.top_session_id, one.top_project),
     "branch": lambda one: (one.project, one.git_branch),
 }
 """The key of a group, by dimension. The usage of subagents belongs to their top-level session."""
+
+KEY_FIELDS: Mapping[Dimension, tuple[str, ...]] = {
+    "project": ("project",),
+    "model": ("model",),
+    "agent": ("agent",),
+    "session": ("agent", "session_id", "project"),
+    "branch": ("project", "git_branch"),
+}
+"""The names of the values in the key of a group, by dimension."""
 
 
 class Group(msgspec.Struct, frozen=True):
     """The usage of one project, model, agent, session or branch.
 
-    `key` has the name; for a session (agent, session id), and for a branch (project, branch).
-    Unknown names are "".
+    KEY_FIELDS names the values of `key`. Unknown values are "".
     """
 
     key: Key
@@ -45,6 +53,30 @@ class PeriodUsage(msgspec.Struct, frozen=True):
     first_day: date | None
     usage: UsageSum
     groups: tuple[Group, ...]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The usage from the day `since` to the day `until`, by period and group.
+
+    Without `since` and `until`, the report has all usage. `week_start` is 0 if weeks start on
+    Monday. `timezone` is a name; None means the time zone of the machine. `generated_at` is in unix
+    seconds.
+    """
+
+    period: Period
+    by: Dimension
+    periods: tuple[PeriodUsage, ...]
+    generated_at: float
+    since: date | None = None
+    until: date | None = None
+    timezone: str | None = None
+    week_start: int = 0
+    budgets: tuple[BudgetUse, ...] = ()
+
+    @property
+    def usage(self) -> UsageSum:
+        """The sum of all periods."""
+        return sum((one.usage for one in self.periods), NO_SUM)
 
 
 def add_up(usage: Iterable[HourlyUsage], by: Dimension) -> tuple[Group, ...]:

@@ -29,10 +29,11 @@ class Feed:
     `wants_usage` (of all hours, for the totals) may be set.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the edges of the thread
         self,
         open_pipeline: OpenPipeline,
         *,
+        open_writer: OpenPipeline | None = None,
         clock: Callable[[], float],
         calendar: Calendar,
         delay_seconds: float,
@@ -41,7 +42,8 @@ class Feed:
         """Prepare the thread. `changed` is called in it when an attribute has changed.
 
         `clock` returns the time in unix seconds. The thread opens the pipeline itself, because a
-        SQLite database belongs to one thread.
+        SQLite database belongs to one thread. `open_writer` opens a pipeline that stores what it
+        reads. It is used for the first scan only, because a daemon that starts must not wait.
         """
         self.rows: Rows | None = None
         self.progress: tuple[int, int, float] | None = None
@@ -49,6 +51,7 @@ class Feed:
         self.paused = False
         self.wants_usage = False
         self._open_pipeline = open_pipeline
+        self._open_writer = open_writer
         self._clock = clock
         self._calendar = calendar
         self._delay_seconds = delay_seconds
@@ -82,6 +85,7 @@ class Feed:
     def _run(self) -> None:
         while not self._is_stopping:
             try:
+                self._scan_once()
                 with self._open_pipeline() as pipeline:
                     self._follow(pipeline)
             except AgtopError as error:
@@ -91,12 +95,23 @@ class Feed:
                 self._fail(f"unexpected error: {type(error).__name__}")
                 self._wait(self._delay_seconds)
 
-    def _follow(self, pipeline: Pipeline) -> None:
-        """Refresh until the ledger has grown so much that it must be opened again."""
+    def _scan_once(self) -> None:
+        """Show what the ledger has, then read the transcripts and store what is new."""
+        opens, self._open_writer = self._open_writer, None
+        if opens is not None:
+            with opens() as pipeline:
+                self._show_stored(pipeline)
+                self._refresh(pipeline)
+
+    def _show_stored(self, pipeline: Pipeline) -> None:
         self._sampled_at = None
-        size_bytes = pipeline.ledger.size_bytes()
         if self.rows is None and not pipeline.ledger.is_new:
             self._refresh(pipeline, read=False)
+
+    def _follow(self, pipeline: Pipeline) -> None:
+        """Refresh until the ledger has grown so much that it must be opened again."""
+        size_bytes = pipeline.ledger.size_bytes()
+        self._show_stored(pipeline)
         while not self._is_stopping and pipeline.ledger.size_bytes() < size_bytes + REOPEN_BYTES:
             began = perf_counter()
             self._refresh(pipeline)

@@ -9,7 +9,7 @@ from events import batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger import History, Ledger
 from agtop_exporter.model import (
     NO_SUM,
     PERIODS,
@@ -96,6 +96,11 @@ def test_sums_of_reports_equal_the_counters(tmp_path_factory, history, data):
         for period in PERIODS:
             periods = by_period(usage, period, by, calendar)
             assert figures(sum((one.usage for one in periods), NO_SUM)) == counters(ledger)
+    if directory:
+        ledger.commit()
+        history = History(directory)
+        assert sorted(history.usage_between(), key=repr) == sorted(ledger.usage_between(), key=repr)
+        history.close()
     ledger.close()
 
 
