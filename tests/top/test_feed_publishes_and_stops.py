@@ -4,12 +4,14 @@ import json
 import threading
 from contextlib import contextmanager
 from datetime import UTC
+from functools import partial
 from time import monotonic
 
 import pytest
 from looking import EVENING, Look
 from transcripts import Claude
 
+from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import AgtopError
 from agtop_exporter.render import json as json_page
 from agtop_exporter.reports import Calendar
@@ -111,6 +113,33 @@ def test_the_ledger_is_shown_before_the_transcripts_are_read(tmp_path):
     first = watched.published[0][0]
     assert not first.frame.complete
     assert first.frame.snapshot.sessions[0].tokens.input == 7
+
+
+def test_the_first_scan_is_stored_once(tmp_path):
+    """Later refreshes only read, so that a daemon can start."""
+    chat(tmp_path)
+    state, opened = tmp_path / "state", []
+
+    @contextmanager
+    def opens(*, read_only):
+        opened.append(read_only)
+        look = Look(tmp_path, ledger=Ledger(state, read_only=read_only))
+        try:
+            yield look.pipeline
+        finally:
+            look.close()
+
+    watched = Watched(tmp_path, opens=partial(opens, read_only=True))
+    watched.feed._open_writer = partial(opens, read_only=False)  # noqa: SLF001 - a part to replace
+    with watched:
+        watched.until(lambda feed: feed.rows and feed.rows.frame.complete)
+        first = watched.feed.rows
+        watched.until(lambda feed: feed.rows is not first)
+        daemon = Ledger(state)
+        assert [one.usage.tokens.input for one in daemon.sessions.values()] == [7]
+        daemon.close()
+        assert tokens(watched.feed) == 7
+    assert opened == [False, True]
 
 
 def test_rates_need_a_second(tmp_path):
