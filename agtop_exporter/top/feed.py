@@ -120,10 +120,11 @@ class Feed:
     def _refresh(self, pipeline: Pipeline, *, read: bool = True) -> None:
         now, began = self._clock(), perf_counter()
         told = began
+        is_first = self.rows is None or not self.rows.frame.complete
 
         def progress(done: int, total: int) -> None:
             nonlocal told
-            if self.rows is None and perf_counter() - told >= PROGRESS_SECONDS:
+            if is_first and perf_counter() - told >= PROGRESS_SECONDS:
                 told = perf_counter()
                 self.progress = done, total, told - began
                 self._changed()

@@ -174,7 +174,7 @@ class View:
         return lines
 
     def _is_stale(self, now: float) -> bool:
-        if self.rows is None or self.state.paused:
+        if self.rows is None or self.state.paused or self.progress:
             return False
         return bool(self.failure) or stale_seconds(self.rows.frame, now) is not None
 

@@ -36,6 +36,15 @@ def test_a_paused_view_is_not_stale():
     assert "paused" in screen_of(view, NOW + 95)
 
 
+def test_rows_of_the_ledger_are_not_stale_during_the_first_scan():
+    view = make_view(frame(complete=False))
+    view.progress = (1_000_000, 9_000_000, 2.0)
+    text = screen_of(view, NOW + 60)
+    assert "STALE" not in text
+    assert "1 of 9 MB" in text
+    assert "webshop" in text
+
+
 def test_a_failure_is_shown_until_a_refresh_works():
     view = make_view()
     view.failure = "cannot read the ledger"

@@ -1,4 +1,4 @@
-"""Rows are complete, sorted by what needs the user, and keep their places while he moves."""
+"""Rows are complete and sorted by urgency, and keep their places while the cursor moves."""
 
 import msgspec
 import pytest
