@@ -9,7 +9,7 @@ from agtop_exporter.top.look import UNKNOWN, Look
 from agtop_exporter.top.spans import Line, Span, bar, plain, visible, width_of
 
 BAR_CELLS = 6  # in the header
-TABLE_CELLS = 12
+TABLE_CELLS = 10
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -26,8 +26,18 @@ def until(seconds: float) -> str:
 
 
 def in_order(limits: Iterable[RateLimit]) -> list[RateLimit]:
-    """Return the limits by agent, the shortest window of each agent first."""
-    return sorted(limits, key=lambda one: (one.agent, one.window_seconds or DAY * 365, one.window))
+    """Return the limits by agent and account, the shortest window of each account first."""
+
+    def place(one: RateLimit) -> tuple[str, str, float, str]:
+        return one.agent, one.account, one.window_seconds or DAY * 365, one.window
+
+    return sorted(limits, key=place)
+
+
+def whose(limit: RateLimit, look: Look) -> str:
+    """Return the agent of a limit, and its account if it is not the usual one."""
+    account = f" {look.private(limit.account)}" if limit.account else ""
+    return f"{visible(limit.agent)}{account}"
 
 
 def used(limit: RateLimit, look: Look) -> str:
@@ -51,26 +61,33 @@ def resets(limit: RateLimit, look: Look) -> str:
     return until(limit.resets_at - look.now)
 
 
+def projected(limit: RateLimit, look: Look) -> str:
+    """Return the share that will be used at the reset at the mean rate so far, or `-`."""
+    ratio = limit.projected_ratio
+    return UNKNOWN if ratio is None or limit.is_over(look.now) else f"{ratio:.0%}"
+
+
 def limits_line(limits: Iterable[RateLimit], look: Look, width: int) -> Line:
     """Return one line with as many limits as fit: `claude 5h ████░░ 64% 1h12m · 7d 12%`."""
     line: list[Span] = []
-    agent = ""
+    earlier = ""
     for limit in in_order(limits):
         part: list[Span] = []
-        if limit.agent != agent:
-            part += [("   " if line else "", ""), (f"{limit.agent} ", "bold")]
+        owner = whose(limit, look)
+        if owner != earlier:
+            part += [("   " if line else "", ""), (f"{owner} ", "bold")]
             part.append((f"{limit.window} ", ""))
             if limit.used_ratio is not None and not limit.is_over(look.now):
                 part += [*bar_of(limit, look, BAR_CELLS), (" ", "")]
         else:
             part += [(" · ", "dim"), (f"{limit.window} ", "")]
         part.append((used(limit, look), "high" if is_high(limit, look) else ""))
-        if limit.agent != agent and limit.resets_at is not None and not limit.is_over(look.now):
+        if owner != earlier and limit.resets_at is not None and not limit.is_over(look.now):
             part.append((f" {resets(limit, look)}", "dim"))
         if width_of(line) + width_of(part) > width:
             break
         line += part
-        agent = limit.agent
+        earlier = owner
     return tuple(line)
 
 
@@ -81,12 +98,13 @@ def is_high(limit: RateLimit, look: Look) -> bool:
 
 HEADINGS = (
     Heading("AGENT", 11, "left"),
-    Heading("WINDOW", 12, "left"),
+    Heading("WINDOW", 11, "left"),
     Heading("USED", 5),
     Heading("", TABLE_CELLS + 1, "left"),
+    Heading("PROJECTED", 9),
     Heading("RESETS IN", 9),
     Heading("SEEN", 4),
-    Heading("SOURCE", 14, "left"),
+    Heading("SOURCE", 11, "left"),
 )
 
 
@@ -97,12 +115,13 @@ def limits_table(limits: Sequence[RateLimit], look: Look) -> Table:
         high = is_high(limit, look)
         rows.append(
             (
-                (limit.agent, limit.window),
+                (f"{limit.agent} {limit.account}", limit.window),
                 [
-                    (visible(limit.agent), ""),
+                    (whose(limit, look), ""),
                     (visible(limit.window), ""),
                     (used(limit, look), "high" if high else ""),
                     (plain(bar_of(limit, look, TABLE_CELLS)), "high" if high else "bar"),
+                    (projected(limit, look), ""),
                     (resets(limit, look), ""),
                     (look.since(limit.observed_at), ""),
                     (visible(limit.hint or limit.source) or UNKNOWN, "dim"),

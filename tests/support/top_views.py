@@ -181,6 +181,7 @@ LIMITS = (
     RateLimit("claude", "weekly", 0.12, NOW - 60, NOW + 3 * DAY + 2 * HOUR, 7 * DAY, "transcript"),
     RateLimit("codex", "5h", 0.91, NOW - 600, NOW + 7_500, 18_000, "rollout"),
     RateLimit("codex", "weekly", 0.5, NOW - 8 * DAY, NOW - DAY, 7 * DAY, "rollout"),
+    RateLimit("codex", "5h", 0.2, NOW - 600, NOW + 900, 18_000, "rollout", account="work"),
     RateLimit("gemini", "daily", None, NOW - 600, None, None, "log", "quota is exhausted"),
 )
 
