@@ -57,11 +57,11 @@ async def test_keys_move_in_totals_and_limits():
         await press(running, "pageup", "pagedown", "down")
         assert cursor(running, "totals") == 2
         await press(running, "l")
-        for keys, place in (("j", 1), ("k", 0), ("end", 4), ("home", 0), ("G", 4), ("g", 0)):
+        for keys, place in (("j", 1), ("k", 0), ("end", 5), ("home", 0), ("G", 5), ("g", 0)):
             await press(running, keys)
             assert cursor(running, "limits") == place
         await press(running, "down", "up", "pagedown")
-        assert cursor(running, "limits") == 4
+        assert cursor(running, "limits") == 5
         await press(running, "pageup")
         assert cursor(running, "limits") == 0
 

@@ -267,8 +267,8 @@ COLORS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|38|48|9[0-7]|10[0-7])(?:;
 def test_no_color(home):
     with terminal(home, *TOP, NO_COLOR="1") as opened:
         opened.until(b"press v")
-        opened.type(b"v")
-        opened.until(b"closed")
+        opened.type(b"v\r5")
+        opened.until(b"1 call,")
         opened.type(b"q")
         assert opened.end() == 0
         assert not COLORS.findall(opened.output)
@@ -277,6 +277,8 @@ def test_no_color(home):
 def test_16_colors(home):
     with terminal(home, *TOP, TERM="xterm-16color") as opened:
         opened.until(b"press v")
+        opened.type(b"v\r5")
+        opened.until(b"1 call,")
         opened.type(b"q")
         assert opened.end() == 0
         assert COLORS.findall(opened.output)

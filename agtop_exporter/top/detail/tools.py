@@ -38,4 +38,5 @@ def tools(row: Row, _rows: Rows, look: Look, _width: int) -> list[Line]:
         ],
     )
     total, errors = session.tool_calls, sum(session.tool_errors.values())
-    return [*lines, (), ((f"{total} calls, {errors} errors", "dim"),)]
+    text = f"{total} call{'' if total == 1 else 's'}, {errors} error{'' if errors == 1 else 's'}"
+    return [*lines, (), ((text, "dim"),)]
