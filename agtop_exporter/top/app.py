@@ -134,6 +134,8 @@ class TopApp(App[int], inherit_bindings=False):
         self._field.value = self._view.state.filter_text
         self._field.display = True
         self._field.focus()
+        self._view.edit(self._clock(), editing=True)
+        self._show()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while the user types."""
@@ -155,6 +157,7 @@ class TopApp(App[int], inherit_bindings=False):
     def _end_edit(self) -> None:
         self._field.display = False
         self._canvas.focus()
+        self._view.edit(self._clock(), editing=False)
         self._show()
 
     # --- mouse and terminal ---------------------------------------------------------------------

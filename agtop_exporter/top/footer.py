@@ -14,6 +14,8 @@ def footer(
     state: ViewState, keys: Sequence[Key], selection: Selection, *, width: int, error: str = ""
 ) -> Line:
     """Return the footer in `width` cells. Keys that do not fit are left out."""
+    if state.editing:
+        return clipped(((" " * (width // 2 + 1), ""), *_matches(selection, error)), width)
     left = _summary(state, selection, error)
     shown = [key for key in keys if key.short]
     while shown and width_of(left) + width_of(key_line(shown)) > width:
@@ -24,6 +26,13 @@ def footer(
     return clipped((*left, *key_line(shown)), width)
 
 
+def _matches(selection: Selection, error: str) -> list[Span]:
+    """Return how many sessions are shown, and why the filter is not valid."""
+    every = selection.shown + selection.hidden
+    reason = [(f" {error}", "high")] if error else []
+    return [(f"{selection.shown} of {every}", "bold"), *reason]
+
+
 def _summary(state: ViewState, selection: Selection, error: str) -> Line:
     if state.overlay:
         return ((f"{state.overlay}  ", "bold"),)
@@ -31,13 +40,11 @@ def _summary(state: ViewState, selection: Selection, error: str) -> Line:
         return (("totals by ", ""), (state.group, "bold"), (f", {state.range}  ", ""))
     if state.place == "limits":
         return (("limits  ", "bold"),)
-    every = selection.shown + selection.hidden
-    spans: list[Span] = [(f"{selection.shown} of {every}", "bold")]
-    spans.append((f" · {state.drilled_name or state.scope}", ""))
+    count, *reason = _matches(selection, error)
+    spans: list[Span] = [count, (f" · {state.drilled_name or state.scope}", "")]
     if state.filter_text:
         spans.append((f" · /{visible(state.filter_text)}", "high" if error else "bold"))
-    if error:
-        spans.append((f" {error}", "high"))
+    spans += reason
     if state.sort != "attention" or state.flipped:
         spans.append((f" · by {state.sort}{' reversed' if state.flipped else ''}", ""))
     return (*spans, ("  ", ""))

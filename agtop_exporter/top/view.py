@@ -91,6 +91,11 @@ class View:
             self.filter_error = str(error)
         self._settle(now)
 
+    def edit(self, now: float, *, editing: bool) -> None:
+        """Note whether the text field of the filter is open."""
+        self.state = replace(self.state, editing=editing)
+        self._settle(now)
+
     def click(self, now: float, x: int, y: int) -> bool:
         """Handle a click on a cell. Return whether it was on the line that was selected before."""
         place, scene = self._layout(), self._scene()

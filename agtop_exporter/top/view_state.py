@@ -68,6 +68,7 @@ class ViewState(msgspec.Struct, frozen=True):
     zoomed: bool = False
     masked: bool = False
     paused: bool = False
+    editing: bool = False  # the text field of the filter covers the left half of the last line
     hidden: frozenset[str] = frozenset()  # titles of columns
     group: GroupBy = "agent"
     range: Range = "today"

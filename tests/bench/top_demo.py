@@ -8,6 +8,7 @@ The processes are copies of this Python with the names of agents. They end with 
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,8 +19,13 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "support")]
 
 from processes.running import IDLE, Running, stat_fields  # noqa: E402 - after the path
 
-BUSY = "import time,sys,os\nprint('ready',flush=True)\nf=open('out','wb')\nwhile True:\n"
-WORK = BUSY + " sum(range(400000)); f.write(b'x'*200000); f.flush(); time.sleep(.1)"
+WORK = (  # takes a little processor time and writes until its input closes
+    "import os, select, sys\n"
+    "file = open('out', 'wb')\n"
+    "print('ready', flush=True)\n"
+    "while not select.select([sys.stdin], [], [], 0.1)[0]:\n"
+    "    sum(range(400_000)); file.write(b'x' * 200_000); file.flush()\n"
+)
 SERVER = (
     "import socket,subprocess,sys\ns=socket.create_server(('127.0.0.1',0))\n"
     "p=subprocess.Popen([sys.executable,'-c','import sys;sys.stdin.read()'])\n"
@@ -179,6 +185,7 @@ def limits(home, now):
 
 def main():
     """Build the home, and run the view on it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the processes end too
     folder = Path(sys.argv[1])
     home = folder / "home"
     home.mkdir(parents=True)

@@ -99,6 +99,13 @@ class Driven:
         return self.screen.splitlines()
 
     @property
+    def drawn(self):
+        """The lines that Textual has drawn, the text field included."""
+        screen = self.app.screen
+        strips = screen._compositor.render_strips()  # noqa: SLF001 - no other way to see the screen
+        return [strip.text for strip in strips]
+
+    @property
     def selected(self):
         """The line with the cursor."""
         return next((line for line in self.lines if line.startswith("▌")), "")

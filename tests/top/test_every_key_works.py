@@ -111,6 +111,8 @@ async def test_a_bad_filter_is_marked_and_the_last_good_one_stays():
     async with Driven() as running:
         await running.press("slash")
         await running.type("lab !")
+        assert running.drawn[-1].startswith("lab !")
+        assert running.drawn[-1].rstrip().endswith("2 of 11 a word is missing after !")
         assert "a word is missing" in running.screen
         assert "2 of 11" in running.screen
         await running.type("part")
