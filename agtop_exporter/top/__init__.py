@@ -1,7 +1,8 @@
 """The interactive view, `agtop top`. Only this package imports Textual.
 
-Data flows one way: `feed` refreshes the pipeline in a thread and publishes a `Frame`. The pure
-modules turn a frame and a `ViewState` into lines of text: `rows` and `columns` into the list of
-sessions, `filters` and `order` select and sort it, `header`, `totals`, `limits` and `detail` make
-the other parts. `screen` puts the lines together. `app` and `widgets` draw them and handle keys.
+Data flows one way. `feed` refreshes the pipeline in a thread and publishes the `Rows` of a `Frame`.
+`view` has the state that the user has chosen (`view_state`), and changes it by `actions`. The other
+pure modules turn both into lines of text: `selection`, `columns` and `listing` make the list of
+sessions, `header`, `totals`, `limits`, `detail` and `footer` the other parts, and `screen` puts them
+together. `app` and `canvas` draw the lines, and give keys and clicks to the view.
 """

@@ -10,7 +10,6 @@ from agtop_exporter.top.view_state import Context
 
 EVERYWHERE: tuple[Context, ...] = get_args(Context)
 PLACES: tuple[Context, ...] = ("sessions", "totals", "limits", "detail")
-LISTS: tuple[Context, ...] = ("sessions", "totals", "limits", "columns")
 SESSIONS: tuple[Context, ...] = ("sessions",)
 TOTALS: tuple[Context, ...] = ("totals",)
 WITH_DETAIL: tuple[Context, ...] = ("sessions", "detail")

@@ -165,16 +165,6 @@ class Rows:
                 shown.extend(self.below(row.session))
         return shown
 
-    def find(self, key: SessionId | None) -> Row | None:
-        """Return the row with this key, whether it is folded or not; None if it is gone."""
-        if key is None:
-            return None
-        session = self.sessions.get(key)
-        found = next((row for row in self.top if row.key == key), None)
-        if found is None and session is not None:
-            return Row(key, session.agent, with_own_usage(session), depth=1)
-        return found
-
 
 def with_own_usage(session: Session) -> Session:
     """Return the session with its own usage instead of that of its tree."""

@@ -11,7 +11,6 @@ from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.spans import Line, Span, clipped, width_of
 from agtop_exporter.top.view_state import LEAST_HEIGHT, LEAST_WIDTH, Box, Cursor, Layout
 
-TAB_GAP = "  "
 MARK = "▌"
 
 
