@@ -40,6 +40,13 @@ def test_the_legend_has_only_the_marks_that_occur(over, legend):
     assert notes(make_session(**over)) == [f"marks: {text}" for text in legend]
 
 
+def test_the_legend_explains_a_mark_that_only_the_total_has():
+    priced = make_session(session_id="a", cost=Cost(output=USD))
+    unpriced = make_session(session_id="b", cost=Cost(unpriced_tokens=29_400))
+    (marks,) = notes(priced, unpriced)
+    assert marks.startswith("marks: ? = no known price, * = without tokens")
+
+
 def limit(**over):
     fields = {"agent": "codex", "window": "5h", "used_ratio": 0.254, "observed_at": NOW - 60}
     return RateLimit(**{**fields, **over})

@@ -54,9 +54,8 @@ def render(  # noqa: PLR0913 - a table depends on these values only
     """
     top = top_level(snapshot.sessions)
     rows = select(top, selection)
-    totals = terminal.lines(
-        [*([remark] for remark in remarks), *_summary(snapshot, rows, top, view)]
-    )
+    summary = list(_summary(snapshot, rows, top, view))
+    totals = terminal.lines([*([remark] for remark in remarks), *summary])
     others = terminal.lines(notes.below(snapshot, view))
     end = terminal.lines([[footer]] if footer else [])
 
@@ -65,7 +64,8 @@ def render(  # noqa: PLR0913 - a table depends on these values only
         free = max(0, terminal.height - HEADER_LINES - len(totals) - len(end))
     shown = rows[: rows_max if free is None else free]
     columns = fill(COLUMNS, shown, view, terminal)
-    others += terminal.lines([notes.legend(_marked_cells(columns), shown)])
+    figures = [word for note in summary for part in note for word in part.split()]
+    others += terminal.lines([notes.legend([*_marked_cells(columns), *figures], shown)])
     if free is not None:
         others = others[: free // NOTES_SHARE]
         free -= len(others)
