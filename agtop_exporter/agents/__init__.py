@@ -1,8 +1,8 @@
 """Defines the class `Agent`, and imports the agents of this package.
 
-Each module or subpackage of this package describes one agent with `AGENT = Agent(...)`. The agents
-are found by the name `AGENT`. So there is no list of agents, and no module outside this package
-names an agent.
+Each module or subpackage of this package describes one agent with `AGENT = Agent(...)`, or several
+agents that share one file format with `AGENTS = (Agent(...), ...)`. The agents are found by these
+names. So there is no list of agents, and no module outside this package names an agent.
 """
 
 import importlib
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 
@@ -99,8 +100,15 @@ def agent_modules() -> tuple[str, ...]:
 
 
 def load_agents() -> tuple[Agent, ...]:
-    """Import all agent modules in the order of their names, and return their agents."""
-    return tuple(importlib.import_module(f"{__name__}.{name}").AGENT for name in agent_modules())
+    """Import all agent modules, and return their agents in the order of the agents' names."""
+    modules = (importlib.import_module(f"{__name__}.{name}") for name in agent_modules())
+    agents = (agent for module in modules for agent in _agents_of(module))
+    return tuple(sorted(agents, key=lambda agent: agent.name))
+
+
+def _agents_of(module: ModuleType) -> tuple[Agent, ...]:
+    agents: tuple[Agent, ...] = getattr(module, "AGENTS", ())
+    return agents or (module.AGENT,)
 
 
 def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 
-from agtop_exporter.agents import agent_modules
+from agtop_exporter.agents import load_agents
 from agtop_exporter.labels import (
     PARSE_ERROR_REASONS,
     PRICE_SOURCES,
@@ -38,7 +38,7 @@ class Limit(msgspec.Struct, frozen=True):
     noun: str
 
 
-AGENTS = Limit(len(agent_modules()), "agents")
+AGENTS = Limit(len(load_agents()), "agents")
 MODELS = Limit(LABELS_MAX + 1, "models")  # including `other`
 TOOLS = Limit(LABELS_MAX + 1, "tools")
 PROJECTS = Limit(LABELS_MAX + 1, "projects")
