@@ -8,7 +8,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from agent_files import write_lines
+from agent_files import write_document, write_lines
 
 ID = "5a5a5a5a-0000-4000-8000-00000000000a"
 DIRECTORY = "/srv/gone/engine"
@@ -51,6 +51,16 @@ def codex(home, *, late):
     ]
     folder = home / ".codex/sessions/2026/03/02"
     write_lines(folder / f"rollout-{DAY}T10-00-00-{ID}.jsonl", *records)
+
+
+def cline(home, *, late):
+    folder = home / f".cline/data/sessions/{ID}"
+    usage = {"inputTokens": 100, "outputTokens": 10}
+    answer = {"id": "msg_1", "role": "assistant", "ts": 1_772_445_601_000, "metrics": usage}
+    if late:
+        answer["modelInfo"] = {"id": MODEL}
+        write_document(folder / f"{ID}.json", {"session_id": ID, "cwd": DIRECTORY})
+    write_document(folder / f"{ID}.messages.json", {"sessionId": ID, "messages": [answer]})
 
 
 def copilot(home, *, late):
@@ -198,5 +208,5 @@ def antigravity(home, *, late):
 
 WRITERS = {
     each.__name__: each
-    for each in (antigravity, claude, codex, copilot, cursor, gemini, opencode, pi, qwen)
+    for each in (antigravity, claude, cline, codex, copilot, cursor, gemini, opencode, pi, qwen)
 }
