@@ -112,6 +112,25 @@ def gemini(home, *, late):
     write_lines(project / f"chats/session-{DAY}T10-00-5a5a5a5a.jsonl", *records)
 
 
+def goose(home, *, late):
+    path = home / ".local/share/goose/sessions/sessions.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, working_dir TEXT,
+            created_at TEXT, updated_at TEXT, model_config_json TEXT);
+            CREATE TABLE IF NOT EXISTS usage_ledger (id INTEGER PRIMARY KEY, session_id TEXT,
+            created_timestamp INTEGER, model TEXT, input_tokens INTEGER, output_tokens INTEGER);"""
+        )
+        usage = (1, ID, 1_772_445_601, None, 100, 10)
+        database.execute("REPLACE INTO usage_ledger VALUES (?, ?, ?, ?, ?, ?)", usage)
+        known = (DIRECTORY, json.dumps({"model_name": MODEL})) if late else ("", "")
+        begun, updated = f"{DAY} 10:00:00", f"{DAY} 10:00:0{1 + late}"
+        session = (ID, known[0], begun, updated, known[1])
+        database.execute("REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", session)
+        database.commit()
+
+
 def opencode(home, *, late):
     path = home / ".local/share/opencode/opencode.db"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,5 +227,17 @@ def antigravity(home, *, late):
 
 WRITERS = {
     each.__name__: each
-    for each in (antigravity, claude, cline, codex, copilot, cursor, gemini, opencode, pi, qwen)
+    for each in (
+        antigravity,
+        claude,
+        cline,
+        codex,
+        copilot,
+        cursor,
+        gemini,
+        goose,
+        opencode,
+        pi,
+        qwen,
+    )
 }
