@@ -188,6 +188,22 @@ def qwen(home, *, late):
     write_lines(home / f".qwen/projects/-unknown/chats/{ID}.jsonl", *records)
 
 
+def vibe(home, *, late):
+    def record(second, kind, **payload):
+        return {"sequence": second, "type": kind, "payload": payload}
+
+    folder = home / f".vibe/logs/session/unified/{ID}"
+    usage = {"input_tokens": 100, "cached_input_tokens": 0, "output_tokens": 10}
+    answer = {"action_id": "a1", "type": "completion_succeeded", "result": {"usage": usage}}
+    circumstances = {"time_unix_ms": 1_772_445_601_000}
+    records = [record(1, "core_input", input={"command": answer, "determinism": circumstances})]
+    if late:
+        records.append(record(2, "receipt_succeeded"))
+        known = {"environment": {"working_directory": DIRECTORY}, "config": {"model_name": MODEL}}
+        write_document(folder / "meta.json", known)
+    write_lines(folder / "journal/0000000000000001.jsonl", *records)
+
+
 def varint(number):
     low, number = number & 0x7F, number >> 7
     return bytes([low | 0x80]) + varint(number) if number else bytes([low])
@@ -228,16 +244,7 @@ def antigravity(home, *, late):
 WRITERS = {
     each.__name__: each
     for each in (
-        antigravity,
-        claude,
-        cline,
-        codex,
-        copilot,
-        cursor,
-        gemini,
-        goose,
-        opencode,
-        pi,
-        qwen,
+        *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
+        *(vibe,),
     )
 }
