@@ -131,6 +131,16 @@ def goose(home, *, late):
         database.commit()
 
 
+def kimi(home, *, late):
+    folder = home / f".kimi-code/sessions/wd_unknown/{ID}"
+    usage = {"inputOther": 100, "output": 10}
+    records = [{"type": "usage.record", "usage": usage, "time": 1_772_445_601_000}]
+    if late:
+        records.append({"type": "llm.request", "model": MODEL, "time": 1_772_445_602_000})
+        write_document(folder / "state.json", {"cwd": DIRECTORY})
+    write_lines(folder / "agents/main/wire.jsonl", *records)
+
+
 def opencode(home, *, late):
     path = home / ".local/share/opencode/opencode.db"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -245,6 +255,6 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(vibe,),
+        *(kimi, vibe),
     )
 }
