@@ -57,5 +57,3 @@ AGENT = Agent(
     not_in_files="cost, requests that failed, the context window, rate limits",
     unread=((".kimi/sessions", "sessions of kimi-cli, which is no longer maintained"),),
 )
-),
-)
