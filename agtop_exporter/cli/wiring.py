@@ -12,7 +12,9 @@ from pathlib import Path
 
 import platformdirs
 
-from agtop_exporter.agents import load_agents, signatures_of
+from agtop_exporter import limit_files
+from agtop_exporter.agents import covered_by, load_agents, signatures_of
+from agtop_exporter.cli.places import PROGRAM, user_state_directory
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.replacement import FILE_NAME
@@ -22,8 +24,6 @@ from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.service.variables import variables_of_agents
 from agtop_exporter.settings import Origins, Settings, load_with_origins
-
-PROGRAM = "agtop-exporter"
 
 
 def environment() -> Mapping[str, str]:
@@ -102,6 +102,13 @@ def state_directory(settings: Settings, variables: Mapping[str, str] | None = No
     return base / "homes" / hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
+def limit_folders(settings: Settings) -> list[Path]:
+    """Return the directories in which the command `statusline` may have stored rate limits."""
+    homes = [user_state_directory(Path(home).expanduser()) for home in settings.home]
+    states = [state_directory(settings), *(homes or [user_state_directory()])]
+    return list(dict.fromkeys(state / limit_files.FOLDER for state in states))
+
+
 def state_base(variables: Mapping[str, str]) -> Path:
     """Return the directory of the ledger if no setting names another one.
 
@@ -110,7 +117,7 @@ def state_base(variables: Mapping[str, str]) -> Path:
     """
     if given := variables.get("STATE_DIRECTORY"):
         return Path(given)
-    base = Path(platformdirs.user_state_dir(PROGRAM))
+    base = user_state_directory()
     before = Path(platformdirs.user_config_dir(PROGRAM))
     has_ledger = (folder for folder in (base, before) if os.path.lexists(folder / FILE_NAME))
     return next(has_ledger, base)
@@ -173,17 +180,24 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
         ),
         folders=folders(),
         keep_closed=keep_closed,
+        limit_folders=limit_folders(settings),
     )
 
 
 @contextlib.contextmanager
-def one_shot(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline for a command that exits soon. The pipeline never writes the ledger."""
+def one_shot(settings: Settings, *, read_only: bool = False) -> Iterator[Pipeline]:
+    """Yield a pipeline for a command that exits soon.
+
+    The pipeline writes the ledger, so that the next command has less to read. If another process
+    writes the ledger, or if `read_only` is set, the pipeline only reads it.
+    """
     log_for_people(settings)
     gc.disable()  # the process is short-lived and creates no reference cycles
     directory = None if settings.no_state else state_directory(settings)
+    covered = covered_by(settings.plan, load_agents())
+    ledger = Ledger(directory, read_only=read_only, brief=True, covered=covered)
     with (
-        contextlib.closing(Ledger(directory, read_only=True)) as ledger,
+        contextlib.closing(ledger),
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
     ):
         yield pipeline

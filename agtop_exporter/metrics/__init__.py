@@ -1,8 +1,9 @@
 """Defines the catalogue: one table of all metrics.
 
 Every page and every OTLP push is generated from the catalogue. The modules `aggregates`,
-`activity`, `budgets`, `sessions` and `exporter` define its metrics, in the order of the pages. The
-names, labels and meanings of metrics are a public interface: a change breaks dashboards.
+`activity`, `rate_limits`, `budgets`, `sessions` and `exporter` define its metrics, in the order of
+the pages. The names, labels and meanings of metrics are a public interface: a change breaks
+dashboards.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,14 @@ from agtop_exporter.metrics.activity import ACTIVITY
 from agtop_exporter.metrics.aggregates import AGGREGATES
 from agtop_exporter.metrics.budgets import BUDGET_METRICS
 from agtop_exporter.metrics.exporter import EXPORTER
+from agtop_exporter.metrics.history import (
+    PastCounter,
+    Samples,
+    Span,
+    by_day,
+    first_hour,
+    past_counters,
+)
 from agtop_exporter.metrics.metric import (
     Exposition,
     Family,
@@ -25,6 +34,7 @@ from agtop_exporter.metrics.metric import (
     expose,
 )
 from agtop_exporter.metrics.publication import Publication, starts, zero_first
+from agtop_exporter.metrics.rate_limits import RATE_LIMITS
 from agtop_exporter.metrics.sessions import SESSION_METRICS
 from agtop_exporter.model import Series, Snapshot
 
@@ -36,10 +46,16 @@ __all__ = [
     "Labels",
     "Metric",
     "Number",
+    "PastCounter",
     "Publication",
+    "Samples",
+    "Span",
     "Value",
+    "by_day",
     "collect",
+    "first_hour",
     "markdown",
+    "past_counters",
     "publish",
     "resume",
     "starts",
@@ -49,6 +65,7 @@ __all__ = [
 CATALOGUE: tuple[Metric, ...] = (
     *AGGREGATES,
     *ACTIVITY,
+    *RATE_LIMITS,
     *BUDGET_METRICS,
     *SESSION_METRICS,
     *EXPORTER,
@@ -65,15 +82,14 @@ def publish(
     before: Publication | None = None,
     *,
     previous: Snapshot | None = None,
-    consumed: bool = True,
 ) -> Publication:
     """Return the values to publish for `snapshot`, after the publication `before`.
 
-    `previous` is the snapshot of `before`. `consumed` is true if a scrape received `before`. A new
-    counter series is published with its baseline first; see `zero_first`.
+    `previous` is the snapshot of `before`. Receivers get new counter series with their baselines
+    first; see `zero_first`.
     """
     baseline = starts(previous, snapshot) if previous else ()
-    return zero_first(collect(snapshot), before, baseline=baseline, consumed=consumed)
+    return zero_first(collect(snapshot), before, at=snapshot.generated_at, baseline=baseline)
 
 
 def resume(

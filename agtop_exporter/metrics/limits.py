@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 
-from agtop_exporter.agents import load_agents
+from agtop_exporter.agents import agent_modules
 from agtop_exporter.labels import (
     PARSE_ERROR_REASONS,
     PRICE_SOURCES,
@@ -15,7 +15,7 @@ from agtop_exporter.labels import (
     RESET_REASONS,
     SERIES_LIMITS,
 )
-from agtop_exporter.ledger import LABELS_MAX, WINDOWS_MAX
+from agtop_exporter.ledger import ACCOUNTS_MAX, LABELS_MAX, WINDOWS_MAX
 from agtop_exporter.model import (
     BUDGETS_MAX,
     REFRESH_STAGES,
@@ -38,13 +38,15 @@ class Limit(msgspec.Struct, frozen=True):
     noun: str
 
 
-AGENTS = Limit(len(load_agents()), "agents")
+AGENTS = Limit(len(agent_modules()), "agents")
 MODELS = Limit(LABELS_MAX + 1, "models")  # including `other`
 TOOLS = Limit(LABELS_MAX + 1, "tools")
 PROJECTS = Limit(LABELS_MAX + 1, "projects")
 TYPES = Limit(len(TOKEN_TYPES), "token types")
 COST_TYPES = Limit(len(COSTS) + 1, "cost types")  # and `unsplit`
 STATES = Limit(len(STATE_KINDS), "states")
+ACCOUNTS = Limit(ACCOUNTS_MAX, "accounts")
+COUNTED_ACCOUNTS = Limit(LABELS_MAX + 2, "accounts")  # including "" and `other`
 WINDOWS = Limit(WINDOWS_MAX, "windows")
 WAITING = Limit(len(WAITING_BOUNDS_SECONDS) + 3, "buckets, sum and count")  # and the bucket +Inf
 BUDGETS = Limit(BUDGETS_MAX, "budgets")
@@ -57,5 +59,8 @@ STAGES = Limit(len(REFRESH_STAGES), "stages")
 DROPPED = Limit(len(SERIES_LIMITS), "limits")
 SOURCES = Limit(len(PRICE_SOURCES), "price sources")
 
-FOLDED = f"After the first {LABELS_MAX} {{}} of an agent, the others share the label value other."
-"""A sentence for the help text of a metric. `format` inserts a plural noun, such as `models`."""
+FOLDED = (
+    f"The {LABELS_MAX} {{}} of an agent that were used last have series of their own. The label "
+    "value other is the usage of all others before the first start."
+)
+"""Sentences for the help text of a metric. `format` inserts a plural noun, such as `models`."""

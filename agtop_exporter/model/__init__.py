@@ -5,21 +5,29 @@ USD).
 """
 
 from agtop_exporter.model.batch import (
+    MIN_ELAPSED_RATIO,
     Batch,
     Cursor,
     ParseError,
     RateLimit,
+    StatusLine,
 )
 from agtop_exporter.model.budget import (
     BUDGETS_MAX,
     PERIODS,
     Budget,
     BudgetUse,
+    Period,
     period_of,
     use_of,
 )
 from agtop_exporter.model.errors import (
     AgtopError,
+)
+from agtop_exporter.model.hourly import (
+    NO_SUM,
+    HourlyUsage,
+    UsageSum,
 )
 from agtop_exporter.model.session import (
     PROMPT_RANK,
@@ -77,8 +85,10 @@ __all__ = [
     "COST_TYPES",
     "END_OF_TIME",
     "MAX_SUM",
+    "MIN_ELAPSED_RATIO",
     "NANOSECONDS",
     "NO_COST",
+    "NO_SUM",
     "NO_TOKENS",
     "NO_USAGE",
     "PERIODS",
@@ -99,8 +109,10 @@ __all__ = [
     "BudgetUse",
     "Cost",
     "Cursor",
+    "HourlyUsage",
     "ModelUsage",
     "ParseError",
+    "Period",
     "Plan",
     "PriceSource",
     "ProcessMatch",
@@ -117,9 +129,11 @@ __all__ = [
     "Snapshot",
     "State",
     "StateKind",
+    "StatusLine",
     "TokenCounts",
     "Tree",
     "UsageEvent",
+    "UsageSum",
     "hour_of",
     "is_ahead",
     "is_sane",

@@ -16,7 +16,7 @@ import msgspec
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment, covered_by
 from agtop_exporter.folders import Folders
-from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger import ACCOUNTS_MAX, Ledger
 from agtop_exporter.model import (
     AgentStatus,
     BudgetUse,
@@ -29,11 +29,13 @@ from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
+from agtop_exporter.pipeline.overview import Overview, Usages, sorted_sessions
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.scanner import Scanner
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.pipeline.stored_limits import StoredLimits
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import Rules
@@ -41,6 +43,7 @@ from agtop_exporter.settings import Settings
 from agtop_exporter.telemetry import Telemetry
 
 SECONDS_PER_DAY = 86_400.0
+ROLLED_UP = "rolled_up_at"  # name of the metadata
 
 
 class Pipeline:
@@ -62,12 +65,16 @@ class Pipeline:
         folders: Folders | None = None,
         guard: Guard | None = None,
         keep_closed: bool = True,
+        limit_folders: Sequence[Path] = (),
+        in_children: bool = True,
     ) -> None:
         """Create the objects that a refresh needs. No transcript is read before the first refresh.
 
         With `keep_closed`, `Snapshot.sessions` has every session. Without it, `Snapshot.sessions`
         has only open sessions. If `processes` is None, no session is matched with a process. If
-        `folders` or `guard` is None, a new object is created.
+        `folders` or `guard` is None, a new object is created. `limit_folders` are directories with
+        rate limits of status lines, see `limit_files`. With `in_children`, child processes read
+        many files.
         """
         self._keep_closed = keep_closed
         self.ledger = ledger
@@ -112,8 +119,11 @@ class Pipeline:
             steps=self.steps,
             telemetry=self.telemetry,
             findings=self.findings,
+            in_children=in_children,
         )
-        self._rolled_up_at = -math.inf
+        self._stored_limits = StoredLimits(
+            limit_folders, ledger, guard=self._guard, findings=self.findings
+        )
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -126,6 +136,7 @@ class Pipeline:
         self._budgets = Budgets(self.ledger, settings.budgets)
         self._covered = covered_by(settings.plan, self._all_agents)
         self.ledger.cover(self._covered)
+        self._usages = Usages(self.ledger, unwanted=self._unwanted)
         self._views = SessionViews(
             self.ledger,
             self.pairing,
@@ -175,6 +186,8 @@ class Pipeline:
         settle()
         self.findings.log_ledger(self.ledger)  # problems found when the ledger was opened
         statuses = self._scanner.scan(self.agents, now, progress=progress, stopping=stopping)
+        with self.steps.step("scan"):
+            self._stored_limits.record(self.agents, now)
         self.ledger.forget_future_limits(now)
         with self.steps.step("ledger"):
             restore_keys(
@@ -186,6 +199,8 @@ class Pipeline:
             )
         with self.steps.step("prices"):
             self._reprice()
+        with self.steps.step("ledger"):
+            self.ledger.fold_labels()
         self.checkpoint()
         with self.steps.step("ledger"):
             self._views.note(self.ledger.take_changed())
@@ -221,7 +236,7 @@ class Pipeline:
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
                 **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},
-                **{("series_dropped", k): n for k, n in self.ledger.folded_labels().items()},
+                **{("series_dropped", k): n for k, n in self.ledger.dropped_labels().items()},
             },
             agents=tuple(
                 self._with_processes(status, states.get(status.agent, {})) for status in statuses
@@ -232,6 +247,17 @@ class Pipeline:
             errors=self.steps.errors,
         )
 
+    def with_closed(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot of the last refresh with all sessions, also if they are not kept."""
+        sessions = self._views.with_closed(snapshot.generated_at)
+        return msgspec.structs.replace(snapshot, sessions=sessions)
+
+    def overview(self, snapshot: Snapshot) -> Overview:
+        """Return the overview of the last refresh, whose snapshot is passed."""
+        now = snapshot.generated_at
+        sessions = sorted_sessions(self._views.latest(now))
+        return Overview(snapshot, self._usages.at(now), sessions)
+
     def _uses_of_budgets(self, now: float) -> tuple[BudgetUse, ...]:
         with self.steps.step("ledger"):
             return self._budgets.uses(now)
@@ -241,12 +267,14 @@ class Pipeline:
         """Reduce the detail of history that is older than `retention_days`.
 
         One call does a limited amount of work. When all old history is reduced, the calls of the
-        next 24 hours do nothing.
+        next 24 hours do nothing, in this process and in later ones.
         """
         days = self.settings.retention_days
-        if days and not 0 <= now - self._rolled_up_at < SECONDS_PER_DAY:
+        at = _number(self.ledger.metadata.get(ROLLED_UP))
+        if days and not 0 <= now - at < SECONDS_PER_DAY:
             more = self.ledger.roll_up(now - days * SECONDS_PER_DAY)
-            self._rolled_up_at = -math.inf if more else now
+            if not more and self.ledger.durable:
+                self.ledger.remember(ROLLED_UP, str(int(now)).encode())
 
     def checkpoint(self) -> None:
         """Add the exporter's own counters to the ledger, and commit the ledger to disk."""
@@ -271,18 +299,23 @@ class Pipeline:
             self._price_generation = generation
             self._is_repriced = False
         while not self._is_repriced:
-            prices = self.prices.fingerprint
-            self._is_repriced = not self.ledger.reprice_step(self.prices.cost, prices)
+            book = self.prices
+            self._is_repriced = not self.ledger.reprice_step(
+                book.cost, book.fingerprint, replaces=book.replaces_agent_cost
+            )
             if not self._keep_closed:
                 break  # the daemon: one step in each refresh
 
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
+        plans = self._scanner.plans.get(status.agent, {})
+        names = sorted(set(self.places(status.agent).accounts.values()))[:ACCOUNTS_MAX]
         up = False if status.up and self.steps.is_down(status.agent) else status.up
         status = msgspec.structs.replace(
             status,
             states=states,
             up=up,
-            subscription=self._scanner.plans.get(status.agent) or None,
+            subscription=next(filter(None, plans.values()), None),
+            accounts={name: plans.get(name) or None for name in names},
             included=status.agent in self._covered,
             roots=tuple(map(str, self.places(status.agent).roots)),
         )
@@ -310,3 +343,10 @@ class Pipeline:
         if durable is not None:
             gauges["ledger_durable",] = int(durable)
         return gauges
+
+
+def _number(data: bytes | None) -> float:
+    try:
+        return float(data or b"-inf")
+    except ValueError:
+        return -math.inf

@@ -244,13 +244,12 @@ class Ticking:
         """Refresh; return the samples of the page, and the reason why it may be out of date."""
         self.now += 5
         self._daemon._tick()  # noqa: SLF001 - what `run` repeats
-        samples = samples_of(self._daemon._pages.text.decode())  # noqa: SLF001
+        samples = samples_of(self._daemon._pages.latest.text.decode())  # noqa: SLF001
         return samples, self._daemon._health.trouble(5)  # noqa: SLF001
 
     def close(self):
         """Close the sockets of the daemon."""
-        self._daemon._wake.close()  # noqa: SLF001
-        self._daemon._woken.close()  # noqa: SLF001
+        self._daemon._wakeups.close()  # noqa: SLF001
 
 
 @pytest.fixture

@@ -66,17 +66,19 @@ def test_a_limit_without_a_figure_is_absent(one):
     assert notes(rate_limits=(one,)) == []
 
 
-def test_the_limits_of_an_agent_are_one_line():
-    others = (limit(window="weekly", used_ratio=1.0), limit(agent="claude"))
+def test_the_limits_of_an_account_are_one_line():
+    work = limit(account="codex-work", used_ratio=0.5)
+    others = (work, limit(window="weekly", used_ratio=1.0), limit(agent="claude"))
     assert notes(rate_limits=(limit(), *others)) == [
         "limits codex: 5h 25%, weekly 100%",
+        "limits codex codex-work: 5h 50%",
         "limits claude: 5h 25%",
     ]
 
 
 def test_budgets_have_a_line_each():
     assert notes(budgets=make_snapshot().budgets) == [
-        "budget claude-code day: 2.50 of 10.00 USD (25%), projected 50%"
+        "budget claude-code day: $2.50 of $10.00 (25%), projected 50%"
     ]
 
 

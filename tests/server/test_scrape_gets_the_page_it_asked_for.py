@@ -1,16 +1,15 @@
 """A scrape gets the format that it accepts, and never an empty page."""
 
-import asyncio
 import gzip
 
-import httpx
 import pytest
+import serving
 from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from snapshots import make_snapshot
 
 from agtop_exporter.metrics import publish
-from agtop_exporter.server import OwnProcess, create_app, render_pages
+from agtop_exporter.server import OwnProcess, render_pages
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -27,22 +26,12 @@ PROMETHEUS_3 = (
 
 def make_pages(**over):
     snapshot = make_snapshot()
-    return render_pages(publish(snapshot).exposition, snapshot, own=OwnProcess(), **over)
+    return render_pages(publish(snapshot), snapshot, own=OwnProcess(), **over)
 
 
-def ask(path, pages, *, method="GET", on_scrape=lambda _: None, **headers):
+def ask(path, pages, **request):
     """Return the response of an application that serves `pages`."""
-    app = create_app(lambda: pages, on_scrape=on_scrape, version="1.2.3")
-    headers = {"accept": "", "accept-encoding": "", **headers}
-
-    async def request():
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(
-                method, path, headers={k.replace("_", "-"): v for k, v in headers.items()}
-            )
-
-    return asyncio.run(request())
+    return serving.ask(serving.make_app(pages), path, **request)
 
 
 @pytest.mark.parametrize(
@@ -92,21 +81,21 @@ def test_page_is_compressed_where_that_is_accepted(accept, accepted, compressed)
     pages = make_pages()
     answer = ask("/metrics", pages, accept=accept, accept_encoding=accepted)
     assert ("content-encoding" in answer.headers) == compressed
-    assert answer.content == (pages.text if accept == "text/plain" else pages.openmetrics)
+    assert answer.content == (
+        pages.latest.text if accept == "text/plain" else pages.latest.openmetrics
+    )
 
 
 def test_compressed_pages_are_the_plain_ones():
-    pages = make_pages()
-    assert gzip.decompress(pages.text_gzip) == pages.text
-    assert gzip.decompress(pages.openmetrics_gzip) == pages.openmetrics
+    page = make_pages().latest
+    assert gzip.decompress(page.text_gzip) == page.text
+    assert gzip.decompress(page.openmetrics_gzip) == page.openmetrics
 
 
 def test_both_pages_have_the_metrics_of_the_exporter_itself():
-    pages = make_pages()
-    text = list(text_parser.text_string_to_metric_families(pages.text.decode()))
-    openmetrics = list(
-        openmetrics_parser.text_string_to_metric_families(pages.openmetrics.decode())
-    )
+    page = make_pages().latest
+    text = list(text_parser.text_string_to_metric_families(page.text.decode()))
+    openmetrics = list(openmetrics_parser.text_string_to_metric_families(page.openmetrics.decode()))
     for families in (text, openmetrics):
         samples = [sample.name for family in families for sample in family.samples]
         assert "process_cpu_seconds_total" in samples
@@ -115,7 +104,7 @@ def test_both_pages_have_the_metrics_of_the_exporter_itself():
         assert "agtop_tokens_total" in samples
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/healthy", "/-/ready"])
 def test_only_get_and_head_are_allowed(path):
     assert ask(path, make_pages(), method="HEAD").status_code == 200
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
@@ -135,17 +124,7 @@ def test_not_ready_before_the_first_scan_has_ended():
         assert ask("/-/healthy", pages).status_code == 200
         assert ask("/", pages).status_code == 200
     assert ask("/-/ready", make_pages()).status_code == 200
-    assert ask("/metrics", None).status_code == 503
+    for path in ("/metrics", "/api/v1/snapshot"):
+        assert ask(path, None).status_code == 503
+    assert ask("/api/v1/snapshot", make_pages(ready=False)).status_code == 503
     assert ask("/metrics", make_pages(ready=False)).status_code == 200
-
-
-def test_scrape_callback_gets_the_pages_that_were_sent():
-    """A baseline is replaced only after a scrape has received its page."""
-    scraped = []
-    pages = make_pages()
-    ask("/metrics", pages, on_scrape=scraped.append)
-    assert [page is pages for page in scraped] == [True]
-    for path, method in [("/metrics", "HEAD"), ("/", "GET"), ("/-/ready", "GET")]:
-        ask(path, pages, method=method, on_scrape=scraped.append)
-    ask("/metrics", None, on_scrape=scraped.append)
-    assert len(scraped) == 1
