@@ -14,11 +14,11 @@ from agtop_exporter.agents.cline.records import (
     Conversation,
     Description,
     Message,
-    picodollars,
     token_counts,
 )
 from agtop_exporter.model import NO_TOKENS, PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.documents import read_document
 from agtop_exporter.reading.parsers import RecordParser
@@ -101,7 +101,7 @@ class ConversationParser(RecordParser[Conversation, NoState]):
                     tokens=tokens or NO_TOKENS,
                     requests=int(tokens is not None),
                     tools=tuple(calls.items()),
-                    reported_cost=picodollars(metrics) if metrics else None,
+                    reported_cost=picodollars(metrics.cost if metrics else None),
                 )
             )
 

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from agtop_exporter.model import PICODOLLARS_PER_USD, TokenCounts
+from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment
 
-MAX_COST_USD = 100_000.0  # no request costs more
 KNOWN_TYPES = frozenset({"assistant", "user"})  # roles of messages
 COMPACTION = "compaction"  # the kind of a message that replaces older messages
 
@@ -103,12 +102,3 @@ def token_counts(metrics: Metrics) -> TokenCounts:
         cache_write_5m=written,
         output=metrics.output_tokens or 0,
     )
-
-
-def picodollars(metrics: Metrics) -> int | None:
-    """Return the recorded cost in picodollars; None if the cost is unknown.
-
-    A recorded cost of 0 means an unknown price. A cost above `MAX_COST_USD` is ignored.
-    """
-    cost = metrics.cost or 0.0
-    return round(cost * PICODOLLARS_PER_USD) if 0 < cost <= MAX_COST_USD else None

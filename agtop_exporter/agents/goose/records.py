@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from agtop_exporter.model import PICODOLLARS_PER_USD, TokenCounts
+from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import LATEST_MILLISECONDS, Count, RunningTotal
 from agtop_exporter.reading.rows import TableRow
 
-MAX_COST_USD = 100_000.0  # no session costs more
 MILLISECONDS_FROM = 1e11  # a larger time is in milliseconds
 CARRIED_FORWARD = "carried_forward"  # cost source of a row that sums up older requests
 KNOWN_TYPES = frozenset(  # types of the blocks of a message
@@ -128,15 +127,6 @@ def token_counts(given: int, read: int, written: int, output: int) -> TokenCount
         cache_write_5m=written,
         output=output,
     )
-
-
-def picodollars(cost: float | None) -> int | None:
-    """Return a cost in picodollars; None if the cost is unknown.
-
-    A recorded cost of 0 means an unknown price. A cost above `MAX_COST_USD` is ignored.
-    """
-    known = cost or 0.0
-    return round(known * PICODOLLARS_PER_USD) if 0 < known <= MAX_COST_USD else None
 
 
 def seconds(time: float) -> float:

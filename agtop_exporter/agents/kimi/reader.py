@@ -21,9 +21,8 @@ from agtop_exporter.agents.kimi.records import (
 )
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
-from agtop_exporter.reading.decoding import Errors, decoder, seconds_of
-from agtop_exporter.reading.documents import read_document
-from agtop_exporter.reading.files import read_head
+from agtop_exporter.reading.decoding import seconds_of
+from agtop_exporter.reading.documents import read_document, usable_document
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import NoState, ReaderState
@@ -32,7 +31,6 @@ NAME = "kimi"
 WIRE, DESCRIPTION = "wire.jsonl", "state.json"
 AGENTS, MAIN = "agents", "main"
 TITLE_RANK = 3
-SMALL_FILE_BYTES = 1024 * 1024
 CALLS_MAX = 128  # maximum number of calls in the state
 ALIASES_MAX = 32
 SIGNALS = {
@@ -63,7 +61,7 @@ class WireParser(RecordParser[Record, WireState]):
         agent = Path(self.path).parent
         folder = agent.parent.parent
         self.is_main = agent.name == MAIN
-        described = description(folder / DESCRIPTION)
+        described = usable_document(folder / DESCRIPTION, Description) or Description()
         self.created = seconds_of(described.created_at) or 0.0
         self.session = batch.session(
             folder.name if self.is_main else f"{folder.name}/{agent.name}",
@@ -182,18 +180,6 @@ class DescriptionParser(RecordParser[Description, NoState]):
         if not session.work_in(record.cwd or record.work_dir):
             self.batch.error("schema", offset)
         session.set_title(record.title or "", TITLE_RANK)
-
-
-def description(path: Path) -> Description:
-    """Return the usable part of the description of a session.
-
-    `DescriptionParser` counts the errors.
-    """
-    try:
-        text = read_head(path, SMALL_FILE_BYTES)
-    except OSError:
-        return Description()
-    return decoder(Description, Errors(str(path)))(memoryview(text), 0) or Description()
 
 
 def read(path: str, cursor: Cursor) -> Batch:

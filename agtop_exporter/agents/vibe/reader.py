@@ -28,9 +28,8 @@ from agtop_exporter.model import (
     UsageEvent,
 )
 from agtop_exporter.reading.batch import BatchBuilder
-from agtop_exporter.reading.decoding import Errors, decoder, seconds_of
-from agtop_exporter.reading.documents import read_document
-from agtop_exporter.reading.files import read_head
+from agtop_exporter.reading.decoding import seconds_of
+from agtop_exporter.reading.documents import read_document, usable_document
 from agtop_exporter.reading.jsonl import read_jsonl
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import NoState, ReaderState
@@ -38,7 +37,6 @@ from agtop_exporter.reading.state import NoState, ReaderState
 NAME = "vibe"
 DESCRIPTION = "meta.json"
 TITLE_RANK = 3
-SMALL_FILE_BYTES = 1024 * 1024
 
 
 class JournalState(ReaderState):
@@ -63,7 +61,7 @@ class JournalParser(RecordParser[Record, JournalState]):
         self.session = batch.session(
             self.session_id, data_path=str(folder / DESCRIPTION), last_active=state.latest or None
         )
-        self.model = description(folder / DESCRIPTION).model
+        self.model = (usable_document(folder / DESCRIPTION, Description) or Description()).model
         self.session.model = self.model
         if self.model:
             self.name_model(self.session_id, self.model)
@@ -179,18 +177,6 @@ def is_oldest(journal: Path) -> bool:
     own = journal.stem
     others = (path.stem for path in journal.parent.glob("*.jsonl") if path.stem.isdecimal())
     return not own.isdecimal() or all(int(own) <= int(name) for name in others)
-
-
-def description(path: Path) -> Description:
-    """Return the usable part of the description of a session.
-
-    `DescriptionParser` counts the errors.
-    """
-    try:
-        text = read_head(path, SMALL_FILE_BYTES)
-    except OSError:
-        return Description()
-    return decoder(Description, Errors(str(path)))(memoryview(text), 0) or Description()
 
 
 def read(path: str, cursor: Cursor) -> Batch:
