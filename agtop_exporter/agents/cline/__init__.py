@@ -64,5 +64,6 @@ AGENT = Agent(
             ".config/Code/User/globalStorage/saoudrizwan.claude-dev/tasks",
             "tasks of older versions of the editor extension",
         ),
+        (".cline/data/tasks", "tasks of older versions of the command line tool"),
     ),
 )

@@ -36,7 +36,7 @@ from agtop_exporter.reading.state import NoState, ReaderState
 
 NAME = "vibe"
 DESCRIPTION = "meta.json"
-TITLE_RANK = 3
+PREVIEW_RANK, TITLE_RANK = 2, 3
 
 
 class JournalState(ReaderState):
@@ -123,6 +123,7 @@ class JournalParser(RecordParser[Record, JournalState]):
         if progress.token_usage and self.is_oldest and not self.state.began:
             self._add_earlier(progress, token_counts(progress.token_usage))
         self.state.began = self.state.began or progress.token_usage is not None
+        session.set_title(progress.preview or "", PREVIEW_RANK)
         session.set_title(progress.title or "", TITLE_RANK)
         if progress.status:
             running = progress.status.type == "running"

@@ -81,12 +81,13 @@ class Status(msgspec.Struct, gc=False):
 
 
 class Progress(msgspec.Struct, gc=False, rename="camel"):
-    """The state of a session. The times are in unix milliseconds."""
+    """The state of a session. The times are in unix milliseconds; `preview` is the first prompt."""
 
     created_at: float | None = None
     updated_at: float | None = None
     status: Status | None = None
     title: str | None = None
+    preview: str | None = None
     token_usage: TotalUsage | None = None
     context_usage: TotalUsage | None = None
 
