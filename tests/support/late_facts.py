@@ -174,6 +174,16 @@ def opencode(home, *, late):
         database.commit()
 
 
+def openhands(home, *, late):
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "response_id": "r1"}
+    cost = {"cost": 0.01, "timestamp": 1_772_445_601.0}
+    stats = {"usage_to_metrics": {"agent": {"token_usages": [usage], "costs": [cost]}}}
+    document = {"id": ID, "stats": stats}
+    if late:
+        document |= {"agent": {"llm": {"model": MODEL}}, "workspace": {"working_dir": DIRECTORY}}
+    write_document(home / f".openhands/conversations/{ID}/base_state.json", document)
+
+
 def pi(home, *, late):
     usage = {"input": 100, "output": 10, "cacheRead": 0, "cacheWrite": 0}
     records = [{"type": "compaction", "id": "e1", "timestamp": stamp(1), "usage": usage}]
@@ -255,6 +265,6 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(kimi, vibe),
+        *(kimi, openhands, vibe),
     )
 }
