@@ -16,7 +16,7 @@ def turn(home, number, *, before):
     """Write the journal of one turn with one request; `before` requests were made before it."""
     total = {"inputTokens": 100 * before, "cachedInputTokens": 60 * before}
     total["outputTokens"] = 10 * before
-    state = {"session": {"createdAt": 1_790_000_000_000, "tokenUsage": total}}
+    state = {"session": {"createdAt": 1_790_000_000_000, "tokenUsage": total if before else None}}
     answer = {"action_id": f"a{number}", "type": "completion_succeeded", "result": {"usage": USED}}
     time = {"time_unix_ms": 1_790_000_000_000 + number}
     return write_lines(
@@ -57,6 +57,15 @@ def test_all_turns_are_read_while_journals_are_deleted(ledger, tmp_path):
     assert requests(ledger, tmp_path) == {"m": 2}
     turn(tmp_path, 17, before=2)
     assert requests(ledger, tmp_path) == {"m": 3}
+
+
+def test_a_journal_that_is_deleted_before_the_next_scan_counts_once(ledger, tmp_path):
+    use_model(tmp_path, "m")
+    first = turn(tmp_path, 1, before=0)
+    assert requests(ledger, tmp_path) == {"m": 1}
+    first.unlink()
+    turn(tmp_path, 9, before=1)
+    assert requests(ledger, tmp_path) == {"m": 2}
 
 
 def test_turns_before_the_first_scan_are_counted_by_their_sum(ledger, tmp_path):

@@ -19,6 +19,7 @@ from agtop_exporter.agents.vibe.records import (
     token_counts,
 )
 from agtop_exporter.model import (
+    NO_TOKENS,
     PROMPT_RANK,
     UNKNOWN_TOTAL,
     Batch,
@@ -120,9 +121,10 @@ class JournalParser(RecordParser[Record, JournalState]):
         session = self.session
         self._observe_time(progress.created_at)
         self._observe_time(progress.updated_at)
-        if progress.token_usage and self.is_oldest and not self.state.began:
-            self._add_earlier(progress, token_counts(progress.token_usage))
-        self.state.began = self.state.began or progress.token_usage is not None
+        if self.is_oldest and not self.state.began:
+            before = progress.token_usage  # None before the first answer of a session
+            self._add_earlier(progress, token_counts(before) if before else NO_TOKENS)
+        self.state.began = True
         session.set_title(progress.preview or "", PREVIEW_RANK)
         session.set_title(progress.title or "", TITLE_RANK)
         if progress.status:
