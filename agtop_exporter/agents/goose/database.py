@@ -5,8 +5,8 @@ versions, Goose has only their sum in the row of the session. With the next requ
 Goose adds a row with this sum to `usage_ledger`. Both records of the sum have the same event key.
 """
 
-from collections.abc import Iterable
-from typing import Unpack
+from collections.abc import Iterable, Iterator
+from typing import TypeVar, Unpack
 
 from msgspec import field
 
@@ -38,13 +38,13 @@ SESSIONS, USAGE, MESSAGES = "sessions", "usage_ledger", "messages"
 NAME_RANK = 3
 CALLS_MAX = 128  # maximum number of calls in the state
 
+NumberedRow = TypeVar("NumberedRow", SessionRow, UsageRow, MessageRow)
+
 
 class DatabaseState(ReaderState):
     """The reader state: the positions in the tables, and the tools of recent calls."""
 
-    sessions: Watermark = Watermark()
-    usage: Watermark = Watermark()
-    messages: Watermark = Watermark()
+    watermarks: dict[str, Watermark] = field(default_factory=dict)  # by table
     updated: str = ""  # latest `updated_at` of a session
     calls: dict[str, str] = field(default_factory=dict)  # label of the tool by call id
 
@@ -64,32 +64,26 @@ class SessionsParser(DatabaseParser[DatabaseState]):
     def read(self, database: Database) -> None:
         """Read the changed sessions, and the new requests and messages."""
         self.database = database
-        self._read_sessions()
-        last = None
-        for rowid, request in database.after(USAGE, self.state.usage, UsageRow):
-            last = (rowid, str(request.id))
-            self._handle_request(request)
-        if last is not None:
-            self.state.usage = self.state.usage.moved_to(*last)
-        last = None
-        for rowid, message in database.after(MESSAGES, self.state.messages, MessageRow):
-            last = (rowid, str(message.id))
-            self._handle_message(message)
-        if last is not None:
-            self.state.messages = self.state.messages.moved_to(*last)
-
-    def _read_sessions(self) -> None:
-        changed = "updated_at >= ? ORDER BY updated_at"
-        values = (self.state.updated,)
         if self.state.updated:
-            for row in self.database.find(SESSIONS, SessionRow, where=changed, values=values):
-                self._handle_session(row)
-        last = None
-        for rowid, row in self.database.after(SESSIONS, self.state.sessions, SessionRow):
-            last = (rowid, row.id)
-            self._handle_session(row)
+            where, values = "updated_at >= ? ORDER BY updated_at", (self.state.updated,)
+            for session in database.find(SESSIONS, SessionRow, where=where, values=values):
+                self._handle_session(session)
+        for session in self._new_rows(SESSIONS, SessionRow):
+            self._handle_session(session)
+        for request in self._new_rows(USAGE, UsageRow):
+            self._handle_request(request)
+        for message in self._new_rows(MESSAGES, MessageRow):
+            self._handle_message(message)
+
+    def _new_rows(self, table: str, kind: type[NumberedRow]) -> Iterator[NumberedRow]:
+        """Yield the rows of a table that have not been read, and remember the last one."""
+        known, last = self.state.watermarks.get(table, Watermark()), None
+        for rowid, row in self.database.after(table, known, kind):
+            last = (rowid, str(row.id))
+            yield row
         if last is not None:
-            self.state.sessions = self.state.sessions.moved_to(*last)
+            base = Watermark() if self.database.reset else known
+            self.state.watermarks[table] = base.moved_to(*last)
 
     def _handle_session(self, row: SessionRow) -> None:
         self.state.updated = max(self.state.updated, row.updated_at)
