@@ -1,23 +1,16 @@
 """Declares the commands of `agtop-exporter` and `agtop`: their options, settings and modules."""
 
-import argparse
-import math
-import re
-from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
 
+from agtop_exporter.cli import option_types
 from agtop_exporter.cli.command import Command, Option, Program
 from agtop_exporter.cli.report_commands import report_commands
-from agtop_exporter.model import SECONDS_PER_HOUR
 from agtop_exporter.settings import Settings
 
-SECONDS_PER_DAY = 86_400
 DELAY_SECONDS = 5.0
-SHORTEST_DELAY_SECONDS = 1.0
+VIEW_DELAY_SECONDS = 2.0
 STEP_SECONDS = 300  # PromQL ignores a series without a sample in the last 5 minutes
-SHORTEST_STEP_SECONDS = 15  # no scrape is more frequent; half a year takes 17 GB
-LABEL_NAME = re.compile("(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 READING = (
     "home",
@@ -43,42 +36,6 @@ OF_THE_DAEMON = ("listen_address", "interval", "otlp", "otlp_genai", "textfile_i
 """Settings of the daemon. They have no effect on a single scan."""
 
 
-def _delay(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= SECONDS_PER_DAY:
-        expected = f"a number of seconds greater than 0, at most {SECONDS_PER_DAY}"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
-    return max(SHORTEST_DELAY_SECONDS, seconds)
-
-
-def _moment(text: str, default: tzinfo | None = UTC) -> float:
-    """Return a day or a time as unix seconds. A `default` of None is the machine's time zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=default)).timestamp()
-    except (ValueError, OverflowError) as error:
-        expected = "a day such as 2026-03-01 or a time such as 2026-03-01T14:30:00Z"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
-
-
-def _step(text: str) -> int:
-    step = int(text) if text.isascii() and text.isdecimal() else 0
-    if step < SHORTEST_STEP_SECONDS or SECONDS_PER_HOUR % step:
-        expected = f"a number of seconds from {SHORTEST_STEP_SECONDS} that divides an hour"
-        raise argparse.ArgumentTypeError(f"expected {expected}, such as 60, got {text!r}")
-    return step
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not value or not LABEL_NAME.fullmatch(name):
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE such as job=agtop, got {text!r}")
-    return name, value
-
-
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
@@ -93,7 +50,7 @@ AT = Option(
     ("--at",),
     "The day, or the time, of the price: 2026-03-01, 2026-03-01T14:30:00Z (default: now).",
     default=None,
-    arguments={"metavar": "DATE", "type": _moment},
+    arguments={"metavar": "DATE", "type": option_types.moment},
 )
 PROVIDER = Option(
     ("--provider",),
@@ -120,7 +77,33 @@ DELAY = Option(
     ("-d", "--delay"),
     f"Time between two tables of --watch (default: {DELAY_SECONDS:g}).",
     default=DELAY_SECONDS,
-    arguments={"metavar": "SECONDS", "type": _delay},
+    arguments={"metavar": "SECONDS", "type": option_types.delay},
+)
+
+VIEW_DELAY = Option(
+    ("-d", "--delay"),
+    f"Time between two refreshes (default: {VIEW_DELAY_SECONDS:g}).",
+    default=VIEW_DELAY_SECONDS,
+    arguments={"metavar": "SECONDS", "type": option_types.delay},
+)
+DASHBOARD = Option(("-D", "--dashboard"), "Show the interactive view, like the command top.")
+LOG_FILE = Option(
+    ("--log-file",),
+    "Append the messages of the view to this file.",
+    default=None,
+    arguments={"metavar": "FILE", "type": Path},
+)
+NO_MOUSE = Option(("--no-mouse",), "Leave the mouse to the terminal, to select text.")
+VIEW = (DASHBOARD, LOG_FILE, NO_MOUSE)
+OF_THE_VIEW = tuple(option.dest for option in VIEW)
+"""Options of the view that the table and JSON do not have."""
+
+TOP = Command(
+    name="top",
+    summary="Show the sessions, their processes, totals and limits, and refresh them.",
+    module="top",
+    options=(VIEW_DELAY, *VIEW),
+    settings=READING,
 )
 
 BACKFILL = Command(
@@ -146,26 +129,26 @@ BACKFILL = Command(
             "A label of the scraped series, such as job=agtop or instance=127.0.0.1:10041;"
             " repeatable.",
             default=(),
-            arguments={"metavar": "NAME=VALUE", "type": _label, "action": "append"},
+            arguments={"metavar": "NAME=VALUE", "type": option_types.label, "action": "append"},
         ),
         Option(
             ("--since",),
             "Begin with this day or time (default: the earliest usage).",
             default=None,
-            arguments={"metavar": "DATE", "type": _moment},
+            arguments={"metavar": "DATE", "type": option_types.moment},
         ),
         Option(
             ("--until",),
             "End before this day or time, which must not be after the first scrape (default: the"
             " first scrape of the daemon, or 3 hours ago if that is earlier).",
             default=None,
-            arguments={"metavar": "DATE", "type": _moment},
+            arguments={"metavar": "DATE", "type": option_types.moment},
         ),
         Option(
             ("--step",),
             f"Time between two samples (default: {STEP_SECONDS}).",
             default=STEP_SECONDS,
-            arguments={"metavar": "SECONDS", "type": _step},
+            arguments={"metavar": "SECONDS", "type": option_types.step},
         ),
     ),
     settings=("home", "agent", "state_dir"),
@@ -179,15 +162,13 @@ COMPLETION = Command(
 )
 
 REPLACED = {
-    "-D": "type `agtop` without it",
-    "--dashboard": "type `agtop` without it",
     "-v": "set AGTOP_LOG_LEVEL=info instead",
     "--verbose": "set AGTOP_LOG_LEVEL=info instead",
-    "--log-file": "messages go to standard error: append 2>>FILE to the command",
     "--no-update-check": "this program never checks for updates: leave it out",
-    "quota": "`agtop` prints the rate limits below the table, and `agtop json` as rate_limits",
+    "quota": "`agtop top` shows the rate limits (key l), and `agtop json` as rate_limits",
 }
 """Options and commands of rust-agtop that this program does not have."""
+
 SORT = Option(
     ("--sort",),
     "Sort the table by this column, such as cost, cpu or state (default: last, the last activity).",
@@ -205,14 +186,17 @@ SINCE = Option(
     ("--since",),
     "Leave out sessions without activity since this day or local time: 2026-03-01.",
     default=None,
-    arguments={"metavar": "DATE", "type": partial(_moment, default=None)},
+    arguments={"metavar": "DATE", "type": partial(option_types.moment, default=None)},
 )
 ALL_ROWS = Option(("--all",), "Show every row, however many there are.")
 
-TABLE = (WATCH, DELAY, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
+SELECTION = (WATCH, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
+TABLE = (DELAY, *SELECTION)
 """The options of the table."""
-NOT_IN_JSON = ("watch", "sort", "live", "project", "since", "all")
+NOT_IN_JSON = tuple(option.dest for option in SELECTION)
 """Options of the table that JSON does not have."""
+OF_THE_TABLE = (LIST.dest, *NOT_IN_JSON)
+"""Options with which `agtop` prints the table, on a terminal too."""
 
 EXPORTER = Program(
     name="agtop-exporter",
@@ -270,6 +254,7 @@ EXPORTER = Program(
             settings=ALL,
             excludes={"uninstall": ("config", *ALL)},
         ),
+        TOP,
         COMPLETION,
     ),
     replaced=REPLACED,
@@ -277,18 +262,22 @@ EXPORTER = Program(
 
 AGTOP = Program(
     name="agtop",
-    summary="Tokens, cost and state of your AI coding agents. Without a command: the table.",
+    summary="Tokens, cost and state of your AI coding agents. Without a command: the interactive"
+    " view on a terminal, and else the table.",
     default=Command(
         name="",
-        summary="Print the table.",
-        module="table",
-        options=(LIST, JSON, *TABLE),
+        summary="Show the interactive view on a terminal, and else print the table.",
+        module="plain",
+        options=(LIST, JSON, VIEW_DELAY, *SELECTION, *VIEW),
         settings=READING,
-        instead={"json": "json"},
-        needs={"delay": "watch"},
-        excludes={"json": ("list", *NOT_IN_JSON)},
+        instead={"json": "json", **dict.fromkeys(OF_THE_TABLE, "table"), "dashboard": "top"},
+        excludes={
+            "json": (*OF_THE_TABLE, "delay", *OF_THE_VIEW),
+            **dict.fromkeys(OF_THE_TABLE, OF_THE_VIEW),
+        },
     ),
     commands=(
+        TOP,
         Command(
             name="list",
             summary="Print the sessions as a table.",
