@@ -50,7 +50,7 @@ class TextfileWriter:
     """
 
     def __init__(self, path: Path, *, interval_seconds: float) -> None:
-        """Set the path and the interval. This writes nothing."""
+        """Set the path of the file and the interval. No file is written."""
         self._path = path
         self._interval = interval_seconds
         self._publication: Publication | None = None

@@ -229,14 +229,15 @@ EXPORTER = Program(
         ),
         Command(
             name="reprice",
-            summary="Give all counted usage the prices that are known today. Counters stay.",
+            summary="Compute the cost of all counted usage again, at the prices known today. "
+            "Counters do not change.",
             module="reprice",
             settings=("home", "plan", "state_dir", "no_state", *PRICING),
         ),
         BACKFILL,
         Command(
             name="statusline",
-            summary="Store the rate limits that an agent sends to its status line, and print one.",
+            summary="Print a status line for an agent, and store the rate limits that it sends.",
             module="statusline",
             options=(PASS_THROUGH, STATE_DIR),
         ),
@@ -290,7 +291,7 @@ AGTOP = Program(
         ),
         Command(
             name="json",
-            summary="Print everything that is known as JSON.",
+            summary="Print all sessions, totals and rate limits as JSON.",
             module="json",
             options=(JSON, SCHEMA),
             settings=READING,

@@ -26,7 +26,10 @@ def delay(text: str) -> float:
 
 
 def moment(text: str, default: tzinfo | None = UTC) -> float:
-    """Return a day or a time as unix seconds. A `default` of None is the machine's time zone."""
+    """Return a day or a time as unix seconds.
+
+    `default` is the time zone of a text without one; None means the time zone of the machine.
+    """
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=default)).timestamp()

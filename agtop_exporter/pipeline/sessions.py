@@ -172,7 +172,10 @@ class SessionViews:
         return (*self._views.values(), *self._closed.values())
 
     def with_closed(self, now: float) -> tuple[Session, ...]:
-        """Return the views of all sessions. Views that are not kept are derived for this call."""
+        """Return the views of all sessions, including closed sessions.
+
+        Views of closed sessions that are not kept are derived again in each call.
+        """
         kept = self._views | self._closed
         wanted = (key for key in self._records if key[0] not in self._unwanted)
         return tuple(kept.get(key) or self._view(key, now) for key in wanted)
