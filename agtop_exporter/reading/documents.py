@@ -10,12 +10,14 @@ from agtop_exporter.model import NANOSECONDS, Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import Errors, decoder
 from agtop_exporter.reading.file_group import cursor_at
-from agtop_exporter.reading.files import open_regular
+from agtop_exporter.reading.files import open_regular, read_head
 from agtop_exporter.reading.lines import BLOCK_BYTES
 from agtop_exporter.reading.parsers import Record, RecordParser
 from agtop_exporter.reading.recovery import TRUNCATED, without_marks
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
 from agtop_exporter.reading.state import NoState
+
+SMALL_DOCUMENT_BYTES = 1024 * 1024
 
 _check = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -37,6 +39,18 @@ def read_document(
         parser.feed(document, 0)
         parser.finish()
     return batch.build(now, bytes_read=now.size)
+
+
+def usable_document(path: str | os.PathLike[str], kind: type[Record]) -> Record | None:
+    """Return the usable part of a small document; None if the document cannot be read.
+
+    No errors are counted. The document is also read as a source, which counts them.
+    """
+    try:
+        text = read_head(path, SMALL_DOCUMENT_BYTES)
+    except OSError:
+        return None
+    return decoder(kind, Errors(os.fspath(path)))(memoryview(text), 0)
 
 
 def load_document(

@@ -8,7 +8,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from agent_files import write_lines
+from agent_files import write_document, write_lines
 
 ID = "5a5a5a5a-0000-4000-8000-00000000000a"
 DIRECTORY = "/srv/gone/engine"
@@ -51,6 +51,16 @@ def codex(home, *, late):
     ]
     folder = home / ".codex/sessions/2026/03/02"
     write_lines(folder / f"rollout-{DAY}T10-00-00-{ID}.jsonl", *records)
+
+
+def cline(home, *, late):
+    folder = home / f".cline/data/sessions/{ID}"
+    usage = {"inputTokens": 100, "outputTokens": 10}
+    answer = {"id": "msg_1", "role": "assistant", "ts": 1_772_445_601_000, "metrics": usage}
+    if late:
+        answer["modelInfo"] = {"id": MODEL}
+        write_document(folder / f"{ID}.json", {"session_id": ID, "cwd": DIRECTORY})
+    write_document(folder / f"{ID}.messages.json", {"sessionId": ID, "messages": [answer]})
 
 
 def copilot(home, *, late):
@@ -102,6 +112,35 @@ def gemini(home, *, late):
     write_lines(project / f"chats/session-{DAY}T10-00-5a5a5a5a.jsonl", *records)
 
 
+def goose(home, *, late):
+    path = home / ".local/share/goose/sessions/sessions.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, working_dir TEXT,
+            created_at TEXT, updated_at TEXT, model_config_json TEXT);
+            CREATE TABLE IF NOT EXISTS usage_ledger (id INTEGER PRIMARY KEY, session_id TEXT,
+            created_timestamp INTEGER, model TEXT, input_tokens INTEGER, output_tokens INTEGER);"""
+        )
+        usage = (1, ID, 1_772_445_601, None, 100, 10)
+        database.execute("REPLACE INTO usage_ledger VALUES (?, ?, ?, ?, ?, ?)", usage)
+        known = (DIRECTORY, json.dumps({"model_name": MODEL})) if late else ("", "")
+        begun, updated = f"{DAY} 10:00:00", f"{DAY} 10:00:0{1 + late}"
+        session = (ID, known[0], begun, updated, known[1])
+        database.execute("REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", session)
+        database.commit()
+
+
+def kimi(home, *, late):
+    folder = home / f".kimi-code/sessions/wd_unknown/{ID}"
+    usage = {"inputOther": 100, "output": 10}
+    records = [{"type": "usage.record", "usage": usage, "time": 1_772_445_601_000}]
+    if late:
+        records.append({"type": "llm.request", "model": MODEL, "time": 1_772_445_602_000})
+        write_document(folder / "state.json", {"cwd": DIRECTORY})
+    write_lines(folder / "agents/main/wire.jsonl", *records)
+
+
 def opencode(home, *, late):
     path = home / ".local/share/opencode/opencode.db"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +174,16 @@ def opencode(home, *, late):
         database.commit()
 
 
+def openhands(home, *, late):
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "response_id": "r1"}
+    cost = {"cost": 0.01, "timestamp": 1_772_445_601.0}
+    stats = {"usage_to_metrics": {"agent": {"token_usages": [usage], "costs": [cost]}}}
+    document = {"id": ID, "stats": stats}
+    if late:
+        document |= {"agent": {"llm": {"model": MODEL}}, "workspace": {"working_dir": DIRECTORY}}
+    write_document(home / f".openhands/conversations/{ID}/base_state.json", document)
+
+
 def pi(home, *, late):
     usage = {"input": 100, "output": 10, "cacheRead": 0, "cacheWrite": 0}
     records = [{"type": "compaction", "id": "e1", "timestamp": stamp(1), "usage": usage}]
@@ -157,6 +206,22 @@ def qwen(home, *, late):
     if late:
         records.append(record(2, "assistant", message=message, model=MODEL, cwd=DIRECTORY))
     write_lines(home / f".qwen/projects/-unknown/chats/{ID}.jsonl", *records)
+
+
+def vibe(home, *, late):
+    def record(second, kind, **payload):
+        return {"sequence": second, "type": kind, "payload": payload}
+
+    folder = home / f".vibe/logs/session/unified/{ID}"
+    usage = {"input_tokens": 100, "cached_input_tokens": 0, "output_tokens": 10}
+    answer = {"action_id": "a1", "type": "completion_succeeded", "result": {"usage": usage}}
+    circumstances = {"time_unix_ms": 1_772_445_601_000}
+    records = [record(1, "core_input", input={"command": answer, "determinism": circumstances})]
+    if late:
+        records.append(record(2, "receipt_succeeded"))
+        known = {"environment": {"working_directory": DIRECTORY}, "config": {"model_name": MODEL}}
+        write_document(folder / "meta.json", known)
+    write_lines(folder / "journal/0000000000000001.jsonl", *records)
 
 
 def varint(number):
@@ -198,5 +263,8 @@ def antigravity(home, *, late):
 
 WRITERS = {
     each.__name__: each
-    for each in (antigravity, claude, codex, copilot, cursor, gemini, opencode, pi, qwen)
+    for each in (
+        *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
+        *(kimi, openhands, vibe),
+    )
 }

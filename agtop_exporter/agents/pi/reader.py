@@ -11,13 +11,13 @@ from agtop_exporter.agents.pi.records import (
     Message,
     Record,
     Usage,
-    picodollars,
     text_of,
     token_counts,
 )
 from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.seen import SeenIds
 from agtop_exporter.reading.state import ReaderState
@@ -176,7 +176,7 @@ class SessionParser(RecordParser[Record, SessionState]):
                 requests=1,
                 tools=tools,
                 provider=record.provider or "",
-                reported_cost=picodollars(usage.cost),
+                reported_cost=picodollars(usage.cost.total if usage.cost else None),
             )
             if isinstance(record, Message) and record.role == RESULT:
                 self.batch.events.append(event)  # nothing shows the model of a tool's requests

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agtop_exporter.model import PICODOLLARS_PER_USD, TokenCounts
+from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment
 
 ENTRIES = frozenset(
@@ -14,7 +14,6 @@ ROLES = frozenset(
     | {"hookMessage", "system", "toolResult", "user"}
 )
 KNOWN_TYPES = ENTRIES | {f"message.{role}" for role in ROLES}
-MAX_COST_USD = 100_000.0  # USD; no request costs more
 ROUTERS = frozenset({"auto"})  # last parts of model names that mean that a router selects the model
 
 
@@ -109,15 +108,6 @@ def token_counts(usage: Usage) -> TokenCounts:
         output=usage.output or 0,
         reasoning=min(usage.output or 0, usage.reasoning or 0),
     )
-
-
-def picodollars(cost: Cost | None) -> int | None:
-    """Return the recorded cost in picodollars; None if the cost is unknown.
-
-    A recorded cost of 0 means an unknown price. A cost above `MAX_COST_USD` is ignored.
-    """
-    total = (cost.total if cost else None) or 0.0
-    return round(total * PICODOLLARS_PER_USD) if 0 < total <= MAX_COST_USD else None
 
 
 def text_of(content: str | list[Block] | None) -> str:

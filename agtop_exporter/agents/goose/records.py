@@ -1,0 +1,145 @@
+"""Rows of Goose's database, and the JSON in them. Does no I/O."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.decoding import LATEST_MILLISECONDS, Count, RunningTotal
+from agtop_exporter.reading.rows import TableRow
+
+MILLISECONDS_FROM = 1e11  # a larger time is in milliseconds
+CARRIED_FORWARD = "carried_forward"  # cost source of a row that sums up older requests
+KNOWN_TYPES = frozenset(  # types of the blocks of a message
+    {"text", "image", "document", "thinking", "redactedThinking", "reasoning"}
+    | {"toolRequest", "toolResponse", "frontendToolRequest", "toolConfirmationRequest"}
+    | {"actionRequired", "systemNotification", "summarizationRequested", "contextLengthExceeded"}
+)
+
+
+class UsageRow(TableRow):
+    """A row of `usage_ledger`: one request. `input_tokens` includes the cached tokens."""
+
+    id: int = 0
+    session_id: str = ""
+    created_timestamp: float = 0.0
+    model: str = ""
+    input_tokens: RunningTotal = 0
+    output_tokens: RunningTotal = 0
+    cache_read_tokens: RunningTotal = 0
+    cache_write_tokens: RunningTotal = 0
+    cost: float | None = None
+    cost_source: str = ""
+    is_compaction: int = 0
+
+
+class SessionRow(TableRow):
+    """A row of `sessions`. The sums `accumulated_…` are those of all requests so far."""
+
+    id: str = ""
+    name: str = ""
+    description: str = ""  # the name in older versions
+    working_dir: str = ""
+    created_at: str = ""
+    updated_at: str = ""
+    provider_name: str = ""
+    model_config_json: str = ""
+    parent_session_id: str = ""
+    total_tokens: Count | None = None
+    accumulated_input_tokens: RunningTotal = 0
+    accumulated_output_tokens: RunningTotal = 0
+    accumulated_cache_read_tokens: RunningTotal = 0
+    accumulated_cache_write_tokens: RunningTotal = 0
+    accumulated_cost: float | None = None
+
+
+class MessageRow(TableRow):
+    """A row of `messages`."""
+
+    id: int = 0
+    message_id: str = ""
+    session_id: str = ""
+    role: str = ""
+    content_json: str = ""
+    created_timestamp: float = 0.0
+
+
+class ModelConfig(msgspec.Struct):
+    """The value of the column `model_config_json`."""
+
+    model_name: str | None = None
+
+
+class Call(msgspec.Struct, gc=False):
+    """The name of a called tool."""
+
+    name: str = ""
+
+
+class ToolCall(msgspec.Struct, gc=False):
+    """The call in a block of type `toolRequest`."""
+
+    value: Call | None = None
+
+
+class Outcome(msgspec.Struct, gc=False, rename="camel"):
+    """The result of a tool call that Goose could make."""
+
+    is_error: bool | None = None
+
+
+class ToolResult(msgspec.Struct, gc=False):
+    """The result in a block of type `toolResponse`."""
+
+    status: str = ""
+    value: Outcome | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the call failed."""
+        return self.status == "error" or bool(self.value and self.value.is_error)
+
+
+class Block(msgspec.Struct, gc=False, rename="camel"):
+    """One content block of a message."""
+
+    type: str = ""
+    id: str = ""
+    text: str | None = None
+    tool_call: ToolCall | None = None
+    tool_result: ToolResult | None = None
+
+
+class Content(msgspec.Struct, gc=False):
+    """The content of a message."""
+
+    content: list[Block] | None = None
+
+
+def token_counts(given: int, read: int, written: int, output: int) -> TokenCounts:
+    """Return disjoint token counts; `given` is the input with the cached tokens.
+
+    Cache writes have a lifetime of 5 minutes.
+    """
+    return TokenCounts(
+        input=max(0, given - read - written),
+        cache_read=read,
+        cache_write_5m=written,
+        output=output,
+    )
+
+
+def seconds(time: float) -> float:
+    """Convert unix seconds, or unix milliseconds, to seconds; 0 if the time is out of range."""
+    if not 0 < time < LATEST_MILLISECONDS:
+        return 0.0
+    return time / 1000 if time > MILLISECONDS_FROM else time
+
+
+def seconds_of_text(text: str) -> float:
+    """Convert a time of SQLite, which is in UTC, to unix seconds; 0 if it is not a time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

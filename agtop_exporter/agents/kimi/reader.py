@@ -1,0 +1,189 @@
+"""Reads the records of Kimi Code's agents, and the descriptions of its sessions.
+
+A session has one agent named `main`, and may have other agents, which are its subagents. Each agent
+has a `wire.jsonl`. The usage of a request is in a record of type `usage.record`, which has no id. A
+fork copies records with their times, so the time and the figures identify a request.
+"""
+
+from pathlib import Path
+from typing import Unpack
+
+from msgspec import field
+
+from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.kimi.records import (
+    KNOWN_TYPES,
+    Description,
+    LoopEvent,
+    Record,
+    Usage,
+    token_counts,
+)
+from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
+from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.decoding import seconds_of
+from agtop_exporter.reading.documents import read_document, usable_document
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import NoState, ReaderState
+
+NAME = "kimi"
+WIRE, DESCRIPTION = "wire.jsonl", "state.json"
+AGENTS, MAIN = "agents", "main"
+TITLE_RANK = 3
+CALLS_MAX = 128  # maximum number of calls in the state
+ALIASES_MAX = 32
+SIGNALS = {
+    "turn.prompt": Signal("running", "", "turn.prompt"),
+    "interaction.request": Signal("waiting", "input", "interaction.request"),
+    "interaction.resolved": Signal("running", "", "interaction.resolved"),
+    "turn.cancel": Signal("idle", "", "turn.cancel"),
+}
+
+
+class WireState(ReaderState):
+    """The reader state of one `wire.jsonl`."""
+
+    latest: float = 0.0  # in unix seconds
+    aliases: dict[str, str] = field(default_factory=dict)  # name of the model by alias
+    calls: dict[str, str] = field(default_factory=dict)  # label of the tool by call id
+
+
+class WireParser(RecordParser[Record, WireState]):
+    """The parser of one `wire.jsonl`."""
+
+    record = Record
+    state_type = WireState
+    known_types = KNOWN_TYPES
+
+    def __init__(self, batch: BatchBuilder, state: WireState) -> None:
+        super().__init__(batch, state)
+        agent = Path(self.path).parent
+        folder = agent.parent.parent
+        self.is_main = agent.name == MAIN
+        described = usable_document(folder / DESCRIPTION, Description) or Description()
+        self.created = seconds_of(described.created_at) or 0.0
+        self.session = batch.session(
+            folder.name if self.is_main else f"{folder.name}/{agent.name}",
+            parent_session_id="" if self.is_main else folder.name,
+            subagent=not self.is_main,
+            cwd=described.cwd or described.work_dir or "",
+            last_active=state.latest or None,
+        )
+        self.time = 0.0
+        self.copied = False
+
+    def feed(self, record: Record, offset: int) -> None:
+        """Use one record; `offset` is the byte offset after it."""
+        self.batch.unknown.observe(record.type)
+        time = seconds_of(record.time)
+        self.time = time or self.state.latest
+        # A fork begins with copies, which are older than the session.
+        self.copied = 0 < self.time < self.created
+        if time and not self.copied:
+            self.state.latest = max(self.state.latest, time)
+            self.session.observe_time(time)
+        key = f"{record.time:.0f}" if time else f"{self.session.session_id}:{offset}"
+        match record.type:
+            case "llm.request":
+                self._handle_request(record)
+            case "usage.record" if record.usage:
+                self._add_usage(record.usage, record.model or "", key)
+            case "turn.prompt" if record.is_typed:
+                self._add_prompt(record, key)
+            case "full_compaction.complete":
+                self._add_event(f"compaction:{key}", compactions=1)
+            case "context.append_loop_event" if record.event:
+                self._handle_event(record.event, key)
+        self._set_signal(record)
+
+    def _handle_request(self, record: Record) -> None:
+        name = record.model or ""
+        known = {**self.state.aliases, record.model_alias or name: name}
+        self.state.aliases = dict(list(known.items())[-ALIASES_MAX:])
+        self.session.model = name or self.session.model
+        self.session.model_effort = record.thinking_effort or self.session.model_effort
+        if name:
+            self.name_model(self.session.session_id, name)
+
+    def _add_usage(self, usage: Usage, alias: str, key: str) -> None:
+        tokens = token_counts(usage)
+        if not tokens.total:
+            return
+        figures = f"{tokens.input}:{tokens.cache_read}:{tokens.cache_write_5m}:{tokens.output}"
+        model = self.state.aliases.get(alias, alias)
+        self.session.model = model or self.session.model
+        if not self.copied:
+            self.session.set_context_used(tokens.total)
+        self.add_response(
+            UsageEvent(
+                key=f"usage:{key}:{alias}:{figures}",
+                session_id=self.session.session_id,
+                time=self.time,
+                copied=self.copied,
+                model=model,
+                tokens=tokens,
+                requests=1,
+            )
+        )
+
+    def _add_prompt(self, record: Record, key: str) -> None:
+        if not self.is_main:
+            return
+        text = next((part.text for part in record.input or () if part.text), "")
+        self.session.set_title(text or "", PROMPT_RANK)
+        self._add_event(f"prompt:{key}", turns=1)
+
+    def _handle_event(self, event: LoopEvent, key: str) -> None:
+        call = event.tool_call_id
+        if event.type == "tool.call" and call:
+            label = tool_label(event.name)
+            self.state.calls = dict(list({**self.state.calls, call: label}.items())[-CALLS_MAX:])
+            self._add_event(f"call:{call}:{key}", tools=((call, label),))
+        elif event.type == "tool.result" and event.result and event.result.is_error:
+            failed = ((call, self.state.calls.get(call, tool_label(""))),)
+            self._add_event(f"failure:{call}:{key}", tool_errors=failed)
+
+    def _set_signal(self, record: Record) -> None:
+        if self.copied:
+            return
+        if record.type == "turn.ended":
+            failed = record.reason == "failed"
+            kind = (
+                Signal("error", "error", "turn.ended")
+                if failed
+                else Signal("idle", "", "turn.ended")
+            )
+            self.session.signal = kind
+        else:
+            self.session.signal = SIGNALS.get(record.type, self.session.signal)
+
+    def _add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
+        session_id = self.session.session_id
+        self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)
+
+
+class DescriptionParser(RecordParser[Description, NoState]):
+    """The parser of the description of one session."""
+
+    record = Description
+    state_type = NoState
+
+    def feed(self, record: Description, offset: int) -> None:
+        """Update the session from its description."""
+        folder = Path(self.path).parent
+        data_path = folder / AGENTS / MAIN / WIRE
+        session = self.batch.session(folder.name, data_path=str(data_path))
+        created = seconds_of(record.created_at)
+        if created:
+            session.observe_time(created)
+        if not session.work_in(record.cwd or record.work_dir):
+            self.batch.error("schema", offset)
+        session.set_title(record.title or "", TITLE_RANK)
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read records after a cursor, or a description that has changed. Raises OSError."""
+    if path.endswith(DESCRIPTION):
+        return read_document(NAME, DescriptionParser, path, cursor)
+    return read_jsonl(NAME, WireParser, path, cursor)
