@@ -20,11 +20,20 @@ from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pipeline.failing import error_totals, repeated
 from agtop_exporter.pricing import PriceRefresher
-from agtop_exporter.server import OwnProcess, Pages, allowed_hosts, create_app, render_pages, serve
+from agtop_exporter.server import (
+    OwnProcess,
+    Pages,
+    Scrapers,
+    allowed_hosts,
+    create_app,
+    render_pages,
+    serve,
+)
 from agtop_exporter.settings import Settings
 
 SWITCH_SECONDS = 0.001  # short, so that a scrape does not wait for a refresh
 LONG_SCAN_BYTES = 10_000_000
+SCRAPERS = "scrapers"  # metadata of the ledger: the scrapers of an earlier process
 
 log = structlog.get_logger()
 
@@ -57,7 +66,8 @@ class Daemon:
         self._status = ""  # text about the last refresh for systemd; "" if the refresh failed
         self._own = OwnProcess()
         self._pages: Pages | None = None
-        self._scraped: Pages | None = None  # the pages that were last sent to a scrape
+        ledger = pipeline.ledger
+        self._scrapers = Scrapers(ledger.metadata.get(SCRAPERS, b""), now=clock())
         self._publication: Publication | None = None
         self._resume = self._from_ledger()
         self._previous: Snapshot | None = None
@@ -84,7 +94,7 @@ class Daemon:
         host, port = self._settings.listen
         app = create_app(
             lambda: self._pages,
-            on_scrape=self._on_scrape,
+            scrapers=self._scrapers,
             trouble=lambda: self._health.trouble(self._settings.interval),
             hosts=allowed_hosts(host),
             version=__version__,
@@ -127,8 +137,11 @@ class Daemon:
         self._health.ended(steps.errors)
 
     def _settle(self) -> None:
-        """Write the state of the outputs to the ledger."""
+        """Write the state of the outputs and the names of the scrapers to the ledger."""
         ledger = self._pipeline.ledger
+        scrapers = self._scrapers.encode()
+        if ledger.metadata.get(SCRAPERS, b"") != scrapers:
+            ledger.remember(SCRAPERS, scrapers)
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):
                 outlet.save_state(ledger)
@@ -189,9 +202,11 @@ class Daemon:
         before, previous = self._publication, self._previous
         if self._pages is None or not self._pages.ready:
             before, previous = self._resume(snapshot) if ready else None, None
-        consumed = self._scraped is self._pages
-        publication = publish(snapshot, before, previous=previous, consumed=consumed)
-        self._pages = render_pages(publication.exposition, snapshot, own=self._own, ready=ready)
+        publication = publish(snapshot, before, previous=previous)
+        received = self._scrapers.generations(snapshot.generated_at)
+        self._pages = render_pages(
+            publication, snapshot, own=self._own, received=received, ready=ready
+        )
         self._publication, self._previous = publication, snapshot if ready else None
 
     def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
@@ -203,18 +218,15 @@ class Daemon:
         ledger = self._pipeline.ledger
         if ledger.is_new:
             return lambda _snapshot: None
-        totals = {**ledger.totals, **self._pipeline.pairing.totals()}
+        totals = {**ledger.stored_totals, **self._pipeline.pairing.totals()}
         return partial(resume, totals=totals, sessions=set(ledger.sessions))
 
     def _stop_outlets(self) -> None:
-        steps = self._pipeline.steps
         for outlet in self._outlets:
-            with steps.step("outputs"):
+            with self._pipeline.steps.step("outputs"):
                 outlet.stop()
-            with steps.step("outputs"):
-                outlet.save_state(self._pipeline.ledger)
-        if self._outlets:
-            self._pipeline.checkpoint()
+        self._settle()
+        self._pipeline.checkpoint()
 
     def _empty_snapshot(self) -> Snapshot:
         """Return a snapshot without sessions, which is published before the first result."""
@@ -227,9 +239,6 @@ class Daemon:
             gauges={},
             agents=(),
         )
-
-    def _on_scrape(self, pages: Pages) -> None:
-        self._scraped = pages
 
     def _rest(self) -> None:
         """Wait until the next refresh is due or a signal arrives.

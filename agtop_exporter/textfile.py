@@ -63,7 +63,8 @@ class TextfileWriter:
             self._interval
         ):
             return
-        publication = publish(snapshot, self._publication, previous=self._written)
+        before = self._publication
+        publication = publish(snapshot, before, previous=self._written).to_one_receiver(before)
         try:
             write(self._path, prometheus.text(publication.exposition))
         except AgtopError as error:

@@ -5,11 +5,11 @@ loses no event and counts no event twice. No module of this package reads a tran
 table or the clock.
 """
 
+from agtop_exporter.ledger.label_values import LABELS_MAX
 from agtop_exporter.ledger.ledger import Ledger
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
 from agtop_exporter.ledger.state import WINDOWS_MAX
-from agtop_exporter.ledger.totals import LABELS_MAX
 
 __all__ = ["LABELS_MAX", "WINDOWS_MAX", "Entry", "Key", "Ledger", "Price", "unpacked"]

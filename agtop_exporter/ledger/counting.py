@@ -12,7 +12,15 @@ from agtop_exporter.ledger.merging import Merging, Price, as_event
 from agtop_exporter.ledger.moves import without_moved
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.model import NO_USAGE, Batch, Cost, ModelUsage, SessionState, UsageEvent
+from agtop_exporter.model import (
+    NO_USAGE,
+    Batch,
+    Cost,
+    ModelUsage,
+    SessionState,
+    UsageEvent,
+    hour_of,
+)
 
 
 def count(state: LedgerState, batch: Batch, price: Price) -> int:
@@ -174,28 +182,39 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
     by_model: dict[tuple[str, str], ModelUsage] = {}
     by_project: dict[tuple[str, str], list[int]] = {}
     billed: Counter[tuple[str, str]] = Counter()
+    hours: dict[tuple[str, str], int] = {}  # the last use of a model
     for (session, model), amount in changes.billed.items():
         billed[state.sessions.numbered(session).agent, model] += amount
-    for (session, model, _), usage in changes.usage.items():
+    for (session, model, hour), usage in changes.usage.items():
         record = state.sessions.numbered(session)
         key = record.agent, model
         by_model[key] = by_model.get(key, ModelUsage()) + usage
-        spent = by_project.setdefault((record.agent, record.project), [0, 0])
+        hours[key] = max(hour, hours.get(key, 0))
+        spent = by_project.setdefault((record.agent, record.project), [0, 0, 0])
         spent[0] += usage.tokens.total
         spent[1] += usage.cost.total
+        spent[2] = max(hour, spent[2])
     for (agent, model), net in without_moved(by_model).items():
-        state.totals.add_usage(agent, model, net)
+        state.totals.add_usage(agent, model, net, hour=hours[agent, model])
         billed[agent, model] += net.cost.total
     for (agent, model), amount in billed.items():
         state.totals.add_bill(agent, model, 0 if agent in state.covered else amount)
-    for (agent, project), (tokens, cost) in by_project.items():
-        state.totals.add_project(agent, project, tokens=tokens, cost=cost)
+    for (agent, project), (tokens, cost, hour) in by_project.items():
+        state.totals.add_project(agent, project, tokens=tokens, cost=cost, hour=hour)
+    _apply_counts(state, changes.counts)
+
+
+def _apply_counts(state: LedgerState, by_session: Counter[tuple[int, str, str]]) -> None:
     counts: Counter[tuple[str, str, str]] = Counter()
-    for (session, kind, name), number in changes.counts.items():
+    hours: dict[tuple[str, str, str], int] = {}
+    for (session, kind, name), number in by_session.items():
         if number:
-            counts[kind, state.sessions.numbered(session).agent, name] += number
+            record = state.sessions.numbered(session)
+            key = kind, record.agent, name
+            counts[key] += number
+            hours[key] = max(hour_of(record.facts.last_active or 0.0), hours.get(key, 0))
     for (kind, agent, name), number in counts.items():
-        state.totals.count(kind, agent, name, number)
+        state.totals.count(kind, agent, name, number, hour=hours[kind, agent, name])
 
 
 def hourly_sums(usage: ModelUsage) -> tuple[int, ...]:

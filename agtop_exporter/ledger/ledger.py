@@ -15,6 +15,7 @@ from agtop_exporter.ledger.view import LedgerView
 from agtop_exporter.model import Batch, Cursor, ParseError, Series, hour_of
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
+FOLDED_LABELS = "folded_labels"  # metadata: set at the first publication
 CHANGES_MAX = 100  # number of pending changes that are applied together
 
 T = TypeVar("T")
@@ -115,6 +116,13 @@ class Ledger(LedgerView):
             self.add(("source_resets", agent, batch.reset), 1)
         self.set_cursor(agent, batch.path, batch.cursor)
         return errors
+
+    def fold_labels(self) -> None:
+        """Before the first publication, add usage of label values without series to `other`."""
+        if FOLDED_LABELS not in self._state.metadata:
+            counting.apply(self._state)
+            self._state.totals.fold()
+            self.remember(FOLDED_LABELS, b"1")
 
     def forget_future_limits(self, now: float) -> None:
         """Delete rate limits that were recorded long after `now` (unix seconds) by a wrong clock.

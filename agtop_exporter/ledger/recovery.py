@@ -150,6 +150,7 @@ def _totals_of(state: LedgerState) -> Totals:
             least.add_bill(agent, model, used.cost.total + billed[agent, model])
     for (kind, agent, name), number in (+counts).items():
         least.count(kind, agent, name, number)
+    least.fold_like(state.totals)
     return least
 
 

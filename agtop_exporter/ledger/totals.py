@@ -3,57 +3,76 @@
 from collections.abc import Iterable
 
 from agtop_exporter.labels import SERIES_LIMITS, SeriesLimit
+from agtop_exporter.ledger.label_values import (
+    LIMITS,
+    OTHER,
+    UNKNOWN,
+    LabelValues,
+    folded_series,
+    scope_of,
+    with_value,
+)
 from agtop_exporter.model import COST_TYPES, MAX_SUM, TOKEN_TYPES, ModelUsage, Series
 
-LABELS_MAX = 64  # models, tools or projects of one agent that have their own series
-FOLDED_MAX = 10_000  # largest number of folded label values of one agent that are counted
-OTHER, UNKNOWN = "other", "unknown"
-
-LIMITS: dict[str, SeriesLimit] = {
-    "requests": "models",
-    "project_tokens": "projects",
-    "tool_calls": "tools",
-    "tool_call_errors": "tools",
-}
-"""The limit (models, projects or tools) on the values of the last label, by metric name."""
+USED = "label_used"  # the hour of the last use of a label value: limit, agent, value
+FOLDED = "label_folded"  # 1 if the earlier usage of a label value is in `other`
+INTERNAL = frozenset({USED, FOLDED})
+"""The names of stored values that are not published."""
 
 
 class Totals:
     """The counters of the ledger.
 
-    `values` has the value of each series. `changed` has the series that are not on disk yet.
-    If an agent has too many values of a label, the further values are folded: they share a series
-    with the label value `other`.
+    `values` has the value of each series. `changed` has the series that are not on disk yet. If an
+    agent has too many values of a label, only some of their series are published; see
+    `label_values`.
     """
 
     def __init__(self) -> None:
         self.values: dict[Series, int | float] = {}
         self.changed: set[Series] = set()
-        # label values with their own series, by (family, agent)
-        self._labels: dict[tuple[str, str], set[str]] = {}
-        # hashes of folded label values, by (limit, agent)
-        self._folded: dict[tuple[SeriesLimit, str], set[int]] = {}
+        self._labels = LabelValues()
 
     def load(self, found: Iterable[tuple[Series, int | float]]) -> None:
         """Load the stored values of series."""
         self.values.update(found)
-        self._labels.clear()
-        for family, *labels in self.values:
-            if family in LIMITS and labels[1:2] == [OTHER]:
-                self._folded.setdefault((LIMITS[family], labels[0]), set())
+        for series, value in self.values.items():
+            name, *rest = series
+            if name == USED and rest[0] in SERIES_LIMITS:
+                self._labels.use((rest[0], rest[1]), rest[2], int(value))
+            elif name == FOLDED and rest[0] in SERIES_LIMITS:
+                self._labels.folded.setdefault((rest[0], rest[1]), set()).add(rest[2])
+            elif (scope := scope_of(series)) and rest[1] != OTHER:
+                self._labels.use(scope, rest[1], 0)  # older versions do not store the last use
 
-    def folded(self) -> dict[SeriesLimit, int]:
-        """Return how many label values are folded into the label value `other`, by limit.
-
-        Only values that occurred since the start of the program are counted. An agent with a stored
-        series `other` counts as at least 1. The limit `sessions` is not included.
-        """
-        counts: dict[SeriesLimit, int] = {
-            limit: 0 for limit in SERIES_LIMITS if limit != "sessions"
+    def published(self) -> dict[Series, int | float]:
+        """Return the series that are published."""
+        has_series = self._labels.has_series
+        return {
+            series: value
+            for series, value in self.values.items()
+            if series[0] not in INTERNAL and has_series(series)
         }
-        for (limit, _agent), values in self._folded.items():
-            counts[limit] += max(1, len(values))
-        return counts
+
+    def dropped(self) -> dict[SeriesLimit, int]:
+        """Return how many models, tools and projects have no series of their own."""
+        return self._labels.dropped()
+
+    def fold(self) -> None:
+        """Add the usage of all label values without series to the label value `other`.
+
+        This is correct only before the first publication: `other` must not increase by usage that
+        another series has shown already.
+        """
+        for scope, hours in self._labels.used.items():
+            values = hours.keys() - self._labels.recent(scope)
+            self._labels.folded.setdefault(scope, set()).update(values)
+            for value in values:
+                self.add((FOLDED, *scope, value), 1)
+        for series in list(folded_series(self.values, self._labels.folded)):
+            self.add(with_value(series, OTHER), self.values[series])
+            self.values[series] = 0
+            self.changed.add(series)
 
     def add(self, series: Series, amount: float) -> None:
         """Add to the total of a series. Ignore a negative amount, because totals never decrease."""
@@ -67,19 +86,29 @@ class Totals:
             if self.values.get(series, -1) < value:
                 self.values[series] = value
                 self.changed.add(series)
-        self._labels.clear()
 
     def empty_copy(self) -> "Totals":
         """Return totals without values. The same label values as here get their own series."""
         other = Totals()
-        families = {series[:2] for series in self.values if len(series) > 2}  # noqa: PLR2004 - family, agent, label
-        for family, agent in families:
-            other._labels[family, agent] = set(self._known_labels(family, agent))
+        other._labels = self._labels.copy()
         return other
 
-    def add_usage(self, agent: str, model: str, net: ModelUsage) -> None:
-        """Add the usage `net` to the series of an agent and model."""
-        model = self._label("requests", agent, model)
+    def fold_like(self, stored: "Totals") -> None:
+        """Move to `other` the usage of folded label values that is not in their own series.
+
+        `stored` are the totals with the series of the folded label values.
+        """
+        for series in list(folded_series(self.values, self._labels.folded)):
+            own = min(self.values[series], stored.values.get(series, 0))
+            self.add(with_value(series, OTHER), self.values[series] - own)
+            self.values[series] = own
+
+    def add_usage(self, agent: str, model: str, net: ModelUsage, *, hour: int = 0) -> None:
+        """Add the usage `net` to the series of an agent and model.
+
+        `hour` is the time of the usage in unix seconds // 3600, also in the following methods.
+        """
+        model = self._label("requests", agent, model, hour)
         self.add(("requests", agent, model), net.requests)
         for token_type in TOKEN_TYPES:
             if tokens := getattr(net.tokens, token_type):
@@ -95,44 +124,39 @@ class Totals:
 
     def add_bill(self, agent: str, model: str, amount: int) -> None:
         """Add a billed amount (picodollars) to the series of an agent and model."""
-        self.add(("billed", agent, self._label("requests", agent, model)), amount)
+        self.add(("billed", agent, self._label("requests", agent, model, 0)), amount)
 
     def has_bill(self, agent: str, model: str) -> bool:
         """Return whether a series of billed amounts exists for an agent and model."""
         return any(("billed", agent, label) in self.values for label in (model or UNKNOWN, OTHER))
 
-    def add_project(self, agent: str, project: str, *, tokens: int, cost: int) -> None:
+    def add_project(
+        self, agent: str, project: str, *, tokens: int, cost: int, hour: int = 0
+    ) -> None:
         """Add tokens and cost (picodollars) to the series of an agent and project."""
-        project = self._label("project_tokens", agent, project)
+        project = self._label("project_tokens", agent, project, hour)
         self.add(("project_tokens", agent, project), tokens)
         self.add(("project_cost", agent, project), cost)
 
-    def count(self, kind: str, agent: str, name: str, number: int) -> None:
+    def count(self, kind: str, agent: str, name: str, number: int, *, hour: int = 0) -> None:
         """Add `number` to a count of an agent.
 
         `kind` is the metric name of the count: turns, compactions, sessions, tool calls or failed
         tool calls. `name` is the name of the tool, or "" for a count without tools.
         """
-        self.add((kind, agent, *((self._label(kind, agent, name),) if name else ())), number)
+        tool = (self._label(kind, agent, name, hour),) if name else ()
+        self.add((kind, agent, *tool), number)
 
-    def _label(self, family: str, agent: str, value: str) -> str:
+    def _label(self, family: str, agent: str, value: str, hour: int) -> str:
         """Return the label value for the name of a model, project or tool.
 
-        `family` is the metric name. The result is `other` if LABELS_MAX other values already have
-        their own series. A value that already has its own series is always returned unchanged. An
-        empty value becomes `unknown`.
+        `family` is the metric name. The result is `other` if too many values are known. An empty
+        value becomes `unknown`.
         """
-        labels = self._labels.get((family, agent))
-        if labels is None:
-            labels = self._labels[family, agent] = self._known_labels(family, agent)
-        if value not in labels:
-            if len(labels) >= LABELS_MAX:
-                folded = self._folded.setdefault((LIMITS[family], agent), set())
-                if len(folded) < FOLDED_MAX:
-                    folded.add(hash(value))
-                return OTHER
-            labels.add(value or UNKNOWN)
-        return value or UNKNOWN
-
-    def _known_labels(self, family: str, agent: str) -> set[str]:
-        return {series[2] for series in self.values if series[:2] == (family, agent)}
+        value, scope = value or UNKNOWN, (LIMITS[family], agent)
+        if value == OTHER or not self._labels.has_place(scope, value):
+            return OTHER
+        if self._labels.use(scope, value, hour):
+            self.values[USED, *scope, value] = hour
+            self.changed.add((USED, *scope, value))
+        return value

@@ -16,7 +16,13 @@ class LedgerView:
 
     @property
     def totals(self) -> dict[Series, int | float]:
-        """All counter series by name and labels. Their values never decrease."""
+        """The published counter series by name and labels. Their values never decrease."""
+        counting.apply(self._state)
+        return self._state.totals.published()
+
+    @property
+    def stored_totals(self) -> dict[Series, int | float]:
+        """All counter series, including those that are not published now."""
         counting.apply(self._state)
         return self._state.totals.values
 
@@ -31,13 +37,13 @@ class LedgerView:
         """The number of sessions by agent."""
         return self._state.sessions.count_by_agent
 
-    def folded_labels(self) -> dict[SeriesLimit, int]:
-        """Return how many models, tools and projects share the label value `other`.
+    def dropped_labels(self) -> dict[SeriesLimit, int]:
+        """Return how many models, tools and projects have no series of their own.
 
         The keys are "models", "tools" and "projects".
         """
         counting.apply(self._state)
-        return self._state.totals.folded()
+        return self._state.totals.dropped()
 
     @property
     def cursors(self) -> dict[str, dict[str, Cursor]]:
@@ -67,7 +73,7 @@ class LedgerView:
     @property
     def is_new(self) -> bool:
         """Whether nothing has been counted yet."""
-        return not self.totals
+        return not self._state.totals.values
 
     def size_bytes(self) -> int:
         """Return the size of the ledger on disk, in bytes."""

@@ -65,15 +65,14 @@ def publish(
     before: Publication | None = None,
     *,
     previous: Snapshot | None = None,
-    consumed: bool = True,
 ) -> Publication:
     """Return the values to publish for `snapshot`, after the publication `before`.
 
-    `previous` is the snapshot of `before`. `consumed` is true if a scrape received `before`. A new
-    counter series is published with its baseline first; see `zero_first`.
+    `previous` is the snapshot of `before`. Receivers get new counter series with their baselines
+    first; see `zero_first`.
     """
     baseline = starts(previous, snapshot) if previous else ()
-    return zero_first(collect(snapshot), before, baseline=baseline, consumed=consumed)
+    return zero_first(collect(snapshot), before, at=snapshot.generated_at, baseline=baseline)
 
 
 def resume(

@@ -200,8 +200,8 @@ EXPORTER = (
         name="agtop_series_dropped",
         kind="gauge",
         labels=("limit",),
-        help="Sessions without series, and label values that share the value other, by limit: "
-        f"{_DROPPED}. Label values are counted since the start of the exporter.",
+        help="Sessions, models, tools and projects that have no series of their own, by limit: "
+        f"{_DROPPED}.",
         otel_name="agtop.series.dropped",
         otel_unit="{series}",
         limits=(DROPPED,),

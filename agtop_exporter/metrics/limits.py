@@ -57,5 +57,8 @@ STAGES = Limit(len(REFRESH_STAGES), "stages")
 DROPPED = Limit(len(SERIES_LIMITS), "limits")
 SOURCES = Limit(len(PRICE_SOURCES), "price sources")
 
-FOLDED = f"After the first {LABELS_MAX} {{}} of an agent, the others share the label value other."
-"""A sentence for the help text of a metric. `format` inserts a plural noun, such as `models`."""
+FOLDED = (
+    f"The {LABELS_MAX} {{}} of an agent that were used last have series of their own. The label "
+    "value other is the usage of all others before the first start."
+)
+"""Sentences for the help text of a metric. `format` inserts a plural noun, such as `models`."""

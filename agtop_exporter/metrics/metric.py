@@ -85,10 +85,15 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Family(msgspec.Struct, frozen=True, gc=False):
-    """A metric and its samples. No two samples have the same labels."""
+    """A metric and its samples. No two samples have the same labels.
+
+    `created` has the unix seconds at which a counter was 0, for the series that this process has
+    seen begin.
+    """
 
     metric: Metric
     samples: tuple[Sample, ...]
+    created: Mapping[Labels, float] = {}
 
 
 Exposition = tuple[Family, ...]

@@ -1,10 +1,13 @@
-"""Publishes each new counter series with its baseline first.
+"""Publishes each new counter series with its baseline first, to each scraper.
 
 The baseline of a series is the value that precedes its first increase, usually 0. The PromQL
 function `increase()` ignores the first sample of a series. If a new counter is first published as
-500, these 500 are missing from every query. Therefore a counter series that was not on the previous
-page is published with its baseline. After a scrape has received the baseline, the series is
-published with its real value.
+500, these 500 are missing from every query. Therefore every receiver gets the baseline of a new
+counter series first, and its real value afterwards.
+
+Receivers get publications at different times. A publication has a number, its *generation*, and the
+generations in which its series were new. The values for a receiver follow from the generation that
+the receiver got last; see `Publication.after`.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,6 @@ from agtop_exporter.metrics.metric import (
     Family,
     HistogramValue,
     Labels,
-    Sample,
     Value,
     expose,
 )
@@ -26,6 +28,8 @@ from agtop_exporter.model import Snapshot
 SeriesKey = tuple[str, Labels]
 """The identity of a series: the name of its metric and its label values."""
 
+NEW_SECONDS = 900.0
+"""Time during which a series is new. A receiver with a longer interval gets no baseline."""
 
 DEPARTED_MAX = 20_000
 """Maximum number of stored values of series that are no longer on the page.
@@ -34,51 +38,87 @@ This is enough for about 2,000 sessions.
 """
 
 
-class Publication(msgspec.Struct, frozen=True, gc=False):
-    """The published values of one snapshot.
+class Start(msgspec.Struct, frozen=True, gc=False):
+    """The baseline of a new counter series, and the publication in which the series was new."""
 
-    `exposition` has the published values. `pending` has the counter series that are published with
-    their baseline, because no scrape has received the baseline yet. `departed` has the last
-    published values of counter series that are no longer on the page. If such a series returns, it
-    starts at its last published value or at a newer baseline.
+    baseline: Value
+    generation: int
+    at: float  # time of the publication in unix seconds
+
+
+class Publication(msgspec.Struct, frozen=True, gc=False):
+    """The values of one snapshot, to be published.
+
+    `exposition` has the real values. `at` is the time of the snapshot in unix seconds. `new` has
+    the counter series that are new, for NEW_SECONDS. `departed` has the last values of counter
+    series that are no longer on the page. If such a series returns, it starts at its last value or
+    at a newer baseline.
     """
 
     exposition: Exposition
-    pending: frozenset[SeriesKey] = frozenset()
+    generation: int = 0
+    at: float = 0.0
+    new: Mapping[SeriesKey, Start] = {}
     departed: Mapping[SeriesKey, Value] = {}
+
+    def after(self, generation: int) -> Exposition:
+        """Return the values for a receiver that got the publication `generation` last.
+
+        A counter series that was new in a later publication has its baseline.
+        """
+        held = {key: new.baseline for key, new in self.new.items() if new.generation > generation}
+        return _with_values(self.exposition, held)
+
+    def to_one_receiver(self, before: "Publication | None") -> "Publication":
+        """Return a publication whose only receiver got `before` last: with its values."""
+        if before is None:
+            return self
+        return msgspec.structs.replace(self, exposition=self.after(before.generation))
+
+    def first_new_after(self, generation: int) -> int | None:
+        """Return the first generation after `generation` that has new series, or None."""
+        later = (new.generation for new in self.new.values() if new.generation > generation)
+        return min(later, default=None)
 
 
 def zero_first(
     now: Exposition,
     before: Publication | None,
     *,
+    at: float,
     baseline: Exposition = (),
-    consumed: bool,
 ) -> Publication:
-    """Return the publication of `now`, in which new counter series have their baselines as values.
+    """Return the publication of `now`, the values at the time `at` (unix seconds).
 
-    A series is new until a scrape has received its baseline. `before` is the last publication. If
-    `before` is None, every series has its real value, including the history. `consumed` is true if
-    a scrape received `before`.
+    `before` is the last publication. If `before` is None, no series is new, and every receiver gets
+    the history at once.
 
-    The baseline of a series is its value in `baseline`; see `starts`. A series without such a value
-    starts at its last published value, or at 0 if it was never published. Published counters do not
-    decrease if the counters in `now` do not decrease.
+    The baseline of a new series is its value in `baseline`; see `starts`. A series without such a
+    value starts at its last published value, or at 0 if it was never published. The values for a
+    receiver do not decrease if the counters in `now` do not decrease.
     """
     if before is None:
-        return Publication(now)
-    published = _counters(before.exposition)
-    starts = {**before.departed, **_counters(baseline)}
-    waiting = frozenset() if consumed else before.pending
-    held: dict[SeriesKey, Value] = {}
-    current = _counters(now)
-    for series, value in current.items():
-        if series not in published:
-            held[series] = starts.get(series, _nothing(value))
-        elif series in waiting:
-            held[series] = published[series]
+        return Publication(now, at=at)
+    published, current = _counters(before.exposition), _counters(now)
+    known = {**before.departed, **_counters(baseline)}
+    generation = before.generation + 1
+    new = {
+        key: start
+        for key, start in before.new.items()
+        if key in current and 0 <= at - start.at < NEW_SECONDS
+    }
+    created: dict[SeriesKey, float] = {}
+    for key in current.keys() - published.keys():
+        nothing = _nothing(current[key])
+        new[key] = Start(known.get(key, nothing), generation, at)
+        if new[key].baseline == nothing:
+            created[key] = before.at or at
     return Publication(
-        _with_values(now, held), frozenset(held), _departed(before.departed, published, current)
+        _with_creation_times(now, before.exposition, created),
+        generation,
+        at,
+        new,
+        _departed(before.departed, published, current),
     )
 
 
@@ -129,13 +169,39 @@ def _with_values(exposition: Exposition, held: Mapping[SeriesKey, Value]) -> Exp
         return exposition
     names = {name for name, _ in held}
     return tuple(
-        Family(family.metric, _held_samples(family, held))
-        if family.metric.name in names
-        else family
-        for family in exposition
+        _held(family, held) if family.metric.name in names else family for family in exposition
     )
 
 
-def _held_samples(family: Family, held: Mapping[SeriesKey, Value]) -> tuple[Sample, ...]:
+def _held(family: Family, held: Mapping[SeriesKey, Value]) -> Family:
     name = family.metric.name
-    return tuple((labels, held.get((name, labels), value)) for labels, value in family.samples)
+    samples = ((labels, held.get((name, labels), value)) for labels, value in family.samples)
+    return msgspec.structs.replace(family, samples=tuple(samples))
+
+
+def _with_creation_times(
+    now: Exposition, before: Exposition, created: Mapping[SeriesKey, float]
+) -> Exposition:
+    """Add creation times to the families of `now`: those in `before`, and those in `created`."""
+    times = {family.metric.name: family.created for family in before if family.created}
+    names = {name for name, _ in created}
+    if not (times or names):
+        return now
+    return tuple(
+        _created(family, times.get(family.metric.name, {}), created)
+        if family.metric.name in times or family.metric.name in names
+        else family
+        for family in now
+    )
+
+
+def _created(
+    family: Family, before: Mapping[Labels, float], created: Mapping[SeriesKey, float]
+) -> Family:
+    name = family.metric.name
+    times = {
+        labels: time
+        for labels, _ in family.samples
+        if (time := created.get((name, labels)) or before.get(labels))
+    }
+    return msgspec.structs.replace(family, created=times)

@@ -18,8 +18,15 @@ from agtop_exporter.paths import clean_path
 StateKind = Literal["running", "waiting", "warning", "error", "idle", "closed"]
 STATE_KINDS: tuple[StateKind, ...] = ("running", "waiting", "warning", "error", "idle", "closed")
 
-WAITING_BOUNDS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Histogram bucket bounds, in seconds, for the time that a session waits for its user."""
+WAITING_BOUNDS_SECONDS = (
+    *(1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 150.0, 180.0),
+    *(240.0, 300.0, 450.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0, 7200.0, 14_400.0),
+)
+"""Histogram bucket bounds, in seconds, for the time that a session waits for its user.
+
+Neighbours differ by a factor of at most 2. A bound is never removed, because the ledger keeps the
+observations of earlier versions under their bounds.
+"""
 
 TITLE_CHARACTERS = 80
 PROMPT_RANK = 1  # lowest rank of a title: the first prompt

@@ -186,6 +186,8 @@ class Pipeline:
             )
         with self.steps.step("prices"):
             self._reprice()
+        with self.steps.step("ledger"):
+            self.ledger.fold_labels()
         self.checkpoint()
         with self.steps.step("ledger"):
             self._views.note(self.ledger.take_changed())
@@ -221,7 +223,7 @@ class Pipeline:
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
                 **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},
-                **{("series_dropped", k): n for k, n in self.ledger.folded_labels().items()},
+                **{("series_dropped", k): n for k, n in self.ledger.dropped_labels().items()},
             },
             agents=tuple(
                 self._with_processes(status, states.get(status.agent, {})) for status in statuses

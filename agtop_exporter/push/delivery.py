@@ -148,7 +148,7 @@ class Delivery:
         before, previous = self._publication, self._pushed
         if self._before is not None:
             before, previous = self._before.publication(), self._before.known(snapshot)
-        publication = publish(snapshot, before, previous=previous)
+        publication = publish(snapshot, before, previous=previous).to_one_receiver(before)
         exposition, start_of = publication.exposition, self._start_of(snapshot)
         if self._options.delta:
             exposition = growth(exposition, before.exposition if before else ())

@@ -6,10 +6,10 @@ r"""Renders an exposition as a page in the two text formats of Prometheus.
 
 Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.0.4) and
 <https://prometheus.io/docs/specs/om/open_metrics_spec/> (OpenMetrics 1.0.0). The formats differ in
-their header lines. The lines of samples are the same in both.
+their header lines. OpenMetrics also has the time at which a counter was 0, if it is known.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from math import inf, isinf, isnan
 
@@ -35,8 +35,11 @@ def both(exposition: Exposition) -> tuple[bytes, bytes]:
     text_parts: list[str] = []
     openmetrics_parts: list[str] = []
     for family in exposition:
-        samples = "".join(_lines(family))
+        points = list(_points(family))
+        samples = "".join(points)
         text_parts += _text_header(family.metric), samples
+        if family.created:
+            samples = "".join(_with_creation_times(family, points))
         openmetrics_parts += _openmetrics_header(family.metric), samples
     return "".join(text_parts).encode(), "".join(openmetrics_parts).encode()
 
@@ -55,14 +58,24 @@ def _openmetrics_header(metric: Metric) -> str:
     )
 
 
-def _lines(family: Family) -> Iterator[str]:
+def _points(family: Family) -> Iterator[str]:
+    """Yield the lines of each series."""
     name, names = family.metric.name, family.metric.labels
     for labels, value in family.samples:
         if isinstance(value, HistogramValue):
-            yield from _histogram(family.metric, labels, value)
+            yield "".join(_histogram(family.metric, labels, value))
             continue
         number = repr(value) if type(value) is int else _number(value)
         yield f"{_series(name, names, labels)}{number}\n"
+
+
+def _with_creation_times(family: Family, points: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of each series, followed by its creation time if it is known."""
+    name = f"{family.metric.family}_created"
+    for (labels, _), lines in zip(family.samples, points, strict=True):
+        yield lines
+        if created := family.created.get(labels):
+            yield f"{_series(name, family.metric.labels, labels)}{_number(created)}\n"
 
 
 def _histogram(metric: Metric, labels: Labels, value: HistogramValue) -> Iterator[str]:

@@ -3,5 +3,14 @@
 from agtop_exporter.server.app import allowed_hosts, create_app
 from agtop_exporter.server.listen import serve
 from agtop_exporter.server.pages import OwnProcess, Pages, render_pages
+from agtop_exporter.server.scrapers import Scrapers
 
-__all__ = ["OwnProcess", "Pages", "allowed_hosts", "create_app", "render_pages", "serve"]
+__all__ = [
+    "OwnProcess",
+    "Pages",
+    "Scrapers",
+    "allowed_hosts",
+    "create_app",
+    "render_pages",
+    "serve",
+]

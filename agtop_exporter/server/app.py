@@ -25,7 +25,8 @@ from agtop_exporter.loopback import LOOPBACK_NAMES
 from agtop_exporter.render.prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE
 from agtop_exporter.server import index
 from agtop_exporter.server.negotiation import accepts_gzip, wants_openmetrics
-from agtop_exporter.server.pages import Pages
+from agtop_exporter.server.pages import Page, Pages
+from agtop_exporter.server.scrapers import Scrapers, scraper_of
 
 STYLE_HASH = base64.b64encode(hashlib.sha256(index.STYLE.encode()).digest()).decode()
 SECURITY_HEADERS = {
@@ -43,18 +44,17 @@ SECURITY_HEADERS = {
 def create_app(
     current: Callable[[], Pages | None],
     *,
-    on_scrape: Callable[[Pages], None],
+    scrapers: Scrapers,
     trouble: Callable[[], str] = lambda: "",
     hosts: frozenset[str] | None = LOOPBACK_NAMES,
     version: str = "",
 ) -> Starlette:
     """Return the HTTP application.
 
-    `current` returns the pages to serve, or None before the first scan. `on_scrape` is called after
-    a response to `/metrics`, with the pages that were sent. These pages may be older than the
-    current pages. `trouble` returns a sentence about why the pages may be out of date, or "".
-    `hosts` are the accepted host names in the Host header; None accepts all names. IP addresses are
-    always accepted. See `allowed_hosts`.
+    `current` returns the pages to serve, or None before the first scan. `scrapers` remembers the
+    publication that each scraper received. `trouble` returns a sentence about why the pages may be
+    out of date, or "". `hosts` are the accepted host names in the Host header; None accepts all
+    names. IP addresses are always accepted. See `allowed_hosts`.
     """
 
     async def home(_request: Request) -> Response:
@@ -66,14 +66,15 @@ def create_app(
         pages = current()
         if pages is None:
             return _unavailable()
-        response = _page(pages, request.headers)
-        if request.method == "GET":
-            response.background = BackgroundTask(scraped, pages)
+        scraper = scraper_of(request.client.host if request.client else "", request.headers)
+        response = _metrics(pages.after(scrapers.last(scraper)), request.headers)
+        if scraper and request.method == "GET":
+            response.background = BackgroundTask(received, scraper, pages)
         return response
 
     # A coroutine runs in the event loop; a plain function would run in another thread.
-    async def scraped(pages: Pages) -> None:
-        on_scrape(pages)
+    async def received(scraper: str, pages: Pages) -> None:
+        scrapers.note(scraper, pages.generation, at=pages.snapshot.generated_at)
 
     async def healthy(_request: Request) -> Response:
         return PlainTextResponse("agtop-exporter is healthy.\n")
@@ -146,14 +147,14 @@ class Guard:
         return name in self._hosts or _address(name) is not None
 
 
-def _page(pages: Pages, headers: Headers) -> Response:
+def _metrics(page: Page, headers: Headers) -> Response:
     compressed = accepts_gzip(",".join(headers.getlist("accept-encoding")))
     if wants_openmetrics(",".join(headers.getlist("accept"))):
         content_type = OPENMETRICS_CONTENT_TYPE
-        body = pages.openmetrics_gzip if compressed else pages.openmetrics
+        body = page.openmetrics_gzip if compressed else page.openmetrics
     else:
         content_type = TEXT_CONTENT_TYPE
-        body = pages.text_gzip if compressed else pages.text
+        body = page.text_gzip if compressed else page.text
     response = Response(body, headers={"Vary": "Accept, Accept-Encoding"})
     response.headers["Content-Type"] = content_type
     if compressed:

@@ -1,30 +1,51 @@
 """Renders and compresses the pages once after each refresh, so that a scrape only sends bytes."""
 
 import gzip
+from collections.abc import Collection, Mapping
 
 import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from agtop_exporter.metrics import Exposition
+from agtop_exporter.metrics import Exposition, Publication
 from agtop_exporter.model import Snapshot
 from agtop_exporter.render import prometheus
 
 GZIP_LEVEL = 6
 
 
-class Pages(msgspec.Struct, frozen=True, gc=False):
-    """The pages that the server sends until the next refresh.
+class Page(msgspec.Struct, frozen=True, gc=False):
+    """The metrics in both formats, plain and compressed."""
 
-    `ready` is true if a scan has ended and the pages contain its result.
-    """
-
-    snapshot: Snapshot
-    ready: bool
     text: bytes
     text_gzip: bytes
     openmetrics: bytes
     openmetrics_gzip: bytes
+
+
+class Pages(msgspec.Struct, frozen=True, gc=False):
+    """The pages that the server sends until the next refresh.
+
+    `ready` is true if a scan has ended and the pages contain its result. `latest` has the real
+    values. `held` has the pages for scrapers that have not received the baselines of new series, by
+    the first generation whose new series have their baselines.
+    """
+
+    snapshot: Snapshot
+    ready: bool
+    generation: int
+    latest: Page
+    held: Mapping[int, Page] = {}
+
+    def after(self, generation: int | None) -> Page:
+        """Return the page for a scraper that received the publication `generation` last.
+
+        The page has no baseline for a series whose real value the scraper has received: a counter
+        would decrease. None is an unknown scraper, which gets the real values.
+        """
+        later = (first for first in self.held if generation is not None and first > generation)
+        first = min(later, default=None)
+        return self.latest if first is None else self.held[first]
 
 
 class OwnProcess:
@@ -48,19 +69,33 @@ class OwnProcess:
 
 
 def render_pages(
-    exposition: Exposition, snapshot: Snapshot, *, own: OwnProcess, ready: bool = True
+    publication: Publication,
+    snapshot: Snapshot,
+    *,
+    own: OwnProcess,
+    received: Collection[int] = (),
+    ready: bool = True,
 ) -> Pages:
-    """Return the pages in all formats, with the values of `exposition` and the metrics of `own`.
+    """Return the pages of `publication`, with the metrics of `own`.
 
-    `exposition` has the published values of `snapshot`. `ready` is false before the first scan
-    ends.
+    `publication` has the values of `snapshot`. `received` are the generations that the scrapers
+    received last. `ready` is false before the first scan ends.
     """
-    text, openmetrics = prometheus.both(exposition)
-    text += own.text()
-    openmetrics += own.openmetrics() + prometheus.OPENMETRICS_END
+    firsts = {first for seen in received if (first := publication.first_new_after(seen))}
     return Pages(
         snapshot=snapshot,
         ready=ready,
+        generation=publication.generation,
+        latest=_page(publication.exposition, own),
+        held={first: _page(publication.after(first - 1), own) for first in firsts},
+    )
+
+
+def _page(exposition: Exposition, own: OwnProcess) -> Page:
+    text, openmetrics = prometheus.both(exposition)
+    text += own.text()
+    openmetrics += own.openmetrics() + prometheus.OPENMETRICS_END
+    return Page(
         text=text,
         text_gzip=gzip.compress(text, GZIP_LEVEL),
         openmetrics=openmetrics,

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from generator import cost, health, limits, overview, processes, sessions
+from generator import cost, fleet, health, limits, overview, processes, sessions
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
-BOARDS = [module.BOARD for module in (overview, sessions, cost, limits, processes, health)]
+BOARDS = [module.BOARD for module in (overview, sessions, cost, limits, processes, fleet, health)]
 
 
 def file_of(board):
@@ -18,4 +18,6 @@ def text_of(board):
 
 
 def panels_with_queries(board):
-    return [panel for panel in board["panels"] if panel.get("targets")]
+    """Return the panels of a dashboard that have queries, also those in collapsed rows."""
+    panels = [each for panel in board["panels"] for each in (panel, *panel.get("panels", ()))]
+    return [panel for panel in panels if panel.get("targets")]

@@ -1,10 +1,12 @@
 """The dashboard of cost by model, project and agent, and of savings by the prompt cache."""
 # ruff: noqa: S106 - a token_type is no password
 
+from generator.annotations import ANNOTATIONS
 from generator.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries
 from generator.variables import Selectors
 
-of = Selectors("agent", "model", "project")
+of = Selectors("agent", "model")
+of_project = Selectors("agent", "project")  # only series by project can be filtered by project
 whole = Selectors()  # a budget may be of all agents and projects
 NOTHING = "No cost"
 CACHE = "=~cache_.+"
@@ -33,6 +35,13 @@ SUMS = row(
         empty="Nothing yet",
     ),
     stat(
+        "Cost, all time",
+        "Retail cost of all usage in the ledgers, also from before the selected time range.",
+        f"sum({of('agtop_cost_usd_total')})",
+        unit="currencyUSD",
+        empty="Nothing yet",
+    ),
+    stat(
         "Billed",
         "What agents recorded as their cost, else the list price; without what a plan covers.",
         f"sum({of.grown('agtop_billed_usd_total')})",
@@ -41,8 +50,8 @@ SUMS = row(
     ),
     stat(
         "Cost per hour",
-        "Mean retail cost per hour in the selected time range.",
-        f"sum({of.grown('agtop_cost_usd_total')}) / ($__range_s / 3600)",
+        "Mean retail cost per hour, from the first scan in the selected time range to its end.",
+        f"sum({of.grown('agtop_cost_usd_total')}) / scalar({of.hours()})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
@@ -86,8 +95,24 @@ SUMS = row(
 BILLED_PER_HOUR = f"3600 * sum by (agent) ({of.rate('agtop_billed_usd_total')})", "{{agent}}"
 
 
-def cost_per_hour(label, metric="agtop_cost_usd_total"):
-    return f"3600 * sum by ({label}) ({of.rate(metric)})", f"{{{{{label}}}}}"
+def cost_per_hour(label, metric="agtop_cost_usd_total", selected=of):
+    return f"3600 * sum by ({label}) ({selected.rate(metric)})", f"{{{{{label}}}}}"
+
+
+def by_day(title, description, expression, legend):
+    """Return bars of one day each, of the days of the user's time zone."""
+    panel = timeseries(
+        title,
+        description,
+        (expression, legend),
+        unit="currencyUSD",
+        empty=NOTHING,
+        width=24,
+    )
+    custom = panel["fieldConfig"]["defaults"]["custom"]
+    custom |= {"drawStyle": "bars", "lineWidth": 0, "fillOpacity": 70}
+    custom["stacking"] = {"mode": "normal", "group": "A"}
+    return {**panel, "interval": "1d", "timeFrom": "30d"}
 
 
 CACHE_HITS = (
@@ -100,14 +125,6 @@ COURSE = row(
         "Cost per hour by model",
         "Retail cost per hour, at the current rate.",
         cost_per_hour("model"),
-        unit="currencyUSD",
-        empty=NOTHING,
-        stack=True,
-    ),
-    timeseries(
-        "Cost per hour by project",
-        "Retail cost per hour, at the current rate. Not filtered by model.",
-        cost_per_hour("project", "agtop_project_cost_usd_total"),
         unit="currencyUSD",
         empty=NOTHING,
         stack=True,
@@ -152,8 +169,19 @@ def tokens(token_type):
     return grown_by(BY, "agtop_tokens_total", token_type=token_type)
 
 
+DAYS = row(
+    "By day",
+    by_day(
+        "Cost by day",
+        "Retail cost of each day of the last 30 days. The last bar is the present day so far.",
+        # a point at the end of a day has the increase of that day
+        f"sum by (agent) (increase({of('agtop_cost_usd_total')}[1d] offset -1d))",
+        "{{agent}}",
+    ),
+)
+
 SHARES = row(
-    "By model and project",
+    "By model",
     table(
         "Models",
         "Cost and tokens of each model in the selected time range.",
@@ -173,20 +201,6 @@ SHARES = row(
         sort="Cost",
         empty="No models",
     ),
-    table(
-        "Projects",
-        "Cost and tokens of each project in the selected time range. Not filtered by model.",
-        [
-            column(
-                "Cost", grown_by("agent, project", "agtop_project_cost_usd_total"), "currencyUSD"
-            ),
-            column("Tokens", grown_by("agent, project", "agtop_project_tokens_total")),
-        ],
-        labels=[("project", "Project"), ("agent", "Agent")],
-        sort="Cost",
-        empty="No projects",
-        width=12,
-    ),
     bars(
         "Agents",
         "Retail cost by agent and source: estimated from a price table, or reported by the agent.",
@@ -196,7 +210,7 @@ SHARES = row(
         ),
         unit="currencyUSD",
         empty=NOTHING,
-        width=6,
+        width=12,
     ),
     bars(
         "Unpriced tokens",
@@ -208,9 +222,53 @@ SHARES = row(
         ),
         unit="short",
         empty="All tokens have a price.",
-        width=6,
+        width=12,
     ),
 )
+
+PROJECT = "agent, project"
+PROJECTS = row(
+    "Projects: $project",
+    table(
+        "Projects",
+        "Cost and tokens of the selected projects, in the selected time range and of all time. "
+        "Not filtered by model.",
+        [
+            column(
+                "Cost",
+                f"sum by ({PROJECT}) ({of_project.grown('agtop_project_cost_usd_total')})",
+                "currencyUSD",
+            ),
+            column(
+                "Tokens", f"sum by ({PROJECT}) ({of_project.grown('agtop_project_tokens_total')})"
+            ),
+            column(
+                "Cost, all time",
+                f"sum by ({PROJECT}) ({of_project('agtop_project_cost_usd_total')})",
+                "currencyUSD",
+            ),
+        ],
+        labels=[("project", "Project"), ("agent", "Agent")],
+        sort="Cost",
+        empty="No projects",
+        width=12,
+    ),
+    timeseries(
+        "Cost per hour by project",
+        "Retail cost per hour of the selected projects, at the current rate. Not filtered by "
+        "model.",
+        cost_per_hour("project", "agtop_project_cost_usd_total", of_project),
+        unit="currencyUSD",
+        empty=NOTHING,
+        stack=True,
+    ),
+)
+
+
+def of_budget(metric):
+    """Return a series of each budget without the name of the metric, so that columns join."""
+    return f"max by (job, instance, budget, period, agent, project) ({whole(metric)})"
+
 
 NO_BUDGETS = "No budgets in the settings"
 BUDGETS = row(
@@ -220,10 +278,10 @@ BUDGETS = row(
         "Each budget in the present day, week or month, at list prices. Projected is the used "
         "share at the end of the period if the mean rate since its start stays the same.",
         [
-            column("Limit", whole("agtop_budget_usd"), "currencyUSD"),
-            column("Used", whole("agtop_budget_used_ratio"), "percentunit")
+            column("Limit", of_budget("agtop_budget_usd"), "currencyUSD"),
+            column("Used", of_budget("agtop_budget_used_ratio"), "percentunit")
             | {"bar": 1, "thresholds": steps((0.9, ORANGE))},
-            column("Projected", whole("agtop_budget_projected_ratio"), "percentunit"),
+            column("Projected", of_budget("agtop_budget_projected_ratio"), "percentunit"),
         ],
         labels=[
             ("budget", "Budget"),
@@ -256,7 +314,7 @@ BUDGETS = row(
             ("billed", "Billed"),
             ("instance", "Machine"),
         ],
-        hidden=("job",),
+        hidden=("job", "__name__"),
         empty="No agents",
         width=12,
     ),
@@ -275,8 +333,11 @@ BOARD = board(
     "Cost & models",
     "Retail cost and tokens by model, project and agent, and savings by the cache.",
     SUMS,
+    DAYS,
     COURSE,
     SHARES,
+    PROJECTS,
     BUDGETS,
     since="now-24h",
+    annotations=ANNOTATIONS,
 )

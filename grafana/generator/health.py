@@ -52,7 +52,7 @@ NOW = row(
     ),
     small_stat(
         "Series dropped",
-        "Sessions without series, and label values that share the value other, because a limit was "
+        "Sessions, models, tools and projects without series of their own, because a limit was "
         "reached.",
         f"sum({of('agtop_series_dropped')})",
         unit="short",

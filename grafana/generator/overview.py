@@ -1,6 +1,9 @@
 """The overview dashboard: cost, activity and sessions that wait for a human."""
 # ruff: noqa: S106 - a token_type is no password
 
+from functools import partial
+
+from generator.annotations import ANNOTATIONS
 from generator.panels import (
     ORANGE,
     RED,
@@ -28,9 +31,11 @@ SESSION_LINK = {
     "&var-session=${__value.raw}",
 }
 
+small_stat = partial(stat, width=3)
+
 NOW = row(
     "Now",
-    stat(
+    small_stat(
         "Waiting for you",
         "Sessions that ask a question or for a permission.",
         f"sum({of('agtop_sessions', state='waiting')})",
@@ -38,14 +43,14 @@ NOW = row(
         empty="No agent found",
         thresholds=steps((1, ORANGE)),
     ),
-    stat(
+    small_stat(
         "Running",
         "Sessions that are working.",
         f"sum({of('agtop_sessions', state='running')})",
         unit="short",
         empty="No agent found",
     ),
-    stat(
+    small_stat(
         "Error or stalled",
         "Sessions with an error, and sessions that should be working but write nothing.",
         f"sum({of('agtop_sessions', state='=~error|warning')})",
@@ -53,21 +58,28 @@ NOW = row(
         empty="No agent found",
         thresholds=steps((1, RED)),
     ),
-    stat(
+    small_stat(
         "Cost",
         "Retail cost in the selected time range.",
         f"sum({of.grown('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
-    stat(
+    small_stat(
+        "Cost, all time",
+        "Retail cost of all usage in the ledgers, also from before the selected time range.",
+        f"sum({of('agtop_cost_usd_total')})",
+        unit="currencyUSD",
+        empty="Nothing yet",
+    ),
+    small_stat(
         "Tokens",
         "Tokens of all types in the selected time range.",
         f"sum({of.grown('agtop_tokens_total')})",
         unit="short",
         empty="Nothing yet",
     ),
-    stat(
+    small_stat(
         "Cache hit ratio",
         "Share of the prompt tokens that were read from the cache, in the selected time range.",
         f"sum({of.grown('agtop_tokens_total', token_type='cache_read')})"
@@ -255,4 +267,5 @@ BOARD = board(
     NOW,
     SPENT,
     ACTIVITY,
+    annotations=ANNOTATIONS,
 )

@@ -8,6 +8,7 @@ and positions follow from the order of the panels, so diffs stay small.
 from generator.variables import DATASOURCE, variables_of
 
 COLUMNS = 24
+SOFT_MAX = {"currencyUSD": 1, "short": 1}  # by unit; otherwise zeros have an axis to 100
 ORANGE, RED, GREEN, BLUE, GREY = "orange", "red", "green", "blue", "text"
 STATE_COLOURS = {
     "running": GREEN,
@@ -17,6 +18,10 @@ STATE_COLOURS = {
     "idle": BLUE,
     "closed": GREY,
 }
+
+
+LAST_8 = {"type": "regex", "options": {"pattern": ".*(.{8})", "result": {"text": "$1"}}}
+"""A value mapping that shows the end of a session id, which distinguishes sessions."""
 
 
 def query(expression, legend="", *, now=False, table=False, ref="A"):
@@ -79,6 +84,14 @@ def panel(kind, title, description, targets, **settings):
     }
 
 
+def no_value(text):
+    """Return a value mapping that shows an unknown value as grey text, not in another colour."""
+    return {
+        "type": "special",
+        "options": {"match": "null", "result": {"text": text, "color": GREY}},
+    }
+
+
 def stat(title, description, expression, **settings):
     """Return a panel with one current value."""
     options = {
@@ -91,6 +104,8 @@ def stat(title, description, expression, **settings):
     }
     given = {"width": 4, "height": 4, "color": "thresholds", "options": options}
     given["thresholds"] = steps(base=GREY)
+    defaults = {"mappings": [no_value(settings["empty"])], **settings.pop("defaults", {})}
+    given["defaults"] = defaults
     targets = [query(expression, settings.pop("legend", title), now=True)]
     return panel("stat", title, description, targets, **{**given, **settings})
 
@@ -100,11 +115,12 @@ def timeseries(title, description, *pairs, stack=False, **settings):
     custom = {
         "drawStyle": "line",
         "lineInterpolation": "linear",
-        "lineWidth": 1,
+        "lineWidth": 0 if stack else 1,  # a line of zeros would cover the series below
         "fillOpacity": 40 if stack else 8,
         "showPoints": "never",
         "spanNulls": False,
         "axisSoftMin": 0,
+        "axisSoftMax": SOFT_MAX.get(settings["unit"]),
         "stacking": {"mode": "normal" if stack else "none", "group": "A"},
         "thresholdsStyle": {"mode": "line" if "thresholds" in settings else "off"},
     }
@@ -114,6 +130,8 @@ def timeseries(title, description, *pairs, stack=False, **settings):
             "placement": "right",
             "showLegend": True,
             "calcs": ["lastNotNull", "max"],
+            "sortBy": "Last *",
+            "sortDesc": True,
         },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
@@ -132,6 +150,7 @@ def bars(title, description, *pairs, **settings):
         "minVizHeight": 16,
         "maxVizHeight": 24,
         "namePlacement": "left",
+        "text": {"titleSize": 12, "valueSize": 14},
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
     given = {"options": options, "defaults": {"min": 0}}
@@ -143,10 +162,18 @@ def table(title, description, columns, *, labels=(), hidden=(), **settings):
     """Return a table: a row for each label set, a column for each query and label.
 
     `columns` are dicts with `expr`, `title`, `unit`, and optionally `bar` (a maximum),
-    `thresholds`, `links`. `labels` are (label, title) pairs in the order of the columns, and
-    `hidden` has other labels.
+    `thresholds`, `links` and `width` in pixels. `labels` are (label, title) pairs in the order of
+    the columns, and `hidden` has other labels.
     """
-    targets, overrides, names = [], [], {}
+    targets, names = [], {}
+    # `noValue` of a panel applies to each empty cell, so only a table without rows has a sentence
+    overrides = [
+        {
+            "matcher": {"id": "byType", "options": kind},
+            "properties": [{"id": "noValue", "value": "-"}],
+        }
+        for kind in ("number", "string")
+    ]
     for index, column in enumerate(columns):
         ref = chr(ord("A") + index)
         targets.append(query(column["expr"], now=True, table=True, ref=ref))
@@ -157,7 +184,7 @@ def table(title, description, columns, *, labels=(), hidden=(), **settings):
     overrides += [
         {
             "matcher": {"id": "byName", "options": title},
-            "properties": [{"id": "links", "value": links}],
+            "properties": [{"id": "links", "value": links}, {"id": "mappings", "value": [LAST_8]}],
         }
         for title, links in settings.pop("label_links", {}).items()
     ]
@@ -175,7 +202,7 @@ def table(title, description, columns, *, labels=(), hidden=(), **settings):
     given = {
         "width": COLUMNS,
         "unit": "none",
-        "custom": {"align": "auto", "filterable": True},
+        "custom": {"align": "auto", "filterable": True, "minWidth": 70},
         "options": options,
         "overrides": overrides,
         "transformations": [
@@ -188,6 +215,8 @@ def table(title, description, columns, *, labels=(), hidden=(), **settings):
 
 def _column(column):
     properties = [{"id": "unit", "value": column["unit"]}]
+    if "width" in column:
+        properties.append({"id": "custom.width", "value": column["width"]})
     if "bar" in column:
         cell = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         properties += [
@@ -216,14 +245,31 @@ def coloured(colours):
     ]
 
 
-def row(title, *panels):
+def row(title, *panels, collapsed=False):
     """Return a row with a title, and its panels from left to right."""
-    return [{"type": "row", "title": title, "collapsed": False, "panels": []}, *panels]
+    return [{"type": "row", "title": title, "collapsed": collapsed, "panels": []}, *panels]
 
 
-def board(name, description, *rows, since="now-6h"):
+def annotation(name, expression, text, *, colour, shown=False):
+    """Return marks at the times at which an expression has a value. Users can switch them on."""
+    return {
+        "name": name,
+        "datasource": DATASOURCE,
+        "enable": shown,
+        "hide": False,
+        "iconColor": colour,
+        "expr": expression,
+        "step": "60s",
+        "titleFormat": name,
+        "textFormat": text,
+        "useValueForTime": False,
+    }
+
+
+def board(name, description, *rows, since="now-6h", annotations=()):
     """Return a dashboard with the variables that its queries use."""
     panels = _placed([panel for panels in rows for panel in panels])
+    variables = variables_of(_all_of(panels), annotations)
     link = {
         "type": "dashboards",
         "tags": ["agtop"],
@@ -251,19 +297,30 @@ def board(name, description, *rows, since="now-6h"):
         "timepicker": {},
         "fiscalYearStartMonth": 0,
         "links": [link],
-        "annotations": {"list": []},
-        "templating": {"list": variables_of(panels)},
+        "annotations": {"list": list(annotations)},
+        "templating": {"list": variables},
         "panels": panels,
     }
 
 
 def _placed(panels):
-    placed, x, y, tallest = [], 0, 0, 0
+    """Return the panels with ids and positions; those of a collapsed row are inside the row."""
+    placed, x, y, tallest, closed = [], 0, 0, 0, None
     for number, item in enumerate(panels, 1):
         is_row = item["type"] == "row"
+        if is_row and closed is not None:  # the panels of the row before take no space
+            x, y, tallest, closed = 0, closed["gridPos"]["y"] + 1, 0, None
         size = {"w": COLUMNS, "h": 1} if is_row else item["gridPos"]
         if x + size["w"] > COLUMNS:
             x, y, tallest = 0, y + tallest, 0
-        placed.append({**item, "id": number, "gridPos": {**size, "x": x, "y": y}})
+        one = {**item, "id": number, "gridPos": {**size, "x": x, "y": y}}
+        (closed["panels"] if closed else placed).append(one)
         x, tallest = x + size["w"], max(tallest, size["h"])
+        if is_row and item["collapsed"]:
+            closed = one = placed[-1] = {**one, "panels": []}
     return placed
+
+
+def _all_of(panels):
+    """Return the panels and those inside collapsed rows."""
+    return [each for panel in panels for each in (panel, *panel.get("panels", ()))]

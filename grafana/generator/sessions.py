@@ -1,5 +1,6 @@
 """The dashboard of active and recent sessions."""
 
+from generator.annotations import ANNOTATIONS
 from generator.overview import SESSION_LINK
 from generator.panels import (
     BLUE,
@@ -23,12 +24,12 @@ NONE = "No active or recent sessions."
 
 
 def of_session(expression):
-    """Sum the series of a session by the labels that all columns share."""
-    return f"sum by ({SESSION}) ({expression})"
+    """Sum the series of the selected sessions by the labels that all columns share."""
+    return of.in_project(f"sum by ({SESSION}) ({expression})")
 
 
 def state_of(selector):
-    return f"group by ({SESSION}, state) ({selector} == 1)"
+    return of.in_project(f"group by ({SESSION}, state) ({selector} == 1)")
 
 
 LIVE = row(
@@ -73,20 +74,10 @@ LIVE = row(
                 "unit": "short",
             },
             {
-                "expr": of_session(of.rate("agtop_session_cpu_seconds_total")),
-                "title": "CPU",
-                "unit": "percentunit",
-            },
-            {
-                "expr": of_session(of("agtop_session_memory_rss_bytes")),
-                "title": "Memory",
-                "unit": "bytes",
-            },
-            {
                 "expr": of_session(
                     f"time() - {of('agtop_session_last_activity_timestamp_seconds')}"
                 ),
-                "title": "Since last activity",
+                "title": "Last activity",
                 "unit": "s",
             },
             {
@@ -196,8 +187,10 @@ PROCESSES = row(
         "Processes and memory of each session, and the confidence of the match.",
         [
             {
-                "expr": f"group by ({SESSION}, confidence)"
-                f" ({of('agtop_session_match_confidence')} == 1)",
+                "expr": of.in_project(
+                    f"group by ({SESSION}, confidence)"
+                    f" ({of('agtop_session_match_confidence')} == 1)"
+                ),
                 "unit": "",
             },
             {"expr": of.info(), "unit": ""},
@@ -205,6 +198,11 @@ PROCESSES = row(
                 "expr": of_session(of("agtop_session_processes")),
                 "title": "Processes",
                 "unit": "short",
+            },
+            {
+                "expr": of_session(of.rate("agtop_session_cpu_seconds_total")),
+                "title": "CPU",
+                "unit": "percentunit",
             },
             {
                 "expr": of_session(of("agtop_session_memory_rss_bytes")),
@@ -228,6 +226,7 @@ PROCESSES = row(
         label_links={"Session": [SESSION_LINK]},
         empty="No session has a process.",
     ),
+    collapsed=True,
 )
 
 BOARD = board(
@@ -237,4 +236,5 @@ BOARD = board(
     USE,
     PROCESSES,
     since="now-1h",
+    annotations=ANNOTATIONS,
 )

@@ -64,6 +64,14 @@ class Selectors:
         """Return the increase in the time range of the dashboard."""
         return f"increase({self(metric, **matchers)}[$__range])"
 
+    def hours(self):
+        """Return the hours from the first scan in the time range of the dashboard to its end.
+
+        After the first start, this is less than the range.
+        """
+        first = f"min(min_over_time({self('agtop_snapshot_timestamp_seconds')}[$__range]))"
+        return f"((time() - {first}) / 3600)"
+
     def info(self):
         """Return the info series of each session, one per session.
 
@@ -74,6 +82,10 @@ class Selectors:
     def with_project(self, expression, added="project, model"):
         """Add project and model to the series of sessions."""
         return f"{expression} * on ({SESSION}) group_left ({added}) {self.info()}"
+
+    def in_project(self, expression):
+        """Keep the sessions of the selected projects: only the info series has the project."""
+        return f"{expression} and on ({SESSION}) {self('agtop_session_info')}"
 
     def named(self, expression):
         """Add the project, and the end of the id as `session`, which distinguishes sessions.
@@ -98,11 +110,10 @@ def _matcher(label, value):
     return f'{label}{operator}"{value.removeprefix(operator)}"'
 
 
-def variables_of(panels):
-    """Return the variables in the panels' queries, and those that the linter requires."""
-    expressions = " ".join(
-        target["expr"] for panel in panels for target in panel.get("targets", ())
-    )
+def variables_of(panels, annotations=()):
+    """Return the variables in the queries, and those that the linter requires."""
+    targets = [target for panel in panels for target in panel.get("targets", ())]
+    expressions = " ".join(query["expr"] for query in (*targets, *annotations))
     used = [name for name in SOURCES if f'"${name}"' in expressions]
     source = {
         "name": "datasource",

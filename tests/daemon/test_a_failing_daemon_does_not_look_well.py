@@ -244,7 +244,7 @@ class Ticking:
         """Refresh; return the samples of the page, and the reason why it may be out of date."""
         self.now += 5
         self._daemon._tick()  # noqa: SLF001 - what `run` repeats
-        samples = samples_of(self._daemon._pages.text.decode())  # noqa: SLF001
+        samples = samples_of(self._daemon._pages.latest.text.decode())  # noqa: SLF001
         return samples, self._daemon._health.trouble(5)  # noqa: SLF001
 
     def close(self):

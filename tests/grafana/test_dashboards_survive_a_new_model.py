@@ -28,7 +28,7 @@ def series(name, **labels):
     pairs = ", ".join(f'{label}="{value}"' for label, value in (ONE | labels).items())
     return {
         "series": f"{name}{{{pairs}}}",
-        "values": "1x10" if name[-5:] in {"state", "_info"} else "1+1x10",
+        "values": "1x10" if name.endswith(("_state", "_info", "_confidence")) else "1+1x10",
     }
 
 
@@ -39,6 +39,7 @@ def test_every_panel_shows_it_once(tmp_path):
         *(series(name) for name in plain),
         series("agtop_session_tokens_total", token_type="input"),  # noqa: S106 - no password
         series("agtop_session_state", state="waiting"),
+        series("agtop_session_match_confidence", confidence="high"),
         *(series("agtop_session_info", model=model, **INFO) for model in ("old", "new")),
     ]
     values = dict.fromkeys(("job", "instance", "agent", "project", "session"), ".*")

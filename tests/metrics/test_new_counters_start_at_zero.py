@@ -1,4 +1,7 @@
-"""New counter series are published from 0, so that `increase()` includes their first value."""
+"""New counter series are published from 0, so that `increase()` includes their first value.
+
+This holds for each receiver, however often it asks and whoever asks in between.
+"""
 
 from itertools import pairwise
 
@@ -12,11 +15,11 @@ from agtop_exporter.metrics import (
     Family,
     HistogramValue,
     Metric,
-    Publication,
     publish,
     starts,
     zero_first,
 )
+from agtop_exporter.metrics.publication import NEW_SECONDS
 from agtop_exporter.model import NO_COST, Cost, TokenCounts
 
 COUNTER = Metric(
@@ -44,6 +47,10 @@ def values(exposition, name="agtop_things_total"):
     }
 
 
+def publish_next(values, before, at=0.0, baseline=()):
+    return zero_first(values, before, at=at, baseline=baseline)
+
+
 def increase(seen):
     """Return the result of `increase()`: the sum of rises, where a fall is a restart from 0."""
     return sum(after - before if after >= before else after for before, after in pairwise(seen))
@@ -52,97 +59,112 @@ def increase(seen):
 def test_a_new_histogram_starts_without_observations():
     histogram = msgspec.structs.replace(COUNTER, name="agtop_wait", kind="histogram")
     seen = HistogramValue((1.0, 2.0), (0, 1, 0), 1.5)
-    first = zero_first((), None, consumed=True)
-    born = zero_first(page({"a": seen}, histogram), first, consumed=True)
-    assert values(born.exposition, "agtop_wait") == {("a",): seen.empty}
-    grown = zero_first(page({"a": seen}, histogram), born, consumed=True)
-    assert values(grown.exposition, "agtop_wait") == {("a",): seen}
+    first = publish_next((), None)
+    new = publish_next(page({"a": seen}, histogram), first)
+    assert values(new.after(first.generation), "agtop_wait") == {("a",): seen.empty}
+    assert values(new.after(new.generation), "agtop_wait") == {("a",): seen}
 
 
 GROWTH = st.dictionaries(st.sampled_from("abc"), st.integers(0, 100))
-STEPS = st.lists(st.tuples(GROWTH, st.booleans()), min_size=1, max_size=20)
+RECEIVERS = ("fast", "slow")
+STEPS = st.lists(
+    st.tuples(GROWTH, st.frozensets(st.sampled_from(RECEIVERS))), min_size=1, max_size=20
+)
 
 
 @given(first=GROWTH, steps=STEPS)
-def test_increase_over_the_scraped_pages_is_the_growth(first, steps):
-    real = dict(first)
-    publication = zero_first(page(real), None, consumed=False)
-    assert values(publication.exposition) == values(page(real))
-    consumed = True
-    scraped = [publication]
-    for growth, scrape in [*steps, ({}, True), ({}, True)]:
+def test_increase_is_the_growth_since_the_first_page_of_each_receiver(first, steps):
+    real, publication = dict(first), publish_next(page(first), None)
+    got = {receiver: [(dict(first), publication.exposition)] for receiver in RECEIVERS}
+    last = dict.fromkeys(RECEIVERS, publication.generation)
+    both = frozenset(RECEIVERS)
+    for growth, receivers in [*steps, ({}, both), ({}, both)]:
         for name, amount in growth.items():
             real[name] = real.get(name, 0) + amount
-        before = publication
-        publication = zero_first(page(real), before, consumed=consumed)
-        falls = [
-            key
-            for key, value in values(before.exposition).items()
-            if values(publication.exposition)[key] < value
-        ]
-        assert falls == []
-        consumed = scrape
-        if scrape:
-            scraped.append(publication)
-    for name, value in real.items():
-        seen = [values(p.exposition)[(name,)] for p in scraped if (name,) in values(p.exposition)]
-        assert increase(seen) == value - first.get(name, 0)
+        publication = publish_next(page(real), publication)
+        for receiver in receivers:
+            got[receiver].append((dict(real), publication.after(last[receiver])))
+            last[receiver] = publication.generation
+    for pages in got.values():
+        for name, value in real.items():
+            seen = [v[(name,)] for _, exposition in pages if (name,) in (v := values(exposition))]
+            assert seen == sorted(seen)
+            assert increase(seen) == value - first.get(name, 0)
 
 
 @given(
     first=GROWTH,
     steps=st.lists(
-        st.tuples(GROWTH, st.sets(st.sampled_from("abc")), st.booleans(), st.booleans())
+        st.tuples(
+            GROWTH,
+            st.sets(st.sampled_from("abc")),
+            st.frozensets(st.sampled_from(RECEIVERS)),
+            st.booleans(),
+        )
     ),
 )
 def test_nothing_falls_where_series_leave_the_page_and_return(first, steps):
     real = dict(first)
-    publication = zero_first(page(real), None, consumed=False)
-    last_seen = values(publication.exposition)
-    for growth, shown, consumed, with_baseline in steps:
+    publication = publish_next(page(real), None)
+    last = dict.fromkeys(RECEIVERS, publication.generation)
+    last_seen = {receiver: values(publication.exposition) for receiver in RECEIVERS}
+    for growth, shown, receivers, with_baseline in steps:
         baseline = page(real) if with_baseline else ()
         for name, amount in growth.items():
             real[name] = real.get(name, 0) + amount
         now = page({name: value for name, value in real.items() if name in shown})
-        publication = zero_first(now, publication, baseline=baseline, consumed=consumed)
-        for key, value in values(publication.exposition).items():
-            assert last_seen.get(key, 0) <= value <= real[key[0]]
-            last_seen[key] = value
+        publication = publish_next(now, publication, baseline=baseline)
+        for receiver in receivers:
+            for key, value in values(publication.after(last[receiver])).items():
+                assert last_seen[receiver].get(key, 0) <= value <= real[key[0]]
+                last_seen[receiver][key] = value
+            last[receiver] = publication.generation
 
 
-def test_a_baseline_is_published_until_it_is_scraped():
-    published = zero_first(page({"a": 1}), None, consumed=False)
-    published = zero_first(page({"a": 1, "b": 7}), published, consumed=False)
-    assert values(published.exposition) == {("a",): 1, ("b",): 0}
-    published = zero_first(page({"a": 2, "b": 9}), published, consumed=False)
-    assert values(published.exposition) == {("a",): 2, ("b",): 0}
-    assert published.pending == {("agtop_things_total", ("b",))}
-    published = zero_first(page({"a": 2, "b": 9}), published, consumed=True)
-    assert values(published.exposition) == {("a",): 2, ("b",): 9}
-    assert published.pending == frozenset()
+def test_a_receiver_with_a_long_interval_gets_the_baseline_too():
+    first = publish_next(page({"a": 1}), None)
+    new = publish_next(page({"a": 1, "b": 7}), first, at=10.0)
+    grown = publish_next(page({"a": 2, "b": 9}), new, at=20.0)
+    assert values(grown.after(first.generation)) == {("a",): 2, ("b",): 0}
+    assert values(grown.after(new.generation)) == {("a",): 2, ("b",): 9}
+    late = publish_next(page({"a": 2, "b": 9}), grown, at=10.0 + NEW_SECONDS)
+    assert values(late.after(first.generation)) == {("a",): 2, ("b",): 9}
+    assert late.new == {}
 
 
 def test_series_that_is_new_and_zero_waits_too():
     """Otherwise its first increase before any scrape would be its first sample."""
-    published = zero_first(page({}), None, consumed=False)
-    published = zero_first(page({"a": 0}), published, consumed=True)
-    published = zero_first(page({"a": 5}), published, consumed=False)
-    assert values(published.exposition) == {("a",): 0}
+    first = publish_next(page({}), None)
+    new = publish_next(page({"a": 0}), first)
+    grown = publish_next(page({"a": 5}), new)
+    assert values(grown.after(first.generation)) == {("a",): 0}
+
+
+def test_only_a_series_that_began_at_zero_has_a_creation_time():
+    """Prometheus inserts 0 at this time. For a series with history this would be a reset."""
+    first = publish_next(page({"old": 5}), None, at=10.0)
+    away = publish_next((), first, at=20.0)
+    again = publish_next(page({"old": 7, "new": 3}), away, at=30.0)
+    assert [family.created for family in again.exposition] == [{("new",): 20.0}]
+    later = publish_next(page({"old": 7, "new": 4}), again, at=30.0 + NEW_SECONDS)
+    assert [family.created for family in later.exposition] == [{("new",): 20.0}]
+    gone = publish_next(page({"old": 7}), later, at=60.0 + NEW_SECONDS)
+    assert [family.created for family in gone.exposition] == [{}]
 
 
 def test_gauges_are_never_held_back():
-    published = zero_first((), None, consumed=False)
-    published = zero_first(page({"a": 7}, GAUGE), published, consumed=True)
-    assert values(published.exposition, "agtop_level") == {("a",): 7}
+    first = publish_next((), None)
+    second = publish_next(page({"a": 7}, GAUGE), first)
+    assert values(second.after(first.generation), "agtop_level") == {("a",): 7}
 
 
 def test_series_that_departed_first_is_forgotten_first(monkeypatch):
     monkeypatch.setattr("agtop_exporter.metrics.publication.DEPARTED_MAX", 2)
-    published = zero_first(page({"a": 1, "b": 2, "c": 3}), None, consumed=False)
+    published = publish_next(page({"a": 1, "b": 2, "c": 3}), None)
     for shown in ("bc", "c", "ac", "c", ""):
-        published = zero_first(page(dict.fromkeys(shown, 9)), published, consumed=True)
+        published = publish_next(page(dict.fromkeys(shown, 9)), published)
     assert published.departed == {
-        ("agtop_things_total", ("a",)): 1,  # it returned with its baseline
+        ("agtop_things_total", ("a",)): 9,
         ("agtop_things_total", ("c",)): 9,
     }
 
@@ -154,13 +176,13 @@ def test_session_that_returns_starts_where_the_last_snapshot_had_it():
     grown = make_session(tokens=TokenCounts(1_010, 20_000, 3_000, 400, 5_000, 600))
     awake = make_snapshot(grown)
     before = publish(asleep)
-    first = publish(awake, before, previous=asleep, consumed=True)
-    second = publish(awake, first, previous=awake, consumed=True)
+    first = publish(awake, before, previous=asleep).after(before.generation)
+    second = publish(awake, before, previous=asleep).exposition
     key = (session.session_id, session.agent, "input")
     assert values(before.exposition, "agtop_session_tokens_total") == {}
-    assert values(first.exposition, "agtop_session_tokens_total")[key] == 1_000
-    assert values(second.exposition, "agtop_session_tokens_total")[key] == 1_010
-    cost = values(first.exposition, "agtop_session_cost_usd_total")
+    assert values(first, "agtop_session_tokens_total")[key] == 1_000
+    assert values(second, "agtop_session_tokens_total")[key] == 1_010
+    cost = values(first, "agtop_session_cost_usd_total")
     assert cost == {(session.session_id, session.agent): pytest.approx(4.0)}
 
 
@@ -169,8 +191,9 @@ def test_session_that_is_new_starts_at_zero():
     before = make_snapshot(old)
     now = make_snapshot(old, new)
     assert starts(before, now) == ()
-    published = publish(now, publish(before), previous=before, consumed=True)
-    tokens = values(published.exposition, "agtop_session_tokens_total")
+    first = publish(before)
+    published = publish(now, first, previous=before).after(first.generation)
+    tokens = values(published, "agtop_session_tokens_total")
     assert tokens["new", "claude-code", "input"] == 0
     assert tokens["old", "claude-code", "input"] == 1_000
 
@@ -185,8 +208,9 @@ def test_agent_without_events_has_its_counters_at_zero():
 
 
 def test_history_is_in_the_first_publication():
-    published = publish(make_snapshot(totals=make_totals()), consumed=False)
-    assert published == Publication(published.exposition)
+    published = publish(make_snapshot(totals=make_totals()))
+    assert not published.new
+    assert published.after(-1) == published.exposition
     key = ("claude-code", "claude-sonnet-4-5", "output")
     assert values(published.exposition, "agtop_tokens_total")[key] == 5_000
 
@@ -195,8 +219,8 @@ def test_cost_that_becomes_known_grows_from_zero():
     unknown = make_session(cost=Cost(unpriced_tokens=29_400))
     before = make_snapshot(unknown)
     now = make_snapshot(make_session(cost=Cost(output=2 * USD)))
-    published = publish(before)
-    assert values(published.exposition, "agtop_session_cost_usd_total") == {}
-    published = publish(now, published, previous=before, consumed=True)
-    assert set(values(published.exposition, "agtop_session_cost_usd_total").values()) == {0}
+    first = publish(before)
+    assert values(first.exposition, "agtop_session_cost_usd_total") == {}
+    published = publish(now, first, previous=before).after(first.generation)
+    assert set(values(published, "agtop_session_cost_usd_total").values()) == {0}
     assert unknown.floor_cost == NO_COST

@@ -61,12 +61,11 @@ class Daemon:
         self.pipeline.ledger.record(found, price=price, project=project)
 
     def refresh(self, now):
-        """Refresh; return what a scraper receives."""
+        """Refresh; return the snapshot."""
         snapshot = self.pipeline.refresh(now)
         assert not snapshot.errors
-        self.publication = publish(
-            snapshot, self.publication, previous=self.previous, consumed=True
-        )
+        before = self.publication
+        self.publication = publish(snapshot, before, previous=self.previous).to_one_receiver(before)
         self.previous = snapshot
         return snapshot
 

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from snapshots import make_snapshot
 
 from agtop_exporter.metrics import publish
-from agtop_exporter.server import OwnProcess, create_app, render_pages
+from agtop_exporter.server import OwnProcess, Scrapers, create_app, render_pages
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -27,12 +27,12 @@ PROMETHEUS_3 = (
 
 def make_pages(**over):
     snapshot = make_snapshot()
-    return render_pages(publish(snapshot).exposition, snapshot, own=OwnProcess(), **over)
+    return render_pages(publish(snapshot), snapshot, own=OwnProcess(), **over)
 
 
-def ask(path, pages, *, method="GET", on_scrape=lambda _: None, **headers):
+def ask(path, pages, *, method="GET", scrapers=None, **headers):
     """Return the response of an application that serves `pages`."""
-    app = create_app(lambda: pages, on_scrape=on_scrape, version="1.2.3")
+    app = create_app(lambda: pages, scrapers=scrapers or Scrapers(now=0.0), version="1.2.3")
     headers = {"accept": "", "accept-encoding": "", **headers}
 
     async def request():
@@ -92,21 +92,21 @@ def test_page_is_compressed_where_that_is_accepted(accept, accepted, compressed)
     pages = make_pages()
     answer = ask("/metrics", pages, accept=accept, accept_encoding=accepted)
     assert ("content-encoding" in answer.headers) == compressed
-    assert answer.content == (pages.text if accept == "text/plain" else pages.openmetrics)
+    assert answer.content == (
+        pages.latest.text if accept == "text/plain" else pages.latest.openmetrics
+    )
 
 
 def test_compressed_pages_are_the_plain_ones():
-    pages = make_pages()
-    assert gzip.decompress(pages.text_gzip) == pages.text
-    assert gzip.decompress(pages.openmetrics_gzip) == pages.openmetrics
+    page = make_pages().latest
+    assert gzip.decompress(page.text_gzip) == page.text
+    assert gzip.decompress(page.openmetrics_gzip) == page.openmetrics
 
 
 def test_both_pages_have_the_metrics_of_the_exporter_itself():
-    pages = make_pages()
-    text = list(text_parser.text_string_to_metric_families(pages.text.decode()))
-    openmetrics = list(
-        openmetrics_parser.text_string_to_metric_families(pages.openmetrics.decode())
-    )
+    page = make_pages().latest
+    text = list(text_parser.text_string_to_metric_families(page.text.decode()))
+    openmetrics = list(openmetrics_parser.text_string_to_metric_families(page.openmetrics.decode()))
     for families in (text, openmetrics):
         samples = [sample.name for family in families for sample in family.samples]
         assert "process_cpu_seconds_total" in samples
@@ -137,15 +137,3 @@ def test_not_ready_before_the_first_scan_has_ended():
     assert ask("/-/ready", make_pages()).status_code == 200
     assert ask("/metrics", None).status_code == 503
     assert ask("/metrics", make_pages(ready=False)).status_code == 200
-
-
-def test_scrape_callback_gets_the_pages_that_were_sent():
-    """A baseline is replaced only after a scrape has received its page."""
-    scraped = []
-    pages = make_pages()
-    ask("/metrics", pages, on_scrape=scraped.append)
-    assert [page is pages for page in scraped] == [True]
-    for path, method in [("/metrics", "HEAD"), ("/", "GET"), ("/-/ready", "GET")]:
-        ask(path, pages, method=method, on_scrape=scraped.append)
-    ask("/metrics", None, on_scrape=scraped.append)
-    assert len(scraped) == 1

@@ -10,17 +10,18 @@ import pytest
 from running import PATIENCE_SECONDS
 from snapshots import make_snapshot
 
+from agtop_exporter.metrics import Publication
 from agtop_exporter.model import AgtopError
-from agtop_exporter.server import OwnProcess, create_app, render_pages, serve
+from agtop_exporter.server import OwnProcess, Scrapers, create_app, render_pages, serve
 from agtop_exporter.server.listen import listen
 
 HOST = "127.0.0.1"
 
 
 def make_app(**over):
-    pages = render_pages((), make_snapshot(), own=OwnProcess())
-    pages = msgspec.structs.replace(pages, **over)
-    return create_app(lambda: pages, on_scrape=lambda _: None)
+    pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
+    pages = msgspec.structs.replace(pages, latest=msgspec.structs.replace(pages.latest, **over))
+    return create_app(lambda: pages, scrapers=Scrapers(now=0.0))
 
 
 def assert_server_ends():

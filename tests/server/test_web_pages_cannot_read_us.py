@@ -11,8 +11,16 @@ import msgspec
 import pytest
 from snapshots import NOW, PROCESS, make_session, make_snapshot
 
+from agtop_exporter.metrics import Publication
 from agtop_exporter.model import Cost, State
-from agtop_exporter.server import OwnProcess, allowed_hosts, create_app, index, render_pages
+from agtop_exporter.server import (
+    OwnProcess,
+    Scrapers,
+    allowed_hosts,
+    create_app,
+    index,
+    render_pages,
+)
 
 VOID = {"meta", "link", "br"}
 
@@ -37,8 +45,8 @@ class Tags(HTMLParser):
 
 def ask(path="/", *, host="localhost", hosts=allowed_hosts("127.0.0.1"), method="GET"):  # noqa: B008 - a constant
     snapshot = make_snapshot()
-    pages = render_pages((), snapshot, own=OwnProcess())
-    app = create_app(lambda: pages, on_scrape=lambda _: None, hosts=hosts)
+    pages = render_pages(Publication(()), snapshot, own=OwnProcess())
+    app = create_app(lambda: pages, scrapers=Scrapers(now=0.0), hosts=hosts)
 
     async def request():
         transport = httpx.ASGITransport(app)

@@ -124,8 +124,8 @@ class Daemon:
             return error.code, error.read().decode()
 
     def samples(self):
-        """Scrape, and return {(name, labels): value}."""
-        status, page = self.get("/metrics")
+        """Scrape like Prometheus, and return {(name, labels): value}."""
+        status, page = self.get("/metrics", **SCRAPER)
         assert status == 200
         return samples_of(page)
 
@@ -167,6 +167,9 @@ def daemon(home, *arguments, **more):
             running.process.kill()
         running.process.wait()
         running._reader.join()  # noqa: SLF001 - it closes the pipe
+
+
+SCRAPER = {"X-Prometheus-Scrape-Timeout-Seconds": "10"}
 
 
 def samples_of(page):
