@@ -5,9 +5,11 @@ a field to `Settings`.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic.fields import FieldInfo
@@ -21,6 +23,8 @@ from agtop_exporter.settings import budgets
 DEFAULT_PORT = 10041
 MAX_PORT = 65_535
 PREFIX = "AGTOP_"
+HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+ROUTE_PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+/?")
 PLAN_ALIASES: dict[str, Plan] = {
     "default": "retail",
     "api": "retail",
@@ -98,6 +102,32 @@ def _address(value: str) -> str:
     return value
 
 
+def _host_name(value: str) -> str:
+    name = value.strip().rstrip(".").lower()
+    if name != "*" and not HOST_NAME.fullmatch(name.removeprefix("*.")):
+        raise PydanticCustomError("host_name", "not a host name")
+    return name
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_valid = False
+    else:
+        is_valid = is_valid and not (parts.query or parts.fragment or parts.username)
+    if value and not is_valid:
+        raise PydanticCustomError("url", "not a URL")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if value and not ROUTE_PREFIX.fullmatch(value):
+        raise PydanticCustomError("prefix", "not a path")
+    return value
+
+
 def _textfile(value: str) -> str:
     if value and not value.endswith(".prom"):
         raise PydanticCustomError("textfile", "no metrics file")
@@ -137,6 +167,8 @@ WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
 Price = Annotated[Any, AfterValidator(_price)]
 Directory = Annotated[str, StringConstraints(min_length=1)]
 AgentName = Annotated[str, AfterValidator(_agent)]
+Address = Annotated[str, AfterValidator(_address)]
+HostName = Annotated[str, AfterValidator(_host_name)]
 A_DIRECTORY = ("a directory",)
 
 
@@ -160,11 +192,67 @@ class Settings(BaseSettings):
         Field(description="Read the agents' files below this directory; repeatable."),
     ] = ()
     listen_address: Annotated[
+        tuple[Address, ...],
+        BeforeValidator(_as_list),
+        Form(
+            nouns=("HOST:PORT or a list of them", "HOST:PORT"),
+            metavar="HOST:PORT",
+            separator=",",
+            default_text=f"127.0.0.1:{DEFAULT_PORT}",
+            needs_restart=True,
+        ),
+        Field(
+            min_length=1,
+            description="Address that serves /metrics; port 0 selects a free port; repeatable.",
+        ),
+    ] = (f"127.0.0.1:{DEFAULT_PORT}",)
+    web_config_file: Annotated[
         str,
-        AfterValidator(_address),
-        Form(nouns=("HOST:PORT",), metavar="HOST:PORT", needs_restart=True),
-        Field(description="Address that serves /metrics; port 0 selects a free port."),
-    ] = f"127.0.0.1:{DEFAULT_PORT}"
+        Form(nouns=("a file",), metavar="FILE", default_text="no TLS, no passwords"),
+        Field(description="YAML file with TLS, users and headers, as for Prometheus."),
+    ] = ""
+    web_allowed_host: Annotated[
+        tuple[HostName, ...],
+        BeforeValidator(_as_list),
+        Form(
+            nouns=("a host name or a list of host names", "a host name"),
+            metavar="NAME",
+            separator=",",
+            default_text="names of loopback; all names beyond loopback",
+            needs_restart=True,
+        ),
+        Field(
+            description="Host name that requests may contain, such as box.lan, *.ts.net, or * for"
+            " all; repeatable."
+        ),
+    ] = ()
+    web_external_url: Annotated[
+        str,
+        AfterValidator(_url),
+        Form(
+            nouns=("an http or https URL with a host, such as https://box.lan/agtop/",),
+            metavar="URL",
+            default_text="none",
+            needs_restart=True,
+        ),
+        Field(description="URL of this exporter behind a reverse proxy."),
+    ] = ""
+    web_route_prefix: Annotated[
+        str,
+        AfterValidator(_prefix),
+        Form(
+            nouns=("a path such as /agtop",),
+            metavar="PATH",
+            default_text="the path of the external URL",
+            needs_restart=True,
+        ),
+        Field(description="Path before /metrics and the other paths that this exporter serves."),
+    ] = ""
+    web_max_connections: Annotated[
+        WholeNumber,
+        Form(unit="connections", needs_restart=True),
+        Field(ge=1, le=10_000, description="How many connections are open at the same time."),
+    ] = 512
     interval: Annotated[
         Number,
         Form(unit="seconds"),
@@ -307,10 +395,20 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
-    def listen(self) -> tuple[str, int]:
-        """The host and the port to listen on. Port 0 selects a free port."""
-        host, _, port = self.listen_address.rpartition(":")
-        return host.strip("[]") or "127.0.0.1", int(port)
+    def listen(self) -> tuple[tuple[str, int], ...]:
+        """The hosts and the ports to listen on. Port 0 selects a free port."""
+        pairs = (address.rpartition(":") for address in self.listen_address)
+        return tuple((host.strip("[]") or "127.0.0.1", int(port)) for host, _, port in pairs)
+
+    @property
+    def external_host(self) -> str:
+        """The host name in the external URL, in lower case; "" without such a URL."""
+        return urlsplit(self.web_external_url).hostname or ""
+
+    @property
+    def route_prefix(self) -> str:
+        """The path before the routes of the server, without a slash at the end; "" for none."""
+        return (self.web_route_prefix or urlsplit(self.web_external_url).path).rstrip("/")
 
     def reloaded(self, new: "Settings") -> tuple["Settings", list[str]]:
         """Return the settings after a reload, and the names of the changes that need a restart.
