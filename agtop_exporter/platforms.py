@@ -37,6 +37,12 @@ CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
 STOP_SIGNALS = _signals("SIGTERM", "SIGINT", "SIGBREAK")
 """Signals that ask a program to stop; SIGBREAK is Ctrl+Break in a console of Windows."""
 
+END_SIGNALS = (*STOP_SIGNALS, *_signals("SIGHUP", "SIGQUIT"))
+"""Signals that end a program which does not handle them, and that a user or a terminal sends."""
+
+SUSPEND_SIGNALS = _signals("SIGTSTP")
+"""Signals that ask a program to stop until it is continued; Windows has none."""
+
 RELOAD_SIGNALS = _signals("SIGHUP")
 """Signals that ask a daemon to read its settings again; Windows has none."""
 
@@ -55,6 +61,7 @@ def _module(name: str) -> Any:  # noqa: ANN401 - type checkers see the modules o
 
 
 _fcntl, _msvcrt, _pwd = _module("fcntl"), _module("msvcrt"), _module("pwd")
+_termios, _tty = _module("termios"), _module("tty")
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -187,6 +194,33 @@ def enlarge_pipe(descriptor: int, size_bytes: int) -> None:
     if hasattr(_fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):  # a user's limit for pipes may be reached
             _fcntl.fcntl(descriptor, _fcntl.F_SETPIPE_SZ, size_bytes)
+
+
+def suspend() -> None:
+    """Stop this process until another process, such as the shell, continues it."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+# --- terminals ------------------------------------------------------------------------------
+
+
+def terminal_modes(descriptor: int) -> Any:  # noqa: ANN401 - as termios has it
+    """Return the modes of a terminal for `restore_modes`.
+
+    The result is None if the descriptor is not a terminal, or if the system has no terminal modes.
+    """
+    return _termios.tcgetattr(descriptor) if _termios and os.isatty(descriptor) else None
+
+
+def read_keys_at_once(descriptor: int) -> None:
+    """Let a terminal pass each key to the program at once, without printing the key."""
+    _tty.setcbreak(descriptor)
+
+
+def restore_modes(descriptor: int, modes: Any) -> None:  # noqa: ANN401 - as termios has it
+    """Set the modes of a terminal, and drop the keys that no program has read."""
+    with contextlib.suppress(_termios.error):  # the terminal may be gone
+        _termios.tcsetattr(descriptor, _termios.TCSAFLUSH, modes)
 
 
 # --- sockets --------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import argparse
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import partial
 
 from agtop_exporter.cli.command import Command, Option, Program
 from agtop_exporter.settings import Settings
@@ -57,13 +58,14 @@ def _delay(text: str) -> float:
     return max(SHORTEST_DELAY_SECONDS, seconds)
 
 
-def _moment(text: str) -> float:
+def _moment(text: str, default: tzinfo | None = UTC) -> float:
+    """Return a day or a time as unix seconds. A `default` of None is the machine's time zone."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=default)).timestamp()
+    except (ValueError, OverflowError) as error:
         expected = "a day such as 2026-03-01 or a time such as 2026-03-01T14:30:00Z"
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
@@ -72,7 +74,10 @@ SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan no
 EXAMPLE = Option(("--example",), "Print a configuration file with all settings and defaults.")
 UNINSTALL = Option(("--uninstall",), "Remove the service. The ledger and the settings stay.")
 LIST = Option(("-l", "--list"), "Print the table, like the command list.")
-WATCH = Option(("-w", "--watch"), "Refresh the table every --delay seconds.")
+WATCH = Option(
+    ("-w", "--watch"),
+    "Refresh the table every --delay seconds. On a terminal it fills the screen, and q quits.",
+)
 AT = Option(
     ("--at",),
     "The day, or the time, of the price: 2026-03-01, 2026-03-01T14:30:00Z (default: now).",
@@ -115,6 +120,31 @@ REPLACED = {
     "quota": "`agtop` prints the rate limits below the table, and `agtop json` as rate_limits",
 }
 """Options and commands of rust-agtop that this program does not have."""
+SORT = Option(
+    ("--sort",),
+    "Sort the table by this column, such as cost, cpu or state (default: last, the last activity).",
+    default="last",
+    arguments={"metavar": "COLUMN"},
+)
+LIVE = Option(("--live",), "Leave out closed sessions.")
+PROJECT = Option(
+    ("--project",),
+    "Show only the sessions of this project.",
+    default="",
+    arguments={"metavar": "NAME"},
+)
+SINCE = Option(
+    ("--since",),
+    "Leave out sessions without activity since this day or local time: 2026-03-01.",
+    default=None,
+    arguments={"metavar": "DATE", "type": partial(_moment, default=None)},
+)
+ALL_ROWS = Option(("--all",), "Show every row, however many there are.")
+
+TABLE = (WATCH, DELAY, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
+"""The options of the table."""
+NOT_IN_JSON = ("watch", "sort", "live", "project", "since", "all")
+"""Options of the table that JSON does not have."""
 
 EXPORTER = Program(
     name="agtop-exporter",
@@ -177,22 +207,22 @@ AGTOP = Program(
         name="",
         summary="Print the table.",
         module="table",
-        options=(LIST, JSON, WATCH, DELAY),
+        options=(LIST, JSON, *TABLE),
         settings=READING,
         instead={"json": "json"},
         needs={"delay": "watch"},
-        excludes={"json": ("list", "watch")},
+        excludes={"json": ("list", *NOT_IN_JSON)},
     ),
     commands=(
         Command(
             name="list",
             summary="Print the sessions as a table.",
             module="table",
-            options=(LIST, JSON, WATCH, DELAY),
+            options=(LIST, JSON, *TABLE),
             settings=READING,
             instead={"json": "json"},
             needs={"delay": "watch"},
-            excludes={"json": ("watch",)},
+            excludes={"json": NOT_IN_JSON},
         ),
         Command(
             name="json",

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 from agtop_exporter.model import AgtopError
 
 BAR_CHARACTERS = 30
+COERCED_LOCALES = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+"""Values of LC_CTYPE that Python sets itself in the locale `C` (PEP 538)."""
 SMALL_SCAN_BYTES = 50_000_000  # a smaller scan needs no progress bar
 
 
@@ -39,6 +41,26 @@ def drop_output() -> None:
 def on_terminal() -> bool:
     """Return whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def is_ascii_only(environment: Mapping[str, str]) -> bool:
+    """Return whether the output should have only characters of ASCII.
+
+    This is the case in the locale `C`, and if the encoding of standard output lacks an ellipsis.
+    """
+    character_type = environment.get("LC_CTYPE", "")
+    chosen = (
+        environment.get("LC_ALL"),
+        "" if character_type in COERCED_LOCALES else character_type,
+        environment.get("LANG"),
+    )
+    if next(filter(None, chosen), "") in {"C", "POSIX"}:
+        return True
+    try:
+        "…".encode(sys.stdout.encoding if sys.stdout else "utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def leave(status: int = 0) -> NoReturn:

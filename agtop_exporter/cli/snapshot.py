@@ -3,13 +3,17 @@
 import time
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from agtop_exporter.cli.output import progress_bar
 from agtop_exporter.cli.wiring import make_refresher, now, one_shot
-from agtop_exporter.model import AgtopError, Snapshot
+from agtop_exporter.model import AgtopError, Session, Snapshot
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.settings import Settings
 
 RATE_SECONDS = 0.25  # time between the two samples of the processes
+RATES = ("cpu_percent", "disk_read_bytes_per_second", "disk_written_bytes_per_second")
+"""The fields of ProcessUsage that need two measurements."""
 
 
 def one_snapshot(settings: Settings) -> Snapshot:
@@ -35,7 +39,7 @@ def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
     """Refresh once and return the snapshot, including the CPU and disk rates of the processes.
 
     A rate needs two measurements. The processes are measured before the refresh and during it, at
-    least RATE_SECONDS later.
+    least RATE_SECONDS later. A rate of 0 is unknown after so short a time.
     """
     began = now()
     pipeline.look_at_processes(began)
@@ -45,7 +49,25 @@ def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
             time.sleep(max(0.0, began + RATE_SECONDS - now()))
         return now()
 
-    return refresh(pipeline, began, sampled_at=second_sample)
+    return _without_zero_rates(refresh(pipeline, began, sampled_at=second_sample))
+
+
+def _without_zero_rates(snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot with None instead of the rates that are 0.
+
+    Linux counts CPU time in steps of 10 ms, and programs write in bursts. Two measurements of an
+    active process that follow each other quickly may therefore be equal.
+    """
+    return replace(snapshot, sessions=tuple(map(_with_known_rates, snapshot.sessions)))
+
+
+def _with_known_rates(session: Session) -> Session:
+    process = session.process
+    if process is None or process.usage is None:
+        return session
+    rates = {name: getattr(process.usage, name) or None for name in RATES}
+    usage = replace(process.usage, **rates)
+    return replace(session, process=replace(process, usage=usage))
 
 
 def refresh(

@@ -259,6 +259,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     floor_tokens: TokenCounts  # usage of the tree that was published before a correction lowered it
     floor_cost: Cost
     subagent_file_count: int
+    subagents: int  # number of direct and indirect subagents
     children: tuple[str, ...]  # session ids of the direct subagents
     started_at: float | None
     last_active: float | None
@@ -272,7 +273,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     context_window_tokens: int | None
     state: State
     state_detail: str | None
-    process: ProcessMatch | None = None
+    process: ProcessMatch | None = None  # None for a subagent: its parent has the process
     spent: ProcessUsage | None = None  # by all processes of the session, including ended ones
     data_path: str
 

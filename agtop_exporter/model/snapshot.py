@@ -27,11 +27,13 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     states: Mapping[str, int] = {}  # sessions by state
     processes: int | None = None
     orphan_processes: int | None = None
+    orphan_pids: tuple[int, ...] | None = None  # of these processes
     duplicate_processes: int | None = None
     rss_bytes: int | None = None  # sum over these processes
     vms_bytes: int | None = None
     subscription: str | None = None  # the plan of the agent's account, if its files show the plan
     included: bool = False  # the user's plan covers the agent's usage: nothing is billed
+    roots: tuple[str, ...] = ()  # paths at which the last scan searched for files, existing or not
 
 
 class PriceSource(msgspec.Struct, frozen=True, gc=False):

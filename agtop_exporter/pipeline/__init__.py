@@ -286,6 +286,7 @@ class Pipeline:
             up=up,
             subscription=self._scanner.plans.get(status.agent) or None,
             included=status.agent in self._covered,
+            roots=tuple(map(str, self.places(status.agent).roots)),
         )
         usage = self.pairing.agent(status.agent, installed=status.enabled)
         if usage is None:

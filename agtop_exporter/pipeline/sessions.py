@@ -280,6 +280,7 @@ class SessionViews:
             floor_tokens=floor_tokens,
             floor_cost=floor_cost,
             subagent_file_count=subagents,
+            subagents=len(others),
             children=self._tree.children((record.agent, record.session_id)),
             user_turns=record.turns,
             agent_turns=own.requests,
@@ -290,7 +291,7 @@ class SessionViews:
                 record, signal, top, now, last_active=certain_time(members, now), process=process
             ),
             state_detail=signal.detail or None,
-            process=process,
+            process=process if top == record.key else None,
             spent=self._pairing.past_usage(record.key),
         )
 

@@ -46,14 +46,15 @@ class AgentUsage(msgspec.Struct, frozen=True, gc=False):
     """The numbers of processes of one agent on this machine, and the memory of these processes.
 
     `processes` counts all processes in the process trees of the agent, except trees in containers
-    that have no session. `orphan_processes` counts
-    agent processes without a session. `duplicate_processes` counts agent processes whose session
+    that have no session. `orphan_processes` counts agent processes without a session, and
+    `orphan_pids` has their process ids. `duplicate_processes` counts agent processes whose session
     runs in another process too. `rss_bytes` and `vms_bytes` are sums over all `processes`. The sums
     are 0 if there are no processes, and None if no value is readable.
     """
 
     processes: int = 0
     orphan_processes: int = 0
+    orphan_pids: tuple[int, ...] = ()
     duplicate_processes: int = 0
     rss_bytes: int | None = 0
     vms_bytes: int | None = 0
@@ -282,13 +283,17 @@ def _agent_usages(
     for process, root in table.roots.items():
         if root not in matches.container_orphans:
             samples[table.agents[root].agent].append(table.samples[process])
+    orphans: dict[str, list[int]] = defaultdict(list)
+    for orphan in sorted(matches.orphans):
+        orphans[table.agents[orphan].agent].append(orphan.pid)
     usages: dict[str, AgentUsage] = {}
     for agent in sorted(samples.keys() | state.agents.keys()):
         spent = state.agents.get(agent, ResourceTotals())
         usage = _usage(spent, samples.get(agent, ()))
         usages[agent] = AgentUsage(
             processes=usage.processes,
-            orphan_processes=sum(table.agents[item].agent == agent for item in matches.orphans),
+            orphan_processes=len(orphans[agent]),
+            orphan_pids=tuple(orphans[agent]),
             duplicate_processes=sum(key.agent == agent for key in matches.duplicates.values()),
             rss_bytes=usage.rss_bytes if usage.processes else 0,
             vms_bytes=usage.vms_bytes if usage.processes else 0,

@@ -5,6 +5,8 @@ from late_facts import DIRECTORY, MODEL, WRITERS
 from looking import EVERY_AGENT, Look
 
 from agtop_exporter.render.table import render
+from agtop_exporter.render.table.columns import View
+from agtop_exporter.render.table.layout import Terminal
 
 PROJECT = DIRECTORY.rpartition("/")[2]
 NOW = 1_772_445_660.0  # a minute after the usage
@@ -29,7 +31,7 @@ def test_all_usage_has_the_project(tmp_path, agent, stages):
     assert session["tokens"]["total"] == 110
     info = [series for series in look.samples(NOW) if series[0] == "agtop_session_info"]
     assert [series[-1] for series in info] == [PROJECT]
-    table = render(look.at(NOW), width=None, color=False, home="", now=NOW)
+    table = render(look.at(NOW), view=View("", NOW, None), terminal=Terminal())
     assert DIRECTORY in table
 
 

@@ -180,7 +180,7 @@ def test_agtop_accepts_common_spellings(tmp_path):
         document = json.loads(run("agtop", *words, *flags, home=tmp_path).stdout)
         assert [session["session_id"] for session in document["sessions"]] == [session_id(1)]
     for words in ((), ("list",), ("--list",), ("-l",)):
-        assert session_id(1)[:8] in run("agtop", *words, *flags, home=tmp_path).stdout
+        assert session_id(1)[-8:] in run("agtop", *words, *flags, home=tmp_path).stdout
     assert run("agtop", "--json", "--watch", home=tmp_path, check=False).returncode == 2
 
 

@@ -4,9 +4,27 @@ import json
 
 import msgspec
 import pytest
-from snapshots import COST, NOW, PROCESS, TOKENS, USAGE, make_session, make_snapshot
+from snapshots import (
+    BUDGET,
+    COST,
+    NOW,
+    PROCESS,
+    TOKENS,
+    USAGE,
+    make_agent,
+    make_session,
+    make_snapshot,
+)
 
-from agtop_exporter.model import NO_TOKENS, Cost, ProcessMatch, State, TokenCounts, Tree
+from agtop_exporter.model import (
+    NO_TOKENS,
+    Cost,
+    ProcessMatch,
+    RateLimit,
+    State,
+    TokenCounts,
+    Tree,
+)
 from agtop_exporter.render import json as json_page
 
 SESSION_KEYS = {
@@ -144,6 +162,25 @@ def test_figures_are_exact():
     assert session["duration_seconds"] == 3_510.0
     assert session["tool_calls"] == 6
     assert session["last_active"] == "2025-11-22T21:52:30.000Z"
+
+
+def test_ratios_are_rounded():
+    document = render(
+        make_session(context_used_tokens=1, context_window_tokens=3),
+        rate_limits=(RateLimit("codex", "5h", 2 / 3, NOW),),
+        budgets=(msgspec.structs.replace(BUDGET, used_ratio=1 / 3, projected_ratio=2 / 3),),
+    )
+    assert document["sessions"][0]["context"]["used_ratio"] == 0.333333
+    assert document["rate_limits"][0]["used_ratio"] == 0.666667
+    (budget,) = document["budgets"]
+    assert (budget["used_ratio"], budget["projected_ratio"]) == (0.333333, 0.666667)
+
+
+def test_the_pids_of_orphan_processes_are_listed_and_no_searched_paths():
+    agents = (make_agent(orphan_pids=(4, 5), roots=("/home/ada/.claude",)), make_agent())
+    some, none = render(agents=agents)["agents"]
+    assert (some["orphan_pids"], none["orphan_pids"]) == ([4, 5], None)
+    assert "roots" not in some
 
 
 def test_tree_has_its_own_figures():

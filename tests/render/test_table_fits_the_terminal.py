@@ -8,30 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from snapshots import COST, NOW, PROCESS, TOKENS, USAGE, USD, make_session, make_snapshot
+from snapshots import NOW, PROCESS, USAGE, USD, make_session, make_snapshot
 
-from agtop_exporter.model import NO_TOKENS, STATE_KINDS, Cost, State, Tree
+from agtop_exporter.model import NO_TOKENS, STATE_KINDS, Cost, State
 from agtop_exporter.render import table
 from agtop_exporter.render.table import columns
+from agtop_exporter.render.table.columns import View
+from agtop_exporter.render.table.layout import Terminal
 
 COLUMNS = [
-    "AGENT", "SUBSCRIPTION", "SESSION", "STATE", "STARTED", "AGE", "MODEL", "CWD", "IN", "OUT",
-    "CACHE", "COST$", "BILLED$", "PID", "CPU", "MEM", "R/s", "W/s",
+    "AGENT", "SUBSCRIPTION", "SESSION", "STATE", "STARTED", "LAST", "MODEL", "PROJECT", "CWD",
+    "IN", "OUT", "CACHE", "COST$", "PID", "CPU", "MEM", "R/s", "W/s", "TITLE",
 ]  # fmt: skip
 ANY_TEXT = st.text(max_size=60)
 
 
-def render(*sessions, **over):
-    options = {"width": None, "color": False, "home": "/home/ada", "now": NOW, "timezone": UTC}
-    return table.render(make_snapshot(*sessions, budgets=()), **{**options, **over})
+def render(*sessions, home="/home/ada", zone=UTC, **terminal):
+    snapshot = make_snapshot(*sessions, budgets=(), rate_limits=())
+    return table.render(snapshot, view=View(home, NOW, zone), terminal=Terminal(**terminal))
 
 
-def row(**over):
+def row(*, home="/home/ada", zone=UTC, **over):
     """Return the cells of one session, by column."""
-    options = {name: over.pop(name) for name in ("home", "timezone") if name in over}
-    _, _, line, _ = render(make_session(**over), **options).splitlines()
+    titles, _, line, *_ = render(make_session(**over), home=home, zone=zone).splitlines()
     cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
-    return dict(zip(COLUMNS, cells, strict=True))
+    return dict(zip(titles.split(), cells, strict=True))
 
 
 def test_pipe_has_all_columns_in_full():
@@ -41,37 +42,36 @@ def test_pipe_has_all_columns_in_full():
 
 
 def test_row_shows_the_session():
-    assert row(subagent_file_count=2) == {
+    assert row(subagents=2) == {
         "AGENT": "claude-code",
         "SUBSCRIPTION": "max",
-        "SESSION": "0d5dfd4a+2",
+        "SESSION": "8f6a9b10+2",
         "STATE": "running",
         "STARTED": "2025-11-22 20:54",
-        "AGE": "1m",
+        "LAST": "1m",
         "MODEL": "claude-sonnet-4-5",
+        "PROJECT": "shop",
         "CWD": "~/src/shop",
         "IN": "1.0k",
         "OUT": "5.0k",
         "CACHE": "23.4k",
         "COST$": "0.0977",
-        "BILLED$": "0.0977",
         "PID": "4242",
         "CPU": "7.2%",
         "MEM": "300.0M",
         "R/s": "0/s",
         "W/s": "1.3k/s",
+        "TITLE": "Fix the checkout",
     }
 
 
-def test_unknown_is_a_dash():
-    unknown = dict.fromkeys(
-        ["subscription", "started_at", "last_active", "model", "cwd", "process"]
-    )
-    cells = row(**unknown)
-    assert [title for title, cell in cells.items() if cell == "-"] == [
-        "SUBSCRIPTION", "STARTED", "AGE", "CWD", "PID", "CPU", "MEM", "R/s", "W/s",
-    ]  # fmt: skip
-    assert cells["MODEL"] == "?"
+def test_a_column_of_unknown_values_is_left_out():
+    names = ["subscription", "started_at", "last_active", "model", "project", "cwd", "title"]
+    unknown = dict.fromkeys([*names, "process"])
+    assert set(row(**unknown)) == {"AGENT", "SESSION", "STATE", "IN", "OUT", "CACHE", "COST$"}
+    titles, _, _, line, *_ = render(make_session(), make_session(**unknown)).splitlines()
+    assert titles.split() == COLUMNS
+    assert line.split().count("-") == len(unknown) + 4  # a process has five columns
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,13 @@ def test_unknown_is_a_dash():
 )
 def test_cost_has_a_mark_if_it_is_incomplete(over, cell):
     assert row(**over)["COST$"] == cell
+
+
+def test_billed_is_shown_only_if_it_differs():
+    assert "BILLED$" not in row()
+    assert row(included=True)["BILLED$"] == "0.0000"
+    reported = msgspec.structs.replace(make_session().tree, billed=USD)
+    assert row(tree=reported)["BILLED$"] == "1.0000"
 
 
 @pytest.mark.parametrize(
@@ -103,8 +110,13 @@ def test_home_is_short_only_where_it_is_home(cwd, cell):
 
 
 def test_started_is_in_the_given_time_zone():
-    assert row(timezone=timezone(timedelta(hours=9)))["STARTED"] == "2025-11-23 05:54"
-    assert row(started_at=1e20)["STARTED"] == "-"
+    assert row(zone=timezone(timedelta(hours=9)))["STARTED"] == "2025-11-23 05:54"
+    assert "STARTED" not in row(started_at=1e20)
+
+
+@pytest.mark.parametrize("session_id", ["ses_23c93ae9fffeyoWWO2jksO2OxI", "0d5d-O2jksO2OxI", "7"])
+def test_the_end_of_a_session_id_is_shown(session_id):
+    assert row(session_id=session_id)["SESSION"] == session_id[-8:]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +139,7 @@ def test_counts_are_short(number, text):
 @pytest.mark.parametrize(
     ("rate", "cell"),
     [
-        (None, "-"),
+        (None, None),
         (0, "0/s"),
         (-1, "0/s"),
         (512, "512/s"),
@@ -137,7 +149,7 @@ def test_counts_are_short(number, text):
 )
 def test_r04_rates_are_short(rate, cell):
     usage = msgspec.structs.replace(USAGE, disk_written_bytes_per_second=rate)
-    assert row(process=msgspec.structs.replace(PROCESS, usage=usage))["W/s"] == cell
+    assert row(process=msgspec.structs.replace(PROCESS, usage=usage)).get("W/s") == cell
 
 
 @pytest.mark.parametrize(
@@ -145,53 +157,94 @@ def test_r04_rates_are_short(rate, cell):
     [(-5, "now"), (59, "now"), (60, "1m"), (7_199, "1h"), (86_400, "1d"), (604_800, "1w"),
      (2_592_000, "1mo"), (31_536_000, "1y")],
 )  # fmt: skip
-def test_age_is_in_its_largest_unit(seconds, text):
+def test_last_activity_is_in_its_largest_unit(seconds, text):
     assert columns.age(seconds) == text
 
 
-def test_subagents_are_in_the_row_of_their_parent_and_once_in_the_totals():
-    parent = make_session(session_id="parent", tree=Tree({}, TOKENS + TOKENS, COST + COST))
-    child = make_session(session_id="child", parent_session_id="parent")
-    orphan = make_session(session_id="orphan", parent_session_id="gone", included=True)
-    lines = render(parent, child, orphan).splitlines()
-    assert [line.split()[2] for line in lines[2:-1]] == ["orphan", "parent"]
-    assert lines[3].split()[9:13] == ["2.0k", "10.0k", "46.8k", "0.1953"]
-    counts, totals = lines[-1].split("), ")
-    assert counts == "3 sessions (2 active, 2 today"
-    assert totals == "in 3.0k, out 15.0k, cache 70.2k, billed 0.1953 USD, 1 included"
-
-
-def test_latest_active_comes_first_and_200_are_shown():
-    sessions = [make_session(session_id=f"{n:08}", last_active=NOW - n) for n in range(203)]
-    lines = render(*reversed(sessions)).splitlines()
-    assert lines[2].split()[2] == "00000000"
-    assert len(lines) == 2 + 200 + 2
-    assert lines[-2] == "3 more"
-    assert lines[-1].startswith("203 sessions (203 active, 203 today), in ")
-
-
-def test_the_last_line_counts_sessions_by_state():
-    waiting = make_session(session_id="w", state=State("waiting", "permission"))
-    old = make_session(session_id="o", state=State("closed"), started_at=NOW - 10 * 86_400)
-    idle = make_session(session_id="i", state=State("idle"), started_at=NOW - 10 * 86_400)
-    assert "3 sessions (1 active, 1 idle, 1 waiting, 1 today), " in render(waiting, old, idle)
-    assert "1 session, " in render(old)
-
-
-@given(width=st.integers(1, 250), texts=st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT))
-def test_no_line_is_wider_than_the_terminal(width, texts):
-    session_id, model, cwd = texts
-    page = render(make_session(session_id=session_id, model=model, cwd=cwd), width=width)
-    assert max(map(cell_len, page.splitlines())) <= width
-    assert len(page.splitlines()) == 4
+@given(
+    width=st.integers(1, 250),
+    height=st.none() | st.integers(1, 60),
+    count=st.integers(0, 30),
+    texts=st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT),
+    ascii_only=st.booleans(),
+)
+def test_no_page_is_larger_than_the_terminal(width, height, count, texts, ascii_only):
+    session_id, model, cwd, title = texts
+    sessions = [
+        make_session(
+            session_id=f"{session_id}{number}", model=model, cwd=cwd, title=title, project=title
+        )
+        for number in range(count)
+    ]
+    page = table.render(
+        make_snapshot(sessions=tuple(sessions)),
+        view=View("/home/ada", NOW, UTC),
+        terminal=Terminal(width, height, ascii_only),
+        footer="q quits",
+    )
+    lines = page.splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert height is None or len(lines) <= height
     assert page.replace("\n", "").isprintable()
+    assert page.isascii() or not ascii_only
+
+
+@pytest.mark.parametrize("height", range(8, 40))
+def test_a_page_keeps_header_totals_and_footer_and_counts_the_rest(height):
+    sessions = [make_session(session_id=f"{n:08}", last_active=NOW - n) for n in range(20)]
+    page = table.render(
+        make_snapshot(*sessions),
+        view=View("", NOW, UTC),
+        terminal=Terminal(width=200, height=height),
+        footer="q quits",
+    )
+    lines = page.splitlines()
+    shown = sum("claude-sonnet" in line for line in lines)
+    hidden = [int(line.split()[0]) for line in lines if line.endswith("do not fit")]
+    assert lines[0].startswith("AGENT")
+    assert lines[-1] == "q quits"
+    assert any(line.startswith("20 sessions, 20 active") for line in lines)
+    assert shown + sum(hidden) == 20
+    assert shown > 0
+    assert len(lines) == height or not hidden
+
+
+@pytest.mark.parametrize("sessions", [(), (make_session(),)])
+def test_the_footer_is_the_last_to_go(sessions):
+    for height in range(1, 12):
+        page = table.render(
+            make_snapshot(sessions=sessions),
+            view=View("", NOW, UTC),
+            terminal=Terminal(width=80, height=height),
+            remarks=["a", "b"],
+            footer="q quits",
+        )
+        assert page.endswith("q quits\n")
+
+
+def test_a_high_terminal_shows_more_rows_than_a_pipe():
+    sessions = [make_session(session_id=f"{n:08}") for n in range(250)]
+    for height, count in ((400, 250), (None, 200)):
+        page = table.render(
+            make_snapshot(*sessions), view=View("", NOW, UTC), terminal=Terminal(height=height)
+        )
+        assert page.count("claude-sonnet") == count
 
 
 def test_narrow_terminal_loses_the_least_telling_columns_first():
-    titles = [set(render(width=width).splitlines()[0].split()) for width in (200, 120, 80, 60, 40)]
+    titles = [set(render(width=width).splitlines()[0].split()) for width in (250, 120, 80, 60, 24)]
     assert titles[0] == set(COLUMNS)
     assert all(narrow < wide for wide, narrow in pairwise(titles))
-    assert titles[-1] == {"SESSION", "STATE", "AGE", "COST$"}
+    assert titles[2] >= {"SESSION", "STATE", "LAST", "MODEL", "PROJECT", "IN", "OUT", "COST$"}
+    assert titles[-1] == {"STATE", "PROJECT", "COST$"}
+
+
+def test_narrow_columns_are_cut_before_others_are_lost():
+    session = make_session(model="m" * 26, project="p" * 20)
+    wide, narrow = (render(session, width=width).splitlines()[2] for width in (230, 80))
+    assert f"{'m' * 26}  {'p' * 20}" in wide
+    assert "…" in narrow
+    assert render(session, width=80, ascii_only=True).splitlines()[2].count("...") == 2
 
 
 def test_color_changes_no_letter():
@@ -204,16 +257,3 @@ def test_color_changes_no_letter():
     for code in ("0", "1", "2", "32", "33", "1;33", "1;31"):
         stripped = stripped.replace(f"\x1b[{code}m", "")
     assert stripped == plain
-
-
-def test_snapshot_of_nothing_is_a_table_too():
-    snapshot = make_snapshot(sessions=(), published=(), budgets=())
-    page = table.render(snapshot, width=80, color=False, home="/", now=NOW)
-    assert page.splitlines()[-1] == "0 sessions, in 0, out 0, cache 0, billed 0.0000 USD"
-
-
-def test_budgets_follow_the_totals():
-    snapshot = make_snapshot()
-    page = table.render(snapshot, width=None, color=False, home="/home/ada", now=NOW, timezone=UTC)
-    line = "budget claude-code day: 2.50 of 10.00 USD (25%), projected 50%"
-    assert page.splitlines()[-1] == line

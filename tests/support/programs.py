@@ -5,7 +5,12 @@ import shutil
 
 import pytest
 
-PACKAGES = {"node": "nodejs", "promtool": "prometheus", "systemd-analyze": "systemd"}
+PACKAGES = {
+    "node": "nodejs",
+    "promtool": "prometheus",
+    "setsid": "util-linux",
+    "systemd-analyze": "systemd",
+}
 
 
 def find_program(name):

@@ -67,6 +67,7 @@ def make_session(**over):
         "floor_tokens": TokenCounts(),
         "floor_cost": Cost(),
         "subagent_file_count": 0,
+        "subagents": 0,
         "children": (),
         "started_at": NOW - 3_600,
         "last_active": NOW - 90,

@@ -88,7 +88,15 @@ PRICES = Shape("PriceSource", keys_of(PriceSource), "A price table, and the date
 
 AGENT = Shape(
     "Agent",
-    keys_of(AgentStatus, {"states": HIDDEN, "rss_bytes": HIDDEN, "vms_bytes": HIDDEN}),
+    keys_of(
+        AgentStatus,
+        {
+            "states": HIDDEN,
+            "rss_bytes": HIDDEN,
+            "vms_bytes": HIDDEN,
+            "roots": HIDDEN,  # `doctor --json` has them
+        },
+    ),
     "The result of the last scan of an agent's files.",
 )
 

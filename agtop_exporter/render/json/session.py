@@ -5,13 +5,13 @@ from operator import attrgetter
 import msgspec
 
 from agtop_exporter.model import ProcessMatch, Session, State
-from agtop_exporter.render.json.shape import Key, Shape, key_of, keys_of
+from agtop_exporter.render.json.shape import Key, Shape, key_of, keys_of, rounded
 from agtop_exporter.render.json.usage import HIDDEN, TREE, USAGE_KEYS, Usage
 
 
 def _ratio(session: Session) -> float | None:
     used, window = session.context_used_tokens, session.context_window_tokens
-    return None if used is None or not window else used / window
+    return None if used is None or not window else rounded(used / window)
 
 
 def _duration(session: Session) -> float | None:
@@ -88,5 +88,6 @@ SESSION = Shape(
             "spent": HIDDEN,  # for the counters
         },
     ),
-    "One session. Only `tree` includes its subagents.",
+    "One session. Only `tree` includes its subagents. A subagent has no process: that of "
+    "its parent (`parent_session_id`) runs it.",
 )

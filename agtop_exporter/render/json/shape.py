@@ -13,6 +13,8 @@ import msgspec
 
 EPOCH = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)  # all times here are UTC
 
+RATIO_DECIMALS = 6
+
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 TIMES = frozenset(
@@ -72,12 +74,20 @@ def keys_of(
 def key_of(name: str, kind: Any) -> Key:  # noqa: ANN401 - a type
     """Return the key for the field `name` of a source value.
 
-    If `name` is in TIMES, the value is converted to RFC 3339 text. Other values are not converted.
+    If `name` is in TIMES, the value is converted to RFC 3339 text. If `name` ends with `_ratio`,
+    the value is rounded to RATIO_DECIMALS. Other values are not converted.
     """
     value = attrgetter(name)
     if name in TIMES:
         return Key(name, Time | None, lambda source: time_text(value(source)))
+    if name.endswith("_ratio"):
+        return Key(name, kind, lambda source: rounded(value(source)))
     return Key(name, kind, value)
+
+
+def rounded(ratio: float | None) -> float | None:
+    """Return a ratio with at most RATIO_DECIMALS decimals; None if the ratio is None."""
+    return None if ratio is None else round(ratio, RATIO_DECIMALS)
 
 
 def mapping_of(shape: Shape) -> Any:  # noqa: ANN401 - a type

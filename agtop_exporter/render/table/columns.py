@@ -1,4 +1,4 @@
-"""Defines the columns of the table: their titles, widths and cells."""
+"""Defines the columns of the table: their titles, widths, cells and sort keys."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
@@ -7,14 +7,27 @@ from typing import Literal
 import msgspec
 
 from agtop_exporter.model import (
+    NO_COST,
+    NO_TOKENS,
     PICODOLLARS_PER_USD,
+    TITLE_CHARACTERS,
     Cost,
     ProcessUsage,
     Session,
+    StateKind,
     TokenCounts,
 )
 
+Value = float | str
+
 MISSING = "-"
+UNKNOWN_COST = "?"
+INCLUDED = "incl"
+PARTLY_PRICED = "*"
+ID_CHARACTERS = 8
+URGENCY: tuple[StateKind, ...] = ("waiting", "error", "warning", "running", "idle", "closed")
+"""The states in the order of `--sort state`: first those that need the user."""
+
 ROUNDS_UP = 999.95  # rounded to one decimal, this is 1000.0
 AGES = (
     (31_536_000, "y"),
@@ -41,15 +54,28 @@ class View(msgspec.Struct, frozen=True):
 class Column(msgspec.Struct, frozen=True):
     """A column of the table.
 
-    `cell` returns the text of a session's cell. If the table is too wide, columns with the highest
-    `rank` are removed first. Columns with rank 0 are never removed.
+    `cell` returns the text of a session's cell. `value` returns the value by which rows are sorted,
+    or None if it is unknown. If the table is too wide, columns with the highest `rank` are removed
+    first. Columns with rank 0 are never removed.
+
+    In a terminal, a column has at most `width_max` characters. In a narrow terminal it has at least
+    `width_min` characters; 0 means `width_max`. A column whose cells are all unknown is left out.
+    So is a column whose cells all equal those of the column `unless_equal`.
     """
 
     title: str
     rank: int
     cell: Callable[[Session, View], str]
+    value: Callable[[Session], Value | None]
     align: Literal["left", "right"] = "right"
     width_max: int = 20
+    width_min: int = 0
+    unless_equal: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the column in `--sort`: its title in lower case, without the currency."""
+        return self.title.lower().removesuffix("$")
 
 
 def compact(number: float) -> str:
@@ -67,8 +93,8 @@ def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
     A `*` means that the cost excludes tokens without a known price.
     """
     if not cost.known_for(tokens):
-        return "?"
-    return f"{cost.total / PICODOLLARS_PER_USD:.{decimals}f}{'*' if cost.unpriced_tokens else ''}"
+        return UNKNOWN_COST
+    return f"{cost.total / PICODOLLARS_PER_USD:.{decimals}f}{_mark(cost)}"
 
 
 def dollars(billed: int, cost: Cost, tokens: TokenCounts) -> str:
@@ -77,8 +103,12 @@ def dollars(billed: int, cost: Cost, tokens: TokenCounts) -> str:
     `cost` is the list price of `tokens`. A `*` means that some tokens have no known price.
     """
     if not billed and not cost.known_for(tokens):
-        return "?"
-    return f"{billed / PICODOLLARS_PER_USD:.4f}{'*' if cost.unpriced_tokens else ''}"
+        return UNKNOWN_COST
+    return f"{billed / PICODOLLARS_PER_USD:.4f}{_mark(cost)}"
+
+
+def _mark(cost: Cost) -> str:
+    return PARTLY_PRICED if cost.unpriced_tokens else ""
 
 
 def age(seconds: float) -> str:
@@ -94,10 +124,17 @@ def cached(tokens: TokenCounts) -> int:
     return tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h
 
 
+def short_path(path: str, home: str) -> str:
+    """Return a path with `~` instead of the directory `home`."""
+    home = home.rstrip("/")
+    inside = home and (path == home or path.startswith(f"{home}/"))
+    return f"~{path[len(home) :]}" if inside else path
+
+
 def _session(session: Session, _view: View) -> str:
-    length = 10 if session.session_id.startswith("ses_") else 8
-    subagents = f"+{session.subagent_file_count}" if session.subagent_file_count else ""
-    return session.session_id[:length] + subagents
+    """Return the end of the session id, which differs even between sessions of one minute."""
+    subagents = f"+{session.subagents}" if session.subagents else ""
+    return session.session_id[-ID_CHARACTERS:] + subagents
 
 
 def _started(session: Session, view: View) -> str:
@@ -110,63 +147,92 @@ def _started(session: Session, view: View) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _age(session: Session, view: View) -> str:
+def _last(session: Session, view: View) -> str:
     return MISSING if session.last_active is None else age(view.now - session.last_active)
 
 
 def _cwd(session: Session, view: View) -> str:
-    if not session.cwd:
-        return MISSING
-    home = view.home.rstrip("/")
-    inside = home and (session.cwd == home or session.cwd.startswith(f"{home}/"))
-    return f"~{session.cwd[len(home) :]}" if inside else session.cwd
+    return short_path(session.cwd, view.home) if session.cwd else MISSING
 
 
 def _cost(session: Session, _view: View) -> str:
-    return "incl" if session.included else money(session.tree.cost, session.tree.tokens)
+    return INCLUDED if session.included else money(session.tree.cost, session.tree.tokens)
+
+
+def _known_cost(session: Session) -> float | None:
+    known = session.tree.cost.known_for(session.tree.tokens)
+    return session.tree.cost.total if known else None
 
 
 def _billed(session: Session, _view: View) -> str:
-    billed = 0 if session.included else session.tree.billed
-    return dollars(billed, session.tree.cost, session.tree.tokens)
+    if session.included:
+        return dollars(0, NO_COST, NO_TOKENS)
+    return dollars(session.tree.billed, session.tree.cost, session.tree.tokens)
 
 
-def _pid(session: Session, _view: View) -> str:
-    return str(session.process.pid) if session.process else MISSING
-
-
-def _usage(
-    value_of: Callable[[ProcessUsage], float | None], form: Callable[[float], str]
-) -> Callable[[Session, View], str]:
-    def cell(session: Session, _view: View) -> str:
+def _used(value_of: Callable[[ProcessUsage], float | None]) -> Callable[[Session], float | None]:
+    def value(session: Session) -> float | None:
         usage = session.process.usage if session.process else None
-        value = value_of(usage) if usage else None
-        return MISSING if value is None else form(value)
+        return value_of(usage) if usage else None
 
-    return cell
+    return value
 
 
 def _rate(value: float) -> str:
     return f"{compact(max(0, value))}/s"
 
 
+def _number(
+    title: str,
+    rank: int,
+    value: Callable[[Session], float | None],
+    form: Callable[[float], str] = compact,
+) -> Column:
+    """Return a column with a number of each session, in the given form."""
+
+    def cell(session: Session, _view: View) -> str:
+        number = value(session)
+        return MISSING if number is None else form(number)
+
+    return Column(title, rank, cell, value)
+
+
+def _text(  # noqa: PLR0913 - the fields of a column
+    title: str,
+    rank: int,
+    value: Callable[[Session], str | None],
+    cell: Callable[[Session, View], str] | None = None,
+    *,
+    width_max: int = 20,
+    width_min: int = 0,
+) -> Column:
+    """Return a column with a text of each session. `cell` defaults to the unchanged text."""
+
+    def unchanged(session: Session, _view: View) -> str:
+        return value(session) or MISSING
+
+    return Column(title, rank, cell or unchanged, value, "left", width_max, width_min)
+
+
 COLUMNS = (
-    Column("AGENT", 5, lambda session, _: session.agent, "left"),
-    Column("SUBSCRIPTION", 16, lambda session, _: session.subscription or MISSING, "left", 16),
-    Column("SESSION", 0, _session, "left"),
-    Column("STATE", 0, lambda session, _: session.state.kind, "left"),
-    Column("STARTED", 15, _started, "left"),
-    Column("AGE", 3, _age),
-    Column("MODEL", 4, lambda session, _: session.model or "?", "left"),
-    Column("CWD", 8, _cwd, "left", 18),
-    Column("IN", 7, lambda session, _: compact(session.tree.tokens.input)),
-    Column("OUT", 6, lambda session, _: compact(session.tree.tokens.output)),
-    Column("CACHE", 11, lambda session, _: compact(cached(session.tree.tokens))),
-    Column("COST$", 0, _cost),
-    Column("BILLED$", 17, _billed),
-    Column("PID", 12, _pid),
-    Column("CPU", 10, _usage(lambda usage: usage.cpu_percent, "{:.1f}%".format)),
-    Column("MEM", 9, _usage(lambda usage: usage.rss_bytes, compact)),
-    Column("R/s", 13, _usage(lambda usage: usage.disk_read_bytes_per_second, _rate)),
-    Column("W/s", 14, _usage(lambda usage: usage.disk_written_bytes_per_second, _rate)),
+    _text("AGENT", 7, lambda session: session.agent),
+    _text("SUBSCRIPTION", 18, lambda session: session.subscription, width_max=16),
+    _text("SESSION", 3, lambda session: session.session_id, _session),
+    Column("STATE", 1, lambda s, _: s.state.kind, lambda s: -URGENCY.index(s.state.kind), "left"),
+    Column("STARTED", 15, _started, lambda session: session.started_at, "left"),
+    Column("LAST", 2, _last, lambda session: session.last_active),
+    _text("MODEL", 4, lambda session: session.model, width_max=26, width_min=17),
+    _text("PROJECT", 0, lambda session: session.project, width_min=10),
+    _text("CWD", 13, lambda session: session.cwd, _cwd, width_max=30, width_min=18),
+    _number("IN", 6, lambda session: session.tree.tokens.input),
+    _number("OUT", 5, lambda session: session.tree.tokens.output),
+    _number("CACHE", 8, lambda session: cached(session.tree.tokens)),
+    Column("COST$", 0, _cost, _known_cost),
+    Column("BILLED$", 14, _billed, lambda s: s.tree.billed, unless_equal="COST$"),
+    _number("PID", 11, lambda session: session.process.pid if session.process else None, str),
+    _number("CPU", 10, _used(lambda usage: usage.cpu_percent), "{:.1f}%".format),
+    _number("MEM", 9, _used(lambda usage: usage.rss_bytes)),
+    _number("R/s", 17, _used(lambda usage: usage.disk_read_bytes_per_second), _rate),
+    _number("W/s", 16, _used(lambda usage: usage.disk_written_bytes_per_second), _rate),
+    _text("TITLE", 12, lambda session: session.title, width_max=TITLE_CHARACTERS, width_min=16),
 )
