@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any
@@ -119,7 +119,7 @@ class _Server(uvicorn.Server):
                 continue
             if len(self._open) < self._connections_max or self._has_closed_one():
                 connection = _Connection(self)
-                task = loop.create_task(self._serve(client, connection))
+                task = loop.create_task(self._attend(client, connection))
                 self._open[task] = connection
                 task.add_done_callback(self._open.pop)
             else:
@@ -137,7 +137,7 @@ class _Server(uvicorn.Server):
                 return True
         return False
 
-    async def _serve(self, client: socket.socket, connection: "_Connection") -> None:
+    async def _attend(self, client: socket.socket, connection: "_Connection") -> None:
         """Serve a connection to its end."""
         tls = self._protection.tls
         limit = HANDSHAKE_SECONDS if tls else None
@@ -175,12 +175,13 @@ class _Connection(H11Protocol):
         super().__init__(server.config, server.server_state, {})
         self._server = server
         self._ended = asyncio.Event()
+        self._began = False
         self._limit: asyncio.Timeout | None = None
 
     @property
     def is_idle(self) -> bool:
         """Whether no response is being made or sent."""
-        if self.transport is None or self.cycle is None:
+        if not self._began or self.cycle is None:
             return True
         return self.cycle.response_complete and not self.transport.get_write_buffer_size()
 
@@ -194,12 +195,13 @@ class _Connection(H11Protocol):
 
     def abort(self) -> None:
         """Close the connection at once."""
-        if self.transport is not None:
+        if self._began:
             self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Begin to read requests, if the client may send them."""
         super().connection_made(transport)
+        self._began = True
         if not self._server.is_allowed(transport.get_extra_info("peercert")):
             transport.abort()
 

@@ -23,7 +23,7 @@ def listen(addresses: Iterable[tuple[str, int]]) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     try:
         for host, port in addresses:
-            listeners.append(_listen(host, port))  # noqa: PERF401 - kept if the next one fails
+            listeners.append(_listen(host, port))
     except AgtopError:
         close(listeners)
         raise
@@ -49,7 +49,7 @@ def inherited(descriptors: Iterable[int]) -> list[socket.socket]:
             raise AgtopError(
                 f"file descriptor {descriptor} of LISTEN_FDS is not a listening stream socket"
             )
-        listener.set_inheritable(False)  # noqa: FBT003 - its only argument
+        listener.set_inheritable(False)
         listeners.append(_prepared(listener))
     return listeners
 

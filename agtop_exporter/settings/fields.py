@@ -5,32 +5,32 @@ a field to `Settings`.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import Field
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError, PydanticKnownError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agtop_exporter.model import PLANS, Budget, Plan
-from agtop_exporter.pricing.override_fields import problems_of
-from agtop_exporter.settings import budgets
+from agtop_exporter.settings.values import (
+    Addresses,
+    AgentNames,
+    Budgets,
+    Directories,
+    HostNames,
+    MetricsFile,
+    Number,
+    PlanName,
+    Price,
+    RoutePrefix,
+    Url,
+    WholeNumber,
+)
 
 DEFAULT_PORT = 10041
-MAX_PORT = 65_535
 PREFIX = "AGTOP_"
-HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
-ROUTE_PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+/?")
-PLAN_ALIASES: dict[str, Plan] = {
-    "default": "retail",
-    "api": "retail",
-    "enterprise": "included",
-    "not-billed": "included",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,124 +51,6 @@ class Form:
         return next((item for item in field.metadata if isinstance(item, cls)), cls())
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _plan(value: object) -> object:
-    """Return a plan in lower case. An alias is replaced by the name of the plan."""
-    if not isinstance(value, str):
-        return value
-    plan = PLAN_ALIASES.get(value.lower(), value.lower())
-    return plan if plan in PLANS else _plans_with_agents().get(plan, plan)
-
-
-def _plans_with_agents() -> dict[str, Plan]:
-    """Return the names that combine an agent and a plan, such as `claude-max` or `claude_max`.
-
-    The result maps each combined name to the name of the plan. It contains plans that cover the
-    agent.
-    """
-    from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
-
-    return {
-        f"{agent.name}{separator}{plan}": plan
-        for agent in load_agents()
-        for plan in agent.plan_covers
-        for separator in "-_"
-    }
-
-
-def _agent(value: str) -> str:
-    """Return the name of the agent with the name or alias `value`, in lower case.
-
-    Raises PydanticCustomError if there is no such agent.
-    """
-    from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
-
-    agents = load_agents()
-    known = sorted(agent.name for agent in agents)
-    names = {alias: agent.name for agent in agents for alias in (agent.name, *agent.aliases)}
-    name = names.get(value.lower())
-    if name is None:
-        raise PydanticCustomError("agent", "no such agent", {"known": known})
-    return name
-
-
-def _address(value: str) -> str:
-    port = value.rpartition(":")[2]
-    if ":" not in value or not (port.isascii() and port.isdecimal() and int(port) <= MAX_PORT):
-        raise PydanticCustomError("address", "not an address")
-    return value
-
-
-def _host_name(value: str) -> str:
-    name = value.strip().rstrip(".").lower()
-    if name != "*" and not HOST_NAME.fullmatch(name.removeprefix("*.")):
-        raise PydanticCustomError("host_name", "not a host name")
-    return name
-
-
-def _url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        is_valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        is_valid = False
-    else:
-        is_valid = is_valid and not (parts.query or parts.fragment or parts.username)
-    if value and not is_valid:
-        raise PydanticCustomError("url", "not a URL")
-    return value
-
-
-def _prefix(value: str) -> str:
-    if value and not ROUTE_PREFIX.fullmatch(value):
-        raise PydanticCustomError("prefix", "not a path")
-    return value
-
-
-def _textfile(value: str) -> str:
-    if value and not value.endswith(".prom"):
-        raise PydanticCustomError("textfile", "no metrics file")
-    return value
-
-
-def _no_boolean(value: object) -> object:
-    if isinstance(value, bool):
-        raise PydanticKnownError("float_type")
-    return value
-
-
-def _price(value: object) -> object:
-    """Return `value`, a price or a list of dated prices of one model, if it is valid.
-
-    Raises PydanticCustomError with the mistakes.
-    """
-    problems = tuple(problems_of(value))
-    if problems:
-        raise PydanticCustomError("override", "no price", {"problems": problems})
-    return value
-
-
-def _budgets(value: tuple[object, ...]) -> tuple[Budget, ...]:
-    """Return the budgets that a list of tables describes.
-
-    Raises PydanticCustomError with the mistakes.
-    """
-    problems = tuple(budgets.problems_of(value, _agent))
-    if problems:
-        raise PydanticCustomError("override", "no budgets", {"problems": problems})
-    return budgets.decoded(value, _agent)
-
-
-Number = Annotated[float, BeforeValidator(_no_boolean)]
-WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
-Price = Annotated[Any, AfterValidator(_price)]
-Directory = Annotated[str, StringConstraints(min_length=1)]
-AgentName = Annotated[str, AfterValidator(_agent)]
-Address = Annotated[str, AfterValidator(_address)]
-HostName = Annotated[str, AfterValidator(_host_name)]
 A_DIRECTORY = ("a directory",)
 
 
@@ -180,8 +62,7 @@ class Settings(BaseSettings):
     )
 
     home: Annotated[
-        tuple[Directory, ...],
-        BeforeValidator(_as_list),
+        Directories,
         Form(
             nouns=("a directory or a list of directories", "a directory"),
             metavar="DIR",
@@ -192,8 +73,7 @@ class Settings(BaseSettings):
         Field(description="Read the agents' files below this directory; repeatable."),
     ] = ()
     listen_address: Annotated[
-        tuple[Address, ...],
-        BeforeValidator(_as_list),
+        Addresses,
         Form(
             nouns=("HOST:PORT or a list of them", "HOST:PORT"),
             metavar="HOST:PORT",
@@ -212,8 +92,7 @@ class Settings(BaseSettings):
         Field(description="YAML file with TLS, users and headers, as for Prometheus."),
     ] = ""
     web_allowed_host: Annotated[
-        tuple[HostName, ...],
-        BeforeValidator(_as_list),
+        HostNames,
         Form(
             nouns=("a host name or a list of host names", "a host name"),
             metavar="NAME",
@@ -227,8 +106,7 @@ class Settings(BaseSettings):
         ),
     ] = ()
     web_external_url: Annotated[
-        str,
-        AfterValidator(_url),
+        Url,
         Form(
             nouns=("an http or https URL with a host, such as https://box.lan/agtop/",),
             metavar="URL",
@@ -238,8 +116,7 @@ class Settings(BaseSettings):
         Field(description="URL of this exporter behind a reverse proxy."),
     ] = ""
     web_route_prefix: Annotated[
-        str,
-        AfterValidator(_prefix),
+        RoutePrefix,
         Form(
             nouns=("a path such as /agtop",),
             metavar="PATH",
@@ -298,8 +175,7 @@ class Settings(BaseSettings):
         ),
     ] = {}
     budgets: Annotated[
-        tuple[Any, ...],
-        AfterValidator(_budgets),
+        Budgets,
         Form(nouns=("a list of budgets",)),
         Field(
             description="Limits of the cost in US dollars per day, week or month, by agent or"
@@ -307,16 +183,14 @@ class Settings(BaseSettings):
         ),
     ] = ()
     plan: Annotated[
-        Plan,
-        BeforeValidator(_plan),
+        PlanName,
         Field(
             description="What is billed: everything (retail), everything but what a Max"
             " subscription covers (max), or nothing (included)."
         ),
     ] = "retail"
     agent: Annotated[
-        tuple[AgentName, ...],
-        BeforeValidator(_as_list),
+        AgentNames,
         Form(
             nouns=("a name or a list of names", "the name of an agent"),
             metavar="NAME",
@@ -372,8 +246,7 @@ class Settings(BaseSettings):
         Field(description="Also push gen_ai.client.token.usage of the GenAI conventions."),
     ] = False
     textfile: Annotated[
-        str,
-        AfterValidator(_textfile),
+        MetricsFile,
         Form(nouns=("a file name that ends with .prom",), metavar="FILE.prom", needs_restart=True),
         Field(description="File for node_exporter's textfile collector, rewritten regularly."),
     ] = ""

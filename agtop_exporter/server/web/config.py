@@ -148,7 +148,7 @@ def _parsed(path: Path) -> tuple[Any, Places]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
         root = yaml.compose(text, yaml.SafeLoader)
-        lines = {(): 1, **_lines(root)}
+        lines: dict[Keys, int] = dict(_lines(root))
         return yaml.safe_load(text) or {}, Places(path, lines)
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error

@@ -29,8 +29,8 @@ def context_of(tls: Tls, directory: Path) -> ssl.SSLContext:
     context.maximum_version = VERSIONS[tls.max_version]
     context.set_alpn_protocols(["http/1.1"])
     certificate, key = directory / tls.cert_file, directory / tls.key_file
-    _check("cert_file", lambda: certificate.read_bytes())
-    _check("key_file", lambda: key.read_bytes())
+    _check("cert_file", certificate.read_bytes)
+    _check("key_file", key.read_bytes)
     # An empty password is not correct, and OpenSSL does not ask for another one on the terminal.
     _check("cert_file", lambda: context.load_cert_chain(certificate, key, password=""))
     if tls.client_ca_file:
