@@ -1,18 +1,16 @@
 """Runs the daemon: refreshes periodically, serves the last result and reacts to signals."""
 
-import select
-import signal
-import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import FrameType
 
 import msgspec
 import structlog
 
-from agtop_exporter import __version__, platforms
+from agtop_exporter import __version__
 from agtop_exporter.health import Health
+from agtop_exporter.loopback import is_loopback
 from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.notify import Notifier
@@ -20,20 +18,26 @@ from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pipeline.failing import error_totals, repeated
 from agtop_exporter.pricing import PriceRefresher
+from agtop_exporter.render import json
 from agtop_exporter.server import (
+    Document,
     OwnProcess,
     Pages,
     Scrapers,
     allowed_hosts,
     create_app,
+    render_overview,
     render_pages,
     serve,
+    without_private,
 )
 from agtop_exporter.settings import Settings
+from agtop_exporter.wakeups import REQUEST, Wakeups
 
 SWITCH_SECONDS = 0.001  # short, so that a scrape does not wait for a refresh
 LONG_SCAN_BYTES = 10_000_000
 SCRAPERS = "scrapers"  # metadata of the ledger: the scrapers of an earlier process
+WATCHED_SECONDS = 60.0  # the page is rendered in advance after a request; a browser asks each 10 s
 
 log = structlog.get_logger()
 
@@ -73,11 +77,13 @@ class Daemon:
         self._previous: Snapshot | None = None
         self._reload_succeeded = True
         pipeline.telemetry.declare("pricing_refresh_errors")
-        # A signal handler must not take a lock, because it may interrupt any code. It writes to a
-        # socket, which ends the wait.
-        self._wake, self._woken = socket.socketpair()
-        self._stopping = False
-        self._reload_wanted = False
+        self._wakeups = Wakeups()
+        self._scanned = False  # a refresh has ended with a result
+        self._progress = 0, 0  # of the present scan: bytes read, and bytes to read
+        self._overview = Document(
+            self._render_overview, wake=self._wakeups.request, watched_seconds=WATCHED_SECONDS
+        )
+        self._snapshot = Document(self._render_snapshot, wake=self._wakeups.request)
 
     def run(self) -> None:
         """Refresh and serve until SIGTERM or SIGINT.
@@ -87,13 +93,13 @@ class Daemon:
 
         """
         sys.setswitchinterval(SWITCH_SECONDS)
-        self._wake.setblocking(False)  # noqa: FBT003 - its only argument
-        signal.set_wakeup_fd(self._wake.fileno())
-        for number in (*platforms.STOP_SIGNALS, *platforms.RELOAD_SIGNALS):
-            signal.signal(number, self._on_signal)
+        self._wakeups.install()
         host, port = self._settings.listen
         app = create_app(
             lambda: self._pages,
+            overview=self._overview,
+            snapshot=self._snapshot,
+            progress=lambda: self._progress,
             scrapers=self._scrapers,
             trouble=lambda: self._health.trouble(self._settings.interval),
             hosts=allowed_hosts(host),
@@ -101,12 +107,13 @@ class Daemon:
         )
         self._publish(self._with_gauges(self._empty_snapshot()), ready=False)
         with serve(app, host, port=port) as bound:
-            log.info("listening", address=f"{host}:{bound}", version=__version__)
-            self._notifier.ready(f"listening on {host}:{bound}")
+            address = f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+            log.info("listening", url=f"http://{address}/", version=__version__)
+            self._notifier.ready(f"listening on {address}")
             if not self._settings.no_pricing_refresh:
                 self._refresher.start()
             try:
-                while not self._stopping:
+                while not self._wakeups.stopping:
                     self._tick()
                     self._rest()
             finally:
@@ -117,8 +124,8 @@ class Daemon:
         log.info("stopped")
 
     def _tick(self) -> None:
-        if self._reload_wanted:
-            self._reload_wanted = False
+        if self._wakeups.reload_wanted:
+            self._wakeups.reload_wanted = False
             self._notifier.reloading()
             self._take_new_settings()
             self._notifier.ready("settings reloaded" if self._reload_succeeded else "old settings")
@@ -129,12 +136,18 @@ class Daemon:
                 self._clock(),
                 settle=self._settle,
                 progress=self._on_progress,
-                stopping=lambda: self._stopping,
+                stopping=lambda: self._wakeups.stopping,
                 sampled_at=self._clock,
             )
-        if not self._stopping:
+        if not self._wakeups.stopping:
             self._show(result)
+            if result is not None and not self._scanned:
+                self._scanned = True
+                self._log_first_scan(result)
         self._health.ended(steps.errors)
+        for document in (self._overview, self._snapshot):
+            with steps.step("publish"):
+                document.expire()
 
     def _settle(self) -> None:
         """Write the state of the outputs and the names of the scrapers to the ledger."""
@@ -147,9 +160,19 @@ class Daemon:
                 outlet.save_state(ledger)
 
     def _on_progress(self, done: int, total: int) -> None:
-        """Report the progress of a long scan, in bytes, to the service manager."""
+        """Report the progress of a scan, in bytes, on the page and to the service manager."""
+        self._progress = done, total
         if total >= LONG_SCAN_BYTES:
             self._notifier.alive(f"scanning: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    def _log_first_scan(self, result: Snapshot) -> None:
+        log.info(
+            "first scan done",
+            files=sum(status.files for status in result.agents),
+            bytes=self._progress[0],
+            sessions=sum(sum(status.states.values()) for status in result.agents),
+            seconds=round(result.gauges["refresh_duration_seconds",], 1),
+        )
 
     def _show(self, result: Snapshot | None) -> None:
         """Publish `result`, the snapshot of a refresh, and pass it to the outlets.
@@ -212,14 +235,16 @@ class Daemon:
     def _from_ledger(self) -> Callable[[Snapshot], Publication | None]:
         """Return a function that reconstructs the last publication of an earlier process.
 
-        The function takes the first snapshot of this process. If the ledger is new, the function
-        returns None, and all values of the first snapshot are published.
+        The function takes the first snapshot of this process. If no daemon has published anything,
+        the function returns None, and all values of the first snapshot are published.
         """
         ledger = self._pipeline.ledger
-        if ledger.is_new:
+        new = ledger.take_unpublished()
+        if ledger.is_new or new.everything:
             return lambda _snapshot: None
         totals = {**ledger.stored_totals, **self._pipeline.pairing.totals()}
-        return partial(resume, totals=totals, sessions=set(ledger.sessions))
+        known = {series: value for series, value in totals.items() if series not in new.series}
+        return partial(resume, totals=known, sessions=set(ledger.sessions) - new.sessions)
 
     def _stop_outlets(self) -> None:
         for outlet in self._outlets:
@@ -240,26 +265,34 @@ class Daemon:
             agents=(),
         )
 
+    def _render_overview(self) -> bytes:
+        overview = self._pipeline.overview(self._published())
+        return render_overview(overview, version=__version__)
+
+    def _render_snapshot(self) -> bytes:
+        snapshot = self._pipeline.with_closed(self._published())
+        host, _ = self._settings.listen
+        return json.render(snapshot if is_loopback(host) else without_private(snapshot))
+
+    def _published(self) -> Snapshot:
+        return self._pages.snapshot if self._pages else self._empty_snapshot()
+
     def _rest(self) -> None:
         """Wait until the next refresh is due or a signal arrives.
 
-        Meanwhile, ping the watchdog if the last refresh succeeded.
+        Meanwhile, render the documents that clients request, and ping the watchdog if the last
+        refresh succeeded.
         """
-        remaining = self._settings.interval
-        while remaining > 0:
+        due = time.monotonic() + self._settings.interval
+        while (remaining := due - time.monotonic()) > 0:
             if self._status:
                 self._notifier.alive(self._status)
             pause = min(remaining, self._notifier.patience_seconds)
-            remaining -= pause
-            if select.select([self._woken], [], [], pause)[0]:
-                self._woken.recv(4096)
-                return
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if number in platforms.RELOAD_SIGNALS:
-            self._reload_wanted = True
-        else:
-            self._stopping = True
+            if self._wakeups.wait(pause).strip(REQUEST):
+                return  # for a signal
+            for document in (self._overview, self._snapshot):
+                with self._pipeline.steps.step("publish"):
+                    document.render_if_wanted()
 
     def _take_new_settings(self) -> None:
         try:

@@ -2,11 +2,14 @@
 
 import argparse
 import math
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, tzinfo
 from functools import partial
 
 from agtop_exporter.cli.command import Command, Option, Program
-from agtop_exporter.settings import Settings
+from agtop_exporter.reports import DIMENSIONS, WEEKDAYS
+from agtop_exporter.settings import Settings, suggestion
 
 SECONDS_PER_DAY = 86_400
 DELAY_SECONDS = 5.0
@@ -66,6 +69,22 @@ def _moment(text: str, default: tzinfo | None = UTC) -> float:
     except (ValueError, OverflowError) as error:
         expected = "a day such as 2026-03-01 or a time such as 2026-03-01T14:30:00Z"
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
+
+
+def _one_of(names: Sequence[str], text: str) -> str:
+    if text in names:
+        return text
+    meant = suggestion(text, names)
+    hint = f"; did you mean {meant}?" if meant else f" (one of: {', '.join(names)})"
+    raise argparse.ArgumentTypeError(f"no such value: {text!r}{hint}")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        expected = "expected a day such as 2026-03-01"
+        raise argparse.ArgumentTypeError(f"{expected}, got {text!r}") from error
 
 
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
@@ -145,6 +164,53 @@ TABLE = (WATCH, DELAY, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
 """The options of the table."""
 NOT_IN_JSON = ("watch", "sort", "live", "project", "since", "all")
 """Options of the table that JSON does not have."""
+
+BY = Option(
+    ("--by",),
+    "What the rows below a period are: project, model, agent, session or branch (default: model).",
+    default="model",
+    arguments={"metavar": "|".join(DIMENSIONS), "type": partial(_one_of, DIMENSIONS)},
+)
+SINCE_DAY = Option(
+    ("--since",),
+    "The first day of the report: 2026-03-01 (default: all usage).",
+    default=None,
+    arguments={"metavar": "DATE", "type": _day},
+)
+SINCE_WEEK = replace(
+    SINCE_DAY, help="The first day of the report: 2026-03-01 (default: six days ago)."
+)
+ACTIVE = Option(("--active",), "Print only the present windows.")
+LINE = Option(("--line",), "Print one line: for tmux, waybar and prompts.")
+UNTIL_DAY = Option(
+    ("--until",),
+    "The last day of the report: 2026-03-31 (default: all usage).",
+    default=None,
+    arguments={"metavar": "DATE", "type": _day},
+)
+TIMEZONE = Option(
+    ("--timezone",),
+    "The time zone of days: Europe/Berlin (default: the time zone of the machine).",
+    default="",
+    arguments={"metavar": "NAME"},
+)
+WEEK_START = Option(
+    ("--week-start",),
+    "The first day of a week: monday (default: as LC_ALL, LC_TIME or LANG says).",
+    default="",
+    arguments={"metavar": "DAY", "type": partial(_one_of, WEEKDAYS)},
+)
+
+
+def _report(name: str, summary: str, *options: Option) -> Command:
+    return Command(
+        name=name,
+        summary=summary,
+        module="report",
+        options=(BY, SINCE_DAY, UNTIL_DAY, TIMEZONE, *options, JSON, SCHEMA),
+        settings=READING,
+    )
+
 
 EXPORTER = Program(
     name="agtop-exporter",
@@ -231,6 +297,24 @@ AGTOP = Program(
             options=(JSON, SCHEMA),
             settings=READING,
             instead={"schema": "schema"},
+        ),
+        _report("daily", "Print tokens and cost by day, and the budgets."),
+        _report("weekly", "Print tokens and cost by week.", WEEK_START),
+        _report("monthly", "Print tokens and cost by month."),
+        Command(
+            name="today",
+            summary="Print tokens and cost of today and of the last days; --line for status bars.",
+            module="today",
+            options=(LINE, TIMEZONE, JSON, SCHEMA),
+            settings=READING,
+            excludes={"json": ("line",)},
+        ),
+        Command(
+            name="blocks",
+            summary="Print tokens, cost and pace in windows of five hours.",
+            module="blocks",
+            options=(SINCE_WEEK, ACTIVE, TIMEZONE, JSON, SCHEMA),
+            settings=READING,
         ),
         Command(
             name="price",

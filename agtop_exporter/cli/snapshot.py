@@ -17,22 +17,35 @@ RATES = ("cpu_percent", "disk_read_bytes_per_second", "disk_written_bytes_per_se
 
 
 def one_snapshot(settings: Settings) -> Snapshot:
-    """Refresh once and return the snapshot.
+    """Refresh once and return the snapshot."""
+    with one_shot(settings) as pipeline:
+        return with_prices(pipeline, settings, lambda: refresh_with_rates(pipeline))
+
+
+def scan(settings: Settings) -> None:
+    """Read the new records of the agents into the ledger, if no other process writes it."""
+    with one_shot(settings) as pipeline:
+        with_prices(pipeline, settings, lambda: refresh(pipeline, now()))
+
+
+def with_prices(
+    pipeline: Pipeline, settings: Settings, first_refresh: Callable[[], Snapshot]
+) -> Snapshot:
+    """Return the snapshot of a refresh with the known prices.
 
     If a model has no price, download the price lists and refresh again. The setting
     `no_pricing_refresh` prevents this download.
     """
-    with one_shot(settings) as pipeline:
-        refresher = make_refresher(settings, pipeline)
-        if settings.refresh_pricing:
-            refresher.refresh_once(force=True)
-        snapshot = refresh_with_rates(pipeline)
-        unpriced = any(session.cost.unpriced_tokens for session in snapshot.sessions)
-        if settings.no_pricing_refresh or not unpriced:
-            return snapshot
-        generation = pipeline.prices.generation
-        refresher.refresh_once()
-        return refresh(pipeline, now()) if pipeline.prices.generation != generation else snapshot
+    refresher = make_refresher(settings, pipeline)
+    if settings.refresh_pricing:
+        refresher.refresh_once(force=True)
+    snapshot = first_refresh()
+    unpriced = any(session.cost.unpriced_tokens for session in snapshot.sessions)
+    if settings.no_pricing_refresh or not unpriced:
+        return snapshot
+    generation = pipeline.prices.generation
+    refresher.refresh_once()
+    return refresh(pipeline, now()) if pipeline.prices.generation != generation else snapshot
 
 
 def refresh_with_rates(pipeline: Pipeline) -> Snapshot:

@@ -1,7 +1,6 @@
 """Implements `agtop list`, which prints the sessions as a table, once or repeatedly."""
 
 import contextlib
-import shutil
 import time
 from argparse import Namespace
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -11,15 +10,15 @@ from os import terminal_size
 from pathlib import Path
 
 from agtop_exporter.cli.arguments import UsageError
-from agtop_exporter.cli.output import is_ascii_only, leave, on_terminal, write
+from agtop_exporter.cli.output import leave, on_terminal, write
 from agtop_exporter.cli.screen import Screen
-from agtop_exporter.cli.snapshot import one_snapshot, refresh, refresh_with_rates
-from agtop_exporter.cli.wiring import environment, folders, homes, now, one_shot, settings_of
+from agtop_exporter.cli.snapshot import one_snapshot, refresh, refresh_with_rates, scan
+from agtop_exporter.cli.terminal import is_dumb, terminal
+from agtop_exporter.cli.wiring import folders, homes, now, one_shot, settings_of
 from agtop_exporter.logs import log_nothing, on_one_line
 from agtop_exporter.model import Snapshot
 from agtop_exporter.render.table import ROWS_MAX, render
 from agtop_exporter.render.table.columns import View
-from agtop_exporter.render.table.layout import Terminal
 from agtop_exporter.render.table.rows import SORT_NAMES, Selection
 from agtop_exporter.settings import Settings, suggestion
 
@@ -35,7 +34,7 @@ def run(options: Namespace) -> None:
         write(table.page(one_snapshot(settings)))
     else:
         with contextlib.suppress(KeyboardInterrupt):  # ends --watch
-            if on_terminal() and not _is_dumb():
+            if on_terminal() and not is_dumb():
                 _watch_on_screen(table, settings, options.delay)
             else:
                 _watch_in_lines(table, settings, options.delay)
@@ -68,16 +67,10 @@ class _Table:
         if not self._is_checked:
             _check_project(self._selection.project, snapshot)
             self._is_checked = True
-        columns = shutil.get_terminal_size().columns if on_terminal() else None
         return render(
             snapshot,
             view=View(str(Path.home()), snapshot.generated_at, None),
-            terminal=Terminal(
-                width=size.columns if size else columns,
-                height=size.lines if size else None,
-                ascii_only=is_ascii_only(environment()),
-                color=on_terminal() and not (environment().get("NO_COLOR") or _is_dumb()),
-            ),
+            terminal=terminal(size),
             selection=self._selection,
             rows_max=self._rows_max,
             remarks=self._remarks,
@@ -114,8 +107,9 @@ def _snapshots(settings: Settings) -> Generator[Snapshot]:
     The ledger is closed and opened again when it has grown by VIEW_BYTES. An open ledger prevents
     SQLite from reusing the space of the daemon's write-ahead log.
     """
+    scan(settings)  # from now on, only read: a daemon that starts must not wait
     while True:
-        with one_shot(settings) as pipeline:
+        with one_shot(settings, read_only=True) as pipeline:
             size_bytes = pipeline.ledger.size_bytes()
             yield refresh_with_rates(pipeline)
             while pipeline.ledger.size_bytes() < size_bytes + VIEW_BYTES:
@@ -152,7 +146,3 @@ def _missing(places: Iterable[Path]) -> Iterator[Path]:
     for home in places:
         if not folders().trouble_with(str(home)) and not home.is_dir():
             yield home
-
-
-def _is_dumb() -> bool:
-    return environment().get("TERM") == "dumb"

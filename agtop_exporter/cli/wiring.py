@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from agtop_exporter.agents import load_agents, signatures_of
+from agtop_exporter.agents import covered_by, load_agents, signatures_of
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.replacement import FILE_NAME
@@ -177,13 +177,19 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
 
 
 @contextlib.contextmanager
-def one_shot(settings: Settings) -> Iterator[Pipeline]:
-    """Yield a pipeline for a command that exits soon. The pipeline never writes the ledger."""
+def one_shot(settings: Settings, *, read_only: bool = False) -> Iterator[Pipeline]:
+    """Yield a pipeline for a command that exits soon.
+
+    The pipeline writes the ledger, so that the next command has less to read. If another process
+    writes the ledger, or if `read_only` is set, the pipeline only reads it.
+    """
     log_for_people(settings)
     gc.disable()  # the process is short-lived and creates no reference cycles
     directory = None if settings.no_state else state_directory(settings)
+    covered = covered_by(settings.plan, load_agents())
+    ledger = Ledger(directory, read_only=read_only, brief=True, covered=covered)
     with (
-        contextlib.closing(Ledger(directory, read_only=True)) as ledger,
+        contextlib.closing(ledger),
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
     ):
         yield pipeline

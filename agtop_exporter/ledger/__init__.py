@@ -5,11 +5,25 @@ loses no event and counts no event twice. No module of this package reads a tran
 table or the clock.
 """
 
+from agtop_exporter.ledger.history import History, UsageHistory
 from agtop_exporter.ledger.label_values import LABELS_MAX
 from agtop_exporter.ledger.ledger import Ledger
+from agtop_exporter.ledger.lock import is_locked, last_writer_started_at
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
 from agtop_exporter.ledger.state import WINDOWS_MAX
 
-__all__ = ["LABELS_MAX", "WINDOWS_MAX", "Entry", "Key", "Ledger", "Price", "unpacked"]
+__all__ = [
+    "LABELS_MAX",
+    "WINDOWS_MAX",
+    "Entry",
+    "History",
+    "Key",
+    "Ledger",
+    "Price",
+    "UsageHistory",
+    "is_locked",
+    "last_writer_started_at",
+    "unpacked",
+]

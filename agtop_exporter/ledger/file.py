@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agtop_exporter import platforms
 from agtop_exporter.ledger import schema
-from agtop_exporter.ledger.lock import Lock
+from agtop_exporter.ledger.lock import LOCK_NAME, Lock
 from agtop_exporter.ledger.migrations import intact_rows
 from agtop_exporter.ledger.replacement import (
     FILE_NAME,
@@ -45,20 +45,21 @@ class LedgerFile:
         self.writable = False
         self.incomplete: set[str] = set()
         self.repaired = ""
-        self._lock = Lock(directory / "ledger.lock")
+        self._lock = Lock(directory / LOCK_NAME)
         self._identity = (0, 0)
 
     # --- opening --------------------------------------------------------------------------------
 
-    def open_for_writing(self) -> None:
+    def open_for_writing(self, *, brief: bool = False) -> None:
         """Acquire the lock, then create, migrate or repair the file.
 
-        Raises AgtopError if another process holds the lock. Raises OSError or sqlite3.Error if the
+        `brief` is set for a command that ends soon, see `Lock.acquire`. Raises LockedError if
+        another process holds the lock. Raises OSError or sqlite3.Error if the
         file cannot be written now. After an error, the file is closed and the lock is released.
         """
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock.acquire()
+            self._lock.acquire(brief=brief)
             finish(self.path, "damaged")
             os.close(platforms.open_private(self.path))
             self._make_current()

@@ -4,15 +4,23 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from agtop_exporter.ledger import counting, recovery, repricing
+from agtop_exporter.ledger import counting, hours, recovery, repricing, unpublished
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import RESTORING, LedgerState
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
+from agtop_exporter.ledger.unpublished import Additions, Unpublished
 from agtop_exporter.ledger.view import LedgerView
-from agtop_exporter.model import Batch, Cursor, ParseError, Series, hour_of
+from agtop_exporter.model import (
+    MAX_SUM,
+    Batch,
+    Cursor,
+    HourlyUsage,
+    ParseError,
+    Series,
+)
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
 FOLDED_LABELS = "folded_labels"  # metadata: set at the first publication
@@ -29,18 +37,21 @@ class Ledger(LedgerView):
         directory: Path | None = None,
         *,
         read_only: bool = False,
+        brief: bool = False,
         covered: Collection[str] = (),
     ) -> None:
         """Open the ledger in a state directory. Without a directory, the ledger is only in memory.
 
-        If `read_only` is set, the file is never written. `covered` are the agents whose usage the
-        user's plan covers, see `cover`. Raises AgtopError if another daemon writes to the same
-        directory.
+        If `read_only` is set, the file is never written. Set `brief` in a command that ends soon:
+        if the file cannot be written, it is only read. `covered` are the agents whose usage the
+        user's plan covers, see `cover`. Raises AgtopError if another process writes to the same
+        directory, unless `brief` is set.
         """
         self._repairs: list[str] = []
         self._recovered: dict[str, bytes] = {}
         self._covered = frozenset(covered)
-        self._state = self._loaded(Store(directory, read_only=read_only))
+        self._state = self._loaded(Store(directory, read_only=read_only, brief=brief))
+        self._additions = Additions(self._state) if brief else None
 
     def _loaded(self, store: Store) -> LedgerState:
         """Load the rows of a store into memory. Repair damaged rows as far as possible."""
@@ -205,20 +216,23 @@ class Ledger(LedgerView):
         """The cost of the sessions minus the cost in the totals, in picodollars by agent."""
         return repricing.corrections(self._state.metadata)
 
-    def cost_since(self, start: float) -> dict[tuple[str, str], int]:
-        """Return the cost of all usage since a time (unix seconds), by (agent, project).
+    def usage_between(self, start: int = 0, end: int = MAX_SUM) -> list[HourlyUsage]:
+        """Return the counted usage by session, model and hour, in no particular order.
 
-        Costs are list prices in picodollars. The whole hour that contains `start` is included.
+        The result has the hours from `start` to the one before `end`; see `HourlyUsage.hour`. It
+        includes usage that is not on disk yet, and a place may have several values. Costs follow
+        the prices that are known today.
         """
         state = self._state
         counting.apply(state)
-        costs: dict[tuple[str, str], int] = {}
-        stored = self._with_repair(lambda: state.store.cost_since(hour_of(start)))
-        for number, cost in stored.items():
-            record = state.sessions.numbered(number)
-            key = record.agent, record.project
-            costs[key] = costs.get(key, 0) + cost
-        return costs
+        sessions = state.sessions
+        return self._with_repair(
+            lambda: hours.named(
+                state.store.hours(start, end),
+                lambda number: hours.names_of(sessions.numbered(number)),
+                lambda key: hours.names_of(sessions[key]) if key in sessions else None,
+            )
+        )
 
     def roll_up(self, before: float) -> bool:
         """Store data from before a time (unix seconds) in less detail. Return whether data is left.
@@ -244,6 +258,13 @@ class Ledger(LedgerView):
         self._state.sessions.keep_floors()
         return self._state.sessions.take_changed()
 
+    def take_unpublished(self) -> Unpublished:
+        """Return which series and sessions commands have added since the last daemon.
+
+        The next call returns only what has been added since this call.
+        """
+        return unpublished.take(self._state)
+
     def pack(self, keep: Iterable[Key] = ()) -> None:
         """Encode sessions in memory as bytes to save memory.
 
@@ -259,6 +280,8 @@ class Ledger(LedgerView):
         """
         counting.apply(self._state)
         self._state.sessions.keep_floors()
+        if self._additions is not None:
+            self._additions.note(self._state)
         self._reopen()
         self._with_repair(self._state.flush)
         self._note_repair(self._state.store)

@@ -1,10 +1,25 @@
-"""A lock file ensures that only one process writes a ledger."""
+"""A lock file ensures that only one process writes a ledger.
 
+The file says whether its holder is a daemon or a command that ends soon. A daemon waits for the end
+of a command. The file's time of change is the start of the last process that acquired the lock.
+"""
+
+import contextlib
 import os
 from pathlib import Path
+from time import sleep
 
 from agtop_exporter import platforms
 from agtop_exporter.model import AgtopError
+
+LOCK_NAME = "ledger.lock"
+COMMAND, DAEMON = b"command\n", b"daemon\n"  # the content of the lock file
+STEP_SECONDS = 0.05
+STEPS = 1200  # a minute: how long a daemon waits for a command
+
+
+class LockedError(AgtopError):
+    """Another process holds the lock."""
 
 
 class Lock:
@@ -15,28 +30,49 @@ class Lock:
         self._path = path
         self._descriptor: int | None = None
 
-    def acquire(self) -> None:
+    def acquire(self, *, brief: bool = False) -> None:
         """Acquire the lock, unless this process holds the lock already.
 
-        Raises AgtopError if another process holds the lock. Raises OSError if the lock file cannot
-        be created.
+        Set `brief` for a command that ends soon: it does not wait. Any other process waits for the
+        end of such a command. Raises LockedError if another process holds the lock. Raises OSError
+        if the lock file cannot be created.
         """
         if self.is_held():
             return
         self.release()
         descriptor = platforms.open_private(self._path)
         try:
-            platforms.lock(descriptor)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise AgtopError(
-                f"another agtop-exporter already writes to {self._path.parent}; "
-                "stop it, or choose another directory with --state-dir"
-            ) from None
-        except OSError:
+            self._lock(descriptor, steps=0 if brief else STEPS)
+        except BaseException:
             os.close(descriptor)
             raise
+        with contextlib.suppress(OSError):  # a full disk
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, COMMAND if brief else DAEMON)
         self._descriptor = descriptor
+
+    def _lock(self, descriptor: int, steps: int) -> None:
+        for step in range(steps + 1):
+            try:
+                platforms.lock(descriptor)
+            except BlockingIOError:
+                # In the first step, the holder may not have written its kind yet.
+                if step == steps or (step and self._holder() != COMMAND):
+                    break
+                sleep(STEP_SECONDS)
+            else:
+                return
+        raise LockedError(
+            f"another agtop-exporter already writes to {self._path.parent}; "
+            "stop it, or choose another directory with --state-dir"
+        )
+
+    def _holder(self) -> bytes:
+        """Return the kind of the process that holds the lock: COMMAND, DAEMON or unknown."""
+        try:
+            return self._path.read_bytes()
+        except OSError:
+            return b""
 
     def is_held(self) -> bool:
         """Return whether this process holds the lock and the lock file has not been replaced."""
@@ -52,3 +88,29 @@ class Lock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def is_locked(directory: Path) -> bool:
+    """Return whether another process writes the ledger in a state directory."""
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        platforms.lock(descriptor)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def last_writer_started_at(directory: Path) -> float | None:
+    """Return when the last writer of a ledger started (unix seconds); None if there was none."""
+    try:
+        return (directory / LOCK_NAME).stat().st_mtime
+    except OSError:
+        return None

@@ -256,9 +256,17 @@ def hourly_row(place: tuple[object, ...], sums: Iterable[int]) -> Row:
     return (*place, *(min(amount, MAX_SUM) for amount in sums))
 
 
+_Hour = tuple[int, str, int, int, int, int, int, int, int, int, int, int]
+
+
 def hour_of_row(row: Row) -> Row:
     """Return a row of `hourly` unchanged, after a check of its types. Raises one of BAD_ROW."""
-    return msgspec.convert(row, tuple[int, str, int, int, int, int, int, int, int, int, int, int])
+    return hours_of([row])[0]
+
+
+def hours_of(found: Iterable[Row]) -> list[_Hour]:
+    """Return rows of `hourly` unchanged, after a check of their types. Raises one of BAD_ROW."""
+    return msgspec.convert(list(found), list[_Hour])
 
 
 def old_key_of(row: Row) -> bytes:

@@ -13,15 +13,14 @@ import msgspec
 from agtop_exporter.ledger import retention, rows
 from agtop_exporter.ledger.changes import Place
 from agtop_exporter.ledger.file import LedgerFile
+from agtop_exporter.ledger.lock import LockedError
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.replacement import transaction
 from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
-from agtop_exporter.model import AgtopError
-
-COST_OF_HOUR = list(TABLES["hourly"].columns).index("cost") - 3  # without the key
+from agtop_exporter.model import MAX_SUM, AgtopError
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
@@ -34,10 +33,13 @@ class Store(StoredRows):
     problem, or if the ledger has no file.
     """
 
-    def __init__(self, directory: Path | None = None, *, read_only: bool = False) -> None:
+    def __init__(
+        self, directory: Path | None = None, *, read_only: bool = False, brief: bool = False
+    ) -> None:
         """Open the ledger file in a directory. If the directory is None, use no file.
 
-        Raises AgtopError if another daemon writes to the directory.
+        `brief` is set for a command that ends soon. It only reads a file that it cannot write.
+        Otherwise, raises LockedError if another process writes to the directory.
         """
         super().__init__(LedgerFile(directory) if directory else None)
         self.warning = ""
@@ -48,7 +50,7 @@ class Store(StoredRows):
         self._hourly: dict[Place, list[int]] = {}
         self.erases = False  # the next flush also empties the journal, which still has erased text
         if self.file is not None:
-            self._open(self.file)
+            self._open(self.file, brief=brief)
 
     @classmethod
     def for_file(cls, file: LedgerFile) -> "Store":
@@ -78,14 +80,16 @@ class Store(StoredRows):
         file = self.file
         return file is None or self.read_only or (bool(self.durable) and file.is_in_place())
 
-    def _open(self, file: LedgerFile) -> None:
+    def _open(self, file: LedgerFile, *, brief: bool) -> None:
         """Open the file for writing. If the file cannot be written, open it for reading."""
         reason: Exception | None = None
         if not self.read_only:
             try:
-                file.open_for_writing()
-            except (OSError, sqlite3.Error) as error:
-                reason = error
+                file.open_for_writing(brief=brief)
+            except (OSError, sqlite3.Error, LockedError) as error:
+                if isinstance(error, LockedError) and not brief:
+                    raise
+                self.read_only, reason = brief, None if brief else error
             else:
                 return
         self._open_for_reading(file, reason)
@@ -165,11 +169,15 @@ class Store(StoredRows):
         if self.file is not None:
             self.file.close()
 
-    def hours(self) -> Iterator[Row]:
-        """Yield the rows of `hourly`, including sums that are not on disk yet."""
-        yield from self.all("hourly")
+    def hours(self, start: int = 0, end: int = MAX_SUM) -> Iterator[Row]:
+        """Yield the rows of `hourly` from the hour `start` to the one before `end`.
+
+        Sums that are not on disk yet are rows of their own. Raises DamagedError.
+        """
+        yield from self._select("SELECT * FROM hourly WHERE hour >= ? AND hour < ?", (start, end))
         for place, sums in self._hourly.items():
-            yield (*place, *sums)
+            if start <= place[2] < end:
+                yield (*place, *sums)
 
     def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
         """Return the stored events with these keys, by key. Raises DamagedError."""
@@ -194,18 +202,6 @@ class Store(StoredRows):
                 yield key, entry
         for key, data in self._events.items():
             yield key, _decode(data)
-
-    def cost_since(self, hour: int) -> dict[int, int]:
-        """Return the cost since the start of an hour, in picodollars by session number.
-
-        Hours are counted from 1970. Raises DamagedError.
-        """
-        statement = "SELECT session, SUM(cost) FROM hourly WHERE hour >= ? GROUP BY session"
-        costs = {session: int(cost) for session, cost in self._select(statement, (hour,))}
-        for (session, _, at), sums in self._hourly.items():
-            if at >= hour:
-                costs[session] = costs.get(session, 0) + sums[COST_OF_HOUR]
-        return costs
 
     def entries_after(
         self, key: bytes, number: int

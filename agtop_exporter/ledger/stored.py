@@ -67,6 +67,14 @@ class StoredRows:
         ]
         return max((number + 1 for number in last if isinstance(number, int)), default=0)
 
+    def session_names(self) -> Iterator[Row]:
+        """Yield (number, agent, session id, parent's id, project, branch) of each session.
+
+        Raises DamagedError.
+        """
+        columns = "id, agent, session_id, parent_session_id, project, git_branch"
+        return self._select(f"SELECT {columns} FROM sessions")  # noqa: S608 - constants
+
     def reader_state(self, agent: str, path: str) -> bytes | None:
         """Return the stored reader state of a cursor, or None. Raises DamagedError."""
         statement = "SELECT reader_state FROM cursors WHERE agent = ? AND path = ?"

@@ -15,11 +15,17 @@ from agtop_exporter.model.budget import (
     PERIODS,
     Budget,
     BudgetUse,
+    Period,
     period_of,
     use_of,
 )
 from agtop_exporter.model.errors import (
     AgtopError,
+)
+from agtop_exporter.model.hourly import (
+    NO_SUM,
+    HourlyUsage,
+    UsageSum,
 )
 from agtop_exporter.model.session import (
     PROMPT_RANK,
@@ -79,6 +85,7 @@ __all__ = [
     "MAX_SUM",
     "NANOSECONDS",
     "NO_COST",
+    "NO_SUM",
     "NO_TOKENS",
     "NO_USAGE",
     "PERIODS",
@@ -99,8 +106,10 @@ __all__ = [
     "BudgetUse",
     "Cost",
     "Cursor",
+    "HourlyUsage",
     "ModelUsage",
     "ParseError",
+    "Period",
     "Plan",
     "PriceSource",
     "ProcessMatch",
@@ -120,6 +129,7 @@ __all__ = [
     "TokenCounts",
     "Tree",
     "UsageEvent",
+    "UsageSum",
     "hour_of",
     "is_ahead",
     "is_sane",

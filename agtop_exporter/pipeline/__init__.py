@@ -29,6 +29,7 @@ from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
 from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
+from agtop_exporter.pipeline.overview import Overview, Usages, sorted_sessions
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.scanner import Scanner
@@ -41,6 +42,7 @@ from agtop_exporter.settings import Settings
 from agtop_exporter.telemetry import Telemetry
 
 SECONDS_PER_DAY = 86_400.0
+ROLLED_UP = "rolled_up_at"  # name of the metadata
 
 
 class Pipeline:
@@ -113,7 +115,6 @@ class Pipeline:
             telemetry=self.telemetry,
             findings=self.findings,
         )
-        self._rolled_up_at = -math.inf
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -126,6 +127,7 @@ class Pipeline:
         self._budgets = Budgets(self.ledger, settings.budgets)
         self._covered = covered_by(settings.plan, self._all_agents)
         self.ledger.cover(self._covered)
+        self._usages = Usages(self.ledger, unwanted=self._unwanted)
         self._views = SessionViews(
             self.ledger,
             self.pairing,
@@ -234,6 +236,17 @@ class Pipeline:
             errors=self.steps.errors,
         )
 
+    def with_closed(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot of the last refresh with all sessions, also if they are not kept."""
+        sessions = self._views.with_closed(snapshot.generated_at)
+        return msgspec.structs.replace(snapshot, sessions=sessions)
+
+    def overview(self, snapshot: Snapshot) -> Overview:
+        """Return the overview of the last refresh, whose snapshot is passed."""
+        now = snapshot.generated_at
+        sessions = sorted_sessions(self._views.latest(now))
+        return Overview(snapshot, self._usages.at(now), sessions)
+
     def _uses_of_budgets(self, now: float) -> tuple[BudgetUse, ...]:
         with self.steps.step("ledger"):
             return self._budgets.uses(now)
@@ -243,12 +256,14 @@ class Pipeline:
         """Reduce the detail of history that is older than `retention_days`.
 
         One call does a limited amount of work. When all old history is reduced, the calls of the
-        next 24 hours do nothing.
+        next 24 hours do nothing, in this process and in later ones.
         """
         days = self.settings.retention_days
-        if days and not 0 <= now - self._rolled_up_at < SECONDS_PER_DAY:
+        at = _number(self.ledger.metadata.get(ROLLED_UP))
+        if days and not 0 <= now - at < SECONDS_PER_DAY:
             more = self.ledger.roll_up(now - days * SECONDS_PER_DAY)
-            self._rolled_up_at = -math.inf if more else now
+            if not more and self.ledger.durable:
+                self.ledger.remember(ROLLED_UP, str(int(now)).encode())
 
     def checkpoint(self) -> None:
         """Add the exporter's own counters to the ledger, and commit the ledger to disk."""
@@ -312,3 +327,10 @@ class Pipeline:
         if durable is not None:
             gauges["ledger_durable",] = int(durable)
         return gauges
+
+
+def _number(data: bytes | None) -> float:
+    try:
+        return float(data or b"-inf")
+    except ValueError:
+        return -math.inf

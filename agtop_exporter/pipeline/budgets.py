@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import PICODOLLARS_PER_USD, Budget, BudgetUse, period_of, use_of
+from agtop_exporter.ledger import UsageHistory
+from agtop_exporter.model import PICODOLLARS_PER_USD, Budget, BudgetUse, hour_of, period_of, use_of
 
 RENEWED_SECONDS = 30.0  # reading the hours of a month takes some 20 ms
 
@@ -13,7 +13,7 @@ class Budgets:
     """Stores the used amount of each budget, and computes it again after RENEWED_SECONDS."""
 
     def __init__(
-        self, ledger: Ledger, budgets: Sequence[Budget], *, timezone: tzinfo | None = None
+        self, ledger: UsageHistory, budgets: Sequence[Budget], *, timezone: tzinfo | None = None
     ) -> None:
         """Start without used amounts. None as `timezone` means the time zone of the machine."""
         self._ledger = ledger
@@ -35,10 +35,14 @@ class Budgets:
 
     def _renewed(self, now: float) -> tuple[BudgetUse, ...]:
         spans = {one.period: period_of(one.period, now, self._timezone) for one in self._budgets}
-        costs = {period: self._ledger.cost_since(start) for period, (start, _) in spans.items()}
+        hours = {
+            period: self._ledger.usage_between(hour_of(start))
+            for period, (start, _) in spans.items()
+        }
         uses = []
         for budget in self._budgets:
-            covered = (n for key, n in costs[budget.period].items() if budget.covers(*key))
+            used = hours[budget.period]
+            covered = (one.usage.cost for one in used if budget.covers(one.agent, one.project))
             usd = sum(covered) / PICODOLLARS_PER_USD
             uses.append(use_of(budget, usd, now=now, period=spans[budget.period]))
         return tuple(uses)

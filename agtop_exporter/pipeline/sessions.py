@@ -6,7 +6,7 @@ process of the session has changed.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
 
@@ -23,6 +23,7 @@ from agtop_exporter.model import (
     is_ahead,
 )
 from agtop_exporter.pipeline.derived import shared_facts, sum_by_model, tree_signal
+from agtop_exporter.pipeline.latest import LatestClosed
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.pipeline.times import certain_time, dated, last_active_of, written_at
@@ -80,6 +81,7 @@ class SessionViews:
         self._keep_closed = keep_closed
         self._views: dict[Key, Session] = {}  # views of the open sessions
         self._closed: dict[Key, Session] = {}  # views of the other sessions, if they are kept
+        self._latest = LatestClosed()
         self._returned: dict[Key, Session] = {}  # see `returned`
         self._tree = SessionTree(self._records)
         # Pending sessions (not yet matched or not yet in the tree), with their packed states before
@@ -154,6 +156,8 @@ class SessionViews:
         if view.state.kind == "closed" and not self._is_recent(view, now):
             self._views.pop(key, None)
             self._returned.pop(key, None)
+            if self._tree.is_top(key):
+                self._latest.add(key, view.last_active)
             if self._keep_closed:
                 self._closed[key] = view
             return
@@ -161,10 +165,24 @@ class SessionViews:
             self._returned.update(self._view_before(key, now))
         self._views[key] = view
         self._closed.pop(key, None)
+        self._latest.discard(key)
 
     def all(self) -> tuple[Session, ...]:
         """Return the views of open sessions, and also of closed sessions if these are kept."""
         return (*self._views.values(), *self._closed.values())
+
+    def with_closed(self, now: float) -> tuple[Session, ...]:
+        """Return the views of all sessions. Views that are not kept are derived for this call."""
+        kept = self._views | self._closed
+        wanted = (key for key in self._records if key[0] not in self._unwanted)
+        return tuple(kept.get(key) or self._view(key, now) for key in wanted)
+
+    def latest(self, now: float) -> Iterator[Session]:
+        """Yield the views of the top-level sessions that are open or were active last."""
+        yield from (view for key, view in self._views.items() if self._tree.is_top(key))
+        for key in self._latest:
+            if self._tree.is_top(key):
+                yield self._view(key, now)
 
     def open_keys(self) -> Iterable[Key]:
         """Return the keys of the sessions that are open or have been closed recently."""

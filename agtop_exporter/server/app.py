@@ -1,49 +1,46 @@
-"""Defines the routes of the HTTP server, checks host names and adds security headers.
+"""Defines the routes of the HTTP server.
 
-GET /            page with the active and recent sessions
-GET /metrics     text format 0.0.4, or OpenMetrics 1.0.0 if the client asks for it
-GET /-/healthy   200 while the process runs
-GET /-/ready     200 while refreshes succeed, otherwise 503 with the reason: the first scan has not
-                 ended, a part of the last refresh failed, or the next refresh is overdue
+GET /                  page with usage, limits and sessions
+GET /api/v1/snapshot   JSON document of `agtop json`
+GET /metrics           text format 0.0.4, or OpenMetrics 1.0.0 if the client asks for it
+GET /-/healthy         200 while the process runs
+GET /-/ready           200 while refreshes succeed, otherwise 503 with the reason: the first scan
+                       has not ended, a part of the last refresh failed, or the next one is overdue
 """
 
-import base64
-import hashlib
-from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agtop_exporter.loopback import LOOPBACK_NAMES
 from agtop_exporter.render.prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE
-from agtop_exporter.server import index
-from agtop_exporter.server.negotiation import accepts_gzip, wants_openmetrics
+from agtop_exporter.server import page
+from agtop_exporter.server.documents import Document, Rendering
+from agtop_exporter.server.guard import Guard
+from agtop_exporter.server.negotiation import accepts_gzip, has_etag, wants_openmetrics
 from agtop_exporter.server.pages import Page, Pages
 from agtop_exporter.server.scrapers import Scrapers, scraper_of
 
-STYLE_HASH = base64.b64encode(hashlib.sha256(index.STYLE.encode()).digest()).decode()
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
+PAGE_WAIT_SECONDS = 2.0  # for the rendering of the page
+DOCUMENT_WAIT_SECONDS = 30.0  # for the JSON document, which may have many sessions
+HTML_CONTENT_TYPE = "text/html; charset=utf-8"
+JSON_CONTENT_TYPE = "application/json"
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - the sources of the responses
     current: Callable[[], Pages | None],
     *,
+    overview: Document,
+    snapshot: Document,
+    progress: Callable[[], tuple[int, int]],
     scrapers: Scrapers,
     trouble: Callable[[], str] = lambda: "",
     hosts: frozenset[str] | None = LOOPBACK_NAMES,
@@ -51,47 +48,40 @@ def create_app(
 ) -> Starlette:
     """Return the HTTP application.
 
-    `current` returns the pages to serve, or None before the first scan. `scrapers` remembers the
-    publication that each scraper received. `trouble` returns a sentence about why the pages may be
-    out of date, or "". `hosts` are the accepted host names in the Host header; None accepts all
-    names. IP addresses are always accepted. See `allowed_hosts`.
+    `current` returns the pages to serve, or None before the first scan. `overview` is the page at
+    `/`, and `snapshot` is the JSON document. `progress` returns how many bytes the present scan has
+    read, and how many it reads in total. `scrapers` remembers the publication that each scraper
+    received. `trouble` returns a sentence about why the pages may be out of date, or "". `hosts`
+    are the accepted host names in the Host header; None accepts all names. IP addresses are always
+    accepted. See `allowed_hosts`.
     """
+    shown = _Overview(current, overview, progress, trouble, version)
+    scraped = _Metrics(current, scrapers)
 
-    async def home(_request: Request) -> Response:
-        pages = current()
-        snapshot = pages.snapshot if pages else None
-        return HTMLResponse(index.render(snapshot, version=version, trouble=trouble()))
-
-    async def metrics(request: Request) -> Response:
-        pages = current()
-        if pages is None:
+    async def document(request: Request) -> Response:
+        if not _is_ready(current()):
             return _unavailable()
-        scraper = scraper_of(request.client.host if request.client else "", request.headers)
-        response = _metrics(pages.after(scrapers.last(scraper)), request.headers)
-        if scraper and request.method == "GET":
-            response.background = BackgroundTask(received, scraper, pages)
-        return response
-
-    # A coroutine runs in the event loop; a plain function would run in another thread.
-    async def received(scraper: str, pages: Pages) -> None:
-        scrapers.note(scraper, pages.generation, at=pages.snapshot.generated_at)
+        found = await _rendering(snapshot, DOCUMENT_WAIT_SECONDS)
+        if found is None:
+            return _unavailable("A refresh is running.")
+        return _document(found, JSON_CONTENT_TYPE, request)
 
     async def healthy(_request: Request) -> Response:
         return PlainTextResponse("agtop-exporter is healthy.\n")
 
     async def ready(_request: Request) -> Response:
-        pages = current()
         reason = trouble()
         if reason:
             return _unavailable(reason)
-        if pages is None or not pages.ready:
+        if not _is_ready(current()):
             return _unavailable()
         return PlainTextResponse("agtop-exporter is ready.\n")
 
     app = Starlette(
         routes=[
-            Route("/", home),
-            Route("/metrics", metrics),
+            Route("/", shown.respond),
+            Route("/api/v1/snapshot", document),
+            Route("/metrics", scraped.respond),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
         ],
@@ -101,50 +91,68 @@ def create_app(
     return app
 
 
-def allowed_hosts(listen_host: str) -> frozenset[str] | None:
-    """Return the host names that are accepted in requests; None accepts all names.
+class _Overview(NamedTuple):
+    """Responds with the page at `/`. The fields are arguments of `create_app`."""
 
-    `listen_host` is the host that the server listens on. The check of host names prevents DNS
-    rebinding: a web page can let its own host name resolve to 127.0.0.1, to read the responses of
-    local servers. Such requests contain the host name of the web page. A server that listens on a
-    network address accepts all names, because the names of the machine are not known.
-    """
-    name = listen_host.strip("[]").lower()
-    if name in LOOPBACK_NAMES:
-        return LOOPBACK_NAMES
-    address = _address(name)
-    if not name or (address and not address.is_loopback):
-        return None
-    return LOOPBACK_NAMES | {name}
+    current: Callable[[], Pages | None]
+    document: Document
+    progress: Callable[[], tuple[int, int]]
+    trouble: Callable[[], str]
+    version: str
 
-
-class Guard:
-    """Middleware that rejects unknown host names and adds the security headers to responses."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
-        self._app = app
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request with an unknown host name; pass other requests to the application."""
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
-            await send(message)
-
-        if scope["type"] == "http" and not self._is_known(Headers(scope=scope).get("host", "")):
-            refusal = PlainTextResponse("Unknown host name in the request.\n", status_code=403)
-            await refusal(scope, receive, send_guarded)
+    async def respond(self, request: Request) -> Response:
+        reason = self.trouble()
+        if not _is_ready(self.current()):
+            body = page.render_scan(*self.progress(), version=self.version)
+        elif found := await _rendering(self.document, PAGE_WAIT_SECONDS):
+            if not reason:
+                return _document(found, HTML_CONTENT_TYPE, request)
+            body = found.body
         else:
-            await self._app(scope, receive, send_guarded)
+            body = page.render_unavailable(version=self.version)
+        return _response(page.with_notice(body, reason), HTML_CONTENT_TYPE)
 
-    def _is_known(self, host: str) -> bool:
-        if self._hosts is None or not host:  # browsers always send the Host header
-            return True
-        name = host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]
-        name = name.strip("[").rstrip(".").lower()
-        return name in self._hosts or _address(name) is not None
+
+class _Metrics(NamedTuple):
+    """Responds with the metrics. The fields are arguments of `create_app`."""
+
+    current: Callable[[], Pages | None]
+    scrapers: Scrapers
+
+    async def respond(self, request: Request) -> Response:
+        pages = self.current()
+        if pages is None:
+            return _unavailable()
+        scraper = scraper_of(request.client.host if request.client else "", request.headers)
+        response = _metrics(pages.after(self.scrapers.last(scraper)), request.headers)
+        if scraper and request.method == "GET":
+            response.background = BackgroundTask(self.received, scraper, pages)
+        return response
+
+    # A coroutine runs in the event loop; a plain function would run in another thread.
+    async def received(self, scraper: str, pages: Pages) -> None:
+        self.scrapers.note(scraper, pages.generation, at=pages.snapshot.generated_at)
+
+
+def _is_ready(pages: Pages | None) -> bool:
+    return pages is not None and pages.ready
+
+
+async def _rendering(document: Document, seconds: float) -> Rendering | None:
+    """Return the rendering of the last refresh. After `seconds`, return an earlier one or None."""
+    return document.current or await run_in_threadpool(document.wait, seconds)
+
+
+def _document(found: Rendering, content_type: str, request: Request) -> Response:
+    """Return a rendering, or 304 without content if the client has it already."""
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
+    if has_etag(",".join(request.headers.getlist("if-none-match")), found.etag):
+        return Response(status_code=304, headers=headers)
+    return _response(found.body, content_type, headers)
+
+
+def _response(body: bytes, content_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(body, headers={"Content-Type": content_type, **(headers or {})})
 
 
 def _metrics(page: Page, headers: Headers) -> Response:
@@ -164,10 +172,3 @@ def _metrics(page: Page, headers: Headers) -> Response:
 
 def _unavailable(reason: str = "The first scan has not ended yet.") -> Response:
     return PlainTextResponse(f"{reason}\n", status_code=503, headers={"Retry-After": "1"})
-
-
-def _address(name: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(name)
-    except ValueError:
-        return None

@@ -1,4 +1,4 @@
-"""Content negotiation by Accept and Accept-Encoding headers (RFC 9110, section 12.5)."""
+"""Content negotiation (RFC 9110, section 12.5) and conditional requests (section 13.1)."""
 
 from collections.abc import Iterator
 
@@ -28,6 +28,12 @@ def wants_openmetrics(accept: str) -> bool:
 def accepts_gzip(accept_encoding: str) -> bool:
     """Return whether an Accept-Encoding header allows gzip."""
     return _quality(list(_offers(accept_encoding)), GZIP_RANGES) > 0
+
+
+def has_etag(if_none_match: str, etag: str) -> bool:
+    """Return whether an If-None-Match header names the ETag of a response, weakly or strongly."""
+    names = {name.strip().removeprefix("W/") for name in if_none_match.split(",")}
+    return bool(names & {etag, "*"})
 
 
 def _quality(offers: list[Offer], names: tuple[str, ...]) -> float:

@@ -21,6 +21,25 @@ from prometheus_server import free_port, prometheus
 from promql import substituted
 from running import daemon
 
+DAY = 86_400
+PAST = (  # closed sessions: project, age in days, size of the response, model
+    ("engine", 0.3, 90, "claude-opus-4-5"),
+    ("docs", 1.2, 40, "claude-haiku-4-5"),
+    ("shop", 1.9, 150, "claude-sonnet-4-5"),
+    ("infra", 3.1, 60, "claude-sonnet-4-5"),
+    ("engine", 4.4, 230, "claude-opus-4-5"),
+    ("billing", 5.6, 30, "claude-haiku-4-5"),
+    ("shop", 12.0, 400, "claude-sonnet-4-5"),
+    ("site", 25.0, 120, "claude-opus-4-5"),
+)
+BUDGETS = """
+[[budgets]]
+usd = 5
+period = "day"
+[[budgets]]
+usd = 60
+period = "month"
+"""
 CHROMIUM_FLAGS = (  # no network requests
     *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-quic"),
@@ -73,9 +92,17 @@ def live_a_turn(home, turn, turns):
         home.register(home.waiting, 2, "waiting")
 
 
+def remember(home):
+    """Write sessions of the last weeks."""
+    for number, (project, days, size, model) in enumerate(PAST, start=20):
+        for part in range(9):
+            home.prompt(number, project, age=days * DAY - part)
+            home.answer(number, project, age=days * DAY - part, size=size // 9, model=model)
+
+
 def draw_page(folder, address):
     """Take screenshots of the exporter's page: desktop and phone, light and dark."""
-    for name, width, height in (("desk", 1280, 500), ("phone", 390, 1270)):
+    for name, width, height in (("desk", 1280, 1150), ("phone", 390, 2300)):
         for scheme in ("light", "dark"):
             picture = folder / f"page-{name}-{scheme}.png"
             dark = scheme == "dark"
@@ -109,7 +136,11 @@ def main():
         receiver() as backend,
     ):
         begin(home)
+        remember(home)
+        config = Path(place) / "config.toml"
+        config.write_text(BUDGETS)
         flags = ["--listen-address", address, "--state-dir", Path(place) / "state", "--otlp"]
+        flags += ["--config", config]
         push = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": backend.endpoint,
             "OTEL_METRIC_EXPORT_INTERVAL": "5000",

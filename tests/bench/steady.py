@@ -76,9 +76,9 @@ def main():
             text=True,
         )
         try:
-            line = next(line for line in process.stderr if "address=" in line)
+            line = next(line for line in process.stderr if "url=" in line)
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            port = int(re.search(r"address=\S+:(\d+)", line)[1])
+            port = int(re.search(r"url=\S+:(\d+)/", line)[1])
             measure(process.pid, port, options)
         finally:
             process.terminate()

@@ -249,8 +249,7 @@ class Ticking:
 
     def close(self):
         """Close the sockets of the daemon."""
-        self._daemon._wake.close()  # noqa: SLF001
-        self._daemon._woken.close()  # noqa: SLF001
+        self._daemon._wakeups.close()  # noqa: SLF001
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_a_second_process_is_refused(tmp_path):
         [sys.executable, "-c", OPEN, str(tmp_path)], check=False, capture_output=True, text=True
     )
     assert second.returncode == 1
-    assert "AgtopError: another agtop-exporter" in second.stderr
+    assert "LockedError: another agtop-exporter" in second.stderr
     ledger.close()
 
 

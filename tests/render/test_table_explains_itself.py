@@ -76,7 +76,7 @@ def test_the_limits_of_an_agent_are_one_line():
 
 def test_budgets_have_a_line_each():
     assert notes(budgets=make_snapshot().budgets) == [
-        "budget claude-code day: 2.50 of 10.00 USD (25%), projected 50%"
+        "budget claude-code day: $2.50 of $10.00 (25%), projected 50%"
     ]
 
 

@@ -1,16 +1,15 @@
 """A scrape gets the format that it accepts, and never an empty page."""
 
-import asyncio
 import gzip
 
-import httpx
 import pytest
+import serving
 from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from snapshots import make_snapshot
 
 from agtop_exporter.metrics import publish
-from agtop_exporter.server import OwnProcess, Scrapers, create_app, render_pages
+from agtop_exporter.server import OwnProcess, render_pages
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -30,19 +29,9 @@ def make_pages(**over):
     return render_pages(publish(snapshot), snapshot, own=OwnProcess(), **over)
 
 
-def ask(path, pages, *, method="GET", scrapers=None, **headers):
+def ask(path, pages, **request):
     """Return the response of an application that serves `pages`."""
-    app = create_app(lambda: pages, scrapers=scrapers or Scrapers(now=0.0), version="1.2.3")
-    headers = {"accept": "", "accept-encoding": "", **headers}
-
-    async def request():
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(
-                method, path, headers={k.replace("_", "-"): v for k, v in headers.items()}
-            )
-
-    return asyncio.run(request())
+    return serving.ask(serving.make_app(pages), path, **request)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +104,7 @@ def test_both_pages_have_the_metrics_of_the_exporter_itself():
         assert "agtop_tokens_total" in samples
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/healthy", "/-/ready"])
 def test_only_get_and_head_are_allowed(path):
     assert ask(path, make_pages(), method="HEAD").status_code == 200
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
@@ -135,5 +124,7 @@ def test_not_ready_before_the_first_scan_has_ended():
         assert ask("/-/healthy", pages).status_code == 200
         assert ask("/", pages).status_code == 200
     assert ask("/-/ready", make_pages()).status_code == 200
-    assert ask("/metrics", None).status_code == 503
+    for path in ("/metrics", "/api/v1/snapshot"):
+        assert ask(path, None).status_code == 503
+    assert ask("/api/v1/snapshot", make_pages(ready=False)).status_code == 503
     assert ask("/metrics", make_pages(ready=False)).status_code == 200

@@ -7,12 +7,13 @@ import time
 import httpx
 import msgspec
 import pytest
+import serving
 from running import PATIENCE_SECONDS
 from snapshots import make_snapshot
 
 from agtop_exporter.metrics import Publication
 from agtop_exporter.model import AgtopError
-from agtop_exporter.server import OwnProcess, Scrapers, create_app, render_pages, serve
+from agtop_exporter.server import OwnProcess, render_pages, serve
 from agtop_exporter.server.listen import listen
 
 HOST = "127.0.0.1"
@@ -20,8 +21,8 @@ HOST = "127.0.0.1"
 
 def make_app(**over):
     pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
-    pages = msgspec.structs.replace(pages, latest=msgspec.structs.replace(pages.latest, **over))
-    return create_app(lambda: pages, scrapers=Scrapers(now=0.0))
+    latest = msgspec.structs.replace(pages.latest, **over)
+    return serving.make_app(msgspec.structs.replace(pages, latest=latest))
 
 
 def assert_server_ends():

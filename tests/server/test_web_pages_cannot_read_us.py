@@ -1,28 +1,31 @@
-"""Web pages in a browser cannot read the server's pages, and the page at `/` shows no secrets."""
+"""Web pages in a browser cannot read the server's pages, and these pages hide what is private."""
 
-import asyncio
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
-import httpx
 import msgspec
 import pytest
-from snapshots import NOW, PROCESS, make_session, make_snapshot
+import serving
+from overviews import make_overview
+from snapshots import make_session, make_snapshot
 
 from agtop_exporter.metrics import Publication
-from agtop_exporter.model import Cost, State
+from agtop_exporter.model import RateLimit
+from agtop_exporter.render import json as json_page
 from agtop_exporter.server import (
     OwnProcess,
-    Scrapers,
     allowed_hosts,
-    create_app,
-    index,
+    page,
+    render_overview,
     render_pages,
+    without_private,
 )
 
 VOID = {"meta", "link", "br"}
+SECRETS = ("Fix the checkout", "/home/ada")
 
 
 class Tags(HTMLParser):
@@ -44,16 +47,21 @@ class Tags(HTMLParser):
 
 
 def ask(path="/", *, host="localhost", hosts=allowed_hosts("127.0.0.1"), method="GET"):  # noqa: B008 - a constant
-    snapshot = make_snapshot()
-    pages = render_pages(Publication(()), snapshot, own=OwnProcess())
-    app = create_app(lambda: pages, scrapers=Scrapers(now=0.0), hosts=hosts)
+    pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
+    app = serving.make_app(
+        pages,
+        overview=lambda: render_overview(make_overview(), version="1.2.3"),
+        snapshot=lambda: json_page.render(make_snapshot()),
+        hosts=hosts,
+    )
+    return serving.ask(app, path, host=host, method=method)
 
-    async def request():
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(method, path, headers={"host": host})
 
-    return asyncio.run(request())
+def tags_of(rendered):
+    tags = Tags()
+    tags.feed(rendered.decode())
+    assert tags.open == []
+    return tags.seen
 
 
 @pytest.mark.parametrize(
@@ -67,7 +75,7 @@ def test_loopback_names_and_addresses_are_known(host):
     assert ask(host=host).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/ready", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/ready", "/nothing"])
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:10041", "localhost.evil.example", "127.0.0.1.nip.io", "["],
@@ -75,7 +83,7 @@ def test_loopback_names_and_addresses_are_known(host):
 def test_foreign_names_are_refused(host, path):
     refused = ask(path, host=host)
     assert refused.status_code == 403
-    assert "agtop_" not in refused.text
+    assert refused.text == "Unknown host name in the request.\n"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,7 @@ def test_network_listener_is_known_by_any_name(listen_host):
     assert ask(host="agtop.monitoring.svc:10041", hosts=allowed_hosts(listen_host)).is_success
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/ready", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/ready", "/nothing"])
 def test_every_response_forbids_what_it_can(path):
     for answer in (ask(path), ask(path, host="evil.example"), ask(path, method="POST")):
         assert answer.headers["content-security-policy"].startswith("default-src 'none'; ")
@@ -106,62 +114,65 @@ def test_every_response_forbids_what_it_can(path):
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_policy_lets_the_style_of_the_page_through():
+@pytest.mark.parametrize(("tag", "directive"), [("style", "style-src"), ("script", "script-src")])
+def test_policy_allows_only_the_style_and_the_script_of_the_page(tag, directive):
     answer = ask("/")
-    (style,) = re.findall("<style>(.*)</style>", answer.text, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert f"style-src 'sha256-{digest}'" in answer.headers["content-security-policy"]
+    (content,) = re.findall(f"<{tag}>(.*?)</{tag}>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert f"{directive} 'sha256-{digest}'" in policy
+    assert "unsafe" not in answer.headers["content-security-policy"]
 
 
-def test_page_needs_nothing_from_elsewhere_and_runs_nothing():
-    tags = Tags()
-    tags.feed(index.render(make_snapshot(), version="1.2.3").decode())
-    assert tags.open == []
-    assert not {tag for tag, _ in tags.seen} & {"script", "img", "link", "iframe", "form"}
-    links = [attrs["href"] for tag, attrs in tags.seen if tag == "a"]
-    assert links == ["/metrics", "/-/healthy", "/-/ready"]
-    assert not [attrs for _, attrs in tags.seen if set(attrs) & {"style", "src", "onclick"}]
+PAGES = {
+    "full": lambda: render_overview(make_overview(), version="1.2.3"),
+    "empty": lambda: render_overview(make_overview(sessions=()), version="1.2.3"),
+    "scan": lambda: page.render_scan(5, 9, version="1.2.3"),
+    "unavailable": lambda: page.render_unavailable(version="1.2.3"),
+}
 
 
-def test_page_shows_sessions_without_titles_and_paths():
-    session = make_session(state=State("running"), last_active=NOW - 300)
-    page = index.render(make_snapshot(session), version="1.2.3").decode()
-    for shown in ("shop", "claude-code", "claude-sonnet-4-5", "running", "29.4k", "0.0977", "5m"):
-        assert f">{shown}<" in page
-    for title, figure in (("Context", "25%"), ("CPU", "7%"), ("Memory", "300.0M")):
-        assert f'data-title="{title}">{figure}<' in page
-    for secret in (session.title, session.cwd, session.data_path, "/home", session.session_id):
-        assert secret not in page
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_load_nothing_and_have_no_inline_handlers(name):
+    seen = tags_of(PAGES[name]())
+    assert not {tag for tag, _ in seen} & {"img", "link", "iframe", "form", "base"}
+    assert [attrs for tag, attrs in seen if tag in {"script", "style"}] == [{}, {}]
+    names = {name for _, attrs in seen for name in attrs}
+    assert not {name for name in names if name.startswith("on") or name in {"style", "src"}}
+    links = [attrs["href"] for tag, attrs in seen if tag == "a"]
+    assert links == ["#sessions", "/metrics", "/api/v1/snapshot", "/-/ready"]
 
 
-def test_waiting_sessions_come_first_with_the_reason():
-    waiting = make_session(project="engine", state=State("waiting", "permission"), last_active=1.0)
-    page = index.render(make_snapshot(make_session(), waiting), version="").decode()
-    assert page.index(">engine<") < page.index(">shop<")
-    assert ">waiting <span>permission</span><" in page
+def test_page_has_no_titles_and_paths():
+    session = make_session()
+    rendered = PAGES["full"]().decode()
+    assert [text for text in (*SECRETS, session.session_id) if text in rendered] == []
+    assert session.session_id[-8:] in rendered
 
 
-def test_page_marks_unknown_values():
-    unpriced = make_session(
-        cost=Cost(unpriced_tokens=29_400), project=None, model=None, context_window_tokens=None
-    )
-    shared = msgspec.structs.replace(PROCESS, role="host")
-    page = index.render(make_snapshot(unpriced, make_session(process=shared)), version="").decode()
-    assert '<td class="number" data-title="Cost">?</td>' in page
-    assert '<td class="number" data-title="Context">-</td>' in page
-    assert '<td class="number" data-title="Memory">-</td>' in page
-    assert '<td class="project">-</td>' in page
-    assert (
-        "No active or recent sessions"
-        in index.render(make_snapshot(published=()), version="").decode()
-    )
-    assert "first scan is running" in index.render(None, version="").decode()
+def test_snapshot_for_other_machines_has_no_titles_and_paths():
+    snapshot = make_snapshot()
+    assert all(secret in json_page.render(snapshot).decode() for secret in SECRETS)
+    public = json_page.render(without_private(snapshot)).decode()
+    assert [secret for secret in SECRETS if secret in public] == []
+    (session,) = json.loads(public)["sessions"]
+    assert (session["title"], session["cwd"]) == (None, None)
+    assert session["data_path"] == "0d5dfd4a.jsonl"
 
 
 def test_hostile_text_stays_text():
-    hostile = '<script>alert("x")</script>\ud800'
-    session = make_session(project=hostile, model=hostile, agent=hostile)
-    tags = Tags()
-    tags.feed(index.render(make_snapshot(session), version=hostile).decode())
-    assert tags.open == []
-    assert "script" not in {tag for tag, _ in tags.seen}
+    hostile = "<script>alert('\"x\"')</script><!-- notice -->\ud800"
+    session = make_session(
+        session_id=hostile, project=hostile, model=hostile, agent=hostile, git_branch=hostile
+    )
+    overview = make_overview(session, name=hostile)
+    limit = RateLimit(hostile, hostile, 0.5, 1.0, hint=hostile)
+    snapshot = msgspec.structs.replace(overview.snapshot, rate_limits=(limit,))
+    rendered = render_overview(
+        msgspec.structs.replace(overview, snapshot=snapshot), version=hostile
+    )
+    harmless = render_overview(make_overview(make_session(git_branch="b")), version="")
+    assert [tag for tag, _ in tags_of(rendered)].count("script") == 1
+    assert {tag for tag, _ in tags_of(rendered)} == {tag for tag, _ in tags_of(harmless)}
+    warned = page.with_notice(rendered, "<b>trouble</b>").decode()
+    assert warned.count('<p class="notice">&lt;b&gt;trouble&lt;/b&gt;</p>') == 1

@@ -84,7 +84,7 @@ def once(home, *arguments):
 
 
 class Daemon:
-    """A running agtop-exporter. Its log is read until it reports the address."""
+    """A running agtop-exporter. Its log is read until it reports its URL."""
 
     def __init__(self, home, *arguments, interval=0.05, offline=True, within=(), **more):
         self.process = subprocess.Popen(
@@ -103,7 +103,7 @@ class Daemon:
         self.port = 0
         for line in self.process.stderr:
             self.log.append(line)
-            if found := re.search(r"address\W+127\.0\.0\.1:(\d+)", line):
+            if found := re.search(r"url\W+http://[\d.]+:(\d+)/", line):
                 self.port = int(found[1])
                 break
         assert self.port, "".join(self.log)

@@ -123,11 +123,14 @@ def _newest(snapshot: Snapshot) -> list[Session]:
 
 
 def _limits(snapshot: Snapshot) -> list[RateLimit]:
-    """Return the rate limits. A window that has ended has the used ratio None."""
-    now = snapshot.generated_at
+    return limits_at(snapshot.rate_limits, snapshot.generated_at)
+
+
+def limits_at(limits: Sequence[RateLimit], now: float) -> list[RateLimit]:
+    """Return the rate limits at `now`. A window that has ended has the used ratio None."""
     return [
         msgspec.structs.replace(limit, used_ratio=None) if limit.is_over(now) else limit
-        for limit in snapshot.rate_limits
+        for limit in limits
     ]
 
 
@@ -150,18 +153,27 @@ def _sum(sessions: Sequence[Session]) -> tuple[TokenCounts, Cost]:
 
 
 def render(snapshot: Snapshot) -> bytes:
-    """Return `snapshot` as the JSON document, indented by two spaces, with a final newline."""
-    content = DOCUMENT(snapshot)
-    try:
-        encoded = msgspec.json.encode(content)
-    except UnicodeEncodeError:  # file names and transcripts can contain lone surrogates
-        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(content)))
-    return msgspec.json.format(encoded, indent=2) + b"\n"
+    """Return `snapshot` as the JSON document."""
+    return encoded(DOCUMENT(snapshot))
 
 
 def schema() -> bytes:
     """Return the JSON Schema of the document (draft 2020-12), indented like the document."""
-    generated = msgspec.json.schema(DOCUMENT.type)
+    return schema_of(DOCUMENT)
+
+
+def encoded(content: object) -> bytes:
+    """Return a JSON object as text, indented by two spaces, with a final newline."""
+    try:
+        data = msgspec.json.encode(content)
+    except UnicodeEncodeError:  # file names and transcripts can contain lone surrogates
+        data = msgspec.json.encode(_encodable(msgspec.to_builtins(content)))
+    return msgspec.json.format(data, indent=2) + b"\n"
+
+
+def schema_of(document: Shape) -> bytes:
+    """Return the JSON Schema of a document (draft 2020-12), indented like the document."""
+    generated = msgspec.json.schema(document.type)
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return msgspec.json.format(msgspec.json.encode(dialect | generated), indent=2) + b"\n"
 

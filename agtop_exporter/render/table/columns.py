@@ -87,14 +87,14 @@ def compact(number: float) -> str:
     return f"{number:.1f}P"
 
 
-def money(cost: Cost, tokens: TokenCounts, *, decimals: int = 4) -> str:
+def money(cost: Cost, tokens: TokenCounts) -> str:
     """Return `cost`, the cost of `tokens`, in US dollars; `?` if the cost is unknown.
 
     A `*` means that the cost excludes tokens without a known price.
     """
     if not cost.known_for(tokens):
         return UNKNOWN_COST
-    return f"{cost.total / PICODOLLARS_PER_USD:.{decimals}f}{_mark(cost)}"
+    return f"{cost.total / PICODOLLARS_PER_USD:.4f}{_mark(cost)}"
 
 
 def dollars(billed: int, cost: Cost, tokens: TokenCounts) -> str:

@@ -1,6 +1,7 @@
 """Arranges cells in columns that fit the terminal, and cuts and wraps lines."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 from rich.cells import cell_len, set_cell_size
@@ -52,10 +53,34 @@ class Terminal(msgspec.Struct, frozen=True):
         yield self.cut(line, self.width)
 
 
+class Style(Protocol):
+    """How a column is shown; see `columns.Column`."""
+
+    @property
+    def title(self) -> str:
+        """The text above the column."""
+
+    @property
+    def rank(self) -> int:
+        """When the column is removed from a table that is too wide: the highest rank first."""
+
+    @property
+    def align(self) -> Literal["left", "right"]:
+        """The side on which the cells are aligned."""
+
+    @property
+    def width_max(self) -> int:
+        """The greatest width in a terminal."""
+
+    @property
+    def width_min(self) -> int:
+        """The greatest width in a narrow terminal; 0 means `width_max`."""
+
+
 class Filled(msgspec.Struct, frozen=True):
     """A column with the cells of all rows. The cells are not aligned yet."""
 
-    column: Column
+    column: Style
     cells: list[str]
 
     @property
@@ -106,10 +131,12 @@ def fill(
         for column in columns
     }
     return [
-        item
-        for item in filled.values()
-        if any(cell != MISSING for cell in item.cells)
-        and not (item.column.unless_equal and item.cells == filled[item.column.unless_equal].cells)
+        filled[column.title]
+        for column in columns
+        if any(cell != MISSING for cell in filled[column.title].cells)
+        and not (
+            column.unless_equal and filled[column.title].cells == filled[column.unless_equal].cells
+        )
     ]
 
 

@@ -2,7 +2,7 @@
 
     3 of 50 sessions + 10 subagents, 1 active, in 3.0k, out 15.0k, list price 0.2930 USD
     limits codex: 5h 25% (resets 23:54), weekly 12% (resets 2026-12-03 09:00, recorded 2h ago)
-    budget claude month: 12.50 of 50.00 USD (25%), projected 48%
+    budget claude month: $12.50 of $50.00 (25%), projected 48%
     processes without a session: claude (pid 4242 4243)
     marks: ? = no known price, +N = with N subagents
 
@@ -110,8 +110,8 @@ def hidden(number: int, *, is_screen: bool) -> Note:
 
 def below(snapshot: Snapshot, view: View) -> Iterator[Note]:
     """Yield the notes that do not depend on the rows."""
-    yield from _limits(snapshot.rate_limits, view)
-    yield from map(_budget, snapshot.budgets)
+    yield from limits(snapshot.rate_limits, view)
+    yield from map(budget, snapshot.budgets)
     orphans = [
         _orphans(status.agent, status.orphan_pids)
         for status in snapshot.agents
@@ -121,10 +121,10 @@ def below(snapshot: Snapshot, view: View) -> Iterator[Note]:
         yield [f"processes without a session: {orphans[0]}", *orphans[1:]]
 
 
-def _limits(limits: Sequence[RateLimit], view: View) -> Iterator[Note]:
+def limits(found: Sequence[RateLimit], view: View) -> Iterator[Note]:
     """Yield a note for each agent with its rate limits, except windows that have ended."""
     agents: dict[str, list[str]] = {}
-    for limit in limits:
+    for limit in found:
         text = "" if limit.is_over(view.now) else _limit(limit, view)
         if text:
             agents.setdefault(limit.agent, []).append(text)
@@ -155,9 +155,10 @@ def _clock(time: float, view: View) -> str:
     return f"{moment:%H:%M}" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _budget(use: BudgetUse) -> Note:
+def budget(use: BudgetUse) -> Note:
+    """Return a note about the used and the projected share of a budget."""
     return [
-        f"budget {use.name}: {use.used_usd:.2f} of {use.budget_usd:.2f} USD ({use.used_ratio:.0%})",
+        f"budget {use.name}: ${use.used_usd:,.2f} of ${use.budget_usd:,.2f} ({use.used_ratio:.0%})",
         f"projected {use.projected_ratio:.0%}",
     ]
 
@@ -169,9 +170,22 @@ def _orphans(agent: str, pids: Sequence[int]) -> str:
 
 def legend(cells: Sequence[str], rows: Sequence[Session]) -> Note:
     """Return an explanation of the marks in the cost `cells` and in the session ids of `rows`."""
-    parts = [text for text, occurs in MARKS if any(map(occurs, cells))]
+    parts = _marks(cells)
     if any(session.subagents for session in rows):
         parts.append("+N = with N subagents")
+    return _explained(parts)
+
+
+def marks(cells: Sequence[str]) -> Note:
+    """Return an explanation of the marks in the cost `cells`."""
+    return _explained(_marks(cells))
+
+
+def _marks(cells: Sequence[str]) -> list[str]:
+    return [text for text, occurs in MARKS if any(map(occurs, cells))]
+
+
+def _explained(parts: Sequence[str]) -> Note:
     return [f"marks: {parts[0]}", *parts[1:]] if parts else []
 
 

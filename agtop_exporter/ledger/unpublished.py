@@ -1,0 +1,64 @@
+"""Stores which series and sessions commands have added to the ledger while no daemon ran.
+
+The next daemon publishes these series as 0 before their values, like the series that it adds
+itself. It does not do so if no daemon has ever published anything.
+"""
+
+import msgspec
+
+from agtop_exporter.ledger.sessions import Key
+from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.model import Series
+
+UNPUBLISHED = "unpublished"  # name of the metadata
+NOTHING = b""
+
+
+class Unpublished(msgspec.Struct):
+    """The series and the sessions that no daemon has published yet.
+
+    With `everything`, no daemon has published anything.
+    """
+
+    everything: bool = False
+    series: set[Series] = msgspec.field(default_factory=set)
+    sessions: set[Key] = msgspec.field(default_factory=set)
+
+
+class Additions:
+    """Finds what a command adds to a ledger."""
+
+    def __init__(self, state: LedgerState) -> None:
+        """Start with the present series and sessions of a ledger."""
+        self._series = frozenset(state.totals.values)
+        self._sessions = len(state.sessions.numbers())
+        self._before = _stored(state)
+        self._before.everything |= not self._series
+
+    def note(self, state: LedgerState) -> None:
+        """Store what has been added."""
+        found, numbers = Unpublished(self._before.everything), state.sessions.numbers()
+        if not found.everything:
+            found.series = self._before.series | (state.totals.values.keys() - self._series)
+            new = map(state.sessions.numbered, numbers[self._sessions :])
+            found.sessions = self._before.sessions | {
+                (session.agent, session.session_id) for session in new
+            }
+        data = msgspec.json.encode(found, order="deterministic")
+        if found != Unpublished() and data != state.metadata.get(UNPUBLISHED):
+            state.remember(UNPUBLISHED, data)
+
+
+def take(state: LedgerState) -> Unpublished:
+    """Return what has been added, and delete the stored value."""
+    found = _stored(state)
+    if state.metadata.get(UNPUBLISHED):
+        state.remember(UNPUBLISHED, NOTHING)
+    return found
+
+
+def _stored(state: LedgerState) -> Unpublished:
+    try:
+        return msgspec.json.decode(state.metadata.get(UNPUBLISHED) or b"{}", type=Unpublished)
+    except msgspec.MsgspecError:
+        return Unpublished()

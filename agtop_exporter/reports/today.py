@@ -1,0 +1,36 @@
+"""Adds up the usage of today and of the last days."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from agtop_exporter.model import NO_SUM, BudgetUse, HourlyUsage, RateLimit, UsageSum
+from agtop_exporter.reports.calendar import Calendar
+
+DAYS: Mapping[str, int] = {"today": 1, "last_7_days": 7, "last_30_days": 30}
+"""The number of days by the name of a span. The day of the report is the last day of each span."""
+
+
+class Today(msgspec.Struct, frozen=True):
+    """The usage in the spans of DAYS, the rate limits and the budgets.
+
+    `generated_at` is in unix seconds.
+    """
+
+    spans: Mapping[str, UsageSum]
+    rate_limits: tuple[RateLimit, ...]
+    budgets: tuple[BudgetUse, ...]
+    generated_at: float
+
+
+def sums_of_days(
+    usage: Iterable[HourlyUsage], calendar: Calendar, now: float
+) -> dict[str, UsageSum]:
+    """Return the usage in each span of DAYS. `now` is in unix seconds."""
+    sums = dict.fromkeys(DAYS, NO_SUM)
+    spans = {name: calendar.last_days(now, number) for name, number in DAYS.items()}
+    for one in usage:
+        for name, span in spans.items():
+            if one.hour in span:
+                sums[name] += one.usage
+    return sums

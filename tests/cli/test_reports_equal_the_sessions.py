@@ -1,0 +1,59 @@
+"""The reports over the homes of all agents equal the sessions and the counters."""
+
+import json
+
+import pytest
+from places import AGENT_FOLDERS
+from running import run, samples_of, total
+
+from agtop_exporter.reports import DIMENSIONS
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+HOMES = sorted(AGENT_FOLDERS.glob("*/home"))
+FLAGS = ("--no-pricing-refresh", *(word for home in HOMES for word in ("--home", home)))
+TOKEN_TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Return a state directory with a ledger of the homes."""
+    state = tmp_path_factory.mktemp("state")
+    run("agtop", "list", *FLAGS, "--state-dir", state, home=state)
+    return state
+
+
+@pytest.fixture(scope="module")
+def totals(place):
+    return json.loads(output(place, "json"))["totals"]
+
+
+def output(place, *command, program="agtop", **more):
+    return run(program, *command, *FLAGS, "--state-dir", place, home=place, **more).stdout
+
+
+def test_there_are_homes(totals):
+    assert len(HOMES) > 5
+    assert totals["tokens"]["total"] > 0
+
+
+@pytest.mark.parametrize("by", DIMENSIONS)
+@pytest.mark.parametrize(
+    ("report", "zone"),
+    [("daily", "Asia/Kolkata"), ("weekly", "America/St_Johns"), ("monthly", "Pacific/Auckland")],
+)
+def test_reports_equal_the_sessions(place, totals, report, zone, by):
+    found = json.loads(output(place, report, "--json", "--by", by, "--timezone", zone))
+    assert found["totals"]["tokens"] == totals["tokens"]
+    assert found["totals"]["cost_usd"] == pytest.approx(totals["cost"]["total_usd"], rel=1e-12)
+    assert found["totals"]["unpriced_tokens"] == totals["cost"]["unpriced_tokens"]
+    for name in ("input", "output", "total"):
+        groups = [g for period in found["periods"] for g in period["groups"]]
+        assert sum(group["tokens"][name] for group in groups) == totals["tokens"][name]
+
+
+def test_reports_equal_the_counters(place):
+    samples = samples_of(output(place, "--once", program="agtop-exporter"))
+    tokens = json.loads(output(place, "daily", "--json"))["totals"]["tokens"]
+    for kind in TOKEN_TYPES:
+        assert total(samples, "agtop_tokens_total", token_type=kind) == tokens[kind]
