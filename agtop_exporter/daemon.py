@@ -10,7 +10,6 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.health import Health
-from agtop_exporter.loopback import is_loopback
 from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.notify import Notifier
@@ -21,14 +20,13 @@ from agtop_exporter.pricing import PriceRefresher
 from agtop_exporter.render import json
 from agtop_exporter.server import (
     Document,
+    Endpoint,
     OwnProcess,
     Pages,
     Scrapers,
-    allowed_hosts,
     create_app,
     render_overview,
     render_pages,
-    serve,
     without_private,
 )
 from agtop_exporter.settings import Settings
@@ -49,6 +47,7 @@ class Daemon:
         self,
         settings: Settings,
         *,
+        endpoint: Endpoint,
         pipeline: Pipeline,
         refresher: PriceRefresher,
         reload: Callable[[], Settings],
@@ -59,6 +58,7 @@ class Daemon:
     ) -> None:
         """Assemble the daemon. `reload` reads the settings again; `clock` returns unix seconds."""
         self._settings = settings
+        self._endpoint = endpoint
         self._pipeline = pipeline
         self._refresher = refresher
         self._reload = reload
@@ -86,15 +86,10 @@ class Daemon:
         self._snapshot = Document(self._render_snapshot, wake=self._wakeups.request)
 
     def run(self) -> None:
-        """Refresh and serve until SIGTERM or SIGINT.
-
-        Raises:
-            AgtopError: The address cannot be bound.
-
-        """
+        """Refresh and serve until SIGTERM or SIGINT."""
         sys.setswitchinterval(SWITCH_SECONDS)
         self._wakeups.install()
-        host, port = self._settings.listen
+        endpoint = self._endpoint
         app = create_app(
             lambda: self._pages,
             overview=self._overview,
@@ -102,14 +97,17 @@ class Daemon:
             progress=lambda: self._progress,
             scrapers=self._scrapers,
             trouble=lambda: self._health.trouble(self._settings.interval),
-            hosts=allowed_hosts(host),
+            hosts=endpoint.hosts,
+            protection=endpoint.protection,
+            prefix=self._settings.route_prefix,
             version=__version__,
         )
         self._publish(self._with_gauges(self._empty_snapshot()), ready=False)
-        with serve(app, host, port=port) as bound:
-            address = f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
-            log.info("listening", url=f"http://{address}/", version=__version__)
-            self._notifier.ready(f"listening on {address}")
+        with endpoint.serving(app):
+            urls = " ".join(endpoint.urls)
+            log.info("listening", url=urls, version=__version__)
+            endpoint.warn()
+            self._notifier.ready(f"listening on {urls}")
             if not self._settings.no_pricing_refresh:
                 self._refresher.start()
             try:
@@ -214,8 +212,11 @@ class Daemon:
         )
 
     def _with_gauges(self, snapshot: Snapshot) -> Snapshot:
-        reloaded = {("config_last_reload_successful",): int(self._reload_succeeded)}
-        return msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
+        gauges = {
+            ("config_last_reload_successful",): int(self._reload_succeeded),
+            ("listening_unprotected",): int(self._endpoint.is_unprotected),
+        }
+        return msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **gauges})
 
     def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
         """Render and publish the pages of `snapshot`. If this raises, the previous pages remain.
@@ -271,8 +272,8 @@ class Daemon:
 
     def _render_snapshot(self) -> bytes:
         snapshot = self._pipeline.with_closed(self._published())
-        host, _ = self._settings.listen
-        return json.render(snapshot if is_loopback(host) else without_private(snapshot))
+        is_local = self._endpoint.is_local
+        return json.render(snapshot if is_local else without_private(snapshot))
 
     def _published(self) -> Snapshot:
         return self._pages.snapshot if self._pages else self._empty_snapshot()
@@ -297,6 +298,7 @@ class Daemon:
     def _take_new_settings(self) -> None:
         try:
             new = self._reload()
+            self._endpoint.reload(new)
         except AgtopError as error:
             self._reload_succeeded = False
             log.error("settings not reloaded", reason=str(error).replace("\n", "; "))  # noqa: TRY400 - no traceback for a mistake in the settings
@@ -308,4 +310,5 @@ class Daemon:
             self._pipeline.prices.override(new.prices)
         self._reload_succeeded = True
         self._configure_logging(self._settings)
+        self._endpoint.warn()
         log.info("settings reloaded", **({"needs_restart": ",".join(ignored)} if ignored else {}))

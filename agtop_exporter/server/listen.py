@@ -2,12 +2,13 @@
 
 import errno
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from agtop_exporter.loopback import is_loopback
 from agtop_exporter.model import AgtopError
 
 BACKLOG = 128
+FIRST_DESCRIPTOR = 3  # of the sockets that a service manager passes
 EVERY_ADDRESS = "::"
 
 
@@ -30,28 +31,31 @@ def listen(addresses: Iterable[tuple[str, int]]) -> list[socket.socket]:
     return listeners
 
 
-def inherited(descriptors: Iterable[int]) -> list[socket.socket]:
-    """Return the listening sockets that a service manager has passed to this process.
+def inherited(environment: Mapping[str, str], *, pid: int) -> list[socket.socket]:
+    """Return the listening sockets that a service manager has passed to this process, `pid`.
+
+    The variables are LISTEN_PID and LISTEN_FDS, as in sd_listen_fds(3).
 
     Raises:
         AgtopError: A descriptor is not a listening stream socket.
 
     """
-    listeners = []
-    for descriptor in descriptors:
-        try:
-            listener = socket.socket(fileno=descriptor)
-            listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        except OSError as error:
-            message = f"file descriptor {descriptor} of LISTEN_FDS: {error.strerror}"
-            raise AgtopError(message) from error
-        if not listens or listener.type != socket.SOCK_STREAM:
-            raise AgtopError(
-                f"file descriptor {descriptor} of LISTEN_FDS is not a listening stream socket"
-            )
-        listener.set_inheritable(False)
-        listeners.append(_prepared(listener))
-    return listeners
+    count = environment.get("LISTEN_FDS", "")
+    if environment.get("LISTEN_PID") != str(pid) or not count.isdecimal():
+        return []
+    return [_inherited(FIRST_DESCRIPTOR + number) for number in range(int(count))]
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    try:
+        listener = socket.socket(fileno=descriptor)
+        listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise AgtopError(f"socket {descriptor} of LISTEN_FDS: {error.strerror}") from error
+    if not listens or listener.type != socket.SOCK_STREAM:
+        raise AgtopError(f"socket {descriptor} of LISTEN_FDS is not a listening stream socket")
+    listener.set_inheritable(False)
+    return _prepared(listener)
 
 
 def close(listeners: Iterable[socket.socket]) -> None:

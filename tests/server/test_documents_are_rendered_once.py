@@ -7,6 +7,7 @@ import serving
 from running import PATIENCE_SECONDS
 from snapshots import make_snapshot
 
+from agtop_exporter.metrics import Publication
 from agtop_exporter.server import Document, OwnProcess, render_pages
 from agtop_exporter.server.documents import KEPT_BYTES
 
@@ -111,7 +112,7 @@ def test_failure_ends_the_wait_and_the_next_request_tries_again():
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/snapshot"])
 def test_client_with_the_latest_document_gets_no_content(path):
-    pages = render_pages((), make_snapshot(), own=OwnProcess())
+    pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
     source = Source()
     app = serving.make_app(pages, overview=source.render, snapshot=source.render)
     answer = serving.ask(app, path)
@@ -125,7 +126,7 @@ def test_client_with_the_latest_document_gets_no_content(path):
 
 
 def test_page_with_a_problem_is_not_cached():
-    pages = render_pages((), make_snapshot(), own=OwnProcess())
+    pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
     render = Source().render
     answer = serving.ask(serving.make_app(pages, overview=render, trouble=lambda: "It failed."))
     assert "etag" not in answer.headers
@@ -133,8 +134,8 @@ def test_page_with_a_problem_is_not_cached():
 
 
 def test_without_a_result_the_page_says_so():
-    pages = render_pages((), make_snapshot(), own=OwnProcess())
-    scanning = render_pages((), make_snapshot(), own=OwnProcess(), ready=False)
+    pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
+    scanning = render_pages(Publication(()), make_snapshot(), own=OwnProcess(), ready=False)
 
     def fail():
         raise OSError

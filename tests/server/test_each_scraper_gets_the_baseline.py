@@ -1,10 +1,8 @@
 """Each scraper gets the baseline of a new series once, whoever else reads the page."""
 
-import asyncio
-
-import httpx
 import msgspec
 import pytest
+import serving
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics_parser
@@ -13,7 +11,7 @@ from snapshots import make_snapshot, make_totals
 
 from agtop_exporter.metrics import publish
 from agtop_exporter.metrics.publication import NEW_SECONDS
-from agtop_exporter.server import OwnProcess, Scrapers, create_app, render_pages
+from agtop_exporter.server import OwnProcess, Scrapers, render_pages
 from agtop_exporter.server.scrapers import SCRAPERS_MAX
 
 FAST = {"x-prometheus-scrape-timeout-seconds": "1", "user-agent": "Prometheus/2.42.0"}
@@ -44,15 +42,9 @@ class Exporter:
 
     def get(self, headers, *, method="GET", path="/metrics", **more):
         """Return the answer to a request."""
-        app = create_app(lambda: self.pages, scrapers=self.scrapers)
-
-        async def request():
-            transport = httpx.ASGITransport(app)
-            url = "http://localhost"
-            async with httpx.AsyncClient(transport=transport, base_url=url) as client:
-                return await client.request(method, path, headers=headers | more)
-
-        return asyncio.run(request()).text
+        app = serving.make_app(self.pages, scrapers=self.scrapers)
+        headers = {name.replace("-", "_"): value for name, value in (headers | more).items()}
+        return serving.ask(app, path, method=method, **headers).text
 
     def tokens(self, headers):
         """Return the value of the new series on the page; None if it is not there."""

@@ -78,5 +78,5 @@ def _read(path: Path) -> _State:
         requires_certificate=bool(tls and tls.client_auth_type == "RequireAndVerifyClientCert"),
         names=tuple(tls.client_allowed_sans) if tls else (),
         users=config.basic_auth_users,
-        headers={**config.http_server_config.headers},
+        headers={str(name): text for name, text in config.http_server_config.headers.items()},
     )
