@@ -6,8 +6,8 @@ Usage, in the root of the repository, with the package installed:
     python .ci/litellm_snapshot.py litellm-*.whl
 
 The wheel of LiteLLM has the table. Only what genai-prices lacks is kept: models without a price,
-prices of resellers, service tiers, regions and fees. The date is that of the wheel's bill of
-materials.
+prices of resellers and of cloud regions, rates of cache reads, service tiers, regions and fees. The
+date is that of the wheel's bill of materials.
 """
 
 import json
@@ -19,6 +19,7 @@ from pathlib import Path
 from agtop_exporter.pricing.card import PriceCard
 from agtop_exporter.pricing.genai import GenaiPrices
 from agtop_exporter.pricing.litellm import LiteLLMPrices
+from agtop_exporter.pricing.names import has_region
 
 TARGET = Path("agtop_exporter/pricing/litellm.json")
 TABLE = "litellm/model_prices_and_context_window_backup.json"
@@ -26,6 +27,7 @@ MODES = ("chat", "completion", "responses", None)
 COSTS = (
     "input_cost_per_token",
     "output_cost_per_token",
+    "output_cost_per_reasoning_token",
     "cache_read_input_token_cost",
     "cache_creation_input_token_cost",
 )
@@ -37,6 +39,8 @@ def lacks(ours: PriceCard | None, theirs: PriceCard) -> bool:
     """Return whether the first source has less than the second one."""
     return ours is None or bool(
         (ours.match == "maker" and ours.tiers != theirs.tiers)
+        or (has_region(theirs.model) and ours.tiers != theirs.tiers)
+        or ("cache_read" in ours.derived and "cache_read" not in theirs.derived)
         or theirs.speeds.keys() - ours.speeds.keys()
         or theirs.regions.keys() - ours.regions.keys()
         or (theirs.web_search is not None and ours.web_search is None)

@@ -1,10 +1,15 @@
-"""Defines labels with a fixed set of values.
+"""Defines labels with a fixed set of values, and the label values of accounts.
 
 Readers are annotated with these types, so that mypy rejects other values. The metrics derive their
 limits and help texts from the tuples of values.
 """
 
+import hashlib
+import re
 from typing import Literal, get_args
+
+ACCOUNT = re.compile(r"[\w.-]{1,48}", re.ASCII)
+"""The names of directories that are label values of accounts. An e-mail address does not match."""
 
 ParseErrorReason = Literal[
     "json", "schema", "encoding", "too_large", "corrupt", "negative", "ambiguous"
@@ -36,14 +41,26 @@ ProcessScanErrorReason = Literal[
 another user owns the process. `unreadable`: the operating system does not list the processes.
 """
 
-SeriesLimit = Literal["sessions", "models", "tools", "projects"]
-"""The limits on the number of series: of sessions, and of models, tools and projects."""
+SeriesLimit = Literal["sessions", "models", "tools", "projects", "accounts"]
+"""The limits on the number of series: of sessions, models, tools, projects and accounts."""
 
-PriceSourceName = Literal["override", "genai-prices", "litellm"]
-"""Price tables: the user's own prices, the genai-prices package and LiteLLM's list."""
+PriceSourceName = Literal["override", "corrections", "genai-prices", "litellm"]
+"""Price tables: the user's own prices, corrections in this package, genai-prices and LiteLLM's."""
 
 PARSE_ERROR_REASONS: tuple[ParseErrorReason, ...] = get_args(ParseErrorReason)
 RESET_REASONS: tuple[ResetReason, ...] = get_args(ResetReason)
 PROCESS_SCAN_ERROR_REASONS: tuple[ProcessScanErrorReason, ...] = get_args(ProcessScanErrorReason)
 SERIES_LIMITS: tuple[SeriesLimit, ...] = get_args(SeriesLimit)
 PRICE_SOURCES: tuple[PriceSourceName, ...] = get_args(PriceSourceName)
+
+
+def account_label(name: str) -> str:
+    """Return the label value of an account for the name of its directory.
+
+    A hash replaces a name that is long, or has other characters than letters, digits, `-`, `_` and
+    `.`, because it could be an e-mail address.
+    """
+    if ACCOUNT.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"account-{digest[:8]}"

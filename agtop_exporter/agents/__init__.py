@@ -17,7 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.model import Batch, Cursor, Plan
+from agtop_exporter.labels import account_label
+from agtop_exporter.model import Batch, Cursor, Plan, StatusLine
 from agtop_exporter.reading.file_group import FileGroup
 from agtop_exporter.signature import ProcessSignature, RegistryReading
 
@@ -31,6 +32,9 @@ MAY_FOLLOW: ContextVar[Callable[[str], bool]] = ContextVar("may_follow", default
 
 The function prevents access to link targets on a file system that does not respond.
 """
+PROFILES_MAX = 15  # directories of further accounts beside a default directory
+PROFILE = re.compile(r"(?!.*\.json)[-_.0-9].*")
+"""The rest of the name of a directory of a further account, as in `.codex-work` or `.codex2`."""
 MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 
@@ -53,7 +57,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     bases: Callable[[Path, Environment], tuple[Path, ...]] = lambda _home, _environment: ()
     """Function that returns the directories with the agent's settings.
 
-    `roots` and `bases` may read these settings. They do not access any other file.
+    `roots` and `bases` may read these settings, and list these directories. They do not access any
+    other file.
     """
     aliases: tuple[str, ...] = ()
     """Other names that `--agent` accepts, in lower case."""
@@ -66,6 +71,22 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """
     plan: Callable[[Path, Environment], str] = lambda _home, _environment: ""
     """Function that returns the name of the user's subscription plan; "" if unknown."""
+    account: Callable[[Path], str] = lambda _folder: ""
+    """Function that returns the name of an account; "" for the account in the default directory.
+
+    Its argument is the parent of a root. All files below that directory belong to the account.
+    """
+    account_plan: Callable[[Path], str] = lambda _folder: ""
+    """Function that returns the subscription plan of an account; "" if unknown.
+
+    Its argument is the same as that of `account`.
+    """
+    status_line: Callable[[bytes, float], StatusLine | None] | None = None
+    """Function that decodes what the agent sends to the command that prints its status line.
+
+    Its arguments are the data, and the present time in unix seconds. It returns None if another
+    agent sent the data or the data is malformed. None if the agent has no such command.
+    """
     plan_covers: frozenset[Plan] = frozenset()
     """Values of `--plan` for which the usage of this agent is not billed.
 
@@ -93,14 +114,44 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """
 
 
+def profile_folders(home: Path, default: str) -> tuple[Path, ...]:
+    """Return the directories of further accounts in a home, which the user made beside `default`.
+
+    With the default `.codex`, examples are `.codex-work` and `.codex2`. At most PROFILES_MAX
+    directories are returned. Files are not accessed, so a returned directory may be something else.
+    """
+    try:
+        with os.scandir(home) as entries:
+            found = [entry.name for entry in entries if entry.name.startswith(default)]
+    except OSError:
+        return ()
+    names = sorted(name for name in found if PROFILE.fullmatch(name.removeprefix(default)))
+    return tuple(home / name for name in names[:PROFILES_MAX])
+
+
+def account_of(folder: Path, *, default: str) -> str:
+    """Return the name of the account whose files are in a directory.
+
+    The name is that of the directory without leading dots, or "" for the default directory.
+    """
+    name = folder.name.lstrip(".")
+    return "" if name.casefold() == default.lstrip(".") else account_label(name)
+
+
 def agent_modules() -> tuple[str, ...]:
     """Return the names of all agent modules, sorted, without importing them."""
     return tuple(module.name for module in pkgutil.iter_modules(__path__))
 
 
+def each_agent() -> Iterator[Agent]:
+    """Import one agent module after another in the order of their names, and yield its agent."""
+    for name in agent_modules():
+        yield importlib.import_module(f"{__name__}.{name}").AGENT
+
+
 def load_agents() -> tuple[Agent, ...]:
     """Import all agent modules in the order of their names, and return their agents."""
-    return tuple(importlib.import_module(f"{__name__}.{name}").AGENT for name in agent_modules())
+    return tuple(each_agent())
 
 
 def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:

@@ -2,38 +2,39 @@
 
 Only this package reads the command-line arguments, the environment and the current time. `commands`
 declares the commands. Each command has its own module, which is imported when the command runs.
-`wiring` creates the objects of the program from the settings.
+`wiring` creates the objects of the program from the settings. The command `statusline` runs every
+few seconds, so the modules that take long to import are imported later.
 """
-
-import agtop_exporter.cli.lean  # noqa: F401, I001 - before the modules that import structlog
 
 import signal
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
-from agtop_exporter.cli.arguments import UsageError, parse
-from agtop_exporter.cli.command import Program
-from agtop_exporter.cli.commands import AGTOP, EXPORTER
 from agtop_exporter.cli.output import drop_output, not_kept_by_children
 from agtop_exporter.model import AgtopError
-from agtop_exporter.settings import SettingsError
 from agtop_exporter.stderr import protect_stderr
+
+STATUS_LINES = {  # the usual arguments of the command `statusline`, parsed
+    ("statusline",): Namespace(pass_through=False, state_dir=None),
+    ("statusline", "--pass-through"): Namespace(pass_through=True, state_dir=None),
+}
 
 
 def exporter(arguments: Sequence[str] | None = None) -> None:
     """Run the program `agtop-exporter`. `arguments` defaults to the arguments in `sys.argv`."""
     with not_kept_by_children():
-        _run(EXPORTER, arguments)
+        _run("agtop-exporter", arguments)
 
 
 def agtop(arguments: Sequence[str] | None = None) -> None:
     """Run the program `agtop`. `arguments` defaults to the arguments in `sys.argv`."""
     with not_kept_by_children():
-        _run(AGTOP, arguments)
+        _run("agtop", arguments)
 
 
-def _run(program: Program, arguments: Sequence[str] | None) -> None:
+def _run(program: str, arguments: Sequence[str] | None) -> None:
     """Parse the arguments, and run the command that they select.
 
     An expected error is printed on stderr. If the reader of standard output has exited, the exit
@@ -41,14 +42,33 @@ def _run(program: Program, arguments: Sequence[str] | None) -> None:
     """
     protect_stderr()
     try:
-        module, options = parse(program, sys.argv[1:] if arguments is None else arguments)
+        module, options = _parsed(program, sys.argv[1:] if arguments is None else arguments)
         import_module(f"{__name__}.{module}").run(options)
     except AgtopError as error:
         for line in str(error).splitlines():
-            print(f"{program.name}: {line}", file=sys.stderr)  # noqa: T201 - the user reads this
-        sys.exit(2 if isinstance(error, SettingsError | UsageError) else 1)
+            print(f"{program}: {line}", file=sys.stderr)  # noqa: T201 - the user reads this
+        sys.exit(2 if _is_mistake(error) else 1)
     except BrokenPipeError:
         drop_output()
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _parsed(program: str, words: Sequence[str]) -> tuple[str, Namespace]:
+    """Return the name of the module that runs the command, and the parsed options."""
+    if program == "agtop-exporter" and tuple(words) in STATUS_LINES:
+        return "statusline", STATUS_LINES[tuple(words)]
+    import_module(f"{__name__}.lean")  # before the modules that import structlog
+    from agtop_exporter.cli.arguments import parse  # noqa: PLC0415 - takes long to import
+    from agtop_exporter.cli.commands import AGTOP, EXPORTER  # noqa: PLC0415 - as above
+
+    return parse(next(one for one in (AGTOP, EXPORTER) if one.name == program), words)
+
+
+def _is_mistake(error: AgtopError) -> bool:
+    """Return whether the arguments or the settings are invalid."""
+    from agtop_exporter.cli.arguments import UsageError  # noqa: PLC0415 - as above
+    from agtop_exporter.settings import SettingsError  # noqa: PLC0415 - as above
+
+    return isinstance(error, SettingsError | UsageError)

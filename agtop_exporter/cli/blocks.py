@@ -3,7 +3,7 @@
 from argparse import Namespace
 from datetime import timedelta
 
-from agtop_exporter.cli.history import calendar_of, history, limits_in, usage_in
+from agtop_exporter.cli.history import calendar_of, day_of, history, limits_in, usage_in
 from agtop_exporter.cli.output import leave, write
 from agtop_exporter.cli.terminal import terminal
 from agtop_exporter.cli.wiring import now, settings_of
@@ -31,7 +31,7 @@ def run(options: Namespace) -> None:
 
 def _report(options: Namespace, calendar: Calendar, at: float) -> BlocksReport:
     settings = settings_of(options)
-    since = options.since or calendar.today(at) - timedelta(days=DAYS - 1)
+    since = day_of(options.since) or calendar.today(at) - timedelta(days=DAYS - 1)
     with history(settings) as found:
         usage = usage_in(found, calendar.span(since - EARLIER), settings)
         blocks = blocks_of(usage, limits_in(found, settings), at)

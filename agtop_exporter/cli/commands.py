@@ -2,14 +2,12 @@
 
 import argparse
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 
 from agtop_exporter.cli.command import Command, Option, Program
-from agtop_exporter.reports import DIMENSIONS, WEEKDAYS
-from agtop_exporter.settings import Settings, suggestion
+from agtop_exporter.cli.report_commands import report_commands
+from agtop_exporter.settings import Settings
 
 SECONDS_PER_DAY = 86_400
 DELAY_SECONDS = 5.0
@@ -71,22 +69,6 @@ def _moment(text: str, default: tzinfo | None = UTC) -> float:
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
 
 
-def _one_of(names: Sequence[str], text: str) -> str:
-    if text in names:
-        return text
-    meant = suggestion(text, names)
-    hint = f"; did you mean {meant}?" if meant else f" (one of: {', '.join(names)})"
-    raise argparse.ArgumentTypeError(f"no such value: {text!r}{hint}")
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        expected = "expected a day such as 2026-03-01"
-        raise argparse.ArgumentTypeError(f"{expected}, got {text!r}") from error
-
-
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
@@ -114,6 +96,15 @@ TIER = Option(
     "The service tier or speed, such as fast, priority, flex or batch (default: all).",
     default="",
     arguments={"metavar": "NAME"},
+)
+PASS_THROUGH = Option(
+    ("--pass-through",), "Print the input unchanged, for another status line command in a pipe."
+)
+STATE_DIR = Option(
+    ("--state-dir",),
+    "The state directory of the daemon, if it is not the default [AGTOP_STATE_DIR].",
+    default=None,
+    arguments={"metavar": "DIR"},
 )
 DELAY = Option(
     ("-d", "--delay"),
@@ -165,53 +156,6 @@ TABLE = (WATCH, DELAY, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
 NOT_IN_JSON = ("watch", "sort", "live", "project", "since", "all")
 """Options of the table that JSON does not have."""
 
-BY = Option(
-    ("--by",),
-    "What the rows below a period are: project, model, agent, session or branch (default: model).",
-    default="model",
-    arguments={"metavar": "|".join(DIMENSIONS), "type": partial(_one_of, DIMENSIONS)},
-)
-SINCE_DAY = Option(
-    ("--since",),
-    "The first day of the report: 2026-03-01 (default: all usage).",
-    default=None,
-    arguments={"metavar": "DATE", "type": _day},
-)
-SINCE_WEEK = replace(
-    SINCE_DAY, help="The first day of the report: 2026-03-01 (default: six days ago)."
-)
-ACTIVE = Option(("--active",), "Print only the present windows.")
-LINE = Option(("--line",), "Print one line: for tmux, waybar and prompts.")
-UNTIL_DAY = Option(
-    ("--until",),
-    "The last day of the report: 2026-03-31 (default: all usage).",
-    default=None,
-    arguments={"metavar": "DATE", "type": _day},
-)
-TIMEZONE = Option(
-    ("--timezone",),
-    "The time zone of days: Europe/Berlin (default: the time zone of the machine).",
-    default="",
-    arguments={"metavar": "NAME"},
-)
-WEEK_START = Option(
-    ("--week-start",),
-    "The first day of a week: monday (default: as LC_ALL, LC_TIME or LANG says).",
-    default="",
-    arguments={"metavar": "DAY", "type": partial(_one_of, WEEKDAYS)},
-)
-
-
-def _report(name: str, summary: str, *options: Option) -> Command:
-    return Command(
-        name=name,
-        summary=summary,
-        module="report",
-        options=(BY, SINCE_DAY, UNTIL_DAY, TIMEZONE, *options, JSON, SCHEMA),
-        settings=READING,
-    )
-
-
 EXPORTER = Program(
     name="agtop-exporter",
     summary="Prometheus exporter for AI coding agents. Without a command: serve /metrics.",
@@ -246,6 +190,12 @@ EXPORTER = Program(
             summary="Give all counted usage the prices that are known today. Counters stay.",
             module="reprice",
             settings=("home", "plan", "state_dir", "no_state", *PRICING),
+        ),
+        Command(
+            name="statusline",
+            summary="Store the rate limits that an agent sends to its status line, and print one.",
+            module="statusline",
+            options=(PASS_THROUGH, STATE_DIR),
         ),
         Command(
             name="catalogue",
@@ -298,24 +248,7 @@ AGTOP = Program(
             settings=READING,
             instead={"schema": "schema"},
         ),
-        _report("daily", "Print tokens and cost by day, and the budgets."),
-        _report("weekly", "Print tokens and cost by week.", WEEK_START),
-        _report("monthly", "Print tokens and cost by month."),
-        Command(
-            name="today",
-            summary="Print tokens and cost of today and of the last days; --line for status bars.",
-            module="today",
-            options=(LINE, TIMEZONE, JSON, SCHEMA),
-            settings=READING,
-            excludes={"json": ("line",)},
-        ),
-        Command(
-            name="blocks",
-            summary="Print tokens, cost and pace in windows of five hours.",
-            module="blocks",
-            options=(SINCE_WEEK, ACTIVE, TIMEZONE, JSON, SCHEMA),
-            settings=READING,
-        ),
+        *report_commands(settings=READING, json=JSON, schema=SCHEMA),
         Command(
             name="price",
             summary="Explain the price of a model: its source, every rate, and what other sources"

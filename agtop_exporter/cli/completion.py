@@ -6,6 +6,7 @@ completion does not wait for Python.
 
 import argparse
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Literal, get_args, get_origin
 
 import shtab
@@ -14,9 +15,16 @@ from agtop_exporter.agents import load_agents
 from agtop_exporter.cli.arguments import UsageError, parser_of
 from agtop_exporter.cli.command import PATHS, Program
 from agtop_exporter.cli.output import write
+from agtop_exporter.reports import DIMENSIONS, WEEKDAYS
 from agtop_exporter.settings import Settings, suggestion
 
 SHELLS = ("bash", "zsh", "fish")
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "shell": SHELLS,
+    "by": DIMENSIONS,
+    "week_start": WEEKDAYS,
+}
+"""The values of options and words that are no settings, by name."""
 
 
 def run(options: Namespace) -> None:
@@ -53,8 +61,8 @@ def _describe_values(parser: argparse.ArgumentParser) -> None:
 
 def _values(name: str) -> tuple[str, ...]:
     """Return the possible values of the option `name`, or () if they cannot be listed."""
-    if name == "shell":
-        return SHELLS
+    if name in VALUES:
+        return VALUES[name]
     if name == "agent":
         return tuple(agent.name for agent in load_agents())
     field = Settings.model_fields.get(name)

@@ -3,7 +3,7 @@
 import contextlib
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from datetime import tzinfo
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,6 +18,7 @@ from agtop_exporter.model import HourlyUsage, RateLimit
 from agtop_exporter.reports import WEEKDAYS, Calendar, Span, first_weekday
 from agtop_exporter.settings import Settings, suggestion
 
+EARLIEST = 366 * 86_400.0  # unix seconds; there is no earlier usage
 LOCALE_VARIABLES = ("LC_ALL", "LC_TIME", "LANG")  # the first one that is set counts
 
 
@@ -71,6 +72,17 @@ def calendar_of(options: Namespace) -> Calendar:
     if getattr(options, "week_start", None):
         week_start = WEEKDAYS.index(options.week_start)
     return Calendar(_timezone(options.timezone) if options.timezone else None, week_start)
+
+
+def day_of(value: date | float | None) -> date | None:
+    """Return the day of an option.
+
+    The value is in unix seconds if the option precedes the command, because the table then parses
+    it.
+    """
+    if not isinstance(value, float):
+        return value
+    return datetime.fromtimestamp(max(value, EARLIEST)).astimezone().date()
 
 
 def _timezone(name: str) -> tzinfo:

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from agtop_exporter.cli.arguments import UsageError
-from agtop_exporter.cli.history import calendar_of, history, usage_in
+from agtop_exporter.cli.history import calendar_of, day_of, history, usage_in
 from agtop_exporter.cli.output import leave, write
 from agtop_exporter.cli.terminal import terminal
 from agtop_exporter.cli.wiring import now, settings_of
@@ -22,6 +22,7 @@ def run(options: Namespace) -> None:
     if options.schema:
         write(json.schema(options.by))
         leave()
+    options.since = day_of(options.since)
     if options.since and options.until and options.since > options.until:
         raise UsageError(f"--since {options.since} is after --until {options.until}")
     report = _report(options, now())

@@ -30,7 +30,8 @@ def run(options: Namespace) -> None:
     with contextlib.closing(Ledger(state_directory(settings), covered=covered)) as ledger:
         before = ledger.corrections
         priced = ledger.reprice(book.cost)
-        while ledger.reprice_step(book.cost, book.fingerprint):
+        replaces = book.replaces_agent_cost
+        while ledger.reprice_step(book.cost, book.fingerprint, replaces=replaces):
             ledger.checkpoint()
         ledger.commit()
         after = ledger.corrections

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import platformdirs
 
+from agtop_exporter import limit_files
 from agtop_exporter.agents import covered_by, load_agents, signatures_of
+from agtop_exporter.cli.places import PROGRAM, user_state_directory
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.replacement import FILE_NAME
@@ -22,8 +24,6 @@ from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
 from agtop_exporter.service.variables import variables_of_agents
 from agtop_exporter.settings import Origins, Settings, load_with_origins
-
-PROGRAM = "agtop-exporter"
 
 
 def environment() -> Mapping[str, str]:
@@ -102,6 +102,13 @@ def state_directory(settings: Settings, variables: Mapping[str, str] | None = No
     return base / "homes" / hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
+def limit_folders(settings: Settings) -> list[Path]:
+    """Return the directories in which the command `statusline` may have stored rate limits."""
+    homes = [user_state_directory(Path(home).expanduser()) for home in settings.home]
+    states = [state_directory(settings), *(homes or [user_state_directory()])]
+    return list(dict.fromkeys(state / limit_files.FOLDER for state in states))
+
+
 def state_base(variables: Mapping[str, str]) -> Path:
     """Return the directory of the ledger if no setting names another one.
 
@@ -110,7 +117,7 @@ def state_base(variables: Mapping[str, str]) -> Path:
     """
     if given := variables.get("STATE_DIRECTORY"):
         return Path(given)
-    base = Path(platformdirs.user_state_dir(PROGRAM))
+    base = user_state_directory()
     before = Path(platformdirs.user_config_dir(PROGRAM))
     has_ledger = (folder for folder in (base, before) if os.path.lexists(folder / FILE_NAME))
     return next(has_ledger, base)
@@ -173,6 +180,7 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
         ),
         folders=folders(),
         keep_closed=keep_closed,
+        limit_folders=limit_folders(settings),
     )
 
 

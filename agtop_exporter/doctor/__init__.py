@@ -64,6 +64,7 @@ class Finding(msgspec.Struct, frozen=True):
     agent: str
     title: str
     roots: tuple[Root, ...]
+    accounts: dict[str, str | None]  # plans by account; "" is the default directory
     files: int
     sessions: int
     records: int
@@ -234,6 +235,7 @@ def _finding(
             *(Root(str(root), os.path.lexists(root)) for root in places.roots),
             *(Root(path, exists=False) for path in places.silent),
         ),
+        accounts=dict(status.accounts),
         files=status.files,
         sessions=len(sessions),
         records=int(snapshot.totals.get(("scan_records", agent.name), 0)),

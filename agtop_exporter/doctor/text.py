@@ -1,11 +1,12 @@
 """Renders the report of `doctor` as text.
 
 claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
+  - accounts: default (Claude Max 20x), claude-home (Pro)
   ! 3 records are not valid JSON, the first at /home/ada/.claude/projects/alpha/b05c.jsonl:8812
   ! no price is known for claude-imaginary-9 (12,000 tokens)
   - 6 responses recorded again (streams, copies); each is counted once
   - not read: /home/ada/.claude/projects/beta/7d1f.jsonl (a link to nothing)
-  - found and not read: /home/ada/.claude-work/projects (CLAUDE_CONFIG_DIR does not name it)
+  - found and not read: /mnt/c/Users/ada/.claude/projects (a home of Windows: add --home ...)
   - not in its files: title, compaction and safety requests, streams that were cut
 not found    codex, gemini (--json lists the searched directories)
 2 problems found: see the lines marked "!".
@@ -104,6 +105,7 @@ def _about(finding: Finding) -> Iterator[str]:
     found = ", ".join(_counted(count, noun) for count, noun in counts)
     present = ", ".join(root.path for root in finding.roots if root.exists)
     yield _row(finding.agent, f"{found} in {present}" if present else found)
+    yield from _about_accounts(finding.accounts)
     for one in finding.unreadable[:LISTED]:
         yield f"  ! cannot read {one.path}: {one.reason}"
     if len(finding.unreadable) > LISTED:
@@ -129,6 +131,14 @@ def _about(finding: Finding) -> Iterator[str]:
         yield f"  - in containers, with unknown sessions: {processes} (see --home)"
     if finding.processes_of_others:
         yield "  - another user runs it in a container: its processes are not read"
+
+
+def _about_accounts(accounts: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield a line with the accounts and their plans, unless there is only the default account."""
+    if accounts.keys() - {""}:
+        plans = {name or "default": plan for name, plan in accounts.items()}
+        named = (f"{name} ({_plain(plan)})" if plan else name for name, plan in plans.items())
+        yield f"  - accounts: {', '.join(named)}"
 
 
 def _about_records(finding: Finding) -> Iterator[str]:

@@ -12,9 +12,10 @@ from agtop_exporter.ledger.lock import is_locked, last_writer_started_at
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
-from agtop_exporter.ledger.state import WINDOWS_MAX
+from agtop_exporter.ledger.state import ACCOUNTS_MAX, WINDOWS_MAX
 
 __all__ = [
+    "ACCOUNTS_MAX",
     "LABELS_MAX",
     "WINDOWS_MAX",
     "Entry",

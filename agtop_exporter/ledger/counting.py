@@ -1,7 +1,7 @@
 """Adds each usage event once to the sums of sessions, to the sums of hours and to the totals."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import astuple
@@ -12,6 +12,7 @@ from agtop_exporter.ledger.merging import Merging, Price, as_event
 from agtop_exporter.ledger.moves import without_moved
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.ledger.totals import Spent
 from agtop_exporter.model import (
     NO_USAGE,
     Batch,
@@ -111,6 +112,7 @@ def entry_of(event: UsageEvent, session: int, cost: Cost | None) -> Entry:
         event.reported_cost,
         event.web_searches,
         event.region,
+        event.own_price,
     )
 
 
@@ -180,27 +182,35 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
     An event that only moves between two such sessions therefore adds nothing.
     """
     by_model: dict[tuple[str, str], ModelUsage] = {}
-    by_project: dict[tuple[str, str], list[int]] = {}
+    by_project: defaultdict[tuple[str, str], Spent] = defaultdict(Spent)
+    by_account: defaultdict[str, defaultdict[str, Spent]] = defaultdict(lambda: defaultdict(Spent))
     billed: Counter[tuple[str, str]] = Counter()
-    hours: dict[tuple[str, str], int] = {}  # the last use of a model
+    last_use: defaultdict[tuple[str, str, str], int] = defaultdict(int)  # hour of a label value
     for (session, model), amount in changes.billed.items():
         billed[state.sessions.numbered(session).agent, model] += amount
     for (session, model, hour), usage in changes.usage.items():
         record = state.sessions.numbered(session)
         key = record.agent, model
         by_model[key] = by_model.get(key, ModelUsage()) + usage
-        hours[key] = max(hour, hours.get(key, 0))
-        spent = by_project.setdefault((record.agent, record.project), [0, 0, 0])
-        spent[0] += usage.tokens.total
-        spent[1] += usage.cost.total
-        spent[2] = max(hour, spent[2])
+        spent = Spent(usage.tokens.total, usage.cost.total)
+        by_project[record.agent, record.project] += spent
+        by_account[record.agent][record.facts.account] += spent
+        names = (("model", model), ("project", record.project), ("account", record.facts.account))
+        for label in names:
+            last_use[record.agent, *label] = max(hour, last_use[record.agent, *label])
+    added: defaultdict[str, Spent] = defaultdict(Spent)
     for (agent, model), net in without_moved(by_model).items():
-        state.totals.add_usage(agent, model, net, hour=hours[agent, model])
+        hour = last_use[agent, "model", model]
+        added[agent] += state.totals.add_usage(agent, model, net, hour=hour)
         billed[agent, model] += net.cost.total
+    for agent, accounts in by_account.items():
+        hours = {name: last_use[agent, "account", name] for name in accounts}
+        _add_to_accounts(state, agent, added[agent], accounts, hours)
     for (agent, model), amount in billed.items():
         state.totals.add_bill(agent, model, 0 if agent in state.covered else amount)
-    for (agent, project), (tokens, cost, hour) in by_project.items():
-        state.totals.add_project(agent, project, tokens=tokens, cost=cost, hour=hour)
+    for (agent, project), spent in by_project.items():
+        hour = last_use[agent, "project", project]
+        state.totals.add_project(agent, project, tokens=spent.tokens, cost=spent.cost, hour=hour)
     _apply_counts(state, changes.counts)
 
 
@@ -215,6 +225,41 @@ def _apply_counts(state: LedgerState, by_session: Counter[tuple[int, str, str]])
             hours[key] = max(hour_of(record.facts.last_active or 0.0), hours.get(key, 0))
     for (kind, agent, name), number in counts.items():
         state.totals.count(kind, agent, name, number, hour=hours[kind, agent, name])
+
+
+def _add_to_accounts(
+    state: LedgerState,
+    agent: str,
+    added: Spent,
+    accounts: Mapping[str, Spent],
+    hours: Mapping[str, int],
+) -> None:
+    """Add to the totals of an agent's accounts what was added to the totals of the agent.
+
+    `accounts` has the changes by account, and `hours` the time of their last use. The sum of the
+    changes differs from `added` if usage moved between accounts or models.
+    """
+    tokens = shares(added.tokens, {name: spent.tokens for name, spent in accounts.items()})
+    costs = shares(added.cost, {name: spent.cost for name, spent in accounts.items()})
+    for name in accounts:
+        state.totals.add_account(
+            agent, name, tokens=tokens[name], cost=costs[name], hour=hours[name]
+        )
+
+
+def shares(amount: int, changes: Mapping[str, int]) -> dict[str, int]:
+    """Divide an amount into shares that are not negative, by name.
+
+    A share is the change of the name, as far as the amount suffices. The name with the largest
+    change gets the rest.
+    """
+    found: dict[str, int] = {}
+    names = sorted(changes, key=lambda name: (changes[name], name))
+    for name in names:
+        found[name] = min(amount, max(0, changes[name]))
+        amount -= found[name]
+    found[names[-1]] += amount
+    return found
 
 
 def hourly_sums(usage: ModelUsage) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Selects the models, projects and tools that have series of their own.
+"""Selects the models, projects, tools and accounts that have series of their own.
 
 The number of series is bounded: of each agent, the LABELS_MAX values of a label that were used last
 have series of their own. Before the first publication, the usage of all other values is added to
@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping
 from agtop_exporter.labels import SeriesLimit
 from agtop_exporter.model import Series
 
-LABELS_MAX = 64  # models, tools or projects of one agent that have their own series
+LABELS_MAX = 64  # models, tools, ... of one agent that have their own series
 KEPT_MAX = 1_000  # values of one agent that are counted apart in the ledger
 OTHER, UNKNOWN = "other", "unknown"
 
 FAMILIES: dict[SeriesLimit, tuple[str, ...]] = {
     "models": ("requests", "tokens", "reasoning_tokens", "unpriced_tokens", "cost", "billed"),
     "projects": ("project_tokens", "project_cost"),
+    "accounts": ("account_tokens", "account_cost"),
     "tools": ("tool_calls", "tool_call_errors"),
 }
-"""The names of the totals whose last bounded label is a model, a project or a tool."""
+"""The names of the totals with a label for a model, a project, a tool or an account."""
 
 LIMITS: dict[str, SeriesLimit] = {
     family: limit for limit, families in FAMILIES.items() for family in families
@@ -35,9 +36,12 @@ Scope = tuple[SeriesLimit, str]
 
 
 def scope_of(series: Series) -> Scope | None:
-    """Return the limit and the agent of a series with a bounded label; None for other series."""
+    """Return the limit and the agent of a series with a bounded label; None for other series.
+
+    The empty value, which is the account in the default directory, is not bounded.
+    """
     limit = LIMITS.get(series[0])
-    return (limit, series[1]) if limit and len(series) > VALUE_AT else None
+    return (limit, series[1]) if limit and any(series[VALUE_AT:]) else None
 
 
 class LabelValues:

@@ -19,6 +19,7 @@ from agtop_exporter.model import (
     Cursor,
     HourlyUsage,
     ParseError,
+    RateLimit,
     Series,
 )
 
@@ -118,7 +119,7 @@ class Ledger(LedgerView):
                 self.add(("sessions_started", created.agent), 1)
         state.sessions.created.clear()
         for limit in batch.rate_limits:
-            state.add_limit(limit)
+            self.add_limit(limit)
         self.add(("scan_bytes", agent), batch.bytes_read)
         self.add(("scan_records", agent), batch.records)
         for error in errors:
@@ -134,6 +135,10 @@ class Ledger(LedgerView):
             counting.apply(self._state)
             self._state.totals.fold()
             self.remember(FOLDED_LABELS, b"1")
+
+    def add_limit(self, limit: RateLimit) -> None:
+        """Store a record of a rate-limit window, unless a later record of it is stored."""
+        self._state.add_limit(limit)
 
     def forget_future_limits(self, now: float) -> None:
         """Delete rate limits that were recorded long after `now` (unix seconds) by a wrong clock.
@@ -195,14 +200,20 @@ class Ledger(LedgerView):
         """Calculate the cost of events without a known price. Return how many have a price now."""
         return self._with_repair(lambda: counting.reprice(self._state, price))
 
-    def reprice_step(self, price: Price, prices: str) -> bool:
+    def reprice_step(
+        self, price: Price, prices: str, *, replaces: repricing.Replaces = lambda _event: False
+    ) -> bool:
         """Apply the current prices to some counted events. Return whether more events are left.
 
-        `prices` identifies the current price tables. The costs of sessions and hours change. Totals
-        do not change: `corrections` has the difference.
+        `prices` identifies the current price tables and the user's prices. `replaces` tells whether
+        a price of the user is billed instead of the cost that the agent recorded. The costs and the
+        bills of sessions, and the costs of hours, change. Totals do not change: `corrections` has
+        the difference of the costs.
         """
         counting.apply(self._state)
-        return self._with_repair(lambda: repricing.reprice_step(self._state, price, prices))
+        return self._with_repair(
+            lambda: repricing.reprice_step(self._state, price, prices, replaces)
+        )
 
     def assume_priced(self, prices: str) -> None:
         """Store that all events of a new ledger have the prices of the current price tables.

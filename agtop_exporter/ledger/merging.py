@@ -155,6 +155,7 @@ def as_event(entry: Entry) -> UsageEvent:
         reported_cost=entry.reported_cost,
         web_searches=entry.web_searches,
         region=entry.region,
+        own_price=entry.own_price,
     )
 
 
@@ -170,7 +171,7 @@ def _with_price(part: Entry, whole: Entry, price: Price) -> Entry:
     if part.tokens == whole.tokens or whole.reported_cost is None:
         return part
     cost = part.cost.total if part.cost is not None else 0
-    return msgspec.structs.replace(part, reported_cost=cost + whole.billed)
+    return msgspec.structs.replace(part, reported_cost=cost + whole.reported_difference)
 
 
 def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
@@ -197,4 +198,5 @@ def _priced_by(entry: Entry) -> tuple[object, ...]:
         entry.reported_cost,
         entry.web_searches,
         entry.region,
+        entry.own_price,
     )

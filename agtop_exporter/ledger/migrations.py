@@ -29,6 +29,8 @@ from agtop_exporter.model import (
     TokenCounts,
 )
 
+ACCOUNTS_VERSION = 4  # the first schema version that has the accounts of sessions and rate limits
+
 TableRow = tuple[str, Row]
 """(table name, row of this table)."""
 
@@ -169,6 +171,13 @@ def _completed(name: str) -> Callable[[Row], Iterable[TableRow]]:
     return lambda row: [(name, TABLES[name].complete(row))]
 
 
+def _key_of(table: str, version: int) -> tuple[str, ...]:
+    """Return the primary key of a table in a schema version from 2 on."""
+    if table == "rate_limits" and version < ACCOUNTS_VERSION:
+        return "agent", "window"
+    return TABLES[table].key
+
+
 LAYOUTS: dict[int, dict[str, _Source]] = {
     1: {
         "events": _Source(("key",), _v1_event, "events"),
@@ -179,10 +188,8 @@ LAYOUTS: dict[int, dict[str, _Source]] = {
         "facts": _Source(("name",), _v1_fact, "metadata"),
     },
     **{
-        version: {
-            name: _Source(table.key, _completed(name), name) for name, table in TABLES.items()
-        }
-        for version in range(2, SCHEMA_VERSION + 1)  # they differ by appended columns only
+        version: {name: _Source(_key_of(name, version), _completed(name), name) for name in TABLES}
+        for version in range(2, SCHEMA_VERSION + 1)  # apart from keys, columns were only appended
     },
 }
 

@@ -37,6 +37,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reported_cost: int | None
     web_searches: int
     region: str
+    own_price: bool = False
 
     @property
     def is_billed(self) -> bool:
@@ -47,8 +48,14 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def billed(self) -> int:
         """The billed amount minus the cost, in picodollars.
 
-        The value is 0 if the agent did not record the billed amount (`reported_cost`).
+        The value is 0 if the agent did not record the billed amount (`reported_cost`), or if a
+        price of the user replaces the recorded amount (`own_price`).
         """
+        return 0 if self.own_price else self.reported_difference
+
+    @property
+    def reported_difference(self) -> int:
+        """The recorded amount minus the cost, in picodollars; 0 if no amount was recorded."""
         if self.reported_cost is None:
             return 0
         return self.reported_cost - (self.cost.total if self.cost is not None else 0)
@@ -88,6 +95,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
             tool_errors=union(self.tool_errors, other.tool_errors),
             reported_cost=larger(self.reported_cost, other.reported_cost),
             web_searches=max(self.web_searches, other.web_searches),
+            own_price=other.own_price,
         )
 
 
@@ -161,6 +169,16 @@ def _maximum(pair: _Pair, name: str) -> object:
     return known if new is None else new if known is None else max(known, new)
 
 
+def _account(pair: _Pair, name: str) -> object:
+    """Return the account with the later activity; of two equal copies, the first by name.
+
+    An empty value is the account in the default directory, so it is not replaced.
+    """
+    if pair.known.last_active is not None and pair.known.last_active == pair.new.last_active:
+        return min(getattr(pair.known, name), getattr(pair.new, name))
+    return getattr(pair.late, name)
+
+
 MERGE_RULES: dict[str, Rule] = {
     "session_id": _known,
     "parent_session_id": _known,
@@ -171,6 +189,7 @@ MERGE_RULES: dict[str, Rule] = {
     "cwd": _first,
     "context_peak_tokens": _maximum,
     "subagent": _maximum,
+    "account": _account,
 }
 """The merge rule of each field of `SessionUpdate`. Any other field gets its latest known value."""
 

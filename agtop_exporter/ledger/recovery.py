@@ -24,6 +24,8 @@ FROM_EVENTS = frozenset(
         "tool_call_errors",
         "project_tokens",
         "project_cost",
+        "account_tokens",
+        "account_cost",
         "sessions_started",
     }
 )
@@ -44,6 +46,7 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
     for series, value in least.values.items():
         if series[0] == "billed":  # older versions of this program did not count billed amounts
             state.totals.add(series, value - state.totals.values.get(series, 0))
+    state.totals.complete_accounts()
     after_damage(state, incomplete)
     # lost facts of sessions are only in the transcripts, so all files are read again
     if "sessions" in incomplete:
@@ -138,6 +141,9 @@ def _totals_of(state: LedgerState) -> Totals:
         least.add_project(
             record.agent, record.project, tokens=usage.tokens.total, cost=usage.cost.total
         )
+        least.add_account(
+            record.agent, record.facts.account, tokens=usage.tokens.total, cost=usage.cost.total
+        )
         counts["turns", record.agent, ""] += record.turns
         counts["compactions", record.agent, ""] += record.compactions
         counts["sessions_started", record.agent, ""] += not record.facts.parent_session_id
@@ -175,6 +181,7 @@ def join(stored: LedgerState, state: LedgerState) -> None:
         if series[0] not in FROM_EVENTS:
             stored.totals.add(series, value - state.loaded.get(series, 0))
     stored.totals.raise_to(state.totals)  # published values must not decrease
+    stored.totals.complete_accounts()
     for agent, path in state.files():
         stored.set_cursor(agent, path, state.cursor(agent, path))
     for window, limit in state.rate_limits.items():

@@ -6,7 +6,7 @@ be undone. Events of which only the key is stored (see `retention`) are not repr
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -14,6 +14,10 @@ from agtop_exporter.ledger.counting import apply
 from agtop_exporter.ledger.merging import Price, as_event
 from agtop_exporter.ledger.records import Entry, unpriced
 from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.model import UsageEvent
+
+Replaces = Callable[[UsageEvent], bool]
+"""A function that tells whether a price of the user replaces the cost that the agent recorded."""
 
 CORRECTIONS = "cost_corrections"  # metadata: picodollars by agent
 PRICED_WITH = "priced_with"  # metadata: identifies the price tables used for all events
@@ -30,17 +34,18 @@ def corrections(metadata: Mapping[str, bytes]) -> dict[str, int]:
         return {}
 
 
-def reprice_step(state: LedgerState, price: Price, prices: str) -> bool:
+def reprice_step(state: LedgerState, price: Price, prices: str, replaces: Replaces) -> bool:
     """Apply the current prices to the next events. Return whether more events are left.
 
-    `prices` identifies the current price tables. The caller must call `apply` before. Raises
-    DamagedError if a part of the ledger file cannot be read. Nothing has changed then.
+    `prices` identifies the current price tables and the user's prices. The caller must call `apply`
+    before. Raises DamagedError if a part of the ledger file cannot be read. Nothing has changed
+    then.
     """
     if state.metadata.get(PRICED_WITH) == prices.encode():
         return False
     undone = _overrides_changed(state, prices)
     entries, last = state.store.entries_after(_progress(state, prices), EVENTS_PER_STEP)
-    repriced = ((key, old, _repriced(old, price, undone=undone)) for key, old in entries)
+    repriced = ((key, old, _repriced(old, price, replaces, undone=undone)) for key, old in entries)
     changed = [(key, old, new) for key, old, new in repriced if new != old]
     differences: Counter[str] = Counter()
     for key, old, new in changed:
@@ -82,13 +87,15 @@ def _progress(state: LedgerState, prices: str) -> bytes:
         return b""
 
 
-def _repriced(entry: Entry, price: Price, *, undone: bool) -> Entry:
+def _repriced(entry: Entry, price: Price, replaces: Replaces, *, undone: bool) -> Entry:
     """Return an event with its cost at the current prices.
 
-    An event that has no cost yet does not change: `counting.reprice` adds its cost. If the current
-    tables have no price for the event, its earlier cost stays. If `undone` is set, the cost becomes
-    unknown instead, because the user may have deleted the price.
+    The cost of an event that has no cost yet does not change: `counting.reprice` adds its cost. If
+    the current tables have no price for the event, its earlier cost stays. If `undone` is set, the
+    cost becomes unknown instead, because the user may have deleted the price.
     """
+    if entry.reported_cost is not None:
+        entry = msgspec.structs.replace(entry, own_price=replaces(as_event(entry)))
     if entry.cost is None or not (entry.is_billed or entry.tokens.total):
         return entry
     cost = price(as_event(entry))

@@ -30,6 +30,8 @@ _COST = len(COST)
 _FEES = len(FEES)
 _NO_PRICE = (None,) * (_COST + _FEES)
 
+_OWN_PRICE = -(1 << 62)  # is added to `agent_cost` of an event that the user's price is billed for
+
 BAD_ROW = (ValueError, TypeError, IndexError, msgspec.MsgspecError)
 """The exceptions that the conversion of a damaged row to a value can raise."""
 
@@ -74,7 +76,7 @@ def event_row(key: bytes, entry: Entry) -> Row:
         _calls_text(entry.tool_errors),
         entry.provider,
         entry.speed,
-        entry.reported_cost,
+        _agent_cost_column(entry),
         entry.web_searches,
         entry.region,
         *fees,
@@ -87,7 +89,8 @@ def event_of(row: Row) -> tuple[bytes, Entry]:
     costs_at = 5 + _TOKENS
     tokens, cost, rest = row[5:costs_at], row[costs_at : costs_at + _COST], row[costs_at + _COST :]
     requests, turns, compactions, tools, tool_errors, provider, speed, *later = rest
-    reported_cost, web_searches, region, *fees = later
+    agent_cost, web_searches, region, *fees = later
+    own_price = agent_cost is not None and agent_cost < _OWN_PRICE // 2
     entry = msgspec.convert(
         (
             session,
@@ -103,13 +106,20 @@ def event_of(row: Row) -> tuple[bytes, Entry]:
             _calls_of(tool_errors),
             provider,
             speed,
-            reported_cost,
+            agent_cost - _OWN_PRICE if own_price else agent_cost,
             web_searches,
             region,
+            own_price,
         ),
         Entry,
     )
     return msgspec.convert(key, bytes), entry
+
+
+def _agent_cost_column(entry: Entry) -> int | None:
+    if entry.own_price and entry.reported_cost is not None:
+        return entry.reported_cost + _OWN_PRICE
+    return entry.reported_cost
 
 
 def _calls_text(calls: Calls) -> str:

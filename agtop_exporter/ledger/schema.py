@@ -12,7 +12,7 @@ and `records` find the field by this name. The names and the order of existing c
 import sqlite3
 from typing import Any, NamedTuple
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 EMPTY_VERSION = 0  # what SQLite reports for a new file
 
 
@@ -93,6 +93,7 @@ TABLES = {
             "tool_errors": "TEXT NOT NULL",
             "provider": "TEXT NOT NULL",
             "speed": "TEXT NOT NULL",
+            # The cost that the agent recorded; minus 2^62 if a price of the user replaces it.
             "agent_cost": "INTEGER",
             "web_searches": "INTEGER NOT NULL",
             "region": "TEXT NOT NULL",
@@ -158,6 +159,7 @@ TABLES = {
             "signal_detail": "TEXT NOT NULL",
             "turns": "INTEGER NOT NULL",
             "compactions": "INTEGER NOT NULL",
+            "account": "TEXT NOT NULL",
         },
         ("id",),
         constraint="UNIQUE (agent, session_id)",
@@ -203,8 +205,11 @@ TABLES = {
             "window_seconds": "REAL",
             "source": "TEXT NOT NULL",
             "hint": "TEXT NOT NULL",
+            "account": "TEXT NOT NULL",
         },
-        ("agent", "window"),
+        ("agent", "window", "account"),
+        # SQLite 3.40 reports damage if the key of a table without row ids has a late column
+        options="",
     ),
     "metadata": Table({"name": "TEXT NOT NULL", "value": "BLOB NOT NULL"}, ("name",)),
 }

@@ -21,9 +21,11 @@ RESTORING = "restoring"  # metadata: set while files are read again because even
 BILLED = "billed"  # metadata, one name per session: billed amount minus cost, by model
 
 LONGEST_WINDOW_SECONDS = 7 * 86_400.0  # the longest rate-limit window
-WINDOWS_MAX = 8  # rate-limit windows of one agent
+WINDOWS_MAX = 8  # rate-limit windows of one account
+ACCOUNTS_MAX = 16  # accounts of one agent whose rate limits are stored
 
 Path = tuple[str, str]  # agent, path of a file
+LimitKey = tuple[str, str, str]  # agent, account, window
 
 STORED = b"\xc1 on disk"
 """The value in memory that stands for a reader state that is only on disk.
@@ -48,7 +50,7 @@ class LedgerState:
         self.adopted = Changes()  # changes of sums that do not change the totals
         self.cursors: dict[str, dict[str, Cursor]] = {}  # by agent and path
         self.changed_cursors: set[Path] = set()
-        self.rate_limits: dict[tuple[str, str], RateLimit] = {}
+        self.rate_limits: dict[LimitKey, RateLimit] = {}
         self.changed_limits = False
         self.metadata: dict[str, bytes] = {}  # values of other modules, by name
         self.changed_metadata: set[str] = set()
@@ -65,7 +67,7 @@ class LedgerState:
         for agent, path, cursor in map(rows.cursor_of, store.all("cursors")):
             self.cursors.setdefault(agent, {})[path] = _without_state(cursor)
         for limit in map(rows.limit_of, store.all("rate_limits")):
-            self.rate_limits[limit.agent, limit.window] = limit
+            self.rate_limits[limit.agent, limit.account, limit.window] = limit
         self.generation = int(self.metadata.pop(GENERATION, b"0"))
         if self.metadata.get(RESTORING):
             self.restore_keys()
@@ -143,16 +145,25 @@ class LedgerState:
     def add_limit(self, limit: RateLimit) -> None:
         """Store a record of a rate-limit window, unless a later record is stored.
 
-        If an agent has more than WINDOWS_MAX windows, delete the window with the oldest record.
+        If an account has more than WINDOWS_MAX windows, delete the window with the oldest record.
+        If an agent has more than ACCOUNTS_MAX accounts, delete the account with the oldest record.
         """
-        limits, agent = self.rate_limits, limit.agent
-        known = limits.get((agent, limit.window))
+        limits, (agent, account) = self.rate_limits, (limit.agent, limit.account)
+        known = limits.get((agent, account, limit.window))
         if known is not None and limit.observed_at < known.observed_at:
             return
-        limits[agent, limit.window] = limit
-        windows = [key for key in limits if key[0] == agent]
+        limits[agent, account, limit.window] = limit
+        windows = [key for key in limits if key[:2] == (agent, account)]
         if len(windows) > WINDOWS_MAX:
             del limits[min(windows, key=lambda key: limits[key].observed_at)]
+        latest: dict[str, float] = {}
+        for (owner, name, _), each in limits.items():
+            if owner == agent:
+                latest[name] = max(each.observed_at, latest.get(name, each.observed_at))
+        if len(latest) > ACCOUNTS_MAX:
+            oldest = min(latest, key=lambda name: latest[name])
+            for key in [key for key in limits if key[:2] == (agent, oldest)]:
+                del limits[key]
         self.changed_limits = True
 
     def forget_future_limits(self, now: float) -> None:

@@ -1,6 +1,8 @@
 """The counters of the ledger: sums over all sessions, which never decrease."""
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from agtop_exporter.labels import SERIES_LIMITS, SeriesLimit
 from agtop_exporter.ledger.label_values import (
@@ -18,6 +20,17 @@ USED = "label_used"  # the hour of the last use of a label value: limit, agent, 
 FOLDED = "label_folded"  # 1 if the earlier usage of a label value is in `other`
 INTERNAL = frozenset({USED, FOLDED})
 """The names of stored values that are not published."""
+
+
+@dataclass
+class Spent:
+    """A number of tokens and their cost in picodollars."""
+
+    tokens: int = 0
+    cost: int = 0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.tokens + other.tokens, self.cost + other.cost)
 
 
 class Totals:
@@ -74,11 +87,16 @@ class Totals:
             self.values[series] = 0
             self.changed.add(series)
 
-    def add(self, series: Series, amount: float) -> None:
-        """Add to the total of a series. Ignore a negative amount, because totals never decrease."""
+    def add(self, series: Series, amount: float) -> float:
+        """Add to the total of a series, and return the increase of the total.
+
+        A negative amount is ignored, because totals never decrease.
+        """
+        before = self.values.get(series, 0)
         if amount > 0 or series not in self.values:
-            self.values[series] = min(MAX_SUM, self.values.get(series, 0) + max(0, amount))
+            self.values[series] = min(MAX_SUM, before + max(0, amount))
             self.changed.add(series)
+        return self.values[series] - before
 
     def raise_to(self, least: "Totals") -> None:
         """Increase each total to at least its value in `least`."""
@@ -103,24 +121,26 @@ class Totals:
             self.add(with_value(series, OTHER), self.values[series] - own)
             self.values[series] = own
 
-    def add_usage(self, agent: str, model: str, net: ModelUsage, *, hour: int = 0) -> None:
+    def add_usage(self, agent: str, model: str, net: ModelUsage, *, hour: int = 0) -> Spent:
         """Add the usage `net` to the series of an agent and model.
 
         `hour` is the time of the usage in unix seconds // 3600, also in the following methods.
+        Returns the increase of the totals of tokens and of cost.
         """
-        model = self._label("requests", agent, model, hour)
+        model, spent = self._label("requests", agent, model, hour), Spent()
         self.add(("requests", agent, model), net.requests)
         for token_type in TOKEN_TYPES:
             if tokens := getattr(net.tokens, token_type):
-                self.add(("tokens", agent, model, token_type), tokens)
+                spent.tokens += int(self.add(("tokens", agent, model, token_type), tokens))
         for cost_type in COST_TYPES:
             if cost := getattr(net.cost, cost_type):
-                self.add(("cost", agent, model, cost_type, "estimated"), cost)
+                spent.cost += int(self.add(("cost", agent, model, cost_type, "estimated"), cost))
         if net.tokens.reasoning:
             self.add(("reasoning_tokens", agent, model), net.tokens.reasoning)
-        if net.cost.reported:
-            self.add(("cost", agent, model, "unsplit", "reported"), net.cost.reported)
+        if reported := net.cost.reported:
+            spent.cost += int(self.add(("cost", agent, model, "unsplit", "reported"), reported))
         self.add(("unpriced_tokens", agent, model), net.cost.unpriced_tokens)
+        return spent
 
     def add_bill(self, agent: str, model: str, amount: int) -> None:
         """Add a billed amount (picodollars) to the series of an agent and model."""
@@ -137,6 +157,31 @@ class Totals:
         project = self._label("project_tokens", agent, project, hour)
         self.add(("project_tokens", agent, project), tokens)
         self.add(("project_cost", agent, project), cost)
+
+    def add_account(
+        self, agent: str, account: str, *, tokens: int, cost: int, hour: int = 0
+    ) -> None:
+        """Add tokens and cost (picodollars) to the series of an agent and account.
+
+        The account in the default directory has the label value "".
+        """
+        label = self._label("account_tokens", agent, account, hour) if account else ""
+        self.add(("account_tokens", agent, label), tokens)
+        self.add(("account_cost", agent, label), cost)
+
+    def complete_accounts(self) -> None:
+        """Add usage that no account has to the account "" of its agent.
+
+        Versions of this program before schema version 4 did not count by account.
+        """
+        missing: Counter[tuple[str, str]] = Counter()
+        for (family, *labels), value in self.values.items():
+            if family in {"tokens", "cost"}:
+                missing[f"account_{family}", labels[0]] += int(value)
+            elif family in {"account_tokens", "account_cost"}:
+                missing[family, labels[0]] -= int(value)
+        for (family, agent), amount in (+missing).items():
+            self.add((family, agent, ""), amount)
 
     def count(self, kind: str, agent: str, name: str, number: int, *, hour: int = 0) -> None:
         """Add `number` to a count of an agent.

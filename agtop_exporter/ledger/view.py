@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from agtop_exporter.labels import SeriesLimit
 from agtop_exporter.ledger import counting
 from agtop_exporter.ledger.sessions import Key
-from agtop_exporter.ledger.state import LedgerState
+from agtop_exporter.ledger.state import LedgerState, LimitKey
 from agtop_exporter.model import Cursor, RateLimit, Series, SessionState
 
 
@@ -38,9 +38,9 @@ class LedgerView:
         return self._state.sessions.count_by_agent
 
     def dropped_labels(self) -> dict[SeriesLimit, int]:
-        """Return how many models, tools and projects have no series of their own.
+        """Return how many models, tools, projects and accounts have no series of their own.
 
-        The keys are "models", "tools" and "projects".
+        The keys are "models", "tools", "projects" and "accounts".
         """
         counting.apply(self._state)
         return self._state.totals.dropped()
@@ -51,8 +51,8 @@ class LedgerView:
         return self._state.cursors
 
     @property
-    def rate_limits(self) -> dict[tuple[str, str], RateLimit]:
-        """The latest record of each rate-limit window, by (agent, window)."""
+    def rate_limits(self) -> dict[LimitKey, RateLimit]:
+        """The latest record of each rate-limit window, by (agent, account, window)."""
         return self._state.rate_limits
 
     @property

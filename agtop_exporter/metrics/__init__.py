@@ -1,8 +1,9 @@
 """Defines the catalogue: one table of all metrics.
 
 Every page and every OTLP push is generated from the catalogue. The modules `aggregates`,
-`activity`, `budgets`, `sessions` and `exporter` define its metrics, in the order of the pages. The
-names, labels and meanings of metrics are a public interface: a change breaks dashboards.
+`activity`, `rate_limits`, `budgets`, `sessions` and `exporter` define its metrics, in the order of
+the pages. The names, labels and meanings of metrics are a public interface: a change breaks
+dashboards.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from agtop_exporter.metrics.metric import (
     expose,
 )
 from agtop_exporter.metrics.publication import Publication, starts, zero_first
+from agtop_exporter.metrics.rate_limits import RATE_LIMITS
 from agtop_exporter.metrics.sessions import SESSION_METRICS
 from agtop_exporter.model import Series, Snapshot
 
@@ -49,6 +51,7 @@ __all__ = [
 CATALOGUE: tuple[Metric, ...] = (
     *AGGREGATES,
     *ACTIVITY,
+    *RATE_LIMITS,
     *BUDGET_METRICS,
     *SESSION_METRICS,
     *EXPORTER,

@@ -1,21 +1,17 @@
-"""Defines metrics of each agent's sessions, processes and rate limits.
+"""Defines metrics of each agent's sessions and processes.
 
 These metrics do not depend on which sessions have series of their own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from agtop_exporter.ledger import WINDOWS_MAX
 from agtop_exporter.metrics.limits import (
     AGENTS,
     STATES,
     WAITING,
-    WINDOWS,
 )
 from agtop_exporter.metrics.metric import (
-    Collect,
     Metric,
-    Number,
     Sample,
     agent_histograms,
     each_agent,
@@ -24,12 +20,8 @@ from agtop_exporter.metrics.metric import (
 from agtop_exporter.model import (
     STATE_KINDS,
     WAITING_BOUNDS_SECONDS,
-    RateLimit,
     Snapshot,
 )
-
-RATE_LIMIT_LIFE_SECONDS = 86_400
-"""A rate limit is published for at most this time after the agent recorded it."""
 
 
 def _sessions(snapshot: Snapshot) -> Iterator[Sample]:
@@ -37,17 +29,6 @@ def _sessions(snapshot: Snapshot) -> Iterator[Sample]:
         if status.up is not None:
             for kind in STATE_KINDS:
                 yield (status.agent, kind), status.states.get(kind, 0)
-
-
-def _rate_limits(value_of: Callable[[RateLimit], Number | None]) -> Collect:
-    def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for limit in snapshot.rate_limits:
-            value = value_of(limit)
-            fresh = snapshot.generated_at - limit.observed_at <= RATE_LIMIT_LIFE_SECONDS
-            if fresh and not limit.is_over(snapshot.generated_at) and value is not None:
-                yield (limit.agent, limit.window, limit.source), value
-
-    return collect
 
 
 ACTIVITY = (
@@ -155,48 +136,5 @@ ACTIVITY = (
         otel_unit="By",
         limits=(AGENTS,),
         collect=totals("agent_disk_written_bytes"),
-    ),
-    Metric(
-        name="agtop_rate_limit_used_ratio",
-        kind="gauge",
-        labels=("agent", "window", "source"),
-        help="Used share of a rate-limit window, as the agent last recorded it; 1 is exhausted. "
-        "Absent after the window ends, and one day after the record. source is the kind of "
-        f"record. An agent has at most {WINDOWS_MAX} windows.",
-        otel_name="agtop.rate_limit.used",
-        otel_unit="1",
-        limits=(AGENTS, WINDOWS),
-        collect=_rate_limits(lambda limit: limit.used_ratio),
-    ),
-    Metric(
-        name="agtop_rate_limit_window_seconds",
-        kind="gauge",
-        labels=("agent", "window", "source"),
-        help="Length of a rate-limit window in seconds, as the agent last recorded it.",
-        otel_name="agtop.rate_limit.window",
-        otel_unit="s",
-        limits=(AGENTS, WINDOWS),
-        collect=_rate_limits(lambda limit: limit.window_seconds),
-    ),
-    Metric(
-        name="agtop_rate_limit_reset_timestamp_seconds",
-        kind="gauge",
-        labels=("agent", "window", "source"),
-        help="Time when a rate-limit window resets, in unix seconds, as the agent last recorded "
-        "it.",
-        otel_name="agtop.rate_limit.reset.timestamp",
-        otel_unit="s",
-        limits=(AGENTS, WINDOWS),
-        collect=_rate_limits(lambda limit: limit.resets_at),
-    ),
-    Metric(
-        name="agtop_rate_limit_observed_timestamp_seconds",
-        kind="gauge",
-        labels=("agent", "window", "source"),
-        help="Time when the agent last recorded a rate-limit window, in unix seconds.",
-        otel_name="agtop.rate_limit.observed.timestamp",
-        otel_unit="s",
-        limits=(AGENTS, WINDOWS),
-        collect=_rate_limits(lambda limit: limit.observed_at),
     ),
 )

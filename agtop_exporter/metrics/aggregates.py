@@ -6,8 +6,10 @@ These metrics do not depend on which sessions have series of their own.
 from collections.abc import Iterator
 
 from agtop_exporter.metrics.limits import (
+    ACCOUNTS,
     AGENTS,
     COST_TYPES,
+    COUNTED_ACCOUNTS,
     FOLDED,
     MODELS,
     PROJECTS,
@@ -28,7 +30,9 @@ from agtop_exporter.model import (
     Snapshot,
 )
 
-MODELS_FOLDED, TOOLS_FOLDED, PROJECTS_FOLDED = map(FOLDED.format, ("models", "tools", "projects"))
+MODELS_FOLDED, TOOLS_FOLDED, PROJECTS_FOLDED, ACCOUNTS_FOLDED = map(
+    FOLDED.format, ("models", "tools", "projects", "accounts")
+)
 
 
 def _corrections(snapshot: Snapshot) -> Iterator[Sample]:
@@ -41,7 +45,8 @@ def _plans(snapshot: Snapshot) -> Iterator[Sample]:
     for status in snapshot.agents:
         if status.enabled:
             billed = "false" if status.included else "true"
-            yield (status.agent, status.subscription or "", snapshot.plan, billed), 1
+            for account, plan in (status.accounts or {"": status.subscription}).items():
+                yield (status.agent, plan or "", snapshot.plan, billed, account), 1
 
 
 AGGREGATES = (
@@ -107,12 +112,12 @@ AGGREGATES = (
     Metric(
         name="agtop_plan_info",
         kind="info",
-        labels=("agent", "subscription", "plan", "billed"),
-        help="The plan of an agent's account: subscription is what its files show, or empty; plan "
-        "is the setting; billed is true, or false if the setting covers the agent. The value is "
-        "always 1.",
+        labels=("agent", "subscription", "plan", "billed", "account"),
+        help="The plan of each account of an agent: subscription is what its files show, or empty; "
+        "plan is the setting; billed is true, or false if the setting covers the agent. The value "
+        "is always 1.",
         otel_name="agtop.plan.info",
-        limits=(AGENTS,),
+        limits=(AGENTS, ACCOUNTS),
         collect=_plans,
     ),
     Metric(
@@ -197,6 +202,30 @@ AGGREGATES = (
         otel_unit="{USD}",
         limits=(AGENTS, PROJECTS),
         collect=usd_totals("project_cost"),
+    ),
+    Metric(
+        name="agtop_account_tokens_total",
+        kind="counter",
+        labels=("agent", "account"),
+        help="Tokens of all types by account, as of the last background scan. The sum over the "
+        "accounts is that of agtop_tokens_total. account is the name of the account's directory, "
+        "such as codex-work; it is empty for the default directory and for usage that was counted "
+        "before accounts were recorded. " + ACCOUNTS_FOLDED,
+        otel_name="agtop.account.tokens",
+        otel_unit="{token}",
+        limits=(AGENTS, COUNTED_ACCOUNTS),
+        collect=totals("account_tokens"),
+    ),
+    Metric(
+        name="agtop_account_cost_usd_total",
+        kind="counter",
+        labels=("agent", "account"),
+        help="List price in US dollars by account, as of the last background scan. The sum over "
+        "the accounts is that of agtop_cost_usd_total.",
+        otel_name="agtop.account.cost.usd",
+        otel_unit="{USD}",
+        limits=(AGENTS, COUNTED_ACCOUNTS),
+        collect=usd_totals("account_cost"),
     ),
     Metric(
         name="agtop_sessions_started_total",

@@ -15,7 +15,7 @@ from agtop_exporter.labels import (
     RESET_REASONS,
     SERIES_LIMITS,
 )
-from agtop_exporter.ledger import LABELS_MAX, WINDOWS_MAX
+from agtop_exporter.ledger import ACCOUNTS_MAX, LABELS_MAX, WINDOWS_MAX
 from agtop_exporter.model import (
     BUDGETS_MAX,
     REFRESH_STAGES,
@@ -45,6 +45,8 @@ PROJECTS = Limit(LABELS_MAX + 1, "projects")
 TYPES = Limit(len(TOKEN_TYPES), "token types")
 COST_TYPES = Limit(len(COSTS) + 1, "cost types")  # and `unsplit`
 STATES = Limit(len(STATE_KINDS), "states")
+ACCOUNTS = Limit(ACCOUNTS_MAX, "accounts")
+COUNTED_ACCOUNTS = Limit(LABELS_MAX + 2, "accounts")  # including "" and `other`
 WINDOWS = Limit(WINDOWS_MAX, "windows")
 WAITING = Limit(len(WAITING_BOUNDS_SECONDS) + 3, "buckets, sum and count")  # and the bucket +Inf
 BUDGETS = Limit(BUDGETS_MAX, "budgets")

@@ -5,10 +5,12 @@ USD).
 """
 
 from agtop_exporter.model.batch import (
+    MIN_ELAPSED_RATIO,
     Batch,
     Cursor,
     ParseError,
     RateLimit,
+    StatusLine,
 )
 from agtop_exporter.model.budget import (
     BUDGETS_MAX,
@@ -83,6 +85,7 @@ __all__ = [
     "COST_TYPES",
     "END_OF_TIME",
     "MAX_SUM",
+    "MIN_ELAPSED_RATIO",
     "NANOSECONDS",
     "NO_COST",
     "NO_SUM",
@@ -126,6 +129,7 @@ __all__ = [
     "Snapshot",
     "State",
     "StateKind",
+    "StatusLine",
     "TokenCounts",
     "Tree",
     "UsageEvent",

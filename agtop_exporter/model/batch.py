@@ -5,6 +5,8 @@ import msgspec
 from agtop_exporter.model.session import SessionUpdate
 from agtop_exporter.model.usage import UsageEvent
 
+MIN_ELAPSED_RATIO = 0.01  # before that share of a window, its mean rate has no meaning
+
 
 class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The latest record of one rate-limit window of an agent.
@@ -20,6 +22,27 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     window_seconds: float | None = None
     source: str = ""  # kind of the record, such as "rollout", "transcript", "response-headers"
     hint: str = ""  # text of the agent, if it recorded no numbers
+    account: str = ""  # name of the account; "" for the account in the default directory
+
+    @property
+    def elapsed_ratio(self) -> float | None:
+        """The share of the window that had passed when the agent recorded it; None if unknown."""
+        if self.resets_at is None or not self.window_seconds or self.window_seconds < 0:
+            return None
+        elapsed = 1 - (self.resets_at - self.observed_at) / self.window_seconds
+        return elapsed if 0 <= elapsed <= 1 else None
+
+    @property
+    def projected_ratio(self) -> float | None:
+        """The share that will be used at the reset if the mean rate of the window stays the same.
+
+        This is also the pace: above 1, the limit is exhausted before the reset. None if unknown, or
+        if less than MIN_ELAPSED_RATIO of the window had passed.
+        """
+        elapsed = self.elapsed_ratio
+        if self.used_ratio is None or elapsed is None or elapsed < MIN_ELAPSED_RATIO:
+            return None
+        return self.used_ratio / elapsed
 
     def is_over(self, now: float) -> bool:
         """Return whether the window ended at or before `now`. The record is then out of date."""
@@ -70,3 +93,23 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     bytes_read: int = 0
     reset: str = ""  # why the source was read again from its start: truncated, rewritten, replaced
     more: bool = False  # the source has more records than fit into one batch
+
+    def of_account(self, account: str) -> "Batch":
+        """Return the batch with this account in its sessions and rate limits."""
+        replace = msgspec.structs.replace
+        return replace(
+            self,
+            sessions=tuple(replace(update, account=account) for update in self.sessions),
+            rate_limits=tuple(replace(limit, account=account) for limit in self.rate_limits),
+        )
+
+
+class StatusLine(msgspec.Struct, frozen=True):
+    """What an agent sends to the command that prints its status line. Unknown values are None."""
+
+    agent: str
+    account: str
+    rate_limits: tuple[RateLimit, ...] = ()
+    model: str | None = None  # the name that people read
+    context_used_ratio: float | None = None
+    cost_usd: float | None = None  # cost of the session, as the agent calculates it

@@ -82,6 +82,7 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
     context_window_tokens: int | None = None
     subagent: bool = False  # its transcript is in a directory below that of its parent
     signal: Signal = Signal()
+    account: str = ""  # name of the account; "" for the account in the default directory
 
     def __post_init__(self) -> None:
         self.cwd = clean_path(self.cwd)
@@ -250,6 +251,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     model_effort: str | None
     model_effort_detail: str | None  # the members of records that may have the effort
     subscription: str | None
+    account: str = ""  # "" is the account in the default directory
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost

@@ -31,8 +31,10 @@ class AgentStatus(msgspec.Struct, frozen=True, gc=False):
     duplicate_processes: int | None = None
     rss_bytes: int | None = None  # sum over these processes
     vms_bytes: int | None = None
-    subscription: str | None = None  # the plan of the agent's account, if its files show the plan
+    # the plan of the first account whose files show one
+    subscription: str | None = None
     included: bool = False  # the user's plan covers the agent's usage: nothing is billed
+    accounts: Mapping[str, str | None] = {}  # plans by account; "" is the default directory
     roots: tuple[str, ...] = ()  # paths at which the last scan searched for files, existing or not
 
 

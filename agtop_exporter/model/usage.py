@@ -204,6 +204,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     running_total: tuple[int, TokenCounts] | None = None  # requests and tokens
     web_searches: int = 0  # web searches that are billed per search
     region: str = ""  # where the model ran, if it changes the price, e.g. "us"
+    own_price: bool = False  # a price of the user is billed instead of `reported_cost`
 
     @property
     def least(self) -> int:

@@ -16,7 +16,7 @@ import msgspec
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment, covered_by
 from agtop_exporter.folders import Folders
-from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger import ACCOUNTS_MAX, Ledger
 from agtop_exporter.model import (
     AgentStatus,
     BudgetUse,
@@ -35,6 +35,7 @@ from agtop_exporter.pipeline.restore import restore_keys
 from agtop_exporter.pipeline.scanner import Scanner
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.pipeline.stored_limits import StoredLimits
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import Rules
@@ -64,12 +65,14 @@ class Pipeline:
         folders: Folders | None = None,
         guard: Guard | None = None,
         keep_closed: bool = True,
+        limit_folders: Sequence[Path] = (),
     ) -> None:
         """Create the objects that a refresh needs. No transcript is read before the first refresh.
 
         With `keep_closed`, `Snapshot.sessions` has every session. Without it, `Snapshot.sessions`
         has only open sessions. If `processes` is None, no session is matched with a process. If
-        `folders` or `guard` is None, a new object is created.
+        `folders` or `guard` is None, a new object is created. `limit_folders` are directories with
+        rate limits of status lines, see `limit_files`.
         """
         self._keep_closed = keep_closed
         self.ledger = ledger
@@ -114,6 +117,9 @@ class Pipeline:
             steps=self.steps,
             telemetry=self.telemetry,
             findings=self.findings,
+        )
+        self._stored_limits = StoredLimits(
+            limit_folders, ledger, guard=self._guard, findings=self.findings
         )
         self.reconfigure(settings)
 
@@ -177,6 +183,8 @@ class Pipeline:
         settle()
         self.findings.log_ledger(self.ledger)  # problems found when the ledger was opened
         statuses = self._scanner.scan(self.agents, now, progress=progress, stopping=stopping)
+        with self.steps.step("scan"):
+            self._stored_limits.record(self.agents, now)
         self.ledger.forget_future_limits(now)
         with self.steps.step("ledger"):
             restore_keys(
@@ -288,18 +296,23 @@ class Pipeline:
             self._price_generation = generation
             self._is_repriced = False
         while not self._is_repriced:
-            prices = self.prices.fingerprint
-            self._is_repriced = not self.ledger.reprice_step(self.prices.cost, prices)
+            book = self.prices
+            self._is_repriced = not self.ledger.reprice_step(
+                book.cost, book.fingerprint, replaces=book.replaces_agent_cost
+            )
             if not self._keep_closed:
                 break  # the daemon: one step in each refresh
 
     def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
+        plans = self._scanner.plans.get(status.agent, {})
+        names = sorted(set(self.places(status.agent).accounts.values()))[:ACCOUNTS_MAX]
         up = False if status.up and self.steps.is_down(status.agent) else status.up
         status = msgspec.structs.replace(
             status,
             states=states,
             up=up,
-            subscription=self._scanner.plans.get(status.agent) or None,
+            subscription=next(filter(None, plans.values()), None),
+            accounts={name: plans.get(name) or None for name in names},
             included=status.agent in self._covered,
             roots=tuple(map(str, self.places(status.agent).roots)),
         )

@@ -79,6 +79,8 @@ class AgentFiles:
         self._environment = environment
         self.root = ""
         """The root directory that is being checked, or that was checked last."""
+        self.usable: tuple[Path, ...] = ()
+        """The root directories that the last check has read, each directory once."""
         self.aliases: dict[str, str] = {}
         """For files with several paths: each other path -> the path by which the file is read."""
         self._pass: Iterator[Entry] | None = None  # the rest of the current pass
@@ -132,6 +134,7 @@ class AgentFiles:
     ) -> Listing:
         roots = self.roots(self._homes) if roots is None else roots
         usable, unreadable = _usable(self._entered(roots))
+        self.usable = tuple(usable)
         files, self._pass = self._pass, None  # after an exception, a new pass starts
         if files is None or self._avoided != avoid:
             files = self._listed(usable)

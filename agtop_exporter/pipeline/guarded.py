@@ -13,6 +13,7 @@ import msgspec
 
 from agtop_exporter.agents import Agent, Environment
 from agtop_exporter.folders import Folders, Trouble
+from agtop_exporter.folders.mounts import is_below
 from agtop_exporter.model import Cursor
 from agtop_exporter.pipeline.files import AgentFiles, Listing
 from agtop_exporter.pipeline.guard import Guard, NoResponseError
@@ -26,6 +27,11 @@ class Places(msgspec.Struct, frozen=True):
     roots: tuple[Path, ...] = ()
     silent: tuple[str, ...] = ()  # paths on file systems that do not respond
     aliases: Mapping[str, str] = {}  # other paths of files -> the paths that are read
+    accounts: Mapping[str, str] = {}  # parents of the roots that are read -> names of accounts
+
+    def account_of(self, path: str) -> str:
+        """Return the name of the account that a file belongs to."""
+        return next((name for top, name in self.accounts.items() if is_below(path, top)), "")
 
 
 class GuardedFiles:
@@ -41,7 +47,7 @@ class GuardedFiles:
         folders: Folders,
     ) -> None:
         """Start without results. Nothing is read before the first call of `look`."""
-        self._plan: str | None = None
+        self._plans: dict[str, str] = {}  # by account
         self.places = Places()
         """The paths at which the last call of `look` searched for files."""
         self._agent = agent
@@ -79,7 +85,7 @@ class GuardedFiles:
             find = self._files.roots
             found = call(lambda _beat: find(homes)) if bases else find(homes)
             roots = self._responding(found, troubles, below=True)
-        self.places = Places(roots, tuple(troubles), self._files.aliases)
+        self.places = Places(roots, tuple(troubles), self._files.aliases, self.places.accounts)
         self._responds = not troubles
         links = set(self._responding(self._links, troubles))
         avoid = frozenset(troubles)
@@ -96,23 +102,30 @@ class GuardedFiles:
                 break
             links.update(followed)
             self._files.look_again()
+        parents = (root.parent for root in self._files.usable)
+        accounts = {str(folder): self._agent.account(folder) for folder in parents}
+        self.places = msgspec.structs.replace(self.places, accounts=accounts)
         unreadable = (*listing.unreadable, *dict.fromkeys(troubles.values()))
         return msgspec.structs.replace(listing, unreadable=unreadable)
 
-    def account_plan(self) -> str:
-        """Return the name of the user's subscription for the agent; "" if unknown.
+    def account_plans(self) -> Mapping[str, str]:
+        """Return the names of the user's subscriptions for the agent, by account; "" if unknown.
 
-        The name is read once, after the first call of `look` during which all paths responded. The
-        first home directory that has a name determines the result. Raises NoResponseError if a file
-        system stops responding.
+        The names are read after the first call of `look` during which all paths responded, and
+        again when an account was added. The first home directory that has a name determines the
+        result for the account "". Raises NoResponseError if a file system stops responding.
         """
-        if self._responds and self._plan is None:
-            self._plan = self._guard.call(self._agent.name, lambda _beat: self._read_plan())
-        return self._plan or ""
+        if self._responds and not self._plans.keys() >= {"", *self.places.accounts.values()}:
+            self._plans = self._guard.call(self._agent.name, lambda _beat: self._read_plans())
+        return self._plans
 
-    def _read_plan(self) -> str:
+    def _read_plans(self) -> dict[str, str]:
         plans = (self._agent.plan(home, self._environment) for home in self._homes)
-        return next(filter(None, plans), "")
+        of_accounts = {
+            name: self._agent.account_plan(Path(folder))
+            for folder, name in self.places.accounts.items()
+        }
+        return of_accounts | {"": next(filter(None, plans), "")}
 
     def _responding(
         self, paths: Iterable[AnyPath], troubles: dict[str, Trouble], *, below: bool = False

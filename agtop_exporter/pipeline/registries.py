@@ -48,10 +48,15 @@ class Registries:
     def _entries(self, agent: Agent, home: Path) -> Sequence[RegistryEntry]:
         """Return the entries of one agent in one home; () if a file system does not respond."""
         read, environment = agent.live_registry, self._environment
-        places = (home, *agent.roots(home, environment))
+        # lazy: `roots` may read the home, so the home is checked first
+        places = (place for look in (_itself, agent.roots) for place in look(home, environment))
         if read is None or any(self._folders.trouble_with(str(place)) for place in places):
             return ()
         try:
             return self._guard.call(agent.name, lambda _beat: read(home, environment).entries)
         except NoResponseError:
             return ()
+
+
+def _itself(home: Path, _environment: Environment) -> tuple[Path, ...]:
+    return (home,)

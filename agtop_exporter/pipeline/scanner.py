@@ -39,7 +39,7 @@ class _Run:
 class Scanner:
     """Reads the agents' files, and counts their records in a ledger.
 
-    `plans` has, by agent, the name of the user's subscription, or "" if it is unknown.
+    `plans` has the names of the user's subscriptions by agent and account, "" if unknown.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a pipeline that it works with
@@ -64,7 +64,7 @@ class Scanner:
         self._telemetry = telemetry
         self._findings = findings
         self._last_success: dict[str, float] = {}
-        self.plans: dict[str, str] = {}  # by agent
+        self.plans: dict[str, Mapping[str, str]] = {}
 
     def scan(
         self,
@@ -102,7 +102,7 @@ class Scanner:
     # --- files ----------------------------------------------------------------------------------
 
     def _look(self, name: str, run: _Run) -> None:
-        """Find the changed files of an agent, and read the name of the user's subscription."""
+        """Find the changed files of an agent, and read the names of the user's subscriptions."""
         cursors = self._ledger.cursors.get(name, {})
         try:
             listing = self._files[name].look(cursors, stopping=run.stopping)
@@ -115,11 +115,11 @@ class Scanner:
             self._fail(Failure(name, path, reason), run)
         self._follow(name, listing)
         with self._steps.step("scan", name):
-            self._find_plan(name, run)
+            self._find_plans(name, run)
 
-    def _find_plan(self, name: str, run: _Run) -> None:
+    def _find_plans(self, name: str, run: _Run) -> None:
         try:
-            self.plans[name] = self._files[name].account_plan()
+            self.plans[name] = self._files[name].account_plans()
         except OSError as error:
             if isinstance(error, NoResponseError):
                 del run.listings[name]  # its files are on the same file system
@@ -179,6 +179,8 @@ class Scanner:
         with self._steps.step("ledger", batch.agent) as recording:
             project = partial(self._project, batch.agent)
             batch = self._prices.billed(batch)
+            if account := self._files[batch.agent].places.account_of(batch.path):
+                batch = batch.of_account(account)
             errors = self._ledger.record(batch, price=self._prices.cost, project=project)
             self._findings.add_batch(batch, errors)
             for _, count in batch.unknown:

@@ -50,7 +50,7 @@ class SessionViews:
         settings: Settings,
         *,
         steps: Steps,
-        plans: Mapping[str, str],
+        plans: Mapping[str, Mapping[str, str]],
         effort_sources: Mapping[str, str],
         unwanted: AbstractSet[str],
         covered: AbstractSet[str],
@@ -61,8 +61,8 @@ class SessionViews:
 
         `covered` has the agents whose usage is not billed, because the setting `plan` includes the
         usage. `context_window` returns the context window of a model in tokens, for sessions whose
-        transcript does not contain the context window. `plans` has, by agent, the name of the
-        user's subscription. `effort_sources` has the `effort_source` of each agent.
+        transcript does not contain the context window. `plans` has the names of the user's
+        subscriptions by agent and account. `effort_sources` has the `effort_source` of each agent.
 
         In this class, a session is open if its state is not `closed`, or if its last activity was
         at most `session_linger` seconds ago. Without `keep_closed`, only open sessions have a view.
@@ -280,7 +280,8 @@ class SessionViews:
         shared = shared_facts(facts) | {
             "last_active": last_active,
             "context_window_tokens": facts.context_window_tokens or self._window(facts),
-            "subscription": facts.subscription or self._plans.get(record.agent) or None,
+            "subscription": facts.subscription or self._plan_of(record) or None,
+            "account": facts.account,
             "data_path": facts.data_path,
         }
         effort_source = self._effort_sources.get(record.agent) if facts.model_effort else None
@@ -312,6 +313,9 @@ class SessionViews:
             process=process if top == record.key else None,
             spent=self._pairing.past_usage(record.key),
         )
+
+    def _plan_of(self, record: SessionState) -> str | None:
+        return self._plans.get(record.agent, {}).get(record.facts.account)
 
     def _window(self, facts: SessionUpdate) -> int | None:
         """Return the context window of the model in tokens.

@@ -1,8 +1,8 @@
 """Computes the price of a request at the time of the request. An unknown price is None.
 
-The price sources, in order of precedence, are the user's overrides, genai-prices (a package with
-dated prices) and LiteLLM's table (downloaded). Importing this package imports neither genai_prices
-nor httpx, because these imports are slow.
+The price sources, in order of precedence, are the user's overrides, corrections in this package,
+genai-prices (a package with dated prices) and LiteLLM's table. Importing this package imports
+neither genai_prices nor httpx, because these imports are slow.
 """
 
 from agtop_exporter.pricing.book import Disagreement, PriceBook, PriceUse

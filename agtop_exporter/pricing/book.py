@@ -111,11 +111,12 @@ class PriceBook:
     def cost(self, response: UsageEvent) -> Cost | None:
         """Return the list price of a response, or None if it is unknown.
 
-        If the list price is unknown and the agent recorded a cost, return the recorded cost. If the
-        list price is known, the result does not include the recorded cost.
+        If the list price is unknown and the agent recorded a cost, return the recorded cost, unless
+        a price of the user replaces it. If the list price is known, the result does not include the
+        recorded cost.
         """
         cost = self._list_price(response)
-        if cost is None and response.reported_cost:
+        if cost is None and response.reported_cost and not response.own_price:
             return Cost(reported=response.reported_cost)
         return cost
 
@@ -127,6 +128,7 @@ class PriceBook:
                 speed=response.speed,
                 region=response.region,
                 web_searches=response.web_searches,
+                requests=response.requests,
             )
             if cost is None and len(self._unknown) < _MAX_MODELS:
                 self._unknown.add(_sentence(response, card))
@@ -233,21 +235,25 @@ class PriceBook:
         return (*sorted(self._unknown), *sorted(overrides))
 
     def billed(self, batch: Batch) -> Batch:
-        """Return a batch without the agent's recorded costs that the user's prices replace.
-
-        A price of the user replaces the recorded cost if `over_agent_cost` of that price is true.
-        Usage that was counted before the call does not change.
-        """
+        """Return a batch whose events are marked (`own_price`) if `replaces_agent_cost` is true."""
         if not self._overrides.can_ignore_agent_cost:
             return batch
-        ignores = self._overrides.ignores_agent_cost
         events = tuple(
-            msgspec.structs.replace(event, reported_cost=None)
-            if event.reported_cost and ignores(event.model, provider=event.provider, at=event.time)
+            msgspec.structs.replace(event, own_price=True)
+            if event.reported_cost is not None and self.replaces_agent_cost(event)
             else event
             for event in batch.events
         )
         return msgspec.structs.replace(batch, events=events)
+
+    def replaces_agent_cost(self, event: UsageEvent) -> bool:
+        """Return whether a price of the user is billed instead of the cost that the agent recorded.
+
+        That is the case if `over_agent_cost` of that price is true.
+        """
+        return self._overrides.ignores_agent_cost(
+            event.model, provider=event.provider, at=event.time
+        )
 
     def sources(self) -> tuple[PriceSource, ...]:
         """Return the price sources in use, with version and date, in order of precedence."""
@@ -255,12 +261,14 @@ class PriceBook:
         download = self._tables.get(GENAI)
         genai = f"{package}+{download.version}" if download else package
         date = download.updated_at if download else BUNDLED_DATES.get(package)
-        sources = [PriceSource(GENAI, genai, date)]
-        if len(self._overrides):
-            sources.insert(0, PriceSource(OVERRIDE, "", None))
         snapshot = _Table(bundled_snapshot().version, bundled_snapshot().date)
-        sources.append(PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)))
-        return tuple(sources)
+        sources = (
+            PriceSource(OVERRIDE, "", None) if len(self._overrides) else None,
+            self._corrections.price_source,
+            PriceSource(GENAI, genai, date),
+            PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)),
+        )
+        return tuple(source for source in sources if source is not None)
 
     def listings(self, model: str, *, provider: str, at: float) -> tuple[PriceCard, ...]:
         """Return the price of a model in each table at `at` (unix seconds), without corrections."""
@@ -276,7 +284,7 @@ class PriceBook:
         """Two digests, joined by `-`, that change when prices change.
 
         The first digest is of the overrides. The second digest is of the versions of the tables and
-        of this package, which contains the corrections.
+        of this package, which computes the prices.
         """
         tables = "\0".join([__version__, *map(repr, self.sources())])
         digests = (hashlib.sha256(text.encode()) for text in (repr(self._overrides), tables))

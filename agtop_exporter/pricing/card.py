@@ -6,10 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from agtop_exporter.model import Cost, TokenCounts
-from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at
+from agtop_exporter.pricing.rates import Tiers, in_proportion, rates_at, with_cache_rates
 
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard"})
 """Names that agents record for the service tier with the standard price."""
+
+THINKING = "thinking"
+"""The name in `PriceCard.speeds` of the price of a response with reasoning tokens."""
 
 LONGEST_TIER = 40  # in a message; a transcript may contain any text
 
@@ -43,18 +46,32 @@ class PriceCard(msgspec.Struct, frozen=True):
     derived: tuple[str, ...] = ()  # token types whose rates the source does not list
 
     def cost(
-        self, tokens: TokenCounts, *, speed: str = "", region: str = "", web_searches: int = 0
+        self,
+        tokens: TokenCounts,
+        *,
+        speed: str = "",
+        region: str = "",
+        web_searches: int = 0,
+        requests: int = 1,
     ) -> Cost | None:
         """Return the cost of one response at the rates for its prompt length.
 
-        `speed` is the service tier. The result is None if the price of the service tier, of the
-        region or of the web searches is unknown. The factor of a region does not apply to the fees
-        of web searches.
+        `speed` is the service tier. Without a service tier, a response with reasoning tokens has
+        the price of `THINKING` if there is one. `requests` is the number of responses if `tokens`
+        is the sum of several responses. The rates are then those of their mean prompt length, and
+        if the number is unknown (0), those of a short prompt.
+
+        The result is None if the price of the service tier, of the region or of the web searches is
+        unknown. The factor of a region does not apply to the fees of web searches.
         """
-        tiers = self.tiers_of(speed)
+        thinks = tokens.reasoning and THINKING in self.speeds and speed in STANDARD_TIERS
+        tiers = self.tiers_of(THINKING if thinks else speed)
         if tiers is None:
             return None
-        rates = tiers[0][1] if len(tiers) == 1 else rates_at(tiers, tokens.prompt)
+        if len(tiers) == 1:
+            rates = tiers[0][1]
+        else:
+            rates = rates_at(tiers, tokens.prompt / requests if requests else 0)
         if region:
             if region not in self.regions:
                 return None
@@ -88,20 +105,25 @@ class PriceCard(msgspec.Struct, frozen=True):
         """Return this card, completed with the prices that only `other` has.
 
         `other` is a card of the same model from another source. The prices of service tiers that
-        come from `other` keep their ratio to the standard price of `other`.
+        come from `other` keep their ratio to the standard price of `other`. A rate of cache reads
+        that comes from `other` keeps its ratio to the input rate. Of the model's maker, a price of
+        the billing provider gets only the fee for web searches.
         """
+        card = self
+        if self.web_search is None and other.web_search is not None:
+            card = msgspec.structs.replace(self, web_search=other.web_search)
+        if (self.match == "maker") != (other.match == "maker"):
+            return card
+        card = _with_cache_reads(card, other)
         lacking = {
-            speed: in_proportion(tiers, to=other.tiers, standard=self.tiers)
+            speed: in_proportion(tiers, to=other.tiers, standard=card.tiers)
             for speed, tiers in other.speeds.items()
-            if speed not in self.speeds
+            if speed not in card.speeds
         }
-        web_search = other.web_search if self.web_search is None else self.web_search
-        regions = {**other.regions, **self.regions}
-        if not lacking and (web_search, regions) == (self.web_search, self.regions):
-            return self
-        return msgspec.structs.replace(
-            self, speeds={**self.speeds, **lacking}, web_search=web_search, regions=regions
-        )
+        regions = {**other.regions, **card.regions}
+        if not lacking and regions == card.regions:
+            return card
+        return msgspec.structs.replace(card, speeds={**card.speeds, **lacking}, regions=regions)
 
     def at_speed(self, speed: str) -> "PriceCard | None":
         """Return a card whose standard price is the price of `speed`; None if that is unknown.
@@ -112,6 +134,22 @@ class PriceCard(msgspec.Struct, frozen=True):
         if tiers is None:
             return None
         return msgspec.structs.replace(self, tiers=tiers, speeds={}, match="suffix-stripped")
+
+
+def _with_cache_reads(card: PriceCard, other: PriceCard) -> PriceCard:
+    """Return a card with the rates of cache reads of `other` if `card` does not list its own."""
+    name = "cache_read"
+    if name not in card.derived or name in other.derived:
+        return card
+    return msgspec.structs.replace(
+        card,
+        tiers=with_cache_rates(card.tiers, [name], like=other.tiers),
+        speeds={
+            speed: with_cache_rates(tiers, [name], like=other.tiers)
+            for speed, tiers in card.speeds.items()
+        },
+        derived=tuple(each for each in card.derived if each != name),
+    )
 
 
 class PricePeriod(NamedTuple):

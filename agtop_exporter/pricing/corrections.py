@@ -4,7 +4,7 @@ Each correction has a public source, and may have a start and an end.
 """
 
 import tomllib
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -12,6 +12,8 @@ from importlib.resources import files
 
 import msgspec
 
+from agtop_exporter import __version__
+from agtop_exporter.model import PriceSource
 from agtop_exporter.pricing.card import PriceCard, PricePeriod
 from agtop_exporter.pricing.names import candidates, known_as
 from agtop_exporter.pricing.rates import (
@@ -113,6 +115,7 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
             regions=card.regions | regions,
             web_search=web_search,
             corrections=(*card.corrections, self.source),
+            derived=tuple(name for name in card.derived if name not in self.rates()),
         )
 
     def _tiers(self, listed: Tiers) -> Tiers:
@@ -130,11 +133,18 @@ class Correction(_ListedRates, frozen=True, forbid_unknown_fields=True):
 
 
 class Corrections:
-    """A set of corrections and schedules. Without corrections, the listed prices do not change."""
+    """A set of corrections and schedules. Without corrections, the listed prices do not change.
+
+    `date` is the day of the set, or None if it has no date.
+    """
 
     def __init__(
-        self, corrections: tuple[Correction, ...] = (), schedules: tuple[Schedule, ...] = ()
+        self,
+        corrections: tuple[Correction, ...] = (),
+        schedules: tuple[Schedule, ...] = (),
+        date: date | None = None,
     ) -> None:
+        self.date = date
         self._by_model: dict[str, list[Correction]] = {}
         for correction in corrections:
             for model in correction.models:
@@ -149,7 +159,8 @@ class Corrections:
         provider than its `provider` charges the price `listed`.
         """
         seller = seller_of(listed) if listed is not None else ""
-        for name, _ in candidates(model):
+        names = [name for name, _ in candidates(model)]
+        for name in (*names, *([listed.model.lower()] if listed is not None else ())):
             for correction in self._by_model.get(name, ()):
                 start, end = correction.period
                 if seller not in ("", correction.provider):
@@ -184,6 +195,14 @@ class Corrections:
                 is_peak = self._is_peak(correction, at)
                 card = correction.corrected(card or _unlisted(correction), is_peak=is_peak)
         return PricePeriod(start, end, card)
+
+    @property
+    def price_source(self) -> PriceSource | None:
+        """The set as a price source, with the version of this package; None if it has no date."""
+        if self.date is None:
+            return None
+        start_of_day = datetime.combine(self.date, time(), UTC)
+        return PriceSource(SOURCE, __version__, start_of_day.timestamp())
 
     def schedules_of(self, provider: str) -> tuple[Schedule, ...]:
         """Return the schedules of a provider: its hours of the day with a different price."""
@@ -228,6 +247,7 @@ def _unlisted(correction: Correction) -> PriceCard:
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
     price: tuple[Correction, ...]
     schedule: tuple[Schedule, ...]
+    date: date
 
 
 @cache
@@ -239,11 +259,11 @@ def bundled_corrections() -> Corrections:
     return Corrections(*document)
 
 
-def decode_corrections(text: str) -> tuple[tuple[Correction, ...], tuple[Schedule, ...]]:
-    """Return the corrections and the schedules in `text`, the content of `corrections.toml`.
+def decode_corrections(text: str) -> tuple[tuple[Correction, ...], tuple[Schedule, ...], date]:
+    """Return the corrections, schedules and date in `text`, the content of `corrections.toml`.
 
     Raises ValueError if the text is not valid.
     """
     listed = tomllib.loads(text, parse_float=Decimal)
     document = msgspec.convert(listed, _Document)
-    return document.price, document.schedule
+    return document.price, document.schedule, document.date

@@ -37,6 +37,7 @@ from agtop_exporter.pricing.rates import (
     in_proportion,
     make_tiers,
     picodollars_per_token,
+    unlisted,
 )
 
 SOURCE = "genai-prices"
@@ -138,7 +139,9 @@ class GenaiPrices:
             return
         for table in self._tables:
             for hint in hints:
-                yield from table.find(hint, names)
+                for found in table.find(hint, names):
+                    sold = not provider or table.is_same(hint, known_as(provider))
+                    yield found if sold else found._replace(match="maker")
         for table in self._tables:
             for maker in _MAKERS:
                 for found in table.find(maker, names):
@@ -161,7 +164,8 @@ def _price(found: Listing, info: ModelInfo, at: float) -> PricePeriod | None:
     when = datetime.fromtimestamp(at, UTC)
     claude = "claude" in info.id.lower()
     price = info.get_prices(when)
-    tiers = _tiers(price, claude=claude)
+    series = _series(price)
+    tiers = make_tiers(series, claude=claude)
     if tiers is None:
         return None
     card = PriceCard(
@@ -172,6 +176,7 @@ def _price(found: Listing, info: ModelInfo, at: float) -> PricePeriod | None:
         speeds=_speeds(found, info, when=when, standard=tiers, claude=claude),
         provider=found.provider.id,
         web_search=_fee(price),
+        derived=unlisted(series),
     )
     return PricePeriod(*_period(info, at), card)
 
@@ -184,13 +189,16 @@ def _fee(price: ModelPrice) -> int | None:
     return picodollars_per_token(per_thousand, per_tokens=1000)
 
 
-def _tiers(price: ModelPrice, *, claude: bool) -> Tiers | None:
-    series = {
+def _series(price: ModelPrice) -> dict[str, list[tuple[int, int]]]:
+    return {
         token_type: _steps(value)
         for token_type, key in _PRICE_KEYS
         if (value := getattr(price, key)) is not None
     }
-    return make_tiers(series, claude=claude)
+
+
+def _tiers(price: ModelPrice, *, claude: bool) -> Tiers | None:
+    return make_tiers(_series(price), claude=claude)
 
 
 def _steps(price: Decimal | TieredPrices) -> list[tuple[int, int]]:

@@ -10,7 +10,13 @@ from typing import NamedTuple
 import msgspec
 
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
-from agtop_exporter.pricing.litellm_entry import Entry, regions_of, tiers_of, web_search_of
+from agtop_exporter.pricing.litellm_entry import (
+    Entry,
+    derived_of,
+    regions_of,
+    tiers_of,
+    web_search_of,
+)
 from agtop_exporter.pricing.names import candidates, providers_named_in
 from agtop_exporter.pricing.rates import PriceTableError, Tiers
 
@@ -93,6 +99,7 @@ class LiteLLMPrices:
                 provider=str(entry.get("litellm_provider", "")),
                 web_search=web_search_of(entry),
                 regions=regions_of(entry),
+                derived=derived_of(entry),
             )
         )
 
@@ -135,7 +142,7 @@ class LiteLLMPrices:
                 if found.key in self._table and self._tiers(found.key):
                     seller = str(self._entry(found.key).get("litellm_provider", ""))
                     sold_by = (seller, found.key)
-                    if provider and not any(s.startswith(tuple(sellers)) for s in sold_by):
+                    if provider and not any(each.startswith(sellers[0]) for each in sold_by):
                         return found._replace(match="maker")
                     return found
         return None

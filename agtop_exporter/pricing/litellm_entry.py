@@ -2,7 +2,9 @@
 
 Prices are in USD per token. A key that contains `_above_<N>k_tokens` has the rate of all tokens of
 a request whose prompt is longer than N thousand tokens. A key that ends in `_priority`, `_flex`,
-`_ultrafast` or `_batches` has the rate of that service tier. Some entries list their rates by
+`_ultrafast` or `_batches` has the rate of that service tier. `output_cost_per_reasoning_token`, if
+it exceeds the output rate, is the output rate of responses with reasoning tokens
+(https://www.alibabacloud.com/help/en/model-studio/model-pricing). Some entries list their rates by
 prompt length in `tiered_pricing` instead. `search_context_cost_per_query` has the price of a web
 search. `provider_specific_entry` has factors on the rates for the fast mode and for the region
 `us`.
@@ -13,12 +15,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
+from agtop_exporter.pricing.card import THINKING
 from agtop_exporter.pricing.rates import (
     PriceTableError,
     Tiers,
     make_tiers,
     picodollars_per_token,
     times,
+    unlisted,
+    with_cache_rates,
 )
 
 Entry = dict[str, object]
@@ -26,7 +31,7 @@ Entry = dict[str, object]
 
 _KEY = re.compile(
     r"(?P<field>input_cost_per_token|output_cost_per_token|cache_read_input_token_cost"
-    r"|cache_creation_input_token_cost(?:_above_1hr)?)"
+    r"|output_cost_per_reasoning_token|cache_creation_input_token_cost(?:_above_1hr)?)"
     r"(?:_above_(?P<thousands>\d{1,6})k_tokens)?(?:_(?P<speed>[a-z]+))?"
 )
 _TOKEN_TYPES = {
@@ -35,7 +40,9 @@ _TOKEN_TYPES = {
     "cache_creation_input_token_cost": "cache_write_5m",
     "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
     "output_cost_per_token": "output",
+    "output_cost_per_reasoning_token": "output",
 }
+_REASONING = "output_cost_per_reasoning_token"
 _SPEEDS = {"batches": "batch"}
 _MODES = {"chat", "completion", "responses", None}
 _REGIONS = ("us",)  # keys of `provider_specific_entry`
@@ -46,22 +53,35 @@ _MAX_FACTOR = 100  # a sanity bound
 def tiers_of(entry: Entry, *, claude: bool) -> dict[str, Tiers]:
     """Return the rates by prompt length (`Tiers`) of each service tier. "" is the standard tier.
 
-    The result is empty if the entry has no standard price. `claude` tells whether the model is a
+    The result is empty if the entry has no standard price. A service tier is left out if the entry
+    does not have both its input and its output rate. Its other rates, if they are not listed, have
+    the same ratio to the input rate as in the standard tier. `claude` tells whether the model is a
     Claude model.
     """
     if entry.get("mode") not in _MODES:
         return {}
     series = _series(entry)
-    standard = series.get("", {})
-    tiers = {
-        speed: steps
-        for speed, own in series.items()
-        if (steps := make_tiers({**standard, **own}, claude=claude))
-    }
+    listed = series.pop("", {})
+    standard = make_tiers(listed, claude=claude)
+    if standard is None:
+        return {}
+    thinking = make_tiers({**listed, **series.pop(THINKING, {})}, claude=claude)
+    tiers = {"": standard}
+    for speed, own in series.items():
+        steps = make_tiers(own, claude=claude)
+        if steps is not None:
+            tiers[speed] = with_cache_rates(steps, unlisted(own), like=standard)
+    if thinking is not None and thinking[0][1].output > standard[0][1].output:
+        tiers[THINKING] = thinking  # a lower rate is of the reasoning tokens alone
     fast = _factor(entry, "fast")
-    if "" in tiers and fast is not None:
-        tiers["fast"] = times(tiers[""], fast)
-    return tiers if "" in tiers else {}
+    if fast is not None:
+        tiers["fast"] = times(standard, fast)
+    return tiers
+
+
+def derived_of(entry: Entry) -> tuple[str, ...]:
+    """Return the token types of the cache for which the entry has no standard rates."""
+    return unlisted(_series(entry).get("", {}))
 
 
 def web_search_of(entry: Entry) -> int | None:
@@ -99,7 +119,7 @@ def _listed_prices(entry: Entry) -> Iterator[tuple[str, int, str, int]]:
         found = _KEY.fullmatch(key)
         rate = _rate(value) if found else None
         if found is not None and rate is not None:
-            speed = found["speed"] or ""
+            speed = found["speed"] or (THINKING if found["field"] == _REASONING else "")
             above = int(found["thousands"] or 0) * 1000
             yield _TOKEN_TYPES[found["field"]], above, _SPEEDS.get(speed, speed), rate
     tiered = entry.get("tiered_pricing")
@@ -110,7 +130,8 @@ def _listed_prices(entry: Entry) -> Iterator[tuple[str, int, str, int]]:
         for key, token_type in _TOKEN_TYPES.items():
             rate = _rate(step.get(key))
             if rate is not None:
-                yield token_type, int(limits[0]), "", rate
+                speed = THINKING if key == _REASONING else ""
+                yield token_type, int(limits[0]), speed, rate
 
 
 def _series(entry: Entry) -> dict[str, dict[str, list[tuple[int, int]]]]:

@@ -12,6 +12,12 @@ _BEDROCK = re.compile(
     r"(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|qwen|moonshotai|zai|minimax)\."
 )
 
+# Names with a cloud region whose price genai-prices does not tell from that of other regions.
+_REGION = re.compile(
+    r"^(?:azure/(?:us|eu|apac)/|(?:amazon-)?bedrock/[a-z]{2,3}(?:-[a-z]+)+-\d/"
+    r"|(?:[a-z_-]+/)?(?:us-gov\.|(?:us|eu|ap|apac|au|jp|ca|sa)\.(?:amazon|meta|mistral)\.))"
+)
+
 # (match kind, pattern, replacement), applied in this order, each to the previous result.
 _CHANGES = (
     ("suffix-stripped", re.compile(r"\[\w{1,16}\]$"), ""),  # claude-opus-4-6[1m]
@@ -107,6 +113,11 @@ def providers_named_in(model: str) -> tuple[str, ...]:
     """
     *prefixes, name = model.strip().lower().split("/")
     return (*prefixes, "aws") if _BEDROCK.match(name) else tuple(prefixes)
+
+
+def has_region(model: str) -> bool:
+    """Return whether a model name contains a cloud region that sets the price: `azure/eu/gpt-5`."""
+    return _REGION.match(model.strip().lower()) is not None
 
 
 def known_as(provider: str) -> str:

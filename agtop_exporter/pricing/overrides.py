@@ -142,9 +142,8 @@ def _overridden(
         speeds[speed] = times(tiers, factor)
     for speed, given in price.tiers.items():
         speeds[speed] = tuple((above, _replaced(given, first, each)) for above, each in tiers)
-    derived: tuple[str, ...] = ()
-    if base is None or "input" in price.rates:
-        derived = tuple(rate for rate in _CACHE_RATIOS if rate not in price.rates)
+    derived = tuple(_CACHE_RATIOS) if base is None or "input" in price.rates else base.derived
+    derived = tuple(rate for rate in derived if rate not in price.rates)
     empty = PriceCard(source=SOURCE, match=kind, model=name, tiers=tiers)
     return msgspec.structs.replace(
         base or empty,

@@ -64,6 +64,12 @@ class ProviderIndex:
             if info is not None and is_priced(info) and _lists_exactly(info, name):
                 yield Listing(provider, info, _match(info.id.lower(), name, kind=kind))
 
+    def is_same(self, name: str, other: str) -> bool:
+        """Return whether two names refer to the same provider in the table."""
+        return name == other or find_provider_by_id(self._providers, name) is find_provider_by_id(
+            self._providers, other
+        )
+
     def _models_by_id(self, provider: Provider) -> dict[str, ModelInfo]:
         """Return, by id, the models with a price of a provider.
 
@@ -140,9 +146,10 @@ def _lists(clause: MatchLogic, name: str) -> bool:
 
 def _searches(regex: str, name: str) -> bool:
     try:
-        return re.search(regex, name) is not None
+        found = re.search(regex, name)
     except re.error:  # the pattern may come from a download
         return False
+    return found is not None and is_version_of(name, end=found.end())
 
 
 def _is_word(name: str, at: int) -> bool:

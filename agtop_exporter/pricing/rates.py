@@ -11,6 +11,7 @@ from agtop_exporter.model import PICODOLLARS_PER_USD, AgtopError, Cost, TokenCou
 
 # The most expensive model ever listed costs 0.0006 USD per token. A higher price is an error.
 _MAX_USD_PER_TOKEN = 1
+_CACHE_TYPES = ("cache_read", "cache_write_5m", "cache_write_1h")
 
 
 class PriceTableError(AgtopError):
@@ -57,7 +58,7 @@ rate of a token type that is not a key is unknown.
 """
 
 
-def rates_at(tiers: Tiers, prompt: int) -> Rates:
+def rates_at(tiers: Tiers, prompt: float) -> Rates:
     """Return the rates of a request whose prompt has this many tokens."""
     rates = tiers[0][1]
     for above, tier in tiers[1:]:
@@ -69,6 +70,34 @@ def rates_at(tiers: Tiers, prompt: int) -> Rates:
 def times(tiers: Tiers, factor: Fraction) -> Tiers:
     """Return the tiers with all rates multiplied by a factor."""
     return tuple((above, rates.times(factor)) for above, rates in tiers)
+
+
+def unlisted(series: Series) -> tuple[str, ...]:
+    """Return the token types of the cache that have no rate for short prompts in `series`.
+
+    `make_tiers` derives these rates.
+    """
+    return tuple(name for name in _CACHE_TYPES if all(above for above, _ in series.get(name, ())))
+
+
+def with_cache_rates(tiers: Tiers, names: Sequence[str], *, like: Tiers) -> Tiers:
+    """Return `tiers` with rates of the token types `names` from the ratios to input in `like`.
+
+    `names` are token types of the cache. A rate that differs from the input rate does not change,
+    because the source of `tiers` lists it.
+    """
+    return tuple(
+        (above, _with_cache_rates(own, names, rates_at(like, above + 1))) for above, own in tiers
+    )
+
+
+def _with_cache_rates(own: Rates, names: Sequence[str], like: Rates) -> Rates:
+    changed = {
+        name: round(Fraction(own.input * getattr(like, name), like.input))
+        for name in names
+        if like.input and getattr(own, name) == own.input
+    }
+    return msgspec.structs.replace(own, **changed)
 
 
 def in_proportion(priced: Tiers, *, to: Tiers, standard: Tiers) -> Tiers:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from agtop_exporter.pricing.card import PriceCard, PricePeriod
 from agtop_exporter.pricing.corrections import Corrections
-from agtop_exporter.pricing.names import without_speed
+from agtop_exporter.pricing.names import has_region, without_speed
 
 
 class Source(Protocol):
@@ -31,9 +31,11 @@ class Sources(NamedTuple):
     def period(self, model: str, *, provider: str, at: float) -> PricePeriod | None:
         """Return the price of a model, or None if no source knows it.
 
-        A price of the billing provider has precedence over a price of the model's maker. Among such
-        prices, the price in the first table has precedence. The other tables add the service tiers,
-        regions and fees that the chosen price lacks. No table changes the price during the period.
+        A price of the billing provider has precedence over a price of the model's maker. If the
+        name contains a cloud region, a price that is listed under the whole name has precedence.
+        Among such prices, the price in the first table has precedence. The other tables add the
+        cache reads, service tiers, regions and fees that the chosen price lacks. No table changes
+        the price during the period.
         """
         found = self._corrected(model, provider, at)
         if found is not None and found.card is not None:
@@ -64,7 +66,10 @@ class Sources(NamedTuple):
         found = list(self._cards(model, provider, at))
         if not found:
             return None
-        found.sort(key=lambda each: each[0].match == "maker")  # stable
+        regional = has_region(model)
+        found.sort(
+            key=lambda each: (each[0].match == "maker", regional and each[0].match != "exact")
+        )  # stable
         card = found[0][0]
         for other, _ in found[1:]:
             card = card.completed(other)

@@ -101,7 +101,7 @@ def _origin(answer: Explanation) -> Iterator[str]:
     yield _line("in force", start + end)
     if answer.derived:
         names = ", ".join(answer.derived)
-        yield _line("derived", f"{names}: not listed, from the ratios of the maker")
+        yield _line("derived", f"{names}: not listed, computed from the input rate")
 
 
 def _rows(

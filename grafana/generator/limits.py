@@ -7,15 +7,21 @@ of = Selectors("agent")
 USED = of("agtop_rate_limit_used_ratio")
 LENGTH = of("agtop_rate_limit_window_seconds")
 RESET = of("agtop_rate_limit_reset_timestamp_seconds")
-BY = "job, instance, agent, window, source"
+ELAPSED = of("agtop_rate_limit_elapsed_ratio")
+PACE = of("agtop_rate_limit_projected_ratio")
+BY = "job, instance, agent, window, source, account"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
-PACE = f"{USED} / ((1 - ({RESET} - time()) / {LENGTH}) > 0.01)"
-LEGEND = "{{agent}} {{window}}, {{source}}"
+LEGEND = "{{agent}} {{account}} {{window}}, {{source}}"
+BY_ACCOUNT = "{{agent}} {{account}}"
 NONE = "No agent has recorded a rate limit in the last 24 hours."
 
 
 def of_window(expression):
     return f"sum by ({BY}) ({expression})"
+
+
+def sorted_by_account(counter):
+    return f"sort_desc(sum by (agent, account) ({of.grown(counter)}) > 0)"
 
 
 NOW = row(
@@ -33,8 +39,8 @@ NOW = row(
     ),
     table(
         "Windows",
-        "Pace is the used share divided by the elapsed share of the window. Above 1, the limit is "
-        "reached before the window resets. Old records may refer to an earlier window.",
+        "Pace is the used share divided by the elapsed share of the window at the time of the "
+        "record, and so the projected share at the reset. Above 1, the limit is reached before.",
         [
             {
                 "expr": of_window(USED),
@@ -49,6 +55,7 @@ NOW = row(
                 "unit": "short",
                 "thresholds": steps((1, ORANGE), (1.5, RED)),
             },
+            {"expr": of_window(ELAPSED), "title": "Elapsed", "unit": "percentunit"},
             {"expr": of_window(f"{RESET} - time()"), "title": "Resets in", "unit": "s"},
             {"expr": of_window(LENGTH), "title": "Length", "unit": "s"},
             {
@@ -60,6 +67,7 @@ NOW = row(
         ],
         labels=[
             ("agent", "Agent"),
+            ("account", "Account"),
             ("window", "Window"),
             ("source", "Source"),
             ("instance", "Machine"),
@@ -91,10 +99,29 @@ COURSE = row(
     ),
 )
 
+ACCOUNTS = row(
+    "Accounts in the selected time range",
+    bars(
+        "Cost by account",
+        "Retail cost by account. The default directory of an agent has no account name.",
+        (sorted_by_account("agtop_account_cost_usd_total"), BY_ACCOUNT),
+        unit="currencyUSD",
+        empty="No cost",
+    ),
+    bars(
+        "Tokens by account",
+        "Tokens of all types by account.",
+        (sorted_by_account("agtop_account_tokens_total"), BY_ACCOUNT),
+        unit="short",
+        empty="No tokens",
+    ),
+)
+
 BOARD = board(
     "Limits",
-    "Rate-limit windows: used share, pace and reset times.",
+    "Rate-limit windows: used share, pace and reset times. Usage by account.",
     NOW,
     COURSE,
+    ACCOUNTS,
     since="now-24h",
 )

@@ -40,8 +40,8 @@ def test_x04_rate_limits(chat):
         },
     )
     told = chat.told()
-    five_hours = told.ledger.rate_limits["codex", "5h"]
-    weekly = told.ledger.rate_limits["codex", "weekly"]
+    five_hours = told.ledger.rate_limits["codex", "", "5h"]
+    weekly = told.ledger.rate_limits["codex", "", "weekly"]
     assert (five_hours.used_ratio, five_hours.resets_at) == (0.452, 1_772_460_000)
     assert (weekly.used_ratio, weekly.resets_at) == (0.12, weekly.observed_at + 60)
     assert told.facts(THREAD).subscription == "ChatGPT Pro"

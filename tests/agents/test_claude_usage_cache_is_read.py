@@ -36,7 +36,7 @@ def limits(tmp_path):
         (tmp_path / place).write_text(text)
         ledger = Ledger()
         refresh(ledger, tmp_path, AGENTS)
-        return {name: limit for (_, name), limit in ledger.rate_limits.items()}
+        return {name: limit for (*_, name), limit in ledger.rate_limits.items()}
 
     return read
 

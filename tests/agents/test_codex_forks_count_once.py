@@ -212,7 +212,9 @@ def test_limits_of_a_copy_are_not_the_latest(tmp_path):
     source.records[-1]["timestamp"] = at(-600)
     replayed = fork(tmp_path, source.records, gap=0.01)
     known = told(source, replayed)
-    assert known.ledger.rate_limits["codex", "5h"].observed_at == (TEN - 10 * MINUTE).timestamp()
+    assert (
+        known.ledger.rate_limits["codex", "", "5h"].observed_at == (TEN - 10 * MINUTE).timestamp()
+    )
     assert known.facts(FORK).subscription == "ChatGPT Pro"
 
 

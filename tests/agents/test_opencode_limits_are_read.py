@@ -23,7 +23,7 @@ def limits(home, headers, write=write_database):
     write(home, OpenCode().user().assistant((0, 0, 0, 0, 0), finish=None, error=error))
     ledger = Ledger()
     refresh(ledger, home, [AGENT])
-    return {window: limit for (_, window), limit in ledger.rate_limits.items()}
+    return {window: limit for (*_, window), limit in ledger.rate_limits.items()}
 
 
 def unified(**changes):

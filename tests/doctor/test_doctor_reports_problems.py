@@ -218,10 +218,9 @@ def test_unknown_transcripts_are_reported(tmp_path):
 
 
 def test_places_beside_the_directories_are_reported(tmp_path):
-    other = tmp_path / ".claude-work/projects"
+    other = tmp_path / ".config/Another Editor/User/workspaceStorage/12ab/chatSessions"
     other.mkdir(parents=True)
-    reason = "CLAUDE_CONFIG_DIR does not name it"
-    assert claude(tmp_path)["elsewhere"] == [{"path": str(other), "reason": reason}]
+    reason = "chats of an unknown editor"
     done = doctor(tmp_path)
     assert done.returncode == 0
     assert f"  - found and not read: {other} ({reason})\n" in done.stdout

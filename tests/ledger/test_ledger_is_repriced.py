@@ -51,6 +51,42 @@ def test_a_wrong_price_is_undone():
     assert ledger.corrections == {AGENT: 0}
 
 
+def bills(ledger):
+    """Return what is billed for the session, and the counter of what is billed."""
+    total = ledger.totals.get(("billed", AGENT, "model-1"), 0)
+    return ledger.sessions[AGENT, "s1"].billed_total, total
+
+
+def test_a_price_of_the_user_replaces_recorded_costs_and_is_undone(tmp_path):
+    ledger = Ledger(tmp_path)
+    record(ledger, response("a", reported_cost=50), response("b"), price=at(7))
+    assert bills(ledger) == (120, 120)
+    for prices, replaced, billed in (
+        ("own-1", True, 140),
+        ("-1", False, 120),
+        ("own-2", True, 140),
+    ):
+        while ledger.reprice_step(at(7), prices, replaces=lambda _event, yes=replaced: yes):
+            pass
+        ledger.commit()
+        assert bills(ledger) == (billed, 120)
+        ledger.close()
+        ledger = Ledger(tmp_path)
+        assert bills(ledger) == (billed, 120)
+
+
+def test_a_response_that_grows_after_the_users_price_is_billed_once():
+    ledger = Ledger()
+    record(ledger, response("a", reported_cost=50), price=at(7))
+    while ledger.reprice_step(at(7), "own-1", replaces=lambda _event: True):
+        pass
+    record(ledger, response("a", input=20, reported_cost=90, own_price=True), price=at(7))
+    assert bills(ledger) == (140, 120)
+    while ledger.reprice_step(at(7), "-1"):
+        pass
+    assert bills(ledger) == (90, 120)
+
+
 def test_a_price_that_is_no_longer_known_is_counted_once():
     ledger = Ledger()
     ledger.assume_priced("own prices-tables")

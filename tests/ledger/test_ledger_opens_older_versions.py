@@ -27,15 +27,18 @@ def state(request, tmp_path):
     return tmp_path
 
 
-def without_bills(totals):
+LATER = {"billed", "account_tokens", "account_cost"}
+
+
+def without_later(totals):
     """Return the totals that older versions counted, too."""
-    return sorted([list(s), value] for s, value in totals.items() if s[0] != "billed")
+    return sorted([list(s), value] for s, value in totals.items() if s[0] not in LATER)
 
 
 def figures(ledger):
     """Return the content of `figures.json`."""
     return {
-        "totals": without_bills(ledger.totals),
+        "totals": without_later(ledger.totals),
         "sessions": {
             f"{agent}/{session_id}": {
                 "models": {
@@ -88,6 +91,16 @@ def test_all_figures_are_kept(state, read_only):
     assert [path.name for path in state.glob("*.damaged*")] == []
 
 
+def test_usage_without_an_account_is_that_of_the_default_account(state):
+    """Versions before schema version 4 did not count by account."""
+    ledger = Ledger(state)
+    for family in ("tokens", "cost"):
+        for agent in ("claude", "codex", "copilot"):
+            of_agent = sum(v for s, v in ledger.totals.items() if s[:2] == (family, agent))
+            assert ledger.totals[f"account_{family}", agent, ""] == of_agent > 0
+    ledger.close()
+
+
 def test_nothing_is_counted_again(state, tmp_path):
     """The keys of the events are stored, so copies of the transcripts add nothing."""
     ledger = Ledger(state)
@@ -112,7 +125,7 @@ def test_a_damaged_page_of_an_older_version(tmp_path):
     (tmp_path / "ledger.db").write_bytes(data[: 3 * 4096] + bytes(4096) + data[4 * 4096 :])
     ledger = Ledger(tmp_path)
     assert "was damaged" in ledger.take_repairs()[0]
-    assert without_bills(ledger.totals) == FIGURES["totals"]
+    assert without_later(ledger.totals) == FIGURES["totals"]
     ledger.close()
 
 

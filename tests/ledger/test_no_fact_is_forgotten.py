@@ -16,6 +16,7 @@ from agtop_exporter.render import json as json_page
 
 FACTS = SessionUpdate.__struct_fields__  # the first one is the session id
 INTERNAL = {"title_rank"}  # selects the title
+NEVER_UNKNOWN = {"account"}  # "" is the account in the default directory
 ELSEWHERE = {  # fact -> keys in the JSON document, where the fact has no key of its name
     "context_used_tokens": ("context", "used_tokens"),
     "context_peak_tokens": ("context", "peak_tokens"),
@@ -94,7 +95,7 @@ def test_a_fact_survives_a_restart(fact, tmp_path):
     assert type(getattr(stored, fact)) is type(getattr(known, fact))
 
 
-@pytest.mark.parametrize("fact", FACTS[1:])
+@pytest.mark.parametrize("fact", [name for name in FACTS[1:] if name not in NEVER_UNKNOWN])
 def test_a_fact_survives_an_update_that_lacks_it(fact):
     """The updates arrive in any order, and with any times."""
     known = update(fact) if fact != "title" else update("title", "title_rank")

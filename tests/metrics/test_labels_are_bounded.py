@@ -11,11 +11,12 @@ from agtop_exporter.metrics import publish, resume
 from agtop_exporter.model import Batch, Cursor, SessionUpdate, TokenCounts, UsageEvent
 
 HOUR = 3_600.0
-FAMILIES = ("requests", "project_tokens", "tool_calls")
+FAMILIES = ("requests", "project_tokens", "tool_calls", "account_tokens")
+LIMITED = ("models", "tools", "projects", "accounts")
 
 
 def batch(name, *, time=HOUR, key=""):
-    """Return a batch with one response and one tool call of the model, project and tool `name`."""
+    """Return a batch with one response and one tool call, whose labels have the value `name`."""
     event = UsageEvent(
         key=f"event-{name}-{key}",
         session_id=f"session-{name}",
@@ -26,6 +27,7 @@ def batch(name, *, time=HOUR, key=""):
         tools=((f"call-{name}-{key}", f"tool-{name}"),),
     )
     session = SessionUpdate(session_id=event.session_id, cwd=f"/home/project-{name}")
+    session.account = f"account-{name}"
     session.observe_time(time)
     return Batch("claude", f"/{name}", Cursor(), events=(event,), sessions=(session,))
 
@@ -48,14 +50,14 @@ def test_before_the_first_publication_the_rest_shares_other(tmp_path):
         assert len(values) == LABELS_MAX + 1
         assert values["other"] == 2 * LABELS_MAX
         assert any(label.endswith(f"-{3 * LABELS_MAX - 1}") for label in values)
-    assert ledger.dropped_labels() == dict.fromkeys(("models", "tools", "projects"), 2 * LABELS_MAX)
+    assert ledger.dropped_labels() == dict.fromkeys(LIMITED, 2 * LABELS_MAX)
     ledger.commit()
     before = ledger.totals
     ledger.close()
 
     again = Ledger(tmp_path)
     assert again.totals == before
-    assert again.dropped_labels() == dict.fromkeys(("models", "tools", "projects"), 2 * LABELS_MAX)
+    assert again.dropped_labels() == dict.fromkeys(LIMITED, 2 * LABELS_MAX)
     again.close()
 
 
@@ -69,7 +71,7 @@ def test_what_is_used_now_has_its_own_series():
         assert len(values) == LABELS_MAX
         assert any(label.endswith("-new") for label in values)
         assert "other" not in values  # the usage of the oldest value is no new usage
-    assert ledger.dropped_labels() == {"models": 1, "tools": 1, "projects": 1}
+    assert ledger.dropped_labels() == dict.fromkeys(LIMITED, 1)
     record(ledger, batch(0, time=HOUR * 1_001, key="again"))
     assert labels(ledger, "requests")["model-0"] == 2  # it continues where it was
 

@@ -17,7 +17,7 @@ from agtop_exporter.labels import (
     RESET_REASONS,
     SERIES_LIMITS,
 )
-from agtop_exporter.ledger import LABELS_MAX, WINDOWS_MAX
+from agtop_exporter.ledger import ACCOUNTS_MAX, LABELS_MAX, WINDOWS_MAX
 from agtop_exporter.ledger.totals import LIMITS
 from agtop_exporter.metrics import CATALOGUE, collect, markdown
 from agtop_exporter.metrics.limits import Limit
@@ -28,7 +28,7 @@ from agtop_exporter.model import (
     TOKEN_TYPES,
     WAITING_BOUNDS_SECONDS,
 )
-from agtop_exporter.pricing import genai, litellm, overrides
+from agtop_exporter.pricing import corrections, genai, litellm, overrides
 from agtop_exporter.processes.facts import Confidence
 from agtop_exporter.settings import Settings
 
@@ -48,7 +48,7 @@ SESSIONS_MAX = Settings().sessions_max
         ("agtop_turns_total", AGENTS),
         ("agtop_sessions", AGENTS * len(STATE_KINDS)),
         ("agtop_waiting_seconds", AGENTS * (len(WAITING_BOUNDS_SECONDS) + 3)),
-        ("agtop_rate_limit_used_ratio", AGENTS * WINDOWS_MAX),
+        ("agtop_rate_limit_used_ratio", AGENTS * WINDOWS_MAX * ACCOUNTS_MAX),
         ("agtop_session_info", SESSIONS_MAX),
         ("agtop_session_tokens_total", SESSIONS_MAX * len(TOKEN_TYPES)),
         ("agtop_session_state", SESSIONS_MAX * len(STATE_KINDS)),
@@ -116,7 +116,8 @@ def test_every_limit_that_folds_labels_is_published():
 
 
 def test_price_sources_are_named_as_in_the_price_tables():
-    assert {overrides.SOURCE, genai.SOURCE, litellm.SOURCE} == set(PRICE_SOURCES)
+    modules = overrides, corrections, genai, litellm
+    assert tuple(module.SOURCE for module in modules) == PRICE_SOURCES
 
 
 def test_every_reason_of_a_process_scan_is_listed():

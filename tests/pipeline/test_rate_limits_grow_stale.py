@@ -54,7 +54,7 @@ def test_only_the_latest_windows_are_kept():
     for number in range(3 * WINDOWS_MAX):
         record = batch(number, observed_at=1000.0 + number)
         ledger.record(record, price=lambda _agent, _event: None, project=str)
-    windows = {window for _, window in ledger.rate_limits}
+    windows = {window for *_, window in ledger.rate_limits}
     assert windows == {f"{number}m" for number in range(2 * WINDOWS_MAX, 3 * WINDOWS_MAX)}
 
 
@@ -66,4 +66,4 @@ def test_a_record_from_the_future_does_not_hide_those_that_follow():
         batch = Batch("codex", "/x.jsonl", Cursor(), rate_limits=(limit,))
         ledger.record(batch, price=lambda _event: None, project=str)
         ledger.forget_future_limits(now)
-    assert ledger.rate_limits["codex", "5h"].used_ratio == 0.1
+    assert ledger.rate_limits["codex", "", "5h"].used_ratio == 0.1

@@ -6,12 +6,13 @@ from importlib.resources import files
 import pytest
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
+from agtop_exporter import __version__
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.pricing.corrections import NO_CORRECTIONS, Corrections, decode_corrections
 
 TEXT = files("agtop_exporter.pricing").joinpath("corrections.toml").read_text("utf-8")
-CORRECTIONS, SCHEDULES = decode_corrections(TEXT)
+CORRECTIONS, SCHEDULES, DATE = decode_corrections(TEXT)
 BOOK = PriceBook()
 LISTED = PriceBook(corrections=NO_CORRECTIONS)
 DAY = 86400
@@ -54,6 +55,13 @@ def test_each_line_differs_from_the_tables(correction):
             != terms(LISTED, model, correction.provider, at)
             for at in moments(correction)
         ), model
+
+
+def test_the_corrections_have_a_date_that_no_line_exceeds():
+    (source,) = [each for each in BOOK.sources() if each.source == "corrections"]
+    assert (source.version, source.updated_at) == (__version__, unix(str(DATE)))
+    starts = [line.period[0] for line in CORRECTIONS]
+    assert max(starts) <= source.updated_at
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: f"{s.provider} {s.start}")
@@ -149,6 +157,7 @@ def test_the_price_of_a_day(model, moment, usd):
 
 def test_a_model_that_no_table_has_is_unknown_before_its_first_price():
     text = """
+        date = 2026-11-30
         [[schedule]]
         provider = "x"
         start = 2026-01-01T00:00:00Z

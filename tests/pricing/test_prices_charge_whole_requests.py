@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from price_tables import genai_model, genai_table
 
-from agtop_exporter.model import Cost, TokenCounts
+from agtop_exporter.model import Cost, TokenCounts, UsageEvent
 from agtop_exporter.pricing import PriceBook, PriceCard, PriceTableError, Rates
 from agtop_exporter.pricing.rates import make_tiers, picodollars_per_token
 
@@ -40,6 +40,15 @@ def test_one_tier_for_all_tokens_of_a_request(tokens):
 def test_cached_tokens_count_for_the_tier_and_output_does_not():
     assert TIERED.cost(TokenCounts(cache_read=200_000, output=10**9)).cache_read == 400_000
     assert TIERED.cost(TokenCounts(cache_read=200_000, cache_write_1h=1)).cache_read == 4_000_000
+
+
+def test_a_sum_over_requests_is_no_long_prompt():
+    tokens = TokenCounts(input=1, cache_read=11_537_999)
+    assert TIERED.cost(tokens, requests=121).input == 1
+    assert TIERED.cost(tokens, requests=0).input == 1
+    assert TIERED.cost(tokens, requests=2).input == 10
+    event = UsageEvent("k", "s", AT, "gpt-5.4", tokens, provider="openai", requests=121)
+    assert PriceBook().cost(event).input == 2_500_000
 
 
 def test_service_tier_where_the_source_prices_it():

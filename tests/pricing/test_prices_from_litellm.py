@@ -60,6 +60,28 @@ def test_order_of_an_entrys_keys_does_not_matter():
     ]
 
 
+def test_a_service_tier_without_its_output_rate_is_unknown():
+    """Before, its output had the standard price (`flex` of `azure/gpt-5.5`)."""
+    entry = litellm_entry(2e-06, 8e-06, input_cost_per_token_flex=1e-06)
+    card = book(**{"claude-99": entry}).card("claude-99", at=AT)
+    assert card.cost(TokenCounts(input=1), speed="flex") is None
+
+
+def test_a_rate_that_a_service_tier_lists_for_long_prompts_only():
+    """`flex` of `azure/gpt-5.4`: cached input of short prompts had the rate of uncached input."""
+    entry = litellm_entry(
+        2e-06,
+        8e-06,
+        cache_read_input_token_cost=2e-07,
+        input_cost_per_token_flex=1e-06,
+        output_cost_per_token_flex=4e-06,
+        cache_read_input_token_cost_above_272k_tokens_flex=3e-07,
+    )
+    card = book(**{"claude-99": entry}).card("claude-99", at=AT)
+    assert card.cost(TokenCounts(cache_read=1), speed="flex").total == 100_000
+    assert card.cost(TokenCounts(cache_read=300_000), speed="flex").total == 90_000_000_000
+
+
 def test_service_tiers():
     entry = litellm_entry(
         2e-06,
@@ -75,8 +97,8 @@ def test_service_tiers():
     card = book(**{"claude-99": entry}).card("claude-99", at=AT)
     request = TokenCounts(input=1, cache_read=1, output=1)
     assert card.cost(request).total == 10_200_000
-    assert card.cost(request, speed="priority").total == 20_200_000
-    assert card.cost(request, speed="batch").total == 5_200_000
+    assert card.cost(request, speed="priority").total == 20_400_000
+    assert card.cost(request, speed="batch").total == 5_100_000
     assert card.cost(request, speed="fast").total == 61_200_000
 
 
@@ -191,7 +213,7 @@ def test_new_table_grows_the_generation_and_forgets_unknown():
     table.load("litellm", litellm_table(**{"gpt-99": litellm_entry()}), updated_at=5.0)
     assert table.generation > before
     assert table.card("gpt-99", at=AT) is not None
-    assert [(s.source, s.updated_at) for s in table.sources()] == [
+    assert [(s.source, s.updated_at) for s in table.sources()[1:]] == [
         ("genai-prices", BUNDLED_DATES[version("genai-prices")]),
         ("litellm", 5.0),
     ]

@@ -159,5 +159,5 @@ def test_the_agents_cost_is_billed_unless_the_user_says_otherwise():
     price = {"input": 1, "output": 1}
     assert PriceBook(overrides={"ours": price}).billed(batch) == batch
     own = PriceBook(overrides={"our*": price | {"over_agent_cost": True}})
-    assert [event.reported_cost for event in own.billed(batch).events] == [None]
+    assert [event.own_price for event in own.billed(batch).events] == [True]
     assert own.cost(event).total == 1_000_000

@@ -120,7 +120,10 @@ def test_numbers_keep_their_value(number):
 def test_whole_numbers_have_no_fraction():
     page = prometheus.text(collect(make_snapshot())).decode()
     assert 'agtop_turns_total{agent="claude-code"} 3\n' in page
-    assert 'agtop_rate_limit_used_ratio{agent="codex",window="5h",source="rollout"} 0.25\n' in page
+    assert (
+        'agtop_rate_limit_used_ratio{agent="codex",window="5h",source="rollout",account=""} 0.25\n'
+        in page
+    )
 
 
 def test_buckets_hold_those_below_them():

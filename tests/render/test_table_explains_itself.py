@@ -66,10 +66,12 @@ def test_a_limit_without_a_figure_is_absent(one):
     assert notes(rate_limits=(one,)) == []
 
 
-def test_the_limits_of_an_agent_are_one_line():
-    others = (limit(window="weekly", used_ratio=1.0), limit(agent="claude"))
+def test_the_limits_of_an_account_are_one_line():
+    work = limit(account="codex-work", used_ratio=0.5)
+    others = (work, limit(window="weekly", used_ratio=1.0), limit(agent="claude"))
     assert notes(rate_limits=(limit(), *others)) == [
         "limits codex: 5h 25%, weekly 100%",
+        "limits codex codex-work: 5h 50%",
         "limits claude: 5h 25%",
     ]
 

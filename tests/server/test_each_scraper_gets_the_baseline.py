@@ -43,8 +43,7 @@ class Exporter:
     def get(self, headers, *, method="GET", path="/metrics", **more):
         """Return the answer to a request."""
         app = serving.make_app(self.pages, scrapers=self.scrapers)
-        headers = {name.replace("-", "_"): value for name, value in (headers | more).items()}
-        return serving.ask(app, path, method=method, **headers).text
+        return serving.ask(app, path, method=method, **headers, **more).text
 
     def tokens(self, headers):
         """Return the value of the new series on the page; None if it is not there."""

@@ -164,7 +164,7 @@ def test_a_malformed_header_gets_nothing(guarded, header):
 
 
 def test_a_password_is_checked_once(monkeypatch):
-    """bcrypt is slow by design; a scrape each second must not pay for it."""
+    """Bcrypt is slow by design; a scrape each second must not pay for it."""
     checks = []
     real = bcrypt.checkpw
     monkeypatch.setattr(bcrypt, "checkpw", lambda *given: checks.append(1) or real(*given))

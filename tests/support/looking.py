@@ -33,6 +33,7 @@ class Look:
         folders=None,
         guard=None,
         keep_closed=True,
+        limit_folders=(),
         **settings,
     ):
         self.told = []  # logged messages
@@ -47,6 +48,7 @@ class Look:
             folders=folders,
             guard=guard,
             keep_closed=keep_closed,
+            limit_folders=limit_folders,
         )
 
     def close(self):

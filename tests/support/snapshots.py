@@ -109,6 +109,8 @@ def make_totals(agent="claude-code", model="claude-sonnet-4-5"):
         ("tool_call_errors", agent, "Bash"): 1,
         ("project_tokens", agent, "shop"): 29_400,
         ("project_cost", agent, "shop"): 97_650_000_000,
+        ("account_tokens", agent, ""): 6_000,
+        ("account_cost", agent, ""): 1_503_000_000_000,
         ("sessions_started", agent): 1,
         ("scan_bytes", agent): 123_456,
         ("scan_records", agent): 321,

@@ -6,15 +6,25 @@ documented; see tests/agents/claude/README.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Entry, Environment, listed_roots, walk
+from agtop_exporter.agents import (
+    Agent,
+    Entry,
+    Environment,
+    account_of,
+    listed_roots,
+    profile_folders,
+    walk,
+)
 from agtop_exporter.agents.claude import cowork, limits
 from agtop_exporter.agents.claude.account import account_plan
 from agtop_exporter.agents.claude.journal import JOURNAL, JournalParser
-from agtop_exporter.agents.claude.limits import NAME
+from agtop_exporter.agents.claude.limits import FOLDER, NAME
 from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.reader import TranscriptParser
+from agtop_exporter.agents.claude.status_line import read_status_line
 from agtop_exporter.agents.claude.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
@@ -43,8 +53,14 @@ def _configured(home: Path, environment: Environment) -> tuple[Path, ...]:
         "CLAUDE_CONFIG_DIR",
         home / ".claude",
         home / ".config" / "claude",
+        *profile_folders(home, FOLDER),
         below="projects",
     )
+
+
+def bases(home: Path, _environment: Environment) -> tuple[Path, ...]:
+    """Return the directory that contains the configuration directories of further accounts."""
+    return (home,)
 
 
 def files(root: Path) -> Iterator[Entry]:
@@ -64,12 +80,15 @@ def files(root: Path) -> Iterator[Entry]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the plan of the account; "" if unknown.
+    """Return the plan of the account in the default configuration directories; "" if unknown.
 
     The plan is read from the first configuration directory that contains one.
     """
     folders = (root.parent for root in _configured(home, environment))
-    return next(filter(None, map(account_plan, folders)), "")
+    return next(filter(None, (account_plan(one) for one in folders if not account(one))), "")
+
+
+account = partial(account_of, default=FOLDER)
 
 
 def live_registry(home: Path, environment: Environment) -> RegistryReading:
@@ -86,12 +105,15 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    bases=bases,
     plan=plan,
+    account=account,
+    account_plan=account_plan,
+    status_line=partial(read_status_line, account=account),
     plan_covers=frozenset({"max"}),
     signature=SIGNATURE,
     live_registry=live_registry,
     aliases=("claude-code", "claudecode"),
-    unread=((".claude-*/projects", "CLAUDE_CONFIG_DIR does not name it"),),
     known_types=KNOWN_TYPES,
     effort_source="assistant.effort",
     not_in_files="title, compaction and safety requests, streams that were cut or retried",

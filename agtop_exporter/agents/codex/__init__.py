@@ -11,9 +11,17 @@ decompresses the rollout to continue the thread
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from agtop_exporter.agents import Agent, Environment, listed_roots, walk
+from agtop_exporter.agents import (
+    Agent,
+    Environment,
+    account_of,
+    listed_roots,
+    profile_folders,
+    walk,
+)
 from agtop_exporter.agents.codex.account import account_plan
 from agtop_exporter.agents.codex.limits import NAME
 from agtop_exporter.agents.codex.processes import SIGNATURE
@@ -22,6 +30,7 @@ from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
 
+FOLDER = ".codex"  # name of the default home directory
 PLAIN, COMPRESSED = ".jsonl", ".jsonl.zst"
 
 
@@ -32,8 +41,13 @@ def read(path: str, cursor: Cursor) -> Batch:
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
     """Return the folders of active and archived rollouts in all home directories of Codex."""
-    homes = listed_roots(environment, "CODEX_HOME", home / ".codex")
+    homes = listed_roots(environment, "CODEX_HOME", home / FOLDER, *profile_folders(home, FOLDER))
     return tuple(base / name for base in homes for name in ("sessions", "archived_sessions"))
+
+
+def bases(home: Path, _environment: Environment) -> tuple[Path, ...]:
+    """Return the directory that contains the home directories of Codex."""
+    return (home,)
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
@@ -56,12 +70,12 @@ def files(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def plan(home: Path, environment: Environment) -> str:
-    """Return the plan of the account; "" if unknown.
-
-    The plan is read from the first home directory of Codex that contains one.
-    """
+    """Return the plan of the account in the default home directory of Codex; "" if unknown."""
     homes = dict.fromkeys(root.parent for root in roots(home, environment))
-    return next(filter(None, map(account_plan, homes)), "")
+    return next(filter(None, (account_plan(one) for one in homes if not account(one))), "")
+
+
+account = partial(account_of, default=FOLDER)
 
 
 AGENT = Agent(
@@ -70,10 +84,12 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=read,
+    bases=bases,
     plan=plan,
+    account=account,
+    account_plan=account_plan,
     signature=SIGNATURE,
-    worktrees={".codex": 1},  # ~/.codex/worktrees/<id>/<repository>: openai/codex 38326
-    unread=((".codex-*/sessions", "CODEX_HOME does not name it"),),
+    worktrees={FOLDER: 1},  # ~/.codex/worktrees/<id>/<repository>: openai/codex 38326
     known_types=KNOWN_TYPES,
     effort_source="turn_context or thread_settings",
     not_in_files="ephemeral threads, hidden title threads, streams that were cut",

@@ -20,6 +20,7 @@ from agtop_exporter.agents.copilot.document import (
     ResultUsage,
     Text,
 )
+from agtop_exporter.agents.copilot.records import NANO_CREDITS, billed
 from agtop_exporter.agents.copilot.rows import AUTO
 from agtop_exporter.agents.copilot.workspace import editor_folder
 from agtop_exporter.model import (
@@ -109,9 +110,9 @@ def prompt_text(request: Request) -> str:
 def usage_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
     """Return the event of the request with the index `index` in a document.
 
-    The event has token counts and a model only after the request has ended, because the model is
-    not known earlier. An event without token counts has 0 requests to a model, because the number
-    of requests that a prompt causes is unknown.
+    The event has token counts, a cost and a model only after the request has ended, because the
+    model is not known earlier. An event without token counts has 0 requests to a model, because the
+    number of requests that a prompt causes is unknown.
     """
     requests = chat.requests or []
     request = requests[index]
@@ -119,16 +120,18 @@ def usage_of(chat: Chat, session_id: str, index: int) -> UsageEvent:
     ended = index + 1 < len(requests) or has_ended(request)
     tokens = token_counts(request)
     counted = ended and tokens.total > 0
+    cost = billed((request.copilot_credits or 0) * NANO_CREDITS) if ended else None
     model = model_of(request, metadata)
     return UsageEvent(
         key=f"chat:{key_of(request, session_id, index)}",
         session_id=session_id,
         time=seconds_of(request.timestamp) or seconds_of(chat.creation_date) or 0.0,
-        model=model if counted else "",
+        model=model if counted or cost else "",
         tokens=tokens if counted else TokenCounts(),
         requests=1 if counted else 0,
         turns=1,
         tools=tuple(dict(tool_calls(request, metadata)).items()),
+        reported_cost=cost,
     )
 
 

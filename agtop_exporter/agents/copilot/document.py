@@ -8,7 +8,7 @@ Nothing here does I/O.
 """
 
 from functools import cache
-from typing import TypeVar, cast
+from typing import Annotated, TypeVar, cast
 from zlib import crc32
 
 import msgspec
@@ -27,6 +27,8 @@ class Shared(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
 
 
 S = TypeVar("S", bound=Shared)
+Credits = Annotated[float, msgspec.Meta(ge=0, le=10**6)]
+"""The AI credits of a prompt and of its subagents. The limit is 10,000 USD."""
 Path = list[str | int]
 """The member names and list indexes that lead from a document to a value."""
 
@@ -120,6 +122,7 @@ class Request(Shared):
     is_canceled: bool | None = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
+    copilot_credits: Credits | None = None
 
 
 class SelectedModel(Shared):

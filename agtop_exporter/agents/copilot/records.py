@@ -1,28 +1,38 @@
 """Defines the records of the command line tool's log, and converts their usage. Does no I/O."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import Count, Moment, RunningTotal
 
+NANO_CREDITS = 10**9
+"""The number of nano-AIU, the unit in which the tool records AI credits, of one AI credit."""
+
 PICODOLLARS_PER_NANO_CREDIT = 10
-"""The cost of 1e-9 AI credits (a nano-AIU) in picodollars. An AI credit costs 0.01 USD.
+"""The cost of one nano-AIU in picodollars. An AI credit costs 0.01 USD.
 
 Source: https://docs.github.com/en/copilot/concepts/billing/usage-based-billing-for-individuals.
 """
 
+NanoCredits = Annotated[float, msgspec.Meta(ge=0, le=10**15)]
+"""AI credits in nano-AIU. The limit is a million credits, which cost 10,000 USD."""
+
+Bills = dict[str, float]
+"""The AI credits so far in nano-AIU, by model."""
+
 
 def billed(nano_credits: float | None) -> int | None:
-    """Convert units of 1e-9 AI credits to picodollars; return None for None or 0."""
+    """Convert AI credits in nano-AIU to picodollars; return None for None or 0."""
     return round(nano_credits * PICODOLLARS_PER_NANO_CREDIT) if nano_credits else None
 
 
 class Credits(msgspec.Struct, gc=False, rename="camel"):
-    """The AI credits that one or several requests cost, in units of 1e-9 AI credits."""
+    """The AI credits that one or several requests cost."""
 
-    total_nano_aiu: Count | None = None
+    total_nano_aiu: NanoCredits | None = None
 
 
 class Accounting(msgspec.Struct, gc=False, rename="camel"):
@@ -53,7 +63,7 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     max_prompt_tokens: Count | None = None
     accounting: Accounting | None = None
     copilot_usage: Credits | None = None
-    total_nano_aiu: Count | None = None
+    total_nano_aiu: NanoCredits | None = None
 
     @property
     def billed(self) -> int | None:
@@ -69,11 +79,12 @@ class Requests(msgspec.Struct, gc=False):
     count: Count | None = 0
 
 
-class ModelMetrics(msgspec.Struct, gc=False):
-    """The number of requests to one model in a session, and their token counts."""
+class ModelMetrics(msgspec.Struct, gc=False, rename="camel"):
+    """The number of requests to one model in a session, their token counts and AI credits."""
 
     requests: Requests | None = None
     usage: Usage | None = None
+    total_nano_aiu: NanoCredits | None = None
 
 
 class Accounts(msgspec.Struct, gc=False, rename="camel"):
@@ -120,6 +131,7 @@ class Data(msgspec.Struct, gc=False, rename="camel"):
     accounting_snapshot: Accounts | None = None
     model_metrics: dict[str, ModelMetrics] | None = None
     token_details: dict[str, TokenDetail] | None = None  # by type of token, as in `details_of`
+    total_nano_aiu: NanoCredits | None = None  # of all models
     current_model: str | None = None
     parent_tool_call_id: str | None = None  # in records of a subagent
     agent_display_name: str | None = None
@@ -169,6 +181,24 @@ def totals_of(metrics: Mapping[str, ModelMetrics]) -> Totals:
         )
         for model, figures in metrics.items()
     }
+
+
+def bills_of(
+    metrics: Mapping[str, ModelMetrics], totals: Totals, of_all_models: float | None
+) -> Bills:
+    """Return the recorded AI credits by model.
+
+    `totals` are the totals of the same record, and `of_all_models` are its AI credits without a
+    model. They belong to the only model in `totals`. If there are several models, they are ignored.
+    """
+    bills = {
+        model: figures.total_nano_aiu
+        for model, figures in metrics.items()
+        if figures.total_nano_aiu is not None
+    }
+    if not bills and of_all_models is not None and len(totals) == 1:
+        return dict.fromkeys(totals, of_all_models)
+    return bills
 
 
 def details_of(details: Mapping[str, TokenDetail], model: str) -> Totals:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from agtop_exporter.agents.copilot.records import NanoCredits
 from agtop_exporter.model import Cursor, TokenCounts
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import Count, Errors
@@ -29,7 +30,7 @@ class UsageRow(TableRow):
     cache_read_tokens: Count = 0
     cache_write_tokens: Count = 0
     reasoning_tokens: Count = 0
-    total_nano_aiu: Count = 0
+    total_nano_aiu: NanoCredits = 0
     initiator: str = ""
     reasoning_effort: str = ""
     created_at: str = ""

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from msgspec import field
 
-from agtop_exporter.agents.copilot.records import NOTHING, Figures, Totals
+from agtop_exporter.agents.copilot.records import NOTHING, Bills, Figures, Totals
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.repeats import Remembered
 from agtop_exporter.reading.state import ReaderState
@@ -43,6 +43,7 @@ class Run(ReaderState):
     """
 
     base: Totals = field(default_factory=dict)  # the totals of the last shutdown
+    base_bills: Bills = field(default_factory=dict)  # the AI credits of the last shutdown
     records: int = 0  # number of usage records
     answers: int = 0  # number of messages of models without usage records
     compacted: int = 0  # `answer_count` at the latest compaction, or at the start
@@ -72,6 +73,7 @@ class LogState(ReaderState):
     record_count: int = 0  # number of usage records
     answer_count: int = 0  # number of messages of models without usage records
     last_totals: Totals = field(default_factory=dict)  # at the last shutdown
+    last_bills: Bills = field(default_factory=dict)  # AI credits at the last shutdown
     runs: list[Run] = field(default_factory=list)  # processes without a shutdown
     settled: dict[str, Totals] = field(default_factory=dict)  # by session id; without Run.shown
     seen_runs: Remembered = field(default_factory=Remembered)  # also compactions
@@ -88,7 +90,14 @@ class LogState(ReaderState):
         for other in self.runs:
             other.alone = False
         answers = self.answer_count
-        run = Run(self.last_totals, self.record_count, answers, answers, not self.runs)
+        run = Run(
+            base=self.last_totals,
+            base_bills=self.last_bills,
+            records=self.record_count,
+            answers=answers,
+            compacted=answers,
+            alone=not self.runs,
+        )
         self.runs.append(run)
         if len(self.runs) > RUNS_MAX:
             for model, figures in self.runs.pop(0).shown.items():
@@ -122,12 +131,15 @@ class LogState(ReaderState):
         for run in self.runs:
             run.compacted = self.answer_count
 
-    def shut_down(self, totals: Totals, *, over_all_runs: bool | None) -> Totals:
+    def shut_down(
+        self, totals: Totals, bills: Bills, *, over_all_runs: bool | None
+    ) -> tuple[Totals, Bills]:
         """Remove the latest process; return the part of its totals that is not counted yet.
 
-        `totals` are the totals by model that the process wrote at its shutdown. The result is {} if
-        usage records have the usage. `over_all_runs` is whether the totals cover all processes so
-        far. It is None if the log does not show this.
+        `totals` and `bills` are the totals by model and the AI credits by model that the process
+        wrote at its shutdown. The result is ({}, {}) if usage records have the usage.
+        `over_all_runs` is whether the totals cover all processes so far. It is None if the log does
+        not show this.
         """
         if not self.runs:
             self.begin_run()
@@ -138,14 +150,19 @@ class LogState(ReaderState):
         made = self.answer_count - run.answers
         if over_all_runs is None:
             over_all_runs = self._is_over_all_runs(totals, run)
-        added = totals
+        added, billed = totals, bills
         if over_all_runs:
             added = {model: growth(now, run.base.get(model)) for model, now in totals.items()}
-            again = any(began_again(now, run.base.get(model)) for model, now in totals.items())
+            again = {m for m, now in totals.items() if began_again(now, run.base.get(m))}
+            billed = {
+                model: now if model in again else max(0, now - run.base_bills.get(model, 0))
+                for model, now in bills.items()
+            }
             totals = totals if again else run.base | totals
-        self.last_totals = totals
+            bills = bills if again else run.base_bills | bills
+        self.last_totals, self.last_bills = totals, bills
         has_records = self.record_count > run.records or (self.recorded and not made)
-        return {} if has_records else added
+        return ({}, {}) if has_records else (added, billed)
 
     # --- sums -------------------------------------------------------------------------------
 

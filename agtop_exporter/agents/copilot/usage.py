@@ -17,7 +17,8 @@ from agtop_exporter.agents.copilot.records import (
     Data,
     Figures,
     Record,
-    Usage,
+    billed,
+    bills_of,
     details_of,
     token_counts,
     totals_of,
@@ -74,7 +75,8 @@ class UsageParser(RecordParser[Record, LogState]):
         copied = self.main and origin not in ("", self.main_id)
         if copied:
             self.state.forked = True
-        cost = self._billed(usage)
+        in_row = self._has_store() and (copied or not self.state.forked)
+        cost = None if in_row else usage.billed
         self._settle(f"request:{key}", session.model, (1, counts), copied=copied, cost=cost)
 
     def handle_compaction(self, data: Data, key: str) -> None:
@@ -91,7 +93,9 @@ class UsageParser(RecordParser[Record, LogState]):
         compactions = 0 if data.success is False else 1
         model = (usage.model if usage else None) or self.session.model or state.main_model
         key, figures = f"compaction:{key}", (requests, counts)
-        cost = self._billed(usage) if usage is not None and counts.total else None
+        cost = usage.billed if usage is not None and counts.total else None
+        in_row = self._has_store() and not self.state.forked
+        cost = None if in_row else cost
         if not self.main or state.writes_records or not counts.total:
             self._settle(key, model, figures, compactions=compactions, cost=cost)
         else:
@@ -115,11 +119,15 @@ class UsageParser(RecordParser[Record, LogState]):
         if totals:
             largest = max(totals, key=lambda name: totals[name][1].output)
             self.name_answers(in_use if largest == AUTO else largest)
-        added = self.state.shut_down(totals, over_all_runs=over_all_runs)
+        bills = bills_of(metrics or {}, totals, data.total_nano_aiu)
+        added, bills = self.state.shut_down(totals, bills, over_all_runs=over_all_runs)
+        bills = {} if self._is_in_store() else bills
         for name, (requests, counts) in added.items():
             if requests or counts.total:
                 model = in_use if name == AUTO else name
-                self._settle(f"shutdown:{key}:{name}", model, (max(1, requests), counts))
+                figures = max(1, requests), counts
+                cost = billed(bills.get(name))
+                self._settle(f"shutdown:{key}:{name}", model, figures, cost=cost)
 
     def handle_answer(self, data: Data, key: str) -> None:
         """Add the output tokens of an answer, unless another record has the tokens of its request.
@@ -213,14 +221,15 @@ class UsageParser(RecordParser[Record, LogState]):
             reported_cost=cost,
         )
 
-    def _billed(self, usage: Usage) -> int | None:
-        """Return the cost of requests in picodollars; None if the cost is unknown.
+    def _has_store(self) -> bool:
+        """Return whether the tool has a session store.
 
-        If a session store exists, None is returned too, because the cost is read from the store.
+        The AI credits of new requests are then read from the store, even if the store does not have
+        the session yet: the row of a request may be written after its record in the log.
         """
         if self.has_store is None:
             self.has_store = (home_of(self.path) / STORE).exists()
-        return None if self.has_store else usage.billed
+        return self.has_store
 
     def _is_in_store(self) -> bool:
         """Return whether the requests of the session are counted from the session store."""

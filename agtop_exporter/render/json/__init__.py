@@ -77,9 +77,15 @@ LIMIT = Shape(
             "window_seconds": HIDDEN,
             "source": (Key("source", str | None, lambda limit: limit.source or None),),
             "hint": (Key("hint", str | None, lambda limit: limit.hint or None),),
+            "account": (
+                key_of("account", str),
+                key_of("elapsed_ratio", float | None),
+                key_of("projected_ratio", float | None),
+            ),
         },
     ),
-    "One rate-limit window, as the agent last recorded it. `used_ratio` 1.0 is exhausted.",
+    "One rate-limit window, as the agent last recorded it. `used_ratio` 1.0 is exhausted. "
+    "`projected_ratio` is the used share at the reset if the mean rate stays the same: the pace.",
 )
 
 BUDGET = Shape("Budget", keys_of(BudgetUse), "A budget, and how much of it is used.")

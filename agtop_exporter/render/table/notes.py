@@ -122,14 +122,15 @@ def below(snapshot: Snapshot, view: View) -> Iterator[Note]:
 
 
 def limits(found: Sequence[RateLimit], view: View) -> Iterator[Note]:
-    """Yield a note for each agent with its rate limits, except windows that have ended."""
-    agents: dict[str, list[str]] = {}
+    """Yield a note for each account with its rate limits, except windows that have ended."""
+    accounts: dict[str, list[str]] = {}
     for limit in found:
         text = "" if limit.is_over(view.now) else _limit(limit, view)
         if text:
-            agents.setdefault(limit.agent, []).append(text)
-    for agent, (first, *others) in agents.items():
-        yield [f"limits {agent}: {first}", *others]
+            name = f"{limit.agent} {limit.account}".rstrip()
+            accounts.setdefault(name, []).append(text)
+    for name, (first, *others) in accounts.items():
+        yield [f"limits {name}: {first}", *others]
 
 
 def _limit(limit: RateLimit, view: View) -> str:

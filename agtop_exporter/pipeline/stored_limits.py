@@ -1,0 +1,40 @@
+"""Adds the rate limits that the command `statusline` stored to the ledger."""
+
+import contextlib
+from collections.abc import Container, Sequence
+from pathlib import Path
+
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.limit_files import LimitFiles
+from agtop_exporter.model import is_ahead
+from agtop_exporter.pipeline.findings import Findings
+from agtop_exporter.pipeline.guard import Guard, NoResponseError
+from agtop_exporter.pipeline.scan import Failure
+
+
+class StoredLimits:
+    """Reads the files with rate limits that have changed, once in each refresh."""
+
+    def __init__(
+        self, folders: Sequence[Path], ledger: Ledger, *, guard: Guard, findings: Findings
+    ) -> None:
+        """Set the directories of the files. Nothing is read yet."""
+        self._files = LimitFiles(folders)
+        self._ledger = ledger
+        self._guard = guard
+        self._findings = findings
+
+    def record(self, agents: Container[str], now: float) -> None:
+        """Add the rate limits of `agents` to the ledger, without limits from after `now`.
+
+        `now` is in unix seconds. A directory that does not respond is skipped.
+        """
+        with contextlib.suppress(NoResponseError):  # the scan of the home reports it
+            for file in self._guard.call("limits", lambda _beat: self._files.changed()):
+                if file.agent not in agents:
+                    continue
+                if file.problem:
+                    self._findings.add_failure(Failure(file.agent, file.path, file.problem))
+                for limit in file.limits:
+                    if not is_ahead(limit.observed_at, now):
+                        self._ledger.add_limit(limit)

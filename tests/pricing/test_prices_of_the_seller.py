@@ -1,0 +1,139 @@
+"""The price is that of the seller, the region and the day that a record shows, in every source.
+
+Each case had the price of another seller, region, day or kind of response. The expected rates are
+those of the public lists, in USD per million tokens.
+"""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from importlib.resources import files
+
+import pytest
+from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+
+from agtop_exporter.model import TokenCounts
+from agtop_exporter.pricing import PriceBook
+from agtop_exporter.pricing.names import has_region
+
+BOOK = PriceBook()
+
+
+def card(model, provider="", day="2026-11-20"):
+    return BOOK.card(
+        model, at=datetime.fromisoformat(f"{day}T12:00Z").timestamp(), provider=provider
+    )
+
+
+def rates(model, provider="", day="2026-11-20"):
+    """Return the rates of uncached input, cache reads and output of a short prompt."""
+    first = card(model, provider, day).tiers[0][1]
+    return tuple(rate / 1e6 for rate in (first.input, first.cache_read, first.output))
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "usd"),
+    [
+        ("moonshotai/Kimi-K2.6", "deepinfra", (0.75, 0.15, 3.5)),
+        ("anthropic/claude-4-opus", "deepinfra", (16.5, 16.5, 82.5)),
+        ("openai/o4-mini", "replicate", (1, 1, 4)),
+        ("mistralai/mistral-medium-3", "vertex_ai", (0.4, 0.4, 2)),
+        ("moonshotai/Kimi-K2.6", "", (0.95, 0.16, 4)),
+    ],
+)
+def test_a_maker_in_the_name_does_not_replace_the_seller(model, provider, usd):
+    assert rates(model, provider) == usd
+
+
+@pytest.mark.slow
+def test_each_seller_that_only_the_second_list_has_keeps_its_prices():
+    """About 1,500 prices, compared with the text of the list."""
+    text = files("agtop_exporter.pricing").joinpath("litellm.json").read_text("utf-8")
+    sellers = get_snapshot().providers
+    compared = 0
+    for model, entry in json.loads(text, parse_float=Decimal)["models"].items():
+        seller, keys = entry["litellm_provider"], ("input_cost_per_token", "output_cost_per_token")
+        if find_provider_by_id(sellers, seller) is None and all(entry.get(key) for key in keys):
+            first = card(model, seller).tiers[0][1]
+            listed = [round(Decimal(entry[key]) * 10**12) for key in keys]
+            assert [first.input, first.output] == listed, model
+            compared += 1
+    assert compared > 1000
+
+
+def test_a_price_of_the_maker_is_marked():
+    assert card("anthropic/claude-sonnet-5", "vercel").match == "maker"
+    assert card("anthropic/claude-sonnet-5").match == "prefix-stripped"
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0", (3.6, 0.36, 18)),
+        ("bedrock/us-gov-west-1/anthropic.claude-sonnet-4-5-20250929-v1:0", (3.6, 0.36, 18)),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", (3.3, 0.33, 16.5)),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", (3, 0.3, 15)),
+        ("eu.amazon.nova-pro-v1:0", (1.05, 0.2625, 4.2)),
+        ("azure/eu/gpt-5.1", (1.375, 0.1375, 11)),
+        ("azure/gpt-5.1", (1.25, 0.125, 10)),
+    ],
+)
+def test_the_region_in_a_name_sets_the_price(model, usd):
+    assert rates(model) == usd
+
+
+@pytest.mark.parametrize("model", ["us.gpt-5", "azure/gpt-5", "anthropic/claude-opus-5", "eu/x"])
+def test_a_name_without_a_region(model):
+    assert not has_region(model)
+
+
+def test_cache_reads_that_the_first_source_lacks_come_from_the_next():
+    assert rates("codestral-latest", "mistral") == (0.3, 0.03, 0.9)
+    assert "cache_read" not in card("codestral-latest", "mistral").derived
+    batch = card("codestral-latest", "mistral").speeds["batch"][0][1]
+    assert batch.cache_read * 10 == batch.input
+
+
+def test_a_cache_rate_that_no_source_lists_is_marked():
+    assert card("qwen3-max", "dashscope").derived == (
+        "cache_read",
+        "cache_write_5m",
+        "cache_write_1h",
+    )
+
+
+def test_thinking_costs_more_where_the_provider_lists_it():
+    qwen = card("qwen-plus-latest", "dashscope")
+    assert qwen.cost(TokenCounts(output=10)).output == 12_000_000
+    assert qwen.cost(TokenCounts(output=10, reasoning=3)).output == 40_000_000
+    assert qwen.cost(TokenCounts(input=256_001, output=10, reasoning=3)).output == 120_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "day", "usd"),
+    [
+        ("grok-4", "2026-05-14", (3, 0.75, 15)),
+        ("grok-4", "2026-05-16", (1.25, 0.2, 2.5)),
+        ("grok-4-fast", "2026-05-14", (0.2, 0.05, 0.5)),
+        ("x-ai/grok-4.1-fast", "2026-05-16", (1.25, 0.2, 2.5)),
+        ("grok-code-fast-1", "2026-05-14", (0.2, 0.02, 1.5)),
+        ("grok-code-fast-1", "2026-05-16", (1, 0.2, 2)),
+        ("deepseek-r1", "2026-11-20", (0.15, 0.003, 0.6)),
+    ],
+)
+def test_a_retired_name_has_the_price_of_the_model_that_answers(model, day, usd):
+    assert rates(model, day=day) == usd
+
+
+def test_a_retired_name_keeps_its_price_at_another_seller():
+    assert rates("grok-4", "azure")[0] == 3
+
+
+def test_a_seller_has_only_service_tiers_that_it_lists():
+    assert card("openai/gpt-5.4", "openrouter").cost(TokenCounts(input=1), speed="priority") is None
+    assert card("gpt-5.4", "openai").cost(TokenCounts(input=1), speed="priority").input == 5_000_000
+
+
+@pytest.mark.parametrize("model", ["gemini-3.5-flash-8b", "gemini-3.5-flash-1m"])
+def test_a_pattern_of_a_table_that_matches_the_beginning_is_no_match(model):
+    assert card(model) is None
