@@ -8,7 +8,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from agtop_exporter.loopback import is_loopback
-from agtop_exporter.server.connections import serve
+from agtop_exporter.server.connections import CONNECTIONS_MAX, serve
 from agtop_exporter.server.guard import allowed_hosts
 from agtop_exporter.server.listen import address_of, close, hosts_of, listen, only_local
 from agtop_exporter.server.web import Protection
@@ -20,8 +20,14 @@ log = structlog.get_logger()
 class Endpoint:
     """Listening sockets, and the protection of what is served there."""
 
-    def __init__(self, settings: Settings, *, inherited: Sequence[socket.socket] = ()) -> None:
-        """Listen on the addresses of the settings.
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connections_max: int = CONNECTIONS_MAX,
+        inherited: Sequence[socket.socket] = (),
+    ) -> None:
+        """Listen on the addresses of the settings. At most `connections_max` connections are open.
 
         `inherited` are listening sockets that a service manager has opened. If there are any, the
         addresses of the settings have no effect.
@@ -32,6 +38,7 @@ class Endpoint:
         """
         self.protection = Protection(settings.web_config_file)
         self._settings = settings
+        self._connections_max = connections_max
         self._listeners = list(inherited) or listen(settings.listen)
         names = [] if inherited else [host for host, _ in settings.listen]
         self.hosts = allowed_hosts(
@@ -66,9 +73,11 @@ class Endpoint:
     @contextmanager
     def serving(self, app: ASGIApp) -> Iterator[None]:
         """Serve `app` in a separate thread until the context ends."""
-        connections_max = self._settings.web_max_connections
         with serve(
-            app, self._listeners, protection=self.protection, connections_max=connections_max
+            app,
+            self._listeners,
+            protection=self.protection,
+            connections_max=self._connections_max,
         ):
             yield
 

@@ -30,6 +30,7 @@ from agtop_exporter.settings.values import (
 )
 
 DEFAULT_PORT = 10041
+DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 PREFIX = "AGTOP_"
 
 
@@ -78,14 +79,11 @@ class Settings(BaseSettings):
             nouns=("HOST:PORT or a list of them", "HOST:PORT"),
             metavar="HOST:PORT",
             separator=",",
-            default_text=f"127.0.0.1:{DEFAULT_PORT}",
+            default_text=DEFAULT_ADDRESS,
             needs_restart=True,
         ),
-        Field(
-            min_length=1,
-            description="Address that serves /metrics; port 0 selects a free port; repeatable.",
-        ),
-    ] = (f"127.0.0.1:{DEFAULT_PORT}",)
+        Field(description="Address that serves /metrics; port 0 selects a free port; repeatable."),
+    ] = ()
     web_config_file: Annotated[
         str,
         Form(nouns=("a file",), metavar="FILE", default_text="no TLS, no passwords"),
@@ -270,7 +268,8 @@ class Settings(BaseSettings):
     @property
     def listen(self) -> tuple[tuple[str, int], ...]:
         """The hosts and the ports to listen on. Port 0 selects a free port."""
-        pairs = (address.rpartition(":") for address in self.listen_address)
+        addresses = self.listen_address or (DEFAULT_ADDRESS,)
+        pairs = (address.rpartition(":") for address in addresses)
         return tuple((host.strip("[]") or "127.0.0.1", int(port)) for host, _, port in pairs)
 
     @property

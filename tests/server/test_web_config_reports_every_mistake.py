@@ -28,10 +28,10 @@ def mistakes(folder, text):
         (
             f"basic_auth_users:\n  ada: {SECRET}\n  bob: {HASH}\ntls_server: {{}}\n",
             [
-                "2: basic_auth_users.ada: expected a bcrypt hash, which `htpasswd -nBC 10 NAME` "
-                "prints",
-                "4: tls_server: there is no such key, or it is not supported; did you mean "
-                "tls_server_config?",
+                ("2: basic_auth_users.ada: expected a bcrypt hash, which `htpasswd -nBC 10 NAME` "
+                "prints"),
+                ("4: tls_server: there is no such key, or it is not supported; did you mean "
+                "tls_server_config?"),
             ],
         ),
         (
@@ -46,16 +46,16 @@ def mistakes(folder, text):
         (
             "tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}\n",
             [
-                "1: tls_server_config.client_ca_file: needs client_auth_type: "
-                "RequireAndVerifyClientCert"
+                ("1: tls_server_config.client_ca_file: needs client_auth_type: "
+                "RequireAndVerifyClientCert")
             ],
         ),
         (
-            "tls_server_config:\n  cert_file: a\n  key_file: b\n"
-            "  client_auth_type: RequireAndVerifyClientCert\n",
+            ("tls_server_config:\n  cert_file: a\n  key_file: b\n"
+            "  client_auth_type: RequireAndVerifyClientCert\n"),
             [
-                "4: tls_server_config.client_auth_type: RequireAndVerifyClientCert needs "
-                "client_ca_file"
+                ("4: tls_server_config.client_auth_type: RequireAndVerifyClientCert needs "
+                "client_ca_file")
             ],
         ),
         (
@@ -66,8 +66,8 @@ def mistakes(folder, text):
             ],
         ),
         ('http_server_config: {headers: {X-Frame-Options: "a\\nb"}}\n',
-         ["1: http_server_config.headers.X-Frame-Options: expected printable ASCII characters on "
-          "one line"]),
+         [("1: http_server_config.headers.X-Frame-Options: expected printable ASCII characters on "
+          "one line")]),
         (f"basic_auth_users: {{ada: {SECRET}\n", ["2:1: not valid YAML"]),
         (f"basic_auth_users: {SECRET}\n", ["1: basic_auth_users: expected a table"]),
         (b"\xff\xfe", [" not UTF-8 text"]),

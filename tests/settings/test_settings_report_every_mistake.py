@@ -224,6 +224,10 @@ def test_a_conflict_that_another_source_resolves(tmp_path):
 BAD_VALUES = {
     "home": [5, "", {"a": 1}],
     "listen_address": ["", "nowhere", 5, [1]],
+    "web_allowed_host": ["a b", "https://x", 5, {}],
+    "web_external_url": ["x", "ftp://x/", "http://", "http://a/?b", "http://u:p@h/", 5],
+    "web_route_prefix": ["agtop", "//", "/a b", 5],
+    "web_max_connections": [0, "many"],
     "interval": ["soon", "", -1, True, [], float("nan")],
     "state_dir": [1, []],
     "no_state": ["perhaps", 5, []],
