@@ -17,6 +17,7 @@ from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pipeline.failing import error_totals, repeated
 from agtop_exporter.pricing import PriceRefresher
+from agtop_exporter.redaction import Redaction
 from agtop_exporter.render import json
 from agtop_exporter.server import (
     Document,
@@ -71,6 +72,7 @@ class Daemon:
         self._own = OwnProcess()
         self._pages: Pages | None = None
         ledger = pipeline.ledger
+        self._redaction = Redaction(ledger, enabled=settings.redact_projects)
         self._scrapers = Scrapers(ledger.metadata.get(SCRAPERS, b""), now=clock())
         self._publication: Publication | None = None
         self._resume = self._from_ledger()
@@ -194,9 +196,10 @@ class Daemon:
                 self._publish(again, ready=self._previous is not None)
                 result = result or again
         if result is not None and self._previous is not None:
+            leaving = self._redaction.snapshot(result)
             for outlet in self._outlets:
                 with steps.step("outputs"):
-                    outlet.publish(result)
+                    outlet.publish(leaving)
 
     def _last_again(self) -> Snapshot:
         """Commit the ledger, and return the previous snapshot with the errors of this refresh.
@@ -225,8 +228,13 @@ class Daemon:
         """
         before, previous = self._publication, self._previous
         if self._pages is None or not self._pages.ready:
-            before, previous = self._resume(snapshot) if ready else None, None
-        publication = publish(snapshot, before, previous=previous)
+            redacted = self._redaction.snapshot(snapshot)
+            before, previous = self._resume(redacted) if ready else None, None
+        publication = publish(
+            self._redaction.snapshot(snapshot),
+            before,
+            previous=previous and self._redaction.snapshot(previous),
+        )
         received = self._scrapers.generations(snapshot.generated_at)
         self._pages = render_pages(
             publication, snapshot, own=self._own, received=received, ready=ready
@@ -245,7 +253,8 @@ class Daemon:
             return lambda _snapshot: None
         totals = {**ledger.stored_totals, **self._pipeline.pairing.totals()}
         known = {series: value for series, value in totals.items() if series not in new.series}
-        return partial(resume, totals=known, sessions=set(ledger.sessions) - new.sessions)
+        totals = self._redaction.totals(known)
+        return partial(resume, totals=totals, sessions=set(ledger.sessions) - new.sessions)
 
     def _stop_outlets(self) -> None:
         for outlet in self._outlets:
@@ -267,11 +276,11 @@ class Daemon:
         )
 
     def _render_overview(self) -> bytes:
-        overview = self._pipeline.overview(self._published())
+        overview = self._redaction.overview(self._pipeline.overview(self._published()))
         return render_overview(overview, version=__version__)
 
     def _render_snapshot(self) -> bytes:
-        snapshot = self._pipeline.with_closed(self._published())
+        snapshot = self._redaction.snapshot(self._pipeline.with_closed(self._published()))
         is_local = self._endpoint.is_local
         return json.render(snapshot if is_local else without_private(snapshot))
 

@@ -228,6 +228,14 @@ class Settings(BaseSettings):
         bool,
         Field(description="Keep the titles of sessions in the ledger while their files exist."),
     ] = True
+    redact_projects: Annotated[
+        bool,
+        Form(needs_restart=True),
+        Field(
+            description="Replace the names of projects by pseudonyms in metrics, over OTLP, in the"
+            " textfile and over HTTP."
+        ),
+    ] = False
     procfs: Annotated[
         str,
         Form(nouns=A_DIRECTORY, metavar="DIR", needs_restart=True),
