@@ -253,8 +253,8 @@ class Daemon:
             return lambda _snapshot: None
         totals = {**ledger.stored_totals, **self._pipeline.pairing.totals()}
         known = {series: value for series, value in totals.items() if series not in new.series}
-        totals = self._redaction.totals(known)
-        return partial(resume, totals=totals, sessions=set(ledger.sessions) - new.sessions)
+        redacted = self._redaction.totals(known)
+        return partial(resume, totals=redacted, sessions=set(ledger.sessions) - new.sessions)
 
     def _stop_outlets(self) -> None:
         for outlet in self._outlets:

@@ -13,8 +13,8 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from agtop_exporter.labels import OTHER
 from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger.label_values import OTHER
 from agtop_exporter.model import BudgetUse, Series, Session, Snapshot
 from agtop_exporter.pipeline.overview import Overview
 from agtop_exporter.server import without_private
