@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from agtop_exporter import __version__
+from agtop_exporter.backfill import note_scrape
 from agtop_exporter.health import Health
 from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
@@ -150,11 +151,13 @@ class Daemon:
                 document.expire()
 
     def _settle(self) -> None:
-        """Write the state of the outputs and the names of the scrapers to the ledger."""
+        """Write to the ledger the state of the outputs, the scrapers and the first scrape."""
         ledger = self._pipeline.ledger
         scrapers = self._scrapers.encode()
         if ledger.metadata.get(SCRAPERS, b"") != scrapers:
             ledger.remember(SCRAPERS, scrapers)
+        if self._previous is not None and self._scrapers.received(self._previous.generated_at):
+            note_scrape(ledger, self._previous)
         for outlet in self._outlets:
             with self._pipeline.steps.step("outputs"):
                 outlet.save_state(ledger)

@@ -2,16 +2,22 @@
 
 import argparse
 import math
+import re
 from datetime import UTC, datetime, tzinfo
 from functools import partial
+from pathlib import Path
 
 from agtop_exporter.cli.command import Command, Option, Program
 from agtop_exporter.cli.report_commands import report_commands
+from agtop_exporter.model import SECONDS_PER_HOUR
 from agtop_exporter.settings import Settings
 
 SECONDS_PER_DAY = 86_400
 DELAY_SECONDS = 5.0
 SHORTEST_DELAY_SECONDS = 1.0
+STEP_SECONDS = 300  # PromQL ignores a series without a sample in the last 5 minutes
+SHORTEST_STEP_SECONDS = 15  # no scrape is more frequent; half a year takes 17 GB
+LABEL_NAME = re.compile("(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 READING = (
     "home",
@@ -69,6 +75,21 @@ def _moment(text: str, default: tzinfo | None = UTC) -> float:
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
 
 
+def _step(text: str) -> int:
+    step = int(text) if text.isascii() and text.isdecimal() else 0
+    if step < SHORTEST_STEP_SECONDS or SECONDS_PER_HOUR % step:
+        expected = f"a number of seconds from {SHORTEST_STEP_SECONDS} that divides an hour"
+        raise argparse.ArgumentTypeError(f"expected {expected}, such as 60, got {text!r}")
+    return step
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not value or not LABEL_NAME.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE such as job=agtop, got {text!r}")
+    return name, value
+
+
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
@@ -111,6 +132,54 @@ DELAY = Option(
     f"Time between two tables of --watch (default: {DELAY_SECONDS:g}).",
     default=DELAY_SECONDS,
     arguments={"metavar": "SECONDS", "type": _delay},
+)
+
+BACKFILL = Command(
+    name="backfill",
+    summary="Write the usage from before the first scrape to files for promtool or to"
+    " VictoriaMetrics.",
+    module="backfill",
+    options=(
+        Option(
+            ("--output",),
+            "Write one file per UTC day to this new directory, and print the promtool command.",
+            default=None,
+            arguments={"metavar": "DIR", "type": Path},
+        ),
+        Option(
+            ("--victoriametrics",),
+            "Send the samples to this VictoriaMetrics server, such as http://127.0.0.1:8428.",
+            default="",
+            arguments={"metavar": "URL"},
+        ),
+        Option(
+            ("--label",),
+            "A label of the scraped series, such as job=agtop or instance=127.0.0.1:10041;"
+            " repeatable.",
+            default=(),
+            arguments={"metavar": "NAME=VALUE", "type": _label, "action": "append"},
+        ),
+        Option(
+            ("--since",),
+            "Begin with this day or time (default: the earliest usage).",
+            default=None,
+            arguments={"metavar": "DATE", "type": _moment},
+        ),
+        Option(
+            ("--until",),
+            "End before this day or time, which must not be after the first scrape (default: the"
+            " first scrape of the daemon, or 3 hours ago if that is earlier).",
+            default=None,
+            arguments={"metavar": "DATE", "type": _moment},
+        ),
+        Option(
+            ("--step",),
+            f"Time between two samples (default: {STEP_SECONDS}).",
+            default=STEP_SECONDS,
+            arguments={"metavar": "SECONDS", "type": _step},
+        ),
+    ),
+    settings=("home", "agent", "state_dir"),
 )
 
 COMPLETION = Command(
@@ -191,6 +260,7 @@ EXPORTER = Program(
             module="reprice",
             settings=("home", "plan", "state_dir", "no_state", *PRICING),
         ),
+        BACKFILL,
         Command(
             name="statusline",
             summary="Store the rate limits that an agent sends to its status line, and print one.",

@@ -89,11 +89,18 @@ def not_kept_by_children() -> Iterator[None]:
             leave(status if isinstance(status, int) else 1)
 
 
-def progress_bar() -> Callable[[int, int], None]:
-    """Return a function that draws a progress bar on standard error during a long scan.
+def progress_bar(
+    action: str = "scanning",
+    *,
+    unit: str = "MB",
+    unit_size: int = 1_000_000,
+    smallest: int = SMALL_SCAN_BYTES,
+) -> Callable[[int, int], None]:
+    """Return a function that draws a progress bar on standard error during a long action.
 
-    The arguments of the function are the number of bytes that are scanned and the number of all
-    bytes. The function draws nothing if standard error is not a terminal.
+    The arguments of the function are the finished amount and the whole amount, such as numbers of
+    bytes. The bar shows them in multiples of `unit_size`. The function draws nothing if the whole
+    amount is less than `smallest` or if standard error is not a terminal.
     """
     drawn = -1
     shown = sys.stderr.isatty()
@@ -101,11 +108,12 @@ def progress_bar() -> Callable[[int, int], None]:
     def draw(done: int, total: int) -> None:
         nonlocal drawn
         full = min(BAR_CHARACTERS, BAR_CHARACTERS * done // max(1, total))
-        if not shown or total < SMALL_SCAN_BYTES or full == drawn:
+        if not shown or total < smallest or full == drawn:
             return
         drawn = full
         bar = "#" * full + "-" * (BAR_CHARACTERS - full)
-        sys.stderr.write(f"\rscanning [{bar}] {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        amounts = f"{done / unit_size:.0f} of {total / unit_size:.0f} {unit}"
+        sys.stderr.write(f"\r{action} [{bar}] {amounts}")
         if done >= total:
             sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()

@@ -10,6 +10,7 @@ system is unmounted.
 """
 
 from collections.abc import Mapping, Sequence
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
 from agtop_exporter.folders.mounts import Mount, MountTable, mount_of
@@ -22,6 +23,8 @@ PROJECT, PROBE = "project", "probe"  # kinds of requests
 LOCAL = "local"  # additional time for local file systems, which are slow on a busy machine
 LIMITS = {PROJECT: 2.0, PROBE: 5.0, LOCAL: 8.0}  # seconds; a file server needs milliseconds
 START_SECONDS = 10.0  # limit for the start of an interpreter; it takes 0.03 s on an idle machine
+END_SECONDS = 0.2  # limit for the end of a killed child; it takes a millisecond if it does not hang
+POLL_SECONDS = 0.001
 
 
 class NoAnswerError(Exception):
@@ -135,10 +138,14 @@ class Helper:
         self._ended = [child for child in self._ended if not child.reap()]
 
     def close(self) -> None:
-        """Kill all child processes, including late ones."""
+        """Kill all child processes, including late ones. Wait for their end at most END_SECONDS."""
         self.end()
         for child, _ in self._late.values():
             child.end()
+        deadline = monotonic() + END_SECONDS
+        while self._ended and monotonic() < deadline:
+            sleep(POLL_SECONDS)
+            self._ended = [child for child in self._ended if not child.reap()]
 
     def _start(self) -> "FolderProcess":
         from agtop_exporter.folders import process  # noqa: PLC0415 - it needs a POSIX system

@@ -10,18 +10,21 @@ from agtop_exporter.ledger.label_values import LABELS_MAX
 from agtop_exporter.ledger.ledger import Ledger
 from agtop_exporter.ledger.lock import is_locked, last_writer_started_at
 from agtop_exporter.ledger.merging import Price
+from agtop_exporter.ledger.past import BY_HOUR, PastTotal
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
 from agtop_exporter.ledger.state import ACCOUNTS_MAX, WINDOWS_MAX
 
 __all__ = [
     "ACCOUNTS_MAX",
+    "BY_HOUR",
     "LABELS_MAX",
     "WINDOWS_MAX",
     "Entry",
     "History",
     "Key",
     "Ledger",
+    "PastTotal",
     "Price",
     "UsageHistory",
     "is_locked",

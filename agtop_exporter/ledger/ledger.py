@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from agtop_exporter.ledger import counting, hours, recovery, repricing, unpublished
+from agtop_exporter.ledger import counting, hours, past, recovery, repricing, unpublished
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.rows import BAD_ROW
 from agtop_exporter.ledger.sessions import Key
@@ -244,6 +244,11 @@ class Ledger(LedgerView):
                 lambda key: hours.names_of(sessions[key]) if key in sessions else None,
             )
         )
+
+    def past_totals(self) -> list[past.PastTotal]:
+        """Return the past values of the totals that the usage by hour contains; see `past`."""
+        usage = self.usage_between()
+        return past.past_totals(self._state.totals, self._state.sessions, usage)
 
     def roll_up(self, before: float) -> bool:
         """Store data from before a time (unix seconds) in less detail. Return whether data is left.

@@ -71,6 +71,11 @@ class Totals:
         """Return how many models, tools and projects have no series of their own."""
         return self._labels.dropped()
 
+    def folded_name(self, limit: SeriesLimit, agent: str, value: str) -> str:
+        """Return `other` if the earlier usage of a label value is in `other`, else the value."""
+        folded = self._labels.folded.get((limit, agent), set())
+        return OTHER if (value or UNKNOWN) in folded else value
+
     def fold(self) -> None:
         """Add the usage of all label values without series to the label value `other`.
 

@@ -15,6 +15,14 @@ from agtop_exporter.metrics.activity import ACTIVITY
 from agtop_exporter.metrics.aggregates import AGGREGATES
 from agtop_exporter.metrics.budgets import BUDGET_METRICS
 from agtop_exporter.metrics.exporter import EXPORTER
+from agtop_exporter.metrics.history import (
+    PastCounter,
+    Samples,
+    Span,
+    by_day,
+    first_hour,
+    past_counters,
+)
 from agtop_exporter.metrics.metric import (
     Exposition,
     Family,
@@ -38,10 +46,16 @@ __all__ = [
     "Labels",
     "Metric",
     "Number",
+    "PastCounter",
     "Publication",
+    "Samples",
+    "Span",
     "Value",
+    "by_day",
     "collect",
+    "first_hour",
     "markdown",
+    "past_counters",
     "publish",
     "resume",
     "starts",

@@ -133,22 +133,37 @@ def _clean_value(value: str) -> str:
     return visible.encode("utf-8", "ignore")[:LABEL_BYTES].decode("utf-8", "ignore")
 
 
-def totals(name: str) -> Collect:
+class TotalsOf(msgspec.Struct, frozen=True):
+    """A function that collects the totals of the counter `name` from a snapshot.
+
+    The value of a sample is the total divided by `divisor`.
+    """
+
+    name: str
+    divisor: int = 1
+
+    def __call__(self, snapshot: Snapshot) -> Iterator[Sample]:
+        """Return the samples: label values and value."""
+        return (
+            (labels, self.value(total)) for labels, total in _family(self.name, snapshot.totals)
+        )
+
+    def value(self, total: Number) -> Number:
+        """Return the value that is published for a total."""
+        return total if self.divisor == 1 else total / self.divisor
+
+
+def totals(name: str) -> TotalsOf:
     """Return a function that collects the totals of the counter `name` from a snapshot."""
-    return lambda snapshot: _family(name, snapshot.totals)
+    return TotalsOf(name)
 
 
-def usd_totals(name: str) -> Collect:
+def usd_totals(name: str) -> TotalsOf:
     """Return a function that collects the totals of the counter `name` in US dollars.
 
     The totals in the snapshot are in picodollars.
     """
-
-    def collect(snapshot: Snapshot) -> Iterator[Sample]:
-        for labels, picodollars in _family(name, snapshot.totals):
-            yield labels, picodollars / PICODOLLARS_PER_USD
-
-    return collect
+    return TotalsOf(name, PICODOLLARS_PER_USD)
 
 
 def agent_totals(name: str) -> Collect:

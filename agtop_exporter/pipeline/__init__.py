@@ -66,13 +66,15 @@ class Pipeline:
         guard: Guard | None = None,
         keep_closed: bool = True,
         limit_folders: Sequence[Path] = (),
+        in_children: bool = True,
     ) -> None:
         """Create the objects that a refresh needs. No transcript is read before the first refresh.
 
         With `keep_closed`, `Snapshot.sessions` has every session. Without it, `Snapshot.sessions`
         has only open sessions. If `processes` is None, no session is matched with a process. If
         `folders` or `guard` is None, a new object is created. `limit_folders` are directories with
-        rate limits of status lines, see `limit_files`.
+        rate limits of status lines, see `limit_files`. With `in_children`, child processes read
+        many files.
         """
         self._keep_closed = keep_closed
         self.ledger = ledger
@@ -117,6 +119,7 @@ class Pipeline:
             steps=self.steps,
             telemetry=self.telemetry,
             findings=self.findings,
+            in_children=in_children,
         )
         self._stored_limits = StoredLimits(
             limit_folders, ledger, guard=self._guard, findings=self.findings

@@ -49,6 +49,7 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
     stopping: Callable[[], bool],
     guard: Guard | None = None,
     expect: Expect = lambda _results: None,
+    in_children: bool = True,
 ) -> Iterator[Batch | Failure]:
     """Read every file to its end, and yield the results.
 
@@ -59,7 +60,7 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
 
     `progress` is called with the number of bytes read so far and the total number of bytes to read.
     `expect` is called with several results shortly before these results are yielded. Reading ends
-    when `stopping` returns True.
+    when `stopping` returns True. Without `in_children`, this process reads all files.
     """
     guard = guard or Guard()
     late = [result for result in _late(guard) if result.agent in agents]
@@ -75,7 +76,7 @@ def read_all(  # noqa: PLR0913 - the callbacks of a scan
         )
     )
     done = 0
-    many = total >= PARALLEL_BYTES
+    many = in_children and total >= PARALLEL_BYTES
     here = _here(queue, agents, guard, stopping, expect)
     for result in chain(late, _in_children(queue, guard, stopping, expect) if many else here):
         yield result

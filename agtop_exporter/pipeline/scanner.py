@@ -53,8 +53,12 @@ class Scanner:
         steps: Steps,
         telemetry: Telemetry,
         findings: Findings,
+        in_children: bool = True,
     ) -> None:
-        """Start without results. `files` finds the changed files of each agent, by name."""
+        """Start without results. `files` finds the changed files of each agent, by name.
+
+        With `in_children`, child processes read many files.
+        """
         self._ledger = ledger
         self._prices = prices
         self._files = files
@@ -63,6 +67,7 @@ class Scanner:
         self._steps = steps
         self._telemetry = telemetry
         self._findings = findings
+        self._in_children = in_children
         self._last_success: dict[str, float] = {}
         self.plans: dict[str, Mapping[str, str]] = {}
 
@@ -149,6 +154,7 @@ class Scanner:
                 stopping=run.stopping,
                 guard=self._guard,
                 expect=self._expect_projects,
+                in_children=self._in_children,
             ):
                 began = perf_counter()
                 if isinstance(result, Batch):

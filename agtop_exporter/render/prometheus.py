@@ -9,11 +9,21 @@ Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> (text 0.
 their header lines. OpenMetrics also has the time at which a counter was 0, if it is known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import groupby
 from math import inf, isinf, isnan
+from operator import attrgetter
 
-from agtop_exporter.metrics import Exposition, Family, HistogramValue, Labels, Metric, Number
+from agtop_exporter.metrics import (
+    Exposition,
+    Family,
+    HistogramValue,
+    Labels,
+    Metric,
+    Number,
+    Samples,
+)
 
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -42,6 +52,33 @@ def both(exposition: Exposition) -> tuple[bytes, bytes]:
             samples = "".join(_with_creation_times(family, points))
         openmetrics_parts += _openmetrics_header(family.metric), samples
     return "".join(text_parts).encode(), "".join(openmetrics_parts).encode()
+
+
+def openmetrics_of(samples: Iterable[Samples], labels: Mapping[str, str]) -> bytes:
+    """Return a page in OpenMetrics 1.0.0 of samples with timestamps, for a backfill.
+
+    The samples of a metric must be adjacent. `labels` are added to every series.
+    """
+    parts: list[str] = []
+    for metric, group in groupby(samples, key=attrgetter("metric")):
+        parts.append(_openmetrics_header(metric))
+        names = (*metric.labels, *labels)
+        for one in group:
+            series = _series(metric.name, names, (*one.labels, *labels.values()))
+            ends = _line_ends(one.times)
+            if one.values[0] == one.values[-1]:  # in most hours, most counters do not change
+                line = f"{series}{one.values[0]!r}"
+                parts.append(line + line.join(ends))
+            else:
+                parts += [
+                    f"{series}{value!r}{end}" for value, end in zip(one.values, ends, strict=True)
+                ]
+    return "".join(parts).encode() + OPENMETRICS_END
+
+
+@lru_cache(maxsize=64)
+def _line_ends(times: range) -> tuple[str, ...]:
+    return tuple(f" {time}\n" for time in times)
 
 
 def _text_header(metric: Metric) -> str:

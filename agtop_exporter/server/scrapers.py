@@ -64,6 +64,10 @@ class Scrapers:
             self._received.pop(next(iter(self._received)), None)
         self._received[scraper] = _Received(generation, at)
 
+    def received(self, at: float) -> bool:
+        """Return whether a scraper received the publication that was made at `at`, as its last."""
+        return any(received.at == at for received in tuple(self._received.values()))
+
     def generations(self, now: float) -> Collection[int]:
         """Return the generations that the scrapers received last.
 

@@ -8,6 +8,7 @@ from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Form, Settings
 from agtop_exporter.settings.loading import (
     Origins,
     SettingsError,
+    checked_settings,
     load_settings,
     load_with_origins,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "Origins",
     "Settings",
     "SettingsError",
+    "checked_settings",
     "load_settings",
     "load_with_origins",
     "suggestion",

@@ -53,6 +53,21 @@ def load_with_origins(
     return Settings(**dict(settings)), Origins((flags_given, variables, file))
 
 
+def checked_settings(values: Mapping[str, Any]) -> Settings:
+    """Return the settings with these values by name, and the defaults of all others.
+
+    Raises SettingsError with all mistakes.
+    """
+
+    def where(keys: Keys) -> Place:
+        return Place(0, dotted(keys), f"argument {keys[0]}")
+
+    origin = Origin(dict(values), lambda name: name, where)
+    if mistakes := origin.check():
+        raise SettingsError("\n".join(mistakes))
+    return _validated(values)
+
+
 def _validated(*layers: Mapping[str, Any]) -> Settings:
     """Merge mappings of setting names to values, and validate the result.
 

@@ -6,7 +6,7 @@ import subprocess
 from contextlib import suppress
 
 import pytest
-from running import SCRIPTS, daemon, environment, once, run, run_unprivileged, total
+from running import SCRIPTS, daemon, environment, once, run, run_unprivileged, samples_of, total
 from small_homes import claude_file, claude_turns
 
 from agtop_exporter.ledger import History, Ledger
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 OFFLINE = "--no-pricing-refresh"
 TURNS = 3
 OUTPUT = 100  # tokens of a turn
+PROMETHEUS = {"X-Prometheus-Scrape-Timeout-Seconds": "10"}
 SONNET = "claude-sonnet-4-5-20250929"
 
 
@@ -139,12 +140,13 @@ def test_the_next_daemon_publishes_new_series_at_zero_first(tmp_path):
     model = "claude-opus-4-6"
     with daemon(home, "--state-dir", state) as running:
         running.until_ready()
+        running.get("/metrics", **PROMETHEUS)
         running.end()
     claude_file(home, 2).write_text(claude_turns(2, range(2)).replace(SONNET, model))
     run("agtop", "list", OFFLINE, "--state-dir", state, home=home)
     with daemon(home, "--state-dir", state) as running:
         running.until_ready()
-        first, second = running.samples(), running.samples()
+        first = samples_of(running.get("/metrics", **PROMETHEUS)[1])
+        running.until(lambda samples: total(samples, "agtop_requests_total", model=model) == 2)
     assert total(first, "agtop_requests_total", model=model) == 0
-    assert total(second, "agtop_requests_total", model=model) == 2
     assert total(first, "agtop_requests_total", model=SONNET) == TURNS

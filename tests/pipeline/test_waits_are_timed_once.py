@@ -31,7 +31,7 @@ def timed(seconds, bucket):
 
 def test_a_wait_starts_at_the_last_record_and_ends_when_the_session_continues():
     seen = [(0, RUNNING, 0), (5, WAITING, 3), (10, WAITING, 3), (15, RUNNING, 14)]
-    assert watch(*seen) == timed(12.0, "30.0")
+    assert watch(*seen) == timed(12.0, "15.0")
 
 
 def test_a_wait_begins_no_earlier_than_the_session_was_seen_at_work():

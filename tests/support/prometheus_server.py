@@ -39,8 +39,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - ours
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
-            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:  # it starts
-                raise
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise  # it still reads its storage; `until` tries again
             raise AssertionError(f"{parameters}: {error.read().decode()}") from error
 
     def now(self, expression, at=None):
