@@ -18,7 +18,7 @@ from agtop_exporter.settings import suggestion
 INVALID_CHOICE = re.compile(r"invalid choice: '?(.*?)'? \(choose from", re.DOTALL)
 MISSING_WORD = re.compile(r"the following arguments are required: (.*)", re.DOTALL)
 NEEDLESS_VALUE = re.compile(r"ignored explicit argument (.*)", re.DOTALL)
-REPEATABLE = ("agent", "home", "listen_address", "web_allowed_host")
+REPEATABLE = ("agent", "home", "listen_address", "textfile_label", "web_allowed_host")
 
 
 class UsageError(AgtopError):

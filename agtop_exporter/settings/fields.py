@@ -20,6 +20,7 @@ from agtop_exporter.settings.values import (
     Budgets,
     Directories,
     HostNames,
+    LabelPairs,
     MetricsFile,
     Number,
     PlanName,
@@ -256,6 +257,20 @@ class Settings(BaseSettings):
         Form(nouns=("a file name that ends with .prom",), metavar="FILE.prom", needs_restart=True),
         Field(description="File for node_exporter's textfile collector, rewritten regularly."),
     ] = ""
+    textfile_label: Annotated[
+        LabelPairs,
+        Form(
+            nouns=("NAME=VALUE or a list of them", "NAME=VALUE"),
+            metavar="NAME=VALUE",
+            separator=",",
+            default_text="none",
+            needs_restart=True,
+        ),
+        Field(
+            description="Label of every series in the textfile, such as user=ada if several users"
+            " write textfiles; repeatable."
+        ),
+    ] = ()
     textfile_interval: Annotated[
         Number,
         Form(unit="seconds", needs_restart=True),
@@ -279,6 +294,11 @@ class Settings(BaseSettings):
         addresses = self.listen_address or (DEFAULT_ADDRESS,)
         pairs = (address.rpartition(":") for address in addresses)
         return tuple((host.strip("[]") or "127.0.0.1", int(port)) for host, _, port in pairs)
+
+    @property
+    def labels_of_textfile(self) -> dict[str, str]:
+        """The labels that are added to every series in the textfile."""
+        return dict(pair.split("=", 1) for pair in self.textfile_label)
 
     @property
     def external_host(self) -> str:

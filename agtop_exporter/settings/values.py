@@ -16,6 +16,7 @@ from agtop_exporter.settings import budgets
 
 MAX_PORT = 65_535
 HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ROUTE_PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+/?")
 PLAN_ALIASES: dict[str, Plan] = {
     "default": "retail",
@@ -108,6 +109,13 @@ def _textfile(value: str) -> str:
     return value
 
 
+def _label(value: str) -> str:
+    name, equals, _ = value.partition("=")
+    if not equals or not LABEL_NAME.fullmatch(name) or name.startswith("__"):
+        raise PydanticCustomError("label", "not a label")
+    return value
+
+
 def _no_boolean(value: object) -> object:
     if isinstance(value, bool):
         raise PydanticKnownError("float_type")
@@ -151,4 +159,7 @@ Budgets = Annotated[tuple[Any, ...], AfterValidator(_budgets)]
 AgentNames = Annotated[tuple[AgentName, ...], BeforeValidator(_as_list)]
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(_as_list)]
 Directories = Annotated[tuple[Directory, ...], BeforeValidator(_as_list)]
+LabelPairs = Annotated[
+    tuple[Annotated[str, AfterValidator(_label)], ...], BeforeValidator(_as_list)
+]
 HostNames = Annotated[tuple[HostName, ...], BeforeValidator(_as_list)]

@@ -28,6 +28,8 @@ KEPT_UNTIL_A_RESTART = {
     "otlp_genai",
     "textfile",
     "textfile_interval",
+    "textfile_label",
+    "redact_projects",
 }
 
 

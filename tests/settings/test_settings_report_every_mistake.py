@@ -238,6 +238,7 @@ BAD_VALUES = {
     "log_level": ["loud", 5],
     "sessions_max": ["x", -1, 1.5, True, 10**30],
     "textfile": ["x", 5],
+    "textfile_label": ["user", "=ada", "a-b=c", "__x=y", 5],
     "colour": ["red", 5],
     "_secrets_dir": ["/", 5],
 }
