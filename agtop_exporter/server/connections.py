@@ -121,7 +121,7 @@ class _Server(uvicorn.Server):
                 connection = _Connection(self)
                 task = loop.create_task(self._attend(client, connection))
                 self._open[task] = connection
-                task.add_done_callback(self._open.pop)
+                task.add_done_callback(lambda ended: self._open.pop(ended, None))
             else:
                 client.close()
                 self._log("connection refused", reason="too many connections")

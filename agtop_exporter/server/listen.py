@@ -53,6 +53,7 @@ def _inherited(descriptor: int) -> socket.socket:
     except OSError as error:
         raise AgtopError(f"socket {descriptor} of LISTEN_FDS: {error.strerror}") from error
     if not listens or listener.type != socket.SOCK_STREAM:
+        listener.close()
         raise AgtopError(f"socket {descriptor} of LISTEN_FDS is not a listening stream socket")
     listener.set_inheritable(False)
     return _prepared(listener)

@@ -12,6 +12,7 @@ import pytest
 import serving
 from certificates import Authority
 from snapshots import make_snapshot
+from structlog.testing import capture_logs
 
 from agtop_exporter.metrics import Publication
 from agtop_exporter.server import OwnProcess, connections, render_pages
@@ -187,13 +188,14 @@ def test_a_password_is_checked_once(monkeypatch):
 
 
 def test_idle_connections_do_not_keep_a_scraper_out():
-    with running(Protection(), connections_max=3) as port:
+    with capture_logs() as logs, running(Protection(), connections_max=3) as port:
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(9)]
         assert get(port, True, "http").status_code == 200
         closed = [one for one in idle if is_closed(one)]
         assert len(closed) >= 7
         for one in idle:
             one.close()
+    assert [entry["event"] for entry in logs] == ["idle connection closed"]
 
 
 def test_a_slow_request_is_ended(monkeypatch):
