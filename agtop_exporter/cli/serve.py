@@ -40,10 +40,9 @@ def run(options: Namespace) -> None:
             f"this process may open {descriptors} files, and needs {DESCRIPTORS_MIN}:"
             " raise the limit (`ulimit -n`, or LimitNOFILE= of systemd)"
         )
-    connections_max = min(settings.web_max_connections, descriptors // 2)
     endpoint = Endpoint(
         settings,
-        connections_max=connections_max,
+        descriptors=descriptors,
         inherited=inherited(environment(), pid=os.getpid()),
     )
     directory = None if settings.no_state else state_directory(settings)

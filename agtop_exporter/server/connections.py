@@ -22,7 +22,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from agtop_exporter.server.listen import close
 from agtop_exporter.server.web import Protection
 
-CONNECTIONS_MAX = 512
 HANDSHAKE_SECONDS = 10.0
 REQUEST_SECONDS = 60.0  # from the first byte of a request to the last byte of its response
 KEEP_ALIVE_SECONDS = 5
@@ -40,15 +39,15 @@ def serve(
     app: ASGIApp,
     listeners: Sequence[socket.socket],
     *,
-    protection: Protection | None = None,
-    connections_max: int = CONNECTIONS_MAX,
+    protection: Protection,
+    connections_max: int,
 ) -> Iterator[None]:
     """Serve `app` in a separate thread until the context ends, and close the listeners then.
 
     `protection` has the TLS context of new connections. If there are more than `connections_max`
     connections, the oldest connection that waits for a request is closed.
     """
-    server = _Server(app, listeners, protection or Protection(), connections_max)
+    server = _Server(app, listeners, protection, connections_max)
     thread = Thread(target=server.run, name="http", daemon=True)
     thread.start()
     try:

@@ -8,7 +8,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from agtop_exporter.loopback import is_loopback
-from agtop_exporter.server.connections import CONNECTIONS_MAX, serve
+from agtop_exporter.server.connections import serve
 from agtop_exporter.server.guard import allowed_hosts
 from agtop_exporter.server.listen import address_of, close, hosts_of, listen, only_local
 from agtop_exporter.server.web import Protection
@@ -24,11 +24,12 @@ class Endpoint:
         self,
         settings: Settings,
         *,
-        connections_max: int = CONNECTIONS_MAX,
+        descriptors: int | None = None,
         inherited: Sequence[socket.socket] = (),
     ) -> None:
-        """Listen on the addresses of the settings. At most `connections_max` connections are open.
+        """Listen on the addresses of the settings.
 
+        `descriptors` is how many files this process may open; connections get at most half of them.
         `inherited` are listening sockets that a service manager has opened. If there are any, the
         addresses of the settings have no effect.
 
@@ -38,7 +39,9 @@ class Endpoint:
         """
         self.protection = Protection(settings.web_config_file)
         self._settings = settings
-        self._connections_max = connections_max
+        self._connections_max = settings.web_max_connections
+        if descriptors is not None:
+            self._connections_max = min(self._connections_max, descriptors // 2)
         self._listeners = list(inherited) or listen(settings.listen)
         names = [] if inherited else [host for host, _ in settings.listen]
         self.hosts = allowed_hosts(

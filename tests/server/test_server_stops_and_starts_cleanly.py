@@ -17,6 +17,7 @@ from agtop_exporter.model import AgtopError
 from agtop_exporter.server import OwnProcess, render_pages
 from agtop_exporter.server import serve as serve_listeners
 from agtop_exporter.server.listen import listen
+from agtop_exporter.server.web import Protection
 
 HOST = "127.0.0.1"
 
@@ -31,7 +32,7 @@ def make_app(**over):
 def serve(app, host, *, port):
     """Serve an application at one address; yield the port."""
     listeners = listen([(host, port)])
-    with serve_listeners(app, listeners):
+    with serve_listeners(app, listeners, protection=Protection(), connections_max=9):
         yield listeners[0].getsockname()[1]
 
 

@@ -47,11 +47,14 @@ def tls_section(server_files, more=""):
 
 
 @contextmanager
-def running(protection, **more):
+def running(protection, *, connections_max=9):
     pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
     listeners = listen([("127.0.0.1", 0)])
     with serve(
-        serving.make_app(pages, protection=protection), listeners, protection=protection, **more
+        serving.make_app(pages, protection=protection),
+        listeners,
+        protection=protection,
+        connections_max=connections_max,
     ):
         yield listeners[0].getsockname()[1]
 
@@ -231,7 +234,7 @@ def test_both_families_by_one_address():
     pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
     listeners = listen([("::", 0), ("127.0.0.1", 0)])
     both, other = (one.getsockname()[1] for one in listeners)
-    with serve(serving.make_app(pages), listeners):
+    with serve(serving.make_app(pages), listeners, protection=Protection(), connections_max=9):
         for host, port in (("127.0.0.1", both), ("[::1]", both), ("127.0.0.1", other)):
             assert httpx.get(f"http://{host}:{port}/-/ready", trust_env=False).status_code == 200
 
