@@ -199,10 +199,9 @@ class Daemon:
                 self._publish(again, ready=self._previous is not None)
                 result = result or again
         if result is not None and self._previous is not None:
-            leaving = self._redaction.snapshot(result)
             for outlet in self._outlets:
                 with steps.step("outputs"):
-                    outlet.publish(leaving)
+                    outlet.publish(self._redaction.snapshot(result))
 
     def _last_again(self) -> Snapshot:
         """Commit the ledger, and return the previous snapshot with the errors of this refresh.
@@ -229,15 +228,13 @@ class Daemon:
 
         `ready` is true if `snapshot` is the result of a scan.
         """
+        shown = self._redaction.snapshot(snapshot)
         before, previous = self._publication, self._previous
+        if previous is not None:
+            previous = self._redaction.snapshot(previous)
         if self._pages is None or not self._pages.ready:
-            redacted = self._redaction.snapshot(snapshot)
-            before, previous = self._resume(redacted) if ready else None, None
-        publication = publish(
-            self._redaction.snapshot(snapshot),
-            before,
-            previous=previous and self._redaction.snapshot(previous),
-        )
+            before, previous = self._resume(shown) if ready else None, None
+        publication = publish(shown, before, previous=previous)
         received = self._scrapers.generations(snapshot.generated_at)
         self._pages = render_pages(
             publication, snapshot, own=self._own, received=received, ready=ready

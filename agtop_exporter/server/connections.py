@@ -1,8 +1,7 @@
 """Runs the HTTP server in a thread, and limits its connections.
 
-uvicorn reads the requests. This module accepts the connections itself, because a server of asyncio
-has no limit for them, keeps its TLS context, and fails 128 times at once if there are no file
-descriptors left.
+uvicorn reads the requests. This module accepts the connections itself. A server of asyncio has no
+limit for them, keeps its first TLS context, and logs thousands of errors without file descriptors.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ from agtop_exporter.server.listen import close
 from agtop_exporter.server.web import Protection
 
 HANDSHAKE_SECONDS = 10.0
-REQUEST_SECONDS = 60.0  # from the first byte of a request to the last byte of its response
+REQUEST_SECONDS = 60.0  # from the previous response, or the connection, to the end of a response
 KEEP_ALIVE_SECONDS = 5
 HEADER_BYTES_MAX = 16_384
 RETRY_SECONDS = 1.0  # after the system had no file descriptors left
@@ -98,7 +97,7 @@ class _Server(uvicorn.Server):
         self._accepting = [asyncio.create_task(self._accept(one)) for one in self._listeners]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop to accept connections, and end those that exist."""
+        """Accept no more connections, and end those that exist."""
         for task in self._accepting:
             task.cancel()
         await super().shutdown(sockets)

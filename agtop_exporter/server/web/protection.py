@@ -1,5 +1,6 @@
 """The current protection of the server. A reload replaces it without a restart."""
 
+import os
 import ssl
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ class Protection:
 
         Raises SettingsError with all mistakes. The protection then stays as it was.
         """
-        self._state = _read(Path(path).expanduser()) if path else _State()
+        self._state = _read(Path(os.path.expanduser(path))) if path else _State()  # noqa: PTH111 - the method of Path raises RuntimeError for an unknown user
 
     @property
     def tls(self) -> ssl.SSLContext | None:
