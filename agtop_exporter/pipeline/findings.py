@@ -106,7 +106,7 @@ class Findings:
         self._logged_count[event, agent] += 1
         warn = partial(log.warning, event, agent=agent)
         if self._logged_count[event, agent] <= LOGGED_MAX:
-            warn(file=file_name(path), reason=reason)
+            warn(**({"file": file_name(path)} if path else {}), reason=reason)
         else:
             warn(reason="more files; see agtop-exporter doctor")
 
