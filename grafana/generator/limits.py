@@ -60,7 +60,7 @@ NOW = row(
             {"expr": of_window(LENGTH), "title": "Length", "unit": "s"},
             {
                 "expr": of_window(f"time() - {of('agtop_rate_limit_observed_timestamp_seconds')}"),
-                "title": "Age of the record",
+                "title": "Age",
                 "unit": "s",
                 "thresholds": steps((900, ORANGE)),
             },

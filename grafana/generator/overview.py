@@ -231,7 +231,7 @@ ACTIVITY = row(
         "Median time that sessions waited for a human, in the selected time range.",
         f"histogram_quantile(0.5, sum by (le) ({of.grown('agtop_waiting_seconds_bucket')})) >= 0",
         unit="s",
-        empty="No wait",
+        empty="None",
         width=3,
     ),
     stat(
@@ -239,7 +239,7 @@ ACTIVITY = row(
         "Sum of the times that sessions waited for a human, for waits that ended in the range.",
         f"sum({of.grown('agtop_waiting_seconds_sum')}) > 0",
         unit="s",
-        empty="No wait",
+        empty="None",
         width=3,
     ),
     bars(

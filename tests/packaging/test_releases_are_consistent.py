@@ -59,7 +59,7 @@ def test_the_version_is_defined_once():
     for folder in ("deploy", "grafana", "systemd", ".github"):
         for path in (ROOT / folder).rglob("*"):
             text = path.read_bytes() if path.is_file() else b""
-            assert not re.search(rb"agtop[-_]exporter[:@=]+v?\d", text), path
+            assert not re.search(rb"agtop[-_]exporter[:@=]+v?\d+\.", text), path
 
 
 def test_the_changelog_has_no_section_twice_or_out_of_order():
