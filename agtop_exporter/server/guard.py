@@ -22,6 +22,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 ALL_HOSTS = frozenset({"*"})
+NAME_MAX = 253  # characters of a host name (RFC 1035)
 LOGGED_MAX = 20  # refused names; a client can send any name
 
 log = structlog.get_logger()
@@ -85,6 +86,8 @@ class Guard:
         if self._hosts >= ALL_HOSTS or not host:  # browsers always send the Host header
             return True
         name = _name_in(host)
+        if len(name) > NAME_MAX:
+            return False
         domains = (f"*.{name.split('.', part)[part]}" for part in range(1, name.count(".") + 1))
         return (
             name in self._hosts or _address(name) is not None or not self._hosts.isdisjoint(domains)
