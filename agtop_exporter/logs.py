@@ -6,7 +6,7 @@ unconfigured structlog writes to standard output.
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, NoReturn
 
 import structlog
@@ -53,6 +53,16 @@ def log_as_daemon(settings: Settings, *, timestamps: bool) -> None:
 def log_for_people(settings: Settings) -> None:
     """Configure logging to stderr as lines: `agtop-exporter: warning: cannot read: path=/a`."""
     _configure(LEVELS[settings.log_level], structlog.processors.format_exc_info, _plain_line)
+
+
+def log_to(write: Callable[[str], None], settings: Settings) -> None:
+    """Configure logging to a function of a line of text, and write nothing to stderr."""
+
+    def give(logger: Any, level: str, fields: MutableMapping[str, Any]) -> NoReturn:  # noqa: ANN401 - the signature of structlog
+        write(_plain_line(logger, level, fields))
+        raise structlog.DropEvent
+
+    _configure(LEVELS[settings.log_level], structlog.processors.format_exc_info, give)
 
 
 def log_nothing() -> None:

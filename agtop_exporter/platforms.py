@@ -203,6 +203,15 @@ def raise_descriptor_limit(wanted: int) -> int:
     return wanted if soft == unlimited else int(soft)
 
 
+def prepare_children() -> None:
+    """Start the process that multiprocessing needs for child processes, while stderr is usual.
+
+    It cannot be started later if a library has replaced `sys.stderr` by an object without a file.
+    """
+    if hasattr(os, "fork"):
+        import_module("multiprocessing.resource_tracker").ensure_running()
+
+
 def lower_priority(nice: int) -> None:
     """Lower the scheduling priority of this process by `nice` steps, as nice(2) does."""
     if hasattr(os, "nice"):

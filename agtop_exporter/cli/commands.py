@@ -14,6 +14,7 @@ from agtop_exporter.settings import Settings
 
 SECONDS_PER_DAY = 86_400
 DELAY_SECONDS = 5.0
+VIEW_DELAY_SECONDS = 2.0
 SHORTEST_DELAY_SECONDS = 1.0
 STEP_SECONDS = 300  # PromQL ignores a series without a sample in the last 5 minutes
 SHORTEST_STEP_SECONDS = 15  # no scrape is more frequent; half a year takes 17 GB
@@ -134,6 +135,32 @@ DELAY = Option(
     arguments={"metavar": "SECONDS", "type": _delay},
 )
 
+VIEW_DELAY = Option(
+    ("-d", "--delay"),
+    f"Time between two refreshes (default: {VIEW_DELAY_SECONDS:g}).",
+    default=VIEW_DELAY_SECONDS,
+    arguments={"metavar": "SECONDS", "type": _delay},
+)
+DASHBOARD = Option(("-D", "--dashboard"), "Show the interactive view, like the command top.")
+LOG_FILE = Option(
+    ("--log-file",),
+    "Append the messages of the view to this file.",
+    default=None,
+    arguments={"metavar": "FILE", "type": Path},
+)
+NO_MOUSE = Option(("--no-mouse",), "Leave the mouse to the terminal, to select text.")
+VIEW = (DASHBOARD, LOG_FILE, NO_MOUSE)
+OF_THE_VIEW = tuple(option.dest for option in VIEW)
+"""Options of the view that the table and JSON do not have."""
+
+TOP = Command(
+    name="top",
+    summary="Show the sessions, their processes, totals and limits, and refresh them.",
+    module="top",
+    options=(VIEW_DELAY, *VIEW),
+    settings=READING,
+)
+
 BACKFILL = Command(
     name="backfill",
     summary="Write the usage from before the first scrape to files for promtool or to"
@@ -190,15 +217,13 @@ COMPLETION = Command(
 )
 
 REPLACED = {
-    "-D": "type `agtop` without it",
-    "--dashboard": "type `agtop` without it",
     "-v": "set AGTOP_LOG_LEVEL=info instead",
     "--verbose": "set AGTOP_LOG_LEVEL=info instead",
-    "--log-file": "messages go to standard error: append 2>>FILE to the command",
     "--no-update-check": "this program never checks for updates: leave it out",
-    "quota": "`agtop` prints the rate limits below the table, and `agtop json` as rate_limits",
+    "quota": "`agtop top` shows the rate limits (key l), and `agtop json` as rate_limits",
 }
 """Options and commands of rust-agtop that this program does not have."""
+
 SORT = Option(
     ("--sort",),
     "Sort the table by this column, such as cost, cpu or state (default: last, the last activity).",
@@ -220,10 +245,13 @@ SINCE = Option(
 )
 ALL_ROWS = Option(("--all",), "Show every row, however many there are.")
 
-TABLE = (WATCH, DELAY, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
+SELECTION = (WATCH, SORT, LIVE, PROJECT, SINCE, ALL_ROWS)
+TABLE = (DELAY, *SELECTION)
 """The options of the table."""
-NOT_IN_JSON = ("watch", "sort", "live", "project", "since", "all")
+NOT_IN_JSON = tuple(option.dest for option in SELECTION)
 """Options of the table that JSON does not have."""
+OF_THE_TABLE = (LIST.dest, *NOT_IN_JSON)
+"""Options with which `agtop` prints the table, on a terminal too."""
 
 EXPORTER = Program(
     name="agtop-exporter",
@@ -281,6 +309,7 @@ EXPORTER = Program(
             settings=ALL,
             excludes={"uninstall": ("config", *ALL)},
         ),
+        TOP,
         COMPLETION,
     ),
     replaced=REPLACED,
@@ -288,18 +317,22 @@ EXPORTER = Program(
 
 AGTOP = Program(
     name="agtop",
-    summary="Tokens, cost and state of your AI coding agents. Without a command: the table.",
+    summary="Tokens, cost and state of your AI coding agents. Without a command: the interactive"
+    " view on a terminal, and else the table.",
     default=Command(
         name="",
-        summary="Print the table.",
-        module="table",
-        options=(LIST, JSON, *TABLE),
+        summary="Show the interactive view on a terminal, and else print the table.",
+        module="plain",
+        options=(LIST, JSON, VIEW_DELAY, *SELECTION, *VIEW),
         settings=READING,
-        instead={"json": "json"},
-        needs={"delay": "watch"},
-        excludes={"json": ("list", *NOT_IN_JSON)},
+        instead={"json": "json", **dict.fromkeys(OF_THE_TABLE, "table"), "dashboard": "top"},
+        excludes={
+            "json": (*OF_THE_TABLE, "delay", *OF_THE_VIEW),
+            **dict.fromkeys(OF_THE_TABLE, OF_THE_VIEW),
+        },
     ),
     commands=(
+        TOP,
         Command(
             name="list",
             summary="Print the sessions as a table.",

@@ -43,6 +43,13 @@ def on_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
+def can_draw(environment: Mapping[str, str]) -> bool:
+    """Return whether this program can draw on a terminal and read its keys."""
+    streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+    are_terminals = all(one is not None and not one.closed and one.isatty() for one in streams)
+    return are_terminals and environment.get("TERM", "dumb") != "dumb"
+
+
 def is_ascii_only(environment: Mapping[str, str]) -> bool:
     """Return whether the output should have only characters of ASCII.
 

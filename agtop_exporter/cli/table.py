@@ -15,6 +15,7 @@ from agtop_exporter.cli.screen import Screen
 from agtop_exporter.cli.snapshot import one_snapshot, refresh, refresh_with_rates, scan
 from agtop_exporter.cli.terminal import is_dumb, terminal
 from agtop_exporter.cli.wiring import folders, homes, now, one_shot, settings_of
+from agtop_exporter.ledger import REOPEN_BYTES
 from agtop_exporter.logs import log_nothing, on_one_line
 from agtop_exporter.model import Snapshot
 from agtop_exporter.render.table import ROWS_MAX, render
@@ -22,7 +23,6 @@ from agtop_exporter.render.table.columns import View
 from agtop_exporter.render.table.rows import SORT_NAMES, Selection
 from agtop_exporter.settings import Settings, suggestion
 
-VIEW_BYTES = 8_000_000  # growth of the ledger after which it is opened again
 NAMES_MAX = 20  # names that a message lists
 
 
@@ -104,15 +104,14 @@ def _watch_in_lines(table: _Table, settings: Settings, delay_seconds: float) -> 
 def _snapshots(settings: Settings) -> Generator[Snapshot]:
     """Yield a new snapshot at each request.
 
-    The ledger is closed and opened again when it has grown by VIEW_BYTES. An open ledger prevents
-    SQLite from reusing the space of the daemon's write-ahead log.
+    The ledger is closed and opened again when it has grown by REOPEN_BYTES.
     """
     scan(settings)  # from now on, only read: a daemon that starts must not wait
     while True:
         with one_shot(settings, read_only=True) as pipeline:
             size_bytes = pipeline.ledger.size_bytes()
             yield refresh_with_rates(pipeline)
-            while pipeline.ledger.size_bytes() < size_bytes + VIEW_BYTES:
+            while pipeline.ledger.size_bytes() < size_bytes + REOPEN_BYTES:
                 yield refresh(pipeline, now())
 
 

@@ -36,6 +36,12 @@ def now() -> float:
     return time.time()  # noqa: TID251 - the edge
 
 
+def config_directory(variables: Mapping[str, str]) -> Path:
+    """Return the directory of the configuration file."""
+    given = variables.get("CONFIGURATION_DIRECTORY")
+    return Path(given or platformdirs.user_config_dir(PROGRAM))
+
+
 def settings_of(options: Namespace) -> Settings:
     """Return the settings from flags, environment variables and the configuration file.
 
@@ -57,8 +63,9 @@ def settings_with_origins(
 
 def config_file(options: Namespace, variables: Mapping[str, str]) -> Path | None:
     """Return the path of the configuration file; None if there is no file."""
-    folder = variables.get("CONFIGURATION_DIRECTORY") or platformdirs.user_config_dir(PROGRAM)
-    return getattr(options, "config", None) or _existing(Path(folder) / "config.toml")
+    return getattr(options, "config", None) or _existing(
+        config_directory(variables) / "config.toml"
+    )
 
 
 def _existing(path: Path) -> Path | None:
@@ -185,14 +192,11 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
 
 
 @contextlib.contextmanager
-def one_shot(settings: Settings, *, read_only: bool = False) -> Iterator[Pipeline]:
-    """Yield a pipeline for a command that exits soon.
+def opened(settings: Settings, *, read_only: bool = False) -> Iterator[Pipeline]:
+    """Yield a pipeline that writes the ledger.
 
-    The pipeline writes the ledger, so that the next command has less to read. If another process
-    writes the ledger, or if `read_only` is set, the pipeline only reads it.
+    If another process writes the ledger, or if `read_only` is set, the pipeline only reads it.
     """
-    log_for_people(settings)
-    gc.disable()  # the process is short-lived and creates no reference cycles
     directory = None if settings.no_state else state_directory(settings)
     covered = covered_by(settings.plan, load_agents())
     ledger = Ledger(directory, read_only=read_only, brief=True, covered=covered)
@@ -200,4 +204,16 @@ def one_shot(settings: Settings, *, read_only: bool = False) -> Iterator[Pipelin
         contextlib.closing(ledger),
         contextlib.closing(make_pipeline(settings, ledger)) as pipeline,
     ):
+        yield pipeline
+
+
+@contextlib.contextmanager
+def one_shot(settings: Settings, *, read_only: bool = False) -> Iterator[Pipeline]:
+    """Yield a pipeline, as `opened` does, for a command that exits soon.
+
+    The ledger is written so that the next command has less to read.
+    """
+    log_for_people(settings)
+    gc.disable()  # the process is short-lived and creates no reference cycles
+    with opened(settings, read_only=read_only) as pipeline:
         yield pipeline

@@ -14,11 +14,13 @@ from agtop_exporter.ledger.past import BY_HOUR, PastTotal
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.sessions import Key, unpacked
 from agtop_exporter.ledger.state import ACCOUNTS_MAX, WINDOWS_MAX
+from agtop_exporter.ledger.view import REOPEN_BYTES
 
 __all__ = [
     "ACCOUNTS_MAX",
     "BY_HOUR",
     "LABELS_MAX",
+    "REOPEN_BYTES",
     "WINDOWS_MAX",
     "Entry",
     "History",

@@ -8,6 +8,12 @@ from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import LedgerState, LimitKey
 from agtop_exporter.model import Cursor, RateLimit, Series, SessionState
 
+REOPEN_BYTES = 8_000_000
+"""Growth of the file after which a program that only reads closes it and opens it again.
+
+An open ledger prevents SQLite from reusing the space of the daemon's write-ahead log.
+"""
+
 
 class LedgerView:
     """Read access to the totals, sessions, cursors, rate limits and metadata of the ledger."""

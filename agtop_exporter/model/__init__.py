@@ -29,6 +29,7 @@ from agtop_exporter.model.hourly import (
     HourlyUsage,
     UsageSum,
 )
+from agtop_exporter.model.processes import ProcessMark, ProcessNode, ProcessTree
 from agtop_exporter.model.session import (
     PROMPT_RANK,
     STATE_KINDS,
@@ -115,7 +116,10 @@ __all__ = [
     "Period",
     "Plan",
     "PriceSource",
+    "ProcessMark",
     "ProcessMatch",
+    "ProcessNode",
+    "ProcessTree",
     "ProcessUsage",
     "RateLimit",
     "RefreshError",

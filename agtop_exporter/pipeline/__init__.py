@@ -158,7 +158,7 @@ class Pipeline:
         """Kill the child processes that read directories."""
         self.folders.close()
 
-    def refresh(
+    def refresh(  # noqa: PLR0913 - what a caller may observe and limit
         self,
         now: float,
         *,
@@ -166,6 +166,7 @@ class Pipeline:
         progress: Callable[[int, int], None] = lambda _done, _total: None,
         stopping: Callable[[], bool] = lambda: False,
         sampled_at: Callable[[], float] | None = None,
+        read: bool = True,
     ) -> Snapshot:
         """Read new records, count and commit them, and return the state at `now` (unix seconds).
 
@@ -173,7 +174,8 @@ class Pipeline:
         `progress` is called with the number of bytes read so far and the total number of bytes to
         read. `sampled_at` returns the time of the process scan, which follows the reading of the
         files. If `stopping` returns True, the refresh commits the records that it has read, and
-        ends. The next refresh reads the remaining records.
+        ends. The next refresh reads the remaining records. Without `read`, no transcript is read:
+        the result has what the ledger has, within a moment.
 
         An exception ends only the part of the refresh that raised the exception, such as the scan
         of one agent. `Snapshot.errors` names the part, and the next refresh repeats the part.
@@ -185,7 +187,8 @@ class Pipeline:
         remember_errors(self.ledger, self.steps.before)
         settle()
         self.findings.log_ledger(self.ledger)  # problems found when the ledger was opened
-        statuses = self._scanner.scan(self.agents, now, progress=progress, stopping=stopping)
+        agents = self.agents if read else {}
+        statuses = self._scanner.scan(agents, now, progress=progress, stopping=stopping)
         with self.steps.step("scan"):
             self._stored_limits.record(self.agents, now)
         self.ledger.forget_future_limits(now)

@@ -6,7 +6,14 @@ from pathlib import Path
 from agtop_exporter.agents import Agent, Environment, signatures_of
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Key
-from agtop_exporter.model import ProcessMatch, ProcessUsage, Series, SessionKey, SessionState
+from agtop_exporter.model import (
+    ProcessMatch,
+    ProcessTree,
+    ProcessUsage,
+    Series,
+    SessionKey,
+    SessionState,
+)
 from agtop_exporter.pipeline import saved_usage
 from agtop_exporter.pipeline.candidates import SLACK_SECONDS, Candidates, Dated
 from agtop_exporter.pipeline.guard import Guard
@@ -14,7 +21,9 @@ from agtop_exporter.pipeline.registries import Registries
 from agtop_exporter.pipeline.steps import Steps
 from agtop_exporter.processes.evidence import gather
 from agtop_exporter.processes.facts import Binding, Matches, ProcessId, ProcessTable
+from agtop_exporter.processes.interval import Interval
 from agtop_exporter.processes.match import match
+from agtop_exporter.processes.members import process_trees
 from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.processes.usage import (
     AgentUsage,
@@ -62,6 +71,7 @@ class Pairing:
         self._usage = self._saved = saved_usage.restored(saved)
         self._sessions: Mapping[SessionKey, ProcessUsage] = {}
         self._agents: Mapping[str, AgentUsage] = {}
+        self._interval = Interval()
         self._skipped: dict[str, int] = {}
         self._left_out: set[ProcessId] = set()  # container processes that have been counted
         self._container_counts: dict[str, int] = {}  # number by the namespace that differs
@@ -116,6 +126,7 @@ class Pairing:
         # Nothing below raises an exception, so these values always belong to one table.
         self._table, self._matches = table, matches
         self._usage, self._sessions, self._agents = turn.state, turn.sessions, turn.agents
+        self._interval = turn.interval
         self._reported = {
             key: entry
             for entry in registry
@@ -168,6 +179,13 @@ class Pairing:
     def process(self, session: SessionKey) -> ProcessMatch | None:
         """Return the process of a top-level session with its usage; None if no process is known."""
         return process_match(self._matches, self._sessions, session)
+
+    def trees(self) -> tuple[ProcessTree, ...]:
+        """Return the process trees of the last call of `pair`: of sessions, hosts and orphans."""
+        if self._source is None:
+            return ()
+        ports = self._source.listening_ports
+        return process_trees(self._table, self._matches, self._interval, ports=ports)
 
     def past_usage(self, session: SessionKey) -> ProcessUsage | None:
         """Return the total usage of all processes that ever ran a session; None if unknown."""

@@ -131,6 +131,15 @@ class ProcessReader:
             return ()
         return tuple(sorted(file.path for file in files or () if getattr(file, "mode", "") != "r"))
 
+    def listening_ports(self, pid: int) -> tuple[int, ...]:
+        """Return the TCP ports on which a process accepts connections; () if unknown."""
+        try:
+            found = self._ask(self._handle(pid), "net_connections")
+        except self._errors:
+            return ()
+        listening = (one for one in found or () if one.status == self._psutil.CONN_LISTEN)
+        return tuple(sorted({one.laddr.port for one in listening if one.laddr}))
+
     def namespace_mismatch(self, pid: int) -> str:
         """Return the kind of namespace in which a process differs from the machine; "" if none."""
         return self._procfs.namespace_mismatch(pid) if self._procfs else ""

@@ -41,6 +41,9 @@ class ProcessSource(Protocol):
         No error is raised. If the processes cannot be listed, the table is not `complete`.
         """
 
+    def listening_ports(self, pid: int) -> tuple[int, ...]:
+        """Return the TCP ports on which a process accepts connections; () if unknown."""
+
 
 class Reader(Protocol):
     """Reads one process at a time. `ProcessReader` documents the methods.
@@ -57,6 +60,7 @@ class Reader(Protocol):
     def cwd(self, pid: int) -> str: ...  # noqa: D102
     def sample(self, pid: int, *, full: bool = False) -> ProcessSample | None: ...  # noqa: D102
     def written_files(self, pid: int) -> tuple[str, ...]: ...  # noqa: D102
+    def listening_ports(self, pid: int) -> tuple[int, ...]: ...  # noqa: D102
     def namespace_mismatch(self, pid: int) -> str: ...  # noqa: D102
     def inner_pid(self, pid: int) -> int: ...  # noqa: D102
     def in_container(self) -> bool: ...  # noqa: D102
@@ -149,6 +153,10 @@ class ProcessTracker:
             hidden=frozenset(item.hidden_agent for item in self._known.values()) - {""},
             in_container=in_container,
         )
+
+    def listening_ports(self, pid: int) -> tuple[int, ...]:
+        """Return the TCP ports on which a process accepts connections; () if unknown."""
+        return self._reader.listening_ports(pid)
 
     def _follow_clock(self, step: float) -> None:
         """Add `step` (an adjustment of the clock in seconds) to all start times of processes."""

@@ -18,8 +18,8 @@ from agtop_exporter.processes.growth import (
     newly_unreaped,
     plus,
 )
+from agtop_exporter.processes.interval import Interval, ratio
 
-_SHORTEST_SECONDS = 0.001  # shortest time between two samples that gives a useful rate
 _REMEMBERED = 1024  # largest number of `gone` samples: a read error may hide a process for a while
 
 
@@ -66,6 +66,7 @@ class UsageRound(msgspec.Struct, frozen=True):
     state: TreeUsage
     sessions: Mapping[SessionKey, ProcessUsage]
     agents: Mapping[str, AgentUsage]
+    interval: Interval = Interval()
 
 
 def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> UsageRound:
@@ -78,7 +79,7 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
     if previous.boot_id != table.boot_id:
         previous = TreeUsage(sessions=previous.sessions, agents=previous.agents)
     spent, owed = _spent(previous, table)
-    owners = _owners(matches)
+    owners = owners_of(matches)
     sessions, agents, pending = _credit(
         previous,
         table,
@@ -96,10 +97,12 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
         sessions=sessions,
         agents=agents,
     )
+    interval = Interval(table.sampled_at - previous.sampled_at, spent, previous.last.keys())
     return UsageRound(
         state,
-        _session_usages(previous, state, table=table, owners=owners, spent=spent),
+        _session_usages(state, interval, table=table, owners=owners),
         _agent_usages(state, table, matches=matches),
+        interval,
     )
 
 
@@ -141,7 +144,7 @@ def process_match(
     )
 
 
-def _owners(matches: Matches) -> dict[ProcessId, SessionKey]:
+def owners_of(matches: Matches) -> dict[ProcessId, SessionKey]:
     """Return the session of each root of a process tree.
 
     A host has no entry, because it runs many sessions. A root without a session has no entry.
@@ -233,31 +236,21 @@ def _remember(previous: TreeUsage, table: ProcessTable) -> dict[ProcessId, Proce
 
 
 def _session_usages(
-    previous: TreeUsage,
     state: TreeUsage,
+    interval: Interval,
     *,
     table: ProcessTable,
     owners: Mapping[ProcessId, SessionKey],
-    spent: Mapping[ProcessId, ResourceTotals],
 ) -> dict[SessionKey, ProcessUsage]:
     members: dict[SessionKey, list[ProcessId]] = defaultdict(list)
     for process, root in table.roots.items():
         if root in owners:
             members[owners[root]].append(process)
-    elapsed = state.sampled_at - previous.sampled_at
     usages: dict[SessionKey, ProcessUsage] = {}
     for key, processes in members.items():
         usage = _usage(state.sessions[key], [table.samples[process] for process in processes])
-        # A new tree gets no rate: its whole usage would appear in one interval.
-        if elapsed >= _SHORTEST_SECONDS and not previous.last.keys().isdisjoint(processes):
-            recent = sum((spent[process] for process in processes), ResourceTotals())
-            usage = msgspec.structs.replace(
-                usage,
-                cpu_percent=_ratio(recent.cpu_microseconds, elapsed * 10_000),
-                disk_read_bytes_per_second=_ratio(recent.read_bytes, elapsed),
-                disk_written_bytes_per_second=_ratio(recent.written_bytes, elapsed),
-            )
-        usages[key] = usage
+        has_rates = interval.has_rates(processes)
+        usages[key] = interval.with_rates(usage, processes) if has_rates else usage
     return usages
 
 
@@ -268,7 +261,7 @@ def _usage(spent: ResourceTotals, samples: Iterable[ProcessSample]) -> ProcessUs
         rss, vms = plus(rss, sample.rss_bytes), plus(vms, sample.vms_bytes)
     return ProcessUsage(
         processes=processes,
-        cpu_seconds=_ratio(spent.cpu_microseconds, 1e6),
+        cpu_seconds=ratio(spent.cpu_microseconds, 1e6),
         rss_bytes=rss,
         vms_bytes=vms,
         disk_read_bytes=spent.read_bytes,
@@ -299,7 +292,3 @@ def _agent_usages(
             vms_bytes=usage.vms_bytes if usage.processes else 0,
         )
     return usages
-
-
-def _ratio(amount: int | None, per: float) -> float | None:
-    return None if amount is None else amount / per

@@ -44,7 +44,11 @@ def words(text):
         ("agtop-exporter install-service --interval 30", "install_service"),
         ("agtop-exporter --interval 30 install-service", "install_service"),
         ("agtop-exporter install-service --uninstall", "install_service"),
-        ("agtop", "table"),
+        ("agtop-exporter top", "top"),
+        ("agtop", "plain"),
+        ("agtop --delay 3", "plain"),
+        ("agtop top --delay 3 --no-mouse", "top"),
+        ("agtop -D --log-file a.log", "top"),
         ("agtop list", "table"),
         ("agtop --list", "table"),
         ("agtop -l -w -d 3", "table"),
@@ -58,7 +62,7 @@ def words(text):
         ("agtop json --schema", "schema"),
         ("agtop completion bash", "completion"),
         ("agtop-exporter completion fish", "completion"),
-        ("agtop --no-cache --backend claude", "table"),  # as rust-agtop has them
+        ("agtop --no-cache --backend claude", "plain"),  # as rust-agtop has them
     ],
 )
 def test_typed_words_select_a_command(typed, module):
@@ -113,15 +117,14 @@ def test_typed_words_select_a_command(typed, module):
         ("agtop --interval 3", "no such option: --interval; see `agtop --help`"),
         ("agtop -w -d -1", "-d/--delay: expected a number of seconds greater than 0"),
         ("agtop completion", "SHELL is missing: type `agtop completion SHELL`"),
-        ("agtop --log-file F", "no such option: --log-file; messages go to standard error: append"),
-        ("agtop --log-file=F --list", "no such option: --log-file; messages go to standard error"),
-        ("agtop -D", "no such option: -D; type `agtop` without it"),
-        ("agtop --dashboard", "no such option: --dashboard; type `agtop` without it"),
+        ("agtop --log-file=F --list", "--list and --log-file exclude each other"),
+        ("agtop -D --watch", "--watch and --dashboard exclude each other"),
+        ("agtop --json --no-mouse", "--json and --no-mouse exclude each other"),
         ("agtop -v", "no such option: -v; set AGTOP_LOG_LEVEL=info instead"),
         ("agtop list --verbose", "no such option: --verbose; set AGTOP_LOG_LEVEL=info instead"),
         ("agtop --no-update-check", "no such option: --no-update-check; this program never checks"),
-        ("agtop quota list", "no such command: quota; `agtop` prints the rate limits below"),
-        ("agtop --delay 3", "--delay needs --watch: type `agtop --watch --delay SECONDS`"),
+        ("agtop quota list", "no such command: quota; `agtop top` shows the rate limits"),
+        ("agtop list --delay 3", "--delay needs --watch: type `agtop list --watch --delay SEC"),
         ("agtop --watch --delay -1", "-d/--delay: expected a number of seconds greater than 0"),
     ],
 )

@@ -23,7 +23,7 @@ class Running:
         self.proc = folder / "proc"
         self._stack = ExitStack()
         self.proc.mkdir()
-        for name in ("stat", "sys", "uptime"):
+        for name in ("stat", "sys", "uptime", "net"):
             (self.proc / name).symlink_to(f"/proc/{name}")
         (self.proc / "1").symlink_to(f"/proc/{os.getpid()}")  # stands for the machine's first
 

@@ -1,0 +1,142 @@
+"""Lines of styled text, and the signs in them: states, bars and sparklines."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from rich.cells import cell_len, set_cell_size
+
+from agtop_exporter.model import StateKind
+
+Span = tuple[str, str]
+"""A text and the name of its style, see `styles`; "" is the style of the terminal."""
+Line = tuple[Span, ...]
+
+NEARLY_FULL = 0.85  # share from which a bar is marked
+MASK, ASCII_MASK = "•••••", "*****"
+BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
+PENDING, ASCII_PENDING = "…", "~"
+
+
+class StateSign(msgspec.Struct, frozen=True):
+    """How a state is shown: a glyph, the glyph without UTF-8, a word and a style."""
+
+    glyph: str
+    ascii: str
+    word: str
+    style: str
+
+
+STATE_SIGNS: dict[StateKind, StateSign] = {
+    "waiting": StateSign("◆", "!", "wait", "wait"),
+    "error": StateSign("✖", "x", "error", "error"),
+    "warning": StateSign("▲", "^", "stalled", "stalled"),
+    "running": StateSign("●", "*", "run", "run"),
+    "idle": StateSign("○", "o", "idle", "idle"),
+    "closed": StateSign("·", ".", "closed", "closed"),
+}
+"""The signs of all states, the most urgent state first."""
+
+
+def visible(text: str) -> str:
+    """Return the text without control characters and other characters that take no cell."""
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
+
+
+def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -> str:
+    """Return the text in at most `width` terminal cells. With `left`, its end is kept."""
+    if cell_len(text) <= width:
+        return text
+    if width <= 0:
+        return ""
+    if not left:
+        return f"{set_cell_size(text, width - 1).rstrip()}{ellipsis}"
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return f"{ellipsis}{text}"
+
+
+def fitted(text: str, width: int, *, align: str = "left", keep_end: bool = False) -> str:
+    """Return the text cut and padded to `width` terminal cells."""
+    text = cut(text, width, left=keep_end)
+    space = " " * (width - cell_len(text))
+    return text + space if align == "left" else space + text
+
+
+def width_of(line: Iterable[Span]) -> int:
+    """Return the number of terminal cells of a line."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def plain(line: Iterable[Span]) -> str:
+    """Return the text of a line."""
+    return "".join(text for text, _ in line)
+
+
+def clipped(line: Iterable[Span], width: int) -> Line:
+    """Return the line in at most `width` terminal cells, with an ellipsis if it is longer."""
+    line = tuple(line)
+    if width_of(line) <= width:
+        return line
+    kept: list[Span] = []
+    for text, style in line:
+        space = width - width_of(kept)
+        if cell_len(text) > space - 1:
+            kept.append((f"{set_cell_size(text, max(0, space - 1))}{PENDING}", style))
+            break
+        kept.append((text, style))
+    return tuple(kept)
+
+
+def ends(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
+    """Return one line of `width` cells with a text at each end. The left text is cut first."""
+    right = tuple(right)
+    left = clipped(left, max(0, width - width_of(right) - 1))
+    return (*left, (" " * max(0, width - width_of(left) - width_of(right)), ""), *right)
+
+
+def bar(ratio: float, width: int, *, ascii_only: bool) -> Line:
+    """Return a bar of `width` cells, and a `!` behind it from NEARLY_FULL on."""
+    full = min(width, max(0, round(ratio * width)))
+    done, rest = ("#", "-") if ascii_only else ("█", "░")
+    high = ratio >= NEARLY_FULL
+    return (
+        (done * full, "high" if high else "bar"),
+        (rest * (width - full), "dim"),
+        ("!" if high else " ", "high"),
+    )
+
+
+def sparkline(values: Sequence[float | None], width: int, *, ascii_only: bool) -> str:
+    """Return the last values as one character each; an unknown value is a space.
+
+    The values are scaled to the largest of them. If there are more values than `width`, each
+    character shows the mean of several.
+    """
+    blocks = ASCII_BLOCKS if ascii_only else BLOCKS
+    size = max(1, -(-len(values) // width))
+    groups = [values[start : start + size] for start in range(0, len(values), size)]
+    means = [_mean([one for one in group if one is not None]) for group in groups]
+    top = max((mean for mean in means if mean is not None), default=0.0)
+    steps = len(blocks) - 1
+    return "".join(
+        " " if mean is None else blocks[round(steps * mean / top) if top > 0 else 0]
+        for mean in means
+    ).rjust(width)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def to_ascii(text: str) -> str:
+    """Return a text for a terminal without UTF-8: `?` stands for each other character."""
+    if text.isascii():
+        return text
+    return "".join(
+        letter if letter.isascii() else _REPLACED.get(letter, "?" * cell_len(letter))
+        for letter in text
+    )
+
+
+_REPLACED = {PENDING: ASCII_PENDING, "·": "|", "─": "-", "│": "|", "└": "`", "├": "|", "▌": ">"}
+_REPLACED |= {"▼": "v", "▲": "^", "•": "*"}

@@ -1,0 +1,252 @@
+"""`View`: what the user has chosen, and the screen that follows from it. No I/O, no clock."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from agtop_exporter.reports import Calendar
+from agtop_exporter.top.actions import Scene, act, choose_tab, keys_of, select_line, sort_by
+from agtop_exporter.top.content import Content, content
+from agtop_exporter.top.filters import FilterError, parse
+from agtop_exporter.top.footer import footer
+from agtop_exporter.top.header import header, progress_line, stale_seconds
+from agtop_exporter.top.keys import Key
+from agtop_exporter.top.look import Look
+from agtop_exporter.top.rows import Row, Rows
+from agtop_exporter.top.screen import (
+    Parts,
+    detail_lines,
+    screen,
+    small_screen,
+    tab_at,
+    tabs_line,
+    too_small,
+)
+from agtop_exporter.top.selection import Selection, Selector
+from agtop_exporter.top.spans import Line, Span
+from agtop_exporter.top.view_state import START, Layout, ViewState, layout
+
+HOLD_SECONDS = 1.0  # rows keep their places for this time after a key that moves the cursor
+MOVES = frozenset({"move", "page", "edge"})
+WHEEL_LINES = 3
+NEVER = float("-inf")
+
+
+class View:
+    """The state of the view. Nothing here waits.
+
+    `receive` takes the rows of a refresh, `act` performs the action of a key, and `lines` returns
+    the screen. The attributes `size`, `progress`, `failure` and `notices` are set from outside.
+    """
+
+    def __init__(
+        self, look: Look, *, calendar: Calendar, hidden: frozenset[str] = frozenset()
+    ) -> None:
+        """Start without rows. `look` says how values are shown; its time is replaced.
+
+        `hidden` has the titles of the columns that the user has hidden before.
+        """
+        self.state = ViewState(hidden=hidden)
+        self.rows: Rows | None = None
+        self.size = (80, 24)
+        self.progress: tuple[int, int, float] | None = None  # bytes read, all bytes, seconds
+        self.failure = ""  # why the last refresh failed
+        self.notices: Sequence[str] = ()
+        self.filter_error = ""
+        self._fits = parse("")
+        self._look = replace(look, timezone=calendar.timezone)
+        self._calendar = calendar
+        self._selector = Selector(calendar.timezone)
+        self._moved_at = NEVER
+        self._selection = Selection()
+        self._content = Content()
+        self._detail: Sequence[Line] = ()
+
+    # --- input ----------------------------------------------------------------------------------
+
+    def receive(self, rows: Rows) -> None:
+        """Show the rows of a refresh."""
+        self.rows, self.failure, self.progress = rows, "", None
+
+    def active_keys(self) -> list[Key]:
+        """Return the keys that do something now."""
+        return keys_of(self.state, self._scene())
+
+    def act(self, now: float, name: str, *arguments: Any) -> None:  # noqa: ANN401 - see ACTIONS
+        """Perform an action at a time (unix seconds)."""
+        self._moved_at = now if name in MOVES else NEVER
+        before = self.state.filter_text
+        self.state = act(self.state, self._scene(), name, *arguments)
+        if self.state.filter_text != before:
+            self.filter(now, self.state.filter_text)
+        self._settle(now)
+
+    def filter(self, now: float, text: str) -> None:
+        """Filter the sessions. A text that is not valid is marked, and the last valid one stays."""
+        self.state = replace(self.state, filter_text=text)
+        try:
+            self._fits, self.filter_error = parse(text), ""
+        except FilterError as error:
+            self.filter_error = str(error)
+        self._settle(now)
+
+    def edit(self, now: float, *, editing: bool) -> None:
+        """Note whether the text field of the filter is open."""
+        self.state = replace(self.state, editing=editing)
+        self._settle(now)
+
+    def click(self, now: float, x: int, y: int) -> bool:
+        """Handle a click on a cell. Return whether it was on the line that was selected before."""
+        place, scene = self._layout(), self._scene()
+        if place.detail and place.detail.has(x, y):
+            tab = tab_at(x - place.detail.x) if y == place.detail.y else None
+            state = self.state if tab is None else choose_tab(self.state, scene, tab)
+            self.state = replace(state, focused=True)
+        elif place.body and place.body.has(x, y) and self._content.table:
+            self.state = replace(self.state, focused=False)
+            return self._click_list(now, x - place.body.x, y - place.body.y - 1)
+        self._settle(now)
+        return False
+
+    def _click_list(self, now: float, x: int, line: int) -> bool:
+        table = self._content.table
+        cursor = self.state.cursors.get(self.state.list_name, START)
+        index = cursor.top + line
+        if table is None or index >= len(table.keys):
+            return False
+        if line < 0:
+            column = table.column_at(x)
+            if column:
+                self._moved_at = NEVER
+                self.state = sort_by(self.state, column)
+        else:
+            self._moved_at = now
+            self.state = select_line(self.state, self._scene(), index)
+        self._settle(now)
+        return line >= 0 and index == cursor.index
+
+    def scroll(self, now: float, direction: int) -> None:
+        """Scroll by some lines; -1 is up."""
+        self.act(now, "move", direction * WHEEL_LINES)
+
+    # --- output ---------------------------------------------------------------------------------
+
+    def lines(self, now: float) -> list[Line]:
+        """Return the screen at a time (unix seconds): one line for each line of the terminal."""
+        width, height = self.size
+        if too_small(width, height):
+            return small_screen(width, height)
+        self._settle(now)
+        place, look = self._layout(), self._look_at(now)
+        tabs: Line = ()
+        if place.detail:
+            tabs = tabs_line(self.state.tab, place.detail.width, focused=self.state.focused)
+        parts = Parts(
+            header=self._header(place, look),
+            table=self._content.table,
+            cursor=self.state.cursors.get(self.state.list_name, START),
+            text=self._content.text,
+            scroll=self.state.scroll,
+            remark=self._content.remark,
+            detail=self._detail,
+            tabs=tabs,
+            footer=footer(
+                self.state,
+                self.active_keys(),
+                self._selection,
+                width=width,
+                error=self.filter_error,
+            ),
+            has_focus=not self.state.focused,
+            dimmed=self._is_stale(now),
+        )
+        return screen(parts, place)
+
+    def _header(self, place: Layout, look: Look) -> list[Line]:
+        frame = self.rows.frame if self.rows else None
+        notes: list[Span] = []
+        if self.state.paused:
+            notes.append(("paused", "stalled"))
+        if frame and self._is_stale(look.now):
+            age = look.now - frame.snapshot.generated_at
+            notes.append((f"STALE {age:.0f}s {self.failure}".rstrip(), "error"))
+        elif self.failure:
+            notes.append((self.failure, "error"))
+        lines = header(self.rows, look, place.width, graphs=not place.is_small, notes=notes)
+        if self.progress and not (frame and frame.complete):
+            lines[1] = progress_line(*self.progress, look)
+        return lines
+
+    def _is_stale(self, now: float) -> bool:
+        if self.rows is None or self.state.paused or self.progress:
+            return False
+        return bool(self.failure) or stale_seconds(self.rows.frame, now) is not None
+
+    # --- what is shown --------------------------------------------------------------------------
+
+    def _settle(self, now: float) -> None:
+        """Compute what is shown, and put the cursors and the scrolling inside it."""
+        held = now - self._moved_at < HOLD_SECONDS
+        self._selection = self._selector.select(
+            self.rows, self.state, self._fits, now=now, held=held
+        )
+        place, look = self._layout(), self._look_at(now)
+        box = place.body or place.detail
+        width = box.width if box else place.width
+        self._content = content(
+            self.state,
+            self.rows,
+            self._selection,
+            look,
+            width=width,
+            calendar=self._calendar,
+            notices=self.notices,
+        )
+        name, table = self.state.list_name, self._content.table
+        if table:
+            height = max(1, (place.body.height if place.body else place.height) - 1)
+            cursor = self.state.cursors.get(name, START).settled(table.keys, height)
+            self.state = replace(self.state, cursors={**self.state.cursors, name: cursor})
+        self._detail = ()
+        if place.detail and self.rows:
+            self._detail = detail_lines(
+                self._row(), self.rows, self.state.tab, look, place.detail.width
+            )
+        scene = self._scene()
+        if scene.text_lines is not None:
+            last = max(0, scene.text_lines - scene.page)
+            self.state = replace(self.state, scroll=min(self.state.scroll, last))
+
+    def _layout(self) -> Layout:
+        return layout(self.state, *self.size)
+
+    def _look_at(self, now: float) -> Look:
+        rated = self.rows is not None and self.rows.frame.rated
+        return replace(self._look, now=now, masked=self.state.masked, rated=rated)
+
+    def _row(self) -> Row | None:
+        cursor = self.state.cursors.get("sessions", START)
+        rows = self._selection.rows
+        return rows[cursor.index] if cursor.index < len(rows) else None
+
+    def _scene(self) -> Scene:
+        place, table = self._layout(), self._content.table
+        text_lines: int | None = None
+        if self.state.context == "detail":
+            text_lines = len(self._detail)
+        elif table is None:
+            text_lines = len(self._content.text)
+        box = place.detail if self.state.context == "detail" else place.body
+        heads = 1 if table or self.state.context == "detail" else 0
+        cursor = self.state.cursors.get("totals", START)
+        groups = self._content.groups
+        return Scene(
+            keys=table.keys if table else (),
+            page=(box.height if box else place.height) - heads,
+            text_lines=text_lines,
+            is_small=place.is_small,
+            shows_detail=place.detail is not None,
+            row=self._row(),
+            total=groups[cursor.index] if cursor.index < len(groups) else None,
+        )

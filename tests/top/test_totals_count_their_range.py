@@ -1,0 +1,106 @@
+"""Totals count what was used in their range only, each usage once, in every grouping."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from top_views import HOURLY, NOW, USD, frame, hourly
+
+from agtop_exporter.model import NO_SUM
+from agtop_exporter.reports import Calendar, Span
+from agtop_exporter.top.rows import Rows
+from agtop_exporter.top.totals import (
+    GROUPS,
+    RANGES,
+    condensed,
+    dollars,
+    plans_of,
+    span_of,
+    total_of,
+    totals,
+)
+
+CALENDAR = Calendar(UTC)
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns"])
+USAGE = st.lists(
+    st.builds(
+        hourly,
+        st.integers(1, 4),
+        st.sampled_from(["claude", "codex"]),
+        st.sampled_from(["docs", ""]),
+        st.sampled_from(["a", "b"]),
+        st.floats(0, 45),
+        st.integers(0, 9),
+    ),
+    max_size=15,
+)
+
+
+def names(by, range_):
+    found = totals(HOURLY, by, span_of(range_, NOW, CALENDAR), plans=plans_of(Rows(frame())))
+    return {one.name: dollars(one.usage) for one in found}
+
+
+@pytest.mark.parametrize(
+    ("range_", "expected"),
+    [
+        ("today", {"webshop": "4.25", "docs": "1.50"}),
+        ("7 d", {"webshop": "4.75", "infra": "2.00", "docs": "1.50"}),
+        ("30 d", {"search": "8.00", "webshop": "4.75", "infra": "2.00", "docs": "1.50"}),
+        ("all", {"search": "8.00", "webshop": "4.75", "infra": "2.00", "docs": "1.50", "lab": "?"}),
+    ],
+)
+def test_ranges(range_, expected):
+    assert names("project", range_) == expected
+
+
+def test_groups():
+    assert names("agent", "all") == {"claude": "14.25*", "codex": "2.00"}
+    assert names("plan", "all") == {"max": "16.25*"}
+    assert names("model", "7 d") == {
+        "claude-sonnet-4-5": "5.75",
+        "gpt-5-codex": "2.00",
+        "claude-haiku-4-5": "0.50",
+    }
+
+
+@given(USAGE, st.sampled_from(GROUPS), st.sampled_from(RANGES))
+def test_every_grouping_has_the_same_sum(usage, by, range_):
+    hours = span_of(range_, NOW, CALENDAR)
+    groups = totals(usage, by, hours, plans={})
+    whole = total_of(one for one in usage if one.hour in hours)
+    assert sum((one.usage for one in groups), NO_SUM) == whole
+    assert sum(one.share or 0 for one in groups) == pytest.approx(1 if whole.cost else 0)
+    assert sum(sum(one.by_time) for one in groups) == whole.tokens.total
+
+
+@given(USAGE, ZONES, st.sampled_from(RANGES), st.sampled_from(GROUPS))
+def test_condensed_usage_has_the_same_totals(usage, zone, range_, by):
+    calendar = Calendar(ZoneInfo(zone))
+    hours = span_of(range_, NOW, calendar)
+    found = condensed(usage, calendar, NOW)
+
+    def sums(used):
+        return {one.name: (one.usage, one.sessions) for one in totals(used, by, hours, plans={})}
+
+    assert sums(found) == sums(usage)
+    assert len(found) <= len(usage)
+
+
+def test_usage_of_unknown_time_is_in_all_only():
+    undated = [one for one in condensed(HOURLY, CALENDAR, NOW) if one.hour == 0]
+    assert undated == []
+    old = hourly(1, "claude", "docs", "m", NOW / 86_400, 1)
+    assert old.hour == 0
+    assert [one.hour for one in condensed([old], CALENDAR, NOW)] == [0]
+    assert totals([old], "agent", span_of("30 d", NOW, CALENDAR), plans={}) == []
+    assert totals([old], "agent", Span(), plans={})[0].usage.cost == USD
+
+
+def test_today_begins_at_local_midnight():
+    zone = ZoneInfo("Asia/Kolkata")
+    now = datetime(2026, 3, 2, 0, 40, tzinfo=zone).timestamp()
+    span = span_of("today", now, Calendar(zone))
+    assert round((now - span.start * 3_600) / 60) == 40 + 30
