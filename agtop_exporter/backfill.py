@@ -39,7 +39,7 @@ Target = Callable[[Day], None]
 class FirstScrape(msgspec.Struct, frozen=True, array_like=True):
     """The values that the first scrape of the daemon received.
 
-    `time` is in unix seconds. `totals` has the totals that the usage by hour contains.
+    `time` is in unix seconds. `totals` has the totals whose usage the ledger has by hour (BY_HOUR).
     """
 
     time: float
@@ -71,8 +71,9 @@ def end_of(
 ) -> int:
     """Return the end of the samples in unix seconds: a full hour, not after `now`.
 
-    `until` is the end that the user wishes. Usage older than `retention_days` is stored by day, so
-    an earlier end is the start of a day. If `retention_days` is 0, all usage is stored by hour.
+    `until` is the end that the user requests. Usage older than `retention_days` is stored by day,
+    so an end in this range is moved to the start of a day. If `retention_days` is 0, all usage is
+    stored by hour.
     """
     end = until
     if end is None:
@@ -89,7 +90,7 @@ def before_scrape(
     """Lower past totals that are above the totals of the first scrape at `end` (unix seconds).
 
     Usage that the daemon found after the scrape may be older than the scrape. The scraped samples
-    show it as an increase, so that the samples before the scrape must not contain it.
+    show it as an increase, so the samples before the scrape must not contain it.
     """
     if scrape is None or end > scrape.time:
         return list(totals)

@@ -167,7 +167,10 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _remove_drafts(folder: Path, now: float) -> None:
-    """Remove the drafts of commands that were killed, as agents do with slow status lines."""
+    """Remove the temporary files of commands that were killed.
+
+    An agent kills the command if it does not print the status line soon.
+    """
     for draft in folder.glob(f"*{DRAFT}"):
         with contextlib.suppress(OSError):
             if draft.stat().st_mtime < now - DRAFT_SECONDS:

@@ -83,7 +83,10 @@ class PathNames:
         return self._folder_of_worktrees(base, part, below) if below else ""
 
     def _folder_of_worktrees(self, base: Sequence[str], part: str, below: Sequence[str]) -> str:
-        """Return the repository of `<base>/<part>/<below>` if `part` is a folder of worktrees."""
+        """Return the repository's name for the path `<base>/<part>/<below>`.
+
+        Return "" if `part` is not the name of a folder that contains worktrees.
+        """
         if part in WORKTREES:
             return self._worktree_name(base, below)
         in_repository = bool(base) and not is_home(base)
@@ -96,7 +99,7 @@ class PathNames:
         return beside[1] if beside else ""
 
     def _worktree_name(self, base: Sequence[str], below: Sequence[str]) -> str:
-        """Return the repository of `<base>/worktrees/<below>`."""
+        """Return the repository's name for the path `<base>/worktrees/<below>`."""
         hidden = max((at for at, part in enumerate(base) if part.startswith(".")), default=None)
         if hidden is not None:
             return self._name_in_program(base[:hidden], base[hidden], below)
@@ -112,7 +115,7 @@ class PathNames:
         return self.name_of(base)
 
     def _name_in_program(self, base: Sequence[str], program: str, below: Sequence[str]) -> str:
-        """Return the repository of `<base>/<program>/worktrees/<below>`.
+        """Return the repository's name for the path `<base>/<program>/worktrees/<below>`.
 
         `program` is a hidden folder, such as `.t3`.
         """
@@ -146,9 +149,9 @@ def _holds_repositories(parts: Sequence[str]) -> bool:
 
 
 def _clone_name(parts: Sequence[str]) -> str | None:
-    """Return the name of the folder inside a temporary folder with a random name.
+    """Return the name of the folder below `<temporary folder>/<random name>`.
 
-    Return "" if the path ends with the temporary folder, and None if there is no such folder.
+    Return "" if the path ends with the random name, and None if the path has no such part.
     """
     for index, part in enumerate(parts[1:], 1):
         if parts[index - 1] in TEMPORARY and (RANDOM.fullmatch(part) or ID.fullmatch(part)):

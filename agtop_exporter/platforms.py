@@ -227,7 +227,7 @@ def enlarge_pipe(descriptor: int, size_bytes: int) -> None:
 
 
 def suspend() -> None:
-    """Stop this process until another process, such as the shell, continues it."""
+    """Suspend this process until another process, such as the shell, continues it."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 

@@ -20,7 +20,7 @@ class SafeStream:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        """Wrap `stream`."""
+        """Set the wrapped stream."""
         self._stream = stream
 
     def write(self, text: str) -> int:

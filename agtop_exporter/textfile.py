@@ -73,7 +73,7 @@ class TextfileWriter:
     def __init__(
         self, path: Path, *, interval_seconds: float, labels: Mapping[str, str] = NO_LABELS
     ) -> None:
-        """Set the path and the interval. This writes nothing.
+        """Set the path of the file and the interval. No file is written.
 
         `labels` are added to every series. Without a label that differs, node_exporter rejects the
         files of two exporters, because both have the same series.

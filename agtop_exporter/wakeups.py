@@ -40,7 +40,7 @@ class Wakeups:
             self._sender.send(REQUEST)
 
     def wait(self, seconds: float) -> bytes:
-        """Wait for signals and requests, at most this time. Return their bytes, if any."""
+        """Wait up to `seconds` for a signal or a request. Return the bytes that arrived, if any."""
         ready = select.select([self._receiver], [], [], seconds)[0]
         return self._receiver.recv(4096) if ready else b""
 

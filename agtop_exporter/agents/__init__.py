@@ -160,9 +160,9 @@ def signatures_of(agents: Iterable[Agent]) -> dict[str, ProcessSignature]:
 
 
 def covered_by(plan: Plan, agents: Iterable[Agent]) -> frozenset[str]:
-    """Return the names of the agents whose usage is not billed under a plan.
+    """Return the names of the agents whose usage is not billed under `plan`.
 
-    `plan` is a value of `--plan`.
+    `plan` is a value of the option `--plan`.
     """
     return frozenset(a.name for a in agents if plan == "included" or plan in a.plan_covers)
 

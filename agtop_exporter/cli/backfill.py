@@ -49,7 +49,7 @@ def run(options: Namespace) -> None:
 
 
 def _labels(given: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Return the labels of the options. Raises UsageError if a metric has one of them already."""
+    """Return the labels of the options. Raises UsageError if a metric has one of them, too."""
     taken = {name for metric in CATALOGUE for name in metric.labels}
     for position, (name, _) in enumerate(given):
         if name in taken or name in dict(given[:position]):

@@ -1,24 +1,16 @@
 """Declares the commands of `agtop-exporter` and `agtop`: their options, settings and modules."""
 
-import argparse
-import math
-import re
-from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
 
+from agtop_exporter.cli import option_types
 from agtop_exporter.cli.command import Command, Option, Program
 from agtop_exporter.cli.report_commands import report_commands
-from agtop_exporter.model import SECONDS_PER_HOUR
 from agtop_exporter.settings import Settings
 
-SECONDS_PER_DAY = 86_400
 DELAY_SECONDS = 5.0
 VIEW_DELAY_SECONDS = 2.0
-SHORTEST_DELAY_SECONDS = 1.0
 STEP_SECONDS = 300  # PromQL ignores a series without a sample in the last 5 minutes
-SHORTEST_STEP_SECONDS = 15  # no scrape is more frequent; half a year takes 17 GB
-LABEL_NAME = re.compile("(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 READING = (
     "home",
@@ -55,42 +47,6 @@ OF_THE_DAEMON = (
 """Settings of the daemon. They have no effect on a single scan."""
 
 
-def _delay(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= SECONDS_PER_DAY:
-        expected = f"a number of seconds greater than 0, at most {SECONDS_PER_DAY}"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
-    return max(SHORTEST_DELAY_SECONDS, seconds)
-
-
-def _moment(text: str, default: tzinfo | None = UTC) -> float:
-    """Return a day or a time as unix seconds. A `default` of None is the machine's time zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=default)).timestamp()
-    except (ValueError, OverflowError) as error:
-        expected = "a day such as 2026-03-01 or a time such as 2026-03-01T14:30:00Z"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from error
-
-
-def _step(text: str) -> int:
-    step = int(text) if text.isascii() and text.isdecimal() else 0
-    if step < SHORTEST_STEP_SECONDS or SECONDS_PER_HOUR % step:
-        expected = f"a number of seconds from {SHORTEST_STEP_SECONDS} that divides an hour"
-        raise argparse.ArgumentTypeError(f"expected {expected}, such as 60, got {text!r}")
-    return step
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not value or not LABEL_NAME.fullmatch(name):
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE such as job=agtop, got {text!r}")
-    return name, value
-
-
 ONCE = Option(("--once",), "Scan once, print the metrics and exit.")
 JSON = Option(("-j", "--json"), "Print JSON.")
 SCHEMA = Option(("--schema",), "Print the JSON Schema of the output, and scan nothing.")
@@ -105,7 +61,7 @@ AT = Option(
     ("--at",),
     "The day, or the time, of the price: 2026-03-01, 2026-03-01T14:30:00Z (default: now).",
     default=None,
-    arguments={"metavar": "DATE", "type": _moment},
+    arguments={"metavar": "DATE", "type": option_types.moment},
 )
 PROVIDER = Option(
     ("--provider",),
@@ -132,14 +88,14 @@ DELAY = Option(
     ("-d", "--delay"),
     f"Time between two tables of --watch (default: {DELAY_SECONDS:g}).",
     default=DELAY_SECONDS,
-    arguments={"metavar": "SECONDS", "type": _delay},
+    arguments={"metavar": "SECONDS", "type": option_types.delay},
 )
 
 VIEW_DELAY = Option(
     ("-d", "--delay"),
     f"Time between two refreshes (default: {VIEW_DELAY_SECONDS:g}).",
     default=VIEW_DELAY_SECONDS,
-    arguments={"metavar": "SECONDS", "type": _delay},
+    arguments={"metavar": "SECONDS", "type": option_types.delay},
 )
 DASHBOARD = Option(("-D", "--dashboard"), "Show the interactive view, like the command top.")
 LOG_FILE = Option(
@@ -184,26 +140,26 @@ BACKFILL = Command(
             "A label of the scraped series, such as job=agtop or instance=127.0.0.1:10041;"
             " repeatable.",
             default=(),
-            arguments={"metavar": "NAME=VALUE", "type": _label, "action": "append"},
+            arguments={"metavar": "NAME=VALUE", "type": option_types.label, "action": "append"},
         ),
         Option(
             ("--since",),
             "Begin with this day or time (default: the earliest usage).",
             default=None,
-            arguments={"metavar": "DATE", "type": _moment},
+            arguments={"metavar": "DATE", "type": option_types.moment},
         ),
         Option(
             ("--until",),
             "End before this day or time, which must not be after the first scrape (default: the"
             " first scrape of the daemon, or 3 hours ago if that is earlier).",
             default=None,
-            arguments={"metavar": "DATE", "type": _moment},
+            arguments={"metavar": "DATE", "type": option_types.moment},
         ),
         Option(
             ("--step",),
             f"Time between two samples (default: {STEP_SECONDS}).",
             default=STEP_SECONDS,
-            arguments={"metavar": "SECONDS", "type": _step},
+            arguments={"metavar": "SECONDS", "type": option_types.step},
         ),
     ),
     settings=("home", "agent", "state_dir"),
@@ -241,7 +197,7 @@ SINCE = Option(
     ("--since",),
     "Leave out sessions without activity since this day or local time: 2026-03-01.",
     default=None,
-    arguments={"metavar": "DATE", "type": partial(_moment, default=None)},
+    arguments={"metavar": "DATE", "type": partial(option_types.moment, default=None)},
 )
 ALL_ROWS = Option(("--all",), "Show every row, however many there are.")
 
@@ -284,14 +240,15 @@ EXPORTER = Program(
         ),
         Command(
             name="reprice",
-            summary="Give all counted usage the prices that are known today. Counters stay.",
+            summary="Compute the cost of all counted usage again, at the prices known today. "
+            "Counters do not change.",
             module="reprice",
             settings=("home", "plan", "state_dir", "no_state", *PRICING),
         ),
         BACKFILL,
         Command(
             name="statusline",
-            summary="Store the rate limits that an agent sends to its status line, and print one.",
+            summary="Print a status line for an agent, and store the rate limits that it sends.",
             module="statusline",
             options=(PASS_THROUGH, STATE_DIR),
         ),
@@ -345,7 +302,7 @@ AGTOP = Program(
         ),
         Command(
             name="json",
-            summary="Print everything that is known as JSON.",
+            summary="Print all sessions, totals and rate limits as JSON.",
             module="json",
             options=(JSON, SCHEMA),
             settings=READING,

@@ -46,7 +46,8 @@ def script(program: Program, shell: str) -> str:
 def _describe_values(parser: argparse.ArgumentParser) -> None:
     """Add the possible values of options to the parser and its subparsers.
 
-    The parser cannot parse arguments afterwards, because the settings accept more spellings.
+    Afterwards, the parser must not parse arguments: it would reject values that the settings accept
+    in another spelling.
     """
     for action in parser._actions:  # noqa: SLF001 - argparse has no public list of its actions
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above

@@ -26,8 +26,9 @@ LOCALE_VARIABLES = ("LC_ALL", "LC_TIME", "LANG")  # the first one that is set co
 def history(settings: Settings, *, age_seconds_max: float = 0.0) -> Iterator[UsageHistory]:
     """Yield the usage in the ledger, after a scan of the agents' files.
 
-    There is no scan if another process writes the ledger, or if the last one started to do so at
-    most `age_seconds_max` ago. A ledger in which nothing has been counted yet is not used.
+    There is no scan if another process writes the ledger, or if the last process that wrote it
+    started at most `age_seconds_max` seconds ago. If the ledger has no usage yet, there is always a
+    scan.
     """
     directory = None if settings.no_state else state_directory(settings)
     if directory is not None and _is_current(directory, age_seconds_max):
@@ -63,7 +64,7 @@ def limits_in(found: UsageHistory, settings: Settings) -> list[RateLimit]:
 
 
 def calendar_of(options: Namespace) -> Calendar:
-    """Return the time zone and the first day of the week that the options or the locale say.
+    """Return the time zone and the first day of the week, from the options or the locale.
 
     Raises UsageError if there is no such time zone.
     """
@@ -75,10 +76,10 @@ def calendar_of(options: Namespace) -> Calendar:
 
 
 def day_of(value: date | float | None) -> date | None:
-    """Return the day of an option.
+    """Return the value of an option as a day.
 
-    The value is in unix seconds if the option precedes the command, because the table then parses
-    it.
+    If the option precedes the command, it is parsed as an option of the table, and the value is in
+    unix seconds.
     """
     if not isinstance(value, float):
         return value

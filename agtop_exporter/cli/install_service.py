@@ -54,7 +54,7 @@ def _install(options: Namespace) -> list[str]:
 
 
 def _config(options: Namespace) -> list[str]:
-    """Return the option for a configuration file that the service would not find itself."""
+    """Return the option `--config` if the service would not find the configuration file itself."""
     config = config_file(options, environment())
     if config is None or config == Path.home() / ".config" / "agtop-exporter" / "config.toml":
         return []

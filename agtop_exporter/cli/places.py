@@ -9,7 +9,7 @@ STATE_BELOW_HOME = Path(".local", "state", PROGRAM)
 
 
 def user_state_directory(home: Path | None = None) -> Path:
-    """Return the default state directory of this user, or of the user with another home."""
+    """Return the default state directory of this user, or of the user whose home is `home`."""
     own = Path(platformdirs.user_state_dir(PROGRAM))
     if home is None:
         return own

@@ -33,7 +33,7 @@ def _day(text: str) -> date:
 
 BY = Option(
     ("--by",),
-    "What the rows below a period are: project, model, agent, session or branch (default: model).",
+    "How to divide the usage of a period into rows (default: model).",
     default="model",
     arguments={"metavar": "|".join(DIMENSIONS), "type": partial(_one_of, DIMENSIONS)},
 )
@@ -62,7 +62,7 @@ TIMEZONE = Option(
 )
 WEEK_START = Option(
     ("--week-start",),
-    "The first day of a week: monday (default: as LC_ALL, LC_TIME or LANG says).",
+    "The first day of a week: monday (default: from LC_ALL, LC_TIME or LANG).",
     default="",
     arguments={"metavar": "DAY", "type": partial(_one_of, WEEKDAYS)},
 )
@@ -71,7 +71,10 @@ WEEK_START = Option(
 def report_commands(
     *, settings: tuple[str, ...], json: Option, schema: Option
 ) -> tuple[Command, ...]:
-    """Return the commands. `settings`, `json` and `schema` are those of other commands."""
+    """Return the commands that print reports.
+
+    `settings`, `json` and `schema` are the settings and options that other commands have, too.
+    """
 
     def by_period(name: str, summary: str, *options: Option) -> Command:
         return Command(

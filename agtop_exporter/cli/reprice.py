@@ -41,11 +41,10 @@ def run(options: Namespace) -> None:
 
 
 def _change(before: int, after: int) -> str:
-    """Return the text of two amounts: the change by this run, and the whole correction.
+    """Return a text with the change of a correction by this run, and with the new correction.
 
     A correction is the cost of an agent in the ledger minus the cost in its counters, in
-    picodollars. `before` is the correction before this run, and `after` the correction after this
-    run.
+    picodollars. `before` and `after` are the correction before and after this run.
     """
     usd = (after - before) / PICODOLLARS_PER_USD
     all_usd = after / PICODOLLARS_PER_USD

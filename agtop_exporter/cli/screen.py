@@ -81,7 +81,7 @@ class Screen:
         _write(HOME + f"{CLEAR_LINE}\n".join(lines) + CLEAR_LINE + CLEAR_BELOW)
 
     def _keys(self, seconds: float) -> str:
-        """Return the keys that are typed within some seconds, or earlier; "" if there are none."""
+        """Wait up to `seconds` for a key, and return the typed keys; "" if there are none."""
         if self._modes is None:
             time.sleep(seconds)
             return ""

@@ -34,8 +34,7 @@ class View(NamedTuple):
 def check_service() -> ServiceCheck | None:
     """Return the differences between the installed service and this shell.
 
-    The options of the command `doctor` itself are not part of the comparison. Return None if no
-    service is installed.
+    The options that the user gave to `doctor` are ignored. Return None if no service is installed.
     """
     service = installed_service(environment(), home=Path.home(), uid=platforms.user_id())
     if service is None:

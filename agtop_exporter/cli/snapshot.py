@@ -57,8 +57,8 @@ def with_prices(
 def refresh_with_rates(pipeline: Pipeline) -> Snapshot:
     """Refresh once and return the snapshot, including the CPU and disk rates of the processes.
 
-    A rate needs two measurements. The processes are measured before the refresh and during it, at
-    least RATE_SECONDS later. A rate of 0 is unknown after so short a time.
+    A rate needs two measurements. The first one is before the refresh. The second one is during the
+    refresh, at least RATE_SECONDS later. A rate of 0 is unknown after so short a time.
     """
     began = now()
     pipeline.look_at_processes(began)

@@ -59,7 +59,11 @@ def _decoded(data: bytes, now: float) -> StatusLine | None:
 
 
 def _store(line: StatusLine, now: float, state_directory: str | None) -> None:
-    """Store the rate limits below a state directory, or below that of the user."""
+    """Store the rate limits of a status line in the state directory.
+
+    If `state_directory` is None, this is the directory in AGTOP_STATE_DIR, or else the default
+    state directory of the user.
+    """
     environment = os.environ  # noqa: TID251 - the edge, as above
     given = state_directory or environment.get("AGTOP_STATE_DIR")
     try:

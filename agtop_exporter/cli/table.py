@@ -42,9 +42,9 @@ def run(options: Namespace) -> None:
 
 
 class _Table:
-    """Renders snapshots as the options say.
+    """Renders snapshots according to the options.
 
-    The first page raises UsageError if no session has the project of the options.
+    The first call of `page` raises UsageError if no session is in the project of `--project`.
     """
 
     def __init__(self, settings: Settings, options: Namespace) -> None:

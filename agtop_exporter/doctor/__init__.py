@@ -124,8 +124,8 @@ class PriceConflict(msgspec.Struct, frozen=True):
 class ServiceCheck(msgspec.Struct, frozen=True):
     """The installed service of the user, and what differs between it and the shell.
 
-    `pid` is the process of the service; None if it does not run. `problems` are differences because
-    of which the service may read other files. `differences` are other ones.
+    `pid` is the process of the service; None if it does not run. `problems` are the differences
+    because of which the service may read other files. `differences` are all other differences.
     """
 
     unit: str

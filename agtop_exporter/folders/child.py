@@ -37,7 +37,10 @@ def main() -> None:
 
 
 def _answer(kind: str, path: str, silent: Sequence[str], rules: Rules) -> tuple[str, str] | str:
-    """Return the answer for one path. `silent` has the forbidden paths."""
+    """Return the answer to the request for one path; see the module.
+
+    `silent` has the forbidden paths, which are on file systems that do not respond.
+    """
 
     def enter(place: str) -> None:
         for one in silent:

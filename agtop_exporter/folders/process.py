@@ -27,7 +27,7 @@ PLACE_FILE = "agtop-exporter-place"  # part of its name in /proc/<pid>/fd
 
 
 def command() -> tuple[str, ...]:
-    """Return the command of the child. With its options, Python skips user settings."""
+    """Return the command of the child. Its options make Python ignore the user's settings."""
     packages = str(Path(agtop_exporter.__file__).parent.parent)
     path = f"import sys; sys.path.insert(0, {packages!r})"
     code = f"{path}; from agtop_exporter.folders.child import main; main()"
@@ -96,7 +96,7 @@ class FolderProcess:
         return _place(self._place)
 
     def continues(self) -> bool:
-        """Return whether a child that did not answer in time has answered since, or has ended."""
+        """Return whether the child no longer hangs: it has answered late, or it has ended."""
         return bool(self._poll.poll(0))
 
     def end(self) -> None:
@@ -139,7 +139,7 @@ class OtherProcess:
             os.close(descriptor)
 
     def continues(self) -> bool:
-        """Return whether the process is no longer accessing a path, or has ended."""
+        """Return whether the process no longer hangs: it accesses no path, or it has ended."""
         return not self.place(since_seconds=0)
 
     def end(self) -> None:

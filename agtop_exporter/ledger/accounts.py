@@ -27,9 +27,9 @@ class Accounts:
     def lacking(self, entry: Entry, before: Entry | None, total: RunningTotal) -> Entry:
         """Return the part of an event that is not yet counted for its session and model.
 
-        `before` is the stored event if another record of the same event was counted earlier. The
-        result then has the numbers of `before`, so that nothing is added. `total` is the running
-        total of the event. If the result is only a part of the event, it has no cost yet.
+        `total` is the running total of the event. If another record of the event was counted
+        earlier, `before` is the stored event. The result then has the numbers of `before`, so that
+        nothing is added. If the result is only a part of the event, it has no cost yet.
         """
         if before is not None:
             return _as_counted(entry, before)

@@ -25,7 +25,7 @@ from agtop_exporter.model import (
 
 
 def count(state: LedgerState, batch: Batch, price: Price) -> int:
-    """Count the events of a batch. Return how many events were refused for a negative number.
+    """Count the events of a batch. Return how many were rejected because of a negative number.
 
     Raises DamagedError if a part of the ledger file cannot be read. Nothing has changed then.
     """
@@ -177,9 +177,10 @@ def _add_count(record: SessionState, kind: str, name: str, number: int) -> None:
 
 
 def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
-    """Add the changes to the totals, after a sum over all sessions with the same labels.
+    """Add the changes to the totals.
 
-    An event that only moves between two such sessions therefore adds nothing.
+    The changes of all sessions with the same labels are summed first. An event that moves from one
+    of these sessions to another therefore adds nothing.
     """
     by_model: dict[tuple[str, str], ModelUsage] = {}
     by_project: defaultdict[tuple[str, str], Spent] = defaultdict(Spent)
@@ -234,10 +235,11 @@ def _add_to_accounts(
     accounts: Mapping[str, Spent],
     hours: Mapping[str, int],
 ) -> None:
-    """Add to the totals of an agent's accounts what was added to the totals of the agent.
+    """Add an increase of an agent's totals to the totals of the agent's accounts.
 
-    `accounts` has the changes by account, and `hours` the time of their last use. The sum of the
-    changes differs from `added` if usage moved between accounts or models.
+    `added` is the increase. `accounts` has the changes by account, and `hours` has the hour of the
+    last use of each account. The sum of the changes differs from `added` if usage moved between
+    accounts or models.
     """
     tokens = shares(added.tokens, {name: spent.tokens for name, spent in accounts.items()})
     costs = shares(added.cost, {name: spent.cost for name, spent in accounts.items()})
@@ -250,8 +252,8 @@ def _add_to_accounts(
 def shares(amount: int, changes: Mapping[str, int]) -> dict[str, int]:
     """Divide an amount into shares that are not negative, by name.
 
-    A share is the change of the name, as far as the amount suffices. The name with the largest
-    change gets the rest.
+    The names are processed in the order of their changes, the smallest change first. Each name gets
+    the amount of its change, or what is left of the amount. The last name also gets the rest.
     """
     found: dict[str, int] = {}
     names = sorted(changes, key=lambda name: (changes[name], name))

@@ -1,7 +1,7 @@
 """`History`: the usage by hour and the rate limits of a ledger file.
 
-It opens a large ledger in a few milliseconds, because it does not load the sessions, the totals and
-the cursors.
+`History` opens a large ledger in a few milliseconds, because it does not load the sessions, the
+totals and the cursors.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ class UsageHistory(Protocol):
 
     @property
     def rate_limits(self) -> Mapping[Any, RateLimit]:
-        """The latest record of each rate-limit window, by its identity."""
+        """The latest record of each rate-limit window. The keys have no meaning."""
 
     def usage_between(self, start: int = 0, end: int = MAX_SUM) -> list[HourlyUsage]:
         """Return the usage from the hour `start` to the one before `end`."""
@@ -51,7 +51,7 @@ class History:
 
     @property
     def rate_limits(self) -> dict[int, RateLimit]:
-        """The latest record of each rate-limit window, by the number of its row."""
+        """The latest record of each rate-limit window. The keys are consecutive numbers."""
         return self._with_repair(
             lambda: dict(enumerate(map(rows.limit_of, self._store.all("rate_limits"))))
         )

@@ -12,7 +12,7 @@ from agtop_exporter.model import HourlyUsage, SessionState, TokenCounts, UsageSu
 
 
 class SessionNames(NamedTuple):
-    """The names of a session that `HourlyUsage` contains, or from which it is derived."""
+    """The agent, the ids, the project and the git branch of a session, for `HourlyUsage`."""
 
     agent: str
     session_id: str
@@ -22,7 +22,7 @@ class SessionNames(NamedTuple):
 
 
 def names_of(session: SessionState) -> SessionNames:
-    """Return the names of a session."""
+    """Return the agent, the ids, the project and the git branch of a session."""
     facts = session.facts
     return SessionNames(
         session.agent,

@@ -36,9 +36,9 @@ Scope = tuple[SeriesLimit, str]
 
 
 def scope_of(series: Series) -> Scope | None:
-    """Return the limit and the agent of a series with a bounded label; None for other series.
+    """Return the limit and the agent of a series whose label values are limited, else None.
 
-    The empty value, which is the account in the default directory, is not bounded.
+    The label value "" is not limited. It is the account in the default directory.
     """
     limit = LIMITS.get(series[0])
     return (limit, series[1]) if limit and any(series[VALUE_AT:]) else None
@@ -56,7 +56,10 @@ class LabelValues:
         self._recent: dict[Scope, set[str]] = {}
 
     def use(self, scope: Scope, value: str, hour: int) -> bool:
-        """Note that a value was used in an hour. Return whether this is later than known."""
+        """Store the hour of a use of a label value.
+
+        Return whether this hour is later than the hours of all earlier uses.
+        """
         hours = self.used.setdefault(scope, {})
         if hours.get(value, -1) >= hour:
             return False
@@ -65,7 +68,7 @@ class LabelValues:
         return True
 
     def has_place(self, scope: Scope, value: str) -> bool:
-        """Return whether a value is counted apart from `other`."""
+        """Return whether a label value is counted separately, and not as `other`."""
         hours = self.used.get(scope, {})
         return value in hours or len(hours) < KEPT_MAX
 
@@ -79,7 +82,11 @@ class LabelValues:
         return found
 
     def has_series(self, series: Series) -> bool:
-        """Return whether the label value of a series is one of those that were used last."""
+        """Return whether the label value of `series` has a series of its own.
+
+        The result is True if the label is not limited, if the label value is `other`, or if it is
+        one of the LABELS_MAX values that were used last.
+        """
         scope = scope_of(series)
         if scope is None or len(self.used.get(scope, ())) <= LABELS_MAX:
             return True

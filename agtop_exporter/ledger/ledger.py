@@ -129,7 +129,7 @@ class Ledger(LedgerFiles):
         self._state.forget_cursor(agent, path)
 
     def lacks_project(self, agent: str, session_id: str) -> bool:
-        """Return whether the project of a session is unknown. A session may be unknown itself."""
+        """Return whether a session is unknown or has no known project."""
         record = self._state.sessions.get((agent, session_id))
         return record is None or not record.project
 
@@ -189,8 +189,8 @@ class Ledger(LedgerFiles):
         """Return the counted usage by session, model and hour, in no particular order.
 
         The result has the hours from `start` to the one before `end`; see `HourlyUsage.hour`. It
-        includes usage that is not on disk yet, and a place may have several values. Costs follow
-        the prices that are known today.
+        includes usage that is not on disk yet. It may have several items with the same session,
+        model and hour. Costs are at the prices that are known today.
         """
         state = self._state
         counting.apply(state)
@@ -209,9 +209,10 @@ class Ledger(LedgerFiles):
         return past.past_totals(self._state.totals, self._state.sessions, usage)
 
     def roll_up(self, before: float) -> bool:
-        """Store data from before a time (unix seconds) in less detail. Return whether data is left.
+        """Store a part of the data from before a time (unix seconds) in less detail.
 
-        Sums do not change. Another record of an old event still adds nothing.
+        Return whether more data is left for the next call. Sums do not change. If another record of
+        an old event is read later, it adds nothing.
         """
         return self._with_repair(lambda: self._state.store.roll_up(before))
 

@@ -1,7 +1,8 @@
 """A lock file ensures that only one process writes a ledger.
 
-The file says whether its holder is a daemon or a command that ends soon. A daemon waits for the end
-of a command. The file's time of change is the start of the last process that acquired the lock.
+The content of the file shows whether the process that holds the lock is a daemon or a command that
+ends soon. A daemon waits for the end of a command. The modification time of the file is the time at
+which the last process acquired the lock.
 """
 
 import contextlib

@@ -51,7 +51,7 @@ class Merging:
     def add(
         self, key: bytes, entry: Entry, price: Price, total: RunningTotal | None = None
     ) -> None:
-        """Count the part of an event that is not counted yet.
+        """Count an event, or the part of it that is not counted yet.
 
         `total` is the running total of the event, if the event has one.
         """
@@ -175,7 +175,7 @@ def _with_price(part: Entry, whole: Entry, price: Price) -> Entry:
 
 
 def _priced(merged: Entry, before: Entry, price: Price) -> Entry:
-    """Return the event `merged` with its cost. No part of the cost is less than in `before`.
+    """Return the event `merged` with its cost. No part of the cost is lower than in `before`.
 
     A new price is looked up only if a value on which the price depends has changed.
     """

@@ -65,7 +65,7 @@ class PastTotal(msgspec.Struct, frozen=True):
     values: tuple[int, ...] = ()
 
     def lowered(self, limit: int, hour: int) -> "PastTotal":
-        """Return lower values, of which the one at the start of `hour` is at most `limit`.
+        """Return a copy whose value at the start of `hour` is at most `limit`.
 
         All values are lowered by the same amount, but none is below 0.
         """
@@ -90,7 +90,11 @@ def past_totals(
 
 
 def _anchored(series: Series, total: int, sums: list[tuple[int, int]]) -> PastTotal:
-    """Move `sums`, the sums of the usage since the first hour, so that they end at `total`."""
+    """Return the past values of a total whose current value is `total`.
+
+    `sums` has the sums of the usage since the first hour. The same number is added to all sums, so
+    that the last one equals `total`.
+    """
     offset = total - (sums[-1][1] if sums else 0)
     rounded = series[0] == "cost" and offset <= ROUNDING_PICODOLLARS
     return PastTotal(

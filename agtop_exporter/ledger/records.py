@@ -170,9 +170,11 @@ def _maximum(pair: _Pair, name: str) -> object:
 
 
 def _account(pair: _Pair, name: str) -> object:
-    """Return the account with the later activity; of two equal copies, the first by name.
+    """Return the account in the update with the later activity.
 
-    An empty value is the account in the default directory, so it is not replaced.
+    If the activities are equal, as in two copies of a transcript, return the account that is first
+    in alphabetical order. An empty value is the account in the default directory, so it is not a
+    missing value.
     """
     if pair.known.last_active is not None and pair.known.last_active == pair.new.last_active:
         return min(getattr(pair.known, name), getattr(pair.new, name))

@@ -73,7 +73,8 @@ def _requests(state: LedgerState) -> dict[int, int]:
 def _fill_hours(state: LedgerState) -> None:
     """Complete the hourly sums of all sessions.
 
-    Usage of a session that is missing in its hourly sums is added to the hour of its last activity.
+    If the hourly sums of a session lack usage, the missing usage is added to the hour of the last
+    activity of the session.
     """
     apply(state)
     known: dict[tuple[int, str], list[int]] = {}

@@ -77,7 +77,7 @@ def _overrides_changed(state: LedgerState, prices: str) -> bool:
 
 
 def _progress(state: LedgerState, prices: str) -> bytes:
-    """Return the key of the last repriced event. Empty if it got other prices than `prices`."""
+    """Return the key of the last event that was repriced with `prices`; empty if there is none."""
     try:
         known, last = msgspec.json.decode(
             state.metadata.get(PROGRESS) or b'["", ""]', type=tuple[str, str]

@@ -65,7 +65,7 @@ def roll_up_hours(database: sqlite3.Connection, before: float) -> None:
 
 
 def _period(hour: int, end: int) -> int:
-    """Return the hour of the merged row into which the row of an old hour is merged.
+    """Return the hour of the merged row that includes the row of an old hour.
 
     `end` is the first hour that is not merged. Hours are counted from 1970.
     """

@@ -108,7 +108,7 @@ class Sessions(Mapping[Key, SessionState]):
     def change(self, number: int) -> SessionState:
         """Return a session that the caller may change.
 
-        Its state before the first change is stored for `take_changed`.
+        The state of the session before its first change is stored for `take_changed`.
         """
         record = self._objects.get(number)
         if record is None:
@@ -179,7 +179,7 @@ class Sessions(Mapping[Key, SessionState]):
     def pack(self, keep: Iterable[Key] = ()) -> None:
         """Encode all sessions in memory as bytes to save memory.
 
-        Sessions in `keep` and sessions that changed since the last call stay objects.
+        Sessions in `keep` and sessions that changed since the last call stay decoded.
         """
         kept = self._in_use.union(self._numbers[key] for key in keep if key in self._numbers)
         for number in self._objects.keys() - kept:

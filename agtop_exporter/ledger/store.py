@@ -73,9 +73,9 @@ class Store(StoredRows):
         return f"{self.file.path} is damaged; the daemon repairs it when it starts"
 
     def is_settled(self) -> bool:
-        """Return whether a flush has nothing to do if no value has changed.
+        """Return whether a flush would have nothing to do if no value has changed.
 
-        The result is False if the file is missing, replaced, or not written because of an error.
+        The result is False if the file is missing or replaced, or if an error prevents writing.
         """
         file = self.file
         return file is None or self.read_only or (bool(self.durable) and file.is_in_place())
@@ -172,7 +172,7 @@ class Store(StoredRows):
     def hours(self, start: int = 0, end: int = MAX_SUM) -> Iterator[Row]:
         """Yield the rows of `hourly` from the hour `start` to the one before `end`.
 
-        Sums that are not on disk yet are rows of their own. Raises DamagedError.
+        Sums that are not on disk yet are yielded as separate rows. Raises DamagedError.
         """
         yield from self._select("SELECT * FROM hourly WHERE hour >= ? AND hour < ?", (start, end))
         for place, sums in self._hourly.items():
@@ -309,9 +309,10 @@ class Store(StoredRows):
             database.executemany(TABLES[table].insert(table), new)
 
     def roll_up(self, before: float) -> bool:
-        """Store data from before a time (unix seconds) in less detail. Return whether data is left.
+        """Store a part of the data from before a time (unix seconds) in less detail.
 
-        Does nothing if the file cannot be written now. Raises DamagedError.
+        Return whether more data is left for the next call. Do nothing if the file cannot be written
+        now. Raises DamagedError.
         """
         file, database = self.file, self._database
         if file is None or database is None or not file.writable:

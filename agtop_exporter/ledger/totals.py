@@ -72,7 +72,10 @@ class Totals:
         return self._labels.dropped()
 
     def folded_name(self, limit: SeriesLimit, agent: str, value: str) -> str:
-        """Return `other` if the earlier usage of a label value is in `other`, else the value."""
+        """Return `other` if a label value is folded, else the label value.
+
+        A label value is folded if its earlier usage was added to `other`, see `fold`.
+        """
         folded = self._labels.folded.get((limit, agent), set())
         return OTHER if (value or UNKNOWN) in folded else value
 
@@ -117,9 +120,10 @@ class Totals:
         return other
 
     def fold_like(self, stored: "Totals") -> None:
-        """Move to `other` the usage of folded label values that is not in their own series.
+        """Move usage of folded label values from their own series to `other`.
 
-        `stored` are the totals with the series of the folded label values.
+        A label value is folded if its earlier usage was added to `other`, see `fold`. A series of a
+        folded label value keeps at most the value that it has in `stored`. The rest is moved.
         """
         for series in list(folded_series(self.values, self._labels.folded)):
             own = min(self.values[series], stored.values.get(series, 0))
@@ -175,7 +179,7 @@ class Totals:
         self.add(("account_cost", agent, label), cost)
 
     def complete_accounts(self) -> None:
-        """Add usage that no account has to the account "" of its agent.
+        """Add the usage without an account to the account "" of its agent.
 
         Versions of this program before schema version 4 did not count by account.
         """

@@ -15,9 +15,9 @@ NOTHING = b""
 
 
 class Unpublished(msgspec.Struct):
-    """The series and the sessions that no daemon has published yet.
+    """The series and the sessions in the ledger that no daemon has published yet.
 
-    With `everything`, no daemon has published anything.
+    If `everything` is true, no daemon has ever published anything, and the sets are empty.
     """
 
     everything: bool = False
@@ -50,7 +50,7 @@ class Additions:
 
 
 def take(state: LedgerState) -> Unpublished:
-    """Return what has been added, and delete the stored value."""
+    """Return the stored series and sessions, and delete them from the metadata."""
     found = _stored(state)
     if state.metadata.get(UNPUBLISHED):
         state.remember(UNPUBLISHED, NOTHING)

@@ -47,7 +47,7 @@ ACTIVITY = (
         kind="histogram",
         labels=("agent",),
         help="Time in seconds from the moment a session waits for a human until it continues, "
-        "from the background scans.",
+        "as measured by the background scans.",
         otel_name="agtop.waiting",
         otel_unit="s",
         limits=(AGENTS, WAITING),

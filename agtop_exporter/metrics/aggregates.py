@@ -78,8 +78,8 @@ AGGREGATES = (
         labels=("agent", "model", "token_type", "cost_source"),
         help="List price in US dollars at the prices at the time of each request, as of the last "
         "background scan. cost_source is estimated (from a price table) or reported (by the "
-        "agent, where no list price is known; token_type is then unsplit). The token_type "
-        "web_search is the fees for web searches.",
+        "agent, if no list price is known; token_type is then unsplit). The token_type "
+        "web_search has the fees for web searches.",
         otel_name="agtop.cost.usd",
         otel_unit="{USD}",
         limits=(AGENTS, MODELS, COST_TYPES),
@@ -89,9 +89,9 @@ AGGREGATES = (
         name="agtop_billed_usd_total",
         kind="counter",
         labels=("agent", "model"),
-        help="Billed cost in US dollars, as of the last background scan: what the agent recorded "
-        "as its cost (such as AI credits of Copilot), else the list price; 0 while the setting "
-        "plan covers the agent. agtop_cost_usd_total is the list price.",
+        help="Billed cost in US dollars, as of the last background scan: the cost that the agent "
+        "recorded (such as AI credits of Copilot), else the list price. While the setting plan "
+        "covers an agent, its usage adds 0. agtop_cost_usd_total is the list price.",
         otel_name="agtop.billed.usd",
         otel_unit="{USD}",
         limits=(AGENTS, MODELS),
@@ -101,8 +101,8 @@ AGGREGATES = (
         name="agtop_cost_correction_usd",
         kind="gauge",
         labels=("agent",),
-        help="US dollars by which the list price of the sessions, at the prices that are known "
-        "today, is above agtop_cost_usd_total, which never decreases; below 0 if it is less. "
+        help="Correction of agtop_cost_usd_total in US dollars: the list price of all sessions at "
+        "the prices that are known today, minus agtop_cost_usd_total, which never decreases. "
         "Absent without a correction.",
         otel_name="agtop.cost.correction.usd",
         otel_unit="{USD}",
@@ -113,9 +113,9 @@ AGGREGATES = (
         name="agtop_plan_info",
         kind="info",
         labels=("agent", "subscription", "plan", "billed", "account"),
-        help="The plan of each account of an agent: subscription is what its files show, or empty; "
-        "plan is the setting; billed is true, or false if the setting covers the agent. The value "
-        "is always 1.",
+        help="Plan of each account of an agent. subscription is the plan in the agent's files; it "
+        "is empty if unknown. plan is the setting plan. billed is false if this setting covers "
+        "the agent, else true. The value is always 1.",
         otel_name="agtop.plan.info",
         limits=(AGENTS, ACCOUNTS),
         collect=_plans,
@@ -124,9 +124,9 @@ AGGREGATES = (
         name="agtop_unpriced_tokens_total",
         kind="counter",
         labels=("agent", "model"),
-        help="Tokens without a known price of their model, service tier, region or fee when they "
-        "were counted, as of the last background scan. The cost excludes them until a price is "
-        "known. doctor names what is unknown.",
+        help="Tokens whose model, service tier, region or fee had no known price when they were "
+        "counted, as of the last background scan. The cost excludes them until a price is known. "
+        "The command doctor names what has no price.",
         otel_name="agtop.unpriced.tokens",
         otel_unit="{token}",
         limits=(AGENTS, MODELS),
@@ -197,7 +197,7 @@ AGGREGATES = (
         name="agtop_project_cost_usd_total",
         kind="counter",
         labels=("agent", "project"),
-        help="Retail cost in US dollars by project, as of the last background scan.",
+        help="List price in US dollars by project, as of the last background scan.",
         otel_name="agtop.project.cost.usd",
         otel_unit="{USD}",
         limits=(AGENTS, PROJECTS),
@@ -208,9 +208,9 @@ AGGREGATES = (
         kind="counter",
         labels=("agent", "account"),
         help="Tokens of all types by account, as of the last background scan. The sum over the "
-        "accounts is that of agtop_tokens_total. account is the name of the account's directory, "
-        "such as codex-work; it is empty for the default directory and for usage that was counted "
-        "before accounts were recorded. " + ACCOUNTS_FOLDED,
+        "accounts equals the sum of agtop_tokens_total. account is the name of the account's "
+        "directory, such as codex-work. It is empty for the default directory, and for usage that "
+        "was counted before accounts were recorded. " + ACCOUNTS_FOLDED,
         otel_name="agtop.account.tokens",
         otel_unit="{token}",
         limits=(AGENTS, COUNTED_ACCOUNTS),
@@ -221,7 +221,7 @@ AGGREGATES = (
         kind="counter",
         labels=("agent", "account"),
         help="List price in US dollars by account, as of the last background scan. The sum over "
-        "the accounts is that of agtop_cost_usd_total.",
+        "the accounts equals the sum of agtop_cost_usd_total.",
         otel_name="agtop.account.cost.usd",
         otel_unit="{USD}",
         limits=(AGENTS, COUNTED_ACCOUNTS),

@@ -200,8 +200,8 @@ EXPORTER = (
         name="agtop_series_dropped",
         kind="gauge",
         labels=("limit",),
-        help="Sessions, models, tools and projects that have no series of their own, by limit: "
-        f"{_DROPPED}.",
+        help="Sessions, models, tools, projects and accounts that have no series of their own, by "
+        f"limit: {_DROPPED}.",
         otel_name="agtop.series.dropped",
         otel_unit="{series}",
         limits=(DROPPED,),

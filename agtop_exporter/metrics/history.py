@@ -30,7 +30,7 @@ class PastCounter(msgspec.Struct, frozen=True):
     values: tuple[Number, ...]
 
     def value_before(self, hour: int) -> Number:
-        """Return the value at the start of an hour."""
+        """Return the value of the counter at the start of an hour, which is counted from 1970."""
         position = bisect_left(self.hours, hour)
         return self.values[position - 1] if position else self.start
 
@@ -56,10 +56,11 @@ class Span(msgspec.Struct, frozen=True):
 
 
 def past_counters(metrics: Iterable[Metric], totals: Sequence[PastTotal]) -> list[PastCounter]:
-    """Return the past values of the counters in `metrics` that publish one of `totals`.
+    """Return the past values of counters, from the past values of ledger totals.
 
-    The result has the order of `metrics`, so that the series of a metric are together. Label values
-    are cleaned; of two series with the same labels, the result has only the first.
+    Counters in `metrics` that publish none of `totals` are left out. The result has the order of
+    `metrics`, so that the series of a metric are together. Label values are cleaned; of two series
+    with the same labels, the result has only the first.
     """
     found: dict[tuple[str, Labels], PastCounter] = {}
     for metric in metrics:
@@ -111,7 +112,7 @@ def _samples(counter: PastCounter, start: int, last: int, span: Span) -> Samples
 
 
 def _rise(before: Number, after: Number, count: int) -> list[Number]:
-    """Return `count` values from `before` on, at equal distances to `after`, without `after`."""
+    """Return `count` values that rise evenly from `before` towards `after`, which is excluded."""
     if before == after:
         return [before] * count
     growth = after - before

@@ -60,7 +60,7 @@ DROPPED = Limit(len(SERIES_LIMITS), "limits")
 SOURCES = Limit(len(PRICE_SOURCES), "price sources")
 
 FOLDED = (
-    f"The {LABELS_MAX} {{}} of an agent that were used last have series of their own. The label "
-    "value other is the usage of all others before the first start."
+    f"The {LABELS_MAX} {{0}} of an agent that were used last have series of their own. The label "
+    "value other has the usage of all other {0} from before the first start of the exporter."
 )
 """Sentences for the help text of a metric. `format` inserts a plural noun, such as `models`."""

@@ -87,8 +87,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 class Family(msgspec.Struct, frozen=True, gc=False):
     """A metric and its samples. No two samples have the same labels.
 
-    `created` has the unix seconds at which a counter was 0, for the series that this process has
-    seen begin.
+    `created` has, by labels, the time (unix seconds) at which a counter was 0. It has only the
+    series that began while this process ran.
     """
 
     metric: Metric
@@ -184,10 +184,10 @@ def agent_totals(name: str) -> Collect:
 def agent_histograms(name: str, bounds: tuple[float, ...]) -> Collect:
     """Return a function that collects one histogram for each agent.
 
-    Agents that have no observations and were not scanned are left out. The number of observations
-    in a bucket is the total `(name, agent, bucket)` of the snapshot. Here `bucket` is the text of
-    the bucket's upper bound, or "inf". The sum of the observations is the total `(name + "_sum",
-    agent)`.
+    Agents that have no observations and were not scanned are left out. The totals of the snapshot
+    contain the values: `(name, agent, bucket)` is the number of observations in a bucket, and
+    `(name + "_sum", agent)` is the sum of the observations. `bucket` is the text of the upper bound
+    of the bucket, or "inf".
     """
     buckets = (*map(str, bounds), "inf")
 

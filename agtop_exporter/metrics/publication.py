@@ -50,9 +50,9 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
     """The values of one snapshot, to be published.
 
     `exposition` has the real values. `at` is the time of the snapshot in unix seconds. `new` has
-    the counter series that are new, for NEW_SECONDS. `departed` has the last values of counter
-    series that are no longer on the page. If such a series returns, it starts at its last value or
-    at a newer baseline.
+    the counter series that became new in the last NEW_SECONDS. `departed` has the last values of
+    counter series that are no longer on the page. If such a series returns, it starts at its last
+    value or at a newer baseline.
     """
 
     exposition: Exposition
@@ -64,13 +64,16 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
     def after(self, generation: int) -> Exposition:
         """Return the values for a receiver that got the publication `generation` last.
 
-        A counter series that was new in a later publication has its baseline.
+        The value of a counter series that was new in a later publication is its baseline.
         """
         held = {key: new.baseline for key, new in self.new.items() if new.generation > generation}
         return _with_values(self.exposition, held)
 
     def to_one_receiver(self, before: "Publication | None") -> "Publication":
-        """Return a publication whose only receiver got `before` last: with its values."""
+        """Return a publication with the values for its only receiver.
+
+        `before` is the publication that the receiver got last; None means that it got none.
+        """
         if before is None:
             return self
         return msgspec.structs.replace(self, exposition=self.after(before.generation))
@@ -182,7 +185,10 @@ def _held(family: Family, held: Mapping[SeriesKey, Value]) -> Family:
 def _with_creation_times(
     now: Exposition, before: Exposition, created: Mapping[SeriesKey, float]
 ) -> Exposition:
-    """Add creation times to the families of `now`: those in `before`, and those in `created`."""
+    """Add creation times to the families of `now`.
+
+    The times are those in `before`, and those in `created`.
+    """
     times = {family.metric.name: family.created for family in before if family.created}
     names = {name for name, _ in created}
     if not (times or names):

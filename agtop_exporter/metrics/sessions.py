@@ -109,7 +109,7 @@ SESSION_METRICS = (
         name="agtop_session_cost_usd_total",
         kind="counter",
         labels=LABELS,
-        help="Retail cost in US dollars of a session and its subagents, as of the last background "
+        help="List price in US dollars of a session and its subagents, as of the last background "
         "scan. Absent while no price is known.",
         otel_name="agtop.session.cost.usd",
         otel_unit="{USD}",

@@ -42,11 +42,12 @@ NO_SUM = UsageSum()
 class HourlyUsage(msgspec.Struct, frozen=True, gc=False):
     """The usage of one model in one session and one hour. Unknown names are "".
 
-    `top_session_id` and `top_project` are those of the top-level session, which started the
-    subagent at some depth. For a session that is no subagent, it is the session itself.
+    `top_session_id` and `top_project` belong to the top-level session: the session itself, or the
+    session that directly or indirectly started this subagent.
 
     `hour` is the number of whole hours from 1970 to the start of the hour (UTC). It is 0 if the
-    time of the usage is unknown. In old usage, `hour` is the middle of the day or month.
+    time of the usage is unknown. Old usage is stored by day or month; its `hour` is the middle of
+    the day or month.
     """
 
     agent: str

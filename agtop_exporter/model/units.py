@@ -28,5 +28,5 @@ def is_ahead(time: float, now: float) -> bool:
 
 
 def hour_of(time: float) -> int:
-    """Return the whole hours from 1970 to a time (unix seconds); 0 if `is_sane` is False."""
+    """Return the number of whole hours since 1970; 0 if `is_sane(time)` is False."""
     return int(time) // SECONDS_PER_HOUR if is_sane(time) else 0

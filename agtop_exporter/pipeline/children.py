@@ -66,9 +66,9 @@ class Child(msgspec.Struct):
     def give(self, task: _Task) -> None:
         """Send a task to the child. Raises OSError if the child is dead.
 
-        If the child already has a task, a task with a long encoding is sent later, by `take`.
-        Otherwise a deadlock would be possible: the parent cannot send the task because the child is
-        sending a long answer, and the parent does not receive the answer.
+        If the child already has a task, `take` sends a task with a long encoding later. Otherwise a
+        deadlock would be possible: the parent cannot send the task because the child is sending a
+        long answer, and the parent does not receive the answer.
         """
         order = msgspec.msgpack.encode(task.work)
         if not self.tasks:

@@ -26,7 +26,7 @@ class LatestClosed:
             self._times = {key: self._times[key] for key in kept}
 
     def discard(self, key: Key) -> None:
-        """Remove a session, which is open again or is a subagent."""
+        """Remove a session that is open again or is a subagent."""
         self._times.pop(key, None)
 
     def _order(self, key: Key) -> tuple[float, Key]:

@@ -29,10 +29,10 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
 
 class Overview(msgspec.Struct, frozen=True, gc=False):
-    """A snapshot, and what a summary of it shows besides.
+    """A snapshot, with the usage of three periods and the latest sessions.
 
-    `usage` has the usage by project, model and agent. The group with the highest cost in the last
-    7 days comes first. `sessions` are the open sessions and the latest closed sessions, without
+    `usage` has the usage by project, model and agent. The group with the highest cost in the last 7
+    days comes first. `sessions` are the open sessions and the latest closed sessions, without
     subagents, in the order of `sorted_sessions`.
     """
 
@@ -76,7 +76,7 @@ class Usages:
         return {by: _usages(sums[by], self._week[by], self._earlier[by]) for by in BREAKDOWNS}
 
     def _counted_before(self, today: Iterable[HourlyUsage]) -> tuple[float, float]:
-        """Return the counted tokens and cost without those of `today`."""
+        """Return the counted tokens and cost of all usage except `today`."""
         tokens, cost = (
             sum(amount for series, amount in self._ledger.totals.items() if series[0] == name)
             for name in ("tokens", "cost")
@@ -115,7 +115,10 @@ def _sums(usage: Iterable[HourlyUsage]) -> dict[Dimension, Sums]:
 
 
 def _usages(today: Sums, week: Sums, earlier: Sums) -> tuple[Usage, ...]:
-    """Return the usage of each name. `week` and `earlier` exclude the later periods."""
+    """Return the usage of each name, from the sums of periods that do not overlap.
+
+    `today` is the present day, `week` the 6 days before it, and `earlier` all time before these.
+    """
     usages = []
     for name in today.keys() | week.keys() | earlier.keys():
         used, before, first = (sums.get(name, NO_SUM) for sums in (today, week, earlier))

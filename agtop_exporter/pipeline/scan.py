@@ -135,7 +135,7 @@ def _here(
 def _next_items(queue: deque[Work]) -> list[Work]:
     """Remove the next files of one agent from the queue, and return them.
 
-    One call of the guard reads all returned files, because each call of the guard takes time.
+    The caller reads all returned files in one call of the `Guard`, because each call takes time.
     """
     items = [queue.popleft()]
     size = items[0].size

@@ -12,28 +12,19 @@ from functools import partial
 
 from agtop_exporter.ledger import Key, Ledger, unpacked
 from agtop_exporter.model import (
-    ProcessMatch,
     Session,
-    SessionKey,
     SessionState,
-    SessionUpdate,
-    Signal,
-    State,
-    Tree,
-    is_ahead,
 )
-from agtop_exporter.pipeline.derived import shared_facts, sum_by_model, tree_signal
+from agtop_exporter.pipeline.derivation import Derivation
 from agtop_exporter.pipeline.latest import LatestClosed
 from agtop_exporter.pipeline.pairing import Pairing
 from agtop_exporter.pipeline.steps import Steps
-from agtop_exporter.pipeline.times import certain_time, dated, last_active_of, written_at
+from agtop_exporter.pipeline.times import dated, written_at
 from agtop_exporter.pipeline.trees import SessionTree
 from agtop_exporter.pipeline.waits import Waits
 from agtop_exporter.settings import Settings
-from agtop_exporter.state import resolve
 
 NEW = b""  # the packed state of a session that did not exist
-BUSY_PERCENT = 1.0  # of one core; a process below it is waiting
 
 
 class SessionViews:
@@ -59,10 +50,7 @@ class SessionViews:
     ) -> None:
         """Start with the sessions of the ledger, without the sessions of `unwanted` agents.
 
-        `covered` has the agents whose usage is not billed, because the setting `plan` includes the
-        usage. `context_window` returns the context window of a model in tokens, for sessions whose
-        transcript does not contain the context window. `plans` has the names of the user's
-        subscriptions by agent and account. `effort_sources` has the `effort_source` of each agent.
+        `plans`, `effort_sources`, `covered` and `context_window` are those of `Derivation`.
 
         In this class, a session is open if its state is not `closed`, or if its last activity was
         at most `session_linger` seconds ago. Without `keep_closed`, only open sessions have a view.
@@ -72,18 +60,23 @@ class SessionViews:
         self._written_at = partial(written_at, ledger.cursors)
         self._pairing = pairing
         self._steps = steps
-        self._plans = plans
-        self._effort_sources = effort_sources
         self._unwanted = unwanted
-        self._covered = covered
         self._settings = settings
-        self._context_window = context_window
         self._keep_closed = keep_closed
         self._views: dict[Key, Session] = {}  # views of the open sessions
         self._closed: dict[Key, Session] = {}  # views of the other sessions, if they are kept
         self._latest = LatestClosed()
         self._returned: dict[Key, Session] = {}  # see `returned`
         self._tree = SessionTree(self._records)
+        self._derivation = Derivation(
+            pairing,
+            self._tree,
+            plans,
+            effort_sources,
+            covered,
+            context_window,
+            self._written_at,
+        )
         # Pending sessions (not yet matched or not yet in the tree), with their packed states before
         # the change. None: the session has not changed since this process started.
         self._changed: dict[Key, bytes | None] = {}
@@ -172,7 +165,10 @@ class SessionViews:
         return (*self._views.values(), *self._closed.values())
 
     def with_closed(self, now: float) -> tuple[Session, ...]:
-        """Return the views of all sessions. Views that are not kept are derived for this call."""
+        """Return the views of all sessions, including closed sessions.
+
+        Views of closed sessions that are not kept are derived again in each call.
+        """
         kept = self._views | self._closed
         wanted = (key for key in self._records if key[0] not in self._unwanted)
         return tuple(kept.get(key) or self._view(key, now) for key in wanted)
@@ -241,7 +237,7 @@ class SessionViews:
         members = [
             m for m in map(self._state_before, self._tree.members(key, self._was_subagent)) if m
         ]
-        return {key: self._view_of(members, now)} if self._before.get(key) != NEW else {}
+        return {key: self._derivation.view(members, now)} if self._before.get(key) != NEW else {}
 
     def _state_before(self, key: Key) -> SessionState | None:
         """Return the state of a session before the changes of this refresh; None if it is new."""
@@ -253,108 +249,8 @@ class SessionViews:
         return state is not None and bool(state.facts.parent_session_id)
 
     def _view(self, key: Key, now: float) -> Session:
-        return self._view_of([self._records[member] for member in self._tree.members(key)], now)
-
-    def _view_of(self, members: list[SessionState], now: float) -> Session:
-        """Return the view of the first session in `members`. Other members are its subagents."""
-        record, *others = members
-        facts, models = dated(record, now, self._written_at).facts, record.usage_by_model
-        own = record.usage
-        tree = Tree(models, own.tokens, own.cost, record.billed_total)
-        floor_tokens = own.tokens.max(record.floor_tokens)
-        floor_cost = own.cost.max(record.floor_cost)
-        subagents = 0
-        times = [last_active_of(member, now, self._written_at) for member in members]
-        last_active = max((time for time in times if time is not None), default=None)
-        for member in others:
-            used = member.usage
-            joined = sum_by_model(tree.models, member.usage_by_model)
-            billed = tree.billed + member.billed_total
-            tree = Tree(joined, tree.tokens + used.tokens, tree.cost + used.cost, billed)
-            floor_tokens += used.tokens.max(member.floor_tokens)
-            floor_cost += used.cost.max(member.floor_cost)
-            subagents += member.facts.subagent
-        top = SessionKey(*self._tree.line((record.agent, record.session_id))[-1])
-        signal = tree_signal(members)
-        process = self._pairing.process(top)
-        shared = shared_facts(facts) | {
-            "last_active": last_active,
-            "context_window_tokens": facts.context_window_tokens or self._window(facts),
-            "subscription": facts.subscription or self._plan_of(record) or None,
-            "account": facts.account,
-            "data_path": facts.data_path,
-        }
-        effort_source = self._effort_sources.get(record.agent) if facts.model_effort else None
-        return Session(
-            **shared,
-            agent=record.agent,
-            project=record.project or None,
-            model_effort_detail=effort_source or None,
-            models=models,
-            tokens=own.tokens,
-            cost=own.cost,
-            billed=record.billed_total,
-            included=record.agent in self._covered,
-            tree=tree,
-            floor_tokens=floor_tokens,
-            floor_cost=floor_cost,
-            subagent_file_count=subagents,
-            subagents=len(others),
-            children=self._tree.children((record.agent, record.session_id)),
-            user_turns=record.turns,
-            agent_turns=own.requests,
-            tools=dict(record.tools),
-            tool_errors=dict(record.tool_errors),
-            compactions=record.compactions,
-            state=self._state(
-                record, signal, top, now, last_active=certain_time(members, now), process=process
-            ),
-            state_detail=signal.detail or None,
-            process=process if top == record.key else None,
-            spent=self._pairing.past_usage(record.key),
-        )
-
-    def _plan_of(self, record: SessionState) -> str | None:
-        return self._plans.get(record.agent, {}).get(record.facts.account)
-
-    def _window(self, facts: SessionUpdate) -> int | None:
-        """Return the context window of the model in tokens.
-
-        The result is None if the context window is unknown, or if the session has used more tokens
-        than the context window has.
-        """
-        used = facts.context_peak_tokens or facts.context_used_tokens
-        window = self._context_window(facts.model) if used else None
-        return window if used and window and used <= window else None
-
-    def _state(  # noqa: PLR0913 - the inputs of a state
-        self,
-        record: SessionState,
-        signal: Signal,
-        top: SessionKey,
-        now: float,
-        *,
-        last_active: float | None,
-        process: ProcessMatch | None,
-    ) -> State:
-        binding = self._pairing.binding(top)
-        entry = None if binding else self._pairing.reported(top)
-        if entry and entry.updated_at is not None and not is_ahead(entry.updated_at, now):
-            last_active = max(last_active or 0.0, entry.updated_at)
-        source = binding or entry
-        own = top.session_id == record.session_id
-        usage = process.usage if process else None
-        return resolve(
-            signal,
-            liveness=binding.liveness if binding else "reported" if entry else None,
-            scanned=self._pairing.has_no_process(top, now, last_active=last_active),
-            busy=usage is not None and (usage.cpu_percent or 0) >= BUSY_PERCENT,
-            acting=self._pairing.has_started_tool(top, last_active or now),
-            last_active=last_active,
-            now=now,
-            registry_status=source.status if source and own else "",
-            waiting_for=source.waiting_for if source and own else "",
-            prompted=bool(record.turns or record.usage.requests or not own),
+        return self._derivation.view(
+            [self._records[member] for member in self._tree.members(key)], now
         )
 
 

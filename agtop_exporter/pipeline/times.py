@@ -60,9 +60,9 @@ def dated(session: SessionState, now: float, written: WrittenAt) -> SessionState
 
 
 def certain_time(members: Iterable[SessionState], now: float) -> float | None:
-    """Return the latest time of a last record in `members`, in unix seconds.
+    """Return the time of the latest record of several sessions, in unix seconds.
 
-    Times in the future are ignored. The result is None if no session has another time.
+    Times in the future are ignored. The result is None if no other time is known.
     """
     times = (member.facts.last_active for member in members)
     return max(

@@ -222,11 +222,11 @@ class PriceBook:
         return tuple(use for _, use in sorted(self._used.items()))
 
     def unknown_prices(self) -> tuple[str, ...]:
-        """Return sentences about missing prices.
+        """Return one sentence for each missing price.
 
-        One kind of sentence names a service tier, a region or a fee without a known price, and a
-        model whose standard price is known. Only responses that were priced after the last change
-        of the tables count. The other kind of sentence names an override that lacks a rate.
+        A sentence names a model with a known standard price, and the service tier, region or fee
+        whose price is unknown. Only responses that were priced after the last change of the tables
+        count. Further sentences name the overrides that lack a rate.
         """
         overrides = (
             f"your price of {name} needs input and output: no price list has the model"
@@ -235,7 +235,7 @@ class PriceBook:
         return (*sorted(self._unknown), *sorted(overrides))
 
     def billed(self, batch: Batch) -> Batch:
-        """Return a batch whose events are marked (`own_price`) if `replaces_agent_cost` is true."""
+        """Return the batch, with `own_price` set in events whose recorded cost is replaced."""
         if not self._overrides.can_ignore_agent_cost:
             return batch
         events = tuple(
@@ -271,7 +271,7 @@ class PriceBook:
         return tuple(source for source in sources if source is not None)
 
     def listings(self, model: str, *, provider: str, at: float) -> tuple[PriceCard, ...]:
-        """Return the price of a model in each table at `at` (unix seconds), without corrections."""
+        """Return the price of a model in each table at `at` (unix seconds), before corrections."""
         if len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
             return ()
         cards: dict[str, PriceCard] = {}

@@ -57,9 +57,11 @@ class PriceCard(msgspec.Struct, frozen=True):
         """Return the cost of one response at the rates for its prompt length.
 
         `speed` is the service tier. Without a service tier, a response with reasoning tokens has
-        the price of `THINKING` if there is one. `requests` is the number of responses if `tokens`
-        is the sum of several responses. The rates are then those of their mean prompt length, and
-        if the number is unknown (0), those of a short prompt.
+        the price of `THINKING` if there is one.
+
+        If `tokens` is the sum of several responses, `requests` is the number of responses, and the
+        rates are those for the mean prompt length. If this number is unknown (0), the rates are
+        those for a short prompt.
 
         The result is None if the price of the service tier, of the region or of the web searches is
         unknown. The factor of a region does not apply to the fees of web searches.
@@ -102,12 +104,13 @@ class PriceCard(msgspec.Struct, frozen=True):
         return self.speeds.get(speed) or self.speeds.get(alias)
 
     def completed(self, other: "PriceCard") -> "PriceCard":
-        """Return this card, completed with the prices that only `other` has.
+        """Return this card, completed with prices that only `other` has.
 
-        `other` is a card of the same model from another source. The prices of service tiers that
-        come from `other` keep their ratio to the standard price of `other`. A rate of cache reads
-        that comes from `other` keeps its ratio to the input rate. Of the model's maker, a price of
-        the billing provider gets only the fee for web searches.
+        `other` is a card of the same model from another source. If only one of the two cards has
+        the price of the billing provider, only the fee for web searches is taken from `other`.
+
+        Other prices from `other` are scaled to this card. The prices of a service tier keep their
+        ratio to the standard price. The rate of cache reads keeps its ratio to the input rate.
         """
         card = self
         if self.web_search is None and other.web_search is not None:

@@ -243,7 +243,10 @@ def _start(constraint: StartDateConstraint | TimeOfDateConstraint | None) -> dat
 
 
 def _period(info: ModelInfo, at: float) -> tuple[float, float]:
-    """Return the start and end of the period around `at` without a price change; unix seconds."""
+    """Return the period around `at` in which the price does not change.
+
+    The result is (start, end) in unix seconds.
+    """
     prices = info.prices if isinstance(info.prices, list) else ()
     edges = {
         edge

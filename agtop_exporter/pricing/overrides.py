@@ -173,10 +173,11 @@ def _standard(base: PriceCard | None, price: Fields, *, claude: bool) -> Tiers |
 
 
 def _replaced(given: Mapping[str, int], first: Rates, tier: Rates) -> Rates:
-    """Return the new rates of `tier` after the rates `given` replace rates of the tier `first`.
+    """Return the rates of `tier` after the rates in `given` replace those of `first`.
 
-    Each replaced rate keeps its ratio to the same rate of `first`. A cache rate that is not in
-    `given` keeps its ratio to the input rate.
+    `first` has the rates of short prompts. A rate of `tier` that is also in `given` keeps its ratio
+    to the same rate of `first`. A cache rate that is not in `given` keeps its ratio to the input
+    rate.
     """
     before, now = asdict(first), asdict(tier)
     values = {}

@@ -81,10 +81,10 @@ def unlisted(series: Series) -> tuple[str, ...]:
 
 
 def with_cache_rates(tiers: Tiers, names: Sequence[str], *, like: Tiers) -> Tiers:
-    """Return `tiers` with rates of the token types `names` from the ratios to input in `like`.
+    """Return `tiers` with new rates of the token types `names`, which are types of the cache.
 
-    `names` are token types of the cache. A rate that differs from the input rate does not change,
-    because the source of `tiers` lists it.
+    A new rate has the same ratio to the input rate as in `like`. A rate that differs from the input
+    rate does not change, because the source of `tiers` lists it.
     """
     return tuple(
         (above, _with_cache_rates(own, names, rates_at(like, above + 1))) for above, own in tiers
@@ -101,7 +101,7 @@ def _with_cache_rates(own: Rates, names: Sequence[str], like: Rates) -> Rates:
 
 
 def in_proportion(priced: Tiers, *, to: Tiers, standard: Tiers) -> Tiers:
-    """Return the price of a service tier that fits the standard price `standard`.
+    """Return the prices of a service tier in proportion to the standard price `standard`.
 
     `priced` is the price of the service tier when the standard price is `to`. Each rate in the
     result has the same ratio to the rate in `standard` as the rate in `priced` has to the rate in

@@ -47,7 +47,7 @@ class Sources(NamedTuple):
         )
 
     def listings(self, model: str, provider: str, at: float) -> Iterator[PriceCard]:
-        """Yield the price of a model in each table that has the model, without corrections."""
+        """Yield the price of a model in each table that has the model, before corrections."""
         listed = self._listed(model, provider, at)
         card = listed.card if listed is not None else None
         name = self.corrections.model_at(model, listed=card, at=at)

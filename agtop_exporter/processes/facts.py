@@ -38,7 +38,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProcessSample(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The resources that one process has used since its start; None means unreadable.
+    """The resources that one process has used since its start. None is a value that cannot be read.
 
     `written_bytes` excludes bytes that never reached the disk, so `written_bytes` can decrease when
     a file is deleted. `reaped_*` is the CPU time of reaped descendants: they have ended, and their

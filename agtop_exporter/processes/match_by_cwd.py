@@ -35,10 +35,12 @@ def pair_folder(
 ) -> list[FolderPair]:
     """Pair the most recent sessions of one directory with processes that may run them.
 
-    A gap is the time between the start of a process and the first record of its session. Of all
-    pairings of the most recent sessions, the returned pairing has the smallest sum of gaps. A pair
-    is left out if the session has about the same gap to a process without a session. `may_run`
-    tells whether a process can run a session.
+    The gap of a pair is the time between the start of the process and the first record of the
+    session. The returned pairs have the smallest possible sum of gaps. `may_run` returns whether a
+    process can run a session.
+
+    If a process without a session has about the same gap to a paired session, the pair is left out,
+    because either process may run the session.
     """
     recent = sorted(
         (session for session in sessions if any(may_run(item, session) for item in groups)),

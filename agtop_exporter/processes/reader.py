@@ -27,7 +27,7 @@ class ProcessReader:
     """
 
     def __init__(self, procfs: str = "/proc", *, linux: bool = platforms.LINUX) -> None:
-        """Read the proc file system at `procfs` on Linux. On other systems, use psutil alone.
+        """Set the path `procfs` of the proc file system. It is used on Linux only.
 
         psutil has one path of the proc file system for the whole program. This call sets that path.
         """

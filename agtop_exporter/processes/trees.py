@@ -28,7 +28,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sampled(msgspec.Struct, frozen=True, gc=False):
-    """A process with its sample; both have the same id."""
+    """A process and its sample. Both have the same id."""
 
     known: Known
     sample: ProcessSample

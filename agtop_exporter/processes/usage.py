@@ -107,7 +107,10 @@ def advance(previous: TreeUsage, table: ProcessTable, *, matches: Matches) -> Us
 
 
 def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
-    """Return `state` with the totals of `earlier`, a state of an earlier exporter run, added."""
+    """Return `state`, with its totals increased by the totals in `earlier`.
+
+    `earlier` is the state at the end of an earlier run of the exporter.
+    """
     sessions, agents = dict(earlier.sessions), dict(earlier.agents)
     for key, spent in state.sessions.items():
         sessions[key] = sessions.get(key, ResourceTotals()) + spent
@@ -117,7 +120,7 @@ def added(state: TreeUsage, earlier: TreeUsage) -> TreeUsage:
 
 
 def past_usage(state: TreeUsage, session: SessionKey) -> ProcessUsage | None:
-    """Return the total usage of all processes that ran a session; None if none ever ran it."""
+    """Return the usage of all processes that have ever run a session; None if there were none."""
     spent = state.sessions.get(session)
     return None if spent is None else _usage(spent, ())
 

@@ -179,10 +179,11 @@ class _DenseError(ValueError):
 
 
 def _value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value of a JSON text with invalid UTF-8, lone surrogates or control characters.
+    """Decode a JSON text that may have invalid UTF-8, lone surrogates or control characters.
 
-    Raises _DenseError if the text has too many values, RecursionError if values are nested too
-    deeply, and ValueError if the text is not JSON or has NUL bytes. NUL bytes replace lost data.
+    Raises _DenseError if the text has too many values, and RecursionError if values are nested too
+    deeply. Raises ValueError if the text is not JSON, or if it has NUL bytes, which a file system
+    writes in place of lost data.
     """
     if text.count(b",") > VALUES_MAX or text.count(b"[") + text.count(b"{") > VALUES_MAX:
         raise _DenseError

@@ -89,9 +89,9 @@ def _text(descriptor: int, size: int) -> tuple[bytes | None, bytes]:
 
 
 def _is_complete(text: bytes) -> bool:
-    """Return whether a JSON document does not end too early.
+    """Return False if the end of a JSON document is missing.
 
-    The result is also true for a document with other errors, which the decoder reports.
+    The result is True for a document with other errors, which the decoder reports.
     """
     try:
         _check(text)

@@ -13,10 +13,11 @@ from agtop_exporter.reading.files import NotAFileError
 
 
 class FileGroup(msgspec.Struct, frozen=True):
-    """A source that consists of a file and its companions. It can replace an `os.DirEntry`.
+    """A source that consists of a file and its companions.
 
     A companion is another file or folder, such as the journal of a database. A companion may be
-    missing. The group has changed if the file or a companion has changed.
+    missing. The group has changed if the file or a companion has changed. Like an `os.DirEntry`, a
+    group has an attribute `path` and a method `stat`.
     """
 
     path: str

@@ -34,11 +34,11 @@ LINES = Lines()
 class Objects(Lines, frozen=True):
     """The framing of a file of JSON objects, each on one line or indented over several lines.
 
-    An indented object begins with the line `{` and ends with the line `}`. In damaged files other
+    An indented object begins with the line `{` and ends with the line `}`. In a damaged file, other
     text may precede the `{` on its line.
 
-    An object that contains none of the `markers` is skipped. The last object of a text is not
-    skipped, because the cursor moves forward only with a record.
+    An object that contains none of the `markers` is skipped. The last object of a text is never
+    skipped, because the cursor can only move to the end of an object that is not skipped.
     """
 
     markers: tuple[bytes, ...] = ()

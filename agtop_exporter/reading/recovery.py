@@ -56,9 +56,9 @@ Span = tuple[int, int]
 def find_records(text: bytes, *, ended: bool = True) -> list[Span]:
     """Return the positions (begin, end) of each complete record in a text, in order.
 
-    If `ended` is false, more text may follow. The result then contains only the records that are
-    found whatever text follows. Reading a text in pieces therefore gives the same records as
-    reading all text at once.
+    If `ended` is false, more text may follow. The result then excludes records that depend on the
+    following text. Therefore, reading a text in pieces gives the same records as reading it at
+    once.
     """
     return _Search(text, ended=ended).run()
 

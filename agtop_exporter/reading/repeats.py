@@ -21,8 +21,8 @@ class Remembered(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     * A stored record has the same mark. The new record has the same time as the stored record, or
       is older than `latest`.
-    * The new record is older than `latest` and not newer than the record that was dropped last, and
-      its size is not larger than the size of every dropped record.
+    * The new record is older than `latest`, and at most as new as the record that was dropped last.
+      Its size is at most the largest size of a dropped record.
     """
 
     latest: float = 0.0  # time of the last record that was not a repetition, in unix seconds

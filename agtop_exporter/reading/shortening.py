@@ -21,8 +21,10 @@ class StringShortener:
     A string is long if it exceeds LONG_STRING_BYTES. A string of up to 6208 bytes may be copied
     unchanged, because one regular expression copies many strings at once. The replacement is not
     empty, because parsers treat an empty text differently. A run of NUL bytes becomes one NUL byte
-    and ends the current string, because NUL bytes replace lost data. `overflow` is true if the
-    shortened line is still too long. `line()` then returns b"", and further pieces are ignored.
+    and ends the current string, because a file system writes NUL bytes in place of lost data.
+
+    `overflow` is true if the shortened line is still too long. `line()` then returns b"", and
+    further pieces are ignored.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,8 @@
 """Divides the usage of each agent into windows of five hours.
 
 A window starts with the hour of the first activity after the last window, as the five-hour limits
-of agents do. If the agent has recorded such a limit, the present window is the one of the limit.
+of agents do. If the agent has recorded such a limit, the present window is the window of this
+limit.
 """
 
 import math
@@ -19,10 +20,11 @@ LEAST_ELAPSED_SECONDS = 60.0  # before that, a mean rate has no meaning
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """The mean rate in a window since its start, and its sums at the end if the rate stays.
+    """The mean rate in a window so far, and a projection to the end of the window.
 
-    Costs are in picodollars; None if no price is known. `used_ratio` and `projected_ratio` are
-    shares of the agent's limit; None if unknown.
+    The projection assumes that the mean rate stays the same. Costs are in picodollars; None if no
+    price is known. `used_ratio` and `projected_ratio` are shares of the agent's limit; None if
+    unknown.
     """
 
     tokens_per_minute: float
@@ -136,7 +138,10 @@ def _with_pace(block: Block, limit: RateLimit | None, now: float) -> Block:
 
 
 def _projected(limit: RateLimit, start: float) -> float | None:
-    """Return the share that will be used at the end if the rate until the record stays."""
+    """Return the share of a limit that will be used at the end of its window.
+
+    The projection assumes that the mean rate up to the record stays the same.
+    """
     elapsed = limit.observed_at - start
     if limit.used_ratio is None or not LEAST_ELAPSED_SECONDS <= elapsed <= WINDOW_SECONDS:
         return None

@@ -89,6 +89,6 @@ class Calendar:
         )
 
     def last_days(self, now: float, number: int) -> Span:
-        """Return the hours of the last `number` days, of which the last is the day of `now`."""
+        """Return the hours of the last `number` days, including the day of `now`."""
         today = self.today(now)
         return self.span(today - timedelta(days=number - 1), today)

@@ -84,9 +84,9 @@ class Document:
             return self._rendering if self._is_current else None
 
     def wait(self, seconds: float) -> Rendering | None:
-        """Return the rendering of the last refresh, and wait for it if necessary.
+        """Return the rendering of the last refresh. If it does not exist yet, wait up to `seconds`.
 
-        If it is not ready after this time, return an earlier rendering or None.
+        If it does not exist after this time, return an earlier rendering or None.
         """
         with self._changed:
             if not self._is_current:

@@ -27,8 +27,8 @@ class Pages(msgspec.Struct, frozen=True, gc=False):
     """The pages that the server sends until the next refresh.
 
     `ready` is true if a scan has ended and the pages contain its result. `latest` has the real
-    values. `held` has the pages for scrapers that have not received the baselines of new series, by
-    the first generation whose new series have their baselines.
+    values. A page in `held` is for scrapers that have not received the baselines of some new
+    series. The key is the first generation whose new series have their baselines on the page.
     """
 
     snapshot: Snapshot
@@ -40,8 +40,8 @@ class Pages(msgspec.Struct, frozen=True, gc=False):
     def after(self, generation: int | None) -> Page:
         """Return the page for a scraper that received the publication `generation` last.
 
-        The page has no baseline for a series whose real value the scraper has received: a counter
-        would decrease. None is an unknown scraper, which gets the real values.
+        If the scraper has received the real value of a series, the page has its real value, because
+        a counter must not decrease. An unknown scraper (None) gets the real values of all series.
         """
         later = (first for first in self.held if generation is not None and first > generation)
         first = min(later, default=None)

@@ -65,7 +65,7 @@ class Scrapers:
         self._received[scraper] = _Received(generation, at)
 
     def received(self, at: float) -> bool:
-        """Return whether a scraper received the publication that was made at `at`, as its last."""
+        """Return whether the last publication that a scraper received was made at `at`."""
         return any(received.at == at for received in tuple(self._received.values()))
 
     def generations(self, now: float) -> Collection[int]:

@@ -20,7 +20,7 @@ PROGRAMS = (NAME, NAME.replace("-", "_"))  # as a command, and as a module after
 
 
 class Service(msgspec.Struct, frozen=True):
-    """The installed service: its unit, and what its process is started with."""
+    """The installed service: its unit, and the pid, arguments and variables of its process."""
 
     unit: str
     pid: int | None  # None: it does not run
@@ -64,7 +64,7 @@ def _entries(path: Path) -> list[str]:
 
 
 def _stopped(path: Path, home: Path) -> Service | None:
-    """Return the service that the unit at `path` and its drop-in files describe."""
+    """Return the service that does not run, from the unit at `path` and its drop-in files."""
     words: list[str] = []
     variables = {
         "HOME": str(home),

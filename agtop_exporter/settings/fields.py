@@ -213,7 +213,9 @@ class Settings(BaseSettings):
     session_linger: Annotated[
         Number,
         Form(unit="seconds"),
-        Field(ge=0, description="How long a session keeps its series after its last activity."),
+        Field(
+            ge=0, description="How long a session keeps its metric series after its last activity."
+        ),
     ] = 900.0
     retention_days: Annotated[
         Number,
@@ -221,8 +223,9 @@ class Settings(BaseSettings):
         Field(
             ge=0,
             le=36_500,
-            description="Age from which on the ledger keeps keys instead of events, and days and "
-            "months instead of hours; 0 keeps everything. Sums never change.",
+            description="Age above which the ledger stores usage in less detail: keys instead of "
+            "events, and days and months instead of hours. 0 keeps every detail. Sums never "
+            "change.",
         ),
     ] = 90.0
     store_titles: Annotated[

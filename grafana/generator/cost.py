@@ -29,35 +29,35 @@ SUMS = row(
     "Selected time range",
     stat(
         "Cost",
-        "Retail cost, at the prices at the time of each request.",
+        "List price in the selected time range. Each request has the price at its time.",
         f"sum({of.grown('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
     stat(
         "Cost, all time",
-        "Retail cost of all usage in the ledgers, also from before the selected time range.",
+        "List price of all usage in the ledgers, also from before the selected time range.",
         f"sum({of('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
     stat(
         "Billed",
-        "What agents recorded as their cost, else the list price; without what a plan covers.",
+        "The cost that agents recorded, else the list price. Usage that a plan covers counts as 0.",
         f"sum({of.grown('agtop_billed_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
     stat(
         "Cost per hour",
-        "Mean retail cost per hour, from the first scan in the selected time range to its end.",
+        "Mean list price per hour, from the first scan in the selected time range to its end.",
         f"sum({of.grown('agtop_cost_usd_total')}) / scalar({of.hours()})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
     stat(
         "Cost per million tokens",
-        "Retail cost per million tokens of any type.",
+        "List price per million tokens of any type.",
         f"1e6 * sum({of.grown('agtop_cost_usd_total')})"
         f" / (sum({of.grown('agtop_tokens_total')}) > 0)",
         unit="currencyUSD",
@@ -123,7 +123,7 @@ COURSE = row(
     "Over time",
     timeseries(
         "Cost per hour by model",
-        "Retail cost per hour, at the current rate.",
+        "List price per hour, at the current rate.",
         cost_per_hour("model"),
         unit="currencyUSD",
         empty=NOTHING,
@@ -131,7 +131,7 @@ COURSE = row(
     ),
     timeseries(
         "Cost per hour by token type",
-        "Retail cost per hour. unsplit is a cost that the agent reports without token types.",
+        "List price per hour. unsplit is a cost that the agent reports without token types.",
         cost_per_hour("token_type"),
         unit="currencyUSD",
         empty=NOTHING,
@@ -139,7 +139,7 @@ COURSE = row(
     ),
     timeseries(
         "Billed per hour by agent",
-        "What agents recorded as their cost, else the list price; without what a plan covers.",
+        "The cost that agents recorded, else the list price. Usage that a plan covers counts as 0.",
         BILLED_PER_HOUR,
         unit="currencyUSD",
         empty=NOTHING,
@@ -173,7 +173,7 @@ DAYS = row(
     "By day",
     by_day(
         "Cost by day",
-        "Retail cost of each day of the last 30 days. The last bar is the present day so far.",
+        "List price of each day of the last 30 days. The last bar is the present day so far.",
         # a point at the end of a day has the increase of that day
         f"sum by (agent) (increase({of('agtop_cost_usd_total')}[1d] offset -1d))",
         "{{agent}}",
@@ -203,7 +203,7 @@ SHARES = row(
     ),
     bars(
         "Agents",
-        "Retail cost by agent and source: estimated from a price table, or reported by the agent.",
+        "List price by agent and source: estimated from a price table, or reported by the agent.",
         (
             f"sort_desc({grown_by('agent, cost_source', 'agtop_cost_usd_total')} > 0)",
             "{{agent}}, {{cost_source}}",
@@ -255,8 +255,7 @@ PROJECTS = row(
     ),
     timeseries(
         "Cost per hour by project",
-        "Retail cost per hour of the selected projects, at the current rate. Not filtered by "
-        "model.",
+        "List price per hour of the selected projects, at the current rate. Not filtered by model.",
         cost_per_hour("project", "agtop_project_cost_usd_total", of_project),
         unit="currencyUSD",
         empty=NOTHING,
@@ -331,7 +330,7 @@ BUDGETS = row(
 
 BOARD = board(
     "Cost & models",
-    "Retail cost and tokens by model, project and agent, and savings by the cache.",
+    "List price and tokens by model, project and agent, and savings by the cache.",
     SUMS,
     DAYS,
     COURSE,

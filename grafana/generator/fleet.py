@@ -53,7 +53,7 @@ NOW = row(
     ),
     stat(
         "Cost of the last 24 hours",
-        "Retail cost of all machines in the last 24 hours.",
+        "List price of all machines in the last 24 hours.",
         f"sum({SPENT})",
         unit="currencyUSD",
         empty=NO_RULES,
@@ -86,7 +86,7 @@ COURSE = row(
     "Over time",
     timeseries(
         "Cost per hour by model",
-        "Retail cost per hour of all machines, at the current rate.",
+        "List price per hour of all machines, at the current rate.",
         (
             f"3600 * sum by (model) ({recorded('agent_model:agtop_cost_usd:rate5m')})",
             "{{model}}",
@@ -105,7 +105,7 @@ COURSE = row(
     ),
     timeseries(
         "Cost of the last 24 hours by agent",
-        "Retail cost of the 24 hours before each point.",
+        "List price of the 24 hours before each point.",
         (f"sum by (agent) ({SPENT})", "{{agent}}"),
         unit="currencyUSD",
         empty=NO_RULES,
@@ -129,7 +129,7 @@ TOPS = row(
     "Last 24 hours",
     bars(
         "Machines: top 10 by cost",
-        "Retail cost by machine in the last 24 hours.",
+        "List price by machine in the last 24 hours.",
         (TOP.format(f"sum by (instance) ({BY_MACHINE})"), "{{instance}}"),
         unit="currencyUSD",
         empty=NO_RULES,
@@ -137,7 +137,7 @@ TOPS = row(
     ),
     bars(
         "Projects: top 10 by cost",
-        "Retail cost by project in the last 24 hours.",
+        "List price by project in the last 24 hours.",
         (TOP.format(f"sum by (project) ({BY_PROJECT})"), "{{project}}"),
         unit="currencyUSD",
         empty=NO_RULES,
@@ -145,7 +145,7 @@ TOPS = row(
     ),
     bars(
         "Models: top 10 by cost per hour",
-        "Retail cost per hour by model, at the current rate.",
+        "List price per hour by model, at the current rate.",
         (
             TOP.format(f"3600 * sum by (model) ({recorded('agent_model:agtop_cost_usd:rate5m')})"),
             "{{model}}",

@@ -103,7 +103,7 @@ ACCOUNTS = row(
     "Accounts in the selected time range",
     bars(
         "Cost by account",
-        "Retail cost by account. The default directory of an agent has no account name.",
+        "List price by account. The default directory of an agent has no account name.",
         (sorted_by_account("agtop_account_cost_usd_total"), BY_ACCOUNT),
         unit="currencyUSD",
         empty="No cost",

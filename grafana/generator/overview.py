@@ -60,14 +60,14 @@ NOW = row(
     ),
     small_stat(
         "Cost",
-        "Retail cost in the selected time range.",
+        "List price in the selected time range.",
         f"sum({of.grown('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
     small_stat(
         "Cost, all time",
-        "Retail cost of all usage in the ledgers, also from before the selected time range.",
+        "List price of all usage in the ledgers, also from before the selected time range.",
         f"sum({of('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
@@ -130,7 +130,7 @@ SPENT = row(
     "Cost",
     timeseries(
         "Cost per hour",
-        "Retail cost per hour by agent, at the current rate.",
+        "List price per hour by agent, at the current rate.",
         (f"sum by (agent) ({of.rate('agtop_cost_usd_total')}) * 3600", "{{agent}}"),
         unit="currencyUSD",
         empty="No cost",
@@ -146,7 +146,7 @@ SPENT = row(
     ),
     bars(
         "Projects: top 10 by cost",
-        "Retail cost by project in the selected time range.",
+        "List price by project in the selected time range.",
         (
             f"topk(10, sum by (project) ({of.grown('agtop_project_cost_usd_total')}) > 0)",
             "{{project}}",
@@ -157,7 +157,7 @@ SPENT = row(
     ),
     bars(
         "Models: top 10 by cost",
-        "Retail cost by model in the selected time range.",
+        "List price by model in the selected time range.",
         (f"topk(10, sum by (model) ({of.grown('agtop_cost_usd_total')}) > 0)", "{{model}}"),
         unit="currencyUSD",
         empty="No cost",
@@ -165,7 +165,7 @@ SPENT = row(
     ),
     timeseries(
         "Cost of the last 24 hours",
-        "Retail cost of the 24 hours before each point. The alert AgtopSpendHigh uses this value.",
+        "List price of the 24 hours before each point. The alert AgtopSpendHigh uses this value.",
         (f"sum by (instance) (increase({of('agtop_cost_usd_total')}[1d]))", "{{instance}}"),
         unit="currencyUSD",
         empty="No cost",

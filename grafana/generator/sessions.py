@@ -144,7 +144,7 @@ USE = row(
     ),
     of_each(
         "Cost per hour",
-        "Retail cost per hour of each session, including subagents, at the current rate.",
+        "List price per hour of each session, including subagents, at the current rate.",
         f"3600 * {of.named(summed('agtop_session_cost_usd_total'))}",
         unit="currencyUSD",
         empty="No session has a known cost.",

@@ -141,6 +141,7 @@ def test_the_next_daemon_publishes_new_series_at_zero_first(tmp_path):
     with daemon(home, "--state-dir", state) as running:
         running.until_ready()
         running.get("/metrics", **PROMETHEUS)
+        running.get("/-/healthy")  # the scrape is noted before the next request is answered
         running.end()
     claude_file(home, 2).write_text(claude_turns(2, range(2)).replace(SONNET, model))
     run("agtop", "list", OFFLINE, "--state-dir", state, home=home)

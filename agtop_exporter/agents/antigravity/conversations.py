@@ -205,9 +205,9 @@ class ConversationParser(DatabaseParser[ConversationState]):
     def _model(self, response: Response) -> str:
         """Return the name of the model of a response.
 
-        Some responses contain only the number of the model. The name is then the one that an
-        earlier response had with this number. If there is no such response, return the label of the
-        model, or else the model of the previous response.
+        Some responses contain only the number of the model. The result is then the name in an
+        earlier response with the same number. If there is no such response, the result is the label
+        of the model, or else the model of the previous response.
         """
         models, number = self.state.models, response.number
         if response.model:
@@ -241,8 +241,8 @@ class ConversationParser(DatabaseParser[ConversationState]):
         """Add the usage in a step if the step's response is not in the database yet.
 
         The usage is added under the id of the response, so the response is not counted again when
-        its own row appears. The usage is counted only if the step comes after all steps that known
-        responses list, and if the name of its model is known.
+        its own row appears. Two conditions must hold: the index of the step is larger than all step
+        indexes in the known responses, and the name of the model is known.
         """
         state, tokens = self.state, step.tokens or NO_TOKENS
         model = state.models.get(step.number)

@@ -43,9 +43,9 @@ def is_random(identifier: str) -> bool:
 class Responses:
     """Collects the responses of one transcript, line by line.
 
-    The order of the lines shows when a response without a unique id has ended. `save` stores all
-    other responses without a unique id, so that the next read can continue them. `main_chain` is
-    false if the current line belongs to a subagent inside its parent's transcript.
+    The order of the lines shows when a response without a unique id has ended. `save` stores the
+    responses that have not ended, so that the next read can continue them. `main_chain` is false if
+    the current line belongs to a subagent inside its parent's transcript.
     """
 
     def __init__(self, state: TranscriptState) -> None:
@@ -150,9 +150,10 @@ class Responses:
         response: Response,
         usage: Usage,
     ) -> None:
-        """Set the keys of a response without a unique id.
+        """Set the event keys of a response without a unique id.
 
-        `record`, `message` and `usage` are the content of the oldest line of the response.
+        The keys are derived from the oldest known line of the response. `record`, `message` and
+        `usage` are the content of this line.
         """
         message_id = message.id or ""
         name = message_id or record.request_id or ""

@@ -1,7 +1,7 @@
-"""The journal of a workflow, `<session>/subagents/workflows/<run>/journal.jsonl` (2.1).
+"""Reads nothing from the journals of workflows, which Claude Code writes since version 2.1.
 
-The journal lists the subagents of a workflow run with their results. It contains neither usage nor
-times, so it is not evaluated.
+A journal is `<session>/subagents/workflows/<run>/journal.jsonl`. It lists the subagents of a
+workflow run with their results. It contains neither usage nor times, so its records are ignored.
 """
 
 import msgspec

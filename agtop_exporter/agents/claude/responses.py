@@ -63,7 +63,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         return not request_id or not self.request_id or request_id == self.request_id
 
     def is_after(self, time: float) -> bool:
-        """Return whether this response began after `time`, in unix seconds; False if that is 0."""
+        """Return whether this response began after `time` (unix seconds); False if `time` is 0."""
         return 0 < time < self.time
 
     def is_continued_by(
@@ -132,8 +132,8 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
 class SessionRead:
     """The data that one read of a transcript has found about one session.
 
-    `update` is a Struct, whose fields are slower to set. So this class has the fields that change
-    with nearly every record.
+    The values that change with nearly every record are stored in fields of this class, because the
+    fields of the Struct `update` are slower to set.
     """
 
     update: SessionUpdate

@@ -84,9 +84,9 @@ def _is_known(
 
 
 def _is_behind(total: tuple[int, ...], state: RolloutState) -> bool:
-    """Return whether no token count of a running total is larger than in the present one.
+    """Return whether each token count in `total` is at most the same count in `state.total`.
 
-    The present running total is `state.total`. Return False if `total` is empty.
+    Both are running totals; `state.total` is the present one. Return False if `total` is empty.
     """
     return bool(total) and not any(map(gt, total, state.total))
 

@@ -81,7 +81,7 @@ class Item(msgspec.Struct, gc=False):
 
 
 class ReasoningSettings(msgspec.Struct, gc=False):
-    """The settings of a collaboration mode."""
+    """The settings of a collaboration mode: the reasoning effort."""
 
     reasoning_effort: str | None = None
 

@@ -11,9 +11,9 @@ from agtop_exporter.reading.state import encode_state, restore
 
 
 class EarlierState(LogState):
-    """Reader state of a log, with the usage sums at the start of one process.
+    """The reader state of a log, with the usage sums at the start of one process.
 
-    The process is the latest one that started before the time `until`. `started_at` is its start
+    This process is the last one that started before the time `until`. `started_at` is its start
     time in unix seconds. `earlier` has the usage sums at its start.
     """
 

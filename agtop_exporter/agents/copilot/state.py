@@ -53,7 +53,9 @@ class Run(ReaderState):
 
 
 class LogState(ReaderState):
-    """The reader state of one log. In `settled`, the id of the main session is "".
+    """The reader state of the log of one session.
+
+    In `settled`, the key of the main session is "".
 
     The field names differ from the field names in version 0.1 of the exporter, whose state had no
     usage sums. A state of version 0.1 can therefore not be decoded, and its log is read again.

@@ -177,7 +177,8 @@ class ChatReader:
     def add_compactions(self, messages: Iterable[Message]) -> None:
         """Count the compactions in a repeated history.
 
-        Each answer that begins with the text COMPRESSED follows a summary and is one compaction.
+        An answer that begins with the text COMPRESSED is written after a summary, and counts as one
+        compaction.
         """
         for message in messages:
             if message.type == "gemini" and typed_text(message).startswith(COMPRESSED):

@@ -99,7 +99,7 @@ class UiEvent(msgspec.Struct, gc=False):
 
     @property
     def usage(self) -> Usage:
-        """The token counts of the event as a `Usage`, the form in which an answer records them."""
+        """The token counts of the event as a `Usage`, the type of the token counts in an answer."""
         return Usage(
             prompt_token_count=self.input_token_count,
             tool_use_prompt_token_count=self._tool_use(),
@@ -110,10 +110,10 @@ class UiEvent(msgspec.Struct, gc=False):
         )
 
     def _tool_use(self) -> int:
-        """Return the number of prompt tokens of tool use, which exist only in Gemini's protocol.
+        """Return the number of prompt tokens of tool use. Only Gemini's protocol has such tokens.
 
-        Newer versions do not record this number. Because the total includes these tokens, the
-        number is the total minus the other token counts.
+        Newer versions do not record this number. It is then the recorded total minus the other
+        token counts, because the total includes these tokens.
         """
         if self.tool_token_count is not None or self.auth_type not in GEMINI_PROTOCOLS:
             return self.tool_token_count or 0

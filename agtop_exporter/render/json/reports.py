@@ -58,7 +58,7 @@ def _name_key(field: str, index: int) -> Key:
 
 @cache
 def document(by: Dimension) -> Shape:
-    """Return the type of the JSON document of reports by a dimension."""
+    """Return the type of the JSON document of a report with groups by `by`."""
     group = Shape(
         f"{by.capitalize()}Usage",
         [
@@ -106,5 +106,5 @@ def render(report: Report) -> bytes:
 
 
 def schema(by: Dimension) -> bytes:
-    """Return the JSON Schema of reports by a dimension."""
+    """Return the JSON Schema of a report with groups by `by`."""
     return schema_of(document(by))

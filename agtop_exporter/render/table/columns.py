@@ -58,9 +58,9 @@ class Column(msgspec.Struct, frozen=True):
     or None if it is unknown. If the table is too wide, columns with the highest `rank` are removed
     first. Columns with rank 0 are never removed.
 
-    In a terminal, a column has at most `width_max` characters. In a narrow terminal it has at least
-    `width_min` characters; 0 means `width_max`. A column whose cells are all unknown is left out.
-    So is a column whose cells all equal those of the column `unless_equal`.
+    In a terminal, a column has at most `width_max` characters. In a narrow terminal, it is narrowed
+    to `width_min` characters; 0 means that it is not narrowed. A column whose cells are all unknown
+    is left out. So is a column whose cells all equal those of the column `unless_equal`.
     """
 
     title: str
@@ -132,7 +132,10 @@ def short_path(path: str, home: str) -> str:
 
 
 def _session(session: Session, _view: View) -> str:
-    """Return the end of the session id, which differs even between sessions of one minute."""
+    """Return the last characters of the session id.
+
+    They differ even between sessions that started in the same minute.
+    """
     subagents = f"+{session.subagents}" if session.subagents else ""
     return session.session_id[-ID_CHARACTERS:] + subagents
 
@@ -188,7 +191,7 @@ def _number(
     value: Callable[[Session], float | None],
     form: Callable[[float], str] = compact,
 ) -> Column:
-    """Return a column with a number of each session, in the given form."""
+    """Return a column that shows a number of each session, as the text that `form` returns."""
 
     def cell(session: Session, _view: View) -> str:
         number = value(session)
@@ -206,7 +209,10 @@ def _text(  # noqa: PLR0913 - the fields of a column
     width_max: int = 20,
     width_min: int = 0,
 ) -> Column:
-    """Return a column with a text of each session. `cell` defaults to the unchanged text."""
+    """Return a column that shows the text `value` of each session.
+
+    If `cell` is given, the column shows the text that `cell` returns, and is sorted by `value`.
+    """
 
     def unchanged(session: Session, _view: View) -> str:
         return value(session) or MISSING

@@ -74,7 +74,7 @@ class Style(Protocol):
 
     @property
     def width_min(self) -> int:
-        """The greatest width in a narrow terminal; 0 means `width_max`."""
+        """The width to which the column may be narrowed; 0 means that it is not narrowed."""
 
 
 class Filled(msgspec.Struct, frozen=True):

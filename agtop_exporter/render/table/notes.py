@@ -56,7 +56,10 @@ MARKS: tuple[tuple[str, Callable[[str], bool]], ...] = (
 
 
 def totals(rows: Sequence[Session], known: int, view: View) -> Note:
-    """Return the numbers and the sums of the selected `rows`. `known` counts all rows."""
+    """Return the number and the sums of the selected `rows`.
+
+    `known` is the number of rows without a selection.
+    """
     tokens, cost, billed, priced, billable = NO_TOKENS, NO_COST, 0, NO_COST, NO_TOKENS
     for session in rows:
         tokens += session.tree.tokens

@@ -71,7 +71,7 @@ def _rows(report: Report) -> Iterator[Row]:
 
 
 def label_of(period: Period, first_day: date | None) -> str:
-    """Return the name of a period: its first day, or its month."""
+    """Return the name of a period: its first day, or its month if it is a month."""
     if first_day is None:
         return UNKNOWN_TIME
     return f"{first_day:%Y-%m}" if period == "month" else first_day.isoformat()

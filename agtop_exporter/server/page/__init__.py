@@ -1,6 +1,6 @@
 """Renders the page at `/`: usage, limits and sessions.
 
-The page contains no prompts, titles and directories. Without JavaScript, the browser loads it again
+The page contains no prompts, titles or directories. Without JavaScript, the browser loads it again
 periodically.
 """
 

@@ -48,7 +48,10 @@ class Card(NamedTuple):
 
 
 def document(main: str, *, title: str, version: str, refresh_seconds: int) -> bytes:
-    """Return the whole page as UTF-8. `main` is HTML. The page reloads itself periodically."""
+    """Return the whole page as UTF-8. `main` is the main part of the page as HTML.
+
+    The page reloads itself periodically.
+    """
     page = _PAGE.substitute(
         main=main,
         title=escape(title),
@@ -78,7 +81,7 @@ def columns(sections: Iterable[str]) -> str:
 
 
 def message(*lines: str, share: float | None = None) -> str:
-    """Return a box with lines of text, and a bar if a share (from 0 to 1) of a work is done."""
+    """Return a box with lines of text, and a progress bar if `share` (from 0 to 1) is given."""
     content = "".join(f"<p>{escape(line)}</p>" for line in lines)
     bar = (
         "" if share is None else f'<progress value="{share:.3f}" aria-label="Progress"></progress>'

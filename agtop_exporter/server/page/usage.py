@@ -71,7 +71,7 @@ def _cell(used: UsageSum) -> Cell:
 
 
 def sum_of(groups: Sequence[Usage], *, name: str = "") -> Usage:
-    """Return the sum of groups, under another name."""
+    """Return the sum of several groups; `name` is the name of the result."""
     return Usage(
         name,
         sum((one.today for one in groups), NO_SUM),
