@@ -11,7 +11,6 @@ import structlog
 from agtop_exporter import __version__
 from agtop_exporter.backfill import note_scrape
 from agtop_exporter.health import Health
-from agtop_exporter.loopback import is_loopback
 from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.notify import Notifier
@@ -19,17 +18,17 @@ from agtop_exporter.outlets import Outlet
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pipeline.failing import error_totals, repeated
 from agtop_exporter.pricing import PriceRefresher
+from agtop_exporter.redaction import Redaction
 from agtop_exporter.render import json
 from agtop_exporter.server import (
     Document,
+    Endpoint,
     OwnProcess,
     Pages,
     Scrapers,
-    allowed_hosts,
     create_app,
     render_overview,
     render_pages,
-    serve,
     without_private,
 )
 from agtop_exporter.settings import Settings
@@ -50,6 +49,7 @@ class Daemon:
         self,
         settings: Settings,
         *,
+        endpoint: Endpoint,
         pipeline: Pipeline,
         refresher: PriceRefresher,
         reload: Callable[[], Settings],
@@ -60,6 +60,7 @@ class Daemon:
     ) -> None:
         """Assemble the daemon. `reload` reads the settings again; `clock` returns unix seconds."""
         self._settings = settings
+        self._endpoint = endpoint
         self._pipeline = pipeline
         self._refresher = refresher
         self._reload = reload
@@ -72,6 +73,7 @@ class Daemon:
         self._own = OwnProcess()
         self._pages: Pages | None = None
         ledger = pipeline.ledger
+        self._redaction = Redaction(ledger, enabled=settings.redact_projects)
         self._scrapers = Scrapers(ledger.metadata.get(SCRAPERS, b""), now=clock())
         self._publication: Publication | None = None
         self._resume = self._from_ledger()
@@ -87,15 +89,10 @@ class Daemon:
         self._snapshot = Document(self._render_snapshot, wake=self._wakeups.request)
 
     def run(self) -> None:
-        """Refresh and serve until SIGTERM or SIGINT.
-
-        Raises:
-            AgtopError: The address cannot be bound.
-
-        """
+        """Refresh and serve until SIGTERM or SIGINT."""
         sys.setswitchinterval(SWITCH_SECONDS)
         self._wakeups.install()
-        host, port = self._settings.listen
+        endpoint = self._endpoint
         app = create_app(
             lambda: self._pages,
             overview=self._overview,
@@ -103,14 +100,17 @@ class Daemon:
             progress=lambda: self._progress,
             scrapers=self._scrapers,
             trouble=lambda: self._health.trouble(self._settings.interval),
-            hosts=allowed_hosts(host),
+            hosts=endpoint.hosts,
+            protection=endpoint.protection,
+            prefix=self._settings.route_prefix,
             version=__version__,
         )
         self._publish(self._with_gauges(self._empty_snapshot()), ready=False)
-        with serve(app, host, port=port) as bound:
-            address = f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
-            log.info("listening", url=f"http://{address}/", version=__version__)
-            self._notifier.ready(f"listening on {address}")
+        with endpoint.serving(app):
+            urls = " ".join(endpoint.urls)
+            log.info("listening", url=urls, version=__version__)
+            endpoint.warn()
+            self._notifier.ready(f"listening on {urls}")
             if not self._settings.no_pricing_refresh:
                 self._refresher.start()
             try:
@@ -201,7 +201,7 @@ class Daemon:
         if result is not None and self._previous is not None:
             for outlet in self._outlets:
                 with steps.step("outputs"):
-                    outlet.publish(result)
+                    outlet.publish(self._redaction.snapshot(result))
 
     def _last_again(self) -> Snapshot:
         """Commit the ledger, and return the previous snapshot with the errors of this refresh.
@@ -217,18 +217,24 @@ class Daemon:
         )
 
     def _with_gauges(self, snapshot: Snapshot) -> Snapshot:
-        reloaded = {("config_last_reload_successful",): int(self._reload_succeeded)}
-        return msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **reloaded})
+        gauges = {
+            ("config_last_reload_successful",): int(self._reload_succeeded),
+            ("listening_unprotected",): int(self._endpoint.is_unprotected),
+        }
+        return msgspec.structs.replace(snapshot, gauges={**snapshot.gauges, **gauges})
 
     def _publish(self, snapshot: Snapshot, *, ready: bool) -> None:
         """Render and publish the pages of `snapshot`. If this raises, the previous pages remain.
 
         `ready` is true if `snapshot` is the result of a scan.
         """
+        shown = self._redaction.snapshot(snapshot)
         before, previous = self._publication, self._previous
+        if previous is not None:
+            previous = self._redaction.snapshot(previous)
         if self._pages is None or not self._pages.ready:
-            before, previous = self._resume(snapshot) if ready else None, None
-        publication = publish(snapshot, before, previous=previous)
+            before, previous = self._resume(shown) if ready else None, None
+        publication = publish(shown, before, previous=previous)
         received = self._scrapers.generations(snapshot.generated_at)
         self._pages = render_pages(
             publication, snapshot, own=self._own, received=received, ready=ready
@@ -247,7 +253,8 @@ class Daemon:
             return lambda _snapshot: None
         totals = {**ledger.stored_totals, **self._pipeline.pairing.totals()}
         known = {series: value for series, value in totals.items() if series not in new.series}
-        return partial(resume, totals=known, sessions=set(ledger.sessions) - new.sessions)
+        redacted = self._redaction.totals(known)
+        return partial(resume, totals=redacted, sessions=set(ledger.sessions) - new.sessions)
 
     def _stop_outlets(self) -> None:
         for outlet in self._outlets:
@@ -269,13 +276,13 @@ class Daemon:
         )
 
     def _render_overview(self) -> bytes:
-        overview = self._pipeline.overview(self._published())
+        overview = self._redaction.overview(self._pipeline.overview(self._published()))
         return render_overview(overview, version=__version__)
 
     def _render_snapshot(self) -> bytes:
-        snapshot = self._pipeline.with_closed(self._published())
-        host, _ = self._settings.listen
-        return json.render(snapshot if is_loopback(host) else without_private(snapshot))
+        snapshot = self._redaction.snapshot(self._pipeline.with_closed(self._published()))
+        is_local = self._endpoint.is_local
+        return json.render(snapshot if is_local else without_private(snapshot))
 
     def _published(self) -> Snapshot:
         return self._pages.snapshot if self._pages else self._empty_snapshot()
@@ -300,6 +307,7 @@ class Daemon:
     def _take_new_settings(self) -> None:
         try:
             new = self._reload()
+            self._endpoint.reload(new)
         except AgtopError as error:
             self._reload_succeeded = False
             log.error("settings not reloaded", reason=str(error).replace("\n", "; "))  # noqa: TRY400 - no traceback for a mistake in the settings
@@ -311,4 +319,5 @@ class Daemon:
             self._pipeline.prices.override(new.prices)
         self._reload_succeeded = True
         self._configure_logging(self._settings)
+        self._endpoint.warn()
         log.info("settings reloaded", **({"needs_restart": ",".join(ignored)} if ignored else {}))

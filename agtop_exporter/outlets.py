@@ -59,7 +59,8 @@ def make_outlets(
     if settings.textfile:
         path = Path(settings.textfile).expanduser()
         interval = settings.textfile_interval
-        outlets.append(TextfileWriter(path, interval_seconds=interval))
+        labels = settings.labels_of_textfile
+        outlets.append(TextfileWriter(path, interval_seconds=interval, labels=labels))
     return outlets
 
 

@@ -46,6 +46,9 @@ SUSPEND_SIGNALS = _signals("SIGTSTP")
 RELOAD_SIGNALS = _signals("SIGHUP")
 """Signals that ask a daemon to read its settings again; Windows has none."""
 
+IGNORED_SIGNALS = _signals("SIGUSR1", "SIGUSR2")
+"""Signals that have no meaning here, and that would end a program."""
+
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO does not wait for its writer
@@ -61,6 +64,7 @@ def _module(name: str) -> Any:  # noqa: ANN401 - type checkers see the modules o
 
 
 _fcntl, _msvcrt, _pwd = _module("fcntl"), _module("msvcrt"), _module("pwd")
+_resource = _module("resource")
 _termios, _tty = _module("termios"), _module("tty")
 
 
@@ -180,6 +184,23 @@ def cpu_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def raise_descriptor_limit(wanted: int) -> int:
+    """Allow this process to open `wanted` files, or as many as its user may open.
+
+    Return how many files it may open; `wanted` on systems that have no such limit.
+    """
+    if _resource is None:
+        return wanted
+    soft, hard = _resource.getrlimit(_resource.RLIMIT_NOFILE)
+    unlimited = _resource.RLIM_INFINITY
+    if soft != unlimited and soft < wanted:
+        soft = wanted if hard == unlimited else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):  # the kernel may have a lower maximum
+            _resource.setrlimit(_resource.RLIMIT_NOFILE, (soft, hard))
+        soft = _resource.getrlimit(_resource.RLIMIT_NOFILE)[0]
+    return wanted if soft == unlimited else int(soft)
 
 
 def prepare_children() -> None:

@@ -7,17 +7,22 @@ file has no timestamps, because the collector rejects files with timestamps.
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
+from msgspec.structs import replace
 
 from agtop_exporter import platforms
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.metrics import Publication, publish
+from agtop_exporter.metrics import Exposition, Family, Publication, publish
 from agtop_exporter.model import AgtopError, Snapshot
 from agtop_exporter.render import prometheus
 
 MODE = 0o644  # node_exporter runs as another user
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 log = structlog.get_logger()
 
@@ -42,6 +47,22 @@ def write(path: Path, page: bytes) -> None:
         raise AgtopError(f"cannot write {path}: {error.strerror}") from error
 
 
+def page(exposition: Exposition, labels: Mapping[str, str]) -> bytes:
+    """Return the content of a file, with `labels` on every series."""
+    return prometheus.text(tuple(_labelled(family, labels) for family in exposition))
+
+
+def _labelled(family: Family, labels: Mapping[str, str]) -> Family:
+    """Return a family with more labels. A label of the metric itself is not replaced."""
+    names = tuple(name for name in labels if name not in family.metric.labels)
+    if not names:
+        return family
+    values = tuple(labels[name] for name in names)
+    metric = replace(family.metric, labels=family.metric.labels + names)
+    samples = tuple((own + values, value) for own, value in family.samples)
+    return Family(metric, samples)
+
+
 class TextfileWriter:
     """Writes the metrics to a file every `interval_seconds`.
 
@@ -49,9 +70,16 @@ class TextfileWriter:
     node_exporter is scraped, so it assumes a scrape in each interval.
     """
 
-    def __init__(self, path: Path, *, interval_seconds: float) -> None:
-        """Set the path of the file and the interval. No file is written."""
+    def __init__(
+        self, path: Path, *, interval_seconds: float, labels: Mapping[str, str] = NO_LABELS
+    ) -> None:
+        """Set the path of the file and the interval. No file is written.
+
+        `labels` are added to every series. Without a label that differs, node_exporter rejects the
+        files of two exporters, because both have the same series.
+        """
         self._path = path
+        self._labels = labels
         self._interval = interval_seconds
         self._publication: Publication | None = None
         self._written: Snapshot | None = None
@@ -66,7 +94,7 @@ class TextfileWriter:
         before = self._publication
         publication = publish(snapshot, before, previous=self._written).to_one_receiver(before)
         try:
-            write(self._path, prometheus.text(publication.exposition))
+            write(self._path, page(publication.exposition, self._labels))
         except AgtopError as error:
             self._log(str(error))
             return

@@ -31,6 +31,8 @@ class Wakeups:
         signal.set_wakeup_fd(self._sender.fileno())
         for number in (*platforms.STOP_SIGNALS, *platforms.RELOAD_SIGNALS):
             signal.signal(number, self._on_signal)
+        for number in platforms.IGNORED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     def request(self) -> None:
         """Wake the main thread. Another thread may call this."""

@@ -18,6 +18,7 @@ from agtop_exporter.settings import suggestion
 INVALID_CHOICE = re.compile(r"invalid choice: '?(.*?)'? \(choose from", re.DOTALL)
 MISSING_WORD = re.compile(r"the following arguments are required: (.*)", re.DOTALL)
 NEEDLESS_VALUE = re.compile(r"ignored explicit argument (.*)", re.DOTALL)
+REPEATABLE = ("agent", "home", "listen_address", "textfile_label", "web_allowed_host")
 
 
 class UsageError(AgtopError):
@@ -80,7 +81,7 @@ def parser_of(program: Program) -> Parser:
         argument_default=argparse.SUPPRESS,
         add_help=False,
     )
-    repeated = {name: _repeated() for name in ("home", "agent")}
+    repeated = {name: _repeated() for name in REPEATABLE}
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command in program.commands:
         parser = commands.add_parser(

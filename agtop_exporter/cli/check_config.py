@@ -11,6 +11,7 @@ from agtop_exporter.cli.wiring import (
     state_directory,
 )
 from agtop_exporter.logs import on_one_line
+from agtop_exporter.server.web import Protection
 from agtop_exporter.settings import writing
 
 
@@ -20,6 +21,7 @@ def run(options: Namespace) -> None:
         write(writing.example())
         return
     settings, origins = settings_with_origins(options, environment())
+    Protection(settings.web_config_file)  # reports its mistakes
     places = {
         "file": config_file(options, environment()) or "none",
         "state": state_directory(settings),

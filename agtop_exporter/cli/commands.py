@@ -32,7 +32,18 @@ ONLY_IN_FILE = {"budgets", "prices", "store_titles"}  # settings without an opti
 ALL = tuple(name for name in Settings.model_fields if name not in ONLY_IN_FILE)
 """Every setting that has a command-line option."""
 
-OF_THE_DAEMON = ("listen_address", "interval", "otlp", "otlp_genai", "textfile_interval")
+OF_THE_DAEMON = (
+    "listen_address",
+    "web_config_file",
+    "web_allowed_host",
+    "web_external_url",
+    "web_route_prefix",
+    "web_max_connections",
+    "interval",
+    "otlp",
+    "otlp_genai",
+    "textfile_interval",
+)
 """Settings of the daemon. They have no effect on a single scan."""
 
 

@@ -14,9 +14,10 @@ from agtop_exporter.render import prometheus
 def run(options: Namespace) -> None:
     """Scan once, and print the metrics or write them to the file in the setting `textfile`."""
     settings = settings_of(options)
-    page = prometheus.text(collect(one_snapshot(settings)))
+    exposition = collect(one_snapshot(settings, for_others=True))
     if settings.textfile:
+        page = textfile.page(exposition, settings.labels_of_textfile)
         textfile.write(Path(settings.textfile).expanduser(), page)
     else:
-        write(page)
+        write(prometheus.text(exposition))
     leave()

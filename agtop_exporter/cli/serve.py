@@ -18,8 +18,14 @@ from agtop_exporter.cli.wiring import (
 from agtop_exporter.daemon import Daemon
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.logs import log_as_daemon
+from agtop_exporter.model import AgtopError
 from agtop_exporter.notify import notifier
 from agtop_exporter.outlets import make_outlets
+from agtop_exporter.server import Endpoint
+from agtop_exporter.server.listen import inherited
+
+DESCRIPTORS_WANTED = 4096
+DESCRIPTORS_MIN = 64  # without connections
 
 
 def run(options: Namespace) -> None:
@@ -28,12 +34,24 @@ def run(options: Namespace) -> None:
     in_journal = "JOURNAL_STREAM" in environment()  # set by systemd; the journal has timestamps
     configure_logging = partial(log_as_daemon, timestamps=not in_journal)
     configure_logging(settings)
+    descriptors = platforms.raise_descriptor_limit(DESCRIPTORS_WANTED)
+    if descriptors < DESCRIPTORS_MIN:
+        raise AgtopError(
+            f"this process may open {descriptors} files, and needs {DESCRIPTORS_MIN}:"
+            " raise the limit (`ulimit -n`, or LimitNOFILE= of systemd)"
+        )
+    endpoint = Endpoint(
+        settings,
+        descriptors=descriptors,
+        inherited=inherited(environment(), pid=os.getpid()),
+    )
     directory = None if settings.no_state else state_directory(settings)
     ledger = Ledger(directory, covered=covered_by(settings.plan, load_agents()))
-    with contextlib.closing(ledger):
+    with contextlib.closing(endpoint), contextlib.closing(ledger):
         pipeline = make_pipeline(settings, ledger, keep_closed=False)
         Daemon(
             settings,
+            endpoint=endpoint,
             pipeline=pipeline,
             refresher=make_refresher(settings, pipeline),
             reload=lambda: settings_of(options),

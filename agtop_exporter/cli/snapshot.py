@@ -9,6 +9,7 @@ from agtop_exporter.cli.output import progress_bar
 from agtop_exporter.cli.wiring import make_refresher, now, one_shot
 from agtop_exporter.model import AgtopError, Session, Snapshot
 from agtop_exporter.pipeline import Pipeline
+from agtop_exporter.redaction import Redaction
 from agtop_exporter.settings import Settings
 
 RATE_SECONDS = 0.25  # time between the two samples of the processes
@@ -16,10 +17,15 @@ RATES = ("cpu_percent", "disk_read_bytes_per_second", "disk_written_bytes_per_se
 """The fields of ProcessUsage that need two measurements."""
 
 
-def one_snapshot(settings: Settings) -> Snapshot:
-    """Refresh once and return the snapshot."""
+def one_snapshot(settings: Settings, *, for_others: bool = False) -> Snapshot:
+    """Refresh once and return the snapshot.
+
+    With `for_others`, it is redacted as the settings say.
+    """
     with one_shot(settings) as pipeline:
-        return with_prices(pipeline, settings, lambda: refresh_with_rates(pipeline))
+        snapshot = with_prices(pipeline, settings, lambda: refresh_with_rates(pipeline))
+        enabled = for_others and settings.redact_projects
+        return Redaction(pipeline.ledger, enabled=enabled).snapshot(snapshot)
 
 
 def scan(settings: Settings) -> None:

@@ -294,6 +294,13 @@ EXPORTER = (
         collect=totals("otlp_export_errors"),
     ),
     Metric(
+        name="agtop_listening_unprotected",
+        kind="gauge",
+        help="1 if other machines can connect without TLS or without authentication, 0 otherwise.",
+        otel_name="agtop.listening.unprotected",
+        collect=gauges("listening_unprotected"),
+    ),
+    Metric(
         name="agtop_config_last_reload_successful",
         kind="gauge",
         help="1 if the last reload of the configuration succeeded, 0 if it failed.",

@@ -6,6 +6,7 @@ The command `doctor` shows the collection. Each message is logged once.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import PurePath
 
 import structlog
 
@@ -19,6 +20,8 @@ from agtop_exporter.telemetry import Telemetry
 
 UNREADABLE_MAX = 100  # unreadable paths that are kept per agent
 LOGGED_MAX = 10  # messages per event and agent
+SUFFIXES = frozenset({".db", ".json", ".jsonl", ".log", ".pb", ".vscdb", ".zst"})
+"""Suffixes of the files that agents write."""
 
 log = structlog.get_logger()
 
@@ -49,7 +52,7 @@ class Findings:
         if len(unreadable := self.unreadable[failure.agent]) < UNREADABLE_MAX:
             unreadable[failure.path] = failure.reason
         if (failure.path, failure.reason) not in self._logged:  # `log_trouble` may have logged it
-            self._log("cannot read file", failure.agent, path=failure.path, reason=failure.reason)
+            self._log("cannot read file", failure.agent, failure.path, reason=failure.reason)
 
     def add_batch(self, batch: Batch, errors: Iterable[ParseError]) -> None:
         """Store and log the skipped records of a batch, and store its unknown record types.
@@ -65,7 +68,7 @@ class Findings:
             first = known.get(error.reason, ParseError(error.reason, 0, error.example))
             known[error.reason] = ParseError(error.reason, first.count + error.count, first.example)
             self.skipped[agent] = tuple(known.values())
-            self._log("skipped records", agent, path=batch.path, reason=error.reason)
+            self._log("skipped records", agent, batch.path, reason=error.reason)
 
     def add_directory(self, agent: str, folder: Folder) -> None:
         """Count and store the working directory of a session, if it cannot be accessed."""
@@ -86,20 +89,29 @@ class Findings:
         warning = ledger.warning
         if warning and warning != self._ledger_warning:
             log.error("ledger not durable", reason=warning)
+        elif self._ledger_warning and not warning:
+            log.info("ledger is durable again")
         self._ledger_warning = warning
 
-    def _log(self, event: str, agent: str, **details: str) -> None:
-        """Log a message, unless the same message was logged before.
+    def _log(self, event: str, agent: str, path: str, *, reason: str) -> None:
+        """Log a message about a file, unless the same message was logged before.
 
-        At most LOGGED_MAX messages of the same event and agent are logged.
+        The message has the name of the file only, because its folders may name a project. At most
+        LOGGED_MAX messages of the same event and agent are logged.
         """
-        key = (event, agent, *details.values())
-        if key in self._logged:
+        key = (event, agent, path, reason)
+        if key in self._logged or self._logged_count[event, agent] > LOGGED_MAX:
             return
         self._logged.add(key)
         self._logged_count[event, agent] += 1
         warn = partial(log.warning, event, agent=agent)
         if self._logged_count[event, agent] <= LOGGED_MAX:
-            warn(**details)
-        elif self._logged_count[event, agent] == LOGGED_MAX + 1:
+            warn(**({"file": file_name(path)} if path else {}), reason=reason)
+        else:
             warn(reason="more files; see agtop-exporter doctor")
+
+
+def file_name(path: str) -> str:
+    """Return the name of a file; "a folder" for a folder, whose name may be that of a project."""
+    name = PurePath(path).name
+    return name if PurePath(name).suffix in SUFFIXES else "a folder"

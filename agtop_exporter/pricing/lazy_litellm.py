@@ -35,7 +35,12 @@ def bundled_snapshot() -> Snapshot:
 @cache
 def bundled_prices() -> LiteLLMPrices:
     """Return the bundled table. The table is decoded once."""
-    return LiteLLMPrices(bytes(msgspec.json.decode(_text(), type=_Document).models))
+    return LiteLLMPrices(bundled_models())
+
+
+def bundled_models() -> bytes:
+    """Return the entries of the bundled table, in the format of a download."""
+    return bytes(msgspec.json.decode(_text(), type=_Document).models)
 
 
 def _text() -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
+from agtop_exporter.model import PICODOLLARS_PER_USD
 from agtop_exporter.pricing.card import THINKING
 from agtop_exporter.pricing.rates import (
     PriceTableError,
@@ -48,6 +49,8 @@ _MODES = {"chat", "completion", "responses", None}
 _REGIONS = ("us",)  # keys of `provider_specific_entry`
 _SEARCH_SIZE = "search_context_size_medium"  # the default of all providers
 _MAX_FACTOR = 100  # a sanity bound
+_MAX_RATE = PICODOLLARS_PER_USD // 100
+"""A sanity bound for a token. The most expensive model ever listed costs 0.0006 USD per token."""
 
 
 def tiers_of(entry: Entry, *, claude: bool) -> dict[str, Tiers]:
@@ -110,6 +113,12 @@ def _rate(value: object) -> int | None:
         return None
 
 
+def _token_rate(value: object) -> int | None:
+    """Return the price of a token in picodollars, or None if the value is no credible price."""
+    rate = _rate(value)
+    return None if rate is None or rate > _MAX_RATE else rate
+
+
 def _listed_prices(entry: Entry) -> Iterator[tuple[str, int, str, int]]:
     """Yield (token type, prompt tokens, service tier, picodollars per token) of each price.
 
@@ -117,7 +126,7 @@ def _listed_prices(entry: Entry) -> Iterator[tuple[str, int, str, int]]:
     """
     for key, value in entry.items():
         found = _KEY.fullmatch(key)
-        rate = _rate(value) if found else None
+        rate = _token_rate(value) if found else None
         if found is not None and rate is not None:
             speed = found["speed"] or (THINKING if found["field"] == _REASONING else "")
             above = int(found["thousands"] or 0) * 1000
@@ -128,7 +137,7 @@ def _listed_prices(entry: Entry) -> Iterator[tuple[str, int, str, int]]:
         if not isinstance(limits, list) or not limits or not isinstance(limits[0], int | Decimal):
             continue
         for key, token_type in _TOKEN_TYPES.items():
-            rate = _rate(step.get(key))
+            rate = _token_rate(step.get(key))
             if rate is not None:
                 speed = THINKING if key == _REASONING else ""
                 yield token_type, int(limits[0]), speed, rate

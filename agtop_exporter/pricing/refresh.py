@@ -21,7 +21,9 @@ import structlog
 
 from agtop_exporter import platforms
 from agtop_exporter.pricing.book import PriceBook
+from agtop_exporter.pricing.changes import CHANGE_MAX, without_absurd_changes
 from agtop_exporter.pricing.lazy_genai import GENAI
+from agtop_exporter.pricing.lazy_litellm import bundled_models
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
 from agtop_exporter.pricing.rates import PriceTableError
 from agtop_exporter.telemetry import Telemetry
@@ -38,6 +40,7 @@ LONGEST_WAIT_SECONDS = 2.0  # upper limit of the timeout of `refresh_once`
 
 _MAX_BYTES = 32 * 1024 * 1024  # LiteLLM's table is 3 MB, genai-prices' 1.5 MB (November 2026)
 _DOWNLOAD_SECONDS = 60.0
+NAMED_MAX = 5  # models in a message
 _STATE_FILE = "price-refresh.json"
 
 
@@ -194,12 +197,22 @@ class PriceRefresher:
     def _refresh(self, source: _Source) -> None:
         now = self._clock()
         try:
-            data = self._fetch(source.url)
+            data, refused = without_absurd_changes(self._fetch(source.url), self._earlier(source))
             self._book.load(source.name, data, updated_at=now)
         except Exception as error:  # noqa: BLE001 - no download may end the thread
             self._failed(source, error)
             self._states[source.name] = self._after_failure(source, now)
             return
+        if refused:
+            self._telemetry.count("pricing_refresh_errors")
+            log.warning(
+                "price changes refused",
+                source=source.name,
+                reason=f"more than {CHANGE_MAX} times higher or lower",
+                models=", ".join(refused[:NAMED_MAX]),
+                count=len(refused),
+                help="the earlier prices stay; [prices] in the settings overrides them",
+            )
         self.last_success = now
         self._states[source.name] = _State(
             fetched_at=now,
@@ -211,6 +224,12 @@ class PriceRefresher:
             _write_file(self._cache_dir / source.file, data)
         except OSError as error:
             self._failed(source, error)
+
+    def _earlier(self, source: _Source) -> bytes:
+        """Return the last table of a source; b"" if there is none that can be compared."""
+        with contextlib.suppress(OSError, PriceTableError):
+            return _read_table(self._cache_dir / source.file, sha256=self._state(source).sha256)
+        return bundled_models() if source.name == LITELLM else b""
 
     def _after_failure(self, source: _Source, now: float) -> _State:
         state = self._state(source)
@@ -246,13 +265,23 @@ def _package_version(source: _Source) -> str:
 
 
 def download(url: str) -> bytes:
-    """Return the content of `url`. Raises OSError if this fails, is too slow or is too large."""
+    """Return the content of `url`. Raises OSError if this fails, is too slow or is too large.
+
+    A redirect from https to another scheme is an error too.
+    """
     import httpx  # noqa: PLC0415 - the import takes 0.1 s, and few processes download
+
+    def check(request: httpx.Request) -> None:
+        if url.startswith("https:") and request.url.scheme != "https":
+            raise OSError(f"redirected to {request.url.scheme}: {url}")
 
     deadline = time.monotonic() + _DOWNLOAD_SECONDS
     data = bytearray()
     try:
-        with httpx.stream("GET", url, timeout=10, follow_redirects=True) as response:
+        with (
+            httpx.Client(follow_redirects=True, event_hooks={"request": [check]}) as client,
+            client.stream("GET", url, timeout=10) as response,
+        ):
             response.raise_for_status()
             for chunk in response.iter_bytes():
                 data += chunk

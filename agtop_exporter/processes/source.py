@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from agtop_exporter import platforms
 from agtop_exporter.processes.facts import Process, ProcessId, ProcessSample, ProcessTable
@@ -27,6 +28,8 @@ A new process often executes another program.
 _CHECK_TICKS = 16
 """Each known process is checked for a new program once in this number of calls of `sample`."""
 _OTHER_USER = "other_user"
+
+log = structlog.get_logger()
 
 
 class ProcessSource(Protocol):
@@ -103,6 +106,7 @@ class ProcessTracker:
         self._signatures = signatures
         self._uids = uids
         self._tick = 0
+        self._is_failing = False  # the last call of `sample` could not list the processes
         self._known: dict[int, Known] = {}
         self._roots: dict[ProcessId, ProcessId] = {}
         self._skipped: dict[str, int] = {}
@@ -122,9 +126,15 @@ class ProcessTracker:
             self._look(set(self._reader.pids()), now)
             members = find_roots(self._known, self._roots)
             sampled = self._sampled(members)
-        except OSError:
+        except OSError as error:
             self._count("unreadable", ProcessId(0, 0))
+            if not self._is_failing:
+                log.warning("cannot read processes", reason=str(error))
+            self._is_failing = True
             return ProcessTable(sampled_at=now, skipped=dict(self._skipped), complete=False)
+        if self._is_failing:
+            log.info("processes are read again")
+        self._is_failing = False
         self._roots = find_roots({pid: item.known for pid, item in sampled.items()}, members)
         rows = {member: sampled[member.pid] for member in self._roots}
         return ProcessTable(

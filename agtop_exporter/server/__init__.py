@@ -1,9 +1,10 @@
 """The HTTP server. It shows the result of the last refresh; a request never starts a scan."""
 
 from agtop_exporter.server.app import create_app
+from agtop_exporter.server.connections import serve
 from agtop_exporter.server.documents import Document
+from agtop_exporter.server.endpoint import Endpoint
 from agtop_exporter.server.guard import allowed_hosts
-from agtop_exporter.server.listen import serve
 from agtop_exporter.server.page import render as render_overview
 from agtop_exporter.server.pages import OwnProcess, Pages, render_pages
 from agtop_exporter.server.privacy import without_private
@@ -11,6 +12,7 @@ from agtop_exporter.server.scrapers import Scrapers
 
 __all__ = [
     "Document",
+    "Endpoint",
     "OwnProcess",
     "Pages",
     "Scrapers",

@@ -6,6 +6,8 @@ GET /metrics           text format 0.0.4, or OpenMetrics 1.0.0 if the client ask
 GET /-/healthy         200 while the process runs
 GET /-/ready           200 while refreshes succeed, otherwise 503 with the reason: the first scan
                        has not ended, a part of the last refresh failed, or the next one is overdue
+
+The setting `web_route_prefix` puts a path before all of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 
 from agtop_exporter.loopback import LOOPBACK_NAMES
 from agtop_exporter.render.prometheus import OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE
@@ -28,6 +30,7 @@ from agtop_exporter.server.guard import Guard
 from agtop_exporter.server.negotiation import accepts_gzip, has_etag, wants_openmetrics
 from agtop_exporter.server.pages import Page, Pages
 from agtop_exporter.server.scrapers import Scrapers, scraper_of
+from agtop_exporter.server.web import BasicAuth, Protection
 
 PAGE_WAIT_SECONDS = 2.0  # for the rendering of the page
 DOCUMENT_WAIT_SECONDS = 30.0  # for the JSON document, which may have many sessions
@@ -43,7 +46,9 @@ def create_app(  # noqa: PLR0913 - the sources of the responses
     progress: Callable[[], tuple[int, int]],
     scrapers: Scrapers,
     trouble: Callable[[], str] = lambda: "",
-    hosts: frozenset[str] | None = LOOPBACK_NAMES,
+    hosts: frozenset[str] = LOOPBACK_NAMES,
+    protection: Protection | None = None,
+    prefix: str = "",
     version: str = "",
 ) -> Starlette:
     """Return the HTTP application.
@@ -52,11 +57,11 @@ def create_app(  # noqa: PLR0913 - the sources of the responses
     `/`, and `snapshot` is the JSON document. `progress` returns how many bytes the present scan has
     read, and how many it reads in total. `scrapers` remembers the publication that each scraper
     received. `trouble` returns a sentence about why the pages may be out of date, or "". `hosts`
-    are the accepted host names in the Host header; None accepts all names. IP addresses are always
-    accepted. See `allowed_hosts`.
+    are the accepted host names; see `allowed_hosts`. `protection` has the users and the headers.
+    `prefix` is a path such as `/agtop`, below which all routes are.
     """
     shown = _Overview(current, overview, progress, trouble, version)
-    metrics = _Metrics(current, scrapers)
+    scraped = _Metrics(current, scrapers)
 
     async def document(request: Request) -> Response:
         if not _is_ready(current()):
@@ -77,18 +82,36 @@ def create_app(  # noqa: PLR0913 - the sources of the responses
             return _unavailable()
         return PlainTextResponse("agtop-exporter is ready.\n")
 
+    protection = protection or Protection()
     app = Starlette(
-        routes=[
-            Route("/", shown.respond),
-            Route("/api/v1/snapshot", document),
-            Route("/metrics", metrics.respond),
-            Route("/-/healthy", healthy),
-            Route("/-/ready", ready),
+        routes=_below(
+            prefix,
+            [
+                Route("/", shown.respond),
+                Route("/api/v1/snapshot", document),
+                Route("/metrics", scraped.respond),
+                Route("/-/healthy", healthy),
+                Route("/-/ready", ready),
+            ],
+        ),
+        middleware=[
+            Middleware(Guard, hosts=hosts, headers=lambda: protection.headers),
+            Middleware(BasicAuth, users=lambda: protection.users),
         ],
-        middleware=[Middleware(Guard, hosts=hosts)],
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _below(prefix: str, routes: list[Route]) -> list[BaseRoute]:
+    """Return routes below a path. The path without a slash at its end is redirected."""
+    if not prefix:
+        return [*routes]
+
+    async def redirect(_request: Request) -> Response:
+        return RedirectResponse(f"{prefix}/", status_code=308)
+
+    return [Route(prefix, redirect), Mount(prefix, routes=routes)]
 
 
 class _Overview(NamedTuple):

@@ -1,12 +1,14 @@
-"""Checks the host names of requests, and adds security headers to responses."""
+"""Checks the host names of requests, and adds headers to responses."""
 
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agtop_exporter.loopback import LOOPBACK_NAMES
+from agtop_exporter.loopback import LOOPBACK_NAMES, is_loopback
 from agtop_exporter.server import page
 
 SECURITY_HEADERS = {
@@ -19,31 +21,46 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+ALL_HOSTS = frozenset({"*"})
+NAME_MAX = 253  # characters of a host name (RFC 1035)
+LOGGED_MAX = 20  # refused names; a client can send any name
+
+log = structlog.get_logger()
 
 
-def allowed_hosts(listen_host: str) -> frozenset[str] | None:
-    """Return the host names that are accepted in requests; None accepts all names.
+def allowed_hosts(
+    listen_hosts: Collection[str], *, allowed: Collection[str] = (), external: str = ""
+) -> frozenset[str]:
+    """Return the host names that are accepted in requests; `ALL_HOSTS` accepts all names.
 
-    `listen_host` is the host that the server listens on. The check of host names prevents DNS
-    rebinding: a web page can let its own host name resolve to 127.0.0.1, to read the responses of
-    local servers. Such requests contain the host name of the web page. A server that listens on a
-    network address accepts all names, because the names of the machine are not known.
+    `listen_hosts` are the hosts that the server listens on, `allowed` are names from the settings,
+    and `external` is the name that a reverse proxy has, or "".
+
+    The check of host names prevents DNS rebinding: a web page can let its own host name resolve to
+    127.0.0.1, to read the responses of local servers. Such requests contain the host name of the
+    web page. A server that listens on a network address accepts all names unless the settings have
+    names, because the names of the machine are not known.
     """
-    name = listen_host.strip("[]").lower()
-    if name in LOOPBACK_NAMES:
-        return LOOPBACK_NAMES
-    address = _address(name)
-    if not name or (address and not address.is_loopback):
-        return None
-    return LOOPBACK_NAMES | {name}
+    names = {host.strip("[]").rstrip(".").lower() for host in listen_hosts}
+    if not allowed and not all(_is_name(name) or is_loopback(name) for name in names):
+        return ALL_HOSTS
+    return LOOPBACK_NAMES.union(filter(_is_name, names), allowed, [external] if external else ())
 
 
 class Guard:
-    """Middleware that rejects unknown host names and adds the security headers to responses."""
+    """Middleware that refuses unknown host names, and adds headers to responses.
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
+    `hosts` are the accepted names. `*` accepts all names, and `*.lan` all names that end with
+    `.lan`. IP addresses are always accepted. `headers` returns headers from the settings.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: frozenset[str], headers: Callable[[], Mapping[str, str]]
+    ) -> None:
         self._app = app
         self._hosts = hosts
+        self._headers = headers
+        self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request with an unknown host name; pass other requests to the application."""
@@ -51,22 +68,46 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(SECURITY_HEADERS)
+                headers.update({**SECURITY_HEADERS, **self._headers()})
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        if scope["type"] == "http" and not self._is_known(Headers(scope=scope).get("host", "")):
-            refusal = PlainTextResponse("Unknown host name in the request.\n", status_code=403)
-            await refusal(scope, receive, send_guarded)
-        else:
+        host = Headers(scope=scope).get("host", "") if scope["type"] == "http" else ""
+        if self._is_known(host):
             await self._app(scope, receive, send_guarded)
+            return
+        self._log(host)
+        refusal = PlainTextResponse(
+            "Unknown host name in the request; see --web-allowed-host.\n", status_code=403
+        )
+        await refusal(scope, receive, send_guarded)
 
     def _is_known(self, host: str) -> bool:
-        if self._hosts is None or not host:  # browsers always send the Host header
+        if self._hosts >= ALL_HOSTS or not host:  # browsers always send the Host header
             return True
-        name = host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]
-        name = name.strip("[").rstrip(".").lower()
-        return name in self._hosts or _address(name) is not None
+        name = _name_in(host)
+        if len(name) > NAME_MAX:
+            return False
+        domains = (f"*.{name.split('.', part)[part]}" for part in range(1, name.count(".") + 1))
+        return (
+            name in self._hosts or _address(name) is not None or not self._hosts.isdisjoint(domains)
+        )
+
+    def _log(self, host: str) -> None:
+        name = _name_in(host)[:100]
+        if name not in self._logged and len(self._logged) < LOGGED_MAX:
+            self._logged.add(name)
+            log.warning("request refused", host=name, help="see --web-allowed-host")
+
+
+def _name_in(host: str) -> str:
+    """Return the host name or the address in a Host header, in lower case and without the port."""
+    name = host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.strip("[").rstrip(".").lower()
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and _address(name) is None
 
 
 def _address(name: str) -> IPv4Address | IPv6Address | None:

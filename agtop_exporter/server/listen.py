@@ -1,80 +1,114 @@
-"""Creates the listening socket, and runs the HTTP server in a thread."""
+"""Creates the sockets on which the server listens."""
 
 import errno
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
+from collections.abc import Iterable, Mapping, Sequence
 
-import uvicorn
-from starlette.types import ASGIApp
-
+from agtop_exporter.loopback import is_loopback
 from agtop_exporter.model import AgtopError
 
-GRACE_SECONDS = 1  # time limit of unfinished responses when the server stops
-STOP_SECONDS = 2.0  # time limit for the end of the server's thread
+BACKLOG = 128
+FIRST_DESCRIPTOR = 3  # of the sockets that a service manager passes
+EVERY_ADDRESS = "::"
 
 
-class _Server(uvicorn.Server):
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        for connection in tuple(self.server_state.connections):
-            connection.transport.abort()  # clients that do not read their responses
+def listen(addresses: Iterable[tuple[str, int]]) -> list[socket.socket]:
+    """Return a listening socket for each pair of a host and a port. Port 0 selects a free port.
 
-
-@contextmanager
-def serve(app: ASGIApp, host: str, *, port: int) -> Iterator[int]:
-    """Serve `app` in a separate thread until the context ends; yield the port number.
-
-    Port 0 selects a free port. The socket already listens when the context begins.
+    The host `::` also accepts connections by IPv4.
 
     Raises:
-        AgtopError: The address cannot be bound.
+        AgtopError: An address cannot be bound.
 
     """
-    listener = listen(host, port)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http="h11",
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
-    thread = Thread(target=server.run, args=([listener],), name="http", daemon=True)
-    thread.start()
+    listeners: list[socket.socket] = []
     try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(STOP_SECONDS)
+        for host, port in addresses:
+            listeners.append(_listen(host, port))
+    except AgtopError:
+        close(listeners)
+        raise
+    return listeners
+
+
+def inherited(environment: Mapping[str, str], *, pid: int) -> list[socket.socket]:
+    """Return the listening sockets that a service manager has passed to this process, `pid`.
+
+    The variables are LISTEN_PID and LISTEN_FDS, as in sd_listen_fds(3).
+
+    Raises:
+        AgtopError: A descriptor is not a listening stream socket.
+
+    """
+    count = environment.get("LISTEN_FDS", "")
+    if environment.get("LISTEN_PID") != str(pid) or not count.isdecimal():
+        return []
+    return [_inherited(FIRST_DESCRIPTOR + number) for number in range(int(count))]
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    try:
+        listener = socket.socket(fileno=descriptor)
+        listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise AgtopError(f"socket {descriptor} of LISTEN_FDS: {error.strerror}") from error
+    if not listens or listener.type != socket.SOCK_STREAM:
+        listener.close()
+        raise AgtopError(f"socket {descriptor} of LISTEN_FDS is not a listening stream socket")
+    listener.set_inheritable(False)
+    return _prepared(listener)
+
+
+def close(listeners: Iterable[socket.socket]) -> None:
+    """Close sockets."""
+    for listener in listeners:
         listener.close()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host` and `port`.
+def address_of(listener: socket.socket) -> str:
+    """Return the address of a listening socket: `127.0.0.1:10041`, `[::]:10041` or a path."""
+    name = listener.getsockname()
+    return joined(*name[:2]) if isinstance(name, tuple) else str(name)
 
-    Raises:
-        AgtopError: The address cannot be bound.
 
-    """
+def joined(host: str, port: int) -> str:
+    """Return a host and a port as one text. An IPv6 address gets brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def hosts_of(listeners: Sequence[socket.socket]) -> list[str]:
+    """Return the addresses of the sockets without ports. Sockets of Unix have none."""
+    names = (listener.getsockname() for listener in listeners)
+    return [name[0] for name in names if isinstance(name, tuple)]
+
+
+def only_local(listeners: Sequence[socket.socket]) -> bool:
+    """Return whether no other machine can connect to the sockets."""
+    return all(map(is_loopback, hosts_of(listeners)))
+
+
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == EVERY_ADDRESS and socket.has_dualstack_ipv6()
     try:
-        listener = socket.create_server((host.strip("[]"), port), family=family)
+        listener = socket.create_server(
+            (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
+        )
     except OSError as error:
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        where = joined(host, port)
         if error.errno == errno.EADDRINUSE:
             message = f"{where} is in use; select another port with --listen-address"
             raise AgtopError(message) from error
         reason = str(error.strerror or error).partition(" (while")[0]  # Python appends the address
         raise AgtopError(f"cannot listen on {where}: {reason}") from error
-    # Connections inherit this option. asyncio sets it only if the socket has a protocol number.
-    # Without it, a response waits 40 ms until the client acknowledges the headers.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return _prepared(listener)
+
+
+def _prepared(listener: socket.socket) -> socket.socket:
+    """Return the socket, prepared for asyncio and for short responses."""
+    listener.setblocking(False)  # noqa: FBT003 - its only argument
+    if listener.family in {socket.AF_INET, socket.AF_INET6}:
+        # Connections inherit this option. asyncio sets it only if the socket has a protocol number.
+        # Without it, a response waits 40 ms until the client acknowledges the headers.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

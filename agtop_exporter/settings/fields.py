@@ -8,25 +8,31 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import Field
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError, PydanticKnownError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agtop_exporter.model import PLANS, Budget, Plan
-from agtop_exporter.pricing.override_fields import problems_of
-from agtop_exporter.settings import budgets
+from agtop_exporter.settings.values import (
+    Addresses,
+    AgentNames,
+    Budgets,
+    Directories,
+    HostNames,
+    LabelPairs,
+    MetricsFile,
+    Number,
+    PlanName,
+    Price,
+    RoutePrefix,
+    Url,
+    WholeNumber,
+)
 
 DEFAULT_PORT = 10041
-MAX_PORT = 65_535
+DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 PREFIX = "AGTOP_"
-PLAN_ALIASES: dict[str, Plan] = {
-    "default": "retail",
-    "api": "retail",
-    "enterprise": "included",
-    "not-billed": "included",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,96 +53,6 @@ class Form:
         return next((item for item in field.metadata if isinstance(item, cls)), cls())
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _plan(value: object) -> object:
-    """Return a plan in lower case. An alias is replaced by the name of the plan."""
-    if not isinstance(value, str):
-        return value
-    plan = PLAN_ALIASES.get(value.lower(), value.lower())
-    return plan if plan in PLANS else _plans_with_agents().get(plan, plan)
-
-
-def _plans_with_agents() -> dict[str, Plan]:
-    """Return the names that combine an agent and a plan, such as `claude-max` or `claude_max`.
-
-    The result maps each combined name to the name of the plan. It contains plans that cover the
-    agent.
-    """
-    from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
-
-    return {
-        f"{agent.name}{separator}{plan}": plan
-        for agent in load_agents()
-        for plan in agent.plan_covers
-        for separator in "-_"
-    }
-
-
-def _agent(value: str) -> str:
-    """Return the name of the agent with the name or alias `value`, in lower case.
-
-    Raises PydanticCustomError if there is no such agent.
-    """
-    from agtop_exporter.agents import load_agents  # noqa: PLC0415 - imports every reader
-
-    agents = load_agents()
-    known = sorted(agent.name for agent in agents)
-    names = {alias: agent.name for agent in agents for alias in (agent.name, *agent.aliases)}
-    name = names.get(value.lower())
-    if name is None:
-        raise PydanticCustomError("agent", "no such agent", {"known": known})
-    return name
-
-
-def _address(value: str) -> str:
-    port = value.rpartition(":")[2]
-    if ":" not in value or not (port.isascii() and port.isdecimal() and int(port) <= MAX_PORT):
-        raise PydanticCustomError("address", "not an address")
-    return value
-
-
-def _textfile(value: str) -> str:
-    if value and not value.endswith(".prom"):
-        raise PydanticCustomError("textfile", "no metrics file")
-    return value
-
-
-def _no_boolean(value: object) -> object:
-    if isinstance(value, bool):
-        raise PydanticKnownError("float_type")
-    return value
-
-
-def _price(value: object) -> object:
-    """Return `value`, a price or a list of dated prices of one model, if it is valid.
-
-    Raises PydanticCustomError with the mistakes.
-    """
-    problems = tuple(problems_of(value))
-    if problems:
-        raise PydanticCustomError("override", "no price", {"problems": problems})
-    return value
-
-
-def _budgets(value: tuple[object, ...]) -> tuple[Budget, ...]:
-    """Return the budgets that a list of tables describes.
-
-    Raises PydanticCustomError with the mistakes.
-    """
-    problems = tuple(budgets.problems_of(value, _agent))
-    if problems:
-        raise PydanticCustomError("override", "no budgets", {"problems": problems})
-    return budgets.decoded(value, _agent)
-
-
-Number = Annotated[float, BeforeValidator(_no_boolean)]
-WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
-Price = Annotated[Any, AfterValidator(_price)]
-Directory = Annotated[str, StringConstraints(min_length=1)]
-AgentName = Annotated[str, AfterValidator(_agent)]
 A_DIRECTORY = ("a directory",)
 
 
@@ -148,8 +64,7 @@ class Settings(BaseSettings):
     )
 
     home: Annotated[
-        tuple[Directory, ...],
-        BeforeValidator(_as_list),
+        Directories,
         Form(
             nouns=("a directory or a list of directories", "a directory"),
             metavar="DIR",
@@ -160,11 +75,60 @@ class Settings(BaseSettings):
         Field(description="Read the agents' files below this directory; repeatable."),
     ] = ()
     listen_address: Annotated[
+        Addresses,
+        Form(
+            nouns=("HOST:PORT or a list of them", "HOST:PORT"),
+            metavar="HOST:PORT",
+            separator=",",
+            default_text=DEFAULT_ADDRESS,
+            needs_restart=True,
+        ),
+        Field(description="Address that serves /metrics; port 0 selects a free port; repeatable."),
+    ] = ()
+    web_config_file: Annotated[
         str,
-        AfterValidator(_address),
-        Form(nouns=("HOST:PORT",), metavar="HOST:PORT", needs_restart=True),
-        Field(description="Address that serves /metrics; port 0 selects a free port."),
-    ] = f"127.0.0.1:{DEFAULT_PORT}"
+        Form(nouns=("a file",), metavar="FILE", default_text="no TLS, no passwords"),
+        Field(description="YAML file with TLS, users and headers, as for Prometheus."),
+    ] = ""
+    web_allowed_host: Annotated[
+        HostNames,
+        Form(
+            nouns=("a host name or a list of host names", "a host name"),
+            metavar="NAME",
+            separator=",",
+            default_text="names of loopback; all names beyond loopback",
+            needs_restart=True,
+        ),
+        Field(
+            description="Host name that requests may contain, such as box.lan, *.ts.net, or * for"
+            " all; repeatable."
+        ),
+    ] = ()
+    web_external_url: Annotated[
+        Url,
+        Form(
+            nouns=("an http or https URL with a host, such as https://box.lan/agtop/",),
+            metavar="URL",
+            default_text="none",
+            needs_restart=True,
+        ),
+        Field(description="URL of this exporter behind a reverse proxy."),
+    ] = ""
+    web_route_prefix: Annotated[
+        RoutePrefix,
+        Form(
+            nouns=("a path such as /agtop",),
+            metavar="PATH",
+            default_text="the path of the external URL",
+            needs_restart=True,
+        ),
+        Field(description="Path before /metrics and the other paths that this exporter serves."),
+    ] = ""
+    web_max_connections: Annotated[
+        WholeNumber,
+        Form(unit="connections", needs_restart=True),
+        Field(ge=1, le=10_000, description="How many connections are open at the same time."),
+    ] = 512
     interval: Annotated[
         Number,
         Form(unit="seconds"),
@@ -210,8 +174,7 @@ class Settings(BaseSettings):
         ),
     ] = {}
     budgets: Annotated[
-        tuple[Any, ...],
-        AfterValidator(_budgets),
+        Budgets,
         Form(nouns=("a list of budgets",)),
         Field(
             description="Limits of the cost in US dollars per day, week or month, by agent or"
@@ -219,16 +182,14 @@ class Settings(BaseSettings):
         ),
     ] = ()
     plan: Annotated[
-        Plan,
-        BeforeValidator(_plan),
+        PlanName,
         Field(
             description="What is billed: everything (retail), everything but what a Max"
             " subscription covers (max), or nothing (included)."
         ),
     ] = "retail"
     agent: Annotated[
-        tuple[AgentName, ...],
-        BeforeValidator(_as_list),
+        AgentNames,
         Form(
             nouns=("a name or a list of names", "the name of an agent"),
             metavar="NAME",
@@ -271,6 +232,14 @@ class Settings(BaseSettings):
         bool,
         Field(description="Keep the titles of sessions in the ledger while their files exist."),
     ] = True
+    redact_projects: Annotated[
+        bool,
+        Form(needs_restart=True),
+        Field(
+            description="Replace the names of projects by pseudonyms in metrics, over OTLP, in the"
+            " textfile and over HTTP."
+        ),
+    ] = False
     procfs: Annotated[
         str,
         Form(nouns=A_DIRECTORY, metavar="DIR", needs_restart=True),
@@ -287,11 +256,24 @@ class Settings(BaseSettings):
         Field(description="Also push gen_ai.client.token.usage of the GenAI conventions."),
     ] = False
     textfile: Annotated[
-        str,
-        AfterValidator(_textfile),
+        MetricsFile,
         Form(nouns=("a file name that ends with .prom",), metavar="FILE.prom", needs_restart=True),
         Field(description="File for node_exporter's textfile collector, rewritten regularly."),
     ] = ""
+    textfile_label: Annotated[
+        LabelPairs,
+        Form(
+            nouns=("NAME=VALUE or a list of them", "NAME=VALUE"),
+            metavar="NAME=VALUE",
+            separator=",",
+            default_text="none",
+            needs_restart=True,
+        ),
+        Field(
+            description="Label of every series in the textfile, such as user=ada if several users"
+            " write textfiles; repeatable."
+        ),
+    ] = ()
     textfile_interval: Annotated[
         Number,
         Form(unit="seconds", needs_restart=True),
@@ -310,10 +292,26 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
-    def listen(self) -> tuple[str, int]:
-        """The host and the port to listen on. Port 0 selects a free port."""
-        host, _, port = self.listen_address.rpartition(":")
-        return host.strip("[]") or "127.0.0.1", int(port)
+    def listen(self) -> tuple[tuple[str, int], ...]:
+        """The hosts and the ports to listen on. Port 0 selects a free port."""
+        addresses = self.listen_address or (DEFAULT_ADDRESS,)
+        pairs = (address.rpartition(":") for address in addresses)
+        return tuple((host.strip("[]") or "127.0.0.1", int(port)) for host, _, port in pairs)
+
+    @property
+    def labels_of_textfile(self) -> dict[str, str]:
+        """The labels that are added to every series in the textfile."""
+        return dict(pair.split("=", 1) for pair in self.textfile_label)
+
+    @property
+    def external_host(self) -> str:
+        """The host name in the external URL, in lower case; "" without such a URL."""
+        return urlsplit(self.web_external_url).hostname or ""
+
+    @property
+    def route_prefix(self) -> str:
+        """The path before the routes of the server, without a slash at the end; "" for none."""
+        return (self.web_route_prefix or urlsplit(self.web_external_url).path).rstrip("/")
 
     def reloaded(self, new: "Settings") -> tuple["Settings", list[str]]:
         """Return the settings after a reload, and the names of the changes that need a restart.

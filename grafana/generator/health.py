@@ -281,7 +281,17 @@ ITSELF = row(
         unit="short",
         empty="None",
         thresholds=steps((1, ORANGE)),
-        width=6,
+        width=3,
+        height=7,
+    ),
+    stat(
+        "Open to others",
+        "Exporters to which other machines can connect without TLS or without authentication.",
+        f"sum({of('agtop_listening_unprotected')})",
+        unit="short",
+        empty=NO_EXPORTER,
+        thresholds=steps((1, ORANGE)),
+        width=3,
         height=7,
     ),
 )

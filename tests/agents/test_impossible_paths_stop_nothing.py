@@ -297,7 +297,7 @@ def test_a_name_that_is_not_utf_8_is_reported(tmp_path):
         "cannot read file",
         "its path is not UTF-8",
     )
-    assert fields["path"].endswith("-tmp-\\xff/other.jsonl")
+    assert fields["file"] == "other.jsonl"
     look.close()
 
 

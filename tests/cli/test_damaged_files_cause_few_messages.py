@@ -16,7 +16,7 @@ def test_many_damaged_files_cause_few_messages(tmp_path):
     assert samples["agtop_parse_errors_total", "claude", "json"] == DAMAGED
     assert samples["agtop_requests_total", "claude", "claude-sonnet-4-5-20250929"] == DAMAGED
     *told, (_, event, fields) = look.told
-    assert len({each["path"] for _, _, each in told}) == LOGGED_MAX
+    assert len({each["file"] for _, _, each in told}) == LOGGED_MAX
     assert (event, fields["agent"]) == ("skipped records", "claude")
     assert "doctor" in fields["reason"]
 

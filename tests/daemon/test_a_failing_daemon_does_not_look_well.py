@@ -20,6 +20,7 @@ from agtop_exporter.health import Health
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import RefreshError
 from agtop_exporter.pipeline.failing import repeated
+from agtop_exporter.server import Endpoint
 from agtop_exporter.settings import Settings
 from agtop_exporter.textfile import TextfileWriter
 
@@ -230,8 +231,10 @@ class Ticking:
         self.now = EVENING
         look = Look(home, agents=(claude.AGENT,))
         self.outlets = [Outlet(), Outlet()]
+        self._endpoint = Endpoint(Settings(listen_address=["127.0.0.1:0"]))
         self._daemon = Daemon(
             Settings(),
+            endpoint=self._endpoint,
             pipeline=look.pipeline,
             refresher=Refresher(),
             reload=Settings,
@@ -250,6 +253,7 @@ class Ticking:
     def close(self):
         """Close the sockets of the daemon."""
         self._daemon._wakeups.close()  # noqa: SLF001
+        self._endpoint.close()
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_a_daemon_from_start_to_end(manager, tmp_path):
     with daemon(tmp_path, "--no-state", **given) as running:
         first = manager.hear()
         assert first["READY"] == "1"
-        assert first["STATUS"].startswith("listening on 127.0.0.1:")
+        assert first["STATUS"].startswith("listening on http://127.0.0.1:")
         assert "WATCHDOG" in manager.hear()
         before = time.monotonic_ns() // 1000
         running.process.send_signal(signal.SIGHUP)

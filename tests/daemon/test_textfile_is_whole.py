@@ -140,3 +140,16 @@ def test_a_daemon_that_cannot_write_continues_and_logs_it_once(tmp_path):
         writer.publish(snapshot(6, {"a": 2}))
     assert tokens_in(directory / "agtop.prom") == {"a": 2}
     assert [level for level, _, _ in told] == ["error", "info"]
+
+
+def test_files_of_two_users_have_no_series_in_common(tmp_path):
+    """node_exporter rejects a series that two files have."""
+    series = []
+    for user in ("ada", 'b"ob'):
+        path = tmp_path / f"{len(user)}.prom"
+        flags = ("--once", "--no-state", "--no-pricing-refresh", "--textfile", path)
+        run("agtop-exporter", *flags, "--textfile-label", f"user={user}", home=tmp_path)
+        found = samples_of(path.read_text())
+        assert {dict(labels)["user"] for _, labels in found} == {user}
+        series.append(set(found))
+    assert not series[0] & series[1]

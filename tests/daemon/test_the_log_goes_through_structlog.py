@@ -98,7 +98,7 @@ def test_a_damaged_file_is_reported_beside_the_output(arguments, tmp_path):
     flags = ("--no-state", "--no-pricing-refresh")
     done = run("agtop-exporter", *arguments, *flags, home=tmp_path)
     assert re.fullmatch(
-        r"agtop-exporter: warning: skipped records: agent=claude path=\S+ reason=json\n",
+        r"agtop-exporter: warning: skipped records: agent=claude file=\S+ reason=json\n",
         done.stderr,
     )
     assert "skipped records" not in done.stdout

@@ -84,7 +84,7 @@ def test_the_reader_is_named_once(tmp_path):
     for _ in range(3):
         path.write_text(path.read_text() + "x")
         samples = look.samples()
-    told = {"agent": "wrong", "path": str(path), "reason": "negative"}
+    told = {"agent": "wrong", "file": "a folder", "reason": "negative"}
     assert look.told == [("warning", "skipped records", told)]
     assert samples["agtop_parse_errors_total", "wrong", "negative"] == 2
     assert "negative" in WHAT_IS_WRONG

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from contextlib import contextmanager
 
 import httpx
 import msgspec
@@ -13,8 +14,10 @@ from snapshots import make_snapshot
 
 from agtop_exporter.metrics import Publication
 from agtop_exporter.model import AgtopError
-from agtop_exporter.server import OwnProcess, render_pages, serve
+from agtop_exporter.server import OwnProcess, render_pages
+from agtop_exporter.server import serve as serve_listeners
 from agtop_exporter.server.listen import listen
+from agtop_exporter.server.web import Protection
 
 HOST = "127.0.0.1"
 
@@ -23,6 +26,14 @@ def make_app(**over):
     pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
     latest = msgspec.structs.replace(pages.latest, **over)
     return serving.make_app(msgspec.structs.replace(pages, latest=latest))
+
+
+@contextmanager
+def serve(app, host, *, port):
+    """Serve an application at one address; yield the port."""
+    listeners = listen([(host, port)])
+    with serve_listeners(app, listeners, protection=Protection(), connections_max=9):
+        yield listeners[0].getsockname()[1]
 
 
 def assert_server_ends():
@@ -44,7 +55,8 @@ def test_port_0_yields_the_port_that_was_bound():
 
 
 def test_page_does_not_wait_for_the_acknowledgement_of_its_headers():
-    with listen(HOST, 0) as listener, socket.create_connection(listener.getsockname()):
+    (listener,) = listen([(HOST, 0)])
+    with listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -11,6 +11,7 @@ import pytest
 import serving
 from overviews import make_overview
 from snapshots import make_session, make_snapshot
+from structlog.testing import capture_logs
 
 from agtop_exporter.metrics import Publication
 from agtop_exporter.model import RateLimit
@@ -23,6 +24,7 @@ from agtop_exporter.server import (
     render_pages,
     without_private,
 )
+from agtop_exporter.server.guard import LOGGED_MAX
 
 VOID = {"meta", "link", "br"}
 SECRETS = ("Fix the checkout", "/home/ada")
@@ -46,7 +48,7 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def ask(path="/", *, host="localhost", hosts=allowed_hosts("127.0.0.1"), method="GET"):  # noqa: B008 - a constant
+def ask(path="/", *, host="localhost", hosts=allowed_hosts(["127.0.0.1"]), method="GET"):  # noqa: B008 - a constant
     pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
     app = serving.make_app(
         pages,
@@ -83,7 +85,7 @@ def test_loopback_names_and_addresses_are_known(host):
 def test_foreign_names_are_refused(host, path):
     refused = ask(path, host=host)
     assert refused.status_code == 403
-    assert refused.text == "Unknown host name in the request.\n"
+    assert refused.text == "Unknown host name in the request; see --web-allowed-host.\n"
 
 
 @pytest.mark.parametrize(
@@ -96,14 +98,14 @@ def test_foreign_names_are_refused(host, path):
     ],
 )
 def test_listener_is_known_by_its_own_name(listen_host, known, unknown):
-    assert ask(host=known, hosts=allowed_hosts(listen_host)).status_code == 200
-    assert ask(host=unknown, hosts=allowed_hosts(listen_host)).status_code == 403
+    assert ask(host=known, hosts=allowed_hosts([listen_host])).status_code == 200
+    assert ask(host=unknown, hosts=allowed_hosts([listen_host])).status_code == 403
 
 
-@pytest.mark.parametrize("listen_host", ["0.0.0.0", "::", "[::]", "192.168.1.7", ""])  # noqa: S104 - the case
+@pytest.mark.parametrize("listen_host", ["0.0.0.0", "::", "[::]", "192.168.1.7"])  # noqa: S104 - the case
 def test_network_listener_is_known_by_any_name(listen_host):
     """A service or a container is scraped by names that only the network resolves."""
-    assert ask(host="agtop.monitoring.svc:10041", hosts=allowed_hosts(listen_host)).is_success
+    assert ask(host="agtop.monitoring.svc:10041", hosts=allowed_hosts([listen_host])).is_success
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/snapshot", "/metrics", "/-/ready", "/nothing"])
@@ -140,7 +142,7 @@ def test_pages_load_nothing_and_have_no_inline_handlers(name):
     names = {name for _, attrs in seen for name in attrs}
     assert not {name for name in names if name.startswith("on") or name in {"style", "src"}}
     links = [attrs["href"] for tag, attrs in seen if tag == "a"]
-    assert links == ["#sessions", "/metrics", "/api/v1/snapshot", "/-/ready"]
+    assert links == ["#sessions", "metrics", "api/v1/snapshot", "-/ready"]  # behind any prefix
 
 
 def test_page_has_no_titles_and_paths():
@@ -176,3 +178,41 @@ def test_hostile_text_stays_text():
     assert {tag for tag, _ in tags_of(rendered)} == {tag for tag, _ in tags_of(harmless)}
     warned = page.with_notice(rendered, "<b>trouble</b>").decode()
     assert warned.count('<p class="notice">&lt;b&gt;trouble&lt;/b&gt;</p>') == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "known", "unknown"),
+    [
+        ({"allowed": ["box.lan"]}, "box.lan:10041", "other.lan"),
+        ({"allowed": ["*.ts.net"]}, "box.tail1.ts.net", "ts.net"),
+        ({"allowed": ["*"]}, "anything.example", None),
+        ({"external": "box.lan"}, "box.lan", "evil.example"),
+    ],
+)
+@pytest.mark.parametrize("listen_host", ["127.0.0.1", "::"])
+def test_names_of_the_settings_are_known(listen_host, more, known, unknown):
+    hosts = allowed_hosts([listen_host], **more)
+    assert ask(host=known, hosts=hosts).status_code == 200
+    assert ask(host="localhost", hosts=hosts).status_code == 200
+    if unknown and (listen_host, *more) != ("::", "external"):
+        assert ask(host=unknown, hosts=hosts).status_code == 403
+
+
+def test_a_refused_name_is_logged_once():
+    pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
+    app = serving.make_app(pages, hosts=allowed_hosts(["127.0.0.1"]))
+    with capture_logs() as logs:
+        for host in ["evil.example"] * 3 + [f"{number}.example" for number in range(99)]:
+            assert serving.ask(app, host=host).status_code == 403
+    assert [entry["host"] for entry in logs[:2]] == ["evil.example", "0.example"]
+    assert len(logs) == LOGGED_MAX
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/snapshot", "/-/ready"])
+def test_all_routes_are_below_the_prefix(path):
+    pages = render_pages(Publication(()), make_snapshot(), own=OwnProcess())
+    app = serving.make_app(pages, prefix="/agtop")
+    assert serving.ask(app, f"/agtop{path}").status_code == 200
+    assert serving.ask(app, path).status_code == 404
+    redirected = serving.ask(app, "/agtop")
+    assert (redirected.status_code, redirected.headers["location"]) == (308, "/agtop/")

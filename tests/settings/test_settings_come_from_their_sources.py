@@ -14,6 +14,10 @@ from agtop_exporter.settings.toml import dotted, key_lines
 
 KEPT_UNTIL_A_RESTART = {
     "listen_address",
+    "web_allowed_host",
+    "web_external_url",
+    "web_route_prefix",
+    "web_max_connections",
     "state_dir",
     "no_state",
     "cache_dir",
@@ -24,6 +28,8 @@ KEPT_UNTIL_A_RESTART = {
     "otlp_genai",
     "textfile",
     "textfile_interval",
+    "textfile_label",
+    "redact_projects",
 }
 
 

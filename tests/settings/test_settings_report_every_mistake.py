@@ -224,6 +224,10 @@ def test_a_conflict_that_another_source_resolves(tmp_path):
 BAD_VALUES = {
     "home": [5, "", {"a": 1}],
     "listen_address": ["", "nowhere", 5, [1]],
+    "web_allowed_host": ["a b", "https://x", 5, {}],
+    "web_external_url": ["x", "ftp://x/", "http://", "http://a/?b", "http://u:p@h/", 5],
+    "web_route_prefix": ["agtop", "//", "/a b", 5],
+    "web_max_connections": [0, "many"],
     "interval": ["soon", "", -1, True, [], float("nan")],
     "state_dir": [1, []],
     "no_state": ["perhaps", 5, []],
@@ -234,6 +238,7 @@ BAD_VALUES = {
     "log_level": ["loud", 5],
     "sessions_max": ["x", -1, 1.5, True, 10**30],
     "textfile": ["x", 5],
+    "textfile_label": ["user", "=ada", "a-b=c", "__x=y", 5],
     "colour": ["red", 5],
     "_secrets_dir": ["/", 5],
 }

@@ -103,7 +103,7 @@ class Daemon:
         self.port = 0
         for line in self.process.stderr:
             self.log.append(line)
-            if found := re.search(r"url\W+http://[\d.]+:(\d+)/", line):
+            if found := re.search(r"url\W+https?://[\d.]+:(\d+)/", line):
                 self.port = int(found[1])
                 break
         assert self.port, "".join(self.log)

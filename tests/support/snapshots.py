@@ -142,6 +142,7 @@ def make_gauges():
         ("ledger_durable",): 1,
         ("refresh_duration_seconds",): 0.025,
         ("config_last_reload_successful",): 1,
+        ("listening_unprotected",): 0,
     }
 
 

@@ -31,6 +31,7 @@ SUBAGENTS = "subagents"
 MILLISECONDS = 1000.0
 LATEST = 253_402_300_800.0  # milliseconds, start of the year 10000; larger values are invalid
 KNOWN_TYPES = frozenset({"assistant", "turn_ended", "user"})
+HOME = re.compile(r"^(?:home|Users)-[^-]+-(?=.)")
 OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
 QUERY_TAGS = ("<user_query>", "</user_query>")  # tag around the text that the user typed
 
@@ -211,12 +212,13 @@ def working_directory(path: Path) -> str:
     """Return the working directory of the project to which the transcript at `path` belongs.
 
     The name of the project's folder is the path of the working directory with `-` for other
-    characters. The name itself is returned if no directory or several directories match.
+    characters. If no directory or several directories match, the name is returned without the part
+    of the home directory, which names the user.
     """
     parts = path.parts
     slug = parts[parts.index(FOLDER) - 1] if FOLDER in parts[1:] else ""
     found = list(islice(_directories(slug, "/"), 2)) if "-" in slug else []
-    return found[0] if len(found) == 1 else slug
+    return found[0] if len(found) == 1 else HOME.sub("", slug, count=1)
 
 
 def _directories(slug: str, below: str) -> Iterator[str]:

@@ -67,7 +67,7 @@ function start() {
   async function refresh() {
     if (!document.hidden) {
       try {
-        const answer = await fetch("/", { cache: "no-cache" });
+        const answer = await fetch(location.pathname, { cache: "no-cache" });
         if (!answer.ok) throw new Error(answer.statusText);
         replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
         document.getElementById("lost").hidden = true;

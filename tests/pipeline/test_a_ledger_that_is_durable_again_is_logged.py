@@ -1,0 +1,17 @@
+"""The log says when the ledger cannot be written, and when it is written again, each once."""
+
+from types import SimpleNamespace
+
+from structlog.testing import capture_logs
+
+from agtop_exporter.pipeline.findings import Findings
+from agtop_exporter.pipeline.steps import Steps
+from agtop_exporter.telemetry import Telemetry
+
+
+def test_each_change_is_logged_once():
+    findings = Findings(Steps(lambda _stage: None), Telemetry())
+    with capture_logs() as logs:
+        for warning in ("", "disk full", "disk full", "", ""):
+            findings.log_ledger(SimpleNamespace(warning=warning, take_repairs=list))
+    assert [entry["event"] for entry in logs] == ["ledger not durable", "ledger is durable again"]
