@@ -11,7 +11,7 @@ This module imports little, because an agent starts the command `statusline` ver
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -99,16 +99,18 @@ class LimitFiles:
         self._folders = folders
         self._seen: dict[str, tuple[int, int, int]] = {}
 
-    def changed(self) -> list[LimitFile]:
-        """Return the content of each new or changed file."""
-        found = dict(self._states())
+    def changed(self, *, avoid: Container[Path] = ()) -> list[LimitFile]:
+        """Return the content of each new or changed file, without the directories in `avoid`."""
+        found = dict(self._states(avoid))
         new = [path for path, state in found.items() if self._seen.get(path) != state]
         self._seen = found
         return [_read(Path(path)) for path in new]
 
-    def _states(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    def _states(self, avoid: Container[Path]) -> Iterator[tuple[str, tuple[int, int, int]]]:
         """Yield the path of each file, and numbers that change with its content."""
         for folder in self._folders:
+            if folder in avoid:
+                continue
             with contextlib.suppress(OSError), os.scandir(folder) as entries:
                 files = (e for e in entries if e.name.endswith(SUFFIX) and e.is_file())
                 for entry in sorted(files, key=lambda entry: entry.name)[:FILES_MAX]:

@@ -122,7 +122,11 @@ class Pipeline:
             in_children=in_children,
         )
         self._stored_limits = StoredLimits(
-            limit_folders, ledger, guard=self._guard, findings=self.findings
+            limit_folders,
+            ledger,
+            folders=self.folders,
+            guard=self._guard,
+            findings=self.findings,
         )
         self.reconfigure(settings)
 

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Container, Sequence
 from pathlib import Path
 
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.limit_files import LimitFiles
 from agtop_exporter.model import is_ahead
@@ -16,10 +17,18 @@ class StoredLimits:
     """Reads the files with rate limits that have changed, once in each refresh."""
 
     def __init__(
-        self, folders: Sequence[Path], ledger: Ledger, *, guard: Guard, findings: Findings
+        self,
+        directories: Sequence[Path],
+        ledger: Ledger,
+        *,
+        folders: Folders,
+        guard: Guard,
+        findings: Findings,
     ) -> None:
         """Set the directories of the files. Nothing is read yet."""
-        self._files = LimitFiles(folders)
+        self._directories = directories
+        self._files = LimitFiles(directories)
+        self._folders = folders
         self._ledger = ledger
         self._guard = guard
         self._findings = findings
@@ -29,8 +38,9 @@ class StoredLimits:
 
         `now` is in unix seconds. A directory that does not respond is skipped.
         """
+        avoid = {each for each in self._directories if self._folders.trouble_with(str(each))}
         with contextlib.suppress(NoResponseError):  # the scan of the home reports it
-            for file in self._guard.call("limits", lambda _beat: self._files.changed()):
+            for file in self._guard.call("limits", lambda _beat: self._files.changed(avoid=avoid)):
                 if file.agent not in agents:
                     continue
                 if file.problem:
