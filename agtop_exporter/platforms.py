@@ -204,9 +204,9 @@ def raise_descriptor_limit(wanted: int) -> int:
 
 
 def prepare_children() -> None:
-    """Start the process that multiprocessing needs for child processes, while stderr is usual.
+    """Start the process that multiprocessing needs for child processes.
 
-    It cannot be started later if a library has replaced `sys.stderr` by an object without a file.
+    It cannot be started later if a library has replaced standard error by an object without a file.
     """
     if hasattr(os, "fork"):
         import_module("multiprocessing.resource_tracker").ensure_running()

@@ -54,7 +54,9 @@ def test_a_folder_without_permission_is_reported_and_hides_no_other(tmp_path, cl
     close(folder)
     done = run_unprivileged("agtop-exporter", "--once", *FLAGS, home=tmp_path)
     assert done.returncode == 0
-    assert str(folder) in done.stderr
+    assert "cannot read file: agent=claude file=a folder reason=Permission denied" in done.stderr
+    doctor = run_unprivileged("agtop-exporter", "doctor", *FLAGS, home=tmp_path)
+    assert str(folder) in doctor.stdout
     assert 'agtop_scan_errors_total{agent="claude"} 1\n' in done.stdout
     assert 'agtop_agent_up{agent="claude"} 0\n' in done.stdout
     assert 'agtop_sessions_started_total{agent="claude"} 1\n' in done.stdout
