@@ -12,7 +12,8 @@ NONE = msgspec.msgpack.encode(())
 
 def error_totals(ledger: Ledger) -> dict[Series, int | float]:
     """Return the total number of errors of each stage. A stage without errors is absent."""
-    return {series: value for series, value in ledger.totals.items() if series[0] == TOTAL}
+    stored = ledger.stored_totals
+    return {series: value for series, value in stored.items() if series[0] == TOTAL}
 
 
 def remember_errors(ledger: Ledger, errors: tuple[RefreshError, ...]) -> None:

@@ -77,8 +77,9 @@ class Usages:
 
     def _counted_before(self, today: Iterable[HourlyUsage]) -> tuple[float, float]:
         """Return the counted tokens and cost of all usage except `today`."""
+        totals = self._ledger.stored_totals
         tokens, cost = (
-            sum(amount for series, amount in self._ledger.totals.items() if series[0] == name)
+            sum(amount for series, amount in totals.items() if series[0] == name)
             for name in ("tokens", "cost")
         )
         for one in today:
