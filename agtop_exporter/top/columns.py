@@ -12,6 +12,7 @@ from agtop_exporter.render.table.columns import (
     URGENCY,
     compact,
     money,
+    session_name,
 )
 from agtop_exporter.top.look import (
     UNKNOWN,
@@ -20,7 +21,6 @@ from agtop_exporter.top.look import (
     pending,
     per_second,
     percent,
-    session_name,
     short,
 )
 from agtop_exporter.top.rows import Row

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, tzinfo
 import msgspec
 
 from agtop_exporter.render.table.columns import (
-    ID_CHARACTERS,
     MISSING,
     age,
     compact,
@@ -75,11 +74,6 @@ def per_second(value: float) -> str:
 def model_name(model: str | None) -> str | None:
     """Return the name of a model without its date: `claude-sonnet-4-5-20250929`."""
     return None if model is None else DATED.sub("", model)
-
-
-def session_name(session_id: str) -> str:
-    """Return the end of a session id, as the table shows it."""
-    return session_id[-ID_CHARACTERS:]
 
 
 def path_text(path: str | None, look: Look) -> str:

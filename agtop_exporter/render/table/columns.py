@@ -131,13 +131,17 @@ def short_path(path: str, home: str) -> str:
     return f"~{path[len(home) :]}" if inside else path
 
 
-def _session(session: Session, _view: View) -> str:
-    """Return the last characters of the session id.
+def session_name(session_id: str) -> str:
+    """Return the last characters of a session id.
 
     They differ even between sessions that started in the same minute.
     """
+    return session_id[-ID_CHARACTERS:]
+
+
+def _session(session: Session, _view: View) -> str:
     subagents = f"+{session.subagents}" if session.subagents else ""
-    return session.session_id[-ID_CHARACTERS:] + subagents
+    return session_name(session.session_id) + subagents
 
 
 def _started(session: Session, view: View) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 
 from agtop_exporter.model import ProcessUsage, Session, Tree, UsageSum
-from agtop_exporter.render.table.columns import MISSING, URGENCY, age, compact
+from agtop_exporter.render.table.columns import MISSING, URGENCY, age, compact, session_name
 from agtop_exporter.render.table.figures import cost
 from agtop_exporter.server.page.html import Cell, Column, table
-from agtop_exporter.server.page.texts import short, tail
+from agtop_exporter.server.page.texts import short
 
 COLUMNS = (
     Column("Project", "name"),
@@ -36,7 +36,7 @@ def _row(session: Session, now: float) -> tuple[Cell, ...]:
         Cell(state.kind, state.reason or "", URGENCY.index(state.kind), style=state.kind),
         Cell(session.agent),
         Cell(short(session.model), session.model_effort or ""),
-        Cell(tail(session.session_id), _subagents(session.subagents)),
+        Cell(session_name(session.session_id), _subagents(session.subagents)),
         Cell(compact(tree.tokens.total), order=tree.tokens.total),
         _cost(tree),
         _context(session),

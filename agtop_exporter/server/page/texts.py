@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, tzinfo
 
-from agtop_exporter.render.table.columns import ID_CHARACTERS, MISSING
+from agtop_exporter.render.table.columns import MISSING
 
 TEXT_MAX = 48  # characters of a name
 WEEKDAY_DAYS = 6  # in more days, the name of a weekday is ambiguous
@@ -13,11 +13,6 @@ def short(text: str | None) -> str:
     if not text:
         return MISSING
     return text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 1]}…"
-
-
-def tail(session_id: str) -> str:
-    """Return the last characters of a session id. Its first characters may be those of a time."""
-    return session_id[-ID_CHARACTERS:]
 
 
 def clock(time: float, timezone: tzinfo | None) -> str:
