@@ -1,8 +1,8 @@
 """Replaces the names of projects by pseudonyms, for the setting `redact_projects`.
 
 A pseudonym such as `project-3f9a2c1d04` depends on the name and on a key. The key is random and is
-stored in the ledger, so that a pseudonym stays the same after a restart, and so that nobody can
-find a name by computing the pseudonyms of likely names.
+stored in the ledger, so that a pseudonym stays the same after a restart. Without the key, the
+pseudonyms of likely names cannot be computed.
 """
 
 import hashlib

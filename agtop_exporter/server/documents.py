@@ -20,7 +20,7 @@ class Rendering(msgspec.Struct, frozen=True, gc=False):
 
 
 class Document:
-    """A document that shows the last refresh. A document that nobody requests is never rendered.
+    """A document that shows the last refresh. A document without requests is never rendered.
 
     The thread of the refreshes calls `expire` and `render_if_wanted`. The thread of the server
     reads `current` and calls `wait`.

@@ -1,6 +1,6 @@
 """New counter series are published from 0, so that `increase()` includes their first value.
 
-This holds for each receiver, however often it asks and whoever asks in between.
+This holds for each receiver, for any interval and any other requests.
 """
 
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Prometheus servers with different intervals see the same growth, whoever reads in between."""
+"""Prometheus servers with different intervals see the same growth, also beside other readers."""
 
 import pytest
 from prometheus_server import configuration, free_port, running_prometheus

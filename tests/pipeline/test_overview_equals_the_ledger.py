@@ -1,4 +1,4 @@
-"""The overview has the sums of all usage, also of late usage, and the latest sessions."""
+"""The overview has the sums of all usage, including late usage, and the latest sessions."""
 
 import json
 from datetime import UTC

@@ -1,4 +1,4 @@
-"""A document is rendered once for each refresh, and never if nobody asks for it."""
+"""A document is rendered once for each refresh, and never without a request."""
 
 import threading
 

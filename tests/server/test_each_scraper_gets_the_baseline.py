@@ -1,4 +1,4 @@
-"""Each scraper gets the baseline of a new series once, whoever else reads the page."""
+"""Each scraper gets the baseline of a new series once. Other readers have no influence."""
 
 import msgspec
 import pytest

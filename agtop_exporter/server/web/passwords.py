@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 KNOWN_MAX = 100
 PASSWORD_BYTES_MAX = 72  # bcrypt ignores the rest
-NOBODY = "$2b$10$tByt8ZZYMp/HQHnDCq9Sie2gpo.t1bRRC1UFC2rX686BCmuclg0E2"
+UNKNOWN_USER_HASH = "$2b$10$tByt8ZZYMp/HQHnDCq9Sie2gpo.t1bRRC1UFC2rX686BCmuclg0E2"
 """A hash that is checked for unknown users, so that the time does not reveal them."""
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="agtop-exporter", charset="UTF-8"'}
@@ -48,7 +48,7 @@ class BasicAuth:
         await self._app(scope, receive, send)
 
     async def _is_correct(self, users: Mapping[str, str], user: str, password: bytes) -> bool:
-        stored = users.get(user, NOBODY)
+        stored = users.get(user, UNKNOWN_USER_HASH)
         text = b"\0".join((user.encode(), stored.encode(), password))
         digest = hmac.digest(self._key, text, hashlib.sha256)
         if digest in self._known:
