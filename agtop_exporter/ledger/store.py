@@ -125,7 +125,7 @@ class Store(StoredRows):
         try:
             file.open_for_writing()
         except (OSError, sqlite3.Error, AgtopError) as error:
-            self._warn("write", file, error)
+            self._warn("write" if self.has_rows else "use", file, error)
             return None
         return file
 

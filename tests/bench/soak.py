@@ -159,6 +159,13 @@ class SoakedDaemon(Daemon):
         self._world.step(self._number)
 
 
+def rss_megabytes():
+    """Return the resident memory of this process."""
+    status = Path("/proc/self/status").read_text()
+    rss = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return round(int(rss.split()[1]) / 1024, 2)
+
+
 class Recorder:
     """Records what this process uses, in a CSV file and in a picture."""
 
@@ -184,12 +191,10 @@ class Recorder:
 
     def sample(self, number):
         """Add a row after the refresh `number`."""
-        status = Path("/proc/self/status").read_text()
-        rss = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         self.rows.append(
             {
                 "refreshes": number,
-                "rss_mb": round(int(rss.split()[1]) / 1024, 2),
+                "rss_mb": rss_megabytes(),
                 "objects": len(gc.get_objects()),
                 "descriptors": len(os.listdir("/proc/self/fd")),
                 "threads": threading.active_count(),

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 from running import PATIENCE_SECONDS, daemon, once, run, total
-from small_homes import claude_answer, claude_file, claude_turns
+from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +48,7 @@ def test_a_second_daemon_is_refused(tmp_path):
     state = tmp_path / "state"
     claude_file(tmp_path).write_text(claude_turns(1, range(5)))
     with daemon(tmp_path, "--state-dir", state) as first:
-        first.until(lambda samples: total(samples, TOKENS) == 5 * TOKENS_OF_A_TURN)
+        first.until(lambda samples: total(samples, "agtop_tokens_total") == 5 * TOKENS_OF_A_TURN)
         arguments = ("--state-dir", state, "--listen-address", "127.0.0.1:0")
         done = run("agtop-exporter", *arguments, home=tmp_path, check=False)
         assert done.returncode == 1
@@ -56,7 +56,7 @@ def test_a_second_daemon_is_refused(tmp_path):
         holder = f"(process {first.process.pid})"
         assert f"another agtop-exporter already writes to {state} {holder}" in line
         claude_file(tmp_path).write_text(claude_turns(1, range(7)))
-        first.until(lambda samples: total(samples, TOKENS) == 7 * TOKENS_OF_A_TURN)
+        first.until(lambda samples: total(samples, "agtop_tokens_total") == 7 * TOKENS_OF_A_TURN)
 
 
 def test_a_port_in_use_is_reported(tmp_path):
