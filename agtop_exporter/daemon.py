@@ -35,7 +35,7 @@ from agtop_exporter.server import (
 from agtop_exporter.settings import Settings
 from agtop_exporter.wakeups import REQUEST, Wakeups
 
-SWITCH_SECONDS = 0.001  # short, so that a scrape does not wait for a refresh
+SWITCH_SECONDS = 0.0002  # short, because a scrape takes the lock of the interpreter several times
 LONG_SCAN_BYTES = 10_000_000
 SCRAPERS = "scrapers"  # metadata of the ledger: the scrapers of an earlier process
 WATCHED_SECONDS = 60.0  # the page is rendered in advance after a request; a browser asks each 10 s

@@ -103,7 +103,7 @@ class LedgerFile:
         journal = beside(self.path, "-wal")
         if journal.exists() or self.path.stat().st_size <= LARGE_BYTES:
             return frozenset()
-        return schema.TABLES.keys() - schema.LARGE_TABLES
+        return frozenset(schema.TABLES) - schema.LARGE_TABLES
 
     def _start_writing(self) -> None:
         self._disconnect()

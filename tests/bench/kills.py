@@ -32,7 +32,7 @@ class Writer:
         self.turns = 0
         self._home = home
         self._chance = chance
-        self._rest = {number: b"" for number in range(1, SESSIONS + 1)}  # of the last record
+        self._rest = dict.fromkeys(range(1, SESSIONS + 1), b"")  # of the last record
 
     def write(self):
         """Append the rest of the last turn of a session, and the beginning of another turn."""

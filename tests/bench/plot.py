@@ -9,28 +9,27 @@ POINTS_MAX = 720  # more points than pixels only make the file larger
 def picture(rows, x, charts, *, title):
     """Return an SVG picture.
 
-    `rows` are dictionaries of numbers. `x` is the name of the column of the x axis. `charts` maps
-    the names of the columns to draw to their titles. Each y axis starts at 0.
+    `rows` are dictionaries of numbers. `x` is the name of the column of the x axis, whose numbers
+    increase. `charts` maps the names of the columns to draw to their titles. All axes start at 0.
     """
     height = 30 + len(charts) * (HEIGHT + BETWEEN) + 20
+    size = f'width="{WIDTH + LEFT + 20}" height="{height}"'
+    font = 'font-family="sans-serif" font-size="11" fill="#333"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH + LEFT + 20}" height="{height}"'
-        ' font-family="sans-serif" font-size="11" fill="#333">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>',
         '<rect width="100%" height="100%" fill="#fff"/>',
         f'<text x="{LEFT}" y="18" font-size="13" font-weight="bold">{escape(title)}</text>',
     ]
-    last = max(row[x] for row in rows)
     for number, (column, label) in enumerate(charts.items()):
-        top = 30 + number * (HEIGHT + BETWEEN) + 14
-        parts += _chart(rows, x, column, label, top=top, last=last)
-    parts.append(f'<text x="{LEFT}" y="{height - 6}">0</text>')
-    parts.append(
-        f'<text x="{LEFT + WIDTH}" y="{height - 6}" text-anchor="end">{last:,.0f} {escape(x)}</text>'
-    )
+        parts += _chart(rows, x, column, label, top=44 + number * (HEIGHT + BETWEEN))
+    end, bottom = f"{rows[-1][x]:,.0f} {escape(x)}", height - 6
+    parts.append(f'<text x="{LEFT}" y="{bottom}">0</text>')
+    parts.append(f'<text x="{LEFT + WIDTH}" y="{bottom}" text-anchor="end">{end}</text>')
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _chart(rows, x, column, label, *, top, last):
+def _chart(rows, x, column, label, *, top):
+    last = rows[-1][x]
     values = [row[column] for row in rows]
     highest = max(*values, 1e-9)
     step = max(1, len(rows) // POINTS_MAX)

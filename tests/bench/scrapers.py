@@ -48,7 +48,7 @@ async def scraper(port, pause, times, stop):
 async def ready(port):
     """Wait for the end of the first scan."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while await get(reader, writer, b"/-/ready") != 200:
+    while await get(reader, writer, b"/-/ready") != 200:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.1)
     writer.close()
 

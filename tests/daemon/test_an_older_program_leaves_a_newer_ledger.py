@@ -46,19 +46,19 @@ def test_the_daemon_counts_in_memory(newer):
 
 
 @pytest.mark.parametrize(
-    ("program", "arguments", "code"),
+    ("command", "code"),
     [
-        ("agtop", ["list"], 0),
-        ("agtop", ["daily"], 0),
-        ("agtop-exporter", ["reprice"], 1),
-        ("agtop-exporter", ["backfill", "--output", "out"], 1),
+        ("agtop list", 0),
+        ("agtop daily", 0),
+        ("agtop-exporter reprice", 1),
+        ("agtop-exporter backfill --output out", 1),
     ],
 )
-def test_commands_report_it(newer, tmp_path, monkeypatch, program, arguments, code):
+def test_commands_report_it(newer, monkeypatch, command, code):
     home, state = newer
     before = stored(state)
-    monkeypatch.chdir(tmp_path)
-    done = run(program, *arguments, "--state-dir", state, home=home, check=False)
+    monkeypatch.chdir(home)
+    done = run(*command.split(), "--state-dir", state, home=home, check=False)
     assert (done.returncode, done.stderr.count(REASON)) == (code, 1)
     assert "Traceback" not in done.stderr
     assert stored(state) == before
