@@ -40,6 +40,10 @@ def _chart(rows, x, column, label, *, top):
     bottom = top + HEIGHT
     yield f'<text x="{LEFT}" y="{top - 4}">{escape(label)}</text>'
     yield f'<path d="M{LEFT} {top}V{bottom}H{LEFT + WIDTH}" stroke="#999" fill="none"/>'
-    yield f'<text x="{LEFT - 6}" y="{top + 9}" text-anchor="end">{highest:,.4g}</text>'
+    yield f'<text x="{LEFT - 6}" y="{top + 9}" text-anchor="end">{_number(highest)}</text>'
     yield f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">0</text>'
     yield f'<polyline points="{points}" stroke="#1f77b4" stroke-width="1.2" fill="none"/>'
+
+
+def _number(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
