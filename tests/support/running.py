@@ -3,8 +3,6 @@
 import atexit
 import functools
 import json
-import multiprocessing
-import multiprocessing.reduction
 import os
 import re
 import shutil
@@ -20,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from forking import Fork, can_fork
 from prometheus_client.parser import text_string_to_metric_families
 
 SCRIPTS = Path(sys.executable).parent
@@ -48,14 +47,13 @@ def environment(home, **more):
 
 
 def run(program, *arguments, home, check=True, within=(), **more):
-    """Run a console script to its end. `within` is a command prefix, such as a namespace.
+    """Run a console script to its end, in a fork if possible.
 
-    Without a prefix and without variables of Python or of the locale, the script runs in a fork of
-    a process that has imported the program, which saves the time of the imports.
+    `within` is a command prefix, such as a namespace.
     """
     words = [str(SCRIPTS / program), *map(str, arguments)]
     variables = environment(home, **more)
-    if within or FORKS is None or any(map(STARTS_PYTHON, more)):
+    if within or not can_fork(more):
         done = subprocess.run(
             [*within, *words],
             env=variables,
@@ -71,50 +69,16 @@ def run(program, *arguments, home, check=True, within=(), **more):
     return done
 
 
-STARTS_PYTHON = re.compile("PYTHON|LANG|LC_").match  # variables that act when Python starts
-
-
-def _forks():
-    """Return the start method of `multiprocessing` that forks, or None if the system has none."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return None
-    forks = multiprocessing.get_context("forkserver")
-    names = ("lean", "commands", "wiring", "once", "doctor")
-    forks.set_forkserver_preload([f"agtop_exporter.cli.{name}" for name in names])
-    return forks
-
-
-FORKS = _forks()
-
-
 def _run_in_fork(words, variables):
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        outputs = [multiprocessing.reduction.DupFd(file.fileno()) for file in (stdout, stderr)]
-        process = FORKS.Process(
-            target=_be_script, args=(words, variables, Path.cwd(), outputs), daemon=True
-        )
-        process.start()
-        process.join(PATIENCE_SECONDS)
-        if process.exitcode is None:
-            process.kill()
-            raise subprocess.TimeoutExpired(words, PATIENCE_SECONDS)
+        fork = Fork(words, variables, stdout=stdout, stderr=stderr)
+        try:
+            fork.wait(PATIENCE_SECONDS)
+        finally:
+            fork.kill()
         for file in (stdout, stderr):
             file.seek(0)
-        return subprocess.CompletedProcess(words, process.exitcode, stdout.read(), stderr.read())
-
-
-def _be_script(words, variables, directory, outputs):
-    """Run a console script in this process, which was forked for it."""
-    for number, output in enumerate(outputs, start=1):
-        os.dup2(output.detach(), number)
-    os.chdir(directory)
-    os.environ.clear()
-    os.environ.update(variables)
-    time.tzset()
-    sys.argv = words
-    from agtop_exporter import cli  # noqa: PLC0415 - only the fork needs it
-
-    {"agtop": cli.agtop, "agtop-exporter": cli.exporter}[Path(words[0]).name]()
+        return subprocess.CompletedProcess(words, fork.returncode, stdout.read(), stderr.read())
 
 
 def run_unprivileged(program, *arguments, home):
@@ -143,19 +107,23 @@ def once(home, *arguments):
 class Daemon:
     """A running agtop-exporter. Its log is read until it reports its URL."""
 
-    def __init__(self, home, *arguments, interval=0.05, offline=True, within=(), **more):
-        self.process = subprocess.Popen(
-            [
-                *within,
-                SCRIPTS / "agtop-exporter",
-                *(["--no-pricing-refresh"] if offline else []),
-                *("--listen-address", "127.0.0.1:0", "--interval", str(interval)),
-                *map(str, arguments),
-            ],
-            env=environment(home, **more),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(
+        self, home, *arguments, interval=0.05, offline=True, within=(), is_script=False, **more
+    ):
+        """Start a daemon, in a fork if possible. `is_script` is set if it must be a new program."""
+        words = [
+            str(SCRIPTS / "agtop-exporter"),
+            *(["--no-pricing-refresh"] if offline else []),
+            *("--listen-address", "127.0.0.1:0", "--interval", str(interval)),
+            *map(str, arguments),
+        ]
+        variables = environment(home, **more)
+        if is_script or within or not can_fork(more):
+            self.process = subprocess.Popen(
+                [*within, *words], env=variables, stderr=subprocess.PIPE, text=True
+            )
+        else:
+            self.process = Fork(words, variables, stderr_pipe=True)
         self.log = []
         self.port = 0
         for line in self.process.stderr:
@@ -202,7 +170,10 @@ class Daemon:
             assert time.monotonic() < deadline, "".join(self.log)
 
     def end(self, number=signal.SIGTERM):
-        """Send a signal, and return (exit code, CPU seconds from the signal until the end)."""
+        """Send a signal, and return (exit code, CPU seconds from the signal until the end).
+
+        The CPU seconds are those of a script, not of a fork.
+        """
         import resource  # noqa: PLC0415 - Unix has it only
 
         before = sum(psutil.Process(self.process.pid).cpu_times()[:4])
