@@ -3,8 +3,8 @@
     PYTHONPATH=tests/support python tests/bench/year.py FOLDER [--days 365] [--retention-days 90]
 
 Every day has new sessions, each with the same number of responses, and ends with the roll-up that
-the daemon runs once a day. FOLDER gets `year.csv` and `year.svg`. At the end, the counted tokens
-are compared with the recorded tokens.
+the daemon runs once a day. FOLDER gets `year.csv` and `year.svg`, which are renewed every ten days.
+At the end, the counted tokens are compared with the recorded tokens.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from agtop_exporter.model import TokenCounts, UsageEvent
 
 BEGIN = 1_740_000_000.0
 DAY = 86_400.0
-SESSIONS, RESPONSES = 20, 50  # of a day
+SESSIONS, RESPONSES = 20, 20  # of a day
 MODELS = ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5")
 CHARTS = {
     "ledger_mb": "ledger after the roll-up, MB",
@@ -82,8 +82,8 @@ def roll_up(ledger, before):
         pass
 
 
-def live(place, days, retention_days):
-    """Return a row for each tenth day, and the recorded and the counted tokens."""
+def live(folder, place, days, retention_days):
+    """Write a row for each tenth day. Return the rows, and the recorded and the counted tokens."""
     chance, rows, recorded = random.Random(1), [], 0
     ledger = Ledger(place)
     for day in range(days):
@@ -106,9 +106,20 @@ def live(place, days, retention_days):
                     "sessions": len(ledger.sessions),
                 }
             )
+            write(folder, rows)
     counted = sum(value for series, value in ledger.totals.items() if series[0] == "tokens")
     ledger.close()
     return rows, recorded, counted
+
+
+def write(folder, rows):
+    """Write all rows and the picture."""
+    with (folder / "year.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    title = f"{rows[-1]['days']} days with {SESSIONS * RESPONSES:,} responses each"
+    (folder / "year.svg").write_text(picture(rows, "days", CHARTS, title=title))
 
 
 def main():
@@ -120,13 +131,9 @@ def main():
     chosen = options.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        rows, recorded, counted = live(Path(place), chosen.days, chosen.retention_days)
-    with (chosen.folder / "year.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, rows[0])
-        table.writeheader()
-        table.writerows(rows)
-    title = f"{chosen.days} days with {SESSIONS * RESPONSES:,} responses each"
-    (chosen.folder / "year.svg").write_text(picture(rows, "days", CHARTS, title=title))
+        rows, recorded, counted = live(
+            chosen.folder, Path(place), chosen.days, chosen.retention_days
+        )
     for row in rows[2::3]:
         print(row)
     print(f"tokens recorded {recorded}, counted {counted:.0f}")
