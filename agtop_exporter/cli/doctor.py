@@ -5,10 +5,12 @@ import sys
 from argparse import Namespace
 
 from agtop_exporter import doctor
-from agtop_exporter.cli.output import write
+from agtop_exporter.cli.output import leave, write
 from agtop_exporter.cli.service_check import check_service
 from agtop_exporter.cli.snapshot import refresh
 from agtop_exporter.cli.wiring import (
+    environment,
+    homes,
     make_pipeline,
     make_refresher,
     now,
@@ -16,6 +18,7 @@ from agtop_exporter.cli.wiring import (
     state_directory,
 )
 from agtop_exporter.doctor import text
+from agtop_exporter.doctor.not_read import installed_unread
 from agtop_exporter.doctor.records import RecordCounts
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.logs import log_for_people, log_nothing
@@ -24,6 +27,9 @@ from agtop_exporter.pipeline.failing import remembered_errors
 
 def run(options: Namespace) -> None:
     """Check everything and print the report. The exit status is 1 if there are problems."""
+    if options.schema:
+        write(doctor.schema())
+        leave()
     settings = settings_of(options)
     log_for_people(settings)
     problems, corrections = [], {}
@@ -49,6 +55,9 @@ def run(options: Namespace) -> None:
             records=records,
             corrections=corrections,
             service=check_service(),
+            not_read=()
+            if settings.agent
+            else installed_unread(homes(settings), environment().get("PATH", ""), pipeline.folders),
         )
     write(doctor.as_json(report) if options.json else text.render(report))
     if report.needs_attention:

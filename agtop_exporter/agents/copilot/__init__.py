@@ -138,8 +138,13 @@ AGENT = Agent(
     unread=UNREAD,
     known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
     effort_source="reasoningEffort or reasoning_effort",
+    exact=(
+        "tokens and AI credits of each request of the command line tool; AI credits of VS Code "
+        "chats"
+    ),
     not_in_files=(
         "VS Code chats before 1.109 have no tokens, and later ones none of subagents; premium "
         "requests as money, the plan, rate limits"
     ),
+    versions_seen=("1.0.102",),
 )

@@ -26,8 +26,10 @@ AGENT = Agent(
     signature=SIGNATURE,
     aliases=("gemini-cli",),
     known_types=KNOWN_TYPES,
+    exact="tokens of each response",
     not_in_files=(
         "router and title requests without telemetry, chats that Gemini CLI has deleted, "
         "rate limits"
     ),
+    versions_seen=("0.61.0",),
 )
