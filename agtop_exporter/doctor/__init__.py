@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from agtop_exporter.agents import Agent
-from agtop_exporter.doctor.not_read import AgentNotRead
+from agtop_exporter.doctor.not_read import InstalledAgent
 from agtop_exporter.doctor.places import DRIVES, Inventory, NotRead, places_not_read
 from agtop_exporter.doctor.records import RecordCounts, Records
 from agtop_exporter.doctor.report import (
@@ -53,7 +53,7 @@ def examine(  # noqa: PLR0913 - all that a report is made of
     records: RecordCounts,
     corrections: Mapping[str, int] = NO_CORRECTIONS,
     service: ServiceCheck | None = None,
-    not_read: Sequence[AgentNotRead] = (),
+    not_read: Sequence[InstalledAgent] = (),
     drives: Path = DRIVES,
 ) -> Report:
     """Return the report on a refresh that has read all files from the start.

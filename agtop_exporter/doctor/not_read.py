@@ -37,7 +37,7 @@ class UnreadAgent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     programs: tuple[str, ...] = ()
 
 
-class AgentNotRead(msgspec.Struct, frozen=True):
+class InstalledAgent(msgspec.Struct, frozen=True):
     """An installed agent that is not read."""
 
     agent: Annotated[str, Meta(description="A name for programs, which never changes.")]
@@ -58,7 +58,7 @@ def unread_agents() -> tuple[UnreadAgent, ...]:
 
 def installed_unread(
     homes: Sequence[Path], search_path: str, folders: Folders
-) -> tuple[AgentNotRead, ...]:
+) -> tuple[InstalledAgent, ...]:
     """Return the agents that are not read and are installed, sorted by name.
 
     `search_path` is the value of the variable PATH. Homes and directories in `search_path` that do
@@ -76,7 +76,7 @@ def installed_unread(
         for agent in unread_agents()
     )
     return tuple(
-        AgentNotRead(agent.name, agent.title, paths, agent.reason)
+        InstalledAgent(agent.name, agent.title, paths, agent.reason)
         for agent, paths in found
         if paths
     )

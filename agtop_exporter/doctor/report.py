@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from agtop_exporter.doctor.not_read import AgentNotRead
+from agtop_exporter.doctor.not_read import InstalledAgent
 from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.doctor.records import Records
 from agtop_exporter.model import PriceSource
@@ -151,7 +151,7 @@ class Report(msgspec.Struct, frozen=True):
 
     agents: Annotated[tuple[Finding, ...], Meta(description="All agents that are read.")]
     agents_not_read: Annotated[
-        tuple[AgentNotRead, ...],
+        tuple[InstalledAgent, ...],
         Meta(description="Installed agents that are not read, so that no figure includes them."),
     ]
     price_sources: Annotated[

@@ -17,7 +17,7 @@ not read     1 installed agent, which is in no figure
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from agtop_exporter.doctor.not_read import AgentNotRead
+from agtop_exporter.doctor.not_read import InstalledAgent
 from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.doctor.report import (
     Finding,
@@ -182,7 +182,7 @@ def _about_not_read(found: Iterable[NotRead]) -> Iterator[str]:
         yield f"{_plain(places[0])}{more} ({reason})"
 
 
-def _about_agents_not_read(agents: Sequence[AgentNotRead]) -> Iterator[str]:
+def _about_agents_not_read(agents: Sequence[InstalledAgent]) -> Iterator[str]:
     """Yield a line for each installed agent that is not read: its name, first path and reason."""
     verb = "is" if len(agents) == 1 else "are"
     yield _row("not read", f"{_counted(len(agents), 'installed agent')}, which {verb} in no figure")
