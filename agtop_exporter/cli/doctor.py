@@ -18,11 +18,13 @@ from agtop_exporter.cli.wiring import (
     state_directory,
 )
 from agtop_exporter.doctor import text
-from agtop_exporter.doctor.not_read import installed_unread
+from agtop_exporter.doctor.not_read import InstalledAgent, installed_unread
 from agtop_exporter.doctor.records import RecordCounts
+from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.logs import log_for_people, log_nothing
 from agtop_exporter.pipeline.failing import remembered_errors
+from agtop_exporter.settings import Settings
 
 
 def run(options: Namespace) -> None:
@@ -55,10 +57,15 @@ def run(options: Namespace) -> None:
             records=records,
             corrections=corrections,
             service=check_service(),
-            not_read=()
-            if settings.agent
-            else installed_unread(homes(settings), environment().get("PATH", ""), pipeline.folders),
+            not_read=_not_read(settings, pipeline.folders),
         )
     write(doctor.as_json(report) if options.json else text.render(report))
     if report.needs_attention:
         sys.exit(1)
+
+
+def _not_read(settings: Settings, folders: Folders) -> tuple[InstalledAgent, ...]:
+    """Return the installed agents that are not read; none if the user selected agents."""
+    if settings.agent:
+        return ()
+    return installed_unread(homes(settings), environment().get("PATH", ""), folders)
