@@ -227,7 +227,7 @@ EXPORTER = Program(
             name="doctor",
             summary="Check the files of every agent, and report problems.",
             module="doctor",
-            options=(Option(("--json",), "Print JSON."),),
+            options=(Option(("--json",), "Print JSON."), SCHEMA),
             settings=READING,
         ),
         Command(
