@@ -64,6 +64,7 @@ class TopApp(App[int], inherit_bindings=False):
         self._keep_hidden = keep_hidden
         self._canvas = Canvas(Palette(colored=colored, ascii_only=ascii_only))
         self._field = Input(placeholder="words, state:wait, !codex, cost>1, age<1h", compact=True)
+        self._field.cursor_blink = False
         self._feed = make_feed(self._refreshed)
 
     def _refreshed(self) -> None:
@@ -121,11 +122,11 @@ class TopApp(App[int], inherit_bindings=False):
         if key.action in own:
             own[key.action]()
             return
-        hidden = self._view.state.hidden
-        self._view.act(self._clock(), key.action, *key.arguments)
+        hidden, now = self._view.state.hidden, self._clock()
+        self._view.act(now, key.action, *key.arguments)
         if self._view.state.hidden != hidden:
             self._keep_hidden(self._view.state.hidden)
-        self._show()
+        self._show(now)
 
     def _leave(self) -> None:
         self.exit(0)
@@ -190,8 +191,11 @@ class TopApp(App[int], inherit_bindings=False):
         """Show what the feed has found, unless the user has paused the view."""
         self._show()
 
-    def _show(self) -> None:
-        """Draw the screen as it is now. Only the cells that differ are written."""
+    def _show(self, now: float | None = None) -> None:
+        """Draw the screen as it is at a time (unix seconds), or as it is now.
+
+        Only the cells that differ are written.
+        """
         feed, view = self._feed, self._view
         if feed.rows is not None and feed.rows is not view.rows:
             view.receive(feed.rows)
@@ -203,4 +207,4 @@ class TopApp(App[int], inherit_bindings=False):
             feed.wants_usage = True
             feed.refresh_now()
         feed.wants_usage = wanted
-        self._canvas.show(view.lines(self._clock()))
+        self._canvas.show(view.lines(self._clock() if now is None else now))

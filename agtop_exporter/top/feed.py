@@ -1,5 +1,6 @@
 """Refreshes the pipeline in a thread, and publishes the rows of the latest refresh."""
 
+import gc
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -64,6 +65,7 @@ class Feed:
         self._sampled_at: float | None = None
         self._wake = threading.Event()
         self._forced = False
+        self._is_frozen = False
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="agtop-feed", daemon=True)
 
@@ -159,6 +161,9 @@ class Feed:
         )
         rows = Rows(frame)
         rows.prepare()
+        if complete and not self._is_frozen:
+            gc.freeze()  # what the first scan has found stays: collections need not visit it
+            self._is_frozen = True
         self.rows, self.failure, self.progress = rows, "", None
         self._changed()
 

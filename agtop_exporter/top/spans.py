@@ -42,15 +42,20 @@ def visible(text: str) -> str:
     return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
+def cells(text: str) -> int:
+    """Return the number of terminal cells of a text without control characters."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -> str:
     """Return the text in at most `width` terminal cells. With `left`, its end is kept."""
-    if cell_len(text) <= width:
+    if cells(text) <= width:
         return text
     if width <= 0:
         return ""
     if not left:
         return f"{set_cell_size(text, width - 1).rstrip()}{ellipsis}"
-    while cell_len(text) > width - 1:
+    while cells(text) > width - 1:
         text = text[1:]
     return f"{ellipsis}{text}"
 
@@ -58,13 +63,13 @@ def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -
 def fitted(text: str, width: int, *, align: str = "left", keep_end: bool = False) -> str:
     """Return the text cut and padded to `width` terminal cells."""
     text = cut(text, width, left=keep_end)
-    space = " " * (width - cell_len(text))
+    space = " " * (width - cells(text))
     return text + space if align == "left" else space + text
 
 
 def width_of(line: Iterable[Span]) -> int:
     """Return the number of terminal cells of a line."""
-    return sum(cell_len(text) for text, _ in line)
+    return sum([cells(text) for text, _ in line])
 
 
 def plain(line: Iterable[Span]) -> str:
@@ -80,7 +85,7 @@ def clipped(line: Iterable[Span], width: int) -> Line:
     kept: list[Span] = []
     for text, style in line:
         space = width - width_of(kept)
-        if cell_len(text) > space - 1:
+        if cells(text) > space - 1:
             kept.append((f"{set_cell_size(text, max(0, space - 1))}{PENDING}", style))
             break
         kept.append((text, style))

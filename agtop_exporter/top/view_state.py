@@ -30,7 +30,9 @@ class Cursor(msgspec.Struct, frozen=True):
         """Return the cursor on the line with its key, or on the nearest line, and in sight."""
         if not keys:
             return type(self)()
-        index = keys.index(self.key) if self.key in keys else min(self.index, len(keys) - 1)
+        index = min(self.index, len(keys) - 1)
+        if keys[index] != self.key and self.key in keys:
+            index = keys.index(self.key)
         top = min(self.top, index, max(0, len(keys) - height))
         return type(self)(keys[index], index, max(top, index - height + 1, 0))
 
