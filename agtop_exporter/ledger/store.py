@@ -195,9 +195,12 @@ class Store(StoredRows):
         }
         return stored | {key: _decode(self._events[key]) for key in self._unpriced}
 
-    def all_entries(self) -> Iterator[tuple[bytes, Entry]]:
-        """Yield (key, event) of all events, on disk or only in memory. Raises DamagedError."""
-        for key, entry in self._stored(""):
+    def all_entries(self, where: str = "") -> Iterator[tuple[bytes, Entry]]:
+        """Yield (key, event) of all events, on disk or only in memory. Raises DamagedError.
+
+        `where` is an SQL condition that leaves out events on disk, such as `WHERE time > 0`.
+        """
+        for key, entry in self._stored(where):
             if key not in self._events:
                 yield key, entry
         for key, data in self._events.items():

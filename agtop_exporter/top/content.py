@@ -103,7 +103,8 @@ def _totals(
 
 @lru_cache(maxsize=1)  # the clock draws the screen each second, usually with the same totals
 def _groups(rows: Rows, by: GroupBy, hours: Span) -> list[Total]:
-    return totals(rows.frame.usage or (), by, hours, plans=plans_of(rows))
+    covered = {status.agent for status in rows.frame.snapshot.agents if status.included}
+    return totals(rows.frame.usage or (), by, hours, plans=plans_of(rows), covered=covered)
 
 
 def _remark(rows: Rows | None, state: ViewState, selection: Selection) -> Sequence[str]:

@@ -187,7 +187,7 @@ class Feed:
         made_from = self._counted(now)
         if self._usage_from != made_from and now >= self._usage_until:
             began = perf_counter()
-            usage = pipeline.ledger.usage_between()
+            usage = [*pipeline.ledger.usage_between(), *pipeline.ledger.bills()]
             self._usage = tuple(condensed(usage, self._calendar, now))
             self._usage_from = made_from
             self._usage_until = now + READS_OF_TIME * (perf_counter() - began)

@@ -9,7 +9,6 @@ twice: when the view is at rest, and while one refresh follows the other.
 import argparse
 import os
 import re
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -58,19 +57,22 @@ def pressed(terminal, turns):
             times.setdefault(key, []).append(press(terminal, key))
         press(terminal, "\x1b")  # clears the filter
     every = sorted((second, key) for key, found in times.items() for second in found)
-    print(f"  {len(every)} keys:", ", ".join(
-        f"{name} {1e3 * every[int(len(every) * share)][0]:.0f} ms"
-        for name, share in (("median", 0.5), ("p95", 0.95), ("p99", 0.99))
-    ), "slowest", *(f"{key!r} {1e3 * second:.0f}" for second, key in every[:-6:-1]))
+    print(
+        f"  {len(every)} keys:",
+        ", ".join(
+            f"{name} {1e3 * every[int(len(every) * share)][0]:.0f} ms"
+            for name, share in (("median", 0.5), ("p95", 0.95), ("p99", 0.99))
+        ),
+        "slowest",
+        *(f"{key!r} {1e3 * second:.0f}" for second, key in every[:-6:-1]),
+    )
 
 
 def measure(options, state, name):
     """Start the view, and print its figures."""
     arguments = ("top", "--no-pricing-refresh", "--state-dir", state, "--delay", options.delay)
     began = time.perf_counter()
-    with PseudoTerminal(
-        "agtop", *arguments, home=options.home, columns=200, lines=60
-    ) as terminal:
+    with PseudoTerminal("agtop", *arguments, home=options.home, columns=200, lines=60) as terminal:
         drawn = until(terminal, "agtop", began)
         rows = until(terminal, ROWS, began)
         print(f"{name}: first screen {drawn:.2f} s, first rows {rows:.2f} s")

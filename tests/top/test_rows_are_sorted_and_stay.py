@@ -10,7 +10,7 @@ from top_views import DAY, HOUR, NOW, frame, make_view, screen_of, session, sess
 from agtop_exporter.model import STATE_KINDS
 from agtop_exporter.top.actions import SORTS
 from agtop_exporter.top.columns import BY_TITLE
-from agtop_exporter.top.order import ATTENTION, in_earlier_order, select, sort
+from agtop_exporter.top.order import ATTENTION, SCOPES, in_earlier_order, in_scope, sort
 from agtop_exporter.top.rows import Rows
 
 SESSIONS = st.lists(
@@ -31,10 +31,6 @@ def rows_of(shown):
     return Rows(frame(snapshot=make_snapshot(*(shown or sessions()))))
 
 
-def everything(_row, _now):
-    return True
-
-
 @given(SESSIONS, st.sampled_from(SORTS), st.booleans())
 def test_sorting_loses_no_row(shown, column, flipped):
     rows = rows_of(shown).top
@@ -50,12 +46,17 @@ def test_sorting_loses_no_row(shown, column, flipped):
 
 @given(SESSIONS)
 def test_scopes_contain_each_other(shown):
-    rows = rows_of(shown).top
-    found = [
-        {row.key for row in select(rows, scope=scope, fits=everything, now=NOW, today=NOW - HOUR)}
-        for scope in ("live", "live+today", "all")
-    ]
-    assert found[0] <= found[1] <= found[2] == {row.key for row in rows}
+    rows = rows_of(shown)
+    live, today, every = (in_scope(rows, scope, NOW - HOUR) for scope in SCOPES)
+    assert live == [row for row in every if row.is_open]
+    assert today == [row for row in every if row.is_open or row.last_active >= NOW - HOUR]
+    assert len(every) == len({row.key for row in every}) == len(rows.top)
+
+
+@given(SESSIONS)
+def test_the_latest_activity_comes_first(shown):
+    times = [row.last_active for row in rows_of(shown).top]
+    assert times == sorted(times, reverse=True)
 
 
 @given(SESSIONS, st.permutations(range(12)))
