@@ -41,6 +41,13 @@ class TopApp(App[int], inherit_bindings=False):
     class Refreshed(Message):
         """The feed has something new."""
 
+    class HungUp(Message):
+        """The terminal has disappeared."""
+
+        def __init__(self, status: int) -> None:
+            super().__init__()
+            self.status = status
+
     def __init__(  # noqa: PLR0913 - the parts that it connects
         self,
         view: View,
@@ -93,6 +100,14 @@ class TopApp(App[int], inherit_bindings=False):
     async def on_unmount(self) -> None:
         """Stop the feed."""
         await asyncio.to_thread(self._feed.stop)
+
+    def hang_up(self, status: int) -> None:
+        """End with an exit status. Any thread may call this."""
+        self.post_message(self.HungUp(status))
+
+    def on_top_app_hung_up(self, message: HungUp) -> None:
+        """End the application, because its terminal has disappeared."""
+        self.exit(message.status)
 
     def _handle_exception(self, error: Exception) -> None:
         """End after an unexpected error. Textual would print it with the values of variables."""

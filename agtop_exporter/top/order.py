@@ -1,6 +1,5 @@
 """Selects and sorts the rows of the list of sessions."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from operator import itemgetter
@@ -30,8 +29,7 @@ def in_scope(rows: Rows, scope: Scope, today: float) -> list[Row]:
         return rows.top
     if scope == "live":
         return rows.open
-    end = bisect_right(rows.top, -today, key=lambda row: -row.last_active)
-    return rows.top[:end] + [row for row in rows.open if row.last_active < today]
+    return [row for row in rows.top if row.last_active >= today or row.is_open]
 
 
 def sort(rows: Sequence[Row], column: str, *, flipped: bool) -> list[Row]:

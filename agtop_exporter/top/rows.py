@@ -18,6 +18,8 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.top.history import NO_SAMPLES, Ring, SessionId, key_of, top_level
 
+SETTLED_SECONDS = 60.0  # age below which activity counts as equal
+
 
 class Frame(msgspec.Struct, frozen=True):
     """What one refresh has found. The view reads nothing else.
@@ -122,15 +124,17 @@ class Rows:
     def top(self) -> list[Row]:
         """The rows of all top-level sessions, and of agent processes without a session.
 
-        The row with the latest activity comes first.
+        The row with the latest activity comes first. Activity of the last minute counts as equal,
+        so that sessions that run do not change places at each refresh.
         """
+        latest = self.frame.snapshot.generated_at - SETTLED_SECONDS
         rows = [self._row(session) for session in top_level(self.sessions.values())]
         rows += (
             Row((tree.agent, f"pid {tree.processes[0].pid}"), tree.agent, None, tree)
             for tree in self.frame.trees
             if not tree.session_ids
         )
-        return sorted(rows, key=lambda row: (-row.last_active, row.key))
+        return sorted(rows, key=lambda row: (-min(row.last_active, latest), row.key))
 
     @cached_property
     def open(self) -> list[Row]:

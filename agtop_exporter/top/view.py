@@ -168,13 +168,14 @@ class View:
     def _header(self, place: Layout, look: Look) -> list[Line]:
         frame = self.rows.frame if self.rows else None
         notes: list[Span] = []
+        reason = look.private(self.failure) if self.failure else ""  # may contain a path
         if self.state.paused:
             notes.append(("paused", "stalled"))
         if frame and self._is_stale(look.now):
             age = look.now - frame.snapshot.generated_at
-            notes.append((f"STALE {age:.0f}s {self.failure}".rstrip(), "error"))
+            notes.append((f"STALE {age:.0f}s {reason}".rstrip(), "error"))
         elif self.failure:
-            notes.append((self.failure, "error"))
+            notes.append((reason, "error"))
         lines = header(self.rows, look, place.width, graphs=not place.is_small, notes=notes)
         if self.progress and not (frame and frame.complete):
             lines[1] = progress_line(*self.progress, look)
@@ -210,7 +211,8 @@ class View:
         name, table = self.state.list_name, self._content.table
         if table:
             height = max(1, (place.body.height if place.body else place.height) - 1)
-            cursor = self.state.cursors.get(name, START).settled(table.keys, height)
+            before = self.state.cursors.get(name, START)
+            cursor = before.settled(table.keys, height, pinned=self.state.focused)
             self.state = replace(self.state, cursors={**self.state.cursors, name: cursor})
         self._detail = ()
         if place.detail and self.rows:

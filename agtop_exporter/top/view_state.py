@@ -26,12 +26,16 @@ class Cursor(msgspec.Struct, frozen=True):
     index: int = 0
     top: int = 0
 
-    def settled(self, keys: Sequence[SessionId], height: int) -> Self:
-        """Return the cursor on the line with its key, or on the nearest line, and in sight."""
+    def settled(self, keys: Sequence[SessionId], height: int, *, pinned: bool = False) -> Self:
+        """Return the cursor on the line with its key, or on the nearest line, and in sight.
+
+        A cursor on the first line stays there, so that the list does not scroll away from its
+        start. If it is `pinned`, it follows its key too.
+        """
         if not keys:
             return type(self)()
         index = min(self.index, len(keys) - 1)
-        if keys[index] != self.key and self.key in keys:
+        if (index or pinned) and keys[index] != self.key and self.key in keys:
             index = keys.index(self.key)
         top = min(self.top, index, max(0, len(keys) - height))
         return type(self)(keys[index], index, max(top, index - height + 1, 0))
@@ -75,7 +79,7 @@ class ViewState(msgspec.Struct, frozen=True):
     group: GroupBy = "agent"
     range: Range = "today"
     drilled: frozenset[SessionId] | None = None  # the sessions of a group of the totals
-    drilled_name: str = ""
+    drilled_name: str = ""  # the name of this group
 
     @property
     def context(self) -> Context:

@@ -55,8 +55,17 @@ def test_scopes_contain_each_other(shown):
 
 @given(SESSIONS)
 def test_the_latest_activity_comes_first(shown):
-    times = [row.last_active for row in rows_of(shown).top]
+    times = [row.last_active for row in rows_of(shown).top if row.last_active < NOW - 60]
     assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 30, 59])
+def test_sessions_that_run_do_not_change_places(seconds):
+    first, second = session(1, "a", "x", "running"), session(2, "b", "y", "running")
+    second = msgspec.structs.replace(second, last_active=NOW - 30)
+    first = msgspec.structs.replace(first, last_active=NOW - seconds)
+    rows = [row.session.project for row in rows_of((second, first)).top if row.session]
+    assert rows == ["a", "b"]
 
 
 @given(SESSIONS, st.permutations(range(12)))
@@ -134,6 +143,26 @@ def test_the_cursor_follows_its_session():
     moved = view.state.cursors["sessions"]
     assert moved.key == selected.key
     assert moved.index == selected.index - 1
+
+
+def test_a_cursor_on_the_first_line_stays_there():
+    view = make_view()
+    assert "docs" in selected(view, NOW)
+    view.receive(closed("docs"))
+    assert "billing" in selected(view, NOW + 5)
+    assert view.state.cursors["sessions"].top == 0
+
+
+def test_an_open_detail_stays_that_of_its_session():
+    view = make_view(size=(120, 40))
+    view.act(NOW, "open")
+    view.receive(closed("docs"))
+    assert "docs" in selected(view, NOW + 5)
+    assert "project docs" in screen_of(view, NOW + 5)
+
+
+def selected(view, now):
+    return next(line for line in screen_of(view, now).splitlines() if line.startswith("▌"))
 
 
 def test_a_cursor_whose_session_vanishes_stays_in_place():
