@@ -65,7 +65,6 @@ class Feed:
         self._sampled_at: float | None = None
         self._wake = threading.Event()
         self._forced = False
-        self._is_frozen = False
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="agtop-feed", daemon=True)
 
@@ -87,6 +86,7 @@ class Feed:
     def _run(self) -> None:
         while not self._is_stopping:
             try:
+                gc.disable()  # see _collect_again
                 self._scan_once()
                 with self._open_pipeline() as pipeline:
                     self._follow(pipeline)
@@ -117,6 +117,7 @@ class Feed:
         while not self._is_stopping and pipeline.ledger.size_bytes() < size_bytes + REOPEN_BYTES:
             began = perf_counter()
             self._refresh(pipeline)
+            _collect_again()
             self._wait(max(self._delay_seconds, REFRESHES_OF_TIME * (perf_counter() - began)))
 
     def _refresh(self, pipeline: Pipeline, *, read: bool = True) -> None:
@@ -161,9 +162,6 @@ class Feed:
         )
         rows = Rows(frame)
         rows.prepare()
-        if complete and not self._is_frozen:
-            gc.freeze()  # what the first scan has found stays: collections need not visit it
-            self._is_frozen = True
         self.rows, self.failure, self.progress = rows, "", None
         self._changed()
 
@@ -209,3 +207,14 @@ class Feed:
         left = SHORTEST_SECONDS - (perf_counter() - began)
         if left > 0 and not self._is_stopping:
             self._wake.wait(left)
+
+
+def _collect_again() -> None:
+    """Enable the garbage collector if it is disabled, but without the objects that exist now.
+
+    A collection stops all threads. Among the many objects of a large ledger, it would take so long
+    that a user notices it. These objects stay, and their loading creates no reference cycles.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
