@@ -39,7 +39,7 @@ class TopApp(App[int], inherit_bindings=False):
     ]
 
     class Refreshed(Message):
-        """The feed has something new."""
+        """The feed has changed one of its attributes."""
 
     class HungUp(Message):
         """The terminal has disappeared."""
@@ -75,7 +75,7 @@ class TopApp(App[int], inherit_bindings=False):
         self._feed = make_feed(self._refreshed)
 
     def _refreshed(self) -> None:
-        """Tell this thread, from that of the feed, that there is something new."""
+        """Notify the application that the feed has changed. The thread of the feed calls this."""
         self.post_message(self.Refreshed())
 
     def get_default_screen(self) -> Screen[None]:

@@ -122,14 +122,14 @@ class Feed:
 
     def _refresh(self, pipeline: Pipeline, *, read: bool = True) -> None:
         now, began = self._clock(), perf_counter()
-        told = began
+        reported_at = began
         is_first = self.rows is None or not self.rows.frame.complete
 
         def progress(done: int, total: int) -> None:
-            nonlocal told
-            if is_first and perf_counter() - told >= PROGRESS_SECONDS:
-                told = perf_counter()
-                self.progress = done, total, told - began
+            nonlocal reported_at
+            if is_first and perf_counter() - reported_at >= PROGRESS_SECONDS:
+                reported_at = perf_counter()
+                self.progress = done, total, reported_at - began
                 self._changed()
 
         with pipeline.steps.step("refresh"):

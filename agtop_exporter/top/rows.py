@@ -1,4 +1,4 @@
-"""Turns a frame into rows: one for each top-level session, unfolded subagent and lonely process."""
+"""Turns a frame into rows: sessions, unfolded subagents and agent processes without a session."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -16,7 +16,8 @@ from agtop_exporter.model import (
     Tree,
     UsageSum,
 )
-from agtop_exporter.top.history import NO_SAMPLES, Ring, SessionId, key_of, top_level
+from agtop_exporter.render.table.rows import top_level
+from agtop_exporter.top.history import NO_SAMPLES, Ring, SessionId, key_of
 
 SETTLED_SECONDS = 60.0  # age below which activity counts as equal
 
@@ -128,7 +129,7 @@ class Rows:
         so that sessions that run do not change places at each refresh.
         """
         latest = self.frame.snapshot.generated_at - SETTLED_SECONDS
-        rows = [self._row(session) for session in top_level(self.sessions.values())]
+        rows = [self._row(session) for session in top_level(list(self.sessions.values()))]
         rows += (
             Row((tree.agent, f"pid {tree.processes[0].pid}"), tree.agent, None, tree)
             for tree in self.frame.trees

@@ -1,4 +1,4 @@
-"""Selects, sorts and unfolds the rows of the list, and does it again only when it must."""
+"""Selects, sorts and unfolds the rows of the list. Keeps the result until its inputs change."""
 
 from collections.abc import Collection, Sequence
 from datetime import tzinfo

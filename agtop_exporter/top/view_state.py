@@ -1,4 +1,4 @@
-"""What the user has chosen: the place, the cursor, the filter and so on. And where it is drawn."""
+"""The choices of the user, such as the place, the cursor and the filter, and the screen layout."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
@@ -55,7 +55,7 @@ class ViewState(msgspec.Struct, frozen=True):
     """All choices of the user.
 
     `cursors` has the cursor of each list, and `scroll` the first line of the detail, of the help
-    and of the notices. `detail` tells whether the panel is open on a large terminal, `focused`
+    and of the notices. `detail` is whether the panel is open on a large terminal, `focused`
     whether the keys go to the detail, and `zoomed` whether it fills the screen.
     """
 

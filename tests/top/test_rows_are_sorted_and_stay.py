@@ -110,6 +110,14 @@ def test_sessions_that_name_each_other_as_parents_end():
     assert len(rows.below(one)) == 2
 
 
+def test_of_sessions_that_are_parents_of_each_other_one_is_a_row():
+    one, other = session(1, "a", "x", "idle"), session(2, "a", "y", "idle")
+    one = msgspec.structs.replace(one, parent_session_id=other.session_id)
+    other = msgspec.structs.replace(other, parent_session_id=one.session_id)
+    rows = rows_of((one, other))
+    assert len([row for row in rows.top if row.session]) == 1
+
+
 def closed(project):
     """Return the usual rows, but the session of a project is closed."""
     shown = [
