@@ -14,6 +14,8 @@ Line = tuple[Span, ...]
 NEARLY_FULL = 0.85  # share from which a bar is marked
 MASK, ASCII_MASK = "•••••", "*****"
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
+UNSURE = frozenset("\ufe0e\ufe0f\u20e3\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+"""Variation selectors, the keycap and the skin tones."""
 PENDING, ASCII_PENDING = "…", "~"
 
 
@@ -38,8 +40,14 @@ STATE_SIGNS: dict[StateKind, StateSign] = {
 
 
 def visible(text: str) -> str:
-    """Return the text without control characters and other characters that take no cell."""
-    return text if text.isprintable() else "".join(filter(str.isprintable, text))
+    """Return the text without control characters.
+
+    Marks that change how a character looks are removed too, such as those for colored emoji and
+    skin tones, because terminals do not agree on the width of the result.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(sign for sign in text if sign.isprintable() and sign not in UNSURE)
 
 
 def cells(text: str) -> int:
