@@ -39,12 +39,17 @@ class Ring(msgspec.Struct, frozen=True):
     @property
     def tokens_per_minute(self) -> float | None:
         """The tokens of the last RATE_SECONDS by time; None before two samples exist."""
-        known = [sample for sample in self.samples if sample is not None]
-        if len(known) < 2:  # noqa: PLR2004 - a rate has two ends
-            return None
-        last = known[-1]
-        recent = [one for one in known[:-1] if last.at - one.at <= RATE_SECONDS]
-        return _tokens_rate(recent[0] if recent else known[-2], last)
+        first = last = None
+        for sample in reversed(self.samples):
+            if sample is None:
+                continue
+            if last is None:
+                last = sample
+            elif first is None or last.at - sample.at <= RATE_SECONDS:
+                first = sample
+            else:
+                break
+        return _tokens_rate(first, last)
 
     @property
     def usd_per_hour(self) -> float | None:
