@@ -38,7 +38,7 @@ from agtop_exporter.top.view import View
 
 HIDDEN_FILE = "top-hidden-columns.json"
 LOG_FILE = "top.log"
-LOOK_SECONDS = 1.0  # time between two looks whether the terminal still exists
+LOOK_SECONDS = 1.0  # time between two checks that the terminal exists
 END_SECONDS = 2.0  # an orderly end takes less
 HUNG_UP = 129  # exit status after SIGHUP, which a vanished terminal may not have sent
 

@@ -53,7 +53,7 @@ def bills(state: LedgerState) -> list[HourlyUsage]:
         agent, _, session_id = name.removeprefix(f"{BILLED}/").partition("/")
         if name.startswith(f"{BILLED}/") and (agent, session_id) in state.sessions:
             record = state.sessions[agent, session_id]
-            amounts.update({(record.id, model, 0): sum_ for model, sum_ in record.billed.items()})
+            amounts.update({(record.id, model, 0): bill for model, bill in record.billed.items()})
     for _, entry in state.store.all_entries("WHERE agent_cost IS NOT NULL"):
         amounts[entry.session, entry.model, 0] -= entry.billed
         amounts[entry.session, entry.model, hour_of(entry.time)] += entry.billed

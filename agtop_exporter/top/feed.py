@@ -86,7 +86,7 @@ class Feed:
     def _run(self) -> None:
         while not self._is_stopping:
             try:
-                gc.disable()  # see _collect_again
+                gc.disable()  # until `_wait`, see `_collect_again`
                 self._scan_once()
                 with self._open_pipeline() as pipeline:
                     self._follow(pipeline)
@@ -96,6 +96,7 @@ class Feed:
             except Exception as error:  # noqa: BLE001 - the view stays; the message may be private
                 self._fail(f"unexpected error: {type(error).__name__}")
                 self._wait(self._delay_seconds)
+        _collect_again()
 
     def _scan_once(self) -> None:
         """Show what the ledger has, then read the transcripts and store what is new."""
@@ -117,7 +118,6 @@ class Feed:
         while not self._is_stopping and pipeline.ledger.size_bytes() < size_bytes + REOPEN_BYTES:
             began = perf_counter()
             self._refresh(pipeline)
-            _collect_again()
             self._wait(max(self._delay_seconds, REFRESHES_OF_TIME * (perf_counter() - began)))
 
     def _refresh(self, pipeline: Pipeline, *, read: bool = True) -> None:
@@ -197,6 +197,7 @@ class Feed:
 
     def _wait(self, seconds: float) -> None:
         """Wait for the next refresh. A request comes earlier, but not within SHORTEST_SECONDS."""
+        _collect_again()
         began = perf_counter()
         self._wake.wait(None if self.paused else seconds)
         while self.paused and not (self._forced or self._is_stopping):
@@ -210,10 +211,10 @@ class Feed:
 
 
 def _collect_again() -> None:
-    """Enable the garbage collector if it is disabled, but without the objects that exist now.
+    """Enable the garbage collector again. It ignores the objects that exist now.
 
-    A collection stops all threads. Among the many objects of a large ledger, it would take so long
-    that a user notices it. These objects stay, and their loading creates no reference cycles.
+    A collection stops all threads. If it visited the objects of a large ledger, the answer to a key
+    would be late. These objects stay, and loading them creates no reference cycles.
     """
     if not gc.isenabled():
         gc.freeze()

@@ -97,7 +97,7 @@ class Texts:
         self._known: dict[SessionId, tuple[Session, str]] = {}
 
     def of(self, row: Row) -> str:
-        """Return the `text_of` a row."""
+        """Return the result of `text_of` for a row."""
         if row.session is None:
             return text_of(row)
         known = self._known.get(row.key)
@@ -107,7 +107,10 @@ class Texts:
 
 
 def parse(text: str, text_of: Callable[[Row], str] = text_of) -> Filter:
-    """Return the filter that `text` describes. Raises FilterError if it is not valid."""
+    """Return the filter that `text` describes. Raises FilterError if it is not valid.
+
+    `text_of` returns the text of a row in which words are searched.
+    """
     terms = [_term(word, text_of) for word in text.lower().split()]
 
     def fitting(rows: list[Row], now: float) -> list[Row]:
