@@ -26,7 +26,7 @@ LINE_BYTES = 100  # a text whose lines are shorter on average is no transcript
 DISCARD_BYTES = 1024 * 1024
 
 
-def decompressed(data: bytes, *, limit: int) -> bytes | None:
+def decompressed_frame(data: bytes, *, limit: int) -> bytes | None:
     """Return the text of one Zstandard frame in memory.
 
     Return None if the frame is damaged or its text is longer than `limit` bytes.

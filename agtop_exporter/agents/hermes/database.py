@@ -15,12 +15,12 @@ from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.hermes.records import (
     KNOWN_TYPES,
     REST,
-    UNKNOWN,
     Calls,
     Config,
     MessageRow,
     SessionRow,
     UsageRow,
+    known_model,
     token_counts,
 )
 from agtop_exporter.model import (
@@ -127,7 +127,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         session.work_in(row.cwd)
         session.git_branch = row.git_branch
         session.set_title(row.title, TITLE_RANK)
-        session.model = _model(row.model) or session.model
+        session.model = known_model(row.model) or session.model
         if row.ended_at:
             session.signal = Signal("ended", "", "session.ended")
         if session.model:
@@ -137,20 +137,20 @@ class SessionsParser(DatabaseParser[DatabaseState]):
 
     def _add_usage(self, row: SessionRow) -> None:
         """Add the growth of all sums of a session."""
-        sums = self._sums_of(row)
+        sums = [(usage, _served_model(usage, row)) for usage in self._sums_of(row)]
         totals: dict[str, tuple[int, TokenCounts]] = defaultdict(lambda: (0, NO_TOKENS))
-        for usage in sums:
-            requests, tokens = totals[usage.model]
-            totals[usage.model] = requests + usage.api_call_count, tokens + token_counts(usage)
-        for usage in sums:
-            self._add_growth(usage, totals[usage.model])
+        for usage, model in sums:
+            requests, tokens = totals[model]
+            totals[model] = requests + usage.api_call_count, tokens + token_counts(usage)
+        for usage, model in sums:
+            self._add_growth(usage, model, totals[model])
 
-    def _add_growth(self, usage: UsageRow, total: tuple[int, TokenCounts]) -> None:
+    def _add_growth(self, usage: UsageRow, model: str, total: tuple[int, TokenCounts]) -> None:
         """Add the growth of one sum. `total` is the sum of the session and model."""
-        name = f"{usage.session_id}:{usage.model}:{usage.route}"
         tokens = token_counts(usage)
         cost = picodollars(usage.actual_cost_usd) or picodollars(usage.estimated_cost_usd) or 0
-        requests, earlier, earlier_cost = self._replace(name, (usage.api_call_count, tokens, cost))
+        before = self._replace(usage.name, (usage.api_call_count, tokens, cost))
+        requests, earlier, earlier_cost = before
         growth = (tokens - earlier).max(NO_TOKENS)
         if not growth.total:  # also if the database was replaced by an older copy
             return
@@ -158,10 +158,10 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         add = self.batch.events.append if usage.is_side else self.add_response
         add(
             UsageEvent(
-                key=f"{name}:{usage.api_call_count}:{tokens.total}:{tokens.output}",
+                key=f"{usage.name}:{usage.api_call_count}:{tokens.total}:{tokens.output}",
                 session_id=usage.session_id,
                 time=usage.last_seen,
-                model=usage.model,
+                model=model,
                 tokens=growth,
                 requests=max(usage.api_call_count - requests, 1),
                 provider=usage.billing_provider,
@@ -184,8 +184,6 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         """Return the sums of a session, and what the session has in addition to them."""
         where, values = "session_id = ?", (row.id,)
         found = list(self.database.find(USAGE, UsageRow, where=where, values=values))
-        for usage in found:
-            usage.model = _model(usage.model) or ("" if usage.is_side else _model(row.model))
         answers = [usage for usage in found if not usage.task]
         known = sum(map(token_counts, answers), NO_TOKENS)
         rest = (token_counts(row) - known).max(NO_TOKENS)
@@ -200,7 +198,6 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         """Return the part of a session's sums that no row of `session_model_usage` has."""
         return UsageRow(
             session_id=row.id,
-            model=_model(row.model),
             billing_provider=row.billing_provider,
             task=REST,
             api_call_count=requests,
@@ -255,8 +252,9 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         )
 
 
-def _model(name: str) -> str:
-    return "" if name == UNKNOWN else name
+def _served_model(usage: UsageRow, row: SessionRow) -> str:
+    """Return the model of a sum; "" if it is unknown. `row` is the row of the session."""
+    return known_model(usage.model) or ("" if usage.is_side else known_model(row.model))
 
 
 def read(path: str, cursor: Cursor) -> Batch:

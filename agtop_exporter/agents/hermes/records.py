@@ -36,9 +36,10 @@ class UsageRow(TableRow):
     last_seen: float = 0.0
 
     @property
-    def route(self) -> str:
-        """What identifies the row among the rows of its session and model."""
-        return f"{self.billing_provider}:{self.billing_base_url}:{self.billing_mode}:{self.task}"
+    def name(self) -> str:
+        """What identifies the row among all rows."""
+        route = f"{self.billing_provider}:{self.billing_base_url}:{self.billing_mode}"
+        return f"{self.session_id}:{self.model}:{route}:{self.task}"
 
     @property
     def is_side(self) -> bool:
@@ -108,6 +109,11 @@ class Config(msgspec.Struct, gc=False):
     """The value of the column `model_config`: only its mark of a subagent is decoded."""
 
     delegated_from: str | None = msgspec.field(default=None, name="_delegate_from")
+
+
+def known_model(name: str) -> str:
+    """Return the name of a model; "" if Hermes does not know the name."""
+    return "" if name == UNKNOWN else name
 
 
 def token_counts(row: UsageRow | SessionRow) -> TokenCounts:

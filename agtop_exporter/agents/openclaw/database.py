@@ -10,10 +10,10 @@ from agtop_exporter.agents.openclaw.records import (
 from agtop_exporter.agents.openclaw.transcript import Transcript
 from agtop_exporter.model import SessionUpdate
 from agtop_exporter.reading.batch import BatchBuilder
-from agtop_exporter.reading.compressed import decompressed
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import decoder
 from agtop_exporter.reading.rows import Watermark
+from agtop_exporter.reading.sources import decompressed
 from agtop_exporter.reading.sqlite import DatabaseParser
 from agtop_exporter.reading.state import ReaderState
 
