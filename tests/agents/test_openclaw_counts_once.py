@@ -127,6 +127,24 @@ def test_requests_in_other_files_and_copies_of_messages_count_nothing(ledger, tm
     assert requests(ledger, tmp_path) == {ID: 1}
 
 
+@pytest.mark.parametrize(
+    ("provenance", "turns"),
+    [
+        (None, 1),
+        ({"kind": "external_user"}, 1),
+        ({"kind": "inter_session"}, 0),
+        ({"kind": "internal_system"}, 0),
+    ],
+)
+def test_only_prompts_of_the_user_are_turns(ledger, tmp_path, provenance, turns):
+    prompt = {"role": "user", "content": "Go on", "provenance": provenance}
+    event = {"type": "message", "id": "e1", "timestamp": stamp(1), "message": prompt}
+    store(tmp_path, ID, header(ID), event, answer(2))
+    refresh(ledger, tmp_path, [openclaw.AGENT])
+    (session,) = ledger.sessions.values()
+    assert session.turns == turns
+
+
 def test_rewritten_transcripts_add_only_what_is_new(ledger, tmp_path):
     store(tmp_path, ID, header(ID), answer(1), answer(2), answer(3))
     assert requests(ledger, tmp_path) == {ID: 3}

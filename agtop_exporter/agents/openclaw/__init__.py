@@ -107,8 +107,8 @@ AGENT = Agent(
     known_types=KNOWN_TYPES,
     effort_source="thinking_level_change.thinkingLevel",
     not_in_files=(
-        "requests of compactions, usage of turns that another agent's program (Codex, Claude Code) "
-        "runs except in its own files, the context window, rate limits"
+        "requests of compactions, requests that another agent (Codex, Claude Code) makes for it, "
+        "the context window, rate limits"
     ),
     unread=(
         (

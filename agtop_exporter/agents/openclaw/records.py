@@ -20,6 +20,7 @@ ROUTERS = frozenset({"auto"})  # last parts of model names that mean that a rout
 OWN_API, OWN_PROVIDER = "openclaw-transcript", "openclaw"
 OWN_MODELS = frozenset({"delivery-mirror", "gateway-injected"})
 OTHER_PROGRAM_API = "cli"  # a command line tool of another agent answered
+TYPED = "external_user"  # origin of a prompt that the user wrote
 CODEX_KEY = "codex-app-server:"  # first part of the key of a message that Codex answered
 
 
@@ -52,6 +53,12 @@ class Block(msgspec.Struct, gc=False):
     name: str = ""
 
 
+class Provenance(msgspec.Struct, gc=False):
+    """The origin of a prompt: `external_user`, another session, or a part of the program."""
+
+    kind: str = TYPED
+
+
 class Message(msgspec.Struct, gc=False, rename="camel"):
     """The message in an event. `timestamp` is in unix milliseconds."""
 
@@ -68,6 +75,12 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
     is_error: bool | None = None
     idempotency_key: str | None = None
     timestamp: float | None = None
+    provenance: Provenance | None = None
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the user wrote the prompt, here or in a chat."""
+        return self.provenance is None or self.provenance.kind == TYPED
 
     @property
     def blocks(self) -> list[Block]:

@@ -83,7 +83,7 @@ class Transcript:
                     self._add_event(f"failure:{key}", tool_errors=failed)
 
     def _add_prompt(self, message: Message, key: str) -> None:
-        if self.session.subagent:
+        if self.session.subagent or not message.is_typed:
             return
         text = next((block.text for block in message.blocks if block.text), "")
         self.session.set_title(text or "", PROMPT_RANK)
@@ -91,7 +91,7 @@ class Transcript:
 
     def _handle_answer(self, message: Message, key: str) -> None:
         """Add a response. If another agent answered, add only the calls of tools."""
-        self._set_signal(SIGNALS.get(message.stop_reason or "", Signal()))
+        self._set_signal(SIGNALS.get(message.stop_reason or "", self.session.signal))
         usage = Usage() if message.is_of_other_program else message.usage or Usage()
         tokens = token_counts(usage)
         self._select(message.served_model)
