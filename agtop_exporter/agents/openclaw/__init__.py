@@ -12,6 +12,7 @@ from pathlib import Path
 from agtop_exporter.agents import (
     Agent,
     Environment,
+    is_folder,
     named_files,
     named_path,
     profile_folders,
@@ -63,9 +64,10 @@ def files(root: Path) -> Iterator[os.DirEntry[str] | FileGroup]:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Return the paths in a directory; an empty list if the directory cannot be read."""
+    """Return the folders in a directory; an empty list if the directory cannot be read."""
     try:
-        return sorted(root.iterdir())
+        with os.scandir(root) as entries:
+            return sorted(Path(entry.path) for entry in entries if is_folder(entry))
     except OSError:
         return []
 
