@@ -145,6 +145,12 @@ def test_an_older_database_is_upgraded(ledger, path, tmp_path):
     assert requests(ledger, tmp_path) == {"m": 4}
 
 
+def test_a_row_without_a_number_of_requests_is_one_request(ledger, path, tmp_path):
+    use(path, 1)
+    execute(path, "UPDATE session_model_usage SET api_call_count = 0")
+    assert requests(ledger, tmp_path) == {"m": 1}
+
+
 def test_the_state_stays_small(path, monkeypatch):
     monkeypatch.setattr(hermes.database, "SUMS_MAX", 3)
     for number in range(9):

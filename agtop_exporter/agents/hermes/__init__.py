@@ -38,7 +38,8 @@ AGENT = Agent(
     read=database.read,
     aliases=("hermes-agent",),
     signature=ProcessSignature(
-        executables=frozenset({"hermes", "hermes-agent", "hermes-acp"}),
+        executables=frozenset({"hermes-agent", "hermes-acp"}),
+        titles=frozenset({"hermes"}),  # a JavaScript engine has this name, too
         helpers=(
             *MCP_COMMANDS,
             *MAINTENANCE_COMMANDS,

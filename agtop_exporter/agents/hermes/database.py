@@ -141,7 +141,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         totals: dict[str, tuple[int, TokenCounts]] = defaultdict(lambda: (0, NO_TOKENS))
         for usage, model in sums:
             requests, tokens = totals[model]
-            totals[model] = requests + usage.api_call_count, tokens + token_counts(usage)
+            totals[model] = requests + usage.requests, tokens + token_counts(usage)
         for usage, model in sums:
             self._add_growth(usage, model, totals[model])
 
@@ -149,7 +149,7 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         """Add the growth of one sum. `total` is the sum of the session and model."""
         tokens = token_counts(usage)
         cost = picodollars(usage.actual_cost_usd) or picodollars(usage.estimated_cost_usd) or 0
-        before = self._replace(usage.name, (usage.api_call_count, tokens, cost))
+        before = self._replace(usage.name, (usage.requests, tokens, cost))
         requests, earlier, earlier_cost = before
         growth = (tokens - earlier).max(NO_TOKENS)
         if not growth.total:  # also if the database was replaced by an older copy
@@ -158,12 +158,12 @@ class SessionsParser(DatabaseParser[DatabaseState]):
         add = self.batch.events.append if usage.is_side else self.add_response
         add(
             UsageEvent(
-                key=f"{usage.name}:{usage.api_call_count}:{tokens.total}:{tokens.output}",
+                key=f"{usage.name}:{usage.requests}:{tokens.total}:{tokens.output}",
                 session_id=usage.session_id,
                 time=usage.last_seen,
                 model=model,
                 tokens=growth,
-                requests=max(usage.api_call_count - requests, 1),
+                requests=max(usage.requests - requests, 1),
                 provider=usage.billing_provider,
                 reported_cost=max(cost - earlier_cost, 0) or None,
                 running_total=total,

@@ -42,6 +42,11 @@ class UsageRow(TableRow):
         return f"{self.session_id}:{self.model}:{route}:{self.task}"
 
     @property
+    def requests(self) -> int:
+        """The number of requests; at least 1, because some rows lack the number."""
+        return max(self.api_call_count, 1)
+
+    @property
     def is_side(self) -> bool:
         """Whether the requests are no answers to prompts, such as those for a title."""
         return self.task not in ("", REST)

@@ -29,7 +29,8 @@ from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, UUID, P
 
 NAME = "openclaw"
 FOLDER = ".openclaw"
-OLDER_FOLDERS = (".clawdbot", ".moltbot", ".moldbot")  # of the program's earlier names
+# of the program's earlier names, and of an edition by another maker
+OTHER_FOLDERS = (".clawdbot", ".moltbot", ".moldbot", ".kimi_openclaw")
 DATABASE = "openclaw-agent.sqlite"
 ARCHIVES = "session-sqlite-import-archive"
 ENDS = (".jsonl", ".zst", "Z")  # the name of an archive can end with its time
@@ -37,13 +38,13 @@ DEPTH = 3
 
 
 def bases(home: Path, environment: Environment) -> tuple[Path, ...]:
-    """Return the state directories: the default one, those of profiles and of older versions."""
+    """Return the state directories: the default one, those of profiles, and others."""
     if given := environment.get("OPENCLAW_STATE_DIR"):
         return (named_path(given),)
     if other := environment.get("OPENCLAW_HOME"):
         home = named_path(other)
-    older = (home / name for name in OLDER_FOLDERS)
-    return (home / FOLDER, *profile_folders(home, FOLDER), *older)
+    others = (home / name for name in OTHER_FOLDERS)
+    return (home / FOLDER, *profile_folders(home, FOLDER), *others)
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
