@@ -58,8 +58,10 @@ AGENT = Agent(
         session_id_pattern=r"\d{8}_\d{6}_[0-9a-f]{6,8}",
     ),
     known_types=KNOWN_TYPES,
+    exact="sums of tokens and cost by session, model and task",
     not_in_files=(
         "the times of single requests before the first scan, failed tool calls, the context "
         "window, rate limits"
     ),
+    versions_seen=("0.19.0",),
 )

@@ -109,10 +109,12 @@ AGENT = Agent(
     ),
     known_types=KNOWN_TYPES,
     effort_source="thinking_level_change.thinkingLevel",
+    exact="tokens and cost of each response",
     not_in_files=(
         "requests of compactions, requests that another agent (Codex, Claude Code) makes for it, "
         "the context window, rate limits"
     ),
+    versions_seen=("2026.9.6",),
     unread=(
         (
             ".openclaw/agents/*/agent/codex-home/sessions",
