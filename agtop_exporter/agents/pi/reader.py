@@ -1,7 +1,6 @@
 """Converts the entries of a pi session file to events and a session update."""
 
 from pathlib import Path
-from typing import Unpack
 
 import msgspec
 
@@ -16,9 +15,9 @@ from agtop_exporter.agents.pi.records import (
 )
 from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
-from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.costs import picodollars
-from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.parsers import TranscriptParser
 from agtop_exporter.reading.seen import SeenIds
 from agtop_exporter.reading.state import ReaderState
 
@@ -47,7 +46,7 @@ class SessionState(ReaderState):
     selections: SeenIds = msgspec.field(default_factory=SeenIds)  # entries that set the model
 
 
-class SessionParser(RecordParser[Record, SessionState]):
+class SessionParser(TranscriptParser[Record, SessionState]):
     """The parser of one session file, which is the transcript of a session of pi."""
 
     record = Record
@@ -57,8 +56,6 @@ class SessionParser(RecordParser[Record, SessionState]):
     def __init__(self, batch: BatchBuilder, state: SessionState) -> None:
         super().__init__(batch, state)
         self.session = batch.session("", last_active=state.latest or None)
-        self.time = 0.0
-        self.copied = False
         self.accounts = provider_accounts(self.path.rsplit("/", 3)[0])
 
     def feed(self, record: Record, offset: int) -> None:
@@ -81,7 +78,7 @@ class SessionParser(RecordParser[Record, SessionState]):
             case "session_info":
                 session.set_title(record.name or "", NAME_RANK)
             case "compaction":
-                self._add_event(f"compaction:{key}", compactions=1)
+                self.add_event(f"compaction:{key}", compactions=1)
                 self._add_response(record, key, self.state.model)
             case (
                 "branch_summary" | "usage"
@@ -114,14 +111,14 @@ class SessionParser(RecordParser[Record, SessionState]):
             case "user":
                 self._set_signal(Signal("running", "", "user"))
                 self.session.set_title(text_of(message.content), PROMPT_RANK)
-                self._add_event(f"prompt:{key}", turns=1)
+                self.add_event(f"prompt:{key}", turns=1)
             case role if role == RESULT:
                 self._set_signal(Signal("running", "", "toolResult"))
                 self._add_response(message, f"nested:{key}", "")  # requests of the tool itself
                 if message.is_error:
                     call_id, name = message.tool_call_id or key, message.tool_name or ""
                     failed = ((call_id, tool_label(name)),)
-                    self._add_event(f"failure:{key}", tool_errors=failed)
+                    self.add_event(f"failure:{key}", tool_errors=failed)
 
     def _set_model(self, model: str | None, key: str) -> None:
         """Set the model of later responses, and of earlier responses that have no model.
@@ -183,13 +180,9 @@ class SessionParser(RecordParser[Record, SessionState]):
             else:
                 self.add_response(event)
         elif tools:
-            self._add_event(f"calls:{key}", tools=tools)
+            self.add_event(f"calls:{key}", tools=tools)
         return tokens.total
 
     def _set_signal(self, signal: Signal) -> None:
         if not self.copied:
             self.session.signal = signal
-
-    def _add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
-        session_id = self.session.session_id
-        self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)
