@@ -57,6 +57,7 @@ AGENT = Agent(
         prompt_options=frozenset({"-p", "--print"}),
         resume_options=frozenset({"--conversation"}),
     ),
+    effort_source="the label of the model",
     not_in_files=(
         "requests that failed and were repeated; in older versions tokens, turns and state"
     ),
