@@ -11,6 +11,7 @@ import sys
 from typing import Literal
 
 from agtop_exporter import platforms
+from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.sources import FINGERPRINT_BYTES, PlainFile
 
@@ -24,6 +25,23 @@ TEXT_BYTES = 32 * 1024 * 1024  # constant part of the maximum length of the text
 TEXT_RATIO = 64  # text bytes per compressed byte, added to the maximum; transcripts have 5 to 10
 LINE_BYTES = 100  # a text whose lines are shorter on average is no transcript
 DISCARD_BYTES = 1024 * 1024
+
+
+def decompressed(data: bytes) -> tuple[bytes, ParseErrorReason | Literal[""]]:
+    """Return (text, problem) of a small compressed value, such as a cell of a database.
+
+    `problem` is `corrupt` if the value is damaged, `too_large` if its text is longer than
+    TEXT_BYTES, and "" if the text is complete.
+    """
+    options = {int(zstd.DecompressionParameter.window_log_max): WINDOW_LOG_MAX}
+    decompressor = zstd.ZstdDecompressor(options=options)
+    try:
+        text = decompressor.decompress(data, max_length=TEXT_BYTES)
+    except (zstd.ZstdError, EOFError):
+        return b"", "corrupt"
+    if decompressor.eof:
+        return text, ""
+    return b"", "corrupt" if decompressor.needs_input else "too_large"
 
 
 class CompressedFile(PlainFile):

@@ -96,3 +96,15 @@ def open_source(path: str) -> PlainFile:
     except ImportError as error:  # the module is an optional part of Python 3.14
         raise OSError(errno.ENOTSUP, "this Python has no zstd module", path) from error
     return CompressedFile(path)
+
+
+def decompressed(data: bytes) -> tuple[bytes, ParseErrorReason | Literal[""]]:
+    """Return (text, problem) of a compressed value, such as a cell of a database.
+
+    See `compressed.decompressed`. Raises OSError if this Python has no zstd module.
+    """
+    try:
+        from agtop_exporter.reading import compressed  # noqa: PLC0415 - seldom needed
+    except ImportError as error:  # as in `open_source`
+        raise OSError(errno.ENOTSUP, "this Python has no zstd module") from error
+    return compressed.decompressed(data)
