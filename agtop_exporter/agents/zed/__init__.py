@@ -1,7 +1,8 @@
 """Zed: reads `<data directory>/threads/threads.db`, with the threads of the editor's own agent.
 
 Zed runs other agents too, such as Claude Code. They write their own transcripts, and their usage is
-not in this database. See tests/agents/zed/README for the versions.
+not in this database. No process is matched, because one editor runs the threads of all projects.
+See tests/agents/zed/README for the versions.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from agtop_exporter.agents import Agent, Environment, named_files, named_path
 from agtop_exporter.agents.zed import database
 from agtop_exporter.agents.zed.records import KNOWN_TYPES
 from agtop_exporter.reading.file_group import FileGroup, database_group
-from agtop_exporter.signature import ProcessSignature
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
@@ -38,11 +38,6 @@ AGENT = Agent(
     roots=roots,
     files=files,
     read=database.read,
-    signature=ProcessSignature(
-        executables=frozenset({"zed-editor", "Zed.exe"}),
-        value_options=frozenset({"--user-data-dir"}),
-        host_options=frozenset({"--user-data-dir"}),
-    ),
     known_types=KNOWN_TYPES,
     not_in_files=(
         "requests before June 2026 (Zed did not add them up), single requests and their times, the "
