@@ -57,7 +57,10 @@ class SettingsParser(RecordParser[Settings, SettingsState]):
         """Update the session, and add what its usage has grown."""
         session_id = Path(self.path).name.removesuffix(SETTINGS)
         transcript = Path(self.path).with_name(f"{session_id}{TRANSCRIPT}")
-        session = self.batch.session(session_id, data_path=str(transcript))
+        parent = first_lines(transcript)[0].calling_session_id or ""
+        session = self.batch.session(
+            session_id, data_path=str(transcript), parent_session_id=parent
+        )
         session.model = record.model or ""
         session.model_effort = record.reasoning_effort or ""
         if record.last_call_token_usage:
@@ -90,15 +93,7 @@ def inherited(transcript: Path, total: TokenCounts) -> TokenCounts:
     `total` is the usage of the session. If the original was used again and has more usage than the
     session, the usage of the session is taken as inherited.
     """
-    try:
-        head = read_head(transcript, HEAD_BYTES)
-    except OSError:
-        return NO_TOKENS
-    decode = decoder(Line, Errors(str(transcript)))
-    first, second = (
-        (decode(memoryview(line), 0) if line else None) or Line()
-        for line in (*head.split(b"\n")[:2], b"")[:2]
-    )
+    first, second = first_lines(transcript)
     if first.parent and not second.type:
         return total  # the session has made no request yet
     if not first.parent or second.type != COMPACTION:
@@ -106,6 +101,18 @@ def inherited(transcript: Path, total: TokenCounts) -> TokenCounts:
     original = usable_document(transcript.with_name(f"{first.parent}{SETTINGS}"), Settings)
     usage = original.token_usage if original else None
     return (usage or Usage()).tokens.min(total)
+
+
+def first_lines(transcript: Path) -> tuple[Line, Line]:
+    """Return the first two lines of a transcript. A missing or damaged line has no type."""
+    try:
+        head = read_head(transcript, HEAD_BYTES)
+    except OSError:
+        return Line(), Line()
+    decode = decoder(Line, Errors(str(transcript)))
+    lines = [decode(memoryview(text), 0) or Line() for text in head.split(b"\n")[:2] if text]
+    first, second, *_ = (*lines, Line(), Line())
+    return first, second
 
 
 def last_time(transcript: Path) -> float:
@@ -143,8 +150,11 @@ class TranscriptParser(RecordParser[Line, TranscriptState]):
 
     def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
         super().__init__(batch, state)
-        session_id = Path(self.path).name.removesuffix(TRANSCRIPT)
-        self.session = batch.session(session_id, last_active=state.latest or None)
+        self.session = batch.session(
+            Path(self.path).name.removesuffix(TRANSCRIPT),
+            parent_session_id=first_lines(Path(self.path))[0].calling_session_id or "",
+            last_active=state.latest or None,
+        )
 
     def feed(self, record: Line, offset: int) -> None:
         """Use one line."""
@@ -155,7 +165,6 @@ class TranscriptParser(RecordParser[Line, TranscriptState]):
             self.state.latest = max(self.state.latest, time)
         if record.type == START:
             self.session.set_title(record.title or "", TITLE_RANK)
-            self.session.parent_session_id = record.calling_session_id or ""
             if not self.session.work_in(record.cwd):
                 self.batch.error("schema", offset)
         elif record.type == COMPACTION:

@@ -62,7 +62,9 @@ class LogParser(RecordParser[Line, LogState]):
         self.model = described.current_model_id or ""
         self.created = described.created_at.timestamp() if described.created_at else 0.0
         self.time, self.copied = state.latest, False
-        self.session = batch.session(folder.name, last_active=state.latest or None)
+        self.session = batch.session(
+            folder.name, parent_session_id=described.parent, last_active=state.latest or None
+        )
         if self.model:
             self.name_model(folder.name, self.model)
 
@@ -125,7 +127,8 @@ class LogParser(RecordParser[Line, LogState]):
         text = update.content.get("text") if isinstance(update.content, dict) else None
         if self.is_subagent:
             return
-        self.session.set_title(text if isinstance(text, str) else "", PROMPT_RANK)
+        if not self.copied:
+            self.session.set_title(text if isinstance(text, str) else "", PROMPT_RANK)
         self._add(f"prompt:{self._name_of(prompt_id)}", turns=1)
 
     def _handle_call(self, update: Update) -> None:
@@ -152,11 +155,8 @@ class DescriptionParser(RecordParser[Description, NoState]):
     def feed(self, record: Description, offset: int) -> None:
         """Update the session from its description."""
         folder = Path(self.path).parent
-        is_subagent = record.is_subagent
         session = self.batch.session(
-            folder.name,
-            data_path=str(folder / LOG),
-            parent_session_id=(record.parent_session_id or "") if is_subagent else "",
+            folder.name, data_path=str(folder / LOG), parent_session_id=record.parent
         )
         if record.created_at:
             session.observe_time(record.created_at.timestamp())

@@ -134,3 +134,8 @@ class Description(msgspec.Struct):
     def is_subagent(self) -> bool:
         """Whether the session is that of a subagent."""
         return (self.session_kind or "").startswith(SUBAGENT)
+
+    @property
+    def parent(self) -> str:
+        """The id of the session that runs the subagent; "" for other sessions, such as forks."""
+        return (self.parent_session_id or "") if self.is_subagent else ""
