@@ -127,6 +127,17 @@ def test_a_compacted_session_is_read_before_its_second_line(ledger, tmp_path):
     assert counted(ledger, tmp_path, droid.AGENT) == {"m": 30}
 
 
+def test_a_subagent_counts_for_itself(ledger, tmp_path):
+    begin(tmp_path, ORIGINAL)
+    save_settings(tmp_path, ORIGINAL, 100)
+    begin(tmp_path, ID, MESSAGE, callingSessionId=ORIGINAL)
+    save_settings(tmp_path, ID, 40, "small")
+    assert counted(ledger, tmp_path, droid.AGENT) == {"small": 40}
+    assert counted(ledger, tmp_path, droid.AGENT, ORIGINAL) == {"m": 100}
+    parents = {each.session_id: each.facts.parent_session_id for each in ledger.sessions.values()}
+    assert parents == {ID: ORIGINAL, ORIGINAL: ""}
+
+
 def test_a_fork_begins_without_usage(ledger, tmp_path):
     begin(tmp_path, ORIGINAL)
     save_settings(tmp_path, ORIGINAL, 100)

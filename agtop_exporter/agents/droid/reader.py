@@ -23,8 +23,16 @@ from agtop_exporter.agents.droid.records import (
     Usage,
     disjoint,
 )
-from agtop_exporter.model import NO_TOKENS, Batch, Cursor, Signal, TokenCounts, UsageEvent
-from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.model import (
+    NO_TOKENS,
+    Batch,
+    Cursor,
+    SessionUpdate,
+    Signal,
+    TokenCounts,
+    UsageEvent,
+)
+from agtop_exporter.reading.batch import EventFields
 from agtop_exporter.reading.decoding import Errors, decoder
 from agtop_exporter.reading.documents import read_document, usable_document
 from agtop_exporter.reading.files import open_regular, read_head
@@ -137,6 +145,8 @@ def last_time(transcript: Path) -> float:
 class TranscriptState(ReaderState):
     """The reader state of one transcript."""
 
+    session_id: str = ""
+    parent: str = ""
     latest: float = 0.0  # in unix seconds
     calls: dict[str, str] = field(default_factory=dict)  # label of the tool by call id
 
@@ -148,38 +158,41 @@ class TranscriptParser(RecordParser[Line, TranscriptState]):
     state_type = TranscriptState
     known_types = KNOWN_TYPES
 
-    def __init__(self, batch: BatchBuilder, state: TranscriptState) -> None:
-        super().__init__(batch, state)
-        self.session = batch.session(
-            Path(self.path).name.removesuffix(TRANSCRIPT),
-            parent_session_id=first_lines(Path(self.path))[0].calling_session_id or "",
-            last_active=state.latest or None,
-        )
-
     def feed(self, record: Line, offset: int) -> None:
         """Use one line."""
         self.batch.unknown.observe(record.type)
+        state = self.state
+        if record.type == START:
+            state.session_id = record.id or state.session_id
+            state.parent = record.calling_session_id or ""
+        session = self._session()
         if record.timestamp:
             time = record.timestamp.timestamp()
-            self.session.observe_time(time)
-            self.state.latest = max(self.state.latest, time)
+            session.observe_time(time)
+            state.latest = max(state.latest, time)
         if record.type == START:
-            self.session.set_title(record.title or "", TITLE_RANK)
-            if not self.session.work_in(record.cwd):
+            session.set_title(record.title or "", TITLE_RANK)
+            if not session.work_in(record.cwd):
                 self.batch.error("schema", offset)
         elif record.type == COMPACTION:
             self._add(f"compaction:{record.id or offset}", compactions=1)
         elif record.message is not None:
-            self._handle_message(record.message, record.id)
+            session.signal = self._handle_message(record.message, record.id)
 
-    def _handle_message(self, message: Message, key: str) -> None:
+    def _session(self) -> SessionUpdate:
+        return self.batch.session(
+            self.state.session_id or Path(self.path).name.removesuffix(TRANSCRIPT),
+            parent_session_id=self.state.parent,
+            last_active=self.state.latest or None,
+        )
+
+    def _handle_message(self, message: Message, key: str) -> Signal:
+        """Add the calls and the failures in a message. Return the activity that it shows."""
         calls = {
             block.id: tool_label(block.name)
             for block in message.blocks
             if block.type == "tool_use" and block.id
         }
-        is_waiting = bool(calls) or message.role == "user"
-        self.session.signal = Signal("running" if is_waiting else "idle", "", message.role)
         if calls:
             self.state.calls = dict(list({**self.state.calls, **calls}.items())[-CALLS_MAX:])
             self._add(f"calls:{key}", tools=tuple(calls.items()))
@@ -190,9 +203,11 @@ class TranscriptParser(RecordParser[Line, TranscriptState]):
         )
         if failed:
             self._add(f"failure:{key}", tool_errors=failed)
+        is_busy = bool(calls) or message.role == "user"
+        return Signal("running" if is_busy else "idle", "", message.role)
 
     def _add(self, key: str, **fields: Unpack[EventFields]) -> None:
-        session_id = self.session.session_id
+        session_id = self._session().session_id
         time = self.state.latest
         self.batch.event(f"{session_id}:{key}", session_id=session_id, time=time, **fields)
 

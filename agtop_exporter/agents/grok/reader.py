@@ -56,9 +56,7 @@ class LogParser(RecordParser[Line, LogState]):
         super().__init__(batch, state)
         folder = Path(self.path).parent
         described = usable_document(folder / DESCRIPTION, Description) or Description()
-        # A damaged description does not tell whether the session is that of a subagent.
-        is_damaged = described.info is None and (folder / DESCRIPTION).exists()
-        self.is_subagent = described.is_subagent or is_damaged
+        self.is_subagent = described.is_subagent
         self.model = described.current_model_id or ""
         self.created = described.created_at.timestamp() if described.created_at else 0.0
         self.time, self.copied = state.latest, False
