@@ -117,7 +117,10 @@ def droid(home, *, late):
     settings = {"tokenUsage": {"inputTokens": 100, "outputTokens": 10}}
     if late:
         settings["model"] = MODEL
-        write_lines(folder / f"{ID}.jsonl", {"type": "session_start", "id": ID, "cwd": DIRECTORY})
+        header = {"type": "session_start", "id": ID, "cwd": DIRECTORY}
+        write_lines(
+            folder / f"{ID}.jsonl", header, {"type": "message", "id": "m1", "timestamp": stamp(2)}
+        )
     write_document(folder / f"{ID}.settings.json", settings)
 
 

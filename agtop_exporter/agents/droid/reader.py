@@ -197,9 +197,9 @@ class TranscriptParser(RecordParser[Line, TranscriptState]):
             self.state.calls = dict(list({**self.state.calls, **calls}.items())[-CALLS_MAX:])
             self._add(f"calls:{key}", tools=tuple(calls.items()))
         failed = tuple(
-            (block.tool_use_id, self.state.calls[block.tool_use_id])
+            (block.tool_use_id, self.state.calls.get(block.tool_use_id, tool_label("")))
             for block in message.blocks
-            if block.is_error and block.tool_use_id in self.state.calls
+            if block.is_error and block.tool_use_id
         )
         if failed:
             self._add(f"failure:{key}", tool_errors=failed)
