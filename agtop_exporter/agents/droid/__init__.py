@@ -40,6 +40,8 @@ AGENT = Agent(
     ),
     known_types=KNOWN_TYPES,
     effort_source="reasoningEffort",
+    exact="tokens of each session, as the growth of a sum",
+    versions_seen=("0.215.0",),
     not_in_files=(
         "single requests and their times, requests that the user interrupted, the earlier models "
         "of sessions that were written before the first scan, cost in dollars, turns, rate limits"

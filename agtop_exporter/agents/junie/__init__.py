@@ -38,6 +38,7 @@ AGENT = Agent(
         session_id_pattern=r"session-\d{6}-\d{6}-[0-9a-z]+",
     ),
     known_types=KNOWN_TYPES,
+    exact="tokens and cost of each response",
     not_in_files=(
         "the cost of models that Junie has no price for, credits of the JetBrains AI subscription, "
         "sessions inside JetBrains IDEs, rate limits"

@@ -39,6 +39,7 @@ AGENT = Agent(
     files=files,
     read=database.read,
     known_types=KNOWN_TYPES,
+    exact="tokens of each thread since June 2026, as the growth of a sum",
     not_in_files=(
         "requests before June 2026 (Zed did not add them up), single requests and their times, the "
         "earlier models of threads that were saved before the first scan, cost, rate limits"
