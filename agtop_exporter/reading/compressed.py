@@ -11,6 +11,7 @@ import sys
 from typing import Literal
 
 from agtop_exporter import platforms
+from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import Cursor
 from agtop_exporter.reading.sources import FINGERPRINT_BYTES, PlainFile
 
@@ -26,18 +27,21 @@ LINE_BYTES = 100  # a text whose lines are shorter on average is no transcript
 DISCARD_BYTES = 1024 * 1024
 
 
-def decompressed_frame(data: bytes, *, limit: int) -> bytes | None:
-    """Return the text of one Zstandard frame in memory.
+def decompressed(data: bytes) -> tuple[bytes, ParseErrorReason | Literal[""]]:
+    """Return (text, problem) of a small compressed value, such as a cell of a database.
 
-    Return None if the frame is damaged or its text is longer than `limit` bytes.
+    `problem` is `corrupt` if the value is damaged, `too_large` if its text is longer than
+    TEXT_BYTES, and "" if the text is complete.
     """
     options = {int(zstd.DecompressionParameter.window_log_max): WINDOW_LOG_MAX}
-    unpacking = zstd.ZstdDecompressor(options=options)
+    decompressor = zstd.ZstdDecompressor(options=options)
     try:
-        text = unpacking.decompress(data, max_length=limit)
-    except zstd.ZstdError:
-        return None
-    return text if unpacking.eof else None
+        text = decompressor.decompress(data, max_length=TEXT_BYTES)
+    except (zstd.ZstdError, EOFError):
+        return b"", "corrupt"
+    if decompressor.eof:
+        return text, ""
+    return b"", "corrupt" if decompressor.needs_input else "too_large"
 
 
 class CompressedFile(PlainFile):

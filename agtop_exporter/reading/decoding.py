@@ -6,7 +6,7 @@ The usable parts of a damaged record are decoded, and the damage is counted as a
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -199,6 +199,18 @@ def seconds_of(milliseconds: float | None) -> float | None:
     if milliseconds is None or not 0 < milliseconds < LATEST_MILLISECONDS:
         return None
     return milliseconds / 1000
+
+
+def seconds_of_text(text: str) -> float:
+    """Convert a time in ISO 8601 to unix seconds; 0 if the time is invalid.
+
+    A time without a time zone is in UTC.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def usable_fields(value: object, kind: type[T]) -> T | None:

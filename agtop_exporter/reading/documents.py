@@ -12,10 +12,10 @@ from agtop_exporter.reading.decoding import Errors, decoder
 from agtop_exporter.reading.file_group import cursor_at
 from agtop_exporter.reading.files import open_regular, read_head
 from agtop_exporter.reading.lines import BLOCK_BYTES
-from agtop_exporter.reading.parsers import Record, RecordParser
+from agtop_exporter.reading.parsers import Record, RecordParser, State
 from agtop_exporter.reading.recovery import TRUNCATED, without_marks
 from agtop_exporter.reading.shortening import LONG_LINE_BYTES, StringShortener
-from agtop_exporter.reading.state import NoState
+from agtop_exporter.reading.state import NoState, encode_state, restore
 
 SMALL_DOCUMENT_BYTES = 1024 * 1024
 
@@ -23,7 +23,7 @@ _check = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def read_document(
-    agent: str, parser_type: type[RecordParser[Record, NoState]], path: str, cursor: Cursor
+    agent: str, parser_type: type[RecordParser[Record, State]], path: str, cursor: Cursor
 ) -> Batch:
     """Return a batch from the document at `path`; an empty batch if the document has not changed.
 
@@ -31,14 +31,17 @@ def read_document(
     is not a regular file, or OSError if the file cannot be read.
     """
     batch = BatchBuilder(agent, path, known_types=parser_type.known_types)
-    document, now = load_document(path, cursor, parser_type.record, errors=batch.errors)
+    state, start, lost_state = restore(cursor, parser_type.state_type)
+    document, now = load_document(path, start, parser_type.record, errors=batch.errors)
     if document is not None:
         batch.records = 1
         batch.modified_at = now.mtime_ns / NANOSECONDS
-        parser = parser_type(batch, NoState())
+        parser = parser_type(batch, state)
         parser.feed(document, 0)
         parser.finish()
-    return batch.build(now, bytes_read=now.size)
+    if parser_type.state_type is not NoState:
+        now = msgspec.structs.replace(now, state=encode_state(state))
+    return batch.build(now, bytes_read=now.size, reset=lost_state)
 
 
 def usable_document(path: str | os.PathLike[str], kind: type[Record]) -> Record | None:

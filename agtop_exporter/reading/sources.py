@@ -98,14 +98,13 @@ def open_source(path: str) -> PlainFile:
     return CompressedFile(path)
 
 
-def decompressed(data: bytes, *, limit: int) -> bytes | None:
-    """Return the text of a Zstandard frame in memory.
+def decompressed(data: bytes) -> tuple[bytes, ParseErrorReason | Literal[""]]:
+    """Return (text, problem) of a compressed value, such as a cell of a database.
 
-    Return None if the frame is damaged or its text is longer than `limit` bytes. Raises OSError if
-    this Python has no zstd module.
+    See `compressed.decompressed`. Raises OSError if this Python has no zstd module.
     """
     try:
-        from agtop_exporter.reading.compressed import decompressed_frame  # noqa: PLC0415 - seldom needed
+        from agtop_exporter.reading import compressed  # noqa: PLC0415 - seldom needed
     except ImportError as error:  # as in `open_source`
         raise OSError(errno.ENOTSUP, "this Python has no zstd module") from error
-    return decompressed_frame(data, limit=limit)
+    return compressed.decompressed(data)

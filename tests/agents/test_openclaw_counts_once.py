@@ -12,6 +12,7 @@ from driving import refresh
 from agtop_exporter.agents import openclaw
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Cursor
+from agtop_exporter.reading import compressed
 from agtop_exporter.reading.compressed import zstd
 
 FOLDER = ".openclaw/agents/main"
@@ -102,13 +103,14 @@ def test_compressed_events_are_read(ledger, tmp_path):
 
 def test_a_damaged_or_enormous_compressed_event_is_counted_as_an_error(tmp_path, monkeypatch):
     path = store(tmp_path, ID, header(ID), answer(1), compressed=True)
-    monkeypatch.setattr(openclaw.database, "EVENT_BYTES", 200)
+    monkeypatch.setattr(compressed, "TEXT_BYTES", 200)
     with closing(sqlite3.connect(path)) as database:
         row = (ID, 7, None, 1_793_527_207_000, b"no frame")
         database.execute("INSERT INTO transcript_events VALUES (?, ?, ?, ?, ?)", row)
         database.commit()
     batch = openclaw.AGENT.read(str(path), Cursor())
-    assert [(error.reason, error.count) for error in batch.errors] == [("corrupt", 2)]
+    errors = {error.reason: error.count for error in batch.errors}
+    assert errors == {"too_large": 1, "corrupt": 1}
     assert batch.events == ()
 
 

@@ -7,7 +7,7 @@ from driving import read_on, transcripts
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
 
-WITHOUT_LINES = ("antigravity", "cline", "goose", "hermes", "opencode", "openhands")
+WITHOUT_LINES = ("antigravity", "cline", "goose", "hermes", "opencode", "openhands", "zed")
 AGENTS = [agent for agent in load_agents() if agent.name not in WITHOUT_LINES]
 
 

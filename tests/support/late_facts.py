@@ -112,6 +112,18 @@ def gemini(home, *, late):
     write_lines(project / f"chats/session-{DAY}T10-00-5a5a5a5a.jsonl", *records)
 
 
+def droid(home, *, late):
+    folder = home / ".factory/sessions/-unknown"
+    settings = {"tokenUsage": {"inputTokens": 100, "outputTokens": 10}}
+    if late:
+        settings["model"] = MODEL
+        header = {"type": "session_start", "id": ID, "cwd": DIRECTORY}
+        write_lines(
+            folder / f"{ID}.jsonl", header, {"type": "message", "id": "m1", "timestamp": stamp(2)}
+        )
+    write_document(folder / f"{ID}.settings.json", settings)
+
+
 def goose(home, *, late):
     path = home / ".local/share/goose/sessions/sessions.db"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +164,36 @@ def hermes(home, *, late):
             message = (1, ID, "assistant", 1_772_445_602.0)
             database.execute("REPLACE INTO messages VALUES (?, ?, ?, ?)", message)
         database.commit()
+
+
+def grok(home, *, late):
+    def update(second, kind, **fields):
+        change = {"update": {"sessionUpdate": kind, **fields}}
+        return {"timestamp": 1_772_445_600 + second, "params": change}
+
+    folder = home / f".grok/sessions/unknown/{ID}"
+    usage = {"inputTokens": 100, "outputTokens": 10, "modelCalls": 1}
+    records = [update(1, "turn_completed", prompt_id="p", stop_reason="end_turn", usage=usage)]
+    if late:
+        records.append(update(2, "agent_message_chunk"))
+        known = {"info": {"id": ID, "cwd": DIRECTORY}, "current_model_id": MODEL}
+        write_document(folder / "summary.json", known)
+    write_lines(folder / "updates.jsonl", *records)
+
+
+def junie(home, *, late):
+    def event(second, kind, **fields):
+        time = 1_772_445_600_000 + 1000 * second
+        wrapped = {"agentEvent": {"kind": kind, **fields}}
+        return {"kind": "SessionA2uxEvent", "event": wrapped, "timestampMs": time}
+
+    usage = {"inputTokens": 100, "outputTokens": 10}
+    records = [event(1, "LlmResponseMetadataEvent", modelUsage=[usage])]
+    if late:
+        chosen = [{"kind": "ModelForLaunchAttachment", "modelId": MODEL}]
+        records.append(event(2, "CurrentDirectoryUpdatedEvent", currentDirectory=DIRECTORY))
+        records.append({"kind": "UserPromptEvent", "prompt": "Oil", "customAttachments": chosen})
+    write_lines(home / f".junie/sessions/{ID}/events.jsonl", *records)
 
 
 def kimi(home, *, late):
@@ -258,6 +300,23 @@ def vibe(home, *, late):
     write_lines(folder / "journal/0000000000000001.jsonl", *records)
 
 
+def zed(home, *, late):
+    path = home / ".local/share/zed/threads/threads.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    usage = {"input_tokens": 100, "output_tokens": 10}
+    thread = {"version": "0.3.0", "messages": [], "cumulative_token_usage": usage}
+    if late:
+        thread["model"] = {"provider": "p", "model": MODEL}
+    row = (ID, f"{DAY}T10:00:0{1 + late}Z", json.dumps(thread), DIRECTORY if late else "")
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """CREATE TABLE IF NOT EXISTS threads (id TEXT PRIMARY KEY, summary TEXT,
+            updated_at TEXT, data_type TEXT, data BLOB, folder_paths TEXT);"""
+        )
+        database.execute("REPLACE INTO threads VALUES (?, '', ?, 'json', ?, ?)", row)
+        database.commit()
+
+
 def varint(number):
     low, number = number & 0x7F, number >> 7
     return bytes([low | 0x80]) + varint(number) if number else bytes([low])
@@ -299,6 +358,6 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(hermes, kimi, openclaw, openhands, vibe),
+        *(droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zed),
     )
 }

@@ -59,6 +59,7 @@ AGENT = Agent(
         prompt_options=frozenset({"-p", "--print"}),
         resume_options=frozenset({"--conversation"}),
     ),
+    effort_source="the label of the model",
     exact="tokens of each response since version 2, context window",
     not_in_files=(
         "requests that failed and were repeated; in older versions tokens, turns and state"

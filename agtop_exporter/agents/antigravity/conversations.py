@@ -189,6 +189,7 @@ class ConversationParser(DatabaseParser[ConversationState]):
         if not response.tokens.total:  # the request was cancelled before its response
             return
         session.model = state.model
+        session.model_effort = response.effort or session.model_effort
         session.context_window_tokens = (
             response.context_window_tokens or session.context_window_tokens
         )

@@ -4,6 +4,8 @@ The field numbers are from the message descriptors in Antigravity's programs; se
 tests/agents/antigravity/README. Antigravity does not write a field with the value 0 or "".
 """
 
+import re
+
 import msgspec
 
 from agtop_exporter.agents.antigravity import protobuf
@@ -11,6 +13,9 @@ from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.model import NANOSECONDS, NO_TOKENS, TokenCounts
 from agtop_exporter.paths import path_of_uri
 from agtop_exporter.reading.decoding import MAX_COUNT
+
+# The reasoning effort at the end of a model's label. "Thinking" is no effort.
+EFFORT = re.compile(r"\((minimal|low|medium|high|xhigh|max)\)$", re.IGNORECASE)
 
 # a number of seconds between these is taken as a time
 EARLIEST, LATEST = 1_500_000_000, 10_000_000_000
@@ -54,6 +59,12 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     number: int = 0
     context_window_tokens: int | None = None
     steps: tuple[int, ...] = ()
+
+    @property
+    def effort(self) -> str:
+        """The reasoning effort in the label, such as `high`; "" if the label has none."""
+        found = EFFORT.search(self.label)
+        return found[1].lower() if found else ""
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):

@@ -1,7 +1,5 @@
 """Defines the rows of the session store, and converts their values. Only `has_rows` does I/O."""
 
-from datetime import UTC, datetime
-
 from agtop_exporter.agents.copilot.records import NanoCredits
 from agtop_exporter.model import Cursor, TokenCounts
 from agtop_exporter.reading.databases import Database
@@ -68,18 +66,6 @@ def token_counts(row: UsageRow) -> TokenCounts:
         output=row.output_tokens,
         reasoning=min(row.reasoning_tokens, row.output_tokens),
     )
-
-
-def seconds(text: str) -> float:
-    """Convert a time in the store to unix seconds; return 0 if the time is invalid.
-
-    A time without a time zone is in UTC.
-    """
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
 
 
 def has_rows(path: str, session_id: str) -> bool:

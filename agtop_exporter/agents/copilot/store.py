@@ -24,13 +24,13 @@ from agtop_exporter.agents.copilot.rows import (
     SessionRow,
     UsageRow,
     model_of,
-    seconds,
     token_counts,
 )
 from agtop_exporter.agents.copilot.state import plus
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
+from agtop_exporter.reading.decoding import seconds_of_text
 from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
@@ -98,7 +98,7 @@ class StoreParser(DatabaseParser[StoreState]):
         apart = row.agent_id and (log is None or log.has_records)
         session_id = row.agent_id if apart else row.session_id
         account = self._account(session_id, row, rowid, log)
-        time = seconds(row.created_at) or account.latest or self._created(row.session_id)
+        time = seconds_of_text(row.created_at) or account.latest or self._created(row.session_id)
         figures = 1, token_counts(row)
         model = model_of(row) or account.model or (log.model if log else "")
         account.model = model
@@ -148,10 +148,10 @@ class StoreParser(DatabaseParser[StoreState]):
             begin = begin or earlier.created_at
             if session_id in (earlier.agent_id, earlier.session_id):
                 account.model = model_of(earlier) or account.model
-                account.latest = seconds(earlier.created_at) or account.latest
+                account.latest = seconds_of_text(earlier.created_at) or account.latest
                 add(account, account.model, (1, token_counts(earlier)))
         if log is not None and not log.has_records:
-            self._add_earlier(account, session_id, log, seconds(begin or row.created_at))
+            self._add_earlier(account, session_id, log, seconds_of_text(begin or row.created_at))
         return account
 
     def _add_earlier(self, account: Account, session_id: str, log: Log, time: float) -> None:
@@ -176,7 +176,7 @@ class StoreParser(DatabaseParser[StoreState]):
     def _created(self, session_id: str) -> float:
         """Return the creation time of a session in unix seconds; 0 if the time is unknown."""
         row = self._session_row(session_id)
-        return seconds(row.created_at) if row is not None else 0.0
+        return seconds_of_text(row.created_at) if row is not None else 0.0
 
     def _session_row(self, session_id: str) -> SessionRow | None:
         where, values = "id = ?", (session_id,)
@@ -223,7 +223,7 @@ class StoreParser(DatabaseParser[StoreState]):
         session.git_branch = known.branch
         if session_id == main_id:
             session.set_title(known.summary, SUMMARY_RANK)
-            created = seconds(known.created_at)
+            created = seconds_of_text(known.created_at)
             if created:
                 session.observe_time(created)
 

@@ -21,14 +21,13 @@ from agtop_exporter.agents.goose.records import (
     SessionRow,
     UsageRow,
     seconds,
-    seconds_of_text,
     token_counts,
 )
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, SessionUpdate, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.decoding import decoder
+from agtop_exporter.reading.decoding import decoder, seconds_of_text
 from agtop_exporter.reading.rows import Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState

@@ -1,7 +1,5 @@
 """Rows of Goose's database, and the JSON in them. Does no I/O."""
 
-from datetime import UTC, datetime
-
 import msgspec
 
 from agtop_exporter.model import TokenCounts
@@ -134,12 +132,3 @@ def seconds(time: float) -> float:
     if not 0 < time < LATEST_MILLISECONDS:
         return 0.0
     return time / 1000 if time > MILLISECONDS_FROM else time
-
-
-def seconds_of_text(text: str) -> float:
-    """Convert a time of SQLite, which is in UTC, to unix seconds; 0 if it is not a time."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return 0.0
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

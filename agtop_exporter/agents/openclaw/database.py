@@ -18,7 +18,6 @@ from agtop_exporter.reading.sqlite import DatabaseParser
 from agtop_exporter.reading.state import ReaderState
 
 EVENTS, WINDOWS, NODES = "transcript_events", "session_windows", "session_nodes"
-EVENT_BYTES = 4 * 1024 * 1024  # maximum size of a compressed event, and of its text
 SUBAGENT = ":subagent:"  # in the key of a session
 LABEL_RANK = 3
 
@@ -62,9 +61,9 @@ class AgentParser(DatabaseParser[DatabaseState]):
         """Decode the event in a row; count an error and return None if this is impossible."""
         text: str | bytes | None = row.event_json
         if row.event_zstd is not None:
-            text = decompressed(row.event_zstd, limit=EVENT_BYTES)
-            if text is None:
-                self.batch.error("corrupt", rowid)
+            text, problem = decompressed(row.event_zstd)
+            if problem:
+                self.batch.error(problem, rowid)
         if not text:
             return None
         return self._decode(memoryview(text) if isinstance(text, bytes) else text, rowid)

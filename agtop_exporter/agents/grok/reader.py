@@ -1,0 +1,173 @@
+"""Reads the logs and the descriptions of Grok Build's sessions.
+
+At the end of a turn, Grok Build writes the usage of the turn by model. This includes the requests
+of the subagents that ended before. The usage of a subagent's own log is therefore not counted. A
+fork copies the turns of its original.
+"""
+
+import re
+from pathlib import Path
+from typing import Unpack
+
+from msgspec import field
+
+from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.grok.records import (
+    KNOWN_TYPES,
+    Description,
+    Line,
+    Update,
+    Usage,
+)
+from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
+from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.documents import read_document, usable_document
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.state import NoState, ReaderState
+from agtop_exporter.signature import UUID
+
+NAME = "grok"
+LOG, DESCRIPTION = "updates.jsonl", "summary.json"
+SUMMARY_RANK, TITLE_RANK = 2, 3
+CALLS_MAX = 128  # maximum number of calls in the state
+IS_UNIQUE = re.compile(UUID).fullmatch
+BUSY = frozenset(
+    {"user_message_chunk", "agent_message_chunk", "agent_thought_chunk", "tool_call"}
+    | {"tool_call_update"}
+)
+
+
+class LogState(ReaderState):
+    """The reader state of one log."""
+
+    latest: float = 0.0  # in unix seconds
+    calls: dict[str, str] = field(default_factory=dict)  # label of the tool by call id
+
+
+class LogParser(RecordParser[Line, LogState]):
+    """The parser of one log."""
+
+    record = Line
+    state_type = LogState
+    known_types = KNOWN_TYPES
+
+    def __init__(self, batch: BatchBuilder, state: LogState) -> None:
+        super().__init__(batch, state)
+        folder = Path(self.path).parent
+        described = usable_document(folder / DESCRIPTION, Description) or Description()
+        self.is_subagent = described.is_subagent
+        self.model = described.current_model_id or ""
+        self.created = described.created_at.timestamp() if described.created_at else 0.0
+        self.time, self.copied = state.latest, False
+        self.session = batch.session(
+            folder.name, parent_session_id=described.parent, last_active=state.latest or None
+        )
+        if self.model:
+            self.name_model(folder.name, self.model)
+
+    def feed(self, record: Line, _offset: int) -> None:
+        """Use one line."""
+        update = record.params.update if record.params else None
+        if update is None:
+            return
+        self.batch.unknown.observe(update.kind)
+        # A fork has the lines of its original, which are older than the fork. Times are in seconds.
+        self.copied = 0 < record.timestamp < int(self.created)
+        self.time = record.timestamp or self.state.latest
+        if record.timestamp > 0 and not self.copied:
+            self.session.observe_time(record.timestamp)
+            self.state.latest = max(self.state.latest, record.timestamp)
+        if update.kind in BUSY:
+            self.session.signal = Signal("running", "", update.kind)
+        meta = record.params.meta if record.params else None
+        if update.kind == "turn_completed":
+            self._handle_end(update)
+        elif update.kind == "user_message_chunk":
+            self._handle_prompt(update, (meta.prompt_id if meta else None) or "")
+        elif update.kind in {"tool_call", "tool_call_update"} and update.call_id:
+            self._handle_call(update)
+
+    def _handle_end(self, update: Update) -> None:
+        """Add the usage of a turn. A turn can be written twice; its larger figures count."""
+        failed = update.stop_reason == "error"
+        kind, reason = ("error", "error") if failed else ("idle", "")
+        self.session.signal = Signal(kind, reason, update.kind)
+        if update.usage is None or self.is_subagent:
+            return
+        models = update.usage.model_usage or {"": update.usage}
+        for model, usage in models.items():
+            self._add_usage(usage, model or self.model, self._name_of(update.prompt_id or ""))
+
+    def _name_of(self, prompt_id: str) -> str:
+        """Return a name of a turn that is the same in all copies of the turn."""
+        if IS_UNIQUE(prompt_id):
+            return prompt_id
+        time = "" if prompt_id else f"{self.time:.0f}"
+        return f"{self.session.session_id}:{prompt_id or time}"
+
+    def _add_usage(self, usage: Usage, model: str, turn: str) -> None:
+        if usage.tokens.total:
+            self.add_response(
+                UsageEvent(
+                    key=f"turn:{turn}:{model}",
+                    session_id=self.session.session_id,
+                    time=self.time,
+                    copied=self.copied,
+                    model=model,
+                    tokens=usage.tokens,
+                    requests=max(1, usage.model_calls or 0),
+                    reported_cost=usage.cost,
+                )
+            )
+
+    def _handle_prompt(self, update: Update, prompt_id: str) -> None:
+        text = update.content.get("text") if isinstance(update.content, dict) else None
+        if self.is_subagent:
+            return
+        if not self.copied:
+            self.session.set_title(text if isinstance(text, str) else "", PROMPT_RANK)
+        self._add(f"prompt:{self._name_of(prompt_id)}", turns=1)
+
+    def _handle_call(self, update: Update) -> None:
+        calls = self.state.calls
+        if update.kind == "tool_call":
+            calls[update.call_id] = tool_label(update.tool or "")
+            self.state.calls = dict(list(calls.items())[-CALLS_MAX:])
+            self._add(f"call:{update.call_id}", tools=((update.call_id, calls[update.call_id]),))
+        elif update.status == "failed" and update.call_id in calls:
+            failed = ((update.call_id, calls[update.call_id]),)
+            self._add(f"failure:{update.call_id}", tool_errors=failed)
+
+    def _add(self, key: str, **fields: Unpack[EventFields]) -> None:
+        session_id = self.session.session_id
+        self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)
+
+
+class DescriptionParser(RecordParser[Description, NoState]):
+    """The parser of the description of one session."""
+
+    record = Description
+    state_type = NoState
+
+    def feed(self, record: Description, offset: int) -> None:
+        """Update the session from its description."""
+        folder = Path(self.path).parent
+        session = self.batch.session(
+            folder.name, data_path=str(folder / LOG), parent_session_id=record.parent
+        )
+        if record.created_at:
+            session.observe_time(record.created_at.timestamp())
+        if not session.work_in(record.info.cwd if record.info else None):
+            self.batch.error("schema", offset)
+        session.git_branch = record.head_branch or ""
+        session.model = record.current_model_id or ""
+        session.set_title(record.session_summary or "", SUMMARY_RANK)
+        session.set_title(record.generated_title or "", TITLE_RANK)
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read the lines after `cursor` in a log, or a description that has changed. Raises OSError."""
+    if path.endswith(LOG):
+        return read_jsonl(NAME, LogParser, path, cursor)
+    return read_document(NAME, DescriptionParser, path, cursor)

@@ -1,0 +1,141 @@
+"""Decodes the lines of a log of Grok Build, and the description of a session."""
+
+from typing import Any
+
+import msgspec
+
+from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.costs import picodollars
+from agtop_exporter.reading.decoding import Moment, RunningTotal
+
+KNOWN_TYPES = frozenset(  # values of `sessionUpdate`
+    {"agent_message_chunk", "agent_thought_chunk", "auto_compact_cancelled"}
+    | {"auto_compact_completed", "auto_compact_failed", "auto_compact_started"}
+    | {"auto_continue_completed", "auto_recovery_exhausted", "auto_recovery_started"}
+    | {"available_commands_update", "compaction_checkpoint", "config_option_update"}
+    | {"current_mode_update", "diff_review", "feedback_request", "goal_updated", "hook_annotation"}
+    | {"hook_execution", "hooks_changed", "image_compressed", "image_dropped"}
+    | {"interaction_resolved", "last_turn_summary", "memory_dream_completed", "memory_files"}
+    | {"memory_flush_completed", "memory_flush_started", "memory_session_saved"}
+    | {"model_auto_switched", "model_changed", "monitor_event", "pending_interaction", "plan"}
+    | {"plugin_updates_installed", "plugins_changed", "reasoning_completed", "relay_sync_status"}
+    | {"response_completed", "response_started", "retry_state", "rewind_marker"}
+    | {"scheduled_task_created", "scheduled_task_deleted", "scheduled_task_fired"}
+    | {"session_info_update", "session_recap", "session_recap_unavailable", "session_status"}
+    | {"session_summary_generated", "subagent_finished", "subagent_progress", "subagent_spawned"}
+    | {"task_backgrounded", "task_completed", "tool_call", "tool_call_delta_chunk"}
+    | {"tool_call_update", "turn_completed", "usage_update", "user_message_chunk"}
+    | {"workflow_updated"}
+)
+TICKS_PER_USD = 1e10
+SUBAGENT = "subagent"  # start of the kind of a subagent's session
+
+
+class Usage(msgspec.Struct, gc=False, rename="camel"):
+    """The usage of one or more requests of a turn.
+
+    `input_tokens` includes the cached tokens, and `output_tokens` includes reasoning.
+    """
+
+    input_tokens: RunningTotal | None = 0
+    cached_read_tokens: RunningTotal | None = 0
+    cache_creation_tokens: RunningTotal | None = 0
+    output_tokens: RunningTotal | None = 0
+    reasoning_tokens: RunningTotal | None = 0
+    model_calls: RunningTotal | None = 0
+    cost_usd_ticks: int | None = None
+    cost_is_partial: bool | None = None
+
+    @property
+    def tokens(self) -> TokenCounts:
+        """Disjoint token counts. Cache writes have a lifetime of 5 minutes."""
+        read, written = self.cached_read_tokens or 0, self.cache_creation_tokens or 0
+        output = self.output_tokens or 0
+        return TokenCounts(
+            input=max(0, (self.input_tokens or 0) - read - written),
+            cache_read=read,
+            cache_write_5m=written,
+            output=output,
+            reasoning=min(output, self.reasoning_tokens or 0),
+        )
+
+    @property
+    def cost(self) -> int | None:
+        """The billed cost in picodollars; None if it is unknown or a part is missing."""
+        known = self.cost_usd_ticks if not self.cost_is_partial else None
+        return picodollars(known / TICKS_PER_USD) if known else None
+
+
+class TurnUsage(Usage, gc=False, rename="camel"):
+    """The usage of a turn, in total and by model."""
+
+    model_usage: dict[str, Usage] | None = None
+
+
+class Content(msgspec.Struct, gc=False):
+    """The content of a part of a message."""
+
+    text: str | None = None
+
+
+class Update(msgspec.Struct, gc=False):
+    """A change of a session."""
+
+    kind: str = msgspec.field(default="", name="sessionUpdate")
+    content: Any = None
+    call_id: str = msgspec.field(default="", name="toolCallId")
+    tool: str | None = msgspec.field(default=None, name="kind")
+    status: str | None = None
+    prompt_id: str | None = None
+    stop_reason: str | None = None
+    usage: TurnUsage | None = None
+
+
+class Meta(msgspec.Struct, gc=False, rename="camel"):
+    """Additional properties of a change."""
+
+    prompt_id: str | None = None
+
+
+class Params(msgspec.Struct, gc=False):
+    """The parameters of a notification."""
+
+    update: Update | None = None
+    meta: Meta | None = msgspec.field(default=None, name="_meta")
+
+
+class Line(msgspec.Struct, gc=False):
+    """One line of `updates.jsonl`. `timestamp` is in unix seconds."""
+
+    timestamp: float = 0.0
+    params: Params | None = None
+
+
+class Info(msgspec.Struct):
+    """The identity of a session."""
+
+    id: str | None = None
+    cwd: str | None = None
+
+
+class Description(msgspec.Struct):
+    """The document `summary.json`: the description of a session."""
+
+    info: Info | None = None
+    session_summary: str | None = None
+    generated_title: str | None = None
+    created_at: Moment | None = None
+    current_model_id: str | None = None
+    parent_session_id: str | None = None
+    session_kind: str | None = None
+    head_branch: str | None = None
+
+    @property
+    def is_subagent(self) -> bool:
+        """Whether the session is that of a subagent."""
+        return (self.session_kind or "").startswith(SUBAGENT)
+
+    @property
+    def parent(self) -> str:
+        """The id of the session that runs the subagent; "" for other sessions, such as forks."""
+        return (self.parent_session_id or "") if self.is_subagent else ""
