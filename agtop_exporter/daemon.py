@@ -11,6 +11,7 @@ import structlog
 
 from agtop_exporter import __version__
 from agtop_exporter.backfill import note_scrape
+from agtop_exporter.documents import Documents
 from agtop_exporter.health import Health
 from agtop_exporter.metrics import Publication, publish, resume
 from agtop_exporter.model import AgtopError, Snapshot
@@ -20,17 +21,13 @@ from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pipeline.failing import error_totals, repeated
 from agtop_exporter.pricing import PriceRefresher
 from agtop_exporter.redaction import Redaction
-from agtop_exporter.render import json
 from agtop_exporter.server import (
-    Document,
     Endpoint,
     OwnProcess,
     Pages,
     Scrapers,
     create_app,
-    render_overview,
     render_pages,
-    without_private,
 )
 from agtop_exporter.settings import Settings
 from agtop_exporter.wakeups import REQUEST, Wakeups
@@ -38,7 +35,6 @@ from agtop_exporter.wakeups import REQUEST, Wakeups
 SWITCH_SECONDS = 0.0002  # short, because a scrape takes the lock of the interpreter several times
 LONG_SCAN_BYTES = 10_000_000
 SCRAPERS = "scrapers"  # metadata of the ledger: the scrapers of an earlier process
-WATCHED_SECONDS = 60.0  # the page is rendered in advance after a request; a browser asks each 10 s
 
 log = structlog.get_logger()
 
@@ -84,10 +80,13 @@ class Daemon:
         self._wakeups = Wakeups()
         self._scanned = False  # a refresh has ended with a result
         self._progress = 0, 0  # of the present scan: bytes read, and bytes to read
-        self._overview = Document(
-            self._render_overview, wake=self._wakeups.request, watched_seconds=WATCHED_SECONDS
+        self._documents = Documents(
+            pipeline,
+            self._redaction,
+            published=self._published,
+            is_local=endpoint.is_local,
+            wake=self._wakeups.request,
         )
-        self._snapshot = Document(self._render_snapshot, wake=self._wakeups.request)
 
     def run(self) -> None:
         """Refresh and serve until SIGTERM or SIGINT."""
@@ -96,8 +95,8 @@ class Daemon:
         endpoint = self._endpoint
         app = create_app(
             lambda: self._pages,
-            overview=self._overview,
-            snapshot=self._snapshot,
+            overview=self._documents.overview,
+            snapshot=self._documents.snapshot,
             progress=lambda: self._progress,
             scrapers=self._scrapers,
             trouble=lambda: self._health.trouble(self._settings.interval),
@@ -149,9 +148,7 @@ class Daemon:
                 _keep_out_of_collections()
                 self._log_first_scan(result)
         self._health.ended(steps.errors)
-        for document in (self._overview, self._snapshot):
-            with steps.step("publish"):
-                document.expire()
+        self._documents.expire()
 
     def _settle(self) -> None:
         """Write to the ledger the state of the outputs, the scrapers and the first scrape."""
@@ -278,15 +275,6 @@ class Daemon:
             agents=(),
         )
 
-    def _render_overview(self) -> bytes:
-        overview = self._redaction.overview(self._pipeline.overview(self._published()))
-        return render_overview(overview, version=__version__)
-
-    def _render_snapshot(self) -> bytes:
-        snapshot = self._redaction.snapshot(self._pipeline.with_closed(self._published()))
-        is_local = self._endpoint.is_local
-        return json.render(snapshot if is_local else without_private(snapshot))
-
     def _published(self) -> Snapshot:
         return self._pages.snapshot if self._pages else self._empty_snapshot()
 
@@ -303,9 +291,7 @@ class Daemon:
             pause = min(remaining, self._notifier.patience_seconds)
             if self._wakeups.wait(pause).strip(REQUEST):
                 return  # for a signal
-            for document in (self._overview, self._snapshot):
-                with self._pipeline.steps.step("publish"):
-                    document.render_if_wanted()
+            self._documents.render_if_wanted()
 
     def _take_new_settings(self) -> None:
         try:
