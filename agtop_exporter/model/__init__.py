@@ -80,6 +80,7 @@ from agtop_exporter.model.usage import (
     TokenCounts,
     UsageEvent,
 )
+from agtop_exporter.model.users import NO_USERS, USERS_MAX, Users, users_of_homes
 
 __all__ = [
     "BUDGETS_MAX",
@@ -92,6 +93,7 @@ __all__ = [
     "NO_SUM",
     "NO_TOKENS",
     "NO_USAGE",
+    "NO_USERS",
     "PERIODS",
     "PICODOLLARS_PER_USD",
     "PLANS",
@@ -102,6 +104,7 @@ __all__ = [
     "TITLE_CHARACTERS",
     "TOKEN_TYPES",
     "UNKNOWN_TOTAL",
+    "USERS_MAX",
     "WAITING_BOUNDS_SECONDS",
     "AgentStatus",
     "AgtopError",
@@ -138,10 +141,12 @@ __all__ = [
     "Tree",
     "UsageEvent",
     "UsageSum",
+    "Users",
     "hour_of",
     "is_ahead",
     "is_sane",
     "one_line",
     "period_of",
     "use_of",
+    "users_of_homes",
 ]
