@@ -12,6 +12,7 @@ from types import MappingProxyType
 import msgspec
 
 from agtop_exporter.agents import Agent
+from agtop_exporter.build import Build, build
 from agtop_exporter.doctor.places import DRIVES, Inventory, NotRead, places_not_read
 from agtop_exporter.doctor.records import RecordCounts, Records
 from agtop_exporter.doctor.unfinished import unfinished_records
@@ -146,6 +147,7 @@ class Report(msgspec.Struct, frozen=True):
     prices_used: tuple[Explanation, ...]
     price_conflicts: tuple[PriceConflict, ...]
     problems: tuple[str, ...]
+    build: Build
     cost_corrections_usd: dict[str, float] = {}  # by agent, from the daemon's ledger
     service: ServiceCheck | None = None  # None: no service is installed
 
@@ -194,6 +196,7 @@ def examine(  # noqa: PLR0913 - all that a report is made of
             *pipeline.prices.problems,
             *pipeline.prices.unknown_prices(),
         ),
+        build=build(),
         cost_corrections_usd={
             agent: amount / PICODOLLARS_PER_USD for agent, amount in corrections.items() if amount
         },

@@ -15,6 +15,7 @@ not found    codex, gemini (--json lists the searched directories)
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from agtop_exporter.build import Build
 from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, ServiceCheck, Skipped
 from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.model import PriceSource
@@ -71,6 +72,7 @@ def render(report: Report) -> str:
         lines.append(_row("not found", f"{names} (--json lists the searched directories)"))
     if len(missing) == len(report.agents):
         lines.append("  - no agent was found. To read the files of another user, see --home.")
+    lines.append(_row("program", _about_build(report.build)))
     sources = "; ".join(map(_source, report.price_sources))
     lines.append(_row("prices", sources))
     lines += [f"  - {line}" for line in _about_prices(report)]
@@ -82,6 +84,14 @@ def render(report: Report) -> str:
         all_read=not any(finding.elsewhere for finding in report.agents),
     )
     return "\n".join([*lines, verdict, ""])
+
+
+def _about_build(build: Build) -> str:
+    """Return the versions of the program and of what it runs on."""
+    commit = f" (revision {build.revision})" if build.revision else ""
+    libraries = ", ".join(f"{name} {version}" for name, version in build.libraries.items())
+    runs_on = f"Python {build.python}, SQLite {build.sqlite}, {build.platform}"
+    return f"agtop-exporter {build.version}{commit} on {runs_on}; {libraries}"
 
 
 def _verdict(problems: int, *, all_read: bool) -> str:

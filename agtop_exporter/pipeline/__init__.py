@@ -15,6 +15,7 @@ import msgspec
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment, covered_by
+from agtop_exporter.build import revision
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import ACCOUNTS_MAX, Ledger
 from agtop_exporter.model import (
@@ -245,7 +246,7 @@ class Pipeline:
             },
             gauges={
                 **self._ledger_gauges(),
-                ("build_info", __version__, "", python_version()): 1,
+                ("build_info", __version__, revision(), python_version()): 1,
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
                 **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},
