@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,7 +30,7 @@ import fuzzing
 from mangling import STRANGE, STRANGE_CELLS, strange_line
 from places import TESTS
 
-CORPUS = TESTS / "fuzz" / "corpus"
+STORED_MAX = 150  # inputs of one agent that the tests replay
 MEMORY_MB, HANG_SECONDS = 700, 20
 SHARE_OF_LIBFUZZER = 0.4  # the other changes keep JSON valid, and reach what is behind the decoder
 NAMES = re.compile(rb'"([A-Za-z_][\w./ -]{1,40})"')
@@ -176,24 +177,50 @@ def run(name, work, arguments):
 def campaign(names, work, seconds, rounds):
     for number in range(rounds):
         for name in names:
-            folder = work / name
-            stored = CORPUS / name
-            given = [str(folder / "corpus"), str(folder / "seeds")]
-            given += [str(stored)] if stored.is_dir() else []
+            given = map(str, inputs_of(name, work))
             spent = run(name, work, [f"-max_total_time={seconds}", "-print_final_stats=1", *given])
             with (work / "cpu-seconds").open("a") as log:
                 log.write(f"{time.strftime('%H:%M:%S')} {number} {name} {spent:.1f}\n")
 
 
 def minimise(names, work):
+    """Store the inputs that together reach all that was reached, at most STORED_MAX of each agent.
+
+    Inputs that break a rule are findings, and are left out.
+    """
+    from agtop_exporter.agents import load_agents  # noqa: PLC0415 - a child imports it otherwise
+
+    agents = {agent.name: agent for agent in load_agents()}
     for name in names:
-        folder, smallest = work / name, work / name / "smallest"
+        smallest = work / name / "smallest"
         shutil.rmtree(smallest, ignore_errors=True)
         smallest.mkdir(parents=True)
-        run(name, work, ["-merge=1", str(smallest), str(folder / "corpus"), str(folder / "seeds")])
-        print(
-            name, len(list(smallest.iterdir())), sum(p.stat().st_size for p in smallest.iterdir())
-        )
+        run(name, work, ["-merge=1", str(smallest), *map(str, inputs_of(name, work))])
+        found = sorted((path.read_bytes() for path in smallest.iterdir()), key=len)
+        with tempfile.TemporaryDirectory() as folder:
+            target = fuzzing.Target(agents[name], folder)
+            kept = [data for data in found if is_kept(target, data)][:STORED_MAX]
+        fuzzing.store_inputs(name, kept)
+        print(f"{name}: {len(kept)} of {len(found)} inputs", flush=True)
+
+
+def is_kept(target, data):
+    with suppress(Exception):
+        target.check(data)
+        return True
+    return False
+
+
+def inputs_of(name, work):
+    """Return the folders with the inputs of an agent. Stored inputs are unpacked into one."""
+    folder = work / name
+    for data in fuzzing.stored_inputs(name) if name in stored_names() else ():
+        (folder / "seeds" / sha256(data).hexdigest()[:16]).write_bytes(data)
+    return folder / "corpus", folder / "seeds"
+
+
+def stored_names():
+    return {path.name.partition(".")[0] for path in fuzzing.CORPUS.glob("*")}
 
 
 def main():

@@ -16,9 +16,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from zlib import crc32
 
+import msgspec
 from driving import DATABASES, build_databases, read_on, transcripts
 from mangling import sums
-from places import AGENT_FOLDERS
+from places import AGENT_FOLDERS, TESTS
 
 from agtop_exporter.ledger import Ledger
 
@@ -27,6 +28,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+CORPUS = TESTS / "fuzz" / "corpus"  # a file per agent: inputs in a compressed msgpack array
 CELL = b"\n\x1e\n"
 SQLITE, ZSTD = b"SQLite format 3\0", b"\x28\xb5\x2f\xfd"
 CPU_SECONDS_MAX = 2.0  # for an input of at most INPUT_BYTES; most take a few milliseconds
@@ -36,6 +38,19 @@ EACH = 3  # a third of the inputs is also read in two parts
 
 class Broken(Exception):  # noqa: N818 - it is a finding
     """A reader broke a rule; the message says which."""
+
+
+def stored_inputs(agent):
+    """Return the inputs of an agent that the tests replay."""
+    data = (CORPUS / f"{agent}.msgpack.zst").read_bytes()
+    return msgspec.msgpack.decode(zstd.decompress(data), type=list[bytes])
+
+
+def store_inputs(agent, inputs):
+    """Write the inputs of an agent that the tests replay."""
+    CORPUS.mkdir(exist_ok=True)
+    data = msgspec.msgpack.encode(sorted(inputs))
+    (CORPUS / f"{agent}.msgpack.zst").write_bytes(zstd.compress(data, 19))
 
 
 class Target:
@@ -65,6 +80,10 @@ class Target:
         elif name.endswith(b".zst"):
             content = zstd.decompress(content)
         return name + b"\n" + content
+
+    def knows(self, data):
+        """Return whether the file of an input is in the golden home."""
+        return data.partition(b"\n")[0] in self._files
 
     def check(self, data):
         """Read the home with one changed file. Raises Broken, or what a reader raises."""
