@@ -30,7 +30,7 @@ import fuzzing
 from mangling import STRANGE, STRANGE_CELLS, strange_line
 from places import TESTS
 
-STORED_MAX = 150  # inputs of one agent that the tests replay
+STORED_MAX = 80  # inputs of one agent that the tests replay
 MEMORY_MB, HANG_SECONDS = 700, 20
 SHARE_OF_LIBFUZZER = 0.4  # the other changes keep JSON valid, and reach what is behind the decoder
 NAMES = re.compile(rb'"([A-Za-z_][\w./ -]{1,40})"')
