@@ -16,6 +16,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -140,7 +141,7 @@ def fuzz(name, work, arguments):
 
     atheris.Setup(
         [
-            sys.argv[0],
+            again(name, work),
             f"-max_len={fuzzing.INPUT_BYTES}",
             f"-rss_limit_mb={MEMORY_MB}",
             f"-timeout={HANG_SECONDS}",
@@ -155,6 +156,15 @@ def fuzz(name, work, arguments):
         atheris.Fuzz()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def again(name, work):
+    """Return a program that fuzzes the same agent. libFuzzer starts it to merge inputs."""
+    words = [sys.executable, __file__, "--in-child", name, "--work", str(work.parent), "--"]
+    program = work / "again"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    program.chmod(0o700)
+    return str(program)
 
 
 def run(name, work, arguments):
@@ -197,6 +207,8 @@ def minimise(names, work):
         smallest.mkdir(parents=True)
         run(name, work, ["-merge=1", str(smallest), *map(str, inputs_of(name, work))])
         found = sorted((path.read_bytes() for path in smallest.iterdir()), key=len)
+        if not found:
+            sys.exit(f"{name}: libFuzzer merged no input, see {work / name / 'log'}")
         with tempfile.TemporaryDirectory() as folder:
             target = fuzzing.Target(agents[name], folder)
             kept = [data for data in found if is_kept(target, data)][:STORED_MAX]
