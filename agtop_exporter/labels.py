@@ -54,13 +54,13 @@ SERIES_LIMITS: tuple[SeriesLimit, ...] = get_args(SeriesLimit)
 PRICE_SOURCES: tuple[PriceSourceName, ...] = get_args(PriceSourceName)
 
 
-def account_label(name: str) -> str:
-    """Return the label value of an account for the name of its directory.
+def account_label(name: str, *, prefix: str = "account") -> str:
+    """Return the label value of an account for the name of its directory, or of a user.
 
-    A hash replaces a name that is long, or has other characters than letters, digits, `-`, `_` and
-    `.`, because it could be an e-mail address.
+    `prefix` and a hash replace a name that is long, or has other characters than letters, digits,
+    `-`, `_` and `.`, because it could be an e-mail address.
     """
     if ACCOUNT.fullmatch(name):
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"account-{digest[:8]}"
+    return f"{prefix}-{digest[:8]}"

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from agtop_exporter import __version__
 from agtop_exporter.cli.command import HELP, VERSION, Command, Option, Program
+from agtop_exporter.cli.output import write
 from agtop_exporter.logs import on_one_line
 from agtop_exporter.model import AgtopError
 from agtop_exporter.settings import suggestion
@@ -103,9 +103,8 @@ def _add_options(
     command: Command,
     repeated: Mapping[str, type[argparse.Action]],
 ) -> None:
-    version = f"{program.name} {__version__}"
     parser.add_argument(*HELP.names, action="help", help=HELP.help)
-    parser.add_argument(*VERSION.names, action="version", version=version, help=VERSION.help)
+    parser.add_argument(*VERSION.names, action=_version_of(program.name), help=VERSION.help)
     name, text = command.operand
     if name:
         parser.add_argument(name.lower(), metavar=name, help=text)
@@ -118,6 +117,25 @@ def _add_options(
         target.add_argument(
             *option.names, dest=option.dest, help=option.help.replace("%", "%%"), **arguments
         )
+
+
+def _version_of(program: str) -> type[argparse.Action]:
+    """Return an argparse action that prints the version and ends the program.
+
+    argparse's own action would break a long line.
+    """
+
+    class Version(argparse.Action):
+        def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:  # noqa: ANN401 - as argparse has it
+            super().__init__(option_strings, dest, nargs=0, **more)
+
+        def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> NoReturn:
+            from agtop_exporter.build import one_line  # noqa: PLC0415 - only this option needs it
+
+            write(f"{one_line(program)}\n")
+            parser.exit()
+
+    return Version
 
 
 def _repeated() -> type[argparse.Action]:

@@ -7,18 +7,20 @@ import hashlib
 import os
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
 
-from agtop_exporter import limit_files
+from agtop_exporter import limit_files, platforms
 from agtop_exporter.agents import covered_by, load_agents, signatures_of
 from agtop_exporter.cli.places import PROGRAM, user_state_directory
 from agtop_exporter.folders import Folders
+from agtop_exporter.labels import account_label
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.ledger.replacement import FILE_NAME
 from agtop_exporter.logs import log_for_people
+from agtop_exporter.model import Users, users_of_homes
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook, PriceRefresher
 from agtop_exporter.processes.source import system_processes, users_of
@@ -188,7 +190,21 @@ def make_pipeline(settings: Settings, ledger: Ledger, *, keep_closed: bool = Tru
         folders=folders(),
         keep_closed=keep_closed,
         limit_folders=limit_folders(settings),
+        users=owners_of(responding),
     )
+
+
+def owners_of(homes: Iterable[Path]) -> Users:
+    """Return the names of the owners of the home directories, if there are several owners.
+
+    A hash replaces a name that could be an e-mail address.
+    """
+    names = {
+        str(home): account_label(platforms.user_name(user), prefix="user")
+        for home in homes
+        for user in platforms.owners([home]) or ()
+    }
+    return users_of_homes(names)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from agtop_exporter.agents import Agent
+from agtop_exporter.build import build
 from agtop_exporter.doctor.not_read import InstalledAgent
 from agtop_exporter.doctor.places import DRIVES, Inventory, NotRead, places_not_read
 from agtop_exporter.doctor.records import RecordCounts, Records
@@ -85,6 +86,7 @@ def examine(  # noqa: PLR0913 - all that a report is made of
             *pipeline.prices.problems,
             *pipeline.prices.unknown_prices(),
         ),
+        build=build(),
         cost_corrections_usd={
             agent: amount / PICODOLLARS_PER_USD for agent, amount in corrections.items() if amount
         },

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from agtop_exporter.build import Build
 from agtop_exporter.doctor.not_read import InstalledAgent
 from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.doctor.records import Records
@@ -164,6 +165,7 @@ class Report(msgspec.Struct, frozen=True):
         tuple[str, ...],
         Meta(description="Problems of the exporter and of the prices. `agents` has all others."),
     ]
+    build: Annotated[Build, Meta(description="The program, and what it runs on.")]
     cost_corrections_usd: Annotated[
         dict[str, float],
         Meta(

@@ -17,6 +17,7 @@ not read     1 installed agent, which is in no figure
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from agtop_exporter.build import Build
 from agtop_exporter.doctor.not_read import InstalledAgent
 from agtop_exporter.doctor.places import NotRead
 from agtop_exporter.doctor.report import (
@@ -83,6 +84,7 @@ def render(report: Report) -> str:
         lines.append("  - no agent was found. To read the files of another user, see --home.")
     if report.agents_not_read:
         lines += _about_agents_not_read(report.agents_not_read)
+    lines.append(_row("program", _about_build(report.build)))
     sources = "; ".join(map(_source, report.price_sources))
     lines.append(_row("prices", sources))
     lines += [f"  - {line}" for line in _about_prices(report)]
@@ -96,6 +98,14 @@ def render(report: Report) -> str:
         ),
     )
     return "\n".join([*lines, verdict, ""])
+
+
+def _about_build(build: Build) -> str:
+    """Return the versions of the program and of what it runs on."""
+    commit = f" (revision {build.revision})" if build.revision else ""
+    libraries = ", ".join(f"{name} {version}" for name, version in build.libraries.items())
+    runs_on = f"Python {build.python}, SQLite {build.sqlite}, {build.platform}"
+    return f"agtop-exporter {build.version}{commit} on {runs_on}; {libraries}"
 
 
 def _verdict(problems: int, *, all_read: bool) -> str:

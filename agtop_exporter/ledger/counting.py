@@ -12,7 +12,7 @@ from agtop_exporter.ledger.merging import Merging, Price, as_event
 from agtop_exporter.ledger.moves import without_moved
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.ledger.totals import Spent
+from agtop_exporter.ledger.totals import Owner, Spent
 from agtop_exporter.model import (
     NO_USAGE,
     Batch,
@@ -184,7 +184,8 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
     """
     by_model: dict[tuple[str, str], ModelUsage] = {}
     by_project: defaultdict[tuple[str, str], Spent] = defaultdict(Spent)
-    by_account: defaultdict[str, defaultdict[str, Spent]] = defaultdict(lambda: defaultdict(Spent))
+    by_owner: defaultdict[tuple[str, Owner], defaultdict[str, Spent]]
+    by_owner = defaultdict(lambda: defaultdict(Spent))  # an owner is an account or a user
     billed: Counter[tuple[str, str]] = Counter()
     last_use: defaultdict[tuple[str, str, str], int] = defaultdict(int)  # hour of a label value
     for (session, model), amount in changes.billed.items():
@@ -195,18 +196,20 @@ def _apply_to_totals(state: LedgerState, changes: Changes) -> None:
         by_model[key] = by_model.get(key, ModelUsage()) + usage
         spent = Spent(usage.tokens.total, usage.cost.total)
         by_project[record.agent, record.project] += spent
-        by_account[record.agent][record.facts.account] += spent
-        names = (("model", model), ("project", record.project), ("account", record.facts.account))
-        for label in names:
+        owners = state.owners_of(record)
+        for owner, name in owners:
+            by_owner[record.agent, owner][name] += spent
+        for label in (("model", model), ("project", record.project), *owners):
             last_use[record.agent, *label] = max(hour, last_use[record.agent, *label])
     added: defaultdict[str, Spent] = defaultdict(Spent)
     for (agent, model), net in without_moved(by_model).items():
         hour = last_use[agent, "model", model]
         added[agent] += state.totals.add_usage(agent, model, net, hour=hour)
         billed[agent, model] += net.cost.total
-    for agent, accounts in by_account.items():
-        hours = {name: last_use[agent, "account", name] for name in accounts}
-        _add_to_accounts(state, agent, added[agent], accounts, hours)
+    for (agent, owner), spent_by in by_owner.items():
+        for name, share in _divided(added[agent], spent_by).items():
+            hour = last_use[agent, owner, name]
+            state.totals.add_owner(owner, agent, name, share, hour=hour)
     for (agent, model), amount in billed.items():
         state.totals.add_bill(agent, model, 0 if agent in state.covered else amount)
     for (agent, project), spent in by_project.items():
@@ -228,25 +231,15 @@ def _apply_counts(state: LedgerState, by_session: Counter[tuple[int, str, str]])
         state.totals.count(kind, agent, name, number, hour=hours[kind, agent, name])
 
 
-def _add_to_accounts(
-    state: LedgerState,
-    agent: str,
-    added: Spent,
-    accounts: Mapping[str, Spent],
-    hours: Mapping[str, int],
-) -> None:
-    """Add an increase of an agent's totals to the totals of the agent's accounts.
+def _divided(added: Spent, changes: Mapping[str, Spent]) -> dict[str, Spent]:
+    """Divide an increase of an agent's totals among the agent's accounts or users.
 
-    `added` is the increase. `accounts` has the changes by account, and `hours` has the hour of the
-    last use of each account. The sum of the changes differs from `added` if usage moved between
-    accounts or models.
+    `changes` has the changes by account or user. Their sum differs from `added` if usage moved
+    between accounts, users or models.
     """
-    tokens = shares(added.tokens, {name: spent.tokens for name, spent in accounts.items()})
-    costs = shares(added.cost, {name: spent.cost for name, spent in accounts.items()})
-    for name in accounts:
-        state.totals.add_account(
-            agent, name, tokens=tokens[name], cost=costs[name], hour=hours[name]
-        )
+    tokens = shares(added.tokens, {name: spent.tokens for name, spent in changes.items()})
+    costs = shares(added.cost, {name: spent.cost for name, spent in changes.items()})
+    return {name: Spent(tokens[name], costs[name]) for name in changes}
 
 
 def shares(amount: int, changes: Mapping[str, int]) -> dict[str, int]:

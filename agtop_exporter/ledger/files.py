@@ -10,6 +10,7 @@ from agtop_exporter.ledger.state import LedgerState
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import DamagedError
 from agtop_exporter.ledger.view import LedgerView
+from agtop_exporter.model import NO_USERS
 
 T = TypeVar("T")
 
@@ -24,17 +25,18 @@ class LedgerFiles(LedgerView):
         self._repairs: list[str] = []
         self._recovered: dict[str, bytes] = {}
         self._covered = frozenset(covered)
+        self._users = NO_USERS
         self._state = self._loaded(Store(directory, read_only=read_only, brief=brief))
 
     def _loaded(self, store: Store) -> LedgerState:
         """Load the rows of a store into memory. Repair damaged rows as far as possible."""
         incomplete = set(store.file.incomplete) if store.file else set()
-        state = LedgerState(store, self._covered)
+        state = LedgerState(store, self._covered, self._users)
         try:
             state.load()
         except (DamagedError, *BAD_ROW) as error:
             incomplete |= store.repair(error)
-            state = LedgerState(store, self._covered)
+            state = LedgerState(store, self._covered, self._users)
             state.load()
         self._note_repair(store)
         if store.has_rows and (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from agtop_exporter.ledger import counting, hours, past, repricing, unpublished
+from agtop_exporter.ledger import counting, hours, past, recovery, repricing, unpublished
 from agtop_exporter.ledger.files import LedgerFiles
 from agtop_exporter.ledger.merging import Price
 from agtop_exporter.ledger.sessions import Key
@@ -17,6 +17,7 @@ from agtop_exporter.model import (
     ParseError,
     RateLimit,
     Series,
+    Users,
 )
 
 CHECKPOINT_EVENTS = 2_000  # a number that needs little memory and is written quickly
@@ -153,6 +154,15 @@ class Ledger(LedgerFiles):
         Nothing is added to the billed totals of these agents.
         """
         self._state.covered = self._covered = frozenset(agents)
+
+    def count_by_user(self, users: Users) -> None:
+        """Set the owners of the home directories, and count their usage by user.
+
+        Usage that was counted before belongs to the owner of the session's transcript.
+        """
+        self._state.users = self._users = users
+        counting.apply(self._state)
+        recovery.complete_users(self._state)
 
     def reprice(self, price: Price) -> int:
         """Calculate the cost of events without a known price. Return how many have a price now."""

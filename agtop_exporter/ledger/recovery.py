@@ -12,12 +12,13 @@ from agtop_exporter.ledger.merging import Merging, Price
 from agtop_exporter.ledger.moves import has_less
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.state import LedgerState
-from agtop_exporter.ledger.totals import Totals
-from agtop_exporter.model import ModelUsage, SessionState, hour_of
+from agtop_exporter.ledger.totals import OF_USERS, Spent, Totals
+from agtop_exporter.model import ModelUsage, Series, SessionState, hour_of
 
 OF_SESSIONS = frozenset({"sessions", "session_models", "session_tools"})
 FROM_EVENTS = frozenset(
     {"requests", "tokens", "reasoning_tokens", "unpriced_tokens", "cost", "turns", "compactions"}
+    | OF_USERS
     | {
         "billed",
         "tool_calls",
@@ -48,11 +49,34 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
         if series[0] == "billed":  # older versions of this program did not count billed amounts
             state.totals.add(series, value - state.totals.values.get(series, 0))
     state.totals.complete_accounts()
+    complete_users(state)
     after_damage(state, incomplete)
     # lost facts of sessions are only in the transcripts, so all files are read again
     if "sessions" in incomplete:
         for agent, path in state.files():
             state.forget_cursor(agent, path)
+
+
+def complete_users(state: LedgerState) -> None:
+    """Add the usage that is counted for an agent, but for no user, to the totals of the users.
+
+    The usage of a session belongs to the owner of its transcript. Usage of unknown sessions belongs
+    to the user "".
+    """
+    if not state.users:
+        return
+    missing = state.totals.lacking("user")
+    wanted: Counter[Series] = Counter()
+    for record in state.sessions.values() if missing else ():
+        owner, usage = state.users.owner_of(record.facts.data_path), record.usage
+        wanted["user_tokens", record.agent, owner] += usage.tokens.total
+        wanted["user_cost", record.agent, owner] += usage.cost.total
+    for series, amount in wanted.items():
+        place = series[0], series[1]
+        known = int(state.totals.values.get(series, 0))
+        missing[place] -= int(state.totals.add(series, min(amount - known, missing[place])))
+    for (family, agent), amount in (+missing).items():
+        state.totals.add((family, agent, ""), amount)
 
 
 def after_damage(state: LedgerState, incomplete: set[str]) -> None:
@@ -141,9 +165,8 @@ def _totals_of(state: LedgerState) -> tuple[Totals, dict[int, int]]:
         least.add_project(
             record.agent, record.project, tokens=usage.tokens.total, cost=usage.cost.total
         )
-        least.add_account(
-            record.agent, record.facts.account, tokens=usage.tokens.total, cost=usage.cost.total
-        )
+        spent = Spent(usage.tokens.total, usage.cost.total)
+        least.add_owner("account", record.agent, record.facts.account, spent)
         counts["turns", record.agent, ""] += record.turns
         counts["compactions", record.agent, ""] += record.compactions
         counts["sessions_started", record.agent, ""] += not record.facts.parent_session_id
@@ -182,6 +205,7 @@ def join(stored: LedgerState, state: LedgerState) -> None:
             stored.totals.add(series, value - state.loaded.get(series, 0))
     stored.totals.raise_to(state.totals)  # published values must not decrease
     stored.totals.complete_accounts()
+    complete_users(stored)
     for agent, path in state.files():
         stored.set_cursor(agent, path, state.cursor(agent, path))
     for window, limit in state.rate_limits.items():

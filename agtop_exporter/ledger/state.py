@@ -13,8 +13,16 @@ from agtop_exporter.ledger.rows import Row
 from agtop_exporter.ledger.sessions import Sessions
 from agtop_exporter.ledger.store import Store
 from agtop_exporter.ledger.stored import OF_SESSIONS
-from agtop_exporter.ledger.totals import Totals
-from agtop_exporter.model import Cursor, RateLimit, Series, SessionState, SessionUpdate
+from agtop_exporter.ledger.totals import Owner, Totals
+from agtop_exporter.model import (
+    NO_USERS,
+    Cursor,
+    RateLimit,
+    Series,
+    SessionState,
+    SessionUpdate,
+    Users,
+)
 
 GENERATION = "generation"  # metadata: the number of the last commit
 RESTORING = "restoring"  # metadata: set while files are read again because event keys were lost
@@ -40,9 +48,12 @@ T = TypeVar("T")
 class LedgerState:
     """Totals, sessions, cursors, rate limits and metadata, and the store that writes them."""
 
-    def __init__(self, store: Store, covered: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, store: Store, covered: frozenset[str] = frozenset(), users: Users = NO_USERS
+    ) -> None:
         self.store = store
         self.covered = covered  # agents whose usage the user's plan covers
+        self.users = users
         self.store_titles = True
         self.totals = Totals()
         self.sessions = Sessions()
@@ -57,6 +68,13 @@ class LedgerState:
         self.generation = 0
         self.loaded: Mapping[Series, float] = {}  # totals at the start, if they cannot be written
         self.to_restore: set[Path] = set()  # files to read again because event keys were lost
+
+    def owners_of(self, record: SessionState) -> tuple[tuple[Owner, str], ...]:
+        """Return the account of a session, and its user if the homes have several owners."""
+        account: tuple[Owner, str] = ("account", record.facts.account)
+        if not self.users:
+            return (account,)
+        return (account, ("user", self.users.owner_of(record.facts.data_path)))
 
     def load(self) -> None:
         """Load the stored rows. Raises DamagedError or one of rows.BAD_ROW."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from agtop_exporter.labels import SERIES_LIMITS, SeriesLimit
 from agtop_exporter.ledger.label_values import (
@@ -21,6 +22,9 @@ FOLDED = "label_folded"  # 1 if the earlier usage of a label value is in `other`
 INTERNAL = frozenset({USED, FOLDED})
 """The names of stored values that are not published."""
 
+Owner = Literal["account", "user"]
+"""What the usage of a session belongs to. Also the start of the names of its totals."""
+
 
 @dataclass
 class Spent:
@@ -31,6 +35,10 @@ class Spent:
 
     def __add__(self, other: "Spent") -> "Spent":
         return Spent(self.tokens + other.tokens, self.cost + other.cost)
+
+
+OF_USERS = frozenset({"user_tokens", "user_cost"})
+"""The names of the totals by user."""
 
 
 class Totals:
@@ -167,30 +175,38 @@ class Totals:
         self.add(("project_tokens", agent, project), tokens)
         self.add(("project_cost", agent, project), cost)
 
-    def add_account(
-        self, agent: str, account: str, *, tokens: int, cost: int, hour: int = 0
+    def add_owner(
+        self, owner: Owner, agent: str, name: str, spent: Spent, *, hour: int = 0
     ) -> None:
-        """Add tokens and cost (picodollars) to the series of an agent and account.
+        """Add tokens and cost to the series of an agent and an account or a user.
 
-        The account in the default directory has the label value "".
+        The account in the default directory is "", like the user of a file outside the homes.
         """
-        label = self._label("account_tokens", agent, account, hour) if account else ""
-        self.add(("account_tokens", agent, label), tokens)
-        self.add(("account_cost", agent, label), cost)
+        if owner == "account" and name:  # the number of users is limited by `Users`
+            name = self._label("account_tokens", agent, name, hour)
+        self.add((f"{owner}_tokens", agent, name), spent.tokens)
+        self.add((f"{owner}_cost", agent, name), spent.cost)
 
     def complete_accounts(self) -> None:
         """Add the usage without an account to the account "" of its agent.
 
         Versions of this program before schema version 4 did not count by account.
         """
+        for (family, agent), amount in self.lacking("account").items():
+            self.add((family, agent, ""), amount)
+
+    def lacking(self, owner: Owner) -> Counter[tuple[str, str]]:
+        """Return the usage of each agent that is counted for no account, or for no user.
+
+        The keys are (name of the totals, agent), such as ("account_tokens", "codex").
+        """
         missing: Counter[tuple[str, str]] = Counter()
         for (family, *labels), value in self.values.items():
             if family in {"tokens", "cost"}:
-                missing[f"account_{family}", labels[0]] += int(value)
-            elif family in {"account_tokens", "account_cost"}:
+                missing[f"{owner}_{family}", labels[0]] += int(value)
+            elif family in {f"{owner}_tokens", f"{owner}_cost"}:
                 missing[family, labels[0]] -= int(value)
-        for (family, agent), amount in (+missing).items():
-            self.add((family, agent, ""), amount)
+        return +missing
 
     def count(self, kind: str, agent: str, name: str, number: int, *, hour: int = 0) -> None:
         """Add `number` to a count of an agent.

@@ -6,6 +6,7 @@ from agtop_exporter.labels import SeriesLimit
 from agtop_exporter.ledger import counting
 from agtop_exporter.ledger.sessions import Key
 from agtop_exporter.ledger.state import LedgerState, LimitKey
+from agtop_exporter.ledger.totals import OF_USERS
 from agtop_exporter.model import Cursor, RateLimit, Series, SessionState
 
 REOPEN_BYTES = 8_000_000
@@ -22,9 +23,15 @@ class LedgerView:
 
     @property
     def totals(self) -> dict[Series, int | float]:
-        """The published counter series by name and labels. Their values never decrease."""
+        """The published counter series by name and labels. Their values never decrease.
+
+        The series of users are published only while the homes of several users are read.
+        """
         counting.apply(self._state)
-        return self._state.totals.published()
+        published = self._state.totals.published()
+        if self._state.users:
+            return published
+        return {series: value for series, value in published.items() if series[0] not in OF_USERS}
 
     @property
     def stored_totals(self) -> dict[Series, int | float]:

@@ -10,6 +10,7 @@ from agtop_exporter.metrics.limits import (
     AGENTS,
     COST_TYPES,
     COUNTED_ACCOUNTS,
+    COUNTED_USERS,
     FOLDED,
     MODELS,
     PROJECTS,
@@ -27,6 +28,7 @@ from agtop_exporter.metrics.metric import (
 )
 from agtop_exporter.model import (
     PICODOLLARS_PER_USD,
+    USERS_MAX,
     Snapshot,
 )
 
@@ -226,6 +228,31 @@ AGGREGATES = (
         otel_unit="{USD}",
         limits=(AGENTS, COUNTED_ACCOUNTS),
         collect=usd_totals("account_cost"),
+    ),
+    Metric(
+        name="agtop_user_tokens_total",
+        kind="counter",
+        labels=("agent", "user"),
+        help="Tokens of all types by user, as of the last background scan. Present only while the "
+        "homes of several users are read; the sum over the users then equals the sum of "
+        "agtop_tokens_total. user is the owner of the home directory. It is empty for files "
+        f"outside the homes, and other for all users after the first {USERS_MAX}.",
+        otel_name="agtop.user.tokens",
+        otel_unit="{token}",
+        limits=(AGENTS, COUNTED_USERS),
+        collect=totals("user_tokens"),
+    ),
+    Metric(
+        name="agtop_user_cost_usd_total",
+        kind="counter",
+        labels=("agent", "user"),
+        help="List price in US dollars by user, as of the last background scan. Present only while "
+        "the homes of several users are read; the sum over the users then equals the sum of "
+        "agtop_cost_usd_total.",
+        otel_name="agtop.user.cost.usd",
+        otel_unit="{USD}",
+        limits=(AGENTS, COUNTED_USERS),
+        collect=usd_totals("user_cost"),
     ),
     Metric(
         name="agtop_sessions_started_total",

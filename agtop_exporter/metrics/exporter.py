@@ -67,7 +67,8 @@ EXPORTER = (
         name="agtop_build_info",
         kind="info",
         labels=("version", "revision", "python_version"),
-        help="Version of the running exporter. The value is always 1.",
+        help="Version of the running exporter, and the commit of its source; revision is empty if "
+        "the commit is unknown. The value is always 1.",
         otel_name="agtop.build.info",
         collect=gauges("build_info"),
     ),

@@ -21,6 +21,7 @@ from agtop_exporter.model import (
     REFRESH_STAGES,
     STATE_KINDS,
     TOKEN_TYPES,
+    USERS_MAX,
     WAITING_BOUNDS_SECONDS,
 )
 from agtop_exporter.model import COST_TYPES as COSTS
@@ -46,6 +47,7 @@ TYPES = Limit(len(TOKEN_TYPES), "token types")
 COST_TYPES = Limit(len(COSTS) + 1, "cost types")  # and `unsplit`
 STATES = Limit(len(STATE_KINDS), "states")
 ACCOUNTS = Limit(ACCOUNTS_MAX, "accounts")
+COUNTED_USERS = Limit(USERS_MAX + 2, "users")  # including "" and `other`
 COUNTED_ACCOUNTS = Limit(LABELS_MAX + 2, "accounts")  # including "" and `other`
 WINDOWS = Limit(WINDOWS_MAX, "windows")
 WAITING = Limit(len(WAITING_BOUNDS_SECONDS) + 3, "buckets, sum and count")  # and the bucket +Inf

@@ -34,6 +34,12 @@ def _info(snapshot: Snapshot) -> Iterator[Sample]:
         yield (session.session_id, session.agent, *(label or "" for label in labels)), 1
 
 
+def _users(snapshot: Snapshot) -> Iterator[Sample]:
+    for session in snapshot.published:
+        if session.user:
+            yield (session.session_id, session.agent, session.user), 1
+
+
 def _tokens(snapshot: Snapshot) -> Iterator[Sample]:
     for session in snapshot.published:
         tokens = session.tree.tokens.max(session.floor_tokens)
@@ -94,6 +100,16 @@ SESSION_METRICS = (
         otel_name="agtop.session.info",
         limits=(SESSIONS,),
         collect=_info,
+    ),
+    Metric(
+        name="agtop_session_user_info",
+        kind="info",
+        labels=(*LABELS, "user"),
+        help="Owner of the home directory that has the transcript of a session. Present only while "
+        "the homes of several users are read. The value is always 1.",
+        otel_name="agtop.session.user.info",
+        limits=(SESSIONS,),
+        collect=_users,
     ),
     Metric(
         name="agtop_session_tokens_total",

@@ -81,6 +81,7 @@ from agtop_exporter.model.usage import (
     TokenCounts,
     UsageEvent,
 )
+from agtop_exporter.model.users import NO_USERS, USERS_MAX, Users, users_of_homes
 
 __all__ = [
     "BUDGETS_MAX",
@@ -93,6 +94,7 @@ __all__ = [
     "NO_SUM",
     "NO_TOKENS",
     "NO_USAGE",
+    "NO_USERS",
     "PERIODS",
     "PICODOLLARS_PER_USD",
     "PLANS",
@@ -103,6 +105,7 @@ __all__ = [
     "TITLE_CHARACTERS",
     "TOKEN_TYPES",
     "UNKNOWN_TOTAL",
+    "USERS_MAX",
     "WAITING_BOUNDS_SECONDS",
     "AgentStatus",
     "AgtopError",
@@ -139,6 +142,7 @@ __all__ = [
     "Tree",
     "UsageEvent",
     "UsageSum",
+    "Users",
     "hour_of",
     "is_ahead",
     "is_sane",
@@ -146,4 +150,5 @@ __all__ = [
     "period_of",
     "time_text",
     "use_of",
+    "users_of_homes",
 ]

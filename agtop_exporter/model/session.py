@@ -252,6 +252,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     model_effort_detail: str | None  # the members of records that may have the effort
     subscription: str | None
     account: str = ""  # "" is the account in the default directory
+    user: str | None = None  # owner of the home directory; None if all homes have the same owner
     models: dict[str, ModelUsage]
     tokens: TokenCounts
     cost: Cost

@@ -14,13 +14,16 @@ import msgspec
 
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment, covered_by
+from agtop_exporter.build import revision
 from agtop_exporter.folders import Folders
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
+    NO_USERS,
     AgentStatus,
     BudgetUse,
     Series,
     Snapshot,
+    Users,
 )
 from agtop_exporter.pipeline import statuses
 from agtop_exporter.pipeline.budgets import Budgets
@@ -65,6 +68,7 @@ class Pipeline:
         keep_closed: bool = True,
         limit_folders: Sequence[Path] = (),
         in_children: bool = True,
+        users: Users = NO_USERS,
     ) -> None:
         """Create the objects that a refresh needs. No transcript is read before the first refresh.
 
@@ -72,13 +76,15 @@ class Pipeline:
         has only open sessions. If `processes` is None, no session is matched with a process. If
         `folders` or `guard` is None, a new object is created. `limit_folders` are directories with
         rate limits of status lines, see `limit_files`. With `in_children`, child processes read
-        many files.
+        many files. `users` has the owners of the homes, if there are several.
         """
         self._keep_closed = keep_closed
         self.ledger = ledger
         self.prices = prices
         self._all_agents = agents
         self.homes = tuple(homes)
+        self._users = users
+        ledger.count_by_user(users)
         self.telemetry = Telemetry()
         self.steps = Steps(partial(self.telemetry.count, "refresh_errors"))
         self.folders = folders or Folders(environment)
@@ -147,6 +153,7 @@ class Pipeline:
             unwanted=self._unwanted,
             covered=self._covered,
             context_window=self.prices.context_window,
+            users=self._users,
             keep_closed=self._keep_closed,
         )
 
@@ -235,7 +242,7 @@ class Pipeline:
             },
             gauges={
                 **self._ledger_gauges(),
-                ("build_info", __version__, "", python_version()): 1,
+                ("build_info", __version__, revision(), python_version()): 1,
                 ("refresh_duration_seconds",): duration,
                 ("series_dropped", "sessions"): self._views.dropped,
                 **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},

@@ -13,6 +13,7 @@ from agtop_exporter.model import (
     Signal,
     State,
     Tree,
+    Users,
     is_ahead,
 )
 from agtop_exporter.pipeline.derived import shared_facts, sum_by_model, tree_signal
@@ -32,7 +33,7 @@ class Derivation:
     `effort_source` of each agent. `covered` has the agents whose usage is not billed, because the
     setting `plan` includes the usage. `context_window` returns the context window of a model in
     tokens, for sessions whose transcript does not contain the context window. `written_at` returns
-    the time of the last write to a session's transcript.
+    the time of the last write to a session's transcript. `users` has the owners of the homes.
     """
 
     pairing: Pairing
@@ -42,6 +43,7 @@ class Derivation:
     covered: AbstractSet[str]
     context_window: Callable[[str], int | None]
     written_at: Callable[[SessionState], float | None]
+    users: Users
 
     def view(self, members: list[SessionState], now: float) -> Session:
         """Return the view of the first session in `members`. Other members are its subagents."""
@@ -70,6 +72,7 @@ class Derivation:
             "context_window_tokens": facts.context_window_tokens or self._window(facts),
             "subscription": facts.subscription or self._plan_of(record) or None,
             "account": facts.account,
+            "user": self._user_of(members),
             "data_path": facts.data_path,
         }
         effort_source = self.effort_sources.get(record.agent) if facts.model_effort else None
@@ -101,6 +104,11 @@ class Derivation:
             process=process if top == record.key else None,
             spent=self.pairing.past_usage(record.key),
         )
+
+    def _user_of(self, members: list[SessionState]) -> str | None:
+        """Return the user of the first session that has a transcript in a home directory."""
+        users = (self.users.owner_of(member.facts.data_path) for member in members)
+        return next(filter(None, users), None)
 
     def _plan_of(self, record: SessionState) -> str | None:
         return self.plans.get(record.agent, {}).get(record.facts.account)

@@ -14,6 +14,7 @@ from agtop_exporter.ledger import Key, Ledger, unpacked
 from agtop_exporter.model import (
     Session,
     SessionState,
+    Users,
 )
 from agtop_exporter.pipeline.derivation import Derivation
 from agtop_exporter.pipeline.latest import LatestClosed
@@ -46,11 +47,13 @@ class SessionViews:
         unwanted: AbstractSet[str],
         covered: AbstractSet[str],
         context_window: Callable[[str], int | None],
+        users: Users,
         keep_closed: bool,
     ) -> None:
         """Start with the sessions of the ledger, without the sessions of `unwanted` agents.
 
-        `plans`, `effort_sources`, `covered` and `context_window` are those of `Derivation`.
+        `plans`, `effort_sources`, `covered`, `context_window` and `users` are those of
+        `Derivation`.
 
         In this class, a session is open if its state is not `closed`, or if its last activity was
         at most `session_linger` seconds ago. Without `keep_closed`, only open sessions have a view.
@@ -76,6 +79,7 @@ class SessionViews:
             covered,
             context_window,
             self._written_at,
+            users,
         )
         # Pending sessions (not yet matched or not yet in the tree), with their packed states before
         # the change. None: the session has not changed since this process started.

@@ -13,6 +13,7 @@ BY = "job, instance, agent, window, source, account"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
 LEGEND = "{{agent}} {{account}} {{window}}, {{source}}"
 BY_ACCOUNT = "{{agent}} {{account}}"
+ONE_USER = "Each exporter reads the homes of one user."
 NONE = "No agent has recorded a rate limit in the last 24 hours."
 
 
@@ -20,8 +21,8 @@ def of_window(expression):
     return f"sum by ({BY}) ({expression})"
 
 
-def sorted_by_account(counter):
-    return f"sort_desc(sum by (agent, account) ({of.grown(counter)}) > 0)"
+def sorted_by(labels, counter):
+    return f"sort_desc(sum by ({labels}) ({of.grown(counter)}) > 0)"
 
 
 NOW = row(
@@ -104,24 +105,50 @@ ACCOUNTS = row(
     bars(
         "Cost by account",
         "List price by account. The default directory of an agent has no account name.",
-        (sorted_by_account("agtop_account_cost_usd_total"), BY_ACCOUNT),
+        (sorted_by("agent, account", "agtop_account_cost_usd_total"), BY_ACCOUNT),
         unit="currencyUSD",
         empty="No cost",
     ),
     bars(
         "Tokens by account",
         "Tokens of all types by account.",
-        (sorted_by_account("agtop_account_tokens_total"), BY_ACCOUNT),
+        (sorted_by("agent, account", "agtop_account_tokens_total"), BY_ACCOUNT),
         unit="short",
         empty="No tokens",
     ),
 )
 
+USERS = row(
+    "Users in the selected time range",
+    bars(
+        "Cost by user",
+        "List price by user, if an exporter reads the homes of several users.",
+        (sorted_by("user", "agtop_user_cost_usd_total"), "{{user}}"),
+        unit="currencyUSD",
+        empty=ONE_USER,
+    ),
+    bars(
+        "Tokens by user",
+        "Tokens of all types by user, if an exporter reads the homes of several users.",
+        (sorted_by("user", "agtop_user_tokens_total"), "{{user}}"),
+        unit="short",
+        empty=ONE_USER,
+    ),
+    bars(
+        "Sessions by user",
+        "Sessions that have series of their own, by user.",
+        (f"sort_desc(count by (user) ({of('agtop_session_user_info')}))", "{{user}}"),
+        unit="short",
+        empty=ONE_USER,
+    ),
+)
+
 BOARD = board(
     "Limits",
-    "Rate-limit windows: used share, pace and reset times. Usage by account.",
+    "Rate-limit windows: used share, pace and reset times. Usage by account and by user.",
     NOW,
     COURSE,
     ACCOUNTS,
+    USERS,
     since="now-24h",
 )

@@ -6,6 +6,7 @@ from transcripts import SESSION, Claude, Told, write
 
 from agtop_exporter.agents import claude
 from agtop_exporter.agents.claude.context import context_window
+from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import Cursor, TokenCounts
 
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -63,6 +64,16 @@ def test_two_answers_of_an_advisor_are_two_responses(chat):
     told = chat.told()
     assert models(told) == OF_ADVISED
     assert context(told) == (63_207, 63_207, 200_000)
+
+
+def test_an_older_line_in_a_later_read_adds_nothing(chat):
+    """The lines of a response were written in the wrong order, and a read ended between them."""
+    chat.assistant("m1", usage=ADVISED).assistant("m1", usage=ADVISED)
+    chat.records[1:] = reversed(chat.records[1:])
+    ledger = Ledger()
+    for count in (2, 3):
+        read_on(ledger, claude.AGENT, str(write(chat.path, *chat.records[:count])))
+    assert totals(ledger) == totals(chat.told().ledger)
 
 
 def test_an_advisor_in_a_fork_adds_nothing(tmp_path, chat):

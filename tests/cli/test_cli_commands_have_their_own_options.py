@@ -1,5 +1,7 @@
 """Each command has its own help and options. An invalid argument is reported in one line."""
 
+import platform
+import re
 from argparse import SUPPRESS
 
 import pytest
@@ -172,7 +174,9 @@ def test_a_mistake_is_one_line_with_status_2(typed, tmp_path):
 @pytest.mark.parametrize("flag", ["--version", "-V"])
 @pytest.mark.parametrize("program", ["agtop", "agtop-exporter"])
 def test_version(program, flag, tmp_path):
-    assert run(program, flag, home=tmp_path).stdout == f"{program} {__version__}\n"
+    said = run(program, flag, home=tmp_path, COLUMNS="40").stdout
+    facts = rf"(revision \w+(-dirty)?, )?Python 3\.\S+, SQLite 3\.\S+, {platform.system()} \S+"
+    assert re.fullmatch(rf"{program} {re.escape(__version__)} \({facts}\)\n", said)
 
 
 vocabulary = st.sampled_from(

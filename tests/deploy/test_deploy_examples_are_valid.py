@@ -75,3 +75,11 @@ def test_the_collector_drops_what_the_pages_call_sessions():
     (pattern,) = re.findall(r'IsMatch\(name, "(.+)"\)', yaml.safe_load(text) and text)
     assert re.match(pattern.replace("\\\\", "\\"), "agtop.session.tokens")
     assert not re.match(pattern.replace("\\\\", "\\"), "agtop.sessions")
+
+
+@pytest.mark.parametrize("path", [*DEPLOY.rglob("Dockerfile"), *DEPLOY.rglob("compose.yml")])
+def test_foreign_images_are_named_by_their_digest(path):
+    """A tag can be moved to another image."""
+    images = re.findall(r"^(?:FROM| +image:) +(\S+)", path.read_text(), re.MULTILINE)
+    assert all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) for image in images)
+    assert images or "build:" in path.read_text()

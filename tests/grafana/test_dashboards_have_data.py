@@ -29,6 +29,9 @@ WITHOUT_DATA = {
     ("agtop-processes", "Unreadable processes by reason", "A"): "every process can be read here",
     ("agtop-exporter", "Refresh errors by stage", "A"): "no refresh fails here",
     ("agtop-cost", "Price corrections", "A"): "no price changes here",
+    ("agtop-limits", "Cost by user", "A"): "all files belong to one user",
+    ("agtop-limits", "Tokens by user", "A"): "all files belong to one user",
+    ("agtop-limits", "Sessions by user", "A"): "all files belong to one user",
 }
 
 

@@ -1,4 +1,4 @@
-"""The totals of the accounts of an agent add up to the totals of the agent."""
+"""The totals of the accounts, and those of the users, add up to the totals of the agent."""
 
 import pytest
 from driving import project
@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from agtop_exporter.ledger import ACCOUNTS_MAX, Ledger, counting
 from agtop_exporter.ledger.records import merge_facts
-from agtop_exporter.model import Batch, Cost, Cursor, RateLimit, SessionUpdate
+from agtop_exporter.model import Batch, Cost, Cursor, RateLimit, SessionUpdate, Users
 
+USERS = Users({"/ada": "ada", "/ben": "ben"})
+PLACES = st.sampled_from(["/ada", "/ben", "/elsewhere"])
 ACCOUNTS = st.sampled_from(["", "claude-work", "claude-home"])
 
 
@@ -44,6 +46,30 @@ def test_any_history(steps):
         assert_equal_sums(ledger)
         assert not {key for key, value in before.items() if ledger.totals[key] < value}
         before = dict(ledger.totals)
+
+
+@given(
+    steps=st.lists(st.tuples(st.lists(sightings), PLACES, st.integers(0, 9), st.booleans())),
+    late=st.booleans(),
+)
+def test_any_history_of_users(steps, late):
+    """Sessions move between the homes of users. The users may become known at the end."""
+    ledger, before = Ledger(), {}
+    for events, place, rate, by_user in steps:
+        ids = {event.session_id for event in events}
+        sessions = tuple(SessionUpdate(id_, data_path=f"{place}/{id_}") for id_ in ids)
+        if by_user:
+            ledger.count_by_user(Users() if late else USERS)
+        ledger.record(
+            batch(*events, sessions=sessions),
+            price=lambda _event, rate=rate: Cost(input=rate),
+            project=project,
+        )
+        assert not {key for key, value in before.items() if ledger.stored_totals[key] < value}
+        before = dict(ledger.stored_totals)
+    ledger.count_by_user(USERS)
+    assert sums(ledger, "user_tokens") == sums(ledger, "tokens")
+    assert sums(ledger, "user_cost") == sums(ledger, "cost")
 
 
 @given(

@@ -5,11 +5,14 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+import zipfile
 from importlib.metadata import version
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 import yaml
 from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 from places import ROOT
 from programs import find_program
 
@@ -113,6 +116,34 @@ def test_no_tracked_file_is_missing_from_the_sdist(tmp_path):
         packed = {name.partition("/")[2] for name in archive.getnames()}
     assert tracked
     assert tracked - packed == set()
+
+
+def test_packages_name_the_commit_that_they_were_built_from(tmp_path, monkeypatch):
+    """A wheel that is built from an sdist, without git, has the commit of the sdist."""
+    monkeypatch.setenv("SOURCE_REVISION", "0123abcd")
+    (sdist,) = SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    monkeypatch.delenv("SOURCE_REVISION")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    (wheel,) = WheelBuilder(str(unpacked)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("agtop_exporter/revision") == b"0123abcd\n"
+
+
+def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path):
+    """A source that was copied into another project's checkout must not have its commit."""
+    assert build_hook().commit_of(str(tmp_path)) == ""
+    inside = ROOT / "agtop_exporter"
+    assert build_hook().commit_of(str(inside)) == ""
+
+
+def build_hook():
+    """Return the module of the build hook."""
+    spec = spec_from_file_location("revision_hook", ROOT / ".ci" / "revision.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_the_lock_names_no_other_registry_than_pypi():

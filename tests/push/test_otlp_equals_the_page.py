@@ -39,7 +39,7 @@ def many():
     """Return a snapshot with two agents, two sessions, and an absent value of each kind."""
     bare = make_session(session_id="bare", agent="codex", model=None, process=None, spent=None)
     return make_snapshot(
-        make_session(),
+        make_session(user="ada"),
         bare,
         totals=make_totals() | make_totals("codex", "gpt-5"),
         agents=(make_agent(), make_agent(agent="codex", up=False, last_success=None)),

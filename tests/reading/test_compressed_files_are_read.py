@@ -83,6 +83,15 @@ def test_an_enormous_text_ends_at_the_limit(tmp_path, monkeypatch):
     assert read(path) == ([b'{"n":1}'], "too_large")
 
 
+def test_gigabytes_in_a_small_file_are_not_unpacked(tmp_path):
+    """4 GiB of text in less than 1 MB. What precedes them counts."""
+    path = tmp_path / "t.jsonl.zst"
+    frame = zstd.compress(bytes(64 * 1024 * 1024))
+    path.write_bytes(zstd.compress(b'{"n":1}\n') + 64 * frame)
+    assert path.stat().st_size < 1_000_000
+    assert read(path) == ([b'{"n":1}'], "too_large")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("line", [b"x\n", b"{\n", b"{}\n", b'{x}"\n', b" \n", b'{"a":[]}x\n'])
 def test_millions_of_tiny_lines_are_not_read(tmp_path, line):

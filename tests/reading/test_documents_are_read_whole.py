@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import time
+import tracemalloc
 
 import msgspec
 import pytest
@@ -114,6 +115,23 @@ def test_a_large_document_loses_its_long_strings_and_no_figures(tmp_path):
     assert read(path)[::2] == (Document(3, "…"), {})
     path.write_text(json.dumps({"count": 3, "items": [7] * 4_000_000}))
     assert read(path)[::2] == (None, {"too_large": 1})
+
+
+@pytest.mark.slow
+def test_the_memory_for_a_large_document_is_bounded(tmp_path):
+    """A session of 100 MB, which the agent writes as one document, needs a fraction of its size."""
+    path = tmp_path / "a.json"
+    with path.open("w") as file:
+        file.write('{"messages":[')
+        for _ in range(100):
+            file.write(json.dumps({"text": "x" * 1_000_000}) + ",")
+        file.write('{}],"count":3}')
+    tracemalloc.start()
+    found = read(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found[::2] == (Document(3), {})
+    assert peak < 40_000_000
 
 
 def test_only_regular_files_are_opened(tmp_path):

@@ -9,6 +9,7 @@ from logged import logged_to
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.metrics import collect
+from agtop_exporter.model import NO_USERS
 from agtop_exporter.pipeline import Pipeline
 from agtop_exporter.pricing import PriceBook
 from agtop_exporter.render import json as json_page
@@ -34,6 +35,7 @@ class Look:
         guard=None,
         keep_closed=True,
         limit_folders=(),
+        users=NO_USERS,
         **settings,
     ):
         self.told = []  # logged messages
@@ -49,6 +51,7 @@ class Look:
             guard=guard,
             keep_closed=keep_closed,
             limit_folders=limit_folders,
+            users=users,
         )
 
     def close(self):

@@ -78,21 +78,22 @@ def strange_fields(data, random):
         return b"\n".join(lines) + b"\n"
 
 
-def strange_line(line, random):
+def strange_line(line, random, values=STRANGE):
     try:
-        return json.dumps(strange_field(json.loads(line), random), separators=(",", ":")).encode()
+        changed = strange_field(json.loads(line), random, values)
+        return json.dumps(changed, separators=(",", ":")).encode()
     except (ValueError, RecursionError):
         return line
 
 
-def strange_field(value, random):
-    """Change one field at a random depth."""
+def strange_field(value, random, values=STRANGE):
+    """Change one field at a random depth to one of the values."""
     if not isinstance(value, dict | list) or not value:
-        return random.choice(STRANGE)
+        return random.choice(values)
     key = random.choice(list(value) if isinstance(value, dict) else range(len(value)))
     inner = value[key]
     deeper = isinstance(inner, dict | list) and random.random() < 0.8
-    value[key] = strange_field(inner, random) if deeper else random.choice(STRANGE)
+    value[key] = strange_field(inner, random, values) if deeper else random.choice(values)
     return value
 
 

@@ -111,6 +111,8 @@ def make_totals(agent="claude-code", model="claude-sonnet-4-5"):
         ("project_cost", agent, "shop"): 97_650_000_000,
         ("account_tokens", agent, ""): 6_000,
         ("account_cost", agent, ""): 1_503_000_000_000,
+        ("user_tokens", agent, "ada"): 6_000,
+        ("user_cost", agent, "ada"): 1_503_000_000_000,
         ("sessions_started", agent): 1,
         ("scan_bytes", agent): 123_456,
         ("scan_records", agent): 321,
@@ -180,8 +182,8 @@ BUDGET = BudgetUse(
 
 
 def make_snapshot(*sessions, **over):
-    """Return a snapshot of these sessions, all published, or of one session."""
-    sessions = sessions or (make_session(),)
+    """Return a snapshot of these sessions, all published, or of one session with a user."""
+    sessions = sessions or (make_session(user="ada"),)
     fields = {
         "generated_at": NOW,
         "plan": "retail",

@@ -91,7 +91,7 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
 
         `total` are the token counts of the response.
         """
-        return self._event(self.key, self.model, total, self.usage.price_tier, first=True)
+        return self._event(self.model, total, self.usage.price_tier)
 
     def events(self, total: TokenCounts) -> Iterator[UsageEvent]:
         """Yield a usage event for each billed model response in the iterations.
@@ -99,32 +99,27 @@ class Response(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         `total` are the token counts of all lines of this response.
         """
         first, *more = own_parts(self.usage, self.model, total)
-        yield self._event(self.key, first.model, first.tokens, first.speed, first=True)
+        yield self._event(first.model, first.tokens, first.speed)
         for part in (*more, *other_parts(self.usage, self.model, self.advisor)):
-            yield self._event(f"{self.key}#{part.place}", part.model, part.tokens, part.speed)
+            yield self._event(part.model, part.tokens, part.speed, f"#{part.place}")
 
     def _event(
-        self,
-        key: str,
-        model: str,
-        tokens: TokenCounts,
-        speed: str | None,
-        *,
-        first: bool = False,
+        self, model: str, tokens: TokenCounts, speed: str | None, place: str = ""
     ) -> UsageEvent:
+        """Return a usage event. `place` is the end of its keys; "" for the first of a response."""
         return UsageEvent(
-            key,
+            f"{self.key}{place}",
             self.session_id,
             self.time,
             model,
             tokens,
             requests=1,
-            tools=without_duplicates(self.tools) if first else NO_CALLS,
+            tools=NO_CALLS if place else without_duplicates(self.tools),
             copied=self.copied,
             speed=speed or "",
-            web_searches=self.usage.web_searches if first else 0,
+            web_searches=0 if place else self.usage.web_searches,
             region=self.usage.region,
-            other_keys=self.other_keys if first else (),
+            other_keys=tuple(f"{key}{place}" for key in self.other_keys),
         )
 
 

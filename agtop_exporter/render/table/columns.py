@@ -234,6 +234,7 @@ def _text(  # noqa: PLR0913 - the fields of a column
 
 COLUMNS = (
     _text("AGENT", 7, lambda session: session.agent),
+    _text("USER", 7, lambda session: session.user, width_max=16),
     _text("SUBSCRIPTION", 18, lambda session: session.subscription, width_max=16),
     _text("SESSION", 3, lambda session: session.session_id, _session),
     Column("STATE", 1, lambda s, _: s.state.kind, lambda s: -URGENCY.index(s.state.kind), "left"),
