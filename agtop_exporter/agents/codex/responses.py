@@ -100,5 +100,5 @@ class ResponseHandlers(Rollout):
             self.session.subscription = f"ChatGPT {self.plan_type.capitalize()}"
         if limits is not None:
             observed_at = limits_at.timestamp() if limits_at is not None else 0.0
-            self.batch.rate_limits.extend(rate_limits(limits, observed_at))
+            self.batch.rate_limits.extend(rate_limits(self.batch.agent, limits, observed_at))
         self.state.last_active = self.session.last_active

@@ -38,6 +38,18 @@ class IdRow(TableRow):
     id: str = ""
 
 
+class SessionIdRow(TableRow):
+    """The session of a row of any table."""
+
+    session_id: str = ""
+
+
+class ImportRow(TableRow):
+    """A row of `external_import`: the ids of imported messages, as a JSON array."""
+
+    message_ids: str = ""
+
+
 class PartRow(TableRow):
     """A row of the table `part`, which is one part of a message."""
 
