@@ -12,13 +12,9 @@ from pathlib import Path
 from agtop_exporter.agents import Agent, Entry, Environment, listed_roots
 from agtop_exporter.agents.claude import cowork, limits
 from agtop_exporter.agents.claude.account import account_plan
-from agtop_exporter.agents.claude.family import (
-    SIGNATURE,
-    read_registries,
-    read_transcript,
-    transcripts,
-)
+from agtop_exporter.agents.claude.family import read_transcript, transcripts
 from agtop_exporter.agents.claude.limits import FOLDER
+from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.status_line import read_status_line
 from agtop_exporter.agents.claude.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor

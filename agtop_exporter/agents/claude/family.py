@@ -8,16 +8,34 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from agtop_exporter.agents import walk
 from agtop_exporter.agents.claude.journal import JOURNAL, JournalParser
 from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
 from agtop_exporter.agents.claude.reader import TranscriptParser
+from agtop_exporter.agents.claude.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.signature import ProcessSignature
 
-__all__ = ["SIGNATURE", "TranscriptParser", "read_registries", "read_transcript", "transcripts"]
+__all__ = [
+    "KNOWN_TYPES",
+    "TranscriptParser",
+    "read_registries",
+    "read_transcript",
+    "signature",
+    "transcripts",
+]
 
 FOLDER_DEPTH = 12  # levels below the folder of projects; workflows of 2.1 need 5
+
+
+def signature(executables: frozenset[str], packages: tuple[str, ...]) -> ProcessSignature:
+    """Return the process signature of a program by the names of its files and npm packages."""
+    return msgspec.structs.replace(
+        SIGNATURE, executables=executables, packages=packages, version_folders=()
+    )
 
 
 def transcripts(projects: Path) -> Iterator[os.DirEntry[str]]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from agtop_exporter.agents import Agent, Environment, listed_roots
 from agtop_exporter.agents.codex.account import account_plan
-from agtop_exporter.agents.codex.family import SIGNATURE, files, read, rollout_folders
+from agtop_exporter.agents.codex.family import files, read, rollout_folders
+from agtop_exporter.agents.codex.processes import SIGNATURE
 from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.reading.profiles import account_of, profile_folders
 

@@ -8,13 +8,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from agtop_exporter.agents import walk
 from agtop_exporter.agents.codex.processes import SIGNATURE
 from agtop_exporter.agents.codex.reader import RolloutParser
+from agtop_exporter.agents.codex.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.signature import ProcessSignature
 
-__all__ = ["SIGNATURE", "RolloutParser", "files", "read", "rollout_folders"]
+__all__ = ["KNOWN_TYPES", "files", "read", "rollout_folders", "signature"]
 
 PLAIN, COMPRESSED = ".jsonl", ".jsonl.zst"
 
@@ -25,6 +29,11 @@ def read(path: str, cursor: Cursor, *, agent: str) -> Batch:
     `agent` is the name of the agent.
     """
     return read_jsonl(agent, RolloutParser, path, cursor)
+
+
+def signature(executables: frozenset[str]) -> ProcessSignature:
+    """Return the process signature of a program by the names of its files."""
+    return msgspec.structs.replace(SIGNATURE, executables=executables, packages=())
 
 
 def rollout_folders(homes: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -45,8 +45,12 @@ class SessionIdRow(TableRow):
 
 
 class ImportRow(TableRow):
-    """A row of `external_import`: the ids of imported messages, as a JSON array."""
+    """A row of `external_import`, which is one imported session.
 
+    `message_ids` are the ids of its imported messages, as a JSON array.
+    """
+
+    session_id: str = ""
     message_ids: str = ""
 
 
