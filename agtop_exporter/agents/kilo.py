@@ -28,7 +28,11 @@ AGENT = Agent(
     roots=roots,
     files=partial(family.files, databases=("kilo", "opencode")),
     read=partial(family.read, agent=NAME),
-    signature=family.signature(frozenset({"kilo", "kilocode"}), ("@kilocode/cli",)),
+    signature=family.signature(
+        frozenset({"kilo", "kilocode"}),
+        ("@kilocode/cli",),
+        helpers=(("config",), ("console",), ("daemon",), ("plugin",), ("profile",), ("remote",)),
+    ),
     aliases=("kilocode", "kilo-code"),
     unread=(
         (

@@ -100,9 +100,28 @@ AGENT = Agent(
     signature=ProcessSignature(
         executables=frozenset({"omp"}),
         packages=("@oh-my-pi/pi-coding-agent",),
-        helpers=MAINTENANCE_COMMANDS,
+        helpers=(
+            *MAINTENANCE_COMMANDS,
+            ("auth-broker",),
+            ("auth-gateway",),
+            ("completions",),
+            ("config",),
+            ("gc",),
+            ("models",),
+            ("plugin",),
+            ("ps",),
+            ("setup",),
+            ("stats",),
+            ("usage",),
+        ),
+        hosts=(("acp",),),
+        value_options=frozenset(
+            {"--model", "--profile", "--thinking", "--mode", "--cwd", "-r", "--resume", "--fork"}
+        ),
+        prompt_options=frozenset({"-p", "--print"}),
+        resume_options=frozenset({"-r", "--resume"}),
     ),
     known_types=KNOWN_TYPES,
     effort_source=family.EFFORT_SOURCE,
-    not_in_files="the version, the context window, rate limits and sessions that are not stored",
+    not_in_files="title requests, the version, the context window and rate limits",
 )

@@ -18,10 +18,11 @@ def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
     """
     if usage is None:
         return ()
-    *figures, created = astuple(usage)
-    if created:
-        figures[WRITTEN] = figures[WRITTEN] or created
-    return tuple(figure or 0 for figure in figures)
+    figures: tuple[int, ...] = astuple(usage)
+    if figures[-1] or None in figures:  # the last one is TraeX's name of the written tokens
+        before, written, after = figures[:WRITTEN], figures[WRITTEN], figures[WRITTEN + 1 : -1]
+        return tuple(figure or 0 for figure in (*before, written or figures[-1], *after))
+    return figures[:-1]
 
 
 def added(total: tuple[int, ...], figures: tuple[int, ...]) -> tuple[int, ...]:

@@ -33,9 +33,22 @@ __all__ = [
 EFFORT_SOURCE = "message.variant or model.variant"  # of `Agent.effort_source`
 
 
-def signature(executables: frozenset[str], packages: tuple[str, ...]) -> ProcessSignature:
-    """Return the process signature of a program by the names of its files and npm packages."""
-    return msgspec.structs.replace(SIGNATURE, executables=executables, packages=packages)
+def signature(
+    executables: frozenset[str],
+    packages: tuple[str, ...],
+    *,
+    helpers: tuple[tuple[str, ...], ...] = (),
+) -> ProcessSignature:
+    """Return the process signature of a program by the names of its files and npm packages.
+
+    `helpers` are commands that OpenCode lacks and that never run a session.
+    """
+    return msgspec.structs.replace(
+        SIGNATURE,
+        executables=executables,
+        packages=packages,
+        helpers=(*SIGNATURE.helpers, *helpers),
+    )
 
 
 def data_folders(home: Path, environment: Environment, name: str) -> tuple[Path, ...]:
