@@ -88,7 +88,7 @@ def _fill_hours(state: LedgerState) -> None:
             missing = [max(0, a - b) for a, b in zip(whole, have, strict=True)]
             if any(missing):
                 hour = hour_of(record.facts.last_active or 0.0)
-                state.store.add_hourly((record.id, model, hour), missing)
+                state.store.new.add_hourly((record.id, model, hour), missing)
 
 
 def _add_up_sessions(state: LedgerState) -> None:
@@ -172,7 +172,7 @@ def join(stored: LedgerState, state: LedgerState) -> None:
         stored.sessions.update(record.agent, record.facts)
         known = stored.sessions.change(numbers[record.id])
         known.project = known.project or record.project
-    entries = state.store.new_entries()
+    entries = list(state.store.new.entries())
     merging = Merging(stored, [key for key, _ in entries])
     for key, entry in entries:
         merging.add(key, entry.moved_to(numbers[entry.session]), _price_of(entry))

@@ -39,7 +39,7 @@ PARTS = {  # function: its stage, whether agents are down, whether new tokens ar
     "agtop_exporter.pipeline.pairing:Pairing.pair": ("match", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews._view": ("sessions", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews.published": ("refresh", True, False),
-    "agtop_exporter.pipeline:Pipeline._reprice": ("prices", True, True),
+    "agtop_exporter.pipeline.repricing:Repricing.apply": ("prices", True, True),
     "agtop_exporter.textfile:TextfileWriter.save_state": ("outputs", False, True),
     "agtop_exporter.textfile:TextfileWriter.publish": ("outputs", False, True),
     "agtop_exporter.daemon:render_pages": ("publish", None, None),  # no page is made at all

@@ -36,7 +36,7 @@ def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
     turns = claude_turns(1, range(4000)).encode()
     for number in range(1, 61):
         claude_file(tmp_path, number).write_bytes(turns.replace(b"-1-", b"-%d-" % number))
-    with daemon(tmp_path, "--state-dir", tmp_path / "state") as running:
+    with daemon(tmp_path, "--state-dir", tmp_path / "state", is_script=True) as running:
         assert running.get("/-/ready")[0] == 503
         code, cpu_seconds = running.end()
         assert code == 0

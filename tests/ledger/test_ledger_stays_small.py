@@ -132,6 +132,7 @@ def test_any_history_counts_alike(tmp_path_factory, history):
     rolled.close()
 
 
+@pytest.mark.slow
 def test_the_file_gives_room_back(tmp_path):
     ledger = Ledger(tmp_path)
     for start in range(0, 60_000, 10_000):
