@@ -23,8 +23,7 @@ from agtop_exporter.signature import MAINTENANCE_COMMANDS, ProcessSignature
 NAME = "omp"
 FOLDER = ".omp"  # name of the default directory
 PROFILES = "profiles"  # folder with one directory for each profile
-# folder with conversions of sessions of other agents, which pi-session-manager writes
-BRIDGE = f"{os.sep}bridge{os.sep}"
+BRIDGE = "bridge"  # folder with conversions of sessions of other agents
 KNOWN_TYPES = family.KNOWN_TYPES | frozenset(
     {"credential_pin", "mode_change", "model_usage", "reset_boundary", "service_tier_change"}
     | {"session_init", "title", "title_change", "ttsr_injection"}
@@ -77,9 +76,20 @@ def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[os.DirEntry[str]]:
-    """List the session files below a root, without conversions of sessions of other agents."""
-    begin = len(str(root))
-    return (entry for entry in family.files(root) if BRIDGE not in entry.path[begin:])
+    """List the session files below a root.
+
+    The sessions of other agents that pi-session-manager converted are left out, also if links
+    lead to them.
+    """
+    converted = root / BRIDGE
+    if not converted.is_dir():
+        return family.files(root)
+    begins = (str(converted) + os.sep, os.path.realpath(converted) + os.sep)
+    return (
+        entry
+        for entry in family.files(root)
+        if not entry.path.startswith(begins) and not os.path.realpath(entry.path).startswith(begins)
+    )
 
 
 def account(folder: Path) -> str:
