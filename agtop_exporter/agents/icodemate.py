@@ -26,5 +26,6 @@ AGENT = Agent(
     read=partial(family.read, agent=NAME),
     known_types=family.KNOWN_TYPES,
     effort_source=family.EFFORT_SOURCE,
+    exact="tokens and cost of each request",
     not_in_files="title requests, the context window, requests that failed, processes",
 )

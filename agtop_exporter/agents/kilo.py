@@ -42,5 +42,7 @@ AGENT = Agent(
     ),
     known_types=family.KNOWN_TYPES,
     effort_source=family.EFFORT_SOURCE,
+    exact="tokens and cost of each request",
     not_in_files="title requests, the context window, requests that failed",
+    versions_seen=("7.7.9",),
 )

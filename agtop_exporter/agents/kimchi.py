@@ -42,5 +42,6 @@ AGENT = Agent(
     ),
     known_types=family.KNOWN_TYPES,
     effort_source=family.EFFORT_SOURCE,
+    exact="tokens and cost of each response",
     not_in_files="the version, the context window, rate limits and remote sessions",
 )

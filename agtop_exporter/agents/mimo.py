@@ -42,5 +42,6 @@ AGENT = Agent(
     aliases=("mimocode", "mimo-code"),
     known_types=family.KNOWN_TYPES,
     effort_source=family.EFFORT_SOURCE,
+    exact="tokens and cost of each request",
     not_in_files="title requests, the context window, requests that failed",
 )

@@ -65,6 +65,7 @@ AGENT = Agent(
     live_registry=live_registry,
     known_types=KNOWN_TYPES,
     effort_source="assistant.effort",
+    exact="tokens of each response with both cache-write lifetimes, subagents",
     not_in_files="title, compaction and safety requests, streams that were cut or retried, rate "
     "limits",
 )

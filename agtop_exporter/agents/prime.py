@@ -83,5 +83,6 @@ AGENT = Agent(
     ),
     known_types=KNOWN_TYPES,
     effort_source=family.EFFORT_SOURCE,
+    exact="tokens and cost of each response",
     not_in_files="the version, the context window, rate limits and compaction requests",
 )

@@ -49,6 +49,7 @@ AGENT = Agent(
     ),
     known_types=family.KNOWN_TYPES,
     effort_source=family.EFFORT_SOURCE,
+    exact="tokens and cost of each response",
     not_in_files="the version, the context window and rate limits; the subagents of a project are "
     "in the project",
 )

@@ -37,5 +37,6 @@ AGENT = Agent(
     signature=family.signature(frozenset({"traex", "traecli"})),
     known_types=family.KNOWN_TYPES,
     effort_source="turn_context or thread_settings",
+    exact="tokens of each response",
     not_in_files="ephemeral threads, hidden title threads, streams that were cut",
 )

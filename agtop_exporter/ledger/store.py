@@ -184,9 +184,12 @@ class Store(StoredRows):
         stored = self._stored(f"WHERE {UNPRICED}")
         return {key: entry for key, entry in stored if key not in self.new} | self.new.unpriced()
 
-    def all_entries(self) -> Iterator[tuple[bytes, Entry]]:
-        """Yield (key, event) of all events, on disk or only in memory. Raises DamagedError."""
-        for key, entry in self._stored(""):
+    def all_entries(self, where: str = "") -> Iterator[tuple[bytes, Entry]]:
+        """Yield (key, event) of all events, on disk or only in memory. Raises DamagedError.
+
+        `where` is an SQL condition that leaves out events on disk, such as `WHERE time > 0`.
+        """
+        for key, entry in self._stored(where):
             if key not in self.new:
                 yield key, entry
         yield from self.new.entries()

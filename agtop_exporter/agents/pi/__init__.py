@@ -46,5 +46,7 @@ AGENT = Agent(
     ),
     known_types=KNOWN_TYPES,
     effort_source=EFFORT_SOURCE,
+    exact="tokens and cost of each response",
     not_in_files="the version, the context window and rate limits",
+    versions_seen=("1.6.0", "1.5.2", "0.73.1"),
 )
