@@ -33,7 +33,6 @@ AGENT = Agent(
     roots=roots,
     files=family.files,
     read=partial(family.read, agent=NAME),
-    aliases=("trae-cli", "traecli"),
     signature=family.signature(frozenset({"traex", "traecli"})),
     known_types=family.KNOWN_TYPES,
     effort_source="turn_context or thread_settings",
