@@ -41,6 +41,7 @@ class Store(StoredRows):
         self.read_only = read_only
         self._directory = directory
         self.new = NewRows()
+        self._rolled_up_to = b""  # the last event key that the present roll-up has visited
         self.erases = False  # the next flush also empties the journal, which still has erased text
         if self.file is not None:
             self._open(self.file, brief=brief)
@@ -118,7 +119,7 @@ class Store(StoredRows):
         try:
             file.open_for_writing()
         except (OSError, sqlite3.Error, AgtopError) as error:
-            self._warn("write", file, error)
+            self._warn("write" if self.has_rows else "use", file, error)
             return None
         return file
 
@@ -281,17 +282,18 @@ class Store(StoredRows):
             return False
         try:
             with transaction(database):
-                more = retention.roll_up_events(database, before)
-                if not more:
+                last = retention.roll_up_events(database, before, after=self._rolled_up_to)
+                if last is None:
                     retention.roll_up_hours(database, before)
             self._has_old_keys = None
-            if not more:
+            self._rolled_up_to = last or b""
+            if last is None:
                 retention.vacuum(database)
         except sqlite3.Error as error:
             if is_damage(error):
                 raise DamagedError(str(error)) from error
             return False
-        return more
+        return last is not None
 
 
 def _text(error: Exception) -> str:

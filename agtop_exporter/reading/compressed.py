@@ -26,6 +26,20 @@ LINE_BYTES = 100  # a text whose lines are shorter on average is no transcript
 DISCARD_BYTES = 1024 * 1024
 
 
+def decompressed_frame(data: bytes, *, limit: int) -> bytes | None:
+    """Return the text of one Zstandard frame in memory.
+
+    Return None if the frame is damaged or its text is longer than `limit` bytes.
+    """
+    options = {int(zstd.DecompressionParameter.window_log_max): WINDOW_LOG_MAX}
+    unpacking = zstd.ZstdDecompressor(options=options)
+    try:
+        text = unpacking.decompress(data, max_length=limit)
+    except zstd.ZstdError:
+        return None
+    return text if unpacking.eof else None
+
+
 class CompressedFile(PlainFile):
     """A compressed regular file that is open for reading.
 

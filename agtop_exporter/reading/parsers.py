@@ -5,12 +5,12 @@ records and adds events and sessions to its BatchBuilder. The `state` of the par
 the parser of the next read receives it.
 """
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, Unpack
 
 import msgspec
 
-from agtop_exporter.model import UsageEvent
-from agtop_exporter.reading.batch import BatchBuilder
+from agtop_exporter.model import SessionUpdate, UsageEvent
+from agtop_exporter.reading.batch import BatchBuilder, EventFields
 from agtop_exporter.reading.state import ReaderState
 
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -75,6 +75,24 @@ class RecordParser(Parser[State], Generic[Record, State]):
         `offset` is the byte offset after the record in its file; 0 if the file is one document.
         """
         raise NotImplementedError
+
+
+class TranscriptParser(RecordParser[Record, State]):
+    """Base class of record parsers of the transcript of one session.
+
+    A subclass sets these attributes before it adds the events of a record: `session` is the
+    session, `time` is the time of the record in unix seconds, and `copied` is true if the record
+    was copied from the transcript of another session.
+    """
+
+    session: SessionUpdate
+    time: float = 0.0
+    copied: bool = False
+
+    def add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
+        """Add an event of the session at the time of the record; see `BatchBuilder.event`."""
+        session_id = self.session.session_id
+        self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)
 
 
 class BlockParser(Parser[State], Generic[Record, State]):

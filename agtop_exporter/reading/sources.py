@@ -96,3 +96,16 @@ def open_source(path: str) -> PlainFile:
     except ImportError as error:  # the module is an optional part of Python 3.14
         raise OSError(errno.ENOTSUP, "this Python has no zstd module", path) from error
     return CompressedFile(path)
+
+
+def decompressed(data: bytes, *, limit: int) -> bytes | None:
+    """Return the text of a Zstandard frame in memory.
+
+    Return None if the frame is damaged or its text is longer than `limit` bytes. Raises OSError if
+    this Python has no zstd module.
+    """
+    try:
+        from agtop_exporter.reading.compressed import decompressed_frame  # noqa: PLC0415 - seldom needed
+    except ImportError as error:  # as in `open_source`
+        raise OSError(errno.ENOTSUP, "this Python has no zstd module") from error
+    return decompressed_frame(data, limit=limit)

@@ -12,7 +12,7 @@ USED = frozenset(
     | {"tool_calls", "tool_call_errors", "project_tokens", "project_cost"}
 )
 
-DATABASES = (".db", ".vscdb")
+DATABASES = (".db", ".vscdb", ".sqlite")
 
 
 def price(event):
@@ -109,8 +109,8 @@ def sessions(ledger):
 
 
 def build_databases(home):
-    """Turn every script `X.db.sql` (or `X.vscdb.sql`) below a directory into its database."""
-    for script in sorted(Path(home).rglob("*db.sql")):
+    """Turn every script, such as `X.db.sql`, below a directory into the database `X.db`."""
+    for script in sorted(Path(home).rglob("*.sql")):
         with closing(sqlite3.connect(script.with_suffix(""))) as database:
             database.executescript(script.read_text(encoding="utf-8"))
             database.commit()

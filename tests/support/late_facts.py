@@ -132,6 +132,29 @@ def goose(home, *, late):
         database.commit()
 
 
+def hermes(home, *, late):
+    path = home / ".hermes/state.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, model TEXT, cwd TEXT,
+            started_at REAL);
+            CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, session_id TEXT,
+            role TEXT, timestamp REAL);
+            CREATE TABLE IF NOT EXISTS session_model_usage (session_id TEXT, model TEXT,
+            task TEXT, api_call_count INTEGER, input_tokens INTEGER, output_tokens INTEGER,
+            last_seen REAL, PRIMARY KEY (session_id, model, task));"""
+        )
+        usage = (ID, "unknown", "", 1, 100, 10, 1_772_445_601.0)
+        database.execute("REPLACE INTO session_model_usage VALUES (?, ?, ?, ?, ?, ?, ?)", usage)
+        session = (ID, *((MODEL, DIRECTORY) if late else (None, None)), 1_772_445_600.0)
+        database.execute("REPLACE INTO sessions VALUES (?, ?, ?, ?)", session)
+        if late:
+            message = (1, ID, "assistant", 1_772_445_602.0)
+            database.execute("REPLACE INTO messages VALUES (?, ?, ?, ?)", message)
+        database.commit()
+
+
 def kimi(home, *, late):
     folder = home / f".kimi-code/sessions/wd_unknown/{ID}"
     usage = {"inputOther": 100, "output": 10}
@@ -173,6 +196,17 @@ def opencode(home, *, late, name="opencode"):
                 ("msg_2", ID, begin + 2000, begin + 2000, json.dumps(prompt)),
             )
         database.commit()
+
+
+def openclaw(home, *, late):
+    usage = {"input": 100, "output": 10, "cacheRead": 0, "cacheWrite": 0}
+    message = {"role": "assistant", "content": [], "usage": usage}
+    records = [{"type": "message", "id": "e1", "timestamp": stamp(1), "message": message}]
+    if late:
+        header = {"type": "session", "id": ID, "timestamp": stamp(2), "cwd": DIRECTORY}
+        change = {"type": "model_change", "id": "e2", "timestamp": stamp(3), "modelId": MODEL}
+        records += [header, change]
+    write_lines(home / f".openclaw/agents/main/sessions/{ID}.jsonl", *records)
 
 
 def openhands(home, *, late):
@@ -266,7 +300,7 @@ WRITERS = {
     each.__name__: each
     for each in (
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
-        *(kimi, openhands, vibe),
+        *(hermes, kimi, openclaw, openhands, vibe),
     )
 } | {  # agents that share a reader
     "kilo": partial(opencode, name="kilo"),

@@ -6,7 +6,6 @@ version of the document does not contain the response because of a compaction.
 
 import re
 from pathlib import Path
-from typing import Unpack
 
 from agtop_exporter.agents import tool_label
 from agtop_exporter.agents.cline.records import (
@@ -17,11 +16,11 @@ from agtop_exporter.agents.cline.records import (
     token_counts,
 )
 from agtop_exporter.model import NO_TOKENS, PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
-from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.documents import read_document
-from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.parsers import RecordParser, TranscriptParser
 from agtop_exporter.reading.state import NoState
 
 NAME = "cline"
@@ -30,7 +29,7 @@ TITLE_RANK = 3
 STARTED = re.compile(r"(\d{13})_")  # a session id begins with its start in unix milliseconds
 
 
-class ConversationParser(RecordParser[Conversation, NoState]):
+class ConversationParser(TranscriptParser[Conversation, NoState]):
     """The parser of the messages of one session or subagent."""
 
     record = Conversation
@@ -39,8 +38,6 @@ class ConversationParser(RecordParser[Conversation, NoState]):
 
     def __init__(self, batch: BatchBuilder, state: NoState) -> None:
         super().__init__(batch, state)
-        self.time = 0.0
-        self.copied = False
         self.tools: dict[str, str] = {}  # label of the tool by call id
 
     def feed(self, record: Conversation, _offset: int) -> None:
@@ -116,18 +113,14 @@ class ConversationParser(RecordParser[Conversation, NoState]):
             if block.is_error
         )
         if failed:
-            self._add_event(f"failure:{key}", tool_errors=failed)
+            self.add_event(f"failure:{key}", tool_errors=failed)
         if message.is_compaction and message.metadata:
             removed = message.metadata.messages_removed
-            self._add_event(f"compaction:{key}:{removed}", compactions=1)
+            self.add_event(f"compaction:{key}:{removed}", compactions=1)
         if not results and not session.subagent:
             text = next((block.text for block in message.blocks if block.type == "text"), "")
             session.set_title(text or "", PROMPT_RANK)
-            self._add_event(f"prompt:{key}", turns=1)
-
-    def _add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
-        session_id = self.session.session_id
-        self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)
+            self.add_event(f"prompt:{key}", turns=1)
 
 
 class DescriptionParser(RecordParser[Description, NoState]):

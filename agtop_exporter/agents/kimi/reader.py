@@ -6,7 +6,6 @@ fork copies records with their times, so the time and the figures identify a req
 """
 
 from pathlib import Path
-from typing import Unpack
 
 from msgspec import field
 
@@ -20,11 +19,11 @@ from agtop_exporter.agents.kimi.records import (
     token_counts,
 )
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
-from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.decoding import seconds_of
 from agtop_exporter.reading.documents import read_document, usable_document
 from agtop_exporter.reading.jsonl import read_jsonl
-from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.parsers import RecordParser, TranscriptParser
 from agtop_exporter.reading.state import NoState, ReaderState
 
 NAME = "kimi"
@@ -49,7 +48,7 @@ class WireState(ReaderState):
     calls: dict[str, str] = field(default_factory=dict)  # label of the tool by call id
 
 
-class WireParser(RecordParser[Record, WireState]):
+class WireParser(TranscriptParser[Record, WireState]):
     """The parser of one `wire.jsonl`."""
 
     record = Record
@@ -70,8 +69,6 @@ class WireParser(RecordParser[Record, WireState]):
             cwd=described.cwd or described.work_dir or "",
             last_active=state.latest or None,
         )
-        self.time = 0.0
-        self.copied = False
 
     def feed(self, record: Record, offset: int) -> None:
         """Use one record; `offset` is the byte offset after it."""
@@ -92,7 +89,7 @@ class WireParser(RecordParser[Record, WireState]):
             case "turn.prompt" if record.is_typed:
                 self._add_prompt(record, key)
             case "full_compaction.complete":
-                self._add_event(f"compaction:{key}", compactions=1)
+                self.add_event(f"compaction:{key}", compactions=1)
             case "context.append_loop_event" if record.event:
                 self._handle_event(record.event, key)
         self._set_signal(record)
@@ -132,17 +129,17 @@ class WireParser(RecordParser[Record, WireState]):
             return
         text = next((part.text for part in record.input or () if part.text), "")
         self.session.set_title(text or "", PROMPT_RANK)
-        self._add_event(f"prompt:{key}", turns=1)
+        self.add_event(f"prompt:{key}", turns=1)
 
     def _handle_event(self, event: LoopEvent, key: str) -> None:
         call = event.tool_call_id
         if event.type == "tool.call" and call:
             label = tool_label(event.name)
             self.state.calls = dict(list({**self.state.calls, call: label}.items())[-CALLS_MAX:])
-            self._add_event(f"call:{call}:{key}", tools=((call, label),))
+            self.add_event(f"call:{call}:{key}", tools=((call, label),))
         elif event.type == "tool.result" and event.result and event.result.is_error:
             failed = ((call, self.state.calls.get(call, tool_label(""))),)
-            self._add_event(f"failure:{call}:{key}", tool_errors=failed)
+            self.add_event(f"failure:{call}:{key}", tool_errors=failed)
 
     def _set_signal(self, record: Record) -> None:
         if self.copied:
@@ -157,10 +154,6 @@ class WireParser(RecordParser[Record, WireState]):
             self.session.signal = kind
         else:
             self.session.signal = SIGNALS.get(record.type, self.session.signal)
-
-    def _add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
-        session_id = self.session.session_id
-        self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)
 
 
 class DescriptionParser(RecordParser[Description, NoState]):

@@ -1,7 +1,6 @@
 """Converts the entries of a pi session file to events and a session update."""
 
 from pathlib import Path
-from typing import Unpack
 
 import msgspec
 
@@ -17,9 +16,9 @@ from agtop_exporter.agents.pi.records import (
 from agtop_exporter.agents.pi.tiers import speed_of, tiers_of
 from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
-from agtop_exporter.reading.batch import BatchBuilder, EventFields
+from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.costs import picodollars
-from agtop_exporter.reading.parsers import RecordParser
+from agtop_exporter.reading.parsers import TranscriptParser
 from agtop_exporter.reading.seen import SeenIds
 from agtop_exporter.reading.state import ReaderState
 
@@ -53,7 +52,7 @@ class SessionState(ReaderState):
     parent_id: str = ""  # id of the session that started this subagent
 
 
-class SessionParser(RecordParser[Record, SessionState]):
+class SessionParser(TranscriptParser[Record, SessionState]):
     """The parser of one session file, which is the transcript of a session.
 
     `counts_copies` is whether the usage of copies is that of their originals.
@@ -68,8 +67,6 @@ class SessionParser(RecordParser[Record, SessionState]):
         super().__init__(batch, state)
         self.session = batch.session("", last_active=state.latest or None)
         self._set_parent()
-        self.time = 0.0
-        self.copied = False
         self.accounts = provider_accounts(self.path.rsplit("/", 3)[0])
 
     def feed(self, record: Record, offset: int) -> None:
@@ -88,7 +85,7 @@ class SessionParser(RecordParser[Record, SessionState]):
             case "message" if record.message is not None:
                 self._handle_message(record.message, key)
             case "compaction":
-                self._add_event(f"compaction:{key}", compactions=1)
+                self.add_event(f"compaction:{key}", compactions=1)
                 self._add_response(record, key, self.state.model)
             # the last two are requests of another kind, such as cache warming
             case "branch_summary" | "usage" | "model_usage":
@@ -154,14 +151,14 @@ class SessionParser(RecordParser[Record, SessionState]):
                 self._set_signal(Signal("running", "", "user"))
                 self.session.set_title(text_of(message.content), PROMPT_RANK)
                 if not self.state.parent_id:
-                    self._add_event(f"prompt:{key}", turns=1)
+                    self.add_event(f"prompt:{key}", turns=1)
             case role if role == RESULT:
                 self._set_signal(Signal("running", "", "toolResult"))
                 self._add_response(message, f"nested:{key}", "")  # requests of the tool itself
                 if message.is_error:
                     call_id, name = message.tool_call_id or key, message.tool_name or ""
                     failed = ((call_id, tool_label(name)),)
-                    self._add_event(f"failure:{key}", tool_errors=failed)
+                    self.add_event(f"failure:{key}", tool_errors=failed)
 
     def _set_model(self, model: str | None, key: str) -> None:
         """Set the model of later responses, and of earlier responses that have no model.
@@ -226,7 +223,7 @@ class SessionParser(RecordParser[Record, SessionState]):
             else:
                 self.add_response(event)
         elif tools:
-            self._add_event(f"calls:{key}", tools=tools)
+            self.add_event(f"calls:{key}", tools=tools)
         return tokens.total
 
     def _speed(self, record: Record | Message, model: str) -> str:
@@ -237,7 +234,3 @@ class SessionParser(RecordParser[Record, SessionState]):
     def _set_signal(self, signal: Signal) -> None:
         if not self.copied:
             self.session.signal = signal
-
-    def _add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
-        session_id = self.session.session_id
-        self.batch.event(key, session_id=session_id, time=self.time, copied=self.copied, **fields)

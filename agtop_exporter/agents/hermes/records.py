@@ -1,0 +1,132 @@
+"""Rows of Hermes' database, and the JSON in them. Does no I/O."""
+
+import msgspec
+
+from agtop_exporter.model import TokenCounts
+from agtop_exporter.reading.decoding import RunningTotal
+from agtop_exporter.reading.rows import TableRow
+
+KNOWN_TYPES = frozenset({"assistant", "session_meta", "system", "tool", "user"})  # message roles
+UNKNOWN = "unknown"  # a model whose name Hermes does not know
+REST = "rest"  # stands for the task of requests that only a row of `sessions` has
+
+
+class UsageRow(TableRow):
+    """A row of `session_model_usage`: all requests so far of one session, model and task.
+
+    `task` is empty for the answers to prompts, and the name of a task, such as `title_generation`,
+    for other requests. `last_seen` is the time of the latest request, in unix seconds. The sums of
+    tokens do not overlap, except that `output_tokens` includes `reasoning_tokens`.
+    """
+
+    session_id: str = ""
+    model: str = ""
+    billing_provider: str = ""
+    billing_base_url: str = ""
+    billing_mode: str = ""
+    task: str = ""
+    api_call_count: RunningTotal = 0
+    input_tokens: RunningTotal = 0
+    output_tokens: RunningTotal = 0
+    cache_read_tokens: RunningTotal = 0
+    cache_write_tokens: RunningTotal = 0
+    reasoning_tokens: RunningTotal = 0
+    estimated_cost_usd: float | None = None
+    actual_cost_usd: float | None = None
+    last_seen: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What identifies the row among all rows."""
+        route = f"{self.billing_provider}:{self.billing_base_url}:{self.billing_mode}"
+        return f"{self.session_id}:{self.model}:{route}:{self.task}"
+
+    @property
+    def requests(self) -> int:
+        """The number of requests; at least 1, because some rows lack the number."""
+        return max(self.api_call_count, 1)
+
+    @property
+    def is_side(self) -> bool:
+        """Whether the requests are no answers to prompts, such as those for a title."""
+        return self.task not in ("", REST)
+
+
+class SessionRow(TableRow):
+    """A row of `sessions`. Times are in unix seconds.
+
+    The sums are those of all requests that answer prompts. Versions before schema 20 have only
+    these sums.
+    """
+
+    id: str = ""
+    model: str = ""
+    model_config: str = ""
+    parent_session_id: str = ""
+    title: str = ""
+    cwd: str = ""
+    git_branch: str = ""
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    billing_provider: str = ""
+    api_call_count: RunningTotal = 0
+    input_tokens: RunningTotal = 0
+    output_tokens: RunningTotal = 0
+    cache_read_tokens: RunningTotal = 0
+    cache_write_tokens: RunningTotal = 0
+    reasoning_tokens: RunningTotal = 0
+    estimated_cost_usd: float | None = None
+    actual_cost_usd: float | None = None
+
+
+class MessageRow(TableRow):
+    """A row of `messages`. `timestamp` is in unix seconds; `tool_calls` is JSON."""
+
+    id: int = 0
+    session_id: str = ""
+    role: str = ""
+    content: str = ""
+    tool_calls: str = ""
+    timestamp: float = 0.0
+    finish_reason: str = ""
+
+
+class Function(msgspec.Struct, gc=False):
+    """The function of a tool call."""
+
+    name: str = ""
+
+
+class Call(msgspec.Struct, gc=False):
+    """A tool call."""
+
+    id: str = ""
+    function: Function | None = None
+
+
+class Calls(msgspec.Struct, gc=False):
+    """The tool calls of a message."""
+
+    calls: list[Call] | None = None
+
+
+class Config(msgspec.Struct, gc=False):
+    """The value of the column `model_config`: only its mark of a subagent is decoded."""
+
+    delegated_from: str | None = msgspec.field(default=None, name="_delegate_from")
+
+
+def known_model(name: str) -> str:
+    """Return the name of a model; "" if Hermes does not know the name."""
+    return "" if name == UNKNOWN else name
+
+
+def token_counts(row: UsageRow | SessionRow) -> TokenCounts:
+    """Return the token counts of a row. Cache writes have a lifetime of 5 minutes."""
+    return TokenCounts(
+        input=row.input_tokens,
+        cache_read=row.cache_read_tokens,
+        cache_write_5m=row.cache_write_tokens,
+        output=row.output_tokens,
+        reasoning=min(row.output_tokens, row.reasoning_tokens),
+    )

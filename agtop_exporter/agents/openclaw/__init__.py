@@ -1,0 +1,124 @@
+"""OpenClaw: reads `<state directory>/agents/<agent>/`, one folder for each agent of the user.
+
+Since version 2026.8 the sessions are in `agent/openclaw-agent.sqlite`. Older versions wrote one
+file per session into the folder `sessions`, which still has archives. Checked against files of
+version 2026.9.6; see tests/agents/openclaw/README.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from agtop_exporter.agents import (
+    Agent,
+    Environment,
+    is_folder,
+    named_files,
+    named_path,
+    walk,
+)
+from agtop_exporter.agents.openclaw import database
+from agtop_exporter.agents.openclaw.files import SUFFIX, FileParser
+from agtop_exporter.agents.openclaw.records import KNOWN_TYPES
+from agtop_exporter.model import Batch, Cursor
+from agtop_exporter.reading.file_group import FileGroup, database_group
+from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.profiles import profile_folders
+from agtop_exporter.reading.sqlite import read_sqlite
+from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, UUID, ProcessSignature
+
+NAME = "openclaw"
+FOLDER = ".openclaw"
+# of the program's earlier names, and of an edition by another maker
+OTHER_FOLDERS = (".clawdbot", ".moltbot", ".moldbot", ".kimi_openclaw")
+DATABASE = "openclaw-agent.sqlite"
+ARCHIVES = "session-sqlite-import-archive"
+ENDS = (".jsonl", ".zst", "Z")  # the name of an archive can end with its time
+DEPTH = 3
+
+
+def bases(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the state directories: the default one, those of profiles, and others."""
+    if given := environment.get("OPENCLAW_STATE_DIR"):
+        return (named_path(given),)
+    if other := environment.get("OPENCLAW_HOME"):
+        home = named_path(other)
+    others = (home / name for name in OTHER_FOLDERS)
+    return (home / FOLDER, *profile_folders(home, FOLDER), *others)
+
+
+def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
+    """Return the directories that have a folder for each agent of the user."""
+    return tuple(base / "agents" for base in bases(home, environment))
+
+
+def files(root: Path) -> Iterator[os.DirEntry[str] | FileGroup]:
+    """List the databases, transcripts and archives of all agents of the user."""
+    for agent in _folders(root):
+        for entry in named_files(agent / "agent", DATABASE):
+            yield database_group(entry.path)
+        for folder in (agent / "sessions", agent / ARCHIVES):
+            for entry in walk(folder, suffix=ENDS, depth=DEPTH):
+                stem, suffix, _ = entry.name.partition(SUFFIX)
+                if suffix and "." not in stem:  # others have no transcripts
+                    yield entry
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the folders in a directory; an empty list if the directory cannot be read."""
+    try:
+        with os.scandir(root) as entries:
+            return sorted(Path(entry.path) for entry in entries if is_folder(entry))
+    except OSError:
+        return []
+
+
+def read(path: str, cursor: Cursor) -> Batch:
+    """Read a database or a file after a cursor. Raises OSError."""
+    if path.endswith(DATABASE):
+        return read_sqlite(NAME, database.AgentParser, path, cursor)
+    return read_jsonl(NAME, FileParser, path, cursor)
+
+
+AGENT = Agent(
+    name=NAME,
+    title="OpenClaw",
+    roots=roots,
+    bases=bases,
+    files=files,
+    read=read,
+    aliases=("clawdbot", "moltbot"),
+    signature=ProcessSignature(
+        executables=frozenset({"openclaw", "clawdbot", "moltbot"}),
+        packages=("openclaw",),
+        helpers=(
+            *MCP_COMMANDS,
+            *MAINTENANCE_COMMANDS,
+            ("sessions",),
+            ("status",),
+            ("config",),
+            ("configure",),
+            ("onboard",),
+            ("logs",),
+        ),
+        hosts=(("gateway",), ("daemon",), ("node",), ("acp",)),
+        value_options=frozenset({"--profile", "--log-level"}),
+        prompt_options=frozenset({"-m", "--message"}),
+        resume_options=frozenset({"--session-id"}),
+        session_id_pattern=UUID,
+    ),
+    known_types=KNOWN_TYPES,
+    effort_source="thinking_level_change.thinkingLevel",
+    exact="tokens and cost of each response",
+    not_in_files=(
+        "requests of compactions, requests that another agent (Codex, Claude Code) makes for it, "
+        "the context window, rate limits"
+    ),
+    versions_seen=("2026.9.6",),
+    unread=(
+        (
+            ".openclaw/agents/*/agent/codex-home/sessions",
+            "turns that Codex runs for OpenClaw, in Codex's own files",
+        ),
+    ),
+)

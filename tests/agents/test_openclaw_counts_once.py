@@ -1,0 +1,161 @@
+"""Each response of OpenClaw counts once, in whichever of its stores it is."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from agent_files import write_lines
+from driving import refresh
+
+from agtop_exporter.agents import openclaw
+from agtop_exporter.ledger import Ledger
+from agtop_exporter.model import Cursor
+from agtop_exporter.reading.compressed import zstd
+
+FOLDER = ".openclaw/agents/main"
+ID, FORK = (f"0c000000-0000-4000-8000-00000000000{digit}" for digit in "12")
+SCHEMA = """
+CREATE TABLE session_windows (session_id TEXT PRIMARY KEY, session_key TEXT, updated_at INTEGER);
+CREATE TABLE transcript_events (session_id TEXT, seq INTEGER, event_json TEXT, created_at INTEGER,
+    event_zstd BLOB, PRIMARY KEY (session_id, seq));
+"""
+
+
+def stamp(second):
+    return f"2026-11-01T10:00:{second:02}.000Z"
+
+
+def header(session_id, second=0):
+    return {"type": "session", "id": session_id, "timestamp": stamp(second), "cwd": "/src/engine"}
+
+
+def answer(second, **message):
+    usage = {"input": 100, "output": 10, "cacheRead": 0, "cacheWrite": 0}
+    own = {"role": "assistant", "content": [], "provider": "p", "model": "m", "usage": usage}
+    event_id = f"e{second}"
+    return {"type": "message", "id": event_id, "timestamp": stamp(second), "message": own | message}
+
+
+def store(home, session_id, *events, compressed=False):
+    """Write all events of a session into the database."""
+    path = home / FOLDER / "agent/openclaw-agent.sqlite"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    with closing(sqlite3.connect(path)) as database:
+        if is_new:
+            database.executescript(SCHEMA)
+        window = (session_id, f"agent:main:{session_id}", 1)
+        database.execute("REPLACE INTO session_windows VALUES (?, ?, ?)", window)
+        database.execute("DELETE FROM transcript_events WHERE session_id = ?", (session_id,))
+        for seq, event in enumerate(events):
+            text = json.dumps(event)
+            packed = zstd.compress(text.encode()) if compressed else None
+            row = (session_id, seq, None if packed else text, 1_793_527_200_000 + seq, packed)
+            database.execute("INSERT INTO transcript_events VALUES (?, ?, ?, ?, ?)", row)
+        database.commit()
+    return path
+
+
+@pytest.fixture
+def ledger():
+    return Ledger()
+
+
+def requests(ledger, home):
+    """Refresh, and return the number of requests by session."""
+    refresh(ledger, home, [openclaw.AGENT])
+    return {key[1]: record.usage.requests for key, record in ledger.sessions.items()}
+
+
+def test_a_transcript_that_is_imported_into_the_database(ledger, tmp_path):
+    events = [header(ID), answer(1), answer(2)]
+    write_lines(tmp_path / FOLDER / f"sessions/{ID}.jsonl", *events)
+    assert requests(ledger, tmp_path) == {ID: 2}
+    store(tmp_path, ID, *events, answer(3))
+    assert requests(ledger, tmp_path) == {ID: 3}
+
+
+def test_a_session_that_is_archived(ledger, tmp_path):
+    events = [header(ID), answer(1), answer(2)]
+    store(tmp_path, ID, *events)
+    assert requests(ledger, tmp_path) == {ID: 2}
+    store(tmp_path, ID)
+    archive = tmp_path / FOLDER / f"sessions/{ID}.jsonl.deleted.{stamp(9)}.0123abcd.zst"
+    archive.parent.mkdir()
+    archive.write_bytes(zstd.compress("\n".join(map(json.dumps, events)).encode()))
+    assert requests(ledger, tmp_path) == {ID: 2}
+    assert requests(Ledger(), tmp_path) == {ID: 2}
+
+
+def test_copies_in_a_fork_belong_to_the_original(ledger, tmp_path):
+    store(tmp_path, FORK, header(FORK, second=5), answer(1), answer(2), answer(6))
+    store(tmp_path, ID, header(ID), answer(1), answer(2))
+    assert requests(ledger, tmp_path) == {ID: 2, FORK: 1}
+
+
+def test_compressed_events_are_read(ledger, tmp_path):
+    store(tmp_path, ID, header(ID), answer(1), answer(2), compressed=True)
+    assert requests(ledger, tmp_path) == {ID: 2}
+
+
+def test_a_damaged_or_enormous_compressed_event_is_counted_as_an_error(tmp_path, monkeypatch):
+    path = store(tmp_path, ID, header(ID), answer(1), compressed=True)
+    monkeypatch.setattr(openclaw.database, "EVENT_BYTES", 200)
+    with closing(sqlite3.connect(path)) as database:
+        row = (ID, 7, None, 1_793_527_207_000, b"no frame")
+        database.execute("INSERT INTO transcript_events VALUES (?, ?, ?, ?, ?)", row)
+        database.commit()
+    batch = openclaw.AGENT.read(str(path), Cursor())
+    assert [(error.reason, error.count) for error in batch.errors] == [("corrupt", 2)]
+    assert batch.events == ()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"api": "cli", "provider": "claude-cli"},
+        {"idempotencyKey": "codex-app-server:thread:turn:assistant"},
+        {"api": "openclaw-transcript"},
+        {"provider": "openclaw", "model": "delivery-mirror"},
+        {"provider": "openclaw", "model": "gateway-injected"},
+    ],
+)
+def test_requests_in_other_files_and_copies_of_messages_count_nothing(ledger, tmp_path, message):
+    store(tmp_path, ID, header(ID), answer(1), answer(2, **message))
+    assert requests(ledger, tmp_path) == {ID: 1}
+
+
+@pytest.mark.parametrize(
+    ("provenance", "turns"),
+    [
+        (None, 1),
+        ({"kind": "external_user"}, 1),
+        ({"kind": "inter_session"}, 0),
+        ({"kind": "internal_system"}, 0),
+    ],
+)
+def test_only_prompts_of_the_user_are_turns(ledger, tmp_path, provenance, turns):
+    prompt = {"role": "user", "content": "Go on", "provenance": provenance}
+    event = {"type": "message", "id": "e1", "timestamp": stamp(1), "message": prompt}
+    store(tmp_path, ID, header(ID), event, answer(2))
+    refresh(ledger, tmp_path, [openclaw.AGENT])
+    (session,) = ledger.sessions.values()
+    assert session.turns == turns
+
+
+def test_rewritten_transcripts_add_only_what_is_new(ledger, tmp_path):
+    store(tmp_path, ID, header(ID), answer(1), answer(2), answer(3))
+    assert requests(ledger, tmp_path) == {ID: 3}
+    store(tmp_path, ID, header(ID), answer(1), answer(4))
+    assert requests(ledger, tmp_path) == {ID: 4}
+
+
+def test_variables_and_profiles_select_the_directories(tmp_path):
+    (tmp_path / ".openclaw-work").mkdir()
+    roots = openclaw.AGENT.roots
+    own = [path.relative_to(tmp_path).as_posix() for path in roots(tmp_path, {})]
+    assert own[:2] == [".openclaw/agents", ".openclaw-work/agents"]
+    assert roots(tmp_path, {"OPENCLAW_STATE_DIR": "/srv/a"}) == (Path("/srv/a/agents"),)
+    assert roots(tmp_path, {"OPENCLAW_HOME": "/srv/b"})[0] == Path("/srv/b/.openclaw/agents")
