@@ -17,7 +17,6 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.labels import account_label
 from agtop_exporter.model import Batch, Cursor, Plan, StatusLine
 from agtop_exporter.reading.file_group import FileGroup
 from agtop_exporter.signature import ProcessSignature, RegistryReading
@@ -32,9 +31,6 @@ MAY_FOLLOW: ContextVar[Callable[[str], bool]] = ContextVar("may_follow", default
 
 The function prevents access to link targets on a file system that does not respond.
 """
-PROFILES_MAX = 15  # directories of further accounts beside a default directory
-PROFILE = re.compile(r"(?!.*\.json)[-_.0-9].*")
-"""The rest of the name of a directory of a further account, as in `.codex-work` or `.codex2`."""
 MCP_TOOL = re.compile(r"^mcp__(.+?)__")
 
 
@@ -104,10 +100,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     not_in_files: str = ""
     """A phrase that describes the usage that the agent's files do not contain."""
     versions_seen: tuple[str, ...] = ()
-    """The versions whose files were examined, the newest first.
-
-    Empty if the format is known from public sources only.
-    """
+    """The versions whose files were examined, the newest first. Empty if no files were seen."""
     worktrees: Mapping[str, int] = {}
     """Folders with Git worktrees of the agent, from whose paths project names are derived.
 
@@ -119,30 +112,6 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
     Each item is (path pattern relative to the home directory, reason why the files are not read).
     """
-
-
-def profile_folders(home: Path, default: str) -> tuple[Path, ...]:
-    """Return the directories of further accounts in a home, which the user made beside `default`.
-
-    With the default `.codex`, examples are `.codex-work` and `.codex2`. At most PROFILES_MAX
-    directories are returned. Files are not accessed, so a returned directory may be something else.
-    """
-    try:
-        with os.scandir(home) as entries:
-            found = [entry.name for entry in entries if entry.name.startswith(default)]
-    except OSError:
-        return ()
-    names = sorted(name for name in found if PROFILE.fullmatch(name.removeprefix(default)))
-    return tuple(home / name for name in names[:PROFILES_MAX])
-
-
-def account_of(folder: Path, *, default: str) -> str:
-    """Return the name of the account whose files are in a directory.
-
-    The name is that of the directory without leading dots, or "" for the default directory.
-    """
-    name = folder.name.lstrip(".")
-    return "" if name.casefold() == default.lstrip(".") else account_label(name)
 
 
 def agent_modules() -> tuple[str, ...]:

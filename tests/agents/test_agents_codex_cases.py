@@ -417,7 +417,7 @@ def test_the_fullest_context_is_kept(chat):
 def test_a_more_expensive_tier_is_recorded(chat, tier, speed):
     settings = {"model": "gpt-5-codex", "service_tier": tier, "reasoning_effort": "high"}
     chat.turn().event("thread_settings_applied", thread_settings=settings)
-    batch = codex.read(str(chat.count(usage(10, output=5)).write()), Cursor())
+    batch = codex.AGENT.read(str(chat.count(usage(10, output=5)).write()), Cursor())
     assert [event.speed for event in batch.events] == [speed]
     assert batch.sessions[0].model_effort == "high"
 
@@ -427,7 +427,7 @@ def test_the_limits_of_single_models_do_not_hide_the_accounts(chat):
     chat.event("token_count", rate_limits={"limit_id": "codex", "primary": window})
     other = {**window, "used_percent": 90.0}
     chat.event("token_count", rate_limits={"limit_id": "codex_mini", "primary": other})
-    (limit,) = codex.read(str(chat.write()), Cursor()).rate_limits
+    (limit,) = codex.AGENT.read(str(chat.write()), Cursor()).rate_limits
     assert (limit.window, limit.used_ratio) == ("5h", 0.4)
 
 

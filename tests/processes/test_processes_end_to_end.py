@@ -69,7 +69,7 @@ def test_a_native_claude_with_its_registry(running, tmp_path):
     said |= {"status": "waiting", "waitingFor": "permission prompt"}
     (registry / f"{claude.pid}.json").write_text(json.dumps(said))
     watch = Watch(running, session("claude", U1, "/"), session("claude", U2, tmp_path))
-    watch.registry = read_registry(registry.parent).entries
+    watch.registry = read_registry(registry.parent, agent="claude").entries
     found = watch.refresh()
     assert summary(found) == {U1: (claude.pid, "high", "registry")}
     assert found[U1].usage.rss_bytes > 1_000_000

@@ -26,7 +26,7 @@ def sessions(tmp_path):
 def test_registry_entries_are_read(tmp_path, sessions):
     (sessions / "26499.json").write_text(WHOLE)
     (sessions / "7.json").write_text(HEADLESS)
-    reading = read_registry(tmp_path)
+    reading = read_registry(tmp_path, agent="claude")
     assert reading.errors == 0
     assert reading.entries == (
         RegistryEntry(
@@ -48,7 +48,7 @@ def test_registry_entries_are_read(tmp_path, sessions):
 def test_a_start_in_words_is_no_ticks(tmp_path, sessions):
     said = WHOLE.replace('"117834"', '"Mon Jan  5 10:00:00 2026"')
     (sessions / "1.json").write_text(said)
-    assert read_registry(tmp_path).entries[0].start_ticks is None
+    assert read_registry(tmp_path, agent="claude").entries[0].start_ticks is None
 
 
 def test_bad_files_are_counted_and_hurt_no_other(tmp_path, sessions):
@@ -62,10 +62,10 @@ def test_bad_files_are_counted_and_hurt_no_other(tmp_path, sessions):
     (sessions / "9.json").symlink_to(tmp_path / "gone")
     (sessions / "7.json").write_text(HEADLESS)
     (sessions / "notes.txt").write_text("not a registry file")
-    reading = read_registry(tmp_path)
+    reading = read_registry(tmp_path, agent="claude")
     assert [entry.pid for entry in reading.entries] == [7]
     assert reading.errors == 7
 
 
 def test_no_registry_is_no_error(tmp_path):
-    assert read_registry(tmp_path / "nowhere").errors == 0
+    assert read_registry(tmp_path / "nowhere", agent="claude").errors == 0

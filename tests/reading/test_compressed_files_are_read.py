@@ -98,7 +98,7 @@ def test_millions_of_tiny_lines_are_not_read(tmp_path, line):
     """The time that one small file takes is that of one batch, and what is left out is counted."""
     path = tmp_path / "rollout-2026-03-02T10-00-00-t.jsonl.zst"
     path.write_bytes(zstd.compress(line * 3_000_000))
-    batch = codex.read(str(path), Cursor())
+    batch = codex.AGENT.read(str(path), Cursor())
     assert not batch.more
     assert batch.bytes_read < 3 * lines.BATCH_LINES * len(line)
     assert "too_large" in [error.reason for error in batch.errors]

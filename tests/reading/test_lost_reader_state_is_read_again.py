@@ -22,6 +22,7 @@ from agtop_exporter.reading.state import NoState, ReaderState, restore
 STATELESS = ("cline", "openhands")  # agents whose files are all documents
 AGENTS = [agent for agent in load_agents() if agent.name not in STATELESS]
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+IMPORTS = ('INSERT INTO "external_import"', 'INSERT INTO "claude_import"')
 PROJECT_TOTALS = ("project_tokens", "project_cost")
 
 
@@ -70,7 +71,10 @@ def split_database(path):
     path.unlink()
     tables = [each for each in statements if each.startswith("CREATE")]
     rows = [each for each in statements if not each.startswith("CREATE")]
-    execute(path, tables + rows[::2])
+    # MiMo Code writes which messages are imported in the transaction that writes the messages.
+    imports = [each for each in rows if each.startswith(IMPORTS)]
+    rows = [each for each in rows if each not in imports]
+    execute(path, tables + imports + rows[::2])
     return lambda: execute(path, rows[1::2])
 
 

@@ -11,7 +11,7 @@ PATH = "canarypath"  # a folder above each project
 SECRET = "canarysecret"  # noqa: S105 - tokens, e-mail addresses, and variables
 PROJECT = "canaryproject"
 
-TEXT = re.compile(rb'"((?:[^"\\\n]|\\.)*)"')
+TEXT = re.compile(rb'("model":)?"((?:[^"\\\n]|\\.)*)"')  # the name of a model may be published
 SECRETS = re.compile(
     rb'("(?:access_?token|refresh_?token|api_?key|key|email|id_token|refresh|access)"\s*:\s*")',
     re.IGNORECASE,
@@ -19,8 +19,10 @@ SECRETS = re.compile(
 
 
 def _mark(found):
-    text = found[1]
-    return b'"%s %s"' % (text, SAID.encode()) if b" " in text else found[0]
+    is_model, text = found.groups()
+    if is_model or b" " not in text:
+        return found[0]
+    return b'"%s %s"' % (text, SAID.encode())
 
 
 def marked(data):

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from driving import read_on, transcripts
+from places import AGENT_FOLDERS
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
 
-WITHOUT_LINES = ("antigravity", "cline", "goose", "hermes", "opencode", "openhands", "zed")
-AGENTS = [agent for agent in load_agents() if agent.name not in WITHOUT_LINES]
+AGENTS = [  # those that write files with lines
+    agent for agent in load_agents() if any((AGENT_FOLDERS / agent.name / "home").rglob("*.jsonl"))
+]
 
 
 def files_of(home, agent):

@@ -7,6 +7,7 @@ missing. All have 110 tokens in the end. The order is invented.
 import json
 import sqlite3
 from contextlib import closing
+from functools import partial
 
 from agent_files import write_document, write_lines
 
@@ -21,7 +22,7 @@ def stamp(second):
     return f"{DAY}T10:00:{second:02}.000Z"
 
 
-def claude(home, *, late):
+def claude(home, *, late, folder=".claude"):
     def record(second, kind, **fields):
         own = {"type": kind, "uuid": f"u{second}", "sessionId": ID, "timestamp": stamp(second)}
         return own | fields
@@ -32,10 +33,10 @@ def claude(home, *, late):
     if late:
         prompt = {"role": "user", "content": "Go on"}
         records.append(record(2, "user", message=prompt, cwd=DIRECTORY))
-    write_lines(home / f".claude/projects/-unknown/{ID}.jsonl", *records)
+    write_lines(home / folder / f"projects/-unknown/{ID}.jsonl", *records)
 
 
-def codex(home, *, late):
+def codex(home, *, late, folder=".codex"):
     figures = {"input_tokens": 100, "cached_input_tokens": 0, "output_tokens": 10}
     figures |= {"total_tokens": 110}
     info = {"last_token_usage": figures, "total_token_usage": figures}
@@ -49,7 +50,7 @@ def codex(home, *, late):
         {"timestamp": stamp(second), "type": kind, "payload": payload}
         for second, (kind, payload) in enumerate(payloads)
     ]
-    folder = home / ".codex/sessions/2026/03/02"
+    folder = home / folder / "sessions/2026/03/02"
     write_lines(folder / f"rollout-{DAY}T10-00-00-{ID}.jsonl", *records)
 
 
@@ -206,8 +207,8 @@ def kimi(home, *, late):
     write_lines(folder / "agents/main/wire.jsonl", *records)
 
 
-def opencode(home, *, late):
-    path = home / ".local/share/opencode/opencode.db"
+def opencode(home, *, late, name="opencode"):
+    path = home / f".local/share/{name}/{name}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     tokens = {"input": 100, "output": 10, "reasoning": 0, "cache": {"read": 0, "write": 0}}
     begin = 1_772_445_600_000
@@ -260,14 +261,14 @@ def openhands(home, *, late):
     write_document(home / f".openhands/conversations/{ID}/base_state.json", document)
 
 
-def pi(home, *, late):
+def pi(home, *, late, folder=".pi/agent/sessions/--unknown--"):
     usage = {"input": 100, "output": 10, "cacheRead": 0, "cacheWrite": 0}
     records = [{"type": "compaction", "id": "e1", "timestamp": stamp(1), "usage": usage}]
     if late:
         header = {"type": "session", "id": ID, "timestamp": stamp(2), "cwd": DIRECTORY}
         change = {"type": "model_change", "id": "e2", "timestamp": stamp(3), "modelId": MODEL}
         records += [header, change]
-    folder = home / ".pi/agent/sessions/--unknown--"
+    folder = home / folder
     write_lines(folder / f"{DAY}T10-00-00-000Z_{ID}.jsonl", *records)
 
 
@@ -360,4 +361,14 @@ WRITERS = {
         *(antigravity, claude, cline, codex, copilot, cursor, gemini, goose, opencode, pi, qwen),
         *(droid, grok, hermes, junie, kimi, openclaw, openhands, vibe, zed),
     )
+} | {  # agents that share a reader
+    "kilo": partial(opencode, name="kilo"),
+    "mimo": partial(opencode, name="mimocode"),
+    "icodemate": partial(opencode, name="icodemate"),
+    "omp": partial(pi, folder=".omp/agent/sessions/-unknown"),
+    "prime": partial(pi, folder=".prime/agent/sessions"),
+    "senpi": partial(pi, folder=".senpi/agent/sessions/--unknown--"),
+    "kimchi": partial(pi, folder=".config/kimchi/harness/sessions/--unknown--"),
+    "traex": partial(codex, folder=".trae/cli"),
+    "openclaude": partial(claude, folder=".openclaude"),
 }

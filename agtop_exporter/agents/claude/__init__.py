@@ -9,37 +9,26 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from agtop_exporter.agents import (
-    Agent,
-    Entry,
-    Environment,
-    account_of,
-    listed_roots,
-    profile_folders,
-    walk,
-)
+from agtop_exporter.agents import Agent, Entry, Environment, listed_roots
 from agtop_exporter.agents.claude import cowork, limits
 from agtop_exporter.agents.claude.account import account_plan
-from agtop_exporter.agents.claude.journal import JOURNAL, JournalParser
-from agtop_exporter.agents.claude.limits import FOLDER, NAME
+from agtop_exporter.agents.claude.family import read_transcript, transcripts
+from agtop_exporter.agents.claude.limits import FOLDER
 from agtop_exporter.agents.claude.processes import SIGNATURE, read_registries
-from agtop_exporter.agents.claude.reader import TranscriptParser
 from agtop_exporter.agents.claude.status_line import read_status_line
 from agtop_exporter.agents.claude.types import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
-from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.profiles import account_of, profile_folders
 from agtop_exporter.signature import RegistryReading
 
-FOLDER_DEPTH = 12  # levels below the folder of projects; workflows of 2.1 need 5
+NAME = "claude"
 
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read a transcript, a workflow journal or a `.claude.json` after a cursor. Raises OSError."""
     if path.endswith(limits.STATE):
-        return limits.read(path, cursor)
-    if Path(path).name == JOURNAL:
-        return read_jsonl(NAME, JournalParser, path, cursor)
-    return read_jsonl(NAME, TranscriptParser, path, cursor)
+        return limits.read(path, cursor, agent=NAME)
+    return read_transcript(path, cursor, agent=NAME)
 
 
 def roots(home: Path, environment: Environment) -> tuple[Path, ...]:
@@ -64,18 +53,12 @@ def bases(home: Path, _environment: Environment) -> tuple[Path, ...]:
 
 
 def files(root: Path) -> Iterator[Entry]:
-    """List the transcripts below a root, and the files with the rate limits of the account.
-
-    Transcripts of sessions are `<project>/*.jsonl`. Transcripts of subagents are
-    `<project>/<session>/subagents/agent-*.jsonl`. Transcripts of the subagents in a workflow are
-    `<project>/<session>/subagents/workflows/<run>/agent-*.jsonl`; the journal of the workflow is in
-    the same folder and is also listed.
-    """
+    """List the transcripts below a root, and the files with the rate limits of the account."""
     if root.name == cowork.SESSIONS:
         for projects in root.glob(cowork.PROJECTS):
-            yield from walk(projects, suffix=".jsonl", depth=FOLDER_DEPTH)
+            yield from transcripts(projects)
         return
-    yield from walk(root, suffix=".jsonl", depth=FOLDER_DEPTH)
+    yield from transcripts(root)
     yield from limits.files(root)
 
 
@@ -96,7 +79,8 @@ def live_registry(home: Path, environment: Environment) -> RegistryReading:
 
     Never raises OSError.
     """
-    return read_registries(root.parent for root in _configured(home, environment))
+    folders = (root.parent for root in _configured(home, environment))
+    return read_registries(folders, agent=NAME)
 
 
 AGENT = Agent(
@@ -109,7 +93,7 @@ AGENT = Agent(
     plan=plan,
     account=account,
     account_plan=account_plan,
-    status_line=partial(read_status_line, account=account),
+    status_line=partial(read_status_line, agent=NAME, account=account),
     plan_covers=frozenset({"max"}),
     signature=SIGNATURE,
     live_registry=live_registry,

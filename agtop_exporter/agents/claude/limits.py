@@ -18,7 +18,6 @@ from agtop_exporter.reading.file_group import FileGroup
 from agtop_exporter.reading.parsers import RecordParser
 from agtop_exporter.reading.state import NoState
 
-NAME = "claude"
 STATE = ".claude.json"
 FOLDER = ".claude"  # name of the default configuration directory
 SOURCE = "usage-cache"
@@ -80,8 +79,11 @@ def files(projects: Path) -> Iterator[FileGroup]:
             yield FileGroup(str(path))
 
 
-def rate_limits(usage: Usage) -> Iterator[RateLimit]:
-    """Yield one rate limit for each window that has a valid percentage and time."""
+def rate_limits(agent: str, usage: Usage) -> Iterator[RateLimit]:
+    """Yield one rate limit for each window that has a valid percentage and time.
+
+    `agent` is the name of the agent.
+    """
     fetched_at = usage.fetched_at_ms or 0.0
     if not 0 < fetched_at < LATEST_MS:
         return
@@ -91,7 +93,7 @@ def rate_limits(usage: Usage) -> Iterator[RateLimit]:
         if window is None or percent is None or not 0 <= percent <= MAX_PERCENT:
             continue
         yield RateLimit(
-            agent=NAME,
+            agent=agent,
             window=name,
             used_ratio=percent / 100,
             observed_at=fetched_at / 1000,
@@ -101,15 +103,15 @@ def rate_limits(usage: Usage) -> Iterator[RateLimit]:
         )
 
 
-def limit_hit(text: str, observed_at: float) -> RateLimit:
+def limit_hit(agent: str, text: str, observed_at: float) -> RateLimit:
     """Return the rate limit that is described in the error text of a rejected request.
 
-    `observed_at` is the time of the error in unix seconds. The reset time is set if the text has
-    it.
+    `agent` is the name of the agent. `observed_at` is the time of the error in unix seconds. The
+    reset time is set if the text has it.
     """
     until = RESET_EPOCH.search(text)
     return RateLimit(
-        agent=NAME,
+        agent=agent,
         window="last_hit",
         used_ratio=None,
         observed_at=observed_at,
@@ -127,13 +129,14 @@ class StateParser(RecordParser[State, NoState]):
 
     def feed(self, record: State, offset: int) -> None:  # noqa: ARG002 - of the interface
         """Add the rate limits in `.claude.json` to the batch."""
-        if record.cached_usage_utilization is not None:
-            self.batch.rate_limits.extend(rate_limits(record.cached_usage_utilization))
+        usage = record.cached_usage_utilization
+        if usage is not None:
+            self.batch.rate_limits.extend(rate_limits(self.batch.agent, usage))
 
 
-def read(path: str, cursor: Cursor) -> Batch:
+def read(path: str, cursor: Cursor, *, agent: str) -> Batch:
     """Read the rate limits in a `.claude.json` if the file has changed since the cursor.
 
-    Raises NotAFileError, or OSError if the file cannot be read.
+    `agent` is the name of the agent. Raises NotAFileError, or OSError if the file cannot be read.
     """
-    return read_document(NAME, StateParser, path, cursor)
+    return read_document(agent, StateParser, path, cursor)

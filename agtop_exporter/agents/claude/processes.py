@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents.claude.limits import NAME
 from agtop_exporter.reading.files import read_head
 from agtop_exporter.signature import (
     MAINTENANCE_COMMANDS,
@@ -95,22 +94,24 @@ class _Process(msgspec.Struct, rename="camel"):
 _PROCESS = msgspec.json.Decoder(_Process)
 
 
-def read_registries(folders: Iterable[Path]) -> RegistryReading:
+def read_registries(folders: Iterable[Path], *, agent: str) -> RegistryReading:
     """Return the live processes in the registries of several configuration directories.
 
-    The result also has the number of files with errors. Never raises OSError.
+    `agent` is the name of the agent. The result also has the number of files with errors. Never
+    raises OSError.
     """
-    readings = [read_registry(folder) for folder in dict.fromkeys(folders)]
+    readings = [read_registry(folder, agent=agent) for folder in dict.fromkeys(folders)]
     return RegistryReading(
         tuple(entry for reading in readings for entry in reading.entries),
         sum(reading.errors for reading in readings),
     )
 
 
-def read_registry(folder: Path) -> RegistryReading:
+def read_registry(folder: Path, *, agent: str) -> RegistryReading:
     """Return the live processes in the registry of one configuration directory.
 
-    The result also has the number of files with errors. An example of `folder` is `~/.claude`.
+    `agent` is the name of the agent. The result also has the number of files with errors. An
+    example of `folder` is `~/.claude`.
     """
     try:
         paths = sorted(path for path in (folder / "sessions").iterdir() if path.suffix == ".json")
@@ -120,7 +121,7 @@ def read_registry(folder: Path) -> RegistryReading:
     errors = 0
     for path in paths[:MAX_FILES]:
         try:
-            entries.append(_entry(_content(path)))
+            entries.append(_entry(_content(path), agent))
         except FileNotFoundError:
             continue  # the process ended after the listing
         except (OSError, ValueError):
@@ -128,15 +129,15 @@ def read_registry(folder: Path) -> RegistryReading:
     return RegistryReading(tuple(entries), errors)
 
 
-def _entry(content: bytes) -> RegistryEntry:
-    """Decode the content of one registry file.
+def _entry(content: bytes, agent: str) -> RegistryEntry:
+    """Decode the content of one registry file of the agent with the name `agent`.
 
     Raises ValueError if the content is invalid. The errors of msgspec are subclasses of ValueError.
     """
     process = _PROCESS.decode(content)
     ticks = str(process.proc_start)
     return RegistryEntry(
-        agent=NAME,
+        agent=agent,
         pid=process.pid,
         session_id=process.session_id,
         start_ticks=int(ticks) if ticks.isdecimal() else None,

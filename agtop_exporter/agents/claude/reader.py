@@ -136,7 +136,8 @@ class TranscriptParser(BlockParser[Record, TranscriptState]):
             if self.main_chain and record.is_api_error_message:
                 session.signal = API_ERROR
             if record.error == "rate_limit" and record.timestamp is not None:
-                self.limit_hit = limit_hit(prompt_text(message.content), record.seconds)
+                text = prompt_text(message.content)
+                self.limit_hit = limit_hit(self.batch.agent, text, record.seconds)
             return
         asks, tools = False, NO_CALLS
         if isinstance(message.content, list):

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from agtop_exporter.agents.claude.limits import MAX_PERCENT, NAME, WINDOWS
+from agtop_exporter.agents.claude.limits import MAX_PERCENT, WINDOWS
 from agtop_exporter.model import RateLimit, StatusLine, is_sane
 
 SOURCE = "statusline"
@@ -52,12 +52,12 @@ class _Document(msgspec.Struct):
 
 
 def read_status_line(
-    data: bytes, now: float, *, account: Callable[[Path], str]
+    data: bytes, now: float, *, agent: str, account: Callable[[Path], str]
 ) -> StatusLine | None:
     """Decode the document that Claude Code sends at `now` (unix seconds); None if malformed.
 
-    `account` returns the account of a configuration directory. That directory is known from the
-    path of the transcript.
+    `agent` is the name of the agent. `account` returns the account of a configuration directory.
+    That directory is known from the path of the transcript.
     """
     document = _decoded(data, _Document)
     if document is None:
@@ -69,9 +69,9 @@ def read_status_line(
     cost = _decoded(document.cost, _Cost) or _Cost()
     percent = _number(context.used_percentage)
     return StatusLine(
-        agent=NAME,
+        agent=agent,
         account=named,
-        rate_limits=tuple(_limits(document.rate_limits, named, now)),
+        rate_limits=tuple(_limits(document.rate_limits, agent, named, now)),
         model=model.display_name or model.id,
         context_used_ratio=None if percent is None else percent / 100,
         cost_usd=_number(cost.total_cost_usd),
@@ -85,7 +85,7 @@ def _decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T | None:
         return None
 
 
-def _limits(found: msgspec.Raw, account: str, now: float) -> Iterator[RateLimit]:
+def _limits(found: msgspec.Raw, agent: str, account: str, now: float) -> Iterator[RateLimit]:
     """Yield the rate limit of each known window with a valid percentage that has not ended.
 
     An idle session repeats the limits of its last response, whose windows may have ended.
@@ -100,7 +100,7 @@ def _limits(found: msgspec.Raw, account: str, now: float) -> Iterator[RateLimit]
         if resets_at is not None and resets_at > now + length + CLOCK_SECONDS:
             resets_at = None
         limit = RateLimit(
-            agent=NAME,
+            agent=agent,
             window=name,
             used_ratio=percent / 100,
             observed_at=now,

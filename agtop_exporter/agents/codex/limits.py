@@ -3,34 +3,33 @@
 from agtop_exporter.agents.codex.records import RateLimits, Window
 from agtop_exporter.model import RateLimit
 
-NAME = "codex"
 OWN_LIMITS = (None, "codex")  # limit ids of the account; other ids are limits of single models
 # names of windows by length in minutes
 WINDOW_NAMES = {300: "5h", 1440: "daily", 10080: "weekly", 43200: "monthly"}
 
 
-def rate_limits(limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]:
+def rate_limits(agent: str, limits: RateLimits, observed_at: float) -> tuple[RateLimit, ...]:
     """Return the rate limits of the windows whose used share is recorded.
 
-    `observed_at` is the time of the record in unix seconds.
+    `agent` is the name of the agent. `observed_at` is the time of the record in unix seconds.
     """
     return tuple(
-        rate_limit(window, observed_at)
+        rate_limit(agent, window, observed_at)
         for window in (limits.primary, limits.secondary)
         if window is not None and window.used_percent is not None
     )
 
 
-def rate_limit(window: Window, observed_at: float) -> RateLimit:
+def rate_limit(agent: str, window: Window, observed_at: float) -> RateLimit:
     """Convert a recorded window to a rate limit.
 
-    `observed_at` is the time of the record in unix seconds.
+    `agent` is the name of the agent. `observed_at` is the time of the record in unix seconds.
     """
     resets_at = window.resets_at
     if resets_at is None and window.resets_in_seconds is not None:
         resets_at = observed_at + window.resets_in_seconds
     return RateLimit(
-        agent=NAME,
+        agent=agent,
         window=window_name(window.window_minutes),
         used_ratio=(window.used_percent or 0) / 100,
         observed_at=observed_at,

@@ -10,7 +10,8 @@ NOTHING = msgspec.Raw()
 class TokenUsage(msgspec.Struct, gc=False):
     """The token counts of one response.
 
-    The input tokens include cached input. The output tokens include reasoning tokens.
+    The input tokens include cached input. The output tokens include reasoning tokens. TraeX has
+    another name for `cache_write_input_tokens`: `cache_creation_input_tokens`.
     """
 
     input_tokens: Count | None = 0
@@ -19,6 +20,7 @@ class TokenUsage(msgspec.Struct, gc=False):
     output_tokens: Count | None = 0
     reasoning_output_tokens: Count | None = 0
     total_tokens: Count | None = 0
+    cache_creation_input_tokens: Count | None = 0
 
 
 class TotalUsage(msgspec.Struct, gc=False):
@@ -33,6 +35,7 @@ class TotalUsage(msgspec.Struct, gc=False):
     output_tokens: RunningTotal | None = 0
     reasoning_output_tokens: RunningTotal | None = 0
     total_tokens: RunningTotal | None = 0
+    cache_creation_input_tokens: RunningTotal | None = 0
 
 
 class TokenInfo(msgspec.Struct, gc=False):
@@ -133,6 +136,12 @@ class ThreadSettings(msgspec.Struct, gc=False):
     service_tier: str | None = None
 
 
+class CountContext(msgspec.Struct, gc=False):
+    """The context of a token count in TraeX, which has the model of the response."""
+
+    model: str | None = None
+
+
 class SearchAction(msgspec.Struct, gc=False):
     """The action of a web search call.
 
@@ -143,6 +152,7 @@ class SearchAction(msgspec.Struct, gc=False):
 
 
 _decode_action = msgspec.json.Decoder(SearchAction).decode
+_decode_context = msgspec.json.Decoder(CountContext).decode
 
 
 class Payload(msgspec.Struct, gc=False):
@@ -155,6 +165,7 @@ class Payload(msgspec.Struct, gc=False):
     call_id: str | None = None
     info: TokenInfo | None = None
     rate_limits: RateLimits | None = None
+    context: msgspec.Raw = NOTHING
     item: Item | None = None
     id: str | None = None
     session_id: str | None = None
@@ -186,6 +197,14 @@ class Payload(msgspec.Struct, gc=False):
     action: msgspec.Raw = NOTHING
     input: msgspec.Raw = NOTHING
     content: list[TextPart] | str | None = None
+
+    @property
+    def counted_model(self) -> str | None:
+        """The model in the context of a token count; None if it is not recorded."""
+        try:
+            return _decode_context(self.context).model
+        except UNDECODABLE:
+            return None
 
     @property
     def web_searches(self) -> int:

@@ -8,7 +8,7 @@ from agtop_exporter.agents.codex.counting import (
     usage_of_record,
 )
 from agtop_exporter.agents.codex.limits import OWN_LIMITS, rate_limits
-from agtop_exporter.agents.codex.records import Payload, RateLimits, TokenUsage
+from agtop_exporter.agents.codex.records import NOTHING, Payload, RateLimits, TokenUsage
 from agtop_exporter.agents.codex.rollout import Rollout
 from agtop_exporter.agents.codex.signals import signal
 from agtop_exporter.agents.codex.usage import token_counts
@@ -38,6 +38,9 @@ class ResponseHandlers(Rollout):
         """
         time, limits, info = self.time, payload.rate_limits, payload.info
         is_late = self.state.seen.is_late(time)
+        if payload.context is not NOTHING and not is_late:
+            self.use_model(payload.counted_model)
+            self.session.model = payload.counted_model or self.session.model
         if limits is not None and limits.limit_id in OWN_LIMITS and not is_late:
             self._use_limits(limits)
         if info is not None:
@@ -100,5 +103,5 @@ class ResponseHandlers(Rollout):
             self.session.subscription = f"ChatGPT {self.plan_type.capitalize()}"
         if limits is not None:
             observed_at = limits_at.timestamp() if limits_at is not None else 0.0
-            self.batch.rate_limits.extend(rate_limits(limits, observed_at))
+            self.batch.rate_limits.extend(rate_limits(self.batch.agent, limits, observed_at))
         self.state.last_active = self.session.last_active

@@ -73,6 +73,15 @@ class Rollout(BlockParser[Record, RolloutState]):
             self.session.session_id = self.state.thread_id
         return self.session.session_id
 
+    def use_model(self, model: str | None) -> None:
+        """Set the model of later responses, and of earlier responses that have no model.
+
+        Nothing changes if `model` is None.
+        """
+        if model and self.state.unnamed:
+            self.name_model(self.thread_id(), model)
+        self.state.model = model or self.state.model
+
     def add_event(self, key: str, **fields: Unpack[EventFields]) -> None:
         """Add a usage event with the session, the time and `copied` of the current record.
 

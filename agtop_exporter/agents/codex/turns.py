@@ -55,15 +55,6 @@ class TurnHandlers(ResponseHandlers):
             self.state.asked = False
             session.signal = TURN_SIGNALS.get(payload.type, session.signal)
 
-    def use_model(self, model: str | None) -> None:
-        """Set the model of later responses, and of earlier responses that have no model.
-
-        Nothing changes if `model` is None.
-        """
-        if model and self.state.unnamed:
-            self.name_model(self.thread_id(), model)
-        self.state.model = model or self.state.model
-
     def _handle_turn_begin(self, payload: Payload) -> None:
         if payload.thread_settings is not None or self.copied:
             self._handle_other_event(payload)

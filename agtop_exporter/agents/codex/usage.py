@@ -8,11 +8,21 @@ from agtop_exporter.agents.codex.records import TokenUsage, TotalUsage
 from agtop_exporter.model import TokenCounts
 from agtop_exporter.reading.decoding import MAX_COUNT
 
+WRITTEN = 2  # position of the written cache tokens in a vector
+
 
 def vector(usage: TokenUsage | TotalUsage | None) -> tuple[int, ...]:
-    """Return the token counts of a usage in the order of the fields; () if `usage` is None."""
-    figures = astuple(usage) if usage is not None else ()
-    return tuple(figure or 0 for figure in figures) if None in figures else figures
+    """Return the token counts of a usage; () if `usage` is None.
+
+    They are in the order of the fields up to `total_tokens`.
+    """
+    if usage is None:
+        return ()
+    figures: tuple[int, ...] = astuple(usage)
+    if figures[-1] or None in figures:  # the last one is TraeX's name of the written tokens
+        before, written, after = figures[:WRITTEN], figures[WRITTEN], figures[WRITTEN + 1 : -1]
+        return tuple(figure or 0 for figure in (*before, written or figures[-1], *after))
+    return figures[:-1]
 
 
 def added(total: tuple[int, ...], figures: tuple[int, ...]) -> tuple[int, ...]:
@@ -41,7 +51,7 @@ def token_counts(usage: TokenUsage) -> TokenCounts:
     Cache writes, whose lifetime is unknown, are counted with a lifetime of 5 minutes.
     """
     cached = usage.cached_input_tokens or 0
-    written = usage.cache_write_input_tokens or 0
+    written = usage.cache_write_input_tokens or usage.cache_creation_input_tokens or 0
     return TokenCounts(
         input=max(0, (usage.input_tokens or 0) - cached - written),
         cache_read=cached,

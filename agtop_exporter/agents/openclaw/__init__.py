@@ -15,7 +15,6 @@ from agtop_exporter.agents import (
     is_folder,
     named_files,
     named_path,
-    profile_folders,
     walk,
 )
 from agtop_exporter.agents.openclaw import database
@@ -24,6 +23,7 @@ from agtop_exporter.agents.openclaw.records import KNOWN_TYPES
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import FileGroup, database_group
 from agtop_exporter.reading.jsonl import read_jsonl
+from agtop_exporter.reading.profiles import profile_folders
 from agtop_exporter.reading.sqlite import read_sqlite
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, UUID, ProcessSignature
 

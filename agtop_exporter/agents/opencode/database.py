@@ -11,16 +11,16 @@ from agtop_exporter.agents.opencode import log
 from agtop_exporter.agents.opencode.conclusion import conclude
 from agtop_exporter.agents.opencode.events import (
     CALLED,
-    NAME,
     UNSETTLED,
     Context,
-    in_version_two,
     is_copy,
     prompt_event,
     tool_event,
     typed_text,
     unnamed_call,
+    without_version,
 )
+from agtop_exporter.agents.opencode.imported import Imported
 from agtop_exporter.agents.opencode.limits import rate_limits
 from agtop_exporter.agents.opencode.queries import SESSIONS, V1_MESSAGES, V2_MESSAGES, Queries
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part
@@ -34,11 +34,10 @@ from agtop_exporter.agents.opencode.usage import (
     usage_events,
 )
 from agtop_exporter.credentials import provider_accounts
-from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
+from agtop_exporter.model import PROMPT_RANK, RateLimit
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import seconds_of
-from agtop_exporter.reading.sqlite import read_sqlite
 
 MESSAGES = (V1_MESSAGES, V2_MESSAGES)
 WAITING = 64  # number of rows without a session
@@ -47,9 +46,14 @@ LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')
 
 
 class TableParser(TableReader):
-    """Parser of one database, which has tables of sessions, messages and parts."""
+    """Parser of one database, which has tables of sessions, messages and parts.
+
+    `excludes_reasoning` is whether output tokens exclude reasoning tokens in all versions of the
+    program. Otherwise, the version of a session is compared with the versions of OpenCode.
+    """
 
     known_types = KNOWN_TYPES
+    excludes_reasoning = False
 
     def __init__(self, batch: BatchBuilder, state: DatabaseState) -> None:
         super().__init__(batch, state)
@@ -61,6 +65,7 @@ class TableParser(TableReader):
         """Read at most one batch of new rows from all tables."""
         self.database = database
         self.queries = Queries(database, self.batch.errors)
+        self.imported = Imported(database, self.batch.errors)
         if not any(map(database.columns, MESSAGES)) and not self.batch.errors.all():
             self.batch.unknown.observe("no-message-table")
         self._read_sessions()
@@ -115,7 +120,7 @@ class TableParser(TableReader):
         updated = seconds_of(row.time_updated)
         if updated is not None:
             self.state.updated = max(self.state.updated, row.time_updated or 0.0)
-        if not row.id:
+        if not row.id or self.imported.covers(row.id):
             return
         context = as_context(row)
         self.queries.contexts.setdefault(row.id, context)
@@ -135,13 +140,13 @@ class TableParser(TableReader):
     # --- messages and parts -----------------------------------------------------------------
 
     def _handle_message(self, row: MessageRow, message: Message, table: str) -> None:
-        context = self._select_session(table, row.id, row.session_id)
-        if context is None:
+        if self.imported.has(row.session_id, row.id):
             return
-        if table == V2_MESSAGES:
-            if self.queries.is_migrated(row.id):
-                return
-            context = in_version_two(context)
+        context = self._select_session(table, row.id, row.session_id)
+        if context is None or (table == V2_MESSAGES and self.queries.is_migrated(row.id)):
+            return
+        if table == V2_MESSAGES or self.excludes_reasoning:
+            context = without_version(context)
         self.batch.unknown.observe(message.role or "")
         if message.role == "user":
             self._handle_prompt(row, message, context, table)
@@ -171,7 +176,7 @@ class TableParser(TableReader):
                 self._add_call(part, context, row.id, message.created)
         elif message.finish == CALLED:
             self.batch.events.append(unnamed_call(context, row.id, message.created))
-        for limit in rate_limits(message):
+        for limit in rate_limits(self.batch.agent, message):
             known = self.limits.get(limit.window)
             if known is None or limit.observed_at >= known.observed_at:
                 self.limits[limit.window] = limit
@@ -205,7 +210,7 @@ class TableParser(TableReader):
         `is_late` is whether the part may have been written after its message was read.
         """
         part = self.queries.part(row)
-        if part is None:
+        if part is None or self.imported.has(row.session_id, row.message_id):
             return
         self.batch.unknown.observe(f"part.{part.type}" if part.type else "")
         if part.type == STEP_END and is_late and row.message_id not in self._answered:
@@ -225,7 +230,9 @@ class TableParser(TableReader):
         found = self.queries.message_of("message", message_id)
         context = self.queries.context(found[0].session_id) if found else None
         if found is not None and context is not None:
-            self._add_requests(*found, context)
+            self._add_requests(
+                *found, without_version(context) if self.excludes_reasoning else context
+            )
 
     def _add_call(self, part: Part, context: Context, message_id: str, time: float) -> None:
         event = tool_event(part, context, message_id, time)
@@ -244,8 +251,3 @@ class TableParser(TableReader):
                 waiting.append(row.id)
         if waiting:
             self.state.waiting[table] = waiting
-
-
-def read(path: str, cursor: Cursor) -> Batch:
-    """Read the rows after `cursor` in one database. Raises OSError."""
-    return read_sqlite(NAME, TableParser, path, cursor)

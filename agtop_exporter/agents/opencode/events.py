@@ -13,7 +13,6 @@ from agtop_exporter.agents.opencode.records import Message, Part
 from agtop_exporter.model import Signal, UsageEvent
 from agtop_exporter.reading.decoding import seconds_of
 
-NAME = "opencode"
 # Versions whose output includes reasoning. Preview builds of any age are 0.0.0.
 REASONING_INSIDE = re.compile(r"^(?!0\.0\.0-)(0|1\.[01])\.")
 ASKING_TOOLS = frozenset({"question", "plan_exit"})
@@ -40,10 +39,10 @@ class Context(msgspec.Struct, frozen=True):
         return self.legacy or bool(REASONING_INSIDE.match(self.version))
 
 
-def in_version_two(context: Context) -> Context:
-    """Return the context for a message of OpenCode 2, whose output never includes reasoning.
+def without_version(context: Context) -> Context:
+    """Return the context for a message whose output excludes reasoning, whatever its session says.
 
-    The session of the message can be from an earlier version, so its version is removed.
+    An example is a message of OpenCode 2 in a session that an earlier version created.
     """
     return msgspec.structs.replace(context, version="")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-from agtop_exporter.agents.opencode.events import NAME
 from agtop_exporter.agents.opencode.records import Message
 from agtop_exporter.model import RateLimit
 
@@ -12,26 +11,27 @@ CLAIMS = {"five_hour": "5h", "seven_day": "weekly", "weekly": "weekly"}  # by pr
 SOURCE = "response-headers"
 
 
-def rate_limits(message: Message) -> tuple[RateLimit, ...]:
+def rate_limits(agent: str, message: Message) -> tuple[RateLimit, ...]:
     """Return the rate limits in the headers of a failed response.
 
-    If a limit was exceeded, that limit is added as the last item, with the window `last_hit`.
+    `agent` is the name of the agent. If a limit was exceeded, that limit is added as the last item,
+    with the window `last_hit`.
     """
     data = message.error.data if message.error else None
     if data is None or not data.response_headers:
         return ()
     headers = {name.lower(): value for name, value in data.response_headers.items()}
-    windows = tuple(_windows(headers, message.created))
-    return (*windows, *_hit(headers, windows, message.created))
+    windows = tuple(_windows(agent, headers, message.created))
+    return (*windows, *_hit(agent, headers, windows, message.created))
 
 
-def _windows(headers: Mapping[str, str], observed_at: float) -> Iterator[RateLimit]:
+def _windows(agent: str, headers: Mapping[str, str], observed_at: float) -> Iterator[RateLimit]:
     for name, (window, length) in WINDOWS.items():
         used = number(headers.get(f"{HEADER}{name}-utilization"))
         resets_at = number(headers.get(f"{HEADER}{name}-reset"))
         if used is not None or resets_at is not None:
             yield RateLimit(
-                agent=NAME,
+                agent=agent,
                 window=window,
                 used_ratio=used,
                 observed_at=observed_at,
@@ -42,7 +42,7 @@ def _windows(headers: Mapping[str, str], observed_at: float) -> Iterator[RateLim
 
 
 def _hit(
-    headers: Mapping[str, str], windows: tuple[RateLimit, ...], observed_at: float
+    agent: str, headers: Mapping[str, str], windows: tuple[RateLimit, ...], observed_at: float
 ) -> Iterator[RateLimit]:
     """Yield the rate limit that was exceeded; yield nothing if no limit was exceeded.
 
@@ -55,7 +55,7 @@ def _hit(
     window = next((name for begin, name in CLAIMS.items() if claim.startswith(begin)), "")
     resets = {limit.window: limit.resets_at for limit in windows}
     yield RateLimit(
-        agent=NAME,
+        agent=agent,
         window="last_hit",
         used_ratio=None,
         observed_at=observed_at,

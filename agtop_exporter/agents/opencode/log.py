@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agtop_exporter.agents.opencode.events import Context, in_version_two
+from agtop_exporter.agents.opencode.events import Context, without_version
 from agtop_exporter.agents.opencode.queries import V2_MESSAGES, Queries
 from agtop_exporter.agents.opencode.records import NAMES, Tokens
 from agtop_exporter.agents.opencode.rows import LogRow
@@ -74,7 +74,7 @@ class UsageLog:
         context = self._queries.context(entry.session_id)
         if context is None:
             return False
-        context = in_version_two(context)
+        context = without_version(context)
         request = Request(entry.tokens, entry.cost)
         if row.type.startswith(RECORDED):
             return self._add_side_request(row, entry, context, request)

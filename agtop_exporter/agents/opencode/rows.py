@@ -38,6 +38,22 @@ class IdRow(TableRow):
     id: str = ""
 
 
+class SessionIdRow(TableRow):
+    """The session of a row of any table."""
+
+    session_id: str = ""
+
+
+class ImportRow(TableRow):
+    """A row of `external_import`, which is one imported session.
+
+    `message_ids` are the ids of its imported messages, as a JSON array.
+    """
+
+    session_id: str = ""
+    message_ids: str = ""
+
+
 class PartRow(TableRow):
     """A row of the table `part`, which is one part of a message."""
 

@@ -16,7 +16,6 @@ import msgspec
 
 from agtop_exporter.agents import walk
 from agtop_exporter.agents.opencode.events import (
-    NAME,
     Context,
     is_copy,
     prompt_event,
@@ -247,7 +246,8 @@ class _SessionReader:
             requests = requests_of(message, parts)
             self.sessions.add_answer(message, context, requests)
             self.batch.events.extend(usage_events(message, context, message_id, requests))
-            self.limits.update({limit.window: limit for limit in rate_limits(message)})
+            limits = rate_limits(self.batch.agent, message)
+            self.limits.update({limit.window: limit for limit in limits})
         for part in parts:
             call = tool_event(part, context, message_id, message.created)
             if call is not None:
@@ -274,13 +274,16 @@ class _SessionReader:
                 yield part
 
 
-def read(path: str, cursor: Cursor) -> Batch:
-    """Read the new messages of one session. Raises NotAFileError or OSError."""
+def read(path: str, cursor: Cursor, *, agent: str) -> Batch:
+    """Read the new messages of one session. Raises NotAFileError or OSError.
+
+    `agent` is the name of the agent.
+    """
     now = session_group(path).cursor()
     if is_same_version(cursor, now):
-        return Batch(agent=NAME, path=path, cursor=cursor)
+        return Batch(agent=agent, path=path, cursor=cursor)
     state, _, lost_state = restore(cursor, SessionState)
-    batch = BatchBuilder(NAME, path, known_types=KNOWN_TYPES)
+    batch = BatchBuilder(agent, path, known_types=KNOWN_TYPES)
     reader = _SessionReader(batch, state)
     reader.read()
     if reader.more:

@@ -13,6 +13,7 @@ from agtop_exporter.agents.pi.records import (
     text_of,
     token_counts,
 )
+from agtop_exporter.agents.pi.tiers import speed_of, tiers_of
 from agtop_exporter.credentials import provider_accounts
 from agtop_exporter.model import PROMPT_RANK, Signal, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder
@@ -23,6 +24,8 @@ from agtop_exporter.reading.state import ReaderState
 
 NAME_RANK = 5
 RESULT = "toolResult"
+# A line before the header that Oh My Pi overwrites. The other entries have its title, too.
+TITLE_SLOT = "title"
 SIGNALS = {  # by the stop reason of an answer
     "toolUse": Signal("running", "", "assistant.toolUse"),
     "error": Signal("error", "error", "assistant.error"),
@@ -43,47 +46,81 @@ class SessionState(ReaderState):
     began: float = 0.0  # earlier entries are copies from another session
     latest: float = 0.0
     model: str = ""
-    selections: SeenIds = msgspec.field(default_factory=SeenIds)  # entries that set the model
+    # entries that set the model or the service tiers
+    selections: SeenIds = msgspec.field(default_factory=SeenIds)
+    tiers: dict[str, str] = msgspec.field(default_factory=dict)  # by family of models
+    parent_id: str = ""  # id of the session that started this subagent
 
 
 class SessionParser(TranscriptParser[Record, SessionState]):
-    """The parser of one session file, which is the transcript of a session of pi."""
+    """The parser of one session file, which is the transcript of a session.
+
+    `counts_copies` is whether the usage of copies is that of their originals.
+    """
 
     record = Record
     state_type = SessionState
     known_types = KNOWN_TYPES
+    counts_copies = True
 
     def __init__(self, batch: BatchBuilder, state: SessionState) -> None:
         super().__init__(batch, state)
         self.session = batch.session("", last_active=state.latest or None)
+        self._set_parent()
         self.accounts = provider_accounts(self.path.rsplit("/", 3)[0])
 
     def feed(self, record: Record, offset: int) -> None:
         """Process one record; `offset` is the byte offset after it."""
+        self.batch.unknown.observe(record.kind)
+        if record.type == TITLE_SLOT or self.is_imported(record):
+            return
         self._select_session(record)
         stamp = record.timestamp.isoformat() if record.timestamp else ""
         key = f"{record.id}:{stamp}" if record.id else f"{self.path}:{offset}:{stamp}"
-        message, session = record.message, self.session
-        self.batch.unknown.observe(record.kind)
         match record.type:
             case "session":
-                if not session.work_in(record.cwd):
+                if not self.session.work_in(record.cwd):
                     self.batch.error("schema", offset)
-            case "message" if message is not None:
-                self._handle_message(message, key)
-            case "model_change":
-                self._set_model(record.model_id, key)
-            case "thinking_level_change":
-                session.model_effort = record.thinking_level or session.model_effort
-            case "session_info":
-                session.set_title(record.name or "", NAME_RANK)
+                self.session.set_title(record.title or "", NAME_RANK)
+            case "message" if record.message is not None:
+                self._handle_message(record.message, key)
             case "compaction":
                 self.add_event(f"compaction:{key}", compactions=1)
                 self._add_response(record, key, self.state.model)
-            case (
-                "branch_summary" | "usage"
-            ):  # `usage`: a request of another kind, such as cache warming
+            # the last two are requests of another kind, such as cache warming
+            case "branch_summary" | "usage" | "model_usage":
                 self._add_response(record, key, record.model or self.state.model)
+            case _:
+                self._handle_setting(record, key)
+
+    def _handle_setting(self, record: Record, key: str) -> None:
+        """Process an entry that sets the model, the effort, the service tier or the title."""
+        match record.type:
+            case "model_change":
+                self._set_model(record.selected_model, key)
+            case "thinking_level_change":
+                self.session.model_effort = record.thinking_level or self.session.model_effort
+            case "service_tier_change" if self.state.selections.add(key):
+                self.state.tiers = tiers_of(record.service_tier)
+            case "session_info":
+                self.session.set_title(record.name or "", NAME_RANK)
+            case "title_change":
+                self.session.set_title(record.title or "", NAME_RANK)
+
+    def parent_of(self, header: Record) -> str:  # noqa: ARG002 - for programs with subagents
+        """Return the id of the session that started this subagent; "" if it is no subagent.
+
+        `header` is the header of the session. A fork is no subagent.
+        """
+        return ""
+
+    def is_imported(self, record: Record) -> bool:  # noqa: ARG002 - for programs that import
+        """Return whether an entry was imported from another agent. It is then not counted."""
+        return False
+
+    def _set_parent(self) -> None:
+        self.session.parent_session_id = self.state.parent_id
+        self.session.subagent = bool(self.state.parent_id)
 
     def _select_session(self, record: Record) -> None:
         """Set the id and the time of the session, and the time of the current entry.
@@ -96,6 +133,8 @@ class SessionParser(TranscriptParser[Record, SessionState]):
         if record.type == "session" and not state.session_id:
             state.session_id = record.id
             state.began = time
+            state.parent_id = self.parent_of(record)
+            self._set_parent()
         # Without a header, the file name has the id.
         self.session.session_id = state.session_id or Path(self.path).stem.rpartition("_")[2]
         self.time = time or state.latest
@@ -111,7 +150,8 @@ class SessionParser(TranscriptParser[Record, SessionState]):
             case "user":
                 self._set_signal(Signal("running", "", "user"))
                 self.session.set_title(text_of(message.content), PROMPT_RANK)
-                self.add_event(f"prompt:{key}", turns=1)
+                if not self.state.parent_id:
+                    self.add_event(f"prompt:{key}", turns=1)
             case role if role == RESULT:
                 self._set_signal(Signal("running", "", "toolResult"))
                 self._add_response(message, f"nested:{key}", "")  # requests of the tool itself
@@ -160,7 +200,8 @@ class SessionParser(TranscriptParser[Record, SessionState]):
         `tools` are the tool calls of the response. If the request failed before its response, the
         record has no tokens. Such a request is not billed, so no response is added.
         """
-        usage = record.usage or Usage()
+        is_counted = self.counts_copies or not self.copied
+        usage = (record.usage if is_counted else None) or Usage()
         tokens = token_counts(usage)
         if tokens.total:
             event = UsageEvent(
@@ -174,6 +215,8 @@ class SessionParser(TranscriptParser[Record, SessionState]):
                 tools=tools,
                 provider=record.provider or "",
                 reported_cost=picodollars(usage.cost.total if usage.cost else None),
+                speed=self._speed(record, model),
+                web_searches=(usage.server.web_search or 0) if usage.server else 0,
             )
             if isinstance(record, Message) and record.role == RESULT:
                 self.batch.events.append(event)  # nothing shows the model of a tool's requests
@@ -182,6 +225,11 @@ class SessionParser(TranscriptParser[Record, SessionState]):
         elif tools:
             self.add_event(f"calls:{key}", tools=tools)
         return tokens.total
+
+    def _speed(self, record: Record | Message, model: str) -> str:
+        """Return the service tier of a response; "" for the standard tier."""
+        dropped = record.disabled_features if isinstance(record, Message) else None
+        return speed_of(record.provider or "", model, self.state.tiers, dropped or ())
 
     def _set_signal(self, signal: Signal) -> None:
         if not self.copied:

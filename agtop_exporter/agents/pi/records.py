@@ -23,10 +23,31 @@ class Cost(msgspec.Struct, gc=False):
     total: float | None = None
 
 
+class CacheLifetimes(msgspec.Struct, gc=False):
+    """The written cache tokens by lifetime, in Oh My Pi. Other programs have `cacheWrite1h`."""
+
+    ephemeral_1h: Count | None = msgspec.field(default=0, name="ephemeral1h")
+
+
+class Orchestration(msgspec.Struct, gc=False, rename="camel"):
+    """Billed tokens that a provider used to coordinate agents, in Oh My Pi."""
+
+    input: Count | None = 0
+    output: Count | None = 0
+    cache_read: Count | None = 0
+
+
+class ServerTools(msgspec.Struct, gc=False, rename="camel"):
+    """The uses of tools of the provider in a response, in Oh My Pi."""
+
+    web_search: Count | None = 0
+
+
 class Usage(msgspec.Struct, gc=False, rename="camel"):
     """The token counts and the cost of a response.
 
-    `cache_write` includes `cache_write_1h`, and `output` includes `reasoning`.
+    `cache_write` includes `cache_write_1h` and `cttl`, and `output` includes `reasoning` and
+    `reasoning_tokens`. The other counts do not include `orchestration`.
     """
 
     input: Count | None = 0
@@ -35,6 +56,10 @@ class Usage(msgspec.Struct, gc=False, rename="camel"):
     cache_write: Count | None = 0
     cache_write_1h: Count | None = msgspec.field(default=0, name="cacheWrite1h")
     reasoning: Count | None = 0
+    reasoning_tokens: Count | None = 0
+    cttl: CacheLifetimes | None = None
+    orchestration: Orchestration | None = None
+    server: ServerTools | None = None
     cost: Cost | None = None
 
 
@@ -55,12 +80,14 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
     provider: str | None = None
     model: str | None = None
     response_model: str | None = None
+    upstream_model: str | None = None
     usage: Usage | None = None
     stop_reason: str | None = None
     tool_call_id: str | None = None
     tool_name: str | None = None
     is_error: bool | None = None
     thinking_level: str | None = None
+    disabled_features: list[str] | None = None
 
     @property
     def served_model(self) -> str:
@@ -70,7 +97,7 @@ class Message(msgspec.Struct, gc=False, rename="camel"):
         """
         model = self.model or ""
         is_router = model.rpartition("/")[2] in ROUTERS
-        return (self.response_model if is_router else "") or model
+        return ((self.response_model or self.upstream_model) if is_router else "") or model
 
 
 class Record(msgspec.Struct, gc=False, rename="camel"):
@@ -87,6 +114,22 @@ class Record(msgspec.Struct, gc=False, rename="camel"):
     usage: Usage | None = None
     thinking_level: str | None = None
     name: str | None = None
+    title: str | None = None
+    role: str | None = None  # of a selected model
+    service_tier: dict[str, str | None] | str | None = None  # by family of models
+    parent_session: str | None = None
+    rlm_depth: Count | None = None  # of a session of Prime Agent: 0, or larger for a subagent
+
+    @property
+    def selected_model(self) -> str | None:
+        """The model that a `model_change` selects for the session; None if it selects no model.
+
+        In Oh My Pi, `model` is `<provider>/<model>`, and an entry can select a model for another
+        role.
+        """
+        if self.model_id or self.role not in (None, "default"):
+            return self.model_id
+        return (self.model or "").partition("/")[2] or None
 
     @property
     def kind(self) -> str:
@@ -99,14 +142,17 @@ def token_counts(usage: Usage) -> TokenCounts:
 
     Cache writes of unknown lifetime are counted with a lifetime of 5 minutes.
     """
-    written, long_lived = usage.cache_write or 0, usage.cache_write_1h or 0
+    lifetimes, other = usage.cttl or CacheLifetimes(), usage.orchestration or Orchestration()
+    written = usage.cache_write or 0
+    long_lived = usage.cache_write_1h or lifetimes.ephemeral_1h or 0
+    output = (usage.output or 0) + (other.output or 0)
     return TokenCounts(
-        input=usage.input or 0,
-        cache_read=usage.cache_read or 0,
+        input=(usage.input or 0) + (other.input or 0),
+        cache_read=(usage.cache_read or 0) + (other.cache_read or 0),
         cache_write_5m=max(0, written - long_lived),
         cache_write_1h=min(written, long_lived),
-        output=usage.output or 0,
-        reasoning=min(usage.output or 0, usage.reasoning or 0),
+        output=output,
+        reasoning=min(output, usage.reasoning or usage.reasoning_tokens or 0),
     )
 
 

@@ -1,0 +1,9 @@
+-- The tables of OpenCode 1.18.33 (other columns left out), as they are supposed for ICodeMate.
+CREATE TABLE session (id TEXT PRIMARY KEY, project_id TEXT NOT NULL, parent_id TEXT, slug TEXT NOT NULL, directory TEXT NOT NULL, title TEXT NOT NULL, version TEXT NOT NULL, time_created INTEGER NOT NULL, time_updated INTEGER NOT NULL);
+CREATE TABLE message (id TEXT PRIMARY KEY, session_id TEXT NOT NULL, time_created INTEGER NOT NULL, time_updated INTEGER NOT NULL, data TEXT NOT NULL);
+CREATE TABLE part (id TEXT PRIMARY KEY, message_id TEXT NOT NULL, session_id TEXT NOT NULL, time_created INTEGER NOT NULL, time_updated INTEGER NOT NULL, data TEXT NOT NULL);
+INSERT INTO session VALUES ('ses_imain000000000000000000000', 'p1', NULL, 'calm-imai', '/home/ada/src/engine', 'Oil the engine', '1.0.3', 1790200000000, 1790200009000);
+INSERT INTO message VALUES ('msg_i01', 'ses_imain000000000000000000000', 1790200000100, 1790200000100, '{"role":"user","time":{"created":1790200000100},"agent":"build","model":{"providerID":"zhipuai","modelID":"glm-5"}}');
+INSERT INTO part VALUES ('prt_i01', 'msg_i01', 'ses_imain000000000000000000000', 1790200000101, 1790200000101, '{"type":"text","text":"please oil the engine"}');
+INSERT INTO message VALUES ('msg_i02', 'ses_imain000000000000000000000', 1790200000200, 1790200000200, '{"parentID":"msg_x","role":"assistant","mode":"build","agent":"build","path":{"cwd":"/home/ada/src/engine","root":"/home/ada/src/engine"},"cost":0.0021,"tokens":{"total":1180,"input":800,"output":60,"reasoning":20,"cache":{"read":300,"write":0}},"modelID":"glm-5","providerID":"zhipuai","time":{"created":1790200000200,"completed":1790200000900},"finish":"stop"}');
+INSERT INTO part VALUES ('prt_i02', 'msg_i02', 'ses_imain000000000000000000000', 1790200000850, 1790200000850, '{"reason":"stop","type":"step-finish","tokens":{"total":1180,"input":800,"output":60,"reasoning":20,"cache":{"read":300,"write":0}},"cost":0.0021}');

@@ -1,0 +1,9 @@
+-- The database of a channel, from before the program had its name: the first session is also in kilo-dev.db.
+CREATE TABLE session (id TEXT PRIMARY KEY, project_id TEXT NOT NULL, parent_id TEXT, slug TEXT NOT NULL, directory TEXT NOT NULL, title TEXT NOT NULL, version TEXT NOT NULL, time_created INTEGER NOT NULL, time_updated INTEGER NOT NULL);
+CREATE TABLE message (id TEXT PRIMARY KEY, session_id TEXT NOT NULL, time_created INTEGER NOT NULL, time_updated INTEGER NOT NULL, data TEXT NOT NULL);
+CREATE TABLE part (id TEXT PRIMARY KEY, message_id TEXT NOT NULL, session_id TEXT NOT NULL, time_created INTEGER NOT NULL, time_updated INTEGER NOT NULL, data TEXT NOT NULL);
+INSERT INTO session VALUES ('ses_kolder00000000000000000000', 'p1', NULL, 'calm-kold', '/home/ada/src/engine', 'Before the new name', '7.1.2', 1785000000000, 1785000009000);
+INSERT INTO message VALUES ('msg_k31', 'ses_kolder00000000000000000000', 1785000000100, 1785000000100, '{"role":"user","time":{"created":1785000000100},"agent":"code","model":{"providerID":"openai","modelID":"gpt-5.1"}}');
+INSERT INTO part VALUES ('prt_k31', 'msg_k31', 'ses_kolder00000000000000000000', 1785000000101, 1785000000101, '{"type":"text","text":"grease it"}');
+INSERT INTO message VALUES ('msg_k32', 'ses_kolder00000000000000000000', 1785000000200, 1785000000200, '{"parentID":"msg_x","role":"assistant","mode":"code","agent":"code","path":{"cwd":"/home/ada/src/engine","root":"/home/ada/src/engine"},"cost":0.0031,"tokens":{"total":1600,"input":1000,"output":80,"reasoning":20,"cache":{"read":500,"write":0}},"modelID":"gpt-5.1","providerID":"openai","time":{"created":1785000000200,"completed":1785000000900},"finish":"stop"}');
+INSERT INTO part VALUES ('prt_k32', 'msg_k32', 'ses_kolder00000000000000000000', 1785000000850, 1785000000850, '{"reason":"stop","type":"step-finish","tokens":{"total":1600,"input":1000,"output":80,"reasoning":20,"cache":{"read":500,"write":0}},"cost":0.0031}');
