@@ -13,7 +13,7 @@ BY = "job, instance, agent, window, source, account"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
 LEGEND = "{{agent}} {{account}} {{window}}, {{source}}"
 BY_ACCOUNT = "{{agent}} {{account}}"
-NONE = "No agent has recorded a rate limit in the last 24 hours."
+NONE = "No rate limit in the last 24 hours"
 
 
 def of_window(expression):
