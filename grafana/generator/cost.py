@@ -268,7 +268,7 @@ BUDGETS = row(
         ],
         hidden=("job",),
         empty=NO_BUDGETS,
-        width=14,
+        width=15,
     ),
     timeseries(
         "Projected share of the budgets",
@@ -278,7 +278,7 @@ BUDGETS = row(
         unit="percentunit",
         empty=NO_BUDGETS,
         thresholds=steps((1, ORANGE)),
-        width=10,
+        width=9,
     ),
     table(
         "Plans",
@@ -294,7 +294,7 @@ BUDGETS = row(
         ],
         hidden=("job", "__name__"),
         empty="No agents",
-        width=14,
+        width=15,
     ),
     bars(
         "Price corrections",
@@ -303,7 +303,7 @@ BUDGETS = row(
         (f"sum by (agent) ({of('agtop_cost_correction_usd')})", "{{agent}}"),
         unit="currencyUSD",
         empty="No corrections",
-        width=10,
+        width=9,
     ),
 )
 

@@ -35,7 +35,8 @@ NOW = row(
         thresholds=FULLNESS,
         color="thresholds",
         defaults={"min": 0, "max": 1},
-        width=8,
+        width=24,
+        height=6,
     ),
     table(
         "Windows",
@@ -74,7 +75,6 @@ NOW = row(
         ],
         hidden=("job",),
         empty=NONE,
-        width=16,
     ),
 )
 
