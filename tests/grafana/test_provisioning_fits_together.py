@@ -70,7 +70,7 @@ def test_the_stack_mounts_what_exists_where_it_is_read():
     assert (boards / Path(home).name).is_file()
     assert Path(home).parent == Path(provider["options"]["path"])
     exporter = read(STACK / "prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"]
-    included = read((STACK / read(STACK / "compose.yml")["include"][0]))["services"]
+    included = read(STACK / read(STACK / "compose.yml")["include"][0])["services"]
     assert [target.partition(":")[0] for target in exporter] == list(included)
     assert source(STACK / "datasource.yml")["url"] == "http://prometheus:9090"
 

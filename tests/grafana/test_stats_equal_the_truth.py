@@ -107,7 +107,7 @@ def server_and_truth(tmp_path_factory):
     find_program("prometheus")
     folder = tmp_path_factory.mktemp("simulated")
     with lived(folder) as day:
-        day.blocks()
+        day.stored.into_blocks(folder)
         truth = truth_of(day)
     for number, group in enumerate(groups_of_records()):  # each needs those before it
         with serving(folder) as server:
@@ -149,7 +149,9 @@ STATS = [
 ]
 
 
-@pytest.mark.parametrize(("uid", "panel"), STATS, ids=lambda x: x if isinstance(x, str) else x["title"])
+@pytest.mark.parametrize(
+    ("uid", "panel"), STATS, ids=lambda x: x if isinstance(x, str) else x["title"]
+)
 def test_a_stat_is_true(server_and_truth, uid, panel):
     server, truth = server_and_truth
     names = ("agent", "model", "project", "session")

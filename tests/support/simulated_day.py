@@ -2,10 +2,9 @@
 
 The hours include a midnight, a stop of the exporter while the agents go on, deleted and emptied
 transcripts, and a model, a project and a session that are new. The pages come from the pipeline and
-the publication that the daemon uses. `promtool` writes them into blocks.
+the publication that the daemon uses.
 """
 
-import subprocess
 from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,8 +12,7 @@ from datetime import datetime
 import living_home
 from living_home import LivingHome
 from looking import Look
-from programs import find_program
-from prometheus_client.parser import text_string_to_metric_families
+from stored_pages import StoredPages
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.metrics import publish, resume
@@ -24,6 +22,7 @@ BEGIN = datetime.fromisoformat("2026-03-01T21:30:00Z").timestamp()
 MIDNIGHT = datetime.fromisoformat("2026-03-02T00:00:00Z").timestamp()
 END = datetime.fromisoformat("2026-03-02T02:00:00Z").timestamp()
 STOPPED = (MIDNIGHT - 2_400, MIDNIGHT - 1_200)  # the exporter does not run
+LAST = END - 180  # recorded series are a minute old
 QUIET = (MIDNIGHT + 1_800, MIDNIGHT + 3_600)  # the agents do not run
 SCRAPE_SECONDS = 60
 DOLLARS = {"input": 3, "output": 15}  # a million tokens, of every model but NO_PRICE
@@ -40,7 +39,7 @@ class Day:
 
     def __init__(self, folder):
         self.home, self.folder = LivingHome(folder / "home"), folder
-        self.done, self.minute, self.lines = Counter(), 0, {}
+        self.done, self.minute, self.stored = Counter(), 0, StoredPages(**LABELS)
         self.marks = {}  # what was done, and the written tokens, at a time
 
     def pages(self):
@@ -50,7 +49,7 @@ class Day:
         time = BEGIN
         while time <= END:
             living_home.now = lambda time=time: time - 1
-            if time > BEGIN and not QUIET[0] <= time < QUIET[1]:
+            if BEGIN < time < LAST and not QUIET[0] <= time < QUIET[1]:
                 self._live()
             if time == STOPPED[0]:
                 look.close()
@@ -64,7 +63,7 @@ class Day:
                 if time == STOPPED[1]:
                     before, previous = resume(snapshot, **known), None
                 given = publish(snapshot, before, previous=previous).to_one_receiver(before)
-                self._keep(prometheus.text(given.exposition).decode(), time)
+                self.stored.keep(prometheus.text(given.exposition).decode(), time)
                 before, previous = given, snapshot
             self.marks[time] = Counter(self.done), Counter(self.home.written)
             time += SCRAPE_SECONDS
@@ -75,7 +74,11 @@ class Day:
         budgets = [BUDGET]
         agents = [agent for agent in load_agents() if agent.name in AGENTS]
         return Look(
-            self.home.home, agents=agents, prices=prices, state=self.folder / "state.db", budgets=budgets
+            self.home.home,
+            agents=agents,
+            prices=prices,
+            state=self.folder / "state.db",
+            budgets=budgets,
         )
 
     def _history(self):
@@ -112,37 +115,12 @@ class Day:
         if minute in (60, 130, 200):
             self._turn(minute, f"new-{minute}")
             self.done["sessions"] += 1
-        if minute > 80 and minute % 10 == 0:
+        if minute > 10 and minute % 10 == 0:
             self._turn(1, "shop", model=NO_PRICE)
         if minute == 110:
             home.delete(60, "new-60")
         if minute == 170:
             home.truncate(2, "engine")
-
-    def _keep(self, page, time):
-        """Keep the samples of a page as lines of an OpenMetrics file, by family."""
-        for family in text_string_to_metric_families(page):
-            lines = self.lines.setdefault((family.name, family.type), [])
-            for sample in family.samples:
-                pairs = {**sample.labels, **LABELS}.items()
-                labels = ",".join(f'{name}="{value}"' for name, value in pairs)
-                lines.append((sample.name, labels, sample.value, time))
-        self.lines.setdefault(("up", "gauge"), []).append(
-            ("up", ",".join(f'{k}="{v}"' for k, v in LABELS.items()), 1, time)
-        )
-
-    def blocks(self):
-        """Write the samples into blocks of Prometheus; return their folder."""
-        path, blocks = self.folder / "pages.om", self.folder / "data"
-        with path.open("w") as file:
-            for (name, kind), lines in self.lines.items():
-                file.write(f"# TYPE {name} {'unknown' if kind != 'counter' else kind}\n")
-                for sample, labels, value, time in lines:
-                    file.write(f"{sample}{{{labels}}} {value!r} {time:.0f}\n")
-            file.write("# EOF\n")
-        command = ["tsdb", "create-blocks-from", "openmetrics", path, blocks]
-        subprocess.run([find_program("promtool"), *command], check=True, capture_output=True)
-        return blocks
 
 
 @contextmanager
