@@ -11,7 +11,7 @@ ELAPSED = of("agtop_rate_limit_elapsed_ratio")
 PACE = of("agtop_rate_limit_projected_ratio")
 BY = "job, instance, agent, window, source, account"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
-LEGEND = "{{agent}} {{account}} {{window}}, {{source}}"
+LEGEND = "{{agent}} {{account}} {{window}}, {{source}}, {{instance}}"
 BY_ACCOUNT = "{{agent}} {{account}}"
 NONE = "No rate limit in the last 24 hours"
 

@@ -157,7 +157,7 @@ def bars(title, description, *pairs, **settings):
         "minVizHeight": 16,
         "maxVizHeight": 24,
         "namePlacement": "left",
-        "text": {"titleSize": 11, "valueSize": 14},  # names are measured at size 12
+        "text": {"titleSize": 10, "valueSize": 14},  # names are measured at size 12
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
     given = {"options": options, "defaults": {"min": 0}}

@@ -64,11 +64,13 @@ def month(at=""):
 
 
 def projected(at=""):
-    """Return the cost of the whole month, if the mean rate since the first scan in it continues."""
-    first = f"min(min_over_time({whole('agtop_snapshot_timestamp_seconds')}[$__range]{at}))"
-    now = f"max({whole('agtop_snapshot_timestamp_seconds')}{at})"
-    left = "(86400 * days_in_month() - $__range_s)"
-    return f"{month(at)} * (1 + scalar({left} / ({now} - {first})))"
+    """Return the cost of the whole month, if the mean rate since its first sample continues.
+
+    The first sample is that of the month, of the first scrape or of a backfill.
+    """
+    first = f"min(min_over_time(timestamp({of(SPENT)})[$__range:5m]{at}))"
+    now = f"max(timestamp({of(SPENT)}{at}))"
+    return f"{month(at)} * (1 + (86400 * days_in_month() - $__range_s) / ({now} - {first}))"
 
 
 def since_its_start():
@@ -111,7 +113,7 @@ CALENDAR = row(
     of_month(
         stat(
             "Projected for this month",
-            "List price at the end of the month, if the mean rate since the first scan in the "
+            "List price at the end of the month, if the mean rate since the first sample in the "
             "month continues.",
             projected(),
             unit="currencyUSD",

@@ -1,4 +1,4 @@
-"""No title, header or message of a panel is cut off on a screen of 1600 pixels.
+"""No title, header or message of a panel is cut off at 1600 pixels, and no two legends are equal.
 
 The widths are those of Grafana's own libraries: 24 columns, Inter at 14 pixels (about 8 a letter).
 """
@@ -79,6 +79,18 @@ def test_a_cell_without_a_value_has_no_colour(uid, panel):
 @panels
 def test_a_range_of_its_own_is_one_that_grafana_knows(uid, panel):
     assert re.fullmatch(r"now/[dM]|\d+d|", panel.get("timeFrom", "")), uid
+
+
+@panels
+def test_a_legend_has_what_distinguishes_its_series(uid, panel):
+    """Otherwise two machines have lines of the same name."""
+    if panel["type"] not in {"timeseries", "bargauge"}:
+        return
+    for target in panel["targets"]:
+        named = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+        groups = re.search(r"\bby \(([^)]*)\)", target["expr"])
+        split = set(groups[1].split(", ")) - {"job"} if groups else set()
+        assert split <= named or "session" in named, (uid, target["legendFormat"])
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board["uid"])
