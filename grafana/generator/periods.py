@@ -147,7 +147,7 @@ CALENDAR = row(
             "the month and the monthly budget of all agents and projects.",
             (since_its_start(), "Cost"),
             (projected(" @ end()"), "Projected"),
-            (budget("month", " @ end()"), "Budget"),
+            (budget("month", " @ end() offset -1h"), "Budget"),
             unit="currencyUSD",
             empty="No cost up to the last full hour",
             overrides=dashed(),

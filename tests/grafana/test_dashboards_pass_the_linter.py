@@ -26,6 +26,9 @@ ALL_TIME = "its title says that it includes the history"
 EXCEPTIONS = {
     ("target-counter-agg-rule", "Cost, all time", "agtop_cost_usd_total"): ALL_TIME,
     ("target-counter-agg-rule", "Cost of this month", "agtop_cost_usd_total"): OF_THE_MONTH,
+    ("target-counter-agg-rule", "Projected for this month", "agtop_cost_usd_total"): (
+        "only the times of its samples are used"
+    ),
     ("target-counter-agg-rule", "Projects", "agtop_project_cost_usd_total"): ALL_TIME,
     ("target-counter-agg-rule", "Sessions", "agtop_session_tokens_total"): SHOWS_TOTALS,
     ("target-counter-agg-rule", "Sessions", "agtop_session_cost_usd_total"): SHOWS_TOTALS,

@@ -1,7 +1,7 @@
 """Every expression of the dashboards, annotations and rules has the same answer on each backend.
 
 The backends are the Prometheus of Debian, Prometheus 3 and VictoriaMetrics, with the same samples.
-`TEST_AGTOP_PROMETHEUS3` is the path of a Prometheus 3; `.ci/prometheus-3/build` builds it.
+`TEST_AGTOP_PROMETHEUS3` is the path of a Prometheus 3; without it, that comparison is skipped.
 """
 
 import os
