@@ -16,10 +16,11 @@ from pathlib import Path
 
 import msgspec
 
+from agtop_exporter.atomic import DRAFT, replace_file
 from agtop_exporter.model import RateLimit, StatusLine, is_ahead, is_sane
 
 FOLDER = "limits"
-SUFFIX, DRAFT = ".json", ".draft"
+SUFFIX = ".json"
 VERSION = 1
 FILE_BYTES_MAX = 65_536
 FILES_MAX = 256
@@ -75,7 +76,7 @@ def store(folder: Path, line: StatusLine, now: float) -> None:
             known[limit.window] = limit
     kept = [limit for limit in known.values() if not limit.is_over(now)]
     _remove_drafts(folder, now)
-    _replace(path, msgspec.json.encode(_Document(VERSION, [_stored(one) for one in kept])))
+    replace_file(path, msgspec.json.encode(_Document(VERSION, [_stored(one) for one in kept])))
 
 
 def _is_older(limit: RateLimit, known: RateLimit) -> bool:
@@ -153,19 +154,6 @@ def _is_possible(window: _Window) -> bool:
 
 def _stored(limit: RateLimit) -> _Window:
     return _Window(*(getattr(limit, name) for name in _Window.__struct_fields__))
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Replace a file atomically by a file that only its owner can read. Raises OSError."""
-    draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}{DRAFT}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def _remove_drafts(folder: Path, now: float) -> None:

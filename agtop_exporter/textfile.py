@@ -4,9 +4,6 @@ The file has no `process_*` series, because node_exporter publishes its own `pro
 file has no timestamps, because the collector rejects files with timestamps.
 """
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +11,7 @@ from types import MappingProxyType
 import structlog
 from msgspec.structs import replace
 
-from agtop_exporter import platforms
+from agtop_exporter.atomic import replace_file
 from agtop_exporter.ledger import Ledger
 from agtop_exporter.metrics import Exposition, Family, Publication, publish
 from agtop_exporter.model import AgtopError, Snapshot
@@ -34,16 +31,9 @@ def write(path: Path, page: bytes) -> None:
         AgtopError: The file cannot be written.
 
     """
-    draft = ""
     try:
-        descriptor, draft = tempfile.mkstemp(".draft", f".{path.name}.", path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            platforms.set_mode(descriptor, MODE)
-            file.write(page)
-        os.replace(draft, path)  # noqa: PTH105 - mkstemp returns a str
+        replace_file(path, page, mode=MODE)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(draft)  # noqa: PTH108
         raise AgtopError(f"cannot write {path}: {error.strerror}") from error
 
 

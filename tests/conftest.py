@@ -14,13 +14,14 @@ import pytest
 from driving import build_databases
 from hypothesis import HealthCheck, settings
 from places import AGENT_FOLDERS
+from thoroughness import EXAMPLES
 from without_posix import unix_only
 
 settings.register_profile(
     "suite",
     deadline=None,
     derandomize=True,
-    max_examples=40,
+    max_examples=EXAMPLES,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("suite")

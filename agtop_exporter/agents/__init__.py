@@ -99,8 +99,15 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
     The most frequent member comes first. Empty if the reader finds no reasoning effort.
     """
+    exact: str = ""
+    """A phrase that describes the figures that the agent's files contain exactly."""
     not_in_files: str = ""
     """A phrase that describes the usage that the agent's files do not contain."""
+    versions_seen: tuple[str, ...] = ()
+    """The versions whose files were examined, the newest first.
+
+    Empty if the format is known from public sources only.
+    """
     worktrees: Mapping[str, int] = {}
     """Folders with Git worktrees of the agent, from whose paths project names are derived.
 

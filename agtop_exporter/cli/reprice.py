@@ -28,6 +28,8 @@ def run(options: Namespace) -> None:
         refresher.refresh_once(force=True)
     covered = covered_by(settings.plan, load_agents())
     with contextlib.closing(Ledger(state_directory(settings), covered=covered)) as ledger:
+        if ledger.warning:
+            raise AgtopError(ledger.warning)
         before = ledger.corrections
         priced = ledger.reprice(book.cost)
         replaces = book.replaces_agent_cost

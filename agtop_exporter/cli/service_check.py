@@ -13,7 +13,7 @@ from agtop_exporter.cli.wiring import (
     state_directory,
     variables_of_all_agents,
 )
-from agtop_exporter.doctor import ServiceCheck
+from agtop_exporter.doctor.report import ServiceCheck
 from agtop_exporter.model import AgtopError
 from agtop_exporter.service.installed import installed_service
 from agtop_exporter.settings import Settings

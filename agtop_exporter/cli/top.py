@@ -1,6 +1,10 @@
 """Implements `agtop top`, the interactive view."""
 
 import contextlib
+import os
+import sys
+import threading
+import time
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +38,9 @@ from agtop_exporter.top.view import View
 
 HIDDEN_FILE = "top-hidden-columns.json"
 LOG_FILE = "top.log"
+LOOK_SECONDS = 1.0  # time between two checks that the terminal exists
+END_SECONDS = 2.0  # an orderly end takes less
+HUNG_UP = 129  # exit status after SIGHUP, which a vanished terminal may not have sent
 
 
 def run(options: Namespace) -> None:
@@ -49,6 +56,7 @@ def run(options: Namespace) -> None:
     log_to(notices.add, settings)
     app = _app(settings, notices, delay_seconds=options.delay)
     platforms.prepare_children()  # for the first scan: Textual replaces stderr
+    threading.Thread(target=_end_with_terminal, args=(app,), daemon=True).start()
     status = app.run(mouse=not options.no_mouse)
     if app.crash is None:
         leave(status or 0)
@@ -56,6 +64,18 @@ def run(options: Namespace) -> None:
     kept = log.write("".join(traceback.format_exception(app.crash)))
     place = f": see {log.path}" if kept else ""
     raise AgtopError(f"the view ended with an unexpected {type(app.crash).__name__}{place}")
+
+
+def _end_with_terminal(app: TopApp) -> None:
+    """End the program when its terminal disappears.
+
+    Textual would read from the missing terminal without a pause, or wait forever to write to it.
+    """
+    while sys.__stdin__ is not None and sys.__stdin__.isatty():
+        time.sleep(LOOK_SECONDS)
+    app.hang_up(HUNG_UP)
+    time.sleep(END_SECONDS)
+    os._exit(HUNG_UP)
 
 
 def _app(settings: Settings, notices: Notices, *, delay_seconds: float) -> TopApp:

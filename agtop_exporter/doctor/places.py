@@ -149,7 +149,7 @@ def _candidates(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[tupl
         if pipeline.folders.trouble_with(str(home), below=True):
             continue
         for pattern, reason in agent.unread:
-            yield from ((place, reason) for place in _matches(home, pattern))
+            yield from ((place, reason) for place in matches(home, pattern))
         for root in filter(_exists, agent.roots(home, {})):
             yield root, "variables of the environment name other directories"
     for home in _windows_homes(drives, pipeline.homes, pipeline.folders):
@@ -158,12 +158,13 @@ def _candidates(agent: Agent, pipeline: Pipeline, drives: Path) -> Iterator[tupl
 
 
 def _windows_homes(drives: Path, homes: Sequence[Path], folders: Folders) -> Iterator[Path]:
-    for home in _matches(drives, "?/Users/*"):
+    for home in matches(drives, "?/Users/*"):
         if home.name not in NO_HOMES and home not in homes and not folders.trouble_with(str(home)):
             yield home
 
 
-def _matches(folder: Path, pattern: str) -> list[Path]:
+def matches(folder: Path, pattern: str) -> list[Path]:
+    """Return the existing paths that match a glob pattern relative to a directory, sorted."""
     try:
         return sorted(folder.glob(pattern))
     except OSError:

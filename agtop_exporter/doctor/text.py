@@ -9,14 +9,24 @@ claude       18 files, 18 sessions, 402 records in /home/ada/.claude/projects
   - found and not read: /mnt/c/Users/ada/.claude/projects (a home of Windows: add --home ...)
   - not in its files: title, compaction and safety requests, streams that were cut
 not found    codex, gemini (--json lists the searched directories)
+not read     1 installed agent, which is in no figure
+  - Dreamer (/home/ada/.dreamer): its files have no token counts
 2 problems found: see the lines marked "!".
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from agtop_exporter.doctor import Finding, Price, PriceConflict, Report, ServiceCheck, Skipped
+from agtop_exporter.doctor.not_read import InstalledAgent
 from agtop_exporter.doctor.places import NotRead
+from agtop_exporter.doctor.report import (
+    Finding,
+    Price,
+    PriceConflict,
+    Report,
+    ServiceCheck,
+    Skipped,
+)
 from agtop_exporter.model import PriceSource
 from agtop_exporter.render.price import printable
 
@@ -71,6 +81,8 @@ def render(report: Report) -> str:
         lines.append(_row("not found", f"{names} (--json lists the searched directories)"))
     if len(missing) == len(report.agents):
         lines.append("  - no agent was found. To read the files of another user, see --home.")
+    if report.agents_not_read:
+        lines += _about_agents_not_read(report.agents_not_read)
     sources = "; ".join(map(_source, report.price_sources))
     lines.append(_row("prices", sources))
     lines += [f"  - {line}" for line in _about_prices(report)]
@@ -79,7 +91,9 @@ def render(report: Report) -> str:
         lines += _about_service(report.service)
     verdict = _verdict(
         sum(line.startswith("  ! ") for line in lines),
-        all_read=not any(finding.elsewhere for finding in report.agents),
+        all_read=not (
+            report.agents_not_read or any(finding.elsewhere for finding in report.agents)
+        ),
     )
     return "\n".join([*lines, verdict, ""])
 
@@ -166,6 +180,15 @@ def _about_not_read(found: Iterable[NotRead]) -> Iterator[str]:
     for reason, places in paths.items():
         more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
         yield f"{_plain(places[0])}{more} ({reason})"
+
+
+def _about_agents_not_read(agents: Sequence[InstalledAgent]) -> Iterator[str]:
+    """Yield a line for each installed agent that is not read: its name, first path and reason."""
+    verb = "is" if len(agents) == 1 else "are"
+    yield _row("not read", f"{_counted(len(agents), 'installed agent')}, which {verb} in no figure")
+    for agent in agents:
+        more = f" and {len(agent.found) - 1:,} more" if len(agent.found) > 1 else ""
+        yield f"  - {agent.title} ({_plain(agent.found[0])}{more}): {agent.reason}"
 
 
 def _about_skipped(skipped: Skipped) -> str:

@@ -128,7 +128,7 @@ def reprice(state: LedgerState, price: Price) -> int:
             new = msgspec.structs.replace(entry, cost=cost)
             state.changes.take(entry)
             state.changes.add(new)
-            state.store.put_event(key, new)
+            state.store.new.put_event(key, new)
             priced += 1
     return priced
 
@@ -152,7 +152,7 @@ def _apply_to_sessions(state: LedgerState, changes: Changes) -> None:
         record.models[model] = (record.models.get(model, ModelUsage()) + usage).bounded()
         if record.models[model] == NO_USAGE:
             del record.models[model]  # all usage of the model was moved away
-        state.store.add_hourly(place, hourly_sums(usage))
+        state.store.new.add_hourly(place, hourly_sums(usage))
     for (session, model), amount in changes.billed.items():
         if amount:
             record = state.sessions.change(session)

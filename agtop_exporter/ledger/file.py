@@ -25,6 +25,8 @@ from agtop_exporter.ledger.replacement import (
 )
 from agtop_exporter.ledger.salvage import is_damage, is_intact
 
+LARGE_BYTES = 200_000_000  # the size of a file whose pages are checked in 0.3 s
+
 
 class NewerSchemaError(sqlite3.OperationalError):
     """The ledger file was written by a later version of this program."""
@@ -70,10 +72,13 @@ class LedgerFile:
 
     def _make_current(self) -> None:
         """Create the tables of a new file. Replace a file that is damaged or has an old schema."""
+        tables = self._tables_to_check()
         try:
             database = self._connect(self.path, "rw")
             version = known_version(database)
-            damage = "" if is_intact(database) else "a page is not well-formed"
+            if version != schema.SCHEMA_VERSION:
+                tables = frozenset()
+            damage = "" if is_intact(database, tables) else "a page is not well-formed"
             if version == schema.SCHEMA_VERSION and not schema.is_complete(database):
                 damage = "a table is missing"
             if version == schema.EMPTY_VERSION and not damage:
@@ -87,6 +92,18 @@ class LedgerFile:
             self.repair(damage)
         elif version not in (schema.EMPTY_VERSION, schema.SCHEMA_VERSION):
             self._replace(keep_as="")
+
+    def _tables_to_check(self) -> frozenset[str]:
+        """Return the tables whose pages are checked before the file is used; empty: all pages.
+
+        A large file without a journal was closed properly. Its large tables are not checked. If one
+        of their pages is damaged nevertheless, reading the page raises an error, and the file is
+        repaired then.
+        """
+        journal = beside(self.path, "-wal")
+        if journal.exists() or self.path.stat().st_size <= LARGE_BYTES:
+            return frozenset()
+        return frozenset(schema.TABLES) - schema.LARGE_TABLES
 
     def _start_writing(self) -> None:
         self._disconnect()
@@ -219,7 +236,8 @@ def known_version(database: sqlite3.Connection) -> int:
     version = schema.version_of(database)
     if version > schema.SCHEMA_VERSION:
         raise NewerSchemaError(
-            f"its schema version is {version}, this program knows {schema.SCHEMA_VERSION}"
+            f"its schema version is {version}, this program knows {schema.SCHEMA_VERSION}:"
+            " install the newer agtop-exporter again"
         )
     return version
 

@@ -1,14 +1,19 @@
 """Adds the names of the sessions to the rows of usage by hour."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import NamedTuple
 
+import msgspec
+
 from agtop_exporter.ledger import rows
+from agtop_exporter.ledger.changes import Place
 from agtop_exporter.ledger.rows import Row
-from agtop_exporter.ledger.sessions import Key
+from agtop_exporter.ledger.sessions import Key, Sessions
+from agtop_exporter.ledger.state import BILLED, LedgerState
 from agtop_exporter.ledger.stored import DamagedError
-from agtop_exporter.model import HourlyUsage, SessionState, TokenCounts, UsageSum
+from agtop_exporter.model import HourlyUsage, SessionState, TokenCounts, UsageSum, hour_of
 
 
 class SessionNames(NamedTuple):
@@ -30,6 +35,41 @@ def names_of(session: SessionState) -> SessionNames:
         facts.parent_session_id,
         session.project,
         facts.git_branch,
+    )
+
+
+def usage_between(state: LedgerState, start: int, end: int) -> list[HourlyUsage]:
+    """Return the usage from the hour `start` to the one before `end`. Raises DamagedError."""
+    return _named(state.store.hours(start, end), state.sessions)
+
+
+def bills(state: LedgerState) -> list[HourlyUsage]:
+    """Return the billed amounts that agents recorded, minus the costs (`billed_difference`).
+
+    Amounts of events that are older than the retention time have the hour 0. Raises DamagedError.
+    """
+    amounts: Counter[Place] = Counter()
+    for name in state.metadata:
+        agent, _, session_id = name.removeprefix(f"{BILLED}/").partition("/")
+        if name.startswith(f"{BILLED}/") and (agent, session_id) in state.sessions:
+            record = state.sessions[agent, session_id]
+            amounts.update({(record.id, model, 0): bill for model, bill in record.billed.items()})
+    for _, entry in state.store.all_entries("WHERE agent_cost IS NOT NULL"):
+        amounts[entry.session, entry.model, 0] -= entry.billed
+        amounts[entry.session, entry.model, hour_of(entry.time)] += entry.billed
+    no_usage = (0, *(0,) * len(TokenCounts.__struct_fields__))
+    found = [(*place, *no_usage, amount, 0) for place, amount in amounts.items() if amount]
+    return [
+        msgspec.structs.replace(one, usage=UsageSum(billed_difference=one.usage.cost))
+        for one in _named(found, state.sessions)
+    ]
+
+
+def _named(found: Iterable[Row], sessions: Sessions) -> list[HourlyUsage]:
+    return named(
+        found,
+        lambda number: names_of(sessions.numbered(number)),
+        lambda key: names_of(sessions[key]) if key in sessions else None,
     )
 
 

@@ -192,16 +192,13 @@ class Ledger(LedgerFiles):
         includes usage that is not on disk yet. It may have several items with the same session,
         model and hour. Costs are at the prices that are known today.
         """
-        state = self._state
-        counting.apply(state)
-        sessions = state.sessions
-        return self._with_repair(
-            lambda: hours.named(
-                state.store.hours(start, end),
-                lambda number: hours.names_of(sessions.numbered(number)),
-                lambda key: hours.names_of(sessions[key]) if key in sessions else None,
-            )
-        )
+        counting.apply(self._state)
+        return self._with_repair(lambda: hours.usage_between(self._state, start, end))
+
+    def bills(self) -> list[HourlyUsage]:
+        """Return the billed amounts that agents recorded, minus the costs; see `hours.bills`."""
+        counting.apply(self._state)
+        return self._with_repair(lambda: hours.bills(self._state))
 
     def past_totals(self) -> list[past.PastTotal]:
         """Return the past values of the totals that the usage by hour contains; see `past`."""

@@ -1,8 +1,8 @@
 """A lock file ensures that only one process writes a ledger.
 
-The content of the file shows whether the process that holds the lock is a daemon or a command that
-ends soon. A daemon waits for the end of a command. The modification time of the file is the time at
-which the last process acquired the lock.
+The file has one line, such as `daemon 4711`: the kind and the id of the process that holds the
+lock. A `command` ends soon, so a daemon waits for its end. The modification time of the file is the
+time at which the last process acquired the lock.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from agtop_exporter import platforms
 from agtop_exporter.model import AgtopError
 
 LOCK_NAME = "ledger.lock"
-COMMAND, DAEMON = b"command\n", b"daemon\n"  # the content of the lock file
+COMMAND, DAEMON = "command", "daemon"  # the kinds of processes that hold the lock
 STEP_SECONDS = 0.05
 STEPS = 1200  # a minute: how long a daemon waits for a command
 
@@ -49,7 +49,8 @@ class Lock:
             raise
         with contextlib.suppress(OSError):  # a full disk
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, COMMAND if brief else DAEMON)
+            kind = COMMAND if brief else DAEMON
+            os.write(descriptor, f"{kind} {os.getpid()}\n".encode())
         self._descriptor = descriptor
 
     def _lock(self, descriptor: int, steps: int) -> None:
@@ -58,22 +59,25 @@ class Lock:
                 platforms.lock(descriptor)
             except BlockingIOError:
                 # In the first step, the holder may not have written its kind yet.
-                if step == steps or (step and self._holder() != COMMAND):
+                if step == steps or (step and self._holder()[0] != COMMAND):
                     break
                 sleep(STEP_SECONDS)
             else:
                 return
+        pid = self._holder()[1]
         raise LockedError(
-            f"another agtop-exporter already writes to {self._path.parent}; "
+            f"another agtop-exporter already writes to {self._path.parent}"
+            f"{f' (process {pid})' if pid else ''}; "
             "stop it, or choose another directory with --state-dir"
         )
 
-    def _holder(self) -> bytes:
-        """Return the kind of the process that holds the lock: COMMAND, DAEMON or unknown."""
+    def _holder(self) -> tuple[str, str]:
+        """Return the kind and the id of the process that holds the lock; "" if unknown."""
         try:
-            return self._path.read_bytes()
+            kind, _, pid = self._path.read_text(errors="replace").strip().partition(" ")
         except OSError:
-            return b""
+            return "", ""
+        return kind, pid if pid.isdecimal() else ""
 
     def is_held(self) -> bool:
         """Return whether this process holds the lock and the lock file has not been replaced."""

@@ -128,7 +128,7 @@ class Merging:
         self._state.changes.add_changes(self._changes)
         self._state.adopted.add_changes(self._adopted)
         for key, entry in self._merged.items():
-            self._state.store.put_event(key, entry)
+            self._state.store.new.put_event(key, entry)
 
 
 def _began(state: LedgerState, entry: Entry) -> tuple[float, bool]:

@@ -36,11 +36,12 @@ def check(state: LedgerState, incomplete: set[str]) -> None:
     """Restore what is missing in the loaded state. `incomplete` names the tables with lost rows."""
     if state.sessions.lost:
         incomplete = incomplete | {"sessions"}
-    if "hourly" not in incomplete and _requests(state) != state.store.requests_by_session():
+    least, requests = _totals_of(state)
+    if "hourly" not in incomplete and requests != state.store.requests_by_session():
         incomplete = incomplete | {"session_models"}
     if incomplete & OF_SESSIONS:
         _add_up_sessions(state)
-    least = _totals_of(state)
+        least, _ = _totals_of(state)
     if "totals" in incomplete or has_less(state.totals, least):
         state.totals.raise_to(least)
     for series, value in least.values.items():
@@ -65,11 +66,6 @@ def after_damage(state: LedgerState, incomplete: set[str]) -> None:
         _fill_hours(state)
 
 
-def _requests(state: LedgerState) -> dict[int, int]:
-    found = {record.id: record.usage.requests for record in state.sessions.all()}
-    return {session: requests for session, requests in found.items() if requests}
-
-
 def _fill_hours(state: LedgerState) -> None:
     """Complete the hourly sums of all sessions.
 
@@ -88,7 +84,7 @@ def _fill_hours(state: LedgerState) -> None:
             missing = [max(0, a - b) for a, b in zip(whole, have, strict=True)]
             if any(missing):
                 hour = hour_of(record.facts.last_active or 0.0)
-                state.store.add_hourly((record.id, model, hour), missing)
+                state.store.new.add_hourly((record.id, model, hour), missing)
 
 
 def _add_up_sessions(state: LedgerState) -> None:
@@ -124,17 +120,20 @@ def _raise_count(record: SessionState, kind: str, name: str, number: int) -> Non
         calls[name] = max(calls.get(name, 0), number)
 
 
-def _totals_of(state: LedgerState) -> Totals:
-    """Return totals that are calculated from the sums of the sessions.
+def _totals_of(state: LedgerState) -> tuple[Totals, dict[int, int]]:
+    """Return (totals, requests by session number), calculated from the sums of the sessions.
 
-    Each of these values is a minimum for the stored total.
+    Each of these totals is a minimum for the stored total. Sessions without requests are left out.
     """
+    requests: dict[int, int] = {}
     least = state.totals.empty_copy()
     counts: Counter[tuple[str, str, str]] = Counter()
     models: dict[tuple[str, str], ModelUsage] = {}
     billed: Counter[tuple[str, str]] = Counter()
     for record in state.sessions.values():
         usage = record.usage
+        if usage.requests:
+            requests[record.id] = usage.requests
         for model, used in record.models.items():
             key = record.agent, model
             models[key] = models.get(key, ModelUsage()) + used
@@ -158,7 +157,7 @@ def _totals_of(state: LedgerState) -> Totals:
     for (kind, agent, name), number in (+counts).items():
         least.count(kind, agent, name, number)
     least.fold_like(state.totals)
-    return least
+    return least, requests
 
 
 def join(stored: LedgerState, state: LedgerState) -> None:
@@ -172,7 +171,7 @@ def join(stored: LedgerState, state: LedgerState) -> None:
         stored.sessions.update(record.agent, record.facts)
         known = stored.sessions.change(numbers[record.id])
         known.project = known.project or record.project
-    entries = state.store.new_entries()
+    entries = list(state.store.new.entries())
     merging = Merging(stored, [key for key, _ in entries])
     for key, entry in entries:
         merging.add(key, entry.moved_to(numbers[entry.session]), _price_of(entry))

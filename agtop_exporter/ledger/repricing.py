@@ -51,7 +51,7 @@ def reprice_step(state: LedgerState, price: Price, prices: str, replaces: Replac
     for key, old, new in changed:
         state.adopted.take(old)
         state.adopted.add(new)
-        state.store.put_event(key, new)
+        state.store.new.put_event(key, new)
         agent = state.sessions.numbered(old.session).agent
         differences[agent] += _total(new) - _total(old)
     apply(state)

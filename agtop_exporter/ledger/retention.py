@@ -25,19 +25,20 @@ NOON = 12
 _KEY = 3  # session, model, hour
 
 
-def roll_up_events(database: sqlite3.Connection, before: float) -> bool:
+def roll_up_events(database: sqlite3.Connection, before: float, *, after: bytes) -> bytes | None:
     """Replace up to EVENTS_PER_STEP events from before a time (unix seconds) by their keys.
 
-    Returns whether more such events may be left. The caller opens the transaction.
+    The events are visited in the order of their keys, from the first key after `after`. Returns the
+    last key if more such events may follow, else None. The caller opens the transaction.
     """
     old = (
-        f"SELECT key FROM events WHERE time < ? AND NOT ({UNPRICED})"  # noqa: S608 - constants
-        f" LIMIT {EVENTS_PER_STEP}"
+        f"SELECT key FROM events WHERE key > ? AND time < ? AND NOT ({UNPRICED})"  # noqa: S608 - constants
+        f" ORDER BY key LIMIT {EVENTS_PER_STEP}"
     )
-    keys = database.execute(old, (before,)).fetchall()
+    keys = database.execute(old, (after, before)).fetchall()
     database.executemany("INSERT OR IGNORE INTO old_keys VALUES (?)", keys)
     database.executemany("DELETE FROM events WHERE key = ?", keys)
-    return len(keys) == EVENTS_PER_STEP
+    return keys[-1][0] if len(keys) == EVENTS_PER_STEP else None
 
 
 def roll_up_hours(database: sqlite3.Connection, before: float) -> None:
@@ -81,3 +82,4 @@ def vacuum(database: sqlite3.Connection) -> None:
     (pages,) = database.execute("PRAGMA page_count").fetchone()
     if unused >= max(VACUUM_PAGES, VACUUM_SHARE * pages):
         database.execute("VACUUM")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the journal has a copy of all pages

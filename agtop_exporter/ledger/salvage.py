@@ -5,7 +5,7 @@ Therefore several reads start at different keys. One more read goes backwards fr
 """
 
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from agtop_exporter.ledger.rows import Row
@@ -29,9 +29,13 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
-def is_intact(database: sqlite3.Connection) -> bool:
-    """Return whether all pages of a database are well-formed. Takes 1.5 s per gigabyte."""
-    return bool(database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+def is_intact(database: sqlite3.Connection, tables: Iterable[str] = ()) -> bool:
+    """Return whether all pages of some tables are well-formed; without `tables`, of the database.
+
+    The check takes 1.5 s per gigabyte. Before version 3.33, SQLite checks the whole database.
+    """
+    checks = [f"PRAGMA quick_check({table})" for table in tables] or ["PRAGMA quick_check(1)"]
+    return all(database.execute(check).fetchone() == ("ok",) for check in checks)
 
 
 class SalvagedTable:

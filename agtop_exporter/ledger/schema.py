@@ -215,6 +215,9 @@ TABLES = {
 }
 """All tables, in the order in which they are created."""
 
+LARGE_TABLES = frozenset({"events", "old_keys"})
+"""The tables that grow with the number of events."""
+
 UNPRICED = "cost_input IS NULL AND (requests > 0 OR web_searches > 0)"
 """The SQL condition for an event whose price is unknown."""
 

@@ -145,7 +145,9 @@ class Sessions(Mapping[Key, SessionState]):
 
         Return whether any title was deleted.
         """
-        of_agent = (self[key] for key in self if paths and key[0] == agent)
+        if not paths:
+            return False
+        of_agent = (self[key] for key in self if key[0] == agent)
         found = [each for each in of_agent if each.facts.title and each.facts.data_path in paths]
         for record in found:
             self.change(record.id).facts = record.without_title().facts

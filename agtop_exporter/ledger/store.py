@@ -5,15 +5,13 @@ writes no row twice.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-import msgspec
-
-from agtop_exporter.ledger import retention, rows
-from agtop_exporter.ledger.changes import Place
+from agtop_exporter.ledger import retention
 from agtop_exporter.ledger.file import LedgerFile
 from agtop_exporter.ledger.lock import LockedError
+from agtop_exporter.ledger.new_rows import NewRows
 from agtop_exporter.ledger.records import Entry
 from agtop_exporter.ledger.replacement import transaction
 from agtop_exporter.ledger.rows import Row
@@ -21,9 +19,6 @@ from agtop_exporter.ledger.salvage import is_damage, is_intact
 from agtop_exporter.ledger.schema import TABLES, UNPRICED
 from agtop_exporter.ledger.stored import OF_SESSIONS, DamagedError, StoredRows, parts
 from agtop_exporter.model import MAX_SUM, AgtopError
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 class Store(StoredRows):
@@ -45,9 +40,8 @@ class Store(StoredRows):
         self.warning = ""
         self.read_only = read_only
         self._directory = directory
-        self._events: dict[bytes, bytes] = {}
-        self._unpriced: set[bytes] = set()
-        self._hourly: dict[Place, list[int]] = {}
+        self.new = NewRows()
+        self._rolled_up_to = b""  # the last event key that the present roll-up has visited
         self.erases = False  # the next flush also empties the journal, which still has erased text
         if self.file is not None:
             self._open(self.file, brief=brief)
@@ -125,7 +119,7 @@ class Store(StoredRows):
         try:
             file.open_for_writing()
         except (OSError, sqlite3.Error, AgtopError) as error:
-            self._warn("write", file, error)
+            self._warn("write" if self.has_rows else "use", file, error)
             return None
         return file
 
@@ -175,13 +169,11 @@ class Store(StoredRows):
         Sums that are not on disk yet are yielded as separate rows. Raises DamagedError.
         """
         yield from self._select("SELECT * FROM hourly WHERE hour >= ? AND hour < ?", (start, end))
-        for place, sums in self._hourly.items():
-            if start <= place[2] < end:
-                yield (*place, *sums)
+        yield from self.new.hours(start, end)
 
     def entries(self, keys: Collection[bytes]) -> dict[bytes, Entry]:
         """Return the stored events with these keys, by key. Raises DamagedError."""
-        found = {key: _decode(self._events[key]) for key in keys if key in self._events}
+        found = self.new.find(keys)
         wanted = [key for key in keys if key not in found] if self._database else []
         for part in parts(wanted):
             marks = ",".join("?" * len(part))
@@ -190,18 +182,18 @@ class Store(StoredRows):
 
     def unpriced(self) -> dict[bytes, Entry]:
         """Return the events whose price is unknown, by key. Raises DamagedError."""
-        stored = {
-            k: entry for k, entry in self._stored(f"WHERE {UNPRICED}") if k not in self._events
-        }
-        return stored | {key: _decode(self._events[key]) for key in self._unpriced}
+        stored = self._stored(f"WHERE {UNPRICED}")
+        return {key: entry for key, entry in stored if key not in self.new} | self.new.unpriced()
 
-    def all_entries(self) -> Iterator[tuple[bytes, Entry]]:
-        """Yield (key, event) of all events, on disk or only in memory. Raises DamagedError."""
-        for key, entry in self._stored(""):
-            if key not in self._events:
+    def all_entries(self, where: str = "") -> Iterator[tuple[bytes, Entry]]:
+        """Yield (key, event) of all events, on disk or only in memory. Raises DamagedError.
+
+        `where` is an SQL condition that leaves out events on disk, such as `WHERE time > 0`.
+        """
+        for key, entry in self._stored(where):
+            if key not in self.new:
                 yield key, entry
-        for key, data in self._events.items():
-            yield key, _decode(data)
+        yield from self.new.entries()
 
     def entries_after(
         self, key: bytes, number: int
@@ -212,38 +204,17 @@ class Store(StoredRows):
         starts with all events that are not on disk yet. The last key is None if no event follows.
         Raises DamagedError.
         """
-        found = [] if key else self.new_entries()
+        found = [] if key else list(self.new.entries())
         stored = list(self._stored(f"WHERE key > ? ORDER BY key LIMIT {number}", (key,)))
-        found += [(k, entry) for k, entry in stored if k not in self._events]
+        found += [(k, entry) for k, entry in stored if k not in self.new]
         return found, stored[-1][0] if len(stored) == number else None
 
-    def new_entries(self) -> list[tuple[bytes, Entry]]:
-        """Return (key, event) of each event that is not on disk yet."""
-        return [(key, _decode(data)) for key, data in self._events.items()]
-
     # --- writing --------------------------------------------------------------------------------
-
-    def put_event(self, key: bytes, entry: Entry) -> None:
-        """Store an event in memory. `flush` writes the event to disk."""
-        self._events[key] = _encode(entry)
-        if entry.cost is None and entry.is_billed:
-            self._unpriced.add(key)
-        else:
-            self._unpriced.discard(key)
-
-    def add_hourly(self, place: Place, sums: Sequence[int]) -> None:
-        """Add to the sums of a (session, model, hour). `sums` are in the order of the columns."""
-        known = self._hourly.get(place)
-        if known is None:
-            self._hourly[place] = list(sums)
-        else:
-            for index, amount in enumerate(sums):
-                known[index] += amount
 
     def waiting_events(self) -> int:
         """Return how many events the next flush will write. 0 if the file cannot be written."""
         writable = self.file is not None and self.file.writable
-        return len(self._events) if writable else 0
+        return len(self.new) if writable else 0
 
     def flush(
         self,
@@ -280,7 +251,7 @@ class Store(StoredRows):
                 self._open_for_reading(file, error)
             return False
         self.warning, self.erases = "", False
-        self._events, self._unpriced, self._hourly = {}, set(), {}
+        self.new = NewRows()
         return True
 
     def _write(
@@ -290,15 +261,7 @@ class Store(StoredRows):
         sessions: Collection[int],
         gone: Iterable[tuple[str, str]],
     ) -> None:
-        entries = sorted(self.new_entries())
-        database.executemany(
-            TABLES["events"].insert("events"), (rows.event_row(*entry) for entry in entries)
-        )
-        hours = self._hourly.items()
-        database.executemany(
-            rows.ADD_HOURLY,
-            (rows.hourly_row(place, sums) for place, sums in hours),
-        )
+        self.new.write(database)
         database.executemany("DELETE FROM cursors WHERE agent = ? AND path = ?", gone)
         for table in OF_SESSIONS:
             database.executemany(
@@ -319,17 +282,18 @@ class Store(StoredRows):
             return False
         try:
             with transaction(database):
-                more = retention.roll_up_events(database, before)
-                if not more:
+                last = retention.roll_up_events(database, before, after=self._rolled_up_to)
+                if last is None:
                     retention.roll_up_hours(database, before)
             self._has_old_keys = None
-            if not more:
+            self._rolled_up_to = last or b""
+            if last is None:
                 retention.vacuum(database)
         except sqlite3.Error as error:
             if is_damage(error):
                 raise DamagedError(str(error)) from error
             return False
-        return more
+        return last is not None
 
 
 def _text(error: Exception) -> str:

@@ -66,6 +66,7 @@ from agtop_exporter.model.units import (
     hour_of,
     is_ahead,
     is_sane,
+    time_text,
 )
 from agtop_exporter.model.usage import (
     COST_TYPES,
@@ -143,5 +144,6 @@ __all__ = [
     "is_sane",
     "one_line",
     "period_of",
+    "time_text",
     "use_of",
 ]

@@ -10,12 +10,16 @@ class UsageSum(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `cost` is the list price in picodollars, including fees, at the prices that are known today.
     `unpriced_tokens` are the tokens whose price is unknown. They are not in `cost`.
+
+    `billed_difference` is the billed amount minus `cost`, in picodollars. Only `Ledger.bills` sets
+    it; in all other sums, it is 0.
     """
 
     requests: int = 0
     tokens: TokenCounts = NO_TOKENS
     cost: int = 0
     unpriced_tokens: int = 0
+    billed_difference: int = 0
 
     def __add__(self, other: "UsageSum") -> "UsageSum":
         return UsageSum(
@@ -23,6 +27,7 @@ class UsageSum(msgspec.Struct, frozen=True, array_like=True, gc=False):
             self.tokens + other.tokens,
             self.cost + other.cost,
             self.unpriced_tokens + other.unpriced_tokens,
+            self.billed_difference + other.billed_difference,
         )
 
     @property

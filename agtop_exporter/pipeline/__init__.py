@@ -4,7 +4,6 @@ A refresh scans the transcripts, counts their events, computes costs, and matche
 processes.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,14 +15,14 @@ import msgspec
 from agtop_exporter import __version__
 from agtop_exporter.agents import Agent, Environment, covered_by
 from agtop_exporter.folders import Folders
-from agtop_exporter.ledger import ACCOUNTS_MAX, Ledger
+from agtop_exporter.ledger import Ledger
 from agtop_exporter.model import (
     AgentStatus,
     BudgetUse,
-    PriceSource,
     Series,
     Snapshot,
 )
+from agtop_exporter.pipeline import statuses
 from agtop_exporter.pipeline.budgets import Budgets
 from agtop_exporter.pipeline.failing import remember_errors
 from agtop_exporter.pipeline.findings import Findings
@@ -31,7 +30,9 @@ from agtop_exporter.pipeline.guard import Guard
 from agtop_exporter.pipeline.guarded import GuardedFiles, Places
 from agtop_exporter.pipeline.overview import Overview, Usages, sorted_sessions
 from agtop_exporter.pipeline.pairing import Pairing
+from agtop_exporter.pipeline.repricing import Repricing
 from agtop_exporter.pipeline.restore import restore_keys
+from agtop_exporter.pipeline.retention import roll_up_when_due
 from agtop_exporter.pipeline.scanner import Scanner
 from agtop_exporter.pipeline.sessions import SessionViews
 from agtop_exporter.pipeline.steps import Steps
@@ -41,9 +42,6 @@ from agtop_exporter.processes.source import ProcessSource
 from agtop_exporter.project import Rules
 from agtop_exporter.settings import Settings
 from agtop_exporter.telemetry import Telemetry
-
-SECONDS_PER_DAY = 86_400.0
-ROLLED_UP = "rolled_up_at"  # name of the metadata
 
 
 class Pipeline:
@@ -97,9 +95,7 @@ class Pipeline:
             )
             for agent in agents
         }
-        self._price_generation = -1  # the first refresh looks up the missing prices
-        self._price_sources: tuple[PriceSource, ...] = ()
-        self._is_repriced = False  # all counted events have the prices that are known now
+        self._repricing = Repricing(ledger, prices, at_once=keep_closed)
         self.pairing = Pairing(
             processes,
             agents,
@@ -192,7 +188,7 @@ class Pipeline:
         settle()
         self.findings.log_ledger(self.ledger)  # problems found when the ledger was opened
         agents = self.agents if read else {}
-        statuses = self._scanner.scan(agents, now, progress=progress, stopping=stopping)
+        scanned = self._scanner.scan(agents, now, progress=progress, stopping=stopping)
         with self.steps.step("scan"):
             self._stored_limits.record(self.agents, now)
         self.ledger.forget_future_limits(now)
@@ -205,7 +201,7 @@ class Pipeline:
                 stopping=stopping,
             )
         with self.steps.step("prices"):
-            self._reprice()
+            self._repricing.apply()
         with self.steps.step("ledger"):
             self.ledger.fold_labels()
         self.checkpoint()
@@ -214,7 +210,7 @@ class Pipeline:
         with self.steps.step("match"):
             self.pairing.add_history(self.ledger.take_recovered())
         with self.steps.step("ledger"):
-            self._roll_up(now)
+            roll_up_when_due(self.ledger, now, retention_days=self.settings.retention_days)
         if not stopping():  # the result of a stopped refresh is not published
             self._views.update(now, sampled_at=sampled_at or (lambda: now))
         self._keep_totals()
@@ -245,12 +241,10 @@ class Pipeline:
                 **{("cost_correction", k): n for k, n in self.ledger.corrections.items()},
                 **{("series_dropped", k): n for k, n in self.ledger.dropped_labels().items()},
             },
-            agents=tuple(
-                self._with_processes(status, states.get(status.agent, {})) for status in statuses
-            ),
+            agents=tuple(self._completed(one, states.get(one.agent, {})) for one in scanned),
             budgets=self._uses_of_budgets(now),
             rate_limits=tuple(self.ledger.rate_limits.values()),
-            price_sources=self._price_sources,
+            price_sources=self._repricing.sources,
             errors=self.steps.errors,
         )
 
@@ -270,19 +264,6 @@ class Pipeline:
             return self._budgets.uses(now)
         return ()
 
-    def _roll_up(self, now: float) -> None:
-        """Reduce the detail of history that is older than `retention_days`.
-
-        One call does a limited amount of work. When all old history is reduced, the calls of the
-        next 24 hours do nothing, in this process and in later ones.
-        """
-        days = self.settings.retention_days
-        at = _number(self.ledger.metadata.get(ROLLED_UP))
-        if days and not 0 <= now - at < SECONDS_PER_DAY:
-            more = self.ledger.roll_up(now - days * SECONDS_PER_DAY)
-            if not more and self.ledger.durable:
-                self.ledger.remember(ROLLED_UP, str(int(now)).encode())
-
     def checkpoint(self) -> None:
         """Add the exporter's own counters to the ledger, and commit the ledger to disk."""
         self.telemetry.flush(self.ledger.add)
@@ -298,38 +279,16 @@ class Pipeline:
         with self.steps.step("match"):
             self.pairing.pair(now, self.ledger.sessions)
 
-    def _reprice(self) -> None:
-        generation = self.prices.generation
-        if self._price_generation != generation:
-            self._price_sources = self.prices.sources()
-            self.ledger.reprice(self.prices.cost)
-            self._price_generation = generation
-            self._is_repriced = False
-        while not self._is_repriced:
-            book = self.prices
-            self._is_repriced = not self.ledger.reprice_step(
-                book.cost, book.fingerprint, replaces=book.replaces_agent_cost
-            )
-            if not self._keep_closed:
-                break  # the daemon: one step in each refresh
-
-    def _with_processes(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
-        plans = self._scanner.plans.get(status.agent, {})
-        names = sorted(set(self.places(status.agent).accounts.values()))[:ACCOUNTS_MAX]
-        up = False if status.up and self.steps.is_down(status.agent) else status.up
-        status = msgspec.structs.replace(
+    def _completed(self, status: AgentStatus, states: Mapping[str, int]) -> AgentStatus:
+        return statuses.complete(
             status,
+            places=self.places(status.agent),
+            plans=self._scanner.plans.get(status.agent, {}),
             states=states,
-            up=up,
-            subscription=next(filter(None, plans.values()), None),
-            accounts={name: plans.get(name) or None for name in names},
-            included=status.agent in self._covered,
-            roots=tuple(map(str, self.places(status.agent).roots)),
+            pairing=self.pairing,
+            is_down=self.steps.is_down(status.agent),
+            is_included=status.agent in self._covered,
         )
-        usage = self.pairing.agent(status.agent, installed=status.enabled)
-        if usage is None:
-            return status
-        return msgspec.structs.replace(status, **msgspec.structs.asdict(usage))
 
     def _keep_totals(self) -> None:
         """Commit the totals of processes and of waits to the ledger, before they are published."""
@@ -350,10 +309,3 @@ class Pipeline:
         if durable is not None:
             gauges["ledger_durable",] = int(durable)
         return gauges
-
-
-def _number(data: bytes | None) -> float:
-    try:
-        return float(data or b"-inf")
-    except ValueError:
-        return -math.inf

@@ -5,10 +5,11 @@ genai-prices (a package with dated prices) and LiteLLM's table. Importing this p
 neither genai_prices nor httpx, because these imports are slow.
 """
 
-from agtop_exporter.pricing.book import Disagreement, PriceBook, PriceUse
+from agtop_exporter.pricing.book import PriceBook, PriceUse
 from agtop_exporter.pricing.card import PriceCard
 from agtop_exporter.pricing.rates import PriceTableError, Rates, Tiers
 from agtop_exporter.pricing.refresh import PriceRefresher
+from agtop_exporter.pricing.tables import Disagreement
 
 __all__ = [
     "Disagreement",

@@ -1,10 +1,7 @@
 """Looks up prices in all price sources. Caches each price for the period in which it applies."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -18,21 +15,13 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.pricing.card import PriceCard, PricePeriod, always
 from agtop_exporter.pricing.corrections import Corrections, bundled_corrections
-from agtop_exporter.pricing.lazy_genai import BUNDLED_DATES, GENAI, LazyGenaiPrices
-from agtop_exporter.pricing.lazy_litellm import bundled_prices, bundled_snapshot
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
-from agtop_exporter.pricing.litellm import LiteLLMPrices
 from agtop_exporter.pricing.names import LONGEST_NAME
 from agtop_exporter.pricing.overrides import SOURCE as OVERRIDE
 from agtop_exporter.pricing.overrides import Override, Overrides
-from agtop_exporter.pricing.rates import PriceTableError, Tiers
-from agtop_exporter.pricing.sources import Sources
-
-if TYPE_CHECKING:
-    from agtop_exporter.pricing.genai import GenaiPrices
+from agtop_exporter.pricing.tables import Disagreement, PriceTables
 
 _LATEST = 4_102_444_800.0  # 2100-01-01; a later time has the price of this day
-_LONG_CONTEXT = "[1m]"  # an agent appends it to models with a context of a million tokens
 _MAX_PERIODS = 64  # per model; a price that depends on the time of day has one per hour
 _MAX_MODELS = 4096  # transcripts may contain any number of model names
 
@@ -50,24 +39,6 @@ class PriceUse(msgspec.Struct, frozen=True):
         card = self.period.card
         assert card is not None  # noqa: S101 - see above
         return card
-
-
-class Disagreement(msgspec.Struct, frozen=True):
-    """A model for which two price sources list different current prices.
-
-    `used` is the price in the source with precedence, and `other` the price in the other source.
-    """
-
-    model: str
-    used: PriceCard
-    other: PriceCard
-
-
-class _Table(NamedTuple):
-    """The version of a price table, and its date in unix seconds; None if unknown."""
-
-    version: str
-    updated_at: float | None
 
 
 class PriceBook:
@@ -93,20 +64,20 @@ class PriceBook:
 
         """
         self._overrides = Overrides(overrides or {})
-        self._corrections = bundled_corrections() if corrections is None else corrections
-        self._genai = LazyGenaiPrices(corrections=self._corrections)
-        self._litellm: LiteLLMPrices | None = None
-        self._tables: dict[str, _Table] = {}
+        self._tables = PriceTables(bundled_corrections() if corrections is None else corrections)
         self._periods: dict[tuple[str, str], list[PricePeriod]] = {}  # by model and provider
         self._context_windows: dict[str, int | None] = {}  # tokens, by model
         self._used: dict[tuple[str, str, float], PriceUse] = {}
         self._unknown: set[str] = set()
         self.generation = 0
         """A number that increases when a price table or the overrides change."""
-        self.problems: tuple[str, ...] = ()
-        """Sentences that say which downloaded table is not valid, and why."""
         if litellm is not None:
             self.load(LITELLM, litellm, updated_at=None)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Sentences that say which downloaded table is not valid, and why."""
+        return self._tables.problems
 
     def cost(self, response: UsageEvent) -> Cost | None:
         """Return the list price of a response, or None if it is unknown.
@@ -154,23 +125,8 @@ class PriceBook:
         if model not in self._context_windows:
             if len(self._context_windows) >= _MAX_MODELS:
                 self._context_windows.clear()
-            self._context_windows[model] = self._find_context_window(model)
+            self._context_windows[model] = self._tables.context_window(model)
         return self._context_windows[model]
-
-    def _find_context_window(self, model: str) -> int | None:
-        if not model or len(model) > LONGEST_NAME:
-            return None
-        if model.lower().endswith(_LONG_CONTEXT):
-            return 1_000_000
-        windows = (table.context_window(model) for table in self._in_order())
-        return next((tokens for tokens in windows if tokens is not None), None)
-
-    def _in_order(self) -> Iterator["GenaiPrices | LiteLLMPrices"]:
-        """Yield the price tables in order of precedence. A table is decoded when it is needed."""
-        yield self._genai.prices()
-        if self._litellm is not None:
-            yield self._litellm
-        yield bundled_prices()
 
     def load(
         self,
@@ -190,26 +146,10 @@ class PriceBook:
             PriceTableError: The download is not valid. The previous table remains in use.
 
         """
-        if source == GENAI:
-            genai = LazyGenaiPrices(
-                data, corrections=self._corrections, on_error=partial(self._reject, on_error)
-            )
-            if on_error is None:
-                genai.read()
-            self._genai = genai
-            self.problems = ()
-        else:
-            self._litellm = LiteLLMPrices(data)
-        self._tables[source] = _Table(hashlib.sha256(data).hexdigest()[:12], updated_at)
+        self._tables.replace(source, data, updated_at=updated_at, on_error=on_error)
         # Only now: a lookup that still uses the old table writes to the old caches.
         self._periods, self._context_windows, self._unknown = {}, {}, set()
         self.generation += 1
-
-    def _reject(self, on_error: Callable[[Exception], None] | None, error: Exception) -> None:
-        reason = str(error) if isinstance(error, PriceTableError) else type(error).__name__
-        self.problems = (f"the downloaded table of {GENAI} cannot be used: {reason}",)
-        if on_error is not None:
-            on_error(error)
 
     def override(self, overrides: Mapping[str, Override]) -> None:
         """Replace the user's prices. Raises PriceTableError if a price is not valid."""
@@ -257,25 +197,15 @@ class PriceBook:
 
     def sources(self) -> tuple[PriceSource, ...]:
         """Return the price sources in use, with version and date, in order of precedence."""
-        package = version(GENAI)
-        download = self._tables.get(GENAI)
-        genai = f"{package}+{download.version}" if download else package
-        date = download.updated_at if download else BUNDLED_DATES.get(package)
-        snapshot = _Table(bundled_snapshot().version, bundled_snapshot().date)
-        sources = (
-            PriceSource(OVERRIDE, "", None) if len(self._overrides) else None,
-            self._corrections.price_source,
-            PriceSource(GENAI, genai, date),
-            PriceSource(LITELLM, *self._tables.get(LITELLM, snapshot)),
-        )
-        return tuple(source for source in sources if source is not None)
+        own = (PriceSource(OVERRIDE, "", None),) if len(self._overrides) else ()
+        return (*own, *self._tables.sources())
 
     def listings(self, model: str, *, provider: str, at: float) -> tuple[PriceCard, ...]:
         """Return the price of a model in each table at `at` (unix seconds), before corrections."""
         if len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
             return ()
         cards: dict[str, PriceCard] = {}
-        for card in self._sources().listings(model, provider, min(max(0.0, at), _LATEST)):
+        for card in self._tables.corrected().listings(model, provider, min(max(0.0, at), _LATEST)):
             cards.setdefault(card.source, card)
         return tuple(cards.values())
 
@@ -291,33 +221,15 @@ class PriceBook:
         return "-".join(digest.hexdigest()[:12] for digest in digests)
 
     def known_price_disagreements(self, now: float) -> tuple[Disagreement, ...]:
-        """Return the models for which genai-prices and LiteLLM list different prices.
-
-        The prices are those in force at `now` (unix seconds).
-        """
-        litellm = self._litellm
-        if litellm is None:
-            return ()
-        found = []
-        for model, maker in sorted(set(litellm.makers_models())):
-            ours = self._genai.prices().period(model, provider=maker, at=now)
-            theirs = litellm.period(model, provider=maker, at=now)
-            if ours is None or theirs is None or ours.card is None or theirs.card is None:
-                continue
-            if ours.card.provider == maker and _differ(ours.card.tiers, theirs.card.tiers):
-                found.append(Disagreement(model, ours.card, theirs.card))
-        return tuple(found)
-
-    def _sources(self) -> Sources:
-        tables = tuple(table.period for table in self._in_order())
-        return Sources(tables, self._corrections, self._genai.prices().openrouter_period)
+        """Return the models whose prices at `now` (unix seconds) differ between the tables."""
+        return self._tables.disagreements(now)
 
     def _look_up(self, model: str, provider: str, at: float) -> PricePeriod:
         if not model or len(model) > LONGEST_NAME or len(provider) > LONGEST_NAME:
             return always(None)
         cache = self._periods  # before the lookup, see load
         time = min(max(0.0, at), _LATEST)
-        listed = self._sources().period(model, provider=provider, at=time)
+        listed = self._tables.corrected().period(model, provider=provider, at=time)
         period = self._overrides.apply(listed, model, provider=provider, at=time) or always(None)
         if len(cache) >= _MAX_MODELS:
             cache.clear()
@@ -336,20 +248,3 @@ def _sentence(response: UsageEvent, card: PriceCard) -> str:
     )
     provider = f" of {response.provider}" if response.provider else ""
     return f"no price is known for {unknown} of {response.model}{provider}"
-
-
-def _differ(ours: Tiers, theirs: Tiers) -> bool:
-    """Return whether two sources list different tiers, or different rates in a tier.
-
-    Only input, output and cache read rates are compared. A limit of 199,999 prompt tokens and a
-    limit of 200,000 prompt tokens count as the same limit.
-    """
-    return len(ours) != len(theirs) or any(
-        abs(above - their_above) > 1
-        or (our.input, our.output) != (their.input, their.output)
-        or (
-            # if a cache rate equals the input rate, the source may not list the cache rate
-            our.cache_read not in {our.input, their.cache_read} and their.cache_read != their.input
-        )
-        for (above, our), (their_above, their) in zip(ours, theirs, strict=True)
-    )

@@ -5,11 +5,10 @@ are in US dollars per million tokens. Times are RFC 3339 text in UTC.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
-from agtop_exporter.model import PICODOLLARS_PER_USD, PriceSource
+from agtop_exporter.model import PICODOLLARS_PER_USD, PriceSource, time_text
 from agtop_exporter.pricing.book import PriceBook, PriceUse
 from agtop_exporter.pricing.card import STANDARD_TIERS, PriceCard
 from agtop_exporter.pricing.rates import Rates, Tiers
@@ -210,13 +209,3 @@ def _tiers(tiers: Tiers) -> tuple[TierPrice, ...]:
 def usd(rate: int) -> float:
     """Convert picodollars per token to US dollars per million tokens."""
     return rate / PICODOLLARS_PER_PRICE
-
-
-def time_text(seconds: float | None) -> str | None:
-    """Return unix seconds as RFC 3339 text in UTC; None if `seconds` is None or infinite."""
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):  # infinite: the price has no start or no end
-        return None

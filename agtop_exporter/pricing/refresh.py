@@ -4,24 +4,20 @@ An invalid download never replaces a valid table.
 """
 
 import contextlib
-import hashlib
-import os
 import random
-import tempfile
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from agtop_exporter import platforms
 from agtop_exporter.pricing.book import PriceBook
+from agtop_exporter.pricing.cache import PriceCache, State, checksum
 from agtop_exporter.pricing.changes import CHANGE_MAX, without_absurd_changes
+from agtop_exporter.pricing.downloads import SOURCES, Source, download
 from agtop_exporter.pricing.lazy_genai import GENAI
 from agtop_exporter.pricing.lazy_litellm import bundled_models
 from agtop_exporter.pricing.litellm import SOURCE as LITELLM
@@ -37,43 +33,7 @@ TTL_SECONDS = 24 * 3600.0
 FIRST_RETRY_SECONDS = 300.0
 LAST_RETRY_SECONDS = 6 * 3600.0
 LONGEST_WAIT_SECONDS = 2.0  # upper limit of the timeout of `refresh_once`
-
-_MAX_BYTES = 32 * 1024 * 1024  # LiteLLM's table is 3 MB, genai-prices' 1.5 MB (November 2026)
-_DOWNLOAD_SECONDS = 60.0
 NAMED_MAX = 5  # models in a message
-_STATE_FILE = "price-refresh.json"
-
-
-class _Source(NamedTuple):
-    name: str
-    url: str
-    file: str
-
-
-_SOURCES = (
-    _Source(
-        GENAI,
-        "https://raw.githubusercontent.com/pydantic/genai-prices/main/prices/new_data/v2/data.json",
-        "genai-prices.json",
-    ),
-    _Source(
-        LITELLM,
-        "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json",
-        "litellm-prices.json",
-    ),
-)
-
-
-class _State(msgspec.Struct, frozen=True):
-    """The stored download state of one price table. Times are unix seconds."""
-
-    fetched_at: float | None = None
-    next_attempt_at: float = 0.0
-    failures: int = 0
-    sha256: str = ""  # of the last valid table
-    genai_version: str = (
-        ""  # of the installed package at the download; a newer one has newer prices
-    )
 
 
 class PriceRefresher:
@@ -102,7 +62,7 @@ class PriceRefresher:
         self._telemetry = telemetry or Telemetry()
         self.last_success: float | None = None
         self._book = book
-        self._cache_dir = cache_dir
+        self._cache = PriceCache(cache_dir)
         self._clock = clock
         self._fetch = fetch or download
         self._stopping = threading.Event()
@@ -110,7 +70,7 @@ class PriceRefresher:
         self._jitter = jitter
         self._thread: threading.Thread | None = None
         self._working = threading.Lock()
-        self._states: dict[str, _State] = {}
+        self._states: dict[str, State] = {}
 
     @property
     def refresh_errors(self) -> int:
@@ -119,23 +79,23 @@ class PriceRefresher:
 
     def load_cache(self) -> None:
         """Load earlier downloads into the book. Call this once, before the first price lookup."""
-        self._states = self._read_states()
-        for source in _SOURCES:
+        self._states = self._cache.states()
+        for source in SOURCES:
             state = self._state(source)
             if state.fetched_at is None:
                 continue
             try:
-                data = _read_table(self._cache_dir / source.file, sha256=state.sha256)
+                data = self._cache.table(source.file, sha256=state.sha256)
                 if state.genai_version == _package_version(source):
                     self._book.load(
                         source.name,
                         data,
                         updated_at=state.fetched_at,
-                        on_error=partial(self._failed, source),
+                        on_error=partial(self._failed_at_first_use, source),
                     )
                     continue
             except (OSError, PriceTableError) as error:
-                self._failed(source, error)
+                self._failed({source.name: error})
             del self._states[source.name]  # download it again
         self.last_success = max(
             (state.fetched_at for state in self._states.values() if state.fetched_at), default=None
@@ -175,34 +135,35 @@ class PriceRefresher:
         Return the number of seconds until the next table is due.
         """
         with self._working:
-            due = [source for source in _SOURCES if force or self._is_due(source)]
-            for source in due:
-                self._refresh(source)
+            due = [source for source in SOURCES if force or self._is_due(source)]
+            errors = {source.name: self._refresh(source) for source in due}
+            if failed := {name: error for name, error in errors.items() if error is not None}:
+                self._failed(failed)
             if due:
                 self._write_states()
-            next_attempts = [self._state(source).next_attempt_at for source in _SOURCES]
+            next_attempts = [self._state(source).next_attempt_at for source in SOURCES]
             return max(1.0, min(next_attempts) - self._clock())
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wait(self.refresh_due())
 
-    def _state(self, source: _Source) -> _State:
-        return self._states.get(source.name, _State())
+    def _state(self, source: Source) -> State:
+        return self._states.get(source.name, State())
 
-    def _is_due(self, source: _Source) -> bool:
+    def _is_due(self, source: Source) -> bool:
         wait = self._state(source).next_attempt_at - self._clock()
         return wait <= 0 or wait > 2 * TTL_SECONDS  # the latter after the clock was set back
 
-    def _refresh(self, source: _Source) -> None:
+    def _refresh(self, source: Source) -> Exception | None:
+        """Download a table, load it into the book and store it. Return the error, if any."""
         now = self._clock()
         try:
             data, refused = without_absurd_changes(self._fetch(source.url), self._earlier(source))
             self._book.load(source.name, data, updated_at=now)
         except Exception as error:  # noqa: BLE001 - no download may end the thread
-            self._failed(source, error)
             self._states[source.name] = self._after_failure(source, now)
-            return
+            return error
         if refused:
             self._telemetry.count("pricing_refresh_errors")
             log.warning(
@@ -214,24 +175,25 @@ class PriceRefresher:
                 help="the earlier prices stay; [prices] in the settings overrides them",
             )
         self.last_success = now
-        self._states[source.name] = _State(
+        self._states[source.name] = State(
             fetched_at=now,
             next_attempt_at=now + TTL_SECONDS * (1 + self._jitter() / 20),
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=checksum(data),
             genai_version=_package_version(source),
         )
         try:
-            _write_file(self._cache_dir / source.file, data)
+            self._cache.store_table(source.file, data)
         except OSError as error:
-            self._failed(source, error)
+            return error
+        return None
 
-    def _earlier(self, source: _Source) -> bytes:
+    def _earlier(self, source: Source) -> bytes:
         """Return the last table of a source; b"" if there is none that can be compared."""
         with contextlib.suppress(OSError, PriceTableError):
-            return _read_table(self._cache_dir / source.file, sha256=self._state(source).sha256)
+            return self._cache.table(source.file, sha256=self._state(source).sha256)
         return bundled_models() if source.name == LITELLM else b""
 
-    def _after_failure(self, source: _Source, now: float) -> _State:
+    def _after_failure(self, source: Source, now: float) -> State:
         state = self._state(source)
         failures = state.failures + 1
         delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16), LAST_RETRY_SECONDS)
@@ -241,85 +203,23 @@ class PriceRefresher:
             next_attempt_at=now + delay * (1 + self._jitter() / 2),
         )
 
-    def _failed(self, source: _Source, error: Exception) -> None:
-        self._telemetry.count("pricing_refresh_errors")
-        log.warning("price refresh failed", source=source.name, error=str(error))
+    def _failed_at_first_use(self, source: Source, error: Exception) -> None:
+        self._failed({source.name: error})
 
-    def _read_states(self) -> dict[str, _State]:
-        try:
-            data = _read_file(self._cache_dir / _STATE_FILE)
-            return msgspec.json.decode(data, type=dict[str, _State])
-        except (OSError, msgspec.DecodeError, RecursionError, ValueError):
-            return {}
+    def _failed(self, errors: Mapping[str, Exception]) -> None:
+        """Count the errors of tables, and log them as one message. `errors` is by table."""
+        for _ in errors:
+            self._telemetry.count("pricing_refresh_errors")
+        reasons = dict.fromkeys(map(str, errors.values()))  # often the same one: no network
+        log.warning("price refresh failed", sources=", ".join(errors), error="; ".join(reasons))
 
     def _write_states(self) -> None:
         try:
-            _write_file(self._cache_dir / _STATE_FILE, msgspec.json.encode(self._states))
+            self._cache.store_states(self._states)
         except OSError as error:
             self._telemetry.count("pricing_refresh_errors")
             log.warning("price refresh state not written", error=str(error))
 
 
-def _package_version(source: _Source) -> str:
+def _package_version(source: Source) -> str:
     return version(GENAI) if source.name == GENAI else ""
-
-
-def download(url: str) -> bytes:
-    """Return the content of `url`. Raises OSError if this fails, is too slow or is too large.
-
-    A redirect from https to another scheme is an error too.
-    """
-    import httpx  # noqa: PLC0415 - the import takes 0.1 s, and few processes download
-
-    def check(request: httpx.Request) -> None:
-        if url.startswith("https:") and request.url.scheme != "https":
-            raise OSError(f"redirected to {request.url.scheme}: {url}")
-
-    deadline = time.monotonic() + _DOWNLOAD_SECONDS
-    data = bytearray()
-    try:
-        with (
-            httpx.Client(follow_redirects=True, event_hooks={"request": [check]}) as client,
-            client.stream("GET", url, timeout=10) as response,
-        ):
-            response.raise_for_status()
-            for chunk in response.iter_bytes():
-                data += chunk
-                if len(data) > _MAX_BYTES or time.monotonic() > deadline:
-                    raise OSError(f"download too large or too slow: {url}")
-    except httpx.HTTPError as error:
-        raise OSError(f"download failed: {error}") from error
-    return bytes(data)
-
-
-def _read_table(path: Path, *, sha256: str) -> bytes:
-    data = _read_file(path)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise PriceTableError(f"not the table that was downloaded: {path.name}")
-    return data
-
-
-def _read_file(path: Path) -> bytes:
-    """Return the content of a file. Raises OSError, also if the file exceeds `_MAX_BYTES`."""
-    descriptor = platforms.open_for_reading(path)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - opened without blocking on a FIFO
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise OSError(f"too large for a price table: {path}")
-    return data
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    """Replace a file atomically, with mode 0600. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105 - both are plain names
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108 - a plain name
-        raise

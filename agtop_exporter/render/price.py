@@ -21,8 +21,9 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import astuple
 
+from agtop_exporter.model import time_text
 from agtop_exporter.pricing.card import STANDARD_TIERS
-from agtop_exporter.pricing.explanation import Explanation, Listing, TierPrice, time_text
+from agtop_exporter.pricing.explanation import Explanation, Listing, TierPrice
 
 HEADER = ("input", "cache read", "write 5m", "write 1h", "output")
 TITLE = "USD per million tokens"

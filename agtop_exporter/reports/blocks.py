@@ -132,17 +132,6 @@ def _with_pace(block: Block, limit: RateLimit | None, now: float) -> Block:
         projected_tokens=tokens * growth,
         projected_cost=None if cost is None else cost * growth,
         used_ratio=limit.used_ratio if limit else None,
-        projected_ratio=_projected(limit, block.started_at) if limit else None,
+        projected_ratio=limit.projected_ratio if limit else None,
     )
     return msgspec.structs.replace(block, pace=pace)
-
-
-def _projected(limit: RateLimit, start: float) -> float | None:
-    """Return the share of a limit that will be used at the end of its window.
-
-    The projection assumes that the mean rate up to the record stays the same.
-    """
-    elapsed = limit.observed_at - start
-    if limit.used_ratio is None or not LEAST_ELAPSED_SECONDS <= elapsed <= WINDOW_SECONDS:
-        return None
-    return limit.used_ratio * WINDOW_SECONDS / elapsed

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -48,6 +49,13 @@ class Pages(msgspec.Struct, frozen=True, gc=False):
         return self.latest if first is None else self.held[first]
 
 
+class OwnMetrics(NamedTuple):
+    """The `process_*` metrics in the text format 0.0.4, and in OpenMetrics without `# EOF`."""
+
+    text: bytes
+    openmetrics: bytes
+
+
 class OwnProcess:
     """Provides the `process_*` metrics of the exporter's own process, from prometheus-client.
 
@@ -58,14 +66,12 @@ class OwnProcess:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
 
-    def text(self) -> bytes:
-        """Return the current metrics in the text format 0.0.4."""
-        return generate_latest(self._registry)
-
-    def openmetrics(self) -> bytes:
-        """Return the current metrics in OpenMetrics 1.0.0, without the last line `# EOF`."""
-        page: bytes = generate_openmetrics(self._registry)  # type: ignore[no-untyped-call]
-        return page.removesuffix(prometheus.OPENMETRICS_END)
+    def metrics(self) -> OwnMetrics:
+        """Return the current metrics in both formats."""
+        openmetrics: bytes = generate_openmetrics(self._registry)  # type: ignore[no-untyped-call]
+        return OwnMetrics(
+            generate_latest(self._registry), openmetrics.removesuffix(prometheus.OPENMETRICS_END)
+        )
 
 
 def render_pages(
@@ -81,20 +87,21 @@ def render_pages(
     `publication` has the values of `snapshot`. `received` are the generations that the scrapers
     received last. `ready` is false before the first scan ends.
     """
+    metrics = own.metrics()  # once for all pages
     firsts = {first for seen in received if (first := publication.first_new_after(seen))}
     return Pages(
         snapshot=snapshot,
         ready=ready,
         generation=publication.generation,
-        latest=_page(publication.exposition, own),
-        held={first: _page(publication.after(first - 1), own) for first in firsts},
+        latest=_page(publication.exposition, metrics),
+        held={first: _page(publication.after(first - 1), metrics) for first in firsts},
     )
 
 
-def _page(exposition: Exposition, own: OwnProcess) -> Page:
+def _page(exposition: Exposition, own: OwnMetrics) -> Page:
     text, openmetrics = prometheus.both(exposition)
-    text += own.text()
-    openmetrics += own.openmetrics() + prometheus.OPENMETRICS_END
+    text += own.text
+    openmetrics += own.openmetrics + prometheus.OPENMETRICS_END
     return Page(
         text=text,
         text_gzip=gzip.compress(text, GZIP_LEVEL),

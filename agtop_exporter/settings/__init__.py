@@ -4,7 +4,8 @@ Flags override `AGTOP_*` variables. Variables override a TOML file. The file ove
 The caller passes in the flags and the environment.
 """
 
-from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Form, Settings
+from agtop_exporter.settings.fields import DEFAULT_PORT, PREFIX, Settings
+from agtop_exporter.settings.form import Form
 from agtop_exporter.settings.loading import (
     Origins,
     SettingsError,

@@ -6,7 +6,6 @@ a field to `Settings`.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from agtop_exporter.settings.form import Form
 from agtop_exporter.settings.values import (
     Addresses,
     AgentNames,
@@ -33,26 +33,6 @@ from agtop_exporter.settings.values import (
 DEFAULT_PORT = 10041
 DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 PREFIX = "AGTOP_"
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """Properties of a setting that its type and its bounds do not contain."""
-
-    nouns: tuple[str, ...] = ()
-    """Descriptions for messages: of the value, then of its items, then of the items of an item."""
-    metavar: str = ""  # placeholder of the value in `--help`
-    unit: str = ""  # of a number
-    separator: str = ""  # separates the items of a list in a variable
-    default_text: str = ""  # the meaning of an empty default
-    needs_restart: bool = False  # a reload keeps the old value
-
-    @classmethod
-    def of(cls, field: FieldInfo) -> "Form":
-        """Return the Form in the annotation of `field`, or an empty Form."""
-        return next((item for item in field.metadata if isinstance(item, cls)), cls())
-
-
 A_DIRECTORY = ("a directory",)
 
 

@@ -14,7 +14,8 @@ from pydantic_settings import (
 )
 
 from agtop_exporter.model import AgtopError
-from agtop_exporter.settings.fields import FIELDS, PREFIX, Form, Settings
+from agtop_exporter.settings.fields import FIELDS, PREFIX, Settings
+from agtop_exporter.settings.form import Form
 from agtop_exporter.settings.mistakes import Spelling, explain
 from agtop_exporter.settings.toml import Keys, TomlError, dotted, key_lines, read_toml
 

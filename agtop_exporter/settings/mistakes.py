@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from agtop_exporter.pricing.override_fields import KEYS
-from agtop_exporter.settings.fields import FIELDS, Form
+from agtop_exporter.settings.fields import FIELDS
+from agtop_exporter.settings.form import Form
 from agtop_exporter.settings.toml import Keys, dotted
 
 SHOWN_CHARACTERS = 60  # longest value in a message

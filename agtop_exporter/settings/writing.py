@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from agtop_exporter.settings.fields import FIELDS, Form, Settings
+from agtop_exporter.settings.fields import FIELDS, Settings
+from agtop_exporter.settings.form import Form
 from agtop_exporter.settings.loading import Origins
 from agtop_exporter.settings.mistakes import expectation
 from agtop_exporter.settings.toml import Keys, key_lines, printable

@@ -119,7 +119,7 @@ def _open(state: ViewState, scene: Scene) -> ViewState:
             place="sessions",
             scope="all",
             drilled=scene.total.sessions,
-            drilled_name=f"{state.group} {scene.total.name or '-'}, {state.range}",
+            drilled_name=scene.total.name,
         )
     return replace(state, focused=True, detail=True, scroll=0) if scene.row else state
 

@@ -39,7 +39,14 @@ class TopApp(App[int], inherit_bindings=False):
     ]
 
     class Refreshed(Message):
-        """The feed has something new."""
+        """The feed has changed one of its attributes."""
+
+    class HungUp(Message):
+        """The terminal has disappeared."""
+
+        def __init__(self, status: int) -> None:
+            super().__init__()
+            self.status = status
 
     def __init__(  # noqa: PLR0913 - the parts that it connects
         self,
@@ -64,10 +71,11 @@ class TopApp(App[int], inherit_bindings=False):
         self._keep_hidden = keep_hidden
         self._canvas = Canvas(Palette(colored=colored, ascii_only=ascii_only))
         self._field = Input(placeholder="words, state:wait, !codex, cost>1, age<1h", compact=True)
+        self._field.cursor_blink = False
         self._feed = make_feed(self._refreshed)
 
     def _refreshed(self) -> None:
-        """Tell this thread, from that of the feed, that there is something new."""
+        """Notify the application that the feed has changed. The thread of the feed calls this."""
         self.post_message(self.Refreshed())
 
     def get_default_screen(self) -> Screen[None]:
@@ -92,6 +100,14 @@ class TopApp(App[int], inherit_bindings=False):
     async def on_unmount(self) -> None:
         """Stop the feed."""
         await asyncio.to_thread(self._feed.stop)
+
+    def hang_up(self, status: int) -> None:
+        """End with an exit status. Any thread may call this."""
+        self.post_message(self.HungUp(status))
+
+    def on_top_app_hung_up(self, message: HungUp) -> None:
+        """End the application, because its terminal has disappeared."""
+        self.exit(message.status)
 
     def _handle_exception(self, error: Exception) -> None:
         """End after an unexpected error. Textual would print it with the values of variables."""
@@ -121,11 +137,11 @@ class TopApp(App[int], inherit_bindings=False):
         if key.action in own:
             own[key.action]()
             return
-        hidden = self._view.state.hidden
-        self._view.act(self._clock(), key.action, *key.arguments)
+        hidden, now = self._view.state.hidden, self._clock()
+        self._view.act(now, key.action, *key.arguments)
         if self._view.state.hidden != hidden:
             self._keep_hidden(self._view.state.hidden)
-        self._show()
+        self._show(now)
 
     def _leave(self) -> None:
         self.exit(0)
@@ -190,8 +206,11 @@ class TopApp(App[int], inherit_bindings=False):
         """Show what the feed has found, unless the user has paused the view."""
         self._show()
 
-    def _show(self) -> None:
-        """Draw the screen as it is now. Only the cells that differ are written."""
+    def _show(self, now: float | None = None) -> None:
+        """Draw the screen as it is at a time (unix seconds), or as it is now.
+
+        Only the cells that differ are written.
+        """
         feed, view = self._feed, self._view
         if feed.rows is not None and feed.rows is not view.rows:
             view.receive(feed.rows)
@@ -203,4 +222,4 @@ class TopApp(App[int], inherit_bindings=False):
             feed.wants_usage = True
             feed.refresh_now()
         feed.wants_usage = wanted
-        self._canvas.show(view.lines(self._clock()))
+        self._canvas.show(view.lines(self._clock() if now is None else now))

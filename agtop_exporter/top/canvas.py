@@ -1,4 +1,4 @@
-"""The widget that draws the lines of the view, and tells clicks and the wheel to it."""
+"""The widget that draws the lines of the view, and reports clicks and turns of the wheel."""
 
 from collections.abc import Sequence
 
@@ -52,16 +52,16 @@ class Canvas(Widget, can_focus=True):
         return self._palette.strip(line, self.size.width)
 
     def on_click(self, event: events.Click) -> None:
-        """Tell the view about a click."""
+        """Report a click to the application."""
         self.post_message(self.Clicked(event.x, event.y))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Tell the view about the wheel."""
+        """Report a turn of the wheel to the application."""
         event.stop()
         self.post_message(self.Scrolled(1))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Tell the view about the wheel."""
+        """Report a turn of the wheel to the application."""
         event.stop()
         self.post_message(self.Scrolled(-1))
 

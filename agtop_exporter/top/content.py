@@ -47,8 +47,7 @@ def content(  # noqa: PLR0913 - what the middle of the screen depends on
     if state.overlay == "help":
         return Content(text=help_lines())
     if state.overlay == "notices":
-        lines: list[Line] = [((visible(text), ""),) for text in notices]
-        return Content(text=lines or [(("No notices.", "dim"),)])
+        return Content(text=_notice_lines(notices, masked=state.masked))
     if state.overlay == "columns":
         return Content(table=_columns_table(state, width))
     if state.place == "totals":
@@ -69,6 +68,12 @@ def content(  # noqa: PLR0913 - what the middle of the screen depends on
         ),
         remark=_remark(rows, state, selection),
     )
+
+
+def _notice_lines(notices: Sequence[str], *, masked: bool) -> Sequence[Line]:
+    if masked and notices:
+        return [(("Notices may contain paths. Press Esc and m to show them.", "dim"),)]
+    return [((visible(text), ""),) for text in notices] or [(("No notices.", "dim"),)]
 
 
 def _columns_table(state: ViewState, width: int) -> Table:
@@ -103,7 +108,8 @@ def _totals(
 
 @lru_cache(maxsize=1)  # the clock draws the screen each second, usually with the same totals
 def _groups(rows: Rows, by: GroupBy, hours: Span) -> list[Total]:
-    return totals(rows.frame.usage or (), by, hours, plans=plans_of(rows))
+    covered = {status.agent for status in rows.frame.snapshot.agents if status.included}
+    return totals(rows.frame.usage or (), by, hours, plans=plans_of(rows), covered=covered)
 
 
 def _remark(rows: Rows | None, state: ViewState, selection: Selection) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """Refreshes the pipeline in a thread, and publishes the rows of the latest refresh."""
 
+import gc
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -85,6 +86,7 @@ class Feed:
     def _run(self) -> None:
         while not self._is_stopping:
             try:
+                gc.disable()  # until `_wait`, see `_collect_again`
                 self._scan_once()
                 with self._open_pipeline() as pipeline:
                     self._follow(pipeline)
@@ -94,6 +96,7 @@ class Feed:
             except Exception as error:  # noqa: BLE001 - the view stays; the message may be private
                 self._fail(f"unexpected error: {type(error).__name__}")
                 self._wait(self._delay_seconds)
+        _collect_again()
 
     def _scan_once(self) -> None:
         """Show what the ledger has, then read the transcripts and store what is new."""
@@ -119,14 +122,14 @@ class Feed:
 
     def _refresh(self, pipeline: Pipeline, *, read: bool = True) -> None:
         now, began = self._clock(), perf_counter()
-        told = began
+        reported_at = began
         is_first = self.rows is None or not self.rows.frame.complete
 
         def progress(done: int, total: int) -> None:
-            nonlocal told
-            if is_first and perf_counter() - told >= PROGRESS_SECONDS:
-                told = perf_counter()
-                self.progress = done, total, told - began
+            nonlocal reported_at
+            if is_first and perf_counter() - reported_at >= PROGRESS_SECONDS:
+                reported_at = perf_counter()
+                self.progress = done, total, reported_at - began
                 self._changed()
 
         with pipeline.steps.step("refresh"):
@@ -182,7 +185,7 @@ class Feed:
         made_from = self._counted(now)
         if self._usage_from != made_from and now >= self._usage_until:
             began = perf_counter()
-            usage = pipeline.ledger.usage_between()
+            usage = [*pipeline.ledger.usage_between(), *pipeline.ledger.bills()]
             self._usage = tuple(condensed(usage, self._calendar, now))
             self._usage_from = made_from
             self._usage_until = now + READS_OF_TIME * (perf_counter() - began)
@@ -194,6 +197,7 @@ class Feed:
 
     def _wait(self, seconds: float) -> None:
         """Wait for the next refresh. A request comes earlier, but not within SHORTEST_SECONDS."""
+        _collect_again()
         began = perf_counter()
         self._wake.wait(None if self.paused else seconds)
         while self.paused and not (self._forced or self._is_stopping):
@@ -204,3 +208,14 @@ class Feed:
         left = SHORTEST_SECONDS - (perf_counter() - began)
         if left > 0 and not self._is_stopping:
             self._wake.wait(left)
+
+
+def _collect_again() -> None:
+    """Enable the garbage collector again. It ignores the objects that exist now.
+
+    A collection stops all threads. If it visited the objects of a large ledger, the answer to a key
+    would be late. These objects stay, and loading them creates no reference cycles.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

@@ -10,12 +10,15 @@ compare.
 import re
 from collections.abc import Callable, Mapping
 
-from agtop_exporter.model import PICODOLLARS_PER_USD
+from agtop_exporter.model import PICODOLLARS_PER_USD, Session
+from agtop_exporter.top.history import SessionId
 from agtop_exporter.top.rows import Row
 from agtop_exporter.top.spans import STATE_SIGNS
 
 Matches = Callable[[Row, float], bool]
-"""Returns whether a row fits at a time (unix seconds)."""
+"""Returns whether a row fits one term at a time (unix seconds)."""
+Filter = Callable[[list[Row], float], list[Row]]
+"""Returns the rows that fit all terms at a time (unix seconds), in the same order."""
 
 
 class FilterError(ValueError):
@@ -81,17 +84,48 @@ COMPARISON = re.compile(r"(\w+)([<>])(.*)", re.DOTALL)
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([a-z%]?)", re.ASCII)
 
 
-def parse(text: str) -> Matches:
-    """Return the condition that `text` describes. Raises FilterError if it is not valid."""
-    terms = [_term(word) for word in text.lower().split()]
-    return lambda row, now: all(fits(row, now) for fits in terms)
+def text_of(row: Row) -> str:
+    """Return the texts of all places in lower case, one in each line."""
+    return "\n".join(place(row) for place in TEXTS.values()).lower()
 
 
-def _term(word: str) -> Matches:
+class Texts:
+    """Remembers the text of each session until the session changes."""
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._known: dict[SessionId, tuple[Session, str]] = {}
+
+    def of(self, row: Row) -> str:
+        """Return the result of `text_of` for a row."""
+        if row.session is None:
+            return text_of(row)
+        known = self._known.get(row.key)
+        if known is None or known[0] is not row.session:
+            known = self._known[row.key] = row.session, text_of(row)
+        return known[1]
+
+
+def parse(text: str, text_of: Callable[[Row], str] = text_of) -> Filter:
+    """Return the filter that `text` describes. Raises FilterError if it is not valid.
+
+    `text_of` returns the text of a row in which words are searched.
+    """
+    terms = [_term(word, text_of) for word in text.lower().split()]
+
+    def fitting(rows: list[Row], now: float) -> list[Row]:
+        for fits in terms:
+            rows = [row for row in rows if fits(row, now)]
+        return rows
+
+    return fitting
+
+
+def _term(word: str, text_of: Callable[[Row], str]) -> Matches:
     if word.startswith("!"):
         if word == "!":
             raise FilterError("a word is missing after !")
-        fits = _term(word[1:])
+        fits = _term(word[1:], text_of)
         return lambda row, now: not fits(row, now)
     if found := COMPARISON.fullmatch(word):
         return _comparison(*found.groups())
@@ -101,7 +135,7 @@ def _term(word: str) -> Matches:
             raise FilterError(f"no such place: {name}: ({', '.join(TEXTS)})")
         place = TEXTS[name]
         return lambda row, _now: wanted in place(row).lower()
-    return lambda row, _now: any(word in place(row).lower() for place in TEXTS.values())
+    return lambda row, _now: word in text_of(row)
 
 
 def _comparison(name: str, sign: str, text: str) -> Matches:

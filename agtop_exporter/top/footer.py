@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from agtop_exporter.top.keys import Key, key_line
+from agtop_exporter.top.look import UNKNOWN
 from agtop_exporter.top.selection import Selection
-from agtop_exporter.top.spans import Line, Span, clipped, visible, width_of
+from agtop_exporter.top.spans import MASK, Line, Span, clipped, visible, width_of
 from agtop_exporter.top.view_state import ViewState
 
 LAST = ("? help", "q quit")  # these keys stay when the line is too narrow
@@ -41,10 +42,19 @@ def _summary(state: ViewState, selection: Selection, error: str) -> Line:
     if state.place == "limits":
         return (("limits  ", "bold"),)
     count, *reason = _matches(selection, error)
-    spans: list[Span] = [count, (f" · {state.drilled_name or state.scope}", "")]
+    spans: list[Span] = [count, (f" · {_scope_name(state)}", "")]
     if state.filter_text:
-        spans.append((f" · /{visible(state.filter_text)}", "high" if error else "bold"))
+        text = MASK if state.masked else visible(state.filter_text)
+        spans.append((f" · /{text}", "high" if error else "bold"))
     spans += reason
     if state.sort != "attention" or state.flipped:
         spans.append((f" · by {state.sort}{' reversed' if state.flipped else ''}", ""))
     return (*spans, ("  ", ""))
+
+
+def _scope_name(state: ViewState) -> str:
+    """Return the name of the group whose sessions are shown, or of the scope."""
+    if state.drilled is None:
+        return state.scope
+    name = MASK if state.masked else visible(state.drilled_name) or UNKNOWN
+    return f"{state.group} {name}, {state.range}"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from agtop_exporter.model import PICODOLLARS_PER_USD, Session, Snapshot
+from agtop_exporter.render.table.rows import top_level
 
 SAMPLES_MAX = 120
 RATE_SECONDS = 60.0  # time over which tokens per minute are measured, if so many samples exist
@@ -38,12 +39,17 @@ class Ring(msgspec.Struct, frozen=True):
     @property
     def tokens_per_minute(self) -> float | None:
         """The tokens of the last RATE_SECONDS by time; None before two samples exist."""
-        known = [sample for sample in self.samples if sample is not None]
-        if len(known) < 2:  # noqa: PLR2004 - a rate has two ends
-            return None
-        last = known[-1]
-        lately = [one for one in known[:-1] if last.at - one.at <= RATE_SECONDS]
-        return _tokens_rate(lately[0] if lately else known[-2], last)
+        first = last = None
+        for sample in reversed(self.samples):
+            if sample is None:
+                continue
+            if last is None:
+                last = sample
+            elif first is None or last.at - sample.at <= RATE_SECONDS:
+                first = sample
+            else:
+                break
+        return _tokens_rate(first, last)
 
     @property
     def usd_per_hour(self) -> float | None:
@@ -116,12 +122,6 @@ class History:
 def key_of(session: Session) -> SessionId:
     """Return the identity of a session."""
     return session.agent, session.session_id
-
-
-def top_level(sessions: Iterable[Session]) -> list[Session]:
-    """Return the sessions whose parent, if they have one, is not among them."""
-    known = {key_of(session): session for session in sessions}
-    return [one for one in known.values() if (one.agent, one.parent_session_id) not in known]
 
 
 def _sample(session: Session, at: float, *, rated: bool) -> Sample:

@@ -119,18 +119,27 @@ FILTER_HELP = (
     ("!word", "does not occur"),
     ("cost>1", "compares cost, ctx, cpu, mem, tokens or age (age<1h)"),
 )
+MOUSE_HELP = (
+    ("click", "selects a line; a second click opens it; a click on a title sorts"),
+    ("Shift-drag", "selects text; with --no-mouse, a drag does"),
+)
 SHOWN_CELLS = 18
 
 
 def help_lines() -> list[Line]:
-    """Return all keys with what they do, and where. Then the language of the filter."""
+    """Return all keys with what they do, and where. Then the filter's language and the mouse."""
     lines = [_help_line("1 to 6", "tab of the detail", "")]
     for key in KEYS:
         if key.action != "choose_tab":
             where = "" if len(key.contexts) > len(WITH_DETAIL) else f" ({', '.join(key.contexts)})"
             lines.append(_help_line(key.shown, key.label, where))
-    lines += [(), (("  Filter: terms that must all fit", "bold"),)]
-    return [*lines, *(_help_line(term, meaning, "") for term, meaning in FILTER_HELP)]
+    for title, entries in (
+        ("Filter: terms that must all fit", FILTER_HELP),
+        ("Mouse", MOUSE_HELP),
+    ):
+        lines += [(), ((f"  {title}", "bold"),)]
+        lines += [_help_line(term, meaning, "") for term, meaning in entries]
+    return lines
 
 
 def _help_line(shown: str, label: str, where: str) -> Line:

@@ -1,7 +1,7 @@
 """How values are shown: `Look`, and the formats that several parts of the view use."""
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 
 import msgspec
 
@@ -9,6 +9,7 @@ from agtop_exporter.render.table.columns import (
     MISSING,
     age,
     compact,
+    local_time,
     short_path,
 )
 from agtop_exporter.top.spans import ASCII_MASK, ASCII_PENDING, MASK, PENDING, visible
@@ -38,12 +39,8 @@ class Look(msgspec.Struct, frozen=True):
 
     def clock(self, time: float | None, form: str = "%Y-%m-%d %H:%M") -> str:
         """Return a time in the user's time zone; `-` if it is unknown or out of range."""
-        if time is None:
-            return UNKNOWN
-        try:
-            return f"{datetime.fromtimestamp(time, UTC).astimezone(self.timezone):{form}}"
-        except (OverflowError, ValueError, OSError):  # a transcript may contain any time
-            return UNKNOWN
+        moment = local_time(time, self.timezone)
+        return f"{moment:{form}}" if moment else UNKNOWN
 
     def since(self, time: float | None) -> str:
         """Return the time that has passed, such as `5m`; `-` if it is unknown."""

@@ -24,7 +24,10 @@ class Notices:
         return tuple(reversed(self._kept))
 
     def add(self, text: str) -> None:
-        """Keep a message. A file that cannot be written is named once, and then left alone."""
+        """Keep a message, and append it to the file.
+
+        If the file cannot be written, a message says so, and the file is not used again.
+        """
         self._kept.append(text)
         if self.path is not None:
             self.write(f"{text}\n")

@@ -1,13 +1,13 @@
 """Selects and sorts the rows of the list of sessions."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from operator import itemgetter
 from typing import Literal, get_args
 
 from agtop_exporter.top.columns import BY_TITLE, STATE_RANKS, SortKey
-from agtop_exporter.top.filters import Matches
 from agtop_exporter.top.history import SessionId
-from agtop_exporter.top.rows import Row
+from agtop_exporter.top.rows import Row, Rows
 
 Scope = Literal["live", "live+today", "all"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -20,41 +20,35 @@ def midnight(now: float, timezone: tzinfo | None) -> float:
     return day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
-def is_open(row: Row) -> bool:
-    """Return whether a row has a live process or a session that is not closed."""
-    return row.is_live or (row.session is not None and row.session.state.kind != "closed")
+def in_scope(rows: Rows, scope: Scope, today: float) -> list[Row]:
+    """Return the rows of a scope, the latest activity first.
+
+    `today` is the start of the user's day in unix seconds.
+    """
+    if scope == "all":
+        return rows.top
+    if scope == "live":
+        return rows.open
+    return [row for row in rows.top if row.last_active >= today or row.is_open]
 
 
-def in_scope(row: Row, scope: Scope, today: float) -> bool:
-    """Return whether a row belongs to a scope. `today` is the start of the user's day."""
-    return scope == "all" or is_open(row) or (scope == "live+today" and row.last_active >= today)
-
-
-def select(
-    rows: Iterable[Row], *, scope: Scope, fits: Matches, now: float, today: float
-) -> list[Row]:
-    """Return the rows of the scope that fit the filter."""
-    return [row for row in rows if in_scope(row, scope, today) and fits(row, now)]
-
-
-def sort(rows: Collection[Row], column: str, *, flipped: bool) -> list[Row]:
+def sort(rows: Sequence[Row], column: str, *, flipped: bool) -> list[Row]:
     """Return the rows sorted by a column, or by `attention`: who needs the user comes first.
 
-    Rows with equal values are sorted by their latest activity. Rows without a value come last.
+    Rows with equal values keep their order. Rows without a value come last.
     """
-    latest = sorted(rows, key=lambda row: (-row.last_active, row.key))
     if column == ATTENTION:
-        return sorted(latest, key=_urgency, reverse=flipped)
+        return sorted(rows, key=_urgency, reverse=flipped)
     chosen = BY_TITLE[column]
     known: list[tuple[float | str, Row]] = []
     unknown: list[Row] = []
-    for row in latest:
+    for row in rows:
         value: SortKey = chosen.sort(row)
         if value is None:
             unknown.append(row)
         else:
             known.append((value, row))
-    known.sort(key=lambda pair: pair[0], reverse=chosen.rises == flipped)
+    known.sort(key=itemgetter(0), reverse=chosen.rises == flipped)
     return [*(row for _, row in known), *unknown]
 
 

@@ -1,4 +1,4 @@
-"""Turns a frame into rows: one for each top-level session, unfolded subagent and lonely process."""
+"""Turns a frame into rows: sessions, unfolded subagents and agent processes without a session."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -16,7 +16,10 @@ from agtop_exporter.model import (
     Tree,
     UsageSum,
 )
-from agtop_exporter.top.history import NO_SAMPLES, Ring, SessionId, key_of, top_level
+from agtop_exporter.render.table.rows import top_level
+from agtop_exporter.top.history import NO_SAMPLES, Ring, SessionId, key_of
+
+SETTLED_SECONDS = 60.0  # age below which activity counts as equal
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -83,6 +86,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         return process is not None and process.liveness == "live" and not self.depth
 
     @property
+    def is_open(self) -> bool:
+        """Whether the row has a live process or a session that is not closed."""
+        return self.session is None or self.session.state.kind != "closed" or self.is_live
+
+    @property
     def last_active(self) -> float:
         """The time of the latest record, for sorting; 0 if it is unknown."""
         return (self.session.last_active or 0.0) if self.session else 0.0
@@ -97,7 +105,7 @@ class Rows:
 
     def prepare(self) -> None:
         """Compute the parts that every screen needs, in the thread that calls this."""
-        _ = self.top, self.states
+        _ = self.top, self.open, self.states
 
     @cached_property
     def sessions(self) -> dict[SessionId, Session]:
@@ -115,15 +123,24 @@ class Rows:
 
     @cached_property
     def top(self) -> list[Row]:
-        """The rows of all top-level sessions, and of agent processes without a session."""
-        return [
-            *(self._row(session) for session in top_level(self.sessions.values())),
-            *(
-                Row((tree.agent, f"pid {tree.processes[0].pid}"), tree.agent, None, tree)
-                for tree in self.frame.trees
-                if not tree.session_ids
-            ),
-        ]
+        """The rows of all top-level sessions, and of agent processes without a session.
+
+        The row with the latest activity comes first. Activity of the last minute counts as equal,
+        so that sessions that run do not change places at each refresh.
+        """
+        latest = self.frame.snapshot.generated_at - SETTLED_SECONDS
+        rows = [self._row(session) for session in top_level(list(self.sessions.values()))]
+        rows += (
+            Row((tree.agent, f"pid {tree.processes[0].pid}"), tree.agent, None, tree)
+            for tree in self.frame.trees
+            if not tree.session_ids
+        )
+        return sorted(rows, key=lambda row: (-min(row.last_active, latest), row.key))
+
+    @cached_property
+    def open(self) -> list[Row]:
+        """The rows of `top` that have a live process or a session that is not closed."""
+        return [row for row in self.top if row.is_open]
 
     @cached_property
     def states(self) -> Mapping[StateKind, int]:
@@ -157,6 +174,8 @@ class Rows:
 
     def unfold(self, rows: list[Row], unfolded: Collection[SessionId]) -> list[Row]:
         """Return the rows, each followed by its subagents if its key is in `unfolded`."""
+        if not unfolded:
+            return rows
         shown: list[Row] = []
         for row in rows:
             is_open = row.key in unfolded and row.session is not None and row.subagents > 0

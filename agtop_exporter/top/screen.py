@@ -76,12 +76,17 @@ def _body(parts: Parts, box: Box) -> list[Line]:
 
 
 def _selected(line: Line, width: int, *, strong: bool) -> Line:
-    """Return the line of the cursor: with a mark, and reversed if the list has the keys."""
+    """Return the line of the cursor: with a mark, and reversed if the list has the keys.
+
+    Bars and graphs are not reversed, because they would show the opposite of their value.
+    """
     if not strong:
         return ((MARK, "mark"), *line[1:])
     space = " " * (width - width_of(line))
     marked = ((MARK, ""), *line[1:], (space, ""))
-    return tuple((text, f"selected {style}".rstrip()) for text, style in marked)
+    return tuple(
+        (text, style if style == "bar" else f"selected {style}".rstrip()) for text, style in marked
+    )
 
 
 def _detail(parts: Parts, box: Box) -> list[Line]:

@@ -1,14 +1,14 @@
-"""Selects, sorts and unfolds the rows of the list, and does it again only when it must."""
+"""Selects, sorts and unfolds the rows of the list. Keeps the result until its inputs change."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import tzinfo
 from typing import Any
 
 import msgspec
 
-from agtop_exporter.top.filters import Matches
+from agtop_exporter.top.filters import Filter
 from agtop_exporter.top.history import SessionId
-from agtop_exporter.top.order import in_earlier_order, midnight, select, sort
+from agtop_exporter.top.order import in_earlier_order, in_scope, midnight, sort
 from agtop_exporter.top.rows import Row, Rows
 from agtop_exporter.top.view_state import ViewState
 
@@ -16,7 +16,7 @@ from agtop_exporter.top.view_state import ViewState
 class Selection(msgspec.Struct, frozen=True):
     """The rows that are shown, unfolded, their keys, and the numbers of top-level rows."""
 
-    rows: tuple[Row, ...] = ()
+    rows: Sequence[Row] = ()
     keys: tuple[SessionId, ...] = ()
     shown: int = 0
     hidden: int = 0
@@ -29,11 +29,12 @@ class Selector:
         """Start with no rows. Days start at midnight in `timezone`; None is the machine's."""
         self._timezone = timezone
         self._made_from: tuple[Any, ...] = ()
+        self._is_held = False
         self._order: list[SessionId] = []
         self._selection = Selection()
 
     def select(
-        self, rows: Rows | None, state: ViewState, fits: Matches, *, now: float, held: bool
+        self, rows: Rows | None, state: ViewState, fits: Filter, *, now: float, held: bool
     ) -> Selection:
         """Return the rows that are shown at `now` (unix seconds).
 
@@ -42,25 +43,23 @@ class Selector:
         if rows is None:
             return Selection()
         choices = (state.scope, state.sort, state.flipped, state.unfolded, state.drilled)
-        made_from = (rows, fits, held, *choices)
-        if made_from != self._made_from:
+        made_from = (rows, fits, *choices)
+        if made_from != self._made_from or (self._is_held and not held):
             self._selection = self._select(rows, state, fits, now=now, held=held)
-            self._made_from = made_from
+            self._made_from, self._is_held = made_from, held
         return self._selection
 
     def _select(
-        self, rows: Rows, state: ViewState, fits: Matches, *, now: float, held: bool
+        self, rows: Rows, state: ViewState, fits: Filter, *, now: float, held: bool
     ) -> Selection:
-        candidates = _drilled(rows.top, state.drilled)
-        chosen = select(
-            candidates, scope=state.scope, fits=fits, now=now, today=midnight(now, self._timezone)
-        )
+        candidates = in_scope(rows, state.scope, midnight(now, self._timezone))
+        chosen = fits(_drilled(candidates, state.drilled), now)
         if held:
             chosen = in_earlier_order(chosen, self._order)
         else:
             chosen = sort(chosen, state.sort, flipped=state.flipped)
         self._order = [row.key for row in chosen]
-        unfolded = tuple(rows.unfold(chosen, state.unfolded))
+        unfolded = rows.unfold(chosen, state.unfolded)
         keys = tuple(row.key for row in unfolded)
         return Selection(unfolded, keys, len(chosen), len(rows.top) - len(chosen))
 

@@ -14,6 +14,8 @@ Line = tuple[Span, ...]
 NEARLY_FULL = 0.85  # share from which a bar is marked
 MASK, ASCII_MASK = "•••••", "*****"
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
+UNSURE = frozenset("\ufe0e\ufe0f\u20e3\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+"""Variation selectors, the keycap and the skin tones."""
 PENDING, ASCII_PENDING = "…", "~"
 
 
@@ -38,19 +40,30 @@ STATE_SIGNS: dict[StateKind, StateSign] = {
 
 
 def visible(text: str) -> str:
-    """Return the text without control characters and other characters that take no cell."""
-    return text if text.isprintable() else "".join(filter(str.isprintable, text))
+    """Return the text without control characters.
+
+    Marks that change how a character looks are removed too, such as those for colored emoji and
+    skin tones, because terminals do not agree on the width of the result.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(sign for sign in text if sign.isprintable() and sign not in UNSURE)
+
+
+def cells(text: str) -> int:
+    """Return the number of terminal cells of a text without control characters."""
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -> str:
     """Return the text in at most `width` terminal cells. With `left`, its end is kept."""
-    if cell_len(text) <= width:
+    if cells(text) <= width:
         return text
     if width <= 0:
         return ""
     if not left:
         return f"{set_cell_size(text, width - 1).rstrip()}{ellipsis}"
-    while cell_len(text) > width - 1:
+    while cells(text) > width - 1:
         text = text[1:]
     return f"{ellipsis}{text}"
 
@@ -58,13 +71,13 @@ def cut(text: str, width: int, *, left: bool = False, ellipsis: str = PENDING) -
 def fitted(text: str, width: int, *, align: str = "left", keep_end: bool = False) -> str:
     """Return the text cut and padded to `width` terminal cells."""
     text = cut(text, width, left=keep_end)
-    space = " " * (width - cell_len(text))
+    space = " " * (width - cells(text))
     return text + space if align == "left" else space + text
 
 
 def width_of(line: Iterable[Span]) -> int:
     """Return the number of terminal cells of a line."""
-    return sum(cell_len(text) for text, _ in line)
+    return sum([cells(text) for text, _ in line])
 
 
 def plain(line: Iterable[Span]) -> str:
@@ -80,7 +93,7 @@ def clipped(line: Iterable[Span], width: int) -> Line:
     kept: list[Span] = []
     for text, style in line:
         space = width - width_of(kept)
-        if cell_len(text) > space - 1:
+        if cells(text) > space - 1:
             kept.append((f"{set_cell_size(text, max(0, space - 1))}{PENDING}", style))
             break
         kept.append((text, style))

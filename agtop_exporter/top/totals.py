@@ -1,7 +1,7 @@
 """The place Totals: usage in a range of days, by agent, model, project or plan."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Literal, get_args
 
@@ -55,7 +55,7 @@ def condensed(usage: Iterable[HourlyUsage], calendar: Calendar, now: float) -> l
 
 def total_of(usage: Iterable[HourlyUsage]) -> UsageSum:
     """Return the sum of all usage."""
-    return sum((one.usage for one in usage), NO_SUM)
+    return _sum(one.usage for one in usage)
 
 
 def dollars(usage: UsageSum, decimals: int = 2) -> str:
@@ -68,22 +68,29 @@ def dollars(usage: UsageSum, decimals: int = 2) -> str:
 class Total(msgspec.Struct, frozen=True):
     """The usage of one group: its name, its sum, the share of the cost, and its top-level sessions.
 
-    `by_time` has the tokens of each part of the range, the oldest part first.
+    The `cost` of `bill` is the billed amount. `by_time` has the tokens of each part of the range,
+    the oldest part first.
     """
 
     name: str
     usage: UsageSum
+    bill: UsageSum
     share: float | None
     by_time: tuple[float, ...]
     sessions: frozenset[SessionId]
 
 
 def totals(
-    usage: Iterable[HourlyUsage], by: GroupBy, hours: Span, *, plans: Mapping[SessionId, str]
+    usage: Iterable[HourlyUsage],
+    by: GroupBy,
+    hours: Span,
+    *,
+    plans: Mapping[SessionId, str],
+    covered: Collection[str] = (),
 ) -> list[Total]:
     """Return the usage in the hours of a range by group, the most expensive group first.
 
-    `plans` has the plan of each session.
+    `plans` has the plan of each session. `covered` has the agents whose usage is not billed.
     """
     name_of = _names(by, plans)
     used = [one for one in usage if one.hour in hours]
@@ -97,6 +104,7 @@ def totals(
         Total(
             name,
             total := total_of(members),
+            total_of_bills(members, covered),
             total.cost / cost if cost else None,
             _by_time(members, first, last),
             frozenset((one.agent, one.top_session_id) for one in members),
@@ -104,6 +112,12 @@ def totals(
         for name, members in groups.items()
     ]
     return sorted(found, key=lambda one: (-one.usage.cost, -one.usage.tokens.total, one.name))
+
+
+def total_of_bills(usage: Iterable[HourlyUsage], covered: Collection[str]) -> UsageSum:
+    """Return the sum of the usage that is billed, with the billed amount as its cost."""
+    total = total_of(one for one in usage if one.agent not in covered)
+    return msgspec.structs.replace(total, cost=max(0, total.cost + total.billed_difference))
 
 
 def _names(by: GroupBy, plans: Mapping[SessionId, str]) -> Callable[[HourlyUsage], str]:
@@ -135,15 +149,22 @@ HEADINGS = (
     Heading("WRITE 1h", 8),
     Heading("OUTPUT", 6),
     Heading("COST$", 10),
+    Heading("BILLED$", 10),
     Heading("SHARE", 5),
 )
 NARROW = ("WRITE 5m", "WRITE 1h", "INPUT")  # leave first, in this order
 
 
 def totals_table(groups: Sequence[Total], by: GroupBy, look: Look, *, width: int) -> Table:
-    """Return the totals as a table. The last row is the sum."""
+    """Return the totals as a table. The last row is the sum.
+
+    The billed amounts are left out if all of them equal the costs.
+    """
     space = width - 2 - 16
+    whole, bill = _sum(one.usage for one in groups), _sum(one.bill for one in groups)
     wanted = list(HEADINGS)
+    if all(one.bill.cost == one.usage.cost for one in groups):
+        wanted = [heading for heading in wanted if heading.title != "BILLED$"]
     for title in NARROW:
         if sum(heading.width + 1 for heading in wanted) > space:
             wanted = [heading for heading in wanted if heading.title != title]
@@ -151,26 +172,24 @@ def totals_table(groups: Sequence[Total], by: GroupBy, look: Look, *, width: int
     activity = [Heading("ACTIVITY", SPARK_CELLS)] if space > SPARK_CELLS else []
     space -= sum(heading.width + 1 for heading in activity)
     name = Heading(by.upper(), 16 + max(0, min(space, 24)), "left")
-    whole = total_of_groups(groups)
     lines: list[tuple[SessionId, list[TextSpan]]] = [
         (
             (by, one.name),
             [
                 (name_of(one.name, by, look), ""),
-                *_cells(one.usage, one.share, wanted),
+                *_cells(one.usage, one.bill, one.share, wanted),
                 *[(_spark(one, look), "bar") for _ in activity],
             ],
         )
         for one in groups
     ]
-    cells = [("total", "bold"), *_cells(whole, None, wanted), *[("", "") for _ in activity]]
+    cells = [("total", "bold"), *_cells(whole, bill, None, wanted), *[("", "") for _ in activity]]
     lines.append((("", "total"), [(text, "bold") for text, _ in cells]))
     return plain_table([name, *wanted, *activity], lines, sorted_by="COST$")
 
 
-def total_of_groups(groups: Iterable[Total]) -> UsageSum:
-    """Return the sum of all groups."""
-    return sum((group.usage for group in groups), NO_SUM)
+def _sum(sums: Iterable[UsageSum]) -> UsageSum:
+    return sum(sums, NO_SUM)
 
 
 def name_of(name: str, by: GroupBy, look: Look) -> str:
@@ -182,7 +201,9 @@ def _spark(one: Total, look: Look) -> str:
     return sparkline(one.by_time, SPARK_CELLS, ascii_only=look.ascii_only)
 
 
-def _cells(usage: UsageSum, share: float | None, wanted: Sequence[Heading]) -> list[TextSpan]:
+def _cells(
+    usage: UsageSum, bill: UsageSum, share: float | None, wanted: Sequence[Heading]
+) -> list[TextSpan]:
     tokens = usage.tokens
     texts = {
         "REQUESTS": str(usage.requests),
@@ -192,6 +213,7 @@ def _cells(usage: UsageSum, share: float | None, wanted: Sequence[Heading]) -> l
         "WRITE 1h": compact(tokens.cache_write_1h),
         "OUTPUT": compact(tokens.output),
         "COST$": dollars(usage),
+        "BILLED$": dollars(bill),
         "SHARE": "" if share is None else f"{share:.0%}",
     }
     return [(texts[heading.title], "") for heading in wanted]

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from agtop_exporter.reports import Calendar
 from agtop_exporter.top.actions import Scene, act, choose_tab, keys_of, select_line, sort_by
 from agtop_exporter.top.content import Content, content
-from agtop_exporter.top.filters import FilterError, parse
+from agtop_exporter.top.filters import FilterError, Texts, parse
 from agtop_exporter.top.footer import footer
 from agtop_exporter.top.header import header, progress_line, stale_seconds
 from agtop_exporter.top.keys import Key
@@ -55,6 +55,7 @@ class View:
         self.notices: Sequence[str] = ()
         self.filter_error = ""
         self._fits = parse("")
+        self._texts = Texts()
         self._look = replace(look, timezone=calendar.timezone)
         self._calendar = calendar
         self._selector = Selector(calendar.timezone)
@@ -62,6 +63,7 @@ class View:
         self._selection = Selection()
         self._content = Content()
         self._detail: Sequence[Line] = ()
+        self._settled: tuple[Any, ...] = ()  # what the three were made from
 
     # --- input ----------------------------------------------------------------------------------
 
@@ -86,7 +88,7 @@ class View:
         """Filter the sessions. A text that is not valid is marked, and the last valid one stays."""
         self.state = replace(self.state, filter_text=text)
         try:
-            self._fits, self.filter_error = parse(text), ""
+            self._fits, self.filter_error = parse(text, self._texts.of), ""
         except FilterError as error:
             self.filter_error = str(error)
         self._settle(now)
@@ -166,13 +168,14 @@ class View:
     def _header(self, place: Layout, look: Look) -> list[Line]:
         frame = self.rows.frame if self.rows else None
         notes: list[Span] = []
+        reason = look.private(self.failure) if self.failure else ""  # may contain a path
         if self.state.paused:
             notes.append(("paused", "stalled"))
         if frame and self._is_stale(look.now):
             age = look.now - frame.snapshot.generated_at
-            notes.append((f"STALE {age:.0f}s {self.failure}".rstrip(), "error"))
+            notes.append((f"STALE {age:.0f}s {reason}".rstrip(), "error"))
         elif self.failure:
-            notes.append((self.failure, "error"))
+            notes.append((reason, "error"))
         lines = header(self.rows, look, place.width, graphs=not place.is_small, notes=notes)
         if self.progress and not (frame and frame.complete):
             lines[1] = progress_line(*self.progress, look)
@@ -187,6 +190,8 @@ class View:
 
     def _settle(self, now: float) -> None:
         """Compute what is shown, and put the cursors and the scrolling inside it."""
+        if self._settled == self._shown_from(now):
+            return
         held = now - self._moved_at < HOLD_SECONDS
         self._selection = self._selector.select(
             self.rows, self.state, self._fits, now=now, held=held
@@ -206,7 +211,8 @@ class View:
         name, table = self.state.list_name, self._content.table
         if table:
             height = max(1, (place.body.height if place.body else place.height) - 1)
-            cursor = self.state.cursors.get(name, START).settled(table.keys, height)
+            before = self.state.cursors.get(name, START)
+            cursor = before.settled(table.keys, height, pinned=self.state.focused)
             self.state = replace(self.state, cursors={**self.state.cursors, name: cursor})
         self._detail = ()
         if place.detail and self.rows:
@@ -217,6 +223,11 @@ class View:
         if scene.text_lines is not None:
             last = max(0, scene.text_lines - scene.page)
             self.state = replace(self.state, scroll=min(self.state.scroll, last))
+        self._settled = self._shown_from(now)
+
+    def _shown_from(self, now: float) -> tuple[Any, ...]:
+        """Return everything on which the selection, the content and the detail depend."""
+        return now, self.state, self.rows, self.size, self._fits, self.notices
 
     def _layout(self) -> Layout:
         return layout(self.state, *self.size)

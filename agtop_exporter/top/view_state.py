@@ -1,4 +1,4 @@
-"""What the user has chosen: the place, the cursor, the filter and so on. And where it is drawn."""
+"""The choices of the user, such as the place, the cursor and the filter, and the screen layout."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
@@ -26,11 +26,17 @@ class Cursor(msgspec.Struct, frozen=True):
     index: int = 0
     top: int = 0
 
-    def settled(self, keys: Sequence[SessionId], height: int) -> Self:
-        """Return the cursor on the line with its key, or on the nearest line, and in sight."""
+    def settled(self, keys: Sequence[SessionId], height: int, *, pinned: bool = False) -> Self:
+        """Return the cursor on the line with its key, or on the nearest line, and in sight.
+
+        A cursor on the first line stays there, so that the list does not scroll away from its
+        start. If it is `pinned`, it follows its key too.
+        """
         if not keys:
             return type(self)()
-        index = keys.index(self.key) if self.key in keys else min(self.index, len(keys) - 1)
+        index = min(self.index, len(keys) - 1)
+        if (index or pinned) and keys[index] != self.key and self.key in keys:
+            index = keys.index(self.key)
         top = min(self.top, index, max(0, len(keys) - height))
         return type(self)(keys[index], index, max(top, index - height + 1, 0))
 
@@ -49,7 +55,7 @@ class ViewState(msgspec.Struct, frozen=True):
     """All choices of the user.
 
     `cursors` has the cursor of each list, and `scroll` the first line of the detail, of the help
-    and of the notices. `detail` tells whether the panel is open on a large terminal, `focused`
+    and of the notices. `detail` is whether the panel is open on a large terminal, `focused`
     whether the keys go to the detail, and `zoomed` whether it fills the screen.
     """
 
@@ -73,7 +79,7 @@ class ViewState(msgspec.Struct, frozen=True):
     group: GroupBy = "agent"
     range: Range = "today"
     drilled: frozenset[SessionId] | None = None  # the sessions of a group of the totals
-    drilled_name: str = ""
+    drilled_name: str = ""  # the name of this group
 
     @property
     def context(self) -> Context:

@@ -10,6 +10,7 @@ import pytest
 from driving import DATABASES, read_on, sessions, totals, transcripts, used
 from hypothesis import given
 from hypothesis import strategies as st
+from thoroughness import EVERY_PREFIX_BYTES
 
 from agtop_exporter.agents import load_agents
 from agtop_exporter.ledger import Ledger
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.slow
 
 AGENTS = load_agents()
 every_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
-EVERY_PREFIX_BYTES = 6_000
 LABELLED = frozenset(  # totals whose first label is a model or a project
     {"requests", "tokens", "reasoning_tokens", "cost", "billed", "project_tokens", "project_cost"}
 )

@@ -10,18 +10,22 @@ import pytest
 
 import agtop_exporter
 from agtop_exporter.agents import load_agents
+from agtop_exporter.doctor.not_read import unread_agents
 
 PACKAGE = Path(agtop_exporter.__file__).parent
 AGENTS = load_agents()
-NAMES = {agent.name for agent in AGENTS}
-ALL_NAMES = NAMES.union(*({agent.title.lower(), *agent.aliases} for agent in AGENTS))
-COMMON_WORDS = {"cursor", "pi"}  # in identifiers and in prose they usually mean something else
+UNREAD = unread_agents()
+NAMES = {agent.name for agent in (*AGENTS, *UNREAD)}
+TITLES = {agent.title for agent in (*AGENTS, *UNREAD)}
+ALL_NAMES = NAMES.union(map(str.lower, TITLES), *(agent.aliases for agent in AGENTS))
+# in identifiers and in prose these words usually mean something else
+COMMON_WORDS = {"continue", "cursor", "pi", "warp"}
 TITLE = re.compile(
-    "|".join(rf"\b{re.escape(a.title)}\b" for a in AGENTS if a.title.lower() not in COMMON_WORDS)
+    "|".join(rf"\b{re.escape(one)}\b" for one in TITLES if one.lower() not in COMMON_WORDS)
 )
 OTHER_MEANINGS = {  # by module or package: words that name something else there
     "pricing": {"claude", "cursor", "gemini", "github-copilot"},  # models and providers
-    "render/otlp.py": {"claude", "codex", "gemini"},  # first words of the names of models
+    "render/otlp.py": {"claude", "codex", "gemini", "grok"},  # first words of the names of models
     "model": {"cursor"},  # the struct Cursor
     "credentials.py": {"codex", "github copilot", "github-copilot"},  # providers and accounts
 }
@@ -89,6 +93,8 @@ def modules():
         '"""Claude Code repeats the usage."""',
         "x = 1  # as Gemini CLI does it",
         "f'an account of OpenCode: {x}'",
+        "UNREAD = ('windsurf',)",
+        '"""Kiro has no tokens."""',
     ],
 )
 def test_a_module_that_names_one_is_found(source):
@@ -109,6 +115,7 @@ def test_other_words_are_no_names(source):
     assert not named(source)
 
 
+@pytest.mark.slow
 def test_no_module_outside_agents_names_one():
     found = [
         f"{path}:{line}: {name}"

@@ -30,6 +30,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "usual", "place"), CASES)
 def test_it_is_read(name, usual, place, tmp_path):
     home = tmp_path / "home"

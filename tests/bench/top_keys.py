@@ -2,20 +2,24 @@
 
     PYTHONPATH=tests/support python tests/bench/top_keys.py [--sessions 10000]
 
-A thread computes all the time, as the feed does during a long refresh.
+A thread computes all the time, as the feed does during a long refresh. `top_terminal.py` measures
+the same on a real terminal, with real files.
 """
 
 import argparse
 import asyncio
+import gc
 import statistics
 import threading
 import time
 
+import msgspec
 from textual.events import Key
 from top_pilot import Driven
 from top_views import frame, session
 
-KEYS = ("j", "j", "pagedown", "k", "s", "i", "v", "end", "home", "a", "d", "l", "d", "m")
+KEYS = ("j", "j", "pagedown", "k", "s", "i", *"vvv", "end", "home", "a", "d", "l", "d", "m")
+OPEN = 200  # sessions with samples; the others are closed
 
 
 def compute(ended):
@@ -27,10 +31,15 @@ def compute(ended):
 async def measure(number):
     """Return the seconds from each key to the new screen."""
     shown = [
-        session(place + 1, f"project {place % 50}", "Title", "idle") for place in range(number)
+        session(place + 1, f"project {place % 50}", "Title", "idle" if place < OPEN else "closed")
+        for place in range(number)
     ]
+    found = frame(*shown)
+    rings = dict(list(found.rings.items())[:OPEN])
     times = []
-    async with Driven(frame(*shown), size=(200, 60)) as running:
+    async with Driven(msgspec.structs.replace(found, rings=rings), size=(200, 60)) as running:
+        await running.press("v")  # all sessions
+        gc.freeze()  # as the feed does
         canvas, painted = running.app.query_one("Canvas"), asyncio.Event()
         show = canvas.show
 

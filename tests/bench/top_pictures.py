@@ -1,6 +1,6 @@
 """Draw the pictures of `agtop top` for the README, from the invented sessions of the tests.
 
-    PYTHONPATH=tests/support python tests/bench/top_pictures.py deploy/pictures
+    PYTHONPATH=tests/support:grafana python tests/bench/top_pictures.py deploy/pictures
 
 Needs Chromium, which turns the SVG of Textual into PNG.
 """

@@ -1,5 +1,6 @@
 """While refreshes fail, pages, probes and commands report it. After that, they recover."""
 
+import gc
 import json
 import re
 import time
@@ -39,7 +40,7 @@ PARTS = {  # function: its stage, whether agents are down, whether new tokens ar
     "agtop_exporter.pipeline.pairing:Pairing.pair": ("match", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews._view": ("sessions", True, True),
     "agtop_exporter.pipeline.sessions:SessionViews.published": ("refresh", True, False),
-    "agtop_exporter.pipeline:Pipeline._reprice": ("prices", True, True),
+    "agtop_exporter.pipeline.repricing:Repricing.apply": ("prices", True, True),
     "agtop_exporter.textfile:TextfileWriter.save_state": ("outputs", False, True),
     "agtop_exporter.textfile:TextfileWriter.publish": ("outputs", False, True),
     "agtop_exporter.daemon:render_pages": ("publish", None, None),  # no page is made at all
@@ -254,6 +255,7 @@ class Ticking:
         """Close the sockets of the daemon."""
         self._daemon._wakeups.close()  # noqa: SLF001
         self._endpoint.close()
+        gc.unfreeze()
 
 
 @pytest.fixture
@@ -262,6 +264,13 @@ def ticking(tmp_path):
     running = Ticking(tmp_path)
     yield running
     running.close()
+
+
+def test_garbage_collections_do_not_visit_modules(ticking):
+    """A visit takes 15 ms, and a scrape would wait for its end."""
+    ticking.tick()
+    assert gc.get_freeze_count() > 10_000
+    assert len(gc.get_objects()) < 10_000
 
 
 def test_a_result_that_cannot_be_shown_is_replaced_by_the_last_one(ticking, tmp_path, monkeypatch):

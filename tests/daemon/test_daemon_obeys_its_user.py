@@ -7,7 +7,7 @@ import stat
 
 import pytest
 from running import PATIENCE_SECONDS, daemon, once, run, total
-from small_homes import claude_answer, claude_file, claude_turns
+from small_homes import TOKENS_OF_A_TURN, claude_answer, claude_file, claude_turns
 
 pytestmark = pytest.mark.integration
 
@@ -36,7 +36,7 @@ def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
     turns = claude_turns(1, range(4000)).encode()
     for number in range(1, 61):
         claude_file(tmp_path, number).write_bytes(turns.replace(b"-1-", b"-%d-" % number))
-    with daemon(tmp_path, "--state-dir", tmp_path / "state") as running:
+    with daemon(tmp_path, "--state-dir", tmp_path / "state", is_script=True) as running:
         assert running.get("/-/ready")[0] == 503
         code, cpu_seconds = running.end()
         assert code == 0
@@ -44,11 +44,19 @@ def test_it_does_not_finish_a_long_first_scan_before_it_stops(tmp_path):
 
 
 def test_a_second_daemon_is_refused(tmp_path):
+    """It says in one line which process writes the ledger, and the first daemon serves on."""
     state = tmp_path / "state"
-    with daemon(tmp_path, "--state-dir", state):
-        done = run("agtop-exporter", "--state-dir", state, home=tmp_path, check=False)
+    claude_file(tmp_path).write_text(claude_turns(1, range(5)))
+    with daemon(tmp_path, "--state-dir", state) as first:
+        first.until(lambda samples: total(samples, "agtop_tokens_total") == 5 * TOKENS_OF_A_TURN)
+        arguments = ("--state-dir", state, "--listen-address", "127.0.0.1:0")
+        done = run("agtop-exporter", *arguments, home=tmp_path, check=False)
         assert done.returncode == 1
-        assert f"another agtop-exporter already writes to {state}" in done.stderr
+        (line,) = done.stderr.splitlines()
+        holder = f"(process {first.process.pid})"
+        assert f"another agtop-exporter already writes to {state} {holder}" in line
+        claude_file(tmp_path).write_text(claude_turns(1, range(7)))
+        first.until(lambda samples: total(samples, "agtop_tokens_total") == 7 * TOKENS_OF_A_TURN)
 
 
 def test_a_port_in_use_is_reported(tmp_path):

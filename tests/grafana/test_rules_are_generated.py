@@ -30,6 +30,7 @@ def test_kubernetes_has_the_rules_of_prometheus():
     assert found == alerts() | records()
 
 
+@pytest.mark.slow
 def test_grafana_has_the_alerts_of_prometheus():
     groups = yaml.safe_load(FILES[rules.GRAFANA])["groups"]
     found = {rule["title"]: rule for group in groups for rule in group["rules"]}
@@ -42,6 +43,7 @@ def test_grafana_has_the_alerts_of_prometheus():
         assert "$value " not in str(rule["annotations"])
 
 
+@pytest.mark.slow
 def test_the_mixin_has_the_rules_of_prometheus():
     jsonnet = pytest.importorskip("_jsonnet", reason="the package jsonnet is not installed")
     mixin = json.dumps(str(ROOT / rules.MIXIN))

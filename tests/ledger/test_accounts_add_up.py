@@ -1,5 +1,6 @@
 """The totals of the accounts of an agent add up to the totals of the agent."""
 
+import pytest
 from driving import project
 from events import batch, response, sightings
 from hypothesis import given
@@ -25,6 +26,7 @@ def of_account(ledger, account):
     return ledger.totals.get(("account_tokens", "claude", account))
 
 
+@pytest.mark.slow
 @given(
     steps=st.lists(
         st.tuples(st.lists(sightings), ACCOUNTS, st.none() | st.integers(0, 9), st.booleans())

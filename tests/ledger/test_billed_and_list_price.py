@@ -6,7 +6,7 @@ import pytest
 from events import AGENT, record, response
 
 from agtop_exporter.ledger import Ledger
-from agtop_exporter.model import Cost, TokenCounts
+from agtop_exporter.model import Cost, TokenCounts, UsageSum
 
 MODEL = "model-1"
 
@@ -97,4 +97,43 @@ def test_an_older_ledger_bills_what_it_has(tmp_path):
         database.execute("DELETE FROM totals WHERE name = 'billed'")
     ledger = Ledger(tmp_path)
     assert billed(ledger, model="unlisted")[1:] == (120, 50)
+    ledger.close()
+
+
+def by_hour(ledger):
+    """Return the billed amount minus the list price, by session, model and hour."""
+    found = {(one.session_id, one.model, one.hour): one.usage for one in ledger.bills()}
+    bills = {place: usage.billed_difference for place, usage in found.items()}
+    assert found == {place: UsageSum(billed_difference=bill) for place, bill in bills.items()}
+    return bills
+
+
+def test_bills_belong_to_the_hour_of_the_response(tmp_path):
+    ledger = Ledger(tmp_path)
+    record(
+        ledger,
+        response("a", reported_cost=50, time=7_300.0),
+        response("b", reported_cost=60, time=7_400.0),
+        response("c", "s2", reported_cost=71, time=3_700.0),
+        response("d", "s2", time=7_500.0),
+        response("e", reported_cost=75, time=-1.0),
+        price=price,
+    )
+    expected = {("s1", MODEL, 2): -30, ("s1", MODEL, 0): 5, ("s2", MODEL, 1): 1}
+    assert by_hour(ledger) == expected
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    assert by_hour(ledger) == expected
+    ledger.close()
+
+
+def test_bills_of_forgotten_responses_have_no_hour(tmp_path):
+    ledger = Ledger(tmp_path)
+    record(ledger, response("a", reported_cost=50, time=7_300.0), price=price)
+    record(ledger, response("b", reported_cost=60, time=9e6), price=price)
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    while ledger.roll_up(8e6):
+        pass
+    assert by_hour(ledger) == {("s1", MODEL, 0): -20, ("s1", MODEL, 2_500): -10}
     ledger.close()

@@ -10,8 +10,9 @@ from contextlib import closing
 import pytest
 from driving import price, project
 from events import batch, response
+from thoroughness import EVERY_NTH_PAGE
 
-from agtop_exporter.ledger import Ledger
+from agtop_exporter.ledger import Ledger, file
 from agtop_exporter.model import SessionUpdate
 
 FILES = 40
@@ -125,7 +126,8 @@ def test_noise_in_any_page(intact, tmp_path):
     pages = len(data) // PAGE_BYTES
     assert pages >= 30
     repaired = 0
-    for page in range(pages):
+    tried = range(0, pages, EVERY_NTH_PAGE)
+    for page in tried:
         noises = {"noise": randomness.randbytes(PAGE_BYTES), "zeros": bytes(PAGE_BYTES)}
         for name, noise in noises.items():
             directory = tmp_path / f"{page}-{name}"
@@ -133,7 +135,7 @@ def test_noise_in_any_page(intact, tmp_path):
             damaged = data[: page * PAGE_BYTES] + noise + data[(page + 1) * PAGE_BYTES :]
             (directory / "ledger.db").write_bytes(damaged)
             repaired += assert_recovers(directory, figures)
-    assert repaired >= 2 * (pages - UNUSED_PAGES)
+    assert repaired >= 2 * (len(tried) - UNUSED_PAGES)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -218,6 +220,45 @@ def test_damage_while_it_runs(intact, tmp_path):
     ledger = Ledger(tmp_path)
     scan(ledger)
     assert ledger.warning == ""
+    ledger.close()
+
+
+@pytest.fixture
+def large(intact, tmp_path, monkeypatch):
+    """Return a directory whose file counts as large, and has a damaged page of `events`."""
+    monkeypatch.setattr(file, "LARGE_BYTES", 0)
+    path = tmp_path / "ledger.db"
+    path.write_bytes(intact[0])
+    with closing(sqlite3.connect(path)) as database:
+        ((page,),) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'events'")
+    with path.open("r+b") as damaged:
+        damaged.seek((page - 1) * PAGE_BYTES)
+        damaged.write(bytes(PAGE_BYTES))
+    return tmp_path
+
+
+def test_a_large_file_that_was_closed_properly_is_not_read_at_the_start(large, intact):
+    """The damage is found and repaired when the next response is counted."""
+    ledger = Ledger(large)
+    assert ledger.take_repairs() == []
+    new = batch(response("new", "s0", model="model-0", input=0, output=7), path="/t/new.jsonl")
+    scan(ledger, new)
+    assert "was damaged" in ledger.take_repairs()[0]
+    scan(ledger)
+    output = ("tokens", "claude", "model-0", "output")
+    before, after = intact[1][0], counted(ledger)[0]
+    assert after[output] == before[output] + 7
+    assert ("requests", "claude", "model-1") in after
+    assert {s for s in before if s[2:3] == ("model-1",) and after[s] != before[s]} == set()
+    ledger.close()
+
+
+def test_a_large_file_that_was_not_closed_is_checked(large, intact):
+    (large / "ledger.db-wal").touch()
+    ledger = Ledger(large)
+    assert "was damaged" in ledger.take_repairs()[0]
+    scan(ledger)
+    assert_same(ledger, intact[1])
     ledger.close()
 
 

@@ -1,6 +1,7 @@
 """A published total never decreases, whatever is recorded later."""
 
 import msgspec
+import pytest
 from driving import project
 from events import NOON, batch, record, response, sightings
 from hypothesis import given
@@ -21,6 +22,7 @@ def prices(draw):
     return price
 
 
+@pytest.mark.slow
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(["record", "reprice", "commit"]), st.lists(sightings), prices())

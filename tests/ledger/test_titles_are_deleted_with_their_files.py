@@ -4,6 +4,8 @@ import pytest
 from looking import Look
 from small_homes import claude_file, claude_turns
 
+from agtop_exporter.ledger.sessions import Sessions
+
 CANARY = "canary-7f3a in a prompt"
 
 
@@ -60,3 +62,11 @@ def test_stored_titles_are_erased(home):
     look.at()
     assert CANARY.encode() not in stored(home)
     look.close()
+
+
+def test_no_session_is_visited_if_no_file_was_deleted(home, monkeypatch):
+    """Otherwise, every refresh would visit all sessions once for each agent."""
+    look = Look(home)
+    look.at()
+    monkeypatch.setattr(Sessions, "__iter__", lambda _self: pytest.fail("it visits the sessions"))
+    look.pipeline.ledger.forget_titles("claude", ())

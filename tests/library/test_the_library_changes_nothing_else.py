@@ -44,12 +44,14 @@ def test_every_session_of_a_home_is_returned(used):
     assert list(used.iterdir()) == [used / ".claude"]
 
 
+@pytest.mark.slow
 def test_threads_may_call_it_at_the_same_time(used):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(scan, [used] * 8))
     assert [tokens_of(one) for one in found] == [2 * TOKENS_OF_A_TURN] * 8
 
 
+@pytest.mark.slow
 def test_configuration_and_processes_stay_as_they_were(used, monkeypatch):
     events = []
     monkeypatch.setattr(structlog, "configure", events.append)

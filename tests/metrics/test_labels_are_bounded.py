@@ -1,5 +1,6 @@
 """The number of series of an agent is bounded, and what is used now has a series of its own."""
 
+import pytest
 from driving import price
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,7 @@ def labels(ledger, family):
     return {series[2]: value for series, value in ledger.totals.items() if series[0] == family}
 
 
+@pytest.mark.slow
 def test_before_the_first_publication_the_rest_shares_other(tmp_path):
     ledger = Ledger(tmp_path)
     record(ledger, *(batch(n, time=HOUR * (1 + n)) for n in range(3 * LABELS_MAX)))

@@ -1,5 +1,6 @@
 """A daemon keeps no objects of closed sessions, and publishes the same as if it kept them."""
 
+import pytest
 from events import batch, price, project
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +102,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(steps=STEPS)
 def test_the_published_values_are_the_same(steps):
     whole, lean = Daemon(keep_closed=True), Daemon(keep_closed=False)

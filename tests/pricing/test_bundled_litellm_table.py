@@ -3,6 +3,7 @@
 import json
 from importlib.resources import files
 
+import pytest
 from price_tables import litellm_entry, litellm_table
 
 from agtop_exporter.model import TokenCounts
@@ -27,6 +28,7 @@ def test_it_is_small_and_has_prices_only():
     assert not [key for key in keys if key.startswith(("supports_", "source"))]
 
 
+@pytest.mark.slow
 def test_it_has_no_model_that_the_first_source_prices_completely():
     """If a new version of genai-prices fails here, run `.ci/litellm_snapshot.py` again."""
     genai, surplus = GenaiPrices(), []

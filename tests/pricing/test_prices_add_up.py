@@ -223,6 +223,7 @@ def ledger(requests):
     return counted
 
 
+@pytest.mark.slow
 def test_each_request_costs_what_the_pages_say(requests):
     book = PriceBook()
     for event, want in requests:
@@ -240,6 +241,7 @@ def test_every_boundary_occurs(requests):
     assert sum(bool(cost and cost["web_search"]) for _, cost in requests) > 500
 
 
+@pytest.mark.slow
 def test_all_sums_equal_the_total(requests, ledger):
     total = sum(sum(cost.values()) for _, cost in requests if cost)
     unpriced = sum(event.tokens.total for event, cost in requests if cost is None)

@@ -42,7 +42,7 @@ def explained(book, model="gpt-77", **fields):
 def test_a_price_has_its_source_its_date_and_every_rate():
     answer = explained(invented_book())
     assert (answer.source, answer.match, answer.priced_as) == ("genai-prices", "exact", "gpt-77")
-    assert answer.source_date == "2026-05-27T16:40:00Z"
+    assert answer.source_date == "2026-05-27T16:40:00.000Z"
     rates = (answer.input_usd, answer.cache_read_usd, answer.cache_write_5m_usd, answer.output_usd)
     assert rates == (2, 0.2, 2, 8)
     (priority,) = answer.tiers_of("priority")
@@ -55,7 +55,7 @@ def test_a_disagreement_names_the_table_and_the_rates():
     (other,) = explained(invented_book()).disagreements
     assert (other.source, other.differs) == ("litellm", ("output", "priority"))
     assert other.tiers[0].output_usd == 9
-    assert other.date == "2026-05-27T16:41:00Z"
+    assert other.date == "2026-05-27T16:41:00.000Z"
 
 
 def test_an_override_disagrees_with_the_tables():
@@ -91,7 +91,7 @@ def test_the_text_shows_what_the_json_has():
     assert "web search   0.01 USD each" in text
     document = msgspec.json.decode(price.as_json(question, explained(book)))
     assert document["price"]["service_tiers"]["priority"][0]["output_usd"] == 16
-    assert document["at"] == "2026-05-28T20:26:40Z"
+    assert document["at"] == "2026-05-28T20:26:40.000Z"
 
 
 def test_an_unknown_tier_is_never_shown_at_the_standard_price():

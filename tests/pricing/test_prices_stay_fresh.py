@@ -11,12 +11,8 @@ import structlog
 from price_tables import genai_model, genai_table, litellm_entry, litellm_table
 
 from agtop_exporter.pricing import PriceBook, PriceRefresher
-from agtop_exporter.pricing.refresh import (
-    FIRST_RETRY_SECONDS,
-    LAST_RETRY_SECONDS,
-    TTL_SECONDS,
-    download,
-)
+from agtop_exporter.pricing.downloads import download
+from agtop_exporter.pricing.refresh import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, TTL_SECONDS
 
 pytestmark = pytest.mark.integration
 
@@ -233,6 +229,28 @@ def test_slow_network_does_not_hold_up_a_caller(machine):
     assert refresher.refresh_once() is True  # waits for the first one, then has nothing to do
     assert book.card("gpt-99", at=AT) is not None
     assert len(machine.fetched) == 2
+
+
+def test_downloads_that_fail_together_are_one_message(machine):
+    """Without a network, a command printed the same warning for each table."""
+    machine.litellm = machine.genai = OSError("no route")
+    _, refresher = machine.start()
+    with structlog.testing.capture_logs() as logged:
+        refresher.refresh_due()
+    assert logged == [
+        {
+            "event": "price refresh failed",
+            "log_level": "warning",
+            "sources": "genai-prices, litellm",
+            "error": "no route",
+        }
+    ]
+    machine.litellm = b"{}"
+    with structlog.testing.capture_logs() as logged:
+        refresher.refresh_due(force=True)
+    (entry,) = logged
+    assert entry["error"].startswith("no route; ")
+    assert refresher.refresh_errors == 4
 
 
 def test_a_bug_in_a_download_does_not_end_the_refreshes(machine):

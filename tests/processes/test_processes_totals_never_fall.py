@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from processes.builders import NOW
@@ -270,6 +271,7 @@ def test_an_agents_totals_outlive_its_sessions_and_processes():
     assert turn.agents["claude"].processes == 0
 
 
+@pytest.mark.slow
 def test_the_state_stays_small():
     state = TreeUsage()
     for number in range(1500):

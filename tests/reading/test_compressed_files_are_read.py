@@ -83,6 +83,7 @@ def test_an_enormous_text_ends_at_the_limit(tmp_path, monkeypatch):
     assert read(path) == ([b'{"n":1}'], "too_large")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [b"x\n", b"{\n", b"{}\n", b'{x}"\n', b" \n", b'{"a":[]}x\n'])
 def test_millions_of_tiny_lines_are_not_read(tmp_path, line):
     """The time that one small file takes is that of one batch, and what is left out is counted."""

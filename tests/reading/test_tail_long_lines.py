@@ -103,6 +103,7 @@ MANY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ended", [True, False])
 @pytest.mark.parametrize("part", MANY.values(), ids=MANY)
 def test_many_strings_take_little_time_and_memory(tmp_path, part, ended):
@@ -132,6 +133,7 @@ HARD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", HARD.values(), ids=HARD)
 def test_damage_without_end_takes_little_time(tmp_path, part):
     path = tmp_path / "a.jsonl"
@@ -165,6 +167,7 @@ def test_the_good_record_of_a_very_long_line_counts(tmp_path, before):
     assert [error.count for error in errors.all()] == [1]
 
 
+@pytest.mark.slow
 def test_very_many_lines_are_read_in_several_batches(tmp_path):
     """The watchdog is pinged between batches."""
     path = tmp_path / "a.jsonl"

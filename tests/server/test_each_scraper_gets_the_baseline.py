@@ -124,6 +124,7 @@ def test_openmetrics_has_the_time_at_which_the_series_was_zero():
     assert "_created" not in exporter.get(CURL)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.integers(0, 50), st.lists(st.sampled_from(["fast", "slow", "curl"]))),

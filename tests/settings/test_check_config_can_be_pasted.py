@@ -98,6 +98,7 @@ def test_each_value_has_its_origin(tmp_path, golden):
     assert load_settings({}, {}, config=again) == merged
 
 
+@pytest.mark.slow
 def test_secrets_are_not_printed(tmp_path):
     secret = {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=hidden-value"}
     done = run("agtop-exporter", "check-config", "--otlp", home=tmp_path, **secret)
@@ -105,6 +106,7 @@ def test_secrets_are_not_printed(tmp_path):
     assert "hidden-value" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_committed_example_is_the_one_that_is_printed(golden, tmp_path):
     golden(EXAMPLE, example())
     done = run("agtop-exporter", "check-config", "--example", home=tmp_path)

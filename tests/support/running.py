@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from forking import Fork, can_fork
 from prometheus_client.parser import text_string_to_metric_families
 
 SCRIPTS = Path(sys.executable).parent
@@ -46,18 +47,38 @@ def environment(home, **more):
 
 
 def run(program, *arguments, home, check=True, within=(), **more):
-    """Run a console script to its end. `within` is a command prefix, such as a namespace."""
-    done = subprocess.run(
-        [*within, SCRIPTS / program, *map(str, arguments)],
-        env=environment(home, **more),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+    """Run a console script to its end, in a fork if possible.
+
+    `within` is a command prefix, such as a namespace.
+    """
+    words = [str(SCRIPTS / program), *map(str, arguments)]
+    variables = environment(home, **more)
+    if within or not can_fork(more):
+        done = subprocess.run(
+            [*within, *words],
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    else:
+        done = _run_in_fork(words, variables)
     if check:
         assert done.returncode == 0, done.stderr
     return done
+
+
+def _run_in_fork(words, variables):
+    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+        fork = Fork(words, variables, stdout=stdout, stderr=stderr)
+        try:
+            fork.wait(PATIENCE_SECONDS)
+        finally:
+            fork.kill()
+        for file in (stdout, stderr):
+            file.seek(0)
+        return subprocess.CompletedProcess(words, fork.returncode, stdout.read(), stderr.read())
 
 
 def run_unprivileged(program, *arguments, home):
@@ -86,19 +107,23 @@ def once(home, *arguments):
 class Daemon:
     """A running agtop-exporter. Its log is read until it reports its URL."""
 
-    def __init__(self, home, *arguments, interval=0.05, offline=True, within=(), **more):
-        self.process = subprocess.Popen(
-            [
-                *within,
-                SCRIPTS / "agtop-exporter",
-                *(["--no-pricing-refresh"] if offline else []),
-                *("--listen-address", "127.0.0.1:0", "--interval", str(interval)),
-                *map(str, arguments),
-            ],
-            env=environment(home, **more),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(
+        self, home, *arguments, interval=0.05, offline=True, within=(), is_script=False, **more
+    ):
+        """Start a daemon, in a fork if possible. `is_script` is set if it must be a new program."""
+        words = [
+            str(SCRIPTS / "agtop-exporter"),
+            *(["--no-pricing-refresh"] if offline else []),
+            *("--listen-address", "127.0.0.1:0", "--interval", str(interval)),
+            *map(str, arguments),
+        ]
+        variables = environment(home, **more)
+        if is_script or within or not can_fork(more):
+            self.process = subprocess.Popen(
+                [*within, *words], env=variables, stderr=subprocess.PIPE, text=True
+            )
+        else:
+            self.process = Fork(words, variables, stderr_pipe=True)
         self.log = []
         self.port = 0
         for line in self.process.stderr:
@@ -145,7 +170,10 @@ class Daemon:
             assert time.monotonic() < deadline, "".join(self.log)
 
     def end(self, number=signal.SIGTERM):
-        """Send a signal, and return (exit code, CPU seconds from the signal until the end)."""
+        """Send a signal, and return (exit code, CPU seconds from the signal until the end).
+
+        The CPU seconds are those of a script, not of a fork.
+        """
         import resource  # noqa: PLC0415 - Unix has it only
 
         before = sum(psutil.Process(self.process.pid).cpu_times()[:4])

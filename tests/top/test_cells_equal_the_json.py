@@ -16,7 +16,7 @@ from agtop_exporter.render.table.columns import compact
 from agtop_exporter.top.columns import BY_TITLE, COLUMNS
 from agtop_exporter.top.look import Look as Looks
 from agtop_exporter.top.rows import Frame, Rows
-from agtop_exporter.top.spans import STATE_SIGNS
+from agtop_exporter.top.spans import STATE_SIGNS, visible
 
 HOMES = sorted(folder.name for folder in AGENT_FOLDERS.iterdir() if (folder / "home").is_dir())
 
@@ -112,3 +112,19 @@ def test_private_texts_are_masked_everywhere():
             {row.session.title, row.session.project, row.session.cwd} if row.session else set()
         )
         assert not private & set(cells)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\u26a0\ufe0f check", "\u26a0 check"),
+        ("1\ufe0f\u20e3 first", "1 first"),
+        ("\U0001f44d\U0001f3fd", "\U0001f44d"),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\U0001f469"),
+        ("\u202eabc\x1b[31m", "abc[31m"),
+        ("e\u0301 \u65e5\u672c", "e\u0301 \u65e5\u672c"),
+    ],
+)
+def test_the_width_of_a_text_is_the_same_on_every_terminal(text, shown):
+    """Tmux 3.3 gives `\u26a0\ufe0f` one cell, and others give it two."""
+    assert visible(text) == shown

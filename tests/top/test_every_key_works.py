@@ -314,6 +314,7 @@ async def test_keys_of_every_place(place):
         assert not running.feed.paused
         await press(running, "m")
         assert running.view.state.masked
+        await running.press("m")
         for name in ("question_mark", "f1", "h"):
             await press(running, name)
             assert running.view.state.overlay == "help"

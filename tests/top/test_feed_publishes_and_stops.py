@@ -1,5 +1,6 @@
 """The feed publishes each refresh, keeps its distance, survives errors and ends at once."""
 
+import gc
 import json
 import threading
 from contextlib import contextmanager
@@ -140,6 +141,21 @@ def test_the_first_scan_is_stored_once(tmp_path):
         daemon.close()
         assert tokens(watched.feed) == 7
     assert opened == [False, True]
+
+
+def test_garbage_is_collected_after_the_first_refresh(tmp_path):
+    with Watched(tmp_path) as watched:
+        watched.until(lambda _feed: len(watched.published) > 1)
+        assert gc.isenabled()
+
+
+def test_garbage_is_collected_after_a_feed_that_found_nothing(tmp_path):
+    def opens():
+        raise AgtopError("cannot open")
+
+    with Watched(tmp_path, opens=opens) as watched:
+        watched.until(lambda feed: feed.failure)
+    assert gc.isenabled()
 
 
 def test_rates_need_a_second(tmp_path):

@@ -1,11 +1,21 @@
 """A filter selects the rows that fit all its terms, or is refused with a reason."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from top_views import NOW, frame, sessions
 
-from agtop_exporter.top.filters import AGES, NUMBERS, TEXTS, UNITS, FilterError, parse
+from agtop_exporter.top.filters import (
+    AGES,
+    NUMBERS,
+    TEXTS,
+    UNITS,
+    FilterError,
+    Texts,
+    parse,
+    text_of,
+)
 from agtop_exporter.top.rows import Rows
 
 ROWS = Rows(frame()).top
@@ -13,8 +23,7 @@ ROWS = Rows(frame()).top
 
 def titles(text):
     """Return the projects of the rows that fit."""
-    fits = parse(text)
-    found = [row for row in ROWS if fits(row, NOW)]
+    found = parse(text)(ROWS, NOW)
     return [row.session.project if row.session else "no session" for row in found]
 
 
@@ -90,10 +99,10 @@ LIKELY = st.lists(
 @given(st.one_of(st.text(), LIKELY.map(" ".join)))
 def test_any_text_is_understood_or_refused(text):
     try:
-        fits = parse(text)
+        found = parse(text)(ROWS, NOW)
     except FilterError:
         return
-    assert all(fits(row, NOW) in {True, False} for row in ROWS)
+    assert [row for row in ROWS if row in found] == found
 
 
 @given(LIKELY)
@@ -105,7 +114,17 @@ def test_a_negated_term_selects_the_other_rows(terms):
             fits, others = parse(term), parse(f"!{term}")
         except FilterError:
             continue
-        assert all(fits(row, NOW) != others(row, NOW) for row in ROWS)
+        found = [row.key for row in [*fits(ROWS, NOW), *others(ROWS, NOW)]]
+        assert sorted(found) == sorted(row.key for row in ROWS)
+
+
+def test_the_text_of_a_session_follows_its_changes():
+    texts = Texts()
+    row = next(row for row in ROWS if row.session)
+    session = msgspec.structs.replace(row.session, project="another")
+    changed = msgspec.structs.replace(row, session=session)
+    for one in (row, changed, row):
+        assert texts.of(one) == text_of(one)
 
 
 def test_the_sessions_of_the_tests_have_every_state():

@@ -52,6 +52,7 @@ def test_commands_do_not_load_it(program, words, tmp_path):
     assert done.stdout.splitlines()[-1:] == ["LOADED"], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["serve", "table", "json", "once", "plain", "doctor"])
 def test_modules_do_not_load_it(module):
     code = f"import sys, agtop_exporter.cli.{module}; {MODULES}"

@@ -10,7 +10,7 @@ from top_views import DAY, HOUR, NOW, frame, make_view, screen_of, session, sess
 from agtop_exporter.model import STATE_KINDS
 from agtop_exporter.top.actions import SORTS
 from agtop_exporter.top.columns import BY_TITLE
-from agtop_exporter.top.order import ATTENTION, in_earlier_order, select, sort
+from agtop_exporter.top.order import ATTENTION, SCOPES, in_earlier_order, in_scope, sort
 from agtop_exporter.top.rows import Rows
 
 SESSIONS = st.lists(
@@ -31,10 +31,6 @@ def rows_of(shown):
     return Rows(frame(snapshot=make_snapshot(*(shown or sessions()))))
 
 
-def everything(_row, _now):
-    return True
-
-
 @given(SESSIONS, st.sampled_from(SORTS), st.booleans())
 def test_sorting_loses_no_row(shown, column, flipped):
     rows = rows_of(shown).top
@@ -50,12 +46,26 @@ def test_sorting_loses_no_row(shown, column, flipped):
 
 @given(SESSIONS)
 def test_scopes_contain_each_other(shown):
-    rows = rows_of(shown).top
-    found = [
-        {row.key for row in select(rows, scope=scope, fits=everything, now=NOW, today=NOW - HOUR)}
-        for scope in ("live", "live+today", "all")
-    ]
-    assert found[0] <= found[1] <= found[2] == {row.key for row in rows}
+    rows = rows_of(shown)
+    live, today, every = (in_scope(rows, scope, NOW - HOUR) for scope in SCOPES)
+    assert live == [row for row in every if row.is_open]
+    assert today == [row for row in every if row.is_open or row.last_active >= NOW - HOUR]
+    assert len(every) == len({row.key for row in every}) == len(rows.top)
+
+
+@given(SESSIONS)
+def test_the_latest_activity_comes_first(shown):
+    times = [row.last_active for row in rows_of(shown).top if row.last_active < NOW - 60]
+    assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 30, 59])
+def test_sessions_that_run_do_not_change_places(seconds):
+    first, second = session(1, "a", "x", "running"), session(2, "b", "y", "running")
+    second = msgspec.structs.replace(second, last_active=NOW - 30)
+    first = msgspec.structs.replace(first, last_active=NOW - seconds)
+    rows = [row.session.project for row in rows_of((second, first)).top if row.session]
+    assert rows == ["a", "b"]
 
 
 @given(SESSIONS, st.permutations(range(12)))
@@ -100,6 +110,14 @@ def test_sessions_that_name_each_other_as_parents_end():
     assert len(rows.below(one)) == 2
 
 
+def test_of_sessions_that_are_parents_of_each_other_one_is_a_row():
+    one, other = session(1, "a", "x", "idle"), session(2, "a", "y", "idle")
+    one = msgspec.structs.replace(one, parent_session_id=other.session_id)
+    other = msgspec.structs.replace(other, parent_session_id=one.session_id)
+    rows = rows_of((one, other))
+    assert len([row for row in rows.top if row.session]) == 1
+
+
 def closed(project):
     """Return the usual rows, but the session of a project is closed."""
     shown = [
@@ -133,6 +151,26 @@ def test_the_cursor_follows_its_session():
     moved = view.state.cursors["sessions"]
     assert moved.key == selected.key
     assert moved.index == selected.index - 1
+
+
+def test_a_cursor_on_the_first_line_stays_there():
+    view = make_view()
+    assert "docs" in selected(view, NOW)
+    view.receive(closed("docs"))
+    assert "billing" in selected(view, NOW + 5)
+    assert view.state.cursors["sessions"].top == 0
+
+
+def test_an_open_detail_stays_that_of_its_session():
+    view = make_view(size=(120, 40))
+    view.act(NOW, "open")
+    view.receive(closed("docs"))
+    assert "docs" in selected(view, NOW + 5)
+    assert "project docs" in screen_of(view, NOW + 5)
+
+
+def selected(view, now):
+    return next(line for line in screen_of(view, now).splitlines() if line.startswith("▌"))
 
 
 def test_a_cursor_whose_session_vanishes_stays_in_place():

@@ -3,14 +3,17 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from top_views import HOURLY, NOW, USD, frame, hourly
 
-from agtop_exporter.model import NO_SUM
+from agtop_exporter.model import NO_SUM, UsageSum
 from agtop_exporter.reports import Calendar, Span
+from agtop_exporter.top.look import Look
 from agtop_exporter.top.rows import Rows
+from agtop_exporter.top.spans import plain
 from agtop_exporter.top.totals import (
     GROUPS,
     RANGES,
@@ -20,6 +23,7 @@ from agtop_exporter.top.totals import (
     span_of,
     total_of,
     totals,
+    totals_table,
 )
 
 CALENDAR = Calendar(UTC)
@@ -54,6 +58,33 @@ def names(by, range_):
 )
 def test_ranges(range_, expected):
     assert names("project", range_) == expected
+
+
+BILL = msgspec.structs.replace(HOURLY[3], usage=UsageSum(billed_difference=-USD // 2))
+
+
+def test_a_bill_is_what_the_agent_recorded_or_nothing_under_a_plan():
+    hours = span_of("7 d", NOW, CALENDAR)
+    found = totals([*HOURLY, BILL], "agent", hours, plans={}, covered={"claude"})
+    bills = {one.name: (dollars(one.usage), dollars(one.bill)) for one in found}
+    assert bills == {"claude": ("6.25", "0.00"), "codex": ("2.00", "1.50")}
+
+
+@pytest.mark.parametrize(
+    ("width", "usage", "shown"),
+    [
+        (80, [*HOURLY, BILL], True),
+        (80, HOURLY, False),
+        (200, [*HOURLY, BILL], True),
+    ],
+)
+def test_bills_are_a_column_if_they_differ(width, usage, shown):
+    found = totals(usage, "model", Span(), plans={})
+    table = totals_table(found, "model", Look(NOW), width=width)
+    lines = [plain(line) for line in table.lines()]
+    assert ("BILLED$" in lines[0]) == shown
+    assert max(map(len, lines)) <= width
+    assert ("16.25*     15.75*" in lines[-1]) == shown
 
 
 def test_groups():

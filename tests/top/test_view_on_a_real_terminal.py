@@ -142,6 +142,15 @@ def test_signals_end_it(home, number):
         opened.assert_restored()
 
 
+def test_it_ends_when_its_terminal_disappears(home):
+    """The terminal sends SIGHUP only to the programs that it controls, which this one is not."""
+    with terminal(home, *TOP) as opened:
+        opened.until(b"press v")
+        os.close(opened.master)
+        assert opened.process.wait(PATIENCE_SECONDS) == 128 + signal.SIGHUP
+        opened.master = os.open(os.devnull, os.O_RDONLY)
+
+
 def test_a_crash_is_one_line_and_a_log(home, tmp_path):
     """The traceback is in the log file only."""
     log = tmp_path / "top.log"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agtop_exporter.agents import Agent, Entry, Environment, application_folders, named_files, walk
-from agtop_exporter.agents.antigravity import conversations, state
+from agtop_exporter.agents.antigravity import conversations, encrypted, state
 from agtop_exporter.model import Batch, Cursor
 from agtop_exporter.reading.file_group import database_group
 from agtop_exporter.signature import MAINTENANCE_COMMANDS, MCP_COMMANDS, ProcessSignature
@@ -41,8 +41,10 @@ def files(root: Path) -> Iterator[Entry]:
 
 def read(path: str, cursor: Cursor) -> Batch:
     """Read a conversation, or the application's database, after a cursor. Raises OSError."""
-    is_state = path.endswith(STATE)
-    return state.read(path, cursor) if is_state else conversations.read(path, cursor)
+    if path.endswith(STATE):
+        return state.read(path, cursor)
+    is_database = path.endswith(".db")
+    return conversations.read(path, cursor) if is_database else encrypted.read(path)
 
 
 AGENT = Agent(
@@ -57,6 +59,7 @@ AGENT = Agent(
         prompt_options=frozenset({"-p", "--print"}),
         resume_options=frozenset({"--conversation"}),
     ),
+    exact="tokens of each response since version 2, context window",
     not_in_files=(
         "requests that failed and were repeated; in older versions tokens, turns and state"
     ),

@@ -1,9 +1,6 @@
-"""Reads the conversations of Antigravity.
+"""Reads the database in which Antigravity stores a conversation with all token counts.
 
-Newer versions store a conversation in a database, which contains the token counts of all responses.
-Older versions store a conversation in an encrypted file (`.pb`), of which only the modification
-time is known. For an encrypted file, the history file of the command line tool can give the folder
-and the start time of the conversation.
+Older versions store conversations in encrypted files; see `encrypted`.
 """
 
 from collections.abc import Iterator
@@ -13,13 +10,12 @@ from typing import TypeVar
 import msgspec
 
 from agtop_exporter.agents import tool_label
-from agtop_exporter.agents.antigravity import history, messages, protobuf, steps
+from agtop_exporter.agents.antigravity import messages, protobuf, steps
 from agtop_exporter.agents.antigravity.messages import CHAT_MODEL, Response, Step
 from agtop_exporter.agents.antigravity.protobuf import Fields
 from agtop_exporter.agents.antigravity.state import NAME
 from agtop_exporter.agents.antigravity.steps import StepRow
 from agtop_exporter.model import (
-    NANOSECONDS,
     NO_TOKENS,
     Batch,
     Cursor,
@@ -29,7 +25,6 @@ from agtop_exporter.model import (
 )
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
-from agtop_exporter.reading.file_group import FileGroup
 from agtop_exporter.reading.rows import TableRow, Watermark
 from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
 from agtop_exporter.reading.state import ReaderState
@@ -285,21 +280,5 @@ def _reopened(database: Database, table: str, kind: type[Row], indices: list[int
 
 
 def read(path: str, cursor: Cursor) -> Batch:
-    """Read a conversation's database or encrypted file after a cursor. Raises OSError."""
-    if path.endswith(".db"):
-        return read_sqlite(NAME, ConversationParser, path, cursor)
-    return _read_time(path)
-
-
-def _read_time(path: str) -> Batch:
-    """Return a batch with the session of an encrypted conversation file.
-
-    The modification time of the file is the time of the session's last activity.
-    """
-    now = FileGroup(path).cursor()
-    batch = BatchBuilder(NAME, path)
-    session = batch.session(Path(path).stem.lower(), last_active=now.mtime_ns / NANOSECONDS)
-    place = history.place(Path(path))
-    session.work_in(place.folder)
-    _observe_time(session, place.began)
-    return batch.build(now)
+    """Read the database of a conversation after a cursor. Raises OSError."""
+    return read_sqlite(NAME, ConversationParser, path, cursor)

@@ -116,5 +116,13 @@ AGENT = Agent(
     aliases=("claude-code", "claudecode"),
     known_types=KNOWN_TYPES,
     effort_source="assistant.effort",
-    not_in_files="title, compaction and safety requests, streams that were cut or retried",
+    exact=(
+        "tokens of each response with both cache-write lifetimes, subagents, web searches, "
+        "service tier, region"
+    ),
+    not_in_files=(
+        "title, compaction and safety requests, streams that were cut or retried; before 2.1 a "
+        "part of the output of a response"
+    ),
+    versions_seen=("2.1.332", "2.1.330", "2.1.197", "2.0.50", "1.0.100"),
 )

@@ -55,10 +55,12 @@ AGENT = Agent(
         session_id_pattern=r"\d{13}_[0-9a-z]{5}",
     ),
     known_types=KNOWN_TYPES,
+    exact="tokens and cost of each request",
     not_in_files=(
         "requests that a compaction had removed before the first scan, requests of compactions, "
         "the context window, rate limits"
     ),
+    versions_seen=("3.0.65",),
     unread=(
         (
             ".config/Code/User/globalStorage/saoudrizwan.claude-dev/tasks",

@@ -92,5 +92,7 @@ AGENT = Agent(
     worktrees={FOLDER: 1},  # ~/.codex/worktrees/<id>/<repository>: openai/codex 38326
     known_types=KNOWN_TYPES,
     effort_source="turn_context or thread_settings",
+    exact="tokens of each response, service tier, context window, rate limits, plan",
     not_in_files="ephemeral threads, hidden title threads, streams that were cut",
+    versions_seen=("0.171.0", "0.169.0", "0.80.0"),
 )

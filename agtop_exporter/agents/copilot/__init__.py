@@ -19,7 +19,7 @@ from agtop_exporter.agents import (
     named_path,
     walk,
 )
-from agtop_exporter.agents.copilot import chat, cli, document, otel, signals, store
+from agtop_exporter.agents.copilot import changes, chat, cli, otel, signals, store
 from agtop_exporter.agents.copilot.logs import FOLDER, LOG
 from agtop_exporter.agents.copilot.processes import SIGNATURE
 from agtop_exporter.agents.copilot.rows import STORE
@@ -136,10 +136,15 @@ AGENT = Agent(
     aliases=("github-copilot",),
     worktrees={"copilot-worktrees": 0},  # <folder>/copilot-worktrees/<repository>/<name>
     unread=UNREAD,
-    known_types=signals.KNOWN_TYPES | document.KNOWN_TYPES | otel.KNOWN_TYPES,
+    known_types=signals.KNOWN_TYPES | changes.KNOWN_TYPES | otel.KNOWN_TYPES,
     effort_source="reasoningEffort or reasoning_effort",
+    exact=(
+        "tokens and AI credits of each request of the command line tool; AI credits of VS Code "
+        "chats"
+    ),
     not_in_files=(
         "VS Code chats before 1.109 have no tokens, and later ones none of subagents; premium "
         "requests as money, the plan, rate limits"
     ),
+    versions_seen=("1.0.102",),
 )

@@ -8,13 +8,10 @@ import re
 from collections.abc import Iterator
 
 from agtop_exporter.agents import tool_label
+from agtop_exporter.agents.copilot.changes import KNOWN_TYPES, Change, LogState, Replay
 from agtop_exporter.agents.copilot.document import (
-    KNOWN_TYPES,
-    Change,
     Chat,
-    LogState,
     Metadata,
-    Replay,
     Request,
     Result,
     ResultUsage,

@@ -77,7 +77,7 @@ class UsageParser(RecordParser[Record, LogState]):
             self.state.forked = True
         in_row = self._has_store() and (copied or not self.state.forked)
         cost = None if in_row else usage.billed
-        self._settle(f"request:{key}", session.model, (1, counts), copied=copied, cost=cost)
+        self._add_usage(f"request:{key}", session.model, (1, counts), copied=copied, cost=cost)
 
     def handle_compaction(self, data: Data, key: str) -> None:
         """Add a compaction and its requests. `key` identifies the record of the compaction.
@@ -96,11 +96,8 @@ class UsageParser(RecordParser[Record, LogState]):
         cost = usage.billed if usage is not None and counts.total else None
         in_row = self._has_store() and not self.state.forked
         cost = None if in_row else cost
-        if not self.main or state.writes_records or not counts.total:
-            self._settle(key, model, figures, compactions=compactions, cost=cost)
-        else:
-            state.show(model, figures)
-            self._add_usage(key, model, figures, compactions=compactions, cost=cost)
+        again = self.main and not state.writes_records and counts.total > 0
+        self._add_usage(key, model, figures, again=again, compactions=compactions, cost=cost)
 
     def handle_shutdown(self, data: Data, key: str) -> None:
         """When a process ends, add its requests that have no usage records.
@@ -127,7 +124,7 @@ class UsageParser(RecordParser[Record, LogState]):
                 model = in_use if name == AUTO else name
                 figures = max(1, requests), counts
                 cost = billed(bills.get(name))
-                self._settle(f"shutdown:{key}:{name}", model, figures, cost=cost)
+                self._add_usage(f"shutdown:{key}:{name}", model, figures, cost=cost)
 
     def handle_answer(self, data: Data, key: str) -> None:
         """Add the output tokens of an answer, unless another record has the tokens of its request.
@@ -179,34 +176,27 @@ class UsageParser(RecordParser[Record, LogState]):
             running_total=total,
         )
 
-    def _settle(  # noqa: PLR0913 - an event
-        self,
-        key: str,
-        model: str,
-        figures: Figures,
-        *,
-        copied: bool = False,
-        compactions: int = 0,
-        cost: int | None = None,
-    ) -> None:
-        """Add an event with usage that no later record of the log includes.
-
-        `figures` is (requests, tokens). `cost` is the billed cost in picodollars.
-        """
-        self.state.settle("" if self.main else self.session.session_id, model, figures)
-        self._add_usage(key, model, figures, copied=copied, compactions=compactions, cost=cost)
-
     def _add_usage(  # noqa: PLR0913 - an event
         self,
         key: str,
         model: str,
         figures: Figures,
         *,
+        again: bool = False,
         copied: bool = False,
         compactions: int = 0,
         cost: int | None = None,
     ) -> None:
+        """Add an event with usage of the current session, and add the usage to the running totals.
+
+        `figures` is (requests, tokens). `again` is whether the totals at the shutdown of the
+        process will include this usage. `cost` is the billed cost in picodollars.
+        """
         session_id = "" if self.main else self.session.session_id
+        if again:
+            self.state.show(model, figures)
+        else:
+            self.state.settle(session_id, model, figures)
         total = self.state.running_total(session_id, model)
         if copied or not (self.state.has_whole_session or self._is_in_store()):
             total = UNKNOWN_TOTAL

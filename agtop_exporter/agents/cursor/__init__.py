@@ -65,6 +65,7 @@ AGENT = Agent(
         (".config/cursor/chats", "chats of the command line tool"),
     ),
     known_types=database.KNOWN_TYPES | transcripts.KNOWN_TYPES,
+    exact="prompts and tool calls",
     not_in_files=(
         "tokens of most answers: only the last of a turn has any, and newer versions write none"
     ),

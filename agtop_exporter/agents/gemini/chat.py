@@ -1,4 +1,4 @@
-"""Reads transcripts of Gemini CLI: JSON Lines, and the JSON documents of older versions.
+"""Turns the messages of one transcript of Gemini CLI into events and a session.
 
 Gemini CLI writes a message again, with the same id, when the message grows. It also writes the
 whole history of a session again. Each message with tokens is counted once, even if a later history
@@ -19,7 +19,6 @@ from agtop_exporter.agents.gemini.places import (
     working_directory,
 )
 from agtop_exporter.agents.gemini.records import (
-    KNOWN_TYPES,
     Conversation,
     Message,
     Record,
@@ -29,12 +28,10 @@ from agtop_exporter.agents.gemini.records import (
     tool_name,
     typed_text,
 )
-from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
+from agtop_exporter.model import PROMPT_RANK, UsageEvent
 from agtop_exporter.reading.batch import BatchBuilder, EventFields
-from agtop_exporter.reading.documents import read_document
-from agtop_exporter.reading.jsonl import read_jsonl
-from agtop_exporter.reading.parsers import UNNAMED_MAX, RecordParser
-from agtop_exporter.reading.state import NoState, ReaderState
+from agtop_exporter.reading.parsers import UNNAMED_MAX
+from agtop_exporter.reading.state import ReaderState
 
 NAME = "gemini"
 SUMMARY_RANK = 3
@@ -65,7 +62,7 @@ class ChatState(ReaderState):
 class ChatReader:
     """Adds the events and the session of one transcript to a batch.
 
-    LineParser and DocumentParser pass it the contents of the two kinds of transcripts.
+    The parsers in `transcripts` pass it the contents of the two kinds of transcripts.
     """
 
     def __init__(self, batch: BatchBuilder, state: ChatState) -> None:
@@ -219,58 +216,6 @@ class ChatReader:
             batch.events += [msgspec.structs.replace(event, model=model) for event in unnamed]
 
 
-class LineParser(RecordParser[Record, ChatState]):
-    """The parser of a transcript in JSON Lines format."""
-
-    record = Record
-    state_type = ChatState
-    known_types = KNOWN_TYPES
-
-    def __init__(self, batch: BatchBuilder, state: ChatState) -> None:
-        super().__init__(batch, state)
-        self.chat = ChatReader(batch, state)
-        self.is_empty = True
-
-    def feed(self, record: Record, offset: int) -> None:
-        """Process one record; `offset` is the byte offset after it."""
-        chat, self.is_empty = self.chat, False
-        chat.describe(record, offset)
-        if record.change is not None:
-            chat.describe(record.change, offset)
-            chat.add_compactions(record.change.messages or ())
-            for index, message in enumerate(record.change.messages or ()):
-                chat.add_message(message, f"{offset}.{index}", repeated=True)
-        if record.rewind_to is not None:
-            chat.session.signal = Signal("idle", "", "gemini.rewind")
-        for index, message in enumerate(record.messages or ()):
-            chat.add_message(message, f"{offset}.{index}")
-        if record.type or not record.is_about_session:
-            chat.add_message(record, str(offset))
-
-    def finish(self) -> None:
-        """Complete the session if this read had any record."""
-        if not self.is_empty:
-            self.chat.finish()
-
-
-class DocumentParser(RecordParser[Conversation, NoState]):
-    """The parser of a transcript that is one JSON document, as written by older versions."""
-
-    record = Conversation
-    state_type = NoState
-    known_types = KNOWN_TYPES
-
-    def feed(self, record: Conversation, offset: int) -> None:
-        """Process the document; each of its messages counts as a record."""
-        chat = ChatReader(self.batch, ChatState())
-        chat.describe(record, offset)
-        messages = record.messages or ()
-        for index, message in enumerate(messages):
-            chat.add_message(message, str(index))
-        chat.finish()
-        self.batch.records = len(messages)
-
-
 def grown(known: UsageEvent, response: UsageEvent) -> UsageEvent:
     """Merge a response into the earlier version of the response with the same id.
 
@@ -318,10 +263,3 @@ def _head(path: Path) -> bytes:
             return file.read(64 * 1024)
     except OSError:
         return b""
-
-
-def read(path: str, cursor: Cursor) -> Batch:
-    """Read one transcript after a cursor. Raises OSError."""
-    if path.endswith(".json"):
-        return read_document(NAME, DocumentParser, path, cursor)
-    return read_jsonl(NAME, LineParser, path, cursor)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from agtop_exporter.agents.gemini import chat
+from agtop_exporter.agents.gemini import chat, transcripts
 from agtop_exporter.agents.gemini.places import chats
 from agtop_exporter.agents.gemini.records import Tokens, token_counts, tool_name
 from agtop_exporter.model import NANOSECONDS, Batch, Cursor, SessionUpdate
@@ -196,7 +196,7 @@ def _batches(path: str) -> Iterator[Batch]:
     cursor, more = Cursor(), True
     while more:
         try:
-            batch = chat.read(path, cursor)
+            batch = transcripts.read(path, cursor)
         except OSError:
             return
         yield batch

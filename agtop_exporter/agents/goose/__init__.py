@@ -55,6 +55,7 @@ AGENT = Agent(
         session_id_pattern=r"\d{8}_\d+",
     ),
     known_types=KNOWN_TYPES,
+    exact="tokens and cost of each request since schema version 15, and sums of earlier sessions",
     not_in_files=(
         "requests of versions before schema 15 except their sum, the context window, rate limits"
     ),

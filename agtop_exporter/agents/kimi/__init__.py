@@ -54,6 +54,8 @@ AGENT = Agent(
     ),
     known_types=KNOWN_TYPES,
     effort_source="llm.request.thinkingEffort",
+    exact="tokens of each request",
     not_in_files="cost, requests that failed, the context window, rate limits",
+    versions_seen=("2.1.0",),
     unread=((".kimi/sessions", "sessions of kimi-cli, which is no longer maintained"),),
 )

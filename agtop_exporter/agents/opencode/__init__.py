@@ -62,5 +62,7 @@ AGENT = Agent(
     unread=((".local/share/opencode/project", "sessions of versions before 1.0"),),
     known_types=KNOWN_TYPES,
     effort_source="message.variant or model.variant",
+    exact="tokens and cost of each request",
     not_in_files="title requests before version 2, the context window, requests that failed",
+    versions_seen=("1.18.33", "1.1.34"),
 )

@@ -5,11 +5,7 @@ usage that is in no message is read. The event log of version 1 is not read, bec
 messages.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from agtop_exporter.agents.opencode import log
 from agtop_exporter.agents.opencode.conclusion import conclude
@@ -30,6 +26,7 @@ from agtop_exporter.agents.opencode.queries import SESSIONS, V1_MESSAGES, V2_MES
 from agtop_exporter.agents.opencode.records import KNOWN_TYPES, Message, Part
 from agtop_exporter.agents.opencode.rows import LogRow, MessageRow, PartRow, SessionRow, as_context
 from agtop_exporter.agents.opencode.sessions import Sessions
+from agtop_exporter.agents.opencode.tables import DatabaseState, TableReader
 from agtop_exporter.agents.opencode.usage import (
     STEP_END,
     compaction_event,
@@ -41,37 +38,17 @@ from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, RateLimit
 from agtop_exporter.reading.batch import BatchBuilder
 from agtop_exporter.reading.databases import Database
 from agtop_exporter.reading.decoding import seconds_of
-from agtop_exporter.reading.rows import Watermark
-from agtop_exporter.reading.sqlite import DatabaseParser, read_sqlite
-from agtop_exporter.reading.state import ReaderState
+from agtop_exporter.reading.sqlite import read_sqlite
 
 MESSAGES = (V1_MESSAGES, V2_MESSAGES)
-REMEMBERED = 256  # number of rows that can still change
 WAITING = 64  # number of rows without a session
 # starts of parts that are not used
 LONG_PARTS = ('{"type":"text"', '{"type":"reasoning"', '{"type":"file"')
 
 
-Row = TypeVar("Row", SessionRow, MessageRow, PartRow, LogRow)
-
-
-class DatabaseState(ReaderState):
-    """The reader state of a database: positions in its tables, and rows that can still change."""
-
-    updated: float = 0.0  # latest change of a session, in unix milliseconds
-    rows: dict[str, Watermark] = msgspec.field(default_factory=dict)
-    open: dict[str, list[str]] = msgspec.field(default_factory=dict)  # row ids by table
-    # Row ids by table, of rows whose session or message is not in the database yet.
-    waiting: dict[str, list[str]] = msgspec.field(default_factory=dict)
-    # Last row id of `part` before the first message was read. The steps up to this row were read
-    # together with their message.
-    first_parts: int = 0
-
-
-class TableParser(DatabaseParser[DatabaseState]):
+class TableParser(TableReader):
     """Parser of one database, which has tables of sessions, messages and parts."""
 
-    state_type = DatabaseState
     known_types = KNOWN_TYPES
 
     def __init__(self, batch: BatchBuilder, state: DatabaseState) -> None:
@@ -90,11 +67,11 @@ class TableParser(DatabaseParser[DatabaseState]):
         if "message" not in self.state.rows:
             self.state.first_parts = (database.newest("part") or (0, ""))[0]
         for table in MESSAGES:
-            for _, row in self._rows(table, MessageRow):
+            for _, row in self.new_rows(table, MessageRow):
                 message = self.queries.message(row)
                 if message is not None and row.session_id:
                     self._handle_message(row, message, table)
-        for rowid, part in self._rows("part", PartRow):
+        for rowid, part in self.new_rows("part", PartRow):
             if not part.data.startswith(LONG_PARTS):
                 self._handle_part(part, is_late=rowid > self.state.first_parts)
         self._read_log()
@@ -103,37 +80,6 @@ class TableParser(DatabaseParser[DatabaseState]):
             context = self.queries.context(session_id) or Context(session_id)
             conclude(session, context, self.queries, filled)
         self.batch.rate_limits.extend(self.limits.values())
-
-    def _rows(
-        self, table: str, kind: type[Row], *, matching: str = ""
-    ) -> Iterator[tuple[int, Row]]:
-        """Yield (row id, row) for the rows to read again, and then for the new rows.
-
-        A row is read again if it was incomplete, or if its session was not in the database. The
-        yielded row id of such a row is 0. `matching` is an SQL condition for new rows.
-        """
-        ids = [*self.state.open.pop(table, ()), *self.state.waiting.pop(table, ())]
-        marks = ",".join("?" * len(ids))
-        if ids:
-            where = f"id IN ({marks}) ORDER BY rowid"
-            for row in self.database.find(table, kind, where=where, values=ids):
-                yield 0, row
-        if self.database.more:
-            return
-        watermark = self.state.rows.get(table, Watermark())
-        last = (0, "")
-        for rowid, row in self.database.after(table, watermark, kind, matching=matching or "1"):
-            last = (rowid, row.id)
-            yield rowid, row
-        if self.database.reset:
-            watermark = Watermark()
-        if matching and not self.database.more:
-            last = self.database.newest(table) or last
-        if last[0]:
-            self.state.rows[table] = watermark.moved_to(*last)
-
-    def _remember(self, table: str, row_id: str) -> None:
-        self.state.open[table] = [*self.state.open.get(table, ()), row_id][-REMEMBERED:]
 
     def _select_session(self, table: str, row_id: str, session_id: str) -> Context | None:
         """Return the facts about the session of a row; None if the row must be read again later.
@@ -157,7 +103,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         since = self.state.updated
         for table in SESSIONS:
             known = table in self.state.rows
-            for _, row in self._rows(table, SessionRow):
+            for _, row in self.new_rows(table, SessionRow):
                 self._describe(row)
             if known or self.database.more:  # in the first read all sessions are new
                 timed = "time_updated" in self.database.columns(table)
@@ -212,13 +158,13 @@ class TableParser(DatabaseParser[DatabaseState]):
         if event is not None:
             self.batch.events.append(event)
         else:
-            self._remember(table, row.id)
+            self.read_again(table, row.id)
 
     def _handle_answer(
         self, row: MessageRow, message: Message, context: Context, table: str
     ) -> None:
         if message.open:
-            self._remember(table, row.id)
+            self.read_again(table, row.id)
         self._add_requests(row, message, context)
         if message.content is not None or self.database.columns("part"):
             for part in message.content or ():
@@ -246,7 +192,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         if text is None:
             parts = self.queries.parts(row.id)
             if not parts and self.database.columns("part") and self.queries.is_newest(row):
-                self._remember(table, row.id)  # the parts are written after their message
+                self.read_again(table, row.id)  # the parts are written after their message
                 return
             text = typed_text(parts)
         if text is not None:
@@ -270,7 +216,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         if context is None:
             return
         if part.state is None or part.state.status in UNSETTLED:
-            self._remember("part", row.id)
+            self.read_again("part", row.id)
         created = seconds_of(row.time_created) or 0.0
         self._add_call(part, context, row.message_id or row.id, created)
 
@@ -293,7 +239,7 @@ class TableParser(DatabaseParser[DatabaseState]):
         is_first_read = table not in self.state.rows
         waiting: list[str] = []
         usage = log.UsageLog(self.queries, self.batch)
-        for _, row in self._rows(table, LogRow, matching=log.BILLED):
+        for _, row in self.new_rows(table, LogRow, matching=log.BILLED):
             if not usage.add(row, is_first_read=is_first_read) and len(waiting) < WAITING:
                 waiting.append(row.id)
         if waiting:

@@ -89,5 +89,7 @@ AGENT = Agent(
     unread=((".omp/agent/sessions", "sessions of oh-my-pi"),),
     known_types=KNOWN_TYPES,
     effort_source="thinking_level_change.thinkingLevel or message.thinkingLevel",
+    exact="tokens and cost of each response",
     not_in_files="the version, the context window and rate limits",
+    versions_seen=("1.6.0", "1.5.2", "0.73.1"),
 )

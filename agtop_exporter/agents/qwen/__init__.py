@@ -71,8 +71,10 @@ AGENT = Agent(
     aliases=("qwen-code",),
     unread=((".qwen/tmp/*/chats", "chats of older versions"),),
     known_types=KNOWN_TYPES,
+    exact="tokens of each response",
     not_in_files=(
         "suggestions of what to type next, requests that failed, cache writes, rate limits; before "
         "0.24 the tokens of sub-agents apart from their parent's"
     ),
+    versions_seen=("0.24.4", "0.15.10"),
 )

@@ -43,10 +43,12 @@ AGENT = Agent(
         session_id_pattern=UUID,
     ),
     known_types=KNOWN_TYPES,
+    exact="tokens of each request of the last turns, and the sum of the earlier ones",
     not_in_files=(
         "the single requests of turns that ended before the first scan, turns of a known session "
         "that ended while the exporter did not run, cost, rate limits"
     ),
+    versions_seen=("3.0.2",),
     unread=(
         (".vibe/logs/session/session_*", "sessions of versions before 3, which have only sums"),
     ),

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from agtop_exporter.model import PICODOLLARS_PER_USD
+from agtop_exporter.model import PICODOLLARS_PER_USD, time_text
 from agtop_exporter.render.json import SCHEMA_VERSION, encoded, schema_of
 from agtop_exporter.render.json.reports import usage_keys
-from agtop_exporter.render.json.shape import Key, Shape, Time, key_of, keys_of, list_of, time_text
+from agtop_exporter.render.json.shape import Key, Shape, Time, key_of, keys_of, list_of
 from agtop_exporter.reports import Block, BlocksReport, Pace
 
 

@@ -4,14 +4,13 @@ msgspec encodes the values of the generated types, and generates the JSON Schema
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from types import GenericAlias
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-EPOCH = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)  # all times here are UTC
+from agtop_exporter.model import time_text
 
 RATIO_DECIMALS = 6
 
@@ -98,17 +97,3 @@ def mapping_of(shape: Shape) -> Any:  # noqa: ANN401 - a type
 def list_of(shape: Shape) -> Any:  # noqa: ANN401 - a type
     """Return the type of a JSON array that contains objects of a shape."""
     return GenericAlias(list, (shape.type,))
-
-
-def time_text(seconds: float | None) -> str | None:
-    """Return unix seconds as RFC 3339 text in UTC.
-
-    Return None if the time is unknown, or is outside the years that Python's datetime supports.
-    """
-    if seconds is None:
-        return None
-    try:
-        moment = EPOCH + timedelta(seconds=seconds)
-    except (OverflowError, ValueError):  # a transcript can contain any number
-        return None
-    return f"{moment.isoformat(timespec='milliseconds')}Z"

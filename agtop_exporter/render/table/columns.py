@@ -144,14 +144,22 @@ def _session(session: Session, _view: View) -> str:
     return session_name(session.session_id) + subagents
 
 
-def _started(session: Session, view: View) -> str:
-    if session.started_at is None:
-        return MISSING
+def local_time(time: float | None, timezone: tzinfo | None) -> datetime | None:
+    """Return a time (unix seconds) in a time zone; None if it is unknown or out of range.
+
+    If `timezone` is None, the time zone is that of the machine.
+    """
+    if time is None:
+        return None
     try:
-        moment = datetime.fromtimestamp(session.started_at, UTC).astimezone(view.timezone)
-    except (OverflowError, ValueError, OSError):  # a time from a transcript may be out of range
-        return MISSING
-    return f"{moment:%Y-%m-%d %H:%M}"
+        return datetime.fromtimestamp(time, UTC).astimezone(timezone)
+    except (OverflowError, ValueError, OSError):  # an agent can record any number
+        return None
+
+
+def _started(session: Session, view: View) -> str:
+    moment = local_time(session.started_at, view.timezone)
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else MISSING
 
 
 def _last(session: Session, view: View) -> str:

@@ -32,6 +32,7 @@ from agtop_exporter.render.table.columns import (
     cached,
     compact,
     dollars,
+    local_time,
     money,
     short_path,
 )
@@ -39,7 +40,7 @@ from agtop_exporter.state import count_states
 
 Note = Sequence[str]
 
-SEEN_LATELY_SECONDS = 600.0  # a rate limit that was recorded earlier has its age
+RECENT_SECONDS = 600.0  # a rate limit that was recorded earlier has its age
 PIDS_MAX = 10  # process ids of one agent that are listed
 ROOTS_MAX = 3  # searched paths of one agent that are listed
 NAME_WIDTH = 12
@@ -143,7 +144,7 @@ def _limit(limit: RateLimit, view: View) -> str:
     details = []
     if limit.resets_at is not None:
         details.append(f"resets {_clock(limit.resets_at, view)}")
-    if view.now - limit.observed_at >= SEEN_LATELY_SECONDS:
+    if view.now - limit.observed_at >= RECENT_SECONDS:
         details.append(f"recorded {age(view.now - limit.observed_at)} ago")
     more = f" ({', '.join(details)})" if details else ""
     return f"{limit.window} {used}{more}"
@@ -151,9 +152,8 @@ def _limit(limit: RateLimit, view: View) -> str:
 
 def _clock(time: float, view: View) -> str:
     """Return the time of day, with the date if it is another day; "?" if it is out of range."""
-    try:
-        moment = datetime.fromtimestamp(time, view.timezone)
-    except (OverflowError, ValueError, OSError):  # an agent can record any number
+    moment = local_time(time, view.timezone)
+    if moment is None:
         return "?"
     today = datetime.fromtimestamp(view.now, view.timezone).date()
     return f"{moment:%H:%M}" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M}"

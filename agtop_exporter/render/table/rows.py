@@ -41,7 +41,7 @@ def top_level(sessions: Sequence[Session]) -> list[Session]:
     If damaged records make sessions the subagents of each other, one of them is a top-level
     session.
     """
-    parents = {_key(s): SessionKey(s.agent, s.parent_session_id or "") for s in sessions}
+    parents = {_key(s): s.parent_session_id or "" for s in sessions}
 
     def top(key: SessionKey) -> SessionKey:
         line: list[SessionKey] = []
@@ -49,10 +49,10 @@ def top_level(sessions: Sequence[Session]) -> list[Session]:
             if key in line:
                 return min(line[line.index(key) :])
             line.append(key)
-            key = parents[key]
+            key = SessionKey(key.agent, parents[key])
         return line[-1]
 
-    return [session for session in sessions if top(_key(session)) == _key(session)]
+    return [s for s in sessions if not s.parent_session_id or top(_key(s)) == _key(s)]
 
 
 def _key(session: Session) -> SessionKey:

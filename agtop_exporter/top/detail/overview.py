@@ -1,6 +1,6 @@
 """The tab Overview: what a session is, its state and its reason, its context and its process."""
 
-from agtop_exporter.model import Session, TokenCounts
+from agtop_exporter.model import Session
 from agtop_exporter.render.table.columns import compact, money
 from agtop_exporter.top.columns import NO_SESSION, context_ratio
 from agtop_exporter.top.detail.tab import field
@@ -134,8 +134,3 @@ def _graphs(row: Row, look: Look, width: int) -> list[Line]:
         )
         for name, values, text in graphs
     ]
-
-
-def hit_share(tokens: TokenCounts) -> str:
-    """Return the share of the prompt tokens that came from the cache; `-` without a prompt."""
-    return f"{tokens.cache_read / tokens.prompt:.0%}" if tokens.prompt else UNKNOWN

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from agtop_exporter.model import COST_TYPES, NO_USAGE, PICODOLLARS_PER_USD, ModelUsage
+from agtop_exporter.model import COST_TYPES, NO_USAGE, PICODOLLARS_PER_USD, ModelUsage, TokenCounts
 from agtop_exporter.render.table.columns import compact, money
-from agtop_exporter.top.detail.overview import hit_share
 from agtop_exporter.top.detail.tab import note, table_lines
 from agtop_exporter.top.listing import Heading
 from agtop_exporter.top.look import UNKNOWN, Look
@@ -59,7 +58,7 @@ def _model(name: str, usage: ModelUsage) -> list[list[Span]]:
             (str(usage.requests), "bold"),
             (compact(usage.tokens.total), "bold"),
             (cost, "bold"),
-            (hit_share(usage.tokens), "bold"),
+            (_hit_share(usage.tokens), "bold"),
         ]
     ]
     for kind in COST_TYPES:
@@ -82,3 +81,8 @@ def _model(name: str, usage: ModelUsage) -> list[list[Span]]:
             [("  reasoning, in output", "dim"), ("", ""), (text, "dim"), ("", ""), ("", "")]
         )
     return rows
+
+
+def _hit_share(tokens: TokenCounts) -> str:
+    """Return the share of the prompt tokens that came from the cache; `-` without a prompt."""
+    return f"{tokens.cache_read / tokens.prompt:.0%}" if tokens.prompt else UNKNOWN

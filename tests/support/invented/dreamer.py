@@ -112,5 +112,6 @@ AGENT = Agent(
     plan=plan,
     plan_covers=frozenset({"max"}),
     known_types=KNOWN_TYPES,
+    exact="tokens of each response",
     not_in_files="dreams that nobody remembers",
 )
