@@ -24,11 +24,15 @@ pytestmark = [
 ]
 
 TURNS = 6  # of each of three parts, a second each
+IN_STEPS = "five minutes a step; test_stats_equal_the_truth has hours of data"
 WITHOUT_DATA = {
     ("agtop-processes", "Not readable", "A"): "every process can be read here",
     ("agtop-processes", "Unreadable processes by reason", "A"): "every process can be read here",
     ("agtop-exporter", "Refresh errors by stage", "A"): "no refresh fails here",
     ("agtop-cost", "Price corrections", "A"): "no price changes here",
+    ("agtop-cost", "Projected for this month", "A"): IN_STEPS,
+    ("agtop-cost", "Cost of this month", "A"): IN_STEPS,
+    ("agtop-cost", "Cost of this month", "B"): IN_STEPS,
 }
 
 
