@@ -64,7 +64,7 @@ def run(tmp_path_factory):
     push = {  # no receiver listens there, so pushes fail
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-        "AGTOP_BUDGETS": '[{"usd": 1000, "period": "day"}]',
+        "AGTOP_BUDGETS": '[{"usd": 1000, "period": "day"}, {"usd": 9000, "period": "month"}]',
     }
     with LivingHome(folder / "home") as home, prometheus(folder / "p", address) as server:
         begin(home)
