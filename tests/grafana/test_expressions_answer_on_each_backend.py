@@ -1,4 +1,4 @@
-"""Every expression of the dashboards, annotations and rules has the same answer on each backend.
+"""Every expression of the dashboards, annotations and rules is answered by each backend.
 
 The backends are the Prometheus of Debian, Prometheus 3 and VictoriaMetrics, with the same samples.
 `TEST_AGTOP_PROMETHEUS3` is the path of a Prometheus 3; without it, that comparison is skipped.
