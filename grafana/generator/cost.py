@@ -1,10 +1,14 @@
 """The dashboard of cost by model, project and agent, and of savings by the prompt cache."""
 # ruff: noqa: S106 - a token_type is no password
 
+from functools import partial
+
 from generator.annotations import ANNOTATIONS
 from generator.panels import GREY, ORANGE, bars, board, row, stat, steps, table, timeseries
+from generator.periods import CALENDAR
 from generator.variables import Selectors
 
+small_stat = partial(stat, width=3)
 of = Selectors("agent", "model")
 of_project = Selectors("agent", "project")  # only series by project can be filtered by project
 whole = Selectors()  # a budget may be of all agents and projects
@@ -27,43 +31,43 @@ SAVED = (
 
 SUMS = row(
     "Selected time range",
-    stat(
+    small_stat(
         "Cost",
         "List price in the selected time range. Each request has the price at its time.",
         f"sum({of.grown('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
-    stat(
+    small_stat(
         "Cost, all time",
         "List price of all usage in the ledgers, also from before the selected time range.",
         f"sum({of('agtop_cost_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
-    stat(
+    small_stat(
         "Billed",
         "The cost that agents recorded, else the list price. Usage that a plan covers counts as 0.",
         f"sum({of.grown('agtop_billed_usd_total')})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
-    stat(
+    small_stat(
         "Cost per hour",
         "Mean list price per hour, from the first scan in the selected time range to its end.",
         f"sum({of.grown('agtop_cost_usd_total')}) / scalar({of.hours()})",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
-    stat(
-        "Cost per million tokens",
+    small_stat(
+        "Per million tokens",
         "List price per million tokens of any type.",
         f"1e6 * sum({of.grown('agtop_cost_usd_total')})"
         f" / (sum({of.grown('agtop_tokens_total')}) > 0)",
         unit="currencyUSD",
         empty="Nothing yet",
     ),
-    stat(
+    small_stat(
         "Saved by the cache",
         "Cost of the cached prompt tokens at the mean input price of each model in the selected "
         "time range, minus the cost of cache reads and cache writes.",
@@ -72,7 +76,7 @@ SUMS = row(
         empty="Nothing yet",
         thresholds=steps((0, "green"), base=ORANGE),
     ),
-    stat(
+    small_stat(
         "Unpriced tokens",
         "Tokens without a known price. The cost excludes them.",
         f"sum({of.grown('agtop_unpriced_tokens_total')})",
@@ -80,7 +84,7 @@ SUMS = row(
         empty="None",
         thresholds=steps((1, ORANGE)),
     ),
-    stat(
+    small_stat(
         "Reasoning",
         "Share of the output tokens that are reasoning tokens.",
         f"sum({of.grown('agtop_reasoning_tokens_total')})"
@@ -97,22 +101,6 @@ BILLED_PER_HOUR = f"3600 * sum by (agent) ({of.rate('agtop_billed_usd_total')})"
 
 def cost_per_hour(label, metric="agtop_cost_usd_total", selected=of):
     return f"3600 * sum by ({label}) ({selected.rate(metric)})", f"{{{{{label}}}}}"
-
-
-def by_day(title, description, expression, legend):
-    """Return bars of one day each, of the days of the user's time zone."""
-    panel = timeseries(
-        title,
-        description,
-        (expression, legend),
-        unit="currencyUSD",
-        empty=NOTHING,
-        width=24,
-    )
-    custom = panel["fieldConfig"]["defaults"]["custom"]
-    custom |= {"drawStyle": "bars", "lineWidth": 0, "fillOpacity": 70}
-    custom["stacking"] = {"mode": "normal", "group": "A"}
-    return {**panel, "interval": "1d", "timeFrom": "30d"}
 
 
 CACHE_HITS = (
@@ -169,17 +157,6 @@ def tokens(token_type):
     return grown_by(BY, "agtop_tokens_total", token_type=token_type)
 
 
-DAYS = row(
-    "By day",
-    by_day(
-        "Cost by day",
-        "List price of each day of the last 30 days. The last bar is the present day so far.",
-        # a point at the end of a day has the increase of that day
-        f"sum by (agent) (increase({of('agtop_cost_usd_total')}[1d] offset -1d))",
-        "{{agent}}",
-    ),
-)
-
 SHARES = row(
     "By model",
     table(
@@ -195,7 +172,7 @@ SHARES = row(
             column("Output", tokens("output")),
             column("Reasoning", grown_by(BY, "agtop_reasoning_tokens_total")),
             column("Unpriced", grown_by(BY, "agtop_unpriced_tokens_total")),
-            column("Saved by the cache", SAVED, "currencyUSD"),
+            column("Saved", SAVED, "currencyUSD"),
         ],
         labels=[("agent", "Agent"), ("model", "Model")],
         sort="Cost",
@@ -221,7 +198,7 @@ SHARES = row(
             "{{model}}",
         ),
         unit="short",
-        empty="All tokens have a price.",
+        empty="All tokens have a price",
         width=12,
     ),
 )
@@ -291,6 +268,7 @@ BUDGETS = row(
         ],
         hidden=("job",),
         empty=NO_BUDGETS,
+        width=15,
     ),
     timeseries(
         "Projected share of the budgets",
@@ -300,6 +278,7 @@ BUDGETS = row(
         unit="percentunit",
         empty=NO_BUDGETS,
         thresholds=steps((1, ORANGE)),
+        width=9,
     ),
     table(
         "Plans",
@@ -315,7 +294,7 @@ BUDGETS = row(
         ],
         hidden=("job", "__name__"),
         empty="No agents",
-        width=12,
+        width=15,
     ),
     bars(
         "Price corrections",
@@ -324,7 +303,7 @@ BUDGETS = row(
         (f"sum by (agent) ({of('agtop_cost_correction_usd')})", "{{agent}}"),
         unit="currencyUSD",
         empty="No corrections",
-        width=12,
+        width=9,
     ),
 )
 
@@ -332,7 +311,7 @@ BOARD = board(
     "Cost & models",
     "List price and tokens by model, project and agent, and savings by the cache.",
     SUMS,
-    DAYS,
+    CALENDAR,
     COURSE,
     SHARES,
     PROJECTS,

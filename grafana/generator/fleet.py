@@ -18,7 +18,8 @@ from generator.panels import (
     timeseries,
 )
 
-NO_RULES = "No recorded series: load deploy/prometheus/rules/agtop-recording.yml."
+NO_RULES = "No rules"
+NO_USAGE = "No usage"
 ALL_MACHINES = 'job=~"$job"'
 TOP = "topk(10, {}) > 0"
 
@@ -37,7 +38,8 @@ NOW = row(
     "Now",
     stat(
         "Machines up",
-        "Exporters that answered the last scrape.",
+        "Exporters that answered the last scrape. This dashboard needs the recording rules in "
+        "deploy/prometheus/rules/agtop-recording.yml.",
         f"sum({recorded('job:agtop_up:sum')})",
         unit="short",
         empty=NO_RULES,
@@ -56,28 +58,28 @@ NOW = row(
         "List price of all machines in the last 24 hours.",
         f"sum({SPENT})",
         unit="currencyUSD",
-        empty=NO_RULES,
+        empty=NO_USAGE,
     ),
     stat(
         "Projected cost of 30 days",
         "The cost of the last 24 hours, times 30.",
         f"30 * sum({SPENT})",
         unit="currencyUSD",
-        empty=NO_RULES,
+        empty=NO_USAGE,
     ),
     stat(
         "Sessions",
         "Sessions of all machines that are running or waiting.",
         "sum(" + recorded("state:agtop_sessions:sum", 'state=~"running|waiting"') + ")",
         unit="short",
-        empty=NO_RULES,
+        empty=NO_USAGE,
     ),
     stat(
         "Unpriced tokens",
         "Tokens without a known price in the last 24 hours. The cost excludes them.",
         f"sum({recorded('agent:agtop_unpriced_tokens:increase1d')})",
         unit="short",
-        empty=NO_RULES,
+        empty=NO_USAGE,
         thresholds=steps((1, ORANGE)),
     ),
 )
@@ -92,7 +94,7 @@ COURSE = row(
             "{{model}}",
         ),
         unit="currencyUSD",
-        empty=NO_RULES,
+        empty=NO_USAGE,
         stack=True,
     ),
     timeseries(
@@ -100,7 +102,7 @@ COURSE = row(
         "Tokens of all types per minute, of all machines.",
         (f"60 * sum by (agent) ({recorded('agent_model:agtop_tokens:rate5m')})", "{{agent}}"),
         unit="short",
-        empty=NO_RULES,
+        empty=NO_USAGE,
         stack=True,
     ),
     timeseries(
@@ -108,7 +110,7 @@ COURSE = row(
         "List price of the 24 hours before each point.",
         (f"sum by (agent) ({SPENT})", "{{agent}}"),
         unit="currencyUSD",
-        empty=NO_RULES,
+        empty=NO_USAGE,
         stack=True,
     ),
     timeseries(
@@ -119,7 +121,7 @@ COURSE = row(
             "{{state}}",
         ),
         unit="short",
-        empty=NO_RULES,
+        empty=NO_USAGE,
         stack=True,
         overrides=coloured(STATE_COLOURS),
     ),
@@ -132,7 +134,7 @@ TOPS = row(
         "List price by machine in the last 24 hours.",
         (TOP.format(f"sum by (instance) ({BY_MACHINE})"), "{{instance}}"),
         unit="currencyUSD",
-        empty=NO_RULES,
+        empty=NO_USAGE,
         width=8,
     ),
     bars(
@@ -140,7 +142,7 @@ TOPS = row(
         "List price by project in the last 24 hours.",
         (TOP.format(f"sum by (project) ({BY_PROJECT})"), "{{project}}"),
         unit="currencyUSD",
-        empty=NO_RULES,
+        empty=NO_USAGE,
         width=8,
     ),
     bars(
@@ -151,7 +153,7 @@ TOPS = row(
             "{{model}}",
         ),
         unit="currencyUSD",
-        empty=NO_RULES,
+        empty=NO_USAGE,
         width=8,
     ),
 )

@@ -7,7 +7,7 @@ from generator.variables import Selectors
 
 of = Selectors("agent")
 OURS = '{job=~"$job", instance=~"$instance"}'
-NO_EXPORTER = "No exporter is scraped."
+NO_EXPORTER = "No exporter is scraped"
 AGENT = "job, instance, agent"
 
 
@@ -67,7 +67,7 @@ NOW = row(
         empty=NO_EXPORTER,
     ),
     small_stat(
-        "Failed parts of refreshes",
+        "Failed refreshes",
         "Parts of refreshes that ended with an unexpected error, in the selected time range.",
         f"round(sum({of.grown('agtop_refresh_errors_total')}))",
         unit="short",
@@ -216,7 +216,7 @@ ITSELF = row(
         "Size of the ledger on disk.",
         (f"max by (instance) ({of('agtop_ledger_bytes')}) > 0", "{{instance}}"),
         unit="bytes",
-        empty="No ledger is kept (--no-state).",
+        empty="No ledger is kept (--no-state)",
         width=8,
     ),
     bars(
@@ -228,7 +228,7 @@ ITSELF = row(
             "{{instance}} {{stage}}",
         ),
         unit="short",
-        empty="No refresh failed.",
+        empty="No refresh failed",
         width=8,
     ),
     timeseries(
@@ -270,7 +270,7 @@ ITSELF = row(
         ],
         labels=[("source", "Source"), ("version", "Version"), ("instance", "Machine")],
         hidden=("job", "__name__"),
-        empty="No price table is in use.",
+        empty="No price table is in use",
         width=10,
         height=7,
     ),

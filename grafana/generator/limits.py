@@ -11,10 +11,10 @@ ELAPSED = of("agtop_rate_limit_elapsed_ratio")
 PACE = of("agtop_rate_limit_projected_ratio")
 BY = "job, instance, agent, window, source, account"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
-LEGEND = "{{agent}} {{account}} {{window}}, {{source}}"
+LEGEND = "{{agent}} {{account}} {{window}}, {{source}}, {{instance}}"
 BY_ACCOUNT = "{{agent}} {{account}}"
 ONE_USER = "Each exporter reads the homes of one user."
-NONE = "No agent has recorded a rate limit in the last 24 hours."
+NONE = "No rate limit in the last 24 hours"
 
 
 def of_window(expression):
@@ -36,7 +36,8 @@ NOW = row(
         thresholds=FULLNESS,
         color="thresholds",
         defaults={"min": 0, "max": 1},
-        width=8,
+        width=24,
+        height=6,
     ),
     table(
         "Windows",
@@ -75,7 +76,6 @@ NOW = row(
         ],
         hidden=("job",),
         empty=NONE,
-        width=16,
     ),
 )
 

@@ -88,6 +88,14 @@ NOW = row(
         empty="No prompt",
         thresholds=steps((0.5, ORANGE), (0.8, "green"), base=RED),
     ),
+    small_stat(
+        "Highest rate limit",
+        "Used share of the rate-limit window that is used most, as the agent last recorded it.",
+        f"max({of('agtop_rate_limit_used_ratio')})",
+        unit="percentunit",
+        empty="No record",
+        thresholds=steps((0.7, ORANGE), (0.9, RED)),
+    ),
     table(
         "Waiting sessions",
         "Sessions that wait for a human, the longest wait first. Click an id to open the session.",
@@ -109,7 +117,7 @@ NOW = row(
         hidden=("job",),
         label_links={"Session": [SESSION_LINK]},
         sort="Waiting for",
-        empty="No session is waiting.",
+        empty="No session is waiting",
         height=7,
         width=16,
     ),
@@ -247,7 +255,7 @@ ACTIVITY = row(
         "Tool calls by tool in the selected time range.",
         (f"topk(10, round(sum by (tool) ({of.grown('agtop_tool_calls_total')})) > 0)", "{{tool}}"),
         unit="short",
-        empty="No tool was called.",
+        empty="No tool was called",
     ),
     bars(
         "Tools: top 10 by errors",
@@ -257,7 +265,7 @@ ACTIVITY = row(
             "{{tool}}",
         ),
         unit="short",
-        empty="No tool call failed.",
+        empty="No tool call failed",
     ),
 )
 

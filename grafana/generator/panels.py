@@ -20,6 +20,12 @@ STATE_COLOURS = {
 }
 
 
+UNKNOWN = "-"
+"""The text of a table cell without a value."""
+
+SHORT_LABELS = {"agent": 110, "state": 90, "session_id": 100, "confidence": 90, "window": 80}
+"""Widths in pixels of columns with short texts. Other labels share the rest of the table."""
+
 LAST_8 = {"type": "regex", "options": {"pattern": ".*(.{8})", "result": {"text": "$1"}}}
 """A value mapping that shows the end of a session id, which distinguishes sessions."""
 
@@ -94,6 +100,7 @@ def no_value(text):
 
 def stat(title, description, expression, **settings):
     """Return a panel with one current value."""
+    settings["empty"] = settings["empty"].replace(" ", "\N{NO-BREAK SPACE}")  # else cut off
     options = {
         "colorMode": "value",
         "graphMode": "none",
@@ -150,7 +157,7 @@ def bars(title, description, *pairs, **settings):
         "minVizHeight": 16,
         "maxVizHeight": 24,
         "namePlacement": "left",
-        "text": {"titleSize": 12, "valueSize": 14},
+        "text": {"titleSize": 10, "valueSize": 14},  # names are measured at size 12
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
     given = {"options": options, "defaults": {"min": 0}}
@@ -161,8 +168,8 @@ def bars(title, description, *pairs, **settings):
 def table(title, description, columns, *, labels=(), hidden=(), **settings):
     """Return a table: a row for each label set, a column for each query and label.
 
-    `columns` are dicts with `expr`, `title`, `unit`, and optionally `bar` (a maximum),
-    `thresholds`, `links` and `width` in pixels. `labels` are (label, title) pairs in the order of
+    `columns` are dicts with `expr`, `title`, `unit`, and optionally `bar` (a maximum) and
+    `thresholds`. `labels` are (label, title) pairs in the order of
     the columns, and `hidden` has other labels.
     """
     targets, names = [], {}
@@ -170,7 +177,7 @@ def table(title, description, columns, *, labels=(), hidden=(), **settings):
     overrides = [
         {
             "matcher": {"id": "byType", "options": kind},
-            "properties": [{"id": "noValue", "value": "-"}],
+            "properties": [{"id": "noValue", "value": UNKNOWN}],
         }
         for kind in ("number", "string")
     ]
@@ -181,6 +188,14 @@ def table(title, description, columns, *, labels=(), hidden=(), **settings):
         names[value] = column.get("title", "")
         if column["unit"]:
             overrides.append(_column(column))
+    overrides += [
+        {
+            "matcher": {"id": "byName", "options": title},
+            "properties": [{"id": "custom.width", "value": SHORT_LABELS[label]}],
+        }
+        for label, title in labels
+        if label in SHORT_LABELS
+    ]
     overrides += [
         {
             "matcher": {"id": "byName", "options": title},
@@ -202,7 +217,7 @@ def table(title, description, columns, *, labels=(), hidden=(), **settings):
     given = {
         "width": COLUMNS,
         "unit": "none",
-        "custom": {"align": "auto", "filterable": True, "minWidth": 70},
+        "custom": {"align": "auto", "filterable": True, "minWidth": 120},
         "options": options,
         "overrides": overrides,
         "transformations": [
@@ -214,9 +229,11 @@ def table(title, description, columns, *, labels=(), hidden=(), **settings):
 
 
 def _column(column):
-    properties = [{"id": "unit", "value": column["unit"]}]
-    if "width" in column:
-        properties.append({"id": "custom.width", "value": column["width"]})
+    width = 150 if "bar" in column else max(90, 8 * len(column["title"]) + 24)
+    properties = [
+        {"id": "unit", "value": column["unit"]},
+        {"id": "custom.width", "value": width},
+    ]
     if "bar" in column:
         cell = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         properties += [
@@ -230,6 +247,7 @@ def _column(column):
         properties += [
             {"id": "thresholds", "value": column["thresholds"]},
             {"id": "color", "value": {"mode": "thresholds"}},
+            {"id": "mappings", "value": [no_value(UNKNOWN)]},
         ]
     return {"matcher": {"id": "byName", "options": column["title"]}, "properties": properties}
 

@@ -4,7 +4,7 @@ from generator.panels import ORANGE, bars, board, row, stat, steps, timeseries
 from generator.variables import Selectors
 
 of = Selectors("agent")
-NONE = "No agent is running."
+NONE = "No agent is running"
 
 
 def by_agent(expression):
@@ -70,7 +70,7 @@ COURSE = row(
         "Live processes with their children.",
         by_agent(of("agtop_processes")),
         unit="short",
-        empty="Processes cannot be read.",
+        empty="Processes cannot be read",
     ),
     timeseries(
         "CPU cores",
@@ -119,7 +119,7 @@ TROUBLE = row(
         (f"sum by (agent) ({of('agtop_orphan_processes')})", "{{agent}} orphan"),
         (f"sum by (agent) ({of('agtop_duplicate_processes')})", "{{agent}} duplicate"),
         unit="short",
-        empty="Processes cannot be read.",
+        empty="Processes cannot be read",
     ),
     bars(
         "Unreadable processes by reason",
@@ -129,7 +129,7 @@ TROUBLE = row(
             "{{reason}}",
         ),
         unit="short",
-        empty="All processes could be read.",
+        empty="All processes could be read",
     ),
 )
 

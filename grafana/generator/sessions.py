@@ -20,7 +20,8 @@ of = Selectors("agent", "project", "session")
 CONTEXT = f"{of('agtop_session_context_tokens')} / {of('agtop_session_context_limit_tokens')}"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
 LEGEND = "{{project}} · {{session}}"
-NONE = "No active or recent sessions."
+NONE = "No active or recent sessions"
+UNKNOWN_CONTEXT = "No session with a known context size"
 
 
 def of_session(expression):
@@ -105,7 +106,7 @@ LIVE = row(
             "Context",
             "Share of the context window that the last response used.",
             unit="percentunit",
-            empty="No session has a known context size.",
+            empty=UNKNOWN_CONTEXT,
             thresholds=FULLNESS,
             color="thresholds",
             defaults={"min": 0, "max": 1},
@@ -117,7 +118,7 @@ LIVE = row(
         "Used share of the context window. It falls after a compaction or a new start.",
         (of.named(f"({CONTEXT})"), LEGEND),
         unit="percentunit",
-        empty="No session has a known context size.",
+        empty=UNKNOWN_CONTEXT,
         thresholds=steps((0.9, RED)),
         defaults={"max": 1},
     ),
@@ -147,7 +148,7 @@ USE = row(
         "List price per hour of each session, including subagents, at the current rate.",
         f"3600 * {of.named(summed('agtop_session_cost_usd_total'))}",
         unit="currencyUSD",
-        empty="No session has a known cost.",
+        empty="No session has a known cost",
         stack=True,
     ),
     of_each(
@@ -155,28 +156,28 @@ USE = row(
         "CPU cores used by each session's process tree.",
         of.named(of.rate("agtop_session_cpu_seconds_total")),
         unit="percentunit",
-        empty="No session has a process.",
+        empty="No session has a process",
     ),
     of_each(
         "Memory",
         "Resident memory of each session's process tree.",
         of.named(of("agtop_session_memory_rss_bytes")),
         unit="bytes",
-        empty="No session has a process.",
+        empty="No session has a process",
     ),
     of_each(
         "Disk reads",
         "Bytes per second that each session's process tree reads from storage.",
         of.named(of.rate("agtop_session_disk_read_bytes_total")),
         unit="Bps",
-        empty="No session has a process.",
+        empty="No session has a process",
     ),
     of_each(
         "Disk writes",
         "Bytes per second that each session's process tree writes to storage.",
         of.named(of.rate("agtop_session_disk_written_bytes_total")),
         unit="Bps",
-        empty="No session has a process.",
+        empty="No session has a process",
     ),
 )
 
@@ -224,7 +225,7 @@ PROCESSES = row(
         ],
         hidden=("job", "__name__", "agent_version", "model"),
         label_links={"Session": [SESSION_LINK]},
-        empty="No session has a process.",
+        empty="No session has a process",
     ),
     collapsed=True,
 )

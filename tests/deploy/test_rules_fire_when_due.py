@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 import yaml
+from generator.boards import BOARDS
 from programs import find_program
 from rule_files import ROOT, RULE_TESTS, RULES, alerts, metric_names, records
 
@@ -56,6 +57,8 @@ def test_an_alert_has_a_summary_and_a_runbook(alert):
     headings = re.findall(r"^## (\w+)$", (ROOT / path).read_text(), re.MULTILINE)
     assert anchor in [heading.lower() for heading in headings]
     assert anchor == alert["alert"].lower()
+    board, _, _ = said["dashboard_url"].partition("?")
+    assert board in {f"http://127.0.0.1:3000/d/{each['uid']}" for each in BOARDS}
 
 
 def test_no_runbook_is_about_nothing():

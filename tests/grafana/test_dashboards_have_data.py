@@ -24,6 +24,7 @@ pytestmark = [
 ]
 
 TURNS = 6  # of each of three parts, a second each
+IN_STEPS = "five minutes a step; test_stats_equal_the_truth has hours of data"
 WITHOUT_DATA = {
     ("agtop-processes", "Not readable", "A"): "every process can be read here",
     ("agtop-processes", "Unreadable processes by reason", "A"): "every process can be read here",
@@ -32,6 +33,9 @@ WITHOUT_DATA = {
     ("agtop-limits", "Cost by user", "A"): "all files belong to one user",
     ("agtop-limits", "Tokens by user", "A"): "all files belong to one user",
     ("agtop-limits", "Sessions by user", "A"): "all files belong to one user",
+    ("agtop-cost", "Projected for this month", "A"): IN_STEPS,
+    ("agtop-cost", "Cost of this month", "A"): IN_STEPS,
+    ("agtop-cost", "Cost of this month", "B"): IN_STEPS,
 }
 
 
@@ -63,7 +67,7 @@ def run(tmp_path_factory):
     push = {  # no receiver listens there, so pushes fail
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-        "AGTOP_BUDGETS": '[{"usd": 1000, "period": "day"}]',
+        "AGTOP_BUDGETS": '[{"usd": 1000, "period": "day"}, {"usd": 9000, "period": "month"}]',
     }
     with LivingHome(folder / "home") as home, prometheus(folder / "p", address) as server:
         begin(home)

@@ -21,9 +21,14 @@ PROMETHEUS_OWN = {"up", "scrape_samples_scraped", "scrape_duration_seconds"}
 RECORDS = set(records())
 PROCESS_OWN = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 SHOWS_TOTALS = "a table of live sessions shows what each used in all, not in the time shown"
+OF_THE_MONTH = "the growth since the start of the month, also over hours in which a machine is off"
 ALL_TIME = "its title says that it includes the history"
 EXCEPTIONS = {
     ("target-counter-agg-rule", "Cost, all time", "agtop_cost_usd_total"): ALL_TIME,
+    ("target-counter-agg-rule", "Cost of this month", "agtop_cost_usd_total"): OF_THE_MONTH,
+    ("target-counter-agg-rule", "Projected for this month", "agtop_cost_usd_total"): (
+        "only the times of its samples are used"
+    ),
     ("target-counter-agg-rule", "Projects", "agtop_project_cost_usd_total"): ALL_TIME,
     ("target-counter-agg-rule", "Sessions", "agtop_session_tokens_total"): SHOWS_TOTALS,
     ("target-counter-agg-rule", "Sessions", "agtop_session_cost_usd_total"): SHOWS_TOTALS,
@@ -107,8 +112,8 @@ def test_target_rate_interval_rule(board, panel):  # noqa: ARG001
         if one.function in {"rate", "irate"}:
             assert one.range == "$__rate_interval"
         elif one.range:
-            assert one.function in {"increase", "min_over_time"}
-            assert one.range in {"$__range", "1d"}
+            assert one.function in {"increase", "min_over_time", "last_over_time"}
+            assert one.range in {"$__range", "$__range:5m", "1d"}
 
 
 @panels

@@ -69,19 +69,29 @@ def generate(*arguments):
 
 @pytest.mark.integration
 def test_values_can_be_set_without_a_change_of_the_source(tmp_path):
-    runbooks = "https://wiki.example.org/agtop"
-    done = generate(
-        "--set", f"runbooks={runbooks}", "--set", "spend_usd_per_day=7", "--output", tmp_path
-    )
+    changes = {
+        "runbooks": "https://wiki.example.org/agtop",
+        "dashboards": "https://grafana.example.org",
+        "spend_usd_per_day": "7",
+    }
+    options = [text for name, value in changes.items() for text in ("--set", f"{name}={value}")]
+    done = generate(*options, "--output", tmp_path)
     assert done.returncode == 0, done.stderr
+    for path in rules.files():
+        text = (tmp_path / path).read_text()
+        assert "https://wiki.example.org/agtop" in text
+        assert "https://grafana.example.org" in text
+        assert "127.0.0.1:3000" not in text
+        assert "deploy/runbooks.md" not in text
     text = (tmp_path / rules.PROMETHEUS).read_text()
     assert "> 7\n" in text
-    assert f"runbook_url: {runbooks}#agtopspendhigh" in text
+    assert "runbook_url: https://wiki.example.org/agtop#agtopspendhigh" in text
+    assert "dashboard_url: https://grafana.example.org/d/agtop-cost?var-instance=" in text
 
 
 @pytest.mark.integration
 def test_an_unknown_value_is_a_mistake(tmp_path):
     done = generate("--set", "spending=7", "--output", tmp_path)
     assert done.returncode == 2
-    assert "no value 'spending' (values: runbooks, spend_usd_per_day" in done.stderr
+    assert "no value 'spending' (values: runbooks, dashboards, spend_usd_per_day" in done.stderr
     assert not list(tmp_path.iterdir())

@@ -27,8 +27,8 @@ def free_port():
 class Prometheus:
     """A running server."""
 
-    def __init__(self, port, log):
-        self.address = f"http://127.0.0.1:{port}"
+    def __init__(self, address, log=None):
+        self.address = address
         self.log = log
 
     def get(self, path, **parameters):
@@ -103,14 +103,17 @@ def configuration(folder, target, *, scrape="500ms", evaluate="1s"):
 
 
 @contextmanager
-def running_prometheus(folder, path, *flags):
-    """Run Prometheus with a configuration; yield a client and the process."""
+def running_prometheus(folder, path, *flags, program=None):
+    """Run Prometheus with a configuration; yield a client and the process.
+
+    `program` is the path of another Prometheus than the one on the path.
+    """
     port = free_port()
     log = folder / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [
-                find_program("prometheus"),
+                program or find_program("prometheus"),
                 f"--config.file={path}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
@@ -120,7 +123,7 @@ def running_prometheus(folder, path, *flags):
             stderr=output,
         )
         try:
-            yield Prometheus(port, log), process
+            yield Prometheus(f"http://127.0.0.1:{port}", log), process
         finally:
             process.terminate()
             process.wait(PATIENCE_SECONDS)
