@@ -21,6 +21,7 @@ from agtop_exporter.top.styles import Palette
 from agtop_exporter.top.view import View
 
 TICK_SECONDS = 1.0
+FRAME_SECONDS = 0.1  # the screen is drawn at most once in this time, also while a key is held
 SIGNALED = 128  # added to the number of a signal, as shells do
 
 
@@ -73,6 +74,8 @@ class TopApp(App[int], inherit_bindings=False):
         self._field = Input(placeholder="words, state:wait, !codex, cost>1, age<1h", compact=True)
         self._field.cursor_blink = False
         self._feed = make_feed(self._refreshed)
+        self._drawn_at = 0.0  # in seconds of the loop's clock
+        self._waits = False  # a draw at the end of the frame is planned
 
     def _refreshed(self) -> None:
         """Notify the application that the feed has changed. The thread of the feed calls this."""
@@ -207,9 +210,10 @@ class TopApp(App[int], inherit_bindings=False):
         self._show()
 
     def _show(self, now: float | None = None) -> None:
-        """Draw the screen as it is at a time (unix seconds), or as it is now.
+        """Take the results of the feed, and draw the screen once in FRAME_SECONDS.
 
-        Only the cells that differ are written.
+        The screen is drawn at once, as it is at `now` (unix seconds), unless a frame has just been
+        drawn.
         """
         feed, view = self._feed, self._view
         if feed.rows is not None and feed.rows is not view.rows:
@@ -222,4 +226,18 @@ class TopApp(App[int], inherit_bindings=False):
             feed.wants_usage = True
             feed.refresh_now()
         feed.wants_usage = wanted
-        self._canvas.show(view.lines(self._clock() if now is None else now))
+        wait = self._drawn_at + FRAME_SECONDS - asyncio.get_running_loop().time()
+        if wait <= 0:
+            self._draw(now)
+        elif not self._waits:
+            self._waits = True
+            self.set_timer(wait, self._draw)
+
+    def _draw(self, now: float | None = None) -> None:
+        """Draw the screen as it is at a time (unix seconds), or as it is now.
+
+        Only the cells that differ are written.
+        """
+        self._waits = False
+        self._drawn_at = asyncio.get_running_loop().time()
+        self._canvas.show(self._view.lines(self._clock() if now is None else now))
