@@ -21,7 +21,11 @@ from agtop_exporter.top.styles import Palette
 from agtop_exporter.top.view import View
 
 TICK_SECONDS = 1.0
-FRAME_SECONDS = 0.1  # the screen is drawn at most once in this time, also while a key is held
+FRAME_SECONDS = 0.125
+"""Keys draw the screen at most once in this time, also while a key is held.
+
+With the clock and a refresh, these are at most 10 frames per second.
+"""
 SIGNALED = 128  # added to the number of a signal, as shells do
 
 
@@ -74,7 +78,7 @@ class TopApp(App[int], inherit_bindings=False):
         self._field = Input(placeholder="words, state:wait, !codex, cost>1, age<1h", compact=True)
         self._field.cursor_blink = False
         self._feed = make_feed(self._refreshed)
-        self._drawn_at = 0.0  # in seconds of the loop's clock
+        self._frame_ends_at = 0.0  # in seconds of the loop's clock
         self._waits = False  # a draw at the end of the frame is planned
 
     def _refreshed(self) -> None:
@@ -144,7 +148,7 @@ class TopApp(App[int], inherit_bindings=False):
         self._view.act(now, key.action, *key.arguments)
         if self._view.state.hidden != hidden:
             self._keep_hidden(self._view.state.hidden)
-        self._show(now)
+        self._show_key(now)
 
     def _leave(self) -> None:
         self.exit(0)
@@ -196,7 +200,7 @@ class TopApp(App[int], inherit_bindings=False):
     def on_canvas_scrolled(self, message: Canvas.Scrolled) -> None:
         """Scroll the part that has the keys."""
         self._view.scroll(self._clock(), message.direction)
-        self._show()
+        self._show_key()
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the screen out for the new size."""
@@ -209,11 +213,28 @@ class TopApp(App[int], inherit_bindings=False):
         """Show what the feed has found, unless the user has paused the view."""
         self._show()
 
-    def _show(self, now: float | None = None) -> None:
-        """Take the results of the feed, and draw the screen once in FRAME_SECONDS.
+    def _show_key(self, now: float | None = None) -> None:
+        """Draw the result of a key: at once, or at the end of the frame of an earlier key.
 
-        The screen is drawn at once, as it is at `now` (unix seconds), unless a frame has just been
-        drawn.
+        `now` is in unix seconds.
+        """
+        time = asyncio.get_running_loop().time()
+        if time >= self._frame_ends_at:
+            self._frame_ends_at = time + FRAME_SECONDS
+            self._show(now)
+        elif not self._waits:
+            self._waits = True
+            self.set_timer(self._frame_ends_at - time, self._end_frame)
+
+    def _end_frame(self) -> None:
+        self._waits = False
+        self._frame_ends_at = asyncio.get_running_loop().time() + FRAME_SECONDS
+        self._show()
+
+    def _show(self, now: float | None = None) -> None:
+        """Draw the screen as it is at a time (unix seconds), or as it is now.
+
+        Only the cells that differ are written.
         """
         feed, view = self._feed, self._view
         if feed.rows is not None and feed.rows is not view.rows:
@@ -226,18 +247,4 @@ class TopApp(App[int], inherit_bindings=False):
             feed.wants_usage = True
             feed.refresh_now()
         feed.wants_usage = wanted
-        wait = self._drawn_at + FRAME_SECONDS - asyncio.get_running_loop().time()
-        if wait <= 0:
-            self._draw(now)
-        elif not self._waits:
-            self._waits = True
-            self.set_timer(wait, self._draw)
-
-    def _draw(self, now: float | None = None) -> None:
-        """Draw the screen as it is at a time (unix seconds), or as it is now.
-
-        Only the cells that differ are written.
-        """
-        self._waits = False
-        self._drawn_at = asyncio.get_running_loop().time()
-        self._canvas.show(self._view.lines(self._clock() if now is None else now))
+        self._canvas.show(view.lines(self._clock() if now is None else now))

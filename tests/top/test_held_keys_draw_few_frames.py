@@ -29,5 +29,5 @@ async def test_many_keys_in_one_frame(monkeypatch):
     monkeypatch.setattr(app, "FRAME_SECONDS", 0.2)
     async with Driven() as running:
         drawn = await draws_of(running, *"jjjjjkkjjj")
-        assert running.selected == running.lines[8]
+        assert running.selected == running.lines[9]
         assert len(drawn) <= 2
