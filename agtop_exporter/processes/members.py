@@ -10,7 +10,7 @@ from agtop_exporter.processes.interval import Interval
 from agtop_exporter.processes.usage import owners_of
 
 Ports = Callable[[int], tuple[int, ...]]
-"""Returns the TCP ports on which the process with a pid listens."""
+"""A function that takes a pid and returns the TCP ports on which the process listens."""
 
 
 def process_trees(
