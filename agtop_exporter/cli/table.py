@@ -63,7 +63,11 @@ class _Table:
         self._is_checked = not options.project
 
     def page(self, snapshot: Snapshot, size: terminal_size | None = None) -> str:
-        """Return the table: as a page of this size, or as lines if there is no size."""
+        """Return the table for standard output.
+
+        If `size` is given, the table fits into this width and height. Otherwise its height is not
+        limited.
+        """
         if not self._is_checked:
             _check_project(self._selection.project, snapshot)
             self._is_checked = True
