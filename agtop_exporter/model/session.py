@@ -108,7 +108,10 @@ class SessionUpdate(msgspec.Struct, array_like=True, gc=False):
             self.last_active = time
 
     def set_context_used(self, used: int | None) -> None:
-        """Set the context tokens of the latest response, and raise the peak. Ignore None and 0."""
+        """Set the context tokens of the latest response, and raise the peak if they exceed it.
+
+        None and 0 are ignored.
+        """
         if used:
             self.context_used_tokens = used
             self.context_peak_tokens = max(used, self.context_peak_tokens or 0)
@@ -203,7 +206,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
-    """The resources that a session's process tree uses. None: the system does not report the value.
+    """The resources that a session's process tree uses; None if the system reports no value.
 
     `cpu_seconds`, `disk_read_bytes` and `disk_written_bytes` are totals, which never decrease.
     Their count starts when the session is first matched with the process tree.
