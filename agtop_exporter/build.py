@@ -1,4 +1,4 @@
-"""Facts about this build of the program, and about what it runs on."""
+"""The versions of the program, of Python, of the libraries and of the system."""
 
 import contextlib
 import json
@@ -17,11 +17,14 @@ LIBRARIES = (
     *("genai-prices", "msgspec", "prometheus-client", "psutil", "pydantic-settings", "starlette"),
     *("textual", "uvicorn", "opentelemetry-exporter-otlp"),
 )
-"""The libraries whose versions `doctor` lists: those that figures and connections depend on."""
+"""The libraries whose versions `doctor` lists, because figures and connections depend on them."""
 
 
 class Build(msgspec.Struct, frozen=True):
-    """The program, and what it runs on. `revision` is the commit; "" if it is not recorded."""
+    """The versions of the program and of its environment.
+
+    `revision` is the commit; "" if it is not recorded.
+    """
 
     version: str
     revision: str
@@ -47,7 +50,7 @@ def revision() -> str:
 
 
 def build() -> Build:
-    """Return the facts about this build."""
+    """Return the versions of the program and of its environment."""
     libraries = {}
     for name in LIBRARIES:
         with contextlib.suppress(metadata.PackageNotFoundError):

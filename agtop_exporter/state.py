@@ -1,4 +1,4 @@
-"""Determines the state of a session by one decision table. Performs no I/O."""
+"""Determines the state of a session with one decision table. Performs no I/O."""
 
 from collections.abc import Iterable
 from typing import Literal
