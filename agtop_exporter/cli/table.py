@@ -106,7 +106,7 @@ def _watch_in_lines(table: _Table, settings: Settings, delay_seconds: float) -> 
 
 
 def _snapshots(settings: Settings) -> Generator[Snapshot]:
-    """Yield a new snapshot at each request.
+    """Refresh and yield a new snapshot each time the caller requests one.
 
     The ledger is closed and opened again when it has grown by REOPEN_BYTES.
     """
