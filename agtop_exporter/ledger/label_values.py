@@ -22,7 +22,10 @@ FAMILIES: dict[SeriesLimit, tuple[str, ...]] = {
     "accounts": ("account_tokens", "account_cost"),
     "tools": ("tool_calls", "tool_call_errors"),
 }
-"""The names of the totals with a label for a model, a project, a tool or an account."""
+"""The name of each limit, and the names of the totals whose label the limit bounds.
+
+The label is a model, a project, a tool or an account.
+"""
 
 LIMITS: dict[str, SeriesLimit] = {
     family: limit for limit, families in FAMILIES.items() for family in families
