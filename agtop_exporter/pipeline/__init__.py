@@ -265,7 +265,7 @@ class Pipeline:
         return msgspec.structs.replace(snapshot, sessions=sessions)
 
     def overview(self, snapshot: Snapshot) -> Overview:
-        """Return the overview of the last refresh, whose snapshot is passed."""
+        """Return the overview of `snapshot`, the result of the last refresh; see `Overview`."""
         now = snapshot.generated_at
         sessions = sorted_sessions(self._views.latest(now))
         return Overview(snapshot, self._usages.at(now), sessions)

@@ -9,7 +9,7 @@ from agtop_exporter.model import ModelUsage, Session, SessionState, SessionUpdat
 def sum_by_model(
     first: Mapping[str, ModelUsage], second: Mapping[str, ModelUsage]
 ) -> dict[str, ModelUsage]:
-    """Return the sum of the usage of two sessions, by model."""
+    """Return the usage of two sessions together, by model."""
     models = dict(first)
     for model, usage in second.items():
         models[model] = models.get(model, ModelUsage()) + usage
