@@ -130,7 +130,7 @@ def process_match(
 ) -> ProcessMatch | None:
     """Return the process of a top-level session; None if the session has no process.
 
-    The match has no usage if the process has ended or hosts several sessions.
+    The match has no usage if the process has ended or runs several sessions.
     """
     binding = matches.bindings.get(session)
     if binding is None:
