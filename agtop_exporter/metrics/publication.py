@@ -33,7 +33,7 @@ NEW_SECONDS = 900.0
 """Time during which a series is new. A receiver with a longer scrape interval gets no baseline."""
 
 DEPARTED_MAX = 20_000
-"""Maximum number of stored values of series that are no longer on the page.
+"""Maximum number of stored values of series that are no longer published.
 
 This is enough for about 2,000 sessions.
 """
@@ -52,7 +52,7 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
 
     `exposition` has the real values. `at` is the time of the snapshot in unix seconds. `new` has
     the counter series that were first published in the last NEW_SECONDS. `departed` has the last
-    values of counter series that are no longer on the page. If such a series returns, it starts at
+    values of counter series that are no longer published. If such a series returns, it starts at
     its last value or at a newer baseline.
     """
 
