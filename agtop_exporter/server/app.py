@@ -53,12 +53,12 @@ def create_app(  # noqa: PLR0913 - the sources of the responses
 ) -> Starlette:
     """Return the HTTP application.
 
-    `current` returns the pages to serve, or None before the first scan. `overview` is the page at
-    `/`, and `snapshot` is the JSON document. `progress` returns how many bytes the present scan has
-    read, and how many it reads in total. `scrapers` stores which version of the metrics each
-    scraper received last. `trouble` returns a sentence about why the pages may be out of date, or
-    "". `hosts` are the accepted host names; see `allowed_hosts`. `protection` has the users and the
-    headers. `prefix` is a path such as `/agtop`, below which all routes are.
+    `current` returns the metrics pages to serve, or None before the first scan. `overview` is the
+    page at `/`, and `snapshot` is the JSON document. `progress` returns how many bytes the present
+    scan has read, and how many it reads in total. `scrapers` stores which version of the metrics
+    each scraper received last. `trouble` returns a sentence about why the pages may be out of date,
+    or "". `hosts` are the accepted host names; see `allowed_hosts`. `protection` has the users and
+    the headers. `prefix` is a path such as `/agtop`, below which all routes are.
     """
     shown = _Overview(current, overview, progress, trouble, version)
     scraped = _Metrics(current, scrapers)
