@@ -58,7 +58,7 @@ class Terminal(msgspec.Struct, frozen=True):
 
 
 class Style(Protocol):
-    """How a column is shown; see `columns.Column`."""
+    """The title, the rank, the alignment and the widths of a column; see `columns.Column`."""
 
     @property
     def title(self) -> str:
