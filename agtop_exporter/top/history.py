@@ -17,7 +17,7 @@ SessionId = tuple[str, str]
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The figures of a session, or of all sessions, at one time (unix seconds)."""
+    """The values of a session, or the sums of all sessions, at one time (unix seconds)."""
 
     at: float
     tokens: int

@@ -70,7 +70,7 @@ def per_second(value: float) -> str:
 
 
 def model_name(model: str | None) -> str | None:
-    """Return the name of a model without its date: `claude-sonnet-4-5-20250929`."""
+    """Return the name of a model without a date at its end, such as `-20250929`."""
     return None if model is None else DATED.sub("", model)
 
 

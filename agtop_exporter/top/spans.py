@@ -24,7 +24,7 @@ PENDING, ASCII_PENDING = "…", "~"
 
 
 class StateSign(msgspec.Struct, frozen=True):
-    """How a state is shown: a glyph, the glyph without UTF-8, a word and a style."""
+    """The signs of a state: a glyph, the glyph without UTF-8, a word and a style."""
 
     glyph: str
     ascii: str
