@@ -206,7 +206,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProcessUsage(msgspec.Struct, frozen=True, gc=False):
-    """The resources that a session's process tree uses; None if the system reports no value.
+    """The resources that a session's process tree uses. None: the system does not report the value.
 
     `cpu_seconds`, `disk_read_bytes` and `disk_written_bytes` are totals, which never decrease.
     Their count starts when the session is first matched with the process tree.
