@@ -136,7 +136,7 @@ class PriceConflict(msgspec.Struct, frozen=True):
 
 
 class ServiceCheck(msgspec.Struct, frozen=True):
-    """The installed service of the user, and the differences between the service and the shell."""
+    """The installed service of the user, and what differs between it and the shell."""
 
     unit: str
     pid: Annotated[int | None, Meta(description="Its process; null if it does not run.")]
