@@ -21,10 +21,7 @@ LIBRARIES = (
 
 
 class Build(msgspec.Struct, frozen=True):
-    """The versions of the program and of its environment.
-
-    `revision` is the commit; "" if it is not recorded.
-    """
+    """The program, and what it runs on. `revision` is the commit; "" if it is not recorded."""
 
     version: str
     revision: str
