@@ -27,8 +27,8 @@ def history(settings: Settings, *, age_seconds_max: float = 0.0) -> Iterator[Usa
     """Scan the agents' files, and yield the usage in the ledger.
 
     The scan is left out if another process writes the ledger, or if the last process that wrote it
-    started at most `age_seconds_max` seconds ago. A ledger without usage is always preceded by a
-    scan.
+    started at most `age_seconds_max` seconds ago. If the ledger has no usage yet, the scan is never
+    left out.
     """
     directory = None if settings.no_state else state_directory(settings)
     if directory is not None and _is_current(directory, age_seconds_max):
