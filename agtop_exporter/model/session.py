@@ -59,10 +59,7 @@ class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.kind != "unknown"
 
     def with_tool(self, name: str) -> "Signal":
-        """Return the signal with the name of the tool that runs; "" if none runs.
-
-        Only a signal that is running or waiting gets the name.
-        """
+        """Return the signal with the name of a tool, if the signal is running or waiting."""
         if not name or self.kind not in ("running", "waiting"):
             return self
         return msgspec.structs.replace(self, tool=one_line(name))
