@@ -109,7 +109,7 @@ class GuardedFiles:
         return msgspec.structs.replace(listing, unreadable=unreadable)
 
     def account_plans(self) -> Mapping[str, str]:
-        """Return the name of the subscription of each account of the agent; a name is "" if unknown.
+        """Return the name of the subscription of each account of the agent; "" if it is unknown.
 
         The key "" is the account in the default directory. Its subscription is the first one that
         is found in the home directories. The names are read after the first call of `look` during
