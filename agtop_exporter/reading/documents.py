@@ -23,16 +23,24 @@ _check = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def read_document(
-    agent: str, parser_type: type[RecordParser[Record, State]], path: str, cursor: Cursor
+    agent: str,
+    parser_type: type[RecordParser[Record, State]],
+    path: str,
+    cursor: Cursor,
+    *,
+    member: str = "",
 ) -> Batch:
     """Return a batch from the document at `path`; an empty batch if the document has not changed.
 
-    A changed document is passed to a parser of type `parser_type`. Raises NotAFileError if the path
-    is not a regular file, or OSError if the file cannot be read.
+    A changed document is passed to a parser of type `parser_type`. `member` is not empty if the
+    document is an array: see `load_document`. Raises NotAFileError if the path is not a regular
+    file, or OSError if the file cannot be read.
     """
     batch = BatchBuilder(agent, path, known_types=parser_type.known_types)
     state, start, lost_state = restore(cursor, parser_type.state_type)
-    document, now = load_document(path, start, parser_type.record, errors=batch.errors)
+    document, now = load_document(
+        path, start, parser_type.record, errors=batch.errors, member=member
+    )
     if document is not None:
         batch.records = 1
         batch.modified_at = now.mtime_ns / NANOSECONDS
@@ -57,7 +65,7 @@ def usable_document(path: str | os.PathLike[str], kind: type[Record]) -> Record 
 
 
 def load_document(
-    path: str, cursor: Cursor, kind: type[Record], *, errors: Errors
+    path: str, cursor: Cursor, kind: type[Record], *, errors: Errors, member: str = ""
 ) -> tuple[Record | None, Cursor]:
     """Return (document, new cursor). The document is None if its content has not changed.
 
@@ -65,7 +73,10 @@ def load_document(
     cursor then has the offset 0, so that the next change is read. A document longer than
     LONG_LINE_BYTES is decoded without its long strings. A document that is too long even without
     them is counted as a `too_large` error. Text before or after the JSON value, except white space
-    and byte order marks, is counted as a `json` error. Raises NotAFileError if the path is not a
+    and byte order marks, is counted as a `json` error.
+
+    If `member` is not empty, the document is decoded as the value of this member of an object. So a
+    Struct can describe a document that is an array. Raises NotAFileError if the path is not a
     regular file, or OSError if the file cannot be read.
     """
     descriptor, status = open_regular(path)
@@ -81,6 +92,8 @@ def load_document(
         return None, now
     if not _is_complete(without_marks(text)):
         return None, msgspec.structs.replace(now, offset=0)
+    if member:
+        text = b'{"%s":%s}' % (member.encode(), without_marks(text) or b"null")
     value = decoder(kind, errors)(memoryview(text), 0)
     return value, msgspec.structs.replace(now, fingerprint=digest)
 

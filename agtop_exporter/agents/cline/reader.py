@@ -26,6 +26,7 @@ from agtop_exporter.reading.state import NoState
 NAME = "cline"
 MESSAGES = ".messages.json"  # suffix of the documents with messages
 TITLE_RANK = 3
+LEGACY = "Warning: this is a legacy conversation"  # ends the messages of a task of version 3
 STARTED = re.compile(r"(\d{13})_")  # a session id begins with its start in unix milliseconds
 
 
@@ -55,7 +56,8 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
         self.started = int(started[1]) / 1000 if started else 0.0
         self.time = record.updated_at.timestamp() if record.updated_at else 0.0
         messages = record.messages or []
-        for index, message in enumerate(messages):
+        begin = first_own(messages)
+        for index, message in enumerate(messages[begin:], begin):
             self._handle_message(message, index)
         self.batch.records = len(messages)
 
@@ -121,6 +123,19 @@ class ConversationParser(TranscriptParser[Conversation, NoState]):
             text = next((block.text for block in message.blocks if block.type == "text"), "")
             session.set_title(text or "", PROMPT_RANK)
             self.add_event(f"prompt:{key}", turns=1)
+
+
+def first_own(messages: list[Message]) -> int:
+    """Return the index of the first message that the session itself added.
+
+    If version 4 of the editor extension continues a task of version 3, it copies the messages of
+    the task without times and puts the sum of the usage into the last of them. A warning for the
+    model follows. The usage is that of the document of the task, which `tasks` reads.
+    """
+    for index, message in enumerate(messages):
+        if message.role == "user" and any(LEGACY in (each.text or "") for each in message.blocks):
+            return index + 1
+    return 0
 
 
 class DescriptionParser(RecordParser[Description, NoState]):
