@@ -93,10 +93,9 @@ AGENT = Agent(
     ),
     not_in_files=(
         "requests that a compaction or a restored checkpoint had removed before the first scan, "
-        "requests of compactions, the context window, rate limits. Version 3 of the editor "
-        "extension: the provider of requests before 3.37, requests of subagents by model, "
-        "reasoning of Gemini and xAI; its output of Anthropic's API includes the few tokens with "
-        "which each response begins twice; cache writes through OpenRouter and Cline are input"
+        "requests of compactions, the context window, rate limits. In tasks of version 3 of the "
+        "editor extension: the provider before 3.37, the models of subagents, reasoning of Gemini "
+        "and xAI; output of Anthropic's API is a few tokens too high"
     ),
     versions_seen=("3.0.65",),
 )

@@ -5,6 +5,7 @@ rewritten as a whole, also while a response arrives. `state/taskHistory.json` de
 Entries that a restored checkpoint removed are not subtracted.
 """
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ from agtop_exporter.labels import ParseErrorReason
 from agtop_exporter.model import PROMPT_RANK, Batch, Cursor, Signal, UsageEvent
 from agtop_exporter.reading.costs import picodollars
 from agtop_exporter.reading.decoding import UNDECODABLE, seconds_of, usable_fields
-from agtop_exporter.reading.documents import read_document
+from agtop_exporter.reading.documents import Form, read_document
 from agtop_exporter.reading.parsers import RecordParser, TranscriptParser
 from agtop_exporter.reading.shortening import ELLIPSIS
 from agtop_exporter.reading.state import NoState, ReaderState
@@ -34,7 +35,8 @@ REQUESTS = frozenset({"api_req_started", "api_req_finished"})
 SUBAGENTS = "subagent_usage"  # the sum of the requests of several subagents
 PROMPTS = frozenset({"task", "user_feedback"})
 KNOWN_TYPES = frozenset({"ask", "say"})
-REMOVED = ELLIPSIS.decode()  # the text of an entry that is long, in a document that is very long
+REMOVED = ELLIPSIS.decode()  # begins the rest of a long text in a document that is very long
+FIGURES = re.compile(rb'(?<!\\)\\"tokensIn\\":.*', re.DOTALL)  # the end of the text of a request
 SIGNALS = {  # by the question of the last entry
     **dict.fromkeys(
         ("tool", "command", "browser_action_launch", "use_mcp_server", "use_subagents"),
@@ -150,12 +152,12 @@ class TaskParser(TranscriptParser[Task, SkippedState]):
 def usage_of(text: str) -> tuple[ApiUsage, ParseErrorReason | Literal[""]]:
     """Return (usage, reason of an error or "") for the text of an entry, which is JSON.
 
-    The usage is empty if the text is not JSON, or was removed because the document is very long.
+    In a very long document, only the figures of a long text are left. The usage is empty if the
+    text has no figures yet, or is not JSON.
     """
-    if not text:
+    if text in {"", REMOVED}:
         return ApiUsage(), ""
-    if text.startswith(REMOVED):
-        return ApiUsage(), "too_large"
+    text = text.replace(REMOVED, "{", 1) if text.startswith(REMOVED) else text
     with suppress(*UNDECODABLE):
         return decode_usage(text), ""
     with suppress(*UNDECODABLE):
@@ -202,5 +204,5 @@ class HistoryParser(RecordParser[History, NoState]):
 def read(path: str, cursor: Cursor) -> Batch:
     """Read one document if it has changed since `cursor`. Raises OSError."""
     if path.endswith(HISTORY):
-        return read_document(NAME, HistoryParser, path, cursor, member="items")
-    return read_document(NAME, TaskParser, path, cursor, member="entries")
+        return read_document(NAME, HistoryParser, path, cursor, Form("items"))
+    return read_document(NAME, TaskParser, path, cursor, Form("entries", FIGURES))
