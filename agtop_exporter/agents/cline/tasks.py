@@ -74,7 +74,7 @@ class Task(msgspec.Struct):
 class SkippedState(ReaderState):
     """The reader state of a task: the time of the last entry whose usage was not counted."""
 
-    skipped: float = 0.0  # unix milliseconds
+    skipped: float = 0.0  # unix seconds
 
 
 class TaskParser(TranscriptParser[Task, SkippedState]):
@@ -143,7 +143,7 @@ class TaskParser(TranscriptParser[Task, SkippedState]):
 
     def _skip(self, entry: Entry, reason: ParseErrorReason) -> None:
         """Count an error of an entry, once although the document is rewritten."""
-        time = entry.ts or 0.0
+        time = seconds_of(entry.ts) or 1.0  # entries without a time are counted once together
         if time > self.state.skipped:
             self.state.skipped = time
             self.batch.error(reason, 0)
