@@ -13,7 +13,7 @@ BY = "job, instance, agent, window, source, account"
 FULLNESS = steps((0.7, ORANGE), (0.9, RED), base=BLUE)
 LEGEND = "{{agent}} {{account}} {{window}}, {{source}}, {{instance}}"
 BY_ACCOUNT = "{{agent}} {{account}}"
-ONE_USER = "Each exporter reads the homes of one user."
+ONE_USER = "Each exporter reads one user's homes."
 NONE = "No rate limit in the last 24 hours"
 
 

@@ -39,7 +39,7 @@ def test_codex(tmp_path, moment):
 
 
 def test_a_bug_in_a_reader_hurts_its_file_only(tmp_path, monkeypatch):
-    from agtop_exporter.agents import claude  # noqa: PLC0415 - to break it
+    from agtop_exporter.agents.claude import family  # noqa: PLC0415 - to break it
 
     folder = tmp_path / ".claude" / "projects" / "-engine"
     Claude(folder).user("Go.").assistant("m1").write()
@@ -49,11 +49,11 @@ def test_a_bug_in_a_reader_hurts_its_file_only(tmp_path, monkeypatch):
     def broken(*_):
         raise KeyError("secret")
 
-    monkeypatch.setattr(claude, "read_jsonl", broken)
+    monkeypatch.setattr(family, "read_jsonl", broken)
     look = Look(tmp_path)
     assert set(look.sessions()) == {THREAD}
     assert look.samples()["agtop_scan_errors_total", "claude"] == 2  # one each refresh
     told = {event: fields for _, event, fields in look.told}
     assert told["cannot read file"]["reason"] == "a bug in its reader: KeyError"
-    assert told["refresh failed"]["location"].startswith("agtop_exporter.agents.claude:")
+    assert told["refresh failed"]["location"].startswith("agtop_exporter.agents.claude.family:")
     assert "secret" not in repr(look.told)

@@ -43,7 +43,7 @@ def test_a_missing_home_is_named(tmp_path):
     ("flags", "message"),
     [
         (("--sort", "cots"), "--sort: no such column: cots; did you mean cost?"),
-        (("--sort", "\x1b"), "--sort: no such column: '\\x1b' (columns: agent, subscription, "),
+        (("--sort", "\x1b"), "--sort: no such column: '\\x1b' (columns: agent, user, "),
         (("--project", "alpa"), "--project: no session is in alpa; did you mean alpha?"),
         (("--project", "x"), "--project: no session is in x (the latest projects: alpha)"),
         (("--since", "now"), "--since: expected a day such as 2026-03-01 or a time such as "),

@@ -123,7 +123,7 @@ class Target:
         check_totals(ledger)
         if took > CPU_SECONDS_MAX:
             raise Broken(f"{took:.1f} s of CPU time")
-        if path.suffix == ".jsonl" and paths[0] in self._transcripts:
+        if path.suffix == ".jsonl" and str(path) in self._transcripts:
             self._read_in_two_parts(path, sums(ledger))
         ledger.close()
 
