@@ -203,11 +203,16 @@ def test_a_cost_with_cached_tokens_counted_twice_is_not_billed(tmp_path):
     assert list(session.billed) == ["claude-opus-4-5"]
 
 
-def test_the_history_names_title_and_directory(tmp_path):
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "later"])
+def test_the_history_names_title_and_directory(tmp_path, is_late):
+    ledger = Ledger()
     write(tmp_path, say(0, "text", "Oil the engine"), request(1, (3, 20, 0, 0)))
+    if is_late:
+        refresh(ledger, tmp_path, [AGENT])
     item = {"id": TASK, "task": "Oil the engine", "cwdOnTaskInitialization": "/src/engine"}
     write_document(tmp_path / STORAGE / "state/taskHistory.json", [item, {"id": "../x"}])
-    (session,) = counted(tmp_path, AGENT).values()
+    refresh(ledger, tmp_path, [AGENT])
+    (session,) = ledger.sessions.values()
     assert (session.facts.cwd, session.facts.title) == ("/src/engine", "Oil the engine")
     assert session.facts.data_path == str(tmp_path / MESSAGES)
 
